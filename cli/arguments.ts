@@ -1,0 +1,37 @@
+/** Values of arguments and options: read once, here, into the types that core takes. */
+import { InvalidArgumentError } from 'commander';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { parseTableName } from '../core/pg/identifiers.ts';
+
+/** For options that may be repeated. */
+export function collect(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+/** A count or a number of seconds. */
+export function positiveInteger(value: string): number {
+  if (!/^[1-9]\d{0,11}$/.test(value)) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return Number.parseInt(value, 10);
+}
+
+/** `N(s|m|h|d)`; PostgreSQL reads the same text as an interval. */
+export function duration(value: string): string {
+  if (!/^[1-9]\d{0,8}[smhd]$/.test(value))
+    throw new InvalidArgumentError('It must be a duration such as 12h or 30d.');
+  return value;
+}
+
+/** `a,B,"c,d"`: column names, folded unless quoted. Repeating the option adds to the list. */
+export function columnList(value: string, previous: readonly string[] | undefined): string[] {
+  const parts = value.match(/(?:"(?:[^"]|"")*"|[^,"])+/g) ?? [];
+  return [...(previous ?? []), ...parts.map((part) => columnName(part.trim()))];
+}
+
+function columnName(text: string): string {
+  try {
+    return parseTableName(`public.${text}`).name;
+  } catch (error) {
+    if (error instanceof TimewarpError) throw new InvalidArgumentError(`"${text}" is not a column name.`);
+    throw error;
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * What every command gets: its settings, where to write, and the signal that ends it. A command returns its exit code and
+ * throws TimewarpErrors; it never ends the process and never writes to the console itself.
+ */
+import type { ExitCode } from './exit-codes.ts';
+import type { Output } from './output.ts';
+import type { Settings } from './settings.ts';
+
+export interface CommandContext {
+  readonly settings: Settings;
+  readonly out: Output;
+  readonly signal: AbortSignal;
+}
+
+/** Runs a command's body: set up once in main.ts, handed to every command's registration. */
+export type Run = (body: (context: CommandContext) => Promise<ExitCode>) => Promise<void>;

@@ -1,0 +1,45 @@
+/** `asof`: what a row was at an instant. */
+import type { Command } from 'commander';
+import { connect } from '../../core/pg/connection.ts';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { asOf } from '../../core/query/as-of.ts';
+import { parseInstant } from '../../core/query/instant.ts';
+import { keyFromOptions } from '../../core/query/key-input.ts';
+import { collect } from '../arguments.ts';
+import type { Run } from '../command.ts';
+import { exitCodeOfAnswer } from '../exit-codes.ts';
+import { JsonText } from '../output.ts';
+import { renderAnswer } from '../render/answer.ts';
+
+interface AsOfFlags {
+  readonly pk?: readonly string[];
+  readonly at?: string;
+}
+
+export function registerAsOf(program: Command, run: Run): Command {
+  return program
+    .command('asof')
+    .description('the row as it was at an instant')
+    .argument('<table>', 'as psql takes it: orders, sales.orders, "Odd Name"')
+    .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
+    .option('--at <time>', 'RFC 3339 with an offset, or an LSN (default: now)')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 found, 3 absent, 4 unknown.\n\nExample:\n  pgtimewarp asof orders --pk id=42 --at 2026-01-31T09:41:00Z',
+    )
+    .action((tableText: string, flags: AsOfFlags) =>
+      run(async ({ settings, out }) => {
+        const table = parseTableName(tableText);
+        const pk = keyFromOptions(flags.pk ?? []);
+        const at = parseInstant(flags.at);
+        const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+        try {
+          const result = await asOf(store, { node: settings.node, table, pk, at });
+          out.result(new JsonText(result.answerText), () => renderAnswer(result.answerText, out));
+          return exitCodeOfAnswer(result.status);
+        } finally {
+          await store.end().catch(() => {});
+        }
+      }),
+    );
+}

@@ -1,0 +1,20 @@
+/** `demo`: everything once, on databases that it starts itself. */
+import type { Command } from 'commander';
+import type { Run } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+
+export function registerDemo(program: Command, run: Run): Command {
+  return program
+    .command('demo')
+    .description('see it work, on throw-away databases')
+    .option('--keep', 'leave the databases running, to look around')
+    .addHelpText('after', '\nExample:\n  pgtimewarp demo')
+    .action((flags: { keep?: boolean }) =>
+      run(async ({ out, signal }) => {
+        const { runDemo } = await import('../demo/demo.ts'); // only this command needs servers
+        const result = await runDemo({ out, signal, keep: flags.keep === true });
+        out.result(result, () => '');
+        return EXIT.done;
+      }),
+    );
+}

@@ -1,0 +1,66 @@
+/** `diff`: how a row changed between two instants. */
+import type { Command } from 'commander';
+import type { Queryable } from '../../core/pg/connection.ts';
+import { connect } from '../../core/pg/connection.ts';
+import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
+import { type DiffChange, type DiffPage, type DiffRequest, diff } from '../../core/query/diff.ts';
+import { diffPageText } from '../../core/query/diff-text.ts';
+import { parseInstant } from '../../core/query/instant.ts';
+import { keyFromOptions } from '../../core/query/key-input.ts';
+import { collect } from '../arguments.ts';
+import type { Run } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { JsonText } from '../output.ts';
+import { renderDiff } from '../render/changes.ts';
+
+interface DiffFlags {
+  readonly pk?: readonly string[];
+  readonly from?: string;
+  readonly to?: string;
+}
+
+const PAGE_SIZE = 1_000;
+
+export function registerDiff(program: Command, run: Run): Command {
+  return program
+    .command('diff')
+    .description('how a row changed between two instants')
+    .argument('<table>', 'as psql takes it')
+    .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
+    .option('--from <time>', 'RFC 3339 with an offset, or an LSN (default: the start of tracking)')
+    .option('--to <time>', 'likewise (default: the horizon)')
+    .addHelpText('after', '\nExample:\n  pgtimewarp diff orders --pk id=42 --from 2026-01-31T00:00:00+01:00')
+    .action((tableText: string, flags: DiffFlags) =>
+      run(async ({ settings, out }) => {
+        const table = parseTableName(tableText);
+        const request: DiffRequest = {
+          node: settings.node,
+          table,
+          pk: keyFromOptions(flags.pk ?? []),
+          from: flags.from === undefined ? null : parseInstant(flags.from),
+          to: flags.to === undefined ? null : parseInstant(flags.to),
+          limit: PAGE_SIZE,
+        };
+        const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+        try {
+          const page = await allPages(store, request);
+          out.result(new JsonText(diffPageText(page)), () => renderDiff(formatTableName(table), page, out));
+          return EXIT.done;
+        } finally {
+          await store.end().catch(() => {});
+        }
+      }),
+    );
+}
+
+/** The changes of all pages in one; what frames them is that of the last page, which knows most. */
+async function allPages(store: Queryable, request: DiffRequest): Promise<DiffPage> {
+  const changes: DiffChange[] = [];
+  let page = await diff(store, request);
+  changes.push(...page.changes);
+  while (page.nextCursor !== null) {
+    page = await diff(store, { ...request, cursor: page.nextCursor });
+    changes.push(...page.changes);
+  }
+  return { ...page, changes };
+}

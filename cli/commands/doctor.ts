@@ -1,0 +1,36 @@
+/** `doctor`: says what is wrong and what to do. */
+import type { Command } from 'commander';
+import type { Check, Diagnosis } from '../../core/doctor/check.ts';
+import { diagnose } from '../../core/doctor/diagnose.ts';
+import { gatherFacts } from '../../core/doctor/facts.ts';
+import type { Run } from '../command.ts';
+import { exitCodeOfChecks } from '../exit-codes.ts';
+import type { Output } from '../output.ts';
+
+export function registerDoctor(program: Command, run: Run): Command {
+  return program
+    .command('doctor')
+    .description('check source, slot, store and tables; says what to do')
+    .addHelpText('after', '\nExample:\n  pgtimewarp doctor --json')
+    .action(() =>
+      run(async ({ settings, out }) => {
+        const diagnosis = diagnose(await gatherFacts(settings.databases));
+        out.result(diagnosis, () => describe(diagnosis, out));
+        return exitCodeOfChecks(diagnosis.status);
+      }),
+    );
+}
+
+/** What is wrong first; what is right only as a number. */
+function describe({ checks }: Diagnosis, { colors, verbose }: Output): string {
+  const line = (check: Check): string => {
+    const mark = { fail: colors.red('FAIL'), warn: colors.yellow('WARN'), ok: colors.green('ok') }[
+      check.status
+    ];
+    const remedy = check.remedy === null ? '' : `\n      ${check.remedy}`;
+    return `${mark}  ${check.message} ${colors.dim(`[${check.code}]`)}${remedy}`;
+  };
+  const shown = checks.filter((check) => verbose || check.status !== 'ok').map(line);
+  const passed = checks.filter((check) => check.status === 'ok').length;
+  return [...shown, `${passed} ${passed === 1 ? 'check' : 'checks'} passed.`].join('\n');
+}

@@ -1,0 +1,38 @@
+/** `events`: what happened to nodes, newest first. */
+import { type Command, Option } from 'commander';
+import { readHealthEvents } from '../../core/doctor/events.ts';
+import { connect } from '../../core/pg/connection.ts';
+import { requireSchema } from '../../core/store/migrate.ts';
+import { positiveInteger } from '../arguments.ts';
+import type { Run } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { plainTable } from '../render/plain-table.ts';
+
+export function registerEvents(program: Command, run: Run): Command {
+  return program
+    .command('events')
+    .description('what happened to the node: gaps, blocks, repairs; newest first')
+    .addOption(new Option('--limit <n>', 'at most that many').argParser(positiveInteger).default(50))
+    .addHelpText('after', '\nExample:\n  pgtimewarp events --limit 10')
+    .action((flags: { limit: number }) =>
+      run(async ({ settings, out }) => {
+        const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+        try {
+          await requireSchema(store);
+          const events = await readHealthEvents(store, { node: settings.node, limit: flags.limit });
+          out.result({ node: settings.node, events }, () =>
+            events.length === 0
+              ? 'No events.'
+              : plainTable(
+                  ['time', 'severity', 'code', 'message'],
+                  events.map((event) => [event.ts, event.severity, event.code, event.message]),
+                  out,
+                ),
+          );
+          return EXIT.done;
+        } finally {
+          await store.end().catch(() => {});
+        }
+      }),
+    );
+}

@@ -1,0 +1,63 @@
+/** `init`: makes a node. */
+import { type Command, Option } from 'commander';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { init } from '../../core/setup/init.ts';
+import type { Plugin } from '../../core/slot/peek.ts';
+import { formatCommitTime } from '../../core/types/commit-time.ts';
+import { formatLsn } from '../../core/types/lsn.ts';
+import type { Run } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+
+interface InitFlags {
+  readonly plugin?: Plugin;
+  readonly slot?: string;
+}
+
+export function registerInit(program: Command, run: Run): Command {
+  return program
+    .command('init')
+    .description('observe a database: schema in the store, slot (and publication) on the source')
+    .addOption(
+      new Option('--plugin <name>', 'output plugin (default: "wal2json")').choices(['wal2json', 'pgoutput']),
+    )
+    .option('--slot <name>', 'name of the replication slot (default: pgtimewarp_<node>)')
+    .addHelpText(
+      'after',
+      '\nExample:\n  pgtimewarp init --source postgres://app@db.example/shop --store postgres://app@db.example/history',
+    )
+    .action((flags: InitFlags) =>
+      run(async ({ settings, out, signal }) => {
+        const result = await init({
+          ...settings.databases,
+          plugin: flags.plugin ?? null,
+          slotName: slotName(flags.slot),
+          version: program.version() ?? 'unknown',
+          signal,
+          onProgress: (message) => out.note(`init: ${message}`),
+        });
+        const { node, publication, created } = result;
+        const horizon = node.horizon && {
+          lsn: formatLsn(node.horizon.lsn),
+          ts: formatCommitTime(node.horizon.ts),
+        };
+        out.result(
+          { node: node.node, created, plugin: node.plugin, slot: node.slotName, publication, horizon },
+          () =>
+            created
+              ? `Node "${node.node}" observes database ${node.database} through slot ${node.slotName} (${node.plugin}).\n` +
+                'Next: pgtimewarp track TABLE'
+              : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). Nothing changed.`,
+        );
+        return EXIT.done;
+      }),
+    );
+}
+
+/** PostgreSQL manual, "Querying and Manipulating Replication Slots": the letters that a slot's name can have. */
+function slotName(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  if (/^[a-z0-9_]{1,63}$/.test(text)) return text;
+  throw new TimewarpError('BAD_FLAGS', `--slot ${text}: not a slot name.`, {
+    remedy: 'Use 1 to 63 lower-case letters, digits and underscores.',
+  });
+}

@@ -1,0 +1,193 @@
+/** `status`: nodes, tables, horizon, lag. */
+import type { Command } from 'commander';
+import { secondsBetween } from '../../core/doctor/checks/progress.ts';
+import {
+  type NodeOverview,
+  type Point,
+  type RelationOverview,
+  readOverview,
+} from '../../core/doctor/overview.ts';
+import { connect } from '../../core/pg/connection.ts';
+import { formatTableName } from '../../core/pg/identifiers.ts';
+import { readSourceFacts, type SourceFacts } from '../../core/slot/source-facts.ts';
+import { requireSchema } from '../../core/store/migrate.ts';
+import { formatCommitTime } from '../../core/types/commit-time.ts';
+import { formatLsn, type Lsn, lsnDistanceBytes } from '../../core/types/lsn.ts';
+import type { CommandContext, Run } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { renderStatus } from '../render/status.ts';
+import { toError } from '../to-error.ts';
+
+/** The JSON document; what only the source can say is null without one. */
+export interface StatusDocument {
+  /** Why the source could not be asked; null when it was, or when none was named. */
+  readonly source_error: string | null;
+  readonly nodes: readonly NodeStatusDocument[];
+}
+
+export interface NodeStatusDocument {
+  readonly node: string;
+  readonly status: string;
+  readonly status_reason: string | null;
+  readonly database: string;
+  readonly plugin: string;
+  readonly slot: {
+    readonly name: string;
+    readonly present: boolean | null;
+    readonly confirmed_lsn: string | null;
+    readonly restart_lsn: string | null;
+    readonly wal_status: string | null;
+    readonly active: boolean | null;
+    readonly retained_bytes: number | null;
+  };
+  readonly horizon: PointDocument | null;
+  readonly caught_up: boolean;
+  readonly last_run: { readonly at: string; readonly outcome: string | null } | null;
+  readonly lag_bytes: number | null;
+  readonly lag_seconds: number | null;
+  readonly open_gaps: readonly {
+    readonly table: string | null;
+    readonly from: PointDocument;
+    readonly reason: string;
+  }[];
+  readonly tables: readonly TableStatusDocument[];
+}
+
+export interface TableStatusDocument {
+  readonly table: string;
+  readonly status: string;
+  readonly status_reason: string | null;
+  readonly key: readonly string[];
+  readonly tracked_from: PointDocument | null;
+  readonly tracked_to: PointDocument | null;
+  readonly baseline: { readonly state: string; readonly rows: number; readonly estimated_rows: number };
+  readonly retention: string | null;
+  readonly excluded: readonly string[];
+  readonly estimated_changes: number | null;
+}
+
+interface PointDocument {
+  readonly lsn: string;
+  readonly ts: string;
+}
+
+export function registerStatus(program: Command, run: Run): Command {
+  return program
+    .command('status')
+    .description('nodes, tables, horizon and lag')
+    .addHelpText('after', '\nExample:\n  pgtimewarp status')
+    .action(() =>
+      run(async (context) => {
+        const { settings, out } = context;
+        const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+        try {
+          await requireSchema(store);
+          const overviews = await readOverview(store, null);
+          const source = await askSource(context, overviews);
+          const document: StatusDocument = {
+            source_error: source.error,
+            nodes: overviews.map((overview) =>
+              nodeDocument(overview, source.facts.get(overview.node.node) ?? null),
+            ),
+          };
+          out.result(document, () => renderStatus(document, out));
+          return EXIT.done;
+        } finally {
+          await store.end().catch(() => {});
+        }
+      }),
+    );
+}
+
+/** Facts for every node that observes the database of --source. An unreachable source leaves the store's part. */
+async function askSource(
+  { settings }: CommandContext,
+  overviews: readonly NodeOverview[],
+): Promise<{ facts: Map<string, SourceFacts>; error: string | null }> {
+  const facts = new Map<string, SourceFacts>();
+  const url = settings.optionalSourceUrl;
+  if (url === null) return { facts, error: null };
+  try {
+    const source = await connect(url, { side: 'source', node: settings.node });
+    try {
+      for (const { node } of overviews) {
+        const found = await readSourceFacts(source, node.slotName);
+        const same = found.systemIdentifier === node.systemIdentifier && found.database === node.database;
+        if (same && node.status !== 'removed') facts.set(node.node, found);
+      }
+    } finally {
+      await source.end().catch(() => {});
+    }
+    return { facts, error: null };
+  } catch (thrown) {
+    return { facts, error: toError(thrown).message };
+  }
+}
+
+function nodeDocument(
+  { node, relations, openGaps }: NodeOverview,
+  source: SourceFacts | null,
+): NodeStatusDocument {
+  const { horizon } = node;
+  const slot = source?.slot ?? null;
+  const ran = horizon?.lastRunAt ?? null;
+  return {
+    node: node.node,
+    status: node.status,
+    status_reason: node.statusReason,
+    database: node.database,
+    plugin: node.plugin,
+    slot: {
+      name: node.slotName,
+      present: source === null ? null : slot !== null,
+      confirmed_lsn: lsnText(slot?.confirmedFlushLsn),
+      restart_lsn: lsnText(slot?.restartLsn),
+      wal_status: slot?.walStatus ?? null,
+      active: slot === null ? null : slot.activePid !== null,
+      retained_bytes:
+        source === null || slot?.restartLsn == null
+          ? null
+          : Number(lsnDistanceBytes(slot.restartLsn, source.insertLsn)),
+    },
+    horizon: horizon && pointDocument(horizon),
+    caught_up: horizon?.caughtUp ?? false,
+    last_run: ran === null ? null : { at: formatCommitTime(ran), outcome: horizon?.lastRunOutcome ?? null },
+    lag_bytes:
+      source === null || horizon === null ? null : Number(lsnDistanceBytes(horizon.lsn, source.insertLsn)),
+    lag_seconds:
+      source === null || horizon === null ? null : Number(secondsBetween(horizon.ts, source.clock)),
+    open_gaps: openGaps.map((gap) => ({
+      table: gap.table && formatTableName(gap.table),
+      from: pointDocument(gap.from),
+      reason: gap.reason,
+    })),
+    tables: relations.map(tableDocument),
+  };
+}
+
+function tableDocument(relation: RelationOverview): TableStatusDocument {
+  return {
+    table: formatTableName(relation.name),
+    status: relation.status,
+    status_reason: relation.statusReason,
+    key: relation.keyColumns,
+    tracked_from: relation.trackedFrom && pointDocument(relation.trackedFrom),
+    tracked_to: relation.trackedTo && pointDocument(relation.trackedTo),
+    baseline: {
+      state: relation.baseline,
+      rows: relation.baselineRows,
+      estimated_rows: relation.baselineEstimatedRows,
+    },
+    retention: relation.retention,
+    excluded: relation.excludedColumns,
+    estimated_changes: relation.estimatedChanges,
+  };
+}
+
+function pointDocument(point: Point): PointDocument {
+  return { lsn: formatLsn(point.lsn), ts: formatCommitTime(point.ts) };
+}
+
+function lsnText(lsn: Lsn | null | undefined): string | null {
+  return lsn === null || lsn === undefined ? null : formatLsn(lsn);
+}

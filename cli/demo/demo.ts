@@ -1,0 +1,180 @@
+/**
+ * The demo: a shop on a server of its own, its history in a second database, a mistake, and what the rows were before it.
+ * It calls what the commands call; nothing is staged. The server is gone when it ends, unless it is asked to stay.
+ */
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type pg from 'pg';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { connect } from '../../core/pg/connection.ts';
+import { poll } from '../../core/poll.ts';
+import { asOf } from '../../core/query/as-of.ts';
+import { diff } from '../../core/query/diff.ts';
+import { NOW, parseInstant } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
+import { init } from '../../core/setup/init.ts';
+import { readClock } from '../../core/slot/end-of-wal.ts';
+import { track } from '../../core/track.ts';
+import { formatCommitTime } from '../../core/types/commit-time.ts';
+import type { Output } from '../output.ts';
+import { renderAnswer } from '../render/answer.ts';
+import { renderDiff } from '../render/changes.ts';
+import { type LocalServer, startServer } from '../servers/start-server.ts';
+import { MISTAKE, SHOP_TABLES, WORKING_DAY } from './shop.ts';
+
+export interface DemoOptions {
+  readonly out: Output;
+  readonly signal: AbortSignal;
+  /** Leaves the server running when there is nobody to press Enter. */
+  readonly keep: boolean;
+}
+
+export interface DemoResult {
+  readonly postgres: string;
+  readonly plugin: 'wal2json' | 'pgoutput';
+  readonly changes: number;
+  /** The instant just before the mistake. */
+  readonly before: string;
+  /** Verdicts on the order before the mistake and now. */
+  readonly answers: readonly { readonly at: string; readonly status: string; readonly final: boolean }[];
+  /** Set when the databases were left running. */
+  readonly kept: { readonly source: string; readonly store: string; readonly remove: string } | null;
+}
+
+const NODE = 'demo';
+const ORDERS = { schema: 'public', name: 'orders' };
+const ORDER_KEY = keyFromText('2');
+
+export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoResult> {
+  const { colors } = out;
+  const step = (title: string): void => out.say(`\n${colors.bold(colors.cyan('▸'))} ${colors.bold(title)}`);
+  const goOn = (): void => {
+    if (signal.aborted) throw new TimewarpError('INTERRUPTED', 'Stopped by a signal.');
+  };
+
+  step('Starting a PostgreSQL server in a folder of its own');
+  await using server = await startServer();
+  goOn();
+  const plugin = server.hasWal2json ? 'wal2json' : 'pgoutput';
+  out.say(`  PostgreSQL ${server.version}, port ${server.port}, ${plugin}`);
+  await server.createDatabase('shop');
+  await server.createDatabase('history');
+  const databases = { sourceUrl: server.url('shop'), storeUrl: server.url('history'), node: NODE, signal };
+  await using sessions = await openSessions(databases);
+  const { shop, history } = sessions;
+
+  step('A shop: customers and orders');
+  await shop.query(SHOP_TABLES);
+  await init({ ...databases, plugin, slotName: null, version: 'demo' });
+  for (const name of ['customers', 'orders']) {
+    goOn();
+    const tracked = await track({
+      ...databases,
+      table: { schema: 'public', name },
+      exclude: [],
+      baseline: true,
+      retention: null,
+    });
+    out.say(`  ${tracked.table} is tracked, ${tracked.baselineRows} rows read`);
+  }
+
+  step('A working day');
+  for (const sql of WORKING_DAY) {
+    out.say(`  ${colors.dim(sql.replace(/\s+/g, ' '))}`);
+    await shop.query(sql);
+  }
+
+  step('And then somebody forgets the WHERE');
+  const before = formatCommitTime(await readClock(shop));
+  out.say(`  ${colors.red(MISTAKE)}`);
+  await shop.query(MISTAKE);
+
+  step('One run reads what was committed');
+  const run = await poll(databases);
+  out.say(`  ${run.changes} changes in ${run.transactions} transactions`);
+  goOn();
+
+  step('Order 2 now, and just before');
+  const answers: { at: string; status: string; final: boolean }[] = [];
+  for (const at of [NOW, parseInstant(before)]) {
+    const answer = await asOf(history, { node: NODE, table: ORDERS, pk: ORDER_KEY, at });
+    answers.push({ at: at.kind === 'now' ? 'now' : before, status: answer.status, final: answer.final });
+    out.say(`\n${indent(renderAnswer(answer.answerText, out))}`);
+  }
+
+  step('Its whole story');
+  const page = await diff(history, {
+    node: NODE,
+    table: ORDERS,
+    pk: ORDER_KEY,
+    from: null,
+    to: null,
+    limit: 100,
+  });
+  out.say(indent(renderDiff('public.orders id=2', page, out)));
+
+  const kept = await leave(server, { out, signal, keep }, before);
+  return { postgres: server.version, plugin, changes: run.changes, before, answers, kept };
+}
+
+/** On a terminal the databases stay until Enter; elsewhere they stay only when that was asked for. */
+async function leave(
+  server: LocalServer,
+  { out, signal, keep }: DemoOptions,
+  before: string,
+): Promise<DemoResult['kept']> {
+  const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  if (!keep && !terminal) return null;
+  const urls = { source: server.url('shop'), store: server.url('history') };
+  const command = import.meta.filename.endsWith('.ts') ? 'npm run -s pgtimewarp --' : 'pgtimewarp';
+  out.say(`\n${out.colors.bold('Look around:')}
+  export PGTIMEWARP_SOURCE_URL='${urls.source}'
+  export PGTIMEWARP_STORE_URL='${urls.store}'
+  export PGTIMEWARP_NODE=${NODE}
+  ${command} status
+  ${command} asof orders --pk 3 --at ${before}
+  ${command} diff customers --pk id=2
+  psql "$PGTIMEWARP_SOURCE_URL"        # change something, then
+  ${command} poll`);
+  if (terminal) {
+    out.say(`\nEnter ends the demo and removes the databases.`);
+    await enter(signal);
+    return null;
+  }
+  const remove = await server.keep();
+  out.say(`\nThe server goes on. To end and remove it:\n  ${remove}`);
+  return { ...urls, remove };
+}
+
+async function enter(signal: AbortSignal): Promise<void> {
+  const lines = createInterface({ input: process.stdin });
+  try {
+    await Promise.race([once(lines, 'line', { signal }), once(lines, 'close', { signal })]);
+  } catch {
+    // the signal: the demo ends as by Enter
+  } finally {
+    lines.close();
+  }
+}
+
+interface Sessions extends AsyncDisposable {
+  readonly shop: pg.Client;
+  readonly history: pg.Client;
+}
+
+async function openSessions(urls: { sourceUrl: string; storeUrl: string }): Promise<Sessions> {
+  const shop = await connect(urls.sourceUrl, { side: 'source', node: NODE });
+  await shop.query('SET search_path = public'); // the shop's own session: an application's
+  const history = await connect(urls.storeUrl, { side: 'store', node: NODE });
+  return {
+    shop,
+    history,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.allSettled([shop.end(), history.end()]);
+    },
+  };
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
+}

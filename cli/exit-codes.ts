@@ -1,0 +1,36 @@
+/** What the exit status of a command means: the whole list, for scripts to rely on. */
+import type { TimewarpError } from '../core/errors/timewarp-error.ts';
+
+export const EXIT = {
+  /** Also: there was nothing to do, or another run is doing it. */
+  done: 0,
+  /** Something went wrong, the node is blocked or has a gap, or a check fails. */
+  failed: 1,
+  /** The request cannot be carried out as it is written. */
+  wrongRequest: 2,
+  /** The row was not there at that time. */
+  absent: 3,
+  /** Whether the row was there cannot be said. */
+  unknown: 4,
+  /** Stopped by a signal. */
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export function exitCodeOfError(error: TimewarpError): ExitCode {
+  if (error.code === 'INTERRUPTED') return EXIT.interrupted;
+  return error.action === 'client' ? EXIT.wrongRequest : EXIT.failed;
+}
+
+export function exitCodeOfAnswer(status: 'found' | 'absent' | 'unknown'): ExitCode {
+  return { found: EXIT.done, absent: EXIT.absent, unknown: EXIT.unknown }[status];
+}
+
+export function exitCodeOfRun(outcome: 'done' | 'busy' | 'deadline' | 'blocked' | 'gap'): ExitCode {
+  return outcome === 'blocked' || outcome === 'gap' ? EXIT.failed : EXIT.done;
+}
+
+export function exitCodeOfChecks(status: 'ok' | 'warn' | 'fail'): ExitCode {
+  return status === 'fail' ? EXIT.failed : EXIT.done;
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+/** The entry point: parses, runs one command, prints its errors, sets the exit status. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CommanderError } from 'commander';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
+import { interruptSignal } from './interrupt.ts';
+import { Output } from './output.ts';
+import { buildProgram } from './program.ts';
+import { Settings, type SharedOptions } from './settings.ts';
+import { toError } from './to-error.ts';
+
+/** Runs the command line; resolves to the exit status. */
+async function main(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done;
+  const signal = interruptSignal();
+  // Known before parsing, because parsing may fail; flags after `--` are not options.
+  const before = args.slice(0, args.indexOf('--') === -1 ? args.length : args.indexOf('--'));
+  const out = new Output({ json: before.includes('--json'), verbose: before.includes('--verbose') });
+  try {
+    const program = buildProgram(packageVersion(), async (body) => {
+      const settings = new Settings(program.opts<SharedOptions>());
+      exitCode = await body({ settings, out, signal });
+      if (signal.aborted) exitCode = EXIT.interrupted;
+    });
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.done; // --help, --version
+    const error = signal.aborted ? interrupted(thrown) : toError(thrown);
+    out.error(error);
+    return exitCodeOfError(error);
+  }
+}
+
+/** What fails after the signal fails because of it. */
+function interrupted(thrown: unknown): TimewarpError {
+  return new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause: thrown });
+}
+
+/** package.json lies one folder up in a checkout (cli/) and two in the package (dist/cli/). */
+function packageVersion(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(join(import.meta.dirname, path), 'utf8')) as {
+        name?: string;
+        version?: string;
+      };
+      if (name === 'pgtimewarp' && version !== undefined) return version;
+    } catch {
+      // not there: try the next place
+    }
+  }
+  return 'unknown';
+}
+
+// A reader that has gone (`| head`) is no reason to complain.
+process.stdout.on('error', () => process.exit(EXIT.done));
+process.exitCode = await main(process.argv.slice(2));
+// Everything is closed by now; a socket that still lingers must not keep the process.
+setTimeout(() => process.exit(), 2_000).unref();

@@ -1,0 +1,90 @@
+/**
+ * Where a command's words go: its result to stdout, once; everything else to stderr. With --json the result is exactly one
+ * JSON document, also when the command fails.
+ */
+import { createColors } from 'picocolors';
+import type { TimewarpError } from '../core/errors/timewarp-error.ts';
+
+export interface OutputStreams {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+export class Output {
+  readonly json: boolean;
+  readonly verbose: boolean;
+  /** For stdout: plain when that is no terminal, or when NO_COLOR is set. */
+  readonly colors: ReturnType<typeof createColors>;
+  readonly #streams: OutputStreams;
+
+  constructor(options: { json: boolean; verbose: boolean }, streams: OutputStreams = process) {
+    this.json = options.json;
+    this.verbose = options.verbose;
+    this.#streams = streams;
+    this.colors = createColors(wantsColor(streams.stdout));
+  }
+
+  /** Columns of the terminal; 80 where there is none. */
+  get width(): number {
+    return Math.max(60, this.#streams.stdout.columns ?? 80);
+  }
+
+  /** Whether progress can be drawn: stderr is a terminal. */
+  get interactive(): boolean {
+    return this.#streams.stderr.isTTY === true;
+  }
+
+  /** The result, in the one form or the other. `json` is a value, or text that is JSON already. */
+  result(json: unknown, human: () => string): void {
+    const text = this.json ? (json instanceof JsonText ? json.text : JSON.stringify(json)) : human();
+    if (text !== '') this.#streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  /** A line of a story that is told as it happens: part of the result for people, aside for programs. */
+  say(line: string): void {
+    (this.json ? this.#streams.stderr : this.#streams.stdout).write(`${line}\n`);
+  }
+
+  /** A line on what is going on. */
+  note(message: string): void {
+    this.#streams.stderr.write(`${message}\n`);
+  }
+
+  /** Two lines for people, one document for programs. */
+  error(error: TimewarpError): void {
+    const colors = createColors(wantsColor(this.#streams.stderr));
+    this.note(`${colors.red('error:')} ${oneLine(error.message)}`);
+    this.note(`${colors.yellow('remedy:')} ${oneLine(error.remedy)}`);
+    if (this.verbose) this.note(describeCause(error));
+    if (this.json) {
+      const { code, message, remedy } = error;
+      this.#streams.stdout.write(`${JSON.stringify({ error: { code, message, remedy } })}\n`);
+    }
+  }
+}
+
+/** A JSON document that must not be parsed and printed again: row values in it would change. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+function wantsColor(stream: NodeJS.WriteStream): boolean {
+  if (process.env.NO_COLOR) return false;
+  return Boolean(process.env.FORCE_COLOR) || (stream.isTTY === true && process.env.TERM !== 'dumb');
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' ');
+}
+
+function describeCause(error: TimewarpError): string {
+  const lines = [`code: ${error.code}`, `facts: ${JSON.stringify(error.facts)}`, error.stack ?? ''];
+  for (let cause = error.cause; cause !== undefined && cause !== null; cause = (cause as Error).cause) {
+    lines.push(`caused by: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,52 @@
+/** The commands and their help, grouped by what one wants to do. */
+import { Command, CommanderError } from 'commander';
+import type { Run } from './command.ts';
+import { registerAsOf } from './commands/asof.ts';
+import { registerDeinit } from './commands/deinit.ts';
+import { registerDemo } from './commands/demo.ts';
+import { registerDiff } from './commands/diff.ts';
+import { registerDoctor } from './commands/doctor.ts';
+import { registerEvents } from './commands/events.ts';
+import { registerInit } from './commands/init.ts';
+import { registerMigrate } from './commands/migrate.ts';
+import { registerPoll } from './commands/poll.ts';
+import { registerStatus } from './commands/status.ts';
+import { registerTrack } from './commands/track.ts';
+import { registerUntrack } from './commands/untrack.ts';
+import { addSharedOptions } from './settings.ts';
+
+const GROUPS: readonly (readonly [
+  title: string,
+  register: readonly ((program: Command, run: Run) => Command)[],
+])[] = [
+  ['Try it:', [registerDemo]],
+  ['Set up:', [registerMigrate, registerInit, registerTrack, registerUntrack, registerDeinit]],
+  ['Ask:', [registerAsOf, registerDiff]],
+  ['Operate:', [registerPoll, registerStatus, registerDoctor, registerEvents]],
+];
+
+/** The program, ready to parse; it throws CommanderErrors instead of ending the process. */
+export function buildProgram(version: string, run: Run): Command {
+  const program = new Command('pgtimewarp')
+    .description('Time travel for rows of tracked PostgreSQL tables: what was this row at that time?')
+    .version(version)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ outputError: () => {} }) // errors are printed in one place, see main.ts
+    .exitOverride();
+  addSharedOptions(program);
+  for (const [title, registrations] of GROUPS) {
+    for (const register of registrations) {
+      register(program, run)
+        .helpGroup(title)
+        .configureHelp({ showGlobalOptions: true })
+        .configureOutput({ outputError: () => {} })
+        .exitOverride();
+    }
+  }
+  program.action(() => {
+    const [unknown] = program.args;
+    const message = unknown === undefined ? 'a command is missing' : `unknown command '${unknown}'`;
+    throw new CommanderError(2, 'pgtimewarp.command', `error: ${message}\nSee \`pgtimewarp --help\`.`);
+  });
+  return program;
+}

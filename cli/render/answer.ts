@@ -1,0 +1,78 @@
+/** The as-of answer for people. The row's values are shown as the JSON texts that they are: no digit is touched. */
+import { formatTableName } from '../../core/pg/identifiers.ts';
+import { jsonMembers, unquoteJson } from '../../core/types/json-text.ts';
+import type { Output } from '../output.ts';
+import { plainTable } from './plain-table.ts';
+import { printable } from './printable.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  not_yet_inserted: 'it was not there yet',
+  deleted: 'it had been deleted',
+  not_in_window: 'it was deleted before the retention window',
+  before_tracking: 'this is before its tracking began',
+  baseline_pending: 'its present rows are still being read',
+  in_gap: 'changes may have been lost at that time',
+  expired: 'retention has removed it',
+  erased: 'it has been erased',
+};
+
+/** @param answerText the JSON document of section "as-of answer" */
+export function renderAnswer(answerText: string, out: Output): string {
+  const answer = jsonMembers(answerText, 0).members;
+  const text = (name: string): string | null => stringOrNull(answer.get(name));
+  const { colors } = out;
+  const title = `${formatTableName({ schema: text('schema') ?? '', name: text('table') ?? '' })} ${describeKey(answer.get('pk'))}`;
+  const requested = point(answer.get('as_of'), 'requested') ?? 'now';
+  const lines = [
+    `${printable(title)} as of ${printable(requested)}: ${verdict(text('status'), text('reason'), out)}`,
+    '',
+  ];
+  const row = answer.get('row');
+  if (row !== undefined && row !== 'null') {
+    const cells = [...jsonMembers(row, 0).members].map(([name, value]) => [name, value]);
+    lines.push(plainTable(['column', 'value'], cells, out), '');
+  }
+  const from = moment(answer.get('valid_from'));
+  if (from !== null) lines.push(`${text('status') === 'absent' ? 'deleted   ' : 'valid from'}  ${from}`);
+  if (from !== null && text('status') === 'found') {
+    lines.push(`valid to    ${moment(answer.get('valid_to')) ?? colors.dim('(no later version)')}`);
+  }
+  const context = answer.get('context');
+  if (context !== undefined && context !== 'null') lines.push(`context     ${printable(context)}`);
+  const incomplete = answer.get('incomplete');
+  if (incomplete !== undefined && incomplete !== '[]' && incomplete !== 'null') {
+    lines.push(`incomplete  ${printable(incomplete)}: the source did not deliver these values`);
+  }
+  const final = answer.get('final') === 'true' ? 'final' : 'not final: later commits may still be read';
+  lines.push(colors.dim(`known up to ${moment(answer.get('horizon')) ?? 'nothing'}; ${final}`));
+  return lines.join('\n');
+}
+
+function verdict(status: string | null, reason: string | null, { colors }: Output): string {
+  const why = reason === null ? '' : ` (${REASONS[reason] ?? reason})`;
+  if (status === 'found') return colors.green('found');
+  return status === 'absent' ? `${colors.yellow('absent')}${why}` : `${colors.red('unknown')}${why}`;
+}
+
+function describeKey(pk: string | undefined): string {
+  if (pk === undefined || !pk.startsWith('{')) return pk ?? '';
+  return [...jsonMembers(pk, 0).members]
+    .map(([name, value]) => `${name}=${stringOrNull(value) ?? value}`)
+    .join(', ');
+}
+
+/** `2026-01-01T00:00:00.000001Z  (0/16B3748, transaction 731)` */
+function moment(value: string | undefined): string | null {
+  if (value === undefined || value === 'null') return null;
+  const [ts, lsn, xid] = [point(value, 'ts'), point(value, 'lsn'), point(value, 'xid')];
+  return `${ts ?? '(time unknown)'}  (${lsn}${xid === null ? '' : `, transaction ${xid}`})`;
+}
+
+function point(object: string | undefined, name: string): string | null {
+  if (object === undefined || object === 'null') return null;
+  return stringOrNull(jsonMembers(object, 0).members.get(name));
+}
+
+function stringOrNull(token: string | undefined): string | null {
+  return token?.startsWith('"') ? unquoteJson(token) : null;
+}

@@ -1,0 +1,30 @@
+/**
+ * A port on 127.0.0.1 that was free a moment ago. Taken below the range from which the system serves outgoing
+ * connections, so that a server which is stopped for a while finds its port again.
+ */
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+
+const LOWEST = 15_000;
+const HIGHEST = 30_000;
+
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(LOWEST, HIGHEST);
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return true;
+  } catch {
+    return false; // taken: another one will do
+  } finally {
+    server.close();
+  }
+}

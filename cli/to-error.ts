@@ -1,0 +1,29 @@
+/** Makes a TimewarpError of whatever a command threw, so that nobody ever sees a stack trace without asking for it. */
+import { CommanderError } from 'commander';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { sqlState } from '../core/pg/database-error.ts';
+
+export function toError(thrown: unknown): TimewarpError {
+  if (thrown instanceof TimewarpError) return thrown;
+  if (thrown instanceof CommanderError) return fromCommander(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const state = sqlState(thrown);
+  if (state === undefined) return new TimewarpError('INTERNAL', message, { cause: thrown });
+  if (state === '42501') return new TimewarpError('PERMISSION_DENIED', sentence(message), { cause: thrown });
+  return new TimewarpError('DATABASE_ERROR', `${sentence(message)} (SQLSTATE ${state})`, { cause: thrown });
+}
+
+/** Commander's words, without its prefix; the suggestion becomes part of the remedy. */
+function fromCommander(error: CommanderError): TimewarpError {
+  const [first = '', ...rest] = error.message.split('\n');
+  const hint = rest.join(' ').replace(/^\(|\)$/g, '');
+  return new TimewarpError('BAD_FLAGS', sentence(first.replace(/^error: /, '')), {
+    ...(hint === '' ? {} : { remedy: hint }),
+    cause: error,
+  });
+}
+
+function sentence(text: string): string {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.?!]$/.test(capital) ? capital : `${capital}.`;
+}

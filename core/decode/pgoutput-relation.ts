@@ -1,0 +1,145 @@
+/**
+ * One relation as a Relation message of pgoutput describes it, and the tuples of its changes.
+ */
+import { quoteJson } from '../types/json-text.ts';
+import { joinKey } from '../types/key.ts';
+import type { TypeCatalog } from '../types/pg-types.ts';
+import { isJsonNull, renderText } from '../types/render-text.ts';
+import type { DecodedTable, PartialRow } from '../types/stream.ts';
+import { append, type Column, describeColumn, quotedKeyText } from './column.ts';
+import type { MessageReader } from './pgoutput-reader.ts';
+
+const NULL = 0x6e; // n
+const UNCHANGED = 0x75; // u: a TOASTed value that did not change
+const TEXT = 0x74; // t
+const KEY_FLAG = 1;
+
+/** Where the values of a row are in the message. Reused from row to row. */
+export class Tuple {
+  readonly kinds: number[] = [];
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+
+  read(reader: MessageReader, columnCount: number): void {
+    const count = reader.uint16();
+    if (count !== columnCount) throw new RangeError('a row has another number of columns than its relation');
+    for (let i = 0; i < count; i++) {
+      const kind = reader.uint8();
+      this.kinds[i] = kind;
+      if (kind === TEXT) {
+        const byteCount = reader.uint32();
+        this.starts[i] = reader.position;
+        reader.skip(byteCount);
+        this.ends[i] = reader.position;
+      } else if (kind !== NULL && kind !== UNCHANGED) {
+        throw new RangeError('a value is neither text nor null nor unchanged');
+      }
+    }
+  }
+}
+
+export interface PgoutputRow {
+  rowData: string | null;
+  partial: PartialRow | null;
+  jsonNulls: string[] | null;
+}
+
+export class PgoutputRelation {
+  readonly table: DecodedTable;
+  readonly columns: readonly Column[];
+  /** Columns of the table that the stream never carries. */
+  readonly incomplete: readonly string[] | null;
+  /** Why its changes cannot be used; null when they can. */
+  readonly keyMismatch: string | null;
+  /** Index of each key column. */
+  readonly #keyAt: readonly number[];
+
+  constructor(table: DecodedTable, columns: readonly Column[], flaggedNames: ReadonlySet<string>) {
+    this.table = table;
+    this.columns = columns;
+    this.#keyAt = table.keyColumns.map((name) => columns.findIndex((column) => column.name === name));
+    // Under REPLICA IDENTITY FULL every column is flagged.
+    this.keyMismatch = table.keyColumns.every((name) => flaggedNames.has(name))
+      ? null
+      : `the replica identity is (${[...flaggedNames].join(', ')}), tracked is (${table.keyColumns.join(', ')})`;
+    const names = new Set(columns.map((column) => column.name));
+    const absent = (table.generatedColumns ?? []).filter(
+      (name) => !names.has(name) && !table.excludedColumns.has(name),
+    );
+    this.incomplete = absent.length === 0 ? null : absent;
+  }
+
+  /** Reads the columns of a Relation message. */
+  static read(reader: MessageReader, table: DecodedTable, types: TypeCatalog): PgoutputRelation {
+    const columns: Column[] = [];
+    const flaggedNames = new Set<string>();
+    for (let left = reader.uint16(); left > 0; left--) {
+      const flags = reader.uint8();
+      const name = reader.cString();
+      const oid = reader.uint32();
+      reader.skip(4); // type modifier
+      columns.push(describeColumn(table, name, quoteJson(name), types(oid)));
+      if ((flags & KEY_FLAG) !== 0) flaggedNames.add(name);
+    }
+    return new PgoutputRelation(table, columns, flaggedNames);
+  }
+
+  /** Canonical key of a tuple; a value that did not change is in `old`. Null when a key column has no value. */
+  keyOf(reader: MessageReader, tuple: Tuple, old: Tuple | null): string | null {
+    const parts: string[] = [];
+    for (const i of this.#keyAt) {
+      const from = old !== null && tuple.kinds[i] === UNCHANGED ? old : tuple;
+      if (from.kinds[i] !== TEXT) return null;
+      parts.push(quotedKeyText(this.columns[i]!, reader.textAt(from.starts[i]!, from.ends[i]!)));
+    }
+    return joinKey(parts);
+  }
+
+  /** Row data of a tuple; what did not change comes from `old` where that has it, else the row is partial. */
+  rowOf(reader: MessageReader, tuple: Tuple, old: Tuple | null): PgoutputRow {
+    const row: PgoutputRow = { rowData: null, partial: null, jsonNulls: null };
+    let json = '';
+    for (let i = 0; i < this.columns.length; i++) {
+      const column = this.columns[i]!;
+      if (column.excluded) continue;
+      const fragment = this.#fragment(reader, tuple, old, i, row);
+      if (fragment === undefined) return this.#partialRow(reader, tuple, old);
+      json += (json === '' ? `{${column.label}` : column.nextLabel) + fragment;
+    }
+    row.rowData = json === '' ? '{}' : `${json}}`;
+    return row;
+  }
+
+  #partialRow(reader: MessageReader, tuple: Tuple, old: Tuple | null): PgoutputRow {
+    const row: PgoutputRow = { rowData: null, partial: null, jsonNulls: null };
+    const columns: string[] = [];
+    const fragments: (string | undefined)[] = [];
+    for (let i = 0; i < this.columns.length; i++) {
+      if (this.columns[i]!.excluded) continue;
+      columns.push(this.columns[i]!.name);
+      fragments.push(this.#fragment(reader, tuple, old, i, row));
+    }
+    row.partial = { columns, fragments, holesAreCertain: true };
+    return row;
+  }
+
+  #fragment(
+    reader: MessageReader,
+    tuple: Tuple,
+    old: Tuple | null,
+    i: number,
+    row: PgoutputRow,
+  ): string | undefined {
+    let from = tuple;
+    if (tuple.kinds[i] === UNCHANGED) {
+      if (old === null || old.kinds[i] !== TEXT) return undefined;
+      from = old;
+    }
+    if (from.kinds[i] === NULL) return 'null';
+    const { kind, name } = this.columns[i]!;
+    if (kind.rendering === 'number') return renderText(kind, reader.asciiAt(from.starts[i]!, from.ends[i]!));
+    const text = reader.textAt(from.starts[i]!, from.ends[i]!);
+    if (isJsonNull(kind, text)) row.jsonNulls = append(row.jsonNulls, name);
+    return renderText(kind, text);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * One relation of a wal2json stream: reads its column lists without parsing them. The text before a value
+ * (`{"name":"id","typeoid":23,"value":`) is the same from row to row, so each column remembers which one followed it
+ * last time; only where that guess fails the text is scanned and looked up.
+ */
+import { jsonMembers, jsonStringEnd, jsonValueEnd, quoteJson, unquoteJson } from '../types/json-text.ts';
+import { canonicalKeyValue } from '../types/key.ts';
+import type { TypeCatalog } from '../types/pg-types.ts';
+import { isJsonNull, renderText } from '../types/render-text.ts';
+import type { DecodedTable } from '../types/stream.ts';
+import { type Column, describeColumn } from './column.ts';
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BRACE = 0x7d;
+const BYTEA = 17;
+/** Types of which wal2json 2.5 prints NaN and infinity as null: float4, float8, numeric (not domains over them). */
+const LOSSY_NUMBERS = new Set([700, 701, 1700]);
+
+/** A column as wal2json writes it. */
+export interface Wal2jsonColumn extends Column {
+  /** Everything before the value. */
+  readonly header: string;
+  readonly isBytea: boolean;
+  /** A null of this column is a lost NaN or infinity. */
+  readonly nullIsLoss: boolean;
+  /** Can be left out of an update. */
+  readonly toastable: boolean;
+  /** What followed last time. */
+  next: Wal2jsonColumn | null;
+}
+
+/** The columns of one list: which, and where their values are. Reused from row to row. */
+export class ColumnRun {
+  count = 0;
+  toastableCount = 0;
+  readonly columns: Wal2jsonColumn[] = [];
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+
+  /** Index of the column of that name, -1 when it is not in the list. */
+  indexOf(name: string): number {
+    for (let i = 0; i < this.count; i++) if (this.columns[i]!.name === name) return i;
+    return -1;
+  }
+}
+
+export class Wal2jsonRelation {
+  readonly table: DecodedTable;
+  /** The end of the last row, from the comma before `"pk"`, that was found to name the tracked key. */
+  goodTail: string | null = null;
+  /** How many columns an update can lack. */
+  readonly toastableTotal: number;
+  readonly #types: TypeCatalog;
+  readonly #byHeader = new Map<string, Wal2jsonColumn>();
+  #first: Wal2jsonColumn | null = null;
+
+  constructor(table: DecodedTable, types: TypeCatalog) {
+    this.table = table;
+    this.#types = types;
+    this.toastableTotal = toastableNames(table).length;
+  }
+
+  /** Reads the column list whose first column begins at `start`; gives the position after its bracket. */
+  scan(data: string, start: number, run: ColumnRun): number {
+    run.count = 0;
+    run.toastableCount = 0;
+    if (data.charAt(start) === ']') return start + 1;
+    let previous: Wal2jsonColumn | null = null;
+    let at = start;
+    for (;;) {
+      const guess: Wal2jsonColumn | null = previous === null ? this.#first : previous.next;
+      const column: Wal2jsonColumn =
+        guess !== null && data.startsWith(guess.header, at) ? guess : this.#columnAt(data, at, previous);
+      const valueStart = at + column.header.length;
+      const valueEnd =
+        data.charCodeAt(valueStart) === QUOTE ? jsonStringEnd(data, valueStart) : bareEnd(data, valueStart);
+      if (valueEnd <= valueStart || data.charAt(valueEnd) !== '}')
+        throw new RangeError('a column has no end');
+      run.columns[run.count] = column;
+      run.starts[run.count] = valueStart;
+      run.ends[run.count] = valueEnd;
+      run.count += 1;
+      if (column.toastable) run.toastableCount += 1;
+      previous = column;
+      const separator = data.charAt(valueEnd + 1);
+      if (separator === ']') return valueEnd + 2;
+      if (separator !== ',') throw new RangeError('a list of columns has no end');
+      at = valueEnd + 2;
+    }
+  }
+
+  #columnAt(data: string, at: number, previous: Wal2jsonColumn | null): Wal2jsonColumn {
+    const header = headerAt(data, at);
+    let column = this.#byHeader.get(header);
+    if (column === undefined) {
+      column = this.#newColumn(header);
+      this.#byHeader.set(header, column);
+    }
+    if (previous === null) this.#first = column;
+    else previous.next = column;
+    return column;
+  }
+
+  #newColumn(header: string): Wal2jsonColumn {
+    const { members } = jsonMembers(`${header}null}`, 0);
+    const quotedName = members.get('name');
+    const oid = Number.parseInt(members.get('typeoid') ?? '', 10);
+    if (quotedName === undefined || Number.isNaN(oid))
+      throw new RangeError('a column lacks its name or type');
+    const name = unquoteJson(quotedName);
+    const table = this.table;
+    const column = describeColumn(table, name, quotedName, this.#types(oid));
+    return {
+      ...column,
+      header,
+      isBytea: oid === BYTEA,
+      nullIsLoss: LOSSY_NUMBERS.has(oid) && (table.notNullColumns?.has(name) ?? false),
+      toastable: !column.excluded && (table.toastableColumns?.has(name) ?? false),
+      next: null,
+    };
+  }
+}
+
+/** Columns that an update can lack, of those that are kept. */
+export function toastableNames(table: DecodedTable): string[] {
+  return (table.columns ?? []).filter(
+    (name) => table.toastableColumns?.has(name) && !table.excludedColumns.has(name),
+  );
+}
+
+/** JSON text of a value as it is stored, from wal2json's token (not null). */
+export function renderToken(column: Wal2jsonColumn, token: string): string {
+  const quoted = token.charCodeAt(0) === QUOTE;
+  switch (column.kind.rendering) {
+    case 'number':
+    case 'boolean':
+      return quoted ? renderText(column.kind, unquoteJson(token)) : token; // domains come as strings
+    case 'text':
+      if (!quoted) return `"${token}"`; // oid comes as a number
+      return column.isBytea ? `"\\\\x${token.slice(1)}` : token;
+    default:
+      return renderText(column.kind, quoted ? unquoteJson(token) : token);
+  }
+}
+
+/** Whether the token of a json or jsonb column is JSON null (SQL NULL is a bare null). */
+export function isJsonNullToken(column: Wal2jsonColumn, token: string): boolean {
+  return (
+    column.kind.rendering === 'json' && token.length < 100 && isJsonNull(column.kind, unquoteJson(token))
+  );
+}
+
+/** Canonical text of a key column as a JSON string, from wal2json's token (not null). */
+export function quotedKeyToken(column: Wal2jsonColumn, token: string): string {
+  const quoted = token.charCodeAt(0) === QUOTE;
+  if (column.isBytea) return renderToken(column, token);
+  if (column.keyVerbatim) return quoted ? token : `"${token}"`;
+  return quoteJson(canonicalKeyValue(column.kind, quoted ? unquoteJson(token) : token));
+}
+
+/** The text from the brace of a column to its value. */
+function headerAt(data: string, at: number): string {
+  if (data.charAt(at) !== '{') throw new RangeError('a column is missing');
+  let name = at + 1;
+  for (;;) {
+    const nameEnd = jsonStringEnd(data, name);
+    if (data.charAt(nameEnd) !== ':') throw new RangeError('a colon is missing in a column');
+    if (data.slice(name, nameEnd) === '"value"') return data.slice(at, nameEnd + 1);
+    const valueEnd = jsonValueEnd(data, nameEnd + 1);
+    if (data.charAt(valueEnd) !== ',') throw new RangeError('a column lacks its value');
+    name = valueEnd + 1;
+  }
+}
+
+/** Position after a number, true, false or null. */
+function bareEnd(data: string, start: number): number {
+  let at = start;
+  for (;;) {
+    const char = data.charCodeAt(at);
+    if (char === BRACE || char === COMMA || Number.isNaN(char)) return at;
+    at += 1;
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * wal2json, format version 2, to stream events. Values are cut out of the text and never parsed: numbers keep all
+ * digits, strings keep wal2json's escapes, which are those of to_json(). Rows look like
+ * `{"action":"U","timestamp":"…","schema":"…","table":"…","columns":[…],"identity":[…],"pk":[…]}`; members in another
+ * order, or more of them, are put into this order first.
+ */
+
+import { jsonMembers, jsonStringEnd, unquoteJson } from '../types/json-text.ts';
+import { parseLsn } from '../types/lsn.ts';
+import type { TypeCatalog } from '../types/pg-types.ts';
+import type {
+  CommitEvent,
+  MessageEvent,
+  StreamDecoder,
+  StreamEvent,
+  TableLookup,
+  TruncateChange,
+} from '../types/stream.ts';
+import { CommitTimestampParser } from './commit-timestamp.ts';
+import { MESSAGE_PREFIX } from './messages.ts';
+import { unreadable } from './unreadable.ts';
+import { ColumnRun, Wal2jsonRelation } from './wal2json-relation.ts';
+import { keyOf, NO_ROW, rowTexts } from './wal2json-row.ts';
+
+/** Names and values of the options that this decoder reads; the caller adds `add-tables`. */
+export const WAL2JSON_OPTIONS: readonly string[] = [
+  ...['format-version', '2'],
+  ...['include-timestamp', '1'],
+  ...['include-types', '0'],
+  ...['include-type-oids', '1'],
+  ...['include-pk', '1'],
+  ...['include-xids', '0'],
+  ...['include-lsn', '0'],
+  ...['add-msg-prefixes', MESSAGE_PREFIX],
+];
+
+const START = '{"action":"';
+const ACTION_AT = START.length;
+const TIMESTAMP = '","timestamp":"';
+const TIMESTAMP_AT = ACTION_AT + 1 + TIMESTAMP.length;
+const COLUMNS = ',"columns":[';
+const IDENTITY = ',"identity":[';
+const PK = ',"pk":[';
+const LAYOUT = [
+  'action',
+  'timestamp',
+  'transactional',
+  'prefix',
+  'content',
+  'schema',
+  'table',
+  'columns',
+  'identity',
+  'pk',
+];
+
+/** Makes a decoder for one peek. Changes need no `begin` before them: the caller may leave B rows out. */
+export function createWal2jsonDecoder(tables: TableLookup, types: TypeCatalog): StreamDecoder {
+  return new Wal2jsonDecoder(tables, types);
+}
+
+/** How a change goes on after its timestamp, `","schema":"…","table":"…"`, and the relation it names. */
+interface Head {
+  readonly text: string;
+  /** null: not tracked. */
+  readonly relation: Wal2jsonRelation | null;
+  /** What followed last time. */
+  next: Head | null;
+}
+
+class Wal2jsonDecoder implements StreamDecoder {
+  readonly #tables: TableLookup;
+  readonly #types: TypeCatalog;
+  readonly #timestamps = new CommitTimestampParser();
+  readonly #heads = new Map<string, Head>();
+  #lastHead: Head | null = null;
+  readonly #new = new ColumnRun();
+  readonly #old = new ColumnRun();
+
+  constructor(tables: TableLookup, types: TypeCatalog) {
+    this.#tables = tables;
+    this.#types = types;
+  }
+
+  decode(lsn: string, xid: string, data: string): StreamEvent | null {
+    try {
+      const action = data.startsWith(START) ? data.charAt(ACTION_AT) : '';
+      switch (action) {
+        case 'I':
+        case 'U':
+        case 'D':
+        case 'T':
+          return data.startsWith(TIMESTAMP, ACTION_AT + 1)
+            ? this.#change(action, data)
+            : this.decode(lsn, xid, inOurLayout(data));
+        case 'B':
+          return { kind: 'begin', xid };
+        case 'C':
+          return this.#commit(lsn, xid, data);
+        case 'M':
+          return message(data);
+        default:
+          return this.decode(lsn, xid, inOurLayout(data));
+      }
+    } catch (error) {
+      throw unreadable('wal2json', lsn, error);
+    }
+  }
+
+  #commit(lsn: string, xid: string, data: string): CommitEvent {
+    const text = data.startsWith(TIMESTAMP, ACTION_AT + 1)
+      ? data.slice(TIMESTAMP_AT, data.indexOf('"', TIMESTAMP_AT))
+      : unquoteJson(member(jsonMembers(data, 0).members, 'timestamp'));
+    return { kind: 'commit', xid, lsn: parseLsn(lsn), timestamp: this.#timestamps.parse(text) };
+  }
+
+  #change(op: 'I' | 'U' | 'D' | 'T', data: string): StreamEvent | null {
+    const headAt = data.indexOf('"', TIMESTAMP_AT);
+    const head = this.#headAt(data, headAt);
+    const relation = head.relation;
+    if (relation === null) return null;
+    const at = headAt + head.text.length;
+    if (op === 'T') return { kind: 'truncate', tables: [relation.table] } satisfies TruncateChange;
+    return this.#rowChange(op, data, at, relation);
+  }
+
+  #rowChange(op: 'I' | 'U' | 'D', data: string, start: number, relation: Wal2jsonRelation): StreamEvent {
+    const { table } = relation;
+    const [newRun, oldRun] = [this.#new, this.#old];
+    newRun.count = 0;
+    oldRun.count = 0;
+    let at = start;
+    if (data.startsWith(COLUMNS, at)) at = relation.scan(data, at + COLUMNS.length, newRun);
+    if (data.startsWith(IDENTITY, at)) at = relation.scan(data, at + IDENTITY.length, oldRun);
+    if (
+      relation.goodTail === null ||
+      !data.endsWith(relation.goodTail) ||
+      data.length - relation.goodTail.length !== at
+    ) {
+      const missing = keyMissingInTail(data, at, table.keyColumns);
+      if (missing !== null) return { kind: 'key-mismatch', table, detail: missing };
+      relation.goodTail = data.slice(at);
+    }
+    // An insert has no identity, a deletion no columns; an update that lacks the old key may have changed it unseen.
+    const oldKey = op === 'I' ? null : keyOf(data, oldRun, table.keyColumns.length);
+    const key = op === 'D' ? oldKey : keyOf(data, newRun, table.keyColumns.length, oldRun);
+    if (key === null || (oldKey === null && op !== 'I')) {
+      const detail = `the key (${table.keyColumns.join(', ')}) is not among the values of ${op} or is NaN or infinite`;
+      return { kind: 'key-mismatch', table, detail };
+    }
+    const row = op === 'D' ? NO_ROW : rowTexts(data, relation, op, newRun, oldRun);
+    return {
+      kind: 'change',
+      op,
+      table,
+      key,
+      oldKey: op === 'U' && oldKey !== key ? oldKey : null,
+      rowData: row.rowData,
+      partial: row.partial,
+      incomplete: row.incomplete,
+      jsonNulls: row.jsonNulls,
+    };
+  }
+
+  #headAt(data: string, at: number): Head {
+    const last = this.#lastHead;
+    if (last !== null) {
+      if (last.next !== null && data.startsWith(last.next.text, at)) {
+        this.#lastHead = last.next;
+        return last.next;
+      }
+      if (data.startsWith(last.text, at)) return last;
+    }
+    const text = headText(data, at);
+    let head = this.#heads.get(text);
+    if (head === undefined) {
+      head = this.#newHead(text);
+      this.#heads.set(text, head);
+    }
+    if (last !== null) last.next = head;
+    this.#lastHead = head;
+    return head;
+  }
+
+  #newHead(text: string): Head {
+    const { members } = jsonMembers(`{${text.slice(2)}}`, 0);
+    const table = this.#tables(
+      unquoteJson(member(members, 'schema')),
+      unquoteJson(member(members, 'table')),
+      null,
+    );
+    return { text, relation: table === null ? null : new Wal2jsonRelation(table, this.#types), next: null };
+  }
+}
+
+/** Why the primary key of a row, from the comma before `"pk"` to the end, is not the tracked one; null when it is. */
+function keyMissingInTail(data: string, at: number, keyColumns: readonly string[]): string | null {
+  const names: string[] = [];
+  if (data.startsWith(PK, at)) {
+    let next = at + PK.length;
+    while (data.charAt(next) === '{') {
+      const { members, end } = jsonMembers(data, next);
+      names.push(unquoteJson(member(members, 'name')));
+      next = data.charAt(end) === ',' ? end + 1 : end;
+    }
+    if (data.slice(next) !== ']}') throw new RangeError('the primary key has no end');
+  } else if (data.slice(at) !== '}') {
+    throw new RangeError('a change goes on in an unknown way');
+  }
+  if (names.length === keyColumns.length && keyColumns.every((name) => names.includes(name))) return null;
+  return `the primary key is (${names.join(', ')}), tracked is (${keyColumns.join(', ')})`;
+}
+
+function message(data: string): MessageEvent | null {
+  const { members } = jsonMembers(data, 0);
+  const prefix = unquoteJson(member(members, 'prefix'));
+  if (prefix !== MESSAGE_PREFIX || members.get('transactional') !== 'true') return null;
+  return { kind: 'message', prefix, content: unquoteJson(member(members, 'content')) };
+}
+
+/** From the quote that ends the timestamp to the end of the table name. */
+function headText(data: string, at: number): string {
+  const schema = '","schema":';
+  if (!data.startsWith(schema, at)) throw new RangeError('a change lacks its schema');
+  const schemaEnd = jsonStringEnd(data, at + schema.length);
+  const table = ',"table":';
+  if (!data.startsWith(table, schemaEnd)) throw new RangeError('a change lacks its table');
+  return data.slice(at, jsonStringEnd(data, schemaEnd + table.length));
+}
+
+/** The same row with the members that are read here, in the order in which they are read. */
+function inOurLayout(data: string): string {
+  const { members } = jsonMembers(data, 0);
+  const known = LAYOUT.filter((name) => members.has(name));
+  const ordered = `{${known.map((name) => `"${name}":${members.get(name)}`).join(',')}}`;
+  if (ordered === data) throw new RangeError('its layout is unknown');
+  return ordered;
+}
+
+function member(members: ReadonlyMap<string, string>, name: string): string {
+  const value = members.get(name);
+  if (value === undefined) throw new RangeError(`the member "${name}" is missing`);
+  return value;
+}

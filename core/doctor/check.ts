@@ -1,0 +1,40 @@
+/** What a check says. Codes are stable: alarms and scripts match them. */
+export type CheckStatus = 'ok' | 'warn' | 'fail';
+
+export interface Check {
+  readonly code: string;
+  readonly status: CheckStatus;
+  readonly message: string;
+  /** What to do; null when all is well. */
+  readonly remedy: string | null;
+}
+
+export interface Diagnosis {
+  readonly status: CheckStatus;
+  /** Failing ones first, then warnings, then the rest. */
+  readonly checks: readonly Check[];
+}
+
+export const ok = (code: string, message: string): Check => ({ code, status: 'ok', message, remedy: null });
+
+export const warn = (code: string, message: string, remedy: string): Check => ({
+  code,
+  status: 'warn',
+  message,
+  remedy,
+});
+
+export const fail = (code: string, message: string, remedy: string): Check => ({
+  code,
+  status: 'fail',
+  message,
+  remedy,
+});
+
+const ORDER: readonly CheckStatus[] = ['fail', 'warn', 'ok'];
+
+/** Puts the worst first and says how bad it is. */
+export function summarize(checks: readonly Check[]): Diagnosis {
+  const sorted = ORDER.flatMap((status) => checks.filter((check) => check.status === status));
+  return { status: sorted[0]?.status ?? 'ok', checks: sorted };
+}

@@ -1,0 +1,60 @@
+/** Can both databases be reached, and does the store know this node? */
+import { ERROR_CODES } from '../../errors/codes.ts';
+import { type Check, fail, ok } from '../check.ts';
+import type { DoctorFacts, Gathered } from '../facts.ts';
+
+export function checkConnections(facts: DoctorFacts): Check[] {
+  return [
+    reachable('source_reachable', 'source', facts.source),
+    reachable('store_reachable', 'store', facts.store),
+    ...checkStore(facts),
+  ];
+}
+
+function reachable(code: string, side: string, gathered: Gathered<unknown>): Check {
+  return gathered.error === null
+    ? ok(code, `The ${side} answers.`)
+    : fail(code, gathered.error.message, gathered.error.remedy);
+}
+
+function checkStore({ node, store }: DoctorFacts): Check[] {
+  if (store.facts === null) return [];
+  const { schemaFound, schemaExpected, overview } = store.facts;
+  if (schemaFound !== schemaExpected) {
+    const code = schemaFound < schemaExpected ? 'SCHEMA_OUTDATED' : 'SCHEMA_TOO_NEW';
+    const message = `The schema of the store is at version ${schemaFound}, this program needs ${schemaExpected}.`;
+    return [fail('schema_version', message, ERROR_CODES[code].remedy)];
+  }
+  const schema = ok('schema_version', `The schema of the store is at version ${schemaFound}.`);
+  if (overview === null) {
+    return [schema, fail('node_known', `The store has no node "${node}".`, ERROR_CODES.NODE_UNKNOWN.remedy)];
+  }
+  switch (overview.node.status) {
+    case 'active':
+      return [schema, ok('node_known', `Node "${node}" is active.`)];
+    case 'removed':
+      return [schema, fail('node_known', `Node "${node}" was removed.`, `pgtimewarp init --node ${node}`)];
+    case 'gap':
+      return [
+        schema,
+        fail(
+          'node_gap',
+          `Node "${node}" has lost changes: ${reasonOf(overview.node.statusReason)}.`,
+          ERROR_CODES.NODE_GAP.remedy,
+        ),
+      ];
+    case 'blocked':
+      return [
+        schema,
+        fail(
+          'node_blocked',
+          `Node "${node}" is blocked: ${reasonOf(overview.node.statusReason)}.`,
+          ERROR_CODES.NODE_BLOCKED.remedy,
+        ),
+      ];
+  }
+}
+
+function reasonOf(reason: string | null): string {
+  return reason ?? 'no reason recorded';
+}

@@ -1,0 +1,20 @@
+/** Are there gaps without an end? */
+import { formatTableName } from '../../pg/identifiers.ts';
+import { formatCommitTime } from '../../types/commit-time.ts';
+import { type Check, fail, ok } from '../check.ts';
+import type { DoctorFacts } from '../facts.ts';
+
+export function checkGaps(facts: DoctorFacts): Check[] {
+  const overview = facts.store.facts?.overview;
+  if (overview === null || overview === undefined) return [];
+  if (overview.openGaps.length === 0) return [ok('gaps', 'No gap is open.')];
+  return overview.openGaps.map((gap) => {
+    const [what, target] =
+      gap.table === null ? ['The node', '--node'] : [formatTableName(gap.table), formatTableName(gap.table)];
+    return fail(
+      'gap_open',
+      `${what} is unknown from ${formatCommitTime(gap.from.ts)} on: ${gap.reason}.`,
+      `pgtimewarp rebaseline ${target}`,
+    );
+  });
+}

@@ -1,0 +1,40 @@
+/** Does the store keep up with the source? */
+import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
+import { lsnDistanceBytes } from '../../types/lsn.ts';
+import { type Check, ok, warn } from '../check.ts';
+import type { DoctorFacts } from '../facts.ts';
+
+/** Runs come every minute: five missed ones are no accident. */
+const LATE_SECONDS = 300n;
+const LATE_BYTES = 1024n * 1024n * 1024n;
+
+export function checkProgress(facts: DoctorFacts): Check[] {
+  const progress = facts.store.facts?.overview?.node.horizon ?? null;
+  const server = facts.source.facts?.server;
+  if (progress === null || server === undefined || facts.store.facts?.overview?.node.status === 'removed')
+    return [];
+  const lagBytes = lsnDistanceBytes(progress.lsn, server.insertLsn);
+  const lagSeconds = secondsBetween(progress.ts, server.clock);
+  const message = `The horizon ${formatCommitTime(progress.ts)} is ${lagSeconds} s and ${lagBytes} bytes of WAL behind.`;
+  const late = lagSeconds > LATE_SECONDS || lagBytes > LATE_BYTES;
+  const checks = [
+    late
+      ? warn('lag', message, 'See that `pgtimewarp poll` runs every minute, or run it now.')
+      : ok('lag', message),
+  ];
+  if (progress.failures > 0) {
+    checks.push(
+      warn(
+        'run_failures',
+        `The last ${progress.failures} runs failed (${progress.lastRunOutcome ?? 'no outcome'}).`,
+        'Run `pgtimewarp poll --verbose`.',
+      ),
+    );
+  }
+  return checks;
+}
+
+/** Whole seconds from `from` to `to`; 0 when `to` is not later. */
+export function secondsBetween(from: CommitTime, to: CommitTime): bigint {
+  return to > from ? (to - from) / 1_000_000n : 0n;
+}

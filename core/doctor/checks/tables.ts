@@ -1,0 +1,62 @@
+/** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
+import { formatTableName } from '../../pg/identifiers.ts';
+import { whyNotTrackable } from '../../setup/trackable.ts';
+import { type Check, fail, ok, warn } from '../check.ts';
+import type { DoctorFacts, TableState } from '../facts.ts';
+
+export function checkTables(facts: DoctorFacts): Check[] {
+  const side = facts.source.facts;
+  if (side === null) return [];
+  return side.tables.flatMap(checkTable);
+}
+
+function checkTable({ stored, now }: TableState): Check[] {
+  const table = formatTableName(stored.name);
+  const obstacle = whyNotTrackable(now, stored.name);
+  const checks: Check[] = [];
+  if (now === null) {
+    return [
+      fail(
+        'table_present',
+        `The tracked table ${table} is gone or renamed.`,
+        `pgtimewarp untrack ${table}, or rename it back.`,
+      ),
+    ];
+  }
+  if (obstacle !== null) return [fail('table_trackable', obstacle.message, obstacle.remedy)];
+  const key = now.key.map((column) => column.name);
+  if (key.join('\n') !== stored.keyColumns.join('\n')) {
+    checks.push(
+      fail(
+        'table_key',
+        `The primary key of ${table} is (${key.join(', ')}), tracked is (${stored.keyColumns.join(', ')}).`,
+        `pgtimewarp rebaseline ${table}`,
+      ),
+    );
+  }
+  if (stored.relid !== null && stored.relid !== now.oid) {
+    checks.push(
+      fail(
+        'table_recreated',
+        `${table} was made anew: OID ${now.oid} instead of ${stored.relid}.`,
+        `pgtimewarp rebaseline ${table}`,
+      ),
+    );
+  }
+  if (stored.status === 'needs_rebaseline') {
+    const why = stored.statusReason ?? 'its rows changed without a trace in the log';
+    checks.push(
+      fail('table_baseline', `${table} has unknown rows: ${why}.`, `pgtimewarp rebaseline ${table}`),
+    );
+  }
+  if (stored.status === 'starting' || (stored.status === 'active' && stored.baseline === 'pending')) {
+    checks.push(
+      warn(
+        'table_baseline',
+        `The baseline of ${table} is not finished.`,
+        'Goes on with every run: pgtimewarp poll.',
+      ),
+    );
+  }
+  return checks.length > 0 ? checks : [ok('table', `${table} is as it was when tracking began.`)];
+}

@@ -1,0 +1,17 @@
+/**
+ * All checks, by area: facts in, verdicts out, nothing is asked or changed here. A new check is a line in the file of its
+ * area; a new area is a file and a line here.
+ */
+import { type Diagnosis, summarize } from './check.ts';
+import { checkConnections } from './checks/connections.ts';
+import { checkGaps } from './checks/gaps.ts';
+import { checkProgress } from './checks/progress.ts';
+import { checkSlot } from './checks/slot.ts';
+import { checkTables } from './checks/tables.ts';
+import type { DoctorFacts } from './facts.ts';
+
+const AREAS = [checkConnections, checkSlot, checkProgress, checkTables, checkGaps];
+
+export function diagnose(facts: DoctorFacts): Diagnosis {
+  return summarize(AREAS.flatMap((check) => check(facts)));
+}

@@ -1,0 +1,141 @@
+/**
+ * What the store holds, for people: nodes with their horizon, their tables with how far each has come, open gaps. Also
+ * the facts about the store on which the doctor judges.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { listNodes, readNode, type StoredNode } from '../store/nodes.ts';
+import type { BaselineState, RelationStatus } from '../store/relations.ts';
+import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { type Lsn, parseLsn } from '../types/lsn.ts';
+
+export interface NodeOverview {
+  readonly node: StoredNode;
+  readonly relations: readonly RelationOverview[];
+  /** Gaps that have no end yet. */
+  readonly openGaps: readonly GapOverview[];
+}
+
+export interface RelationOverview {
+  readonly relationId: number;
+  readonly name: TableName;
+  readonly status: RelationStatus;
+  readonly statusReason: string | null;
+  readonly keyColumns: readonly string[];
+  readonly trackedFrom: Point | null;
+  readonly trackedTo: Point | null;
+  readonly baseline: BaselineState;
+  readonly baselineRows: number;
+  readonly baselineEstimatedRows: number;
+  /** As PostgreSQL prints the interval. */
+  readonly retention: string | null;
+  readonly excludedColumns: readonly string[];
+  readonly relid: number | null;
+  /** Stored changes as of the store's last ANALYZE; null when there was none. */
+  readonly estimatedChanges: number | null;
+}
+
+export interface GapOverview {
+  readonly table: TableName | null;
+  readonly from: Point;
+  readonly reason: string;
+}
+
+export interface Point {
+  readonly lsn: Lsn;
+  readonly ts: CommitTime;
+}
+
+/** One node, or all of them when `node` is null. Empty when the store has no such node. */
+export async function readOverview(store: Queryable, node: string | null): Promise<NodeOverview[]> {
+  const one = node === null ? null : await readNode(store, node);
+  const nodes = node === null ? await listNodes(store) : one === null ? [] : [one];
+  const overviews: NodeOverview[] = [];
+  for (const each of nodes) {
+    overviews.push({
+      node: each,
+      relations: await readRelations(store, each.node),
+      openGaps: await readOpenGaps(store, each.node),
+    });
+  }
+  return overviews;
+}
+
+async function readRelations(store: Queryable, node: string): Promise<RelationOverview[]> {
+  const { rows } = await store.query<RelationRow>(
+    `SELECT r.relation_id, r.schema_name, r.table_name, r.status, r.status_reason, r.pk_columns, r.tracked_from_lsn,
+            r.tracked_from_ts, r.tracked_to_lsn, r.tracked_to_ts, r.baseline_state, r.retention, r.excluded_columns,
+            r.relid, coalesce((r.baseline_progress ->> 'rows')::int8, 0)::text AS baseline_rows,
+            coalesce((r.baseline_progress ->> 'estimated_rows')::int8, 0)::text AS estimated_rows,
+            nullif(c.reltuples, -1)::int8::text AS estimated_changes
+       FROM pgtimewarp.tracked_relations AS r
+       LEFT JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass('pgtimewarp.row_changes_r' || r.relation_id)
+      WHERE r.node_id = $1::text
+      ORDER BY r.schema_name, r.table_name`,
+    [node],
+  );
+  return rows.map((row) => ({
+    relationId: row.relation_id,
+    name: { schema: row.schema_name, name: row.table_name },
+    status: row.status,
+    statusReason: row.status_reason,
+    keyColumns: row.pk_columns,
+    trackedFrom: toPoint(row.tracked_from_lsn, row.tracked_from_ts),
+    trackedTo: toPoint(row.tracked_to_lsn, row.tracked_to_ts),
+    baseline: row.baseline_state,
+    baselineRows: Number.parseInt(row.baseline_rows, 10),
+    baselineEstimatedRows: Number.parseInt(row.estimated_rows, 10),
+    retention: row.retention,
+    excludedColumns: row.excluded_columns,
+    relid: row.relid,
+    estimatedChanges: row.estimated_changes === null ? null : Number.parseInt(row.estimated_changes, 10),
+  }));
+}
+
+async function readOpenGaps(store: Queryable, node: string): Promise<GapOverview[]> {
+  const { rows } = await store.query<GapRow>(
+    `SELECT p.schema_name, p.table_name, g.from_lsn, g.from_ts, g.reason
+       FROM pgtimewarp.history_gaps AS g
+       LEFT JOIN pgtimewarp.relation_periods AS p USING (relation_id)
+      WHERE g.node_id = $1::text AND g.to_lsn IS NULL
+      ORDER BY g.from_ts, g.id`,
+    [node],
+  );
+  return rows.map((row) => ({
+    table: row.table_name === null ? null : { schema: row.schema_name!, name: row.table_name },
+    from: toPoint(row.from_lsn, row.from_ts)!,
+    reason: row.reason,
+  }));
+}
+
+function toPoint(lsn: string | null, ts: string | null): Point | null {
+  return lsn === null || ts === null ? null : { lsn: parseLsn(lsn), ts: parseCommitTime(ts) };
+}
+
+interface RelationRow {
+  relation_id: number;
+  schema_name: string;
+  table_name: string;
+  status: RelationStatus;
+  status_reason: string | null;
+  pk_columns: string[];
+  tracked_from_lsn: string | null;
+  tracked_from_ts: string | null;
+  tracked_to_lsn: string | null;
+  tracked_to_ts: string | null;
+  baseline_state: BaselineState;
+  retention: string | null;
+  excluded_columns: string[];
+  relid: number | null;
+  baseline_rows: string;
+  estimated_rows: string;
+  estimated_changes: string | null;
+}
+
+interface GapRow {
+  schema_name: string | null;
+  table_name: string | null;
+  from_lsn: string;
+  from_ts: string;
+  reason: string;
+}

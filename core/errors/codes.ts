@@ -1,0 +1,245 @@
+/**
+ * The one list of error codes. Each has its cause and its remedy; `docs/errors.md` is generated from it, and the
+ * command line prints the remedy below the message.
+ */
+export type ErrorAction =
+  /** The same call may succeed later without anyone doing something. */
+  | 'retry'
+  /** Someone who operates source or store has to act. */
+  | 'operator'
+  /** The request was wrong. */
+  | 'client'
+  /** Ours to mend. */
+  | 'bug';
+
+interface ErrorDefinition {
+  readonly action: ErrorAction;
+  readonly cause: string;
+  readonly remedy: string;
+}
+
+const define = <const T extends Record<string, ErrorDefinition>>(codes: T): T => codes;
+
+export const ERROR_CODES = define({
+  BAD_FLAGS: {
+    action: 'client',
+    cause: 'An option is missing, unknown or has a value that it cannot take.',
+    remedy: 'See `pgtimewarp COMMAND --help`.',
+  },
+  BAD_TIME: {
+    action: 'client',
+    cause: 'A point in time is neither RFC 3339 with an offset nor an LSN.',
+    remedy: 'Write 2026-01-31T09:41:00Z, 2026-01-31T09:41:00.123456+01:00 or 0/16B3748.',
+  },
+  BAD_KEY: {
+    action: 'client',
+    cause:
+      'The key names other columns than the primary key, leaves one out, or has a value its type cannot hold.',
+    remedy: 'Name every key column once: --pk region=eu --pk id=1.',
+  },
+  BAD_TABLE_NAME: {
+    action: 'client',
+    cause: 'The table name is not an SQL identifier.',
+    remedy: 'Write it as psql takes it: orders, sales.orders, "Odd Name"."Table".',
+  },
+  TABLE_UNKNOWN: {
+    action: 'client',
+    cause: 'The source has no table of that name.',
+    remedy: 'Check schema and spelling; names are folded to lower case unless quoted.',
+  },
+  TABLE_NOT_TRACKED: {
+    action: 'client',
+    cause: 'The table has no history in this store under this node.',
+    remedy: 'Start with `pgtimewarp track TABLE`, or name the right --node.',
+  },
+  TABLE_NOT_TRACKABLE: {
+    action: 'client',
+    cause: 'The table cannot be followed through the write-ahead log by its primary key.',
+    remedy: 'The message says what is in the way.',
+  },
+  NO_PRIMARY_KEY: {
+    action: 'client',
+    cause: 'The table has no primary key, so its rows cannot be told apart in the log.',
+    remedy: 'ALTER TABLE … ADD PRIMARY KEY (…), then track it.',
+  },
+  KEY_TYPE_REFUSED: {
+    action: 'client',
+    cause:
+      'Two different texts of a value of this type can be the same key, so a lookup by text could miss rows.',
+    remedy: 'Only tables keyed by types with one text per value can be tracked.',
+  },
+  NODE_UNKNOWN: {
+    action: 'client',
+    cause: 'The store has no node of that name.',
+    remedy: 'Run `pgtimewarp init --node NAME`, or see the names with `pgtimewarp status`.',
+  },
+  NODE_CONFLICT: {
+    action: 'client',
+    cause: 'The node exists with other settings than the ones asked for.',
+    remedy: 'Use the settings it has, another node name, or remove it with `pgtimewarp deinit` first.',
+  },
+  SAME_DATABASE: {
+    action: 'client',
+    cause: 'Source and store are one database; the history would be lost together with what it protects.',
+    remedy: 'Name another database (of the same server, if need be) as --store.',
+  },
+  SOURCE_UNREACHABLE: {
+    action: 'retry',
+    cause: 'No connection to the source database.',
+    remedy: 'Check host, port and firewall in --source; the history is safe, the slot waits.',
+  },
+  STORE_UNREACHABLE: {
+    action: 'retry',
+    cause: 'No connection to the store database.',
+    remedy: 'Check host, port and firewall in --store; nothing is lost, the slot on the source waits.',
+  },
+  AUTHENTICATION_FAILED: {
+    action: 'operator',
+    cause: 'The database refused user or password.',
+    remedy: 'Check user and password of the connection string, and pg_hba.conf.',
+  },
+  DATABASE_MISSING: {
+    action: 'operator',
+    cause: 'The server has no database of that name.',
+    remedy: 'CREATE DATABASE …, or correct the connection string.',
+  },
+  PERMISSION_DENIED: {
+    action: 'operator',
+    cause: 'The role lacks a right.',
+    remedy: 'The message names the object; docs/operations.md lists the grants each role needs.',
+  },
+  WAL_LEVEL: {
+    action: 'operator',
+    cause: 'The source does not write logical information to its WAL.',
+    remedy:
+      'ALTER SYSTEM SET wal_level = logical; then restart the server (RDS: rds.logical_replication = 1).',
+  },
+  PLUGIN_MISSING: {
+    action: 'operator',
+    cause: 'The output plugin is not installed on the source server.',
+    remedy:
+      'Install it (Debian: apt-get install postgresql-NN-wal2json), or `init --plugin pgoutput`, which is built in.',
+  },
+  PLUGIN_REFUSED: {
+    action: 'operator',
+    cause: 'The server does not permit this output plugin (setting output_plugin_libraries).',
+    remedy:
+      'As superuser: ALTER SYSTEM SET output_plugin_libraries = pgoutput, wal2json; SELECT pg_reload_conf(); or `init --plugin pgoutput`.',
+  },
+  PUBLICATION_RIGHTS: {
+    action: 'operator',
+    cause: 'Adding a table to a publication needs the owner of the table and of the publication.',
+    remedy: 'Let the owner run the SQL in the message, then repeat the command.',
+  },
+  PUBLICATION_MISSING: {
+    action: 'operator',
+    cause: 'The publication that the slot reads does not exist, or is younger than the slot.',
+    remedy: 'Create it again, then give the node a new slot: `pgtimewarp rebaseline --node`.',
+  },
+  SLOT_MISSING: {
+    action: 'operator',
+    cause: 'The replication slot of the node is gone; what happened since its last run is lost.',
+    remedy: '`pgtimewarp rebaseline --node` makes a new slot and records the gap.',
+  },
+  SLOT_LOST: {
+    action: 'operator',
+    cause: 'The server has removed WAL that the slot still needed (wal_status lost).',
+    remedy:
+      '`pgtimewarp rebaseline --node` makes a new slot and records the gap; raise max_slot_wal_keep_size.',
+  },
+  SLOT_CONFLICT: {
+    action: 'operator',
+    cause: 'A slot of this name exists and is not ours: other plugin, other database, or two_phase.',
+    remedy: 'Choose another name: `pgtimewarp init --slot NAME`.',
+  },
+  SLOT_BUSY: {
+    action: 'retry',
+    cause: 'Another session is reading the slot.',
+    remedy: 'Nothing to do if it is another run; else see active_pid in pg_replication_slots.',
+  },
+  SLOT_LIMIT: {
+    action: 'operator',
+    cause: 'All replication slots of the source are in use.',
+    remedy: 'Raise max_replication_slots (restart), or drop slots that nobody reads.',
+  },
+  HISTORY_FORKED: {
+    action: 'operator',
+    cause: 'The source is not the server, or not the past, that the store has followed.',
+    remedy: '`pgtimewarp rebaseline --node` begins a new line of history and records the gap.',
+  },
+  NODE_GAP: {
+    action: 'operator',
+    cause:
+      'Changes of this node were lost and recorded as a gap; reading on would pretend that nothing happened.',
+    remedy: '`pgtimewarp rebaseline --node`.',
+  },
+  NODE_BLOCKED: {
+    action: 'operator',
+    cause: 'One transaction could not be applied after several tries.',
+    remedy: 'See `pgtimewarp doctor`; `pgtimewarp skip --lsn …` leaves it out and records a gap.',
+  },
+  STREAM_UNREADABLE: {
+    action: 'bug',
+    cause: 'The output plugin wrote something that this version cannot read.',
+    remedy: 'Report it with the versions of PostgreSQL and plugin; the slot waits, nothing is lost.',
+  },
+  CLAIM_LOST: {
+    action: 'retry',
+    cause: 'Another run took the node over while this one stood still.',
+    remedy: 'Nothing: the other run does the work.',
+  },
+  DEADLINE: {
+    action: 'retry',
+    cause: 'The time for this run was used up.',
+    remedy:
+      'The next run goes on. One huge transaction: `pgtimewarp poll` on a machine without a time limit.',
+  },
+  SCHEMA_OUTDATED: {
+    action: 'operator',
+    cause: 'The store has no schema yet, or an older one than this version needs.',
+    remedy: 'Run `pgtimewarp migrate`.',
+  },
+  SCHEMA_TOO_NEW: {
+    action: 'operator',
+    cause: 'The schema of the store was made by a newer version.',
+    remedy: 'Upgrade pgtimewarp here to the version that migrated the store.',
+  },
+  SERVER_BINARIES_MISSING: {
+    action: 'operator',
+    cause: 'A throw-away PostgreSQL was asked for and this machine has none that can be started.',
+    remedy: 'apt-get install postgresql-15 postgresql-15-wal2json',
+  },
+  SERVER_FAILED: {
+    action: 'operator',
+    cause: 'A throw-away PostgreSQL server on this machine did not do what it was told.',
+    remedy:
+      'The message ends with what PostgreSQL said; look for a full disk, missing rights or no free memory.',
+  },
+  SCHEMA_CHANGED: {
+    action: 'operator',
+    cause: 'A migration that the store has applied differs from the file of this version.',
+    remedy: 'Use an unaltered installation; a merged migration never changes.',
+  },
+  SOURCE_IN_RECOVERY: {
+    action: 'operator',
+    cause: 'The source is a standby: it can neither make a slot nor confirm what was read.',
+    remedy: 'Name the primary (the writer endpoint) as --source.',
+  },
+  INTERRUPTED: {
+    action: 'retry',
+    cause: 'Stopped by a signal.',
+    remedy: 'Run it again: it goes on where it was.',
+  },
+  DATABASE_ERROR: {
+    action: 'operator',
+    cause: 'A database answered with an error that has no code of its own here.',
+    remedy: "The message is the server's; --verbose shows the statement.",
+  },
+  INTERNAL: {
+    action: 'bug',
+    cause: 'A condition that the program holds to be impossible.',
+    remedy: 'Report it with the output of --verbose.',
+  },
+});
+
+export type ErrorCode = keyof typeof ERROR_CODES;

@@ -1,0 +1,158 @@
+/**
+ * Database sessions. Every session has fixed output settings, so that what a value looks like never depends on the
+ * server, the database or the role; every value arrives as PostgreSQL's text unless its type is exact in JavaScript.
+ */
+import pg from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { type DatabaseSide, fromDatabaseError } from './database-error.ts';
+import { tlsFor } from './tls.ts';
+
+/** What the functions of this code base need of a session, so that a pool serves as well as a client. */
+export type Queryable = Pick<pg.Client, 'query'>;
+
+export interface ConnectOptions {
+  readonly side: DatabaseSide;
+  /** Shown in pg_stat_activity as `pgtimewarp/<node>`. */
+  readonly node: string;
+  /** How long to wait for the server to answer the connection, default 10 s. */
+  readonly connectTimeoutMs?: number;
+  /** `statement_timeout` of the session; 0 (the default) means none. */
+  readonly statementTimeoutMs?: number;
+}
+
+/**
+ * PostgreSQL manual, "Client Connection Defaults": these settings change the text of values. lc_monetary decides the
+ * text of money, DateStyle and IntervalStyle those of dates and intervals.
+ */
+export const FIXED_OUTPUT_SETTINGS = `
+  SET TimeZone = 'UTC';
+  SET DateStyle = 'ISO, YMD';
+  SET IntervalStyle = 'postgres';
+  SET bytea_output = 'hex';
+  SET extra_float_digits = 1;
+  SET client_encoding = 'UTF8';
+  SET lc_monetary = 'C';
+  SET xmlbinary = 'base64';
+  SET search_path = pg_catalog;
+  SET standard_conforming_strings = on;
+`;
+
+/** OIDs of the types whose JavaScript form is exact and handy; every other type stays text. */
+const BOOL = 16;
+const INT2 = 21;
+const INT4 = 23;
+const OID = 26;
+const TEXT_ARRAY = 1009;
+const NAME_ARRAY = 1003;
+
+const toInteger = (text: string): number => Number.parseInt(text, 10);
+const toBoolean = (text: string): boolean => text === 't';
+const asText = (text: string): string => text;
+const toTextArray = pg.types.getTypeParser(TEXT_ARRAY as never) as unknown as (text: string) => string[];
+
+/** Type parsers of all our sessions: nothing becomes a Date, a float or a parsed JSON value. */
+export const LOSSLESS_TYPES: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number) => {
+    switch (oid) {
+      case BOOL:
+        return toBoolean;
+      case INT2:
+      case INT4:
+      case OID:
+        return toInteger;
+      case TEXT_ARRAY:
+      case NAME_ARRAY:
+        return toTextArray;
+      default:
+        return asText;
+    }
+  }) as pg.CustomTypesConfig['getTypeParser'],
+};
+
+/** Parser set for reading row values: every column as PostgreSQL's text. */
+export const RAW_TEXT_TYPES: pg.CustomTypesConfig = {
+  getTypeParser: (() => asText) as pg.CustomTypesConfig['getTypeParser'],
+};
+
+/** The configuration of a session for a pool or a client. Throws BAD_FLAGS when `url` is not a PostgreSQL URL. */
+export function sessionConfig(url: string, options: ConnectOptions): pg.ClientConfig {
+  const parsed = parseConnectionUrl(url, options.side);
+  return {
+    host: parsed.host,
+    port: parsed.port,
+    user: parsed.user,
+    password: parsed.password,
+    database: parsed.database,
+    ssl: tlsFor(parsed.host, parsed.parameters, options.side),
+    application_name: `pgtimewarp/${options.node}`,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    statement_timeout: options.statementTimeoutMs ?? 0,
+    keepAlive: true,
+    types: LOSSLESS_TYPES,
+  };
+}
+
+/**
+ * Opens a session with the fixed output settings. Throws TimewarpError: *_UNREACHABLE, AUTHENTICATION_FAILED,
+ * DATABASE_MISSING, BAD_FLAGS. A session that breaks while idle does not bring the process down: its next query fails.
+ */
+export async function connect(url: string, options: ConnectOptions): Promise<pg.Client> {
+  const client = new pg.Client(sessionConfig(url, options));
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query(FIXED_OUTPUT_SETTINGS);
+    return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw fromDatabaseError(error, options.side, redactUrl(url));
+  }
+}
+
+interface ConnectionUrl {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  readonly parameters: URLSearchParams;
+}
+
+/** Takes a `postgres://` URL apart (PostgreSQL manual, "Connection URIs"); `?host=/dir` names a socket directory. */
+export function parseConnectionUrl(url: string, side: DatabaseSide): ConnectionUrl {
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw badUrl(side);
+  }
+  if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') throw badUrl(side);
+  const parameters = parsed.searchParams;
+  const user =
+    decodeURIComponent(parsed.username) || parameters.get('user') || process.env.USER || 'postgres';
+  return {
+    host:
+      parameters.get('host') ?? (decodeURIComponent(parsed.hostname).replace(/^\[|\]$/g, '') || 'localhost'),
+    port: toInteger(parameters.get('port') ?? (parsed.port || '5432')),
+    user,
+    password: decodeURIComponent(parsed.password) || parameters.get('password') || process.env.PGPASSWORD,
+    database: decodeURIComponent(parsed.pathname.slice(1)) || parameters.get('dbname') || user,
+    parameters,
+  };
+}
+
+function badUrl(side: DatabaseSide): TimewarpError {
+  return new TimewarpError('BAD_FLAGS', `--${side} is not a connection URL.`, {
+    remedy: `Write it as postgres://user:password@host:5432/database (option --${side} or its environment variable).`,
+  });
+}
+
+/** The URL without its password and parameters, for messages. */
+export function redactUrl(url: string): string {
+  try {
+    const parsed = new URL(url);
+    return `${parsed.protocol}//${parsed.username ? `${parsed.username}@` : ''}${parsed.host}${parsed.pathname}`;
+  } catch {
+    return '(not a URL)';
+  }
+}

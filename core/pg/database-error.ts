@@ -1,0 +1,82 @@
+/**
+ * What a failure of a database session means: the one table from SQLSTATEs and socket errors to our codes
+ * (PostgreSQL manual, appendix "PostgreSQL Error Codes"). Messages never carry row data or passwords.
+ */
+import type { ErrorCode } from '../errors/codes.ts';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+
+export type DatabaseSide = 'source' | 'store';
+
+const SOCKET_ERRORS = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'ETIMEDOUT',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EPIPE',
+  'EAI_AGAIN',
+  'ENOENT',
+]);
+
+/** SQLSTATEs after which the session is gone or the server is not ready: the call may succeed later. */
+const UNREACHABLE_STATES = new Set([
+  '57P01',
+  '57P02',
+  '57P03',
+  '08000',
+  '08003',
+  '08006',
+  '08001',
+  '08004',
+  '53300',
+]);
+
+/** The SQLSTATE of an error of pg, undefined for anything else. */
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('E') ? code : undefined;
+}
+
+/**
+ * Turns whatever a session threw into a TimewarpError (returned as it is when it already is one).
+ * @param target the connection without its password, for the message
+ */
+export function fromDatabaseError(
+  error: unknown,
+  side: DatabaseSide,
+  target = side as string,
+): TimewarpError {
+  if (error instanceof TimewarpError) return error;
+  const message =
+    error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);
+  const state = sqlState(error);
+  const make = (code: ErrorCode, text: string): TimewarpError =>
+    new TimewarpError(code, text, { cause: error, facts: { side, sqlstate: state ?? null } });
+  const unreachable = side === 'source' ? 'SOURCE_UNREACHABLE' : 'STORE_UNREACHABLE';
+
+  if (state === undefined) {
+    return isConnectionFailure(error, message)
+      ? make(unreachable, `The ${side} ${target} cannot be reached: ${message || 'no answer'}.`)
+      : make('INTERNAL', message);
+  }
+  if (state === '28P01' || state === '28000')
+    return make('AUTHENTICATION_FAILED', `The ${side} refused the login: ${message}.`);
+  if (state === '3D000') return make('DATABASE_MISSING', `The ${side} ${target}: ${message}.`);
+  if (UNREACHABLE_STATES.has(state)) return make(unreachable, `The ${side} ${target}: ${message}.`);
+  if (state === '42501' && message.includes('output plugin'))
+    return make('PLUGIN_REFUSED', `The ${side}: ${message}.`);
+  if (state === '42501') return make('PERMISSION_DENIED', `The ${side}: ${message}.`);
+  if (state === '55006') return make('SLOT_BUSY', `The ${side}: ${message}.`);
+  return make('DATABASE_ERROR', `The ${side}: ${message} (SQLSTATE ${state}).`);
+}
+
+function isConnectionFailure(error: unknown, message: string): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === 'string' && SOCKET_ERRORS.has(code)) return true;
+  if (error instanceof AggregateError)
+    return error.errors.some((each) => isConnectionFailure(each, String(each)));
+  return /connection (terminated|timeout|ended)|timeout expired|certificate|SSL|TLS|not queryable/i.test(
+    message,
+  );
+}

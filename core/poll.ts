@@ -1,0 +1,387 @@
+/**
+ * One run: read what the source has committed since the last one, write it, then move the slot. This file is the run
+ * from top to bottom. Its promises: peek, commit, advance (the slot moves only to what the store has committed),
+ * exactly once (a run may die anywhere, be repeated or overlap another), bounded (in WAL position, rows, memory, time).
+ */
+import type pg from 'pg';
+import { createPgoutputDecoder, PGOUTPUT_OPTIONS } from './decode/pgoutput.ts';
+import { createWal2jsonDecoder, WAL2JSON_OPTIONS } from './decode/wal2json.ts';
+import { TimewarpError } from './errors/timewarp-error.ts';
+import { connect } from './pg/connection.ts';
+import { fromDatabaseError, sqlState } from './pg/database-error.ts';
+import { inTransaction } from './pg/transaction.ts';
+import { type ApplyCounts, applyStream } from './run/apply-stream.ts';
+import { detectLoss } from './run/detect-loss.ts';
+import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
+import { prepareStarts, type StartState } from './run/start-relations.ts';
+import {
+  type RelationNow,
+  readRelationsNow,
+  refreshCatalogFacts,
+  streamNames,
+  tablesOfRun,
+} from './run/tables-of-run.ts';
+import { advanceSlot } from './slot/advance.ts';
+import { type EndOfWal, readClock, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
+import { Peek } from './slot/peek.ts';
+import { publicationName } from './slot/publication.ts';
+import { readSourceFacts } from './slot/source-facts.ts';
+import {
+  type Claim,
+  claimNode,
+  type Horizon,
+  lockCheckpoint,
+  releaseClaim,
+  writeHorizon,
+} from './store/claim.ts';
+import { openNodeGap } from './store/gaps.ts';
+import { requireNode, type StoredNode } from './store/nodes.ts';
+import {
+  readTrackedRelations,
+  resolveBaselines,
+  startRelations,
+  type TrackedRelation,
+} from './store/relations.ts';
+import { finishRun } from './store/run-outcome.ts';
+import { writeHorizonEntry } from './store/time-map.ts';
+import { maxTime } from './types/commit-time.ts';
+import { type Lsn, lsnDistanceBytes, maxLsn } from './types/lsn.ts';
+import type { Locker } from './types/tracking.ts';
+import { CommitClock } from './versions/commit-clock.ts';
+
+export interface PollOptions {
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+  /** Stop at the first commit after this many rows of the stream. */
+  readonly maxChanges?: number;
+  /** End before this many seconds have passed. */
+  readonly maxSeconds?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: PollProgress) => void;
+  readonly onBaseline?: (table: string, step: BaselineStep) => void;
+}
+
+export interface PollProgress extends ApplyCounts {
+  readonly appliedLsn: Lsn;
+  readonly uptoLsn: Lsn;
+}
+
+export interface PollResult {
+  readonly node: string;
+  /** done: all that was asked for | busy: another run is active | deadline: time was up | blocked, gap: see `reason` */
+  readonly outcome: 'done' | 'busy' | 'deadline' | 'blocked' | 'gap';
+  readonly transactions: number;
+  /** Row changes and truncates. */
+  readonly changes: number;
+  readonly appliedLsn: Lsn;
+  /** WAL between the horizon and the source's position when the run ended. */
+  readonly lagBytes: bigint;
+  /** Whether the horizon reached the end of WAL as of the start of the run. */
+  readonly caughtUp: boolean;
+  readonly reason?: string;
+  /** Transactions that tables about to be tracked wait for. */
+  readonly waitingFor: readonly Locker[];
+}
+
+/** Rows of one peek: large, because every peek reads again all WAL that an open transaction pins. */
+const PEEK_ROWS = 500_000;
+/** A run without a time limit renews its lease with every batch. */
+const LEASE_SECONDS = 3600;
+/** SQLSTATE of a statement that ran into statement_timeout, among others. */
+const QUERY_CANCELED = '57014';
+/** How often the catalog may change under a peek before we give up for this run. */
+const MAX_REPEEKS = 5;
+
+/**
+ * Runs once. Throws TimewarpError when source or store cannot be reached or used; what was committed by then stays.
+ * An aborted signal ends the run with INTERRUPTED at the next safe point.
+ */
+export async function poll(options: PollOptions): Promise<PollResult> {
+  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  try {
+    const node = await requireNode(store, options.node);
+    const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
+    try {
+      return await new Run(options, node, source, store).run();
+    } finally {
+      await source.end().catch(() => {});
+    }
+  } finally {
+    await store.end().catch(() => {});
+  }
+}
+
+class Run {
+  readonly #options: PollOptions;
+  readonly #node: StoredNode;
+  readonly #source: pg.Client;
+  readonly #store: pg.Client;
+  readonly #deadlineMs: number;
+  readonly #counts: ApplyCounts = { transactions: 0, changes: 0 };
+
+  constructor(options: PollOptions, node: StoredNode, source: pg.Client, store: pg.Client) {
+    this.#options = options;
+    this.#node = node;
+    this.#source = source;
+    this.#store = store;
+    this.#deadlineMs = performance.now() + (options.maxSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+  }
+
+  async run(): Promise<PollResult> {
+    const facts = await this.#onSource(() => readSourceFacts(this.#source, this.#node.slotName)); // before the claim
+    const lease =
+      this.#options.maxSeconds === undefined ? LEASE_SECONDS : Math.ceil(this.#options.maxSeconds) + 10;
+    const claim = await claimNode(this.#store, this.#node.node, lease);
+    if (claim === null) {
+      const horizon = this.#node.horizon?.lsn ?? facts.insertLsn;
+      return this.#result('busy', horizon, facts.insertLsn, false, []);
+    }
+    try {
+      if (this.#node.status !== 'active') {
+        return this.#result(
+          this.#node.status === 'blocked' ? 'blocked' : 'gap',
+          claim.horizon.lsn,
+          facts.insertLsn,
+          false,
+          [],
+          this.#node.statusReason ?? undefined,
+        );
+      }
+      const loss = detectLoss(facts, this.#node, claim.horizon);
+      if (loss !== null) return await this.#recordLoss(claim, facts.insertLsn, loss.code, loss.reason);
+      return await this.#claimed(claim);
+    } finally {
+      await releaseClaim(this.#store, claim).catch(() => {});
+    }
+  }
+
+  async #claimed(claim: Claim): Promise<PollResult> {
+    let outcome: PollResult['outcome'] = 'done';
+    let caughtUp = false;
+    let starts: StartState = { ready: [], waitingFor: [] };
+    try {
+      const relations = await readTrackedRelations(this.#store, claim.nodeId);
+      starts = await this.#prepareStarts(relations);
+      const end = await this.#onSource(() => readEndOfWal(this.#source));
+      caughtUp = await this.#catchUp(claim, relations, end);
+      if (caughtUp) {
+        await this.#reachHorizon(claim, relations, starts, end);
+        await this.#readBaselines(claim);
+      }
+    } catch (error) {
+      const failure = fromDatabaseError(error, 'store'); // the source's errors have been named as such before
+      if (failure.code === 'CLAIM_LOST') outcome = 'busy';
+      else if (failure.code === 'DEADLINE') outcome = 'deadline';
+      else if (failure.code === 'HISTORY_FORKED') {
+        return this.#recordLoss(claim, await this.#position(), failure.code, failure.message);
+      } else throw failure;
+    }
+    const position = await this.#position();
+    if (outcome !== 'busy') await finishRun(this.#store, claim, { outcome, caughtUp });
+    return this.#result(outcome, claim.horizon.lsn, position, caughtUp, starts.waitingFor);
+  }
+
+  async #prepareStarts(relations: readonly TrackedRelation[]): Promise<StartState> {
+    const starting = relations.filter((relation) => relation.status === 'starting');
+    if (starting.length === 0) return { ready: [], waitingFor: [] };
+    return this.#onSource(async () =>
+      prepareStarts(this.#source, this.#store, await readRelationsNow(this.#source, starting)),
+    );
+  }
+
+  /** Peeks until everything up to `end` has been applied. @returns false when a bound of the caller came first */
+  async #catchUp(claim: Claim, relations: readonly TrackedRelation[], end: EndOfWal): Promise<boolean> {
+    const followed = relations.filter((relation) => relation.status !== 'starting');
+    if (followed.length === 0) return end.complete;
+    let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
+    for (;;) {
+      this.#checkStop();
+      const maxRows = Math.min(PEEK_ROWS, budget);
+      const counted = await this.#peekOnce(claim, followed, end.upto, maxRows);
+      if (counted < maxRows) return end.complete;
+      budget -= counted;
+      await this.#advance(claim.horizon.lsn);
+      if (budget <= 0) return false;
+    }
+  }
+
+  /** @returns how many rows the slot function counted against its bound */
+  async #peekOnce(
+    claim: Claim,
+    relations: readonly TrackedRelation[],
+    upto: Lsn,
+    maxRows: number,
+  ): Promise<number> {
+    const { peek, now } = await this.#openPeek(relations, upto, maxRows);
+    try {
+      const positions = {
+        horizonBefore: claim.horizon.lsn,
+        positionNow: await this.#onSource(() => readInsertLsn(this.#source)),
+      };
+      const ceiling = await this.#onSource(() => readClock(this.#source));
+      const tables = await this.#onSource(() => tablesOfRun(this.#source, this.#store, now, positions));
+      await refreshCatalogFacts(this.#store, now, positions);
+      const createDecoder = this.#node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
+      const delivered = await applyStream(
+        {
+          store: this.#store,
+          claim,
+          nextRows: () => this.#namingSource(() => peek.next()),
+          lastRowOfTransaction: (xid) => this.#namingSource(() => peek.lastRowOfTransaction(xid)),
+          decoder: createDecoder(tables.lookup, tables.types),
+          clock: new CommitClock(claim.horizon.time, ceiling),
+          columnKnownSince: tables.columnKnownSince,
+          checkStop: () => this.#checkStop(),
+          onProgress: (counts) =>
+            this.#options.onProgress?.({ ...counts, appliedLsn: claim.horizon.lsn, uptoLsn: upto }),
+        },
+        this.#counts,
+      );
+      // wal2json's Begin rows count on the server and are left there (see peek.ts)
+      return delivered.rows + (this.#node.plugin === 'wal2json' ? delivered.commits : 0);
+    } finally {
+      await peek.close().catch(() => {});
+    }
+  }
+
+  /** wal2json is told the names of the leaves; one that appeared meanwhile means that the peek has to be repeated. */
+  async #openPeek(
+    relations: readonly TrackedRelation[],
+    upto: Lsn,
+    maxRows: number,
+  ): Promise<{ peek: Peek; now: RelationNow[] }> {
+    let names = await this.#onSource(() => readRelationsNow(this.#source, relations));
+    for (let attempt = 0; ; attempt++) {
+      const peek = await this.#onSource(() =>
+        Peek.open(this.#source, {
+          plugin: this.#node.plugin,
+          pluginOptions: this.#node.plugin === 'wal2json' ? WAL2JSON_OPTIONS : PGOUTPUT_OPTIONS,
+          slotName: this.#node.slotName,
+          upto,
+          maxRows,
+          tables: streamNames(names),
+          publication: publicationName(this.#node.node),
+        }),
+      );
+      const now = await this.#onSource(() => readRelationsNow(this.#source, relations));
+      if (JSON.stringify(streamNames(now)) === JSON.stringify(streamNames(names)) || attempt >= MAX_REPEEKS) {
+        return { peek, now };
+      }
+      await peek.close();
+      names = now;
+    }
+  }
+
+  /** Everything up to the end of WAL as of the start is stored: move the horizon there, then the slot. */
+  async #reachHorizon(
+    claim: Claim,
+    relations: readonly TrackedRelation[],
+    starts: StartState,
+    end: EndOfWal,
+  ): Promise<void> {
+    const horizon: Horizon = {
+      lsn: maxLsn(end.upto, claim.horizon.lsn),
+      time: maxTime(end.now, claim.horizon.time),
+    };
+    const starting = starts.ready
+      .filter((each) => each.startAfter <= horizon.lsn)
+      .map((each) => each.relationId);
+    const resolved = relations
+      .filter(
+        (each) =>
+          each.baselineState === 'pending' && each.baselineLsn !== null && each.baselineLsn <= horizon.lsn,
+      )
+      .map((each) => each.relationId);
+    await inTransaction(this.#store, async () => {
+      await lockCheckpoint(this.#store, claim);
+      await writeHorizonEntry(this.#store, claim, horizon, this.#counts.transactions === 0);
+      await writeHorizon(this.#store, claim, horizon, true);
+      if (starting.length > 0) await startRelations(this.#store, starting, horizon);
+      if (resolved.length > 0) await resolveBaselines(this.#store, resolved);
+    });
+    claim.horizon = horizon;
+    await this.#advance(horizon.lsn);
+  }
+
+  async #readBaselines(claim: Claim): Promise<void> {
+    const started = performance.now();
+    const timeForItMs = (this.#deadlineMs - started) / 2;
+    await readBaselines({
+      source: this.#source,
+      store: this.#store,
+      claim,
+      checkStop: () => this.#checkStop(),
+      mayGoOn: () => performance.now() - started < timeForItMs,
+      onProgress: (table, step) => this.#options.onBaseline?.(table, step),
+    });
+  }
+
+  async #advance(committed: Lsn): Promise<void> {
+    await this.#onSource(() => advanceSlot(this.#source, this.#node.slotName, committed));
+  }
+
+  async #recordLoss(claim: Claim, position: Lsn, code: string, reason: string): Promise<PollResult> {
+    await inTransaction(this.#store, async () => {
+      await lockCheckpoint(this.#store, claim);
+      await openNodeGap(this.#store, claim, code, reason);
+    });
+    await finishRun(this.#store, claim, { outcome: 'gap', caughtUp: false });
+    return this.#result('gap', claim.horizon.lsn, position, false, [], reason);
+  }
+
+  /** Where the source stands, also when the time of the run is over. */
+  async #position(): Promise<Lsn> {
+    await this.#source.query('SET statement_timeout = 5000');
+    return readInsertLsn(this.#source);
+  }
+
+  #checkStop(): void {
+    if (this.#options.signal?.aborted) throw new TimewarpError('INTERRUPTED', 'The run was interrupted.');
+    if (performance.now() >= this.#deadlineMs)
+      throw new TimewarpError('DEADLINE', 'The time for this run is used up.');
+  }
+
+  /** A statement time-out on the source is the deadline; everything else keeps its meaning. */
+  async #onSource<T>(work: () => Promise<T>): Promise<T> {
+    if (Number.isFinite(this.#deadlineMs)) await this.#limitStatements();
+    return this.#namingSource(work);
+  }
+
+  async #namingSource<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (sqlState(error) === QUERY_CANCELED && Number.isFinite(this.#deadlineMs)) {
+        throw new TimewarpError('DEADLINE', 'The time for this run is used up.', { cause: error });
+      }
+      throw fromDatabaseError(error, 'source');
+    }
+  }
+
+  async #limitStatements(): Promise<void> {
+    this.#checkStop();
+    const remainingMs = Math.max(1, Math.floor(this.#deadlineMs - performance.now()));
+    await this.#source.query(`SET statement_timeout = ${remainingMs}`);
+  }
+
+  #result(
+    outcome: PollResult['outcome'],
+    appliedLsn: Lsn,
+    position: Lsn,
+    caughtUp: boolean,
+    waitingFor: readonly Locker[],
+    reason?: string,
+  ): PollResult {
+    return {
+      node: this.#node.node,
+      outcome,
+      ...this.#counts,
+      appliedLsn,
+      lagBytes: lsnDistanceBytes(appliedLsn, position),
+      caughtUp,
+      waitingFor,
+      ...(reason === undefined ? {} : { reason }),
+    };
+  }
+}

@@ -1,0 +1,27 @@
+/** Where a page of a diff ended. Opaque to callers; it stays valid while history grows. */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+
+export type DiffCursor = string & { readonly __brand: 'DiffCursor' };
+
+export interface CursorParts {
+  readonly relationId: string;
+  readonly lsn: string;
+  readonly seq: string;
+}
+
+const CURSOR = /^(\d{1,9})_([0-9A-F]{1,8}-[0-9A-F]{1,8})_(\d{1,9})$/;
+
+export function formatCursor(parts: CursorParts): DiffCursor {
+  return `${parts.relationId}_${parts.lsn.replace('/', '-')}_${parts.seq}` as DiffCursor;
+}
+
+/** Throws BAD_FLAGS for what no page gave. */
+export function parseCursor(text: string): CursorParts {
+  const match = CURSOR.exec(text);
+  if (match === null) {
+    throw new TimewarpError('BAD_FLAGS', 'Not a cursor of an earlier page.', {
+      remedy: 'Start without a cursor.',
+    });
+  }
+  return { relationId: match[1]!, lsn: match[2]!.replace('-', '/'), seq: match[3]! };
+}

@@ -1,0 +1,157 @@
+/**
+ * The changes of one key in (from, to], in commit order, page by page; and where in that interval changes may be
+ * missing. A page is one round trip and one snapshot. Values are JSON text as stored, never parsed.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { type CursorParts, type DiffCursor, formatCursor, parseCursor } from './diff-cursor.ts';
+import { type Instant, instantParameters } from './instant.ts';
+import type { KeyInput } from './key-input.ts';
+import { fromQueryError } from './query-error.ts';
+
+export interface DiffRequest {
+  readonly node: string;
+  readonly table: TableName;
+  readonly pk: KeyInput;
+  /** null: from the start of tracking, the row found then included (S). */
+  readonly from: Instant | null;
+  /** null or now: to the horizon. */
+  readonly to: Instant | null;
+  readonly limit: number;
+  readonly cursor?: DiffCursor | null;
+}
+
+/** I, U, D from the log; S the row as tracking found it; T a TRUNCATE that removed the row. */
+export type DiffOp = 'I' | 'U' | 'D' | 'S' | 'T';
+
+export interface DiffChange {
+  readonly op: DiffOp;
+  readonly lsn: string;
+  /** RFC 3339, UTC, six decimals. */
+  readonly ts: string;
+  readonly xid: string | null;
+  /** JSON text; null for D and T. */
+  readonly rowText: string | null;
+  /** JSON text `{column: {from, to}}`; null unless op is U and the row before is known. */
+  readonly changedText: string | null;
+  readonly contextText: string | null;
+}
+
+export interface DiffPage {
+  readonly changes: readonly DiffChange[];
+  /** JSON text `[{from, to, reason}]`. */
+  readonly unknownText: string;
+  /** As asked for; without that, the time of the start of tracking and of the horizon. */
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly horizon: { readonly lsn: string; readonly ts: string } | null;
+  readonly final: boolean;
+  /** null: nothing follows. */
+  readonly nextCursor: DiffCursor | null;
+}
+
+/** Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, BAD_FLAGS (cursor), or a failure of the store. */
+export async function diff(store: Queryable, request: DiffRequest): Promise<DiffPage> {
+  const [fromTs, fromLsn, fromText] = bound(request.from);
+  const [toTs, toLsn, toText] = bound(request.to);
+  const after = request.cursor == null ? null : parseCursor(request.cursor);
+  const { node, table, pk, limit } = request;
+  try {
+    // One row more than the page tells whether another page follows.
+    const { rows } = await store.query<DiffRow>(
+      `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
+         FROM pgtimewarp.diff_frame($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7::timestamptz, $8::pg_lsn) f
+         LEFT JOIN pgtimewarp.diff_changes($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7::timestamptz,
+                     $8::pg_lsn, $9::int, $10::pg_lsn, $11::int, $12::int) WITH ORDINALITY c ON true
+        ORDER BY c.ordinality`,
+      [
+        node,
+        table.schema,
+        table.name,
+        pk,
+        fromTs,
+        fromLsn,
+        toTs,
+        toLsn,
+        after?.relationId ?? null,
+        after?.lsn ?? null,
+        after?.seq ?? null,
+        limit + 1,
+      ],
+    );
+    const frame = rows[0]!;
+    const found = rows.filter(isChange);
+    const page = found.slice(0, limit);
+    return {
+      changes: page.map(toChange),
+      unknownText: frame.unknown,
+      from: fromText ?? frame.from_ts,
+      to: toText ?? frame.to_ts,
+      horizon:
+        frame.horizon_lsn === null || frame.horizon_ts === null
+          ? null
+          : { lsn: frame.horizon_lsn, ts: frame.horizon_ts },
+      final: frame.final === 'true',
+      nextCursor: found.length > limit ? formatCursor(cursorOf(page.at(-1)!)) : null,
+    };
+  } catch (error) {
+    throw fromQueryError(error);
+  }
+}
+
+const INSTANT_FORMAT = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
+const instantText = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', ${INSTANT_FORMAT})`;
+
+const FRAME_COLUMNS = `
+  ${instantText('f.from_ts')} AS from_ts, ${instantText('f.to_ts')} AS to_ts, f.horizon_lsn::text,
+  ${instantText('f.horizon_ts')} AS horizon_ts, f.unknown::text, f.final::text`;
+const CHANGE_COLUMNS = `
+  c.op, c.lsn::text, c.seq::text, ${instantText('c.ts')} AS ts, c.xid::text, c.row_data::text AS row,
+  c.changed::text, c.context::text, c.relation_id::text`;
+
+interface FrameColumns {
+  readonly from_ts: string | null;
+  readonly to_ts: string | null;
+  readonly horizon_lsn: string | null;
+  readonly horizon_ts: string | null;
+  readonly unknown: string;
+  readonly final: string;
+}
+
+interface ChangeColumns {
+  readonly op: DiffOp;
+  readonly lsn: string;
+  readonly seq: string;
+  readonly ts: string;
+  readonly xid: string | null;
+  readonly row: string | null;
+  readonly changed: string | null;
+  readonly context: string | null;
+  readonly relation_id: string;
+}
+
+type DiffRow = FrameColumns & (ChangeColumns | { readonly op: null });
+
+function isChange(row: DiffRow): row is FrameColumns & ChangeColumns {
+  return row.op !== null;
+}
+
+function toChange(row: ChangeColumns): DiffChange {
+  return {
+    op: row.op,
+    lsn: row.lsn,
+    ts: row.ts,
+    xid: row.xid,
+    rowText: row.row,
+    changedText: row.changed,
+    contextText: row.context,
+  };
+}
+
+function cursorOf(row: ChangeColumns): CursorParts {
+  return { relationId: row.relation_id, lsn: row.lsn, seq: row.seq };
+}
+
+function bound(instant: Instant | null): [string | null, string | null, string | null] {
+  return instant === null ? [null, null, null] : instantParameters(instant);
+}

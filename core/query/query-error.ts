@@ -1,0 +1,31 @@
+/** What the errors that the store's query functions raise mean to the caller. */
+import type { ErrorCode } from '../errors/codes.ts';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { fromDatabaseError, sqlState } from '../pg/database-error.ts';
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  TW001: 'TABLE_NOT_TRACKED',
+  TW002: 'BAD_KEY',
+  TW003: 'NODE_UNKNOWN',
+  TW004: 'BAD_TIME',
+  // the key as jsonb: no JSON, a character such as \u0000 that jsonb refuses, a number beyond numeric
+  '22P02': 'BAD_KEY',
+  '22P05': 'BAD_KEY',
+  '22003': 'BAD_KEY',
+  // the functions of the store are not there, or are older
+  '3F000': 'SCHEMA_OUTDATED',
+  '42883': 'SCHEMA_OUTDATED',
+};
+
+/** Any failure of a question to the store as a TimewarpError; the server's hint becomes the remedy. */
+export function fromQueryError(error: unknown): TimewarpError {
+  const code = CODES[sqlState(error) ?? ''];
+  if (code === undefined) return fromDatabaseError(error, 'store');
+  const { message, hint } = error as { message: string; hint?: string };
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
+  return new TimewarpError(
+    code,
+    sentence,
+    hint === undefined ? { cause: error } : { cause: error, remedy: hint },
+  );
+}

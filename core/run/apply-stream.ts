@@ -1,0 +1,279 @@
+/**
+ * Carries one peek into the store: decoded transactions are collected into batches, each written in one store
+ * transaction with its part of the time map and the new horizon, while the next rows are on their way. A transaction
+ * too large for memory is written in parts inside one store transaction: readers see all of it or nothing.
+ */
+import type pg from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { inTransaction } from '../pg/transaction.ts';
+import type { PeekRow } from '../slot/peek.ts';
+import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
+import { openRelationGap } from '../store/gaps.ts';
+import { readPreviousVersions } from '../store/previous-versions.ts';
+import { firstForkedCommit, type ReplayedCommit } from '../store/time-map.ts';
+import {
+  type CommitStamp,
+  type CommittedPart,
+  commitStamp,
+  writeChanges,
+  writeEvents,
+  writeTimeMap,
+} from '../store/write-batch.ts';
+import type { TransactionPart } from '../types/stored.ts';
+import type { CommitEvent, StreamDecoder } from '../types/stream.ts';
+import type { CommitClock } from '../versions/commit-clock.ts';
+import {
+  type ColumnKnownSince,
+  fillPartial,
+  hasPartial,
+  neededVersions,
+  type PlacedChange,
+} from '../versions/fill-partial.ts';
+import { TransactionAssembler } from '../versions/transaction-assembler.ts';
+
+export interface ApplyOptions {
+  readonly store: pg.Client;
+  readonly claim: Claim;
+  /** The next rows of the peek; none at its end. */
+  readonly nextRows: () => Promise<PeekRow[]>;
+  /** The commit row of the transaction of the last row that `nextRows` gave. */
+  readonly lastRowOfTransaction: (xid: string) => Promise<PeekRow>;
+  readonly decoder: StreamDecoder;
+  readonly clock: CommitClock;
+  readonly columnKnownSince: ColumnKnownSince;
+  /** Throws when the run has to stop (deadline, signal); asked between chunks. */
+  readonly checkStop: () => void;
+  readonly onProgress: (counts: ApplyCounts) => void;
+}
+
+export interface ApplyCounts {
+  transactions: number;
+  changes: number;
+}
+
+/** How much of the stream a peek delivered. */
+export interface Delivered {
+  readonly rows: number;
+  readonly commits: number;
+}
+
+/** A batch is written when it has this many changes or bytes. */
+const BATCH_CHANGES = 20_000;
+const BATCH_BYTES = 12 * 1024 * 1024;
+/** A transaction that holds more than this is written in parts. */
+const PART_BYTES = 12 * 1024 * 1024;
+
+/** Applies everything that the peek delivers. Counts into `counts`, also when it throws. */
+export async function applyStream(options: ApplyOptions, counts: ApplyCounts): Promise<Delivered> {
+  return new StreamApplier(options, counts).run();
+}
+
+class StreamApplier {
+  readonly #o: ApplyOptions;
+  readonly #counts: ApplyCounts;
+  readonly #assembler = new TransactionAssembler();
+  /** Positions up to here are stored already: what comes again is compared, not written. */
+  readonly #replayedUpto: bigint;
+  #batch = new Batch();
+  #replayed: ReplayedCommit[] = [];
+  #writing: Promise<void> = Promise.resolve();
+  /** Set while a huge transaction is being written in parts. */
+  #huge: CommitStamp | null = null;
+  /** Inside a huge transaction that is stored already. */
+  #dropping = false;
+  #rows = 0;
+  #commits = 0;
+
+  constructor(options: ApplyOptions, counts: ApplyCounts) {
+    this.#o = options;
+    this.#counts = counts;
+    this.#replayedUpto = options.claim.horizon.lsn;
+  }
+
+  async run(): Promise<Delivered> {
+    const { nextRows, decoder, checkStop } = this.#o;
+    try {
+      for (;;) {
+        checkStop();
+        const rows = await nextRows();
+        if (rows.length === 0) break;
+        this.#rows += rows.length;
+        for (const [lsn, xid, data] of rows) {
+          const event = decoder.decode(lsn, xid, data);
+          if (event === null) continue;
+          if (event.kind !== 'commit') {
+            this.#assembler.add(event);
+            continue;
+          }
+          this.#commits++;
+          if (this.#huge !== null) await this.#endHuge();
+          else this.#commit(event);
+        }
+        const lastXid = rows.at(-1)![1];
+        if (this.#huge !== null) await this.#writePart(this.#assembler.takePart());
+        else if (this.#dropping) this.#assembler.takePart();
+        else if (this.#assembler.bytes > PART_BYTES) await this.#beginHuge(lastXid);
+        if (this.#batch.isFull) await this.#startWrite();
+      }
+      await this.#startWrite();
+      await this.#writing;
+      return { rows: this.#rows, commits: this.#commits };
+    } catch (error) {
+      await this.#writing.catch(() => {});
+      if (this.#huge !== null) await this.#o.store.query('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  }
+
+  #commit(event: CommitEvent): void {
+    this.#dropping = false;
+    const part = this.#assembler.endTransaction();
+    const relevant = part.changes.length + part.truncates.length + part.keyMismatches.size > 0;
+    if (event.lsn <= this.#replayedUpto) {
+      if (relevant) this.#replayed.push({ lsn: event.lsn, xid: event.xid, timestamp: event.timestamp });
+      return;
+    }
+    const time = this.#o.clock.timeOf(event.timestamp);
+    this.#batch.last = { lsn: event.lsn, time };
+    if (relevant) this.#batch.add(commitStamp(event.lsn, time, event.timestamp, event.xid), part);
+  }
+
+  /** Writes the batch while the caller goes on; waits for the write before it. */
+  async #startWrite(): Promise<void> {
+    await this.#writing;
+    const batch = this.#batch;
+    const replayed = this.#replayed;
+    if (batch.last === null && replayed.length === 0) return;
+    this.#batch = new Batch();
+    this.#replayed = [];
+    this.#writing = this.#writeBatch(batch, replayed);
+    this.#writing.catch(() => {}); // reported by the next await
+  }
+
+  async #writeBatch(batch: Batch, replayed: readonly ReplayedCommit[]): Promise<void> {
+    const { store, claim } = this.#o;
+    await this.#refuseFork(replayed);
+    const horizon = batch.last;
+    if (horizon === null) return;
+    await inTransaction(store, async () => {
+      await lockCheckpoint(store, claim);
+      await this.#fillHoles(batch.parts);
+      await this.#noteKeyMismatches(batch.parts);
+      await writeChanges(store, batch.parts);
+      await writeEvents(store, claim, batch.parts);
+      await writeTimeMap(
+        store,
+        claim,
+        batch.parts.map(({ stamp }) => stamp),
+      );
+      await writeHorizon(store, claim, horizon, false);
+    });
+    this.#committed(horizon, batch.parts.length, batch.changes);
+  }
+
+  /** Everything before the transaction is written first; then its commit is looked up, and its first part written. */
+  async #beginHuge(xid: string): Promise<void> {
+    const { store, claim, decoder, clock } = this.#o;
+    await this.#startWrite();
+    await this.#writing;
+    const [lsn, , data] = await this.#o.lastRowOfTransaction(xid);
+    const commit = decoder.decode(lsn, xid, data);
+    if (commit?.kind !== 'commit') {
+      throw new TimewarpError('STREAM_UNREADABLE', `Transaction ${xid} does not end with its commit.`);
+    }
+    if (commit.lsn <= this.#replayedUpto) {
+      await this.#refuseFork([{ lsn: commit.lsn, xid, timestamp: commit.timestamp }]);
+      this.#dropping = true;
+      this.#assembler.takePart();
+      return;
+    }
+    this.#huge = commitStamp(commit.lsn, clock.timeOf(commit.timestamp), commit.timestamp, xid);
+    await store.query('BEGIN');
+    await lockCheckpoint(store, claim);
+    await this.#writePart(this.#assembler.takePart());
+  }
+
+  async #writePart(part: TransactionPart): Promise<void> {
+    await this.#writing;
+    const stamp = this.#huge!;
+    const parts = [{ stamp, part: { ...part, context: null, keyMismatches: new Map<number, string>() } }];
+    this.#writing = (async () => {
+      const { store, claim } = this.#o;
+      await this.#fillHoles(parts);
+      await writeChanges(store, parts);
+      await writeEvents(store, claim, parts);
+    })();
+    this.#writing.catch(() => {});
+    this.#counts.changes += part.changes.length + part.truncates.length;
+    this.#o.onProgress(this.#counts);
+  }
+
+  async #endHuge(): Promise<void> {
+    const { store, claim } = this.#o;
+    const stamp = this.#huge!;
+    const rest = this.#assembler.endTransaction();
+    await this.#writePart(rest);
+    await this.#writing;
+    const last = [{ stamp, part: { ...rest, changes: [], truncates: [] } }];
+    const horizon = { lsn: stamp.lsn, time: stamp.time };
+    await this.#noteKeyMismatches(last);
+    await writeEvents(store, claim, last);
+    await writeTimeMap(store, claim, [stamp]);
+    await writeHorizon(store, claim, horizon, false);
+    await store.query('COMMIT');
+    this.#huge = null;
+    this.#committed(horizon, 1, 0);
+  }
+
+  #committed(horizon: Horizon, transactions: number, changes: number): void {
+    this.#o.claim.horizon = horizon;
+    this.#counts.transactions += transactions;
+    this.#counts.changes += changes;
+    this.#o.onProgress(this.#counts);
+  }
+
+  async #refuseFork(replayed: readonly ReplayedCommit[]): Promise<void> {
+    const forked = await firstForkedCommit(this.#o.store, this.#o.claim, replayed);
+    if (forked === null) return;
+    throw new TimewarpError(
+      'HISTORY_FORKED',
+      'A commit that the slot delivered again is not the one that was stored.',
+    );
+  }
+
+  async #fillHoles(parts: readonly CommittedPart[]): Promise<void> {
+    const changes: PlacedChange[] = parts.flatMap(({ stamp, part }) =>
+      part.changes.map((change) => ({ lsn: stamp.lsn, change })),
+    );
+    if (!hasPartial(changes)) return;
+    const stored = await readPreviousVersions(this.#o.store, neededVersions(changes));
+    fillPartial(changes, stored, this.#o.columnKnownSince);
+  }
+
+  async #noteKeyMismatches(parts: readonly CommittedPart[]): Promise<void> {
+    for (const { part } of parts) {
+      for (const [relationId, detail] of part.keyMismatches) {
+        await openRelationGap(this.#o.store, this.#o.claim, relationId, detail);
+      }
+    }
+  }
+}
+
+/** Whole transactions on their way into one store transaction. */
+class Batch {
+  readonly parts: CommittedPart[] = [];
+  changes = 0;
+  #bytes = 0;
+  /** The last commit seen, whether or not it touched a tracked table: the horizon that this batch reaches. */
+  last: Horizon | null = null;
+
+  get isFull(): boolean {
+    return this.changes >= BATCH_CHANGES || this.#bytes >= BATCH_BYTES;
+  }
+
+  add(stamp: CommitStamp, part: TransactionPart): void {
+    this.parts.push({ stamp, part });
+    this.changes += part.changes.length + part.truncates.length;
+    this.#bytes += part.bytes;
+  }
+}

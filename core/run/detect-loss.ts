@@ -1,0 +1,61 @@
+/**
+ * Whether the source and its slot are still the ones that the store has followed. Pure: facts in, verdict out. Every
+ * finding means that changes may have been lost, which is recorded as a gap and never passed over.
+ */
+import type { ErrorCode } from '../errors/codes.ts';
+import type { SourceFacts } from '../slot/source-facts.ts';
+import type { Horizon } from '../store/claim.ts';
+import type { StoredNode } from '../store/nodes.ts';
+import { formatLsn } from '../types/lsn.ts';
+
+export interface Loss {
+  readonly code: Extract<ErrorCode, 'SLOT_MISSING' | 'SLOT_LOST' | 'HISTORY_FORKED' | 'SLOT_CONFLICT'>;
+  readonly reason: string;
+}
+
+/**
+ * @param facts read BEFORE the claim, so that a run that ended in between cannot look like somebody moving the slot
+ * @returns null when nothing is lost
+ */
+export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizon): Loss | null {
+  if (facts.systemIdentifier !== node.systemIdentifier) {
+    return {
+      code: 'HISTORY_FORKED',
+      reason: 'another server answers for this source (its system identifier differs)',
+    };
+  }
+  if (facts.timeline !== node.timeline) {
+    return {
+      code: 'HISTORY_FORKED',
+      reason: `the source is on timeline ${facts.timeline}, history was followed on timeline ${node.timeline}`,
+    };
+  }
+  if (facts.insertLsn < horizon.lsn) {
+    return {
+      code: 'HISTORY_FORKED',
+      reason: `the source stands at ${formatLsn(facts.insertLsn)}, before the stored ${formatLsn(horizon.lsn)}: restored from an older copy`,
+    };
+  }
+  const slot = facts.slot;
+  if (slot === null)
+    return { code: 'SLOT_MISSING', reason: `the replication slot "${node.slotName}" is gone` };
+  if (slot.walStatus === 'lost' || slot.restartLsn === null) {
+    return {
+      code: 'SLOT_LOST',
+      reason: `the server has removed WAL that the slot "${node.slotName}" needed`,
+    };
+  }
+  if (slot.plugin !== node.plugin || slot.database !== node.database || slot.twoPhase || slot.temporary) {
+    return {
+      code: 'SLOT_CONFLICT',
+      reason: `the slot "${node.slotName}" is not the one that was made for this node`,
+    };
+  }
+  if (slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn > horizon.lsn) {
+    return {
+      code: 'SLOT_MISSING',
+      reason: `the slot "${node.slotName}" stands at ${formatLsn(slot.confirmedFlushLsn)}, past the stored ${formatLsn(horizon.lsn)}: it was moved or made anew`,
+    };
+  }
+  return null;
+}

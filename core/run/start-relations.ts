@@ -1,0 +1,48 @@
+/**
+ * Tracking of a table starts at a horizon that lies past every transaction which touched the table before it was asked
+ * for: otherwise half of such a transaction could be delivered. This file decides when that is so.
+ */
+import type pg from 'pg';
+import { readInsertLsn } from '../slot/end-of-wal.ts';
+import { findLockers, stillAlive } from '../slot/start-lockers.ts';
+import { writeStartConditions } from '../store/relations.ts';
+import { formatLsn, type Lsn, tryParseLsn } from '../types/lsn.ts';
+import type { Locker } from '../types/tracking.ts';
+import type { RelationNow } from './tables-of-run.ts';
+
+export interface StartState {
+  /** Relations that may start at a horizon at or past the position. */
+  readonly ready: readonly { readonly relationId: number; readonly startAfter: Lsn }[];
+  /** Transactions that others wait for. */
+  readonly waitingFor: readonly Locker[];
+}
+
+/**
+ * Looks at every starting relation: who held a lock when it was first seen here, and whether they have ended. Call it
+ * before the end of WAL is read, so that a relation that is ready now can start in this run.
+ */
+export async function prepareStarts(
+  source: pg.Client,
+  store: pg.Client,
+  relations: readonly RelationNow[],
+): Promise<StartState> {
+  const ready: { relationId: number; startAfter: Lsn }[] = [];
+  const waitingFor: Locker[] = [];
+  for (const { relation, facts } of relations) {
+    if (relation.status !== 'starting' || facts === null) continue;
+    let startAfter = tryParseLsn(relation.startConditions.start_after_lsn ?? '');
+    if (startAfter === null) {
+      const relids = [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)];
+      const lockers = relation.startConditions.lockers ?? (await findLockers(source, relids));
+      const alive = await stillAlive(source, lockers);
+      waitingFor.push(...alive);
+      if (alive.length === 0) startAfter = await readInsertLsn(source);
+      await writeStartConditions(store, relation.relationId, {
+        lockers,
+        start_after_lsn: startAfter === null ? null : formatLsn(startAfter),
+      });
+    }
+    if (startAfter !== null) ready.push({ relationId: relation.relationId, startAfter });
+  }
+  return { ready, waitingFor };
+}

@@ -1,0 +1,54 @@
+/**
+ * The two databases that a command works on: opened together, told apart, and closed whatever happens.
+ */
+
+import type { Client } from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { connect, type Queryable } from '../pg/connection.ts';
+
+export interface Databases extends AsyncDisposable {
+  readonly source: Client;
+  readonly store: Client;
+}
+
+export interface DatabaseUrls {
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+}
+
+/** Opens both. Throws what `connect` throws, for the store first. */
+export async function openDatabases(urls: DatabaseUrls): Promise<Databases> {
+  const store = await connect(urls.storeUrl, { side: 'store', node: urls.node });
+  try {
+    const source = await connect(urls.sourceUrl, { side: 'source', node: urls.node });
+    return {
+      source,
+      store,
+      [Symbol.asyncDispose]: async () => {
+        await Promise.allSettled([source.end(), store.end()]);
+      },
+    };
+  } catch (error) {
+    await store.end().catch(() => {});
+    throw error;
+  }
+}
+
+/** Throws SAME_DATABASE when both sessions are in one database of one server, whatever the URLs look like. */
+export async function refuseSameDatabase(source: Queryable, store: Queryable): Promise<void> {
+  const [first, second] = [await identify(source), await identify(store)];
+  if (first.system === second.system && first.oid === second.oid && first.name === second.name) {
+    throw new TimewarpError('SAME_DATABASE', `--source and --store are the same database (${first.name}).`, {
+      facts: { database: first.name, systemIdentifier: first.system },
+    });
+  }
+}
+
+async function identify(session: Queryable): Promise<{ system: string; oid: number; name: string }> {
+  const { rows } = await session.query<{ system: string; oid: number; name: string }>(
+    `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system, d.oid, d.datname AS name
+       FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()`,
+  );
+  return rows[0]!;
+}

@@ -1,0 +1,212 @@
+/**
+ * Makes a node: schema, publication (pgoutput), slot, node row, in this order, because each needs the one before. A set-up
+ * that is stopped anywhere can be repeated, and leaves no slot behind that nobody knows of; repeating a finished one
+ * changes nothing.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { inTransaction } from '../pg/transaction.ts';
+import type { Plugin } from '../slot/peek.ts';
+import { ensurePublication, publicationExists, publicationName } from '../slot/publication.ts';
+import { createSlot, dropSlot } from '../slot/slot-lifecycle.ts';
+import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
+import { migrate } from '../store/migrate.ts';
+import {
+  activateNode,
+  type NodeIdentity,
+  readNode,
+  recordSetupIntent,
+  requireNode,
+  SETUP_UNFINISHED,
+  type StoredNode,
+  withdrawSetupIntent,
+} from '../store/nodes.ts';
+import { cancelOnAbort, throwIfAborted } from './cancel-on-abort.ts';
+import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './databases.ts';
+
+export interface InitOptions extends DatabaseUrls {
+  /** null: wal2json for a new node, whatever it has for one that exists. */
+  readonly plugin: Plugin | null;
+  /** null: `pgtimewarp_<node>` for a new node, whatever it has for one that exists. */
+  readonly slotName: string | null;
+  /** Version of this program, kept with the node. */
+  readonly version: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (message: string) => void;
+}
+
+export interface InitResult {
+  /** false when the node was there already. */
+  readonly created: boolean;
+  readonly node: StoredNode;
+  /** null for wal2json. */
+  readonly publication: string | null;
+}
+
+/** First key of the advisory lock that makes concurrent set-ups of a node wait for each other. */
+const SETUP_LOCK_CLASS = 0x70677473;
+
+/**
+ * Sets a node up, or checks that it is. Throws SAME_DATABASE, WAL_LEVEL, SOURCE_IN_RECOVERY, PLUGIN_MISSING,
+ * PLUGIN_REFUSED, PUBLICATION_RIGHTS, SLOT_CONFLICT, SLOT_LIMIT, SLOT_MISSING, SLOT_LOST, NODE_CONFLICT, INTERRUPTED.
+ */
+export async function init(options: InitOptions): Promise<InitResult> {
+  await using databases = await openDatabases(options);
+  const { source, store } = databases;
+  await refuseSameDatabase(source, store);
+  options.onProgress?.('bringing the schema of the store up to date');
+  await migrate(store);
+  return await cancelOnAbort(store, { ...storeSession(options), signal: options.signal }, async () => {
+    await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [
+      SETUP_LOCK_CLASS,
+      options.node,
+    ]);
+    const known = await readNode(store, options.node);
+    const slotName = options.slotName ?? activeSlotName(known) ?? `pgtimewarp_${options.node}`;
+    const facts = await readSourceFacts(source, slotName);
+    if (known !== null && known.status !== 'removed') {
+      await checkExisting(source, known, facts, options);
+      return describe(known, false);
+    }
+    const identity: NodeIdentity = {
+      node: options.node,
+      systemIdentifier: facts.systemIdentifier,
+      timeline: facts.timeline,
+      database: facts.database,
+      slotName,
+      plugin: options.plugin ?? 'wal2json',
+      version: options.version,
+    };
+    await cancelOnAbort(source, { ...sourceSession(options), signal: options.signal }, () =>
+      create(databases, facts, identity, { known, options }),
+    );
+    return describe(await requireNode(store, options.node), true);
+  });
+}
+
+async function create(
+  { source, store }: { source: Queryable; store: Queryable },
+  facts: SourceFacts,
+  identity: NodeIdentity,
+  { known, options }: { known: StoredNode | null; options: InitOptions },
+): Promise<void> {
+  refuseUnsuitable(facts);
+  if (facts.slot !== null) {
+    if (!isOwnLeftover(known, identity)) throw slotConflict(identity.slotName, facts.slot.plugin);
+    await dropSlot(source, identity.slotName);
+  }
+  if (identity.plugin === 'pgoutput') {
+    options.onProgress?.(`creating publication ${publicationName(identity.node)}`);
+    await ensurePublication(source, publicationName(identity.node));
+  }
+  throwIfAborted(options.signal);
+  await recordSetupIntent(store, identity);
+  try {
+    options.onProgress?.(`creating slot ${identity.slotName} (waits for open transactions to end)`);
+    // Read before the slot is made: every transaction that it delivers began later, and committed later still.
+    const ts = facts.clock;
+    const lsn = await createSlot(source, identity.slotName, identity.plugin);
+    try {
+      throwIfAborted(options.signal);
+      await inTransaction(store, () => activateNode(store, identity, { lsn, ts }));
+    } catch (error) {
+      await dropSlot(source, identity.slotName);
+      throw error;
+    }
+  } catch (error) {
+    await withdrawSetupIntent(store, identity.node);
+    throw error;
+  }
+}
+
+function refuseUnsuitable(facts: SourceFacts): void {
+  if (facts.inRecovery)
+    throw new TimewarpError('SOURCE_IN_RECOVERY', 'The source is a standby, not the primary.');
+  if (facts.walLevel !== 'logical') {
+    throw new TimewarpError(
+      'WAL_LEVEL',
+      `The source has wal_level = ${facts.walLevel}; logical decoding needs logical.`,
+      {
+        facts: { walLevel: facts.walLevel },
+      },
+    );
+  }
+}
+
+/** A slot that an `init` of this node made before it was killed. */
+function isOwnLeftover(known: StoredNode | null, identity: NodeIdentity): boolean {
+  return (
+    known?.statusReason === SETUP_UNFINISHED &&
+    known.slotName === identity.slotName &&
+    known.systemIdentifier === identity.systemIdentifier &&
+    known.database === identity.database
+  );
+}
+
+async function checkExisting(
+  source: Queryable,
+  known: StoredNode,
+  facts: SourceFacts,
+  options: InitOptions,
+): Promise<void> {
+  const node = known.node;
+  const conflict = (message: string): TimewarpError =>
+    new TimewarpError('NODE_CONFLICT', message, { facts: { node } });
+  if (known.systemIdentifier !== facts.systemIdentifier || known.database !== facts.database) {
+    throw conflict(
+      `Node "${node}" observes database ${known.database} of server ${known.systemIdentifier}; --source is ` +
+        `${facts.database} of ${facts.systemIdentifier}.`,
+    );
+  }
+  if (options.plugin !== null && options.plugin !== known.plugin) {
+    throw conflict(`Node "${node}" reads with ${known.plugin}, not with ${options.plugin}.`);
+  }
+  if (options.slotName !== null && options.slotName !== known.slotName) {
+    throw conflict(`Node "${node}" has the slot ${known.slotName}, not ${options.slotName}.`);
+  }
+  if (facts.slot === null) {
+    throw new TimewarpError('SLOT_MISSING', `The slot ${known.slotName} of node "${node}" is gone.`);
+  }
+  if (facts.slot.walStatus === 'lost') {
+    throw new TimewarpError('SLOT_LOST', `The slot ${known.slotName} of node "${node}" has lost its WAL.`);
+  }
+  if (facts.slot.plugin !== known.plugin || facts.slot.database !== known.database || facts.slot.twoPhase) {
+    throw slotConflict(known.slotName, facts.slot.plugin);
+  }
+  if (known.plugin === 'pgoutput' && !(await publicationExists(source, publicationName(node)))) {
+    throw new TimewarpError(
+      'PUBLICATION_MISSING',
+      `The publication ${publicationName(node)} of node "${node}" is gone.`,
+    );
+  }
+}
+
+function slotConflict(slotName: string, plugin: string): TimewarpError {
+  return new TimewarpError(
+    'SLOT_CONFLICT',
+    `The source has a slot "${slotName}" (${plugin}) that is not this node's.`,
+    {
+      remedy:
+        'Choose another name: pgtimewarp init --slot NAME. A slot that nobody needs any more pins WAL: ' +
+        `SELECT pg_drop_replication_slot('${slotName}');`,
+      facts: { slot: slotName, plugin },
+    },
+  );
+}
+
+/** A removed node does not bind its successor to the old name, unless its set-up was only interrupted. */
+function activeSlotName(known: StoredNode | null): string | null {
+  return known === null || known.status === 'removed' ? null : known.slotName;
+}
+
+function describe(node: StoredNode, created: boolean): InitResult {
+  return { created, node, publication: node.plugin === 'pgoutput' ? publicationName(node.node) : null };
+}
+
+function storeSession(options: InitOptions): { url: string; side: 'store'; node: string } {
+  return { url: options.storeUrl, side: 'store', node: options.node };
+}
+
+function sourceSession(options: InitOptions): { url: string; side: 'source'; node: string } {
+  return { url: options.sourceUrl, side: 'source', node: options.node };
+}

@@ -1,0 +1,138 @@
+/**
+ * Whether a table can be followed through the log by its primary key. Pure: facts in, the first obstacle out.
+ */
+import type { ErrorCode } from '../errors/codes.ts';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { formatTableName, quoteIdentifier, type TableName } from '../pg/identifiers.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
+import { keyTypeRefusal } from '../types/key.ts';
+
+const KINDS: Readonly<Record<string, string>> = {
+  v: 'a view',
+  m: 'a materialized view',
+  f: 'a foreign table',
+};
+
+/**
+ * The obstacle, with its remedy; null when the table can be tracked.
+ * @param wanted the name that was asked for: `facts` is null when the source has no such table
+ */
+export function whyNotTrackable(facts: TableFacts | null, wanted: TableName): TimewarpError | null {
+  const table = formatTableName(wanted);
+  const refuse = (code: ErrorCode, why: string, remedy?: string): TimewarpError =>
+    new TimewarpError(code, why, { facts: { table }, ...(remedy === undefined ? {} : { remedy }) });
+  if (facts === null) return refuse('TABLE_UNKNOWN', `The source has no table ${table}.`);
+  return (
+    kindObstacle(facts, table, refuse) ??
+    keyObstacle(facts, table, refuse) ??
+    identityObstacle(facts, table, refuse)
+  );
+}
+
+type Refuse = (code: ErrorCode, why: string, remedy?: string) => TimewarpError;
+
+function kindObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
+  if (facts.relkind !== 'r' && facts.relkind !== 'p') {
+    const kind = KINDS[facts.relkind] ?? 'not a table';
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `${table} is ${kind}; only tables are written to the log.`,
+      'Track the tables behind it.',
+    );
+  }
+  if (
+    facts.schema === 'information_schema' ||
+    facts.schema === 'pgtimewarp' ||
+    facts.schema.startsWith('pg_')
+  ) {
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `${table} is in the schema ${facts.schema}, which is not tracked.`,
+      'Track tables of your own.',
+    );
+  }
+  if (facts.partitionRoot !== null) {
+    const root = formatTableName(facts.partitionRoot);
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `${table} is a partition of ${root}.`,
+      `Track the whole table: pgtimewarp track ${root}`,
+    );
+  }
+  const foreign = facts.leaves.find((leaf) => leaf.relkind === 'f');
+  if (foreign !== undefined) {
+    const leaf = formatTableName(foreign);
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `The partition ${leaf} of ${table} is a foreign table, which this server does not log.`,
+      `Detach ${leaf}.`,
+    );
+  }
+  const unlogged = facts.persistence === 'p' ? facts.leaves.find((leaf) => leaf.persistence !== 'p') : facts;
+  if (unlogged !== undefined) {
+    const name = formatTableName(unlogged);
+    return unlogged.persistence === 't'
+      ? refuse(
+          'TABLE_NOT_TRACKABLE',
+          `${name} is a temporary table, which is not written to the log.`,
+          'Track a permanent table.',
+        )
+      : refuse(
+          'TABLE_NOT_TRACKABLE',
+          `${name} is UNLOGGED, so its changes are not written to the log.`,
+          `ALTER TABLE ${name} SET LOGGED;`,
+        );
+  }
+  return null;
+}
+
+function keyObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
+  if (facts.key.length === 0) {
+    return refuse(
+      'NO_PRIMARY_KEY',
+      `${table} has no primary key.`,
+      `ALTER TABLE ${table} ADD PRIMARY KEY (…); then track it.`,
+    );
+  }
+  for (const column of facts.key) {
+    const where = `The key column ${quoteIdentifier(column.name)} (${column.typeName}) of ${table}`;
+    const refusal = keyTypeRefusal(column.kind);
+    if (refusal !== null)
+      return refuse('KEY_TYPE_REFUSED', `${where} cannot be looked up by text: ${refusal}.`);
+    if (!column.deterministicCollation) {
+      return refuse(
+        'KEY_TYPE_REFUSED',
+        `${where} has a nondeterministic collation: texts that differ can be the same key.`,
+        'Give the column a deterministic collation, for example COLLATE "C".',
+      );
+    }
+  }
+  return null;
+}
+
+/** Old rows must come with their primary key: by default, in full, or by an index that is the primary key. */
+function identityObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
+  const remedy = (name: string): string => `ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`;
+  if (facts.replicaIdentity === 'n') {
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `${table} has REPLICA IDENTITY NOTHING, so deletions come without a key.`,
+      remedy(table),
+    );
+  }
+  if (facts.replicaIdentity === 'i' && !facts.identityIsPrimaryKey) {
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `${table} has another index than its primary key as REPLICA IDENTITY.`,
+      remedy(table),
+    );
+  }
+  const leaf = facts.leaves.find((each) => each.replicaIdentity === 'n');
+  if (leaf === undefined) return null;
+  const name = formatTableName(leaf);
+  return refuse(
+    'TABLE_NOT_TRACKABLE',
+    `The partition ${name} of ${table} has REPLICA IDENTITY NOTHING.`,
+    remedy(name),
+  );
+}

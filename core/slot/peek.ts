@@ -1,0 +1,242 @@
+/**
+ * Reads the changes behind a slot without consuming them, bounded in position, count and memory. The server puts the
+ * whole result of the slot function into a tuplestore before the first row comes; rows are then fetched through a
+ * scrollable cursor in chunks that are bounded in bytes, however wide the rows are, by pausing the socket.
+ */
+import type { Socket } from 'node:net';
+import pg from 'pg';
+import { RAW_TEXT_TYPES } from '../pg/connection.ts';
+import { quoteIdentifier, type TableName } from '../pg/identifiers.ts';
+import { formatLsn, type Lsn } from '../types/lsn.ts';
+
+/** One row of the slot function: position, transaction, and what the plugin wrote, all as text. */
+export type PeekRow = readonly [lsn: string, xid: string, data: string];
+
+export type Plugin = 'wal2json' | 'pgoutput';
+
+export interface PeekOptions {
+  readonly plugin: Plugin;
+  /** What the decoder of the plugin needs: names and values in turn. */
+  readonly pluginOptions: readonly string[];
+  readonly slotName: string;
+  readonly upto: Lsn;
+  /** The server stops at the first commit after this many rows; a transaction is never cut. */
+  readonly maxRows: number;
+  /** wal2json: the tables (leaves) to decode. */
+  readonly tables: readonly TableName[];
+  /** pgoutput: the publication of the tracked tables. */
+  readonly publication: string;
+}
+
+const CHUNK_ROWS = 5_000;
+const CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** Characters that wal2json wants escaped in `add-tables`: it splits at commas and dots, and trims spaces. */
+const WAL2JSON_SPECIAL = /[\\,. *'"]/g;
+
+/** An open peek. Use one at a time per session; close it before the slot is moved. */
+export class Peek {
+  readonly #session: pg.Client;
+  /** Rows handed out so far: the absolute cursor position of the consumer. */
+  #consumed = 0;
+  #pending: PeekRow[] = [];
+  #pendingBytes = 0;
+  #fetch: Fetch | null = null;
+  #ended = false;
+
+  private constructor(session: pg.Client) {
+    this.#session = session;
+  }
+
+  /**
+   * Opens the cursor inside a transaction of its own and runs the slot function to its end: what the catalog says
+   * afterwards is younger than every change of this peek. Until the first `next`, the session takes other queries.
+   */
+  static async open(session: pg.Client, options: PeekOptions): Promise<Peek> {
+    await session.query('BEGIN');
+    try {
+      const { text, values } = peekStatement(options);
+      await session.query(`DECLARE pgtimewarp_peek SCROLL CURSOR FOR ${text}`, values);
+      await session.query('MOVE FORWARD 1 FROM pgtimewarp_peek');
+      await session.query('MOVE ABSOLUTE 0 FROM pgtimewarp_peek');
+      return new Peek(session);
+    } catch (error) {
+      await session.query('ROLLBACK').catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The next rows, at most about 4 MiB of them; an empty array at the end. The ones after them are under way already. */
+  async next(): Promise<PeekRow[]> {
+    while (this.#pending.length === 0 && !this.#ended) {
+      this.#fetch ??= this.#startFetch();
+      await this.#fetch.progress();
+      if (this.#fetch.done) {
+        if (this.#fetch.rowCount < CHUNK_ROWS) this.#ended = true;
+        this.#fetch = null;
+      }
+    }
+    const rows = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#consumed += rows.length;
+    if (this.#fetch !== null) this.#fetch.resume();
+    else if (!this.#ended) this.#fetch = this.#startFetch();
+    return rows;
+  }
+
+  /**
+   * The last row (the commit) of the transaction of the last row handed out, found by galloping over the cursor and
+   * bisecting, since the rows of a transaction stand together. `next` goes on where the consumer was.
+   */
+  async lastRowOfTransaction(xid: string): Promise<PeekRow> {
+    await this.#drain();
+    let known = this.#consumed; // 1-based cursor position of a row of the transaction
+    let step = 1;
+    let beyond: number;
+    for (;;) {
+      const row = await this.#rowAt(known + step);
+      if (row === null || row[1] !== xid) {
+        beyond = known + step;
+        break;
+      }
+      known += step;
+      step = Math.min(step * 4, 1_000_000);
+    }
+    while (beyond - known > 1) {
+      const middle = known + Math.floor((beyond - known) / 2);
+      const row = await this.#rowAt(middle);
+      if (row !== null && row[1] === xid) known = middle;
+      else beyond = middle;
+    }
+    const last = await this.#rowAt(known);
+    await this.#session.query(`MOVE ABSOLUTE ${this.#consumed} FROM pgtimewarp_peek`);
+    this.#ended = false;
+    return last!;
+  }
+
+  /** Ends the transaction of the cursor; the session can be used again. */
+  async close(): Promise<void> {
+    await this.#drain();
+    await this.#session.query('ROLLBACK');
+  }
+
+  /** Lets a fetch that is under way run to its end and throws away what it brought. */
+  async #drain(): Promise<void> {
+    const fetch = this.#fetch;
+    this.#fetch = null;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    await fetch?.discard();
+  }
+
+  async #rowAt(position: number): Promise<PeekRow | null> {
+    const { rows } = await this.#session.query<string[]>({
+      text: `FETCH ABSOLUTE ${position} FROM pgtimewarp_peek`,
+      rowMode: 'array',
+      types: RAW_TEXT_TYPES,
+    });
+    return (rows[0] as PeekRow | undefined) ?? null;
+  }
+
+  #startFetch(): Fetch {
+    const fetch = new Fetch(this.#session, (row) => {
+      this.#pending.push(row);
+      this.#pendingBytes += row[2].length;
+      return this.#pendingBytes < CHUNK_BYTES;
+    });
+    return fetch;
+  }
+}
+
+/** One FETCH whose rows arrive one by one; the socket stands still while the consumer has enough. */
+class Fetch {
+  readonly #socket: Socket;
+  done = false;
+  rowCount = 0;
+  #discarding = false;
+  #error: unknown = null;
+  #wake: () => void = () => {};
+  #progress: Promise<void>;
+
+  constructor(session: pg.Client, accept: (row: PeekRow) => boolean) {
+    this.#socket = (session as unknown as { connection: { stream: Socket } }).connection.stream;
+    this.#progress = this.#newProgress();
+    const query = new pg.Query<string[], string[]>({
+      text: `FETCH FORWARD ${CHUNK_ROWS} FROM pgtimewarp_peek`,
+      rowMode: 'array',
+      types: RAW_TEXT_TYPES,
+    } as pg.QueryConfig);
+    query.on('row', (row) => {
+      this.rowCount++;
+      if (this.#discarding) return;
+      if (!accept(row as unknown as PeekRow)) {
+        this.#socket.pause();
+        this.#wake();
+      }
+    });
+    query.on('end', () => this.#finish(null));
+    query.on('error', (error) => this.#finish(error));
+    session.query(query);
+  }
+
+  /** Resolves when rows wait or the fetch is over; throws what the server said. */
+  async progress(): Promise<void> {
+    if (!this.done) await this.#progress;
+    if (this.#error !== null) throw this.#error;
+  }
+
+  resume(): void {
+    this.#progress = this.#newProgress();
+    this.#socket.resume();
+  }
+
+  async discard(): Promise<void> {
+    this.#discarding = true;
+    while (!this.done) {
+      this.resume();
+      await this.#progress;
+    }
+  }
+
+  #finish(error: unknown): void {
+    this.done = true;
+    this.#error = error;
+    this.#socket.resume();
+    this.#wake();
+  }
+
+  #newProgress(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
+function peekStatement(options: PeekOptions): { text: string; values: (string | number | string[])[] } {
+  const bounds: (string | number)[] = [options.slotName, formatLsn(options.upto), options.maxRows];
+  if (options.plugin === 'wal2json') {
+    const names = options.tables.map(
+      (table) => `${escapeForWal2json(table.schema)}.${escapeForWal2json(table.name)}`,
+    );
+    // Begin rows carry nothing that the Commit row does not: they are left on the server.
+    return {
+      text: `SELECT lsn, xid, data
+               FROM pg_catalog.pg_logical_slot_peek_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])
+              WHERE NOT starts_with(data, '{"action":"B"')`,
+      values: [...bounds, [...options.pluginOptions, 'add-tables', names.join(',')]],
+    };
+  }
+  return {
+    text: `SELECT lsn, xid, data
+             FROM pg_catalog.pg_logical_slot_peek_binary_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])`,
+    values: [
+      ...bounds,
+      [...options.pluginOptions, 'publication_names', quoteIdentifier(options.publication)],
+    ],
+  };
+}
+
+function escapeForWal2json(name: string): string {
+  return name.replace(WAL2JSON_SPECIAL, (character) => `\\${character}`);
+}

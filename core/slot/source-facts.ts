@@ -1,0 +1,89 @@
+/**
+ * What the source says of itself and of the slot, read in one statement at the start of a run (PostgreSQL manual,
+ * "pg_replication_slots", "Control Data Functions"). Any role with REPLICATION may read all of it.
+ */
+
+import type { Queryable } from '../pg/connection.ts';
+import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { type Lsn, parseLsn } from '../types/lsn.ts';
+
+export interface SourceFacts {
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly database: string;
+  /** As in server_version_num: 150020 for 15.20. */
+  readonly versionNumber: number;
+  readonly version: string;
+  readonly walLevel: string;
+  readonly inRecovery: boolean;
+  readonly insertLsn: Lsn;
+  readonly flushLsn: Lsn;
+  readonly clock: CommitTime;
+  /** null when the server has no slot of that name. */
+  readonly slot: SlotFacts | null;
+}
+
+export interface SlotFacts {
+  readonly plugin: string;
+  readonly database: string | null;
+  readonly slotType: string;
+  readonly twoPhase: boolean;
+  readonly temporary: boolean;
+  readonly activePid: number | null;
+  /** reserved | extended | unreserved | lost; null when the slot reserves nothing. */
+  readonly walStatus: string | null;
+  readonly restartLsn: Lsn | null;
+  readonly confirmedFlushLsn: Lsn | null;
+  /** Bytes of WAL that can still be written before the slot is in danger; null without a limit. */
+  readonly safeWalBytes: bigint | null;
+}
+
+/** Reads server identity, positions, clock and slot. Works on a standby too (positions are then those replayed). */
+export async function readSourceFacts(source: Queryable, slotName: string): Promise<SourceFacts> {
+  const { rows } = await source.query<Record<string, string | number | boolean | null>>(
+    `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system_identifier,
+            (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()) AS timeline,
+            current_database()::text AS database_name,
+            current_setting('server_version_num')::int AS version_number,
+            current_setting('server_version') AS version,
+            current_setting('wal_level') AS wal_level,
+            pg_is_in_recovery() AS in_recovery,
+            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS insert_lsn,
+            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS flush_lsn,
+            clock_timestamp() AS clock,
+            s.slot_name IS NOT NULL AS has_slot, s.plugin::text AS plugin, s.database::text AS slot_database,
+            s.slot_type, s.two_phase, s.temporary, s.active_pid, s.wal_status,
+            s.restart_lsn, s.confirmed_flush_lsn, s.safe_wal_size
+       FROM (SELECT 1) AS one
+       LEFT JOIN pg_catalog.pg_replication_slots AS s ON s.slot_name = $1::text`,
+    [slotName],
+  );
+  const row = rows[0]!;
+  const lsnOrNull = (value: unknown): Lsn | null => (value === null ? null : parseLsn(value as string));
+  return {
+    systemIdentifier: row.system_identifier as string,
+    timeline: row.timeline as number,
+    database: row.database_name as string,
+    versionNumber: row.version_number as number,
+    version: row.version as string,
+    walLevel: row.wal_level as string,
+    inRecovery: row.in_recovery as boolean,
+    insertLsn: parseLsn(row.insert_lsn as string),
+    flushLsn: parseLsn(row.flush_lsn as string),
+    clock: parseCommitTime(row.clock as string),
+    slot: row.has_slot
+      ? {
+          plugin: row.plugin as string,
+          database: row.slot_database as string | null,
+          slotType: row.slot_type as string,
+          twoPhase: row.two_phase as boolean,
+          temporary: row.temporary as boolean,
+          activePid: row.active_pid as number | null,
+          walStatus: row.wal_status as string | null,
+          restartLsn: lsnOrNull(row.restart_lsn),
+          confirmedFlushLsn: lsnOrNull(row.confirmed_flush_lsn),
+          safeWalBytes: row.safe_wal_size === null ? null : BigInt(row.safe_wal_size as string),
+        }
+      : null,
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * What the catalog of the source says of tables that are found by name, in one statement: the state now, to be compared
+ * with what the store remembers. Nothing here decides anything.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { createTypeCatalog, TYPE_CATALOG_SQL, type TypeCatalog, type TypeKind } from '../types/pg-types.ts';
+
+export interface TableFacts {
+  readonly schema: string;
+  readonly name: string;
+  readonly oid: number;
+  /** pg_class.relkind: r table, p partitioned table, v view, m materialized view, f foreign table, … */
+  readonly relkind: string;
+  /** p permanent, u unlogged, t temporary. */
+  readonly persistence: string;
+  /** d default, n nothing, f full, i index. */
+  readonly replicaIdentity: string;
+  /** With replica identity `i`: whether that index is the primary key. */
+  readonly identityIsPrimaryKey: boolean;
+  /** The topmost table of which this one is a partition; null when it is none. */
+  readonly partitionRoot: TableName | null;
+  /** Whether the session's role is, or is a member of, the owner. */
+  readonly owned: boolean;
+  readonly owner: string;
+  readonly columns: readonly ColumnFacts[];
+  /** In key order; empty when there is no primary key. */
+  readonly key: readonly KeyColumnFacts[];
+  /** Of a partitioned table, its leaves that hold rows; empty for others. */
+  readonly leaves: readonly LeafFacts[];
+  /** As of the last ANALYZE or VACUUM, of all leaves; -1 when the server has no idea. */
+  readonly estimatedRows: number;
+}
+
+export interface ColumnFacts {
+  readonly attnum: number;
+  readonly name: string;
+  readonly typeOid: number;
+  /** As format_type prints it: `numeric(10,2)`. */
+  readonly typeName: string;
+  readonly notNull: boolean;
+  /** '' | s stored | v virtual. */
+  readonly generated: string;
+  /** p plain, e external, m main, x extended: all but p may be left out of an UPDATE when unchanged. */
+  readonly storage: string;
+  readonly isKey: boolean;
+}
+
+export interface KeyColumnFacts {
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typeName: string;
+  readonly kind: TypeKind;
+  /** false: texts that differ can be equal. */
+  readonly deterministicCollation: boolean;
+}
+
+export interface LeafFacts {
+  readonly schema: string;
+  readonly name: string;
+  readonly relid: number;
+  readonly relkind: string;
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+}
+
+/** The facts of the tables, in the order of `names`; null where the source has no relation of that name. */
+export async function readTableFacts(
+  source: Queryable,
+  names: readonly TableName[],
+): Promise<(TableFacts | null)[]> {
+  if (names.length === 0) return [];
+  const { rows } = await source.query<FactsRow>(TABLE_FACTS_SQL, [
+    names.map((name) => name.schema),
+    names.map((name) => name.name),
+  ]);
+  const drafts = rows.map((row) => (row.facts === null ? null : parseCatalogJson(row.facts)));
+  const needsCatalog = drafts.some((draft) => draft?.key.some((column) => column.typeOid >= FIRST_USER_OID));
+  const types = needsCatalog ? await readTypeCatalog(source) : createTypeCatalog([]);
+  return drafts.map((draft) =>
+    draft === null
+      ? null
+      : { ...draft, key: draft.key.map((column) => ({ ...column, kind: types(column.typeOid) })) },
+  );
+}
+
+/** The types of the source's database. */
+export async function readTypeCatalog(source: Queryable): Promise<TypeCatalog> {
+  const { rows } =
+    await source.query<
+      Record<'oid' | 'typtype' | 'typbasetype' | 'typelem' | 'typname' | 'typdelim', string>
+    >(TYPE_CATALOG_SQL);
+  const toOid = (text: string): number => Number.parseInt(text, 10);
+  return createTypeCatalog(
+    rows.map((row) => ({
+      oid: toOid(row.oid),
+      typtype: row.typtype,
+      typbasetype: toOid(row.typbasetype),
+      typelem: toOid(row.typelem),
+      typname: row.typname,
+      typdelim: row.typdelim,
+    })),
+  );
+}
+
+/** FirstNormalObjectId: types below are built in. */
+const FIRST_USER_OID = 16_384;
+
+interface FactsRow {
+  readonly facts: string | null;
+}
+
+type DraftFacts = Omit<TableFacts, 'key'> & { readonly key: readonly Omit<KeyColumnFacts, 'kind'>[] };
+
+/** Names and OIDs of the catalog only: nothing in it can lose anything as a JavaScript value. */
+function parseCatalogJson(text: string): DraftFacts {
+  return JSON.parse(text) as DraftFacts;
+}
+
+const TABLE_FACTS_SQL = `
+  SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
+           'schema', n.nspname, 'name', c.relname, 'oid', c.oid::int8, 'relkind', c.relkind,
+           'persistence', c.relpersistence, 'replicaIdentity', c.relreplident,
+           'identityIsPrimaryKey', coalesce((
+              SELECT i.indisprimary FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident), false),
+           'partitionRoot', (
+              SELECT json_build_object('schema', rn.nspname, 'name', r.relname)
+                FROM pg_class AS r JOIN pg_namespace AS rn ON rn.oid = r.relnamespace
+               WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)),
+           'owned', pg_has_role(c.relowner, 'USAGE'),
+           'owner', pg_get_userbyid(c.relowner),
+           'columns', coalesce((
+              SELECT json_agg(json_build_object(
+                       'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
+                       'typeName', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
+                       'generated', a.attgenerated, 'storage', a.attstorage,
+                       'isKey', a.attnum = ANY (coalesce(k.indkey::int2[], '{}'))) ORDER BY a.attnum)
+                FROM pg_attribute AS a
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+           'key', coalesce((
+              SELECT json_agg(json_build_object(
+                       'name', a.attname, 'typeOid', a.atttypid::int8,
+                       'typeName', format_type(a.atttypid, a.atttypmod),
+                       'deterministicCollation', coalesce(co.collisdeterministic, true)) ORDER BY key.position)
+                FROM unnest(k.indkey::int2[]) WITH ORDINALITY AS key (attnum, position)
+                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = key.attnum
+                LEFT JOIN pg_collation AS co ON co.oid = a.attcollation
+               WHERE key.position <= k.indnkeyatts), '[]'), -- further ones are INCLUDEd columns
+           'leaves', coalesce((
+              SELECT json_agg(json_build_object(
+                       'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
+                       'persistence', l.relpersistence, 'replicaIdentity', l.relreplident)
+                       ORDER BY ln.nspname, l.relname)
+                FROM pg_partition_tree(c.oid) AS t
+                JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace
+               WHERE c.relkind = 'p' AND t.isleaf AND l.oid <> c.oid), '[]'),
+           'estimatedRows', (
+              SELECT CASE WHEN bool_and(e.reltuples < 0) THEN -1 ELSE sum(greatest(e.reltuples, 0)) END::int8
+                FROM pg_class AS e
+               WHERE e.oid = c.oid AND c.relkind <> 'p'
+                  OR c.relkind = 'p' AND e.oid IN (SELECT t.relid FROM pg_partition_tree(c.oid) AS t WHERE t.isleaf))
+         )::text END AS facts
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (schema_name, table_name, position)
+    LEFT JOIN pg_namespace AS n ON n.nspname = wanted.schema_name
+    LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted.table_name
+                           AND c.relkind NOT IN ('i', 'I', 'S', 't', 'c')
+    LEFT JOIN pg_index AS k ON k.indrelid = c.oid AND k.indisprimary
+   ORDER BY wanted.position`;

@@ -1,0 +1,149 @@
+/**
+ * Who may write the history of a node. A claim lives as long as the store session that holds it (a session-level
+ * advisory lock): a run that died has lost it at once. The epoch is raised at the claim and compared in every write, so
+ * that a run which lost its session without noticing writes nothing. The lease serves only against a holder that is
+ * alive and frozen, in the middle of COPY for instance, where no server time-out fires: past it, the holder's session is
+ * terminated.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { sqlState } from '../pg/database-error.ts';
+import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+
+/** The horizon of a node: the store is complete up to here. */
+export interface Horizon {
+  readonly lsn: Lsn;
+  readonly time: CommitTime;
+}
+
+export interface Claim {
+  readonly nodeId: string;
+  readonly epoch: string;
+  readonly lsnSpace: number;
+  readonly leaseSeconds: number;
+  /** The horizon as of the last commit of this claim. */
+  horizon: Horizon;
+  /** Failed runs in a row before this one. */
+  readonly failures: number;
+}
+
+/** First key of our advisory locks ("pgtw" in ASCII); the second is a hash of the node. */
+const LOCK_CLASS = 0x70677477;
+const LOCK_NOT_AVAILABLE = '55P03';
+const TAKE_OVER_TRIES = 10;
+
+/**
+ * Claims the node for this session. A frozen holder whose lease is past is terminated first.
+ * @returns null when another live run holds the node
+ */
+export async function claimNode(
+  store: Queryable,
+  nodeId: string,
+  leaseSeconds: number,
+): Promise<Claim | null> {
+  for (let attempt = 0; ; attempt++) {
+    const { rows } = await store.query<{ locked: boolean }>(
+      'SELECT pg_try_advisory_lock($1::int, hashtext($2::text)) AS locked',
+      [LOCK_CLASS, nodeId],
+    );
+    if (rows[0]!.locked) break;
+    if (attempt >= TAKE_OVER_TRIES || !(await terminateExpiredHolder(store, nodeId))) return null;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const { rows } = await store.query<Record<string, string | number>>(
+    `UPDATE pgtimewarp.wal_checkpoints
+        SET epoch = epoch + 1,
+            lease_pid = pg_backend_pid(),
+            lease_backend_start = (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()),
+            lease_until = clock_timestamp() + make_interval(secs => $2::int)
+      WHERE node_id = $1::text
+      RETURNING epoch, lsn_space, applied_lsn, applied_ts, failures`,
+    [nodeId, leaseSeconds],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${nodeId}".`);
+  return {
+    nodeId,
+    epoch: row.epoch as string,
+    lsnSpace: row.lsn_space as number,
+    leaseSeconds,
+    horizon: {
+      lsn: parseLsn(row.applied_lsn as string),
+      time: parseCommitTime(row.applied_ts as string),
+    },
+    failures: row.failures as number,
+  };
+}
+
+/** Gives the node back before the session ends. */
+export async function releaseClaim(store: Queryable, claim: Claim): Promise<void> {
+  await store.query('SELECT pg_advisory_unlock($1::int, hashtext($2::text))', [LOCK_CLASS, claim.nodeId]);
+}
+
+/**
+ * Locks the checkpoint inside the caller's transaction and makes sure that the claim still holds: no other run has
+ * claimed the node since, and nobody has moved the horizon.
+ * Throws CLAIM_LOST otherwise; the caller writes nothing and advances nothing.
+ */
+export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<void> {
+  let row: { epoch: string; applied_lsn: string } | undefined;
+  try {
+    const { rows } = await store.query<{ epoch: string; applied_lsn: string }>(
+      `SELECT epoch, applied_lsn FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text FOR UPDATE NOWAIT`,
+      [claim.nodeId],
+    );
+    row = rows[0];
+  } catch (error) {
+    if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+    throw new TimewarpError('CLAIM_LOST', `Another run is writing the node "${claim.nodeId}".`, {
+      cause: error,
+    });
+  }
+  if (row?.epoch !== claim.epoch || parseLsn(row.applied_lsn) !== claim.horizon.lsn) {
+    throw new TimewarpError('CLAIM_LOST', `Another run has taken the node "${claim.nodeId}" over.`, {
+      facts: { ours: claim.epoch, theirs: row?.epoch ?? null },
+    });
+  }
+}
+
+/** Moves the horizon inside the caller's transaction, and the lease with it. Set `claim.horizon` after the COMMIT. */
+export async function writeHorizon(
+  store: Queryable,
+  claim: Claim,
+  horizon: Horizon,
+  caughtUp: boolean,
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.wal_checkpoints
+        SET applied_lsn = $3::pg_lsn, applied_ts = $4::timestamptz, caught_up = $5::boolean,
+            failures = 0, failure = NULL,
+            lease_until = clock_timestamp() + make_interval(secs => $6::int)
+      WHERE node_id = $1::text AND epoch = $2::bigint`,
+    [
+      claim.nodeId,
+      claim.epoch,
+      formatLsn(horizon.lsn),
+      formatCommitTime(horizon.time),
+      caughtUp,
+      claim.leaseSeconds,
+    ],
+  );
+}
+
+/** @returns true when it is worth trying again: the lease was past and its session has been told to end, or is gone */
+async function terminateExpiredHolder(store: Queryable, nodeId: string): Promise<boolean> {
+  const { rows } = await store.query<{ expired: boolean; alive: boolean; terminated: boolean | null }>(
+    `SELECT c.lease_until < clock_timestamp() AS expired,
+            a.pid IS NOT NULL AS alive,
+            CASE WHEN c.lease_until < clock_timestamp() AND a.pid IS NOT NULL
+                 THEN pg_terminate_backend(a.pid) END AS terminated
+       FROM pgtimewarp.wal_checkpoints AS c
+       LEFT JOIN pg_catalog.pg_stat_activity AS a
+         ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
+      WHERE c.node_id = $1::text`,
+    [nodeId],
+  );
+  const row = rows[0];
+  return row !== undefined && (row.expired === true || !row.alive);
+}

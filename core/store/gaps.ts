@@ -1,0 +1,99 @@
+/** Records intervals in which changes may have been lost, and what to do about them. */
+import type { Queryable } from '../pg/connection.ts';
+import { formatCommitTime } from '../types/commit-time.ts';
+import { formatLsn } from '../types/lsn.ts';
+import type { Claim } from './claim.ts';
+
+export type Severity = 'info' | 'warn' | 'fail';
+
+/** Adds a health event. `meta` carries figures, never row data. */
+export async function writeHealthEvent(
+  store: Queryable,
+  event: {
+    readonly nodeId: string | null;
+    readonly severity: Severity;
+    readonly code: string;
+    readonly message: string;
+    readonly meta?: object;
+  },
+): Promise<void> {
+  await store.query(
+    `INSERT INTO pgtimewarp.health_events (node_id, severity, code, message, meta)
+     VALUES ($1::text, $2::text, $3::text, $4::text, $5::jsonb)`,
+    [event.nodeId, event.severity, event.code, event.message, JSON.stringify(event.meta ?? {})],
+  );
+}
+
+/**
+ * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
+ * again while it is open changes nothing. Inside the caller's transaction.
+ */
+export async function openRelationGap(
+  store: Queryable,
+  claim: Claim,
+  relationId: number,
+  reason: string,
+): Promise<void> {
+  const { rowCount } = await store.query(
+    `INSERT INTO pgtimewarp.history_gaps (node_id, relation_id, lsn_space, from_lsn, from_ts, reason)
+     SELECT $1::text, $2::int, $3::int, $4::pg_lsn, $5::timestamptz, $6::text
+      WHERE NOT EXISTS (
+              SELECT FROM pgtimewarp.history_gaps WHERE node_id = $1::text AND relation_id = $2::int AND to_ts IS NULL)`,
+    [
+      claim.nodeId,
+      relationId,
+      claim.lsnSpace,
+      formatLsn(claim.horizon.lsn),
+      formatCommitTime(claim.horizon.time),
+      reason,
+    ],
+  );
+  if (rowCount === 0) return;
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'needs_rebaseline', status_reason = $2::text, updated_at = now() WHERE relation_id = $1::int`,
+    [relationId, reason],
+  );
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'fail',
+    code: 'RELATION_GAP',
+    message: reason,
+    meta: { relation_id: relationId, from_lsn: formatLsn(claim.horizon.lsn) },
+  });
+}
+
+/** The whole node is unknown from the horizon on, until `rebaseline --node`; nothing more is read until then. */
+export async function openNodeGap(
+  store: Queryable,
+  claim: Claim,
+  code: string,
+  reason: string,
+): Promise<void> {
+  const { rowCount } = await store.query(
+    `INSERT INTO pgtimewarp.history_gaps (node_id, lsn_space, from_lsn, from_ts, reason)
+     SELECT $1::text, $2::int, $3::pg_lsn, $4::timestamptz, $5::text
+      WHERE NOT EXISTS (
+              SELECT FROM pgtimewarp.history_gaps
+               WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL)`,
+    [
+      claim.nodeId,
+      claim.lsnSpace,
+      formatLsn(claim.horizon.lsn),
+      formatCommitTime(claim.horizon.time),
+      reason,
+    ],
+  );
+  if (rowCount === 0) return;
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'gap', status_reason = $2::text WHERE node_id = $1::text`,
+    [claim.nodeId, reason],
+  );
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'fail',
+    code,
+    message: reason,
+    meta: { from_lsn: formatLsn(claim.horizon.lsn) },
+  });
+}

@@ -1,0 +1,201 @@
+/**
+ * The rows of `nodes` and `wal_checkpoints`: which database a node observes, through which slot, and its horizon.
+ * A node is written together with its checkpoint; one is never there without the other, except while it is set up.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import type { Plugin } from '../slot/peek.ts';
+import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+
+export type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
+
+export interface StoredNode {
+  readonly node: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly database: string;
+  readonly slotName: string;
+  readonly plugin: Plugin;
+  readonly status: NodeStatus;
+  readonly statusReason: string | null;
+  readonly createdAt: CommitTime;
+  /** null only while the node is set up. */
+  readonly horizon: NodeProgress | null;
+}
+
+/** The checkpoint as reports show it. */
+export interface NodeProgress {
+  readonly lsn: Lsn;
+  readonly ts: CommitTime;
+  readonly lsnSpace: number;
+  readonly caughtUp: boolean;
+  readonly lastRunAt: CommitTime | null;
+  readonly lastRunOutcome: string | null;
+  readonly failures: number;
+}
+
+/** What identifies a node and cannot be changed by repeating `init`. */
+export interface NodeIdentity {
+  readonly node: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly database: string;
+  readonly slotName: string;
+  readonly plugin: Plugin;
+  readonly version: string;
+}
+
+/** `status_reason` of a node whose slot is about to be made: see {@link recordSetupIntent}. */
+export const SETUP_UNFINISHED = 'set-up not finished';
+
+/** All nodes of the store, by name. */
+export async function listNodes(store: Queryable): Promise<StoredNode[]> {
+  return selectNodes(store, null);
+}
+
+/** The node, also when it was removed; null when the store never heard of it. */
+export async function readNode(store: Queryable, node: string): Promise<StoredNode | null> {
+  return (await selectNodes(store, node))[0] ?? null;
+}
+
+/** The node; throws NODE_UNKNOWN, also when it was removed unless `removed` allows that. */
+export async function requireNode(
+  store: Queryable,
+  node: string,
+  options: { removed?: boolean } = {},
+): Promise<StoredNode> {
+  const found = await readNode(store, node);
+  if (found === null)
+    throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${node}".`, { facts: { node } });
+  if (found.status === 'removed' && options.removed !== true) {
+    throw new TimewarpError('NODE_UNKNOWN', `Node "${node}" was removed; only its history is left.`, {
+      facts: { node },
+    });
+  }
+  return found;
+}
+
+/**
+ * Notes that a slot is about to be made for this node, before it is: a slot that a killed `init` leaves behind is then
+ * known to be ours. The row looks like a removed node to everyone else.
+ */
+export async function recordSetupIntent(store: Queryable, identity: NodeIdentity): Promise<void> {
+  await store.query(
+    `INSERT INTO pgtimewarp.nodes AS n
+            (node_id, system_identifier, timeline, database_name, slot_name, plugin, status, status_reason, version)
+     VALUES ($1::text, $2::text, $3::int, $4::text, $5::text, $6::text, 'removed', $8::text, $7::text)
+     ON CONFLICT ON CONSTRAINT nodes_pkey DO UPDATE -- a removed node: its history stays, its settings are the new ones
+        SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
+            database_name = excluded.database_name, slot_name = excluded.slot_name, plugin = excluded.plugin,
+            status_reason = excluded.status_reason, version = excluded.version
+      WHERE n.status = 'removed'`,
+    [...identityValues(identity), SETUP_UNFINISHED],
+  );
+}
+
+/** Takes the note back: no slot was made. A node that has history keeps its row. */
+export async function withdrawSetupIntent(store: Queryable, node: string): Promise<void> {
+  await store.query(
+    `DELETE FROM pgtimewarp.nodes AS n
+      WHERE n.node_id = $1::text AND n.status = 'removed' AND n.status_reason = $2::text
+        AND NOT EXISTS (SELECT FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = n.node_id)`,
+    [node, SETUP_UNFINISHED],
+  );
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status_reason = NULL WHERE node_id = $1::text AND status_reason = $2::text`,
+    [node, SETUP_UNFINISHED],
+  );
+}
+
+/**
+ * Makes the node active with its first horizon, in the caller's transaction. A node that was removed continues in a new
+ * LSN space, and its time never goes back: times of commits are strictly increasing over all spaces.
+ */
+export async function activateNode(
+  store: Queryable,
+  identity: NodeIdentity,
+  start: { lsn: Lsn; ts: CommitTime },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL, last_seen = now() WHERE node_id = $1::text`,
+    [identity.node],
+  );
+  await store.query(
+    `WITH horizon AS (
+       INSERT INTO pgtimewarp.wal_checkpoints AS c (node_id, slot_name, applied_lsn, applied_ts)
+       VALUES ($1::text, $2::text, $3::pg_lsn, $4::timestamptz)
+       ON CONFLICT ON CONSTRAINT wal_checkpoints_pkey DO UPDATE -- the node was removed before
+          SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + 1, applied_lsn = excluded.applied_lsn,
+              applied_ts = greatest(excluded.applied_ts, c.applied_ts + interval '1 microsecond'),
+              epoch = c.epoch + 1, caught_up = false, failures = 0, failure = NULL
+       RETURNING c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts)
+     INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
+     SELECT node_id, lsn_space, applied_lsn, applied_ts FROM horizon`,
+    [identity.node, identity.slotName, formatLsn(start.lsn), formatCommitTime(start.ts)],
+  );
+}
+
+function identityValues(identity: NodeIdentity): (string | number)[] {
+  const { node, systemIdentifier, timeline, database, slotName, plugin, version } = identity;
+  return [node, systemIdentifier, timeline, database, slotName, plugin, version];
+}
+
+async function selectNodes(store: Queryable, node: string | null): Promise<StoredNode[]> {
+  const { rows } = await store.query<NodeRow>(
+    `SELECT n.node_id, n.system_identifier, n.timeline, n.database_name, n.slot_name, n.plugin, n.status,
+            n.status_reason, n.created_at, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
+            c.last_run_outcome, c.failures
+       FROM pgtimewarp.nodes AS n
+       LEFT JOIN pgtimewarp.wal_checkpoints AS c USING (node_id)
+      WHERE $1::text IS NULL OR n.node_id = $1::text
+      ORDER BY n.node_id`,
+    [node],
+  );
+  return rows.map(toNode);
+}
+
+interface NodeRow {
+  node_id: string;
+  system_identifier: string;
+  timeline: number;
+  database_name: string;
+  slot_name: string;
+  plugin: Plugin;
+  status: NodeStatus;
+  status_reason: string | null;
+  created_at: string;
+  applied_lsn: string | null;
+  applied_ts: string;
+  lsn_space: number;
+  caught_up: boolean;
+  last_run_at: string | null;
+  last_run_outcome: string | null;
+  failures: number;
+}
+
+function toNode(row: NodeRow): StoredNode {
+  return {
+    node: row.node_id,
+    systemIdentifier: row.system_identifier,
+    timeline: row.timeline,
+    database: row.database_name,
+    slotName: row.slot_name,
+    plugin: row.plugin,
+    status: row.status,
+    statusReason: row.status_reason,
+    createdAt: parseCommitTime(row.created_at),
+    horizon:
+      row.applied_lsn === null
+        ? null
+        : {
+            lsn: parseLsn(row.applied_lsn),
+            ts: parseCommitTime(row.applied_ts),
+            lsnSpace: row.lsn_space,
+            caughtUp: row.caught_up,
+            lastRunAt: row.last_run_at === null ? null : parseCommitTime(row.last_run_at),
+            lastRunOutcome: row.last_run_outcome,
+            failures: row.failures,
+          },
+  };
+}

@@ -1,0 +1,246 @@
+/**
+ * The tracked tables of a node as the store knows them: read at the start of a run, updated by the run.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { formatLsn, type Lsn, parseLsn, tryParseLsn } from '../types/lsn.ts';
+import type { Locker } from '../types/tracking.ts';
+
+export type RelationStatus = 'starting' | 'active' | 'needs_rebaseline' | 'untracked';
+export type BaselineState = 'none' | 'pending' | 'done';
+
+/** A column as the catalog described it, and since when that description has held. */
+export interface StoredColumn {
+  readonly attnum: number;
+  readonly name: string;
+  readonly type_oid: number;
+  readonly type_name: string;
+  /** LSN text: an older version's value under this name may belong to another column. */
+  readonly since_lsn: string;
+}
+
+export interface StartConditions {
+  /** Transactions that held a lock on the table when tracking was asked for; null: not looked at yet. */
+  readonly lockers: readonly Locker[] | null;
+  /** Tracking starts at the first horizon at or past this position; null while a locker is alive. */
+  readonly start_after_lsn: string | null;
+}
+
+/** Where the reading of existing rows stands. */
+export interface BaselineProgress {
+  /** Key texts, in key order, of the last row read; null before the first. */
+  readonly cursor: readonly string[] | null;
+  readonly rows: number;
+  readonly estimated_rows: number;
+  readonly read_done: boolean;
+}
+
+export interface TrackedRelation {
+  readonly relationId: number;
+  readonly name: TableName;
+  readonly relid: number | null;
+  readonly keyColumns: readonly string[];
+  readonly keyKinds: readonly string[];
+  readonly columns: readonly StoredColumn[];
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+  readonly isPartitioned: boolean;
+  readonly trackedFrom: Lsn | null;
+  readonly baselineState: BaselineState;
+  readonly baselineProgress: BaselineProgress;
+  readonly baselineLsn: Lsn | null;
+  readonly startConditions: StartConditions;
+  readonly excludedColumns: readonly string[];
+  readonly status: RelationStatus;
+  readonly statusReason: string | null;
+}
+
+const NO_PROGRESS: BaselineProgress = { cursor: null, rows: 0, estimated_rows: 0, read_done: false };
+const NOT_LOOKED_AT: StartConditions = { lockers: null, start_after_lsn: null };
+
+/** The relations of a node that are not untracked, in order of their ids. */
+export async function readTrackedRelations(store: Queryable, nodeId: string): Promise<TrackedRelation[]> {
+  const { rows } = await store.query<Record<string, unknown>>(
+    `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
+            is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
+            excluded_columns, status, status_reason
+       FROM pgtimewarp.tracked_relations
+      WHERE node_id = $1::text AND status <> 'untracked'
+      ORDER BY relation_id`,
+    [nodeId],
+  );
+  return rows.map(toRelation);
+}
+
+/** The time of L0 of a started relation. */
+export async function readTrackedFromTime(store: Queryable, relationId: number): Promise<CommitTime> {
+  const { rows } = await store.query<{ tracked_from_ts: string }>(
+    'SELECT tracked_from_ts FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int',
+    [relationId],
+  );
+  return parseCommitTime(rows[0]!.tracked_from_ts);
+}
+
+/** Stores what the run learnt of how a starting relation waits. */
+export async function writeStartConditions(
+  store: Queryable,
+  relationId: number,
+  conditions: StartConditions,
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations SET start_conditions = $2::jsonb, updated_at = now() WHERE relation_id = $1::int`,
+    [relationId, JSON.stringify(conditions)],
+  );
+}
+
+/** Fixes L0 of starting relations whose conditions the horizon has passed. Inside the horizon's transaction. */
+export async function startRelations(
+  store: Queryable,
+  relationIds: readonly number[],
+  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'active', tracked_from_lsn = $2::pg_lsn, tracked_from_ts = $3::timestamptz, updated_at = now()
+      WHERE relation_id = ANY ($1::int[]) AND status = 'starting'`,
+    [relationIds, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
+/**
+ * Decides baselines whose last read position the horizon has passed, inside the horizon's transaction: from here on
+ * every key has an answer. A TRUNCATE that came while rows were being read leaves keys unknown that nobody saw.
+ */
+export async function resolveBaselines(store: Queryable, relationIds: readonly number[]): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations AS r
+        SET baseline_state = 'done', updated_at = now(),
+            unseen_unknown_before_lsn = e.lsn, unseen_unknown_before_ts = e.ts
+       FROM pgtimewarp.tracked_relations AS same
+       LEFT JOIN LATERAL (
+              SELECT ev.lsn, ev.ts
+                FROM pgtimewarp.relation_events AS ev
+               WHERE ev.relation_id = same.relation_id AND ev.op = 'T'
+                 AND ev.lsn > same.tracked_from_lsn AND ev.lsn <= same.baseline_lsn
+               ORDER BY ev.lsn DESC LIMIT 1) AS e ON true
+      WHERE r.relation_id = ANY ($1::int[]) AND same.relation_id = r.relation_id AND r.baseline_state = 'pending'`,
+    [relationIds],
+  );
+}
+
+/** Stores how far the reading of existing rows has come; `readPosition` is set with the last chunk. */
+export async function writeBaselineProgress(
+  store: Queryable,
+  relationId: number,
+  progress: BaselineProgress,
+  readPosition: Lsn | null,
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET baseline_progress = $2::jsonb, baseline_lsn = $3::pg_lsn, updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, JSON.stringify(progress), readPosition === null ? null : formatLsn(readPosition)],
+  );
+}
+
+/** Refreshes what the catalog says of a relation. */
+export async function writeCatalogFacts(
+  store: Queryable,
+  relationId: number,
+  facts: {
+    readonly relid: number;
+    readonly columns: readonly StoredColumn[];
+    readonly persistence: string;
+    readonly replicaIdentity: string;
+    readonly isPartitioned: boolean;
+  },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET relid = $2::oid, columns = $3::jsonb, persistence = $4::"char", replica_identity = $5::"char",
+            is_partitioned = $6::boolean, updated_at = now()
+      WHERE relation_id = $1::int`,
+    [
+      relationId,
+      facts.relid,
+      JSON.stringify(facts.columns),
+      facts.persistence,
+      facts.replicaIdentity,
+      facts.isPartitioned,
+    ],
+  );
+}
+
+/** A partition of a tracked root. */
+export interface StoredLeaf {
+  readonly leafId: number;
+  readonly relationId: number;
+  readonly name: TableName;
+}
+
+/** Makes sure that every leaf has an id, and returns all of them. */
+export async function registerLeaves(
+  store: Queryable,
+  leaves: readonly { readonly relationId: number; readonly name: TableName; readonly relid: number }[],
+): Promise<StoredLeaf[]> {
+  if (leaves.length === 0) return [];
+  const { rows } = await store.query<{
+    leaf_id: number;
+    relation_id: number;
+    schema_name: string;
+    table_name: string;
+  }>(
+    `INSERT INTO pgtimewarp.relation_leaves AS l (relation_id, schema_name, table_name, relid)
+     SELECT relation_id, schema_name, table_name, relid
+       FROM unnest($1::int[], $2::text[], $3::text[], $4::oid[]) AS n (relation_id, schema_name, table_name, relid)
+     ON CONFLICT ON CONSTRAINT relation_leaves_relation_id_schema_name_table_name_key
+        DO UPDATE SET relid = excluded.relid, attached = true -- known already: the OID is only a cache
+     RETURNING leaf_id, relation_id, schema_name, table_name`,
+    [
+      leaves.map((leaf) => leaf.relationId),
+      leaves.map((leaf) => leaf.name.schema),
+      leaves.map((leaf) => leaf.name.name),
+      leaves.map((leaf) => leaf.relid),
+    ],
+  );
+  return rows.map((row) => ({
+    leafId: row.leaf_id,
+    relationId: row.relation_id,
+    name: { schema: row.schema_name, name: row.table_name },
+  }));
+}
+
+/** Our own jsonb documents: small, written by us, never row data. */
+function ownJson<T>(text: unknown, fallback: T): T {
+  return text === null || text === '{}' ? fallback : (JSON.parse(text as string) as T);
+}
+
+function toRelation(row: Record<string, unknown>): TrackedRelation {
+  const lsn = (value: unknown): Lsn | null => (value === null ? null : parseLsn(value as string));
+  return {
+    relationId: row.relation_id as number,
+    name: { schema: row.schema_name as string, name: row.table_name as string },
+    relid: row.relid as number | null,
+    keyColumns: row.pk_columns as string[],
+    keyKinds: row.pk_kinds as string[],
+    columns: ownJson<StoredColumn[]>(row.columns, []),
+    persistence: row.persistence as string,
+    replicaIdentity: row.replica_identity as string,
+    isPartitioned: row.is_partitioned as boolean,
+    trackedFrom: lsn(row.tracked_from_lsn),
+    baselineState: row.baseline_state as BaselineState,
+    baselineProgress: ownJson(row.baseline_progress, NO_PROGRESS),
+    baselineLsn: lsn(row.baseline_lsn),
+    startConditions: ownJson(row.start_conditions, NOT_LOOKED_AT),
+    excludedColumns: row.excluded_columns as string[],
+    status: row.status as RelationStatus,
+    statusReason: row.status_reason as string | null,
+  };
+}
+
+/** The position since which a stored column is known under its name; null when it is not known at all. */
+export function columnKnownSince(relation: TrackedRelation, column: string): Lsn | null {
+  const found = relation.columns.find((each) => each.name === column);
+  return found === undefined ? null : tryParseLsn(found.since_lsn);
+}

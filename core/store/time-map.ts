@@ -1,0 +1,66 @@
+/** Single entries of the LSN-to-time map: the horizon of a run, and the proof that a replayed commit is the stored one. */
+import type { Queryable } from '../pg/connection.ts';
+import { type CommitTime, formatCommitTime } from '../types/commit-time.ts';
+import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+import type { Claim, Horizon } from './claim.ts';
+
+/**
+ * Writes the horizon's own entry. While nothing happens the entry of the last horizon is moved, not multiplied; where a
+ * commit has this very position, its entry is enough.
+ */
+export async function writeHorizonEntry(
+  store: Queryable,
+  claim: Claim,
+  horizon: Horizon,
+  quiet: boolean,
+): Promise<void> {
+  if (quiet) {
+    await store.query(
+      `DELETE FROM pgtimewarp.lsn_time_map
+        WHERE node_id = $1::text AND lsn_space = $2::int AND lsn = $3::pg_lsn AND xid IS NULL`,
+      [claim.nodeId, claim.lsnSpace, formatLsn(claim.horizon.lsn)],
+    );
+  }
+  await store.query(
+    `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
+     VALUES ($1::text, $2::int, $3::pg_lsn, $4::timestamptz)
+     ON CONFLICT ON CONSTRAINT lsn_time_map_pkey DO NOTHING -- a commit at the same position says all there is`,
+    [claim.nodeId, claim.lsnSpace, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
+/** A commit that the slot delivered again. */
+export interface ReplayedCommit {
+  readonly lsn: Lsn;
+  readonly xid: string;
+  readonly timestamp: CommitTime;
+}
+
+/**
+ * Compares replayed commits with what is stored. A difference in position, xid or timestamp means that the source has
+ * another history than the one that was followed.
+ * @returns the position of the first commit that does not match, null when all do
+ */
+export async function firstForkedCommit(
+  store: Queryable,
+  claim: Claim,
+  commits: readonly ReplayedCommit[],
+): Promise<Lsn | null> {
+  if (commits.length === 0) return null;
+  const { rows } = await store.query<{ lsn: string | null }>(
+    `SELECT min(r.lsn) AS lsn
+       FROM unnest($3::pg_lsn[], $4::bigint[], $5::timestamptz[]) AS r (lsn, xid, commit_ts)
+       LEFT JOIN pgtimewarp.lsn_time_map AS m
+         ON m.node_id = $1::text AND m.lsn_space = $2::int AND m.lsn = r.lsn
+      WHERE m.xid IS DISTINCT FROM r.xid OR m.commit_ts IS DISTINCT FROM r.commit_ts`,
+    [
+      claim.nodeId,
+      claim.lsnSpace,
+      commits.map((commit) => formatLsn(commit.lsn)),
+      commits.map((commit) => commit.xid),
+      commits.map((commit) => formatCommitTime(commit.timestamp)),
+    ],
+  );
+  const lsn = rows[0]?.lsn ?? null;
+  return lsn === null ? null : parseLsn(lsn);
+}

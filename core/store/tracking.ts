@@ -1,0 +1,122 @@
+/** The entries of `tracked_relations`: made when tracking is asked for, ended by untrack. */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { type CommitTime, formatCommitTime } from '../types/commit-time.ts';
+import { formatLsn, type Lsn } from '../types/lsn.ts';
+import type { RelationStatus, StoredColumn } from './relations.ts';
+
+export interface NewRelation {
+  readonly nodeId: string;
+  readonly name: TableName;
+  readonly relid: number;
+  readonly keyColumns: readonly string[];
+  readonly keyKinds: readonly string[];
+  readonly columns: readonly StoredColumn[];
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+  readonly isPartitioned: boolean;
+  readonly baseline: boolean;
+  /** As interval text; null keeps everything. */
+  readonly retention: string | null;
+  readonly excludedColumns: readonly string[];
+}
+
+export interface RelationEntry {
+  readonly relationId: number;
+  readonly status: RelationStatus;
+  readonly trackedFrom: { readonly lsn: string; readonly ts: string } | null;
+  readonly baselineState: string;
+  readonly baselineRows: number;
+}
+
+/** The present entry of a table; null when it was never tracked. Locks it when `forUpdate`. */
+export async function readRelationEntry(
+  store: Queryable,
+  nodeId: string,
+  name: TableName,
+  options: { readonly forUpdate?: boolean } = {},
+): Promise<RelationEntry | null> {
+  const { rows } = await store.query<Record<string, string | number | null>>(
+    `SELECT relation_id, status, tracked_from_lsn,
+            to_char(tracked_from_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS tracked_from_ts,
+            baseline_state, coalesce((baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows
+       FROM pgtimewarp.tracked_relations
+      WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text
+      ${options.forUpdate ? 'FOR UPDATE' : ''}`,
+    [nodeId, name.schema, name.name],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return {
+    relationId: row.relation_id as number,
+    status: row.status as RelationStatus,
+    trackedFrom:
+      row.tracked_from_lsn === null
+        ? null
+        : { lsn: row.tracked_from_lsn as string, ts: row.tracked_from_ts as string },
+    baselineState: row.baseline_state as string,
+    baselineRows: Number.parseInt(row.baseline_rows as string, 10),
+  };
+}
+
+/**
+ * Makes the entry and its partition, in the caller's transaction. An earlier, ended period of the table moves to
+ * `past_relations`: its history stays readable under its own id.
+ */
+export async function insertRelation(store: Queryable, relation: NewRelation): Promise<number> {
+  await store.query(
+    `WITH ended AS (
+       DELETE FROM pgtimewarp.tracked_relations
+        WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text AND status = 'untracked'
+       RETURNING *)
+     INSERT INTO pgtimewarp.past_relations (relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
+            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns)
+     SELECT relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
+            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns
+       FROM ended`,
+    [relation.nodeId, relation.name.schema, relation.name.name],
+  );
+  const { rows } = await store.query<{ relation_id: number }>(
+    `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, lsn_space, relid, pk_columns, pk_kinds,
+            columns, persistence, replica_identity, is_partitioned, baseline_state, retention, excluded_columns)
+     SELECT $1::text, $2::text, $3::text, c.lsn_space, $4::oid, $5::text[], $6::text[], $7::jsonb, $8::"char", $9::"char",
+            $10::boolean, CASE WHEN $11::boolean THEN 'pending' ELSE 'none' END, $12::interval, $13::text[]
+       FROM pgtimewarp.wal_checkpoints AS c
+      WHERE c.node_id = $1::text
+     RETURNING relation_id`,
+    [
+      relation.nodeId,
+      relation.name.schema,
+      relation.name.name,
+      relation.relid,
+      relation.keyColumns,
+      relation.keyKinds,
+      JSON.stringify(relation.columns),
+      relation.persistence,
+      relation.replicaIdentity,
+      relation.isPartitioned,
+      relation.baseline,
+      relation.retention,
+      relation.excludedColumns,
+    ],
+  );
+  const relationId = rows[0]!.relation_id;
+  await store.query('SELECT pgtimewarp.create_relation_partition($1::int)', [relationId]);
+  return relationId;
+}
+
+/** Ends a period at the horizon, in the caller's transaction. A table that had not started yet has no history to keep. */
+export async function endRelation(
+  store: Queryable,
+  relationId: number,
+  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'untracked', tracked_to_lsn = $2::pg_lsn, tracked_to_ts = $3::timestamptz, updated_at = now()
+      WHERE relation_id = $1::int AND status <> 'untracked'`,
+    [relationId, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}

@@ -1,0 +1,254 @@
+/**
+ * Begins and ends the tracking of a table. Beginning takes runs of the node: until the start is fixed, and until every
+ * existing row is decided. Interrupted, it leaves the rest to later runs; repeated, it goes on.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { TimewarpError } from './errors/timewarp-error.ts';
+import { connect } from './pg/connection.ts';
+import { fromDatabaseError } from './pg/database-error.ts';
+import { formatTableName, type TableName } from './pg/identifiers.ts';
+import { inTransaction } from './pg/transaction.ts';
+import { type PollResult, poll } from './poll.ts';
+import { columnsNow } from './run/tables-of-run.ts';
+import { dropHistory } from './setup/purge.ts';
+import { whyNotTrackable } from './setup/trackable.ts';
+import { publicationName } from './slot/publication.ts';
+import { addToPublication, removeFromPublication } from './slot/publication-tables.ts';
+import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
+import { requireSchema } from './store/migrate.ts';
+import { requireNode, type StoredNode } from './store/nodes.ts';
+import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
+import { LSN_ZERO } from './types/lsn.ts';
+
+export interface TrackOptions {
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+  readonly table: TableName;
+  readonly exclude: readonly string[];
+  readonly baseline: boolean;
+  /** `30d`, or null to keep everything. */
+  readonly retention: string | null;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TrackProgress) => void;
+}
+
+export interface TrackProgress {
+  readonly phase: 'waiting' | 'starting' | 'baseline' | 'resolving' | 'done';
+  readonly message: string;
+  readonly rows?: number;
+  readonly estimatedRows?: number;
+}
+
+export interface TrackResult {
+  readonly table: string;
+  readonly relationId: number;
+  readonly trackedFrom: { readonly lsn: string; readonly ts: string };
+  readonly baseline: 'none' | 'pending' | 'done';
+  readonly baselineRows: number;
+  readonly alreadyTracked: boolean;
+}
+
+export interface UntrackResult {
+  readonly table: string;
+  readonly relationId: number;
+  readonly purged: boolean;
+}
+
+const PAUSE_MS = 200;
+
+/**
+ * Tracks a table and waits until it is tracked in full (with `baseline: false`: until its start is fixed).
+ * Throws TimewarpError: TABLE_UNKNOWN, NO_PRIMARY_KEY, KEY_TYPE_REFUSED, TABLE_NOT_TRACKABLE, BAD_FLAGS (a column that
+ * cannot be excluded), PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what `poll` throws.
+ */
+export async function track(options: TrackOptions): Promise<TrackResult> {
+  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  try {
+    await requireSchema(store);
+    const node = await requireNode(store, options.node);
+    const before = await readRelationEntry(store, options.node, options.table);
+    const alreadyTracked = before !== null && before.status !== 'untracked';
+    if (!alreadyTracked) await ask(options, node, store);
+    return await bringIn(options, store, alreadyTracked);
+  } catch (error) {
+    throw fromDatabaseError(error, 'store');
+  } finally {
+    await store.end().catch(() => {});
+  }
+}
+
+/** Ends tracking. History stays, unless `purge` asks for its removal. */
+export async function untrack(options: {
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+  readonly table: TableName;
+  readonly purge: boolean;
+}): Promise<UntrackResult> {
+  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  try {
+    await requireSchema(store);
+    const node = await requireNode(store, options.node);
+    const entry = await readRelationEntry(store, options.node, options.table);
+    if (entry === null || (entry.status === 'untracked' && !options.purge)) {
+      throw new TimewarpError(
+        'TABLE_NOT_TRACKED',
+        `${formatTableName(options.table)} is not tracked by node "${options.node}".`,
+      );
+    }
+    if (node.plugin === 'pgoutput' && entry.status !== 'untracked') await unpublish(options, node);
+    await inTransaction(store, async () => {
+      const { lsn, ts } = node.horizon!;
+      await endRelation(store, entry.relationId, { lsn, time: ts });
+      if (options.purge) await dropHistory(store, [entry.relationId]);
+    });
+    return { table: formatTableName(options.table), relationId: entry.relationId, purged: options.purge };
+  } catch (error) {
+    throw fromDatabaseError(error, 'store');
+  } finally {
+    await store.end().catch(() => {});
+  }
+}
+
+/** Checks the table, publishes it where the plugin needs that, and makes its entry. */
+async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): Promise<void> {
+  const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
+  try {
+    const [facts = null] = await readTableFacts(source, [options.table]);
+    const obstacle = whyNotTrackable(facts, options.table);
+    if (obstacle !== null) throw obstacle;
+    refuseExclusions(facts!, options.exclude);
+    if (node.plugin === 'pgoutput') await addToPublication(source, publicationName(node.node), options.table);
+    await inTransaction(store, () => insertEntry(options, facts!, store));
+  } catch (error) {
+    throw fromDatabaseError(error, 'source');
+  } finally {
+    await source.end().catch(() => {});
+  }
+}
+
+async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.Client): Promise<void> {
+  const present = await readRelationEntry(store, options.node, options.table, { forUpdate: true });
+  if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
+  await insertRelation(store, {
+    nodeId: options.node,
+    name: options.table,
+    relid: facts.oid,
+    keyColumns: facts.key.map((column) => column.name),
+    keyKinds: facts.key.map((column) => column.kind.name),
+    columns: columnsNow([], facts, { horizonBefore: LSN_ZERO, positionNow: LSN_ZERO }),
+    persistence: facts.persistence,
+    replicaIdentity: facts.replicaIdentity,
+    isPartitioned: facts.relkind === 'p',
+    baseline: options.baseline,
+    retention: options.retention,
+    excludedColumns: options.exclude,
+  });
+}
+
+/** Runs until the table has started and its existing rows are decided. */
+async function bringIn(
+  options: TrackOptions,
+  store: pg.Client,
+  alreadyTracked: boolean,
+): Promise<TrackResult> {
+  const report = options.onProgress ?? (() => {});
+  const table = formatTableName(options.table);
+  for (;;) {
+    const entry = await readRelationEntry(store, options.node, options.table);
+    if (entry === null) throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
+    if (isBroughtIn(entry)) {
+      report({ phase: 'done', message: `${table} is tracked` });
+      return {
+        table,
+        relationId: entry.relationId,
+        trackedFrom: entry.trackedFrom!,
+        baseline: entry.baselineState as TrackResult['baseline'],
+        baselineRows: entry.baselineRows,
+        alreadyTracked,
+      };
+    }
+    if (options.signal?.aborted) throw interrupted(table);
+    report({
+      phase: entry.trackedFrom === null ? 'starting' : 'resolving',
+      message: entry.trackedFrom === null ? `starting ${table}` : `deciding the rows of ${table}`,
+    });
+    const run = await poll({
+      sourceUrl: options.sourceUrl,
+      storeUrl: options.storeUrl,
+      node: options.node,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      onBaseline: (name, step) =>
+        report({
+          phase: 'baseline',
+          message: `reading ${name}`,
+          rows: step.rows,
+          estimatedRows: step.estimatedRows,
+        }),
+    });
+    await reactTo(run, report, options.signal);
+  }
+}
+
+async function reactTo(
+  run: PollResult,
+  report: (progress: TrackProgress) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (run.outcome === 'gap' || run.outcome === 'blocked') {
+    throw new TimewarpError(
+      run.outcome === 'gap' ? 'NODE_GAP' : 'NODE_BLOCKED',
+      `The node "${run.node}" cannot go on: ${run.reason ?? ''}.`,
+    );
+  }
+  if (run.waitingFor.length > 0) {
+    const who = run.waitingFor.map((locker) =>
+      locker.pid === null ? 'a prepared transaction' : `pid ${locker.pid}`,
+    );
+    report({
+      phase: 'waiting',
+      message: `waiting for transactions that already touched the table: ${who.join(', ')}`,
+    });
+  } else if (run.outcome === 'busy') {
+    report({ phase: 'waiting', message: 'waiting for another run' });
+  } else if (run.caughtUp) return;
+  await sleep(PAUSE_MS, undefined, signal === undefined ? {} : { signal }).catch(() => {});
+}
+
+function isBroughtIn(entry: RelationEntry): boolean {
+  return entry.trackedFrom !== null && entry.baselineState !== 'pending';
+}
+
+function interrupted(table: string): TimewarpError {
+  return new TimewarpError('INTERRUPTED', `Interrupted; ${table} stays asked for, later runs go on with it.`);
+}
+
+function refuseExclusions(facts: TableFacts, exclude: readonly string[]): void {
+  for (const name of exclude) {
+    const column = facts.columns.find((each) => each.name === name);
+    const table = formatTableName(facts);
+    if (column === undefined)
+      throw new TimewarpError('BAD_FLAGS', `${table} has no column "${name}" to exclude.`);
+    if (column.isKey)
+      throw new TimewarpError(
+        'BAD_FLAGS',
+        `"${name}" is part of the key of ${table} and cannot be excluded.`,
+      );
+  }
+}
+
+async function unpublish(
+  options: { readonly sourceUrl: string; readonly node: string; readonly table: TableName },
+  node: StoredNode,
+): Promise<void> {
+  const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
+  try {
+    await removeFromPublication(source, publicationName(node.node), options.table);
+  } catch (error) {
+    throw fromDatabaseError(error, 'source');
+  } finally {
+    await source.end().catch(() => {});
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The canonical text of a key: equal keys have one text, so a lookup by text finds them. SQL in the store computes the
+ * same from what a user types (`value::type::text` under TimeZone UTC, DateStyle ISO, bytea_output hex,
+ * extra_float_digits 1, then the rule below). A key is a compact JSON array of strings: `["42"]`, `["eu","7"]`.
+ */
+import { quoteJson } from './json-text.ts';
+import type { TypeKind } from './pg-types.ts';
+
+/** What is done to PostgreSQL's text output; `same`: nothing, the type prints equal values equally. */
+type KeyRule = 'same' | 'trim-scale' | 'unsigned-zero' | 'true-false' | 'trim-spaces' | 'lower';
+
+/** The kinds a key column may have (stored in `tracked_relations.pk_kinds`), each with its rule. */
+const KEY_RULES: Readonly<Record<string, KeyRule>> = {
+  int2: 'same',
+  int4: 'same',
+  int8: 'same',
+  // 1.10 = 1.1: trailing zeros after the point go, as trim_scale() does; NaN and Infinity stay
+  numeric: 'trim-scale',
+  // -0 = 0
+  float4: 'unsigned-zero',
+  float8: 'unsigned-zero',
+  // t → true, f → false, as a cast of boolean to text prints it
+  bool: 'true-false',
+  text: 'same',
+  varchar: 'same',
+  name: 'same',
+  char: 'same',
+  // trailing spaces do not count; a cast to text drops them
+  bpchar: 'trim-spaces',
+  // letter by letter, see lowerCase()
+  citext: 'lower',
+  // hexadecimal, with \x
+  bytea: 'same',
+  uuid: 'same',
+  date: 'same',
+  time: 'same',
+  timetz: 'same',
+  // 2026-01-01 00:00:00
+  timestamp: 'same',
+  // 2026-01-01 00:00:00+00
+  timestamptz: 'same',
+  inet: 'same',
+  cidr: 'same',
+  macaddr: 'same',
+  macaddr8: 'same',
+  bit: 'same',
+  varbit: 'same',
+  oid: 'same',
+  pg_lsn: 'same',
+  xid8: 'same',
+  // as the source's lc_monetary prints it
+  money: 'same',
+  // the label
+  enum: 'same',
+};
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  interval: 'equal intervals can have different texts (1 day, 24:00:00)',
+  array: 'equal arrays can have different texts (numeric elements)',
+  json: 'equality of json is not defined by its text',
+  jsonb: 'equal jsonb values can have different texts (1.0, 1.00)',
+  range: 'equal ranges can have different texts (numeric bounds)',
+  composite: 'equal rows can have different texts (numeric fields)',
+};
+
+/** Why a column of this kind cannot be part of a key; null when it can. */
+export function keyTypeRefusal(kind: TypeKind): string | null {
+  if (Object.hasOwn(KEY_RULES, kind.name)) return null;
+  return (
+    REFUSALS[kind.name] ?? `it is not known whether equal values of this type (${kind.name}) have one text`
+  );
+}
+
+/** Whether the canonical text is the text output itself. */
+export function isKeyTextVerbatim(kind: TypeKind): boolean {
+  return KEY_RULES[kind.name] === 'same';
+}
+
+/** Canonical text of one key column, from PostgreSQL's text output. */
+export function canonicalKeyValue(kind: TypeKind, text: string): string {
+  switch (KEY_RULES[kind.name]) {
+    case 'trim-scale':
+      return trimScale(text);
+    case 'unsigned-zero':
+      return text === '-0' ? '0' : text;
+    case 'true-false':
+      return text === 't' || text === 'true' ? 'true' : 'false';
+    case 'trim-spaces':
+      return text.replace(/ +$/, '');
+    case 'lower':
+      return lowerCase(text);
+    default:
+      return text;
+  }
+}
+
+/** Canonical key of canonical column texts, in key order. */
+export function canonicalKey(values: readonly string[]): string {
+  return joinKey(values.map(quoteJson));
+}
+
+/** As {@link canonicalKey}, for texts that are JSON strings already. */
+export function joinKey(quoted: readonly string[]): string {
+  return quoted.length === 1 ? `[${quoted[0]}]` : `[${quoted.join(',')}]`;
+}
+
+function trimScale(text: string): string {
+  if (!text.includes('.')) return text === '-0' ? '0' : text;
+  const trimmed = text.replace(/\.?0+$/, '');
+  return trimmed === '-0' ? '0' : trimmed;
+}
+
+/**
+ * Letter by letter, as lower() of a UTF-8 libc collation does: no final sigma, and U+0130 becomes i (toLowerCase() of a
+ * whole text depends on the neighbours and may give more letters).
+ */
+function lowerCase(text: string): string {
+  let lower = '';
+  for (const letter of text) lower += letter === '\u0130' ? 'i' : letter.toLowerCase();
+  return lower;
+}

@@ -1,0 +1,158 @@
+/**
+ * What must be known of a type to carry its values without change: how its text form becomes JSON, and whether it can
+ * be part of a key. Types are found by OID; domains count as their base type. A type that is not known is carried as
+ * its text form.
+ */
+
+/** How the text form of a value becomes JSON text. */
+export type Rendering = 'number' | 'boolean' | 'json' | 'timestamp' | 'timestamptz' | 'array' | 'text';
+
+export interface TypeKind {
+  /**
+   * Name of the built-in base type (`int8`, `bpchar`, …), or one of `citext`, `enum`, `array`, `composite`, `range`,
+   * `other` (a base type that an extension brought), `unknown` (not in the catalog that was read).
+   */
+  readonly name: string;
+  readonly rendering: Rendering;
+  /** Of arrays that are rendered as JSON arrays; null otherwise. */
+  readonly element: TypeKind | null;
+  /** Between the elements of an array of this type: `;` for box, a comma for all others. */
+  readonly delimiter: string;
+}
+
+/** Finds a type; never fails (see `unknown` in {@link TypeKind}). */
+export type TypeCatalog = (oid: number) => TypeKind;
+
+/** A row of pg_type, as {@link TYPE_CATALOG_SQL} reads it. */
+export interface TypeRow {
+  readonly oid: number;
+  readonly typtype: string;
+  readonly typbasetype: number;
+  /** 0 unless the type is a true array (pg_type.typelem is also set for types such as `point`). */
+  readonly typelem: number;
+  readonly typname: string;
+  readonly typdelim: string;
+}
+
+/** All types that are not built in, in the columns of {@link TypeRow}. 16384 is FirstNormalObjectId. */
+export const TYPE_CATALOG_SQL = `
+  SELECT t.oid, t.typtype::text, t.typbasetype, CASE WHEN e.typarray = t.oid THEN t.typelem ELSE 0::oid END AS typelem,
+         t.typname::text, t.typdelim::text
+    FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+   WHERE t.oid >= 16384`;
+
+const scalar = (name: string, rendering: Rendering = 'text', delimiter = ','): TypeKind => ({
+  name,
+  rendering,
+  element: null,
+  delimiter,
+});
+
+const UNKNOWN = scalar('unknown');
+const COMPOSITE = scalar('composite');
+const RANGE = scalar('range');
+
+/** [OID, OID of the array type, kind]; OIDs of built-in types never change (src/include/catalog/pg_type.dat). */
+const BUILT_IN: readonly (readonly [number, number, TypeKind])[] = [
+  [16, 1000, scalar('bool', 'boolean')],
+  [17, 1001, scalar('bytea')],
+  [18, 1002, scalar('char')],
+  [19, 1003, scalar('name')],
+  [20, 1016, scalar('int8', 'number')],
+  [21, 1005, scalar('int2', 'number')],
+  [22, 1006, scalar('int2vector')],
+  [23, 1007, scalar('int4', 'number')],
+  [25, 1009, scalar('text')],
+  [26, 1028, scalar('oid')],
+  [27, 1010, scalar('tid')],
+  [28, 1011, scalar('xid')],
+  [29, 1012, scalar('cid')],
+  [30, 1013, scalar('oidvector')],
+  [114, 199, scalar('json', 'json')],
+  [142, 143, scalar('xml')],
+  [600, 1017, scalar('point')],
+  [601, 1018, scalar('lseg')],
+  [602, 1019, scalar('path')],
+  [603, 1020, scalar('box', 'text', ';')],
+  [604, 1027, scalar('polygon')],
+  [628, 629, scalar('line')],
+  [650, 651, scalar('cidr')],
+  [700, 1021, scalar('float4', 'number')],
+  [701, 1022, scalar('float8', 'number')],
+  [718, 719, scalar('circle')],
+  [774, 775, scalar('macaddr8')],
+  [790, 791, scalar('money')],
+  [829, 1040, scalar('macaddr')],
+  [869, 1041, scalar('inet')],
+  [1033, 1034, scalar('aclitem')],
+  [1042, 1014, scalar('bpchar')],
+  [1043, 1015, scalar('varchar')],
+  [1082, 1182, scalar('date')],
+  [1083, 1183, scalar('time')],
+  [1114, 1115, scalar('timestamp', 'timestamp')],
+  [1184, 1185, scalar('timestamptz', 'timestamptz')],
+  [1186, 1187, scalar('interval')],
+  [1266, 1270, scalar('timetz')],
+  [1560, 1561, scalar('bit')],
+  [1562, 1563, scalar('varbit')],
+  [1700, 1231, scalar('numeric', 'number')],
+  [1790, 2201, scalar('refcursor')],
+  [2950, 2951, scalar('uuid')],
+  [2970, 2949, scalar('txid_snapshot')],
+  [3220, 3221, scalar('pg_lsn')],
+  [3614, 3643, scalar('tsvector')],
+  [3615, 3645, scalar('tsquery')],
+  [3802, 3807, scalar('jsonb', 'json')],
+  [3904, 3905, RANGE],
+  [3906, 3907, RANGE],
+  [3908, 3909, RANGE],
+  [3910, 3911, RANGE],
+  [3912, 3913, RANGE],
+  [3926, 3927, RANGE],
+  [4072, 4073, scalar('jsonpath')],
+  [4451, 6150, RANGE],
+  [4532, 6151, RANGE],
+  [4533, 6152, RANGE],
+  [4534, 6153, RANGE],
+  [4535, 6155, RANGE],
+  [4536, 6157, RANGE],
+  [5038, 5039, scalar('pg_snapshot')],
+  [5069, 271, scalar('xid8')],
+];
+
+const BUILT_IN_BY_OID: ReadonlyMap<number, TypeKind> = new Map(
+  BUILT_IN.flatMap(([oid, arrayOid, kind]) => [
+    [oid, kind],
+    [arrayOid, arrayOf(kind)],
+  ]),
+);
+
+/** The types of one database: the built-in ones and those of `rows` (see {@link TYPE_CATALOG_SQL}). */
+export function createTypeCatalog(rows: readonly TypeRow[]): TypeCatalog {
+  const rowByOid = new Map(rows.map((row) => [row.oid, row]));
+  const known = new Map(BUILT_IN_BY_OID);
+  const find = (oid: number): TypeKind => {
+    const found = known.get(oid);
+    if (found !== undefined) return found;
+    const row = rowByOid.get(oid);
+    const kind = row === undefined ? UNKNOWN : userKind(row, find);
+    known.set(oid, kind);
+    return kind;
+  };
+  return find;
+}
+
+function userKind(row: TypeRow, find: TypeCatalog): TypeKind {
+  if (row.typtype === 'd') return find(row.typbasetype);
+  if (row.typtype === 'e') return scalar('enum');
+  if (row.typtype === 'c') return COMPOSITE;
+  if (row.typtype === 'r' || row.typtype === 'm') return RANGE;
+  if (row.typelem !== 0) return arrayOf(find(row.typelem), row.typdelim);
+  return scalar(row.typname === 'citext' ? 'citext' : 'other', 'text', row.typdelim);
+}
+
+/** Arrays of composites and of (domains over) arrays are carried as text: a nested JSON array would be ambiguous. */
+function arrayOf(element: TypeKind, delimiter = element.delimiter): TypeKind {
+  const asText = element.name === 'composite' || element.name === 'array' || element.name === 'unknown';
+  return { name: 'array', rendering: asText ? 'text' : 'array', element: asText ? null : element, delimiter };
+}

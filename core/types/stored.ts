@@ -1,0 +1,59 @@
+/** Rows of the store before they have a position, and versions as they are read back. Data only. */
+import type { Lsn } from './lsn.ts';
+import type { PartialRow } from './stream.ts';
+
+/** One row of `row_changes` without its position: that is known only at the commit. */
+export interface PendingChange {
+  readonly relationId: number;
+  readonly leafId: number | null;
+  readonly seq: number;
+  readonly op: 'I' | 'U' | 'D';
+  readonly key: string;
+  rowData: string | null;
+  /** Set while unchanged TOASTed columns have to be filled from the version before, found under `previousKey`. */
+  partial: PartialRow | null;
+  readonly previousKey: string;
+  incomplete: readonly string[] | null;
+  jsonNulls: readonly string[] | null;
+}
+
+/** One row of `relation_events` without its position. */
+export interface PendingTruncate {
+  readonly relationId: number;
+  readonly leafId: number | null;
+  readonly seq: number;
+}
+
+/** What one transaction, or one part of a huge one, did to tracked tables. */
+export interface TransactionPart {
+  readonly changes: PendingChange[];
+  readonly truncates: PendingTruncate[];
+  /** JSON text of the last `pgtimewarp` message; null without one. */
+  readonly context: string | null;
+  /** Changes that cannot be stored because they lack the tracked key: relation and why. */
+  readonly keyMismatches: ReadonlyMap<number, string>;
+  readonly bytes: number;
+}
+
+/** The version of a row that stood before a change. */
+export interface PreviousVersion {
+  readonly lsn: Lsn;
+  readonly rowData: string | null;
+  readonly incomplete: readonly string[] | null;
+  readonly jsonNulls: readonly string[] | null;
+  /** Baseline rows only: the version holds for changes after this position. */
+  readonly readLsn: Lsn | null;
+}
+
+/** The key under which a version is looked up: relation and canonical key. */
+export function versionKey(relationId: number, key: string): string {
+  return `${relationId} ${key}`;
+}
+
+/** A row of a table that was there before tracking began. */
+export interface BaselineRow {
+  readonly key: string;
+  readonly rowData: string;
+  readonly leafRelid: number;
+  readonly jsonNulls: readonly string[] | null;
+}

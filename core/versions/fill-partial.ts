@@ -1,0 +1,120 @@
+/**
+ * Fills the holes that unchanged TOASTed columns leave in an update, from the version before. Pure: the caller looks
+ * up stored versions. A value that is not known is left out and named in `incomplete`; it is never guessed and never
+ * null. The next update that carries the column heals it.
+ */
+import { jsonMembers, quoteJson } from '../types/json-text.ts';
+import type { Lsn } from '../types/lsn.ts';
+import { type PendingChange, type PreviousVersion, versionKey } from '../types/stored.ts';
+
+/** A change with the position of its commit. */
+export interface PlacedChange {
+  readonly lsn: Lsn;
+  readonly change: PendingChange;
+}
+
+/** Since when a column of a relation has been the column of that name; null: not known. */
+export type ColumnKnownSince = (relationId: number, column: string) => Lsn | null;
+
+/** Whether any change of the batch has holes: mostly none has, and nothing needs to be done. */
+export function hasPartial(changes: readonly PlacedChange[]): boolean {
+  return changes.some(({ change }) => change.partial !== null);
+}
+
+/** The stored versions that filling needs: keys with holes whose version before is not in the batch itself. */
+export function neededVersions(changes: readonly PlacedChange[]): { relationId: number; key: string }[] {
+  const seen = new Set<string>();
+  const needed = new Map<string, { relationId: number; key: string }>();
+  for (const { change } of changes) {
+    if (change.partial !== null) {
+      const id = versionKey(change.relationId, change.previousKey);
+      if (!seen.has(id)) needed.set(id, { relationId: change.relationId, key: change.previousKey });
+    }
+    seen.add(versionKey(change.relationId, change.key));
+  }
+  return [...needed.values()];
+}
+
+/** Completes every change with holes, in the order of the batch, which is that of the log. */
+export function fillPartial(
+  changes: readonly PlacedChange[],
+  stored: ReadonlyMap<string, PreviousVersion>,
+  knownSince: ColumnKnownSince,
+): void {
+  const latest = new Map<string, PreviousVersion>();
+  let beforeKeyUpdate: { id: string; version: PreviousVersion | undefined } | null = null;
+  for (const { lsn, change } of changes) {
+    const previousId = versionKey(change.relationId, change.previousKey);
+    if (change.partial !== null) {
+      // An update of the key stands as D of the old key directly before its I: the version before is the one before D.
+      const previous =
+        beforeKeyUpdate !== null && beforeKeyUpdate.id === previousId
+          ? beforeKeyUpdate.version
+          : (latest.get(previousId) ?? stored.get(previousId));
+      complete(change, previous, lsn, knownSince);
+    }
+    const id = versionKey(change.relationId, change.key);
+    beforeKeyUpdate = change.op === 'D' ? { id, version: latest.get(id) ?? stored.get(id) } : null;
+    latest.set(id, {
+      lsn,
+      rowData: change.rowData,
+      incomplete: change.incomplete,
+      jsonNulls: change.jsonNulls,
+      readLsn: null,
+    });
+  }
+}
+
+function complete(
+  change: PendingChange,
+  previous: PreviousVersion | undefined,
+  lsn: Lsn,
+  knownSince: ColumnKnownSince,
+): void {
+  const { columns, fragments, holesAreCertain } = change.partial!;
+  const usable = previous !== undefined && (previous.readLsn === null || previous.readLsn < lsn);
+  const known = usable && previous.rowData !== null ? jsonMembers(previous.rowData, 0).members : null;
+  const incomplete = [...(change.incomplete ?? [])];
+  const jsonNulls = [...(change.jsonNulls ?? [])];
+  const members: string[] = [];
+  columns.forEach((column, index) => {
+    const fragment = fragments[index];
+    if (fragment !== undefined) {
+      members.push(`${quoteJson(column)}:${fragment}`);
+      return;
+    }
+    if (!holesAreCertain && known !== null && isAbsent(column, known, previous)) return;
+    const value = isTrusted(change.relationId, column, previous, knownSince) ? known?.get(column) : undefined;
+    if (value === undefined) {
+      incomplete.push(column);
+      return;
+    }
+    members.push(`${quoteJson(column)}:${value}`);
+    if (previous?.jsonNulls?.includes(column)) jsonNulls.push(column);
+  });
+  change.rowData = `{${members.join(',')}}`;
+  change.partial = null;
+  change.incomplete = incomplete.length > 0 ? incomplete : null;
+  change.jsonNulls = jsonNulls.length > 0 ? jsonNulls : null;
+}
+
+/** The version before had no such column: it was added after this change, and wal2json could not know. */
+function isAbsent(
+  column: string,
+  known: ReadonlyMap<string, string>,
+  previous: PreviousVersion | undefined,
+): boolean {
+  return !known.has(column) && previous?.incomplete?.includes(column) !== true;
+}
+
+/** A version counts only if the column has had its name since before it was written. */
+function isTrusted(
+  relationId: number,
+  column: string,
+  previous: PreviousVersion | undefined,
+  knownSince: ColumnKnownSince,
+): boolean {
+  if (previous === undefined) return false;
+  const since = knownSince(relationId, column);
+  return since !== null && previous.lsn > since;
+}

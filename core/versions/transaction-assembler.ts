@@ -1,0 +1,112 @@
+/**
+ * From the events of a stream to the changes of one transaction in the form in which they are stored. Pure. An update
+ * of the key becomes a deletion and an insertion; `seq` numbers what happened in one transaction, in its order.
+ */
+import type { PendingChange, PendingTruncate, TransactionPart } from '../types/stored.ts';
+import type { DecodedTable, PartialRow, RowChange, StreamEvent } from '../types/stream.ts';
+
+/** Per change beside its texts: objects and pointers. An estimate, to bound memory. */
+const OVERHEAD_BYTES = 200;
+
+/** Collects the events between two commits. */
+export class TransactionAssembler {
+  #changes: PendingChange[] = [];
+  #truncates: PendingTruncate[] = [];
+  #context: string | null = null;
+  #keyMismatches = new Map<number, string>();
+  #bytes = 0;
+  #seq = 0;
+
+  /** Estimated memory of what is held back. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get changeCount(): number {
+    return this.#changes.length;
+  }
+
+  /** Takes every event but `commit`, which is the caller's. */
+  add(event: Exclude<StreamEvent, { kind: 'commit' }>): void {
+    switch (event.kind) {
+      case 'change':
+        this.#addChange(event);
+        break;
+      case 'truncate':
+        for (const table of event.tables) {
+          this.#truncates.push({ relationId: table.relationId, leafId: table.leafId, seq: this.#seq++ });
+        }
+        break;
+      case 'message':
+        if (event.prefix === 'pgtimewarp') this.#context = event.content;
+        break;
+      case 'key-mismatch':
+        this.#keyMismatches.set(event.table.relationId, event.detail);
+        break;
+      case 'begin':
+        break;
+    }
+  }
+
+  /** Hands over what has been collected since the last call; `seq` and a context go on until `endTransaction`. */
+  takePart(): TransactionPart {
+    const part: TransactionPart = {
+      changes: this.#changes,
+      truncates: this.#truncates,
+      context: this.#context,
+      keyMismatches: this.#keyMismatches,
+      bytes: this.#bytes,
+    };
+    this.#changes = [];
+    this.#truncates = [];
+    this.#bytes = 0;
+    return part;
+  }
+
+  /** Hands over the rest and begins anew. */
+  endTransaction(): TransactionPart {
+    const part = this.takePart();
+    this.#context = null;
+    if (this.#keyMismatches.size > 0) this.#keyMismatches = new Map();
+    this.#seq = 0;
+    return part;
+  }
+
+  #addChange(change: RowChange): void {
+    const { table, key, oldKey } = change;
+    if (oldKey !== null) this.#push(table, 'D', oldKey, null, null);
+    const op = oldKey === null ? change.op : 'I';
+    this.#push(table, op, key, change.rowData, change, oldKey ?? key);
+  }
+
+  #push(
+    table: DecodedTable,
+    op: 'I' | 'U' | 'D',
+    key: string,
+    rowData: string | null,
+    change: RowChange | null,
+    previousKey = key,
+  ): void {
+    this.#changes.push({
+      relationId: table.relationId,
+      leafId: table.leafId,
+      seq: this.#seq++,
+      op,
+      key,
+      rowData,
+      partial: change?.partial ?? null,
+      previousKey,
+      incomplete: change?.incomplete ?? null,
+      jsonNulls: change?.jsonNulls ?? null,
+    });
+    this.#bytes +=
+      OVERHEAD_BYTES + 2 * key.length + (rowData?.length ?? 0) + partialBytes(change?.partial ?? null);
+  }
+}
+
+function partialBytes(partial: PartialRow | null): number {
+  if (partial === null) return 0;
+  let bytes = 0;
+  for (const fragment of partial.fragments) bytes += fragment?.length ?? 0;
+  return bytes;
+}

@@ -1,0 +1,1102 @@
+-- The schema that all migrations together make. Written by `npm run schema:dump`; not for running.
+
+CREATE SCHEMA pgtimewarp;
+
+CREATE TYPE pgtimewarp.hole AS (
+	span tstzrange,
+	reason text
+);
+
+CREATE TYPE pgtimewarp.key_state AS (
+	status text,
+	reason text,
+	settled boolean,
+	op "char",
+	leaf_id integer,
+	row_data json,
+	incomplete text[],
+	json_nulls text[],
+	from_lsn pg_lsn,
+	from_seq integer,
+	from_ts timestamp with time zone,
+	from_xid bigint,
+	to_lsn pg_lsn,
+	to_ts timestamp with time zone,
+	to_xid bigint
+);
+
+CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  by_lsn boolean := p_at_lsn IS NOT NULL;
+  -- "now" is whatever is known last; it is never final, however the clocks of the servers differ
+  at_ts timestamptz := CASE WHEN by_lsn THEN NULL ELSE coalesce(p_at_ts, 'infinity') END;
+  period pgtimewarp.relation_periods;
+  horizon record;    -- of the node, and the period
+  at_space int;      -- where the instant lies
+  at_lsn pg_lsn;
+  started boolean;
+  is_open boolean;   -- the period may still grow
+  through pg_lsn;
+  key_values text[];
+  v pgtimewarp.key_state; -- stays NULL in all members while nothing is known
+  context json;
+BEGIN
+  -- The period that had begun last at the instant; without one, the first that has begun at all.
+  SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts INTO horizon
+    FROM pgtimewarp.relation_periods p LEFT JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id
+   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+   ORDER BY coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
+                          ELSE p.tracked_from_ts <= at_ts END, false) DESC,
+            p.tracked_from_ts DESC NULLS LAST
+   LIMIT 1;
+  period := horizon.period;
+  IF period.relation_id IS NULL THEN
+    PERFORM pgtimewarp.raise_not_tracked(p_node_id, p_schema, p_table);
+  END IF;
+  key_values := pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
+
+  IF by_lsn THEN
+    final := p_at_lsn <= horizon.applied_lsn;
+    started := (period.lsn_space, period.tracked_from_lsn) <= (horizon.lsn_space, p_at_lsn);
+    at_space := horizon.lsn_space;
+    SELECT m.lsn INTO at_lsn FROM pgtimewarp.lsn_time_map m
+     WHERE m.node_id = p_node_id AND m.lsn_space = horizon.lsn_space AND m.lsn <= p_at_lsn ORDER BY m.lsn DESC LIMIT 1;
+  ELSE
+    final := at_ts <= horizon.applied_ts;
+    started := period.tracked_from_ts <= at_ts;
+    IF at_ts >= horizon.applied_ts THEN
+      at_space := horizon.lsn_space; at_lsn := horizon.applied_lsn;
+    ELSE
+      SELECT m.lsn_space, m.lsn INTO at_space, at_lsn FROM pgtimewarp.lsn_time_map m
+       WHERE m.node_id = p_node_id AND m.ts <= at_ts ORDER BY m.ts DESC LIMIT 1;
+    END IF;
+  END IF;
+  final := coalesce(final, false);
+  started := coalesce(started, false);
+  is_open := period.tracked_to_lsn IS NULL AND period.lsn_space = horizon.lsn_space;
+  through := CASE WHEN is_open THEN horizon.applied_lsn ELSE period.tracked_to_lsn END;
+
+  IF NOT started THEN
+    status := 'unknown';
+    IF period.tracked_from_lsn IS NULL THEN
+      reason := 'baseline_pending'; final := false;
+    ELSE
+      reason := 'before_tracking';
+    END IF;
+  ELSIF (by_lsn AND (period.lsn_space < horizon.lsn_space OR p_at_lsn > period.tracked_to_lsn))
+     OR at_ts > period.tracked_to_ts
+     OR EXISTS (SELECT FROM pgtimewarp.history_gaps g
+                 WHERE g.node_id = p_node_id AND (g.relation_id IS NULL OR g.relation_id = period.relation_id)
+                   AND CASE WHEN by_lsn THEN g.lsn_space = horizon.lsn_space AND g.from_lsn < p_at_lsn
+                                             AND (g.to_lsn IS NULL OR p_at_lsn < g.to_lsn)
+                            ELSE g.from_ts < at_ts AND (g.to_ts IS NULL OR at_ts < g.to_ts) END) THEN
+    status := 'unknown'; reason := 'in_gap';
+  -- Retention: what has left the window of the relation is answered here with `expired`, before any version is read.
+  ELSE
+    -- The map forgets horizons of earlier runs, so that its last entry may precede the start of tracking.
+    IF at_space IS DISTINCT FROM period.lsn_space OR at_lsn IS NULL OR at_lsn < period.tracked_from_lsn THEN
+      at_lsn := period.tracked_from_lsn;
+    END IF;
+    v := pgtimewarp.version_at(period, array_to_json(key_values)::text, at_lsn, 2147483647, through, is_open);
+    status := v.status; reason := v.reason; final := final AND v.settled;
+    IF v.from_xid IS NOT NULL THEN
+      SELECT t.context INTO context FROM pgtimewarp.transaction_contexts t
+       WHERE t.node_id = p_node_id AND t.lsn_space = period.lsn_space AND t.lsn = v.from_lsn;
+    END IF;
+  END IF;
+
+  IF status = 'unknown' THEN
+    v := NULL; -- the answer says nothing about when ignorance began or ends
+  END IF;
+  answer := format(
+    '{"status":"%s","reason":%s,"schema":%s,"table":%s,"pk":%s,"row":%s,"op":%s,"incomplete":%s,"context":%s,'
+    '"valid_from":%s,"valid_to":%s,"as_of":{"requested":%s,"lsn":%s},"horizon":{"lsn":%s,"ts":%s},"final":%s}',
+    status, coalesce('"' || reason || '"', 'null'), to_json(p_schema), to_json(p_table),
+    pgtimewarp.json_object_of(period.pk_columns, key_values),
+    coalesce(v.row_data::text, 'null'), coalesce('"' || v.op::text || '"', 'null'),
+    coalesce(array_to_json(v.incomplete)::text, '[]'), coalesce(context::text, 'null'),
+    pgtimewarp.json_commit(v.from_lsn, v.from_ts, v.from_xid), pgtimewarp.json_commit(v.to_lsn, v.to_ts, v.to_xid),
+    coalesce(to_json(p_requested)::text, pgtimewarp.json_instant(coalesce(p_at_ts, statement_timestamp()))),
+    coalesce('"' || at_lsn || '"', 'null'), coalesce('"' || horizon.applied_lsn || '"', 'null'),
+    pgtimewarp.json_instant(horizon.applied_ts), final::text);
+  RETURN NEXT;
+END $$;
+
+CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT array_to_json(pgtimewarp.canonical_key_values(pk_columns, pk_kinds, pk))::text
+$$;
+
+CREATE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  given jsonb := p_pk;
+  item jsonb;
+  result text[] := '{}';
+  hint text := 'Name every key column once: ' || array_to_string(p_columns, ', ') || '.';
+  unknown text;
+  problem text;
+BEGIN
+  IF jsonb_typeof(given) IS DISTINCT FROM 'object' THEN
+    IF cardinality(p_columns) <> 1 THEN
+      RAISE EXCEPTION 'the key has % columns, and one bare value was given', cardinality(p_columns)
+        USING ERRCODE = 'TW002', HINT = hint;
+    END IF;
+    given := jsonb_build_object(p_columns[1], given);
+  ELSIF given - p_columns <> '{}' THEN
+    SELECT string_agg(name, ', ') INTO unknown FROM jsonb_object_keys(given - p_columns) AS name;
+    RAISE EXCEPTION 'not a column of the key: %', unknown USING ERRCODE = 'TW002', HINT = hint;
+  END IF;
+  BEGIN
+    FOR place IN 1 .. cardinality(p_columns) LOOP
+      item := given -> p_columns[place];
+      IF item IS NULL THEN
+        RAISE EXCEPTION 'the key column % is missing', p_columns[place] USING ERRCODE = 'TW002', HINT = hint;
+      ELSIF jsonb_typeof(item) IN ('null', 'object', 'array') THEN
+        RAISE EXCEPTION 'the key column % cannot be %', p_columns[place], jsonb_typeof(item)
+          USING ERRCODE = 'TW002', HINT = 'Give a string, a number or a boolean.';
+      END IF;
+      unknown := p_columns[place]; -- for the message, should the cast fail
+      result[place] := pgtimewarp.canonical_value(p_kinds[place], item #>> '{}');
+    END LOOP;
+  EXCEPTION WHEN data_exception THEN
+    GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+    RAISE EXCEPTION 'the key column % cannot have this value: %', unknown, problem USING ERRCODE = 'TW002', HINT = hint;
+  END;
+  RETURN result;
+END $$;
+
+CREATE FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  CASE p_kind
+    WHEN 'int4' THEN RETURN p_value::int4;
+    WHEN 'int8' THEN RETURN p_value::int8;
+    WHEN 'uuid' THEN RETURN p_value::uuid;
+    WHEN 'text', 'varchar', 'enum' THEN RETURN p_value;
+    WHEN 'int2' THEN RETURN p_value::int2;
+    WHEN 'numeric' THEN RETURN trim_scale(p_value::numeric);
+    WHEN 'bool' THEN RETURN p_value::bool::text;
+    WHEN 'bpchar' THEN RETURN rtrim(p_value, ' ');
+    WHEN 'citext' THEN RETURN pgtimewarp.lower_by_letter(p_value);
+    WHEN 'name' THEN RETURN p_value::name;
+    WHEN 'char' THEN RETURN p_value::"char";
+    -- format() prints by the output function, as the log does; the cast to text would add a netmask
+    WHEN 'inet' THEN RETURN format('%s', p_value::inet);
+    WHEN 'cidr' THEN RETURN format('%s', p_value::cidr);
+    WHEN 'macaddr' THEN RETURN p_value::macaddr;
+    WHEN 'macaddr8' THEN RETURN p_value::macaddr8;
+    WHEN 'bit', 'varbit' THEN RETURN p_value::varbit; -- a cast to bit would cut to one bit
+    WHEN 'oid' THEN RETURN p_value::oid;
+    WHEN 'pg_lsn' THEN RETURN p_value::pg_lsn;
+    WHEN 'xid8' THEN RETURN p_value::xid8;
+    WHEN 'float4', 'float8', 'bytea', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'money' THEN
+      RETURN pgtimewarp.canonical_value_fixed(p_kind, p_value);
+    ELSE
+      RAISE EXCEPTION 'no canonical form is known for keys of kind %', p_kind USING ERRCODE = 'TW002';
+  END CASE;
+END $$;
+
+CREATE FUNCTION pgtimewarp.canonical_value_fixed(p_kind text, p_value text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET lc_monetary TO 'C'
+    AS $$
+BEGIN
+  RETURN CASE p_kind
+    WHEN 'float4' THEN (p_value::float4 + 0::float4)::text -- + 0 turns -0 into 0, which is the same key
+    WHEN 'float8' THEN (p_value::float8 + 0)::text
+    WHEN 'bytea' THEN p_value::bytea::text
+    WHEN 'date' THEN p_value::date::text
+    WHEN 'time' THEN p_value::time::text
+    WHEN 'timetz' THEN p_value::timetz::text
+    WHEN 'timestamp' THEN p_value::timestamp::text
+    WHEN 'timestamptz' THEN p_value::timestamptz::text
+    WHEN 'money' THEN p_value::money::text
+  END;
+END $$;
+
+CREATE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) RETURNS json
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT ('{' || coalesce(string_agg(
+           to_json(coalesce(n.key, o.key)) || ':{'
+           || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
+           ',' ORDER BY n.ordinality, o.ordinality), '') || '}')::json
+    FROM json_each(p_old) WITH ORDINALITY o FULL JOIN json_each(p_new) WITH ORDINALITY n ON n.key = o.key
+   WHERE o.value::text IS DISTINCT FROM n.value::text
+         -- JSON null and SQL NULL have one text
+      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false)
+$$;
+
+CREATE FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  leaf text := format('row_changes_r%s', p_relation_id);
+BEGIN
+  IF to_regclass(format('pgtimewarp.%I', leaf)) IS NOT NULL THEN
+    RETURN;
+  END IF;
+  EXECUTE format(
+    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.row_changes INCLUDING ALL, CHECK (relation_id = %s))',
+    leaf, p_relation_id);
+  EXECUTE format('ALTER TABLE pgtimewarp.%I SET (autovacuum_vacuum_insert_scale_factor = 0.05, fillfactor = 100)', leaf);
+  EXECUTE format('ALTER TABLE pgtimewarp.row_changes ATTACH PARTITION pgtimewarp.%I FOR VALUES IN (%s)',
+    leaf, p_relation_id);
+  EXECUTE format('GRANT SELECT, INSERT ON pgtimewarp.%I TO pgtimewarp_writer', leaf);
+  EXECUTE format('GRANT SELECT ON pgtimewarp.%I TO pgtimewarp_reader', leaf);
+  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON pgtimewarp.%I TO pgtimewarp_admin', leaf);
+END $$;
+
+CREATE FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) RETURNS TABLE(op text, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, row_data json, changed json, context json, relation_id integer)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  place record;
+  period pgtimewarp.relation_periods;
+  key text;
+  before pgtimewarp.key_state;
+  resumed boolean;
+  start_lsn pg_lsn;
+  start_seq int;
+  remaining int := coalesce(p_limit, 2147483647);
+  e record;
+BEGIN
+  FOR place IN
+    SELECT d.* FROM pgtimewarp.diff_periods(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) d
+     WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
+     ORDER BY (d.period).relation_id
+  LOOP
+    period := place.period;
+    relation_id := period.relation_id;
+    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk);
+    resumed := coalesce(relation_id = p_after_relation_id, false);
+    start_lsn := CASE WHEN resumed THEN p_after_lsn ELSE place.lower_lsn END;
+    start_seq := CASE WHEN resumed THEN p_after_seq ELSE 2147483647 END;
+    before := pgtimewarp.version_at(period, key, start_lsn, start_seq, place.through, place.is_open);
+    IF place.starts_inside AND NOT resumed AND before.op = 'S' AND remaining > 0 THEN
+      op := 'S'; lsn := before.from_lsn; seq := before.from_seq; ts := before.from_ts; xid := NULL;
+      row_data := before.row_data; changed := NULL; context := NULL;
+      RETURN NEXT;
+      remaining := remaining - 1;
+    END IF;
+    FOR e IN
+      (SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls
+         FROM pgtimewarp.row_changes r
+        WHERE r.relation_id = period.relation_id AND r.pk = key AND r.op <> 'S'
+          AND (r.valid_from_lsn, r.seq) > (start_lsn, start_seq) AND r.valid_from_lsn <= place.upper_lsn
+        ORDER BY r.valid_from_lsn, r.seq LIMIT remaining)
+      UNION ALL
+      SELECT t.op, t.lsn, t.seq, t.ts, t.xid, t.leaf_id, NULL, NULL FROM pgtimewarp.relation_events t
+       WHERE t.relation_id = period.relation_id AND t.op = 'T'
+         AND (t.lsn, t.seq) > (start_lsn, start_seq) AND t.lsn <= place.upper_lsn
+      ORDER BY 2, 3
+    LOOP
+      EXIT WHEN remaining = 0;
+      CONTINUE WHEN e.op = 'T'
+        AND (before.status IS DISTINCT FROM 'found' OR e.leaf_id IS NOT NULL AND e.leaf_id IS DISTINCT FROM before.leaf_id);
+      op := e.op; lsn := e.lsn; seq := e.seq; ts := e.ts; xid := e.xid; row_data := e.row_data;
+      changed := CASE WHEN e.op = 'U' AND before.status = 'found'
+        THEN pgtimewarp.changed_columns(before.row_data, before.json_nulls, e.row_data, e.json_nulls) END;
+      SELECT c.context INTO context FROM pgtimewarp.transaction_contexts c
+       WHERE c.node_id = p_node_id AND c.lsn_space = period.lsn_space AND c.lsn = e.lsn;
+      RETURN NEXT;
+      remaining := remaining - 1;
+      before.status := CASE WHEN e.op IN ('D', 'T') THEN 'absent' ELSE 'found' END;
+      before.leaf_id := e.leaf_id; before.row_data := e.row_data; before.json_nulls := e.json_nulls;
+    END LOOP;
+    EXIT WHEN remaining = 0;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  space int;
+  place record;
+  period pgtimewarp.relation_periods;
+  state pgtimewarp.key_state;
+  settled boolean := true;
+  first_ts timestamptz;
+  holes pgtimewarp.hole[] := '{}';
+BEGIN
+  IF NOT EXISTS (SELECT FROM pgtimewarp.relation_periods p
+                  WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table) THEN
+    PERFORM pgtimewarp.raise_not_tracked(p_node_id, p_schema, p_table);
+  END IF;
+  SELECT c.lsn_space, c.applied_lsn, c.applied_ts INTO space, horizon_lsn, horizon_ts
+    FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
+  SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
+   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
+  from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts)
+                  ELSE pgtimewarp.time_at(p_node_id, space, p_from_lsn) END;
+  to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts))
+                ELSE pgtimewarp.time_at(p_node_id, space, p_to_lsn) END;
+  IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
+    RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
+  END IF;
+  from_ts := least(from_ts, to_ts); -- asked up to a time before tracking
+
+  -- Where no period was running. A key is checked against every period, even one that the question does not touch.
+  FOR period IN
+    SELECT p.* FROM pgtimewarp.relation_periods p
+     WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+  LOOP
+    PERFORM pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
+  END LOOP;
+  holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
+    CASE WHEN first_ts IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END)::pgtimewarp.hole;
+  settled := first_ts IS NOT NULL;
+  holes := holes || ARRAY(
+    SELECT ROW(tstzrange(b.tracked_to_ts, b.next_ts, '()'), 'in_gap')::pgtimewarp.hole
+      FROM (SELECT p.tracked_to_ts, lead(p.tracked_from_ts) OVER (ORDER BY p.tracked_from_ts) AS next_ts
+              FROM pgtimewarp.relation_periods p
+             WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+               AND p.tracked_from_ts IS NOT NULL) b
+     WHERE b.tracked_to_ts < b.next_ts OR b.tracked_to_ts IS NOT NULL AND b.next_ts IS NULL
+    UNION ALL
+    SELECT ROW(tstzrange(g.from_ts, g.to_ts, '()'), 'in_gap')::pgtimewarp.hole
+      FROM pgtimewarp.history_gaps g
+     WHERE g.node_id = p_node_id
+       AND (g.relation_id IS NULL OR g.relation_id IN (
+             SELECT p.relation_id FROM pgtimewarp.relation_periods p
+              WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
+  -- Where the key itself is unknown at the beginning of a period.
+  FOR place IN
+    SELECT d.* FROM pgtimewarp.diff_periods(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) d
+  LOOP
+    period := place.period;
+    state := pgtimewarp.version_at(period, pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk),
+      place.lower_lsn, 2147483647, place.through, place.is_open);
+    settled := settled AND state.settled;
+    IF state.status = 'unknown' THEN
+      holes := holes || ROW(
+        tstzrange(period.tracked_from_ts, coalesce(state.to_ts, period.tracked_to_ts), '[)'), state.reason)::pgtimewarp.hole;
+    END IF;
+  END LOOP;
+  -- Retention: the part of the question that has left the window is added to the holes here, as `expired`.
+
+  SELECT coalesce(json_agg(json_build_object('from', pgtimewarp.json_instant(lower(r))::json,
+                                             'to', pgtimewarp.json_instant(upper(r))::json, 'reason', reason)
+                           ORDER BY lower(r), reason), '[]')
+    INTO unknown
+    FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
+            FROM unnest(holes) h GROUP BY h.reason) merged;
+  final := coalesce(settled AND CASE WHEN p_to_lsn IS NULL THEN to_ts <= horizon_ts ELSE p_to_lsn <= horizon_lsn END, false);
+  RETURN NEXT;
+END $$;
+
+CREATE TABLE pgtimewarp.past_relations (
+    relation_id integer NOT NULL,
+    node_id text NOT NULL,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    lsn_space integer NOT NULL,
+    pk_columns text[] NOT NULL,
+    pk_kinds text[] NOT NULL,
+    columns jsonb NOT NULL,
+    tracked_from_lsn pg_lsn,
+    tracked_from_ts timestamp with time zone,
+    tracked_to_lsn pg_lsn NOT NULL,
+    tracked_to_ts timestamp with time zone NOT NULL,
+    baseline_state text NOT NULL,
+    baseline_lsn pg_lsn,
+    unseen_unknown_before_lsn pg_lsn,
+    unseen_unknown_before_ts timestamp with time zone,
+    excluded_columns text[] NOT NULL
+);
+
+CREATE SEQUENCE pgtimewarp.relation_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE pgtimewarp.tracked_relations (
+    node_id text NOT NULL,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    relation_id integer DEFAULT nextval('pgtimewarp.relation_id_seq'::regclass) NOT NULL,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    relid oid,
+    pk_columns text[] NOT NULL,
+    pk_kinds text[] NOT NULL,
+    columns jsonb DEFAULT '[]'::jsonb NOT NULL,
+    persistence "char" DEFAULT 'p'::"char" NOT NULL,
+    replica_identity "char" DEFAULT 'd'::"char" NOT NULL,
+    is_partitioned boolean DEFAULT false NOT NULL,
+    tracked_from_lsn pg_lsn,
+    tracked_from_ts timestamp with time zone,
+    tracked_to_lsn pg_lsn,
+    tracked_to_ts timestamp with time zone,
+    baseline_state text DEFAULT 'pending'::text NOT NULL,
+    baseline_progress jsonb DEFAULT '{}'::jsonb NOT NULL,
+    baseline_lsn pg_lsn,
+    unseen_unknown_before_lsn pg_lsn,
+    unseen_unknown_before_ts timestamp with time zone,
+    start_conditions jsonb,
+    retention interval,
+    excluded_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    status text DEFAULT 'starting'::text NOT NULL,
+    status_reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tracked_relations_baseline_state_check CHECK ((baseline_state = ANY (ARRAY['none'::text, 'pending'::text, 'done'::text]))),
+    CONSTRAINT tracked_relations_check CHECK ((cardinality(pk_kinds) = cardinality(pk_columns))),
+    CONSTRAINT tracked_relations_pk_columns_check CHECK ((cardinality(pk_columns) > 0)),
+    CONSTRAINT tracked_relations_status_check CHECK ((status = ANY (ARRAY['starting'::text, 'active'::text, 'needs_rebaseline'::text, 'untracked'::text])))
+);
+
+CREATE VIEW pgtimewarp.relation_periods AS
+ SELECT tracked_relations.relation_id,
+    tracked_relations.node_id,
+    tracked_relations.schema_name,
+    tracked_relations.table_name,
+    tracked_relations.lsn_space,
+    tracked_relations.pk_columns,
+    tracked_relations.pk_kinds,
+    tracked_relations.columns,
+    tracked_relations.tracked_from_lsn,
+    tracked_relations.tracked_from_ts,
+    tracked_relations.tracked_to_lsn,
+    tracked_relations.tracked_to_ts,
+    tracked_relations.baseline_state,
+    tracked_relations.baseline_lsn,
+    tracked_relations.unseen_unknown_before_lsn,
+    tracked_relations.unseen_unknown_before_ts,
+    tracked_relations.excluded_columns
+   FROM pgtimewarp.tracked_relations
+UNION ALL
+ SELECT past_relations.relation_id,
+    past_relations.node_id,
+    past_relations.schema_name,
+    past_relations.table_name,
+    past_relations.lsn_space,
+    past_relations.pk_columns,
+    past_relations.pk_kinds,
+    past_relations.columns,
+    past_relations.tracked_from_lsn,
+    past_relations.tracked_from_ts,
+    past_relations.tracked_to_lsn,
+    past_relations.tracked_to_ts,
+    past_relations.baseline_state,
+    past_relations.baseline_lsn,
+    past_relations.unseen_unknown_before_lsn,
+    past_relations.unseen_unknown_before_ts,
+    past_relations.excluded_columns
+   FROM pgtimewarp.past_relations;
+
+CREATE FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(period pgtimewarp.relation_periods, starts_inside boolean, lower_lsn pg_lsn, upper_lsn pg_lsn, through pg_lsn, is_open boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT p, b.from_lsn IS NULL OR b.from_lsn < p.tracked_from_lsn, greatest(b.from_lsn, p.tracked_from_lsn),
+         least(b.to_lsn, b.through), b.through, b.is_open
+    FROM pgtimewarp.relation_periods p
+    JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id
+   CROSS JOIN LATERAL (SELECT p.tracked_to_lsn IS NULL AND p.lsn_space = c.lsn_space AS is_open) o
+   CROSS JOIN LATERAL (
+         SELECT o.is_open, CASE WHEN o.is_open THEN c.applied_lsn ELSE p.tracked_to_lsn END AS through,
+                CASE WHEN p_from_lsn IS NOT NULL THEN
+                       CASE WHEN p.lsn_space = c.lsn_space THEN p_from_lsn ELSE 'FFFFFFFF/FFFFFFFF' END
+                     -- the map may have no entry as late as the start of tracking: it forgets horizons of earlier runs
+                     WHEN p_from_ts >= p.tracked_from_ts THEN
+                       greatest(p.tracked_from_lsn, (
+                         SELECT m.lsn FROM pgtimewarp.lsn_time_map m
+                          WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= p_from_ts
+                          ORDER BY m.ts DESC LIMIT 1)) END AS from_lsn,
+                CASE WHEN p_to_lsn IS NOT NULL AND p.lsn_space = c.lsn_space THEN p_to_lsn
+                     WHEN p_to_ts < coalesce(p.tracked_to_ts, c.applied_ts) THEN
+                       greatest(p.tracked_from_lsn, (
+                         SELECT m.lsn FROM pgtimewarp.lsn_time_map m
+                          WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= p_to_ts
+                          ORDER BY m.ts DESC LIMIT 1))
+                     ELSE 'FFFFFFFF/FFFFFFFF' END AS to_lsn) b
+   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+     AND p.tracked_from_lsn IS NOT NULL
+     AND (p_to_ts IS NULL OR p.tracked_from_ts <= p_to_ts)
+     AND (p_to_lsn IS NULL OR (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_to_lsn))
+     AND (p_from_ts IS NULL OR p.tracked_to_ts IS NULL OR p.tracked_to_ts >= p_from_ts)
+     AND (p_from_lsn IS NULL OR p.lsn_space = c.lsn_space AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_from_lsn))
+$$;
+
+CREATE FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  EXECUTE format('DROP TABLE IF EXISTS pgtimewarp.%I', format('row_changes_r%s', p_relation_id));
+END $$;
+
+CREATE FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT CASE WHEN p_lsn IS NULL THEN 'null' ELSE
+    '{"lsn":"' || p_lsn || '","ts":' || pgtimewarp.json_instant(p_ts)
+    || ',"xid":' || coalesce('"' || p_xid || '"', 'null') || '}' END
+$$;
+
+CREATE FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT CASE WHEN pg_catalog.isfinite(p_ts)
+    THEN pg_catalog.to_char(p_ts AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') ELSE 'null' END
+$$;
+
+CREATE FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  members text := '';
+BEGIN
+  FOR place IN 1 .. cardinality(p_names) LOOP
+    members := members || CASE WHEN place > 1 THEN ',' ELSE '' END
+      || to_json(p_names[place]) || ':' || to_json(p_values[place]);
+  END LOOP;
+  RETURN '{' || members || '}';
+END $$;
+
+CREATE FUNCTION pgtimewarp.lower_by_letter(p_value text) RETURNS text
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF octet_length(p_value) = length(p_value) THEN
+    RETURN lower(p_value COLLATE "C");
+  END IF;
+  RETURN (SELECT string_agg(CASE letter WHEN chr(304) THEN 'i' ELSE lower(letter COLLATE "und-x-icu") END, '' ORDER BY place)
+            FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
+END $$;
+
+CREATE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
+    RAISE EXCEPTION 'the store has no node %', coalesce(p_node_id, 'NULL') USING ERRCODE = 'TW003';
+  END IF;
+  RAISE EXCEPTION 'the table %.% is not tracked under node %', quote_ident(p_schema), quote_ident(p_table), p_node_id
+    USING ERRCODE = 'TW001';
+END $$;
+
+CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT m.ts FROM pgtimewarp.lsn_time_map m
+   WHERE m.node_id = p_node_id AND m.lsn_space = p_space AND m.lsn <= p_lsn ORDER BY m.lsn DESC LIMIT 1
+$$;
+
+CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) RETURNS pgtimewarp.key_state
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  s pgtimewarp.key_state;
+  relation int := p_period.relation_id;
+  start pg_lsn := p_period.tracked_from_lsn;
+  is_pending boolean := p_period.baseline_state = 'pending' AND p_open;
+  ver record;  -- the last change at or before the position
+  nxt record;  -- the first one after it
+  cut record;  -- the first TRUNCATE after ver (or after the start of tracking)
+  seen boolean;
+  truncated boolean;
+  cut_first boolean; -- the next thing that happens to the key is the TRUNCATE
+BEGIN
+  SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
+         r.incomplete, r.json_nulls
+    INTO ver FROM pgtimewarp.row_changes r
+   WHERE r.relation_id = relation AND r.pk = p_pk AND (r.valid_from_lsn, r.seq) <= (p_lsn, p_seq)
+   ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1;
+  SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id
+    INTO nxt FROM pgtimewarp.row_changes r
+   WHERE r.relation_id = relation AND r.pk = p_pk AND (r.valid_from_lsn, r.seq) > (p_lsn, p_seq)
+   ORDER BY r.valid_from_lsn, r.seq LIMIT 1;
+  -- A baseline row stands at the start of tracking, before everything that happened after it.
+  SELECT e.lsn, e.seq, e.ts, e.xid INTO cut FROM pgtimewarp.relation_events e
+   WHERE e.relation_id = relation AND e.op = 'T'
+     AND (e.lsn, e.seq) > (coalesce(ver.lsn, start), CASE WHEN ver.op <> 'S' THEN ver.seq ELSE 2147483647 END)
+     AND (e.leaf_id IS NULL OR e.leaf_id = coalesce(ver.leaf_id, nxt.leaf_id))
+   ORDER BY e.lsn, e.seq LIMIT 1;
+  truncated := cut.lsn IS NOT NULL AND (cut.lsn, cut.seq) <= (p_lsn, p_seq);
+  cut_first := NOT truncated AND cut.lsn IS NOT NULL AND (nxt.lsn IS NULL OR (cut.lsn, cut.seq) < (nxt.lsn, nxt.seq));
+  s.settled := true;
+  IF cut_first THEN
+    s.to_lsn := cut.lsn; s.to_ts := cut.ts; s.to_xid := cut.xid;
+  ELSE
+    s.to_lsn := nxt.lsn; s.to_ts := nxt.ts; s.to_xid := nxt.xid;
+  END IF;
+
+  -- A baseline row is what the key held at the start only when no change came between the start and its reading. (A
+  -- TRUNCATE there does not void it: had the row been read after the TRUNCATE, there would be an insert after it.)
+  seen := ver.lsn IS NOT NULL AND (ver.op <> 'S' OR nxt.lsn IS NULL OR nxt.lsn > ver.read_lsn);
+  IF seen AND ver.op = 'S' AND (p_through IS NULL OR p_through < ver.read_lsn) THEN
+    s.status := 'unknown'; s.settled := NOT p_open;
+    s.reason := CASE WHEN p_open THEN 'baseline_pending' ELSE 'before_tracking' END;
+  ELSIF seen THEN
+    s.op := ver.op; s.from_lsn := ver.lsn; s.from_seq := ver.seq; s.from_ts := ver.ts; s.from_xid := ver.xid;
+    IF s.op = 'D' THEN
+      s.status := 'absent'; s.reason := 'deleted';
+      s.to_lsn := nxt.lsn; s.to_ts := nxt.ts; s.to_xid := nxt.xid;
+    ELSIF truncated THEN
+      s.status := 'absent'; s.reason := 'deleted';
+      s.op := 'T'; s.from_lsn := cut.lsn; s.from_seq := cut.seq; s.from_ts := cut.ts; s.from_xid := cut.xid;
+    ELSE
+      s.status := 'found'; s.leaf_id := ver.leaf_id;
+      s.row_data := ver.row_data; s.incomplete := ver.incomplete; s.json_nulls := ver.json_nulls;
+    END IF;
+  ELSIF truncated THEN
+    -- Whatever was there at the start is gone. While the baseline is read, a row of before the TRUNCATE may turn up.
+    s.status := 'absent'; s.reason := 'not_yet_inserted'; s.settled := NOT is_pending;
+  ELSIF nxt.lsn IS NOT NULL AND nxt.op = 'I' AND NOT cut_first THEN
+    s.status := 'absent'; s.reason := 'not_yet_inserted'; -- nothing between the start and an insert: it was not there
+  ELSIF nxt.lsn IS NOT NULL AND nxt.op <> 'I' OR ver.lsn IS NOT NULL THEN
+    s.status := 'unknown'; s.reason := 'before_tracking'; -- it was there, as what nobody read in time
+  ELSIF is_pending THEN
+    s.status := 'unknown'; s.reason := 'baseline_pending'; s.settled := false;
+  ELSIF p_period.baseline_state = 'done' AND p_lsn >= coalesce(p_period.unseen_unknown_before_lsn, start) THEN
+    s.status := 'absent'; s.reason := 'not_yet_inserted';
+  ELSE
+    -- As long as the key has no change, one may still come that decides it (an insert).
+    s.status := 'unknown'; s.reason := 'before_tracking'; s.settled := nxt.lsn IS NOT NULL OR NOT p_open;
+  END IF;
+  RETURN s;
+END $$;
+
+CREATE TABLE pgtimewarp.health_events (
+    id bigint NOT NULL,
+    node_id text,
+    ts timestamp with time zone DEFAULT now() NOT NULL,
+    severity text NOT NULL,
+    code text NOT NULL,
+    message text NOT NULL,
+    meta jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT health_events_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warn'::text, 'fail'::text])))
+);
+
+ALTER TABLE pgtimewarp.health_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgtimewarp.health_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgtimewarp.history_gaps (
+    id bigint NOT NULL,
+    node_id text NOT NULL,
+    relation_id integer,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    from_lsn pg_lsn NOT NULL,
+    to_lsn pg_lsn,
+    from_ts timestamp with time zone NOT NULL,
+    to_ts timestamp with time zone,
+    reason text NOT NULL,
+    detected_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE pgtimewarp.history_gaps ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgtimewarp.history_gaps_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgtimewarp.lsn_time_map (
+    node_id text NOT NULL,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    lsn pg_lsn NOT NULL,
+    ts timestamp with time zone NOT NULL,
+    commit_ts timestamp with time zone,
+    xid bigint
+);
+
+CREATE TABLE pgtimewarp.nodes (
+    node_id text NOT NULL,
+    system_identifier text NOT NULL,
+    timeline integer NOT NULL,
+    database_name text NOT NULL,
+    slot_name text NOT NULL,
+    plugin text NOT NULL,
+    status text DEFAULT 'active'::text NOT NULL,
+    status_reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_seen timestamp with time zone,
+    version text,
+    meta jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT nodes_node_id_check CHECK ((node_id ~ '^[a-z0-9_]{1,40}$'::text)),
+    CONSTRAINT nodes_plugin_check CHECK ((plugin = ANY (ARRAY['wal2json'::text, 'pgoutput'::text]))),
+    CONSTRAINT nodes_status_check CHECK ((status = ANY (ARRAY['active'::text, 'gap'::text, 'blocked'::text, 'removed'::text])))
+);
+
+COMMENT ON TABLE pgtimewarp.nodes IS 'One row per observed source database.';
+
+CREATE TABLE pgtimewarp.relation_events (
+    relation_id integer NOT NULL,
+    lsn pg_lsn NOT NULL,
+    seq integer NOT NULL,
+    leaf_id integer,
+    ts timestamp with time zone NOT NULL,
+    op "char" NOT NULL,
+    xid bigint
+);
+
+CREATE TABLE pgtimewarp.relation_leaves (
+    leaf_id integer NOT NULL,
+    relation_id integer NOT NULL,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    relid oid,
+    attached boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE pgtimewarp.relation_leaves ALTER COLUMN leaf_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgtimewarp.relation_leaves_leaf_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pgtimewarp.row_changes (
+    valid_from_lsn pg_lsn NOT NULL,
+    valid_from_ts timestamp with time zone NOT NULL,
+    xid bigint,
+    read_lsn pg_lsn,
+    relation_id integer NOT NULL,
+    seq integer NOT NULL,
+    leaf_id integer,
+    op "char" NOT NULL,
+    pk text NOT NULL COLLATE pg_catalog."C",
+    row_data json,
+    incomplete text[],
+    json_nulls text[]
+)
+PARTITION BY LIST (relation_id);
+
+CREATE TABLE pgtimewarp.wal_checkpoints (
+    node_id text NOT NULL,
+    slot_name text NOT NULL,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    applied_lsn pg_lsn NOT NULL,
+    applied_ts timestamp with time zone NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    lease_pid integer,
+    lease_backend_start timestamp with time zone,
+    lease_until timestamp with time zone,
+    last_run_at timestamp with time zone,
+    last_run_outcome text,
+    caught_up boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failure jsonb
+);
+
+CREATE VIEW pgtimewarp.row_versions AS
+ SELECT p.node_id,
+    p.schema_name,
+    p.table_name,
+    r.pk,
+    r.op,
+    r.row_data,
+    r.xid,
+    r.seq,
+    r.valid_from_lsn,
+        CASE
+            WHEN ((cut.lsn IS NOT NULL) AND ((nxt.lsn IS NULL) OR (ROW(cut.lsn, cut.seq) < ROW(nxt.lsn, nxt.seq)))) THEN cut.lsn
+            ELSE nxt.lsn
+        END AS valid_to_lsn,
+    r.valid_from_ts,
+        CASE
+            WHEN ((cut.lsn IS NOT NULL) AND ((nxt.lsn IS NULL) OR (ROW(cut.lsn, cut.seq) < ROW(nxt.lsn, nxt.seq)))) THEN cut.ts
+            ELSE nxt.ts
+        END AS valid_to_ts
+   FROM ((((pgtimewarp.relation_periods p
+     JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = p.node_id)))
+     JOIN pgtimewarp.row_changes r ON ((r.relation_id = p.relation_id)))
+     LEFT JOIN LATERAL ( SELECT n.valid_from_lsn AS lsn,
+            n.seq,
+            n.valid_from_ts AS ts
+           FROM pgtimewarp.row_changes n
+          WHERE ((n.relation_id = r.relation_id) AND (n.pk = r.pk) AND (ROW(n.valid_from_lsn, n.seq) > ROW(r.valid_from_lsn, r.seq)))
+          ORDER BY n.valid_from_lsn, n.seq
+         LIMIT 1) nxt ON (true))
+     LEFT JOIN LATERAL ( SELECT e.lsn,
+            e.seq,
+            e.ts
+           FROM pgtimewarp.relation_events e
+          WHERE ((e.relation_id = r.relation_id) AND (e.op = 'T'::"char") AND (r.op <> 'D'::"char") AND (ROW(e.lsn, e.seq) > ROW(r.valid_from_lsn,
+                CASE
+                    WHEN (r.op <> 'S'::"char") THEN r.seq
+                    ELSE 2147483647
+                END)) AND ((e.leaf_id IS NULL) OR (e.leaf_id = r.leaf_id)))
+          ORDER BY e.lsn, e.seq
+         LIMIT 1) cut ON (true))
+  WHERE ((r.op <> 'S'::"char") OR (((nxt.lsn IS NULL) OR (nxt.lsn > r.read_lsn)) AND (r.read_lsn <=
+        CASE
+            WHEN ((p.tracked_to_lsn IS NULL) AND (p.lsn_space = c.lsn_space)) THEN c.applied_lsn
+            ELSE p.tracked_to_lsn
+        END)));
+
+CREATE TABLE pgtimewarp.schema_migrations (
+    version bigint NOT NULL,
+    name text,
+    md5 text,
+    run_at timestamp with time zone
+);
+
+CREATE TABLE pgtimewarp.transaction_contexts (
+    node_id text NOT NULL,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    lsn pg_lsn NOT NULL,
+    context json NOT NULL
+);
+
+ALTER TABLE ONLY pgtimewarp.health_events
+    ADD CONSTRAINT health_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY pgtimewarp.history_gaps
+    ADD CONSTRAINT history_gaps_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY pgtimewarp.lsn_time_map
+    ADD CONSTRAINT lsn_time_map_pkey PRIMARY KEY (node_id, lsn_space, lsn);
+
+ALTER TABLE ONLY pgtimewarp.nodes
+    ADD CONSTRAINT nodes_pkey PRIMARY KEY (node_id);
+
+ALTER TABLE ONLY pgtimewarp.past_relations
+    ADD CONSTRAINT past_relations_pkey PRIMARY KEY (relation_id);
+
+ALTER TABLE ONLY pgtimewarp.relation_events
+    ADD CONSTRAINT relation_events_pkey PRIMARY KEY (relation_id, lsn, seq);
+
+ALTER TABLE ONLY pgtimewarp.relation_leaves
+    ADD CONSTRAINT relation_leaves_pkey PRIMARY KEY (leaf_id);
+
+ALTER TABLE ONLY pgtimewarp.relation_leaves
+    ADD CONSTRAINT relation_leaves_relation_id_schema_name_table_name_key UNIQUE (relation_id, schema_name, table_name);
+
+ALTER TABLE ONLY pgtimewarp.row_changes
+    ADD CONSTRAINT row_changes_pkey PRIMARY KEY (relation_id, pk, valid_from_lsn, seq);
+
+ALTER TABLE ONLY pgtimewarp.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY pgtimewarp.tracked_relations
+    ADD CONSTRAINT tracked_relations_pkey PRIMARY KEY (node_id, schema_name, table_name);
+
+ALTER TABLE ONLY pgtimewarp.tracked_relations
+    ADD CONSTRAINT tracked_relations_relation_id_key UNIQUE (relation_id);
+
+ALTER TABLE ONLY pgtimewarp.transaction_contexts
+    ADD CONSTRAINT transaction_contexts_pkey PRIMARY KEY (node_id, lsn_space, lsn);
+
+ALTER TABLE ONLY pgtimewarp.wal_checkpoints
+    ADD CONSTRAINT wal_checkpoints_pkey PRIMARY KEY (node_id);
+
+CREATE INDEX health_events_by_node ON pgtimewarp.health_events USING btree (node_id, id DESC);
+
+CREATE INDEX history_gaps_by_node ON pgtimewarp.history_gaps USING btree (node_id, relation_id, from_ts);
+
+CREATE UNIQUE INDEX lsn_time_map_by_time ON pgtimewarp.lsn_time_map USING btree (node_id, ts) INCLUDE (lsn_space, lsn);
+
+CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (node_id, schema_name, table_name, tracked_from_ts DESC);
+
+ALTER TABLE ONLY pgtimewarp.history_gaps
+    ADD CONSTRAINT history_gaps_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
+
+ALTER TABLE ONLY pgtimewarp.past_relations
+    ADD CONSTRAINT past_relations_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
+
+ALTER TABLE ONLY pgtimewarp.tracked_relations
+    ADD CONSTRAINT tracked_relations_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
+
+ALTER TABLE ONLY pgtimewarp.wal_checkpoints
+    ADD CONSTRAINT wal_checkpoints_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
+
+GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_reader;
+GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_writer;
+GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_value_fixed(p_kind text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_value_fixed(p_kind text, p_value text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_value_fixed(p_kind text, p_value text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_value_fixed(p_kind text, p_value text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.past_relations TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.past_relations TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.past_relations TO pgtimewarp_admin;
+
+GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_writer;
+GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.relation_periods TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.relation_periods TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_periods TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.health_events TO pgtimewarp_reader;
+GRANT SELECT,INSERT ON TABLE pgtimewarp.health_events TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.health_events TO pgtimewarp_admin;
+
+GRANT USAGE ON SEQUENCE pgtimewarp.health_events_id_seq TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.history_gaps TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.history_gaps TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.history_gaps TO pgtimewarp_admin;
+
+GRANT USAGE ON SEQUENCE pgtimewarp.history_gaps_id_seq TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.lsn_time_map TO pgtimewarp_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.lsn_time_map TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.lsn_time_map TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.nodes TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.nodes TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.nodes TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
+GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.relation_leaves TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.relation_leaves TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_leaves TO pgtimewarp_admin;
+
+GRANT USAGE ON SEQUENCE pgtimewarp.relation_leaves_leaf_id_seq TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.row_changes TO pgtimewarp_reader;
+GRANT SELECT,INSERT ON TABLE pgtimewarp.row_changes TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.row_changes TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_reader;
+GRANT SELECT,INSERT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_admin;

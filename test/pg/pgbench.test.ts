@@ -1,0 +1,141 @@
+/**
+ * TPC-B as real input: after any number of concurrent transactions, every commit of the map shows balances that agree,
+ * now equals the live tables to the last column, and an instant in the middle shows what a session saw at it.
+ */
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { asOf } from '../../core/query/as-of.ts';
+import { parseInstant } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
+import { describeNeeding } from '../support/needs.ts';
+import { needOf, PLUGINS } from '../support/plugins.ts';
+import { serverInfo } from '../support/server-info.ts';
+import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
+
+const TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'];
+const SCALE = process.env.PGBENCH_SCALE ?? '10';
+const SECONDS = process.env.PGBENCH_SECONDS ?? '10';
+const run = promisify(execFile);
+
+for (const plugin of PLUGINS) {
+  describeNeeding(needOf(plugin), `pgbench through ${plugin}`, () => {
+    let node: TrackedNode;
+    const middle: { at: string; rows: Map<string, string> } = { at: '', rows: new Map() };
+
+    beforeAll(async () => {
+      node = await trackedNode({ plugin });
+      await pgbench(node, '-i', '-s', SCALE, '-q');
+      for (const table of TABLES) await node.track(table);
+      const load = pgbench(node, '-c', '4', '-j', '2', '-T', SECONDS, '-n');
+      await sleep(Number(SECONDS) * 500);
+      await readTenAccounts(node, middle);
+      await load;
+      await node.catchUp();
+    }, 240_000);
+
+    afterAll(async () => {
+      await node?.[Symbol.asyncDispose]();
+    });
+
+    test('the balances agree as of every commit of the map', async () => {
+      const { rows } = await node.store.query<Record<string, string>>(
+        `WITH balances AS (
+           SELECT c.valid_from_lsn AS lsn, c.relation_id, c.op,
+                  (c.row_data ->> ('{abalance,tbalance,bbalance}'::text[])[r.position])::bigint
+                  - coalesce((lag(c.row_data) OVER (PARTITION BY c.relation_id, c.pk ORDER BY c.valid_from_lsn, c.seq)
+                              ->> ('{abalance,tbalance,bbalance}'::text[])[r.position])::bigint, 0) AS delta,
+                  r.position
+             FROM pgtimewarp.row_changes AS c
+             JOIN unnest($1::text[]) WITH ORDINALITY AS r (name, position)
+               ON r.name = (SELECT t.table_name FROM pgtimewarp.tracked_relations AS t WHERE t.relation_id = c.relation_id)),
+         per_commit AS (
+           SELECT lsn, sum(delta) FILTER (WHERE position = 1) AS a, sum(delta) FILTER (WHERE position = 2) AS t,
+                  sum(delta) FILTER (WHERE position = 3) AS b, bool_or(op = 'S') AS baseline
+             FROM balances GROUP BY lsn),
+         running AS (
+           SELECT lsn, baseline, sum(a) OVER w AS a, sum(t) OVER w AS t, sum(b) OVER w AS b
+             FROM per_commit WINDOW w AS (ORDER BY lsn))
+         SELECT count(*) AS commits, count(*) FILTER (WHERE a IS DISTINCT FROM t OR t IS DISTINCT FROM b) AS wrong,
+                (SELECT count(*) FROM pgtimewarp.lsn_time_map WHERE xid IS NOT NULL) AS mapped
+           FROM running WHERE NOT baseline`,
+        [TABLES],
+      );
+      const { commits, wrong, mapped } = rows[0]!;
+      expect(Number(commits)).toBeGreaterThan(100);
+      expect(commits).toBe(mapped);
+      expect(wrong).toBe('0');
+    });
+
+    test('now equals the live tables, every row and column', async () => {
+      for (const table of TABLES) {
+        const live = await node.source.query<Record<string, string>>(
+          `SELECT count(*) AS rows, sum(hashtextextended(to_json(t)::text, 0)::numeric) AS hash FROM ${table} AS t`,
+        );
+        const stored = await node.store.query<Record<string, string>>(
+          `SELECT count(*) AS rows, sum(hashtextextended(v.row_data::text, 0)::numeric) AS hash
+             FROM (SELECT DISTINCT ON (c.pk) c.op, c.row_data
+                     FROM pgtimewarp.row_changes AS c
+                    WHERE c.relation_id = (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE table_name = $1::text)
+                    ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) AS v
+            WHERE v.op <> 'D'`,
+          [table],
+        );
+        expect(stored.rows[0]).toEqual(live.rows[0]);
+      }
+    });
+
+    test('an instant in the middle shows the rows that a session saw at it', async () => {
+      expect(middle.rows.size).toBe(10);
+      let changedSince = 0;
+      for (const [aid, row] of middle.rows) {
+        const answer = await asOf(node.store, {
+          node: node.node,
+          table: { schema: 'public', name: 'pgbench_accounts' },
+          pk: keyFromText(aid),
+          at: parseInstant(middle.at),
+        });
+        expect(answer).toMatchObject({ status: 'found', final: true });
+        expect(answer.answerText).toContain(row);
+        const now = await node.source.query<{ row: string }>(
+          'SELECT to_json(a)::text AS row FROM pgbench_accounts a WHERE aid = $1',
+          [aid],
+        );
+        if (now.rows[0]!.row !== row) changedSince++;
+      }
+      expect(changedSince, 'the ten accounts were chosen among busy ones').toBeGreaterThan(0);
+    });
+  });
+}
+
+async function pgbench(node: TrackedNode, ...options: string[]): Promise<void> {
+  await run(`${serverInfo().binDir}/pgbench`, [...options, node.sourceUrl]);
+}
+
+/**
+ * Ten accounts, locked while the instant is noted: no neighbour can change them at the same moment, so what the session
+ * sees and what was committed by then are the same. They are changed once more afterwards.
+ */
+async function readTenAccounts(
+  node: TrackedNode,
+  noted: { at: string; rows: Map<string, string> },
+): Promise<void> {
+  const session = await node.connect('source');
+  await session.query('BEGIN');
+  const { rows } = await session.query<{ aid: string; row: string }>(
+    `SELECT aid::text AS aid, to_json(a)::text AS row FROM pgbench_accounts AS a
+      WHERE abalance <> 0 ORDER BY aid LIMIT 10 FOR UPDATE`,
+  );
+  await sleep(20);
+  const clock = await session.query<{ at: string }>(
+    `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
+  );
+  await sleep(20);
+  await session.query('COMMIT');
+  await session.query("UPDATE pgbench_accounts SET filler = 'changed later' WHERE aid = ANY ($1::int[])", [
+    rows.slice(0, 5).map((row) => row.aid),
+  ]);
+  noted.at = clock.rows[0]!.at;
+  for (const row of rows) noted.rows.set(row.aid, row.row);
+}

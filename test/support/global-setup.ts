@@ -1,0 +1,53 @@
+/**
+ * One PostgreSQL server for the whole run, shared by all projects that ask for it. With TEST_KEEP=1 it lives on after the
+ * run, with the databases of the tests, to look at them.
+ */
+import type { TestProject } from 'vitest/node';
+import { type LocalServer, startServer } from '../../cli/servers/start-server.ts';
+import { chooseServer } from './choose-server.ts';
+import type { ServerInfo } from './server-info.ts';
+import { prepareStoreTemplate } from './store-template.ts';
+
+interface SharedServer {
+  readonly server: LocalServer;
+  readonly info: ServerInfo;
+}
+
+// Each project evaluates this module for itself, so what they share hangs on the process.
+const shared = globalThis as {
+  pgtimewarpTestServer?: Promise<SharedServer>;
+  pgtimewarpTestServerUsers?: number;
+};
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  shared.pgtimewarpTestServer ??= startShared();
+  shared.pgtimewarpTestServerUsers = (shared.pgtimewarpTestServerUsers ?? 0) + 1;
+  const { server, info } = await shared.pgtimewarpTestServer;
+  project.provide('server', info);
+  return async () => {
+    shared.pgtimewarpTestServerUsers = (shared.pgtimewarpTestServerUsers ?? 1) - 1;
+    if (shared.pgtimewarpTestServerUsers > 0) return;
+    delete shared.pgtimewarpTestServer;
+    if (process.env.TEST_KEEP === '1') {
+      console.log(`TEST_KEEP: the server goes on at ${info.adminUrl}\nto end it: ${await server.keep()}`);
+    } else {
+      await server[Symbol.asyncDispose]();
+    }
+  };
+}
+
+async function startShared(): Promise<SharedServer> {
+  const { binaries, why } = await chooseServer();
+  const plugins = binaries.hasWal2json ? 'with wal2json' : 'WITHOUT wal2json';
+  console.log(`tests use PostgreSQL ${binaries.version} (${binaries.kind}, ${plugins}): ${why}`);
+  const server = await startServer({ binaries });
+  try {
+    const { kind, version, hasWal2json, binDir } = server;
+    const adminUrl = server.url();
+    const storeTemplate = await prepareStoreTemplate(adminUrl);
+    return { server, info: { kind, version, hasWal2json, binDir, adminUrl, storeTemplate } };
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}

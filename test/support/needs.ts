@@ -1,0 +1,38 @@
+/**
+ * For suites that need what not every machine has. Where it is missing the suite is one skipped test that the end of the
+ * run names; with CI set it fails, so that nothing goes untested unnoticed.
+ */
+import { describe, test } from 'vitest';
+import { MISSING } from './missing-note.ts';
+import { serverInfo } from './server-info.ts';
+
+export interface Need {
+  readonly what: string;
+  readonly met: boolean;
+  readonly remedy: string;
+}
+
+/** The output plugin wal2json in the server of this run. */
+export function wal2json(): Need {
+  const remedy = 'apt-get install postgresql-15 postgresql-15-wal2json';
+  return { what: 'wal2json', met: serverInfo().hasWal2json, remedy };
+}
+
+/** As `describe(name, body)` where the need is met. */
+export function describeNeeding(need: Need, name: string, body: () => void): void {
+  if (need.met) {
+    describe(name, body);
+    return;
+  }
+  describe(name, () => {
+    test(`needs ${need.what}`, (context) => {
+      const note = `${MISSING}${need.what} (${need.remedy})`;
+      if (isCi()) throw new Error(note);
+      context.skip(note);
+    });
+  });
+}
+
+function isCi(): boolean {
+  return !['', '0', 'false', undefined].includes(process.env.CI);
+}

@@ -1,0 +1,25 @@
+/** What the global setup hands to the test files: how to reach the one PostgreSQL server of this run. */
+import { inject } from 'vitest';
+
+export interface ServerInfo {
+  readonly kind: 'local' | 'embedded';
+  readonly version: string;
+  readonly hasWal2json: boolean;
+  /** Where psql, pgbench and pg_dump of this server are. */
+  readonly binDir: string;
+  /** Superuser, database `postgres`. */
+  readonly adminUrl: string;
+  /** The migrated database that stores are copied from. */
+  readonly storeTemplate: string;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    server: ServerInfo;
+  }
+}
+
+/** Only in the projects that have a server (see vitest.config.ts). */
+export function serverInfo(): ServerInfo {
+  return inject('server');
+}

@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { Output } from '../../cli/output.ts';
+import { renderAnswer } from '../../cli/render/answer.ts';
+import { renderDiff } from '../../cli/render/changes.ts';
+import { printable } from '../../cli/render/printable.ts';
+import { formatBytes } from '../../cli/render/status.ts';
+import type { DiffPage } from '../../core/query/diff.ts';
+
+const out = new Output({ json: false, verbose: false }, {
+  stdout: { columns: 80 },
+  stderr: {},
+} as unknown as ConstructorParameters<typeof Output>[1]);
+
+const LONG = `"${'x'.repeat(300)}"`;
+
+function page(changedText: string): DiffPage {
+  return {
+    changes: [
+      {
+        op: 'U',
+        lsn: '0/1',
+        ts: '2026-01-01T00:00:00.000001Z',
+        xid: '731',
+        rowText: '{}',
+        changedText,
+        contextText: null,
+      },
+    ],
+    unknownText: '[{"from" : "2026-01-01T00:00:00.000000Z", "to" : null, "reason" : "in_gap"}]',
+    from: null,
+    to: null,
+    horizon: { lsn: '0/2', ts: '2026-01-02T00:00:00.000000Z' },
+    final: true,
+    nextCursor: null,
+  };
+}
+
+describe('a diff for people', () => {
+  test('shows old and new of the changed columns, every digit as stored', () => {
+    const text = renderDiff(
+      'public.t id=1',
+      page('{"n":{"from":9007199254740993,"to":1.10},"added":{"to":null}}'),
+      out,
+    );
+    expect(text).toContain('n      9007199254740993 → 1.10');
+    expect(text).toContain('added  (none) → null');
+    expect(text).toContain('unknown from 2026-01-01T00:00:00.000000Z to the end: in gap');
+  });
+
+  test.each([
+    ['both long', `{"c":{"from":${LONG},"to":${LONG}}}`],
+    ['old long', `{"c":{"from":${LONG},"to":1}}`],
+    ['new long', `{"c":{"from":1,"to":${LONG}}}`],
+    ['long name', `{"${'n'.repeat(60)}":{"from":${LONG},"to":${LONG}}}`],
+  ])('fits 80 columns: %s', (_, changed) => {
+    for (const line of renderDiff('public.t id=1', page(changed), out).split('\n')) {
+      expect(line.length, line).toBeLessThanOrEqual(80);
+    }
+  });
+
+  test('keeps a short side whole when the other is long', () => {
+    expect(renderDiff('t', page(`{"c":{"from":${LONG},"to":"short"}}`), out)).toContain('… → "short"');
+  });
+});
+
+describe('an answer for people', () => {
+  const answer = (row: string, rest = ''): string =>
+    `{"status":"found","reason":null,"schema":"public","table":"Odd T","pk":{"id":"1"},"row":${row},"op":"U",` +
+    `"incomplete":[],"context":null,"valid_from":{"lsn":"0/1","ts":"2026-01-01T00:00:00.000001Z","xid":"731"},` +
+    `"valid_to":null,"as_of":{"requested":"0/1","lsn":"0/1"},"horizon":{"lsn":"0/2","ts":"2026-01-02T00:00:00Z"},` +
+    `"final":true${rest}}`;
+
+  test('shows the values as they are, and when they held', () => {
+    const text = renderAnswer(
+      answer('{"id":1,"big":9007199254740993,"amount":1.10,"doc":{"a": [1,  2]}}'),
+      out,
+    );
+    expect(text).toContain('public."Odd T" id=1 as of 0/1: found');
+    expect(text).toMatch(/big +9007199254740993\n/);
+    expect(text).toMatch(/amount +1\.10\n/);
+    expect(text).toContain('{"a": [1,  2]}');
+    expect(text).toContain('valid from  2026-01-01T00:00:00.000001Z  (0/1, transaction 731)');
+    expect(text).toMatch(/; final$/);
+  });
+
+  test('shows the whole of a long value on lines that fit', () => {
+    const text = renderAnswer(answer(`{"c":${LONG}}`), out);
+    for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(text.match(/x/g)?.length).toBe(300);
+  });
+
+  test('says why a row is absent', () => {
+    const text = renderAnswer(
+      answer('null').replace('"found","reason":null', '"absent","reason":"deleted"'),
+      out,
+    );
+    expect(text).toContain('absent (it had been deleted)');
+    expect(text).toContain('deleted     2026-01-01T00:00:00.000001Z');
+  });
+});
+
+test('nothing that a terminal obeys gets through', () => {
+  expect(printable('a\u001b[31mb\u009bc\u202ed\u007f')).toBe('a\\u001b[31mb\\u009bc\\u202ed\\u007f');
+  expect(printable('naïve 東京')).toBe('naïve 東京');
+});
+
+test('sizes', () => {
+  expect([0, 10_239, 10_240, 5_000_000_000].map(formatBytes)).toEqual([
+    '0 bytes',
+    '10239 bytes',
+    '10 kB',
+    '4768 MB',
+  ]);
+});

@@ -1,0 +1,156 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { formatTableName, parseTableName, quoteIdentifier, quoteTable } from '../../core/pg/identifiers.ts';
+import type { DiffPage } from '../../core/query/diff.ts';
+import { formatCursor, parseCursor } from '../../core/query/diff-cursor.ts';
+import { diffPageText } from '../../core/query/diff-text.ts';
+import { instantParameters, NOW, parseInstant } from '../../core/query/instant.ts';
+import { keyFromOptions, keyFromText } from '../../core/query/key-input.ts';
+
+function codeOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof TimewarpError) return error.code;
+    throw error;
+  }
+  return 'no error';
+}
+
+describe('table names', () => {
+  test.each([
+    ['orders', 'public', 'orders'],
+    ['Orders', 'public', 'orders'],
+    ['Sales.ORDERS', 'sales', 'orders'],
+    ['"Sales".orders', 'Sales', 'orders'],
+    ['"we""ird"."a.b"', 'we"ird', 'a.b'],
+    ['"x; DROP TABLE y; --"', 'public', 'x; DROP TABLE y; --'],
+    ['größe', 'public', 'größe'],
+    ['ÄRGER', 'public', 'Ärger'],
+    ['_t$1', 'public', '_t$1'],
+    ['user', 'public', 'user'],
+  ])('%s is %s and %s', (text, schema, name) => {
+    expect(parseTableName(text)).toEqual({ schema, name });
+  });
+
+  test.each([
+    '',
+    ' ',
+    '.',
+    'a.',
+    '.a',
+    'a.b.c',
+    '""',
+    '"a',
+    'a"',
+    '1a',
+    'a b',
+    'a;b',
+    'a-b',
+    '"a\0b"',
+    'x'.repeat(64),
+  ])('%j is refused', (text) => {
+    expect(codeOf(() => parseTableName(text))).toBe('BAD_TABLE_NAME');
+  });
+
+  test('what is quoted or formatted reads back as the same name', () => {
+    const name = fc
+      .string({ minLength: 1, maxLength: 15, unit: 'grapheme' })
+      .filter((each) => Buffer.byteLength(each) < 64);
+    fc.assert(
+      fc.property(name, name, (schema, table) => {
+        const wanted = { schema, name: table };
+        expect(parseTableName(quoteTable(wanted))).toEqual(wanted);
+        expect(parseTableName(formatTableName(wanted))).toEqual(wanted);
+      }),
+    );
+    expect(quoteIdentifier('a"; DROP')).toBe('"a""; DROP"');
+  });
+});
+
+describe('instants', () => {
+  test('times keep their microseconds and turn to UTC', () => {
+    expect(instantParameters(parseInstant('2026-01-31T09:41:00.123456+01:00'))).toEqual([
+      '2026-01-31T08:41:00.123456Z',
+      null,
+      '2026-01-31T09:41:00.123456+01:00',
+    ]);
+  });
+  test('LSNs, and nothing', () => {
+    expect(instantParameters(parseInstant('16/b374d848'))).toEqual([null, '16/B374D848', '16/b374d848']);
+    expect(parseInstant(null)).toBe(NOW);
+  });
+  test.each([
+    '',
+    'yesterday',
+    '2026-01-31',
+    '2026-01-31T09:41:00',
+    '2026-02-30T00:00:00Z',
+    '0/',
+    '12026-01-01T00:00:00Z',
+  ])('%j is refused', (text) => {
+    expect(codeOf(() => parseInstant(text))).toBe('BAD_TIME');
+  });
+});
+
+describe('keys', () => {
+  test.each([
+    [['id=1'], '{"id":"1"}'],
+    [['region=eu', 'id=007'], '{"region":"eu","id":"007"}'],
+    [['id=a=b'], '{"id":"a=b"}'],
+    [['id='], '{"id":""}'],
+    [['42'], '"42"'],
+    [['007'], '"007"'],
+    [['null'], '"null"'],
+    [['"x"'], '"\\"x\\""'],
+    [['{not json'], '"{not json"'],
+    [['{"id": 9007199254740993, "v": "a=b"}'], '{"id": 9007199254740993, "v": "a=b"}'],
+  ])('%j is %s', (options, json) => {
+    expect(keyFromOptions(options)).toBe(json);
+  });
+  test.each([[[]], [['id=1', 'id=2']], [['id=1', 'x']], [['=1']], [['id=a\0']], [['\ud800']]])(
+    '%j is refused',
+    (options) => {
+      expect(codeOf(() => keyFromOptions(options))).toBe('BAD_KEY');
+    },
+  );
+  test('one text may hold an equals sign', () => {
+    expect(keyFromText('YWI=')).toBe('"YWI="');
+  });
+});
+
+describe('pages of a diff', () => {
+  test('a cursor reads back, and nothing else does', () => {
+    const parts = { relationId: '7', lsn: '16/B374D848', seq: '3' };
+    expect(parseCursor(formatCursor(parts))).toEqual(parts);
+    expect(codeOf(() => parseCursor("7_1-1_3'; --"))).toBe('BAD_FLAGS');
+  });
+
+  test('the text carries rows verbatim', () => {
+    const page: DiffPage = {
+      changes: [
+        {
+          op: 'U',
+          lsn: '0/1',
+          ts: '2026-01-01T00:00:00.000001Z',
+          xid: '7',
+          rowText: '{"n" : 1.10}',
+          changedText: '{"n":{"from":1.1,"to":1.10}}',
+          contextText: null,
+        },
+      ],
+      unknownText: '[]',
+      from: null,
+      to: '0/5',
+      horizon: null,
+      final: false,
+      nextCursor: null,
+    };
+    expect(diffPageText(page)).toBe(
+      '{"changes":[{"op":"U","lsn":"0/1","ts":"2026-01-01T00:00:00.000001Z","xid":"7","row":{"n" : 1.10},' +
+        '"changed":{"n":{"from":1.1,"to":1.10}},"context":null}],"unknown":[],"from":null,"to":"0/5",' +
+        '"horizon":null,"final":false}',
+    );
+  });
+});

@@ -1,0 +1,31 @@
+/** One project per kind of test; those that need PostgreSQL share one server per run. */
+import { defineConfig } from 'vitest/config';
+import { MissingReporter } from './test/support/missing-reporter.ts';
+
+const TIMEOUTS_MS = { unit: 10_000, infra: 120_000, pg: 60_000, parity: 120_000, crash: 300_000 };
+
+function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
+  return {
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      testTimeout: TIMEOUTS_MS[name],
+      hookTimeout: TIMEOUTS_MS[name],
+      globalSetup: needsServer ? ['test/support/global-setup.ts'] : [],
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    reporters: ['default', new MissingReporter(), ['json', { outputFile: 'test-output/vitest.json' }]],
+    projects: [
+      project('unit', false),
+      project('infra', false),
+      project('pg', true),
+      project('parity', true),
+      project('crash', true),
+    ],
+  },
+});
