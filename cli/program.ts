@@ -1,5 +1,5 @@
 /** The commands and their help, grouped by what one wants to do. */
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import type { Run } from './command.ts';
 import { registerAsOf } from './commands/asof.ts';
 import { registerDeinit } from './commands/deinit.ts';
@@ -43,10 +43,5 @@ export function buildProgram(version: string, run: Run): Command {
         .exitOverride();
     }
   }
-  program.action(() => {
-    const [unknown] = program.args;
-    const message = unknown === undefined ? 'a command is missing' : `unknown command '${unknown}'`;
-    throw new CommanderError(2, 'pgtimewarp.command', `error: ${message}\nSee \`pgtimewarp --help\`.`);
-  });
   return program;
 }

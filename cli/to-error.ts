@@ -15,6 +15,10 @@ export function toError(thrown: unknown): TimewarpError {
 
 /** Commander's words, without its prefix; the suggestion becomes part of the remedy. */
 function fromCommander(error: CommanderError): TimewarpError {
+  if (error.code === 'commander.help') {
+    const remedy = 'See `pgtimewarp --help`.';
+    return new TimewarpError('BAD_FLAGS', 'A command is missing.', { remedy, cause: error });
+  }
   const [first = '', ...rest] = error.message.split('\n');
   const hint = rest.join(' ').replace(/^\(|\)$/g, '');
   return new TimewarpError('BAD_FLAGS', sentence(first.replace(/^error: /, '')), {

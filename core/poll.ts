@@ -4,8 +4,8 @@
  * exactly once (a run may die anywhere, be repeated or overlap another), bounded (in WAL position, rows, memory, time).
  */
 import type pg from 'pg';
-import { createPgoutputDecoder, PGOUTPUT_OPTIONS } from './decode/pgoutput.ts';
-import { createWal2jsonDecoder, WAL2JSON_OPTIONS } from './decode/wal2json.ts';
+import { createPgoutputDecoder } from './decode/pgoutput.ts';
+import { createWal2jsonDecoder } from './decode/wal2json.ts';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError, sqlState } from './pg/database-error.ts';
@@ -256,7 +256,6 @@ class Run {
       const peek = await this.#onSource(() =>
         Peek.open(this.#source, {
           plugin: this.#node.plugin,
-          pluginOptions: this.#node.plugin === 'wal2json' ? WAL2JSON_OPTIONS : PGOUTPUT_OPTIONS,
           slotName: this.#node.slotName,
           upto,
           maxRows,

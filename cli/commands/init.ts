@@ -2,9 +2,9 @@
 import { type Command, Option } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { init } from '../../core/setup/init.ts';
-import type { Plugin } from '../../core/slot/peek.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 

@@ -22,7 +22,7 @@ export async function dumpSchema(pgDump: string, url: string): Promise<string> {
 }
 
 /** Without settings, comments of pg_dump (they name versions), and `\restrict`, whose key is random. */
-export function normalizeDump(dump: string): string {
+function normalizeDump(dump: string): string {
   const lines = dump
     .split('\n')
     .filter((line) => !/^(--|SET |\\(un)?restrict |SELECT pg_catalog\.set_config)/.test(line));

@@ -5,6 +5,7 @@
 import { commitTimeFromPostgresMicros } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
+import { MESSAGE_PREFIX } from '../types/plugin.ts';
 import type {
   CommitEvent,
   DecodedTable,
@@ -13,13 +14,9 @@ import type {
   StreamEvent,
   TableLookup,
 } from '../types/stream.ts';
-import { MESSAGE_PREFIX } from './messages.ts';
 import { MessageReader } from './pgoutput-reader.ts';
 import { PgoutputRelation, type PgoutputRow, Tuple } from './pgoutput-relation.ts';
 import { unreadable } from './unreadable.ts';
-
-/** Names and values of the options that this decoder reads; the caller adds `publication_names`. */
-export const PGOUTPUT_OPTIONS: readonly string[] = ['proto_version', '1', 'messages', 'true'];
 
 const TRANSACTIONAL_FLAG = 1;
 

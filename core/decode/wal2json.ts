@@ -8,6 +8,7 @@
 import { jsonMembers, jsonStringEnd, unquoteJson } from '../types/json-text.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
+import { MESSAGE_PREFIX } from '../types/plugin.ts';
 import type {
   CommitEvent,
   MessageEvent,
@@ -17,22 +18,9 @@ import type {
   TruncateChange,
 } from '../types/stream.ts';
 import { CommitTimestampParser } from './commit-timestamp.ts';
-import { MESSAGE_PREFIX } from './messages.ts';
 import { unreadable } from './unreadable.ts';
 import { ColumnRun, Wal2jsonRelation } from './wal2json-relation.ts';
 import { keyOf, NO_ROW, rowTexts } from './wal2json-row.ts';
-
-/** Names and values of the options that this decoder reads; the caller adds `add-tables`. */
-export const WAL2JSON_OPTIONS: readonly string[] = [
-  ...['format-version', '2'],
-  ...['include-timestamp', '1'],
-  ...['include-types', '0'],
-  ...['include-type-oids', '1'],
-  ...['include-pk', '1'],
-  ...['include-xids', '0'],
-  ...['include-lsn', '0'],
-  ...['add-msg-prefixes', MESSAGE_PREFIX],
-];
 
 const START = '{"action":"';
 const ACTION_AT = START.length;

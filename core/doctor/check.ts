@@ -1,5 +1,5 @@
 /** What a check says. Codes are stable: alarms and scripts match them. */
-export type CheckStatus = 'ok' | 'warn' | 'fail';
+type CheckStatus = 'ok' | 'warn' | 'fail';
 
 export interface Check {
   readonly code: string;

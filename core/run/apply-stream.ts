@@ -8,28 +8,17 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import type { PeekRow } from '../slot/peek.ts';
 import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
+import { type CommitStamp, commitStamp } from '../store/commit-stamp.ts';
 import { openRelationGap } from '../store/gaps.ts';
 import { readPreviousVersions } from '../store/previous-versions.ts';
 import { firstForkedCommit, type ReplayedCommit } from '../store/time-map.ts';
-import {
-  type CommitStamp,
-  type CommittedPart,
-  commitStamp,
-  writeChanges,
-  writeEvents,
-  writeTimeMap,
-} from '../store/write-batch.ts';
+import { type CommittedPart, writeChanges, writeEvents, writeTimeMap } from '../store/write-batch.ts';
 import type { TransactionPart } from '../types/stored.ts';
 import type { CommitEvent, StreamDecoder } from '../types/stream.ts';
 import type { CommitClock } from '../versions/commit-clock.ts';
-import {
-  type ColumnKnownSince,
-  fillPartial,
-  hasPartial,
-  neededVersions,
-  type PlacedChange,
-} from '../versions/fill-partial.ts';
+import { type ColumnKnownSince, fillPartial, neededVersions } from '../versions/fill-partial.ts';
 import { TransactionAssembler } from '../versions/transaction-assembler.ts';
+import { Batch } from './batch.ts';
 
 export interface ApplyOptions {
   readonly store: pg.Client;
@@ -57,11 +46,8 @@ export interface Delivered {
   readonly commits: number;
 }
 
-/** A batch is written when it has this many changes or bytes. */
-const BATCH_CHANGES = 20_000;
-const BATCH_BYTES = 12 * 1024 * 1024;
 /** A transaction that holds more than this is written in parts. */
-const PART_BYTES = 12 * 1024 * 1024;
+const PART_BYTES = 8 * 1024 * 1024;
 
 /** Applies everything that the peek delivers. Counts into `counts`, also when it throws. */
 export async function applyStream(options: ApplyOptions, counts: ApplyCounts): Promise<Delivered> {
@@ -107,7 +93,10 @@ class StreamApplier {
           }
           this.#commits++;
           if (this.#huge !== null) await this.#endHuge();
-          else this.#commit(event);
+          else {
+            const written = this.#commit(event);
+            if (written !== undefined) await written;
+          }
         }
         const lastXid = rows.at(-1)![1];
         if (this.#huge !== null) await this.#writePart(this.#assembler.takePart());
@@ -125,17 +114,23 @@ class StreamApplier {
     }
   }
 
-  #commit(event: CommitEvent): void {
+  /** Takes a transaction into the batch; a promise only when the batch has to be written first. */
+  #commit(event: CommitEvent): Promise<void> | undefined {
     this.#dropping = false;
     const part = this.#assembler.endTransaction();
     const relevant = part.changes.length + part.truncates.length + part.keyMismatches.size > 0;
     if (event.lsn <= this.#replayedUpto) {
       if (relevant) this.#replayed.push({ lsn: event.lsn, xid: event.xid, timestamp: event.timestamp });
-      return;
+      return undefined;
     }
     const time = this.#o.clock.timeOf(event.timestamp);
-    this.#batch.last = { lsn: event.lsn, time };
-    if (relevant) this.#batch.add(commitStamp(event.lsn, time, event.timestamp, event.xid), part);
+    const take = (): void => {
+      this.#batch.last = { lsn: event.lsn, time };
+      if (relevant) this.#batch.add(commitStamp(event.lsn, time, event.timestamp, event.xid), part);
+    };
+    if (!this.#batch.accepts(part)) return this.#startWrite().then(take);
+    take();
+    return undefined;
   }
 
   /** Writes the batch while the caller goes on; waits for the write before it. */
@@ -157,18 +152,14 @@ class StreamApplier {
     if (horizon === null) return;
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
-      await this.#fillHoles(batch.parts);
-      await this.#noteKeyMismatches(batch.parts);
-      await writeChanges(store, batch.parts);
-      await writeEvents(store, claim, batch.parts);
-      await writeTimeMap(
-        store,
-        claim,
-        batch.parts.map(({ stamp }) => stamp),
-      );
+      await this.#fillHoles(batch);
+      await this.#noteKeyMismatches(batch.special);
+      await writeChanges(store, batch.rows);
+      await writeEvents(store, claim, batch.special);
+      await writeTimeMap(store, claim, batch.stamps);
       await writeHorizon(store, claim, horizon, false);
     });
-    this.#committed(horizon, batch.parts.length, batch.changes);
+    this.#committed(horizon, batch.stamps.length, batch.changes);
   }
 
   /** Everything before the transaction is written first; then its commit is looked up, and its first part written. */
@@ -193,18 +184,20 @@ class StreamApplier {
     await this.#writePart(this.#assembler.takePart());
   }
 
+  /** Writes rows and truncates of a part; context and key mismatches wait for the end of the transaction. */
   async #writePart(part: TransactionPart): Promise<void> {
-    await this.#writing;
     const stamp = this.#huge!;
-    const parts = [{ stamp, part: { ...part, context: null, keyMismatches: new Map<number, string>() } }];
+    const batch = new Batch();
+    batch.addChanges(stamp, part);
+    await this.#writing;
     this.#writing = (async () => {
       const { store, claim } = this.#o;
-      await this.#fillHoles(parts);
-      await writeChanges(store, parts);
-      await writeEvents(store, claim, parts);
+      await this.#fillHoles(batch);
+      await writeChanges(store, batch.rows);
+      await writeEvents(store, claim, [{ stamp, part: { ...part, context: null } }]);
     })();
     this.#writing.catch(() => {});
-    this.#counts.changes += part.changes.length + part.truncates.length;
+    this.#counts.changes += batch.changes;
     this.#o.onProgress(this.#counts);
   }
 
@@ -241,13 +234,11 @@ class StreamApplier {
     );
   }
 
-  async #fillHoles(parts: readonly CommittedPart[]): Promise<void> {
-    const changes: PlacedChange[] = parts.flatMap(({ stamp, part }) =>
-      part.changes.map((change) => ({ lsn: stamp.lsn, change })),
-    );
-    if (!hasPartial(changes)) return;
-    const stored = await readPreviousVersions(this.#o.store, neededVersions(changes));
-    fillPartial(changes, stored, this.#o.columnKnownSince);
+  async #fillHoles(batch: Batch): Promise<void> {
+    if (batch.unfilled.length === 0) return;
+    const stored = await readPreviousVersions(this.#o.store, neededVersions(batch.unfilled));
+    fillPartial(batch.unfilled, stored, this.#o.columnKnownSince);
+    batch.encodeFilled();
   }
 
   async #noteKeyMismatches(parts: readonly CommittedPart[]): Promise<void> {
@@ -256,24 +247,5 @@ class StreamApplier {
         await openRelationGap(this.#o.store, this.#o.claim, relationId, detail);
       }
     }
-  }
-}
-
-/** Whole transactions on their way into one store transaction. */
-class Batch {
-  readonly parts: CommittedPart[] = [];
-  changes = 0;
-  #bytes = 0;
-  /** The last commit seen, whether or not it touched a tracked table: the horizon that this batch reaches. */
-  last: Horizon | null = null;
-
-  get isFull(): boolean {
-    return this.changes >= BATCH_CHANGES || this.#bytes >= BATCH_BYTES;
-  }
-
-  add(stamp: CommitStamp, part: TransactionPart): void {
-    this.parts.push({ stamp, part });
-    this.changes += part.changes.length + part.truncates.length;
-    this.#bytes += part.bytes;
   }
 }

@@ -42,7 +42,7 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
       remedy: 'Repeat it when the run has ended.',
     });
   }
-  return inTransaction(store, async () => {
+  return await inTransaction(store, async () => {
     if (wasActive) await markRemoved(store, node);
     const dropped =
       wasActive || node.statusReason === SETUP_UNFINISHED

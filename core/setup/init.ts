@@ -6,7 +6,6 @@
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { inTransaction } from '../pg/transaction.ts';
-import type { Plugin } from '../slot/peek.ts';
 import { ensurePublication, publicationExists, publicationName } from '../slot/publication.ts';
 import { createSlot, dropSlot } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
@@ -21,6 +20,7 @@ import {
   type StoredNode,
   withdrawSetupIntent,
 } from '../store/nodes.ts';
+import type { Plugin } from '../types/plugin.ts';
 import { cancelOnAbort, throwIfAborted } from './cancel-on-abort.ts';
 import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './databases.ts';
 

@@ -8,16 +8,13 @@ import pg from 'pg';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
 import { quoteIdentifier, type TableName } from '../pg/identifiers.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
+import { PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
 
 /** One row of the slot function: position, transaction, and what the plugin wrote, all as text. */
 export type PeekRow = readonly [lsn: string, xid: string, data: string];
 
-export type Plugin = 'wal2json' | 'pgoutput';
-
 export interface PeekOptions {
   readonly plugin: Plugin;
-  /** What the decoder of the plugin needs: names and values in turn. */
-  readonly pluginOptions: readonly string[];
   readonly slotName: string;
   readonly upto: Lsn;
   /** The server stops at the first commit after this many rows; a transaction is never cut. */
@@ -224,7 +221,7 @@ function peekStatement(options: PeekOptions): { text: string; values: (string | 
       text: `SELECT lsn, xid, data
                FROM pg_catalog.pg_logical_slot_peek_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])
               WHERE NOT starts_with(data, '{"action":"B"')`,
-      values: [...bounds, [...options.pluginOptions, 'add-tables', names.join(',')]],
+      values: [...bounds, [...PLUGIN_OPTIONS.wal2json, 'add-tables', names.join(',')]],
     };
   }
   return {
@@ -232,7 +229,7 @@ function peekStatement(options: PeekOptions): { text: string; values: (string | 
              FROM pg_catalog.pg_logical_slot_peek_binary_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])`,
     values: [
       ...bounds,
-      [...options.pluginOptions, 'publication_names', quoteIdentifier(options.publication)],
+      [...PLUGIN_OPTIONS.pgoutput, 'publication_names', quoteIdentifier(options.publication)],
     ],
   };
 }

@@ -2,13 +2,11 @@
  * Making and dropping the replication slot of a node. What a server says when it does not let us is translated here, by
  * SQLSTATE and by looking, never by the wording alone: messages come in the server's language.
  */
-import { PGOUTPUT_OPTIONS } from '../decode/pgoutput.ts';
-import { WAL2JSON_OPTIONS } from '../decode/wal2json.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { fromDatabaseError, sqlState } from '../pg/database-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
-import type { Plugin } from './peek.ts';
+import { PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
 
 /**
  * Makes a logical slot and reads it once: a server may let a plugin be named and still refuse to load it.
@@ -68,8 +66,11 @@ export async function whyNotReadable(
 async function probe(source: Queryable, name: string, plugin: Plugin, upto: Lsn): Promise<void> {
   const [peek, options] =
     plugin === 'wal2json'
-      ? ['pg_logical_slot_peek_changes', WAL2JSON_OPTIONS]
-      : ['pg_logical_slot_peek_binary_changes', [...PGOUTPUT_OPTIONS, 'publication_names', 'pgtimewarp']];
+      ? ['pg_logical_slot_peek_changes', PLUGIN_OPTIONS.wal2json]
+      : [
+          'pg_logical_slot_peek_binary_changes',
+          [...PLUGIN_OPTIONS.pgoutput, 'publication_names', 'pgtimewarp'],
+        ];
   await source.query(
     `SELECT count(*) FROM pg_catalog.${peek}($1::name, $2::pg_lsn, 1, VARIADIC $3::text[])`,
     [name, formatLsn(upto), [...options]],

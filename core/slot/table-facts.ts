@@ -32,7 +32,7 @@ export interface TableFacts {
   readonly estimatedRows: number;
 }
 
-export interface ColumnFacts {
+interface ColumnFacts {
   readonly attnum: number;
   readonly name: string;
   readonly typeOid: number;
@@ -46,7 +46,7 @@ export interface ColumnFacts {
   readonly isKey: boolean;
 }
 
-export interface KeyColumnFacts {
+interface KeyColumnFacts {
   readonly name: string;
   readonly typeOid: number;
   readonly typeName: string;
@@ -55,7 +55,7 @@ export interface KeyColumnFacts {
   readonly deterministicCollation: boolean;
 }
 
-export interface LeafFacts {
+interface LeafFacts {
   readonly schema: string;
   readonly name: string;
   readonly relid: number;
@@ -134,7 +134,7 @@ const TABLE_FACTS_SQL = `
                        'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
                        'generated', a.attgenerated, 'storage', a.attstorage,
-                       'isKey', a.attnum = ANY (coalesce(k.indkey::int2[], '{}'))) ORDER BY a.attnum)
+                       'isKey', a.attnum = ANY (coalesce(k.key, '{}'))) ORDER BY a.attnum)
                 FROM pg_attribute AS a
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((
@@ -142,10 +142,9 @@ const TABLE_FACTS_SQL = `
                        'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod),
                        'deterministicCollation', coalesce(co.collisdeterministic, true)) ORDER BY key.position)
-                FROM unnest(k.indkey::int2[]) WITH ORDINALITY AS key (attnum, position)
+                FROM unnest(k.key) WITH ORDINALITY AS key (attnum, position)
                 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = key.attnum
-                LEFT JOIN pg_collation AS co ON co.oid = a.attcollation
-               WHERE key.position <= k.indnkeyatts), '[]'), -- further ones are INCLUDEd columns
+                LEFT JOIN pg_collation AS co ON co.oid = a.attcollation), '[]'),
            'leaves', coalesce((
               SELECT json_agg(json_build_object(
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
@@ -164,5 +163,7 @@ const TABLE_FACTS_SQL = `
     LEFT JOIN pg_namespace AS n ON n.nspname = wanted.schema_name
     LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted.table_name
                            AND c.relkind NOT IN ('i', 'I', 'S', 't', 'c')
-    LEFT JOIN pg_index AS k ON k.indrelid = c.oid AND k.indisprimary
+    LEFT JOIN LATERAL ( -- an int2vector counts from 0; behind the key columns come INCLUDEd ones
+           SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS key
+             FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS k ON true
    ORDER BY wanted.position`;

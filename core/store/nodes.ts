@@ -4,11 +4,11 @@
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
-import type { Plugin } from '../slot/peek.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+import type { Plugin } from '../types/plugin.ts';
 
-export type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
+type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
 
 export interface StoredNode {
   readonly node: string;
@@ -25,7 +25,7 @@ export interface StoredNode {
 }
 
 /** The checkpoint as reports show it. */
-export interface NodeProgress {
+interface NodeProgress {
   readonly lsn: Lsn;
   readonly ts: CommitTime;
   readonly lsnSpace: number;

@@ -4,7 +4,7 @@
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
-import { formatLsn, type Lsn, parseLsn, tryParseLsn } from '../types/lsn.ts';
+import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Locker } from '../types/tracking.ts';
 
 export type RelationStatus = 'starting' | 'active' | 'needs_rebaseline' | 'untracked';
@@ -237,10 +237,4 @@ function toRelation(row: Record<string, unknown>): TrackedRelation {
     status: row.status as RelationStatus,
     statusReason: row.status_reason as string | null,
   };
-}
-
-/** The position since which a stored column is known under its name; null when it is not known at all. */
-export function columnKnownSince(relation: TrackedRelation, column: string): Lsn | null {
-  const found = relation.columns.find((each) => each.name === column);
-  return found === undefined ? null : tryParseLsn(found.since_lsn);
 }

@@ -1,13 +1,12 @@
 /** Writes baseline rows (op S) in the caller's transaction. They stand at L0, where the history of the table begins. */
 import type pg from 'pg';
-import { type CommitTime, formatCommitTime } from '../types/commit-time.ts';
-import { formatLsn, type Lsn } from '../types/lsn.ts';
+import { type CommitTime, postgresMicros } from '../types/commit-time.ts';
+import type { Lsn } from '../types/lsn.ts';
 import type { BaselineRow } from '../types/stored.ts';
-import { COPY_NULL, copyInto, copyText, copyTextArray } from './copy.ts';
+import { CopyEncoder, copyInto } from './copy.ts';
 
-const COLUMNS =
+const TARGET =
   'pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, read_lsn, relation_id, seq, leaf_id, op, pk, row_data, json_nulls)';
-const ROWS_PER_CHUNK = 500;
 
 export interface BaselineTarget {
   readonly relationId: number;
@@ -24,18 +23,28 @@ export async function writeBaselineRows(
   rows: readonly BaselineRow[],
   readPosition: Lsn,
 ): Promise<void> {
-  if (rows.length === 0) return;
-  const prefix = `${formatLsn(target.lsn)}\t${formatCommitTime(target.time)}\t${formatLsn(readPosition)}\t${target.relationId}\t0\t`;
-  await copyInto(store, COLUMNS, lines(prefix, target, rows));
+  if (rows.length > 0) await copyInto(store, TARGET, encode(target, rows, readPosition));
 }
 
-function* lines(prefix: string, target: BaselineTarget, rows: readonly BaselineRow[]): Generator<string> {
-  for (let from = 0; from < rows.length; from += ROWS_PER_CHUNK) {
-    let chunk = '';
-    for (const row of rows.slice(from, from + ROWS_PER_CHUNK)) {
-      const leaf = target.leafIds.get(row.leafRelid) ?? COPY_NULL;
-      chunk += `${prefix}${leaf}\tS\t${copyText(row.key)}\t${copyText(row.rowData)}\t${copyTextArray(row.jsonNulls)}\n`;
-    }
-    yield chunk;
+function* encode(target: BaselineTarget, rows: readonly BaselineRow[], readPosition: Lsn): Generator<Buffer> {
+  const encoder = new CopyEncoder();
+  const time = postgresMicros(target.time);
+  for (const row of rows) {
+    const leaf = target.leafIds.get(row.leafRelid);
+    encoder.row(10);
+    encoder.int8(target.lsn);
+    encoder.int8(time);
+    encoder.int8(readPosition);
+    encoder.int4(target.relationId);
+    encoder.int4(0);
+    if (leaf === undefined) encoder.null();
+    else encoder.int4(leaf);
+    encoder.char('S');
+    encoder.text(row.key);
+    encoder.text(row.rowData);
+    if (row.jsonNulls === null) encoder.null();
+    else encoder.textArray(row.jsonNulls);
+    yield* encoder.take();
   }
+  yield* encoder.take(true);
 }

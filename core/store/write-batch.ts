@@ -1,59 +1,25 @@
 /**
  * Writes the changes of a batch of transactions inside the caller's store transaction: row versions, truncates,
- * contexts and the LSN-to-time map. Insert-only. Rows go in sorted by key, which keeps index pages together.
+ * contexts and the LSN-to-time map. Insert-only.
  */
 import type pg from 'pg';
-import { type CommitTime, formatCommitTime } from '../types/commit-time.ts';
-import { formatLsn, type Lsn } from '../types/lsn.ts';
-import type { PendingChange, TransactionPart } from '../types/stored.ts';
-import { COPY_NULL, copyInto, copyText, copyTextArray } from './copy.ts';
-
-/** Position and time of a commit, with the texts that every row of it repeats. */
-export interface CommitStamp {
-  readonly lsn: Lsn;
-  readonly time: CommitTime;
-  /** As the source wrote it. */
-  readonly commitTimestamp: CommitTime;
-  readonly xid: string;
-  /** COPY text of lsn, time, xid and the (null) read position, with tabs. */
-  readonly copyPrefix: string;
-}
-
-/** A change with the commit it became visible by. */
-interface StampedChange {
-  readonly stamp: CommitStamp;
-  readonly change: PendingChange;
-}
+import { formatCommitTime, postgresMicros } from '../types/commit-time.ts';
+import { formatLsn } from '../types/lsn.ts';
+import type { TransactionPart } from '../types/stored.ts';
+import { CHANGE_TARGET, type ChangeRows } from './change-rows.ts';
+import type { CommitStamp } from './commit-stamp.ts';
+import { CopyEncoder, copyInto } from './copy.ts';
 
 export interface CommittedPart {
   readonly stamp: CommitStamp;
   readonly part: TransactionPart;
 }
 
-const CHANGE_COLUMNS =
-  'pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, op, pk, row_data, incomplete, json_nulls)';
-const MAP_COLUMNS = 'pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts, commit_ts, xid)';
-const CHUNK_LENGTH = 256 * 1024;
+const MAP_TARGET = 'pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts, commit_ts, xid)';
 
-export function commitStamp(
-  lsn: Lsn,
-  time: CommitTime,
-  commitTimestamp: CommitTime,
-  xid: string,
-): CommitStamp {
-  const copyPrefix = `${formatLsn(lsn)}\t${formatCommitTime(time)}\t${xid}\t${COPY_NULL}\t`;
-  return { lsn, time, commitTimestamp, xid, copyPrefix };
-}
-
-/** Writes the row versions of all parts. Holes left by unchanged TOAST must be filled before. */
-export async function writeChanges(store: pg.Client, parts: readonly CommittedPart[]): Promise<void> {
-  const rows: StampedChange[] = [];
-  for (const { stamp, part } of parts) {
-    for (const change of part.changes) rows.push({ stamp, change });
-  }
-  if (rows.length === 0) return;
-  rows.sort(byRelationAndKey);
-  await copyInto(store, CHANGE_COLUMNS, changeLines(rows));
+/** Writes row versions. */
+export async function writeChanges(store: pg.Client, rows: ChangeRows): Promise<void> {
+  if (rows.count > 0) await copyInto(store, CHANGE_TARGET, rows.chunks());
 }
 
 /** Writes truncates and contexts, which are few. */
@@ -103,41 +69,20 @@ export async function writeTimeMap(
   stamps: readonly CommitStamp[],
 ): Promise<void> {
   if (stamps.length === 0) return;
-  await copyInto(store, MAP_COLUMNS, mapLines(node.nodeId, node.lsnSpace, stamps));
+  await copyInto(store, MAP_TARGET, mapRows(node.nodeId, node.lsnSpace, stamps));
 }
 
-function byRelationAndKey(a: StampedChange, b: StampedChange): number {
-  if (a.change.relationId !== b.change.relationId) return a.change.relationId - b.change.relationId;
-  return a.change.key < b.change.key ? -1 : a.change.key > b.change.key ? 1 : 0;
-}
-
-function* changeLines(rows: readonly StampedChange[]): Generator<string> {
-  let chunk = '';
-  for (const { stamp, change } of rows) {
-    const leaf = change.leafId === null ? COPY_NULL : change.leafId;
-    const row = copyText(change.rowData);
-    chunk += `${stamp.copyPrefix}${change.relationId}\t${change.seq}\t${leaf}\t${change.op}\t${copyText(change.key)}\t${row}`;
-    chunk +=
-      change.incomplete === null && change.jsonNulls === null
-        ? '\t\\N\t\\N\n'
-        : `\t${copyTextArray(change.incomplete)}\t${copyTextArray(change.jsonNulls)}\n`;
-    if (chunk.length > CHUNK_LENGTH) {
-      yield chunk;
-      chunk = '';
-    }
-  }
-  if (chunk !== '') yield chunk;
-}
-
-function* mapLines(nodeId: string, lsnSpace: number, stamps: readonly CommitStamp[]): Generator<string> {
-  let chunk = '';
+function* mapRows(nodeId: string, lsnSpace: number, stamps: readonly CommitStamp[]): Generator<Buffer> {
+  const encoder = new CopyEncoder();
   for (const stamp of stamps) {
-    const lsn = formatLsn(stamp.lsn);
-    chunk += `${nodeId}\t${lsnSpace}\t${lsn}\t${formatCommitTime(stamp.time)}\t${formatCommitTime(stamp.commitTimestamp)}\t${stamp.xid}\n`;
-    if (chunk.length > CHUNK_LENGTH) {
-      yield chunk;
-      chunk = '';
-    }
+    encoder.row(6);
+    encoder.text(nodeId);
+    encoder.int4(lsnSpace);
+    encoder.int8(stamp.lsn);
+    encoder.int8(postgresMicros(stamp.time));
+    encoder.int8(postgresMicros(stamp.commitTimestamp));
+    encoder.int8(BigInt(stamp.xid));
+    yield* encoder.take();
   }
-  if (chunk !== '') yield chunk;
+  yield* encoder.take(true);
 }

@@ -36,6 +36,11 @@ export function commitTimeFromPostgresMicros(micros: bigint): CommitTime {
   return (micros + POSTGRES_EPOCH_MICROS) as CommitTime;
 }
 
+/** PostgreSQL's own count, as its binary formats carry timestamptz. */
+export function postgresMicros(time: CommitTime): bigint {
+  return time - POSTGRES_EPOCH_MICROS;
+}
+
 /** RFC 3339 in UTC with exactly six decimals. */
 export function formatCommitTime(time: CommitTime): string {
   const micros = ((time % 1_000_000n) + 1_000_000n) % 1_000_000n;

@@ -33,11 +33,6 @@ export function maxLsn(a: Lsn, b: Lsn): Lsn {
   return a > b ? a : b;
 }
 
-/** The earlier of two positions. */
-export function minLsn(a: Lsn, b: Lsn): Lsn {
-  return a < b ? a : b;
-}
-
 /** Bytes of WAL from `from` to `to`; 0 when `to` is not ahead. */
 export function lsnDistanceBytes(from: Lsn, to: Lsn): bigint {
   return to > from ? to - from : 0n;

@@ -16,11 +16,6 @@ export interface PlacedChange {
 /** Since when a column of a relation has been the column of that name; null: not known. */
 export type ColumnKnownSince = (relationId: number, column: string) => Lsn | null;
 
-/** Whether any change of the batch has holes: mostly none has, and nothing needs to be done. */
-export function hasPartial(changes: readonly PlacedChange[]): boolean {
-  return changes.some(({ change }) => change.partial !== null);
-}
-
 /** The stored versions that filling needs: keys with holes whose version before is not in the batch itself. */
 export function neededVersions(changes: readonly PlacedChange[]): { relationId: number; key: string }[] {
   const seen = new Set<string>();

@@ -57,12 +57,12 @@ type Case = readonly [
 const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nothing';
 
 const CASES: readonly Case[] = [
-  ['no command', [], { code: 2, says: /command is missing/, remedy: /--help/ }],
-  ['unknown command', ['polll'], { code: 2, says: /unknown command 'polll'/, remedy: /poll/ }],
-  ['unknown option', ['poll', '--fast'], { code: 2, says: /unknown option '--fast'/ }],
-  ['unknown shared option', ['--fast', 'poll'], { code: 2, says: /unknown option '--fast'/ }],
-  ['missing argument', ['asof'], { code: 2, says: /missing required argument 'table'/ }],
-  ['too many arguments', ['migrate', 'now'], { code: 2, says: /too many arguments/ }],
+  ['no command', [], { code: 2, says: /command is missing/i, remedy: /--help/ }],
+  ['unknown command', ['polll'], { code: 2, says: /unknown command 'polll'/i, remedy: /poll/ }],
+  ['unknown option', ['poll', '--fast'], { code: 2, says: /unknown option '--fast'/i }],
+  ['unknown shared option', ['--fast', 'poll'], { code: 2, says: /unknown option '--fast'/i }],
+  ['missing argument', ['asof'], { code: 2, says: /missing required argument 'table'/i }],
+  ['too many arguments', ['migrate', 'now'], { code: 2, says: /too many arguments/i }],
   ['missing value', ['asof', 'orders', '--pk'], { code: 2, says: /argument missing/ }],
   [
     'missing store',
@@ -102,7 +102,7 @@ const CASES: readonly Case[] = [
   [
     'unknown key column',
     ['asof', 'orders', '--pk', 'nr=1'],
-    { code: 2, says: /not a column of the key: nr/ },
+    { code: 2, says: /not a column of the key: nr/i },
   ],
   [
     'missing key column',
@@ -203,7 +203,7 @@ describe('that depend on the URLs of the test', () => {
     for (const args of [['status'], ['events'], ['track', 'orders'], ['asof', 'orders', '--pk', '1']]) {
       expectError(await runCli(args, { env: empty.env }), {
         code: 1,
-        says: /schema/,
+        says: /schema/i,
         remedy: /pgtimewarp migrate/,
       });
     }
@@ -240,7 +240,7 @@ describe('with --json', () => {
     const { error } = result.json() as { error: Record<string, string> };
     expect(Object.keys(error)).toEqual(['code', 'message', 'remedy']);
     expect(error).toMatchObject({ code });
-    expect(result.stderr).toContain(`error: ${error['message']}`);
+    expect(result.stderr).toContain(`error: ${error.message}`);
   });
 });
 

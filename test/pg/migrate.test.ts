@@ -42,6 +42,24 @@ test('processes that migrate one store at the same time do it once', async () =>
   expect(applied.filter((count) => count > 0)).toHaveLength(1);
 });
 
+test('a migration waits for the one that is under way, and then finds nothing to do', async () => {
+  await using databases = await testDatabases({ store: 'empty' });
+  const { store } = databases;
+  const other = await databases.connect('store');
+  await migrate(store);
+  await store.query('BEGIN');
+  await store.query('SELECT pg_advisory_xact_lock(8099837163303462753)');
+  let done = false;
+  const waiting = migrate(other).then((result) => {
+    done = true;
+    return result;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(done).toBe(false);
+  await store.query('COMMIT');
+  expect(await waiting).toMatchObject({ applied: [] });
+});
+
 test('stores of one server that are migrated at the same time do not hinder each other', async () => {
   await using first = await testDatabases({ store: 'empty' });
   await using second = await testDatabases({ store: 'empty' });

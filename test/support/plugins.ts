@@ -1,5 +1,5 @@
 /** The output plugins that this run can test. */
-import type { Plugin } from '../../core/slot/peek.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 import { type Need, wal2json } from './needs.ts';
 
 /** Both ways in; tests that speak of the stream run once for each. */

@@ -3,8 +3,8 @@
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { type PollResult, poll } from '../../core/poll.ts';
 import { init } from '../../core/setup/init.ts';
-import type { Plugin } from '../../core/slot/peek.ts';
 import { type TrackResult, track } from '../../core/track.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 import { type TestDatabases, type TestDatabasesOptions, testDatabases } from './test-databases.ts';
 
 export interface TrackedNode extends TestDatabases {

@@ -155,6 +155,7 @@ describe('columns that an update lacks', () => {
     expect(partial.partial).toEqual({
       columns: ['id', 'a', 'b', 'c'],
       fragments: ['1', undefined, '"B"', undefined],
+      holesAreCertain: false,
     });
   });
 

@@ -1,0 +1,71 @@
+/**
+ * Whole transactions on their way into one store transaction. Rows are encoded at once, so that what waits is bytes;
+ * only a batch with holes (unchanged TOASTed columns) keeps its changes as they are until the holes are filled.
+ */
+import { ChangeRows } from '../store/change-rows.ts';
+import type { Horizon } from '../store/claim.ts';
+import type { CommitStamp } from '../store/commit-stamp.ts';
+import type { CommittedPart } from '../store/write-batch.ts';
+import type { TransactionPart } from '../types/stored.ts';
+import type { PlacedChange } from '../versions/fill-partial.ts';
+
+const FULL_CHANGES = 20_000;
+const FULL_BYTES = 8 * 1024 * 1024;
+
+/** A change with the commit it became visible by. */
+export interface StampedChange extends PlacedChange {
+  readonly stamp: CommitStamp;
+}
+
+export class Batch {
+  readonly rows = new ChangeRows();
+  /** In the order of the log; empty unless one of them has holes. */
+  readonly unfilled: StampedChange[] = [];
+  /** Of every transaction of the batch. */
+  readonly stamps: CommitStamp[] = [];
+  /** Those transactions that did more than change rows. */
+  readonly special: CommittedPart[] = [];
+  /** Row changes and truncates. */
+  changes = 0;
+  /** The last commit seen, whether or not it touched a tracked table: the horizon that this batch reaches. */
+  last: Horizon | null = null;
+  #unfilledBytes = 0;
+
+  get isFull(): boolean {
+    return this.changes >= FULL_CHANGES || this.rows.bytes + this.#unfilledBytes >= FULL_BYTES;
+  }
+
+  /** Whether a part with holes can join: not once rows are encoded, since they may hold what fills them. */
+  accepts(part: TransactionPart): boolean {
+    return this.rows.count === 0 || !hasHoles(part);
+  }
+
+  add(stamp: CommitStamp, part: TransactionPart): void {
+    this.stamps.push(stamp);
+    this.addChanges(stamp, part);
+    if (part.truncates.length > 0 || part.context !== null || part.keyMismatches.size > 0) {
+      this.special.push({ stamp, part: { ...part, changes: [] } });
+    }
+  }
+
+  /** Only the row changes and truncates' count: for parts of a huge transaction. */
+  addChanges(stamp: CommitStamp, part: TransactionPart): void {
+    this.changes += part.changes.length + part.truncates.length;
+    if (this.unfilled.length > 0 || hasHoles(part)) {
+      for (const change of part.changes) this.unfilled.push({ lsn: stamp.lsn, stamp, change });
+      this.#unfilledBytes += part.bytes;
+    } else {
+      for (const change of part.changes) this.rows.add(stamp, change);
+    }
+  }
+
+  /** Encodes what waited for its holes to be filled. */
+  encodeFilled(): void {
+    for (const { stamp, change } of this.unfilled) this.rows.add(stamp, change);
+    this.unfilled.length = 0;
+  }
+}
+
+function hasHoles(part: TransactionPart): boolean {
+  return part.changes.some((change) => change.partial !== null);
+}
