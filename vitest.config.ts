@@ -2,7 +2,7 @@
 import { defineConfig } from 'vitest/config';
 import { MissingReporter } from './test/support/missing-reporter.ts';
 
-const TIMEOUTS_MS = { unit: 10_000, infra: 120_000, pg: 60_000, parity: 120_000, crash: 300_000 };
+const TIMEOUTS_MS = { unit: 60_000, infra: 120_000, pg: 60_000, parity: 120_000, crash: 300_000 };
 
 function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
   return {

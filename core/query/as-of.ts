@@ -43,11 +43,12 @@ export async function asOf(store: Queryable, request: AsOfRequest): Promise<AsOf
       reason: AsOfReason | null;
       final: string;
       answer: string;
-    }>(
-      `SELECT a.status, a.reason, a.final::text, a.answer::text
-         FROM pgtimewarp.asof_answer($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7) AS a`,
-      [request.node, request.table.schema, request.table.name, request.pk, ts, lsn, requested],
-    );
+    }>({
+      name: 'pgtimewarp_asof', // prepared once per session: parsing and planning cost as much as the answer
+      text: `SELECT a.status, a.reason, a.final::text, a.answer::text
+               FROM pgtimewarp.asof_answer($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7) AS a`,
+      values: [request.node, request.table.schema, request.table.name, request.pk, ts, lsn, requested],
+    });
     const row = result.rows[0]!;
     return { status: row.status, reason: row.reason, final: row.final === 'true', answerText: row.answer };
   } catch (error) {

@@ -1,0 +1,204 @@
+/**
+ * From the slot into the store, beside the least that such a thing can cost: draining the slot to nowhere, and copying
+ * the rows that result into an empty table like `row_changes`. Each repetition has a slot of its own behind the same
+ * changes, and takes the three in turn.
+ */
+import { init } from '../core/setup/init.ts';
+import { track } from '../core/track.ts';
+import { PLUGIN_OPTIONS, type Plugin } from '../core/types/plugin.ts';
+import {
+  type Benchmark,
+  type BenchServer,
+  benchServer,
+  type Figure,
+  figure,
+  pollInChild,
+  type Size,
+  timeMs,
+} from './harness.ts';
+
+interface Load {
+  readonly name: string;
+  readonly tables: readonly string[];
+  prepare(server: BenchServer, size: Size): Promise<unknown>;
+  change(server: BenchServer, size: Size): Promise<unknown>;
+  /** Only TPC-B has a target. */
+  readonly target?: string;
+}
+
+const PGBENCH_TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'];
+
+const LOADS: readonly Load[] = [
+  {
+    name: 'TPC-B',
+    tables: PGBENCH_TABLES,
+    prepare: (server, size) => server.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10'),
+    change: (server, size) =>
+      server.pgbench('-n', '-c', '4', '-j', '2', '-t', size === 'quick' ? '500' : '25000'),
+    target: '≤ 1',
+  },
+  {
+    name: 'one transaction',
+    tables: ['one'],
+    prepare: (server) => server.psql(server.sourceUrl, 'CREATE TABLE one (id bigint PRIMARY KEY, v text)'),
+    change: (server, size) =>
+      server.psql(
+        server.sourceUrl,
+        `INSERT INTO one SELECT i, 'value ' || i FROM generate_series(1, ${many(size)}) i`,
+      ),
+  },
+  {
+    name: '50 columns',
+    tables: ['wide'],
+    prepare: (server) =>
+      server.psql(
+        server.sourceUrl,
+        `CREATE TABLE wide (id int PRIMARY KEY, ${columns(50, (i) => `c${i} int`)})`,
+      ),
+    change: (server, size) =>
+      server.psql(
+        server.sourceUrl,
+        `INSERT INTO wide SELECT i, ${columns(50, (i) => `i * ${i}`)} FROM generate_series(1, ${many(size) / 20}) i`,
+      ),
+  },
+  {
+    name: '10 kB rows',
+    tables: ['fat'],
+    prepare: (server) => server.psql(server.sourceUrl, 'CREATE TABLE fat (id int PRIMARY KEY, v text)'),
+    change: (server, size) =>
+      server.psql(
+        server.sourceUrl,
+        `INSERT INTO fat SELECT i, repeat(md5(i::text), 320) FROM generate_series(1, ${many(size) / 100}) i`,
+      ),
+  },
+  {
+    name: '1 % tracked',
+    tables: ['pgbench_branches'],
+    prepare: (server, size) => server.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10'),
+    change: async (server, size) => {
+      const transactions = size === 'quick' ? 500 : 25_000;
+      await server.pgbench('-n', '-c', '4', '-j', '2', '-N', '-t', String(transactions));
+      await server.pgbench('-n', '-c', '4', '-j', '2', '-t', String(transactions / 100));
+    },
+  },
+];
+
+export const ingest: Benchmark = {
+  name: 'ingest',
+  title: 'From the slot into the store, against drain + COPY',
+  run: async (size, log) => {
+    const figures: Figure[] = [];
+    for (const load of LOADS) {
+      const medians = new Map<Plugin, number>();
+      for (const plugin of ['wal2json', 'pgoutput'] as const) {
+        log(`${load.name}, ${plugin}`);
+        const measured = await measure(load, plugin, size);
+        medians.set(plugin, measured.pollMs);
+        figures.push(...measured.figures);
+      }
+      if (load.target !== undefined) {
+        const ratio = medians.get('pgoutput')! / medians.get('wal2json')!;
+        figures.push(figure(`${load.name}: pgoutput ÷ wal2json`, [ratio], '×', { target: '≤ 1' }));
+      }
+    }
+    return figures;
+  },
+};
+
+async function measure(
+  load: Load,
+  plugin: Plugin,
+  size: Size,
+): Promise<{ pollMs: number; figures: Figure[] }> {
+  await using server = await benchServer();
+  const repetitions = size === 'quick' ? 1 : load.target === undefined ? 3 : 5;
+  await load.prepare(server, size);
+  const nodes = Array.from({ length: repetitions }, (_, index) => `n${index}`);
+  for (const node of nodes) {
+    const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node };
+    await init({ ...urls, plugin, slotName: null, version: 'bench' });
+    for (const name of load.tables) {
+      await track({
+        ...urls,
+        table: { schema: 'public', name },
+        exclude: [],
+        baseline: false,
+        retention: null,
+      });
+    }
+  }
+  await load.change(server, size);
+  await server.psql(server.sourceUrl, 'CHECKPOINT');
+  const drains: number[] = [];
+  const polls: number[] = [];
+  const copies: number[] = [];
+  const rates: number[] = [];
+  const peaks: number[] = [];
+  await drain(server, nodes[0]!, plugin, load.tables); // warm
+  for (const node of nodes) {
+    drains.push(await drain(server, node, plugin, load.tables));
+    const run = await pollInChild({ sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node });
+    polls.push(run.ms);
+    rates.push(run.changes / (run.ms / 1000));
+    peaks.push(run.peakBytes / 1024 / 1024);
+    copies.push(await copyBack(server, node));
+  }
+  const ratios = polls.map((ms, index) => ms / (drains[index]! + copies[index]!));
+  const title = `${load.name}, ${plugin}`;
+  return {
+    pollMs: polls.sort((a, b) => a - b)[Math.floor(polls.length / 2)]!,
+    figures: [
+      figure(
+        `${title}: poll ÷ (drain + copy)`,
+        ratios,
+        '×',
+        load.target === undefined ? {} : { target: load.target },
+      ),
+      figure(`${title}: poll`, polls, 'ms', { digits: 0 }),
+      figure(`${title}: drain`, drains, 'ms', { digits: 0 }),
+      figure(`${title}: copy`, copies, 'ms', { digits: 0 }),
+      figure(`${title}: changes per second`, rates, '1/s', { digits: 0 }),
+      figure(`${title}: peak memory of the poller`, peaks, 'MB', { target: '≤ 200', digits: 0 }),
+    ],
+  };
+}
+
+async function drain(
+  server: BenchServer,
+  node: string,
+  plugin: Plugin,
+  tables: readonly string[],
+): Promise<number> {
+  const names =
+    plugin === 'wal2json'
+      ? ['add-tables', tables.map((table) => `public.${table}`).join(',')]
+      : ['publication_names', `pgtimewarp_${node}`];
+  const options = [...PLUGIN_OPTIONS[plugin], ...names].map((word) => `'${word}'`).join(', ');
+  const name = plugin === 'wal2json' ? 'pg_logical_slot_peek_changes' : 'pg_logical_slot_peek_binary_changes';
+  return timeMs(() =>
+    server.psql(
+      server.sourceUrl,
+      `\\copy (SELECT data FROM ${name}('pgtimewarp_${node}', NULL, NULL, ${options})) TO '/dev/null'`,
+    ),
+  );
+}
+
+/** The rows of the node go to a file in the order in which they are stored, and from there into an empty table. */
+async function copyBack(server: BenchServer, node: string): Promise<number> {
+  const file = `${server.server.folder}/rows.copy`;
+  await server.psql(
+    server.storeUrl,
+    `\\copy (SELECT * FROM pgtimewarp.row_changes WHERE relation_id IN (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE node_id = '${node}')) TO '${file}'`,
+  );
+  await server.psql(server.storeUrl, 'DROP TABLE IF EXISTS floor');
+  await server.psql(server.storeUrl, 'CREATE TABLE floor (LIKE pgtimewarp.row_changes INCLUDING ALL)');
+  return timeMs(() => server.psql(server.storeUrl, `\\copy floor FROM '${file}'`));
+}
+
+function many(size: Size): number {
+  return size === 'quick' ? 10_000 : 1_000_000;
+}
+
+function columns(count: number, of: (index: number) => string): string {
+  return Array.from({ length: count }, (_, index) => of(index + 1)).join(', ');
+}

@@ -1,0 +1,101 @@
+/**
+ * `npm run bench [-- NAME…] [--quick] [--full] [--json] [--save]`: runs benchmarks on servers of their own and prints what they
+ * measured beside what is aimed at. Exit code 1 only when a benchmark breaks, not when the machine is slow.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
+import { asof, diffPages } from './asof.ts';
+import { type Benchmark, type Figure, isMet, type Size } from './harness.ts';
+import { ingest } from './ingest.ts';
+import { keepingUp } from './keeping-up.ts';
+import { writePerformancePage } from './performance-page.ts';
+import { sourceCost } from './source-cost.ts';
+import { space } from './space.ts';
+
+const BENCHMARKS: readonly Benchmark[] = [ingest, keepingUp, sourceCost, asof, diffPages, space];
+const RESULTS = new URL('./results.json', import.meta.url).pathname;
+
+export interface Results {
+  readonly machine: string;
+  readonly versions: string;
+  readonly size: Size;
+  readonly date: string;
+  readonly benchmarks: { name: string; title: string; seconds: number; figures: Figure[] }[];
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
+  },
+});
+const size: Size = values.quick ? 'quick' : values.full ? 'full' : 'usual';
+const chosen = BENCHMARKS.filter((bench) => positionals.length === 0 || positionals.includes(bench.name));
+const unknown = positionals.filter((name) => !BENCHMARKS.some((bench) => bench.name === name));
+if (unknown.length > 0) {
+  console.error(
+    `error: no benchmark ${unknown.join(', ')}\nremedy: ${BENCHMARKS.map((bench) => bench.name).join(', ')}`,
+  );
+  process.exit(2);
+}
+
+const results: Results = {
+  machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`,
+  versions: `Node ${process.versions.node}, PostgreSQL ${(await findLocalBinaries())[0]?.version ?? 'from npm'}`,
+  size,
+  date: new Date().toISOString().slice(0, 10),
+  benchmarks: [],
+};
+if (!values.json) console.log(`${results.machine}\n${results.versions}\n`);
+for (const bench of chosen) {
+  const start = performance.now();
+  const figures = await bench.run(size, (line) => console.error(`${bench.name}: ${line}`));
+  const seconds = Math.round((performance.now() - start) / 1000);
+  results.benchmarks.push({ name: bench.name, title: bench.title, seconds, figures });
+  if (!values.json) print(bench, figures, seconds);
+}
+if (values.json) console.log(JSON.stringify(results, null, 2));
+if (values.save) {
+  const before = readResults();
+  const kept = (before?.benchmarks ?? []).filter((old) => !chosen.some((bench) => bench.name === old.name));
+  const order = BENCHMARKS.map((bench) => bench.name);
+  const benchmarks = [...kept, ...results.benchmarks].sort(
+    (a, b) => order.indexOf(a.name) - order.indexOf(b.name),
+  );
+  const saved = { ...results, benchmarks };
+  writeFileSync(RESULTS, `${JSON.stringify(saved, null, 2)}\n`);
+  writePerformancePage(saved);
+}
+
+function print(bench: Benchmark, figures: readonly Figure[], seconds: number): void {
+  const table = new Table({
+    head: [bench.title, 'median', 'spread', '', 'target', ''],
+    style: { head: [], border: [] },
+  });
+  for (const entry of figures) {
+    const met = isMet(entry);
+    table.push([
+      entry.what,
+      String(entry.value),
+      entry.spread?.join(' – ') ?? '',
+      entry.unit,
+      entry.target ?? '',
+      met === null ? '' : met ? 'met' : 'MISSED',
+    ]);
+  }
+  console.log(`${table.toString()}\n${seconds} s\n`);
+}
+
+function readResults(): Results | null {
+  try {
+    return JSON.parse(readFileSync(RESULTS, 'utf8')) as Results;
+  } catch {
+    return null;
+  }
+}

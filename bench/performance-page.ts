@@ -1,0 +1,38 @@
+/** Writes the tables of docs/performance.md from the results: no number in it is typed by hand. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { isMet } from './harness.ts';
+import type { Results } from './main.ts';
+
+const PAGE = new URL('../docs/performance.md', import.meta.url).pathname;
+const BEGIN = '<!-- measured: begin -->';
+const END = '<!-- measured: end -->';
+
+/** Replaces what stands between the marks. */
+export function writePerformancePage(results: Results): void {
+  const page = readFileSync(PAGE, 'utf8');
+  const [before = '', rest = ''] = page.split(BEGIN);
+  const after = rest.split(END)[1] ?? '\n';
+  writeFileSync(PAGE, `${before}${BEGIN}\n\n${measuredText(results)}\n${END}${after}`);
+}
+
+function measuredText(results: Results): string {
+  const lines = [`Measured on ${results.date}: ${results.machine}; ${results.versions}.`, ''];
+  for (const bench of results.benchmarks) {
+    lines.push(
+      `### ${bench.title} (\`npm run bench -- ${bench.name}\`)`,
+      '',
+      '| | median | spread | target |',
+      '|---|---|---|---|',
+    );
+    for (const entry of bench.figures) {
+      const met = isMet(entry);
+      const target =
+        entry.target === undefined ? '' : `${entry.target} ${met === true ? 'met' : '**missed**'}`;
+      lines.push(
+        `| ${entry.what} | ${entry.value} ${entry.unit} | ${entry.spread?.join(' – ') ?? ''} | ${target} |`,
+      );
+    }
+    lines.push('');
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,204 @@
+/**
+ * What recording history costs the source: TPC-B throughput with nothing, with a slot that is read once a second, with
+ * a versioning trigger and with a JSON audit trigger, in turns. The source's server is pinned to one core, everything
+ * else to another: what is measured is the server's own work.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { poll } from '../core/poll.ts';
+import { init } from '../core/setup/init.ts';
+import { track } from '../core/track.ts';
+import { type Benchmark, type BenchServer, benchServer, type Figure, figure, type Size } from './harness.ts';
+
+const run = promisify(execFile);
+const SOURCE_CORE = '0';
+const OTHER_CORE = '1';
+const TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'];
+
+/** The usual ways to keep history in the database itself, written for this comparison. */
+const VERSIONING_TRIGGER = `
+  CREATE FUNCTION keep_version() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    EXECUTE format('UPDATE %I SET valid_to = clock_timestamp() WHERE valid_to IS NULL AND id = $1', TG_TABLE_NAME || '_versions')
+      USING (to_jsonb(OLD) ->> TG_ARGV[0])::int;
+    EXECUTE format('INSERT INTO %I (id, valid_from, row_now) VALUES ($1, clock_timestamp(), $2)', TG_TABLE_NAME || '_versions')
+      USING (to_jsonb(NEW) ->> TG_ARGV[0])::int, to_jsonb(NEW);
+    RETURN NULL;
+  END $$;`;
+const AUDIT_TRIGGER = `
+  CREATE TABLE audit_log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_name text, operation text,
+                          changed_at timestamptz DEFAULT clock_timestamp(), who text DEFAULT current_user,
+                          row_before jsonb, row_after jsonb);
+  CREATE FUNCTION write_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO audit_log (table_name, operation, row_before, row_after)
+    VALUES (TG_TABLE_NAME, TG_OP, to_jsonb(OLD), to_jsonb(NEW));
+    RETURN NULL;
+  END $$;`;
+
+interface Variant {
+  readonly name: string;
+  readonly target?: string;
+  prepare(server: BenchServer, store: BenchServer): Promise<void>;
+  /** Runs beside the load until told to stop. */
+  beside?(server: BenchServer, store: BenchServer, stop: AbortSignal): Promise<void>;
+}
+
+const KEYS: Readonly<Record<string, string>> = {
+  pgbench_accounts: 'aid',
+  pgbench_tellers: 'tid',
+  pgbench_branches: 'bid',
+};
+
+const VARIANTS: readonly Variant[] = [
+  { name: 'nothing', prepare: async () => {} },
+  tracked('wal2json'),
+  tracked('pgoutput'),
+  {
+    name: 'versioning trigger',
+    prepare: async (server) => {
+      await server.psql(server.sourceUrl, VERSIONING_TRIGGER);
+      for (const table of TABLES) {
+        await server.psql(
+          server.sourceUrl,
+          `CREATE TABLE ${table}_versions (id int, valid_from timestamptz, valid_to timestamptz, row_now jsonb);
+           CREATE INDEX ON ${table}_versions (id) WHERE valid_to IS NULL;
+           CREATE TRIGGER keep AFTER UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION keep_version('${KEYS[table]}')`,
+        );
+      }
+    },
+  },
+  {
+    name: 'JSON audit trigger',
+    prepare: async (server) => {
+      await server.psql(server.sourceUrl, AUDIT_TRIGGER);
+      for (const table of TABLES) {
+        await server.psql(
+          server.sourceUrl,
+          `CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION write_audit()`,
+        );
+      }
+    },
+  },
+];
+
+export const sourceCost: Benchmark = {
+  name: 'source-cost',
+  title: 'TPC-B throughput of the source, its server on one core, everything else on the other',
+  run: async (size, log) => {
+    const rounds = size === 'quick' ? 1 : size === 'usual' ? 3 : 6;
+    const tps = new Map<string, number[]>(VARIANTS.map((variant) => [variant.name, []]));
+    let auditBytes = 0;
+    for (let round = 0; round < rounds; round++) {
+      for (const variant of VARIANTS) {
+        log(`round ${round + 1} of ${rounds}: ${variant.name}`);
+        const measured = await measure(variant, size);
+        tps.get(variant.name)!.push(measured.tps);
+        auditBytes = Math.max(auditBytes, measured.auditBytes);
+      }
+    }
+    const nothing = tps.get('nothing')!;
+    return VARIANTS.flatMap((variant): Figure[] => {
+      const values = tps.get(variant.name)!;
+      const shares = values.map((value, index) => value / nothing[index]!);
+      const target = variant.target === undefined ? {} : { target: variant.target };
+      return [
+        figure(`${variant.name}: transactions per second`, values, '1/s', { digits: 0 }),
+        ...(variant.name === 'nothing' ? [] : [figure(`${variant.name} ÷ nothing`, shares, '×', target)]),
+        ...(variant.name === 'JSON audit trigger'
+          ? [figure('JSON audit trigger: bytes per change', [auditBytes], 'B', { digits: 0 })]
+          : []),
+      ];
+    });
+  },
+};
+
+function tracked(plugin: 'wal2json' | 'pgoutput'): Variant {
+  const urls = (server: BenchServer, store: BenchServer) => ({
+    sourceUrl: server.sourceUrl,
+    storeUrl: store.storeUrl,
+    node: 'bench',
+  });
+  return {
+    name: `tracked through ${plugin}, a run a second`,
+    target: '≥ 0.93',
+    prepare: async (server, store) => {
+      await init({ ...urls(server, store), plugin, slotName: null, version: 'bench' });
+      for (const name of TABLES) {
+        await track({
+          ...urls(server, store),
+          table: { schema: 'public', name },
+          exclude: [],
+          baseline: false,
+          retention: null,
+        });
+      }
+    },
+    beside: async (server, store, stop) => {
+      while (!stop.aborted) {
+        await poll(urls(server, store));
+        await sleep(1_000, undefined, { signal: stop }).catch(() => {});
+      }
+    },
+  };
+}
+
+async function measure(variant: Variant, size: Size): Promise<{ tps: number; auditBytes: number }> {
+  await using source = await benchServer();
+  await using store = await benchServer();
+  await source.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10');
+  await variant.prepare(source, store);
+  await source.psql(source.sourceUrl, 'CHECKPOINT');
+  await pin(await postmasterPid(source), SOURCE_CORE);
+  await pin(await postmasterPid(store), OTHER_CORE);
+  await pin(String(process.pid), OTHER_CORE);
+  const stop = new AbortController();
+  const beside = variant.beside?.(source, store, stop.signal);
+  const seconds = size === 'quick' ? 2 : 15;
+  const output = await pinnedPgbench(source, ['-n', '-c', '4', '-T', String(seconds)]);
+  stop.abort();
+  await beside;
+  const tps = Number(/tps = ([\d.]+)/.exec(output)?.[1]);
+  const auditBytes =
+    variant.name === 'JSON audit trigger'
+      ? Number(
+          await source.psql(
+            source.sourceUrl,
+            `SELECT pg_total_relation_size('audit_log') / greatest(1, (SELECT count(*) FROM audit_log))`,
+          ),
+        )
+      : 0;
+  return { tps, auditBytes };
+}
+
+/** Children inherit the core: sessions of the server are children of the postmaster. */
+async function pin(pid: string, core: string): Promise<void> {
+  await run('taskset', ['-a', '-p', '-c', core, pid]);
+}
+
+async function postmasterPid(server: BenchServer): Promise<string> {
+  return (await readFile(join(server.server.dataDir, 'postmaster.pid'), 'utf8')).split('\n')[0]!;
+}
+
+function pinnedPgbench(server: BenchServer, options: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('taskset', [
+      '-c',
+      OTHER_CORE,
+      `${server.server.binDir}/pgbench`,
+      ...options,
+      server.sourceUrl,
+    ]);
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += String(chunk);
+    });
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve(output) : reject(new Error(`pgbench ended with ${code}`)),
+    );
+  });
+}
