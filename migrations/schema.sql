@@ -25,6 +25,20 @@ CREATE TYPE pgtimewarp.key_state AS (
 	to_xid bigint
 );
 
+CREATE FUNCTION pgtimewarp.hear_question(p_question text) RETURNS boolean
+    LANGUAGE plpgsql STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM set_config('pgtimewarp.question', p_question, true);
+  RETURN true;
+END $$;
+
+CREATE DOMAIN pgtimewarp.question AS text
+	CONSTRAINT question_check CHECK (pgtimewarp.hear_question(VALUE));
+
+COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. Making a value of it asks the question.';
+
 CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -599,10 +613,11 @@ CREATE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_ta
     AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
-    RAISE EXCEPTION 'the store has no node %', coalesce(p_node_id, 'NULL') USING ERRCODE = 'TW003';
+    RAISE EXCEPTION 'the store has no node %', coalesce(p_node_id, 'NULL')
+      USING ERRCODE = 'TW003', HINT = 'Run `pgtimewarp init --node NAME`, or see the names with `pgtimewarp status`.';
   END IF;
   RAISE EXCEPTION 'the table %.% is not tracked under node %', quote_ident(p_schema), quote_ident(p_table), p_node_id
-    USING ERRCODE = 'TW001';
+    USING ERRCODE = 'TW001', HINT = 'Start with `pgtimewarp track TABLE`, or name the right node.';
 END $$;
 
 CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS timestamp with time zone
@@ -690,6 +705,59 @@ BEGIN
   RETURN s;
 END $$;
 
+CREATE VIEW pgtimewarp.heard_question AS
+ SELECT ARRAY[(q.text)::pgtimewarp.question] AS question,
+    (q.text)::jsonb AS doc
+   FROM ( SELECT current_setting('pgtimewarp.question'::text, true) AS text
+         OFFSET 0) q
+  WHERE (q.text <> ''::text);
+
+CREATE VIEW pgtimewarp.asof_answers AS
+ SELECT q.question,
+    a.answer
+   FROM (pgtimewarp.heard_question q
+     CROSS JOIN LATERAL pgtimewarp.asof_answer((q.doc ->> 'node'::text), (q.doc ->> 'schema'::text), (q.doc ->> 'table'::text), (q.doc -> 'pk'::text), ((q.doc ->> 'ts'::text))::timestamp with time zone, ((q.doc ->> 'lsn'::text))::pg_lsn, (q.doc ->> 'requested'::text)) a(status, reason, final, answer));
+
+CREATE VIEW pgtimewarp.diff_answers AS
+ SELECT q.question,
+    d.place,
+    d.frame,
+    d.op,
+    d.valid_from_ts,
+    d.valid_from_lsn,
+    d.xid,
+    d.row_data,
+    d.changed,
+    d.context
+   FROM ((pgtimewarp.heard_question q
+     CROSS JOIN LATERAL ( SELECT (q.doc ->> 'node'::text) AS node,
+            (q.doc ->> 'schema'::text) AS schema,
+            (q.doc ->> 'table'::text) AS name,
+            (q.doc -> 'pk'::text) AS pk,
+            ((q.doc ->> 'from'::text))::timestamp with time zone AS from_ts,
+            ((q.doc ->> 'to'::text))::timestamp with time zone AS to_ts) p)
+     CROSS JOIN LATERAL ( SELECT 0 AS place,
+            row_to_json(f.*) AS frame,
+            NULL::text AS op,
+            NULL::timestamp with time zone AS valid_from_ts,
+            NULL::pg_lsn AS valid_from_lsn,
+            NULL::bigint AS xid,
+            NULL::json AS row_data,
+            NULL::json AS changed,
+            NULL::json AS context
+           FROM pgtimewarp.diff_frame(p.node, p.schema, p.name, p.pk, p.from_ts, NULL::pg_lsn, p.to_ts, NULL::pg_lsn) f(from_ts, to_ts, horizon_lsn, horizon_ts, unknown, final)
+        UNION ALL
+         SELECT c.ordinality,
+            NULL::json,
+            c.op,
+            c.ts,
+            c.lsn,
+            c.xid,
+            c.row_data,
+            c.changed,
+            c.context
+           FROM pgtimewarp.diff_changes(p.node, p.schema, p.name, p.pk, p.from_ts, NULL::pg_lsn, p.to_ts, NULL::pg_lsn, NULL::integer, NULL::pg_lsn, NULL::integer, NULL::integer) WITH ORDINALITY c(op, lsn, seq, ts, xid, row_data, changed, context, relation_id, ordinality)) d);
+
 CREATE TABLE pgtimewarp.health_events (
     id bigint NOT NULL,
     node_id text,
@@ -761,6 +829,40 @@ CREATE TABLE pgtimewarp.nodes (
 
 COMMENT ON TABLE pgtimewarp.nodes IS 'One row per observed source database.';
 
+CREATE TABLE pgtimewarp.wal_checkpoints (
+    node_id text NOT NULL,
+    slot_name text NOT NULL,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    applied_lsn pg_lsn NOT NULL,
+    applied_ts timestamp with time zone NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    lease_pid integer,
+    lease_backend_start timestamp with time zone,
+    lease_until timestamp with time zone,
+    last_run_at timestamp with time zone,
+    last_run_outcome text,
+    caught_up boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failure jsonb
+);
+
+CREATE VIEW pgtimewarp.node_status AS
+ SELECT n.node_id,
+    n.status,
+    n.status_reason,
+    c.applied_lsn AS horizon_lsn,
+    c.applied_ts AS horizon_ts,
+    c.caught_up,
+    c.last_run_at,
+    ( SELECT count(*) AS count
+           FROM pgtimewarp.tracked_relations t
+          WHERE ((t.node_id = n.node_id) AND (t.status <> 'untracked'::text))) AS tables,
+    ( SELECT count(*) AS count
+           FROM pgtimewarp.history_gaps g
+          WHERE ((g.node_id = n.node_id) AND (g.to_lsn IS NULL))) AS open_gaps
+   FROM (pgtimewarp.nodes n
+     LEFT JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = n.node_id)));
+
 CREATE TABLE pgtimewarp.relation_events (
     relation_id integer NOT NULL,
     lsn pg_lsn NOT NULL,
@@ -805,23 +907,6 @@ CREATE TABLE pgtimewarp.row_changes (
     json_nulls text[]
 )
 PARTITION BY LIST (relation_id);
-
-CREATE TABLE pgtimewarp.wal_checkpoints (
-    node_id text NOT NULL,
-    slot_name text NOT NULL,
-    lsn_space integer DEFAULT 1 NOT NULL,
-    applied_lsn pg_lsn NOT NULL,
-    applied_ts timestamp with time zone NOT NULL,
-    epoch bigint DEFAULT 0 NOT NULL,
-    lease_pid integer,
-    lease_backend_start timestamp with time zone,
-    lease_until timestamp with time zone,
-    last_run_at timestamp with time zone,
-    last_run_outcome text,
-    caught_up boolean DEFAULT false NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    failure jsonb
-);
 
 CREATE VIEW pgtimewarp.row_versions AS
  SELECT p.node_id,
@@ -875,6 +960,9 @@ CREATE TABLE pgtimewarp.schema_migrations (
     md5 text,
     run_at timestamp with time zone
 );
+
+CREATE VIEW pgtimewarp.sql_interface AS
+ SELECT 1 AS version;
 
 CREATE TABLE pgtimewarp.transaction_contexts (
     node_id text NOT NULL,
@@ -948,6 +1036,11 @@ ALTER TABLE ONLY pgtimewarp.wal_checkpoints
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_reader;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_writer;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.hear_question(p_question text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.hear_question(p_question text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.hear_question(p_question text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.hear_question(p_question text) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_reader;
@@ -1051,6 +1144,18 @@ GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_admin;
 
+GRANT SELECT ON TABLE pgtimewarp.heard_question TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.heard_question TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.heard_question TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_admin;
+
 GRANT SELECT ON TABLE pgtimewarp.health_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.health_events TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.health_events TO pgtimewarp_admin;
@@ -1071,6 +1176,14 @@ GRANT SELECT ON TABLE pgtimewarp.nodes TO pgtimewarp_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.nodes TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.nodes TO pgtimewarp_admin;
 
+GRANT SELECT ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_admin;
+
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
@@ -1085,10 +1198,6 @@ GRANT SELECT ON TABLE pgtimewarp.row_changes TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.row_changes TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.row_changes TO pgtimewarp_admin;
 
-GRANT SELECT ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_admin;
-
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_admin;
@@ -1096,6 +1205,10 @@ GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_admin;
 GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.sql_interface TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.sql_interface TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.sql_interface TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_writer;
