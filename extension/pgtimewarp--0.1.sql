@@ -296,7 +296,7 @@ BEGIN
           coalesce(hole.lower, 'the beginning'), coalesce(hole.upper, 'now'), hole.reason USING ERRCODE = '01T03';
       END LOOP;
       IF NOT (c.frame ->> 'final')::boolean THEN
-        RAISE WARNING 'the list is not final: the store is complete up to %', coalesce(c.frame ->> 'horizon_ts', 'no instant yet')
+        RAISE WARNING 'the list is not final: the store is complete up to %', coalesce(c.frame ->> 'horizon', 'no instant yet')
           USING ERRCODE = '01T01', HINT = 'Ask again after the next run, or up to pgtimewarp_horizon().';
       END IF;
       CONTINUE;

@@ -18,47 +18,68 @@ BEGIN
     USING ERRCODE = 'TW001', HINT = 'Start with `pgtimewarp track TABLE`, or name the right node.';
 END $$;
 
-CREATE FUNCTION pgtimewarp.hear_question(p_question text) RETURNS boolean
-LANGUAGE plpgsql VOLATILE STRICT
-SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  PERFORM set_config('pgtimewarp.question', p_question, true);
-  RETURN true;
-END $$;
-
-CREATE DOMAIN pgtimewarp.question AS text CHECK (pgtimewarp.hear_question(VALUE));
+-- Nothing is ever stored as this type: only literals of conditions become it.
+CREATE DOMAIN pgtimewarp.question AS text
+  CHECK (pg_catalog.set_config('pgtimewarp.question', VALUE, true) IS NOT NULL);
 COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. Making a value of it asks the question.';
 
--- The question heard last in this transaction: {node, schema, table, pk, …}. No row when there was none.
-CREATE VIEW pgtimewarp.heard_question AS
-  SELECT ARRAY[q.text]::pgtimewarp.question[] AS question, q.text::jsonb AS doc
-    FROM (SELECT current_setting('pgtimewarp.question', true) AS text OFFSET 0) q
-   WHERE q.text <> '';
+-- The answer to the question laid down last, {node, schema, table, pk, ts | lsn, requested}; nothing when there is none.
+CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE (question pgtimewarp.question[], answer json)
+LANGUAGE plpgsql STABLE ROWS 1
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+BEGIN
+  IF asked IS NOT NULL THEN
+    RETURN QUERY
+      SELECT ARRAY[asked]::pgtimewarp.question[], a.answer
+        FROM pgtimewarp.asof_answer(
+               q ->> 'node', q ->> 'schema', q ->> 'table', q -> 'pk', (q ->> 'ts')::timestamptz, (q ->> 'lsn')::pg_lsn,
+               q ->> 'requested') a;
+  END IF;
+END $$;
 
--- {…, ts | lsn, requested}. One row: the answer as the other ways of asking give it.
+-- As above, {node, schema, table, pk, from, to}. The row at place 0 has the frame and no change, the others have one
+-- change each, in order.
+CREATE FUNCTION pgtimewarp.answer_diff()
+RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, op text, valid_from_ts timestamptz,
+               valid_from_lsn pg_lsn, xid bigint, row_data json, changed json, context json)
+LANGUAGE plpgsql STABLE ROWS 20
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+  node text := q ->> 'node';
+  schema_name text := q ->> 'schema';
+  table_name text := q ->> 'table';
+  pk jsonb := q -> 'pk';
+  from_ts timestamptz := q ->> 'from';
+  to_ts timestamptz := q ->> 'to';
+BEGIN
+  IF asked IS NULL THEN
+    RETURN;
+  END IF;
+  question := ARRAY[asked];
+  RETURN QUERY
+    SELECT question, 0::bigint,
+           json_build_object('unknown', f.unknown, 'final', f.final,
+                             'horizon', pgtimewarp.json_instant(f.horizon_ts)::json),
+           NULL::text, NULL::timestamptz, NULL::pg_lsn, NULL::bigint, NULL::json, NULL::json, NULL::json
+      FROM pgtimewarp.diff_frame(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL) f
+     UNION ALL
+    SELECT question, c.ordinality, NULL, c.op, c.ts, c.lsn, c.xid, c.row_data, c.changed, c.context
+      FROM pgtimewarp.diff_changes(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL, NULL, NULL, NULL, NULL)
+           WITH ORDINALITY c;
+END $$;
+
 CREATE VIEW pgtimewarp.asof_answers AS
-  SELECT q.question, a.answer
-    FROM pgtimewarp.heard_question q
-   CROSS JOIN LATERAL pgtimewarp.asof_answer(
-           q.doc ->> 'node', q.doc ->> 'schema', q.doc ->> 'table', q.doc -> 'pk',
-           (q.doc ->> 'ts')::timestamptz, (q.doc ->> 'lsn')::pg_lsn, q.doc ->> 'requested') a;
+  SELECT a.question, a.answer FROM pgtimewarp.answer_asof() a;
 
--- {…, from, to}. The row at place 0 has the frame and no change, the others have one change each, in order.
 CREATE VIEW pgtimewarp.diff_answers AS
-  SELECT q.question, d.place, d.frame, d.op, d.valid_from_ts, d.valid_from_lsn, d.xid, d.row_data, d.changed, d.context
-    FROM pgtimewarp.heard_question q
-   CROSS JOIN LATERAL (
-         SELECT q.doc ->> 'node' AS node, q.doc ->> 'schema' AS schema, q.doc ->> 'table' AS name, q.doc -> 'pk' AS pk,
-                (q.doc ->> 'from')::timestamptz AS from_ts, (q.doc ->> 'to')::timestamptz AS to_ts) p
-   CROSS JOIN LATERAL (
-         SELECT 0 AS place, row_to_json(f) AS frame, NULL::text AS op, NULL::timestamptz AS valid_from_ts,
-                NULL::pg_lsn AS valid_from_lsn, NULL::bigint AS xid, NULL::json AS row_data, NULL::json AS changed,
-                NULL::json AS context
-           FROM pgtimewarp.diff_frame(p.node, p.schema, p.name, p.pk, p.from_ts, NULL, p.to_ts, NULL) f
-         UNION ALL
-         SELECT c.ordinality, NULL, c.op, c.ts, c.lsn, c.xid, c.row_data, c.changed, c.context
-           FROM pgtimewarp.diff_changes(p.node, p.schema, p.name, p.pk, p.from_ts, NULL, p.to_ts, NULL,
-                  NULL, NULL, NULL, NULL) WITH ORDINALITY c) d;
+  SELECT d.question, d.place, d.frame, d.op, d.valid_from_ts, d.valid_from_lsn, d.xid, d.row_data, d.changed, d.context
+    FROM pgtimewarp.answer_diff() d;
 
 CREATE VIEW pgtimewarp.node_status AS
   SELECT n.node_id, n.status, n.status_reason, c.applied_lsn AS horizon_lsn, c.applied_ts AS horizon_ts, c.caught_up,
@@ -72,8 +93,8 @@ CREATE VIEW pgtimewarp.node_status AS
 -- Raised when one of the views above changes in a way that functions on a source notice.
 CREATE VIEW pgtimewarp.sql_interface AS SELECT 1 AS version;
 
-GRANT SELECT ON pgtimewarp.heard_question, pgtimewarp.asof_answers, pgtimewarp.diff_answers, pgtimewarp.node_status,
-                pgtimewarp.sql_interface
+GRANT SELECT ON pgtimewarp.asof_answers, pgtimewarp.diff_answers, pgtimewarp.node_status, pgtimewarp.sql_interface
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
-REVOKE ALL ON FUNCTION pgtimewarp.hear_question(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.hear_question(text) TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.answer_asof(), pgtimewarp.answer_diff() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.answer_asof(), pgtimewarp.answer_diff()
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
