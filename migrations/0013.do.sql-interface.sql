@@ -18,6 +18,44 @@ BEGIN
     USING ERRCODE = 'TW001', HINT = 'Start with `pgtimewarp track TABLE`, or name the right node.';
 END $$;
 
+-- An escape that a JSON text does not hold, to stand for \u0000 while JSON functions are at work, which refuse that.
+-- \u0000 itself where that does not occur.
+CREATE FUNCTION pgtimewarp.json_stand_in(p_json text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF position('\u0000' IN p_json) > 0 THEN
+    FOR code IN 1 .. 31 LOOP
+      IF position('\u00' || lpad(to_hex(code), 2, '0') IN lower(p_json)) = 0 THEN
+        RETURN '\u00' || lpad(to_hex(code), 2, '0');
+      END IF;
+    END LOOP;
+  END IF;
+  RETURN '\u0000';
+END $$;
+
+-- As before, and for rows that hold \u0000.
+CREATE OR REPLACE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[])
+RETURNS json
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  stand_in text := pgtimewarp.json_stand_in(concat(p_old, p_new));
+  members text;
+BEGIN
+  SELECT string_agg(
+           to_json(coalesce(n.key, o.key)) || ':{'
+           || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
+           ',' ORDER BY n.ordinality, o.ordinality)
+    INTO members
+    FROM json_each(replace(p_old::text, '\u0000', stand_in)::json) WITH ORDINALITY o
+    FULL JOIN json_each(replace(p_new::text, '\u0000', stand_in)::json) WITH ORDINALITY n ON n.key = o.key
+   WHERE o.value::text IS DISTINCT FROM n.value::text
+         -- JSON null and SQL NULL have one text
+      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false);
+  RETURN replace('{' || coalesce(members, '') || '}', stand_in, '\u0000');
+END $$;
+
 -- Nothing is ever stored as this type: only literals of conditions become it.
 CREATE DOMAIN pgtimewarp.question AS text
   CHECK (pg_catalog.set_config('pgtimewarp.question', VALUE, true) IS NOT NULL);
@@ -95,6 +133,6 @@ CREATE VIEW pgtimewarp.sql_interface AS SELECT 1 AS version;
 
 GRANT SELECT ON pgtimewarp.asof_answers, pgtimewarp.diff_answers, pgtimewarp.node_status, pgtimewarp.sql_interface
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
-REVOKE ALL ON FUNCTION pgtimewarp.answer_asof(), pgtimewarp.answer_diff() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.answer_asof(), pgtimewarp.answer_diff()
+REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(text), pgtimewarp.answer_asof(), pgtimewarp.answer_diff() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.json_stand_in(text), pgtimewarp.answer_asof(), pgtimewarp.answer_diff()
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
