@@ -25,19 +25,58 @@ CREATE TYPE pgtimewarp.key_state AS (
 	to_xid bigint
 );
 
-CREATE FUNCTION pgtimewarp.hear_question(p_question text) RETURNS boolean
-    LANGUAGE plpgsql STRICT
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-  PERFORM set_config('pgtimewarp.question', p_question, true);
-  RETURN true;
-END $$;
-
 CREATE DOMAIN pgtimewarp.question AS text
-	CONSTRAINT question_check CHECK (pgtimewarp.hear_question(VALUE));
+	CONSTRAINT question_check CHECK ((set_config('pgtimewarp.question'::text, VALUE, true) IS NOT NULL));
 
 COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. Making a value of it asks the question.';
+
+CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+BEGIN
+  IF asked IS NOT NULL THEN
+    RETURN QUERY
+      SELECT ARRAY[asked]::pgtimewarp.question[], a.answer
+        FROM pgtimewarp.asof_answer(
+               q ->> 'node', q ->> 'schema', q ->> 'table', q -> 'pk', (q ->> 'ts')::timestamptz, (q ->> 'lsn')::pg_lsn,
+               q ->> 'requested') a;
+  END IF;
+END $$;
+
+CREATE FUNCTION pgtimewarp.answer_diff() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, op text, valid_from_ts timestamp with time zone, valid_from_lsn pg_lsn, xid bigint, row_data json, changed json, context json)
+    LANGUAGE plpgsql STABLE ROWS 20
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+  node text := q ->> 'node';
+  schema_name text := q ->> 'schema';
+  table_name text := q ->> 'table';
+  pk jsonb := q -> 'pk';
+  from_ts timestamptz := q ->> 'from';
+  to_ts timestamptz := q ->> 'to';
+BEGIN
+  IF asked IS NULL THEN
+    RETURN;
+  END IF;
+  question := ARRAY[asked];
+  RETURN QUERY
+    SELECT question, 0::bigint,
+           json_build_object('unknown', f.unknown, 'final', f.final,
+                             'horizon', pgtimewarp.json_instant(f.horizon_ts)::json),
+           NULL::text, NULL::timestamptz, NULL::pg_lsn, NULL::bigint, NULL::json, NULL::json, NULL::json
+      FROM pgtimewarp.diff_frame(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL) f
+     UNION ALL
+    SELECT question, c.ordinality, NULL, c.op, c.ts, c.lsn, c.xid, c.row_data, c.changed, c.context
+      FROM pgtimewarp.diff_changes(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL, NULL, NULL, NULL, NULL)
+           WITH ORDINALITY c;
+END $$;
 
 CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
     LANGUAGE plpgsql STABLE ROWS 1
@@ -245,18 +284,25 @@ BEGIN
 END $$;
 
 CREATE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) RETURNS json
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT ('{' || coalesce(string_agg(
+DECLARE
+  stand_in text := pgtimewarp.json_stand_in(concat(p_old, p_new));
+  members text;
+BEGIN
+  SELECT string_agg(
            to_json(coalesce(n.key, o.key)) || ':{'
            || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
-           ',' ORDER BY n.ordinality, o.ordinality), '') || '}')::json
-    FROM json_each(p_old) WITH ORDINALITY o FULL JOIN json_each(p_new) WITH ORDINALITY n ON n.key = o.key
+           ',' ORDER BY n.ordinality, o.ordinality)
+    INTO members
+    FROM json_each(replace(p_old::text, '\u0000', stand_in)::json) WITH ORDINALITY o
+    FULL JOIN json_each(replace(p_new::text, '\u0000', stand_in)::json) WITH ORDINALITY n ON n.key = o.key
    WHERE o.value::text IS DISTINCT FROM n.value::text
          -- JSON null and SQL NULL have one text
-      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false)
-$$;
+      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false);
+  RETURN replace('{' || coalesce(members, '') || '}', stand_in, '\u0000');
+END $$;
 
 CREATE FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -595,6 +641,21 @@ BEGIN
   RETURN '{' || members || '}';
 END $$;
 
+CREATE FUNCTION pgtimewarp.json_stand_in(p_json text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF position('\u0000' IN p_json) > 0 THEN
+    FOR code IN 1 .. 31 LOOP
+      IF position('\u00' || lpad(to_hex(code), 2, '0') IN lower(p_json)) = 0 THEN
+        RETURN '\u00' || lpad(to_hex(code), 2, '0');
+      END IF;
+    END LOOP;
+  END IF;
+  RETURN '\u0000';
+END $$;
+
 CREATE FUNCTION pgtimewarp.lower_by_letter(p_value text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -705,21 +766,13 @@ BEGIN
   RETURN s;
 END $$;
 
-CREATE VIEW pgtimewarp.heard_question AS
- SELECT ARRAY[(q.text)::pgtimewarp.question] AS question,
-    (q.text)::jsonb AS doc
-   FROM ( SELECT current_setting('pgtimewarp.question'::text, true) AS text
-         OFFSET 0) q
-  WHERE (q.text <> ''::text);
-
 CREATE VIEW pgtimewarp.asof_answers AS
- SELECT q.question,
+ SELECT a.question,
     a.answer
-   FROM (pgtimewarp.heard_question q
-     CROSS JOIN LATERAL pgtimewarp.asof_answer((q.doc ->> 'node'::text), (q.doc ->> 'schema'::text), (q.doc ->> 'table'::text), (q.doc -> 'pk'::text), ((q.doc ->> 'ts'::text))::timestamp with time zone, ((q.doc ->> 'lsn'::text))::pg_lsn, (q.doc ->> 'requested'::text)) a(status, reason, final, answer));
+   FROM pgtimewarp.answer_asof() a(question, answer);
 
 CREATE VIEW pgtimewarp.diff_answers AS
- SELECT q.question,
+ SELECT d.question,
     d.place,
     d.frame,
     d.op,
@@ -729,34 +782,7 @@ CREATE VIEW pgtimewarp.diff_answers AS
     d.row_data,
     d.changed,
     d.context
-   FROM ((pgtimewarp.heard_question q
-     CROSS JOIN LATERAL ( SELECT (q.doc ->> 'node'::text) AS node,
-            (q.doc ->> 'schema'::text) AS schema,
-            (q.doc ->> 'table'::text) AS name,
-            (q.doc -> 'pk'::text) AS pk,
-            ((q.doc ->> 'from'::text))::timestamp with time zone AS from_ts,
-            ((q.doc ->> 'to'::text))::timestamp with time zone AS to_ts) p)
-     CROSS JOIN LATERAL ( SELECT 0 AS place,
-            row_to_json(f.*) AS frame,
-            NULL::text AS op,
-            NULL::timestamp with time zone AS valid_from_ts,
-            NULL::pg_lsn AS valid_from_lsn,
-            NULL::bigint AS xid,
-            NULL::json AS row_data,
-            NULL::json AS changed,
-            NULL::json AS context
-           FROM pgtimewarp.diff_frame(p.node, p.schema, p.name, p.pk, p.from_ts, NULL::pg_lsn, p.to_ts, NULL::pg_lsn) f(from_ts, to_ts, horizon_lsn, horizon_ts, unknown, final)
-        UNION ALL
-         SELECT c.ordinality,
-            NULL::json,
-            c.op,
-            c.ts,
-            c.lsn,
-            c.xid,
-            c.row_data,
-            c.changed,
-            c.context
-           FROM pgtimewarp.diff_changes(p.node, p.schema, p.name, p.pk, p.from_ts, NULL::pg_lsn, p.to_ts, NULL::pg_lsn, NULL::integer, NULL::pg_lsn, NULL::integer, NULL::integer) WITH ORDINALITY c(op, lsn, seq, ts, xid, row_data, changed, context, relation_id, ordinality)) d);
+   FROM pgtimewarp.answer_diff() d(question, place, frame, op, valid_from_ts, valid_from_lsn, xid, row_data, changed, context);
 
 CREATE TABLE pgtimewarp.health_events (
     id bigint NOT NULL,
@@ -1037,10 +1063,15 @@ GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_reader;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_writer;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.hear_question(p_question text) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.hear_question(p_question text) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.hear_question(p_question text) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.hear_question(p_question text) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.answer_asof() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.answer_diff() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_reader;
@@ -1124,6 +1155,11 @@ GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[])
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
@@ -1143,10 +1179,6 @@ REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_period
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_admin;
-
-GRANT SELECT ON TABLE pgtimewarp.heard_question TO pgtimewarp_reader;
-GRANT SELECT ON TABLE pgtimewarp.heard_question TO pgtimewarp_writer;
-GRANT SELECT ON TABLE pgtimewarp.heard_question TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_writer;
