@@ -110,7 +110,7 @@ describe('the command', () => {
     } finally {
       await Promise.all([store.end(), source.end()]);
     }
-  });
+  }, 240_000);
 
   test('without a password says where it takes one from', async () => {
     await using databases = await testDatabases(TABLE);
