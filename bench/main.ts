@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { asof, diffPages } from './asof.ts';
+import { asofSql } from './asof-sql.ts';
 import { type Benchmark, type Figure, isMet, type Size } from './harness.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
@@ -15,7 +16,7 @@ import { writePerformancePage } from './performance-page.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [ingest, keepingUp, sourceCost, asof, diffPages, space];
+const BENCHMARKS: readonly Benchmark[] = [ingest, keepingUp, sourceCost, asof, asofSql, diffPages, space];
 const RESULTS = new URL('./results.json', import.meta.url).pathname;
 
 export interface Results {

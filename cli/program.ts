@@ -7,6 +7,7 @@ import { registerDemo } from './commands/demo.ts';
 import { registerDiff } from './commands/diff.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEvents } from './commands/events.ts';
+import { registerExtension } from './commands/extension.ts';
 import { registerInit } from './commands/init.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
@@ -20,7 +21,10 @@ const GROUPS: readonly (readonly [
   register: readonly ((program: Command, run: Run) => Command)[],
 ])[] = [
   ['Try it:', [registerDemo]],
-  ['Set up:', [registerMigrate, registerInit, registerTrack, registerUntrack, registerDeinit]],
+  [
+    'Set up:',
+    [registerMigrate, registerInit, registerTrack, registerUntrack, registerExtension, registerDeinit],
+  ],
   ['Ask:', [registerAsOf, registerDiff]],
   ['Operate:', [registerPoll, registerStatus, registerDoctor, registerEvents]],
 ];

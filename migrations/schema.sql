@@ -25,6 +25,59 @@ CREATE TYPE pgtimewarp.key_state AS (
 	to_xid bigint
 );
 
+CREATE DOMAIN pgtimewarp.question AS text
+	CONSTRAINT question_check CHECK ((set_config('pgtimewarp.question'::text, VALUE, true) IS NOT NULL));
+
+COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. Making a value of it asks the question.';
+
+CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+BEGIN
+  IF asked IS NOT NULL THEN
+    RETURN QUERY
+      SELECT ARRAY[asked]::pgtimewarp.question[], a.answer
+        FROM pgtimewarp.asof_answer(
+               q ->> 'node', q ->> 'schema', q ->> 'table', q -> 'pk', (q ->> 'ts')::timestamptz, (q ->> 'lsn')::pg_lsn,
+               q ->> 'requested') a;
+  END IF;
+END $$;
+
+CREATE FUNCTION pgtimewarp.answer_diff() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, op text, valid_from_ts timestamp with time zone, valid_from_lsn pg_lsn, xid bigint, row_data json, changed json, context json)
+    LANGUAGE plpgsql STABLE ROWS 20
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+  node text := q ->> 'node';
+  schema_name text := q ->> 'schema';
+  table_name text := q ->> 'table';
+  pk jsonb := q -> 'pk';
+  from_ts timestamptz := q ->> 'from';
+  to_ts timestamptz := q ->> 'to';
+BEGIN
+  IF asked IS NULL THEN
+    RETURN;
+  END IF;
+  question := ARRAY[asked];
+  RETURN QUERY
+    SELECT question, 0::bigint,
+           json_build_object('unknown', f.unknown, 'final', f.final,
+                             'horizon', pgtimewarp.json_instant(f.horizon_ts)::json),
+           NULL::text, NULL::timestamptz, NULL::pg_lsn, NULL::bigint, NULL::json, NULL::json, NULL::json
+      FROM pgtimewarp.diff_frame(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL) f
+     UNION ALL
+    SELECT question, c.ordinality, NULL, c.op, c.ts, c.lsn, c.xid, c.row_data, c.changed, c.context
+      FROM pgtimewarp.diff_changes(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL, NULL, NULL, NULL, NULL)
+           WITH ORDINALITY c;
+END $$;
+
 CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -231,18 +284,25 @@ BEGIN
 END $$;
 
 CREATE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) RETURNS json
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT ('{' || coalesce(string_agg(
+DECLARE
+  stand_in text := pgtimewarp.json_stand_in(concat(p_old, p_new));
+  members text;
+BEGIN
+  SELECT string_agg(
            to_json(coalesce(n.key, o.key)) || ':{'
            || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
-           ',' ORDER BY n.ordinality, o.ordinality), '') || '}')::json
-    FROM json_each(p_old) WITH ORDINALITY o FULL JOIN json_each(p_new) WITH ORDINALITY n ON n.key = o.key
+           ',' ORDER BY n.ordinality, o.ordinality)
+    INTO members
+    FROM json_each(replace(p_old::text, '\u0000', stand_in)::json) WITH ORDINALITY o
+    FULL JOIN json_each(replace(p_new::text, '\u0000', stand_in)::json) WITH ORDINALITY n ON n.key = o.key
    WHERE o.value::text IS DISTINCT FROM n.value::text
          -- JSON null and SQL NULL have one text
-      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false)
-$$;
+      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false);
+  RETURN replace('{' || coalesce(members, '') || '}', stand_in, '\u0000');
+END $$;
 
 CREATE FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -581,6 +641,21 @@ BEGIN
   RETURN '{' || members || '}';
 END $$;
 
+CREATE FUNCTION pgtimewarp.json_stand_in(p_json text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF position('\u0000' IN p_json) > 0 THEN
+    FOR code IN 1 .. 31 LOOP
+      IF position('\u00' || lpad(to_hex(code), 2, '0') IN lower(p_json)) = 0 THEN
+        RETURN '\u00' || lpad(to_hex(code), 2, '0');
+      END IF;
+    END LOOP;
+  END IF;
+  RETURN '\u0000';
+END $$;
+
 CREATE FUNCTION pgtimewarp.lower_by_letter(p_value text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -599,10 +674,11 @@ CREATE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_ta
     AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
-    RAISE EXCEPTION 'the store has no node %', coalesce(p_node_id, 'NULL') USING ERRCODE = 'TW003';
+    RAISE EXCEPTION 'the store has no node %', coalesce(p_node_id, 'NULL')
+      USING ERRCODE = 'TW003', HINT = 'Run `pgtimewarp init --node NAME`, or see the names with `pgtimewarp status`.';
   END IF;
   RAISE EXCEPTION 'the table %.% is not tracked under node %', quote_ident(p_schema), quote_ident(p_table), p_node_id
-    USING ERRCODE = 'TW001';
+    USING ERRCODE = 'TW001', HINT = 'Start with `pgtimewarp track TABLE`, or name the right node.';
 END $$;
 
 CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS timestamp with time zone
@@ -690,6 +766,24 @@ BEGIN
   RETURN s;
 END $$;
 
+CREATE VIEW pgtimewarp.asof_answers AS
+ SELECT a.question,
+    a.answer
+   FROM pgtimewarp.answer_asof() a(question, answer);
+
+CREATE VIEW pgtimewarp.diff_answers AS
+ SELECT d.question,
+    d.place,
+    d.frame,
+    d.op,
+    d.valid_from_ts,
+    d.valid_from_lsn,
+    d.xid,
+    d.row_data,
+    d.changed,
+    d.context
+   FROM pgtimewarp.answer_diff() d(question, place, frame, op, valid_from_ts, valid_from_lsn, xid, row_data, changed, context);
+
 CREATE TABLE pgtimewarp.health_events (
     id bigint NOT NULL,
     node_id text,
@@ -761,6 +855,40 @@ CREATE TABLE pgtimewarp.nodes (
 
 COMMENT ON TABLE pgtimewarp.nodes IS 'One row per observed source database.';
 
+CREATE TABLE pgtimewarp.wal_checkpoints (
+    node_id text NOT NULL,
+    slot_name text NOT NULL,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    applied_lsn pg_lsn NOT NULL,
+    applied_ts timestamp with time zone NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    lease_pid integer,
+    lease_backend_start timestamp with time zone,
+    lease_until timestamp with time zone,
+    last_run_at timestamp with time zone,
+    last_run_outcome text,
+    caught_up boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failure jsonb
+);
+
+CREATE VIEW pgtimewarp.node_status AS
+ SELECT n.node_id,
+    n.status,
+    n.status_reason,
+    c.applied_lsn AS horizon_lsn,
+    c.applied_ts AS horizon_ts,
+    c.caught_up,
+    c.last_run_at,
+    ( SELECT count(*) AS count
+           FROM pgtimewarp.tracked_relations t
+          WHERE ((t.node_id = n.node_id) AND (t.status <> 'untracked'::text))) AS tables,
+    ( SELECT count(*) AS count
+           FROM pgtimewarp.history_gaps g
+          WHERE ((g.node_id = n.node_id) AND (g.to_lsn IS NULL))) AS open_gaps
+   FROM (pgtimewarp.nodes n
+     LEFT JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = n.node_id)));
+
 CREATE TABLE pgtimewarp.relation_events (
     relation_id integer NOT NULL,
     lsn pg_lsn NOT NULL,
@@ -805,23 +933,6 @@ CREATE TABLE pgtimewarp.row_changes (
     json_nulls text[]
 )
 PARTITION BY LIST (relation_id);
-
-CREATE TABLE pgtimewarp.wal_checkpoints (
-    node_id text NOT NULL,
-    slot_name text NOT NULL,
-    lsn_space integer DEFAULT 1 NOT NULL,
-    applied_lsn pg_lsn NOT NULL,
-    applied_ts timestamp with time zone NOT NULL,
-    epoch bigint DEFAULT 0 NOT NULL,
-    lease_pid integer,
-    lease_backend_start timestamp with time zone,
-    lease_until timestamp with time zone,
-    last_run_at timestamp with time zone,
-    last_run_outcome text,
-    caught_up boolean DEFAULT false NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    failure jsonb
-);
 
 CREATE VIEW pgtimewarp.row_versions AS
  SELECT p.node_id,
@@ -875,6 +986,9 @@ CREATE TABLE pgtimewarp.schema_migrations (
     md5 text,
     run_at timestamp with time zone
 );
+
+CREATE VIEW pgtimewarp.sql_interface AS
+ SELECT 1 AS version;
 
 CREATE TABLE pgtimewarp.transaction_contexts (
     node_id text NOT NULL,
@@ -948,6 +1062,16 @@ ALTER TABLE ONLY pgtimewarp.wal_checkpoints
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_reader;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_writer;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.answer_asof() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.answer_diff() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_reader;
@@ -1031,6 +1155,11 @@ GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[])
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
@@ -1050,6 +1179,14 @@ REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_period
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.health_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.health_events TO pgtimewarp_writer;
@@ -1071,6 +1208,14 @@ GRANT SELECT ON TABLE pgtimewarp.nodes TO pgtimewarp_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.nodes TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.nodes TO pgtimewarp_admin;
 
+GRANT SELECT ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_admin;
+
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
@@ -1085,10 +1230,6 @@ GRANT SELECT ON TABLE pgtimewarp.row_changes TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.row_changes TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.row_changes TO pgtimewarp_admin;
 
-GRANT SELECT ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimewarp_admin;
-
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_admin;
@@ -1096,6 +1237,10 @@ GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_admin;
 GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.sql_interface TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.sql_interface TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.sql_interface TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_writer;

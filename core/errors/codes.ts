@@ -204,6 +204,11 @@ export const ERROR_CODES = define({
     cause: 'The schema of the store was made by a newer version.',
     remedy: 'Upgrade pgtimewarp here to the version that migrated the store.',
   },
+  EXTENSION_MISSING: {
+    action: 'operator',
+    cause: 'The source has no SQL functions of pgtimewarp.',
+    remedy: 'Run `pgtimewarp extension install`.',
+  },
   SERVER_BINARIES_MISSING: {
     action: 'operator',
     cause: 'A throw-away PostgreSQL was asked for and this machine has none that can be started.',

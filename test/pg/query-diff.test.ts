@@ -51,6 +51,19 @@ describe('changes of a key', () => {
     expect(ops(await h.diff({ fromAt: timeOf(20, -1), toAt: timeOf(30, -1) }))).toBe('U20');
   });
 
+  test('are told for rows that hold \\u0000', async () => {
+    const h = await history();
+    const t = await h.track();
+    await h.change(t, 20, 'I', '1', { row: '{"a":"\\u0000","b":"\\u0001","c":1}' });
+    await h.change(t, 30, 'U', '1', { row: '{"a":"\\u0001","b":"\\u0001","c":1}' });
+    await h.change(t, 40, 'U', '1', { row: '{"a":"\\u0001","b":"\\u0001","c":"\\u0000"}' });
+    const page = await h.diff({ fromAt: timeOf(20) });
+    expect(page.changes.map((change) => change.changedText)).toEqual([
+      '{"a":{"from":"\\u0000","to":"\\u0001"}}',
+      '{"c":{"from":1,"to":"\\u0000"}}',
+    ]);
+  });
+
   test('say what changed, and what the transaction said about itself', async () => {
     const h = await history();
     const t = await h.track();

@@ -1,0 +1,171 @@
+/** `extension`: the SQL functions on the source. */
+import { readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type pg from 'pg';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { connect, parseConnectionUrl } from '../../core/pg/connection.ts';
+import { inTransaction } from '../../core/pg/transaction.ts';
+import type { CommandContext, Run } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { connectStore, type StoreConnection } from '../extension/connect-store.ts';
+import {
+  chooseMethod,
+  findInstallation,
+  install,
+  METHODS,
+  type Method,
+  requireInstallation,
+  uninstall,
+  upgrade,
+} from '../extension/methods.ts';
+
+const PASSWORD_VARIABLE = 'PGTIMEWARP_READER_PASSWORD';
+
+export function registerExtension(program: Command, run: Run): Command {
+  const group = program
+    .command('extension')
+    .description('ask for history in SQL: functions on the source that read the store');
+  group
+    .command('install')
+    .description('create the functions')
+    .addOption(new Option('--method <method>', 'how (default: what the server has)').choices(METHODS))
+    .option('--schema <name>', 'of the functions', 'public')
+    .action((flags: InstallFlags) => run((context) => withSource(context, installCommand(flags))));
+  group
+    .command('connect')
+    .description('say where the store is and who reads it')
+    .requiredOption('--reader <role>', 'login of the store that was granted pgtimewarp_reader')
+    .option(
+      '--password-file <file>',
+      `first line: its password; - for stdin (default: $${PASSWORD_VARIABLE})`,
+    )
+    .option('--store-host <host>', 'of the store as the source reaches it (default: that of --store)')
+    .addOption(new Option('--store-port <port>', 'likewise').argParser(port))
+    .option('--sslmode <mode>', 'of libpq (default: verify-full for hosts that are not local)')
+    .option('--sslrootcert <file>', "authorities, as a path on the source's server")
+    .action((flags: ConnectFlags) => run((context) => withSource(context, connectCommand(flags))));
+  group
+    .command('upgrade')
+    .description('bring the functions up to the version of this program')
+    .action(() => run((context) => withSource(context, upgradeCommand)));
+  group
+    .command('uninstall')
+    .description('remove the functions and the connection; history stays')
+    .action(() => run((context) => withSource(context, uninstallCommand)));
+  return group;
+}
+
+interface InstallFlags {
+  readonly method?: Method;
+  readonly schema: string;
+}
+
+interface ConnectFlags {
+  readonly reader: string;
+  readonly passwordFile?: string;
+  readonly storeHost?: string;
+  readonly storePort?: number;
+  readonly sslmode?: string;
+  readonly sslrootcert?: string;
+}
+
+type Body = (context: CommandContext, source: pg.Client) => Promise<ExitCode>;
+
+function installCommand(flags: InstallFlags): Body {
+  return async ({ out }, source) => {
+    const present = await findInstallation(source);
+    if (present !== null) {
+      out.result(
+        { ...present, created: false },
+        () => `Installed already: ${describe(present)}. Nothing changed.`,
+      );
+      return EXIT.done;
+    }
+    const { method, why } =
+      flags.method === undefined ? await chooseMethod(source) : { method: flags.method, why: 'as asked for' };
+    const done = await inTransaction(source, () => install(source, method, flags.schema));
+    out.result(
+      { ...done, created: true, why },
+      () => `Installed: ${describe(done)} (${why}).\nNext: pgtimewarp extension connect --reader ROLE`,
+    );
+    return EXIT.done;
+  };
+}
+
+function connectCommand(flags: ConnectFlags): Body {
+  return async ({ settings, out }, source) => {
+    const { schema } = await requireInstallation(source);
+    const url = parseConnectionUrl(settings.storeUrl, 'store');
+    const to: StoreConnection = {
+      host: flags.storeHost ?? url.host,
+      port: flags.storePort ?? url.port,
+      database: url.database,
+      reader: flags.reader,
+      password: readPassword(flags.passwordFile),
+      node: settings.node,
+      sslMode: flags.sslmode ?? null,
+      sslRootCert: flags.sslrootcert ?? null,
+    };
+    await connectStore(source, schema, to);
+    const { password: _, ...shown } = to;
+    out.result(
+      shown,
+      () =>
+        `The functions read ${to.database} on ${to.host}:${to.port} as ${to.reader}, node "${to.node}" by default.\n` +
+        `Nobody may call them yet: GRANT EXECUTE ON FUNCTION ${schema}.pgtimewarp_asof_pk TO …`,
+    );
+    return EXIT.done;
+  };
+}
+
+async function upgradeCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
+  const present = await requireInstallation(source);
+  const version = await inTransaction(source, () => upgrade(source, present));
+  out.result({ ...present, version, from: present.version }, () =>
+    version === present.version
+      ? `Version ${version} is the newest. Nothing changed.`
+      : `Upgraded from ${present.version} to ${version} (${present.method}).`,
+  );
+  return EXIT.done;
+}
+
+async function uninstallCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
+  const present = await requireInstallation(source);
+  await inTransaction(source, () => uninstall(source, present));
+  out.result(
+    { ...present, removed: true },
+    () => `Removed: ${describe(present)}. History stays in the store.`,
+  );
+  return EXIT.done;
+}
+
+function describe({ method, version, schema }: { method: Method; version: string; schema: string }): string {
+  return `version ${version} in schema ${schema} by ${method}`;
+}
+
+async function withSource(context: CommandContext, body: Body): Promise<ExitCode> {
+  const { settings } = context;
+  const source = await connect(settings.sourceUrl, { side: 'source', node: settings.node });
+  try {
+    return await body(context, source);
+  } finally {
+    await source.end().catch(() => {});
+  }
+}
+
+/** Never from the command line itself, which other users of the machine can read. */
+function readPassword(file: string | undefined): string {
+  const text =
+    file === undefined ? process.env[PASSWORD_VARIABLE] : readFileSync(file === '-' ? 0 : file, 'utf8');
+  const password = text?.split(/\r?\n/, 1)[0];
+  if (password) return password;
+  throw new TimewarpError('BAD_FLAGS', 'The password of the reader is missing.', {
+    remedy: `Set ${PASSWORD_VARIABLE}, or name a file: --password-file FILE (- for stdin).`,
+  });
+}
+
+function port(value: string): number {
+  const number = Number.parseInt(value, 10);
+  if (/^\d{1,5}$/.test(value) && number > 0 && number < 65_536) return number;
+  throw new InvalidArgumentError('It is not a port.');
+}

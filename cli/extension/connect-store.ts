@@ -1,0 +1,48 @@
+/**
+ * Tells the source where its history is. The password of the reader travels as the data of a COPY, because statements
+ * and their parameters may be written to the log of the server, and those data are not.
+ */
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { quoteIdentifier } from '../../core/pg/identifiers.ts';
+import { inTransaction } from '../../core/pg/transaction.ts';
+
+export interface StoreConnection {
+  /** As the source reaches the store, which may differ from how this machine does. */
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  /** A login of the store with the role pgtimewarp_reader. */
+  readonly reader: string;
+  readonly password: string;
+  /** The node of questions that name none. */
+  readonly node: string;
+  readonly sslRootCert: string | null;
+  readonly sslMode: string | null;
+}
+
+/** Sets it up, or anew, and asks the store something; when that fails, everything is as before. */
+export async function connectStore(source: pg.Client, schema: string, to: StoreConnection): Promise<void> {
+  await inTransaction(source, async () => {
+    await source.query('CREATE TEMPORARY TABLE pgtimewarp_reader_password (password text) ON COMMIT DROP');
+    const copy = source.query(copyFrom('COPY pg_temp.pgtimewarp_reader_password FROM STDIN'));
+    await pipeline(Readable.from([`${copyText(to.password)}\n`]), copy);
+    await source.query(
+      `SELECT ${quoteIdentifier(schema)}.pgtimewarp_connect(
+                $1::text, $2::int, $3::text, $4::text, s.password, $5::text, $6::text, $7::text)
+         FROM pg_temp.pgtimewarp_reader_password s`,
+      [to.host, to.port, to.database, to.reader, to.node, to.sslRootCert, to.sslMode],
+    );
+  });
+}
+
+/** PostgreSQL manual, "COPY", text format. */
+function copyText(value: string): string {
+  return value
+    .replaceAll('\\', '\\\\')
+    .replaceAll('\n', '\\n')
+    .replaceAll('\r', '\\r')
+    .replaceAll('\t', '\\t');
+}

@@ -1,0 +1,115 @@
+/**
+ * Installs, upgrades and removes the SQL functions. All of it happens in one transaction of the caller. Three ways, one
+ * SQL text: files of the server (CREATE EXTENSION), pg_tle, or plain objects where neither is there.
+ */
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import type { Queryable } from '../../core/pg/connection.ts';
+import { quoteIdentifier } from '../../core/pg/identifiers.ts';
+import {
+  extensionScripts,
+  newestVersion,
+  plainRemovalSql,
+  plainSql,
+  scriptsAfter,
+  tleStatements,
+  tleUpdateStatement,
+} from './scripts.ts';
+
+export const METHODS = ['create-extension', 'tle', 'plain'] as const;
+export type Method = (typeof METHODS)[number];
+
+export interface Installation {
+  readonly method: Method;
+  readonly version: string;
+  /** Of the functions. */
+  readonly schema: string;
+}
+
+export interface Offer {
+  readonly method: Method;
+  readonly why: string;
+}
+
+/** What this server has, the best way first. */
+export async function chooseMethod(source: Queryable): Promise<Offer> {
+  const { rows } = await source.query<{ files: boolean; tle: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_available_extension_versions
+                     WHERE name = 'pgtimewarp' AND version = $1) AS files,
+            to_regprocedure('pgtle.install_extension(text, text, text, text, text[])') IS NOT NULL AS tle`,
+    [newestVersion(extensionScripts())],
+  );
+  const { files, tle } = rows[0]!;
+  if (tle) return { method: 'tle', why: 'pg_tle is installed' };
+  if (files) return { method: 'create-extension', why: 'the server has its files' };
+  return { method: 'plain', why: 'the server has neither its files nor pg_tle' };
+}
+
+/** null when the functions are not installed. */
+export async function findInstallation(source: Queryable): Promise<Installation | null> {
+  const { rows } = await source.query<{ version: string; schema: string; owned: boolean; tle: boolean }>(
+    `SELECT coalesce(e.extversion, '') AS version, p.pronamespace::regnamespace::text AS schema, e.oid IS NOT NULL AS owned,
+            to_regprocedure('pgtle.available_extensions()') IS NOT NULL AS tle
+       FROM pg_proc v
+       JOIN pg_proc p ON p.proname = 'pgtimewarp_asof_pk' AND p.proowner = v.proowner
+       LEFT JOIN pg_extension e ON e.extname = 'pgtimewarp'
+      WHERE v.oid = to_regprocedure('pgtimewarp_internal.version()')`,
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  if (!row.owned) return { method: 'plain', version: await plainVersion(source), schema: row.schema };
+  const byTle = row.tle && (await isTleExtension(source));
+  return { method: byTle ? 'tle' : 'create-extension', version: row.version, schema: row.schema };
+}
+
+/** Throws DATABASE_ERROR where the method is not to be had. */
+export async function install(source: Queryable, method: Method, schema: string): Promise<Installation> {
+  const scripts = extensionScripts();
+  await source.query('CREATE EXTENSION IF NOT EXISTS postgres_fdw WITH SCHEMA public');
+  if (method === 'tle') for (const statement of tleStatements(scripts)) await source.query(statement);
+  if (method === 'plain') for (const script of scripts) await source.query(plainSql(script, schema));
+  else await source.query(`CREATE EXTENSION pgtimewarp WITH SCHEMA ${quoteIdentifier(schema)}`);
+  return { method, schema, version: newestVersion(scripts) };
+}
+
+/** The same way as it was installed. Answers with the version it has then. */
+export async function upgrade(source: Queryable, present: Installation): Promise<string> {
+  const scripts = extensionScripts();
+  for (const script of scriptsAfter(scripts, present.version)) {
+    if (present.method === 'plain') await source.query(plainSql(script, present.schema));
+    if (present.method === 'tle') {
+      await source.query(tleUpdateStatement(script.from!, script.to, script.sql));
+    }
+  }
+  const newest = newestVersion(scripts);
+  if (present.method !== 'plain') await source.query(`ALTER EXTENSION pgtimewarp UPDATE TO '${newest}'`);
+  return newest;
+}
+
+/** Removes the connection to the store as well; history is not touched. */
+export async function uninstall(source: Queryable, present: Installation): Promise<void> {
+  await source.query(`SELECT ${quoteIdentifier(present.schema)}.pgtimewarp_disconnect()`);
+  if (present.method === 'plain') {
+    await source.query(plainRemovalSql());
+    return;
+  }
+  await source.query('DROP EXTENSION pgtimewarp');
+  if (present.method === 'tle') await source.query(`SELECT pgtle.uninstall_extension('pgtimewarp')`);
+}
+
+export async function requireInstallation(source: Queryable): Promise<Installation> {
+  const found = await findInstallation(source);
+  if (found !== null) return found;
+  throw new TimewarpError('EXTENSION_MISSING', 'The SQL functions are not installed on the source.');
+}
+
+async function plainVersion(source: Queryable): Promise<string> {
+  const { rows } = await source.query<{ version: string }>('SELECT pgtimewarp_internal.version() AS version');
+  return rows[0]!.version;
+}
+
+async function isTleExtension(source: Queryable): Promise<boolean> {
+  const { rowCount } = await source.query(
+    `SELECT FROM pgtle.available_extensions() AS e WHERE e.name = 'pgtimewarp'`,
+  );
+  return (rowCount ?? 0) > 0;
+}

@@ -1,0 +1,87 @@
+/**
+ * The SQL of the extension, read from `extension/`: one canonical text, in versions, whatever way it is installed. The
+ * first file makes a version, each later one leads from one version to the next.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { quoteIdentifier } from '../../core/pg/identifiers.ts';
+
+export interface ExtensionScript {
+  /** null: makes the extension from nothing. */
+  readonly from: string | null;
+  readonly to: string;
+  /** As CREATE EXTENSION reads it, without psql's commands; `@extschema@` stands for the schema of the functions. */
+  readonly sql: string;
+}
+
+const NAME = /^pgtimewarp--(?:([\d.]+)--)?([\d.]+)\.sql$/;
+
+/** All scripts, in the order in which they build on one another. */
+export function extensionScripts(folder = extensionFolder()): ExtensionScript[] {
+  const found = readdirSync(folder).flatMap((file) => {
+    const match = NAME.exec(file);
+    const sql = match && readFileSync(join(folder, file), 'utf8').replace(/^\\.*$/gm, '');
+    return match === null ? [] : [{ from: match[1] ?? null, to: match[2]!, sql: sql! }];
+  });
+  return scriptsAfter(found, null);
+}
+
+/** The scripts that lead from a version (null: from nothing) to the newest. */
+export function scriptsAfter(scripts: readonly ExtensionScript[], version: string | null): ExtensionScript[] {
+  const next = scripts.find(({ from }) => from === version);
+  return next === undefined ? [] : [next, ...scriptsAfter(scripts, next.to)];
+}
+
+/** The script for a database without CREATE EXTENSION: its functions in `schema`. */
+export function plainSql(script: ExtensionScript, schema: string): string {
+  return script.sql.replaceAll('@extschema@', quoteIdentifier(schema));
+}
+
+/** What undoes the plain scripts, all versions of them. */
+export function plainRemovalSql(folder = extensionFolder()): string {
+  return readFileSync(join(folder, 'remove-plain.sql'), 'utf8');
+}
+
+/**
+ * The statements that hand the extension to pg_tle, which keeps it in the database and serves it to CREATE EXTENSION.
+ * Each is complete in itself, so that the whole can be printed for a DBA.
+ */
+export function tleStatements(scripts: readonly ExtensionScript[]): string[] {
+  const [first, ...updates] = scripts;
+  if (first === undefined) throw new TimewarpError('INTERNAL', 'The extension has no script.');
+  return [
+    `SELECT pgtle.install_extension('pgtimewarp', '${first.to}', 'time travel for rows of tracked tables', ` +
+      `${dollarQuote(first.sql)}, ARRAY['postgres_fdw']);`,
+    ...updates.map(({ from, to, sql }) => tleUpdateStatement(from!, to, sql)),
+    `SELECT pgtle.set_default_version('pgtimewarp', '${newestVersion(scripts)}');`,
+  ];
+}
+
+export function tleUpdateStatement(from: string, to: string, sql: string): string {
+  return `SELECT pgtle.install_update_path('pgtimewarp', '${from}', '${to}', ${dollarQuote(sql)});`;
+}
+
+export function newestVersion(scripts: readonly ExtensionScript[]): string {
+  return scripts.at(-1)!.to;
+}
+
+function dollarQuote(sql: string): string {
+  let tag = '$pgtimewarp$';
+  for (let i = 1; sql.includes(tag); i++) tag = `$pgtimewarp${i}$`;
+  return `${tag}${sql}${tag}`;
+}
+
+/** `extension/` lies two folders up in a checkout (cli/extension) and three in the package (dist/cli/extension). */
+function extensionFolder(): string {
+  const candidates = ['../../extension', '../../../extension'];
+  for (const path of candidates) {
+    const folder = join(import.meta.dirname, path);
+    try {
+      if (readdirSync(folder).includes('pgtimewarp.control')) return folder;
+    } catch {
+      // not there: try the next place
+    }
+  }
+  throw new TimewarpError('INTERNAL', 'The folder extension/ is missing.');
+}
