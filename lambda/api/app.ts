@@ -128,7 +128,10 @@ function keepable(context: Context, text: string, headers: Record<string, string
 
 /** A document without row data. */
 function own(document: unknown): Response {
-  return respond(HTTP.ok, JSON.stringify(document), { 'content-type': JSON_CONTENT, 'cache-control': 'no-store' });
+  return respond(HTTP.ok, JSON.stringify(document), {
+    'content-type': JSON_CONTENT,
+    'cache-control': 'no-store',
+  });
 }
 
 function methodNotAllowed(context: Context): Response {

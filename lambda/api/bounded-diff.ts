@@ -3,9 +3,10 @@
  * and the page ends before the change that would not fit. Changes come whole and in order; the cursor of the last one
  * leads to the next page.
  */
-import { carriedBytes } from './carried-bytes.ts';
+
 import type { Queryable } from '../../core/pg/connection.ts';
 import { type DiffChange, type DiffPage, type DiffRequest, diff } from '../../core/query/diff.ts';
+import { carriedBytes } from './carried-bytes.ts';
 
 /** Few enough that a step of huge rows fits into memory. */
 const FIRST_STEP = 4;
@@ -31,7 +32,9 @@ export async function boundedDiff(
       step = Math.max(1, fitting);
       if (step < page.changes.length) continue; // the same place again, as far as it fits: its cursor is the store's
     }
-    changes.push(...(stepBytes > maxBytes ? page.changes.map((each) => shortened(each, maxBytes)) : page.changes));
+    changes.push(
+      ...(stepBytes > maxBytes ? page.changes.map((each) => shortened(each, maxBytes)) : page.changes),
+    );
     bytes += stepBytes;
     cursor = page.nextCursor;
     const missing = request.limit - changes.length;

@@ -23,6 +23,7 @@ const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   TABLE_NOT_TRACKED: HTTP.notFound,
   STORE_UNREACHABLE: HTTP.unavailable,
   AUTHENTICATION_FAILED: HTTP.unavailable,
+  SECRET_UNREADABLE: HTTP.unavailable,
   DATABASE_MISSING: HTTP.unavailable,
   SCHEMA_OUTDATED: HTTP.unavailable,
 };

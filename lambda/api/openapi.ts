@@ -62,28 +62,45 @@ function operation(route: Route): object {
       Object.entries({
         ...route.responses,
         [HTTP.unauthorized]: [schemas.Problem],
-      }).map(([status, bodies]) => [status, response(route, Number.parseInt(status, 10) as HttpStatus, bodies)]),
+      }).map(([status, bodies]) => [
+        status,
+        response(route, Number.parseInt(status, 10) as HttpStatus, bodies),
+      ]),
     ),
   };
 }
 
-function parameter(name: string, place: 'path' | 'query' | 'header', schema: z.ZodType, required: boolean): object {
+function parameter(
+  name: string,
+  place: 'path' | 'query' | 'header',
+  schema: z.ZodType,
+  required: boolean,
+): object {
   return { name, in: place, required, schema: jsonSchema(schema) };
 }
 
 function response(route: Route, status: HttpStatus, bodies: readonly z.ZodType[] | null): object {
   const description = DESCRIPTIONS[status]!;
   const headers =
-    status === HTTP.ok && route.keepable ? { ETag: { schema: { type: 'string' }, description: 'of a final answer' } } : {};
+    status === HTTP.ok && route.keepable
+      ? { ETag: { schema: { type: 'string' }, description: 'of a final answer' } }
+      : {};
   if (bodies === null) return { description };
   const references = bodies.map((body) => ({ $ref: `#/components/schemas/${body.meta()?.id}` }));
   const schema = references.length === 1 ? references[0] : { anyOf: references };
   const type = status === HTTP.ok ? 'application/json' : PROBLEM_CONTENT;
-  return { description, ...(Object.keys(headers).length > 0 ? { headers } : {}), content: { [type]: { schema } } };
+  return {
+    description,
+    ...(Object.keys(headers).length > 0 ? { headers } : {}),
+    content: { [type]: { schema } },
+  };
 }
 
 /** Query parameters are described as what is typed, documents as what is sent. */
 function jsonSchema(schema: z.ZodType): object {
-  const { $schema, id, ...rest } = z.toJSONSchema(schema, { io: 'input', reused: 'inline' }) as Record<string, unknown>;
+  const { $schema, id, ...rest } = z.toJSONSchema(schema, { io: 'input', reused: 'inline' }) as Record<
+    string,
+    unknown
+  >;
   return rest;
 }

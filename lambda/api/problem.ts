@@ -32,7 +32,10 @@ export function problem({ status, kind, headers, ...rest }: ProblemOptions): Res
 }
 
 /** What a failure looks like from outside; `report` gets all of it, with the id that the caller sees. */
-export function problemOfError(error: TimewarpError, report: (error: TimewarpError, id: string) => void): Response {
+export function problemOfError(
+  error: TimewarpError,
+  report: (error: TimewarpError, id: string) => void,
+): Response {
   const status = statusOfError(error.code);
   const kind = `error:${error.code}`;
   if (status < HTTP.internal) {
@@ -67,7 +70,10 @@ function titleOf(status: HttpStatus): string {
  * An absence or ignorance: all members of the answer, which is passed through as text, after those of the problem. Its
  * `status` is the answer's (`absent`, `unknown`), a text, which RFC 9457 section 3.1 tells readers of problems to ignore.
  */
-export function answerProblem({ status, reason, answerText }: AsOfResult): { status: HttpStatus; text: string } {
+export function answerProblem({ status, reason, answerText }: AsOfResult): {
+  status: HttpStatus;
+  text: string;
+} {
   const members = JSON.stringify({
     type: `${PROBLEM_TYPES}${status}:${reason}`,
     title: status === 'absent' ? 'The row was not there' : 'Whether the row was there is not known',

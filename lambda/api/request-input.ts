@@ -1,6 +1,6 @@
 /** Reads a request into what a route takes. Everything that is wrong with it is BAD_FLAGS, in one sentence. */
 import type { Context } from 'hono';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type Instant, parseInstant } from '../../core/query/instant.ts';
 
@@ -14,7 +14,11 @@ export function readQuery<T extends z.ZodObject>(context: Context, schema: T): z
   return check(schema, given);
 }
 
-export function readPathParameter<T extends z.ZodType>(context: Context, name: string, schema: T): z.output<T> {
+export function readPathParameter<T extends z.ZodType>(
+  context: Context,
+  name: string,
+  schema: T,
+): z.output<T> {
   return check(schema, context.req.param(name), name);
 }
 
@@ -25,7 +29,9 @@ export function readInstant(text: string | undefined): Instant | null {
     return parseInstant(text);
   } catch (error) {
     if (!(error instanceof TimewarpError) || !text.includes(' ')) throw error;
-    throw new TimewarpError(error.code, error.message, { remedy: `${error.remedy} In a URL write + as %2B.` });
+    throw new TimewarpError(error.code, error.message, {
+      remedy: `${error.remedy} In a URL write + as %2B.`,
+    });
   }
 }
 

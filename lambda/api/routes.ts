@@ -29,7 +29,11 @@ export interface Route {
   readonly keepable: boolean;
 }
 
-const FAILURES = { [HTTP.badRequest]: [Problem], [HTTP.internal]: [Problem], [HTTP.unavailable]: [Problem] } as const;
+const FAILURES = {
+  [HTTP.badRequest]: [Problem],
+  [HTTP.internal]: [Problem],
+  [HTTP.unavailable]: [Problem],
+} as const;
 const ONE_TABLE = { node: NodeName, table: TableSegment } as const;
 const define = <const T extends Record<string, Route>>(routes: T): T => routes;
 

@@ -5,26 +5,43 @@
 import { z } from 'zod';
 
 const Text = z.string();
-const Lsn = z.string().regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/).meta({ examples: ['0/16B3748'] });
+const Lsn = z
+  .string()
+  .regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)
+  .meta({ examples: ['0/16B3748'] });
 const Time = z.iso
   .datetime({ offset: false, precision: 6 })
   .meta({ description: 'RFC 3339, UTC, six decimals', examples: ['2026-01-31T09:41:00.000001Z'] });
 const Point = z.object({ lsn: Lsn, ts: Time });
-const Row = z.record(z.string(), z.unknown()).meta({ description: 'the row, values exactly as the source held them' });
+const Row = z
+  .record(z.string(), z.unknown())
+  .meta({ description: 'the row, values exactly as the source held them' });
 
-export const NodeName = z.string().regex(/^[a-z0-9_]{1,40}$/).meta({ description: 'name of a node', examples: ['shop'] });
-export const TableSegment = z.string().min(1).meta({
-  description: 'schema.table by their true names, percent-encoded; a name with a dot in double quotes',
-  examples: ['public.orders', 'public."v1.orders"'],
-});
-const Pk = z.string().min(1).meta({
-  description: 'the key: a JSON object naming every key column, or the bare value of a one-column key',
-  examples: ['42', '{"region":"eu","id":"7"}'],
-});
-const Instant = z.string().min(1).meta({
-  description: 'RFC 3339 with an offset (percent-encode the +), or an LSN',
-  examples: ['2026-01-31T09:41:00Z', '0/16B3748'],
-});
+export const NodeName = z
+  .string()
+  .regex(/^[a-z0-9_]{1,40}$/)
+  .meta({ description: 'name of a node', examples: ['shop'] });
+export const TableSegment = z
+  .string()
+  .min(1)
+  .meta({
+    description: 'schema.table by their true names, percent-encoded; a name with a dot in double quotes',
+    examples: ['public.orders', 'public."v1.orders"'],
+  });
+const Pk = z
+  .string()
+  .min(1)
+  .meta({
+    description: 'the key: a JSON object naming every key column, or the bare value of a one-column key',
+    examples: ['42', '{"region":"eu","id":"7"}'],
+  });
+const Instant = z
+  .string()
+  .min(1)
+  .meta({
+    description: 'RFC 3339 with an offset (percent-encode the +), or an LSN',
+    examples: ['2026-01-31T09:41:00Z', '0/16B3748'],
+  });
 
 export const AsOfQuery = z.strictObject({ pk: Pk, at: Instant.optional() });
 
@@ -165,9 +182,7 @@ export const Health = z
       z.object({
         node: NodeName,
         status: Verdict,
-        checks: z.array(
-          z.object({ code: Text, status: Verdict, message: Text, remedy: Text.nullable() }),
-        ),
+        checks: z.array(z.object({ code: Text, status: Verdict, message: Text, remedy: Text.nullable() })),
       }),
     ),
   })

@@ -17,7 +17,8 @@ export function parseTableSegment(segment: string): TableName {
   const fits = [schema, name].every((part) => Buffer.byteLength(part) <= MAX_BYTES && !part.includes('\0'));
   if (match !== null && fits) return { schema, name };
   throw new TimewarpError('BAD_TABLE_NAME', `Not a table: ${segment.slice(0, 80)}`, {
-    remedy: 'Write schema.table, percent-encoded; a name with a dot in double quotes: public.%22v1.orders%22.',
+    remedy:
+      'Write schema.table, percent-encoded; a name with a dot in double quotes: public.%22v1.orders%22.',
   });
 }
 
