@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { App, type Stack } from 'aws-cdk-lib';
+import { App } from 'aws-cdk-lib';
 import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
 import { parseConfiguration } from '../../infra/config/schema.ts';
 import { buildStacks, type Stacks } from '../../infra/stacks/build-stacks.ts';
@@ -15,12 +15,21 @@ export interface Synthesized {
   readonly assembly: CloudAssembly;
 }
 
+/** The settings with which the CLI runs the app. */
+export function cdkContext(): Record<string, unknown> {
+  const file = readFileSync(join(ROOT, 'cdk.json'), 'utf8');
+  return (JSON.parse(file) as { context: Record<string, unknown> }).context;
+}
+
 /** Without bundles it takes a second, and the functions' code is a placeholder. */
 export function synthesize(configuration: unknown, { bundle }: { readonly bundle: boolean }): Synthesized {
-  const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8')) as { context: object };
   const app = new App({
     outdir: mkdtempSync(join(tmpdir(), 'pgtimewarp-synth-')),
-    context: { ...context, ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }) },
+    context: {
+      ...cdkContext(),
+      'aws:cdk:enable-asset-metadata': true, // as the CLI asks for
+      ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }),
+    },
   });
   const stacks = buildStacks(app, parseConfiguration(configuration, 'of the test'));
   return { stacks, assembly: app.synth() };
@@ -31,7 +40,7 @@ export function bundleFolder(
   { assembly, stacks }: Synthesized,
   name: 'Poller' | 'Api' | 'Doctor' | 'Migrate',
 ): string {
-  const template = assembly.getStackByName((stacks.app as Stack).stackName).template as {
+  const template = assembly.getStackByName(stacks.app.stackName).template as {
     Resources: Record<string, { Type: string; Metadata?: Record<string, string> }>;
   };
   const [found] = Object.entries(template.Resources).filter(
