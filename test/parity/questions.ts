@@ -16,9 +16,9 @@ export const TRACKED = ['orders', 'regions', '"Odd.Schema"."T ä/%"'];
 
 /** One transaction each; a moment of that name lies after it. */
 export const STEPS = {
-  updated: `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"who": "ä \\\\"x\\\\""}'); UPDATE orders SET total = 12345678901234567890.123456789, note = NULL`,
+  updated: `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"who": "ä \\"x\\""}'); UPDATE orders SET total = 12345678901234567890.123456789, note = NULL`,
   inserted: `INSERT INTO regions VALUES ('eu', 7, 'seven'); INSERT INTO "Odd.Schema"."T ä/%" VALUES ('ü/&=+ 1', 'x')`,
-  twice: `UPDATE orders SET note = 'a' WHERE id = 1; UPDATE orders SET note = E'b\\\\u0001 "quoted"' WHERE id = 1`,
+  twice: `SELECT pg_logical_emit_message(true, 'pgtimewarp', 'no "JSON"'); UPDATE orders SET note = 'a' WHERE id = 1; UPDATE orders SET note = E'b\\\\u0001 "quoted"' WHERE id = 1`,
   deleted: 'DELETE FROM orders; TRUNCATE regions',
 } as const;
 
@@ -74,6 +74,14 @@ export const QUESTIONS: readonly Question[] = [
     pk: '{"id": 1}',
     at: 'updated',
     says: '"context":{',
+  },
+  {
+    name: 'a context that is no JSON',
+    kind: 'asof',
+    table: orders,
+    pk: '1',
+    at: 'twice',
+    says: '"context":"no \\"JSON\\""',
   },
   {
     name: 'the last of a transaction',
