@@ -86,7 +86,7 @@ function response(route: Route, status: HttpStatus, bodies: readonly z.ZodType[]
       ? { ETag: { schema: { type: 'string' }, description: 'of a final answer' } }
       : {};
   if (bodies === null) return { description };
-  const references = bodies.map((body) => ({ $ref: `#/components/schemas/${body.meta()?.id}` }));
+  const references = bodies.map((body) => ({ $ref: `#/components/schemas/${nameOf(body)}` }));
   const schema = references.length === 1 ? references[0] : { anyOf: references };
   const type = status === HTTP.ok ? 'application/json' : PROBLEM_CONTENT;
   return {
@@ -98,9 +98,15 @@ function response(route: Route, status: HttpStatus, bodies: readonly z.ZodType[]
 
 /** Query parameters are described as what is typed, documents as what is sent. */
 function jsonSchema(schema: z.ZodType): object {
-  const { $schema, id, ...rest } = z.toJSONSchema(schema, { io: 'input', reused: 'inline' }) as Record<
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', reused: 'inline' }) as Record<
     string,
     unknown
   >;
   return rest;
+}
+
+function nameOf(schema: z.ZodType): string {
+  const found = Object.entries(NAMED).find(([, each]) => each === schema);
+  if (found === undefined) throw new Error('a response has a schema without a name');
+  return found[0];
 }

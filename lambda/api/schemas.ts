@@ -73,24 +73,22 @@ const REASONS = [
   'erased',
 ] as const;
 
-export const Answer = z
-  .object({
-    status: z.enum(['found', 'absent', 'unknown']),
-    reason: z.enum(REASONS).nullable(),
-    schema: Text,
-    table: Text,
-    pk: z.record(z.string(), z.string()),
-    row: Row.nullable(),
-    op: z.enum(['I', 'U', 'D', 'S', 'T']).nullable(),
-    incomplete: z.array(Text),
-    context: z.unknown(),
-    valid_from: Commit.nullable(),
-    valid_to: Commit.nullable(),
-    as_of: z.object({ requested: Text.nullable(), lsn: Lsn.nullable() }),
-    horizon: z.object({ lsn: Lsn.nullable(), ts: Time.nullable() }),
-    final: z.boolean(),
-  })
-  .meta({ id: 'Answer' });
+export const Answer = z.object({
+  status: z.enum(['found', 'absent', 'unknown']),
+  reason: z.enum(REASONS).nullable(),
+  schema: Text,
+  table: Text,
+  pk: z.record(z.string(), z.string()),
+  row: Row.nullable(),
+  op: z.enum(['I', 'U', 'D', 'S', 'T']).nullable(),
+  incomplete: z.array(Text),
+  context: z.unknown(),
+  valid_from: Commit.nullable(),
+  valid_to: Commit.nullable(),
+  as_of: z.object({ requested: Text.nullable(), lsn: Lsn.nullable() }),
+  horizon: z.object({ lsn: Lsn.nullable(), ts: Time.nullable() }),
+  final: z.boolean(),
+});
 
 /** An answer that is no row: the problem's members and the answer's. */
 export const AnswerProblem = Answer.extend({
@@ -98,92 +96,82 @@ export const AnswerProblem = Answer.extend({
   title: Text,
   status: z.enum(['absent', 'unknown']),
   row: z.null(),
-}).meta({ id: 'AnswerProblem' });
+});
 
-export const Problem = z
-  .object({
-    type: z.string().regex(/^urn:pgtimewarp:[A-Za-z_:-]+$/),
-    title: Text,
-    status: z.int(),
-    detail: Text,
-    remedy: Text.optional(),
-    instance: Text.optional(),
-  })
-  .meta({ id: 'Problem' });
+export const Problem = z.object({
+  type: z.string().regex(/^urn:pgtimewarp:[A-Za-z_:-]+$/),
+  title: Text,
+  status: z.int(),
+  detail: Text,
+  remedy: Text.optional(),
+  instance: Text.optional(),
+});
 
-export const Diff = z
-  .object({
-    changes: z.array(
-      z.object({
-        op: z.enum(['I', 'U', 'D', 'S', 'T']),
-        lsn: Lsn,
-        ts: Time,
-        xid: Text.nullable(),
-        row: Row.nullable(),
-        changed: z.record(z.string(), z.object({ from: z.unknown(), to: z.unknown() })).nullable(),
-        context: z.unknown(),
-        omitted: z
-          .array(z.enum(['changed', 'row']))
-          .optional()
-          .meta({ description: 'members that are null because they would not fit into a response' }),
-      }),
-    ),
-    unknown: z.array(z.object({ from: Time.nullable(), to: Time.nullable(), reason: z.enum(REASONS) })),
-    from: Text.nullable(),
-    to: Text.nullable(),
-    horizon: Point.nullable(),
-    final: z.boolean(),
-    next_cursor: Text.optional().meta({ description: 'there is another page' }),
-  })
-  .meta({ id: 'Diff' });
+export const Diff = z.object({
+  changes: z.array(
+    z.object({
+      op: z.enum(['I', 'U', 'D', 'S', 'T']),
+      lsn: Lsn,
+      ts: Time,
+      xid: Text.nullable(),
+      row: Row.nullable(),
+      changed: z.record(z.string(), z.object({ from: z.unknown(), to: z.unknown() })).nullable(),
+      context: z.unknown(),
+      omitted: z
+        .array(z.enum(['changed', 'row']))
+        .optional()
+        .meta({ description: 'members that are null because they would not fit into a response' }),
+    }),
+  ),
+  unknown: z.array(z.object({ from: Time.nullable(), to: Time.nullable(), reason: z.enum(REASONS) })),
+  from: Text.nullable(),
+  to: Text.nullable(),
+  horizon: Point.nullable(),
+  final: z.boolean(),
+  next_cursor: Text.optional().meta({ description: 'there is another page' }),
+});
 
-export const Nodes = z
-  .object({
-    nodes: z.array(
-      z.object({
-        node: NodeName,
-        status: z.enum(['active', 'gap', 'blocked', 'removed']),
-        status_reason: Text.nullable(),
-        database: Text,
-        plugin: z.enum(['wal2json', 'pgoutput']),
-        horizon: Point.nullable(),
-        caught_up: z.boolean(),
-        last_run: z.object({ at: Time, outcome: Text.nullable() }).nullable(),
-      }),
-    ),
-  })
-  .meta({ id: 'Nodes' });
+export const Nodes = z.object({
+  nodes: z.array(
+    z.object({
+      node: NodeName,
+      status: z.enum(['active', 'gap', 'blocked', 'removed']),
+      status_reason: Text.nullable(),
+      database: Text,
+      plugin: z.enum(['wal2json', 'pgoutput']),
+      horizon: Point.nullable(),
+      caught_up: z.boolean(),
+      last_run: z.object({ at: Time, outcome: Text.nullable() }).nullable(),
+    }),
+  ),
+});
 
-export const Tables = z
-  .object({
-    node: NodeName,
-    tables: z.array(
-      z.object({
-        schema: Text,
-        table: Text,
-        status: z.enum(['starting', 'active', 'needs_rebaseline', 'untracked']),
-        status_reason: Text.nullable(),
-        key: z.array(Text),
-        tracked_from: Point.nullable(),
-        tracked_to: Point.nullable(),
-        baseline: z.enum(['none', 'pending', 'done']),
-        retention: Text.nullable(),
-        excluded: z.array(Text),
-      }),
-    ),
-  })
-  .meta({ id: 'Tables' });
+export const Tables = z.object({
+  node: NodeName,
+  tables: z.array(
+    z.object({
+      schema: Text,
+      table: Text,
+      status: z.enum(['starting', 'active', 'needs_rebaseline', 'untracked']),
+      status_reason: Text.nullable(),
+      key: z.array(Text),
+      tracked_from: Point.nullable(),
+      tracked_to: Point.nullable(),
+      baseline: z.enum(['none', 'pending', 'done']),
+      retention: Text.nullable(),
+      excluded: z.array(Text),
+    }),
+  ),
+});
 
 const Verdict = z.enum(['ok', 'warn', 'fail']);
-export const Health = z
-  .object({
-    status: Verdict,
-    nodes: z.array(
-      z.object({
-        node: NodeName,
-        status: Verdict,
-        checks: z.array(z.object({ code: Text, status: Verdict, message: Text, remedy: Text.nullable() })),
-      }),
-    ),
-  })
-  .meta({ id: 'Health' });
+export const Health = z.object({
+  status: Verdict,
+  nodes: z.array(
+    z.object({
+      node: NodeName,
+      status: Verdict,
+      checks: z.array(z.object({ code: Text, status: Verdict, message: Text, remedy: Text.nullable() })),
+    }),
+  ),
+});

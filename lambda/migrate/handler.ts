@@ -39,7 +39,7 @@ export async function handler(event: CloudFormationCustomResourceEvent, context:
   } catch (error) {
     const fields = errorFields(error);
     logger.error('deployment failed', fields);
-    const reason = `${fields.code}: ${fields.message} ${fields.remedy ?? ''}`;
+    const reason = `${fields.code}: ${fields.detail} ${fields.remedy ?? ''}`;
     const physicalResourceId = event.RequestType === 'Create' ? NOTHING : event.PhysicalResourceId;
     outcome = { status: 'FAILED', physicalResourceId, reason };
   }

@@ -77,7 +77,7 @@ async function runNode(
   } catch (error) {
     const fields = errorFields(error);
     logger.error('run failed', { node, ...fields });
-    report = { node, outcome: 'failed', reason: `${fields.code}: ${fields.message}` };
+    report = { node, outcome: 'failed', reason: `${fields.code}: ${fields.detail}` };
   }
   publish(report, performance.now() - started);
   return report;

@@ -13,19 +13,19 @@ export function createMetrics(serviceName: string): Metrics {
   return new Metrics({ namespace: METRICS_NAMESPACE, serviceName });
 }
 
-/** Whatever was thrown, as fields of a log line. Causes stay out of it unless they are ours to mend. */
+/** Whatever was thrown, as fields of a log line (`message` is the logger's own). Causes stay out of it unless they are ours to mend. */
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof TimewarpError)) {
     return {
       code: 'INTERNAL',
-      message: error instanceof Error ? error.message : String(error),
+      detail: error instanceof Error ? error.message : String(error),
       stack: stackOf(error),
     };
   }
   const { code, message, remedy, facts, action } = error;
   return {
     code,
-    message,
+    detail: message,
     remedy,
     facts,
     ...(action === 'bug' ? { stack: stackOf(error.cause ?? error) } : {}),
