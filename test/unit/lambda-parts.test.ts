@@ -20,10 +20,18 @@ describe('table segments', () => {
     expect(formatTableSegment({ schema, name })).toBe(segment);
   });
 
-  test.each(['orders', 'a.b.c', '.a', 'a.', '"a.b', '"a"b.c', 'a."b"c', '""."a"', `a.${'ä'.repeat(32)}`, 'a.b\0'])(
-    'not %j',
-    (segment) => expect(() => parseTableSegment(segment)).toThrow(/Not a table/),
-  );
+  test.each([
+    'orders',
+    'a.b.c',
+    '.a',
+    'a.',
+    '"a.b',
+    '"a"b.c',
+    'a."b"c',
+    '""."a"',
+    `a.${'ä'.repeat(32)}`,
+    'a.b\0',
+  ])('not %j', (segment) => expect(() => parseTableSegment(segment)).toThrow(/Not a table/));
 });
 
 test('what cannot be said is a conflict, what was forgotten is gone', () => {
@@ -47,11 +55,21 @@ test('tags compare weakly, and leave the horizon out', () => {
 
 describe('secrets', () => {
   test('as RDS makes them, with every character', () => {
-    const secret = { engine: 'postgres', host: 'db.example', port: 5433, username: 'u@x', password: 'p:/?#%@', dbname: 'a b' };
+    const secret = {
+      engine: 'postgres',
+      host: 'db.example',
+      port: 5433,
+      username: 'u@x',
+      password: 'p:/?#%@',
+      dbname: 'a b',
+    };
     const url = new URL(connectionUrl(JSON.stringify(secret), 'arn'));
-    expect([url.host, decodeURIComponent(url.username), decodeURIComponent(url.password), decodeURIComponent(url.pathname)]).toEqual(
-      ['db.example:5433', 'u@x', 'p:/?#%@', '/a b'],
-    );
+    expect([
+      url.host,
+      decodeURIComponent(url.username),
+      decodeURIComponent(url.password),
+      decodeURIComponent(url.pathname),
+    ]).toEqual(['db.example:5433', 'u@x', 'p:/?#%@', '/a b']);
   });
 
   test.each(['', 'null', '{}', '{"host":"h","password":"geheim"}', '{"url":"mysql://geheim"}', 'geheim'])(
@@ -76,8 +94,16 @@ describe('configuration of a function', () => {
   test.each([
     ['missing', {}, /PGTIMEWARP_STORE_SECRET_ARN/],
     ['no ARN', { PGTIMEWARP_STORE_SECRET_ARN: 'postgres://u:p@h/d' }, /must be the ARN of a secret/],
-    ['no JSON', { PGTIMEWARP_STORE_SECRET_ARN: arn, PGTIMEWARP_SOURCE_SECRET_ARNS: 'shop' }, /SOURCE_SECRET_ARNS: must be a JSON object/],
-    ['bad node', { PGTIMEWARP_STORE_SECRET_ARN: arn, PGTIMEWARP_SOURCE_SECRET_ARNS: `{"Shop":"${arn}"}` }, /SOURCE_SECRET_ARNS/],
+    [
+      'no JSON',
+      { PGTIMEWARP_STORE_SECRET_ARN: arn, PGTIMEWARP_SOURCE_SECRET_ARNS: 'shop' },
+      /SOURCE_SECRET_ARNS: must be a JSON object/,
+    ],
+    [
+      'bad node',
+      { PGTIMEWARP_STORE_SECRET_ARN: arn, PGTIMEWARP_SOURCE_SECRET_ARNS: `{"Shop":"${arn}"}` },
+      /SOURCE_SECRET_ARNS/,
+    ],
   ])('%s', (_, environment, says) => {
     expect(() => readConfiguration(['storeSecretArn', 'sourceSecretArns'], environment)).toThrow(says);
   });
