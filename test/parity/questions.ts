@@ -137,7 +137,7 @@ export const QUESTIONS: readonly Question[] = [
     name: 'odd names and keys',
     kind: 'asof',
     table: odd,
-    pk: 'ü/&=+ 1',
+    pk: '{"the Key":"ü/&=+ 1"}',
     at: 'inserted',
     says: '"the Key":"ü/&=+ 1"',
   },
