@@ -11,6 +11,7 @@ import { registerExtension } from './commands/extension.ts';
 import { registerInit } from './commands/init.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
+import { registerServe } from './commands/serve.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrack } from './commands/track.ts';
 import { registerUntrack } from './commands/untrack.ts';
@@ -26,7 +27,7 @@ const GROUPS: readonly (readonly [
     [registerMigrate, registerInit, registerTrack, registerUntrack, registerExtension, registerDeinit],
   ],
   ['Ask:', [registerAsOf, registerDiff]],
-  ['Operate:', [registerPoll, registerStatus, registerDoctor, registerEvents]],
+  ['Operate:', [registerServe, registerPoll, registerStatus, registerDoctor, registerEvents]],
 ];
 
 /** The program, ready to parse; it throws CommanderErrors instead of ending the process. */

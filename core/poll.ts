@@ -49,9 +49,12 @@ import { type Lsn, lsnDistanceBytes, maxLsn } from './types/lsn.ts';
 import type { Locker } from './types/tracking.ts';
 import { CommitClock } from './versions/commit-clock.ts';
 
-export interface PollOptions {
+export interface PollOptions extends RunOptions {
   readonly sourceUrl: string;
   readonly storeUrl: string;
+}
+
+export interface RunOptions {
   readonly node: string;
   /** Stop at the first commit after this many rows of the stream. */
   readonly maxChanges?: number;
@@ -112,15 +115,26 @@ export async function poll(options: PollOptions): Promise<PollResult> {
   }
 }
 
+/**
+ * As {@link poll}, on sessions that stay the caller's: opened by `connect` for this node and used for nothing else
+ * meanwhile. A run changes their settings, and one that fails may leave them in any state (see `resetSession`).
+ */
+export async function pollWith(
+  { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
+  options: RunOptions,
+): Promise<PollResult> {
+  return new Run(options, await requireNode(store, options.node), source, store).run();
+}
+
 class Run {
-  readonly #options: PollOptions;
+  readonly #options: RunOptions;
   readonly #node: StoredNode;
   readonly #source: pg.Client;
   readonly #store: pg.Client;
   readonly #deadlineMs: number;
   readonly #counts: ApplyCounts = { transactions: 0, changes: 0 };
 
-  constructor(options: PollOptions, node: StoredNode, source: pg.Client, store: pg.Client) {
+  constructor(options: RunOptions, node: StoredNode, source: pg.Client, store: pg.Client) {
     this.#options = options;
     this.#node = node;
     this.#source = source;

@@ -35,7 +35,7 @@ export interface RelationOverview {
   readonly estimatedChanges: number | null;
 }
 
-interface GapOverview {
+export interface GapOverview {
   readonly table: TableName | null;
   readonly from: Point;
   readonly reason: string;

@@ -98,6 +98,17 @@ export const ERROR_CODES = define({
     cause: 'The database refused user or password.',
     remedy: 'Check user and password of the connection string, and pg_hba.conf.',
   },
+  SECRET_UNREADABLE: {
+    action: 'operator',
+    cause: 'The credentials of a database could not be read from Secrets Manager.',
+    remedy:
+      'Check the ARN, the permission to read it, and its form: {"host", "port", "username", "password", "dbname"} or {"url"}.',
+  },
+  CONFIGURATION_WRONG: {
+    action: 'operator',
+    cause: 'A deployed function was given an environment or properties that it cannot use.',
+    remedy: 'The message names the setting; deploy again with the stacks of this version.',
+  },
   DATABASE_MISSING: {
     action: 'operator',
     cause: 'The server has no database of that name.',

@@ -111,6 +111,16 @@ export async function connect(url: string, options: ConnectOptions): Promise<pg.
   }
 }
 
+/**
+ * Makes a used session as good as a new one: no transaction, no locks, the settings it was opened with. Throws when the
+ * session is dead; whether one still lives after a long pause is found out only by asking.
+ */
+export async function resetSession(session: pg.Client): Promise<void> {
+  await session.query('ROLLBACK'); // without a transaction it only warns
+  await session.query('DISCARD ALL');
+  await session.query(FIXED_OUTPUT_SETTINGS);
+}
+
 interface ConnectionUrl {
   readonly host: string;
   readonly port: number;

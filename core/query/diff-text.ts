@@ -17,9 +17,10 @@ export function diffPageText(page: DiffPage): string {
 }
 
 function changeText(change: DiffChange): string {
+  const omitted = change.omitted === undefined ? '' : `,"omitted":${JSON.stringify(change.omitted)}`;
   return (
     `{"op":${quote(change.op)},"lsn":${quote(change.lsn)},"ts":${quote(change.ts)},"xid":${quote(change.xid)},` +
-    `"row":${change.rowText},"changed":${change.changedText},"context":${change.contextText}}`
+    `"row":${change.rowText},"changed":${change.changedText},"context":${change.contextText}${omitted}}`
   );
 }
 

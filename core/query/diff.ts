@@ -35,6 +35,8 @@ export interface DiffChange {
   /** JSON text `{column: {from, to}}`; null unless op is U and the row before is known. */
   readonly changedText: string | null;
   readonly contextText: string | null;
+  /** Members that were left out (null here) because they did not fit into a response. */
+  readonly omitted?: readonly string[];
 }
 
 export interface DiffPage {

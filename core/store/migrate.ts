@@ -129,9 +129,9 @@ function tooNew(found: number, expected: number): TimewarpError {
   );
 }
 
-/** `migrations/` lies two folders up in a checkout (core/store) and three in the package (dist/core/store). */
+/** `migrations/` lies two folders up in a checkout (core/store), three in the package (dist/core/store), beside a bundle. */
 function migrationsFolder(): string {
-  const candidates = ['../../migrations', '../../../migrations'].map((path) =>
+  const candidates = ['../../migrations', '../../../migrations', './migrations'].map((path) =>
     join(import.meta.dirname, path),
   );
   const found = candidates.find((path) => existsSync(path));

@@ -2,6 +2,7 @@
  * From the events of a stream to the changes of one transaction in the form in which they are stored. Pure. An update
  * of the key becomes a deletion and an insertion; `seq` numbers what happened in one transaction, in its order.
  */
+import { quoteJson } from '../types/json-text.ts';
 import type { PendingChange, PendingTruncate, TransactionPart } from '../types/stored.ts';
 import type { DecodedTable, PartialRow, RowChange, StreamEvent } from '../types/stream.ts';
 
@@ -38,7 +39,7 @@ export class TransactionAssembler {
         }
         break;
       case 'message':
-        if (event.prefix === 'pgtimewarp') this.#context = event.content;
+        if (event.prefix === 'pgtimewarp') this.#context = contextText(event.content);
         break;
       case 'key-mismatch':
         this.#keyMismatches.set(event.table.relationId, event.detail);
@@ -109,4 +110,14 @@ function partialBytes(partial: PartialRow | null): number {
   let bytes = 0;
   for (const fragment of partial.fragments) bytes += fragment?.length ?? 0;
   return bytes;
+}
+
+/** Whatever somebody wrote is JSON afterwards: text that is none becomes a string, and no message can stop a run. */
+function contextText(content: string): string {
+  try {
+    JSON.parse(content); // for its syntax only
+    return content;
+  } catch {
+    return quoteJson(content);
+  }
 }

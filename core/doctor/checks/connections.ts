@@ -1,5 +1,6 @@
 /** Can both databases be reached, and does the store know this node? */
 import { ERROR_CODES } from '../../errors/codes.ts';
+import type { StoredNode } from '../../store/nodes.ts';
 import { type Check, fail, ok } from '../check.ts';
 import type { DoctorFacts, Gathered } from '../facts.ts';
 
@@ -29,29 +30,28 @@ function checkStore({ node, store }: DoctorFacts): Check[] {
   if (overview === null) {
     return [schema, fail('node_known', `The store has no node "${node}".`, ERROR_CODES.NODE_UNKNOWN.remedy)];
   }
-  switch (overview.node.status) {
+  return [schema, checkNodeStatus(overview.node)];
+}
+
+/** Whether the node goes on: a gap or a block ends its runs until someone acts. */
+export function checkNodeStatus({ node, status, statusReason }: StoredNode): Check {
+  switch (status) {
     case 'active':
-      return [schema, ok('node_known', `Node "${node}" is active.`)];
+      return ok('node_known', `Node "${node}" is active.`);
     case 'removed':
-      return [schema, fail('node_known', `Node "${node}" was removed.`, `pgtimewarp init --node ${node}`)];
+      return fail('node_known', `Node "${node}" was removed.`, `pgtimewarp init --node ${node}`);
     case 'gap':
-      return [
-        schema,
-        fail(
-          'node_gap',
-          `Node "${node}" has lost changes: ${reasonOf(overview.node.statusReason)}.`,
-          ERROR_CODES.NODE_GAP.remedy,
-        ),
-      ];
+      return fail(
+        'node_gap',
+        `Node "${node}" has lost changes: ${reasonOf(statusReason)}.`,
+        ERROR_CODES.NODE_GAP.remedy,
+      );
     case 'blocked':
-      return [
-        schema,
-        fail(
-          'node_blocked',
-          `Node "${node}" is blocked: ${reasonOf(overview.node.statusReason)}.`,
-          ERROR_CODES.NODE_BLOCKED.remedy,
-        ),
-      ];
+      return fail(
+        'node_blocked',
+        `Node "${node}" is blocked: ${reasonOf(statusReason)}.`,
+        ERROR_CODES.NODE_BLOCKED.remedy,
+      );
   }
 }
 

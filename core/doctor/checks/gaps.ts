@@ -3,12 +3,16 @@ import { formatTableName } from '../../pg/identifiers.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { type Check, fail, ok } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
+import type { GapOverview } from '../overview.ts';
 
 export function checkGaps(facts: DoctorFacts): Check[] {
   const overview = facts.store.facts?.overview;
-  if (overview === null || overview === undefined) return [];
-  if (overview.openGaps.length === 0) return [ok('gaps', 'No gap is open.')];
-  return overview.openGaps.map((gap) => {
+  return overview === null || overview === undefined ? [] : checkOpenGaps(overview.openGaps);
+}
+
+export function checkOpenGaps(openGaps: readonly GapOverview[]): Check[] {
+  if (openGaps.length === 0) return [ok('gaps', 'No gap is open.')];
+  return openGaps.map((gap) => {
     const [what, target] =
       gap.table === null ? ['The node', '--node'] : [formatTableName(gap.table), formatTableName(gap.table)];
     return fail(

@@ -5,7 +5,7 @@ import { type Check, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 
 /** Runs come every minute: five missed ones are no accident. */
-const LATE_SECONDS = 300n;
+export const LATE_SECONDS = 300n;
 const LATE_BYTES = 1024n * 1024n * 1024n;
 
 export function checkProgress(facts: DoctorFacts): Check[] {

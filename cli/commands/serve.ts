@@ -1,0 +1,76 @@
+/** `serve`: the HTTP API, polling and the doctor, on this machine. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { createApp } from '../../lambda/api/app.ts';
+import { duration } from '../arguments.ts';
+import type { CommandContext, Run } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { pause } from '../interrupt.ts';
+import { keepExamining, keepPolling } from '../serve/background.ts';
+import { listen } from '../serve/listen.ts';
+import { openReadPool } from '../serve/read-pool.ts';
+import { authorization } from '../serve/token.ts';
+
+interface ServeFlags {
+  readonly port: number;
+  readonly host: string;
+  readonly every: string;
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const FOREVER_MS = 2 ** 31 - 1;
+
+export function registerServe(program: Command, run: Run): Command {
+  return program
+    .command('serve')
+    .description('HTTP API, polling and doctor on this machine')
+    .addOption(new Option('--port <n>', '0 takes any free one').argParser(portNumber).default(8645))
+    .option('--host <address>', 'others than this machine need PGTIMEWARP_TOKEN to be set', '127.0.0.1')
+    .addOption(
+      new Option('--every <duration>', 'pause between two runs: N(s|m|h|d)')
+        .argParser(duration)
+        .default('5s'),
+    )
+    .addHelpText('after', '\nExample:\n  pgtimewarp serve --port 8645 --every 5s')
+    .action((flags: ServeFlags) => run((context) => serve(context, flags)));
+}
+
+/** Until Ctrl-C. */
+async function serve({ settings, out, signal }: CommandContext, flags: ServeFlags): Promise<ExitCode> {
+  const authorize = authorization(flags.host, process.env.PGTIMEWARP_TOKEN);
+  const { databases } = settings;
+  await using pool = openReadPool(databases.storeUrl);
+  const app = createApp({
+    withStore: pool.withStore,
+    report: (error, id) => out.note(`${id} ${error.code}: ${error.message}`),
+    ...(authorize === undefined ? {} : { authorize }),
+  });
+  await using server = await listen(app, flags);
+  out.note(`listening on ${server.url}`);
+  const background = {
+    databases,
+    everyMs: milliseconds(flags.every),
+    signal,
+    note: (line: string) => out.note(line),
+  };
+  const [totals] = await Promise.all([
+    keepPolling(background),
+    keepExamining(background),
+    untilStopped(signal),
+  ]);
+  out.result({ url: server.url, ...totals }, () => `${totals.runs} runs, ${totals.changes} changes.`);
+  return EXIT.done;
+}
+
+async function untilStopped(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await pause(FOREVER_MS, signal);
+}
+
+function portNumber(value: string): number {
+  const port = /^\d{1,5}$/.test(value) ? Number.parseInt(value, 10) : -1;
+  if (port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('It must be a port, 0 to 65535.');
+}
+
+function milliseconds(text: string): number {
+  return Math.min(FOREVER_MS, Number.parseInt(text, 10) * UNIT_MS[text.slice(-1)]!);
+}

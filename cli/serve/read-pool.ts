@@ -1,0 +1,35 @@
+/** Sessions of the store for the HTTP API: several at a time, and every transaction of theirs is read-only. */
+import pg from 'pg';
+import { FIXED_OUTPUT_SETTINGS, type Queryable, sessionConfig } from '../../core/pg/connection.ts';
+
+const STATEMENT_TIMEOUT_MS = 20_000;
+const MAX_SESSIONS = 8;
+
+export interface ReadPool extends AsyncDisposable {
+  withStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T>;
+}
+
+export function openReadPool(storeUrl: string): ReadPool {
+  const pool = new pg.Pool({
+    ...sessionConfig(storeUrl, { side: 'store', node: 'serve', statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
+    max: MAX_SESSIONS,
+    onConnect: async (session) => {
+      await session.query(`${FIXED_OUTPUT_SETTINGS} SET default_transaction_read_only = on`);
+    },
+  });
+  pool.on('error', () => {}); // a session that breaks while idle is replaced
+  return {
+    withStore: async (ask) => {
+      const session = await pool.connect();
+      try {
+        const result = await ask(session);
+        session.release();
+        return result;
+      } catch (error) {
+        session.release(true);
+        throw error;
+      }
+    },
+    [Symbol.asyncDispose]: () => pool.end(),
+  };
+}

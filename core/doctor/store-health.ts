@@ -1,0 +1,48 @@
+/**
+ * How the nodes are, as far as the store alone can tell: for readers that have no access to the sources. What only a
+ * source knows (its slot, its WAL) is the doctor's.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { type Check, ok, summarize, warn } from './check.ts';
+import { checkNodeStatus } from './checks/connections.ts';
+import { checkOpenGaps } from './checks/gaps.ts';
+import { LATE_SECONDS, secondsBetween } from './checks/progress.ts';
+import { type NodeOverview, readOverview } from './overview.ts';
+
+export interface StoreHealth {
+  readonly status: Check['status'];
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly status: Check['status'];
+    readonly checks: readonly Check[];
+  }[];
+}
+
+/** All nodes that have not been removed. */
+export async function readStoreHealth(store: Queryable): Promise<StoreHealth> {
+  const overviews = await readOverview(store, null);
+  const { rows } = await store.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
+  return judgeStore(overviews, parseCommitTime(rows[0]!.now));
+}
+
+/** Pure: what was read, and the store's clock. */
+export function judgeStore(overviews: readonly NodeOverview[], now: CommitTime): StoreHealth {
+  const nodes = overviews
+    .filter(({ node }) => node.status !== 'removed')
+    .map((overview) => ({ node: overview.node.node, ...summarize(checksOf(overview, now)) }));
+  return { status: summarize(nodes.flatMap((node) => node.checks)).status, nodes };
+}
+
+function checksOf({ node, openGaps }: NodeOverview, now: CommitTime): Check[] {
+  const checks = [checkNodeStatus(node), ...checkOpenGaps(openGaps)];
+  if (node.horizon === null) return checks;
+  const behind = secondsBetween(node.horizon.ts, now);
+  const message = `The horizon is ${behind} s old.`;
+  checks.push(
+    behind > LATE_SECONDS
+      ? warn('lag', message, 'See that runs happen every minute: the schedule, or `pgtimewarp poll`.')
+      : ok('lag', message),
+  );
+  return checks;
+}

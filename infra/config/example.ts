@@ -1,0 +1,66 @@
+/**
+ * A deployment with a new store and one node, and what its settings mean. `npx cdk synth` uses it when no other is named;
+ * for your own copy it, change it and name it: `npx cdk deploy --all -c config=my-deployment.ts`.
+ */
+import type { DeploymentInput } from './schema.ts';
+
+const configuration: DeploymentInput = {
+  // Begins the names of the stacks, so that several deployments can live in one account.
+  name: 'pgtimewarp',
+
+  // Where the functions run. The subnets need a way to Secrets Manager, SNS and S3 (the answer of the custom resource
+  // goes there): a NAT gateway, or interface endpoints for the first two and a gateway endpoint for S3. One per zone.
+  vpc: {
+    vpcId: 'vpc-0123456789abcdef0',
+    availabilityZones: ['eu-central-1a', 'eu-central-1b'],
+    privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0fedcba9876543210'],
+  },
+
+  // The database with the history. `new` makes an Aurora PostgreSQL Serverless v2 cluster. For a database that you have:
+  // { kind: 'existing', ownerSecretArn: …, writerSecretArn: …, readerSecretArn: … }: one login that owns the database,
+  // and the secrets of two logins, which the deployment makes, for the functions that write and for the API.
+  store: {
+    kind: 'new',
+    // In Aurora capacity units; 0 lets the cluster pause, which the poller's schedule hardly ever allows.
+    minCapacity: 0.5,
+    maxCapacity: 2,
+    backupDays: 7,
+    rotationDays: 30,
+  },
+
+  // The observed databases.
+  nodes: [
+    {
+      // The name in questions, metrics, the slot and the publication.
+      node: 'shop',
+      // {"host", "port", "username", "password", "dbname"}, as RDS makes it, or {"url"}. The writer's endpoint, not a proxy.
+      sourceSecretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-database-AbCdEf',
+      // The rate of its runs.
+      everyMinutes: 1,
+      // RDS and Aurora have both plugins; pgoutput needs the owner of the tables for its publication.
+      plugin: 'pgoutput',
+      tables: [
+        { name: 'public.orders' },
+        // Columns that never leave the source, and how long history is kept.
+        { name: 'public.customers', exclude: ['card_number'], retention: '90d' },
+      ],
+    },
+  ],
+
+  // Findings go to an SNS topic; with an address they come by mail as well.
+  doctor: { everyMinutes: 60, email: null },
+
+  // `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …, audience: […] }.
+  api: { authorization: { kind: 'iam' } },
+
+  functions: {
+    // A run ends before that; the next one goes on where it was.
+    pollerSeconds: 300,
+    pollerMemoryMb: 1769,
+    // Not needed for correctness: the database lets only one run of a node write. Young accounts cannot reserve any.
+    reservedConcurrency: null,
+    logDays: 30,
+  },
+};
+
+export default configuration;

@@ -1,0 +1,119 @@
+/** What a deployment is told: one document, checked before anything is made of it. */
+import { z } from 'zod';
+
+const SecretArn = z
+  .string()
+  .regex(
+    /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:.+-\w{6}$/,
+    'must be the complete ARN of a secret, with the six characters at its end',
+  );
+const Minutes = z.int().min(1, 'must be at least 1: the unit of schedules is the minute').max(1440);
+
+const Table = z.strictObject({
+  name: z.string().min(1),
+  exclude: z.array(z.string()).default([]),
+  retention: z
+    .string()
+    .regex(/^[1-9]\d{0,8}[smhd]$/, 'must be a duration such as 30d')
+    .nullable()
+    .default(null),
+  baseline: z.boolean().default(true),
+});
+
+const Node = z.strictObject({
+  node: z.string().regex(/^[a-z0-9_]{1,40}$/, 'must be 1 to 40 lower-case letters, digits or underscores'),
+  sourceSecretArn: SecretArn,
+  everyMinutes: Minutes.default(1),
+  plugin: z.enum(['wal2json', 'pgoutput']).nullable().default(null),
+  slotName: z
+    .string()
+    .regex(/^[a-z0-9_]{1,63}$/)
+    .nullable()
+    .default(null),
+  tables: z.array(Table).default([]),
+});
+
+const NewStore = z.strictObject({
+  kind: z.literal('new'),
+  minCapacity: z.number().min(0).max(128).multipleOf(0.5).default(0.5),
+  maxCapacity: z.number().min(1).max(128).multipleOf(0.5).default(2),
+  backupDays: z.int().min(1).max(35).default(7),
+  rotationDays: z.int().min(1).max(1000).default(30),
+});
+
+const ExistingStore = z.strictObject({
+  kind: z.literal('existing'),
+  ownerSecretArn: SecretArn,
+  writerSecretArn: SecretArn,
+  readerSecretArn: SecretArn,
+});
+
+const Jwt = z.strictObject({
+  kind: z.literal('jwt'),
+  issuer: z.url(),
+  audience: z.array(z.string().min(1)).min(1),
+});
+
+export const DeploymentConfiguration = z
+  .strictObject({
+    name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be lower-case letters, digits and hyphens'),
+    vpc: z.strictObject({
+      vpcId: z.string().startsWith('vpc-'),
+      availabilityZones: z.array(z.string()).min(2, 'must name at least two zones'),
+      privateSubnetIds: z.array(z.string().startsWith('subnet-')).min(2, 'must name one subnet per zone'),
+    }),
+    store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
+    nodes: z.array(Node).min(1, 'must have at least one node'),
+    doctor: z
+      .strictObject({ everyMinutes: Minutes.default(60), email: z.email().nullable().default(null) })
+      .prefault({}),
+    api: z
+      .strictObject({
+        authorization: z
+          .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
+          .default({ kind: 'iam' }),
+      })
+      .prefault({}),
+    functions: z
+      .strictObject({
+        pollerSeconds: z.int().min(30).max(900).default(300),
+        pollerMemoryMb: z.int().min(512).max(10_240).default(1769),
+        reservedConcurrency: z.int().min(1).nullable().default(null),
+        logDays: z.literal([1, 3, 5, 7, 14, 30, 60, 90, 180, 365]).default(30),
+      })
+      .prefault({}),
+  })
+  .check((context) => {
+    const { nodes, vpc } = context.value;
+    const names = nodes.map((node) => node.node);
+    const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+    if (twice !== -1) {
+      const message = `"${names[twice]}" is the name of another node already`;
+      context.issues.push({ code: 'custom', path: ['nodes', twice, 'node'], message, input: names[twice] });
+    }
+    if (vpc.privateSubnetIds.length !== vpc.availabilityZones.length) {
+      const message = 'must name one subnet per zone, in the order of availabilityZones';
+      context.issues.push({
+        code: 'custom',
+        path: ['vpc', 'privateSubnetIds'],
+        message,
+        input: vpc.privateSubnetIds,
+      });
+    }
+  });
+
+export type DeploymentConfiguration = z.output<typeof DeploymentConfiguration>;
+export type DeploymentInput = z.input<typeof DeploymentConfiguration>;
+
+/** Throws an Error with one sentence per mistake, each naming its field. */
+export function parseConfiguration(value: unknown, source: string): DeploymentConfiguration {
+  const result = DeploymentConfiguration.safeParse(value);
+  if (result.success) return result.data;
+  const mistakes = result.error.issues.map(({ path, message }) => `${fieldName(path)}: ${message}.`);
+  throw new Error(`The configuration ${source} cannot be used.\n${mistakes.join('\n')}`);
+}
+
+function fieldName(path: readonly PropertyKey[]): string {
+  const text = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
+  return text === '' ? '(all of it)' : text.replace(/^\./, '');
+}

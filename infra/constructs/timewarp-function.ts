@@ -1,0 +1,131 @@
+/**
+ * What all functions have in common: runtime, network, bundle, logs, and no second try, because the next scheduled run is
+ * the second try. A function gets its role with the few actions that every function in a VPC needs; each grant for a
+ * secret is bound to the variable that names it.
+ */
+import { join } from 'node:path';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
+import { Effect, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, type IDestination, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { version } from '../version.ts';
+
+export const ROOT = join(import.meta.dirname, '../..');
+
+export interface TimewarpFunctionProps {
+  /** The folder of the handler in lambda/. */
+  readonly handler: 'poller' | 'api' | 'doctor' | 'migrate';
+  readonly description: string;
+  readonly timeout: Duration;
+  readonly memoryMb: number;
+  readonly vpc: IVpc;
+  readonly securityGroup: ISecurityGroup;
+  readonly logDays: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** ARNs of the secrets that it may read. */
+  readonly secretArns: readonly string[];
+  readonly onFailure: IDestination;
+  readonly reservedConcurrency?: number | null;
+  /** Whether the bundle carries migrations/. */
+  readonly withMigrations?: boolean;
+}
+
+/** Bundled modules that are not ES modules call require(). */
+const REQUIRE =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
+export class TimewarpFunction extends Construct {
+  readonly function: NodejsFunction;
+  readonly policy: Policy;
+
+  constructor(scope: Construct, id: string, props: TimewarpFunctionProps) {
+    super(scope, id);
+    const logGroup = new LogGroup(this, 'Logs', {
+      retention: props.logDays as RetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    this.policy = new Policy(this, 'Policy', {
+      roles: [role],
+      statements: [
+        new PolicyStatement({
+          actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+          resources: [logGroup.logGroupArn, `${logGroup.logGroupArn}:*`],
+        }),
+        // AWS Lambda Developer Guide, "Giving Lambda functions access to resources in a VPC": these know no resources.
+        new PolicyStatement({
+          actions: [
+            'ec2:AssignPrivateIpAddresses',
+            'ec2:CreateNetworkInterface',
+            'ec2:DeleteNetworkInterface',
+            'ec2:DescribeNetworkInterfaces',
+            'ec2:DescribeSubnets',
+            'ec2:UnassignPrivateIpAddresses',
+          ],
+          resources: ['*'],
+        }),
+        // The same guide: the interfaces are Lambda's to manage, not the code's.
+        new PolicyStatement({
+          effect: Effect.DENY,
+          actions: [
+            'ec2:CreateNetworkInterface',
+            'ec2:DeleteNetworkInterface',
+            'ec2:AssignPrivateIpAddresses',
+          ],
+          resources: ['*'],
+          conditions: { ArnLike: { 'lambda:SourceFunctionArn': 'arn:*:lambda:*:*:function:*' } },
+        }),
+        new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [...props.secretArns] }),
+      ],
+    });
+    this.function = new NodejsFunction(this, 'Function', {
+      entry: join(ROOT, 'lambda', props.handler, 'handler.ts'),
+      projectRoot: ROOT,
+      depsLockFilePath: join(ROOT, 'package-lock.json'),
+      handler: 'handler',
+      description: props.description,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: props.memoryMb,
+      timeout: props.timeout,
+      role: role.withoutPolicyUpdates(),
+      logGroup,
+      vpc: props.vpc,
+      vpcSubnets: { subnets: props.vpc.privateSubnets },
+      securityGroups: [props.securityGroup],
+      environment: { ...props.environment, PGTIMEWARP_VERSION: version(), POWERTOOLS_LOG_LEVEL: 'INFO' },
+      retryAttempts: 0,
+      maxEventAge: Duration.minutes(1),
+      onFailure: props.onFailure,
+      ...(props.reservedConcurrency == null
+        ? {}
+        : { reservedConcurrentExecutions: props.reservedConcurrency }),
+      bundling: {
+        format: OutputFormat.ESM,
+        target: 'node24',
+        minify: true,
+        keepNames: true, // errors and logs show names
+        mainFields: ['module', 'main'],
+        banner: REQUIRE,
+        externalModules: ['pg-native'],
+        bundleAwsSDK: true,
+        forceDockerBundling: false,
+        ...(props.withMigrations ? { commandHooks: carryMigrations() } : {}),
+      },
+    });
+    this.function.node.addDependency(this.policy);
+  }
+}
+
+function carryMigrations() {
+  return {
+    beforeBundling: () => [],
+    beforeInstall: () => [],
+    afterBundling: (input: string, output: string) => [
+      `mkdir -p "${output}/migrations" && cp "${input}"/migrations/*.do.*.sql "${output}/migrations/"`,
+    ],
+  };
+}

@@ -1,0 +1,111 @@
+/** The four functions, what each may do, and the deployment's part inside the databases (the migrate function's). */
+import { join } from 'node:path';
+import { CustomResource, Duration, FileSystem, Stack, type StackProps } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Alias } from 'aws-cdk-lib/aws-kms';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { SnsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { Construct } from 'constructs';
+import type { DeploymentConfiguration } from '../config/schema.ts';
+import { ROOT, TimewarpFunction, type TimewarpFunctionProps } from '../constructs/timewarp-function.ts';
+import { version } from '../version.ts';
+import type { StoreStack } from './store-stack.ts';
+
+interface AppStackProps extends StackProps {
+  readonly configuration: DeploymentConfiguration;
+  readonly store: StoreStack;
+}
+
+type Specifics = Omit<TimewarpFunctionProps, 'vpc' | 'securityGroup' | 'logDays' | 'onFailure'>;
+
+export class AppStack extends Stack {
+  readonly poller: IFunction;
+  readonly api: IFunction;
+  readonly doctor: IFunction;
+
+  constructor(scope: Construct, id: string, { configuration, store, ...props }: AppStackProps) {
+    super(scope, id, props);
+    const { nodes, functions, doctor } = configuration;
+    const { ownerArn, writerArn, readerArn } = store.secrets;
+    const sourceArns = nodes.map((node) => node.sourceSecretArn);
+    const sources = JSON.stringify(
+      Object.fromEntries(nodes.map((node) => [node.node, node.sourceSecretArn])),
+    );
+
+    const alerts = new Topic(this, 'Alerts', {
+      masterKey: Alias.fromAliasName(this, 'TopicKey', 'alias/aws/sns'),
+      enforceSSL: true,
+    });
+    if (doctor.email !== null) alerts.addSubscription(new EmailSubscription(doctor.email));
+
+    const make = (name: string, specifics: Specifics): TimewarpFunction => {
+      const made = new TimewarpFunction(this, name, {
+        ...specifics,
+        vpc: store.vpc,
+        securityGroup: store.clients,
+        logDays: functions.logDays,
+        onFailure: new SnsDestination(alerts),
+      });
+      made.policy.addStatements(
+        new PolicyStatement({ actions: ['sns:Publish'], resources: [alerts.topicArn] }),
+      );
+      return made;
+    };
+
+    this.poller = make('Poller', {
+      handler: 'poller',
+      description: 'Reads what the sources have committed into the store',
+      timeout: Duration.seconds(functions.pollerSeconds),
+      memoryMb: functions.pollerMemoryMb,
+      reservedConcurrency: functions.reservedConcurrency,
+      environment: { PGTIMEWARP_STORE_SECRET_ARN: writerArn, PGTIMEWARP_SOURCE_SECRET_ARNS: sources },
+      secretArns: [writerArn, ...sourceArns],
+    }).function;
+    this.api = make('Api', {
+      handler: 'api',
+      description: 'Answers what rows were, and how they changed',
+      timeout: Duration.seconds(29), // API Gateway waits 30 s
+      memoryMb: 1024,
+      environment: { PGTIMEWARP_STORE_SECRET_ARN: readerArn },
+      secretArns: [readerArn],
+    }).function;
+    this.doctor = make('Doctor', {
+      handler: 'doctor',
+      description: 'Examines sources, slots and store',
+      timeout: Duration.minutes(2),
+      memoryMb: 512,
+      environment: {
+        PGTIMEWARP_STORE_SECRET_ARN: writerArn,
+        PGTIMEWARP_SOURCE_SECRET_ARNS: sources,
+        PGTIMEWARP_TOPIC_ARN: alerts.topicArn,
+      },
+      secretArns: [writerArn, ...sourceArns],
+      withMigrations: true,
+    }).function;
+    const migrate = make('Migrate', {
+      handler: 'migrate',
+      description: 'Brings schema, logins, nodes and tables to what the deployment says',
+      timeout: Duration.minutes(15),
+      memoryMb: 1024,
+      environment: {
+        PGTIMEWARP_STORE_SECRET_ARN: ownerArn,
+        PGTIMEWARP_WRITER_SECRET_ARN: writerArn,
+        PGTIMEWARP_READER_SECRET_ARN: readerArn,
+      },
+      secretArns: [ownerArn, writerArn, readerArn, ...sourceArns],
+      withMigrations: true,
+    });
+    new CustomResource(this, 'Databases', {
+      serviceToken: migrate.function.functionArn,
+      serviceTimeout: Duration.minutes(16),
+      properties: {
+        Nodes: JSON.stringify(nodes.map(({ everyMinutes, ...wanted }) => wanted)),
+        // A new migration is a reason to run again.
+        Migrations: FileSystem.fingerprint(join(ROOT, 'migrations'), { exclude: ['schema.sql'] }),
+        Version: version(),
+      },
+    });
+  }
+}

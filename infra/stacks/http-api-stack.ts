@@ -1,0 +1,52 @@
+/** The HTTP API in front of its function: every route needs an authorised caller. */
+import { CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import {
+  HttpApi,
+  HttpMethod,
+  HttpStage,
+  type IHttpRouteAuthorizer,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
+import type { DeploymentConfiguration } from '../config/schema.ts';
+
+interface HttpApiStackProps extends StackProps {
+  readonly configuration: DeploymentConfiguration;
+  readonly api: IFunction;
+}
+
+export class HttpApiStack extends Stack {
+  constructor(scope: Construct, id: string, { configuration, api, ...props }: HttpApiStackProps) {
+    super(scope, id, props);
+    const http = new HttpApi(this, 'HttpApi', {
+      description: 'pgtimewarp: rows as they were',
+      createDefaultStage: false,
+      defaultAuthorizer: authorizer(configuration.api.authorization),
+    });
+    http.addRoutes({
+      path: '/{proxy+}',
+      methods: [HttpMethod.ANY], // the function refuses what is not reading, with a problem document
+      integration: new HttpLambdaIntegration('Integration', api),
+    });
+    const logGroup = new LogGroup(this, 'AccessLog', {
+      retention: configuration.functions.logDays as RetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const stage = new HttpStage(this, 'Stage', {
+      httpApi: http,
+      stageName: '$default',
+      autoDeploy: true,
+      accessLogSettings: { destination: new LogGroupLogDestination(logGroup) },
+    });
+    new CfnOutput(this, 'Url', { value: stage.url });
+  }
+}
+
+function authorizer(authorization: DeploymentConfiguration['api']['authorization']): IHttpRouteAuthorizer {
+  if (authorization.kind === 'iam') return new HttpIamAuthorizer();
+  return new HttpJwtAuthorizer('Jwt', authorization.issuer, { jwtAudience: authorization.audience });
+}

@@ -1,0 +1,155 @@
+/**
+ * The HTTP API (routes.ts): one app for Lambda and for `serve`. It only reads. Answers of the store are passed through as
+ * text; whatever is no answer is a problem document, and nothing of the inside gets out.
+ */
+import { type Context, Hono } from 'hono';
+import { readOverview } from '../../core/doctor/overview.ts';
+import { readStoreHealth } from '../../core/doctor/store-health.ts';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import type { Queryable } from '../../core/pg/connection.ts';
+import { fromDatabaseError } from '../../core/pg/database-error.ts';
+import { asOf } from '../../core/query/as-of.ts';
+import type { DiffCursor } from '../../core/query/diff-cursor.ts';
+import { diffPageText } from '../../core/query/diff-text.ts';
+import { NOW } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
+import { listNodes } from '../../core/store/nodes.ts';
+import { boundedDiff } from './bounded-diff.ts';
+import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
+import { nodeDocument, tablesDocument } from './documents.ts';
+import { cacheHeaders, matchesTag, withoutHorizon } from './entity-tag.ts';
+import { HTTP } from './http-status.ts';
+import openApi from './openapi.json' with { type: 'json' };
+import { answerProblem, PROBLEM_CONTENT, problem, problemOfError, respond } from './problem.ts';
+import { readInstant, readPathParameter, readQuery, requireEncoding } from './request-input.ts';
+import { ROUTES, type Route, routerPath } from './routes.ts';
+import { Health, NodeName, Nodes, TableSegment, Tables } from './schemas.ts';
+import { parseTableSegment } from './table-segment.ts';
+
+export interface AppOptions {
+  /** Lends a session of the store for one question. Throws TimewarpErrors. */
+  readonly withStore: <T>(ask: (store: Queryable) => Promise<T>) => Promise<T>;
+  /** Failures that are not the caller's, with the id that the caller was given. */
+  readonly report: (error: TimewarpError, id: string) => void;
+  /** Whether a request may be answered, by its Authorization header; without it everyone's is. */
+  readonly authorize?: (authorization: string | undefined) => boolean;
+}
+
+const JSON_CONTENT = 'application/json';
+
+export function createApp({ withStore, report, authorize }: AppOptions): Hono {
+  const app = new Hono();
+
+  app.use(async (context, next) => {
+    if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
+    requireEncoding(context.req.url);
+    return next();
+  });
+
+  const handlers: Record<keyof typeof ROUTES, (context: Context) => Promise<Response>> = {
+    nodes: async () => own(Nodes.parse({ nodes: (await withStore(listNodes)).map(nodeDocument) })),
+    tables: async (context) => {
+      const node = readPathParameter(context, 'node', NodeName);
+      const [overview] = await withStore((store) => readOverview(store, node));
+      if (overview === undefined) throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${node}".`);
+      return own(Tables.parse(tablesDocument(overview)));
+    },
+    asOf: async (context) => {
+      const query = readQuery(context, ROUTES.asOf.query);
+      const request = { ...tableOf(context), pk: keyFromText(query.pk), at: readInstant(query.at) ?? NOW };
+      return answer(context, await withStore((store) => asOf(store, request)));
+    },
+    diff: async (context) => {
+      const query = readQuery(context, ROUTES.diff.query);
+      const request = {
+        ...tableOf(context),
+        pk: keyFromText(query.pk),
+        from: readInstant(query.from),
+        to: readInstant(query.to),
+        limit: query.limit,
+        cursor: (query.cursor ?? null) as DiffCursor | null,
+      };
+      const page = await withStore((store) => boundedDiff(store, request, MAX_CARRIED_BYTES));
+      const headers = cacheHeaders(page.final, () => diffPageText({ ...page, horizon: null }));
+      return keepable(context, diffPageText(page), headers);
+    },
+    health: async () => own(Health.parse(await withStore(readStoreHealth))),
+  };
+
+  for (const [name, route] of Object.entries(ROUTES) as [keyof typeof ROUTES, Route][]) {
+    app.get(routerPath(route), (context) => {
+      if (name !== 'asOf' && name !== 'diff') readQuery(context, route.query);
+      return handlers[name](context);
+    });
+    app.all(routerPath(route), methodNotAllowed);
+  }
+  app.get('/openapi.json', () => own(openApi));
+  app.all('/openapi.json', methodNotAllowed);
+  app.notFound(() =>
+    problem({
+      status: HTTP.notFound,
+      kind: 'no-such-route',
+      title: 'There is no such route',
+      detail: 'The path belongs to no route; see /openapi.json.',
+    }),
+  );
+  app.onError((error) => problemOfError(fromDatabaseError(error, 'store'), report));
+  return app;
+}
+
+function tableOf(context: Context): { node: string; table: ReturnType<typeof parseTableSegment> } {
+  const node = readPathParameter(context, 'node', NodeName);
+  return { node, table: parseTableSegment(readPathParameter(context, 'table', TableSegment)) };
+}
+
+function answer(context: Context, result: Awaited<ReturnType<typeof asOf>>): Response {
+  if (carriedBytes(result.answerText) > MAX_CARRIED_BYTES) {
+    return problem({
+      status: HTTP.tooLarge,
+      kind: 'too-large',
+      title: 'The answer is too large',
+      detail: 'The row does not fit into a response.',
+      remedy: 'Ask with `pgtimewarp asof`, or with SQL.',
+    });
+  }
+  const headers = cacheHeaders(result.final, () => withoutHorizon(result.answerText));
+  if (result.status === 'found') return keepable(context, result.answerText, headers);
+  const { status, text } = answerProblem(result);
+  return respond(status, text, { ...headers, 'content-type': PROBLEM_CONTENT });
+}
+
+/** 304 when the caller has it already (RFC 9110 section 13.2.1: only in place of a 2xx). */
+function keepable(context: Context, text: string, headers: Record<string, string>): Response {
+  if (matchesTag(context.req.header('if-none-match'), headers.etag)) {
+    return respond(HTTP.notModified, null, headers);
+  }
+  return respond(HTTP.ok, text, { ...headers, 'content-type': JSON_CONTENT });
+}
+
+/** A document without row data. */
+function own(document: unknown): Response {
+  return respond(HTTP.ok, JSON.stringify(document), {
+    'content-type': JSON_CONTENT,
+    'cache-control': 'no-store',
+  });
+}
+
+function methodNotAllowed(context: Context): Response {
+  return problem({
+    status: HTTP.methodNotAllowed,
+    kind: 'method-not-allowed',
+    title: 'The method is not allowed',
+    detail: `${context.req.method.slice(0, 20)} is not allowed here: this API only reads.`,
+    headers: { allow: 'GET, HEAD' },
+  });
+}
+
+function unauthorized(): Response {
+  return problem({
+    status: HTTP.unauthorized,
+    kind: 'unauthorized',
+    title: 'A token is required',
+    detail: 'Send the token of this server: Authorization: Bearer …',
+    headers: { 'www-authenticate': 'Bearer realm="pgtimewarp"' },
+  });
+}

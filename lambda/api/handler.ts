@@ -1,0 +1,57 @@
+/** The HTTP API behind an API Gateway HTTP API (payload format 2.0). Its login can only read. */
+import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context } from 'aws-lambda';
+import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
+import type { Queryable } from '../../core/pg/connection.ts';
+import { fromDatabaseError } from '../../core/pg/database-error.ts';
+import { readConfiguration } from '../shared/configuration.ts';
+import { Credentials } from '../shared/credentials.ts';
+import { createLogger, errorFields } from '../shared/observability.ts';
+import { Sessions } from '../shared/sessions.ts';
+import { createApp } from './app.ts';
+
+const logger = createLogger('api');
+const sessions = new Sessions(new Credentials());
+const STATEMENT_TIMEOUT_MS = 20_000;
+
+const app = createApp({
+  withStore: useStore,
+  report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
+});
+const answer = handle(app);
+
+export async function handler(
+  event: APIGatewayProxyEventV2,
+  context: Context,
+): Promise<APIGatewayProxyResultV2> {
+  logger.addContext(context);
+  const response = await answer(
+    encoded(event) as unknown as LambdaEvent,
+    context as unknown as LambdaContext,
+  );
+  return response as APIGatewayProxyResultV2;
+}
+
+/** HTTP APIs hand the path over percent-decoded, while the app expects it as it came. */
+function encoded(event: APIGatewayProxyEventV2): APIGatewayProxyEventV2 {
+  const rawPath = event.rawPath.split('/').map(encodeURIComponent).join('/');
+  return { ...event, rawPath };
+}
+
+/** A session that broke while it was asked is no answer yet: reading again does no harm. */
+async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
+  const { storeSecretArn } = readConfiguration(['storeSecretArn']);
+  const reference = {
+    side: 'store',
+    node: 'api',
+    secretArn: storeSecretArn,
+    readOnly: true,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+  } as const;
+  try {
+    return await sessions.use(reference, ask);
+  } catch (thrown) {
+    const error = fromDatabaseError(thrown, 'store');
+    if (error.code !== 'STORE_UNREACHABLE') throw error;
+    return await sessions.use(reference, ask);
+  }
+}

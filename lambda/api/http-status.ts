@@ -1,0 +1,40 @@
+/** Which HTTP status an outcome has: the whole list. What is not named here is ours to mend: 500. */
+import { ERROR_CODES, type ErrorCode } from '../../core/errors/codes.ts';
+import type { AsOfReason, AsOfStatus } from '../../core/query/as-of.ts';
+
+export const HTTP = {
+  ok: 200,
+  notModified: 304,
+  badRequest: 400,
+  unauthorized: 401,
+  notFound: 404,
+  methodNotAllowed: 405,
+  unknown: 409,
+  gone: 410,
+  tooLarge: 413,
+  internal: 500,
+  unavailable: 503,
+} as const;
+
+export type HttpStatus = (typeof HTTP)[keyof typeof HTTP];
+
+const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
+  NODE_UNKNOWN: HTTP.notFound,
+  TABLE_NOT_TRACKED: HTTP.notFound,
+  STORE_UNREACHABLE: HTTP.unavailable,
+  AUTHENTICATION_FAILED: HTTP.unavailable,
+  SECRET_UNREADABLE: HTTP.unavailable,
+  DATABASE_MISSING: HTTP.unavailable,
+  SCHEMA_OUTDATED: HTTP.unavailable,
+};
+
+export function statusOfError(code: ErrorCode): HttpStatus {
+  return OF_CODE[code] ?? (ERROR_CODES[code].action === 'client' ? HTTP.badRequest : HTTP.internal);
+}
+
+/** A row that was not there is not found; what cannot be said conflicts with the question; what was forgotten is gone. */
+export function statusOfAnswer(status: AsOfStatus, reason: AsOfReason | null): HttpStatus {
+  if (status === 'found') return HTTP.ok;
+  if (status === 'absent') return HTTP.notFound;
+  return reason === 'expired' || reason === 'erased' ? HTTP.gone : HTTP.unknown;
+}

@@ -1,0 +1,87 @@
+/**
+ * Problem documents (RFC 9457). `type` tells kinds apart, for programs; nothing in them comes from the inside: an error
+ * that is not the caller's has an id under which the log has the rest.
+ */
+import { randomUUID } from 'node:crypto';
+import type { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import type { AsOfResult } from '../../core/query/as-of.ts';
+import { HTTP, type HttpStatus, statusOfAnswer, statusOfError } from './http-status.ts';
+
+export const PROBLEM_TYPES = 'urn:pgtimewarp:';
+export const PROBLEM_CONTENT = 'application/problem+json';
+
+interface ProblemOptions {
+  readonly status: HttpStatus;
+  /** The last part of the `type`. */
+  readonly kind: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly remedy?: string;
+  readonly instance?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Any error that is not an answer. */
+export function problem({ status, kind, headers, ...rest }: ProblemOptions): Response {
+  const { title, ...others } = rest;
+  return respond(status, JSON.stringify({ type: `${PROBLEM_TYPES}${kind}`, title, status, ...others }), {
+    'content-type': PROBLEM_CONTENT,
+    'cache-control': 'no-store',
+    ...headers,
+  });
+}
+
+/** What a failure looks like from outside; `report` gets all of it, with the id that the caller sees. */
+export function problemOfError(
+  error: TimewarpError,
+  report: (error: TimewarpError, id: string) => void,
+): Response {
+  const status = statusOfError(error.code);
+  const kind = `error:${error.code}`;
+  if (status < HTTP.internal) {
+    const { message, remedy } = error;
+    return problem({ status, kind, title: titleOf(status), detail: message, remedy });
+  }
+  const id = `urn:uuid:${randomUUID()}`;
+  report(error, id);
+  return status === HTTP.unavailable
+    ? problem({ status, kind, title: titleOf(status), detail: 'The store cannot be asked.', instance: id })
+    : problem({
+        status,
+        kind: 'error:INTERNAL',
+        title: titleOf(status),
+        detail: 'The request failed; the log has the reason under this instance.',
+        instance: id,
+      });
+}
+
+const TITLES: Partial<Record<HttpStatus, string>> = {
+  [HTTP.badRequest]: 'The request is not well-formed',
+  [HTTP.notFound]: 'There is no such thing',
+  [HTTP.internal]: 'Internal error',
+  [HTTP.unavailable]: 'The store is not available',
+};
+
+function titleOf(status: HttpStatus): string {
+  return TITLES[status] ?? 'Error';
+}
+
+/**
+ * An absence or ignorance: all members of the answer, which is passed through as text, after those of the problem. Its
+ * `status` is the answer's (`absent`, `unknown`), a text, which RFC 9457 section 3.1 tells readers of problems to ignore.
+ */
+export function answerProblem({ status, reason, answerText }: AsOfResult): {
+  status: HttpStatus;
+  text: string;
+} {
+  const members = JSON.stringify({
+    type: `${PROBLEM_TYPES}${status}:${reason}`,
+    title: status === 'absent' ? 'The row was not there' : 'Whether the row was there is not known',
+  });
+  return { status: statusOfAnswer(status, reason), text: `${members.slice(0, -1)},${answerText.slice(1)}` };
+}
+
+/** A response whose text is sent as it is. */
+export function respond(status: HttpStatus, text: string | null, headers: Record<string, string>): Response {
+  return new Response(text, { status, headers });
+}

@@ -1,0 +1,177 @@
+/**
+ * What goes in and comes out, as zod schemas: the requests are checked with them, the documents that this code makes are
+ * too, and the OpenAPI document is generated from them. Values of rows are only described: they pass through as text.
+ */
+import { z } from 'zod';
+
+const Text = z.string();
+const Lsn = z
+  .string()
+  .regex(/^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/)
+  .meta({ examples: ['0/16B3748'] });
+const Time = z.iso
+  .datetime({ offset: false, precision: 6 })
+  .meta({ description: 'RFC 3339, UTC, six decimals', examples: ['2026-01-31T09:41:00.000001Z'] });
+const Point = z.object({ lsn: Lsn, ts: Time });
+const Row = z
+  .record(z.string(), z.unknown())
+  .meta({ description: 'the row, values exactly as the source held them' });
+
+export const NodeName = z
+  .string()
+  .regex(/^[a-z0-9_]{1,40}$/)
+  .meta({ description: 'name of a node', examples: ['shop'] });
+export const TableSegment = z
+  .string()
+  .min(1)
+  .meta({
+    description: 'schema.table by their true names, percent-encoded; a name with a dot in double quotes',
+    examples: ['public.orders', 'public."v1.orders"'],
+  });
+const Pk = z
+  .string()
+  .min(1)
+  .meta({
+    description: 'the key: a JSON object naming every key column, or the bare value of a one-column key',
+    examples: ['42', '{"region":"eu","id":"7"}'],
+  });
+const Instant = z
+  .string()
+  .min(1)
+  .meta({
+    description: 'RFC 3339 with an offset (percent-encode the +), or an LSN',
+    examples: ['2026-01-31T09:41:00Z', '0/16B3748'],
+  });
+
+export const AsOfQuery = z.strictObject({ pk: Pk, at: Instant.optional() });
+
+export const MAX_PAGE = 1000;
+export const DiffQuery = z.strictObject({
+  pk: Pk,
+  from: Instant.optional(),
+  to: Instant.optional(),
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, 'must be a whole number')
+    .transform((text) => Number.parseInt(text, 10))
+    .pipe(z.int().min(1).max(MAX_PAGE))
+    .default(100)
+    .meta({ description: `changes of a page, 1 to ${MAX_PAGE}; fewer when they are big` }),
+  cursor: z.string().min(1).optional().meta({ description: '`next_cursor` of the page before' }),
+});
+export const NoQuery = z.strictObject({});
+
+const Commit = z.object({ lsn: Lsn, ts: Time.nullable(), xid: Text.nullable() });
+const REASONS = [
+  'not_yet_inserted',
+  'deleted',
+  'not_in_window',
+  'before_tracking',
+  'baseline_pending',
+  'in_gap',
+  'expired',
+  'erased',
+] as const;
+
+export const Answer = z.object({
+  status: z.enum(['found', 'absent', 'unknown']),
+  reason: z.enum(REASONS).nullable(),
+  schema: Text,
+  table: Text,
+  pk: z.record(z.string(), z.string()),
+  row: Row.nullable(),
+  op: z.enum(['I', 'U', 'D', 'S', 'T']).nullable(),
+  incomplete: z.array(Text),
+  context: z.unknown(),
+  valid_from: Commit.nullable(),
+  valid_to: Commit.nullable(),
+  as_of: z.object({ requested: Text.nullable(), lsn: Lsn.nullable() }),
+  horizon: z.object({ lsn: Lsn.nullable(), ts: Time.nullable() }),
+  final: z.boolean(),
+});
+
+/** An answer that is no row: the problem's members and the answer's. */
+export const AnswerProblem = Answer.extend({
+  type: z.string().regex(/^urn:pgtimewarp:(absent|unknown):[a-z_]+$/),
+  title: Text,
+  status: z.enum(['absent', 'unknown']),
+  row: z.null(),
+});
+
+export const Problem = z.object({
+  type: z.string().regex(/^urn:pgtimewarp:[A-Za-z_:-]+$/),
+  title: Text,
+  status: z.int(),
+  detail: Text,
+  remedy: Text.optional(),
+  instance: Text.optional(),
+});
+
+export const Diff = z.object({
+  changes: z.array(
+    z.object({
+      op: z.enum(['I', 'U', 'D', 'S', 'T']),
+      lsn: Lsn,
+      ts: Time,
+      xid: Text.nullable(),
+      row: Row.nullable(),
+      changed: z.record(z.string(), z.object({ from: z.unknown(), to: z.unknown() })).nullable(),
+      context: z.unknown(),
+      omitted: z
+        .array(z.enum(['changed', 'row']))
+        .optional()
+        .meta({ description: 'members that are null because they would not fit into a response' }),
+    }),
+  ),
+  unknown: z.array(z.object({ from: Time.nullable(), to: Time.nullable(), reason: z.enum(REASONS) })),
+  from: Text.nullable(),
+  to: Text.nullable(),
+  horizon: Point.nullable(),
+  final: z.boolean(),
+  next_cursor: Text.optional().meta({ description: 'there is another page' }),
+});
+
+export const Nodes = z.object({
+  nodes: z.array(
+    z.object({
+      node: NodeName,
+      status: z.enum(['active', 'gap', 'blocked', 'removed']),
+      status_reason: Text.nullable(),
+      database: Text,
+      plugin: z.enum(['wal2json', 'pgoutput']),
+      horizon: Point.nullable(),
+      caught_up: z.boolean(),
+      last_run: z.object({ at: Time, outcome: Text.nullable() }).nullable(),
+    }),
+  ),
+});
+
+export const Tables = z.object({
+  node: NodeName,
+  tables: z.array(
+    z.object({
+      schema: Text,
+      table: Text,
+      status: z.enum(['starting', 'active', 'needs_rebaseline', 'untracked']),
+      status_reason: Text.nullable(),
+      key: z.array(Text),
+      tracked_from: Point.nullable(),
+      tracked_to: Point.nullable(),
+      baseline: z.enum(['none', 'pending', 'done']),
+      retention: Text.nullable(),
+      excluded: z.array(Text),
+    }),
+  ),
+});
+
+const Verdict = z.enum(['ok', 'warn', 'fail']);
+export const Health = z.object({
+  status: Verdict,
+  nodes: z.array(
+    z.object({
+      node: NodeName,
+      status: Verdict,
+      checks: z.array(z.object({ code: Text, status: Verdict, message: Text, remedy: Text.nullable() })),
+    }),
+  ),
+});

@@ -1,0 +1,52 @@
+/**
+ * The logins of the other functions in the store: made from their secrets, each a member of one role. A login that works
+ * is left alone, so that a deployment does not interfere with a rotation.
+ */
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { connect, parseConnectionUrl } from '../../core/pg/connection.ts';
+
+const ITERATIONS = 4096;
+
+/** Makes sure that the URL's user can log in and has the rights of `role`. */
+export async function ensureLogin(owner: pg.Client, url: string, role: string): Promise<void> {
+  const { user, password = '' } = parseConnectionUrl(url, 'store');
+  if (!(await canLogIn(url))) {
+    const { rows } = await owner.query<{ statement: string }>(
+      `SELECT format(CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1::text)
+                          THEN 'ALTER ROLE %I LOGIN PASSWORD %L' ELSE 'CREATE ROLE %I LOGIN PASSWORD %L' END,
+                     $1::text, $2::text) AS statement`,
+      [user, scramVerifier(password)],
+    );
+    await owner.query(rows[0]!.statement);
+  }
+  const { rows } = await owner.query<{ statement: string | null }>(
+    `SELECT CASE WHEN NOT pg_catalog.pg_has_role($1::name, $2::name, 'MEMBER')
+                 THEN format('GRANT %I TO %I', $2::text, $1::text) END AS statement`,
+    [user, role],
+  );
+  const grant = rows[0]!.statement;
+  if (grant !== null) await owner.query(grant);
+}
+
+async function canLogIn(url: string): Promise<boolean> {
+  try {
+    await (await connect(url, { side: 'store', node: 'migrate' })).end();
+    return true;
+  } catch (error) {
+    if (error instanceof TimewarpError && error.code === 'AUTHENTICATION_FAILED') return false;
+    throw error;
+  }
+}
+
+/**
+ * What PostgreSQL stores of a password (RFC 5803), so that the password itself is in no statement and no log of the
+ * server. Exported for tests.
+ */
+export function scramVerifier(password: string, salt = randomBytes(16)): string {
+  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256');
+  const hmac = (text: string): Buffer => createHmac('sha256', salted).update(text).digest();
+  const stored = createHash('sha256').update(hmac('Client Key')).digest('base64');
+  return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${stored}:${hmac('Server Key').toString('base64')}`;
+}

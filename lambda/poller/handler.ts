@@ -1,0 +1,113 @@
+/**
+ * One run of one node (`{"node": "shop"}`), or of all of them. Nodes are independent: one that fails stops no other, and
+ * the invocation fails when any did, after all have ended and been reported.
+ */
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import type { Context } from 'aws-lambda';
+import { z } from 'zod';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { type PollResult, pollWith } from '../../core/poll.ts';
+import { formatLsn } from '../../core/types/lsn.ts';
+import { NodeName, parseSetting, readConfiguration } from '../shared/configuration.ts';
+import { Credentials } from '../shared/credentials.ts';
+import { beforeEnd, secondsForRun } from '../shared/deadline.ts';
+import { createLogger, createMetrics, errorFields } from '../shared/observability.ts';
+import { Sessions } from '../shared/sessions.ts';
+
+const logger = createLogger('poller');
+const metrics = createMetrics('poller');
+const sessions = new Sessions(new Credentials());
+
+const Event = z.object({ node: NodeName.optional() });
+
+interface NodeReport {
+  readonly node: string;
+  readonly outcome: PollResult['outcome'] | 'failed';
+  readonly reason?: string;
+  readonly transactions?: number;
+  readonly changes?: number;
+  readonly applied_lsn?: string;
+  readonly lag_bytes?: number;
+  readonly caught_up?: boolean;
+}
+
+export async function handler(event: unknown, context: Context): Promise<{ nodes: NodeReport[] }> {
+  logger.addContext(context);
+  const configuration = readConfiguration(['storeSecretArn', 'sourceSecretArns']);
+  const asked = parseSetting(Event, event ?? {}, 'The event').node;
+  const nodes = asked === undefined ? Object.keys(configuration.sourceSecretArns) : [asked];
+  const reports = await Promise.all(nodes.map((node) => runNode(node, configuration, context)));
+  const failed = reports.filter((report) => ['failed', 'gap', 'blocked'].includes(report.outcome));
+  if (failed.length === 0) return { nodes: reports };
+  const which = failed.map(({ node, outcome, reason }) => `${node} (${outcome}: ${reason ?? ''})`);
+  throw new Error(`${failed.length} of ${reports.length} nodes failed: ${which.join('; ')}`);
+}
+
+async function runNode(
+  node: string,
+  { storeSecretArn, sourceSecretArns }: { storeSecretArn: string; sourceSecretArns: Record<string, string> },
+  context: Context,
+): Promise<NodeReport> {
+  const started = performance.now();
+  let report: NodeReport;
+  try {
+    const sourceSecretArn = sourceSecretArns[node];
+    if (sourceSecretArn === undefined) {
+      throw new TimewarpError(
+        'NODE_UNKNOWN',
+        `This function was not told where the source of node "${node}" is.`,
+      );
+    }
+    const maxSeconds = secondsForRun(context);
+    report = reportOf(
+      await beforeEnd(context, (signal) =>
+        sessions.use(
+          { side: 'store', node, secretArn: storeSecretArn },
+          (store) =>
+            sessions.use(
+              { side: 'source', node, secretArn: sourceSecretArn },
+              (source) => pollWith({ source, store }, { node, maxSeconds, signal }),
+              signal,
+            ),
+          signal,
+        ),
+      ),
+    );
+    logger.info('run ended', { ...report });
+  } catch (error) {
+    const fields = errorFields(error);
+    logger.error('run failed', { node, ...fields });
+    report = { node, outcome: 'failed', reason: `${fields.code}: ${fields.detail}` };
+  }
+  publish(report, performance.now() - started);
+  return report;
+}
+
+function reportOf(result: PollResult): NodeReport {
+  return {
+    node: result.node,
+    outcome: result.outcome,
+    transactions: result.transactions,
+    changes: result.changes,
+    applied_lsn: formatLsn(result.appliedLsn),
+    lag_bytes: Number(result.lagBytes),
+    caught_up: result.caughtUp,
+    ...(result.reason === undefined ? {} : { reason: result.reason }),
+  };
+}
+
+/** One set of metrics per node; no await in between, so that those of two nodes do not mix. */
+function publish(report: NodeReport, durationInMillis: number): void {
+  const failed = ['failed', 'gap', 'blocked'].includes(report.outcome);
+  metrics.addDimension('node', report.node);
+  metrics.addMetric('RunsFailed', MetricUnit.Count, failed ? 1 : 0);
+  metrics.addMetric('RunsBusy', MetricUnit.Count, report.outcome === 'busy' ? 1 : 0);
+  metrics.addMetric('DurationInMillis', MetricUnit.Milliseconds, Math.round(durationInMillis));
+  if (report.outcome !== 'failed' && report.outcome !== 'busy') {
+    metrics.addMetric('Transactions', MetricUnit.Count, report.transactions ?? 0);
+    metrics.addMetric('Changes', MetricUnit.Count, report.changes ?? 0);
+    metrics.addMetric('LagInBytes', MetricUnit.Bytes, report.lag_bytes ?? 0);
+  }
+  metrics.publishStoredMetrics();
+  metrics.clearDimensions();
+}

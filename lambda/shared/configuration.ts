@@ -1,0 +1,54 @@
+/** What a function is told about its surroundings: read from the environment when an invocation starts, never at import. */
+import { z } from 'zod';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+
+const NODE = /^[a-z0-9_]{1,40}$/;
+
+export const SecretArn = z.string().regex(/^arn:[\w-]+:secretsmanager:/, 'must be the ARN of a secret');
+export const NodeName = z.string().regex(NODE, 'must be 1 to 40 lower-case letters, digits or underscores');
+
+/** A JSON object that maps the name of each node to the ARN of its source's secret. */
+const SourceSecrets = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue('must be a JSON object of node names and secret ARNs');
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(NodeName, SecretArn));
+
+/** The environment variables, by the name that the code uses. */
+export const SETTINGS = {
+  storeSecretArn: { variable: 'PGTIMEWARP_STORE_SECRET_ARN', schema: SecretArn },
+  sourceSecretArns: { variable: 'PGTIMEWARP_SOURCE_SECRET_ARNS', schema: SourceSecrets },
+  topicArn: { variable: 'PGTIMEWARP_TOPIC_ARN', schema: z.string().startsWith('arn:') },
+  writerSecretArn: { variable: 'PGTIMEWARP_WRITER_SECRET_ARN', schema: SecretArn },
+  readerSecretArn: { variable: 'PGTIMEWARP_READER_SECRET_ARN', schema: SecretArn },
+} as const;
+
+type SettingName = keyof typeof SETTINGS;
+type Configuration<N extends SettingName> = { readonly [K in N]: z.output<(typeof SETTINGS)[K]['schema']> };
+
+/** The settings that a function names. Throws CONFIGURATION_WRONG with the variable's name. */
+export function readConfiguration<N extends SettingName>(
+  names: readonly N[],
+  environment: NodeJS.ProcessEnv = process.env,
+): Configuration<N> {
+  const values = names.map((name) => {
+    const { variable, schema } = SETTINGS[name];
+    return [name, parseSetting(schema, environment[variable], `The environment variable ${variable}`)];
+  });
+  return Object.fromEntries(values) as Configuration<N>;
+}
+
+/** Throws CONFIGURATION_WRONG: `what`, and what is wrong with it. */
+export function parseSetting<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue !== undefined && issue.path.length > 0 ? ` (at ${issue.path.join('.')})` : '';
+  throw new TimewarpError('CONFIGURATION_WRONG', `${what}${where}: ${issue?.message ?? 'is wrong'}.`);
+}

@@ -1,0 +1,104 @@
+/**
+ * Database sessions that outlive an invocation. One is lent to one user at a time and is closed when the work
+ * fails; before it is lent again it has to answer, because the environment may have slept for hours in between.
+ */
+import type pg from 'pg';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { connect, resetSession } from '../../core/pg/connection.ts';
+import type { DatabaseSide } from '../../core/pg/database-error.ts';
+import type { Credentials } from './credentials.ts';
+
+export interface DatabaseReference {
+  readonly side: DatabaseSide;
+  /** Shown as `pgtimewarp/<node>`. */
+  readonly node: string;
+  readonly secretArn: string;
+  /** Every transaction of the session is read-only. */
+  readonly readOnly?: boolean;
+  readonly statementTimeoutMs?: number;
+}
+
+/** A session that does not answer for that long is taken for dead. */
+const ANSWER_MS = 2_000;
+
+export class Sessions {
+  readonly #credentials: Credentials;
+  readonly #idle = new Map<string, pg.Client>();
+
+  constructor(credentials: Credentials) {
+    this.#credentials = credentials;
+  }
+
+  /** Lends a session to `work`; it is closed, by force if need be, when the work fails or the signal is given. */
+  async use<T>(
+    reference: DatabaseReference,
+    work: (session: pg.Client) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const session = (await this.#reuse(reference)) ?? (await this.#open(reference));
+    const destroy = (): void => destroySession(session);
+    signal?.addEventListener('abort', destroy, { once: true });
+    try {
+      const result = await work(session);
+      this.#keep(reference, session);
+      return result;
+    } catch (error) {
+      const harmless = error instanceof TimewarpError && error.action === 'client'; // the question was wrong
+      if (harmless && signal?.aborted !== true) this.#keep(reference, session);
+      else destroy();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', destroy);
+    }
+  }
+
+  async #reuse(reference: DatabaseReference): Promise<pg.Client | null> {
+    const session = this.#idle.get(keyOf(reference));
+    if (session === undefined) return null;
+    this.#idle.delete(keyOf(reference));
+    try {
+      // A reader leaves nothing behind, and a reset would cost it the plans of its functions.
+      await withinMs(ANSWER_MS, reference.readOnly ? session.query('SELECT 1') : resetSession(session));
+      return session;
+    } catch {
+      destroySession(session);
+      return null;
+    }
+  }
+
+  #open({ secretArn, side, node, readOnly, statementTimeoutMs }: DatabaseReference): Promise<pg.Client> {
+    return this.#credentials.withUrl(secretArn, async (url) => {
+      const session = await connect(url, { side, node, statementTimeoutMs: statementTimeoutMs ?? 0 });
+      if (readOnly) await session.query('SET default_transaction_read_only = on');
+      return session;
+    });
+  }
+
+  #keep(reference: DatabaseReference, session: pg.Client): void {
+    if (this.#idle.has(keyOf(reference))) destroySession(session);
+    else this.#idle.set(keyOf(reference), session);
+  }
+}
+
+function keyOf({ side, node, secretArn }: DatabaseReference): string {
+  return `${side} ${node} ${secretArn}`;
+}
+
+/** Without waiting for the server, which may be gone. */
+function destroySession(session: pg.Client): void {
+  session.end().catch(() => {});
+  setTimeout(() => session.connection.stream.destroy(), 100).unref();
+}
+
+async function withinMs(limitMs: number, work: Promise<unknown>): Promise<void> {
+  work.catch(() => {}); // when it fails after the limit
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer')), limitMs);
+  });
+  try {
+    await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,215 @@
+/** What the templates promise, whatever the code behind them looks like. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, CfnResource, Stack } from 'aws-cdk-lib';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { beforeAll, describe, expect, test } from 'vitest';
+import example from '../../infra/config/example.ts';
+import { cdkContext, type Synthesized, synthesize } from '../support/synthesize.ts';
+
+type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string };
+type Statement = { Action: string | string[]; Effect: string; Resource: unknown };
+
+let synthesized: Synthesized;
+let store: Template;
+let app: Template;
+let schedules: Template;
+let httpApi: Template;
+
+beforeAll(() => {
+  synthesized = synthesize(example, { bundle: false });
+  const { stacks } = synthesized;
+  [store, app, schedules, httpApi] = [stacks.store, stacks.app, stacks.schedules, stacks.httpApi].map(
+    (stack) => Template.fromStack(stack),
+  ) as [Template, Template, Template, Template];
+});
+
+function resources(template: Template, type: string): [id: string, resource: Resource][] {
+  return Object.entries(template.findResources(type)) as [string, Resource][];
+}
+
+describe('functions', () => {
+  test('there are four, and nothing else that runs', () => {
+    const ids = resources(app, 'AWS::Lambda::Function').map(([id]) => id.replace(/Function.*/, ''));
+    expect(ids.sort()).toEqual(['Api', 'Doctor', 'Migrate', 'Poller']);
+    for (const other of [store, schedules, httpApi]) other.resourceCountIs('AWS::Lambda::Function', 0);
+  });
+
+  test('all of them: Node 24 on arm64, in the private subnets, with a log group that expires', () => {
+    for (const [, { Properties }] of resources(app, 'AWS::Lambda::Function')) {
+      expect(Properties).toMatchObject({
+        Runtime: 'nodejs24.x',
+        Architectures: ['arm64'],
+        VpcConfig: { SubnetIds: example.vpc.privateSubnetIds, SecurityGroupIds: [expect.anything()] },
+        LoggingConfig: { LogGroup: { Ref: expect.any(String) } },
+      });
+    }
+    for (const [, { Properties }] of resources(app, 'AWS::Logs::LogGroup')) {
+      expect(Properties.RetentionInDays).toBe(30);
+    }
+  });
+
+  test('nothing is tried again, old events are dropped, failures are sent somewhere', () => {
+    const configurations = resources(app, 'AWS::Lambda::EventInvokeConfig');
+    expect(configurations).toHaveLength(4);
+    for (const [, { Properties }] of configurations) {
+      expect(Properties).toMatchObject({
+        MaximumRetryAttempts: 0,
+        MaximumEventAgeInSeconds: 60,
+        DestinationConfig: { OnFailure: { Destination: expect.anything() } },
+      });
+    }
+  });
+
+  test('no environment holds a secret, only ARNs', () => {
+    for (const [, { Properties }] of resources(app, 'AWS::Lambda::Function')) {
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      expect(JSON.stringify(Variables)).not.toMatch(/resolve:secretsmanager|password/i);
+    }
+  });
+});
+
+describe('rights', () => {
+  const ALL = [
+    'ec2:AssignPrivateIpAddresses',
+    'ec2:CreateNetworkInterface',
+    'ec2:DeleteNetworkInterface',
+    'ec2:DescribeNetworkInterfaces',
+    'ec2:DescribeSubnets',
+    'ec2:UnassignPrivateIpAddresses',
+    'logs:CreateLogStream',
+    'logs:PutLogEvents',
+    'secretsmanager:GetSecretValue',
+    'sns:Publish',
+  ];
+
+  test.each(['Api', 'Doctor', 'Migrate', 'Poller'])('%s may do these things and no others', (name) => {
+    const allowed = statements(name).filter(({ Effect }) => Effect === 'Allow');
+    expect([...new Set(allowed.flatMap(({ Action }) => Action))].sort()).toEqual(ALL);
+    const everywhere = allowed.filter(({ Resource }) => JSON.stringify(Resource).includes('"*"'));
+    expect(everywhere.flatMap(({ Action }) => Action).every((action) => action.startsWith('ec2:'))).toBe(
+      true,
+    );
+  });
+
+  test('no role has a managed policy', () => {
+    for (const template of [app, schedules]) {
+      for (const [, { Properties }] of resources(template, 'AWS::IAM::Role')) {
+        expect(Properties.ManagedPolicyArns).toBeUndefined();
+      }
+    }
+  });
+
+  test('the API reads one secret: that of its own login', () => {
+    const [secret] = statements('Api').filter(({ Action }) => Action === 'secretsmanager:GetSecretValue');
+    expect(JSON.stringify(secret?.Resource)).toMatch(/ReaderLogin/);
+    expect(JSON.stringify(secret?.Resource)).not.toMatch(/shop-database|WriterLogin|Cluster/);
+  });
+
+  test('schedules may invoke the poller and the doctor', () => {
+    const actions = resources(schedules, 'AWS::IAM::Policy').flatMap(([, { Properties }]) =>
+      (Properties.PolicyDocument as { Statement: Statement[] }).Statement.map(({ Action }) => Action),
+    );
+    expect([...new Set(actions)]).toEqual(['lambda:InvokeFunction']);
+  });
+
+  function statements(name: string): Statement[] {
+    return resources(app, 'AWS::IAM::Policy')
+      .filter(([id]) => id.startsWith(name))
+      .flatMap(([, { Properties }]) => (Properties.PolicyDocument as { Statement: Statement[] }).Statement);
+  }
+});
+
+describe('schedules', () => {
+  test('one per node at its rate, one for the doctor, none tried again', () => {
+    schedules.resourceCountIs('AWS::Scheduler::Schedule', 2);
+    schedules.hasResourceProperties('AWS::Scheduler::Schedule', {
+      ScheduleExpression: 'rate(1 minute)',
+      Target: {
+        Input: '{"node":"shop"}',
+        RetryPolicy: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 },
+      },
+    });
+    schedules.hasResourceProperties('AWS::Scheduler::Schedule', {
+      ScheduleExpression: 'rate(1 hour)',
+      Target: { Input: '{}', RetryPolicy: { MaximumRetryAttempts: 0 } },
+    });
+  });
+});
+
+describe('HTTP API', () => {
+  test('no route is without authorisation', () => {
+    const routes = resources(httpApi, 'AWS::ApiGatewayV2::Route');
+    expect(routes.length).toBeGreaterThan(0);
+    for (const [, { Properties }] of routes) expect(Properties.AuthorizationType).toBe('AWS_IAM');
+  });
+
+  test('with JWT every route names the authorizer', () => {
+    const jwt = { kind: 'jwt', issuer: 'https://issuer.example', audience: ['history'] };
+    const { stacks } = synthesize({ ...example, api: { authorization: jwt } }, { bundle: false });
+    const routes = resources(Template.fromStack(stacks.httpApi), 'AWS::ApiGatewayV2::Route');
+    for (const [, { Properties }] of routes) {
+      expect(Properties).toMatchObject({ AuthorizationType: 'JWT', AuthorizerId: expect.anything() });
+    }
+  });
+
+  test('requests are logged', () => {
+    httpApi.hasResourceProperties('AWS::ApiGatewayV2::Stage', { AccessLogSettings: Match.anyValue() });
+  });
+});
+
+describe('store', () => {
+  test('a new one is encrypted, protected, private and speaks TLS only', () => {
+    store.hasResourceProperties('AWS::RDS::DBCluster', {
+      StorageEncrypted: true,
+      DeletionProtection: true,
+      ServerlessV2ScalingConfiguration: { MinCapacity: 0.5, MaxCapacity: 2 },
+    });
+    store.hasResourceProperties('AWS::RDS::DBInstance', { PubliclyAccessible: false });
+    store.hasResourceProperties('AWS::RDS::DBClusterParameterGroup', {
+      Parameters: { 'rds.force_ssl': '1' },
+    });
+    const [[, cluster]] = resources(store, 'AWS::RDS::DBCluster') as [[string, Resource]];
+    expect(cluster.DeletionPolicy).toBe('Snapshot');
+  });
+
+  test('its three secrets are generated and rotated, and only the functions and rotations reach it', () => {
+    const secrets = resources(store, 'AWS::SecretsManager::Secret');
+    expect(secrets).toHaveLength(3);
+    for (const [, { Properties }] of secrets) expect(Properties.GenerateSecretString).toBeDefined();
+    const rotations = resources(store, 'AWS::SecretsManager::RotationSchedule');
+    expect(rotations).toHaveLength(3);
+    for (const [, { Properties }] of rotations) expect(Properties.RotateImmediatelyOnUpdate).toBe(false);
+    for (const [, { Properties }] of resources(store, 'AWS::EC2::SecurityGroupIngress')) {
+      expect(Properties.SourceSecurityGroupId).toBeDefined();
+      expect(Properties.CidrIp).toBeUndefined();
+    }
+  });
+
+  test('an existing one is taken by its secrets, and nothing is made', () => {
+    const arn = (name: string): string =>
+      `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`;
+    const existing = {
+      kind: 'existing',
+      ownerSecretArn: arn('owner'),
+      writerSecretArn: arn('writer'),
+      readerSecretArn: arn('reader'),
+    };
+    const { stacks } = synthesize({ ...example, store: existing }, { bundle: false });
+    Template.fromStack(stacks.store).resourceCountIs('AWS::RDS::DBCluster', 0);
+    Template.fromStack(stacks.app).hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ PGTIMEWARP_STORE_SECRET_ARN: arn('reader') }) },
+    });
+  });
+});
+
+test('findings of the template validator fail the synth', () => {
+  const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'pgtimewarp-synth-')), context: cdkContext() });
+  const stack = new Stack(app, 'Wrong');
+  new CfnResource(stack, 'Cluster', {
+    type: 'AWS::RDS::DBCluster',
+    properties: { StorageEncrypted: 'perhaps' },
+  });
+  expect(() => app.synth()).toThrow(/Validation failed/);
+});

@@ -1,0 +1,47 @@
+/** Checks responses against the OpenAPI document, as a stranger with nothing else would. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { expect } from 'vitest';
+
+interface Document {
+  readonly paths: Record<
+    string,
+    { get: { responses: Record<string, { content?: Record<string, unknown> }> } }
+  >;
+}
+
+export interface SeenResponse {
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly body: string;
+}
+
+export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => void {
+  const { paths } = document as Document;
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addSchema(document as object, 'api');
+  return (path, { status, contentType, body }) => {
+    const template = Object.keys(paths).find((each) => pattern(each).test(path));
+    expect(template, `${path} is in the document`).toBeDefined();
+    const response = paths[template!]!.get.responses[String(status)];
+    expect(response, `${template} has ${status} in the document`).toBeDefined();
+    if (response!.content === undefined) {
+      expect(body).toBe('');
+      return;
+    }
+    expect(Object.keys(response!.content)).toContain(contentType);
+    const pointer = [template!, 'get', 'responses', String(status), 'content', contentType!, 'schema'];
+    const reference = pointer.map((part) =>
+      encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')),
+    );
+    const validate = ajv.compile({ $ref: `api#/paths/${reference.join('/')}` });
+    expect(validate(JSON.parse(body)), `${path} ${status}: ${ajv.errorsText(validate.errors)}\n${body}`).toBe(
+      true,
+    );
+  };
+}
+
+function pattern(template: string): RegExp {
+  return new RegExp(`^${template.replaceAll(/\{\w+\}/g, '[^/]+')}$`);
+}

@@ -1,0 +1,68 @@
+/**
+ * A synthesised function as one execution environment: its bundle, copied away from the checkout so that nothing is found
+ * there by accident, in a process that lives over several invocations and has no environment but its own.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+export interface LambdaEnvironment extends AsyncDisposable {
+  /** Rejects with the handler's error. */
+  invoke(event: unknown, remainingMs?: number): Promise<unknown>;
+  /** Everything that was printed so far. */
+  output(): string;
+}
+
+type Message = { result?: unknown; error?: string; ready?: true };
+
+export async function startLambda(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Promise<LambdaEnvironment> {
+  const task = mkdtempSync(join(tmpdir(), 'pgtimewarp-task-'));
+  cpSync(folder, task, { recursive: true });
+  const runner = join(task, 'lambda-child.mjs');
+  cpSync(fileURLToPath(new URL('lambda-child.mjs', import.meta.url)), runner);
+  const child = fork(runner, [pathToFileURL(join(task, 'index.mjs')).href], {
+    cwd: task,
+    env: { PATH: process.env.PATH ?? '', ...env },
+    execArgv: [],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let output = '';
+  for (const stream of [child.stdout!, child.stderr!]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  await nextMessage(child, () => output);
+  return {
+    invoke: async (event, remainingMs = 30_000) => {
+      child.send({ event, remainingMs });
+      const { result, error } = await nextMessage(child, () => output);
+      if (error !== undefined) throw new Error(error);
+      return result;
+    },
+    output: () => output,
+    [Symbol.asyncDispose]: async () => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await ended;
+      rmSync(task, { recursive: true, force: true });
+    },
+  };
+}
+
+function nextMessage(child: ChildProcess, output: () => string): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    const ended = (code: number | null): void =>
+      reject(new Error(`the function ended (${code}):\n${output()}`));
+    child.once('exit', ended);
+    child.once('message', (message) => {
+      child.off('exit', ended);
+      resolve(message as Message);
+    });
+  });
+}

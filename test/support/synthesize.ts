@@ -1,0 +1,52 @@
+/** Synthesises a deployment as `cdk synth` does, with the context of cdk.json, into a folder of its own. */
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { App } from 'aws-cdk-lib';
+import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
+import { parseConfiguration } from '../../infra/config/schema.ts';
+import { buildStacks, type Stacks } from '../../infra/stacks/build-stacks.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface Synthesized {
+  readonly stacks: Stacks;
+  readonly assembly: CloudAssembly;
+}
+
+/** The settings with which the CLI runs the app. */
+export function cdkContext(): Record<string, unknown> {
+  const file = readFileSync(join(ROOT, 'cdk.json'), 'utf8');
+  return (JSON.parse(file) as { context: Record<string, unknown> }).context;
+}
+
+/** Without bundles it takes a second, and the functions' code is a placeholder. */
+export function synthesize(configuration: unknown, { bundle }: { readonly bundle: boolean }): Synthesized {
+  const app = new App({
+    outdir: mkdtempSync(join(tmpdir(), 'pgtimewarp-synth-')),
+    context: {
+      ...cdkContext(),
+      'aws:cdk:enable-asset-metadata': true, // as the CLI asks for
+      ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }),
+    },
+  });
+  const stacks = buildStacks(app, parseConfiguration(configuration, 'of the test'));
+  return { stacks, assembly: app.synth() };
+}
+
+/** The folder with a function's bundle, by the function's construct in the app stack. */
+export function bundleFolder(
+  { assembly, stacks }: Synthesized,
+  name: 'Poller' | 'Api' | 'Doctor' | 'Migrate',
+): string {
+  const template = assembly.getStackByName(stacks.app.stackName).template as {
+    Resources: Record<string, { Type: string; Metadata?: Record<string, string> }>;
+  };
+  const [found] = Object.entries(template.Resources).filter(
+    ([id, resource]) => resource.Type === 'AWS::Lambda::Function' && id.startsWith(name),
+  );
+  const path = found?.[1].Metadata?.['aws:asset:path'];
+  if (path === undefined) throw new Error(`the app stack has no function ${name} with a bundle`);
+  return join(assembly.directory, path);
+}

@@ -1,0 +1,110 @@
+/** The pure parts of the functions. */
+import { describe, expect, test } from 'vitest';
+import { matchesTag, withoutHorizon } from '../../lambda/api/entity-tag.ts';
+import { statusOfAnswer } from '../../lambda/api/http-status.ts';
+import { formatTableSegment, parseTableSegment } from '../../lambda/api/table-segment.ts';
+import { scramVerifier } from '../../lambda/migrate/logins.ts';
+import { readConfiguration } from '../../lambda/shared/configuration.ts';
+import { connectionUrl } from '../../lambda/shared/credentials.ts';
+
+describe('table segments', () => {
+  test.each([
+    ['public.orders', 'public', 'orders'],
+    ['Sales.Orders', 'Sales', 'Orders'],
+    ['public.odd name/%?#ä', 'public', 'odd name/%?#ä'],
+    ['"a.b".c', 'a.b', 'c'],
+    ['a."b.c"', 'a', 'b.c'],
+    ['"""a"."b""c."', '"a', 'b"c.'],
+  ])('%s', (segment, schema, name) => {
+    expect(parseTableSegment(segment)).toEqual({ schema, name });
+    expect(formatTableSegment({ schema, name })).toBe(segment);
+  });
+
+  test.each([
+    'orders',
+    'a.b.c',
+    '.a',
+    'a.',
+    '"a.b',
+    '"a"b.c',
+    'a."b"c',
+    '""."a"',
+    `a.${'ä'.repeat(32)}`,
+    'a.b\0',
+  ])('not %j', (segment) => expect(() => parseTableSegment(segment)).toThrow(/Not a table/));
+});
+
+test('what cannot be said is a conflict, what was forgotten is gone', () => {
+  expect(statusOfAnswer('unknown', 'in_gap')).toBe(409);
+  expect(statusOfAnswer('unknown', 'expired')).toBe(410);
+  expect(statusOfAnswer('unknown', 'erased')).toBe(410);
+  expect(statusOfAnswer('absent', 'not_in_window')).toBe(404);
+  expect(statusOfAnswer('found', null)).toBe(200);
+});
+
+test('tags compare weakly, and leave the horizon out', () => {
+  expect(matchesTag('W/"a", "b"', 'W/"b"')).toBe(true);
+  expect(matchesTag('*', 'W/"b"')).toBe(true);
+  expect(matchesTag('"c"', 'W/"b"')).toBe(false);
+  expect(matchesTag('*', undefined)).toBe(false);
+  const answer = (horizon: string, validTo: string): string =>
+    withoutHorizon(`{"row":{"a": 1.10},"valid_to":${validTo},"horizon":{"lsn":"${horizon}"},"final":true}`);
+  expect(answer('0/1', 'null')).toBe(answer('0/2', 'null'));
+  expect(answer('0/1', 'null')).not.toBe(answer('0/1', '{"lsn":"0/1"}'));
+});
+
+describe('secrets', () => {
+  test('as RDS makes them, with every character', () => {
+    const secret = {
+      engine: 'postgres',
+      host: 'db.example',
+      port: 5433,
+      username: 'u@x',
+      password: 'p:/?#%@',
+      dbname: 'a b',
+    };
+    const url = new URL(connectionUrl(JSON.stringify(secret), 'arn'));
+    expect([
+      url.host,
+      decodeURIComponent(url.username),
+      decodeURIComponent(url.password),
+      decodeURIComponent(url.pathname),
+    ]).toEqual(['db.example:5433', 'u@x', 'p:/?#%@', '/a b']);
+  });
+
+  test.each(['', 'null', '{}', '{"host":"h","password":"geheim"}', '{"url":"mysql://geheim"}', 'geheim'])(
+    'of another form are refused without being shown: %s',
+    (text) => {
+      expect(() => connectionUrl(text, 'the-arn')).toThrow(/^The secret the-arn does not have the form/);
+      expect(() => connectionUrl(text, 'the-arn')).not.toThrow(/geheim/);
+    },
+  );
+
+  /** RFC 7677 section 3: the example's keys, from its password, salt and count. */
+  test('a verifier is what PostgreSQL would make of the password', () => {
+    const verifier = scramVerifier('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'));
+    expect(verifier).toBe(
+      'SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=',
+    );
+  });
+});
+
+describe('configuration of a function', () => {
+  const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf';
+  test.each([
+    ['missing', {}, /PGTIMEWARP_STORE_SECRET_ARN/],
+    ['no ARN', { PGTIMEWARP_STORE_SECRET_ARN: 'postgres://u:p@h/d' }, /must be the ARN of a secret/],
+    [
+      'no JSON',
+      { PGTIMEWARP_STORE_SECRET_ARN: arn, PGTIMEWARP_SOURCE_SECRET_ARNS: 'shop' },
+      /SOURCE_SECRET_ARNS: must be a JSON object/,
+    ],
+    [
+      'bad node',
+      { PGTIMEWARP_STORE_SECRET_ARN: arn, PGTIMEWARP_SOURCE_SECRET_ARNS: `{"Shop":"${arn}"}` },
+      /SOURCE_SECRET_ARNS/,
+    ],
+  ])('%s', (_, environment, says) => {
+    expect(() => readConfiguration(['storeSecretArn', 'sourceSecretArns'], environment)).toThrow(says);
+  });
+});
