@@ -24,9 +24,13 @@ const BASELINE_FROM = 1000;
 const HOSTILE: Readonly<Record<string, string>> = {
   'the settings of the server': '',
   'German dates, octal bytea': `SET datestyle = 'German, YMD'; SET timezone = 'Asia/Kathmandu'; SET bytea_output = 'escape'; SET extra_float_digits = -15`,
-  'ISO intervals, other escapes': `SET intervalstyle = 'iso_8601'; SET datestyle = 'Postgres, MDY'; SET timezone = 'Pacific/Chatham'; SET xmloption = 'document'; SET standard_conforming_strings = off`,
+  'ISO intervals, other escapes': `SET intervalstyle = 'iso_8601'; SET datestyle = 'Postgres, MDY'; SET timezone = 'Pacific/Chatham'; SET standard_conforming_strings = off`,
   'SQL intervals': `SET intervalstyle = 'sql_standard'; SET timezone = '+15:59'`,
 };
+
+/** PostgreSQL's JSON functions refuse a row with this in it; the history has it as it was. */
+const isBeyondJsonFunctions = (index: number, place: number): boolean =>
+  TYPE_VALUES[index]?.type === 'json' && TYPE_VALUES[index].values[place]?.includes('\\u0000') === true;
 
 const column = (index: number): string => `c${index}`;
 
@@ -138,12 +142,18 @@ describe('types', () => {
         for (let id = 0; id < 2 * ROWS; id++) {
           const place = id % ROWS;
           const key = id < ROWS ? id : BASELINE_FROM + place;
-          const { row, jsonNulls } = stored.get(`${plugin}/${key}`)!;
+          const { fragments, jsonNulls } = stored.get(`${plugin}/${key}`)!;
+          const row = `{${[...fragments]
+            .filter(([name]) => !isBeyondJsonFunctions(Number.parseInt(name.slice(1), 10), place))
+            .map(([name, fragment]) => `"${name}":${fragment}`)
+            .join(',')}}`;
           const checks = TYPE_VALUES.flatMap((each, index) => {
             if (place >= each.values.length || (key < BASELINE_FROM && isLost(plugin, index, place)))
               return [];
+            if (isBeyondJsonFunctions(index, place)) return [];
             const [history, source] = [`h.${column(index)}`, `s.${column(index)}`];
-            const sameText = `format('%s', ${history}) = format('%s', ${source}) AND num_nulls(${history}) = 0`;
+            const trimmed = each.type === 'json' ? `E' \\n\\t\\r'` : `''`;
+            const sameText = `format('%s', ${history}) = btrim(format('%s', ${source}), ${trimmed}) AND num_nulls(${history}) = 0`;
             const identical =
               each.comparable === false
                 ? sameText
@@ -185,6 +195,16 @@ describe('types', () => {
     }
   });
 
+  test('a json value is kept as it was, also what JSON functions refuse or drop', () => {
+    forEachValue((index, place) => {
+      if (TYPE_VALUES[index]!.type !== 'json') return;
+      for (const plugin of plugins()) {
+        const text = TYPE_VALUES[index]!.values[place];
+        expect(stored.get(`${plugin}/${place}`)!.fragments.get(column(index))).toBe(text);
+      }
+    });
+  });
+
   test('docs/types.md is the table of this run', async () => {
     const { rows } = await databases.source.query<(string | null)[]>({
       text: `SELECT ${TYPE_VALUES.map((_, index) => `format('%s', ${column(index)})`).join(', ')} FROM every_type WHERE id < $1::int ORDER BY id`,
@@ -217,7 +237,10 @@ Written by \`test/pg/types.test.ts\`, which proves every line: \`UPDATE_DOCS=1 n
 
 Each value was inserted into a tracked table twice, before tracking (read as the baseline) and after it (read from the
 log), and followed by both plugins. The text in \`row\` is the same each time, and \`json_populate_record(NULL::t, row)\` on the
-source makes the identical value of it, whatever the settings of server and session. (JSON null) stands where \`json_nulls\` says
+source makes the identical value of it, whatever the settings of dates, intervals, floats, bytea and strings of server and
+session (but not with \`array_nulls = off\`, or \`xmloption = document\` for content: such a session cannot read the text form of these
+values wherever it comes from). Of a \`json\` value the
+history keeps \`\\u0000\` and the white space around it; PostgreSQL's own JSON functions refuse a row with the one and drop the other. (JSON null) stands where \`json_nulls\` says
 that the value is JSON null and not SQL NULL. The last column is what wal2json 2.5 makes of it.
 
 | type | value, as PostgreSQL prints it | in \`row\` | wal2json 2.5 |

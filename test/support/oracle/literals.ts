@@ -69,18 +69,9 @@ export const instants = constants(
 export const jsonbs = constants(
   ...['null', '{}', '[]', '"null"', '1.10', '{"a": [1, {"b": null}]}', '"\\"\\\\\\u00e9"', '[1e400, -0.0]'],
 );
+/** Not what JSON functions cannot carry back to the source, where the oracle compares: see the type table for that. */
 export const jsons = constants(
-  ...[
-    'null',
-    ' null ',
-    '{"a":1,"a":2}',
-    '"\\u0000"',
-    '{ "x" : [ ] }',
-    '\n[1,\t2]',
-    '1.0',
-    '"a\\/b"',
-    ' "x" ',
-  ],
+  ...['null', '{"a":1,"a":2}', '{ "x" : [ ] }', '[1,\t2 ]', '1.0', '"a\\/b"', '"x"'],
 );
 export const textArrays = constants(
   '{}',
