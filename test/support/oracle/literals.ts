@@ -70,9 +70,7 @@ export const jsonbs = constants(
   ...['null', '{}', '[]', '"null"', '1.10', '{"a": [1, {"b": null}]}', '"\\"\\\\\\u00e9"', '[1e400, -0.0]'],
 );
 /** Not what JSON functions cannot carry back to the source, where the oracle compares: see the type table for that. */
-export const jsons = constants(
-  ...['null', '{"a":1,"a":2}', '{ "x" : [ ] }', '[1,\t2 ]', '1.0', '"a\\/b"', '"x"'],
-);
+export const jsons = constants(...['null', '{"a":1,"a":2}', '{ "x" : [ ] }', '[1,\t2 ]', '1.0', '"x"']);
 export const textArrays = constants(
   '{}',
   '{NULL,"null",""}',
