@@ -12,6 +12,8 @@ import { jsonMembers, quoteJson } from '../../../core/types/json-text.ts';
 export interface OracleColumn {
   readonly name: string;
   readonly literal: fc.Arbitrary<string>;
+  /** Of a key column whose equal values have several texts: SQL of the one text they share, over the row `r`. */
+  readonly keyText?: string;
 }
 
 export interface OracleTable extends TableName {
@@ -42,7 +44,7 @@ export function wholeStateSql(tables: readonly OracleTable[]): string {
   return tables
     .map(
       (table, index) =>
-        `SELECT ${index}, array_to_json(ARRAY[${texts(table.key)}])::text, ARRAY[${texts([...table.key, ...table.values])}]::text FROM ${quoteTable(table)} AS r`,
+        `SELECT ${index}, array_to_json(ARRAY[${keyTexts(table)}])::text, ARRAY[${texts([...table.key, ...table.values])}]::text FROM ${quoteTable(table)} AS r`,
     )
     .join(' UNION ALL ');
 }
@@ -79,6 +81,10 @@ function without(rowData: string, names: readonly string[]): string {
   if (names.length === 0) return rowData;
   const members = [...jsonMembers(rowData, 0).members].filter(([name]) => !names.includes(name));
   return `{${members.map(([name, value]) => `${quoteJson(name)}:${value}`).join(',')}}`;
+}
+
+function keyTexts(table: OracleTable): string {
+  return table.key.map((column) => column.keyText ?? texts([column])).join(', ');
 }
 
 function texts(columns: readonly OracleColumn[]): string {
