@@ -3,7 +3,7 @@
  * column of every table.
  */
 import type pg from 'pg';
-import { parseLsn } from '../../../core/types/lsn.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../../core/types/lsn.ts';
 import { columnNames, type OracleTable, readBack, type StoredRow, storedName } from './oracle-table.ts';
 import { type OracleRun, rowId } from './run-workload.ts';
 
@@ -12,6 +12,18 @@ export interface Comparison {
   readonly rowsCompared: number;
   /** Column values that the history calls incomplete. */
   readonly incomplete: number;
+  /** Answers of the read path that were compared. */
+  readonly answers: number;
+}
+
+/** As of so many commits every key is also asked for as a client does. */
+const SAMPLED_COMMITS = 12;
+
+interface Question {
+  readonly id: string;
+  /** What the answer's row has to be, null: absent. */
+  readonly row: string | null;
+  readonly at: { readonly lsn: string | null; readonly ts: string | null };
 }
 
 interface Version {
@@ -89,6 +101,8 @@ export async function compareNode(options: {
   );
   const byXid = new Map(entries.map((entry) => [entry.xid, entry]));
   let commits = 0;
+  const questions: Question[] = [];
+  const ids = new Set(versions.map(({ id }) => id));
   for (const commit of run.commits) {
     for (const [id, value] of commit.changes) {
       if (value === null) expected.delete(id);
@@ -97,10 +111,18 @@ export async function compareNode(options: {
     const entry = byXid.get(commit.xid);
     if (entry === undefined) continue;
     commits++;
-    check.state(expected, byLsn.at(entry.lsn), `${node} as of the LSN of transaction ${commit.xid}`);
+    const valid = byLsn.at(entry.lsn);
+    check.state(expected, valid, `${node} as of the LSN of transaction ${commit.xid}`);
     check.state(expected, byTime.at(entry.time), `${node} as of the time of transaction ${commit.xid}`);
+    if (commits % Math.ceil(entries.length / SAMPLED_COMMITS) !== 0) continue;
+    for (const id of ids) {
+      const row = valid.get(id)?.row?.rowData ?? null;
+      const lsn = formatLsn(entry.lsn as Lsn);
+      questions.push({ id, row, at: { lsn, ts: null } }, { id, row, at: { lsn: null, ts: entry.time } });
+    }
   }
-  return { commits, rowsCompared: check.rows, incomplete: check.incomplete };
+  await checkAnswers(options, questions);
+  return { commits, rowsCompared: check.rows, incomplete: check.incomplete, answers: questions.length };
 }
 
 /** Moves through positions in order and holds the versions that are valid there. */
@@ -226,6 +248,43 @@ async function readVersions(
     fromTime: row.from_time!,
     toTime: row.to_time ?? null,
   }));
+}
+
+/** The read path gives these very rows: the function that makes every answer, for keys that were there and were not. */
+async function checkAnswers(
+  {
+    store,
+    node,
+    tables,
+  }: { readonly store: pg.Client; readonly node: string; readonly tables: readonly OracleTable[] },
+  questions: readonly Question[],
+): Promise<void> {
+  const asked = questions.map(({ id, at }) => {
+    const place = id.indexOf(' ');
+    const table = tables[Number.parseInt(id.slice(0, place), 10)]!;
+    const values = JSON.parse(id.slice(place + 1)) as string[];
+    const pk = JSON.stringify(Object.fromEntries(table.key.map(({ name }, index) => [name, values[index]])));
+    return { ...at, schema: table.schema, name: table.name, pk };
+  });
+  const { rows } = await store.query<{ status: string; row: string; final: boolean }>(
+    `SELECT a.status, (a.answer -> 'row')::text AS row, a.final
+       FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::pg_lsn[])
+              WITH ORDINALITY AS q (schema_name, table_name, pk, ts, lsn, place),
+            pgtimewarp.asof_answer($1, q.schema_name, q.table_name, q.pk, q.ts, q.lsn, NULL) AS a
+      ORDER BY q.place`,
+    [
+      node,
+      ...(['schema', 'name', 'pk', 'ts', 'lsn'] as const).map((part) => asked.map((each) => each[part])),
+    ],
+  );
+  questions.forEach(({ id, row, at }, index) => {
+    const answer = rows[index]!;
+    const expected = row === null ? ['absent', 'null'] : ['found', row];
+    if (answer.status !== expected[0] || answer.row.trim() !== expected[1] || !answer.final)
+      throw new Error(
+        `${node}: ${id} as of ${at.lsn ?? at.ts} is answered with ${answer.status} ${answer.row}`,
+      );
+  });
 }
 
 /** What the source makes of every different row. */
