@@ -1,6 +1,6 @@
 /** Keys: every spelling that the source holds to be equal finds the row, and no other one does. */
 import { randomBytes } from 'node:crypto';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { databaseUrl, dropDatabase } from '../../cli/servers/databases.ts';
 import { poll } from '../../core/poll.ts';
 import { asOf } from '../../core/query/as-of.ts';
@@ -15,6 +15,8 @@ import { serverInfo } from '../support/server-info.ts';
 import { connectForTest } from '../support/test-client.ts';
 import { testDatabases } from '../support/test-databases.ts';
 import { trackedNode } from '../support/tracked-node.ts';
+
+vi.setConfig({ testTimeout: 180_000 }); // a dozen tables are tracked in each test
 
 /** Type, the value inserted, spellings to look it up by: the source says which are equal. */
 const SPELLINGS: readonly (readonly [string, string, readonly string[], readonly string[]])[] = [
