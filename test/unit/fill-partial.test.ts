@@ -40,11 +40,7 @@ interface Built {
 }
 
 /** Plays the steps on a model; those that a table would refuse are left out. */
-function play(
-  steps: readonly Step[],
-  table: Map<string, string[]>,
-  certain: boolean,
-): Built {
+function play(steps: readonly Step[], table: Map<string, string[]>, certain: boolean): Built {
   const built: Built = { changes: [], expected: [] };
   let lsn = START;
   const push = (
