@@ -11,6 +11,7 @@ import { connect } from './pg/connection.ts';
 import { fromDatabaseError, sqlState } from './pg/database-error.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { type ApplyCounts, applyStream } from './run/apply-stream.ts';
+import { NullConfirmer } from './run/confirm-nulls-of-run.ts';
 import { detectLoss } from './run/detect-loss.ts';
 import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
 import { prepareStarts, type StartState } from './run/start-relations.ts';
@@ -228,6 +229,7 @@ class Run {
     maxRows: number,
   ): Promise<number> {
     const { peek, now } = await this.#openPeek(relations, upto, maxRows);
+    let nulls: NullConfirmer | null = null;
     try {
       const positions = {
         horizonBefore: claim.horizon.lsn,
@@ -236,6 +238,12 @@ class Run {
       const ceiling = await this.#onSource(() => readClock(this.#source));
       const tables = await this.#onSource(() => tablesOfRun(this.#source, this.#store, now, positions));
       await refreshCatalogFacts(this.#store, now, positions);
+      nulls = new NullConfirmer(
+        { url: this.#options.sourceUrl, node: this.#options.node },
+        now,
+        tables.columnKnownSince,
+      );
+      const confirmer = nulls;
       const createDecoder = this.#node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
       const delivered = await applyStream(
         {
@@ -246,6 +254,7 @@ class Run {
           decoder: createDecoder(tables.lookup, tables.types),
           clock: new CommitClock(claim.horizon.time, ceiling),
           columnKnownSince: tables.columnKnownSince,
+          confirmNulls: (changes) => this.#namingSource(() => confirmer.confirm(changes)),
           checkStop: () => this.#checkStop(),
           onProgress: (counts) =>
             this.#options.onProgress?.({ ...counts, appliedLsn: claim.horizon.lsn, uptoLsn: upto }),
@@ -255,6 +264,7 @@ class Run {
       // wal2json's Begin rows count on the server and are left there (see peek.ts)
       return delivered.rows + (this.#node.plugin === 'wal2json' ? delivered.commits : 0);
     } finally {
+      await nulls?.close();
       await peek.close().catch(() => {});
     }
   }

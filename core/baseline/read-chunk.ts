@@ -13,7 +13,7 @@ import { quoteJson } from '../types/json-text.ts';
 import { canonicalKey, canonicalKeyValue } from '../types/key.ts';
 import type { Lsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
-import { renderText } from '../types/render-text.ts';
+import { isJsonNull, renderText } from '../types/render-text.ts';
 import type { BaselineRow } from '../types/stored.ts';
 
 export interface BaselineChunk {
@@ -64,7 +64,7 @@ export async function readBaselineChunk(
     for (let i = 0; i < names.length; i++) {
       const text = row[i] ?? null;
       const fragment = text === null ? 'null' : renderText(kinds[i]!, text);
-      if (fragment === 'null' && text !== null) jsonNulls = [...(jsonNulls ?? []), columns[i]!.name];
+      if (text !== null && isJsonNull(kinds[i]!, text)) jsonNulls = [...(jsonNulls ?? []), columns[i]!.name];
       rowData += i === 0 ? names[i]! + fragment : `,${names[i]}${fragment}`;
     }
     return {

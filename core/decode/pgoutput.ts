@@ -111,6 +111,7 @@ class PgoutputDecoder implements StreamDecoder {
       rowData: row.rowData,
       partial: row.partial,
       incomplete: op === 'D' ? null : relation.incomplete,
+      doubtfulNulls: null,
       jsonNulls: row.jsonNulls,
     };
   }

@@ -22,8 +22,9 @@ export interface Wal2jsonColumn extends Column {
   /** Everything before the value. */
   readonly header: string;
   readonly isBytea: boolean;
-  /** A null of this column is a lost NaN or infinity. */
+  /** A null of this column is a lost NaN or infinity, or may be one: the column can be NULL too. */
   readonly nullIsLoss: boolean;
+  readonly nullIsDoubtful: boolean;
   /** Can be left out of an update. */
   readonly toastable: boolean;
   /** What followed last time. */
@@ -111,11 +112,14 @@ export class Wal2jsonRelation {
     const name = unquoteJson(quotedName);
     const table = this.table;
     const column = describeColumn(table, name, quotedName, this.#types(oid));
+    const isLossy = LOSSY_NUMBERS.has(oid);
+    const isNotNull = table.notNullColumns?.has(name) ?? false;
     return {
       ...column,
       header,
       isBytea: oid === BYTEA,
-      nullIsLoss: LOSSY_NUMBERS.has(oid) && (table.notNullColumns?.has(name) ?? false),
+      nullIsLoss: isLossy && isNotNull,
+      nullIsDoubtful: isLossy && !isNotNull,
       toastable: !column.excluded && (table.toastableColumns?.has(name) ?? false),
       next: null,
     };

@@ -19,11 +19,18 @@ export interface RowTexts {
   rowData: string | null;
   partial: PartialRow | null;
   incomplete: string[] | null;
+  doubtfulNulls: string[] | null;
   jsonNulls: string[] | null;
 }
 
 /** Of a deletion. */
-export const NO_ROW: RowTexts = { rowData: null, partial: null, incomplete: null, jsonNulls: null };
+export const NO_ROW: RowTexts = {
+  rowData: null,
+  partial: null,
+  incomplete: null,
+  doubtfulNulls: null,
+  jsonNulls: null,
+};
 
 /** Row data of an insert or update; what an update left out comes from the old row where that has it. */
 export function rowTexts(
@@ -33,7 +40,7 @@ export function rowTexts(
   run: ColumnRun,
   old: ColumnRun,
 ): RowTexts {
-  const row: RowTexts = { rowData: '{}', partial: null, incomplete: null, jsonNulls: null };
+  const row: RowTexts = { ...NO_ROW, rowData: '{}' };
   const holes = op === 'U' && run.toastableCount < relation.toastableTotal ? findHoles(relation, run) : null;
   if (holes !== null) return withHoles(data, relation, run, old, holes, row);
   let json = '';
@@ -52,6 +59,7 @@ function fragmentAt(data: string, run: ColumnRun, i: number, row: RowTexts): str
   if (column.excluded) return null;
   const token = data.slice(run.starts[i]!, run.ends[i]!);
   if (token === 'null') {
+    if (column.nullIsDoubtful) row.doubtfulNulls = append(row.doubtfulNulls, column.name);
     if (!column.nullIsLoss) return token;
     row.incomplete = append(row.incomplete, column.name);
     return null;

@@ -146,6 +146,7 @@ class Wal2jsonDecoder implements StreamDecoder {
       rowData: row.rowData,
       partial: row.partial,
       incomplete: row.incomplete,
+      doubtfulNulls: row.doubtfulNulls,
       jsonNulls: row.jsonNulls,
     };
   }

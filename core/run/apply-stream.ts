@@ -10,6 +10,7 @@ import type { PeekRow } from '../slot/peek.ts';
 import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
 import { type CommitStamp, commitStamp } from '../store/commit-stamp.ts';
 import { openRelationGap } from '../store/gaps.ts';
+import { noteLostColumns } from '../store/lost-columns.ts';
 import { readPreviousVersions } from '../store/previous-versions.ts';
 import { firstForkedCommit, type ReplayedCommit } from '../store/time-map.ts';
 import { type CommittedPart, writeChanges, writeEvents, writeTimeMap } from '../store/write-batch.ts';
@@ -17,6 +18,12 @@ import type { TransactionPart } from '../types/stored.ts';
 import type { CommitEvent, StreamDecoder } from '../types/stream.ts';
 import type { CommitClock } from '../versions/commit-clock.ts';
 import { type ColumnKnownSince, fillPartial, neededVersions } from '../versions/fill-partial.ts';
+import {
+  askableChanges,
+  type ConfirmedNulls,
+  settleNulls,
+  type TransactedChange,
+} from '../versions/settle-nulls.ts';
 import { TransactionAssembler } from '../versions/transaction-assembler.ts';
 import { Batch } from './batch.ts';
 
@@ -30,6 +37,8 @@ export interface ApplyOptions {
   readonly decoder: StreamDecoder;
   readonly clock: CommitClock;
   readonly columnKnownSince: ColumnKnownSince;
+  /** Asks the source which doubtful nulls are NULL. */
+  readonly confirmNulls: (changes: readonly TransactedChange[]) => Promise<ConfirmedNulls>;
   /** Throws when the run has to stop (deadline, signal); asked between chunks. */
   readonly checkStop: () => void;
   readonly onProgress: (counts: ApplyCounts) => void;
@@ -69,6 +78,8 @@ class StreamApplier {
   #dropping = false;
   #rows = 0;
   #commits = 0;
+  /** Columns whose loss is on record. */
+  readonly #lostColumns = new Set<string>();
 
   constructor(options: ApplyOptions, counts: ApplyCounts) {
     this.#o = options;
@@ -152,7 +163,7 @@ class StreamApplier {
     if (horizon === null) return;
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
-      await this.#fillHoles(batch);
+      await this.#completeRows(batch, true);
       await this.#noteKeyMismatches(batch.special);
       await writeChanges(store, batch.rows);
       await writeEvents(store, claim, batch.special);
@@ -192,7 +203,7 @@ class StreamApplier {
     await this.#writing;
     this.#writing = (async () => {
       const { store, claim } = this.#o;
-      await this.#fillHoles(batch);
+      await this.#completeRows(batch, false);
       await writeChanges(store, batch.rows);
       await writeEvents(store, claim, [{ stamp, part: { ...part, context: null } }]);
     })();
@@ -234,10 +245,20 @@ class StreamApplier {
     );
   }
 
-  async #fillHoles(batch: Batch): Promise<void> {
-    if (batch.unfilled.length === 0) return;
-    const stored = await readPreviousVersions(this.#o.store, neededVersions(batch.unfilled));
-    fillPartial(batch.unfilled, stored, this.#o.columnKnownSince);
+  /**
+   * What the plugin left out or printed ambiguously is filled in, or named in `incomplete`.
+   * @param whole false for a part of a transaction
+   */
+  async #completeRows(batch: Batch, whole: boolean): Promise<void> {
+    const { store, claim, confirmNulls, columnKnownSince } = this.#o;
+    const changes = batch.unfilled.map((each): TransactedChange => ({ ...each, xid: each.stamp.xid }));
+    const askable = askableChanges(changes, whole);
+    settleNulls(changes, askable.length === 0 ? new Map() : await confirmNulls(askable));
+    batch.noteLost(changes.map(({ change }) => change));
+    await noteLostColumns(store, claim.nodeId, batch.lost, this.#lostColumns);
+    if (changes.length === 0) return;
+    const stored = await readPreviousVersions(store, neededVersions(changes));
+    fillPartial(changes, stored, columnKnownSince);
     batch.encodeFilled();
   }
 

@@ -1,12 +1,13 @@
 /**
  * Whole transactions on their way into one store transaction. Rows are encoded at once, so that what waits is bytes;
- * only a batch with holes (unchanged TOASTed columns) keeps its changes as they are until the holes are filled.
+ * only a batch with holes (unchanged TOASTed columns, nulls that may be none) keeps its changes until those are filled.
  */
 import { ChangeRows } from '../store/change-rows.ts';
 import type { Horizon } from '../store/claim.ts';
 import type { CommitStamp } from '../store/commit-stamp.ts';
+import type { LostColumn } from '../store/lost-columns.ts';
 import type { CommittedPart } from '../store/write-batch.ts';
-import type { TransactionPart } from '../types/stored.ts';
+import type { PendingChange, TransactionPart } from '../types/stored.ts';
 import type { PlacedChange } from '../versions/fill-partial.ts';
 
 const FULL_CHANGES = 20_000;
@@ -25,11 +26,14 @@ export class Batch {
   readonly stamps: CommitStamp[] = [];
   /** Those transactions that did more than change rows. */
   readonly special: CommittedPart[] = [];
+  /** Columns whose values the plugin lost, of any change. */
+  readonly lost: LostColumn[] = [];
   /** Row changes and truncates. */
   changes = 0;
   /** The last commit seen, whether or not it touched a tracked table: the horizon that this batch reaches. */
   last: Horizon | null = null;
   #unfilledBytes = 0;
+  readonly #lostIds = new Set<string>();
 
   get isFull(): boolean {
     return this.changes >= FULL_CHANGES || this.rows.bytes + this.#unfilledBytes >= FULL_BYTES;
@@ -56,6 +60,19 @@ export class Batch {
       this.#unfilledBytes += part.bytes;
     } else {
       for (const change of part.changes) this.rows.add(stamp, change);
+      this.noteLost(part.changes);
+    }
+  }
+
+  /** Adds to `lost`; of changes with holes before those are filled, since what is incomplete afterwards may be TOAST. */
+  noteLost(changes: readonly PendingChange[]): void {
+    for (const { relationId, incomplete } of changes) {
+      for (const column of incomplete ?? []) {
+        const id = `${relationId} ${column}`;
+        if (this.#lostIds.has(id)) continue;
+        this.#lostIds.add(id);
+        this.lost.push({ relationId, column });
+      }
     }
   }
 
@@ -67,5 +84,5 @@ export class Batch {
 }
 
 function hasHoles(part: TransactionPart): boolean {
-  return part.changes.some((change) => change.partial !== null);
+  return part.changes.some((change) => change.partial !== null || change.doubtfulNulls !== null);
 }

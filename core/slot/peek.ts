@@ -28,8 +28,8 @@ export interface PeekOptions {
 const CHUNK_ROWS = 5_000;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** Characters that wal2json wants escaped in `add-tables`: it splits at commas and dots, and trims spaces. */
-const WAL2JSON_SPECIAL = /[\\,. *'"]/g;
+/** Characters that wal2json wants escaped in `add-tables`: it splits at commas and dots, and ends a name at white space. */
+const WAL2JSON_SPECIAL = /[\\,. *'"\t\n\v\f\r]/g;
 
 /** An open peek. Use one at a time per session; close it before the slot is moved. */
 export class Peek {

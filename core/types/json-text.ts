@@ -5,6 +5,7 @@
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -80,8 +81,9 @@ export function jsonValueEnd(text: string, start: number): number {
 }
 
 /**
- * Names (unquoted) and values (as JSON text) of the members of the compact JSON object that starts at `start`; `end`
- * is the position after it. Of a repeated name the last value counts.
+ * Names (unquoted) and values (as JSON text) of the members of the JSON object that starts at `start`; `end` is the
+ * position after it. Of a repeated name the last value counts. The object itself is compact, but a value may stand in white
+ * space, which belongs to it: a `json` column keeps what its text begins and ends with.
  */
 export function jsonMembers(text: string, start: number): { members: Map<string, string>; end: number } {
   const members = new Map<string, string>();
@@ -92,13 +94,20 @@ export function jsonMembers(text: string, start: number): { members: Map<string,
     if (text.charCodeAt(at) !== QUOTE) throw new RangeError('a name is missing in a JSON object');
     const nameEnd = jsonStringEnd(text, at);
     if (text.charAt(nameEnd) !== ':') throw new RangeError('a colon is missing in a JSON object');
-    const valueEnd = jsonValueEnd(text, nameEnd + 1);
+    const valueEnd = skipSpace(text, jsonValueEnd(text, nameEnd + 1));
     members.set(unquoteJson(text.slice(at, nameEnd)), text.slice(nameEnd + 1, valueEnd));
     const separator = text.charAt(valueEnd);
     if (separator === '}') return { members, end: valueEnd + 1 };
     if (separator !== ',') throw new RangeError('a comma is missing in a JSON object');
     at = valueEnd + 1;
   }
+}
+
+/** Position of the first character that is no JSON white space. */
+function skipSpace(text: string, start: number): number {
+  let at = start;
+  while (SPACE.has(text.charCodeAt(at))) at += 1;
+  return at;
 }
 
 /** A character is escaped when an odd number of backslashes stands before it. */

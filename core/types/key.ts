@@ -7,7 +7,14 @@ import { quoteJson } from './json-text.ts';
 import type { TypeKind } from './pg-types.ts';
 
 /** What is done to PostgreSQL's text output; `same`: nothing, the type prints equal values equally. */
-type KeyRule = 'same' | 'trim-scale' | 'unsigned-zero' | 'true-false' | 'trim-spaces' | 'lower';
+type KeyRule =
+  | 'same'
+  | 'trim-scale'
+  | 'unsigned-zero'
+  | 'true-false'
+  | 'trim-spaces'
+  | 'lower'
+  | 'lower-ascii';
 
 /** The kinds a key column may have (stored in `tracked_relations.pk_kinds`), each with its rule. */
 const KEY_RULES: Readonly<Record<string, KeyRule>> = {
@@ -29,6 +36,8 @@ const KEY_RULES: Readonly<Record<string, KeyRule>> = {
   bpchar: 'trim-spaces',
   // letter by letter, see lowerCase()
   citext: 'lower',
+  // where the source's locale is C: only A to Z
+  citext_ascii: 'lower-ascii',
   // hexadecimal, with \x
   bytea: 'same',
   uuid: 'same',
@@ -89,6 +98,8 @@ export function canonicalKeyValue(kind: TypeKind, text: string): string {
       return text.replace(/ +$/, '');
     case 'lower':
       return lowerCase(text);
+    case 'lower-ascii':
+      return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
     default:
       return text;
   }

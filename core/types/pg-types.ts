@@ -9,7 +9,7 @@ export type Rendering = 'number' | 'boolean' | 'json' | 'timestamp' | 'timestamp
 
 export interface TypeKind {
   /**
-   * Name of the built-in base type (`int8`, `bpchar`, …), or one of `citext`, `enum`, `array`, `composite`, `range`,
+   * Name of the built-in base type (`int8`, `bpchar`, …), or one of `citext`, `citext_ascii`, `enum`, `array`, `composite`, `range`,
    * `other` (a base type that an extension brought), `unknown` (not in the catalog that was read).
    */
   readonly name: string;
@@ -34,11 +34,18 @@ export interface TypeRow {
   readonly typdelim: string;
 }
 
-/** All types that are not built in, in the columns of {@link TypeRow}. 16384 is FirstNormalObjectId. */
+/**
+ * All types that are not built in, in the columns of {@link TypeRow}. 16384 is FirstNormalObjectId. In a database whose
+ * default collation has the C locale, citext compares É and é as different; it is then given the name `citext_ascii`.
+ */
 export const TYPE_CATALOG_SQL = `
   SELECT t.oid, t.typtype::text, t.typbasetype, CASE WHEN e.typarray = t.oid THEN t.typelem ELSE 0::oid END AS typelem,
-         t.typname::text, t.typdelim::text
-    FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+         CASE WHEN t.typname = 'citext' AND d.lowers_ascii_only THEN 'citext_ascii' ELSE t.typname::text END AS typname,
+         t.typdelim::text
+    FROM (SELECT coalesce(to_jsonb(b) ->> 'datlocprovider', 'c') IN ('c', 'b')
+                 AND coalesce(to_jsonb(b) ->> 'datlocale', b.datctype) IN ('C', 'POSIX') AS lowers_ascii_only
+            FROM pg_catalog.pg_database b WHERE b.datname = current_database()) d
+   CROSS JOIN pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
    WHERE t.oid >= 16384`;
 
 const scalar = (name: string, rendering: Rendering = 'text', delimiter = ','): TypeKind => ({
@@ -48,6 +55,7 @@ const scalar = (name: string, rendering: Rendering = 'text', delimiter = ','): T
   delimiter,
 });
 
+const CITEXT: ReadonlySet<string> = new Set(['citext', 'citext_ascii']);
 const UNKNOWN = scalar('unknown');
 const COMPOSITE = scalar('composite');
 const RANGE = scalar('range');
@@ -148,7 +156,7 @@ function userKind(row: TypeRow, find: TypeCatalog): TypeKind {
   if (row.typtype === 'c') return COMPOSITE;
   if (row.typtype === 'r' || row.typtype === 'm') return RANGE;
   if (row.typelem !== 0) return arrayOf(find(row.typelem), row.typdelim);
-  return scalar(row.typname === 'citext' ? 'citext' : 'other', 'text', row.typdelim);
+  return scalar(CITEXT.has(row.typname) ? row.typname : 'other', 'text', row.typdelim);
 }
 
 /** Arrays of composites and of (domains over) arrays are carried as text: a nested JSON array would be ambiguous. */

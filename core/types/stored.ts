@@ -14,6 +14,8 @@ export interface PendingChange {
   partial: PartialRow | null;
   readonly previousKey: string;
   incomplete: readonly string[] | null;
+  /** Columns whose null has to be confirmed before it is stored (see core/versions/settle-nulls.ts). */
+  doubtfulNulls: readonly string[] | null;
   jsonNulls: readonly string[] | null;
 }
 

@@ -22,6 +22,8 @@ export interface RowChange {
   readonly partial: PartialRow | null;
   /** Columns of which the plugin lost the value (they are missing from the row); null when there are none. */
   readonly incomplete: readonly string[] | null;
+  /** Columns that are null in the row and may have held a value that the plugin prints so; null when there are none. */
+  readonly doubtfulNulls: readonly string[] | null;
   /** Columns of type json/jsonb that hold JSON null rather than SQL NULL; null when there are none. */
   readonly jsonNulls: readonly string[] | null;
 }

@@ -20,12 +20,16 @@ export type ColumnKnownSince = (relationId: number, column: string) => Lsn | nul
 export function neededVersions(changes: readonly PlacedChange[]): { relationId: number; key: string }[] {
   const seen = new Set<string>();
   const needed = new Map<string, { relationId: number; key: string }>();
+  let beforeKeyUpdate: { id: string; wasSeen: boolean } | null = null;
   for (const { change } of changes) {
+    const previousId = versionKey(change.relationId, change.previousKey);
     if (change.partial !== null) {
-      const id = versionKey(change.relationId, change.previousKey);
-      if (!seen.has(id)) needed.set(id, { relationId: change.relationId, key: change.previousKey });
+      const wasSeen = beforeKeyUpdate?.id === previousId ? beforeKeyUpdate.wasSeen : seen.has(previousId);
+      if (!wasSeen) needed.set(previousId, { relationId: change.relationId, key: change.previousKey });
     }
-    seen.add(versionKey(change.relationId, change.key));
+    const id = versionKey(change.relationId, change.key);
+    beforeKeyUpdate = change.op === 'D' ? { id, wasSeen: seen.has(id) } : null;
+    seen.add(id);
   }
   return [...needed.values()];
 }

@@ -98,6 +98,7 @@ export class TransactionAssembler {
       partial: change?.partial ?? null,
       previousKey,
       incomplete: change?.incomplete ?? null,
+      doubtfulNulls: change?.doubtfulNulls ?? null,
       jsonNulls: change?.jsonNulls ?? null,
     });
     this.#bytes +=

@@ -77,3 +77,20 @@ test.each(['', '{', '{"a"', '{"a":', '{"a":1', '{"a":1,', '{a:1}', '{"a" 1}', '{
     expect(() => jsonMembers(json, 0)).toThrow(RangeError);
   },
 );
+
+const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 });
+
+test('white space around a value belongs to the value', () => {
+  const value = fc
+    .tuple(space, fc.jsonValue(), space)
+    .map(([before, json, after]) => before + JSON.stringify(json) + after);
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.tuple(text, value), { selector: ([name]) => name }), (pairs) => {
+      const json = `{${pairs.map(([name, each]) => `${JSON.stringify(name)}:${each}`).join(',')}}`;
+      const { members, end } = jsonMembers(`${json} ,`, 0);
+      expect(end).toBe(json.length);
+      expect([...members]).toEqual(pairs);
+    }),
+    { numRuns: 300 },
+  );
+});

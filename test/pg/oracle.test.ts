@@ -1,0 +1,140 @@
+/**
+ * The history against an oracle: whatever concurrent transactions did, as of each of their commits the history holds what
+ * the tables held. Both plugins, and runs of one change, of a hundred, and without a bound, follow the same source while
+ * it is written to. ORACLE_SEED repeats a workload, ORACLE_TRANSACTIONS makes it longer.
+ */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { poll } from '../../core/poll.ts';
+import { init } from '../../core/setup/init.ts';
+import { track } from '../../core/track.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
+import { type Comparison, compareNode } from '../support/oracle/compare.ts';
+import type { OracleTable } from '../support/oracle/oracle-table.ts';
+import { type OracleRun, runWorkload } from '../support/oracle/run-workload.ts';
+import { ORACLE_TABLES } from '../support/oracle/tables.ts';
+import { transactions } from '../support/oracle/workload.ts';
+import { needOf, PLUGINS } from '../support/plugins.ts';
+import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
+
+const TRANSACTIONS = Number.parseInt(process.env.ORACLE_TRANSACTIONS ?? '2000', 10);
+const SEED = Number.parseInt(process.env.ORACLE_SEED ?? `${Math.floor(Math.random() * 2 ** 31)}`, 10);
+const POLL_SIZES = [1, 100, undefined];
+/** Runs of one change until then; afterwards they take turns with runs of ODD_SIZE, else the test takes too long. */
+const SINGLE_RUNS = Number.parseInt(process.env.ORACLE_SINGLE_RUNS ?? '300', 10);
+const ODD_SIZE = 97;
+const TIMEOUT_MS = 180_000 + TRANSACTIONS * 200;
+
+interface Follower {
+  readonly node: string;
+  readonly plugin: Plugin;
+  readonly maxChanges: number | undefined;
+  runs: number;
+}
+
+let databases: TestDatabases;
+let run: OracleRun;
+const followers: Follower[] = [];
+
+describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, () => {
+  beforeAll(async () => {
+    databases = await testDatabases({ tables: ORACLE_TABLES.map((table) => table.create).join('\n') });
+    await fillTables(ORACLE_TABLES);
+    for (const plugin of PLUGINS.filter((each) => needOf(each).met)) {
+      for (const maxChanges of POLL_SIZES) followers.push(await follow(plugin, maxChanges));
+    }
+    const scripts = fc.sample(transactions(ORACLE_TABLES), { seed: SEED, numRuns: TRANSACTIONS });
+
+    let writing = true;
+    const started = performance.now();
+    const following = followers.map(async (follower) => {
+      do {
+        const caughtUp = await runOnce(follower);
+        if (caughtUp) await new Promise((resolve) => setTimeout(resolve, 200));
+      } while (writing);
+    });
+    run = await runWorkload({
+      tables: ORACLE_TABLES,
+      transactions: scripts,
+      connect: () => databases.connect('source'),
+    }).finally(() => {
+      writing = false;
+    });
+    const wroteMs = performance.now() - started;
+    console.log(
+      'written',
+      wroteMs,
+      followers.map((f) => f.runs),
+    );
+    await Promise.all(following);
+    await Promise.all(
+      followers.map(async (follower) => {
+        while (!(await runOnce(follower)));
+      }),
+    );
+    const { rolledBack, failedStatements, prepared } = run;
+    console.log(
+      `oracle: seed ${SEED}, ${run.commits.length} commits (${prepared} prepared), ${rolledBack} rolled back, ` +
+        `${failedStatements} failed statements; written in ${seconds(wroteMs)}, followed in ${seconds(performance.now() - started)}; ` +
+        `runs: ${followers.map(({ plugin, maxChanges, runs }) => `${plugin}/${maxChanges ?? 'all'} ${runs}`).join(', ')}`,
+    );
+  }, TIMEOUT_MS);
+
+  afterAll(async () => {
+    await databases?.[Symbol.asyncDispose]();
+  });
+
+  test(
+    'as of each commit, by LSN and by time, every key and every column is what the source held',
+    async () => {
+      expect(run.commits.length).toBeGreaterThan(TRANSACTIONS / 2);
+      for (const follower of followers) {
+        const result: Comparison = await compareNode({
+          source: databases.source,
+          store: databases.store,
+          node: follower.node,
+          tables: ORACLE_TABLES,
+          run,
+          mayBeIncomplete: (_table, _column, text) =>
+            follower.plugin === 'wal2json' && (text === null || /^(NaN|-?Infinity)$/.test(text)),
+        });
+        console.log(`oracle: ${follower.plugin}/${follower.maxChanges ?? 'all'} ${JSON.stringify(result)}`);
+        expect(result.commits).toBeGreaterThan(TRANSACTIONS / 3);
+      }
+    },
+    TIMEOUT_MS,
+  );
+});
+
+async function fillTables(tables: readonly OracleTable[]): Promise<void> {
+  const filler = transactions(tables).map(({ steps }) =>
+    steps.filter((step) => step.kind === 'sql' && /^INSERT/.test(step.sql)),
+  );
+  for (const steps of fc.sample(filler, { seed: SEED + 1, numRuns: 100 })) {
+    for (const step of steps) if (step.kind === 'sql') await databases.source.query(step.sql).catch(() => {});
+  }
+}
+
+async function follow(plugin: Plugin, maxChanges: number | undefined): Promise<Follower> {
+  const node = `${databases.node}_${plugin}_${maxChanges ?? 'all'}`;
+  const urls = { sourceUrl: databases.sourceUrl, storeUrl: databases.storeUrl, node };
+  await init({ ...urls, plugin, slotName: null, version: 'test' });
+  for (const { schema, name } of ORACLE_TABLES) {
+    await track({ ...urls, table: { schema, name }, baseline: true, exclude: [], retention: null });
+  }
+  return { node, plugin, maxChanges, runs: 0 };
+}
+
+/** @returns whether the run reached the end of WAL */
+async function runOnce(follower: Follower): Promise<boolean> {
+  const { node, maxChanges } = follower;
+  const urls = { sourceUrl: databases.sourceUrl, storeUrl: databases.storeUrl, node };
+  const size =
+    maxChanges === 1 && follower.runs > SINGLE_RUNS && follower.runs % 2 === 0 ? ODD_SIZE : maxChanges;
+  const result = await poll({ ...urls, ...(size === undefined ? {} : { maxChanges: size }) });
+  follower.runs++;
+  if (result.outcome !== 'done') throw new Error(`${node}: ${result.outcome} ${result.reason ?? ''}`);
+  return result.caughtUp;
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
