@@ -10,6 +10,7 @@ import { registerEvents } from './commands/events.ts';
 import { registerInit } from './commands/init.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
+import { registerRebaseline } from './commands/rebaseline.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrack } from './commands/track.ts';
 import { registerUntrack } from './commands/untrack.ts';
@@ -22,7 +23,7 @@ const GROUPS: readonly (readonly [
   ['Try it:', [registerDemo]],
   ['Set up:', [registerMigrate, registerInit, registerTrack, registerUntrack, registerDeinit]],
   ['Ask:', [registerAsOf, registerDiff]],
-  ['Operate:', [registerPoll, registerStatus, registerDoctor, registerEvents]],
+  ['Operate:', [registerPoll, registerRebaseline, registerStatus, registerDoctor, registerEvents]],
 ];
 
 /** The program, ready to parse; it throws CommanderErrors instead of ending the process. */
