@@ -1,7 +1,7 @@
 /**
  * A leaf that is new to us was created empty, and then the log tells of every row in it, or it was attached with rows,
  * which is a silent change. Its first keys are read before the end of WAL is; once everything up to there is applied,
- * each must have a change.
+ * each must have a change that is not older than the partition.
  */
 import type pg from 'pg';
 import { readBaselineChunk } from '../baseline/read-chunk.ts';
@@ -10,7 +10,7 @@ import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import type { Claim } from '../store/claim.ts';
 import { openRelationGap } from '../store/gaps.ts';
-import { firstSeenWithUntoldRows, markLeafChecked } from '../store/leaves.ts';
+import { firstSeenWithRows, markLeafChecked } from '../store/leaves.ts';
 import { restartRepair } from '../store/repairs.ts';
 import { parseCommitTime } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
@@ -23,6 +23,7 @@ export interface NewLeaf {
   readonly relationId: number;
   readonly relid: number;
   readonly name: TableName;
+  readonly attachedBy: readonly string[];
   readonly keys: readonly string[];
 }
 
@@ -49,7 +50,9 @@ export async function readNewLeaves(
         cursor: null,
         limit: KEYS_READ,
       });
-      news.push({ relationId: relation.relationId, relid, name, keys: chunk.rows.map((row) => row.key) });
+      const attachedBy = facts.leaves.find((leaf) => leaf.relid === relid)!.attachedBy.split(' ');
+      const keys = chunk.rows.map((row) => row.key);
+      news.push({ relationId: relation.relationId, relid, name, attachedBy, keys });
     }
   }
   return news;
@@ -65,8 +68,9 @@ export async function judgeNewLeaves(
   leaves: readonly NewLeaf[],
 ): Promise<Set<number>> {
   const found = new Set<number>();
-  for (const { relationId, relid, name, keys } of leaves) {
-    const seen = await firstSeenWithUntoldRows(store, relationId, relid, keys);
+  for (const leaf of leaves) {
+    const { relationId, relid, name } = leaf;
+    const seen = await firstSeenWithRows(store, relationId, leaf);
     if (seen !== null) {
       const horizon = { lsn: parseLsn(seen.lsn), time: parseCommitTime(seen.ts) };
       const reason = `the partition ${formatTableName(name)} was attached with rows`;

@@ -76,12 +76,16 @@ export async function markLeafChecked(store: Queryable, relationId: number, reli
   );
 }
 
-/** Whether the log tells of every one of the keys in this leaf. @returns the horizon when it was first seen if it does not */
-export async function firstSeenWithUntoldRows(
+/**
+ * Whether the leaf came with rows: the log does not tell of one of the keys in it, or told of it before the leaf was
+ * attached (wal2json knows tables by name, and so gives what happened to the table before it was a partition).
+ * @param attachedBy the transactions that attached it; transaction ids go round (PostgreSQL manual, "Transaction IDs")
+ * @returns the horizon when it was first seen if it came with rows
+ */
+export async function firstSeenWithRows(
   store: Queryable,
   relationId: number,
-  relid: number,
-  keys: readonly string[],
+  leaf: { readonly relid: number; readonly attachedBy: readonly string[]; readonly keys: readonly string[] },
 ): Promise<{ readonly lsn: string; readonly ts: string } | null> {
   const { rows } = await store.query<{ lsn: string; ts: string }>(
     `SELECT l.seen_after_lsn AS lsn, l.seen_after_ts AS ts
@@ -91,8 +95,13 @@ export async function firstSeenWithUntoldRows(
               SELECT FROM unnest($3::text[]) AS k (pk)
                WHERE NOT EXISTS (
                        SELECT FROM pgtimewarp.row_changes AS c
-                        WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id AND c.xid IS NOT NULL))`,
-    [relationId, relid, keys],
+                        WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id AND c.xid IS NOT NULL)
+                  OR EXISTS (
+                       SELECT FROM pgtimewarp.row_changes AS c
+                        WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id
+                          AND EXISTS (SELECT FROM unnest($4::bigint[]) AS a (xid)
+                                       WHERE (c.xid - a.xid + 4294967296) % 4294967296 > 2147483648)))`,
+    [relationId, leaf.relid, leaf.keys, leaf.attachedBy],
   );
   return rows[0] ?? null;
 }
