@@ -8,6 +8,7 @@ import { readInsertLsn } from '../slot/end-of-wal.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { keyTexts } from '../types/key.ts';
 import type { Lsn } from '../types/lsn.ts';
+import { withKeyOperators } from './key-operators.ts';
 
 export interface MissingKeys {
   /** Indexes into the keys that were asked for. */
@@ -32,11 +33,13 @@ export async function readMissingKeys(
     const type = facts.key.find((each) => each.name === column)!.typeName;
     return `t.${quoteIdentifier(column)} = k.k${index}::${type}`;
   });
-  const { rows } = await source.query<{ place: string }>(
-    `SELECT k.place FROM unnest(${names.map((_, index) => `$${index + 1}::text[]`).join(', ')})
+  const { rows } = await withKeyOperators(source, facts.key, () =>
+    source.query<{ place: string }>(
+      `SELECT k.place FROM unnest(${names.map((_, index) => `$${index + 1}::text[]`).join(', ')})
             WITH ORDINALITY AS k (${names.join(', ')}, place)
       WHERE NOT EXISTS (SELECT FROM ${quoteTable(facts)} AS t WHERE ${matches.join(' AND ')})`,
-    keyColumns.map((_, index) => texts.map((key) => key[index]!)),
+      keyColumns.map((_, index) => texts.map((key) => key[index]!)),
+    ),
   );
   const readPosition = await readInsertLsn(source);
   return { keys: rows.map((row) => Number.parseInt(row.place, 10) - 1), readPosition };

@@ -59,6 +59,8 @@ interface KeyColumnFacts {
   readonly typeOid: number;
   readonly typeName: string;
   readonly kind: TypeKind;
+  /** Where the type is at home (of a domain: the type under it), and its operators with it. */
+  readonly operatorSchema: string;
   /** false: texts that differ can be equal. */
   readonly deterministicCollation: boolean;
 }
@@ -154,6 +156,11 @@ const TABLE_FACTS_SQL = `
               SELECT json_agg(json_build_object(
                        'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod),
+                       'operatorSchema', (
+                          SELECT bn.nspname FROM pg_type AS ty
+                            JOIN pg_type AS base ON base.oid = coalesce(nullif(ty.typbasetype, 0), ty.oid)
+                            JOIN pg_namespace AS bn ON bn.oid = base.typnamespace
+                           WHERE ty.oid = a.atttypid),
                        'deterministicCollation', coalesce(co.collisdeterministic, true)) ORDER BY key.position)
                 FROM unnest(k.key) WITH ORDINALITY AS key (attnum, position)
                 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = key.attnum
