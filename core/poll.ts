@@ -41,6 +41,7 @@ import {
 import { openNodeGap } from './store/gaps.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import {
+  endGapsOfPast,
   readTrackedRelations,
   resolveBaselines,
   startRelations,
@@ -324,6 +325,7 @@ class Run {
       }
       if (ready.length > 0) {
         await startRelations(this.#store, ready, horizon);
+        await endGapsOfPast(this.#store, ready, horizon);
         await beginRepairs(this.#store, ready, horizon);
       }
       if (resolved.length > 0) await resolveBaselines(this.#store, resolved);

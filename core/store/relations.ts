@@ -136,6 +136,26 @@ export async function startRelations(
 }
 
 /**
+ * Ends gaps that were open when an earlier tracking of the tables ended: from the new start on they are known again.
+ * Inside the horizon's transaction.
+ */
+export async function endGapsOfPast(
+  store: Queryable,
+  relationIds: readonly number[],
+  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.history_gaps AS g
+        SET to_lsn = CASE WHEN p.lsn_space = r.lsn_space THEN $2::pg_lsn END, to_ts = $3::timestamptz
+       FROM pgtimewarp.past_relations AS p
+       JOIN pgtimewarp.tracked_relations AS r
+         ON (r.node_id, r.schema_name, r.table_name) = (p.node_id, p.schema_name, p.table_name)
+      WHERE r.relation_id = ANY ($1::int[]) AND g.relation_id = p.relation_id AND g.to_ts IS NULL`,
+    [relationIds, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
+/**
  * Decides baselines whose last read position the horizon has passed, inside the horizon's transaction: from here on
  * every key has an answer. A TRUNCATE that came while rows were being read leaves keys unknown that nobody saw.
  */

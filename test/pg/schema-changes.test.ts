@@ -1,7 +1,10 @@
 /** Tables that are renamed, dropped, or lose their key are reported; the others go on. */
 import { afterEach, expect, test } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
+import { diff } from '../../core/query/diff.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
+import { untrack } from '../../core/track.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
@@ -78,9 +81,21 @@ for (const plugin of PLUGINS) {
       await node.source.query('ALTER TABLE a DROP CONSTRAINT a_pkey, ADD PRIMARY KEY (v)');
       await node.poll();
       expect(await states(node)).toEqual({ a: 'needs_rebaseline' });
-      await expect(rebaseline({ ...urls(node), table: parseTableName('a') })).rejects.toMatchObject({
+      const table = parseTableName('a');
+      await expect(rebaseline({ ...urls(node), table })).rejects.toMatchObject({
         code: 'TABLE_NOT_TRACKABLE',
       });
+      await untrack({ ...urls(node), table, purge: false });
+      await node.source.query('ALTER TABLE a DROP CONSTRAINT a_pkey, ADD PRIMARY KEY (id)');
+      const { trackedFrom } = await node.track('a');
+      const page = await diff(node.store, {
+        ...{ node: node.node, table, pk: keyFromText('1'), from: null, to: null, limit: 10 },
+      });
+      const unknown = JSON.parse(page.unknownText) as { to: string | null; reason: string }[];
+      expect(
+        unknown.map(({ to, reason }) => [to, reason]),
+        'the gap ends where the new tracking begins',
+      ).toEqual([[trackedFrom.ts, 'in_gap']]);
     });
   });
 }
