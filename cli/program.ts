@@ -11,6 +11,7 @@ import { registerExtension } from './commands/extension.ts';
 import { registerInit } from './commands/init.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
+import { registerRebaseline } from './commands/rebaseline.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrack } from './commands/track.ts';
@@ -27,7 +28,10 @@ const GROUPS: readonly (readonly [
     [registerMigrate, registerInit, registerTrack, registerUntrack, registerExtension, registerDeinit],
   ],
   ['Ask:', [registerAsOf, registerDiff]],
-  ['Operate:', [registerServe, registerPoll, registerStatus, registerDoctor, registerEvents]],
+  [
+    'Operate:',
+    [registerServe, registerPoll, registerRebaseline, registerStatus, registerDoctor, registerEvents],
+  ],
 ];
 
 /** The program, ready to parse; it throws CommanderErrors instead of ending the process. */

@@ -9,16 +9,20 @@ import { createWal2jsonDecoder } from './decode/wal2json.ts';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError, sqlState } from './pg/database-error.ts';
+import type { TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { type ApplyCounts, applyStream } from './run/apply-stream.ts';
+import { judgeNewLeaves, type NewLeaf, readNewLeaves } from './run/check-new-leaves.ts';
 import { NullConfirmer } from './run/confirm-nulls-of-run.ts';
 import { detectLoss } from './run/detect-loss.ts';
+import { noteCatalog } from './run/note-catalog.ts';
 import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
+import { finishedRepairs, readRepairs } from './run/read-repairs.ts';
 import { prepareStarts, type StartState } from './run/start-relations.ts';
 import {
+  isWaiting,
   type RelationNow,
   readRelationsNow,
-  refreshCatalogFacts,
   streamNames,
   tablesOfRun,
 } from './run/tables-of-run.ts';
@@ -38,11 +42,13 @@ import {
 import { openNodeGap } from './store/gaps.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import {
+  endGapsOfPast,
   readTrackedRelations,
   resolveBaselines,
   startRelations,
   type TrackedRelation,
 } from './store/relations.ts';
+import { beginRepairs, finishRepair } from './store/repairs.ts';
 import { finishRun } from './store/run-outcome.ts';
 import { writeHorizonEntry } from './store/time-map.ts';
 import { maxTime } from './types/commit-time.ts';
@@ -86,6 +92,8 @@ export interface PollResult {
   readonly reason?: string;
   /** Transactions that tables about to be tracked wait for. */
   readonly waitingFor: readonly Locker[];
+  /** Tracked tables that the source has no more. */
+  readonly missing: readonly TableName[];
 }
 
 /** Rows of one peek: large, because every peek reads again all WAL that an open transaction pins. */
@@ -94,6 +102,8 @@ const PEEK_ROWS = 500_000;
 const LEASE_SECONDS = 3600;
 /** SQLSTATE of a statement that ran into statement_timeout, among others. */
 const QUERY_CANCELED = '57014';
+/** A run reads existing rows no longer than this, so that the horizon does not stand still meanwhile. */
+const BASELINE_SLICE_MS = 10_000;
 /** How often the catalog may change under a peek before we give up for this run. */
 const MAX_REPEEKS = 5;
 
@@ -133,6 +143,9 @@ class Run {
   readonly #source: pg.Client;
   readonly #store: pg.Client;
   readonly #deadlineMs: number;
+  /** Relations of which this run has found a silent change. */
+  readonly #found = new Set<number>();
+  #missing: TableName[] = [];
   readonly #counts: ApplyCounts = { transactions: 0, changes: 0 };
 
   constructor(options: RunOptions, node: StoredNode, source: pg.Client, store: pg.Client) {
@@ -177,12 +190,15 @@ class Run {
     let starts: StartState = { ready: [], waitingFor: [] };
     try {
       const relations = await readTrackedRelations(this.#store, claim.nodeId);
-      starts = await this.#prepareStarts(relations);
+      const now = await this.#onSource(() => readRelationsNow(this.#source, relations));
+      this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
+      starts = await this.#prepareStarts(now);
+      const newLeaves = await this.#onSource(() => readNewLeaves(this.#source, now));
       const end = await this.#onSource(() => readEndOfWal(this.#source));
       caughtUp = await this.#catchUp(claim, relations, end);
       if (caughtUp) {
-        await this.#reachHorizon(claim, relations, starts, end);
-        await this.#readBaselines(claim);
+        await this.#reachHorizon(claim, starts, newLeaves, end);
+        await this.#readExistingRows(claim);
       }
     } catch (error) {
       const failure = fromDatabaseError(error, 'store'); // the source's errors have been named as such before
@@ -197,17 +213,15 @@ class Run {
     return this.#result(outcome, claim.horizon.lsn, position, caughtUp, starts.waitingFor);
   }
 
-  async #prepareStarts(relations: readonly TrackedRelation[]): Promise<StartState> {
-    const starting = relations.filter((relation) => relation.status === 'starting');
-    if (starting.length === 0) return { ready: [], waitingFor: [] };
-    return this.#onSource(async () =>
-      prepareStarts(this.#source, this.#store, await readRelationsNow(this.#source, starting)),
-    );
+  async #prepareStarts(relations: readonly RelationNow[]): Promise<StartState> {
+    const waiting = relations.filter(({ relation }) => isWaiting(relation));
+    if (waiting.length === 0) return { ready: [], waitingFor: [] };
+    return this.#onSource(() => prepareStarts(this.#source, this.#store, waiting));
   }
 
   /** Peeks until everything up to `end` has been applied. @returns false when a bound of the caller came first */
   async #catchUp(claim: Claim, relations: readonly TrackedRelation[], end: EndOfWal): Promise<boolean> {
-    const followed = relations.filter((relation) => relation.status !== 'starting');
+    let followed = relations.filter((relation) => relation.status !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
     for (;;) {
@@ -218,6 +232,10 @@ class Run {
       budget -= counted;
       await this.#advance(claim.horizon.lsn);
       if (budget <= 0) return false;
+      const ids = new Set(followed.map((relation) => relation.relationId));
+      followed = (await readTrackedRelations(this.#store, claim.nodeId)).filter((each) =>
+        ids.has(each.relationId),
+      );
     }
   }
 
@@ -233,13 +251,17 @@ class Run {
     try {
       const positions = {
         horizonBefore: claim.horizon.lsn,
+        horizon: claim.horizon,
+        foundNow: this.#found,
         positionNow: await this.#onSource(() => readInsertLsn(this.#source)),
       };
       const ceiling = await this.#onSource(() => readClock(this.#source));
+      const { plugin } = this.#node;
+      const found = await noteCatalog(now, { store: this.#store, claim, plugin, positions });
+      for (const relationId of found) this.#found.add(relationId);
       const tables = await this.#onSource(() => tablesOfRun(this.#source, this.#store, now, positions));
-      await refreshCatalogFacts(this.#store, now, positions);
       nulls = new NullConfirmer(
-        { url: this.#options.sourceUrl, node: this.#options.node },
+        { source: this.#source, node: this.#options.node },
         now,
         tables.columnKnownSince,
       );
@@ -299,16 +321,17 @@ class Run {
   /** Everything up to the end of WAL as of the start is stored: move the horizon there, then the slot. */
   async #reachHorizon(
     claim: Claim,
-    relations: readonly TrackedRelation[],
     starts: StartState,
+    newLeaves: readonly NewLeaf[],
     end: EndOfWal,
   ): Promise<void> {
+    const relations = await readTrackedRelations(this.#store, claim.nodeId);
     const horizon: Horizon = {
       lsn: maxLsn(end.upto, claim.horizon.lsn),
       time: maxTime(end.now, claim.horizon.time),
     };
-    const starting = starts.ready
-      .filter((each) => each.startAfter <= horizon.lsn)
+    const ready = starts.ready
+      .filter((each) => each.startAfter <= horizon.lsn && !this.#found.has(each.relationId))
       .map((each) => each.relationId);
     const resolved = relations
       .filter(
@@ -320,24 +343,37 @@ class Run {
       await lockCheckpoint(this.#store, claim);
       await writeHorizonEntry(this.#store, claim, horizon, this.#counts.transactions === 0);
       await writeHorizon(this.#store, claim, horizon, true);
-      if (starting.length > 0) await startRelations(this.#store, starting, horizon);
+      const attached = await judgeNewLeaves(this.#store, claim, newLeaves);
+      for (const repair of finishedRepairs(relations, horizon.lsn)) {
+        if (!attached.has(repair.relationId)) await finishRepair(this.#store, claim, repair, horizon);
+      }
+      if (ready.length > 0) {
+        await startRelations(this.#store, ready, horizon);
+        await endGapsOfPast(this.#store, ready, horizon);
+        await beginRepairs(this.#store, ready, horizon);
+      }
       if (resolved.length > 0) await resolveBaselines(this.#store, resolved);
     });
     claim.horizon = horizon;
     await this.#advance(horizon.lsn);
   }
 
-  async #readBaselines(claim: Claim): Promise<void> {
+  /** Baselines and repairs, for a part of the time only: meanwhile the horizon stands still. */
+  async #readExistingRows(claim: Claim): Promise<void> {
     const started = performance.now();
-    const timeForItMs = (this.#deadlineMs - started) / 2;
-    await readBaselines({
+    const timeForItMs = Math.min((this.#deadlineMs - started) / 2, BASELINE_SLICE_MS);
+    const options = {
       source: this.#source,
       store: this.#store,
       claim,
+      plugin: this.#node.plugin,
+      onSource: <T>(work: () => Promise<T>) => this.#onSource(work),
       checkStop: () => this.#checkStop(),
       mayGoOn: () => performance.now() - started < timeForItMs,
-      onProgress: (table, step) => this.#options.onBaseline?.(table, step),
-    });
+      onProgress: (table: string, step: BaselineStep) => this.#options.onBaseline?.(table, step),
+    };
+    await readBaselines(options);
+    await readRepairs(options);
   }
 
   async #advance(committed: Lsn): Promise<void> {
@@ -404,6 +440,7 @@ class Run {
       lagBytes: lsnDistanceBytes(appliedLsn, position),
       caughtUp,
       waitingFor,
+      missing: this.#missing,
       ...(reason === undefined ? {} : { reason }),
     };
   }

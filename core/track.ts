@@ -171,6 +171,14 @@ async function bringIn(
       };
     }
     if (options.signal?.aborted) throw interrupted(table);
+    if (entry.status === 'untracked')
+      throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
+    if (entry.status === 'needs_rebaseline') {
+      throw new TimewarpError(
+        'RELATION_GAP',
+        `${table} changed without a trace in the log while its rows were read.`,
+      );
+    }
     report({
       phase: entry.trackedFrom === null ? 'starting' : 'resolving',
       message: entry.trackedFrom === null ? `starting ${table}` : `deciding the rows of ${table}`,
@@ -188,11 +196,22 @@ async function bringIn(
           estimatedRows: step.estimatedRows,
         }),
     });
+    refuseMissing(run, options.table);
     await reactTo(run, report, options.signal);
   }
 }
 
-async function reactTo(
+/** Throws TABLE_UNKNOWN when the run has found that the source has the table no more: waiting would not end. */
+export function refuseMissing(run: PollResult, wanted: TableName): void {
+  if (!run.missing.some((each) => each.schema === wanted.schema && each.name === wanted.name)) return;
+  const table = formatTableName(wanted);
+  throw new TimewarpError('TABLE_UNKNOWN', `${table} has been dropped or renamed on the source.`, {
+    remedy: `pgtimewarp untrack ${table}`,
+  });
+}
+
+/** What a run's end means for a command that waits for runs: pauses, reports, or throws. */
+export async function reactTo(
   run: PollResult,
   report: (progress: TrackProgress) => void,
   signal?: AbortSignal,

@@ -363,7 +363,8 @@ BEGIN
     FOR e IN
       (SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls
          FROM pgtimewarp.row_changes r
-        WHERE r.relation_id = period.relation_id AND r.pk = key AND r.op <> 'S'
+        WHERE r.relation_id = period.relation_id AND r.pk = key
+          AND (r.op <> 'S' OR r.valid_from_lsn > period.tracked_from_lsn)
           AND (r.valid_from_lsn, r.seq) > (start_lsn, start_seq) AND r.valid_from_lsn <= place.upper_lsn
         ORDER BY r.valid_from_lsn, r.seq LIMIT remaining)
       UNION ALL
@@ -376,7 +377,7 @@ BEGIN
       CONTINUE WHEN e.op = 'T'
         AND (before.status IS DISTINCT FROM 'found' OR e.leaf_id IS NOT NULL AND e.leaf_id IS DISTINCT FROM before.leaf_id);
       op := e.op; lsn := e.lsn; seq := e.seq; ts := e.ts; xid := e.xid; row_data := e.row_data;
-      changed := CASE WHEN e.op = 'U' AND before.status = 'found'
+      changed := CASE WHEN e.op IN ('U', 'S') AND before.status = 'found'
         THEN pgtimewarp.changed_columns(before.row_data, before.json_nulls, e.row_data, e.json_nulls) END;
       SELECT c.context INTO context FROM pgtimewarp.transaction_contexts c
        WHERE c.node_id = p_node_id AND c.lsn_space = period.lsn_space AND c.lsn = e.lsn;
@@ -526,6 +527,8 @@ CREATE TABLE pgtimewarp.tracked_relations (
     status_reason text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    catalog_facts jsonb,
+    repair jsonb,
     CONSTRAINT tracked_relations_baseline_state_check CHECK ((baseline_state = ANY (ARRAY['none'::text, 'pending'::text, 'done'::text]))),
     CONSTRAINT tracked_relations_check CHECK ((cardinality(pk_kinds) = cardinality(pk_columns))),
     CONSTRAINT tracked_relations_pk_columns_check CHECK ((cardinality(pk_columns) > 0)),
@@ -706,6 +709,7 @@ DECLARE
   seen boolean;
   truncated boolean;
   cut_first boolean; -- the next thing that happens to the key is the TRUNCATE
+  told boolean;      -- nothing was lost between the position and nxt, so that nxt says what was there
 BEGIN
   SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
          r.incomplete, r.json_nulls
@@ -724,6 +728,10 @@ BEGIN
    ORDER BY e.lsn, e.seq LIMIT 1;
   truncated := cut.lsn IS NOT NULL AND (cut.lsn, cut.seq) <= (p_lsn, p_seq);
   cut_first := NOT truncated AND cut.lsn IS NOT NULL AND (nxt.lsn IS NULL OR (cut.lsn, cut.seq) < (nxt.lsn, nxt.seq));
+  told := nxt.lsn IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pgtimewarp.history_gaps g
+     WHERE g.node_id = p_period.node_id AND g.relation_id = relation AND g.lsn_space = p_period.lsn_space
+       AND g.from_lsn >= p_lsn AND g.from_lsn < nxt.lsn);
   s.settled := true;
   IF cut_first THEN
     s.to_lsn := cut.lsn; s.to_ts := cut.ts; s.to_xid := cut.xid;
@@ -752,9 +760,9 @@ BEGIN
   ELSIF truncated THEN
     -- Whatever was there at the start is gone. While the baseline is read, a row of before the TRUNCATE may turn up.
     s.status := 'absent'; s.reason := 'not_yet_inserted'; s.settled := NOT is_pending;
-  ELSIF nxt.lsn IS NOT NULL AND nxt.op = 'I' AND NOT cut_first THEN
+  ELSIF told AND nxt.op = 'I' AND NOT cut_first THEN
     s.status := 'absent'; s.reason := 'not_yet_inserted'; -- nothing between the start and an insert: it was not there
-  ELSIF nxt.lsn IS NOT NULL AND nxt.op <> 'I' OR ver.lsn IS NOT NULL THEN
+  ELSIF told AND nxt.op <> 'I' OR ver.lsn IS NOT NULL THEN
     s.status := 'unknown'; s.reason := 'before_tracking'; -- it was there, as what nobody read in time
   ELSIF is_pending THEN
     s.status := 'unknown'; s.reason := 'baseline_pending'; s.settled := false;
@@ -890,6 +898,14 @@ CREATE VIEW pgtimewarp.node_status AS
    FROM (pgtimewarp.nodes n
      LEFT JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = n.node_id)));
 
+CREATE TABLE pgtimewarp.rebaseline_findings (
+    relation_id integer NOT NULL,
+    pk text NOT NULL COLLATE pg_catalog."C",
+    leaf_id integer,
+    row_data json,
+    json_nulls text[]
+);
+
 CREATE TABLE pgtimewarp.relation_events (
     relation_id integer NOT NULL,
     lsn pg_lsn NOT NULL,
@@ -907,7 +923,10 @@ CREATE TABLE pgtimewarp.relation_leaves (
     table_name text NOT NULL,
     relid oid,
     attached boolean DEFAULT true NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_after_lsn pg_lsn,
+    seen_after_ts timestamp with time zone,
+    checked boolean DEFAULT true NOT NULL
 );
 
 ALTER TABLE pgtimewarp.relation_leaves ALTER COLUMN leaf_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1013,14 +1032,17 @@ ALTER TABLE ONLY pgtimewarp.nodes
 ALTER TABLE ONLY pgtimewarp.past_relations
     ADD CONSTRAINT past_relations_pkey PRIMARY KEY (relation_id);
 
+ALTER TABLE ONLY pgtimewarp.rebaseline_findings
+    ADD CONSTRAINT rebaseline_findings_pkey PRIMARY KEY (relation_id, pk);
+
 ALTER TABLE ONLY pgtimewarp.relation_events
     ADD CONSTRAINT relation_events_pkey PRIMARY KEY (relation_id, lsn, seq);
 
 ALTER TABLE ONLY pgtimewarp.relation_leaves
-    ADD CONSTRAINT relation_leaves_pkey PRIMARY KEY (leaf_id);
+    ADD CONSTRAINT relation_leaves_by_oid UNIQUE (relation_id, relid);
 
 ALTER TABLE ONLY pgtimewarp.relation_leaves
-    ADD CONSTRAINT relation_leaves_relation_id_schema_name_table_name_key UNIQUE (relation_id, schema_name, table_name);
+    ADD CONSTRAINT relation_leaves_pkey PRIMARY KEY (leaf_id);
 
 ALTER TABLE ONLY pgtimewarp.row_changes
     ADD CONSTRAINT row_changes_pkey PRIMARY KEY (relation_id, pk, valid_from_lsn, seq);
@@ -1216,6 +1238,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimew
 GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;

@@ -17,6 +17,7 @@ interface DiffFlags {
   readonly pk?: readonly string[];
   readonly from?: string;
   readonly to?: string;
+  readonly who?: boolean;
 }
 
 const PAGE_SIZE = 1_000;
@@ -29,6 +30,7 @@ export function registerDiff(program: Command, run: Run): Command {
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
     .option('--from <time>', 'RFC 3339 with an offset, or an LSN (default: the start of tracking)')
     .option('--to <time>', 'likewise (default: the horizon)')
+    .option('--who', 'what each transaction said about itself, in full (see docs/who-did-it.md)')
     .addHelpText('after', '\nExample:\n  pgtimewarp diff orders --pk id=42 --from 2026-01-31T00:00:00+01:00')
     .action((tableText: string, flags: DiffFlags) =>
       run(async ({ settings, out }) => {
@@ -44,7 +46,9 @@ export function registerDiff(program: Command, run: Run): Command {
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
           const page = await allPages(store, request);
-          out.result(new JsonText(diffPageText(page)), () => renderDiff(formatTableName(table), page, out));
+          out.result(new JsonText(diffPageText(page)), () =>
+            renderDiff(formatTableName(table), page, out, flags.who === true),
+          );
           return EXIT.done;
         } finally {
           await store.end().catch(() => {});

@@ -8,16 +8,17 @@ const OPERATIONS: Readonly<Record<DiffOp, string>> = {
   I: 'inserted',
   U: 'updated',
   D: 'deleted',
-  S: 'found when tracking began',
+  S: 'found when the table was read',
   T: 'removed by TRUNCATE',
 };
 
 const INDENT = '    ';
 
-export function renderDiff(title: string, page: DiffPage, out: Output): string {
+/** @param who what a transaction said about itself, in full and not only as far as it fits */
+export function renderDiff(title: string, page: DiffPage, out: Output, who = false): string {
   const lines = [`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`];
   if (page.changes.length === 0) lines.push('', 'No changes.');
-  for (const change of page.changes) lines.push('', ...renderChange(change, out));
+  for (const change of page.changes) lines.push('', ...renderChange(change, out, who));
   const unknown = parseIntervals(page.unknownText);
   if (unknown.length > 0) lines.push('');
   for (const { from, to, reason } of unknown) {
@@ -34,7 +35,7 @@ export function renderDiff(title: string, page: DiffPage, out: Output): string {
   return lines.join('\n');
 }
 
-function renderChange(change: DiffChange, out: Output): string[] {
+function renderChange(change: DiffChange, out: Output, who: boolean): string[] {
   const { colors, width } = out;
   const transaction = change.xid === null ? '' : `, transaction ${change.xid}`;
   const paint = { I: colors.green, S: colors.green, U: colors.yellow, D: colors.red, T: colors.red }[
@@ -55,7 +56,9 @@ function renderChange(change: DiffChange, out: Output): string[] {
       ...row.map(([name, value]) => `${INDENT}${pad(name, left)}  ${shorten(printable(value), room)}`),
     );
   }
-  if (change.contextText !== null) {
+  if (change.contextText !== null && who) {
+    lines.push(`${INDENT}${colors.cyan('by')}   ${printable(change.contextText)}`);
+  } else if (change.contextText !== null) {
     lines.push(
       `${INDENT}${colors.dim(shorten(`context ${printable(change.contextText)}`, width - INDENT.length))}`,
     );

@@ -15,6 +15,7 @@ import type { Lsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { isJsonNull, renderText } from '../types/render-text.ts';
 import type { BaselineRow } from '../types/stored.ts';
+import { withKeyOperators } from './key-operators.ts';
 
 export interface BaselineChunk {
   readonly rows: readonly BaselineRow[];
@@ -44,18 +45,17 @@ export async function readBaselineChunk(
   const columns = facts.columns.filter((column) => !options.excludedColumns.includes(column.name));
   const kinds = columns.map((column) => types(column.typeOid));
   const keyAt = keyColumns.map((name) => columns.findIndex((column) => column.name === name));
-  const { rows } = await source.query<(string | null)[]>({
-    text: chunkStatement(
-      facts,
-      keyColumns,
-      columns.map((column) => column.name),
-      cursor !== null,
-      options.limit,
-    ),
-    values: [...(cursor ?? [])],
-    rowMode: 'array',
-    types: RAW_TEXT_TYPES,
-  });
+  const text = chunkStatement(
+    facts,
+    keyColumns,
+    columns.map((column) => column.name),
+    cursor !== null,
+    options.limit,
+  );
+  const values = [...(cursor ?? [])];
+  const { rows } = await withKeyOperators(source, facts.key, () =>
+    source.query<(string | null)[]>({ text, values, rowMode: 'array', types: RAW_TEXT_TYPES }),
+  );
   const readPosition = await readInsertLsn(source);
   const names = columns.map((column) => `${quoteJson(column.name)}:`);
   const read = rows.map((row): BaselineRow => {

@@ -184,6 +184,12 @@ export const ERROR_CODES = define({
       'Changes of this node were lost and recorded as a gap; reading on would pretend that nothing happened.',
     remedy: '`pgtimewarp rebaseline --node`.',
   },
+  RELATION_GAP: {
+    action: 'operator',
+    cause:
+      'Rows of the table changed in a way that the log does not tell; its history has a gap from then on.',
+    remedy: '`pgtimewarp rebaseline TABLE` reads it again and ends the gap.',
+  },
   NODE_BLOCKED: {
     action: 'operator',
     cause: 'One transaction could not be applied after several tries.',

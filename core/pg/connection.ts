@@ -86,6 +86,12 @@ export function sessionConfig(url: string, options: ConnectOptions): pg.ClientCo
     password: parsed.password,
     database: parsed.database,
     ssl: tlsFor(parsed.host, parsed.parameters, options.side),
+    ...commonConfig(options),
+  };
+}
+
+function commonConfig(options: ConnectOptions): pg.ClientConfig {
+  return {
     application_name: `pgtimewarp/${options.node}`,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     statement_timeout: options.statementTimeoutMs ?? 0,
@@ -99,7 +105,18 @@ export function sessionConfig(url: string, options: ConnectOptions): pg.ClientCo
  * DATABASE_MISSING, BAD_FLAGS. A session that breaks while idle does not bring the process down: its next query fails.
  */
 export async function connect(url: string, options: ConnectOptions): Promise<pg.Client> {
-  const client = new pg.Client(sessionConfig(url, options));
+  return open(sessionConfig(url, options), options.side, redactUrl(url));
+}
+
+/** One more session with the database and the login of `session`; throws as {@link connect} does. */
+export async function connectBeside(session: pg.Client, options: ConnectOptions): Promise<pg.Client> {
+  const { host, port, user, password, database, ssl } = session as pg.Client & pg.ClientConfig;
+  const target: pg.ClientConfig = { host, port, user, password, database, ssl };
+  return open({ ...target, ...commonConfig(options) }, options.side, `${host}:${port}`);
+}
+
+async function open(config: pg.ClientConfig, side: DatabaseSide, target: string): Promise<pg.Client> {
+  const client = new pg.Client(config);
   client.on('error', () => {});
   try {
     await client.connect();
@@ -107,7 +124,7 @@ export async function connect(url: string, options: ConnectOptions): Promise<pg.
     return client;
   } catch (error) {
     await client.end().catch(() => {});
-    throw fromDatabaseError(error, options.side, redactUrl(url));
+    throw fromDatabaseError(error, side, target);
   }
 }
 

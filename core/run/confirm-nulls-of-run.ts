@@ -4,7 +4,7 @@
  * column by now) stays unconfirmed, and is then named incomplete rather than shown.
  */
 import type pg from 'pg';
-import { connect } from '../pg/connection.ts';
+import { connectBeside } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { confirmNulls } from '../slot/confirm-nulls.ts';
 import type { PendingChange } from '../types/stored.ts';
@@ -16,7 +16,7 @@ import type { RelationNow } from './tables-of-run.ts';
 const LIMITS = `SET lock_timeout = '100ms'; SET statement_timeout = '10s'`;
 
 export class NullConfirmer {
-  readonly #target: { readonly url: string; readonly node: string };
+  readonly #beside: { readonly source: pg.Client; readonly node: string };
   readonly #relations: ReadonlyMap<number, RelationNow>;
   readonly #knownSince: ColumnKnownSince;
   /** Relations that could not be asked: not asked again in this run. */
@@ -24,11 +24,11 @@ export class NullConfirmer {
   #session: pg.Client | null = null;
 
   constructor(
-    target: { readonly url: string; readonly node: string },
+    beside: { readonly source: pg.Client; readonly node: string },
     relations: readonly RelationNow[],
     knownSince: ColumnKnownSince,
   ) {
-    this.#target = target;
+    this.#beside = beside;
     this.#relations = new Map(relations.map((each) => [each.relation.relationId, each]));
     this.#knownSince = knownSince;
   }
@@ -82,8 +82,8 @@ export class NullConfirmer {
 
   async #open(): Promise<pg.Client> {
     if (this.#session === null) {
-      const { url, node } = this.#target;
-      this.#session = await connect(url, { side: 'source', node });
+      const { source, node } = this.#beside;
+      this.#session = await connectBeside(source, { side: 'source', node });
       await this.#session.query(LIMITS);
     }
     return this.#session;

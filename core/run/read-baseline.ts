@@ -8,17 +8,19 @@ import { readBaselineChunk } from '../baseline/read-chunk.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
+import { readLeaves, registerLeaves } from '../store/leaves.ts';
 import {
   readTrackedFromTime,
   readTrackedRelations,
-  registerLeaves,
+  type TrackedRelation,
   writeBaselineProgress,
 } from '../store/relations.ts';
 import { writeBaselineRows } from '../store/write-baseline.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
-import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
-
-const CHUNK_ROWS = 10_000;
+import type { Plugin } from '../types/plugin.ts';
+import { ChunkSize } from './chunk-size.ts';
+import { silentChanges } from './note-catalog.ts';
+import { leavesNow, type RelationNow, readRelationsNow } from './tables-of-run.ts';
 
 export interface BaselineStep {
   readonly rows: number;
@@ -29,6 +31,9 @@ export interface ReadBaselinesOptions {
   readonly source: pg.Client;
   readonly store: pg.Client;
   readonly claim: Claim;
+  readonly plugin: Plugin;
+  /** Runs a query of the source: within the time of the run, and naming whose error it is. */
+  readonly onSource: <T>(work: () => Promise<T>) => Promise<T>;
   /** Throws when the run has to stop. */
   readonly checkStop: () => void;
   /** Whether there is time for another chunk in this run. */
@@ -46,9 +51,9 @@ export async function readBaselines(options: ReadBaselinesOptions): Promise<bool
       !relation.baselineProgress.read_done,
   );
   if (pending.length === 0) return true;
-  const types = await readTypeCatalog(source);
+  const types = await options.onSource(() => readTypeCatalog(source));
   let complete = true;
-  for (const now of await readRelationsNow(source, pending)) {
+  for (const now of await options.onSource(() => readRelationsNow(source, pending))) {
     if (now.facts !== null) complete = (await readOne(options, now, types)) && complete;
   }
   return complete;
@@ -62,25 +67,30 @@ async function readOne(
   const { source, store, claim } = options;
   const { relation } = now;
   const facts = now.facts!;
-  const leafIds = await leafIdsByRelid(store, now);
+  const leafIds = await leafIdsByRelid(store, claim, now);
   const target = {
     relationId: relation.relationId,
     lsn: relation.trackedFrom!,
     time: await readTrackedFromTime(store, relation.relationId),
     leafIds,
   };
+  const size = new ChunkSize();
   let progress = { ...relation.baselineProgress, estimated_rows: facts.estimatedRows };
   while (!progress.read_done) {
     options.checkStop();
     if (!options.mayGoOn()) return false;
-    const chunk = await readBaselineChunk(source, {
-      facts,
-      keyColumns: relation.keyColumns,
-      excludedColumns: relation.excludedColumns,
-      types,
-      cursor: progress.cursor,
-      limit: CHUNK_ROWS,
-    });
+    const chunk = await options.onSource(() =>
+      readBaselineChunk(source, {
+        facts,
+        keyColumns: relation.keyColumns,
+        excludedColumns: relation.excludedColumns,
+        types,
+        cursor: progress.cursor,
+        limit: size.rows,
+      }),
+    );
+    if (await isStale(options, relation)) return false;
+    size.learn(chunk.rows);
     progress = {
       ...progress,
       cursor: chunk.cursor,
@@ -105,23 +115,25 @@ async function readOne(
   return true;
 }
 
-async function leafIdsByRelid(
+/**
+ * Whether the table has changed silently since the run compared the catalog: rows read after that would be taken for
+ * those of before. The next run records it.
+ */
+export async function isStale(
+  { source, plugin, onSource }: Pick<ReadBaselinesOptions, 'source' | 'plugin' | 'onSource'>,
+  relation: TrackedRelation,
+): Promise<boolean> {
+  const [now] = await onSource(() => readRelationsNow(source, [relation]));
+  return silentChanges(now!, plugin).length > 0;
+}
+
+/** From the OID of a leaf to its id; leaves that are new get one. */
+export async function leafIdsByRelid(
   store: pg.Client,
-  { relation, facts }: RelationNow,
+  claim: Claim,
+  now: RelationNow,
 ): Promise<Map<number, number>> {
-  const leaves = facts?.leaves ?? [];
-  const stored = await registerLeaves(
-    store,
-    leaves.map((leaf) => ({
-      relationId: relation.relationId,
-      name: { schema: leaf.schema, name: leaf.name },
-      relid: leaf.relid,
-    })),
-  );
-  const ids = new Map<number, number>();
-  for (const leaf of leaves) {
-    const found = stored.find((each) => each.name.schema === leaf.schema && each.name.name === leaf.name);
-    if (found !== undefined) ids.set(leaf.relid, found.leafId);
-  }
-  return ids;
+  await registerLeaves(store, claim.horizon, leavesNow(now));
+  const stored = await readLeaves(store, [now.relation.relationId]);
+  return new Map(stored.map((leaf) => [leaf.relid, leaf.leafId]));
 }

@@ -8,10 +8,11 @@ import { findLockers, stillAlive } from '../slot/start-lockers.ts';
 import { writeStartConditions } from '../store/relations.ts';
 import { formatLsn, type Lsn, tryParseLsn } from '../types/lsn.ts';
 import type { Locker } from '../types/tracking.ts';
-import type { RelationNow } from './tables-of-run.ts';
+import { writeFactsNow } from './note-catalog.ts';
+import { isWaiting, type RelationNow } from './tables-of-run.ts';
 
 export interface StartState {
-  /** Relations that may start at a horizon at or past the position. */
+  /** Relations that may start, or whose repair may begin, at a horizon at or past the position. */
   readonly ready: readonly { readonly relationId: number; readonly startAfter: Lsn }[];
   /** Transactions that others wait for. */
   readonly waitingFor: readonly Locker[];
@@ -19,7 +20,8 @@ export interface StartState {
 
 /**
  * Looks at every starting relation: who held a lock when it was first seen here, and whether they have ended. Call it
- * before the end of WAL is read, so that a relation that is ready now can start in this run.
+ * before the end of WAL is read, so that a relation that is ready now can start in this run. What the catalog says of a
+ * starting table is kept now: nothing that happens to the table after its start may be missed.
  */
 export async function prepareStarts(
   source: pg.Client,
@@ -29,7 +31,11 @@ export async function prepareStarts(
   const ready: { relationId: number; startAfter: Lsn }[] = [];
   const waitingFor: Locker[] = [];
   for (const { relation, facts } of relations) {
-    if (relation.status !== 'starting' || facts === null) continue;
+    if (!isWaiting(relation) || facts === null) continue;
+    if (relation.status === 'starting') {
+      const position = await readInsertLsn(source);
+      await writeFactsNow(store, relation, facts, { horizonBefore: position, positionNow: position });
+    }
     let startAfter = tryParseLsn(relation.startConditions.start_after_lsn ?? '');
     if (startAfter === null) {
       const relids = [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)];

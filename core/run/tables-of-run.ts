@@ -5,16 +5,24 @@
 import type pg from 'pg';
 import type { TableName } from '../pg/identifiers.ts';
 import { readTableFacts, readTypeCatalog, type TableFacts } from '../slot/table-facts.ts';
-import {
-  registerLeaves,
-  type StoredColumn,
-  type TrackedRelation,
-  writeCatalogFacts,
-} from '../store/relations.ts';
-import { formatLsn, LSN_ZERO, type Lsn, tryParseLsn } from '../types/lsn.ts';
+import type { Horizon } from '../store/claim.ts';
+import { type LeafNow, readLeaves, registerLeaves } from '../store/leaves.ts';
+import type { StoredColumn, TrackedRelation } from '../store/relations.ts';
+import { formatLsn, LSN_ZERO, type Lsn, maxLsn, tryParseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import type { DecodedTable, TableLookup } from '../types/stream.ts';
 import type { ColumnKnownSince } from '../versions/fill-partial.ts';
+
+/** Where a peek stands. */
+export interface RunPositions {
+  /** Where the last run ended. */
+  readonly horizonBefore: Lsn;
+  readonly horizon: Horizon;
+  /** A position past every change of this peek. */
+  readonly positionNow: Lsn;
+  /** Relations of which a silent change was found at this peek. */
+  readonly foundNow: ReadonlySet<number>;
+}
 
 /** A tracked relation with the catalog's view of it; `facts` is null when the source has no table of that name. */
 export interface RelationNow {
@@ -29,13 +37,34 @@ export interface TablesOfRun {
   readonly columnKnownSince: ColumnKnownSince;
 }
 
-/** The names under which changes of the relations come: the table's own, or its leaves'. */
+/**
+ * The names under which changes of the relations come: the table's own, or its leaves', those included that leaves had
+ * at the last run: a change comes under the name that its table had at that time.
+ */
 export function streamNames(relations: readonly RelationNow[]): TableName[] {
-  return relations.flatMap(({ relation, facts }) =>
-    facts?.relkind === 'p'
-      ? facts.leaves.map((leaf) => ({ schema: leaf.schema, name: leaf.name }))
-      : [relation.name],
-  );
+  const names = new Map<string, TableName>();
+  for (const { relation, facts } of relations) {
+    const leaves = [...(relation.catalogFacts?.leaves ?? []), ...(facts?.leaves ?? [])];
+    const own = leaves.length > 0 ? leaves : [relation.name]; // never none: that would ask for every table
+    for (const { schema, name } of own) names.set(nameKey(schema, name), { schema, name });
+  }
+  return [...names.values()];
+}
+
+/** Whether a relation waits for transactions that may have touched it: to start, or to be read again. */
+export function isWaiting(relation: TrackedRelation): boolean {
+  return relation.status === 'starting' || (relation.repair !== null && relation.repair.base_lsn === null);
+}
+
+/** The leaves of a relation as the catalog has them. */
+export function leavesNow({ relation, facts }: RelationNow): LeafNow[] {
+  const known = relation.catalogFacts?.leaves ?? null;
+  return (facts?.leaves ?? []).map((leaf) => ({
+    relationId: relation.relationId,
+    name: { schema: leaf.schema, name: leaf.name },
+    relid: leaf.relid,
+    fromTheStart: known === null || known.some((each) => each.relid === leaf.relid),
+  }));
 }
 
 /** Reads the catalog for the relations. */
@@ -52,78 +81,56 @@ export async function readRelationsNow(
 
 /**
  * Prepares decoding: call it after the slot function has run, so that the catalog is younger than every change.
- * @param horizonBefore where the last run ended
- * @param positionNow a position past every change of this peek
  */
 export async function tablesOfRun(
   source: pg.Client,
   store: pg.Client,
   relations: readonly RelationNow[],
-  positions: { readonly horizonBefore: Lsn; readonly positionNow: Lsn },
+  positions: RunPositions,
 ): Promise<TablesOfRun> {
-  const leaves = relations.flatMap(({ relation, facts }) =>
-    (facts?.leaves ?? []).map((leaf) => ({
-      relationId: relation.relationId,
-      name: { schema: leaf.schema, name: leaf.name },
-      relid: leaf.relid,
-    })),
+  await registerLeaves(store, positions.horizon, relations.flatMap(leavesNow));
+  const storedLeaves = await readLeaves(
+    store,
+    relations.map(({ relation }) => relation.relationId),
   );
-  const storedLeaves = await registerLeaves(store, leaves);
   const tables = new Map<string, DecodedTable>();
+  const byRelid = new Map<number, DecodedTable>();
   const known = new Map<string, Lsn>();
   for (const { relation, facts } of relations) {
     const columns = facts === null ? relation.columns : columnsNow(relation.columns, facts, positions);
+    const trusted = trustedSince(relation, positions);
     for (const column of columns) {
-      known.set(
-        `${relation.relationId} ${column.name}`,
-        tryParseLsn(column.since_lsn) ?? positions.positionNow,
-      );
+      const since = tryParseLsn(column.since_lsn) ?? positions.positionNow;
+      known.set(`${relation.relationId} ${column.name}`, maxLsn(since, trusted));
     }
     if (relation.status === 'starting') continue; // what came before its start is not its history
     const table = decodedTable(relation, facts);
-    if (facts?.relkind === 'p') {
-      for (const leaf of storedLeaves.filter((each) => each.relationId === relation.relationId)) {
-        tables.set(nameKey(leaf.name.schema, leaf.name.name), {
-          ...table,
-          ...leaf.name,
-          leafId: leaf.leafId,
-        });
-      }
-    } else {
-      tables.set(nameKey(relation.name.schema, relation.name.name), table);
+    const leaves = [...(relation.catalogFacts?.leaves ?? []), ...(facts?.leaves ?? [])];
+    if (leaves.length === 0) tables.set(nameKey(relation.name.schema, relation.name.name), table);
+    for (const { schema, name, relid } of leaves) {
+      const stored = storedLeaves.find(
+        (each) => each.relationId === relation.relationId && each.relid === relid,
+      );
+      if (stored === undefined) continue;
+      const leaf = { ...table, schema, name, leafId: stored.leafId };
+      tables.set(nameKey(schema, name), leaf);
+      byRelid.set(relid, leaf);
     }
   }
   return {
     relations,
-    lookup: (schema, name) => tables.get(nameKey(schema, name)) ?? null,
+    lookup: (schema, name, relid) =>
+      (relid === null ? null : byRelid.get(relid)) ?? tables.get(nameKey(schema, name)) ?? null,
     types: await readTypeCatalog(source),
     columnKnownSince: (relationId, column) => known.get(`${relationId} ${column}`) ?? null,
   };
 }
 
-/** Stores the catalog's view where it differs from what is stored. */
-export async function refreshCatalogFacts(
-  store: pg.Client,
-  relations: readonly RelationNow[],
-  positions: { readonly horizonBefore: Lsn; readonly positionNow: Lsn },
-): Promise<void> {
-  for (const { relation, facts } of relations) {
-    if (facts === null) continue;
-    const columns = columnsNow(relation.columns, facts, positions);
-    const changed =
-      relation.relid !== facts.oid ||
-      relation.persistence !== facts.persistence ||
-      relation.replicaIdentity !== facts.replicaIdentity ||
-      JSON.stringify(relation.columns) !== JSON.stringify(columns);
-    if (!changed) continue;
-    await writeCatalogFacts(store, relation.relationId, {
-      relid: facts.oid,
-      columns,
-      persistence: facts.persistence,
-      replicaIdentity: facts.replicaIdentity,
-      isPartitioned: facts.relkind === 'p',
-    });
-  }
+/** In a gap nothing of before the repair's beginning may fill a hole: the log did not tell of every change. */
+function trustedSince(relation: TrackedRelation, positions: RunPositions): Lsn {
+  if (positions.foundNow.has(relation.relationId)) return positions.positionNow;
+  if (relation.status !== 'needs_rebaseline') return LSN_ZERO;
+  return tryParseLsn(relation.repair?.base_lsn ?? '') ?? positions.positionNow;
 }
 
 /**
@@ -134,7 +141,7 @@ export async function refreshCatalogFacts(
 export function columnsNow(
   stored: readonly StoredColumn[],
   facts: TableFacts,
-  positions: { readonly horizonBefore: Lsn; readonly positionNow: Lsn },
+  positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
 ): StoredColumn[] {
   return facts.columns.map((column) => {
     const same = stored.find((each) => each.name === column.name);

@@ -28,6 +28,8 @@ export interface TableFacts {
   readonly key: readonly KeyColumnFacts[];
   /** Of a partitioned table, its leaves that hold rows; empty for others. */
   readonly leaves: readonly LeafFacts[];
+  /** pg_class.relfilenode: another one after whatever rewrote the table (or TRUNCATE, VACUUM FULL); 0 of a partitioned one. */
+  readonly filenode: number;
   /** As of the last ANALYZE or VACUUM, of all leaves; -1 when the server has no idea. */
   readonly estimatedRows: number;
 }
@@ -44,6 +46,12 @@ interface ColumnFacts {
   /** p plain, e external, m main, x extended: all but p may be left out of an UPDATE when unchanged. */
   readonly storage: string;
   readonly isKey: boolean;
+  /** The type itself, or what a domain is made over. */
+  readonly baseTypeOid: number;
+  /** The transaction that last changed the description of this column. */
+  readonly describedBy: string;
+  /** Rows that are older than the column show a constant that is kept in the catalog (ADD COLUMN … DEFAULT). */
+  readonly hasMissing: boolean;
 }
 
 interface KeyColumnFacts {
@@ -51,6 +59,8 @@ interface KeyColumnFacts {
   readonly typeOid: number;
   readonly typeName: string;
   readonly kind: TypeKind;
+  /** Where the type is at home (of a domain: the type under it), and its operators with it. */
+  readonly operatorSchema: string;
   /** false: texts that differ can be equal. */
   readonly deterministicCollation: boolean;
 }
@@ -62,6 +72,9 @@ interface LeafFacts {
   readonly relkind: string;
   readonly persistence: string;
   readonly replicaIdentity: string;
+  readonly filenode: number;
+  /** The transactions that attached it, and the partitions above it: others when it was detached and attached again. */
+  readonly attachedBy: string;
 }
 
 /** The facts of the tables, in the order of `names`; null where the source has no relation of that name. */
@@ -120,7 +133,7 @@ function parseCatalogJson(text: string): DraftFacts {
 const TABLE_FACTS_SQL = `
   SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
            'schema', n.nspname, 'name', c.relname, 'oid', c.oid::int8, 'relkind', c.relkind,
-           'persistence', c.relpersistence, 'replicaIdentity', c.relreplident,
+           'persistence', c.relpersistence, 'replicaIdentity', c.relreplident, 'filenode', c.relfilenode::int8,
            'identityIsPrimaryKey', coalesce((
               SELECT i.indisprimary FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident), false),
            'partitionRoot', (
@@ -134,13 +147,20 @@ const TABLE_FACTS_SQL = `
                        'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
                        'generated', a.attgenerated, 'storage', a.attstorage,
-                       'isKey', a.attnum = ANY (coalesce(k.key, '{}'))) ORDER BY a.attnum)
-                FROM pg_attribute AS a
+                       'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
+                       'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
+                       'describedBy', a.xmin::text, 'hasMissing', a.atthasmissing) ORDER BY a.attnum)
+                FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((
               SELECT json_agg(json_build_object(
                        'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod),
+                       'operatorSchema', (
+                          SELECT bn.nspname FROM pg_type AS ty
+                            JOIN pg_type AS base ON base.oid = coalesce(nullif(ty.typbasetype, 0), ty.oid)
+                            JOIN pg_namespace AS bn ON bn.oid = base.typnamespace
+                           WHERE ty.oid = a.atttypid),
                        'deterministicCollation', coalesce(co.collisdeterministic, true)) ORDER BY key.position)
                 FROM unnest(k.key) WITH ORDINALITY AS key (attnum, position)
                 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = key.attnum
@@ -148,7 +168,10 @@ const TABLE_FACTS_SQL = `
            'leaves', coalesce((
               SELECT json_agg(json_build_object(
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
-                       'persistence', l.relpersistence, 'replicaIdentity', l.relreplident)
+                       'persistence', l.relpersistence, 'replicaIdentity', l.relreplident,
+                       'filenode', l.relfilenode::int8, 'attachedBy', (
+                          SELECT string_agg(i.xmin::text, ' ' ORDER BY i.inhrelid)
+                            FROM pg_partition_ancestors(l.oid) AS up JOIN pg_inherits AS i ON i.inhrelid = up.relid))
                        ORDER BY ln.nspname, l.relname)
                 FROM pg_partition_tree(c.oid) AS t
                 JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace

@@ -27,13 +27,14 @@ export async function writeHealthEvent(
 /**
  * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
  * again while it is open changes nothing. Inside the caller's transaction.
+ * @returns whether it was opened now
  */
 export async function openRelationGap(
   store: Queryable,
-  claim: Claim,
+  claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
   relationId: number,
   reason: string,
-): Promise<void> {
+): Promise<boolean> {
   const { rowCount } = await store.query(
     `INSERT INTO pgtimewarp.history_gaps (node_id, relation_id, lsn_space, from_lsn, from_ts, reason)
      SELECT $1::text, $2::int, $3::int, $4::pg_lsn, $5::timestamptz, $6::text
@@ -48,7 +49,7 @@ export async function openRelationGap(
       reason,
     ],
   );
-  if (rowCount === 0) return;
+  if (rowCount === 0) return false;
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
         SET status = 'needs_rebaseline', status_reason = $2::text, updated_at = now() WHERE relation_id = $1::int`,
@@ -61,6 +62,7 @@ export async function openRelationGap(
     message: reason,
     meta: { relation_id: relationId, from_lsn: formatLsn(claim.horizon.lsn) },
   });
+  return true;
 }
 
 /** The whole node is unknown from the horizon on, until `rebaseline --node`; nothing more is read until then. */

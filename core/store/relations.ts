@@ -3,6 +3,7 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import type { CatalogFacts } from '../types/catalog-facts.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Locker } from '../types/tracking.ts';
@@ -36,6 +37,24 @@ export interface BaselineProgress {
   readonly read_done: boolean;
 }
 
+/** Where the repair of a relation stands: see core/run/read-repairs.ts. */
+export interface Repair {
+  /** From here on everything is followed again; null while that waits for transactions under way. */
+  readonly base_lsn: string | null;
+  readonly base_ts: string | null;
+  /** rows: the table is read | keys: rows that history has are looked for in the table | done */
+  readonly phase: 'rows' | 'keys' | 'done';
+  /** Key texts of the last row read. */
+  readonly cursor: readonly string[] | null;
+  /** Canonical key of the last row looked for. */
+  readonly key_cursor: string | null;
+  readonly rows: number;
+  readonly estimated_rows: number;
+  readonly differences: number;
+  /** Position after the last statement. */
+  readonly read_lsn: string | null;
+}
+
 export interface TrackedRelation {
   readonly relationId: number;
   readonly name: TableName;
@@ -54,6 +73,12 @@ export interface TrackedRelation {
   readonly excludedColumns: readonly string[];
   readonly status: RelationStatus;
   readonly statusReason: string | null;
+  /** The catalog as of the last run; null before the first. */
+  readonly catalogFacts: CatalogFacts | null;
+  /** null unless a repair was asked for. */
+  readonly repair: Repair | null;
+  /** OIDs of leaves of which it is not known yet whether they came with rows. */
+  readonly uncheckedLeaves: readonly number[];
 }
 
 const NO_PROGRESS: BaselineProgress = { cursor: null, rows: 0, estimated_rows: 0, read_done: false };
@@ -64,8 +89,10 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
   const { rows } = await store.query<Record<string, unknown>>(
     `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
             is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
-            excluded_columns, status, status_reason
-       FROM pgtimewarp.tracked_relations
+            excluded_columns, status, status_reason, catalog_facts, repair,
+            (SELECT coalesce(json_agg(l.relid::int8), '[]') FROM pgtimewarp.relation_leaves AS l
+              WHERE l.relation_id = r.relation_id AND NOT l.checked)::text AS unchecked_leaves
+       FROM pgtimewarp.tracked_relations AS r
       WHERE node_id = $1::text AND status <> 'untracked'
       ORDER BY relation_id`,
     [nodeId],
@@ -104,6 +131,26 @@ export async function startRelations(
     `UPDATE pgtimewarp.tracked_relations
         SET status = 'active', tracked_from_lsn = $2::pg_lsn, tracked_from_ts = $3::timestamptz, updated_at = now()
       WHERE relation_id = ANY ($1::int[]) AND status = 'starting'`,
+    [relationIds, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
+/**
+ * Ends gaps that were open when an earlier tracking of the tables ended: from the new start on they are known again.
+ * Inside the horizon's transaction.
+ */
+export async function endGapsOfPast(
+  store: Queryable,
+  relationIds: readonly number[],
+  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.history_gaps AS g
+        SET to_lsn = CASE WHEN p.lsn_space = r.lsn_space THEN $2::pg_lsn END, to_ts = $3::timestamptz
+       FROM pgtimewarp.past_relations AS p
+       JOIN pgtimewarp.tracked_relations AS r
+         ON (r.node_id, r.schema_name, r.table_name) = (p.node_id, p.schema_name, p.table_name)
+      WHERE r.relation_id = ANY ($1::int[]) AND g.relation_id = p.relation_id AND g.to_ts IS NULL`,
     [relationIds, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
   );
 }
@@ -154,12 +201,13 @@ export async function writeCatalogFacts(
     readonly persistence: string;
     readonly replicaIdentity: string;
     readonly isPartitioned: boolean;
+    readonly compared: CatalogFacts;
   },
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
         SET relid = $2::oid, columns = $3::jsonb, persistence = $4::"char", replica_identity = $5::"char",
-            is_partitioned = $6::boolean, updated_at = now()
+            is_partitioned = $6::boolean, catalog_facts = $7::jsonb, updated_at = now()
       WHERE relation_id = $1::int`,
     [
       relationId,
@@ -168,47 +216,9 @@ export async function writeCatalogFacts(
       facts.persistence,
       facts.replicaIdentity,
       facts.isPartitioned,
+      JSON.stringify(facts.compared),
     ],
   );
-}
-
-/** A partition of a tracked root. */
-export interface StoredLeaf {
-  readonly leafId: number;
-  readonly relationId: number;
-  readonly name: TableName;
-}
-
-/** Makes sure that every leaf has an id, and returns all of them. */
-export async function registerLeaves(
-  store: Queryable,
-  leaves: readonly { readonly relationId: number; readonly name: TableName; readonly relid: number }[],
-): Promise<StoredLeaf[]> {
-  if (leaves.length === 0) return [];
-  const { rows } = await store.query<{
-    leaf_id: number;
-    relation_id: number;
-    schema_name: string;
-    table_name: string;
-  }>(
-    `INSERT INTO pgtimewarp.relation_leaves AS l (relation_id, schema_name, table_name, relid)
-     SELECT relation_id, schema_name, table_name, relid
-       FROM unnest($1::int[], $2::text[], $3::text[], $4::oid[]) AS n (relation_id, schema_name, table_name, relid)
-     ON CONFLICT ON CONSTRAINT relation_leaves_relation_id_schema_name_table_name_key
-        DO UPDATE SET relid = excluded.relid, attached = true -- known already: the OID is only a cache
-     RETURNING leaf_id, relation_id, schema_name, table_name`,
-    [
-      leaves.map((leaf) => leaf.relationId),
-      leaves.map((leaf) => leaf.name.schema),
-      leaves.map((leaf) => leaf.name.name),
-      leaves.map((leaf) => leaf.relid),
-    ],
-  );
-  return rows.map((row) => ({
-    leafId: row.leaf_id,
-    relationId: row.relation_id,
-    name: { schema: row.schema_name, name: row.table_name },
-  }));
 }
 
 /** Our own jsonb documents: small, written by us, never row data. */
@@ -236,5 +246,8 @@ function toRelation(row: Record<string, unknown>): TrackedRelation {
     excludedColumns: row.excluded_columns as string[],
     status: row.status as RelationStatus,
     statusReason: row.status_reason as string | null,
+    catalogFacts: ownJson<CatalogFacts | null>(row.catalog_facts, null),
+    repair: ownJson<Repair | null>(row.repair, null),
+    uncheckedLeaves: ownJson<number[]>(row.unchecked_leaves, []),
   };
 }

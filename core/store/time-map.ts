@@ -17,7 +17,10 @@ export async function writeHorizonEntry(
   if (quiet) {
     await store.query(
       `DELETE FROM pgtimewarp.lsn_time_map
-        WHERE node_id = $1::text AND lsn_space = $2::int AND lsn = $3::pg_lsn AND xid IS NULL`,
+        WHERE node_id = $1::text AND lsn_space = $2::int AND lsn = $3::pg_lsn AND xid IS NULL
+          AND NOT EXISTS ( -- what a repair has found stands at the end of its gap
+                SELECT FROM pgtimewarp.history_gaps AS g
+                 WHERE g.node_id = $1::text AND g.lsn_space = $2::int AND g.to_lsn = $3::pg_lsn)`,
       [claim.nodeId, claim.lsnSpace, formatLsn(claim.horizon.lsn)],
     );
   }

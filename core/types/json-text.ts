@@ -80,6 +80,27 @@ export function jsonValueEnd(text: string, start: number): number {
   return at;
 }
 
+/** Deeper nesting is refused: PostgreSQL's reader would run out of stack long after this. */
+const MAX_DEPTH = 500;
+
+/** Whether PostgreSQL's type json takes the text, as far as a reader can tell who does not want to use the values. */
+export function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+  } catch {
+    return false;
+  }
+  let depth = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char === '"') at = jsonStringEnd(text, at) - 1;
+    else if (char === '{' || char === '[') depth += 1;
+    else if (char === '}' || char === ']') depth -= 1;
+    if (depth > MAX_DEPTH) return false;
+  }
+  return true;
+}
+
 /**
  * Names (unquoted) and values (as JSON text) of the members of the JSON object that starts at `start`; `end` is the
  * position after it. Of a repeated name the last value counts. The object itself is compact, but a value may stand in white

@@ -3,7 +3,7 @@
  * same from what a user types (`value::type::text` under TimeZone UTC, DateStyle ISO, bytea_output hex,
  * extra_float_digits 1, then the rule below). A key is a compact JSON array of strings: `["42"]`, `["eu","7"]`.
  */
-import { quoteJson } from './json-text.ts';
+import { jsonStringEnd, quoteJson, unquoteJson } from './json-text.ts';
 import type { TypeKind } from './pg-types.ts';
 
 /** What is done to PostgreSQL's text output; `same`: nothing, the type prints equal values equally. */
@@ -113,6 +113,19 @@ export function canonicalKey(values: readonly string[]): string {
 /** As {@link canonicalKey}, for texts that are JSON strings already. */
 export function joinKey(quoted: readonly string[]): string {
   return quoted.length === 1 ? `[${quoted[0]}]` : `[${quoted.join(',')}]`;
+}
+
+/** The canonical column texts of a canonical key. Throws RangeError for text that is none. */
+export function keyTexts(key: string): string[] {
+  const texts: string[] = [];
+  let at = 0;
+  do {
+    const end = jsonStringEnd(key, at + 1);
+    texts.push(unquoteJson(key.slice(at + 1, end)));
+    at = end;
+  } while (key.charAt(at) === ',');
+  if (!key.startsWith('[') || at !== key.length - 1) throw new RangeError('a key is no list of texts');
+  return texts;
 }
 
 function trimScale(text: string): string {

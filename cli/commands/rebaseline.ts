@@ -1,0 +1,45 @@
+/** `rebaseline`: reads tables again whose history has a gap. */
+import type { Command } from 'commander';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { type RebaselineResult, rebaseline } from '../../core/rebaseline.ts';
+import { collect } from '../arguments.ts';
+import type { Run } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { rowsProgress } from '../progress.ts';
+
+export function registerRebaseline(program: Command, run: Run): Command {
+  return program
+    .command('rebaseline')
+    .description('read tables again whose rows changed without a trace in the log, and end their gap')
+    .argument('<table...>', 'as psql takes it', collect)
+    .addHelpText('after', '\nExample:\n  pgtimewarp rebaseline orders')
+    .action((tables: string[]) =>
+      run(async ({ settings, out, signal }) => {
+        const names = tables.map(parseTableName); // all of them before the first is touched
+        const results: RebaselineResult[] = [];
+        for (const table of names) {
+          using progress = rowsProgress(out);
+          results.push(
+            await rebaseline({
+              ...settings.databases,
+              table,
+              signal,
+              onProgress: (step) => progress.show(step.message, step.rows, step.estimatedRows),
+            }),
+          );
+        }
+        const documents = results.map(({ table, relationId, rows, differences }) => ({
+          ...{ table, relation_id: relationId, rows, differences },
+        }));
+        out.result({ node: settings.node, tables: documents }, () =>
+          results
+            .map(
+              (each) =>
+                `${each.table}: ${each.rows} rows read, ${each.differences} differed; its gap has ended.`,
+            )
+            .join('\n'),
+        );
+        return EXIT.done;
+      }),
+    );
+}

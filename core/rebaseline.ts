@@ -1,0 +1,145 @@
+/**
+ * Reads a table again whose history has a gap, and ends the gap. Only what differs from the history becomes part of it.
+ * The reading is done by runs: interrupted it goes on with later ones, asked for again it goes on where it was.
+ */
+import type pg from 'pg';
+import { TimewarpError } from './errors/timewarp-error.ts';
+import { connect } from './pg/connection.ts';
+import { fromDatabaseError } from './pg/database-error.ts';
+import { formatTableName, type TableName } from './pg/identifiers.ts';
+import { inTransaction } from './pg/transaction.ts';
+import { poll } from './poll.ts';
+import { whyNotTrackable } from './setup/trackable.ts';
+import { publicationName } from './slot/publication.ts';
+import { addToPublication } from './slot/publication-tables.ts';
+import { readTableFacts } from './slot/table-facts.ts';
+import { openRelationGap } from './store/gaps.ts';
+import { requireSchema } from './store/migrate.ts';
+import { requireNode, type StoredNode } from './store/nodes.ts';
+import { readTrackedRelations, type TrackedRelation } from './store/relations.ts';
+import { askRepair, lockHorizon } from './store/repairs.ts';
+import { reactTo, refuseMissing, type TrackProgress } from './track.ts';
+
+export interface RebaselineOptions {
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+  readonly table: TableName;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TrackProgress) => void;
+}
+
+export interface RebaselineResult {
+  readonly table: string;
+  readonly relationId: number;
+  readonly rows: number;
+  /** Rows that were found to be others than history had them, before those whose change the log told meanwhile are left out. */
+  readonly differences: number;
+}
+
+/**
+ * Repairs a table and waits until it is done. A table without a gap gets one, from the horizon on: somebody knows more
+ * than the catalog tells. Throws TimewarpError: TABLE_NOT_TRACKED, TABLE_UNKNOWN, NO_PRIMARY_KEY, TABLE_NOT_TRACKABLE,
+ * PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what `poll` throws.
+ */
+export async function rebaseline(options: RebaselineOptions): Promise<RebaselineResult> {
+  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  try {
+    await requireSchema(store);
+    const node = await requireNode(store, options.node);
+    const relation = await requireRelation(store, options);
+    await makeReadable(options, node, relation);
+    await inTransaction(store, () => ask(store, options, relation.relationId));
+    return await waitForRepair(options, store);
+  } catch (error) {
+    throw fromDatabaseError(error, 'store');
+  } finally {
+    await store.end().catch(() => {});
+  }
+}
+
+async function requireRelation(
+  store: pg.Client,
+  { node, table }: RebaselineOptions,
+): Promise<TrackedRelation> {
+  const relation = (await readTrackedRelations(store, node)).find(
+    ({ name }) => name.schema === table.schema && name.name === table.name,
+  );
+  if (relation === undefined) {
+    throw new TimewarpError(
+      'TABLE_NOT_TRACKED',
+      `${formatTableName(table)} is not tracked by node "${node}".`,
+    );
+  }
+  if (relation.status === 'starting') {
+    throw new TimewarpError('BAD_FLAGS', `The tracking of ${formatTableName(table)} has not begun yet.`, {
+      remedy: `pgtimewarp track ${formatTableName(table)}`,
+    });
+  }
+  return relation;
+}
+
+/** The table must be there, under the key of its history, and in the publication (a table made anew is in none). */
+async function makeReadable(
+  options: RebaselineOptions,
+  node: StoredNode,
+  relation: TrackedRelation,
+): Promise<void> {
+  const table = formatTableName(options.table);
+  const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
+  try {
+    const [facts = null] = await readTableFacts(source, [options.table]);
+    const obstacle = whyNotTrackable(facts, options.table);
+    if (obstacle !== null) throw obstacle;
+    const key = facts!.key.map((column) => column.name);
+    const kinds = facts!.key.map((column) => column.kind.name);
+    if ([...key, ...kinds].join('\n') !== [...relation.keyColumns, ...relation.keyKinds].join('\n')) {
+      throw new TimewarpError(
+        'TABLE_NOT_TRACKABLE',
+        `${table} has another key now: (${key.join(', ')}); its history is kept under (${relation.keyColumns.join(', ')}).`,
+        { remedy: `pgtimewarp untrack ${table}; pgtimewarp track ${table}` },
+      );
+    }
+    if (node.plugin === 'pgoutput') await addToPublication(source, publicationName(node.node), options.table);
+  } catch (error) {
+    throw fromDatabaseError(error, 'source');
+  } finally {
+    await source.end().catch(() => {});
+  }
+}
+
+async function ask(store: pg.Client, options: RebaselineOptions, relationId: number): Promise<void> {
+  const horizon = await lockHorizon(store, options.node);
+  await openRelationGap(store, horizon, relationId, 'a rebaseline was asked for');
+  await askRepair(store, relationId);
+}
+
+async function waitForRepair(options: RebaselineOptions, store: pg.Client): Promise<RebaselineResult> {
+  const report = options.onProgress ?? (() => {});
+  const table = formatTableName(options.table);
+  let [rows, differences] = [0, 0];
+  for (;;) {
+    const relation = await requireRelation(store, options);
+    if (relation.repair === null) {
+      if (relation.status === 'active') {
+        report({ phase: 'done', message: `${table} was read again` });
+        return { table, relationId: relation.relationId, rows, differences };
+      }
+      throw new TimewarpError('RELATION_GAP', `${table} has a gap: ${relation.statusReason ?? ''}.`);
+    }
+    ({ rows, differences } = relation.repair);
+    if (options.signal?.aborted) {
+      throw new TimewarpError('INTERRUPTED', `Interrupted; later runs go on with reading ${table} again.`);
+    }
+    report({ phase: 'resolving', message: `comparing ${table} with its history` });
+    const run = await poll({
+      sourceUrl: options.sourceUrl,
+      storeUrl: options.storeUrl,
+      node: options.node,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      onBaseline: (name, step) => report({ phase: 'baseline', message: `reading ${name}`, ...step }),
+    });
+    refuseMissing(run, options.table);
+    await reactTo(run, report, options.signal);
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Compares the catalog with what it said at the last run and records what the log did not tell: a gap from the horizon
+ * on, in one store transaction with the facts that it was concluded from, so that no finding is lost or made twice.
+ */
+import type pg from 'pg';
+import type { Queryable } from '../pg/connection.ts';
+import { formatTableName } from '../pg/identifiers.ts';
+import { inTransaction } from '../pg/transaction.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
+import { type Claim, lockCheckpoint } from '../store/claim.ts';
+import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
+import { detachOtherLeaves } from '../store/leaves.ts';
+import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
+import { askRepair, restartRepair } from '../store/repairs.ts';
+import type { Plugin } from '../types/plugin.ts';
+import { toCatalogFacts } from './catalog-facts.ts';
+import { detectSilentChanges, type SilentChange } from './detect-silent-changes.ts';
+import { columnsNow, type RelationNow, type RunPositions } from './tables-of-run.ts';
+
+export interface NoteCatalogOptions {
+  readonly store: pg.Client;
+  readonly claim: Claim;
+  readonly plugin: Plugin;
+  readonly positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>;
+}
+
+/**
+ * Call it after the slot function has run, so that the catalog is younger than every change of the peek.
+ * @returns relations of which something was found
+ */
+export async function noteCatalog(
+  relations: readonly RelationNow[],
+  options: NoteCatalogOptions,
+): Promise<Set<number>> {
+  const found = new Set<number>();
+  for (const now of relations) {
+    const changes = silentChanges(now, options.plugin);
+    if (changes.length > 0) found.add(now.relation.relationId);
+    if (changes.length === 0 && !isOther(now, options.positions)) continue;
+    await inTransaction(options.store, () => record(now, changes, options));
+  }
+  return found;
+}
+
+/** Whether rows read from the table now could be others than those of its history for a reason that the log does not tell. */
+export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin): SilentChange[] {
+  const now = facts === null ? null : toCatalogFacts(facts);
+  return detectSilentChanges(relation.name, relation.catalogFacts, now).filter(
+    ({ code }) =>
+      (code !== 'LEAF_NAME_REUSED' || plugin === 'wal2json') && // pgoutput tells tables apart by their OIDs
+      (code !== 'TABLE_GONE' || relation.status !== 'needs_rebaseline'),
+  );
+}
+
+/** Keeps what the catalog says of a relation. */
+export async function writeFactsNow(
+  store: Queryable,
+  relation: TrackedRelation,
+  facts: TableFacts,
+  positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+): Promise<void> {
+  await writeCatalogFacts(store, relation.relationId, {
+    relid: facts.oid,
+    columns: columnsNow(relation.columns, facts, positions),
+    persistence: facts.persistence,
+    replicaIdentity: facts.replicaIdentity,
+    isPartitioned: facts.relkind === 'p',
+    compared: toCatalogFacts(facts),
+  });
+}
+
+function isOther({ relation, facts }: RelationNow, positions: NoteCatalogOptions['positions']): boolean {
+  if (facts === null) return false;
+  return (
+    relation.relid !== facts.oid ||
+    JSON.stringify(relation.columns) !== JSON.stringify(columnsNow(relation.columns, facts, positions)) ||
+    canonical(relation.catalogFacts) !== canonical(toCatalogFacts(facts))
+  );
+}
+
+async function record(
+  { relation, facts }: RelationNow,
+  changes: readonly SilentChange[],
+  { store, claim, plugin, positions }: NoteCatalogOptions,
+): Promise<void> {
+  await lockCheckpoint(store, claim);
+  if (changes.length > 0) {
+    const reason = changes.map((change) => change.reason).join('; ');
+    const opened = await openRelationGap(store, claim, relation.relationId, reason);
+    if (opened && changes.every((change) => change.repairsItself)) {
+      await askRepair(store, relation.relationId);
+    } else if (!opened) {
+      await restartRepair(store, relation.relationId); // what was read before says nothing about now
+      const event = { severity: 'warn', code: changes[0]!.code, message: reason } as const;
+      await writeHealthEvent(store, { nodeId: claim.nodeId, ...event });
+    }
+    if (plugin === 'pgoutput' && facts !== null) await shoutIfWritesFail(store, claim, changes, facts);
+  }
+  if (facts === null) return;
+  await writeFactsNow(store, relation, facts, positions);
+  const relids = facts.leaves.map((leaf) => leaf.relid);
+  await detachOtherLeaves(store, relation.relationId, relids);
+}
+
+/** PostgreSQL refuses updates and deletions of a published table that has no replica identity (manual, "Publication"). */
+async function shoutIfWritesFail(
+  store: Queryable,
+  claim: Claim,
+  changes: readonly SilentChange[],
+  facts: TableFacts,
+): Promise<void> {
+  if (!changes.some(({ code }) => code === 'KEY_LOST' || code === 'IDENTITY_LOST')) return;
+  if (facts.replicaIdentity === 'f' || facts.replicaIdentity === 'i') return;
+  const table = formatTableName(facts);
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'fail',
+    code: 'SOURCE_WRITES_FAIL',
+    message: `UPDATE and DELETE on ${table} FAIL on the source: it is published and has no replica identity; give it its primary key back, or run pgtimewarp untrack ${table}`,
+    meta: { table },
+  });
+}
+
+/** As text that does not depend on the order of members, which jsonb does not keep. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) =>
+    member !== null && typeof member === 'object' && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  );
+}

@@ -1,0 +1,154 @@
+/**
+ * The part of a run that reads tables again whose history has a gap: first every row of the table, chunk after chunk,
+ * then every row that history has and the table may have lost. What differs from the history as of the repair's
+ * beginning is kept aside. Both follow the rule of the baseline: a position is read after each statement, and a row
+ * without a change up to there is, at any later horizon, as it was read.
+ */
+import { readBaselineChunk } from '../baseline/read-chunk.ts';
+import { readMissingKeys } from '../baseline/read-missing-keys.ts';
+import { formatTableName } from '../pg/identifiers.ts';
+import { inTransaction } from '../pg/transaction.ts';
+import { readTypeCatalog } from '../slot/table-facts.ts';
+import { lockCheckpoint } from '../store/claim.ts';
+import { type Repair, readTrackedRelations, type TrackedRelation } from '../store/relations.ts';
+import {
+  type Finding,
+  readKnownKeys,
+  readKnownRows,
+  writeFindings,
+  writeRepairProgress,
+} from '../store/repairs.ts';
+import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+import type { TypeCatalog } from '../types/pg-types.ts';
+import { isSameRow } from '../versions/same-row.ts';
+import { ChunkSize } from './chunk-size.ts';
+import { isStale, leafIdsByRelid, type ReadBaselinesOptions } from './read-baseline.ts';
+import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
+
+const KEYS_AT_ONCE = 5_000;
+
+/** Goes on with every repair of the node that has begun, as long as there is time. */
+export async function readRepairs(options: ReadBaselinesOptions): Promise<void> {
+  const { source, store, claim } = options;
+  const begun = (await readTrackedRelations(store, claim.nodeId)).filter(
+    ({ repair }) => repair !== null && repair.base_lsn !== null && repair.phase !== 'done',
+  );
+  if (begun.length === 0) return;
+  const types = await options.onSource(() => readTypeCatalog(source));
+  for (const now of await options.onSource(() => readRelationsNow(source, begun))) {
+    if (now.facts !== null && hasTrackedKey(now)) await repairOne(options, now, types);
+  }
+}
+
+/** Repairs that are ready to end at a horizon. */
+export function finishedRepairs(
+  relations: readonly TrackedRelation[],
+  horizon: Lsn,
+): { readonly relationId: number; readonly base: Lsn; readonly table: string }[] {
+  return relations.flatMap(({ relationId, name, repair }) =>
+    repair?.phase === 'done' && parseLsn(repair.read_lsn!) <= horizon
+      ? [{ relationId, base: parseLsn(repair.base_lsn!), table: formatTableName(name) }]
+      : [],
+  );
+}
+
+/** A history is kept under one key. */
+export function hasTrackedKey({ relation, facts }: RelationNow): boolean {
+  const key = facts?.key.map((column) => column.name) ?? [];
+  return key.join('\n') === relation.keyColumns.join('\n');
+}
+
+interface Step {
+  readonly progress: Repair;
+  readonly findings: readonly Finding[];
+}
+
+async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types: TypeCatalog): Promise<void> {
+  const { store, claim } = options;
+  const { relation } = now;
+  const leafIds = await leafIdsByRelid(store, claim, now);
+  const size = new ChunkSize();
+  let progress: Repair = { ...relation.repair!, estimated_rows: now.facts!.estimatedRows };
+  while (progress.phase !== 'done') {
+    options.checkStop();
+    if (!options.mayGoOn()) return;
+    const step: Step =
+      progress.phase === 'rows'
+        ? await compareChunk(options, now, { types, leafIds, size, progress })
+        : await lookForKeys(options, now, progress);
+    if (await isStale(options, relation)) return;
+    await inTransaction(store, async () => {
+      await lockCheckpoint(store, claim);
+      await writeFindings(store, relation.relationId, step.findings);
+      await writeRepairProgress(store, relation.relationId, step.progress);
+    });
+    progress = step.progress;
+    options.onProgress(formatTableName(relation.name), {
+      rows: progress.rows,
+      estimatedRows: progress.estimated_rows,
+    });
+  }
+}
+
+async function compareChunk(
+  { source, store, onSource }: ReadBaselinesOptions,
+  { relation, facts }: RelationNow,
+  context: { types: TypeCatalog; leafIds: ReadonlyMap<number, number>; size: ChunkSize; progress: Repair },
+): Promise<Step> {
+  const { types, leafIds, size, progress } = context;
+  const chunk = await onSource(() =>
+    readBaselineChunk(source, {
+      facts: facts!,
+      keyColumns: relation.keyColumns,
+      excludedColumns: relation.excludedColumns,
+      types,
+      cursor: progress.cursor,
+      limit: size.rows,
+    }),
+  );
+  size.learn(chunk.rows);
+  const keys = chunk.rows.map((row) => row.key);
+  const known = await readKnownRows(store, relation.relationId, parseLsn(progress.base_lsn!), keys);
+  const findings = chunk.rows
+    .filter((row) => !isSameRow(known.get(row.key) ?? null, row))
+    .map((row) => ({ ...row, leafId: leafIds.get(row.leafRelid) ?? null }));
+  return {
+    findings,
+    progress: {
+      ...progress,
+      phase: chunk.isLast ? 'keys' : 'rows',
+      cursor: chunk.cursor,
+      rows: progress.rows + chunk.rows.length,
+      differences: progress.differences + findings.length,
+      read_lsn: formatLsn(chunk.readPosition),
+    },
+  };
+}
+
+async function lookForKeys(
+  { source, store, onSource }: ReadBaselinesOptions,
+  { relation, facts }: RelationNow,
+  progress: Repair,
+): Promise<Step> {
+  const base = parseLsn(progress.base_lsn!);
+  const keys = await readKnownKeys(store, relation.relationId, base, progress.key_cursor, KEYS_AT_ONCE);
+  const present = keys.filter((key) => key.rowData !== null);
+  const missing = await onSource(() =>
+    readMissingKeys(source, {
+      facts: facts!,
+      keyColumns: relation.keyColumns,
+      keys: present.map((row) => row.key),
+    }),
+  );
+  const findings = missing.keys.map((at) => ({ ...present[at]!, rowData: null, jsonNulls: null }));
+  return {
+    findings,
+    progress: {
+      ...progress,
+      phase: keys.length < KEYS_AT_ONCE ? 'done' : 'keys',
+      key_cursor: keys.at(-1)?.key ?? progress.key_cursor,
+      differences: progress.differences + findings.length,
+      read_lsn: formatLsn(missing.readPosition),
+    },
+  };
+}

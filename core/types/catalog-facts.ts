@@ -1,0 +1,36 @@
+/**
+ * What the catalog said of a tracked table, in the form in which the store keeps it from run to run. Only what the
+ * comparison of two runs needs; names and OIDs, never row data.
+ */
+export interface CatalogFacts {
+  readonly oid: number;
+  readonly relkind: string;
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+  readonly identityIsPrimaryKey: boolean;
+  readonly filenode: number;
+  readonly key: readonly string[];
+  readonly columns: readonly CatalogColumn[];
+  readonly leaves: readonly CatalogLeaf[];
+}
+
+export interface CatalogColumn {
+  readonly attnum: number;
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typeName: string;
+  readonly baseTypeOid: number;
+  readonly generated: string;
+  readonly describedBy: string;
+  readonly hasMissing: boolean;
+}
+
+export interface CatalogLeaf {
+  readonly schema: string;
+  readonly name: string;
+  readonly relid: number;
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+  readonly filenode: number;
+  readonly attachedBy: string;
+}
