@@ -4,13 +4,11 @@
  */
 import type pg from 'pg';
 import { formatCommitTime, postgresMicros } from '../types/commit-time.ts';
-import { isJson } from '../types/json-text.ts';
 import { formatLsn } from '../types/lsn.ts';
 import type { TransactionPart } from '../types/stored.ts';
 import { CHANGE_TARGET, type ChangeRows } from './change-rows.ts';
 import type { CommitStamp } from './commit-stamp.ts';
 import { CopyEncoder, copyInto } from './copy.ts';
-import { writeHealthEvent } from './gaps.ts';
 
 export interface CommittedPart {
   readonly stamp: CommitStamp;
@@ -49,18 +47,7 @@ export async function writeEvents(
       ],
     );
   }
-  const said = parts.filter(({ part }) => part.context !== null);
-  const contexts = said.filter(({ part }) => isJson(part.context!));
-  if (contexts.length < said.length) {
-    const { stamp } = said.find((each) => !contexts.includes(each))!;
-    await writeHealthEvent(store, {
-      nodeId: node.nodeId,
-      severity: 'warn',
-      code: 'CONTEXT_INVALID',
-      message: `${said.length - contexts.length} transactions said something about themselves that is not JSON; it was left out (the first: ${stamp.xid})`,
-      meta: { lsn: formatLsn(stamp.lsn) },
-    });
-  }
+  const contexts = parts.filter(({ part }) => part.context !== null);
   if (contexts.length > 0) {
     await store.query(
       `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, context)

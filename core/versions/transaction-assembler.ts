@@ -2,7 +2,7 @@
  * From the events of a stream to the changes of one transaction in the form in which they are stored. Pure. An update
  * of the key becomes a deletion and an insertion; `seq` numbers what happened in one transaction, in its order.
  */
-import { quoteJson } from '../types/json-text.ts';
+import { isJson, quoteJson } from '../types/json-text.ts';
 import type { PendingChange, PendingTruncate, TransactionPart } from '../types/stored.ts';
 import type { DecodedTable, PartialRow, RowChange, StreamEvent } from '../types/stream.ts';
 
@@ -115,10 +115,5 @@ function partialBytes(partial: PartialRow | null): number {
 
 /** Whatever somebody wrote is JSON afterwards: text that is none becomes a string, and no message can stop a run. */
 function contextText(content: string): string {
-  try {
-    JSON.parse(content); // for its syntax only
-    return content;
-  } catch {
-    return quoteJson(content);
-  }
+  return isJson(content) ? content : quoteJson(content);
 }
