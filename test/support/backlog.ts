@@ -25,6 +25,8 @@ export interface BacklogOptions {
   readonly tables: readonly string[];
   /** What waits in the WAL. */
   readonly write: (sourceUrl: string) => Promise<void>;
+  /** SQL on the store that is copied. */
+  readonly store?: string;
 }
 
 export interface Fork {
@@ -104,18 +106,25 @@ export async function makeBacklog(options: BacklogOptions): Promise<Backlog> {
       await track({ ...urls, table: parseTableName(table), baseline: true, exclude: [], retention: null });
     }
     await options.write(sourceUrl);
+    if (options.store !== undefined) await onDatabase(storeUrl, options.store);
     const first = await fork();
     const started = performance.now();
-    const result = await poll(first);
+    await runToEnd(first);
     const undisturbedMs = performance.now() - started;
-    if (result.outcome !== 'done' || !result.caughtUp)
-      throw new Error(`the undisturbed run: ${result.outcome}`);
     const undisturbed = await first.dump();
     await first.drop();
     return { sourceUrl, fork, undisturbed, undisturbedMs, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** Two runs that nothing disturbs: the second resolves the baselines that the first has read. */
+export async function runToEnd(fork: Fork): Promise<void> {
+  for (let run = 0; run < 2; run++) {
+    const { outcome, caughtUp, reason } = await poll(fork);
+    if (outcome !== 'done' || !caughtUp) throw new Error(`the run ended as ${outcome}: ${reason ?? ''}`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Everything in a store that must not depend on how the runs went: history, events, the map of commits, what is tracked,
- * gaps. Horizons are left out: they say when a run came by.
+ * gaps. Horizons, and the positions at which baseline rows were read, are left out: they say when a run came by.
  */
 import { createHash } from 'node:crypto';
 import { connectForTest } from './test-client.ts';
@@ -9,15 +9,17 @@ import { connectForTest } from './test-client.ts';
 export type StoreDump = readonly string[];
 
 const ORDERED: Readonly<Record<string, string>> = {
-  row_changes:
-    'SELECT r::text AS line FROM pgtimewarp.row_changes AS r ORDER BY relation_id, pk, valid_from_lsn, seq',
+  row_changes: `
+    SELECT concat_ws('|', valid_from_lsn, valid_from_ts, xid, relation_id, seq, leaf_id, op, pk, row_data,
+                     incomplete, json_nulls) AS line
+      FROM pgtimewarp.row_changes ORDER BY relation_id, pk, valid_from_lsn, seq`,
   relation_events:
     'SELECT r::text AS line FROM pgtimewarp.relation_events AS r ORDER BY relation_id, lsn, seq',
   lsn_time_map:
     'SELECT r::text AS line FROM pgtimewarp.lsn_time_map AS r WHERE xid IS NOT NULL ORDER BY node_id, lsn_space, lsn',
   transaction_contexts:
     'SELECT r::text AS line FROM pgtimewarp.transaction_contexts AS r ORDER BY node_id, lsn_space, lsn',
-  tracked_relations: `SELECT (to_jsonb(r) - 'updated_at')::text AS line FROM pgtimewarp.tracked_relations AS r ORDER BY relation_id`,
+  tracked_relations: `SELECT (to_jsonb(r) - '{updated_at,baseline_lsn,baseline_progress}'::text[])::text AS line FROM pgtimewarp.tracked_relations AS r ORDER BY relation_id`,
   relation_leaves: 'SELECT r::text AS line FROM pgtimewarp.relation_leaves AS r ORDER BY leaf_id',
   history_gaps: 'SELECT r::text AS line FROM pgtimewarp.history_gaps AS r ORDER BY id',
 };
