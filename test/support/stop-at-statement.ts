@@ -48,11 +48,10 @@ pg.Client.prototype.query = stopping as unknown as typeof pg.Client.prototype.qu
 /** In the middle of COPY: the server has a part and waits for the rest, with locks held. */
 function stopInside(copy: { flushChunk(chunk: Buffer): boolean }, name: string): void {
   const flushChunk = copy.flushChunk.bind(copy);
-  let first = true;
+  let chunks = 0;
   copy.flushChunk = (chunk) => {
     const more = flushChunk(chunk);
-    if (first) stop(`${name}, inside`);
-    first = false;
+    if (++chunks === 2) stop(`${name}, inside`); // the header, and a first part of the rows
     return more;
   };
 }
