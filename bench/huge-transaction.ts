@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Plugin } from '../core/slot/peek.ts';
+import type { Plugin } from '../core/types/plugin.ts';
 import { benchNode, watchedPoll } from './support/bench-node.ts';
 
 const LIMIT_MIB = 200;

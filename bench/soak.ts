@@ -14,8 +14,8 @@ import { type LocalServer, startServer } from '../cli/servers/start-server.ts';
 import { parseTableName } from '../core/pg/identifiers.ts';
 import { poll } from '../core/poll.ts';
 import { init } from '../core/setup/init.ts';
-import type { Plugin } from '../core/slot/peek.ts';
 import { track } from '../core/track.ts';
+import type { Plugin } from '../core/types/plugin.ts';
 import { connectForTest } from '../test/support/test-client.ts';
 import { differingTables, TPCB_TABLES, tpcbSums } from '../test/support/tpcb.ts';
 

@@ -7,8 +7,8 @@ import pg from 'pg';
 import { type LocalServer, startServer } from '../../cli/servers/start-server.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { init } from '../../core/setup/init.ts';
-import type { Plugin } from '../../core/slot/peek.ts';
 import { track } from '../../core/track.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE = 'bench';

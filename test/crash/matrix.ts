@@ -6,8 +6,8 @@
  */
 import Table from 'cli-table3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Plugin } from '../../core/slot/peek.ts';
 import { type Lsn, parseLsn } from '../../core/types/lsn.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 import { type Backlog, type Fork, makeBacklog, runToEnd } from '../support/backlog.ts';
 import {
   BASELINE_STILL_TO_READ,

@@ -10,8 +10,8 @@ import { createDatabase, databaseUrl, dropDatabase } from '../../cli/servers/dat
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { poll } from '../../core/poll.ts';
 import { init } from '../../core/setup/init.ts';
-import type { Plugin } from '../../core/slot/peek.ts';
 import { track } from '../../core/track.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 import { readStore, type StoreDump } from './dump-store.ts';
 import { connectForTest } from './test-client.ts';
 
