@@ -17,6 +17,8 @@ export interface Fault {
   readonly strikes: (point: string) => boolean;
   /** The short form of the matrix takes every n-th of those points. */
   readonly every: number;
+  /** SQL on the store before the run begins. */
+  readonly prepare?: string;
   readonly strike: (context: FaultContext) => Promise<void>;
 }
 
@@ -27,6 +29,13 @@ export interface FaultContext {
   /** Says what was wrong, without ending the trial. */
   readonly complain: (what: string) => void;
 }
+
+/** A frozen run holds its row of the checkpoint, so its lease cannot be ended from outside: it is born past. */
+export const LEASES_ARE_PAST = `
+  CREATE FUNCTION lease_is_past() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.lease_until := clock_timestamp() - interval '1 second'; RETURN NEW; END $$;
+  CREATE TRIGGER lease_is_past BEFORE UPDATE ON pgtimewarp.wal_checkpoints
+    FOR EACH ROW EXECUTE FUNCTION lease_is_past()`;
 
 const unanswered = (point: string): boolean => point.endsWith('unanswered');
 const atSource = (point: string): boolean => point.startsWith('source');
@@ -62,6 +71,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'taken over',
     strikes: (point) => !unanswered(point),
     every: 3,
+    prepare: LEASES_ARE_PAST,
     strike: takeOver,
   },
   {
@@ -107,20 +117,20 @@ async function crash(server: LocalServer, run: StoppedRun): Promise<void> {
  */
 async function takeOver({ fork, run, complain }: FaultContext): Promise<void> {
   run.child.kill('SIGSTOP');
-  const frozen = await poll(fork);
-  if (frozen.outcome === 'busy') {
-    await onDatabase(
+  const claimed =
+    (await readValue(
       fork.storeUrl,
-      `UPDATE pgtimewarp.wal_checkpoints SET lease_until = clock_timestamp() - interval '1 second'`,
-    );
-    const other = await poll(fork);
-    if (other.outcome !== 'done') complain(`the node was not taken over: ${other.outcome}`);
-  }
+      `SELECT count(*)::text AS value FROM pg_locks
+        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+      [],
+    )) !== '0';
+  const other = await poll(fork);
+  if (other.outcome !== 'done') complain(`the node was not taken over: ${other.outcome}`);
   const before = [await slotPosition(fork), await epochOf(fork), ...(await fork.dump())].join('\n');
   run.resume('go');
   run.child.kill('SIGCONT');
   const end = await run.ended;
-  if (frozen.outcome !== 'busy') return; // not claimed yet, or over already: it works like any other run
+  if (!claimed) return; // not claimed yet, or over already: it works like any other run
   const after = [await slotPosition(fork), await epochOf(fork), ...(await fork.dump())].join('\n');
   if (before !== after) complain(`the woken run changed something (exit code ${end.code})`);
 }

@@ -8,7 +8,7 @@ import Table from 'cli-table3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Lsn, parseLsn } from '../../core/types/lsn.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
-import { type Backlog, type Fork, makeBacklog, runToEnd } from '../support/backlog.ts';
+import { type Backlog, type Fork, makeBacklog, onDatabase, runToEnd } from '../support/backlog.ts';
 import {
   BASELINE_STILL_TO_READ,
   CRASH_TABLES,
@@ -108,6 +108,7 @@ async function trial(
   };
   const fork = await backlog.fork();
   try {
+    if (fault.prepare !== undefined) await onDatabase(fork.storeUrl, fault.prepare);
     const run = await runUntil(fork, point);
     if (!run.stopped) return [`the run ended before it: ${JSON.stringify(await run.ended)}`];
     await requireSlotBehindStore(fork, complain);
