@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-/** The entry point: parses, runs one command, prints its errors, sets the exit status. */
+#!/usr/bin/env -S node --max-semi-space-size=4
+/**
+ * The entry point: parses, runs one command, prints its errors, sets the exit status. A small young generation keeps the
+ * memory of a run within bounds (see docs/decisions/0012-memory-of-a-run.md).
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';

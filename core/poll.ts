@@ -39,7 +39,9 @@ import {
   releaseClaim,
   writeHorizon,
 } from './store/claim.ts';
+import { reportSkew } from './store/clock-skew.ts';
 import { openNodeGap } from './store/gaps.ts';
+import { recordNoProgress } from './store/no-progress.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import {
   endGapsOfPast,
@@ -51,7 +53,7 @@ import {
 import { beginRepairs, finishRepair } from './store/repairs.ts';
 import { finishRun } from './store/run-outcome.ts';
 import { writeHorizonEntry } from './store/time-map.ts';
-import { maxTime } from './types/commit-time.ts';
+import { maxTime, nextMicrosecond } from './types/commit-time.ts';
 import { type Lsn, lsnDistanceBytes, maxLsn } from './types/lsn.ts';
 import type { Locker } from './types/tracking.ts';
 import { CommitClock } from './versions/commit-clock.ts';
@@ -187,6 +189,7 @@ class Run {
   async #claimed(claim: Claim): Promise<PollResult> {
     let outcome: PollResult['outcome'] = 'done';
     let caughtUp = false;
+    const horizonBefore = claim.horizon.lsn;
     let starts: StartState = { ready: [], waitingFor: [] };
     try {
       const relations = await readTrackedRelations(this.#store, claim.nodeId);
@@ -209,6 +212,8 @@ class Run {
       } else throw failure;
     }
     const position = await this.#position();
+    if (outcome === 'deadline' && claim.horizon.lsn === horizonBefore && position > horizonBefore)
+      await recordNoProgress(this.#store, claim, position);
     if (outcome !== 'busy') await finishRun(this.#store, claim, { outcome, caughtUp });
     return this.#result(outcome, claim.horizon.lsn, position, caughtUp, starts.waitingFor);
   }
@@ -267,6 +272,7 @@ class Run {
       );
       const confirmer = nulls;
       const createDecoder = this.#node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
+      const clock = new CommitClock(claim.horizon.time, ceiling);
       const delivered = await applyStream(
         {
           store: this.#store,
@@ -274,7 +280,7 @@ class Run {
           nextRows: () => this.#namingSource(() => peek.next()),
           lastRowOfTransaction: (xid) => this.#namingSource(() => peek.lastRowOfTransaction(xid)),
           decoder: createDecoder(tables.lookup, tables.types),
-          clock: new CommitClock(claim.horizon.time, ceiling),
+          clock,
           columnKnownSince: tables.columnKnownSince,
           confirmNulls: (changes) => this.#namingSource(() => confirmer.confirm(changes)),
           checkStop: () => this.#checkStop(),
@@ -283,6 +289,7 @@ class Run {
         },
         this.#counts,
       );
+      await reportSkew(this.#store, claim, clock.skew);
       // wal2json's Begin rows count on the server and are left there (see peek.ts)
       return delivered.rows + (this.#node.plugin === 'wal2json' ? delivered.commits : 0);
     } finally {
@@ -326,10 +333,10 @@ class Run {
     end: EndOfWal,
   ): Promise<void> {
     const relations = await readTrackedRelations(this.#store, claim.nodeId);
-    const horizon: Horizon = {
-      lsn: maxLsn(end.upto, claim.horizon.lsn),
-      time: maxTime(end.now, claim.horizon.time),
-    };
+    const lsn = maxLsn(end.upto, claim.horizon.lsn);
+    // A commit that came after `now`, or was clamped to a later reading of the clock, has a time beyond it already.
+    const after = lsn > claim.horizon.lsn ? nextMicrosecond(claim.horizon.time) : claim.horizon.time;
+    const horizon: Horizon = { lsn, time: maxTime(end.now, after) };
     const ready = starts.ready
       .filter((each) => each.startAfter <= horizon.lsn && !this.#found.has(each.relationId))
       .map((each) => each.relationId);

@@ -2,7 +2,7 @@
  * Parses the commit timestamps of a stream. Neighbouring commits share their second, so only the microseconds are read
  * anew each time.
  */
-import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { type CommitTime, parseAnyCommitTime } from '../types/commit-time.ts';
 
 /** `2026-01-01 00:00:00` */
 const SECONDS_LENGTH = 19;
@@ -15,12 +15,12 @@ export class CommitTimestampParser {
 
   /** Text as PostgreSQL prints it with DateStyle ISO; throws RangeError when it is not an instant. */
   parse(text: string): CommitTime {
-    if (text.length > MAX_LENGTH || !text.endsWith('+00')) return parseCommitTime(text);
+    if (text.length > MAX_LENGTH || !text.endsWith('+00')) return parseAnyCommitTime(text);
     const micros = fractionMicros(text, text.length - 3);
-    if (micros === -1) return parseCommitTime(text);
+    if (micros === -1) return parseAnyCommitTime(text);
     const seconds = text.slice(0, SECONDS_LENGTH);
     if (seconds !== this.#seconds) {
-      this.#time = parseCommitTime(`${seconds}+00`);
+      this.#time = parseAnyCommitTime(`${seconds}+00`);
       this.#seconds = seconds;
     }
     return (this.#time + BigInt(micros)) as CommitTime;

@@ -211,6 +211,12 @@ export const ERROR_CODES = define({
     remedy:
       'The next run goes on. One huge transaction: `pgtimewarp poll` on a machine without a time limit.',
   },
+  NO_PROGRESS: {
+    action: 'operator',
+    cause:
+      'Runs end at their deadline before the next transaction is stored: it is too large for the time they have.',
+    remedy: 'Run `pgtimewarp poll` without --max-seconds on a machine without a time limit.',
+  },
   SCHEMA_OUTDATED: {
     action: 'operator',
     cause: 'The store has no schema yet, or an older one than this version needs.',

@@ -55,8 +55,8 @@ export interface Delivered {
   readonly commits: number;
 }
 
-/** A transaction that holds more than this is written in parts. */
-const PART_BYTES = 8 * 1024 * 1024;
+/** A transaction that holds more than this is written in parts. Small: two are in memory, and the garbage of more. */
+const PART_BYTES = 4 * 1024 * 1024;
 
 /** Applies everything that the peek delivers. Counts into `counts`, also when it throws. */
 export async function applyStream(options: ApplyOptions, counts: ApplyCounts): Promise<Delivered> {

@@ -26,7 +26,7 @@ export interface PeekOptions {
 }
 
 const CHUNK_ROWS = 5_000;
-const CHUNK_BYTES = 4 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
 
 /** Characters that wal2json wants escaped in `add-tables`: it splits at commas and dots, and ends a name at white space. */
 const WAL2JSON_SPECIAL = /[\\,. *'"\t\n\v\f\r]/g;
@@ -63,7 +63,7 @@ export class Peek {
     }
   }
 
-  /** The next rows, at most about 4 MiB of them; an empty array at the end. The ones after them are under way already. */
+  /** The next rows, at most about 1 MiB of them; an empty array at the end. The ones after them are under way already. */
   async next(): Promise<PeekRow[]> {
     while (this.#pending.length === 0 && !this.#ended) {
       this.#fetch ??= this.#startFetch();

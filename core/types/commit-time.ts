@@ -5,6 +5,9 @@
 export type CommitTime = bigint & { readonly __brand: 'CommitTime' };
 
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000n; // 2000-01-01T00:00:00Z, the zero of PostgreSQL's timestamps
+/** 0001-01-01T00:00:00Z, and the last microsecond that PostgreSQL's type can hold. */
+const EARLIEST = -62_135_596_800_000_000n as CommitTime;
+const LATEST = 9_224_318_015_999_999_999n as CommitTime;
 const TEXT =
   /^(\d{4,6})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z|z|[+-]\d\d(?::?\d\d)?(?::\d\d)?)$/;
 
@@ -31,9 +34,23 @@ export function parseCommitTime(text: string): CommitTime {
   return time;
 }
 
-/** From PostgreSQL's own count: microseconds since 2000-01-01 (as in pgoutput's Begin and Commit messages). */
+/**
+ * From PostgreSQL's own count: microseconds since 2000-01-01 (as in pgoutput's Begin and Commit messages). A replication
+ * origin can set any, infinity too: what no text form of ours can carry becomes the nearest instant that it can.
+ */
 export function commitTimeFromPostgresMicros(micros: bigint): CommitTime {
-  return (micros + POSTGRES_EPOCH_MICROS) as CommitTime;
+  return clampCommitTime((micros + POSTGRES_EPOCH_MICROS) as CommitTime);
+}
+
+/** As {@link parseCommitTime}, for commit timestamps, which can be infinite or before the common era. */
+export function parseAnyCommitTime(text: string): CommitTime {
+  if (text === 'infinity') return LATEST;
+  if (text === '-infinity' || text.endsWith(' BC')) return EARLIEST;
+  return clampCommitTime(parseCommitTime(text));
+}
+
+function clampCommitTime(time: CommitTime): CommitTime {
+  return time < EARLIEST ? EARLIEST : time > LATEST ? LATEST : time;
 }
 
 /** PostgreSQL's own count, as its binary formats carry timestamptz. */

@@ -5,10 +5,14 @@
  */
 import { type CommitTime, maxTime, nextMicrosecond } from '../types/commit-time.ts';
 
+/** Concurrent commits are out of order by a millisecond or so; what lies further behind is no neighbour's doing. */
+const BEHIND_MICROS = 10_000_000n;
+
 export class CommitClock {
   #last: CommitTime;
   readonly #ceiling: CommitTime;
-  #clamped = 0;
+  #ahead = 0;
+  #behind = 0;
 
   /**
    * @param last the latest time given out so far (the horizon's)
@@ -24,9 +28,9 @@ export class CommitClock {
     return this.#last;
   }
 
-  /** How many timestamps lay beyond the ceiling: a skewed or forged clock. */
-  get clamped(): number {
-    return this.#clamped;
+  /** How many timestamps lay beyond the ceiling, or far behind the commit before: a skewed or forged clock. */
+  get skew(): { readonly ahead: number; readonly behind: number } {
+    return { ahead: this.#ahead, behind: this.#behind };
   }
 
   /** The time of the next commit in WAL order. */
@@ -34,7 +38,9 @@ export class CommitClock {
     let time = commitTimestamp;
     if (time > this.#ceiling) {
       time = this.#ceiling;
-      this.#clamped++;
+      this.#ahead++;
+    } else if (time < this.#last - BEHIND_MICROS) {
+      this.#behind++;
     }
     this.#last = maxTime(time, nextMicrosecond(this.#last));
     return this.#last;

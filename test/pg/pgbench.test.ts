@@ -12,9 +12,9 @@ import { keyFromText } from '../../core/query/key-input.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { serverInfo } from '../support/server-info.ts';
+import { differingTables, TPCB_TABLES, tpcbSums } from '../support/tpcb.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
-const TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'];
 const SCALE = process.env.PGBENCH_SCALE ?? '10';
 const SECONDS = process.env.PGBENCH_SECONDS ?? '10';
 const run = promisify(execFile);
@@ -27,7 +27,7 @@ for (const plugin of PLUGINS) {
     beforeAll(async () => {
       node = await trackedNode({ plugin });
       await pgbench(node, '-i', '-s', SCALE, '-q');
-      for (const table of TABLES) await node.track(table);
+      for (const table of TPCB_TABLES) await node.track(table);
       const load = pgbench(node, '-c', '4', '-j', '2', '-T', SECONDS, '-n');
       await sleep(Number(SECONDS) * 500);
       await readTenAccounts(node, middle);
@@ -40,50 +40,14 @@ for (const plugin of PLUGINS) {
     });
 
     test('the balances agree as of every commit of the map', async () => {
-      const { rows } = await node.store.query<Record<string, string>>(
-        `WITH balances AS (
-           SELECT c.valid_from_lsn AS lsn, c.relation_id, c.op,
-                  (c.row_data ->> ('{abalance,tbalance,bbalance}'::text[])[r.position])::bigint
-                  - coalesce((lag(c.row_data) OVER (PARTITION BY c.relation_id, c.pk ORDER BY c.valid_from_lsn, c.seq)
-                              ->> ('{abalance,tbalance,bbalance}'::text[])[r.position])::bigint, 0) AS delta,
-                  r.position
-             FROM pgtimewarp.row_changes AS c
-             JOIN unnest($1::text[]) WITH ORDINALITY AS r (name, position)
-               ON r.name = (SELECT t.table_name FROM pgtimewarp.tracked_relations AS t WHERE t.relation_id = c.relation_id)),
-         per_commit AS (
-           SELECT lsn, sum(delta) FILTER (WHERE position = 1) AS a, sum(delta) FILTER (WHERE position = 2) AS t,
-                  sum(delta) FILTER (WHERE position = 3) AS b, bool_or(op = 'S') AS baseline
-             FROM balances GROUP BY lsn),
-         running AS (
-           SELECT lsn, baseline, sum(a) OVER w AS a, sum(t) OVER w AS t, sum(b) OVER w AS b
-             FROM per_commit WINDOW w AS (ORDER BY lsn))
-         SELECT count(*) AS commits, count(*) FILTER (WHERE a IS DISTINCT FROM t OR t IS DISTINCT FROM b) AS wrong,
-                (SELECT count(*) FROM pgtimewarp.lsn_time_map WHERE xid IS NOT NULL) AS mapped
-           FROM running WHERE NOT baseline`,
-        [TABLES],
-      );
-      const { commits, wrong, mapped } = rows[0]!;
+      const { commits, wrong, mapped } = await tpcbSums(node.store);
       expect(Number(commits)).toBeGreaterThan(100);
       expect(commits).toBe(mapped);
       expect(wrong).toBe('0');
     });
 
     test('now equals the live tables, every row and column', async () => {
-      for (const table of TABLES) {
-        const live = await node.source.query<Record<string, string>>(
-          `SELECT count(*) AS rows, sum(hashtextextended(to_json(t)::text, 0)::numeric) AS hash FROM ${table} AS t`,
-        );
-        const stored = await node.store.query<Record<string, string>>(
-          `SELECT count(*) AS rows, sum(hashtextextended(v.row_data::text, 0)::numeric) AS hash
-             FROM (SELECT DISTINCT ON (c.pk) c.op, c.row_data
-                     FROM pgtimewarp.row_changes AS c
-                    WHERE c.relation_id = (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE table_name = $1::text)
-                    ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) AS v
-            WHERE v.op <> 'D'`,
-          [table],
-        );
-        expect(stored.rows[0]).toEqual(live.rows[0]);
-      }
+      expect(await differingTables(node.source, node.store)).toEqual([]);
     });
 
     test('an instant in the middle shows the rows that a session saw at it', async () => {

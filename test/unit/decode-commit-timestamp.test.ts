@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CommitTimestampParser } from '../../core/decode/commit-timestamp.ts';
-import { type CommitTime, formatCommitTime, parseCommitTime } from '../../core/types/commit-time.ts';
+import {
+  type CommitTime,
+  commitTimeFromPostgresMicros,
+  formatCommitTime,
+  parseCommitTime,
+} from '../../core/types/commit-time.ts';
 
 test('a text after any other is read as parseCommitTime reads it', () => {
   const second = fc.constantFrom(
@@ -28,7 +33,7 @@ test('a text after any other is read as parseCommitTime reads it', () => {
 
 test.each([
   '',
-  'infinity',
+  'infinite',
   '2026-01-01 00:00:00',
   '2026-01-01 00:00:00.1x+00',
   '2026-13-01 00:00:00+00',
@@ -37,4 +42,20 @@ test.each([
   const parser = new CommitTimestampParser();
   parser.parse('2026-01-01 00:00:00+00');
   expect(() => parser.parse(text)).toThrow(RangeError);
+});
+
+test.each([
+  ['infinity', '294276-12-31T23:59:59.999999Z'],
+  ['-infinity', '0001-01-01T00:00:00.000000Z'],
+  ['0044-03-15 12:00:00+00 BC', '0001-01-01T00:00:00.000000Z'],
+  ['294276-12-31 23:59:59.999999+00', '294276-12-31T23:59:59.999999Z'],
+])('an absurd commit timestamp, %s, blocks nothing', (text, instant) => {
+  expect(formatCommitTime(new CommitTimestampParser().parse(text))).toBe(instant);
+});
+
+test.each([
+  [9_223_372_036_854_775_807n, '294276-12-31T23:59:59.999999Z'],
+  [-9_223_372_036_854_775_808n, '0001-01-01T00:00:00.000000Z'],
+])('nor does the count %s', (micros, instant) => {
+  expect(formatCommitTime(commitTimeFromPostgresMicros(micros))).toBe(instant);
 });

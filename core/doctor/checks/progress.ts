@@ -1,7 +1,9 @@
 /** Does the store keep up with the source? */
+import { ERROR_CODES } from '../../errors/codes.ts';
+import { NO_PROGRESS_FAILS } from '../../store/no-progress.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
-import { type Check, ok, warn } from '../check.ts';
+import { type Check, fail, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 
 /** Runs come every minute: five missed ones are no accident. */
@@ -22,7 +24,11 @@ export function checkProgress(facts: DoctorFacts): Check[] {
       ? warn('lag', message, 'See that `pgtimewarp poll` runs every minute, or run it now.')
       : ok('lag', message),
   ];
-  if (progress.failures > 0) {
+  if (progress.failures > 0 && progress.lastRunOutcome === 'deadline') {
+    const verdict = progress.failures >= NO_PROGRESS_FAILS ? fail : warn;
+    const runs = `Time was up in ${progress.failures} runs without progress, with ${lagBytes} bytes of WAL waiting.`;
+    checks.push(verdict('no_progress', runs, ERROR_CODES.NO_PROGRESS.remedy));
+  } else if (progress.failures > 0) {
     checks.push(
       warn(
         'run_failures',

@@ -1,0 +1,140 @@
+/** A source and a store of a measurement's own on a throw-away server, and runs of the command line that are watched. */
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { type LocalServer, startServer } from '../../cli/servers/start-server.ts';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { init } from '../../core/setup/init.ts';
+import { track } from '../../core/track.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const NODE = 'bench';
+/** What the first line of cli/main.ts starts Node with. */
+const AS_INSTALLED = ['--max-semi-space-size=4'];
+const SAMPLE_MS = 100;
+
+export interface BenchNode extends AsyncDisposable {
+  readonly server: LocalServer;
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+  /** Runs SQL in a session of its own; answers with the rows as text. */
+  source(sql: string): Promise<Record<string, string>[]>;
+  store(sql: string): Promise<Record<string, string>[]>;
+}
+
+export async function benchNode(options: {
+  readonly plugin: Plugin;
+  readonly tables: string;
+  readonly track: readonly string[];
+  readonly settings?: Readonly<Record<string, string>>;
+}): Promise<BenchNode> {
+  const server = await startServer({
+    durable: true,
+    settings: { shared_buffers: '512MB', ...options.settings },
+  });
+  try {
+    await server.createDatabase('source');
+    await server.createDatabase('store');
+    const urls = { sourceUrl: server.url('source'), storeUrl: server.url('store'), node: NODE };
+    if (options.tables !== '') await query(urls.sourceUrl, options.tables);
+    await init({ ...urls, plugin: options.plugin, slotName: null, version: 'bench' });
+    for (const table of options.track) {
+      await track({ ...urls, table: parseTableName(table), baseline: true, exclude: [], retention: null });
+    }
+    return {
+      server,
+      ...urls,
+      source: (sql) => query(urls.sourceUrl, sql),
+      store: (sql) => query(urls.storeUrl, sql),
+      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export interface WatchedRun {
+  readonly code: number | null;
+  readonly seconds: number;
+  /** Peak resident memory of the process. */
+  readonly peakMib: number;
+  readonly result: {
+    outcome: string;
+    changes: number;
+    transactions: number;
+    applied_lsn: string;
+    lag_bytes: number;
+  };
+  readonly stderr: string;
+}
+
+/** `pgtimewarp poll` in a process of its own, its memory looked at while it runs. */
+export async function watchedPoll(
+  { sourceUrl, storeUrl, node }: Pick<BenchNode, 'sourceUrl' | 'storeUrl' | 'node'>,
+  ...flags: string[]
+): Promise<WatchedRun> {
+  const started = performance.now();
+  const child = spawn(process.execPath, [...AS_INSTALLED, 'cli/main.ts', 'poll', '--json', ...flags], {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      PGTIMEWARP_SOURCE_URL: sourceUrl,
+      PGTIMEWARP_STORE_URL: storeUrl,
+      PGTIMEWARP_NODE: node,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  let peakKib = 0;
+  let over = false;
+  const ended = new Promise<number | null>((resolve) => {
+    child.on('close', (code) => {
+      over = true;
+      resolve(code);
+    });
+  });
+  while (!over) {
+    peakKib = Math.max(peakKib, await highWaterMarkKib(child.pid!));
+    await sleep(SAMPLE_MS);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  return {
+    code: await ended,
+    seconds,
+    peakMib: Math.round(peakKib / 1024),
+    result: JSON.parse(stdout || '{}') as WatchedRun['result'],
+    stderr,
+  };
+}
+
+/** VmHWM of the process (proc(5)): its peak so far, whatever we missed in between. */
+async function highWaterMarkKib(pid: number): Promise<number> {
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    return Number.parseInt(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? '0', 10);
+  } catch {
+    return 0; // it has ended
+  }
+}
+
+async function query(url: string, sql: string): Promise<Record<string, string>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const result = await client.query<Record<string, string>>(sql);
+    return result.rows;
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Death at every step: a run is stopped at each of its statements and struck by each fault that can happen there. After
+ * it, the next run leaves the store that an undisturbed run leaves; and never, at no point, does the slot stand beyond
+ * what the store has. The short form (CI) takes every point for kills and lost connections and samples of the others;
+ * CRASH_MATRIX=full takes all of them.
+ */
+import Table from 'cli-table3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Lsn, parseLsn } from '../../core/types/lsn.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
+import { type Backlog, type Fork, makeBacklog, onDatabase, runToEnd } from '../support/backlog.ts';
+import {
+  BASELINE_STILL_TO_READ,
+  CRASH_TABLES,
+  prepareCrashTables,
+  writeCrashHistory,
+} from '../support/crash-history.ts';
+import { type CrashServers, startCrashServers } from '../support/crash-servers.ts';
+import { describeNeeding } from '../support/needs.ts';
+import { needOf } from '../support/plugins.ts';
+import { type EndedRun, pointsOf, runUntil } from '../support/stopped-run.ts';
+import { appliedPosition, FAULTS, type Fault, slotPosition } from './faults.ts';
+
+const FULL = process.env.CRASH_MATRIX === 'full';
+const TIMEOUT_MS = FULL ? 3_600_000 : 480_000;
+const TRIED = { right: '✓', wrong: '✗', left: '·', cannot: '' };
+
+/** The tests of one plugin. */
+export function crashMatrix(plugin: Plugin): void {
+  describeNeeding(needOf(plugin), `a run through ${plugin}, stopped at every statement`, () => {
+    let servers: CrashServers;
+    let backlog: Backlog;
+    let points: string[] = [];
+    const cells = new Map<string, string>();
+
+    beforeAll(async () => {
+      servers = await startCrashServers();
+      backlog = await makeBacklog({
+        plugin,
+        sourceServer: servers.source.url(),
+        storeServer: servers.store.url(),
+        prepare: prepareCrashTables,
+        tables: CRASH_TABLES,
+        write: writeCrashHistory,
+        store: BASELINE_STILL_TO_READ,
+      });
+      const fork = await backlog.fork();
+      points = distinct(await pointsOf(fork));
+      await fork.drop();
+    }, 120_000);
+
+    afterAll(async () => {
+      console.log(table(plugin, points, cells));
+      await backlog?.[Symbol.asyncDispose]();
+      await servers?.[Symbol.asyncDispose]();
+    });
+
+    test('the points cover the run', () => {
+      for (const label of ['claim', 'peek', 'write', 'map', 'baseline', 'advance'] as const) {
+        expect(
+          points.some((point) => COVERED[label].test(point)),
+          `${label} in ${points.join('\n')}`,
+        ).toBe(true);
+      }
+    });
+
+    for (const fault of FAULTS) {
+      test(
+        `${fault.name}: the next run leaves what an undisturbed one leaves`,
+        async (context) => {
+          if (fault.name === 'disk full' && servers.disk === null)
+            context.skip('no disk can be mounted here');
+          const wrong: string[] = [];
+          const possible = points.filter(fault.strikes);
+          for (const point of possible) cells.set(cell(point, fault), TRIED.left);
+          for (const point of possible.filter((_, index) => FULL || index % fault.every === 0)) {
+            const complaints = await trial(servers, backlog, point, fault);
+            cells.set(cell(point, fault), complaints.length === 0 ? TRIED.right : TRIED.wrong);
+            wrong.push(...complaints.map((complaint) => `${point}: ${complaint}`));
+          }
+          expect(wrong).toEqual([]);
+        },
+        TIMEOUT_MS,
+      );
+    }
+  });
+}
+
+const COVERED = {
+  claim: /store: UPDATE wal_checkpoints, before/,
+  peek: /source: .*pg_logical_slot_peek.*, before/,
+  write: /store: COPY row_changes.*, inside/,
+  map: /store: COPY lsn_time_map.*, inside/,
+  baseline: /store: UPDATE tracked_relations.*, before/,
+  advance: /source: SELECT pg_replication_slot_advance, unanswered/,
+};
+
+/** One run struck at one point, and the run after it. @returns what was wrong */
+async function trial(
+  servers: CrashServers,
+  backlog: Backlog,
+  point: string,
+  fault: Fault,
+): Promise<string[]> {
+  const wrong: string[] = [];
+  const complain = (what: string): void => {
+    wrong.push(what);
+  };
+  const fork = await backlog.fork();
+  try {
+    if (fault.prepare !== undefined) await onDatabase(fork.storeUrl, fault.prepare);
+    const run = await runUntil(fork, point);
+    if (!run.stopped) return [`the run ended before it: ${JSON.stringify(await run.ended)}`];
+    await requireSlotBehindStore(fork, complain);
+    await fault.strike({ servers, fork, run, complain });
+    judgeEnd(await run.ended, complain);
+    await requireSlotBehindStore(fork, complain);
+    await runToEnd(fork);
+    const dump = await fork.dump();
+    const differing = dump.filter((line, index) => line !== backlog.undisturbed[index]);
+    if (differing.length > 0) complain(`the store differs: ${differing.join('; ')}`);
+  } catch (error) {
+    complain(String(error));
+  } finally {
+    await fork.drop();
+  }
+  return wrong;
+}
+
+/** Killed, done, or failed with a code that is ours: never with a stack trace or an error that nobody foresaw. */
+function judgeEnd(end: EndedRun, complain: (what: string) => void): void {
+  if (end.signal === 'SIGKILL' || end.code === 0) return;
+  if (end.code !== 1 || /INTERNAL|\n {4}at /.test(end.stdout + end.stderr)) {
+    complain(`the run ended with ${end.code ?? end.signal}: ${end.stdout}${end.stderr}`);
+  }
+}
+
+async function requireSlotBehindStore(fork: Fork, complain: (what: string) => void): Promise<void> {
+  const slot: Lsn = parseLsn(await slotPosition(fork)); // first: the other can only grow
+  const applied = parseLsn(await appliedPosition(fork));
+  if (slot > applied) complain('the slot stands beyond what the store has');
+}
+
+/** Repetitions of a statement are like each other: the first and the last stand for all, in the short form. */
+function distinct(all: readonly string[]): string[] {
+  const points = all.filter((point) => !/: SET\b/.test(point));
+  if (FULL) return points;
+  const label = (point: string): string => point.replace(/ #\d+/, '');
+  return points.filter(
+    (point, index) =>
+      points.findIndex((other) => label(other) === label(point)) === index ||
+      points.findLastIndex((other) => label(other) === label(point)) === index,
+  );
+}
+
+const cell = (point: string, fault: Fault): string => `${fault.name} at ${point}`;
+
+function table(plugin: Plugin, points: readonly string[], cells: ReadonlyMap<string, string>): string {
+  const drawn = new Table({
+    head: [plugin, ...FAULTS.map((fault) => fault.name)],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const point of points) {
+    drawn.push([point, ...FAULTS.map((fault) => cells.get(cell(point, fault)) ?? TRIED.cannot)]);
+  }
+  return `${drawn.toString()}\n${TRIED.right} the store was right, ${TRIED.wrong} wrong, ${TRIED.left} not tried in the short form\n`;
+}
