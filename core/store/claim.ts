@@ -131,19 +131,27 @@ export async function writeHorizon(
   );
 }
 
-/** @returns true when it is worth trying again: the lease was past and its session has been told to end, or is gone */
+/** A session that has the lock and no lease of its own stopped between the two statements of a claim. */
+const STUCK_CLAIM = '30 seconds';
+
+/**
+ * Ends the session that has the lock when its lease is past, or when it stands still before it wrote one.
+ * @returns true when it is worth trying again: the holder has been told to end, or is gone
+ */
 async function terminateExpiredHolder(store: Queryable, nodeId: string): Promise<boolean> {
-  const { rows } = await store.query<{ expired: boolean; alive: boolean; terminated: boolean | null }>(
-    `SELECT c.lease_until < clock_timestamp() AS expired,
-            a.pid IS NOT NULL AS alive,
-            CASE WHEN c.lease_until < clock_timestamp() AND a.pid IS NOT NULL
-                 THEN pg_terminate_backend(a.pid) END AS terminated
+  const { rows } = await store.query<{ terminated: boolean }>(
+    `SELECT CASE WHEN CASE WHEN a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
+                           THEN c.lease_until < clock_timestamp()
+                           ELSE a.state_change < clock_timestamp() - $3::interval END
+                 THEN pg_terminate_backend(a.pid) ELSE false END AS terminated
        FROM pgtimewarp.wal_checkpoints AS c
-       LEFT JOIN pg_catalog.pg_stat_activity AS a
-         ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
-      WHERE c.node_id = $1::text`,
-    [nodeId],
+       JOIN pg_catalog.pg_locks AS l
+         ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = $1::bigint
+        AND l.objid::bigint = (hashtext($2::text)::bigint & 4294967295)
+        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+       JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+      WHERE c.node_id = $2::text`,
+    [LOCK_CLASS, nodeId, STUCK_CLAIM],
   );
-  const row = rows[0];
-  return row !== undefined && (row.expired === true || !row.alive);
+  return rows.length === 0 || rows.some((row) => row.terminated === true);
 }

@@ -96,7 +96,12 @@ export class TimewarpFunction extends Construct {
       vpc: props.vpc,
       vpcSubnets: { subnets: props.vpc.privateSubnets },
       securityGroups: [props.securityGroup],
-      environment: { ...props.environment, PGTIMEWARP_VERSION: version(), POWERTOOLS_LOG_LEVEL: 'INFO' },
+      environment: {
+        ...props.environment,
+        PGTIMEWARP_VERSION: version(),
+        POWERTOOLS_LOG_LEVEL: 'INFO',
+        NODE_OPTIONS: '--max-semi-space-size=4', // docs/decisions/0012: what keeps the memory of a run small
+      },
       retryAttempts: 0,
       maxEventAge: Duration.minutes(1),
       onFailure: props.onFailure,
