@@ -12,6 +12,7 @@ import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { JsonText } from '../output.ts';
 import { renderDiff } from '../render/changes.ts';
+import { suggestingTable } from '../suggest-table.ts';
 
 interface DiffFlags {
   readonly pk?: readonly string[];
@@ -49,6 +50,8 @@ export function registerDiff(program: Command, run: Run): Command {
           out.result(new JsonText(diffPageText(page)), () =>
             renderDiff(formatTableName(table), page, out, flags.who === true),
           );
+          const page = await suggestingTable(store, request, () => allPages(store, request));
+          out.result(new JsonText(diffPageText(page)), () => renderDiff(formatTableName(table), page, out));
           return EXIT.done;
         } finally {
           await store.end().catch(() => {});
