@@ -50,11 +50,8 @@ export function renderAnswer(answerText: string, out: Output): string {
   if (incomplete !== undefined && incomplete !== '[]' && incomplete !== 'null') {
     further(`incomplete  ${printable(incomplete)}: the source did not deliver these values`);
   }
-  lines.push(`known up to ${moment(answer.get('horizon'), out) ?? 'nothing'}`);
-  lines.push(
-    INDENT +
-      colors.dim(answer.get('final') === 'true' ? 'final' : 'not final: later commits may still be read'),
-  );
+  const final = answer.get('final') === 'true' ? '; final' : '; not final: later commits may still be read';
+  lines.push(`known up to ${moment(answer.get('horizon'), out, final) ?? `nothing${final}`}`);
   return lines.join('\n');
 }
 
@@ -74,10 +71,10 @@ function describeKey(pk: string | undefined): string {
 }
 
 /** `2026-01-01T00:00:00.000001Z  (0/16B3748, transaction 731)`, and what the clock here showed on a line of its own. */
-function moment(value: string | undefined, { colors, width }: Output): string | null {
+function moment(value: string | undefined, { colors, width }: Output, ending = ''): string | null {
   if (value === undefined || value === 'null') return null;
   const [ts, lsn, xid] = [point(value, 'ts'), point(value, 'lsn'), point(value, 'xid')];
-  const line = `${ts ?? '(time unknown)'}  (${lsn}${xid === null ? '' : `, transaction ${xid}`})`;
+  const line = `${ts ?? '(time unknown)'}  (${lsn}${xid === null ? '' : `, transaction ${xid}`})${ending}`;
   const local = ts === null ? null : localTime(ts);
   const lines = wrap(line, width - INDENT.length).split('\n');
   if (local !== null) lines.push(colors.dim(local));

@@ -20,8 +20,10 @@ const INDENT = '    ';
 export function renderDiff(title: string, page: DiffPage, out: Output, who = false): string {
   const lines = [`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`];
 export function renderDiff(title: string, page: DiffPage, out: Output): string {
-  const fit = (line: string): string => wrap(line, out.width, '  ');
-  const lines = [fit(`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`)];
+  const fitted = (line: string): string => wrap(line, out.width, '  ');
+  const lines = [
+    fitted(`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`),
+  ];
   if (page.changes.length === 0) lines.push('', 'No changes.');
   for (const change of page.changes) lines.push('', ...renderChange(change, out, who));
   const unknown = parseIntervals(page.unknownText);
@@ -29,7 +31,7 @@ export function renderDiff(title: string, page: DiffPage, out: Output): string {
   for (const { from, to, reason } of unknown) {
     lines.push(
       out.colors.red(
-        fit(`unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`),
+        fitted(`unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`),
       ),
     );
   }
