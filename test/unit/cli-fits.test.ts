@@ -12,10 +12,14 @@ const out = new Output({ json: false, verbose: false }, {
 } as unknown as ConstructorParameters<typeof Output>[1]);
 
 const MOMENT = '{"ts":"2026-07-01T09:41:00.000001Z","lsn":"FFFFFFFF/FFFFFFFF","xid":"4294967295"}';
-const ANSWER = `{"status":"absent","reason":"not_in_window","schema":"${'s'.repeat(63)}","table":"${'t'.repeat(63)}",
+const ANSWER =
+  `{"status":"absent","reason":"not_in_window","schema":"${'s'.repeat(63)}","table":"${'t'.repeat(63)}",
   "pk":{"id":"${'k'.repeat(200)}"},"row":{"${'c'.repeat(63)}":"${'x y'.repeat(90)}"},"incomplete":["${'c'.repeat(90)}"],
   "context":{"user":"${'u'.repeat(90)}"},"valid_from":${MOMENT},"valid_to":${MOMENT},
-  "as_of":{"requested":"2026-07-01T09:41:00.000001Z","lsn":"0/1"},"horizon":${MOMENT},"final":false}`;
+  "as_of":{"requested":"2026-07-01T09:41:00.000001Z","lsn":"0/1"},"horizon":${MOMENT},"final":false}`.replace(
+    /\n\s*/g,
+    '',
+  );
 
 afterEach(() => vi.unstubAllEnvs());
 
