@@ -50,8 +50,9 @@ export function renderAnswer(answerText: string, out: Output): string {
   if (incomplete !== undefined && incomplete !== '[]' && incomplete !== 'null') {
     further(`incomplete  ${printable(incomplete)}: the source did not deliver these values`);
   }
-  const final = answer.get('final') === 'true' ? '; final' : '; not final: later commits may still be read';
-  lines.push(`known up to ${moment(answer.get('horizon'), out, final) ?? `nothing${final}`}`);
+  const final = answer.get('final') === 'true';
+  lines.push(`known up to ${moment(answer.get('horizon'), out, final ? '; final' : '') ?? 'nothing'}`);
+  if (!final) lines.push(INDENT + colors.dim('not final: later commits may still be read'));
   return lines.join('\n');
 }
 
