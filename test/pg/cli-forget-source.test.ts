@@ -49,7 +49,7 @@ test.each([
   await using databases = await node();
   const drop = [
     `SELECT pg_drop_replication_slot('${databases.slot}');`,
-    `DROP PUBLICATION ${databases.publication};`,
+    `DROP PUBLICATION "${databases.publication}";`,
   ];
   const result = await deinit(databases, '--forget-source', '--source', GONE, ...flags);
   expect(result.code, result.stderr).toBe(0);
