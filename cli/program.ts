@@ -33,7 +33,6 @@ const GROUPS: readonly (readonly [
     'Operate:',
     [registerServe, registerPoll, registerRebaseline, registerStatus, registerDoctor, registerEvents],
   ],
-  ['Operate:', [registerPoll, registerStatus, registerDoctor, registerEvents]],
   ['Help:', [registerCompletion]],
 ];
 

@@ -46,12 +46,10 @@ export function registerDiff(program: Command, run: Run): Command {
         };
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
-          const page = await allPages(store, request);
+          const page = await suggestingTable(store, request, () => allPages(store, request));
           out.result(new JsonText(diffPageText(page)), () =>
             renderDiff(formatTableName(table), page, out, flags.who === true),
           );
-          const page = await suggestingTable(store, request, () => allPages(store, request));
-          out.result(new JsonText(diffPageText(page)), () => renderDiff(formatTableName(table), page, out));
           return EXIT.done;
         } finally {
           await store.end().catch(() => {});

@@ -18,8 +18,6 @@ const INDENT = '    ';
 
 /** @param who what a transaction said about itself, in full and not only as far as it fits */
 export function renderDiff(title: string, page: DiffPage, out: Output, who = false): string {
-  const lines = [`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`];
-export function renderDiff(title: string, page: DiffPage, out: Output): string {
   const fitted = (line: string): string => wrap(line, out.width, '  ');
   const lines = [
     fitted(`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`),

@@ -121,7 +121,7 @@ async function open(config: pg.ClientConfig, side: DatabaseSide, target: string)
   try {
     await client.connect();
     await client.query(FIXED_OUTPUT_SETTINGS);
-    rememberSide(client, options.side);
+    rememberSide(client, side);
     return client;
   } catch (error) {
     await client.end().catch(() => {});
@@ -137,6 +137,8 @@ export async function resetSession(session: pg.Client): Promise<void> {
   await session.query('ROLLBACK'); // without a transaction it only warns
   await session.query('DISCARD ALL');
   await session.query(FIXED_OUTPUT_SETTINGS);
+}
+
 /** Errors of this session's queries say whose they are, also when the connection is lost in the middle of a command. */
 function rememberSide(client: pg.Client, side: DatabaseSide): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
