@@ -6,7 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../../cli/servers/free-port.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { oldestNode } from '../support/oldest-node.ts';
 import { type ProgramResult, runTool } from '../support/run-tool.ts';
@@ -35,10 +36,15 @@ async function succeed(program: string, args: readonly string[], cwd = folder): 
 }
 
 /** The installed command, found and started as a shell would: by its shebang, with `node` first on the PATH. */
-function pgtimewarp(node: string, args: readonly string[], env: Readonly<Record<string, string>>) {
+function pgtimewarp(
+  node: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  timeoutMs = 60_000,
+) {
   const path = [dirname(node), process.env.PATH].join(delimiter);
   const command = join(folder, 'node_modules/.bin/pgtimewarp');
-  return runTool(command, args, { cwd: folder, env: { ...env, PATH: path }, timeoutMs: 60_000 });
+  return runTool(command, args, { cwd: folder, env: { ...env, PATH: path }, timeoutMs });
 }
 
 function worksWith(node: string): void {
@@ -64,6 +70,19 @@ function worksWith(node: string): void {
       expect(result.code, `${command.join(' ')}: ${result.stderr}`).toBe(0);
       expect(JSON.parse(result.stdout), command.join(' ')).toMatchObject(expected);
     }
+  });
+
+  test('serve answers over HTTP', async () => {
+    await using databases = await testDatabases();
+    expect((await pgtimewarp(node, ['init', '--plugin', 'pgoutput'], databases.env)).code).toBe(0);
+    const port = await freePort();
+    const running = pgtimewarp(node, ['serve', '--port', String(port)], databases.env, 20_000);
+    const health = await vi.waitUntil(
+      () => fetch(`http://127.0.0.1:${port}/openapi.json`).catch(() => null), // until it listens
+      { timeout: 15_000, interval: 200 },
+    );
+    expect(await health.json()).toMatchObject({ openapi: expect.stringMatching(/^3/) });
+    await running; // ended by its time-out: what serve does at a signal has tests of its own
   });
 
   test('demo, on a server that the package finds', async () => {
