@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
 import { registerAsOf } from './commands/asof.ts';
+import { registerCompletion } from './commands/completion.ts';
 import { registerDeinit } from './commands/deinit.ts';
 import { registerDemo } from './commands/demo.ts';
 import { registerDiff } from './commands/diff.ts';
@@ -32,6 +33,7 @@ const GROUPS: readonly (readonly [
     'Operate:',
     [registerServe, registerPoll, registerRebaseline, registerStatus, registerDoctor, registerEvents],
   ],
+  ['Help:', [registerCompletion]],
 ];
 
 /** The program, ready to parse; it throws CommanderErrors instead of ending the process. */
@@ -43,6 +45,9 @@ export function buildProgram(version: string, run: Run): Command {
     .configureOutput({ outputError: () => {} }) // errors are printed in one place, see main.ts
     .exitOverride();
   addSharedOptions(program);
+  program.addHelpCommand(
+    new Command('help').argument('[command]').description('display help for command').helpGroup('Help:'),
+  );
   for (const [title, registrations] of GROUPS) {
     for (const register of registrations) {
       register(program, run)

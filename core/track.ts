@@ -11,11 +11,13 @@ import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
 import { columnsNow } from './run/tables-of-run.ts';
+import { nearestTable } from './setup/near-miss.ts';
 import { dropHistory } from './setup/purge.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
 import { publicationName } from './slot/publication.ts';
 import { addToPublication, removeFromPublication } from './slot/publication-tables.ts';
 import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
+import { readTableNames } from './slot/table-names.ts';
 import { requireSchema } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
@@ -118,7 +120,7 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
   try {
     const [facts = null] = await readTableFacts(source, [options.table]);
     const obstacle = whyNotTrackable(facts, options.table);
-    if (obstacle !== null) throw obstacle;
+    if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
     refuseExclusions(facts!, options.exclude);
     if (node.plugin === 'pgoutput') await addToPublication(source, publicationName(node.node), options.table);
     await inTransaction(store, () => insertEntry(options, facts!, store));
@@ -127,6 +129,14 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
   } finally {
     await source.end().catch(() => {});
   }
+}
+
+async function suggest(source: pg.Client, error: TimewarpError, wanted: TableName): Promise<TimewarpError> {
+  const nearest = nearestTable(wanted, await readTableNames(source));
+  if (nearest === null) return error;
+  return new TimewarpError(error.code, `${error.message} Did you mean ${formatTableName(nearest)}?`, {
+    facts: error.facts,
+  });
 }
 
 async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.Client): Promise<void> {

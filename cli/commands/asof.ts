@@ -10,6 +10,7 @@ import type { Run } from '../command.ts';
 import { exitCodeOfAnswer } from '../exit-codes.ts';
 import { JsonText } from '../output.ts';
 import { renderAnswer } from '../render/answer.ts';
+import { suggestingTable } from '../suggest-table.ts';
 
 interface AsOfFlags {
   readonly pk?: readonly string[];
@@ -34,7 +35,8 @@ export function registerAsOf(program: Command, run: Run): Command {
         const at = parseInstant(flags.at);
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
-          const result = await asOf(store, { node: settings.node, table, pk, at });
+          const request = { node: settings.node, table, pk, at };
+          const result = await suggestingTable(store, request, () => asOf(store, request));
           out.result(new JsonText(result.answerText), () => renderAnswer(result.answerText, out));
           return exitCodeOfAnswer(result.status);
         } finally {

@@ -1,7 +1,9 @@
 /** `deinit`: removes a node from its source. */
 import type { Command } from 'commander';
-import { deinit } from '../../core/setup/deinit.ts';
-import type { Run } from '../command.ts';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { type DeinitResult, deinit } from '../../core/setup/deinit.ts';
+import { forgetSource } from '../../core/setup/forget-source.ts';
+import type { CommandContext, Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 
 export function registerDeinit(program: Command, run: Run): Command {
@@ -9,26 +11,67 @@ export function registerDeinit(program: Command, run: Run): Command {
     .command('deinit')
     .description('stop observing: drop slot, publication and node; history stays unless purged')
     .option('--purge', 'delete the history of the node as well, for good')
+    .option('--forget-source', 'the source is gone for good: remove the node without asking it')
     .addHelpText('after', '\nExample:\n  pgtimewarp deinit --node shop --purge')
-    .action((flags: { purge?: boolean }) =>
-      run(async ({ settings, out }) => {
-        const result = await deinit({ ...settings.databases, purge: flags.purge === true });
-        out.result(
+    .action((flags: DeinitFlags) =>
+      run(async (context) => {
+        const { result, leftOnSource } = await remove(context, flags);
+        context.out.result(
           {
             node: result.node,
             removed: result.removed,
             slot_dropped: result.slotDropped,
             publication_dropped: result.publicationDropped,
             purged: result.purged,
+            ...(leftOnSource === null ? {} : { left_on_source: leftOnSource }),
           },
-          () => {
-            const first = result.removed
-              ? `Node "${result.node}" is removed.`
-              : `Node "${result.node}" had been removed before.`;
-            return `${first} ${result.purged ? 'Its history is deleted.' : 'Its history stays.'}`;
-          },
+          () => describe(result, leftOnSource ?? []),
         );
         return EXIT.done;
       }),
     );
+}
+
+interface DeinitFlags {
+  readonly purge?: boolean;
+  readonly forgetSource?: boolean;
+}
+
+interface Removal {
+  readonly result: DeinitResult;
+  /** null when the source was asked, and nothing is left there. */
+  readonly leftOnSource: readonly string[] | null;
+}
+
+async function remove({ settings }: CommandContext, flags: DeinitFlags): Promise<Removal> {
+  const purge = flags.purge === true;
+  if (flags.forgetSource) {
+    const { storeUrl, optionalSourceUrl: sourceUrl, node } = settings;
+    const result = await forgetSource({ storeUrl, sourceUrl, node, purge });
+    return { result, leftOnSource: result.leftOnSource };
+  }
+  try {
+    return { result: await deinit({ ...settings.databases, purge }), leftOnSource: null };
+  } catch (error) {
+    if (!(error instanceof TimewarpError) || error.code !== 'SOURCE_UNREACHABLE') throw error;
+    const { code, message, facts } = error;
+    const remedy =
+      'Check host, port and firewall in --source; the slot there keeps WAL until it is dropped. ' +
+      'If the server is gone for good: pgtimewarp deinit --forget-source';
+    throw new TimewarpError(code, message, { facts, remedy, cause: error });
+  }
+}
+
+function describe(result: DeinitResult, leftOnSource: readonly string[]): string {
+  const first = result.removed
+    ? `Node "${result.node}" is removed.`
+    : `Node "${result.node}" had been removed before.`;
+  const lines = [`${first} ${result.purged ? 'Its history is deleted.' : 'Its history stays.'}`];
+  if (leftOnSource.length > 0) {
+    lines.push(
+      'The source was not asked. Should it come back, this has to be run there, or it keeps WAL for ever:',
+    );
+    lines.push(...leftOnSource.map((sql) => `  ${sql}`));
+  }
+  return lines.join('\n');
 }

@@ -12,6 +12,7 @@ import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { JsonText } from '../output.ts';
 import { renderDiff } from '../render/changes.ts';
+import { suggestingTable } from '../suggest-table.ts';
 
 interface DiffFlags {
   readonly pk?: readonly string[];
@@ -45,7 +46,7 @@ export function registerDiff(program: Command, run: Run): Command {
         };
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
-          const page = await allPages(store, request);
+          const page = await suggestingTable(store, request, () => allPages(store, request));
           out.result(new JsonText(diffPageText(page)), () =>
             renderDiff(formatTableName(table), page, out, flags.who === true),
           );

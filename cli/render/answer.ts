@@ -2,8 +2,10 @@
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { jsonMembers, unquoteJson } from '../../core/types/json-text.ts';
 import type { Output } from '../output.ts';
+import { localTime } from './local-time.ts';
 import { plainTable } from './plain-table.ts';
 import { printable } from './printable.ts';
+import { wrap } from './wrap.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
   not_yet_inserted: 'it was not there yet',
@@ -24,7 +26,11 @@ export function renderAnswer(answerText: string, out: Output): string {
   const title = `${formatTableName({ schema: text('schema') ?? '', name: text('table') ?? '' })} ${describeKey(answer.get('pk'))}`;
   const requested = point(answer.get('as_of'), 'requested') ?? 'now';
   const lines = [
-    `${printable(title)} as of ${printable(requested)}: ${verdict(text('status'), text('reason'), out)}`,
+    wrap(
+      `${printable(title)} as of ${printable(requested)}: ${verdict(text('status'), text('reason'), out)}`,
+      out.width,
+      '  ',
+    ),
     '',
   ];
   const row = answer.get('row');
@@ -32,21 +38,25 @@ export function renderAnswer(answerText: string, out: Output): string {
     const cells = [...jsonMembers(row, 0).members].map(([name, value]) => [name, value]);
     lines.push(plainTable(['column', 'value'], cells, out), '');
   }
-  const from = moment(answer.get('valid_from'));
+  const from = moment(answer.get('valid_from'), out);
   if (from !== null) lines.push(`${text('status') === 'absent' ? 'deleted   ' : 'valid from'}  ${from}`);
   if (from !== null && text('status') === 'found') {
-    lines.push(`valid to    ${moment(answer.get('valid_to')) ?? colors.dim('(no later version)')}`);
+    lines.push(`valid to    ${moment(answer.get('valid_to'), out) ?? colors.dim('(no later version)')}`);
   }
+  const further = (line: string): void => void lines.push(wrap(line, out.width, INDENT));
   const context = answer.get('context');
-  if (context !== undefined && context !== 'null') lines.push(`context     ${printable(context)}`);
+  if (context !== undefined && context !== 'null') further(`context     ${printable(context)}`);
   const incomplete = answer.get('incomplete');
   if (incomplete !== undefined && incomplete !== '[]' && incomplete !== 'null') {
-    lines.push(`incomplete  ${printable(incomplete)}: the source did not deliver these values`);
+    further(`incomplete  ${printable(incomplete)}: the source did not deliver these values`);
   }
-  const final = answer.get('final') === 'true' ? 'final' : 'not final: later commits may still be read';
-  lines.push(colors.dim(`known up to ${moment(answer.get('horizon')) ?? 'nothing'}; ${final}`));
+  const final = answer.get('final') === 'true';
+  lines.push(`known up to ${moment(answer.get('horizon'), out, final ? '; final' : '') ?? 'nothing'}`);
+  if (!final) lines.push(INDENT + colors.dim('not final: later commits may still be read'));
   return lines.join('\n');
 }
+
+const INDENT = ' '.repeat('valid from  '.length);
 
 function verdict(status: string | null, reason: string | null, { colors }: Output): string {
   const why = reason === null ? '' : ` (${REASONS[reason] ?? reason})`;
@@ -61,11 +71,15 @@ function describeKey(pk: string | undefined): string {
     .join(', ');
 }
 
-/** `2026-01-01T00:00:00.000001Z  (0/16B3748, transaction 731)` */
-function moment(value: string | undefined): string | null {
+/** `2026-01-01T00:00:00.000001Z  (0/16B3748, transaction 731)`, and what the clock here showed on a line of its own. */
+function moment(value: string | undefined, { colors, width }: Output, ending = ''): string | null {
   if (value === undefined || value === 'null') return null;
   const [ts, lsn, xid] = [point(value, 'ts'), point(value, 'lsn'), point(value, 'xid')];
-  return `${ts ?? '(time unknown)'}  (${lsn}${xid === null ? '' : `, transaction ${xid}`})`;
+  const line = `${ts ?? '(time unknown)'}  (${lsn}${xid === null ? '' : `, transaction ${xid}`})${ending}`;
+  const local = ts === null ? null : localTime(ts);
+  const lines = wrap(line, width - INDENT.length).split('\n');
+  if (local !== null) lines.push(colors.dim(local));
+  return lines.join(`\n${INDENT}`);
 }
 
 function point(object: string | undefined, name: string): string | null {

@@ -2,7 +2,9 @@
 import type { DiffChange, DiffOp, DiffPage } from '../../core/query/diff.ts';
 import { jsonMembers } from '../../core/types/json-text.ts';
 import type { Output } from '../output.ts';
+import { localTime } from './local-time.ts';
 import { printable, shorten } from './printable.ts';
+import { wrap } from './wrap.ts';
 
 const OPERATIONS: Readonly<Record<DiffOp, string>> = {
   I: 'inserted',
@@ -16,7 +18,10 @@ const INDENT = '    ';
 
 /** @param who what a transaction said about itself, in full and not only as far as it fits */
 export function renderDiff(title: string, page: DiffPage, out: Output, who = false): string {
-  const lines = [`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`];
+  const fitted = (line: string): string => wrap(line, out.width, '  ');
+  const lines = [
+    fitted(`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`),
+  ];
   if (page.changes.length === 0) lines.push('', 'No changes.');
   for (const change of page.changes) lines.push('', ...renderChange(change, out, who));
   const unknown = parseIntervals(page.unknownText);
@@ -24,7 +29,7 @@ export function renderDiff(title: string, page: DiffPage, out: Output, who = fal
   for (const { from, to, reason } of unknown) {
     lines.push(
       out.colors.red(
-        `unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`,
+        fitted(`unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`),
       ),
     );
   }
@@ -42,8 +47,14 @@ function renderChange(change: DiffChange, out: Output, who: boolean): string[] {
     change.op
   ];
   const lines = [
-    `${change.ts}  ${paint(OPERATIONS[change.op])}  ${colors.dim(`(${change.lsn}${transaction})`)}`,
+    wrap(
+      `${change.ts}  ${paint(OPERATIONS[change.op])}  ${colors.dim(`(${change.lsn}${transaction})`)}`,
+      width,
+      INDENT,
+    ),
   ];
+  const local = localTime(change.ts);
+  if (local !== null) lines.push(colors.dim(local));
   if (change.changedText !== null) {
     const changed = [...jsonMembers(change.changedText, 0).members];
     lines.push(...changed.map(([name, sides]) => changedLine(name, sides, nameWidth(changed), out)));

@@ -32,15 +32,19 @@ function renderNode(node: NodeStatusDocument, out: Output): string {
   const tables =
     node.tables.length === 0
       ? '  No tables are tracked.'
-      : plainTable(['  table', 'status', 'tracked from', 'baseline'], node.tables.map(tableCells), out);
+      : indent(plainTable(['table', 'status', 'tracked from', 'baseline'], node.tables.map(tableCells), out));
   return [...lines, '', tables].join('\n');
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
 }
 
 function tableCells(table: TableStatusDocument): string[] {
   const { state, rows, estimated_rows: estimated } = table.baseline;
   const progress =
     state === 'pending' ? `pending, ${rows} of about ${Math.max(rows, estimated)} rows` : state;
-  return [`  ${table.table}`, table.status, table.tracked_from?.ts ?? '(waiting)', progress];
+  return [table.table, table.status, table.tracked_from?.ts ?? '(waiting)', progress];
 }
 
 function lag(node: NodeStatusDocument): string {

@@ -4,7 +4,7 @@
  */
 import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import { type DatabaseSide, fromDatabaseError } from './database-error.ts';
+import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
 import { tlsFor } from './tls.ts';
 
 /** What the functions of this code base need of a session, so that a pool serves as well as a client. */
@@ -121,6 +121,7 @@ async function open(config: pg.ClientConfig, side: DatabaseSide, target: string)
   try {
     await client.connect();
     await client.query(FIXED_OUTPUT_SETTINGS);
+    rememberSide(client, side);
     return client;
   } catch (error) {
     await client.end().catch(() => {});
@@ -136,6 +137,20 @@ export async function resetSession(session: pg.Client): Promise<void> {
   await session.query('ROLLBACK'); // without a transaction it only warns
   await session.query('DISCARD ALL');
   await session.query(FIXED_OUTPUT_SETTINGS);
+}
+
+/** Errors of this session's queries say whose they are, also when the connection is lost in the middle of a command. */
+function rememberSide(client: pg.Client, side: DatabaseSide): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const remembering = (...args: unknown[]): unknown => {
+    const result = query(...args);
+    if (!(result instanceof Promise)) return result; // a cursor or a COPY, which report in their own way
+    return result.catch((error: unknown) => {
+      noteSide(error, side);
+      throw error;
+    });
+  };
+  client.query = remembering as typeof client.query;
 }
 
 interface ConnectionUrl {

@@ -32,6 +32,18 @@ const UNREACHABLE_STATES = new Set([
   '53300',
 ]);
 
+const SIDES = new WeakMap<object, DatabaseSide>();
+
+/** Notes where an error came from, for whoever meets it far from the session. */
+export function noteSide(error: unknown, side: DatabaseSide): void {
+  if (typeof error === 'object' && error !== null) SIDES.set(error, side);
+}
+
+/** The side of a session whose query failed with this error; undefined for anything else. */
+export function sideOf(error: unknown): DatabaseSide | undefined {
+  return typeof error === 'object' && error !== null ? SIDES.get(error) : undefined;
+}
+
 /** The SQLSTATE of an error of pg, undefined for anything else. */
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;

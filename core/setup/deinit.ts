@@ -2,6 +2,7 @@
  * Removes a node from its source: slot and publication go, so that nothing pins WAL any more; history stays unless it is
  * purged. No run can be under way meanwhile, and one that stood still writes nothing afterwards.
  */
+import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { inTransaction } from '../pg/transaction.ts';
@@ -37,11 +38,7 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
   await requireSchema(store);
   const node = await requireNode(store, options.node, { removed: true });
   const wasActive = node.status !== 'removed';
-  if (node.horizon !== null && (await claimNode(store, node.node, LEASE_SECONDS)) === null) {
-    throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`, {
-      remedy: 'Repeat it when the run has ended.',
-    });
-  }
+  await holdNode(store, node);
   return await inTransaction(store, async () => {
     if (wasActive) await markRemoved(store, node);
     const dropped =
@@ -50,6 +47,14 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
         : { slotDropped: false, publicationDropped: false };
     if (options.purge) await purgeNode(store, node.node);
     return { node: node.node, removed: wasActive, ...dropped, purged: options.purge };
+  });
+}
+
+/** Keeps runs of the node away for as long as this session of the store lasts. Throws SLOT_BUSY while one is under way. */
+export async function holdNode(store: Client, node: StoredNode): Promise<void> {
+  if (node.horizon === null || (await claimNode(store, node.node, LEASE_SECONDS)) !== null) return;
+  throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`, {
+    remedy: 'Repeat it when the run has ended.',
   });
 }
 
@@ -76,7 +81,7 @@ async function dropFromSource(
 }
 
 /** What was tracked is known up to the horizon, and no further. */
-async function markRemoved(store: Queryable, node: StoredNode): Promise<void> {
+export async function markRemoved(store: Queryable, node: StoredNode): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes SET status = 'removed', status_reason = NULL WHERE node_id = $1::text`,
     [node.node],

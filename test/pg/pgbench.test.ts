@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asOf } from '../../core/query/as-of.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
-import { describeNeeding } from '../support/needs.ts';
+import { allOf, clientProgram, describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { serverInfo } from '../support/server-info.ts';
 import { differingTables, TPCB_TABLES, tpcbSums } from '../support/tpcb.ts';
@@ -20,7 +20,7 @@ const SECONDS = process.env.PGBENCH_SECONDS ?? '10';
 const run = promisify(execFile);
 
 for (const plugin of PLUGINS) {
-  describeNeeding(needOf(plugin), `pgbench through ${plugin}`, () => {
+  describeNeeding(allOf(needOf(plugin), clientProgram('pgbench')), `pgbench through ${plugin}`, () => {
     let node: TrackedNode;
     const middle: { at: string; rows: Map<string, string> } = { at: '', rows: new Map() };
 

@@ -260,9 +260,15 @@ test('history of a key is read by index: the view, the as-of and the page of a d
       WHERE node_id = '${h.node}' AND schema_name = 'public' AND table_name = 't' AND pk = '["42"]'`,
   );
   const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
-  expect(plan).not.toMatch(/Seq Scan on row_changes\S* \S+ \(actual/);
+  // A leaf that is one page is read whole by some versions, and rightly so.
+  const readWhole = [...plan.matchAll(/Seq Scan on (row_changes\S*) \S+ \(actual/g)].map((match) => match[1]);
+  const { rows: larger } = await databases.store.query<{ relname: string }>(
+    `SELECT relname FROM pg_class WHERE relname = ANY ($1::name[]) AND relpages > 1`,
+    [readWhole],
+  );
+  expect(larger, plan).toEqual([]);
   expect(plan).toMatch(new RegExp(`Index Scan using row_changes_r${t}_pkey`));
-  expect(plan).toMatch(/rows=10 loops=1/);
+  expect(plan).toMatch(/rows=10(\.00)? loops=1/); // 18 prints fractions
 
   // Statements inside functions do not show in EXPLAIN; what they read does.
   await databases.store.query('SELECT pg_stat_force_next_flush()');

@@ -1,27 +1,42 @@
-/** Which PostgreSQL the tests run on, and why: TEST_PG decides, else an installed one with wal2json, else npm's. */
+/**
+ * Which PostgreSQL the tests run on, and why: TEST_PG decides, else an installed one with wal2json, else one in a
+ * container, else npm's.
+ */
 import {
   chooseBinaries,
   findEmbeddedBinaries,
   findLocalBinaries,
   type PostgresBinaries,
 } from '../../cli/servers/find-binaries.ts';
+import { dockerAnswers } from './docker-server.ts';
 
 export interface ServerChoice {
+  readonly kind: PostgresBinaries['kind'] | 'docker';
+  /** Of servers that tests start for themselves; with Docker these are the best that this machine has besides. */
   readonly binaries: PostgresBinaries;
   readonly why: string;
 }
 
 export async function chooseServer(wish = process.env.TEST_PG): Promise<ServerChoice> {
   if (wish === 'local' || wish === 'embedded') {
-    return { binaries: await chooseBinaries(wish), why: `TEST_PG=${wish}` };
+    return { kind: wish, binaries: await chooseBinaries(wish), why: `TEST_PG=${wish}` };
   }
-  if (wish !== undefined && wish !== '') throw new Error(`TEST_PG is ${wish}; it can be local or embedded`);
+  if (wish === 'docker') return { kind: 'docker', binaries: await chooseBinaries(), why: 'TEST_PG=docker' };
+  if (wish !== undefined && wish !== '')
+    throw new Error(`TEST_PG is ${wish}; it can be local, docker or embedded`);
   const local = (await findLocalBinaries())[0];
-  if (local?.hasWal2json) return { binaries: local, why: 'installed here, with wal2json' };
+  if (local?.hasWal2json) return { kind: 'local', binaries: local, why: 'installed here, with wal2json' };
   const embedded = (await findEmbeddedBinaries())[0];
-  if (embedded !== undefined) return { binaries: embedded, why: 'no installed PostgreSQL has wal2json' };
+  const why = 'no installed PostgreSQL has wal2json';
+  if (await dockerAnswers()) {
+    return { kind: 'docker', binaries: embedded ?? (await chooseBinaries()), why: `${why}, and Docker runs` };
+  }
+  if (embedded !== undefined) {
+    return { kind: 'embedded', binaries: embedded, why: `${why}, and no Docker daemon answers` };
+  }
   return {
+    kind: 'local',
     binaries: await chooseBinaries('local'),
-    why: 'wal2json is nowhere, and npm has no PostgreSQL for this platform',
+    why: 'wal2json is nowhere, no Docker daemon answers, and npm has no PostgreSQL for this platform',
   };
 }

@@ -3,13 +3,13 @@
  * run, with the databases of the tests, to look at them.
  */
 import type { TestProject } from 'vitest/node';
-import { type LocalServer, startServer } from '../../cli/servers/start-server.ts';
 import { chooseServer } from './choose-server.ts';
 import type { ServerInfo } from './server-info.ts';
 import { prepareStoreTemplate } from './store-template.ts';
+import { startTestServer, type TestServer } from './test-server.ts';
 
 interface SharedServer {
-  readonly server: LocalServer;
+  readonly server: TestServer;
   readonly info: ServerInfo;
 }
 
@@ -37,14 +37,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 async function startShared(): Promise<SharedServer> {
-  const { binaries, why } = await chooseServer();
-  const plugins = binaries.hasWal2json ? 'with wal2json' : 'WITHOUT wal2json';
-  console.log(`tests use PostgreSQL ${binaries.version} (${binaries.kind}, ${plugins}): ${why}`);
-  const server = await startServer({ binaries });
+  const choice = await chooseServer();
+  const server = await startTestServer(choice);
+  const { kind, version, hasWal2json } = server;
+  const plugins = hasWal2json ? 'with wal2json' : 'WITHOUT wal2json';
+  console.log(`tests use PostgreSQL ${version} (${kind}, ${plugins}): ${choice.why}`);
   try {
-    const { kind, version, hasWal2json, binDir } = server;
     const adminUrl = server.url();
     const storeTemplate = await prepareStoreTemplate(adminUrl);
+    const { binDir } = choice.binaries;
     return { server, info: { kind, version, hasWal2json, binDir, adminUrl, storeTemplate } };
   } catch (error) {
     await server[Symbol.asyncDispose]();

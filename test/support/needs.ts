@@ -2,6 +2,8 @@
  * For suites that need what not every machine has. Where it is missing the suite is one skipped test that the end of the
  * run names; with CI set it fails, so that nothing goes untested unnoticed.
  */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { MISSING } from './missing-note.ts';
 import { serverInfo } from './server-info.ts';
@@ -16,6 +18,17 @@ export interface Need {
 export function wal2json(): Need {
   const remedy = 'apt-get install postgresql-15 postgresql-15-wal2json';
   return { what: 'wal2json', met: serverInfo().hasWal2json, remedy };
+}
+
+/** A program that comes with an installed PostgreSQL: npm's has only the server. */
+export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
+  const met = existsSync(join(serverInfo().binDir, name));
+  return { what: name, met, remedy: 'apt-get install postgresql-15 postgresql-15-wal2json' };
+}
+
+/** The first of several needs that is not met, else any of them. */
+export function allOf(...needs: readonly [Need, ...Need[]]): Need {
+  return needs.find((need) => !need.met) ?? needs[0];
 }
 
 /** As `describe(name, body)` where the need is met. */

@@ -2,10 +2,10 @@
 import { inject } from 'vitest';
 
 export interface ServerInfo {
-  readonly kind: 'local' | 'embedded';
+  readonly kind: 'local' | 'embedded' | 'docker';
   readonly version: string;
   readonly hasWal2json: boolean;
-  /** Where psql, pgbench and pg_dump of this server are. */
+  /** Where this machine's psql and pgbench would be: see {@link clientProgram} in needs.ts. */
   readonly binDir: string;
   /** Superuser, database `postgres`. */
   readonly adminUrl: string;

@@ -1,0 +1,25 @@
+/** `completion`: a script that teaches a shell our commands and options. */
+import { Argument, type Command } from 'commander';
+import type { Run } from '../command.ts';
+import { completionScript, SHELLS, type Shell } from '../completion.ts';
+import { EXIT } from '../exit-codes.ts';
+
+export function registerCompletion(program: Command, run: Run): Command {
+  return program
+    .command('completion')
+    .description('print a completion script for a shell')
+    .addArgument(new Argument('<shell>', 'which one').choices(SHELLS))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  source <(pgtimewarp completion bash)         # in ~/.bashrc\n' +
+        '  source <(pgtimewarp completion zsh)          # in ~/.zshrc, after compinit\n' +
+        '  pgtimewarp completion fish > ~/.config/fish/completions/pgtimewarp.fish',
+    )
+    .action((shell: Shell) =>
+      run(async ({ out }) => {
+        const script = completionScript(shell, program);
+        out.result({ shell, script }, () => script);
+        return EXIT.done;
+      }),
+    );
+}

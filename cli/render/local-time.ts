@@ -1,0 +1,23 @@
+/** A commit time as the clock on the wall shows it, to the microsecond: only the offset is asked of the system. */
+import { formatCommitTime, tryParseCommitTime } from '../../core/types/commit-time.ts';
+
+const MICROSECONDS_PER_MINUTE = 60_000_000n;
+
+/**
+ * `2026-01-31T10:41:00.000001+01:00` for `2026-01-31T09:41:00.000001Z`; null where local time is UTC, and for what has
+ * no place in the calendar.
+ */
+export function localTime(utc: string): string | null {
+  const time = tryParseCommitTime(utc);
+  if (time === null) return null;
+  const minutes = -new Date(utc).getTimezoneOffset(); // NaN beyond the years that Date knows
+  if (!Number.isInteger(minutes) || minutes === 0) return null;
+  const shifted = (time + BigInt(minutes) * MICROSECONDS_PER_MINUTE) as typeof time;
+  return formatCommitTime(shifted).replace('Z', offset(minutes));
+}
+
+function offset(minutes: number): string {
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${minutes < 0 ? '-' : '+'}${two(hours)}:${two(rest)}`;
+}
