@@ -11,6 +11,7 @@ import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
 import { interruptSignal } from './interrupt.ts';
 import { Output } from './output.ts';
 import { buildProgram } from './program.ts';
+import { nameTheNode } from './rebaseline-whole-node.ts';
 import { Settings, type SharedOptions } from './settings.ts';
 import { toError } from './to-error.ts';
 
@@ -27,7 +28,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       exitCode = await body({ settings, out, signal });
       if (signal.aborted) exitCode = EXIT.interrupted;
     });
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(nameTheNode(args), { from: 'user' });
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.done; // --help, --version

@@ -29,6 +29,11 @@ export class Output {
     return Math.max(60, this.#streams.stdout.columns ?? 80);
   }
 
+  /** What makes a terminal empty; a blank line elsewhere. */
+  get clearScreen(): string {
+    return this.#streams.stdout.isTTY === true ? '\u001b[H\u001b[2J' : '\n';
+  }
+
   /** Whether progress can be drawn: stderr is a terminal. */
   get interactive(): boolean {
     return this.#streams.stderr.isTTY === true;

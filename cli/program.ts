@@ -13,7 +13,9 @@ import { registerInit } from './commands/init.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
 import { registerRebaseline } from './commands/rebaseline.ts';
+import { registerReleaseSlot } from './commands/release-slot.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerSkip } from './commands/skip.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrack } from './commands/track.ts';
 import { registerUntrack } from './commands/untrack.ts';
@@ -29,10 +31,8 @@ const GROUPS: readonly (readonly [
     [registerMigrate, registerInit, registerTrack, registerUntrack, registerExtension, registerDeinit],
   ],
   ['Ask:', [registerAsOf, registerDiff]],
-  [
-    'Operate:',
-    [registerServe, registerPoll, registerRebaseline, registerStatus, registerDoctor, registerEvents],
-  ],
+  ['Operate:', [registerServe, registerPoll, registerStatus, registerDoctor, registerEvents]],
+  ['Repair:', [registerRebaseline, registerSkip, registerReleaseSlot]],
   ['Help:', [registerCompletion]],
 ];
 

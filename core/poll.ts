@@ -11,11 +11,13 @@ import { connect } from './pg/connection.ts';
 import { fromDatabaseError, sqlState } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
+import { mustRelease, recordAndDrop } from './release-slot.ts';
 import { type ApplyCounts, applyStream } from './run/apply-stream.ts';
 import { judgeNewLeaves, type NewLeaf, readNewLeaves } from './run/check-new-leaves.ts';
 import { NullConfirmer } from './run/confirm-nulls-of-run.ts';
-import { detectLoss } from './run/detect-loss.ts';
+import { detectLoss, refuseWrongEndpoint } from './run/detect-loss.ts';
 import { noteCatalog } from './run/note-catalog.ts';
+import { bearFailure, isPoison } from './run/poison.ts';
 import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
 import { finishedRepairs, readRepairs } from './run/read-repairs.ts';
 import { prepareStarts, type StartState } from './run/start-relations.ts';
@@ -30,7 +32,7 @@ import { advanceSlot } from './slot/advance.ts';
 import { type EndOfWal, readClock, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
 import { Peek } from './slot/peek.ts';
 import { publicationName } from './slot/publication.ts';
-import { readSourceFacts } from './slot/source-facts.ts';
+import { readConfirmedLsn, readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import {
   type Claim,
   claimNode,
@@ -40,7 +42,8 @@ import {
   writeHorizon,
 } from './store/claim.ts';
 import { reportSkew } from './store/clock-skew.ts';
-import { openNodeGap } from './store/gaps.ts';
+import type { Suspect } from './store/failures.ts';
+import { openNodeGap, readOpenNodeGap, withdrawNodeGap } from './store/gaps.ts';
 import { recordNoProgress } from './store/no-progress.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import {
@@ -149,6 +152,8 @@ class Run {
   readonly #found = new Set<number>();
   #missing: TableName[] = [];
   readonly #counts: ApplyCounts = { transactions: 0, changes: 0 };
+  /** The transaction that the run failed at, where that is known. */
+  #suspect: Suspect | null = null;
 
   constructor(options: RunOptions, node: StoredNode, source: pg.Client, store: pg.Client) {
     this.#options = options;
@@ -168,22 +173,50 @@ class Run {
       return this.#result('busy', horizon, facts.insertLsn, false, []);
     }
     try {
-      if (this.#node.status !== 'active') {
-        return this.#result(
-          this.#node.status === 'blocked' ? 'blocked' : 'gap',
-          claim.horizon.lsn,
-          facts.insertLsn,
-          false,
-          [],
-          this.#node.statusReason ?? undefined,
-        );
-      }
+      refuseWrongEndpoint(facts, this.#node);
       const loss = detectLoss(facts, this.#node, claim.horizon);
+      if (this.#node.status !== 'active' && !(loss === null && (await this.#healGap(claim)))) {
+        return await this.#standStill(claim, facts);
+      }
       if (loss !== null) return await this.#recordLoss(claim, facts.insertLsn, loss.code, loss.reason);
       return await this.#claimed(claim);
     } finally {
       await releaseClaim(this.#store, claim).catch(() => {});
     }
+  }
+
+  /** The source that a gap said was another one is the right one again, with its slot as it was: nothing is lost. */
+  async #healGap(claim: Claim): Promise<boolean> {
+    if (this.#node.status !== 'gap') return false;
+    if ((await readOpenNodeGap(this.#store, claim.nodeId)) !== 'SOURCE_REPLACED') return false;
+    await inTransaction(this.#store, async () => {
+      await lockCheckpoint(this.#store, claim);
+      await withdrawNodeGap(this.#store, claim);
+    });
+    return true;
+  }
+
+  /** A node that waits for its operator reads nothing; the WAL that it keeps is watched. */
+  async #standStill(claim: Claim, facts: SourceFacts): Promise<PollResult> {
+    const blocked = this.#node.status === 'blocked';
+    const released = blocked ? await this.#releaseOverBudget(claim, facts) : null;
+    return this.#result(
+      blocked && released === null ? 'blocked' : 'gap',
+      claim.horizon.lsn,
+      facts.insertLsn,
+      false,
+      [],
+      released ?? this.#node.statusReason ?? undefined,
+    );
+  }
+
+  /** @returns why the slot was dropped; null when it was not */
+  async #releaseOverBudget(claim: Claim, facts: SourceFacts): Promise<string | null> {
+    const why = mustRelease(this.#node, facts);
+    if (why === null) return null;
+    const databases = { source: this.#source, store: this.#store };
+    await this.#onSource(() => recordAndDrop(databases, claim, this.#node, facts, why));
+    return `the slot was dropped: ${why}`;
   }
 
   async #claimed(claim: Claim): Promise<PollResult> {
@@ -209,12 +242,26 @@ class Run {
       else if (failure.code === 'DEADLINE') outcome = 'deadline';
       else if (failure.code === 'HISTORY_FORKED') {
         return this.#recordLoss(claim, await this.#position(), failure.code, failure.message);
-      } else throw failure;
+      } else {
+        if (isPoison(failure)) {
+          const blocked = await bearFailure(this.#store, claim, failure, this.#suspect);
+          if (blocked !== null)
+            return this.#result('blocked', claim.horizon.lsn, await this.#position(), false, [], blocked);
+        }
+        throw failure;
+      }
     }
     const position = await this.#position();
     if (outcome === 'deadline' && claim.horizon.lsn === horizonBefore && position > horizonBefore)
       await recordNoProgress(this.#store, claim, position);
-    if (outcome !== 'busy') await finishRun(this.#store, claim, { outcome, caughtUp });
+    if (outcome !== 'busy') {
+      await finishRun(this.#store, claim, { outcome, caughtUp });
+      if (this.#node.releasesSlot) {
+        const facts = await readSourceFacts(this.#source, this.#node.slotName);
+        const released = await this.#releaseOverBudget(claim, facts);
+        if (released !== null) return this.#result('gap', claim.horizon.lsn, position, false, [], released);
+      }
+    }
     return this.#result(outcome, claim.horizon.lsn, position, caughtUp, starts.waitingFor);
   }
 
@@ -271,6 +318,8 @@ class Run {
         tables.columnKnownSince,
       );
       const confirmer = nulls;
+      // read after the slot function has run: a position from before could be one that a dying run still moved
+      const standsAt = await this.#onSource(() => readConfirmedLsn(this.#source, this.#node.slotName));
       const createDecoder = this.#node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
       const clock = new CommitClock(claim.horizon.time, ceiling);
       const delivered = await applyStream(
@@ -283,6 +332,16 @@ class Run {
           clock,
           columnKnownSince: tables.columnKnownSince,
           confirmNulls: (changes) => this.#namingSource(() => confirmer.confirm(changes)),
+          replay: {
+            from: now.some((each) => each.facts === null) ? null : standsAt,
+            maxRows,
+            countsBegins: this.#node.plugin === 'wal2json',
+            trackedFrom: new Map(now.map(({ relation }) => [relation.relationId, relation.trackedFrom])),
+          },
+          keepsRaw: relations.every((relation) => relation.excludedColumns.length === 0),
+          onFailure: (suspect) => {
+            this.#suspect = suspect;
+          },
           checkStop: () => this.#checkStop(),
           onProgress: (counts) =>
             this.#options.onProgress?.({ ...counts, appliedLsn: claim.horizon.lsn, uptoLsn: upto }),

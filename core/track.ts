@@ -10,7 +10,7 @@ import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
-import { columnsNow } from './run/tables-of-run.ts';
+import { describeTable } from './setup/describe-table.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { dropHistory } from './setup/purge.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
@@ -21,7 +21,6 @@ import { readTableNames } from './slot/table-names.ts';
 import { requireSchema } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
-import { LSN_ZERO } from './types/lsn.ts';
 
 export interface TrackOptions {
   readonly sourceUrl: string;
@@ -145,13 +144,7 @@ async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.C
   await insertRelation(store, {
     nodeId: options.node,
     name: options.table,
-    relid: facts.oid,
-    keyColumns: facts.key.map((column) => column.name),
-    keyKinds: facts.key.map((column) => column.kind.name),
-    columns: columnsNow([], facts, { horizonBefore: LSN_ZERO, positionNow: LSN_ZERO }),
-    persistence: facts.persistence,
-    replicaIdentity: facts.replicaIdentity,
-    isPartitioned: facts.relkind === 'p',
+    ...describeTable(facts),
     baseline: options.baseline,
     retention: options.retention,
     excludedColumns: options.exclude,

@@ -529,6 +529,7 @@ CREATE TABLE pgtimewarp.tracked_relations (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     catalog_facts jsonb,
     repair jsonb,
+    follows_relation_id integer,
     CONSTRAINT tracked_relations_baseline_state_check CHECK ((baseline_state = ANY (ARRAY['none'::text, 'pending'::text, 'done'::text]))),
     CONSTRAINT tracked_relations_check CHECK ((cardinality(pk_kinds) = cardinality(pk_columns))),
     CONSTRAINT tracked_relations_pk_columns_check CHECK ((cardinality(pk_columns) > 0)),
@@ -780,6 +781,18 @@ CREATE VIEW pgtimewarp.asof_answers AS
     a.answer
    FROM pgtimewarp.answer_asof() a(question, answer);
 
+CREATE TABLE pgtimewarp.blocked_changes (
+    node_id text NOT NULL,
+    lsn_space integer NOT NULL,
+    lsn pg_lsn NOT NULL,
+    "position" integer NOT NULL,
+    xid bigint NOT NULL,
+    data text,
+    kept_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE pgtimewarp.blocked_changes IS 'Raw changes of transactions that could not be applied.';
+
 CREATE VIEW pgtimewarp.diff_answers AS
  SELECT d.question,
     d.place,
@@ -823,7 +836,8 @@ CREATE TABLE pgtimewarp.history_gaps (
     from_ts timestamp with time zone NOT NULL,
     to_ts timestamp with time zone,
     reason text NOT NULL,
-    detected_at timestamp with time zone DEFAULT now() NOT NULL
+    detected_at timestamp with time zone DEFAULT now() NOT NULL,
+    code text
 );
 
 ALTER TABLE pgtimewarp.history_gaps ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -1017,6 +1031,9 @@ CREATE TABLE pgtimewarp.transaction_contexts (
     context json NOT NULL
 );
 
+ALTER TABLE ONLY pgtimewarp.blocked_changes
+    ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
+
 ALTER TABLE ONLY pgtimewarp.health_events
     ADD CONSTRAINT health_events_pkey PRIMARY KEY (id);
 
@@ -1069,6 +1086,9 @@ CREATE INDEX history_gaps_by_node ON pgtimewarp.history_gaps USING btree (node_i
 CREATE UNIQUE INDEX lsn_time_map_by_time ON pgtimewarp.lsn_time_map USING btree (node_id, ts) INCLUDE (lsn_space, lsn);
 
 CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (node_id, schema_name, table_name, tracked_from_ts DESC);
+
+ALTER TABLE ONLY pgtimewarp.blocked_changes
+    ADD CONSTRAINT blocked_changes_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
 
 ALTER TABLE ONLY pgtimewarp.history_gaps
     ADD CONSTRAINT history_gaps_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
@@ -1206,6 +1226,17 @@ GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_admin;
+
+GRANT SELECT,DELETE,UPDATE ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_admin;
+GRANT INSERT ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
+
+GRANT SELECT(node_id) ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
+
+GRANT SELECT(lsn_space) ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
+
+GRANT SELECT(lsn) ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
+
+GRANT SELECT("position") ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
 
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_writer;

@@ -7,7 +7,8 @@ import {
   type RelationOverview,
   readOverview,
 } from '../../core/doctor/overview.ts';
-import { connect } from '../../core/pg/connection.ts';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { readSourceFacts, type SourceFacts } from '../../core/slot/source-facts.ts';
 import { requireSchema } from '../../core/store/migrate.ts';
@@ -15,6 +16,7 @@ import { formatCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn, type Lsn, lsnDistanceBytes } from '../../core/types/lsn.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
+import { pause } from '../interrupt.ts';
 import { renderStatus } from '../render/status.ts';
 import { toError } from '../to-error.ts';
 
@@ -71,32 +73,43 @@ interface PointDocument {
   readonly ts: string;
 }
 
+const WATCH_MS = 2_000;
+
 export function registerStatus(program: Command, run: Run): Command {
   return program
     .command('status')
     .description('nodes, tables, horizon and lag')
-    .addHelpText('after', '\nExample:\n  pgtimewarp status')
-    .action(() =>
+    .option('--watch', 'again every two seconds, until interrupted')
+    .addHelpText('after', '\nExample:\n  pgtimewarp status --watch')
+    .action((flags: { watch?: boolean }) =>
       run(async (context) => {
-        const { settings, out } = context;
+        const { settings, out, signal } = context;
+        if (flags.watch && out.json)
+          throw new TimewarpError('BAD_FLAGS', '--watch cannot be one JSON document.');
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
           await requireSchema(store);
-          const overviews = await readOverview(store, null);
-          const source = await askSource(context, overviews);
-          const document: StatusDocument = {
-            source_error: source.error,
-            nodes: overviews.map((overview) =>
-              nodeDocument(overview, source.facts.get(overview.node.node) ?? null),
-            ),
-          };
-          out.result(document, () => renderStatus(document, out));
-          return EXIT.done;
+          for (;;) {
+            const document = await readStatus(context, store);
+            out.result(document, () => `${flags.watch ? out.clearScreen : ''}${renderStatus(document, out)}`);
+            if (!flags.watch) return EXIT.done;
+            await pause(WATCH_MS, signal);
+            if (signal.aborted) return EXIT.interrupted;
+          }
         } finally {
           await store.end().catch(() => {});
         }
       }),
     );
+}
+
+async function readStatus(context: CommandContext, store: Queryable): Promise<StatusDocument> {
+  const overviews = await readOverview(store, null);
+  const source = await askSource(context, overviews);
+  return {
+    source_error: source.error,
+    nodes: overviews.map((overview) => nodeDocument(overview, source.facts.get(overview.node.node) ?? null)),
+  };
 }
 
 /** Facts for every node that observes the database of --source. An unreachable source leaves the store's part. */

@@ -1,8 +1,10 @@
+import type { CheckCode } from './check-codes.ts';
+
 /** What a check says. Codes are stable: alarms and scripts match them. */
 type CheckStatus = 'ok' | 'warn' | 'fail';
 
 export interface Check {
-  readonly code: string;
+  readonly code: CheckCode;
   readonly status: CheckStatus;
   readonly message: string;
   /** What to do; null when all is well. */
@@ -15,16 +17,21 @@ export interface Diagnosis {
   readonly checks: readonly Check[];
 }
 
-export const ok = (code: string, message: string): Check => ({ code, status: 'ok', message, remedy: null });
+export const ok = (code: CheckCode, message: string): Check => ({
+  code,
+  status: 'ok',
+  message,
+  remedy: null,
+});
 
-export const warn = (code: string, message: string, remedy: string): Check => ({
+export const warn = (code: CheckCode, message: string, remedy: string): Check => ({
   code,
   status: 'warn',
   message,
   remedy,
 });
 
-export const fail = (code: string, message: string, remedy: string): Check => ({
+export const fail = (code: CheckCode, message: string, remedy: string): Check => ({
   code,
   status: 'fail',
   message,

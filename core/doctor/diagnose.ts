@@ -6,11 +6,27 @@ import { type Diagnosis, summarize } from './check.ts';
 import { checkConnections } from './checks/connections.ts';
 import { checkGaps } from './checks/gaps.ts';
 import { checkProgress } from './checks/progress.ts';
+import { checkProof } from './checks/proof.ts';
+import { checkPublication } from './checks/publication.ts';
 import { checkSlot } from './checks/slot.ts';
+import { checkSource } from './checks/source.ts';
+import { checkStoreCondition } from './checks/store.ts';
 import { checkTables } from './checks/tables.ts';
+import { checkWal } from './checks/wal.ts';
 import type { DoctorFacts } from './facts.ts';
 
-const AREAS = [checkConnections, checkSlot, checkProgress, checkTables, checkGaps];
+const AREAS = [
+  checkConnections,
+  checkSource,
+  checkSlot,
+  checkWal,
+  checkPublication,
+  checkProgress,
+  checkTables,
+  checkGaps,
+  checkStoreCondition,
+  checkProof,
+];
 
 export function diagnose(facts: DoctorFacts): Diagnosis {
   return summarize(AREAS.flatMap((check) => check(facts)));

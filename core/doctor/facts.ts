@@ -6,18 +6,25 @@ import type { Client } from 'pg';
 import type { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect } from '../pg/connection.ts';
 import { type DatabaseSide, fromDatabaseError } from '../pg/database-error.ts';
-import type { DatabaseUrls } from '../setup/databases.ts';
+import { detectLoss } from '../run/detect-loss.ts';
+import { type DatabaseUrls, openDatabases } from '../setup/databases.ts';
 import { publicationExists, publicationName } from '../slot/publication.ts';
 import { whyNotReadable } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { readTableFacts, type TableFacts } from '../slot/table-facts.ts';
+import { readFailure, type StoredFailure } from '../store/failures.ts';
 import { expectedSchemaVersion, schemaVersion } from '../store/migrate.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from './overview.ts';
+import { type ProofFacts, readProof } from './self-proof.ts';
+import { readSourceCondition, type SourceCondition } from './source-condition.ts';
+import { readStoreCondition, type StoreCondition } from './store-condition.ts';
 
 export interface DoctorFacts {
   readonly node: string;
   readonly store: Gathered<StoreFacts>;
   readonly source: Gathered<SourceSide>;
+  /** null: not tried, because something else is wrong already. */
+  readonly proof: ProofFacts | null;
 }
 
 /** Facts, or why there are none. */
@@ -30,6 +37,10 @@ export interface StoreFacts {
   readonly schemaExpected: number;
   /** null: no such node, or a schema that cannot be read. */
   readonly overview: NodeOverview | null;
+  /** null: as overview, or the role may not see it. */
+  readonly condition: StoreCondition | null;
+  /** What the node failed at last. */
+  readonly failure: StoredFailure | null;
 }
 
 export interface SourceSide {
@@ -39,6 +50,7 @@ export interface SourceSide {
   /** null unless the node reads with pgoutput. */
   readonly publicationPresent: boolean | null;
   readonly tables: readonly TableState[];
+  readonly condition: SourceCondition;
 }
 
 /** A tracked table as stored, and as the catalog has it now (null: gone). */
@@ -54,7 +66,40 @@ export async function gatherFacts(urls: DatabaseUrls): Promise<DoctorFacts> {
   const source = await gather('source', urls.sourceUrl, urls.node, (session) =>
     gatherSource(session, urls.node, overview),
   );
-  return { node: urls.node, store, source };
+  const proof = await tryProof(urls, store.facts, source.facts);
+  return { node: urls.node, store, source, proof };
+}
+
+/** Only of a node that is well: what is wrong otherwise is said by other checks. */
+async function tryProof(
+  urls: DatabaseUrls,
+  store: StoreFacts | null,
+  source: SourceSide | null,
+): Promise<ProofFacts | null> {
+  const node = store?.overview?.node;
+  if (source === null || node?.status !== 'active' || node.horizon === null) return null;
+  if (source.slotUnreadable !== null || source.publicationPresent === false) return null;
+  if (detectLoss(source.server, node, { lsn: node.horizon.lsn, time: node.horizon.ts }) !== null) return null;
+  const tables = source.tables.flatMap(({ stored, now }) =>
+    now !== null && stored.status === 'active' && stored.baseline === 'done'
+      ? [
+          {
+            name: stored.name,
+            facts: now,
+            keyColumns: stored.keyColumns,
+            excludedColumns: stored.excludedColumns,
+            plugin: node.plugin,
+          },
+        ]
+      : [],
+  );
+  if (tables.length === 0) return null;
+  try {
+    await using databases = await openDatabases(urls);
+    return await readProof(urls, databases, tables);
+  } catch {
+    return null; // a right that is missing, a table dropped at this moment: other checks say so
+  }
 }
 
 async function gather<T>(
@@ -77,7 +122,13 @@ async function gather<T>(
 async function gatherStore(session: Client, node: string): Promise<StoreFacts> {
   const [schemaFound, schemaExpected] = [await schemaVersion(session), await expectedSchemaVersion()];
   const overview = schemaFound === schemaExpected ? ((await readOverview(session, node))[0] ?? null) : null;
-  return { schemaFound, schemaExpected, overview };
+  return {
+    schemaFound,
+    schemaExpected,
+    overview,
+    condition: overview === null ? null : await readStoreCondition(session, node),
+    failure: overview === null ? null : await readFailure(session, node),
+  };
 }
 
 async function gatherSource(
@@ -104,5 +155,11 @@ async function gatherSource(
     publicationPresent:
       overview?.node.plugin === 'pgoutput' ? await publicationExists(session, publicationName(node)) : null,
     tables: stored.map((relation, index) => ({ stored: relation, now: now[index] ?? null })),
+    condition: await readSourceCondition(
+      session,
+      node,
+      server.slot === null ? '' : (overview?.node.slotName ?? ''),
+      now.flatMap((table) => (table === null ? [] : [table.oid])),
+    ),
   };
 }

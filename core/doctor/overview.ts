@@ -31,6 +31,8 @@ export interface RelationOverview {
   readonly retention: string | null;
   readonly excludedColumns: readonly string[];
   readonly relid: number | null;
+  /** While starting: sessions whose transactions it waited for when it was looked at last. */
+  readonly waitsForPids: readonly number[];
   /** Stored changes as of the store's last ANALYZE; null when there was none. */
   readonly estimatedChanges: number | null;
 }
@@ -65,7 +67,11 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
   const { rows } = await store.query<RelationRow>(
     `SELECT r.relation_id, r.schema_name, r.table_name, r.status, r.status_reason, r.pk_columns, r.tracked_from_lsn,
             r.tracked_from_ts, r.tracked_to_lsn, r.tracked_to_ts, r.baseline_state, r.retention, r.excluded_columns,
-            r.relid, coalesce((r.baseline_progress ->> 'rows')::int8, 0)::text AS baseline_rows,
+            r.relid, ARRAY(SELECT l ->> 'pid' FROM jsonb_array_elements(
+                       CASE jsonb_typeof(r.start_conditions -> 'lockers') WHEN 'array'
+                            THEN r.start_conditions -> 'lockers' ELSE '[]' END) AS l
+                     WHERE l ->> 'pid' IS NOT NULL) AS waits_for,
+            coalesce((r.baseline_progress ->> 'rows')::int8, 0)::text AS baseline_rows,
             coalesce((r.baseline_progress ->> 'estimated_rows')::int8, 0)::text AS estimated_rows,
             nullif(c.reltuples, -1)::int8::text AS estimated_changes
        FROM pgtimewarp.tracked_relations AS r
@@ -88,6 +94,7 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
     retention: row.retention,
     excludedColumns: row.excluded_columns,
     relid: row.relid,
+    waitsForPids: row.waits_for.map((pid) => Number.parseInt(pid, 10)),
     estimatedChanges: row.estimated_changes === null ? null : Number.parseInt(row.estimated_changes, 10),
   }));
 }
@@ -127,6 +134,7 @@ interface RelationRow {
   retention: string | null;
   excluded_columns: string[];
   relid: number | null;
+  waits_for: string[];
   baseline_rows: string;
   estimated_rows: string;
   estimated_changes: string | null;

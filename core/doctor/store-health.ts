@@ -35,7 +35,7 @@ export function judgeStore(overviews: readonly NodeOverview[], now: CommitTime):
 }
 
 function checksOf({ node, openGaps }: NodeOverview, now: CommitTime): Check[] {
-  const checks = [checkNodeStatus(node), ...checkOpenGaps(openGaps)];
+  const checks = [checkNodeStatus(node, null), ...checkOpenGaps(openGaps, node.node)];
   if (node.horizon === null) return checks;
   const behind = secondsBetween(node.horizon.ts, now);
   const message = `The horizon is ${behind} s old.`;

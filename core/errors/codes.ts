@@ -86,12 +86,14 @@ export const ERROR_CODES = define({
   SOURCE_UNREACHABLE: {
     action: 'retry',
     cause: 'No connection to the source database.',
-    remedy: 'Check host, port and firewall in --source; the history is safe, the slot waits.',
+    remedy:
+      'Start the server, or check host, port and firewall in --source; the history is safe, the slot waits.',
   },
   STORE_UNREACHABLE: {
     action: 'retry',
     cause: 'No connection to the store database.',
-    remedy: 'Check host, port and firewall in --store; nothing is lost, the slot on the source waits.',
+    remedy:
+      'Start the server, or check host, port and firewall in --store; nothing is lost, the slot on the source waits.',
   },
   AUTHENTICATION_FAILED: {
     action: 'operator',
@@ -158,6 +160,11 @@ export const ERROR_CODES = define({
     remedy:
       '`pgtimewarp rebaseline --node` makes a new slot and records the gap; raise max_slot_wal_keep_size.',
   },
+  SLOT_RELEASED: {
+    action: 'operator',
+    cause: 'The slot was dropped so that the WAL it kept does not fill the disk of the source.',
+    remedy: '`pgtimewarp rebaseline --node` makes a new slot and records the gap.',
+  },
   SLOT_CONFLICT: {
     action: 'operator',
     cause: 'A slot of this name exists and is not ours: other plugin, other database, or two_phase.',
@@ -177,6 +184,13 @@ export const ERROR_CODES = define({
     action: 'operator',
     cause: 'The source is not the server, or not the past, that the store has followed.',
     remedy: '`pgtimewarp rebaseline --node` begins a new line of history and records the gap.',
+  },
+  SOURCE_REPLACED: {
+    action: 'operator',
+    cause: 'Another server, or another timeline, answers under the name of the source.',
+    remedy:
+      'Name the right server as --source: the gap is withdrawn. If this one is the successor: ' +
+      '`pgtimewarp rebaseline --node`.',
   },
   NODE_GAP: {
     action: 'operator',

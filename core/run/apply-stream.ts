@@ -9,13 +9,15 @@ import { inTransaction } from '../pg/transaction.ts';
 import type { PeekRow } from '../slot/peek.ts';
 import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
 import { type CommitStamp, commitStamp } from '../store/commit-stamp.ts';
+import type { Suspect } from '../store/failures.ts';
 import { openRelationGap } from '../store/gaps.ts';
 import { noteLostColumns } from '../store/lost-columns.ts';
 import { readPreviousVersions } from '../store/previous-versions.ts';
-import { firstForkedCommit, type ReplayedCommit } from '../store/time-map.ts';
+import type { ReplayedCommit } from '../store/time-map.ts';
 import { type CommittedPart, writeChanges, writeEvents, writeTimeMap } from '../store/write-batch.ts';
+import { parseLsn } from '../types/lsn.ts';
 import type { TransactionPart } from '../types/stored.ts';
-import type { CommitEvent, StreamDecoder } from '../types/stream.ts';
+import type { CommitEvent, StreamDecoder, StreamEvent } from '../types/stream.ts';
 import type { CommitClock } from '../versions/commit-clock.ts';
 import { type ColumnKnownSince, fillPartial, neededVersions } from '../versions/fill-partial.ts';
 import {
@@ -26,6 +28,8 @@ import {
 } from '../versions/settle-nulls.ts';
 import { TransactionAssembler } from '../versions/transaction-assembler.ts';
 import { Batch } from './batch.ts';
+import { RawRows } from './raw-rows.ts';
+import { Replay, type ReplayOptions } from './replay.ts';
 
 export interface ApplyOptions {
   readonly store: pg.Client;
@@ -39,6 +43,11 @@ export interface ApplyOptions {
   readonly columnKnownSince: ColumnKnownSince;
   /** Asks the source which doubtful nulls are NULL. */
   readonly confirmNulls: (changes: readonly TransactedChange[]) => Promise<ConfirmedNulls>;
+  readonly replay: ReplayOptions;
+  /** Whether what the plugin wrote may be kept for inspection: no column of the node is excluded. */
+  readonly keepsRaw: boolean;
+  /** Told before the error is thrown, where it is known which transaction could not be applied. */
+  readonly onFailure: (suspect: Suspect) => void;
   /** Throws when the run has to stop (deadline, signal); asked between chunks. */
   readonly checkStop: () => void;
   readonly onProgress: (counts: ApplyCounts) => void;
@@ -71,9 +80,16 @@ class StreamApplier {
   readonly #replayedUpto: bigint;
   #batch = new Batch();
   #replayed: ReplayedCommit[] = [];
+  readonly #replay: Replay;
+  /** Set when a run has failed here before: every transaction is written alone, to see which one it is. */
+  readonly #singly: RawRows | null;
+  /** The tables that the last transaction changed. */
+  #touched: number[] = [];
   #writing: Promise<void> = Promise.resolve();
   /** Set while a huge transaction is being written in parts. */
   #huge: CommitStamp | null = null;
+  /** Rows of this transaction are passed over. */
+  #leftOut: string | null = null;
   /** Inside a huge transaction that is stored already. */
   #dropping = false;
   #rows = 0;
@@ -85,6 +101,8 @@ class StreamApplier {
     this.#o = options;
     this.#counts = counts;
     this.#replayedUpto = options.claim.horizon.lsn;
+    this.#replay = new Replay(options.store, options.claim, options.replay);
+    this.#singly = options.claim.failures > 0 ? new RawRows(options.keepsRaw) : null;
   }
 
   async run(): Promise<Delivered> {
@@ -95,8 +113,23 @@ class StreamApplier {
         const rows = await nextRows();
         if (rows.length === 0) break;
         this.#rows += rows.length;
-        for (const [lsn, xid, data] of rows) {
-          const event = decoder.decode(lsn, xid, data);
+        for (let index = 0; index < rows.length; index++) {
+          const [lsn, xid, data] = rows[index]!;
+          if (xid === this.#leftOut) continue;
+          this.#singly?.add(rows[index]!);
+          let event: StreamEvent | null;
+          try {
+            event = decoder.decode(lsn, xid, data);
+          } catch (error) {
+            const suspect = await this.#accuse(rows, index);
+            if (suspect.lsn > this.#replayedUpto) {
+              this.#o.onFailure(suspect);
+              throw error;
+            }
+            this.#leftOut = xid; // it was skipped, and comes again
+            this.#assembler.endTransaction();
+            continue;
+          }
           if (event === null) continue;
           if (event.kind !== 'commit') {
             this.#assembler.add(event);
@@ -108,6 +141,7 @@ class StreamApplier {
             const written = this.#commit(event);
             if (written !== undefined) await written;
           }
+          if (this.#singly !== null) await this.#writeAlone(event);
         }
         const lastXid = rows.at(-1)![1];
         if (this.#huge !== null) await this.#writePart(this.#assembler.takePart());
@@ -117,6 +151,7 @@ class StreamApplier {
       }
       await this.#startWrite();
       await this.#writing;
+      await this.#replay.end(this.#rows + (this.#o.replay.countsBegins ? this.#commits : 0));
       return { rows: this.#rows, commits: this.#commits };
     } catch (error) {
       await this.#writing.catch(() => {});
@@ -131,7 +166,8 @@ class StreamApplier {
     const part = this.#assembler.endTransaction();
     const relevant = part.changes.length + part.truncates.length + part.keyMismatches.size > 0;
     if (event.lsn <= this.#replayedUpto) {
-      if (relevant) this.#replayed.push({ lsn: event.lsn, xid: event.xid, timestamp: event.timestamp });
+      if (this.#replay.wasStored(event.lsn, part))
+        this.#replayed.push({ lsn: event.lsn, xid: event.xid, timestamp: event.timestamp });
       return undefined;
     }
     const time = this.#o.clock.timeOf(event.timestamp);
@@ -139,6 +175,7 @@ class StreamApplier {
       this.#batch.last = { lsn: event.lsn, time };
       if (relevant) this.#batch.add(commitStamp(event.lsn, time, event.timestamp, event.xid), part);
     };
+    if (this.#singly !== null) this.#touched = relationsOf(part);
     if (!this.#batch.accepts(part)) return this.#startWrite().then(take);
     take();
     return undefined;
@@ -158,9 +195,10 @@ class StreamApplier {
 
   async #writeBatch(batch: Batch, replayed: readonly ReplayedCommit[]): Promise<void> {
     const { store, claim } = this.#o;
-    await this.#refuseFork(replayed);
+    await this.#replay.compare(replayed);
     const horizon = batch.last;
     if (horizon === null) return;
+    await this.#replay.complete(); // what is new comes after everything that comes again
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
       await this.#completeRows(batch, true);
@@ -184,11 +222,13 @@ class StreamApplier {
       throw new TimewarpError('STREAM_UNREADABLE', `Transaction ${xid} does not end with its commit.`);
     }
     if (commit.lsn <= this.#replayedUpto) {
-      await this.#refuseFork([{ lsn: commit.lsn, xid, timestamp: commit.timestamp }]);
+      const replayed = { lsn: commit.lsn, xid, timestamp: commit.timestamp };
+      if (this.#replay.wasStored(commit.lsn, this.#assembler.takePart()))
+        await this.#replay.compare([replayed]);
       this.#dropping = true;
-      this.#assembler.takePart();
       return;
     }
+    await this.#replay.complete();
     this.#huge = commitStamp(commit.lsn, clock.timeOf(commit.timestamp), commit.timestamp, xid);
     await store.query('BEGIN');
     await lockCheckpoint(store, claim);
@@ -236,13 +276,31 @@ class StreamApplier {
     this.#o.onProgress(this.#counts);
   }
 
-  async #refuseFork(replayed: readonly ReplayedCommit[]): Promise<void> {
-    const forked = await firstForkedCommit(this.#o.store, this.#o.claim, replayed);
-    if (forked === null) return;
-    throw new TimewarpError(
-      'HISTORY_FORKED',
-      'A commit that the slot delivered again is not the one that was stored.',
-    );
+  /** Waits until the transaction is written; when it cannot be, says which one it was. */
+  async #writeAlone(event: CommitEvent): Promise<void> {
+    try {
+      await this.#startWrite();
+      await this.#writing;
+    } catch (error) {
+      this.#o.onFailure({
+        lsn: event.lsn,
+        xid: event.xid,
+        relationIds: this.#touched,
+        raw: this.#singly!.take(),
+      });
+      throw error;
+    }
+    this.#singly!.take();
+  }
+
+  /** A row that cannot be decoded: its transaction ends with the last row of the same xid. */
+  async #accuse(rows: readonly PeekRow[], index: number): Promise<Suspect> {
+    const [, xid] = rows[index]!;
+    const next = rows.findIndex((row, at) => at > index && row[1] !== xid);
+    const last = next === -1 ? await this.#o.lastRowOfTransaction(xid) : rows[next - 1]!;
+    const raw = this.#singly ?? new RawRows(this.#o.keepsRaw);
+    for (const row of rows.slice(index + 1, next === -1 ? rows.length : next)) raw.add(row);
+    return { lsn: parseLsn(last[0]), xid, relationIds: null, raw: raw.take() };
   }
 
   /**
@@ -269,4 +327,8 @@ class StreamApplier {
       }
     }
   }
+}
+
+function relationsOf(part: TransactionPart): number[] {
+  return [...new Set([...part.changes, ...part.truncates].map((each) => each.relationId))];
 }

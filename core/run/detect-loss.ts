@@ -3,13 +3,17 @@
  * finding means that changes may have been lost, which is recorded as a gap and never passed over.
  */
 import type { ErrorCode } from '../errors/codes.ts';
+import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { SourceFacts } from '../slot/source-facts.ts';
 import type { Horizon } from '../store/claim.ts';
 import type { StoredNode } from '../store/nodes.ts';
 import { formatLsn } from '../types/lsn.ts';
 
 export interface Loss {
-  readonly code: Extract<ErrorCode, 'SLOT_MISSING' | 'SLOT_LOST' | 'HISTORY_FORKED' | 'SLOT_CONFLICT'>;
+  readonly code: Extract<
+    ErrorCode,
+    'SLOT_MISSING' | 'SLOT_LOST' | 'SOURCE_REPLACED' | 'HISTORY_FORKED' | 'SLOT_CONFLICT'
+  >;
   readonly reason: string;
 }
 
@@ -20,13 +24,13 @@ export interface Loss {
 export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizon): Loss | null {
   if (facts.systemIdentifier !== node.systemIdentifier) {
     return {
-      code: 'HISTORY_FORKED',
+      code: 'SOURCE_REPLACED',
       reason: 'another server answers for this source (its system identifier differs)',
     };
   }
   if (facts.timeline !== node.timeline) {
     return {
-      code: 'HISTORY_FORKED',
+      code: 'SOURCE_REPLACED',
       reason: `the source is on timeline ${facts.timeline}, history was followed on timeline ${node.timeline}`,
     };
   }
@@ -58,4 +62,21 @@ export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizo
     };
   }
   return null;
+}
+
+/**
+ * What is wrong with the connection and not with the history: throws SOURCE_IN_RECOVERY (an endpoint that points to a
+ * standby while a failover is under way has no slots; the slot of the primary waits) and NODE_CONFLICT (another database
+ * of the right server).
+ */
+export function refuseWrongEndpoint(facts: SourceFacts, node: StoredNode): void {
+  if (facts.inRecovery && facts.systemIdentifier === node.systemIdentifier)
+    throw new TimewarpError('SOURCE_IN_RECOVERY', 'The source is a standby, not the primary.');
+  if (facts.systemIdentifier === node.systemIdentifier && facts.database !== node.database) {
+    throw new TimewarpError(
+      'NODE_CONFLICT',
+      `Node "${node.node}" observes database ${node.database}; --source is ${facts.database} of the same server.`,
+      { remedy: `Name the database ${node.database} in --source, or the node of this database with --node.` },
+    );
+  }
 }

@@ -23,6 +23,7 @@ import {
 import type { Plugin } from '../types/plugin.ts';
 import { cancelOnAbort, throwIfAborted } from './cancel-on-abort.ts';
 import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './databases.ts';
+import { refuseUnsuitable } from './unsuitable.ts';
 
 export interface InitOptions extends DatabaseUrls {
   /** null: wal2json for a new node, whatever it has for one that exists. */
@@ -116,20 +117,6 @@ async function create(
   } catch (error) {
     await withdrawSetupIntent(store, identity.node);
     throw error;
-  }
-}
-
-function refuseUnsuitable(facts: SourceFacts): void {
-  if (facts.inRecovery)
-    throw new TimewarpError('SOURCE_IN_RECOVERY', 'The source is a standby, not the primary.');
-  if (facts.walLevel !== 'logical') {
-    throw new TimewarpError(
-      'WAL_LEVEL',
-      `The source has wal_level = ${facts.walLevel}; logical decoding needs logical.`,
-      {
-        facts: { walLevel: facts.walLevel },
-      },
-    );
   }
 }
 

@@ -32,6 +32,7 @@ export async function dropHistory(store: Queryable, relationIds: readonly number
 
 /** Those that refer to `nodes` before it. */
 const TABLES_BY_NODE = [
+  'blocked_changes',
   'history_gaps',
   'health_events',
   'lsn_time_map',

@@ -19,6 +19,8 @@ export interface SourceFacts {
   readonly insertLsn: Lsn;
   readonly flushLsn: Lsn;
   readonly clock: CommitTime;
+  /** max_slot_wal_keep_size; null: no limit. */
+  readonly maxSlotWalKeepBytes: bigint | null;
   /** null when the server has no slot of that name. */
   readonly slot: SlotFacts | null;
 }
@@ -51,6 +53,7 @@ export async function readSourceFacts(source: Queryable, slotName: string): Prom
             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS insert_lsn,
             CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS flush_lsn,
             clock_timestamp() AS clock,
+            nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), -1) AS max_slot_wal_keep,
             s.slot_name IS NOT NULL AS has_slot, s.plugin::text AS plugin, s.database::text AS slot_database,
             s.slot_type, s.two_phase, s.temporary, s.active_pid, s.wal_status,
             s.restart_lsn, s.confirmed_flush_lsn, s.safe_wal_size
@@ -71,6 +74,7 @@ export async function readSourceFacts(source: Queryable, slotName: string): Prom
     insertLsn: parseLsn(row.insert_lsn as string),
     flushLsn: parseLsn(row.flush_lsn as string),
     clock: parseCommitTime(row.clock as string),
+    maxSlotWalKeepBytes: row.max_slot_wal_keep === null ? null : BigInt(row.max_slot_wal_keep as string),
     slot: row.has_slot
       ? {
           plugin: row.plugin as string,
@@ -86,4 +90,14 @@ export async function readSourceFacts(source: Queryable, slotName: string): Prom
         }
       : null,
   };
+}
+
+/** How far the slot has been confirmed; null when there is no such slot. */
+export async function readConfirmedLsn(source: Queryable, slotName: string): Promise<Lsn | null> {
+  const { rows } = await source.query<{ lsn: string | null }>(
+    'SELECT confirmed_flush_lsn AS lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = $1::name',
+    [slotName],
+  );
+  const lsn = rows[0]?.lsn ?? null;
+  return lsn === null ? null : parseLsn(lsn);
 }

@@ -2,7 +2,7 @@
 import type { Queryable } from '../pg/connection.ts';
 import { formatCommitTime } from '../types/commit-time.ts';
 import { formatLsn } from '../types/lsn.ts';
-import type { Claim } from './claim.ts';
+import type { Claim, Horizon } from './claim.ts';
 
 export type Severity = 'info' | 'warn' | 'fail';
 
@@ -73,8 +73,8 @@ export async function openNodeGap(
   reason: string,
 ): Promise<void> {
   const { rowCount } = await store.query(
-    `INSERT INTO pgtimewarp.history_gaps (node_id, lsn_space, from_lsn, from_ts, reason)
-     SELECT $1::text, $2::int, $3::pg_lsn, $4::timestamptz, $5::text
+    `INSERT INTO pgtimewarp.history_gaps (node_id, lsn_space, from_lsn, from_ts, reason, code)
+     SELECT $1::text, $2::int, $3::pg_lsn, $4::timestamptz, $5::text, $6::text
       WHERE NOT EXISTS (
               SELECT FROM pgtimewarp.history_gaps
                WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL)`,
@@ -84,6 +84,7 @@ export async function openNodeGap(
       formatLsn(claim.horizon.lsn),
       formatCommitTime(claim.horizon.time),
       reason,
+      code,
     ],
   );
   if (rowCount === 0) return;
@@ -96,6 +97,45 @@ export async function openNodeGap(
     severity: 'fail',
     code,
     message: reason,
+    meta: { from_lsn: formatLsn(claim.horizon.lsn) },
+  });
+}
+
+/** The code of the node's open gap; null when none is open. */
+export async function readOpenNodeGap(store: Queryable, nodeId: string): Promise<string | null> {
+  const { rows } = await store.query<{ code: string }>(
+    `SELECT coalesce(code, 'NODE_GAP') AS code
+       FROM pgtimewarp.history_gaps WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL`,
+    [nodeId],
+  );
+  return rows[0]?.code ?? null;
+}
+
+/** Ends every open gap of the node and of its tables, in the caller's transaction: known again from `end` on. */
+export async function closeNodeGaps(store: Queryable, nodeId: string, end: Horizon): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.history_gaps SET to_lsn = $2::pg_lsn, to_ts = $3::timestamptz
+      WHERE node_id = $1::text AND to_ts IS NULL`,
+    [nodeId, formatLsn(end.lsn), formatCommitTime(end.time)],
+  );
+}
+
+/** Nothing was lost after all: the gap becomes an empty interval, in the caller's transaction. */
+export async function withdrawNodeGap(store: Queryable, claim: Claim): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.history_gaps SET to_lsn = from_lsn, to_ts = from_ts
+      WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL`,
+    [claim.nodeId],
+  );
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL WHERE node_id = $1::text`,
+    [claim.nodeId],
+  );
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'info',
+    code: 'GAP_WITHDRAWN',
+    message: 'the right source answers again, with its slot as it was: nothing is lost',
     meta: { from_lsn: formatLsn(claim.horizon.lsn) },
   });
 }

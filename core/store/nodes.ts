@@ -20,6 +20,10 @@ export interface StoredNode {
   readonly status: NodeStatus;
   readonly statusReason: string | null;
   readonly createdAt: CommitTime;
+  /** WAL that the slot may keep on the source; null: the default (core/slot/wal-budget.ts). */
+  readonly slotBudgetBytes: bigint | null;
+  /** Whether runs drop the slot when the budget is used up. */
+  readonly releasesSlot: boolean;
   /** null only while the node is set up. */
   readonly horizon: NodeProgress | null;
 }
@@ -144,7 +148,8 @@ function identityValues(identity: NodeIdentity): (string | number)[] {
 async function selectNodes(store: Queryable, node: string | null): Promise<StoredNode[]> {
   const { rows } = await store.query<NodeRow>(
     `SELECT n.node_id, n.system_identifier, n.timeline, n.database_name, n.slot_name, n.plugin, n.status,
-            n.status_reason, n.created_at, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
+            n.status_reason, n.created_at,
+            n.meta ->> 'slot_budget_bytes' AS slot_budget, n.meta ->> 'release_slot' = 'automatic' AS releases_slot, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
             c.last_run_outcome, c.failures
        FROM pgtimewarp.nodes AS n
        LEFT JOIN pgtimewarp.wal_checkpoints AS c USING (node_id)
@@ -165,6 +170,8 @@ interface NodeRow {
   status: NodeStatus;
   status_reason: string | null;
   created_at: string;
+  slot_budget: string | null;
+  releases_slot: boolean | null;
   applied_lsn: string | null;
   applied_ts: string;
   lsn_space: number;
@@ -185,6 +192,8 @@ function toNode(row: NodeRow): StoredNode {
     status: row.status,
     statusReason: row.status_reason,
     createdAt: parseCommitTime(row.created_at),
+    slotBudgetBytes: row.slot_budget === null ? null : BigInt(row.slot_budget),
+    releasesSlot: row.releases_slot === true,
     horizon:
       row.applied_lsn === null
         ? null
@@ -198,4 +207,22 @@ function toNode(row: NodeRow): StoredNode {
             failures: row.failures,
           },
   };
+}
+
+/** Changes what the slot may keep, and whether runs drop it then; what is undefined stays. */
+export async function writeSlotSettings(
+  store: Queryable,
+  node: string,
+  settings: { readonly budgetBytes?: bigint | undefined; readonly automatic?: boolean | undefined },
+): Promise<void> {
+  const meta = {
+    ...(settings.budgetBytes === undefined ? {} : { slot_budget_bytes: settings.budgetBytes.toString() }),
+    ...(settings.automatic === undefined
+      ? {}
+      : { release_slot: settings.automatic ? 'automatic' : 'by hand' }),
+  };
+  await store.query('UPDATE pgtimewarp.nodes SET meta = meta || $2::jsonb WHERE node_id = $1::text', [
+    node,
+    JSON.stringify(meta),
+  ]);
 }

@@ -7,6 +7,7 @@ import type { CatalogFacts } from '../types/catalog-facts.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Locker } from '../types/tracking.ts';
+import { writeDeletionsOfGap } from './restart-node.ts';
 
 export type RelationStatus = 'starting' | 'active' | 'needs_rebaseline' | 'untracked';
 export type BaselineState = 'none' | 'pending' | 'done';
@@ -71,6 +72,8 @@ export interface TrackedRelation {
   readonly baselineLsn: Lsn | null;
   readonly startConditions: StartConditions;
   readonly excludedColumns: readonly string[];
+  /** As interval text; null keeps everything. */
+  readonly retention: string | null;
   readonly status: RelationStatus;
   readonly statusReason: string | null;
   /** The catalog as of the last run; null before the first. */
@@ -89,7 +92,7 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
   const { rows } = await store.query<Record<string, unknown>>(
     `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
             is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
-            excluded_columns, status, status_reason, catalog_facts, repair,
+            excluded_columns, retention, status, status_reason, catalog_facts, repair,
             (SELECT coalesce(json_agg(l.relid::int8), '[]') FROM pgtimewarp.relation_leaves AS l
               WHERE l.relation_id = r.relation_id AND NOT l.checked)::text AS unchecked_leaves
        FROM pgtimewarp.tracked_relations AS r
@@ -160,6 +163,7 @@ export async function endGapsOfPast(
  * every key has an answer. A TRUNCATE that came while rows were being read leaves keys unknown that nobody saw.
  */
 export async function resolveBaselines(store: Queryable, relationIds: readonly number[]): Promise<void> {
+  await writeDeletionsOfGap(store, relationIds);
   await store.query(
     `UPDATE pgtimewarp.tracked_relations AS r
         SET baseline_state = 'done', updated_at = now(),
@@ -244,6 +248,7 @@ function toRelation(row: Record<string, unknown>): TrackedRelation {
     baselineLsn: lsn(row.baseline_lsn),
     startConditions: ownJson(row.start_conditions, NOT_LOOKED_AT),
     excludedColumns: row.excluded_columns as string[],
+    retention: row.retention as string | null,
     status: row.status as RelationStatus,
     statusReason: row.status_reason as string | null,
     catalogFacts: ownJson<CatalogFacts | null>(row.catalog_facts, null),

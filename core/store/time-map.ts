@@ -55,13 +55,49 @@ export async function firstForkedCommit(
        FROM unnest($3::pg_lsn[], $4::bigint[], $5::timestamptz[]) AS r (lsn, xid, commit_ts)
        LEFT JOIN pgtimewarp.lsn_time_map AS m
          ON m.node_id = $1::text AND m.lsn_space = $2::int AND m.lsn = r.lsn
-      WHERE m.xid IS DISTINCT FROM r.xid OR m.commit_ts IS DISTINCT FROM r.commit_ts`,
+      WHERE (m.xid IS DISTINCT FROM r.xid OR m.commit_ts IS DISTINCT FROM r.commit_ts)
+        AND NOT EXISTS ( -- left out on request
+              SELECT FROM pgtimewarp.blocked_changes AS b
+               WHERE b.node_id = $1::text AND b.lsn_space = $2::int AND b.lsn = r.lsn)`,
     [
       claim.nodeId,
       claim.lsnSpace,
       commits.map((commit) => formatLsn(commit.lsn)),
       commits.map((commit) => commit.xid),
       commits.map((commit) => formatCommitTime(commit.timestamp)),
+    ],
+  );
+  const lsn = rows[0]?.lsn ?? null;
+  return lsn === null ? null : parseLsn(lsn);
+}
+
+/**
+ * Looks for a stored commit in (from, upto] that the slot did not deliver again. Where a table's tracking ended in
+ * between, or became uncertain, its commits are stored and do not come again: then nothing is said.
+ */
+export async function firstMissingCommit(
+  store: Queryable,
+  claim: Claim,
+  range: { readonly from: Lsn; readonly upto: Lsn; readonly seen: readonly Lsn[] },
+): Promise<Lsn | null> {
+  const { rows } = await store.query<{ lsn: string | null }>(
+    `SELECT min(m.lsn) AS lsn
+       FROM pgtimewarp.lsn_time_map AS m
+      WHERE m.node_id = $1::text AND m.lsn_space = $2::int AND m.lsn > $3::pg_lsn AND m.lsn <= $4::pg_lsn
+        AND m.xid IS NOT NULL
+        AND NOT EXISTS (SELECT FROM unnest($5::pg_lsn[]) AS s (lsn) WHERE s.lsn = m.lsn)
+        AND NOT EXISTS (
+              SELECT FROM pgtimewarp.relation_periods AS p
+               WHERE p.node_id = $1::text AND p.lsn_space = $2::int AND p.tracked_to_lsn > $3::pg_lsn)
+        AND NOT EXISTS (
+              SELECT FROM pgtimewarp.tracked_relations AS r
+               WHERE r.node_id = $1::text AND r.status = 'needs_rebaseline')`,
+    [
+      claim.nodeId,
+      claim.lsnSpace,
+      formatLsn(range.from),
+      formatLsn(range.upto),
+      range.seen.map((lsn) => formatLsn(lsn)),
     ],
   );
   const lsn = rows[0]?.lsn ?? null;

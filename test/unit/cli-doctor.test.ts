@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { fail, ok, summarize, warn } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
+import type { ProofFacts } from '../../core/doctor/self-proof.ts';
+import type { SourceCondition } from '../../core/doctor/source-condition.ts';
+import type { StoreCondition } from '../../core/doctor/store-condition.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { SlotFacts } from '../../core/slot/source-facts.ts';
 import type { StoredNode } from '../../core/store/nodes.ts';
@@ -10,6 +13,7 @@ import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 
 const T0 = parseCommitTime('2026-01-01T00:00:00Z');
+const LATER = parseCommitTime('2026-01-01T00:05:01Z');
 
 const NODE: StoredNode = {
   node: 'default',
@@ -21,6 +25,8 @@ const NODE: StoredNode = {
   status: 'active',
   statusReason: null,
   createdAt: T0,
+  slotBudgetBytes: null,
+  releasesSlot: false,
   horizon: {
     lsn: parseLsn('0/100'),
     ts: T0,
@@ -45,7 +51,42 @@ const SLOT: SlotFacts = {
   safeWalBytes: null,
 };
 
+const SOURCE: SourceCondition = {
+  platform: 'self-managed',
+  slotsUsed: 1,
+  slotsMax: 10,
+  role: 'app',
+  mayReplicate: true,
+  idleSlotTimeoutSeconds: 0,
+  walBytes: 1000,
+  walSinceSeconds: 10,
+  spilledBytes: 0,
+  oldestWriter: null,
+  oldestPrepared: null,
+  pids: [],
+  publication: { allActions: true, viaRoot: false, restricted: [], members: [], keyless: [] },
+  unreadable: [],
+};
+
+const STORE: StoreCondition = {
+  clock: T0,
+  role: 'app',
+  database: 'history',
+  writable: true,
+  mayWrite: true,
+  connectionsUsed: 3,
+  connectionsMax: 100,
+  autovacuum: true,
+  transactionAge: 1000,
+  sizeBytes: 1_000_000,
+  ageSeconds: 1000,
+  mapFaults: 0,
+};
+
 interface Changes {
+  proof?: ProofFacts;
+  condition?: Partial<StoreCondition>;
+  surroundings?: Partial<SourceCondition>;
   node?: Partial<StoredNode>;
   store?: Partial<StoreFacts>;
   side?: Partial<SourceSide>;
@@ -63,6 +104,8 @@ function facts(changes: Changes = {}): DoctorFacts {
         schemaFound: 1,
         schemaExpected: 1,
         overview: { node: { ...NODE, ...changes.node }, relations: [], openGaps: [] },
+        failure: null,
+        condition: { ...STORE, ...changes.condition },
         ...changes.store,
       },
     },
@@ -80,15 +123,18 @@ function facts(changes: Changes = {}): DoctorFacts {
           insertLsn: parseLsn('0/180'),
           flushLsn: parseLsn('0/180'),
           clock: T0,
+          maxSlotWalKeepBytes: null,
           slot,
           ...changes.server,
         },
         slotUnreadable: null,
         publicationPresent: true,
         tables: [],
+        condition: { ...SOURCE, ...changes.surroundings },
         ...changes.side,
       },
     },
+    proof: changes.proof ?? null,
   };
 }
 
@@ -124,7 +170,51 @@ describe('diagnose', () => {
       ['fail plugin_permitted'],
     ],
     ['no publication', { side: { publicationPresent: false } }, ['fail publication_present']],
-    ['late', { server: { clock: parseCommitTime('2026-01-01T00:05:01Z') } }, ['warn lag']],
+    ['old version', { server: { versionNumber: 140000 } }, ['warn source_version']],
+    ['no right to replicate', { surroundings: { mayReplicate: false } }, ['fail source_role']],
+    ['no slots left', { surroundings: { slotsUsed: 10 } }, ['warn slots_left']],
+    ['unreadable tables', { surroundings: { unreadable: ['public.t'] } }, ['fail source_select']],
+    ['clocks apart', { condition: { clock: parseCommitTime('2026-01-01T00:02:00Z') } }, ['warn clocks']],
+    ['timeline', { server: { timeline: 2 } }, ['fail source_timeline']],
+    ['idle slots die', { surroundings: { idleSlotTimeoutSeconds: 600 } }, ['warn idle_slot_timeout']],
+    ['small keep size', { server: { maxSlotWalKeepBytes: 300_000n } }, ['warn wal_keep_size']],
+    ['budget half used', { node: { slotBudgetBytes: 0x200n } }, ['warn wal_budget']],
+    ['budget used', { node: { slotBudgetBytes: 0x110n } }, ['fail wal_budget']],
+    ['read-only store', { condition: { writable: false } }, ['fail store_writable']],
+    ['no right to write', { condition: { mayWrite: false } }, ['fail store_role']],
+    ['store connections', { condition: { connectionsUsed: 95 } }, ['warn store_connections']],
+    ['no autovacuum', { condition: { autovacuum: false } }, ['warn store_autovacuum']],
+    ['wraparound', { condition: { transactionAge: 1_600_000_000 } }, ['warn store_transaction_age']],
+    ['map out of order', { condition: { mapFaults: 1 } }, ['fail time_map']],
+    [
+      'history differs',
+      {
+        proof: {
+          compared: 1,
+          undecided: 0,
+          differences: [{ table: { schema: 'public', name: 't' }, key: '["1"]', what: 'x' }],
+        },
+      },
+      ['fail self_proof'],
+    ],
+    [
+      'publication restricted',
+      { surroundings: { publication: { ...SOURCE.publication!, restricted: ['public.t'] } } },
+      ['fail publication_filter'],
+    ],
+    [
+      'publication without deletes',
+      { surroundings: { publication: { ...SOURCE.publication!, allActions: false } } },
+      ['fail publication_actions'],
+    ],
+    [
+      'published table without key',
+      {
+        surroundings: { publication: { ...SOURCE.publication!, keyless: [{ schema: 'public', name: 't' }] } },
+      },
+      ['fail publication_keyless'],
+    ],
+    ['late', { server: { clock: LATER }, condition: { clock: LATER } }, ['warn lag']],
     ['far behind', { server: { insertLsn: parseLsn('1/0') } }, ['warn lag']],
     ['failing runs', { node: { horizon: { ...NODE.horizon!, failures: 3 } } }, ['warn run_failures']],
   ])('%s', (_, changes, expected) => {
@@ -143,10 +233,10 @@ describe('diagnose', () => {
 });
 
 test('the worst comes first and decides', () => {
-  const checks = [ok('a', ''), warn('b', '', 'r'), fail('c', '', 'r'), ok('d', '')];
+  const checks = [ok('table', ''), warn('lag', '', 'r'), fail('clocks', '', 'r'), ok('gaps', '')];
   expect(summarize(checks)).toMatchObject({
     status: 'fail',
-    checks: [{ code: 'c' }, { code: 'b' }, { code: 'a' }, { code: 'd' }],
+    checks: [{ code: 'clocks' }, { code: 'lag' }, { code: 'table' }, { code: 'gaps' }],
   });
-  expect(summarize([ok('a', '')]).status).toBe('ok');
+  expect(summarize([ok('table', '')]).status).toBe('ok');
 });

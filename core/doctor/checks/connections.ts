@@ -1,6 +1,8 @@
 /** Can both databases be reached, and does the store know this node? */
 import { ERROR_CODES } from '../../errors/codes.ts';
+import type { StoredFailure } from '../../store/failures.ts';
 import type { StoredNode } from '../../store/nodes.ts';
+import { formatLsn } from '../../types/lsn.ts';
 import { type Check, fail, ok } from '../check.ts';
 import type { DoctorFacts, Gathered } from '../facts.ts';
 
@@ -12,7 +14,11 @@ export function checkConnections(facts: DoctorFacts): Check[] {
   ];
 }
 
-function reachable(code: string, side: string, gathered: Gathered<unknown>): Check {
+function reachable(
+  code: 'source_reachable' | 'store_reachable',
+  side: string,
+  gathered: Gathered<unknown>,
+): Check {
   return gathered.error === null
     ? ok(code, `The ${side} answers.`)
     : fail(code, gathered.error.message, gathered.error.remedy);
@@ -30,11 +36,14 @@ function checkStore({ node, store }: DoctorFacts): Check[] {
   if (overview === null) {
     return [schema, fail('node_known', `The store has no node "${node}".`, ERROR_CODES.NODE_UNKNOWN.remedy)];
   }
-  return [schema, checkNodeStatus(overview.node)];
+  return [schema, checkNodeStatus(overview.node, store.facts.failure)];
 }
 
 /** Whether the node goes on: a gap or a block ends its runs until someone acts. */
-export function checkNodeStatus({ node, status, statusReason }: StoredNode): Check {
+export function checkNodeStatus(
+  { node, status, statusReason }: StoredNode,
+  failure: StoredFailure | null,
+): Check {
   switch (status) {
     case 'active':
       return ok('node_known', `Node "${node}" is active.`);
@@ -44,17 +53,24 @@ export function checkNodeStatus({ node, status, statusReason }: StoredNode): Che
       return fail(
         'node_gap',
         `Node "${node}" has lost changes: ${reasonOf(statusReason)}.`,
-        ERROR_CODES.NODE_GAP.remedy,
+        `pgtimewarp rebaseline --node ${node}`,
       );
     case 'blocked':
       return fail(
         'node_blocked',
         `Node "${node}" is blocked: ${reasonOf(statusReason)}.`,
-        ERROR_CODES.NODE_BLOCKED.remedy,
+        skipRemedy(node, failure),
       );
   }
 }
 
 function reasonOf(reason: string | null): string {
   return reason ?? 'no reason recorded';
+}
+
+/** What is left out is recorded; where the transaction is not known, only reading everything again helps. */
+function skipRemedy(node: string, failure: StoredFailure | null): string {
+  return failure?.lsn == null
+    ? `pgtimewarp rebaseline --node ${node}`
+    : `pgtimewarp skip --lsn ${formatLsn(failure.lsn)} --node ${node}`;
 }

@@ -7,14 +7,16 @@ import type { GapOverview } from '../overview.ts';
 
 export function checkGaps(facts: DoctorFacts): Check[] {
   const overview = facts.store.facts?.overview;
-  return overview === null || overview === undefined ? [] : checkOpenGaps(overview.openGaps);
+  return overview === null || overview === undefined ? [] : checkOpenGaps(overview.openGaps, facts.node);
 }
 
-export function checkOpenGaps(openGaps: readonly GapOverview[]): Check[] {
+export function checkOpenGaps(openGaps: readonly GapOverview[], node: string): Check[] {
   if (openGaps.length === 0) return [ok('gaps', 'No gap is open.')];
   return openGaps.map((gap) => {
     const [what, target] =
-      gap.table === null ? ['The node', '--node'] : [formatTableName(gap.table), formatTableName(gap.table)];
+      gap.table === null
+        ? ['The node', `--node ${node}`]
+        : [formatTableName(gap.table), formatTableName(gap.table)];
     return fail(
       'gap_open',
       `${what} is unknown from ${formatCommitTime(gap.from.ts)} on: ${gap.reason}.`,

@@ -4,17 +4,21 @@ import type { SlotFacts, SourceFacts } from '../../slot/source-facts.ts';
 import type { StoredNode } from '../../store/nodes.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
+import { walLevelRemedy } from '../platform.ts';
+import type { SourceCondition } from '../source-condition.ts';
 
 export function checkSlot(facts: DoctorFacts): Check[] {
   const side = facts.source.facts;
   if (side === null) return [];
   const { server } = side;
-  const checks = [checkWalLevel(server), ...checkRole(server)];
+  const checks = [checkWalLevel(server, side.condition.platform), ...checkRole(server)];
   const node = facts.store.facts?.overview?.node;
   if (node === undefined || node.status === 'removed') return checks;
   checks.push(checkIdentity(server, node));
   if (server.slot === null) {
-    checks.push(fail('slot_present', `The slot ${node.slotName} is gone.`, ERROR_CODES.SLOT_MISSING.remedy));
+    checks.push(
+      fail('slot_present', `The slot ${node.slotName} is gone.`, `pgtimewarp rebaseline --node ${node.node}`),
+    );
     return checks;
   }
   checks.push(ok('slot_present', `The slot ${node.slotName} is there.`));
@@ -31,17 +35,17 @@ export function checkSlot(facts: DoctorFacts): Check[] {
         : fail(
             'publication_present',
             'The publication of the node is gone.',
-            ERROR_CODES.PUBLICATION_MISSING.remedy,
+            `pgtimewarp rebaseline --node ${node.node}`,
           ),
     );
   }
   return checks;
 }
 
-function checkWalLevel(server: SourceFacts): Check {
+function checkWalLevel(server: SourceFacts, platform: SourceCondition['platform']): Check {
   return server.walLevel === 'logical'
     ? ok('wal_level', 'wal_level is logical.')
-    : fail('wal_level', `wal_level is ${server.walLevel}.`, ERROR_CODES.WAL_LEVEL.remedy);
+    : fail('wal_level', `wal_level is ${server.walLevel}.`, walLevelRemedy(platform));
 }
 
 function checkRole(server: SourceFacts): Check[] {
@@ -52,13 +56,20 @@ function checkRole(server: SourceFacts): Check[] {
 
 function checkIdentity(server: SourceFacts, node: StoredNode): Check {
   const same = server.systemIdentifier === node.systemIdentifier && server.database === node.database;
+  if (same && server.timeline !== node.timeline) {
+    return fail(
+      'source_timeline',
+      `The source is on timeline ${server.timeline}; the node follows timeline ${node.timeline}.`,
+      ERROR_CODES.SOURCE_REPLACED.remedy,
+    );
+  }
   return same
     ? ok('source_identity', `The source is database ${node.database} that the node follows.`)
     : fail(
         'source_identity',
         `The node follows database ${node.database} of server ${node.systemIdentifier}; --source is ` +
           `${server.database} of ${server.systemIdentifier}.`,
-        ERROR_CODES.HISTORY_FORKED.remedy,
+        ERROR_CODES.SOURCE_REPLACED.remedy,
       );
 }
 
@@ -71,7 +82,7 @@ function checkOwnership(slot: SlotFacts, node: StoredNode): Check {
         'slot_ours',
         `The slot ${node.slotName} is another one: ${slot.plugin} in database ${slot.database ?? '(none)'}` +
           `${slot.twoPhase ? ', two_phase' : ''}.`,
-        ERROR_CODES.SLOT_CONFLICT.remedy,
+        `SELECT pg_drop_replication_slot('${node.slotName}'); on the source, if nobody needs it; then: pgtimewarp rebaseline --node ${node.node}`,
       );
 }
 
@@ -82,7 +93,7 @@ function checkWalStatus(slot: SlotFacts, node: StoredNode): Check {
       return fail(
         'slot_wal',
         `The slot ${node.slotName} has lost WAL that it needed.`,
-        ERROR_CODES.SLOT_LOST.remedy,
+        `pgtimewarp rebaseline --node ${node.node}`,
       );
     case 'unreserved':
       return warn(

@@ -1,5 +1,5 @@
 /** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
-import { formatTableName } from '../../pg/identifiers.ts';
+import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { whyNotTrackable } from '../../setup/trackable.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import type { DoctorFacts, TableState } from '../facts.ts';
@@ -23,7 +23,14 @@ function checkTable({ stored, now }: TableState): Check[] {
       ),
     ];
   }
-  if (obstacle !== null) return [fail('table_trackable', obstacle.message, obstacle.remedy)];
+  if (obstacle !== null) {
+    const mend =
+      obstacle.code === 'NO_PRIMARY_KEY'
+        ? `ALTER TABLE ${table} ADD PRIMARY KEY (${stored.keyColumns.map(quoteIdentifier).join(', ')});`
+        : obstacle.remedy;
+    const again = `then: pgtimewarp rebaseline ${table}`;
+    return [fail('table_trackable', obstacle.message, `${mend} ${again}`)];
+  }
   const key = now.key.map((column) => column.name);
   if (key.join('\n') !== stored.keyColumns.join('\n')) {
     checks.push(
@@ -40,6 +47,16 @@ function checkTable({ stored, now }: TableState): Check[] {
         'table_recreated',
         `${table} was made anew: OID ${now.oid} instead of ${stored.relid}.`,
         `pgtimewarp rebaseline ${table}`,
+      ),
+    );
+  }
+  for (const column of stored.excludedColumns) {
+    if (now.columns.some((each) => each.name === column)) continue;
+    checks.push(
+      fail(
+        'excluded_column',
+        `${table} has no column "${column}" any more, which is excluded: renamed, its values are being stored.`,
+        `pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude … with its new name`,
       ),
     );
   }

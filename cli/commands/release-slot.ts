@@ -1,0 +1,81 @@
+/** `release-slot`: lets go of the WAL that the source keeps for the node. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { connect } from '../../core/pg/connection.ts';
+import { releaseSlot } from '../../core/release-slot.ts';
+import { requireSchema } from '../../core/store/migrate.ts';
+import { requireNode, writeSlotSettings } from '../../core/store/nodes.ts';
+import type { CommandContext, Run } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { formatBytes } from '../render/status.ts';
+
+interface ReleaseFlags {
+  readonly automatic?: 'on' | 'off';
+  readonly budget?: bigint;
+}
+
+export function registerReleaseSlot(program: Command, run: Run): Command {
+  return program
+    .command('release-slot')
+    .description('drop the slot so that its WAL does not fill the disk of the source; records the gap')
+    .addOption(
+      new Option('--automatic <on|off>', 'only set: runs drop the slot when the budget is used up').choices([
+        'on',
+        'off',
+      ]),
+    )
+    .addOption(new Option('--budget <size>', 'only set: WAL the slot may keep, as 20GB').argParser(size))
+    .addHelpText('after', '\nExample:\n  pgtimewarp release-slot --budget 20GB --automatic on')
+    .action((flags: ReleaseFlags) =>
+      run(async (context) => {
+        if (flags.automatic !== undefined || flags.budget !== undefined) return configure(context, flags);
+        const { settings, out } = context;
+        const result = await releaseSlot(settings.databases);
+        const document = { ...result, keptBytes: undefined, kept_bytes: Number(result.keptBytes) };
+        out.result(document, () =>
+          result.dropped
+            ? `The slot ${result.slot} is dropped; ${formatBytes(document.kept_bytes)} of WAL can go.\n` +
+              `Changes are lost from now on. When the source has room again: pgtimewarp rebaseline --node ${result.node}`
+            : `There was no slot ${result.slot}.`,
+        );
+        return EXIT.done;
+      }),
+    );
+}
+
+async function configure({ settings, out }: CommandContext, flags: ReleaseFlags): Promise<ExitCode> {
+  const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+  try {
+    await requireSchema(store);
+    await requireNode(store, settings.node);
+    await writeSlotSettings(store, settings.node, {
+      budgetBytes: flags.budget,
+      automatic: flags.automatic === undefined ? undefined : flags.automatic === 'on',
+    });
+    const node = await requireNode(store, settings.node);
+    const budget = node.slotBudgetBytes === null ? null : Number(node.slotBudgetBytes);
+    out.result({ node: node.node, slot_budget_bytes: budget, automatic: node.releasesSlot }, () =>
+      [
+        `Budget of the slot: ${budget === null ? 'the default' : formatBytes(budget)}.`,
+        node.releasesSlot
+          ? 'A run that finds it used up drops the slot and records the gap.'
+          : 'The slot is dropped by hand only.',
+      ].join('\n'),
+    );
+    return EXIT.done;
+  } finally {
+    await store.end().catch(() => {});
+  }
+}
+
+const UNITS: Readonly<Record<string, bigint>> = {
+  kB: 1024n,
+  MB: 1024n ** 2n,
+  GB: 1024n ** 3n,
+  TB: 1024n ** 4n,
+};
+
+function size(text: string): bigint {
+  const match = /^([1-9]\d{0,9})(kB|MB|GB|TB)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('Write a number with kB, MB, GB or TB.');
+  return BigInt(match[1]!) * UNITS[match[2]!]!;
+}

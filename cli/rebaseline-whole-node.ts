@@ -1,0 +1,43 @@
+/** `rebaseline --node`: a new slot, every table read anew, the gap recorded. */
+import { rebaselineNode } from '../core/rebaseline-node.ts';
+import type { CommandContext } from './command.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { rowsProgress } from './progress.ts';
+
+export async function rebaselineWholeNode(
+  { settings, out, signal }: CommandContext,
+  version: string,
+): Promise<ExitCode> {
+  using progress = rowsProgress(out);
+  const result = await rebaselineNode({
+    ...settings.databases,
+    version,
+    signal,
+    onProgress: (message, step) => progress.show(message, step?.rows, step?.estimatedRows),
+  });
+  const document = {
+    node: result.node,
+    gap: result.gap,
+    same_positions: result.samePositions,
+    tables: result.tables,
+    ended: result.ended,
+  };
+  out.result(document, () =>
+    [
+      `Node "${result.node}" is whole again from ${result.gap.to} on; unknown since ${result.gap.from}.`,
+      `${result.tables.length} ${result.tables.length === 1 ? 'table was' : 'tables were'} read anew.`,
+      ...(result.samePositions ? [] : ['Positions (LSNs) count anew: ask about earlier states by time.']),
+      ...result.ended.map((each) => `Not tracked any more: ${each.table}. ${each.reason}`),
+    ].join('\n'),
+  );
+  return EXIT.done;
+}
+
+/** `rebaseline --node` without a name means the node that every other command would take. */
+export function nameTheNode(args: readonly string[]): string[] {
+  const at = args.lastIndexOf('--node');
+  const next = args[at + 1];
+  if (!args.includes('rebaseline') || at === -1 || (next !== undefined && !next.startsWith('-')))
+    return [...args];
+  return [...args.slice(0, at + 1), process.env.PGTIMEWARP_NODE || 'default', ...args.slice(at + 1)];
+}

@@ -1,0 +1,209 @@
+/** The one list of what doctor checks: what each code means and what to do. docs/operations.md is generated from it. */
+interface CheckDefinition {
+  /** What it means when it does not pass. */
+  readonly meaning: string;
+  /** In general; the check itself prints it with the names of the case. */
+  readonly remedy: string;
+}
+
+const define = <const T extends Record<string, CheckDefinition>>(codes: T): T => codes;
+
+const REBASELINE = '`pgtimewarp rebaseline --node NODE`';
+const REBASELINE_TABLE = '`pgtimewarp rebaseline TABLE`';
+
+export const CHECK_CODES = define({
+  doctor: {
+    meaning: 'The scheduled doctor itself failed before it could examine the node.',
+    remedy: 'The message says why; `pgtimewarp doctor` by hand says more.',
+  },
+  source_reachable: {
+    meaning: 'The source does not answer, or refuses the login.',
+    remedy:
+      'Mend connection string, network or server. Nothing is lost meanwhile: the slot waits and keeps WAL.',
+  },
+  store_reachable: {
+    meaning: 'The store does not answer, or refuses the login.',
+    remedy:
+      'Start it, or mend the connection string. Nothing is lost meanwhile: the slot on the source waits and keeps WAL.',
+  },
+  schema_version: {
+    meaning: 'The schema of the store is older or newer than this program.',
+    remedy: '`pgtimewarp migrate`, or upgrade the program.',
+  },
+  node_known: {
+    meaning: 'The store has no such node, or it was removed.',
+    remedy: '`pgtimewarp init --node NODE`, or name the right --node.',
+  },
+  node_gap: {
+    meaning:
+      'Changes were lost. Reads inside the gap answer `in_gap`; nothing is read until the node begins again.',
+    remedy: REBASELINE,
+  },
+  node_blocked: {
+    meaning:
+      'A transaction could not be applied in five runs. Its raw changes are in `pgtimewarp.blocked_changes`.',
+    remedy:
+      'Remove the cause and run `pgtimewarp skip --lsn LSN` (its tables are then unknown), then `pgtimewarp rebaseline TABLE`.',
+  },
+  source_version: {
+    meaning: 'The source is older than what has been tried.',
+    remedy: 'Upgrade it to PostgreSQL 15 or later.',
+  },
+  source_role: {
+    meaning: 'The role may not use replication slots.',
+    remedy:
+      '`ALTER ROLE … REPLICATION;` on RDS and Aurora `GRANT rds_replication TO …;` (from documentation).',
+  },
+  source_select: {
+    meaning: 'The role may not read a tracked table, so no baseline can be read.',
+    remedy: '`GRANT SELECT ON … TO …;`',
+  },
+  source_primary: {
+    meaning: 'The source is a standby.',
+    remedy: 'Name the primary (the writer endpoint) as --source.',
+  },
+  source_identity: {
+    meaning: 'Another server, or another database, answers under the name of the source.',
+    remedy: `Name the right one: the gap is withdrawn. If this one is the successor: ${REBASELINE}.`,
+  },
+  source_timeline: {
+    meaning: 'The source was promoted or restored: its history is another from some point on.',
+    remedy: REBASELINE,
+  },
+  wal_level: {
+    meaning: 'The source does not write logical information.',
+    remedy:
+      '`ALTER SYSTEM SET wal_level = logical;` and restart; on RDS and Aurora `rds.logical_replication = 1` and reboot (from documentation).',
+  },
+  slots_left: {
+    meaning: 'Every replication slot of the source is used.',
+    remedy: 'Raise `max_replication_slots`, or drop slots that nobody reads.',
+  },
+  clocks: {
+    meaning: 'The clocks of source and store are more than a minute apart.',
+    remedy: 'Let both follow a time service.',
+  },
+  slot_present: {
+    meaning: 'The slot is gone; what happened since the last run is lost.',
+    remedy: REBASELINE,
+  },
+  slot_ours: {
+    meaning: 'The slot was made by someone else: another plugin or database, two_phase or temporary.',
+    remedy: `Drop it if nobody needs it, then ${REBASELINE}.`,
+  },
+  slot_wal: {
+    meaning: 'The source has removed, or is about to remove, WAL that the slot needs.',
+    remedy: `Lost: ${REBASELINE}. In danger: \`pgtimewarp poll\` at once, and raise max_slot_wal_keep_size.`,
+  },
+  plugin_permitted: {
+    meaning: 'The source does not let the output plugin be loaded, or it is not installed.',
+    remedy:
+      '`ALTER SYSTEM SET output_plugin_libraries = pgoutput, wal2json; SELECT pg_reload_conf();` or a node with `--plugin pgoutput`.',
+  },
+  wal_budget: {
+    meaning:
+      'The slot keeps half (warning) or 80 % (failing) of the WAL that it may; the message says what pins it.',
+    remedy:
+      'End the transaction that is named, `pgtimewarp poll`; when the disk cannot wait `pgtimewarp release-slot`.',
+  },
+  open_transaction: {
+    meaning: 'A table waits to be tracked for a transaction that touched it before.',
+    remedy: '`SELECT pg_terminate_backend(PID);` or wait for its end.',
+  },
+  idle_slot_timeout: {
+    meaning: 'The source invalidates slots that look idle, as ours does between two runs.',
+    remedy: '`ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();`',
+  },
+  wal_keep_size: {
+    meaning:
+      'At the rate at which the source writes, max_slot_wal_keep_size lasts for less than an hour without a run.',
+    remedy: 'Raise `max_slot_wal_keep_size`.',
+  },
+  decoding_spills: {
+    meaning: 'How much decoding wrote to the disk of the source. For information.',
+    remedy: 'Raise `logical_decoding_work_mem`.',
+  },
+  publication_present: { meaning: 'The publication is gone: the slot cannot be read.', remedy: REBASELINE },
+  publication_actions: {
+    meaning: 'The publication leaves out actions, or names partitions by their root.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  publication_filter: {
+    meaning: 'The publication shows only some rows or columns of a table.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  publication_table: {
+    meaning: 'The publication does not name a tracked table.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  publication_keyless: {
+    meaning: 'A published table has no key any more: the source refuses its UPDATE and DELETE.',
+    remedy: 'Give the key back, or take the table out of the publication.',
+  },
+  publication_tables: { meaning: 'The publication is as it should be.', remedy: 'Nothing.' },
+  lag: {
+    meaning: 'The horizon is more than five minutes or 1 GiB of WAL behind.',
+    remedy: 'See that runs happen every minute, or `pgtimewarp poll`.',
+  },
+  run_failures: {
+    meaning: 'Runs fail at the same position; after five the node is blocked.',
+    remedy: '`pgtimewarp poll --verbose` says why.',
+  },
+  no_progress: {
+    meaning:
+      'Runs end at their deadline without having stored anything: one transaction is too large for them.',
+    remedy: '`pgtimewarp poll` on a machine without a time limit.',
+  },
+  table: { meaning: 'The table is as it was when tracking began.', remedy: 'Nothing.' },
+  table_present: {
+    meaning: 'A tracked table is gone or renamed.',
+    remedy: 'Rename it back, or `pgtimewarp untrack TABLE`.',
+  },
+  table_trackable: {
+    meaning: 'A tracked table cannot be followed any more: key, replica identity or persistence.',
+    remedy: `The SQL that doctor prints, then ${REBASELINE_TABLE}.`,
+  },
+  table_key: { meaning: 'The primary key is another one.', remedy: REBASELINE_TABLE },
+  table_recreated: {
+    meaning: 'A table was made anew under the name of a tracked one.',
+    remedy: REBASELINE_TABLE,
+  },
+  table_baseline: {
+    meaning: 'Rows of the table are unknown, or its baseline is not finished.',
+    remedy: `${REBASELINE_TABLE}, or wait for later runs.`,
+  },
+  excluded_column: {
+    meaning: 'A column that is excluded has another name now, under which its values are stored.',
+    remedy: '`pgtimewarp untrack TABLE`, `pgtimewarp track TABLE --exclude NEW_NAME`.',
+  },
+  gaps: { meaning: 'No gap is open.', remedy: 'Nothing.' },
+  gap_open: {
+    meaning: 'A table, or the node, is unknown from some time on.',
+    remedy: `${REBASELINE_TABLE} or ${REBASELINE}`,
+  },
+  store_writable: { meaning: 'The store is a standby or read-only.', remedy: 'Name the primary as --store.' },
+  store_role: { meaning: 'The role may not write history.', remedy: '`GRANT pgtimewarp_writer TO …;`' },
+  store_connections: {
+    meaning: 'Nine tenths of the connections of the store are used.',
+    remedy: 'Raise `max_connections`, or end idle sessions.',
+  },
+  store_autovacuum: {
+    meaning: 'Autovacuum of the store is off.',
+    remedy: '`ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();`',
+  },
+  store_transaction_age: {
+    meaning: 'Transaction ids of the store run out one day.',
+    remedy: '`VACUUM (FREEZE);` soon.',
+  },
+  store_size: { meaning: 'Size and growth. For information.', remedy: 'Retention, or a larger disk.' },
+  time_map: {
+    meaning: 'The map from positions to times is out of order.',
+    remedy: `Report it; then ${REBASELINE}.`,
+  },
+  self_proof: {
+    meaning: 'Live rows, drawn at random, are not what history says of them.',
+    remedy: `${REBASELINE_TABLE}, and report it.`,
+  },
+});
+
+export type CheckCode = keyof typeof CHECK_CODES;

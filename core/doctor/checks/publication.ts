@@ -1,0 +1,57 @@
+/** Does the publication show every change of every tracked table, and does it harm no other? */
+import { formatTableName, quoteIdentifier, quoteTable } from '../../pg/identifiers.ts';
+import { publicationName } from '../../slot/publication.ts';
+import { type Check, fail, ok } from '../check.ts';
+import type { DoctorFacts } from '../facts.ts';
+
+export function checkPublication(facts: DoctorFacts): Check[] {
+  const side = facts.source.facts;
+  const publication = side?.condition.publication ?? null;
+  if (side === null || publication === null || side.publicationPresent !== true) return [];
+  const name = publicationName(facts.node);
+  const quoted = quoteIdentifier(name);
+  const again = `then: pgtimewarp rebaseline --node ${facts.node}`;
+  const checks: Check[] = [];
+  if (!publication.allActions || publication.viaRoot) {
+    checks.push(
+      fail(
+        'publication_actions',
+        `The publication ${name} does not publish everything, or not as pgtimewarp reads it.`,
+        `ALTER PUBLICATION ${quoted} SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false); ${again}`,
+      ),
+    );
+  }
+  for (const table of publication.restricted) {
+    checks.push(
+      fail(
+        'publication_filter',
+        `The publication ${name} shows only some rows or columns of ${table}.`,
+        `ALTER PUBLICATION ${quoted} DROP TABLE ${table}; ALTER PUBLICATION ${quoted} ADD TABLE ${table}; ${again}`,
+      ),
+    );
+  }
+  const members = new Set(publication.members.map(formatTableName));
+  for (const { stored, now } of side.tables) {
+    if (now === null || members.has(formatTableName(stored.name))) continue;
+    const table = formatTableName(stored.name);
+    checks.push(
+      fail(
+        'publication_table',
+        `The publication ${name} does not name ${table}: its changes do not come.`,
+        `ALTER PUBLICATION ${quoted} ADD TABLE ${quoteTable(stored.name)}; then: pgtimewarp rebaseline ${table}`,
+      ),
+    );
+  }
+  for (const member of publication.keyless) {
+    checks.push(
+      fail(
+        'publication_keyless',
+        `${formatTableName(member)} is published and has no key: the source refuses its UPDATE and DELETE.`,
+        `ALTER PUBLICATION ${quoted} DROP TABLE ${quoteTable(member)}; or give the table its primary key back.`,
+      ),
+    );
+  }
+  return checks.length > 0
+    ? checks
+    : [ok('publication_tables', `The publication ${name} shows all tracked tables.`)];
+}

@@ -1,0 +1,60 @@
+/** The source beyond the slot: version, limits, rights, clock. */
+import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
+import { type Check, fail, ok, warn } from '../check.ts';
+import type { DoctorFacts } from '../facts.ts';
+import { restartRemedy } from '../platform.ts';
+
+const OLDEST_TRIED = 150_000;
+const MAX_CLOCK_DIFFERENCE_SECONDS = 60n;
+
+export function checkSource(facts: DoctorFacts): Check[] {
+  const side = facts.source.facts;
+  if (side === null) return [];
+  const { server, condition } = side;
+  const checks = [
+    server.versionNumber >= OLDEST_TRIED
+      ? ok('source_version', `The source is PostgreSQL ${server.version} (${condition.platform}).`)
+      : warn(
+          'source_version',
+          `The source is PostgreSQL ${server.version}; older than 15 has not been tried.`,
+          'Upgrade the source to PostgreSQL 15 or later.',
+        ),
+    condition.mayReplicate
+      ? ok('source_role', 'The role may use replication slots.')
+      : fail(
+          'source_role',
+          'The role of --source may not use replication slots.',
+          condition.platform === 'self-managed'
+            ? `As superuser on the source: ALTER ROLE ${condition.role} REPLICATION;`
+            : `GRANT rds_replication TO ${condition.role}; (from documentation)`,
+        ),
+    condition.slotsUsed < condition.slotsMax
+      ? ok('slots_left', `${condition.slotsUsed} of ${condition.slotsMax} replication slots are used.`)
+      : warn(
+          'slots_left',
+          `All ${condition.slotsMax} replication slots are used: a lost slot could not be made anew by others in time.`,
+          restartRemedy(condition.platform, 'max_replication_slots', String(condition.slotsMax + 10)),
+        ),
+  ];
+  if (condition.unreadable.length > 0) {
+    checks.push(
+      fail(
+        'source_select',
+        `The role may not read ${condition.unreadable.join(', ')}: a baseline could not be read.`,
+        `GRANT SELECT ON ${condition.unreadable.join(', ')} TO ${condition.role};`,
+      ),
+    );
+  }
+  const clock = facts.store.facts?.condition?.clock;
+  if (clock !== undefined) checks.push(checkClocks(server.clock, clock));
+  return checks;
+}
+
+/** Times of commits are the source's; only who compares them with others needs the clocks to agree. */
+function checkClocks(source: CommitTime, store: CommitTime): Check {
+  const seconds = (source > store ? source - store : store - source) / 1_000_000n;
+  const message = `The clocks of source and store are ${seconds} s apart (source: ${formatCommitTime(source)}).`;
+  return seconds > MAX_CLOCK_DIFFERENCE_SECONDS
+    ? warn('clocks', message, 'Let both servers follow a time service: timedatectl set-ntp true')
+    : ok('clocks', message);
+}

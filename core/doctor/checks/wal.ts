@@ -1,0 +1,130 @@
+/** Does the WAL that the source keeps for us threaten its disk, or its limits threaten our slot? And what keeps it? */
+import { walBudget } from '../../slot/wal-budget.ts';
+import { type Check, fail, ok, warn } from '../check.ts';
+import type { DoctorFacts, SourceSide } from '../facts.ts';
+import { reloadRemedy } from '../platform.ts';
+
+const WARN_PERCENT = 50;
+const FAIL_PERCENT = 80;
+/** Slots that look idle for less than this between two runs are in danger: runs can be late. */
+const SAFE_IDLE_SECONDS = 3600;
+/** So much WAL must fit below max_slot_wal_keep_size, for the time in which someone wakes up. */
+const GRACE_SECONDS = 3600;
+
+export function checkWal(facts: DoctorFacts): Check[] {
+  const side = facts.source.facts;
+  const node = facts.store.facts?.overview?.node;
+  if (side === null || side.server.slot === null || node === undefined || node.status === 'removed')
+    return [];
+  return [
+    ...checkBudget(side, node.slotBudgetBytes, facts.node),
+    ...checkWaiting(facts),
+    ...checkIdleTimeout(side),
+    ...checkKeepSize(side),
+    ...checkSpills(side),
+  ];
+}
+
+function checkBudget(side: SourceSide, ownBudget: bigint | null, node: string): Check[] {
+  const budget = walBudget(side.server, ownBudget);
+  if (budget === null) return [];
+  const message =
+    `The slot keeps ${budget.keptBytes} bytes of WAL, ${budget.percent} % of the budget of ${budget.budgetBytes}` +
+    `${pinnedBy(side)}.`;
+  if (budget.percent < WARN_PERCENT) return [ok('wal_budget', message)];
+  const remedy = `${unpin(side)}pgtimewarp poll --node ${node}`;
+  return [
+    budget.percent < FAIL_PERCENT
+      ? warn('wal_budget', message, remedy)
+      : fail(
+          'wal_budget',
+          message,
+          `${remedy}; or, when the disk cannot wait, and with a gap: pgtimewarp release-slot --node ${node}`,
+        ),
+  ];
+}
+
+/** A slot cannot let go of WAL that an open transaction began in. */
+function pinnedBy({ condition }: SourceSide): string {
+  const { oldestWriter, oldestPrepared } = condition;
+  if (oldestPrepared !== null)
+    return `; the prepared transaction '${oldestPrepared.gid}' is open for ${oldestPrepared.ageSeconds} s`;
+  if (oldestWriter !== null)
+    return `; the transaction of pid ${oldestWriter.pid} is open for ${oldestWriter.ageSeconds} s (${oldestWriter.state})`;
+  return '';
+}
+
+function unpin({ condition }: SourceSide): string {
+  const { oldestWriter, oldestPrepared } = condition;
+  if (oldestPrepared !== null)
+    return `On the source: ROLLBACK PREPARED '${oldestPrepared.gid.replaceAll("'", "''")}'; then: `;
+  return oldestWriter === null
+    ? ''
+    : `On the source: SELECT pg_terminate_backend(${oldestWriter.pid}); then: `;
+}
+
+/** Tables whose tracking cannot begin while transactions are open that touched them before. */
+function checkWaiting(facts: DoctorFacts): Check[] {
+  const side = facts.source.facts!;
+  const starting = side.tables.filter(({ stored }) => stored.status === 'starting');
+  const pids = starting
+    .flatMap(({ stored }) => stored.waitsForPids)
+    .filter((pid) => side.condition.pids.includes(pid));
+  return [...new Set(pids)].map((pid) =>
+    warn(
+      'open_transaction',
+      `Tracking waits for the transaction of pid ${pid}, which touched a table before it was tracked.`,
+      `On the source: SELECT pg_terminate_backend(${pid}); then: pgtimewarp poll --node ${facts.node}`,
+    ),
+  );
+}
+
+function checkIdleTimeout({ condition }: SourceSide): Check[] {
+  const seconds = condition.idleSlotTimeoutSeconds;
+  if (seconds === null) return [];
+  const message = `idle_replication_slot_timeout is ${seconds} s.`;
+  return [
+    seconds > 0 && seconds < SAFE_IDLE_SECONDS
+      ? warn(
+          'idle_slot_timeout',
+          `${message} The slot looks idle between two runs, and is invalidated when one is late.`,
+          reloadRemedy(condition.platform, 'idle_replication_slot_timeout', '0'),
+        )
+      : ok('idle_slot_timeout', message),
+  ];
+}
+
+function checkKeepSize({ server, condition }: SourceSide): Check[] {
+  const limit = server.maxSlotWalKeepBytes;
+  if (limit === null)
+    return [
+      ok('wal_keep_size', 'max_slot_wal_keep_size sets no limit: the slot budget is what protects the disk.'),
+    ];
+  if (condition.walBytes === null || condition.walSinceSeconds === null) return [];
+  const perHour = Math.round((condition.walBytes / condition.walSinceSeconds) * GRACE_SECONDS);
+  const message = `max_slot_wal_keep_size is ${limit} bytes; the source writes about ${perHour} bytes of WAL per hour.`;
+  return [
+    limit < BigInt(perHour)
+      ? warn(
+          'wal_keep_size',
+          `${message} A pause of less than an hour loses the slot.`,
+          reloadRemedy(condition.platform, 'max_slot_wal_keep_size', `'${megabytes(perHour * 4)}MB'`),
+        )
+      : ok('wal_keep_size', message),
+  ];
+}
+
+function megabytes(bytes: number): number {
+  return Math.ceil(bytes / 1024 / 1024);
+}
+
+function checkSpills({ condition }: SourceSide): Check[] {
+  return condition.spilledBytes === null
+    ? []
+    : [
+        ok(
+          'decoding_spills',
+          `Decoding has spilled ${condition.spilledBytes} bytes to the disk of the source.`,
+        ),
+      ];
+}

@@ -1,0 +1,158 @@
+/**
+ * The proof that history is right: live rows, drawn at random, must be what an as-of read says for the same position. Rows
+ * are read, then the position of the log; once the store has come that far, a difference is either a change that was
+ * under way (then the row is read again) or a fault.
+ */
+import type pg from 'pg';
+import { readBaselineChunk } from '../baseline/read-chunk.ts';
+import { RAW_TEXT_TYPES } from '../pg/connection.ts';
+import { quoteIdentifier, quoteTable, type TableName } from '../pg/identifiers.ts';
+import { poll } from '../poll.ts';
+import type { DatabaseUrls } from '../setup/databases.ts';
+import { readInsertLsn } from '../slot/end-of-wal.ts';
+import { readTypeCatalog, type TableFacts } from '../slot/table-facts.ts';
+import { jsonMembers } from '../types/json-text.ts';
+import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+import type { TypeCatalog } from '../types/pg-types.ts';
+import type { Plugin } from '../types/plugin.ts';
+
+export interface ProofFacts {
+  /** Rows that are in history what they are in the table. */
+  readonly compared: number;
+  /** Rows that changed each time they were looked at, or whose position the store did not reach in time. */
+  readonly undecided: number;
+  readonly differences: readonly ProofDifference[];
+}
+
+interface ProofDifference {
+  readonly table: TableName;
+  /** The key as the history has it: `["42"]`. */
+  readonly key: string;
+  readonly what: string;
+}
+
+/** What wal2json before 2.6 writes as null: lost at the source, and no fault of the history. */
+const NOT_FINITE = new Set(['"NaN"', '"Infinity"', '"-Infinity"']);
+
+export interface ProofTable {
+  readonly name: TableName;
+  readonly facts: TableFacts;
+  readonly keyColumns: readonly string[];
+  readonly excludedColumns: readonly string[];
+  readonly plugin: Plugin;
+}
+
+/** A place in a table; the row after it, in key order, is looked at. null: the first. */
+interface Draw {
+  readonly table: ProofTable;
+  readonly after: readonly string[] | null;
+}
+
+interface LiveRow {
+  readonly draw: Draw;
+  readonly key: string;
+  readonly rowData: string;
+}
+
+const ROWS_PER_TABLE = 4;
+const MAX_TABLES = 20;
+const TRIES = 3;
+const POLL_SECONDS = 5;
+
+/** Compares rows of tables whose baseline is decided. Runs the poller, bounded, so that the store comes far enough. */
+export async function readProof(
+  urls: DatabaseUrls,
+  { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
+  tables: readonly ProofTable[],
+): Promise<ProofFacts> {
+  const types = await readTypeCatalog(source);
+  let open: Draw[] = [];
+  for (const table of drawTables(tables)) open.push(...(await drawPlaces(source, table)));
+  let compared = 0;
+  let differences: ProofDifference[] = [];
+  for (let attempt = 0; attempt < TRIES && open.length > 0; attempt++) {
+    const live = await readLive(source, open, types);
+    const position = await readInsertLsn(source);
+    if ((await appliedLsn(store, urls.node)) < position)
+      await poll({ ...urls, maxSeconds: POLL_SECONDS }).catch(() => null); // what fails here, other checks tell
+    if ((await appliedLsn(store, urls.node)) < position) continue;
+    open = [];
+    differences = [];
+    for (const row of live) {
+      const what = await compare(store, urls.node, row, position);
+      if (what === null) compared++;
+      else {
+        open.push(row.draw);
+        differences.push({ table: row.draw.table.name, key: row.key, what });
+      }
+    }
+  }
+  return { compared, undecided: open.length - differences.length, differences };
+}
+
+function drawTables(tables: readonly ProofTable[]): ProofTable[] {
+  return tables
+    .map((table) => ({ table, order: Math.random() }))
+    .sort((a, b) => a.order - b.order)
+    .slice(0, MAX_TABLES)
+    .map(({ table }) => table);
+}
+
+/** Keys of random rows; of a large table from a sample of its pages (PostgreSQL manual, "SELECT", TABLESAMPLE). */
+async function drawPlaces(source: pg.Client, table: ProofTable): Promise<Draw[]> {
+  const columns = table.keyColumns.map(quoteIdentifier).join(', ');
+  const estimated = table.facts.estimatedRows;
+  const sample = estimated > 10_000 ? `TABLESAMPLE SYSTEM (${(200_000 / estimated).toFixed(6)})` : '';
+  const { rows } = await source.query<string[]>({
+    text: `SELECT ${columns} FROM (SELECT ${columns} FROM ${quoteTable(table.name)} ${sample} LIMIT 10000) AS t
+            ORDER BY random() LIMIT ${ROWS_PER_TABLE - 1}`,
+    rowMode: 'array',
+    types: RAW_TEXT_TYPES,
+  });
+  return [{ table, after: null }, ...rows.map((after) => ({ table, after }))];
+}
+
+async function readLive(source: pg.Client, draws: readonly Draw[], types: TypeCatalog): Promise<LiveRow[]> {
+  const live: LiveRow[] = [];
+  for (const draw of draws) {
+    const { rows } = await readBaselineChunk(source, { ...draw.table, types, cursor: draw.after, limit: 1 });
+    for (const { key, rowData } of rows) live.push({ draw, key, rowData });
+  }
+  return live;
+}
+
+async function appliedLsn(store: pg.Client, node: string): Promise<Lsn> {
+  const { rows } = await store.query<{ lsn: string }>(
+    'SELECT applied_lsn AS lsn FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text',
+    [node],
+  );
+  return parseLsn(rows[0]!.lsn);
+}
+
+/** @returns null when history says the same, or honestly says that it does not know */
+async function compare(store: pg.Client, node: string, live: LiveRow, position: Lsn): Promise<string | null> {
+  const { table } = live.draw;
+  const { rows } = await store.query<{ status: string; row: string; incomplete: string[] }>(
+    `SELECT a.status, (a.answer -> 'row')::text AS row,
+            ARRAY(SELECT json_array_elements_text(a.answer -> 'incomplete')) AS incomplete
+       FROM pgtimewarp.asof_answer($1::text, $2::text, $3::text,
+              (SELECT jsonb_object_agg(k.name, k.value)
+                 FROM unnest($4::text[], ARRAY(SELECT json_array_elements_text($5::json))) AS k (name, value)),
+              NULL, $6::pg_lsn, NULL) AS a`,
+    [node, table.name.schema, table.name.name, table.keyColumns, live.key, formatLsn(position)],
+  );
+  const answer = rows[0]!;
+  if (answer.status === 'unknown') return null;
+  if (answer.status === 'absent') return 'history has no such row';
+  const stored = jsonMembers(answer.row, 0).members;
+  // a column that the stored row does not have was added or renamed since
+  const differing = [...jsonMembers(live.rowData, 0).members]
+    .filter(
+      ([name, value]) => !answer.incomplete.includes(name) && stored.has(name) && stored.get(name) !== value,
+    )
+    .filter(
+      ([name, value]) => table.plugin !== 'wal2json' || stored.get(name) !== 'null' || !NOT_FINITE.has(value),
+    )
+    .map(([name]) => name);
+  return differing.length === 0 ? null : `other values in ${differing.join(', ')}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * What the source says of itself beyond identity and slot: what is left of its limits, what keeps WAL, what the role may
+ * do, how the publication is made. One statement; whatever a version or a role cannot say is null.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { publicationName } from '../slot/publication.ts';
+
+export interface SourceCondition {
+  readonly platform: 'aurora' | 'rds' | 'self-managed';
+  readonly slotsUsed: number;
+  readonly slotsMax: number;
+  /** Quoted where SQL needs it. */
+  readonly role: string;
+  /** The role may use replication slots. */
+  readonly mayReplicate: boolean;
+  /** Of PostgreSQL 18; null: there is no such setting. */
+  readonly idleSlotTimeoutSeconds: number | null;
+  /** Written since `walSinceSeconds`; null before PostgreSQL 14. */
+  readonly walBytes: number | null;
+  readonly walSinceSeconds: number | null;
+  readonly spilledBytes: number | null;
+  /** The transaction with the oldest xid that is open; null: none has one. */
+  readonly oldestWriter: OpenTransaction | null;
+  readonly oldestPrepared: { readonly gid: string; readonly ageSeconds: number } | null;
+  /** Open transactions that tables about to be tracked wait for, by pid. */
+  readonly pids: readonly number[];
+  readonly publication: PublicationState | null;
+  /** Tables that the role may not read, of those given. */
+  readonly unreadable: readonly string[];
+}
+
+export interface OpenTransaction {
+  readonly pid: number;
+  readonly ageSeconds: number;
+  readonly state: string;
+}
+
+interface PublicationState {
+  readonly allActions: boolean;
+  readonly viaRoot: boolean;
+  /** schema.table of the members that it restricts to some rows or columns. */
+  readonly restricted: readonly string[];
+  readonly members: readonly TableName[];
+  /** Members whose UPDATE and DELETE the server refuses, for want of a key. */
+  readonly keyless: readonly TableName[];
+}
+
+export async function readSourceCondition(
+  source: Queryable,
+  node: string,
+  slotName: string,
+  tables: readonly number[],
+): Promise<SourceCondition> {
+  const { rows } = await source.query<{ version: number }>(
+    `SELECT current_setting('server_version_num')::int AS version`,
+  );
+  const version = rows[0]!.version;
+  const wal = version >= 140000 ? WAL_SINCE_14 : 'NULL, NULL';
+  const spilled = version >= 140000 ? SPILLED_SINCE_14 : 'NULL';
+  const restricted = version >= 150000 ? `pr.prqual IS NOT NULL OR pr.prattrs IS NOT NULL` : 'false';
+  const result = await source.query<{ condition: string }>(statement({ wal, spilled, restricted }), [
+    slotName,
+    publicationName(node),
+    tables,
+  ]);
+  return JSON.parse(result.rows[0]!.condition) as SourceCondition; // names and counts of the catalog only
+}
+
+const WAL_SINCE_14 = `(SELECT wal_bytes FROM pg_stat_wal),
+  (SELECT greatest(1, extract(epoch FROM now() - stats_reset))::int8 FROM pg_stat_wal)`;
+const SPILLED_SINCE_14 = `(SELECT spill_bytes FROM pg_stat_replication_slots WHERE slot_name = $1::text)`;
+
+function statement(parts: { wal: string; spilled: string; restricted: string }): string {
+  return `
+  WITH wal (bytes, seconds) AS (SELECT ${parts.wal}),
+  writer AS (
+    SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int8 AS age, coalesce(state, '') AS state
+      FROM pg_stat_activity
+     WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 1),
+  prepared AS (
+    SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::int8 AS age
+      FROM pg_prepared_xacts ORDER BY prepared LIMIT 1),
+  members AS (
+    SELECT p.oid AS publication, n.nspname, c.relname, ${parts.restricted} AS restricted,
+           c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
+             SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS keyless
+      FROM pg_publication AS p
+      JOIN pg_publication_rel AS pr ON pr.prpubid = p.oid
+      JOIN pg_class AS c ON c.oid = pr.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE p.pubname = $2::name)
+  SELECT json_build_object(
+    'platform', CASE WHEN to_regproc('pg_catalog.aurora_version') IS NOT NULL THEN 'aurora'
+                     WHEN to_regrole('rdsadmin') IS NOT NULL THEN 'rds' ELSE 'self-managed' END,
+    'slotsUsed', (SELECT count(*) FROM pg_replication_slots),
+    'slotsMax', current_setting('max_replication_slots')::int,
+    'role', quote_ident(current_user),
+    'mayReplicate', (SELECT bool_or(rolsuper OR rolreplication OR rolname = 'rds_replication') FROM pg_roles
+                      WHERE rolname = current_user
+                         OR rolname = 'rds_replication' AND pg_has_role(current_user, oid, 'member')),
+    'idleSlotTimeoutSeconds', (
+       SELECT CASE unit WHEN 'min' THEN setting::int8 * 60 ELSE setting::int8 END
+         FROM pg_settings WHERE name = 'idle_replication_slot_timeout'),
+    'walBytes', (SELECT bytes FROM wal), 'walSinceSeconds', (SELECT seconds FROM wal),
+    'spilledBytes', ${parts.spilled},
+    'oldestWriter', (SELECT json_build_object('pid', pid, 'ageSeconds', age, 'state', state) FROM writer),
+    'oldestPrepared', (SELECT json_build_object('gid', gid, 'ageSeconds', age) FROM prepared),
+    'pids', coalesce((SELECT json_agg(pid) FROM pg_stat_activity WHERE xact_start IS NOT NULL), '[]'),
+    'publication', (
+       SELECT json_build_object(
+                'allActions', pubinsert AND pubupdate AND pubdelete AND pubtruncate, 'viaRoot', pubviaroot,
+                'restricted', coalesce((SELECT json_agg(nspname || '.' || relname) FROM members WHERE restricted), '[]'),
+                'members', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname))
+                                       FROM members), '[]'),
+                'keyless', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname))
+                                       FROM members WHERE keyless), '[]'))
+         FROM pg_publication WHERE pubname = $2::name),
+    'unreadable', coalesce((
+       SELECT json_agg(format('%I.%I', n.nspname, c.relname))
+         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = ANY ($3::oid[])
+          AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))), '[]')
+  )::text AS condition`;
+}

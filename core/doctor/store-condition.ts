@@ -1,0 +1,64 @@
+/** What the store says of itself, and of the history of one node, in one statement. */
+import type { Queryable } from '../pg/connection.ts';
+import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
+
+export interface StoreCondition {
+  readonly clock: CommitTime;
+  /** Quoted where SQL needs it. */
+  readonly role: string;
+  readonly database: string;
+  readonly writable: boolean;
+  /** The role may write history. */
+  readonly mayWrite: boolean;
+  readonly connectionsUsed: number;
+  readonly connectionsMax: number;
+  readonly autovacuum: boolean;
+  /** Transactions until the oldest row must be frozen, of about 2.1 billion. */
+  readonly transactionAge: number;
+  readonly sizeBytes: number;
+  /** Since the first node was made. */
+  readonly ageSeconds: number;
+  /** Neighbours in the latest part of the map that are not in order, or lie beyond the horizon. */
+  readonly mapFaults: number;
+}
+
+export async function readStoreCondition(store: Queryable, node: string): Promise<StoreCondition> {
+  const { rows } = await store.query<Record<string, string>>(
+    `SELECT clock_timestamp() AS clock, quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
+            (NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off')::text AS writable,
+            (has_table_privilege('pgtimewarp.row_changes', 'INSERT')
+              AND has_table_privilege('pgtimewarp.wal_checkpoints', 'UPDATE'))::text AS may_write,
+            (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::text AS used,
+            current_setting('max_connections') AS max,
+            current_setting('autovacuum') AS autovacuum,
+            (SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database())::text AS xid_age,
+            pg_database_size(current_database())::text AS size,
+            (SELECT extract(epoch FROM now() - min(created_at))::int8 FROM pgtimewarp.nodes)::text AS age,
+            (SELECT count(*)
+               FROM (SELECT m.lsn, m.ts, lead(m.ts) OVER (ORDER BY m.lsn) AS next_ts, c.applied_lsn, c.applied_ts
+                       FROM pgtimewarp.wal_checkpoints AS c
+                      CROSS JOIN LATERAL (
+                              SELECT t.lsn, t.ts FROM pgtimewarp.lsn_time_map AS t
+                               WHERE t.node_id = c.node_id AND t.lsn_space = c.lsn_space
+                               ORDER BY t.lsn DESC LIMIT 10000) AS m
+                      WHERE c.node_id = $1::text) AS entries
+              WHERE next_ts <= ts OR lsn > applied_lsn OR ts > applied_ts)::text AS map_faults`,
+    [node],
+  );
+  const row = rows[0]!;
+  const count = (name: string): number => Number.parseInt(row[name] ?? '0', 10);
+  return {
+    clock: parseCommitTime(row.clock!),
+    role: row.role!,
+    database: row.database!,
+    writable: row.writable === 'true',
+    mayWrite: row.may_write === 'true',
+    connectionsUsed: count('used'),
+    connectionsMax: count('max'),
+    autovacuum: row.autovacuum === 'on',
+    transactionAge: count('xid_age'),
+    sizeBytes: count('size'),
+    ageSeconds: count('age'),
+    mapFaults: count('map_faults'),
+  };
+}

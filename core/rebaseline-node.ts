@@ -1,0 +1,234 @@
+/**
+ * Makes a node whole again after a loss, from the present on: a new slot, every table read anew, what changed meanwhile
+ * recorded at the end of the gap. The gap is recorded before the old slot is touched, so that a death in between leaves a
+ * node that says so, and that this can be repeated on. docs/decisions/0015 says when positions go on and when not.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { TimewarpError } from './errors/timewarp-error.ts';
+import { fromDatabaseError } from './pg/database-error.ts';
+import { formatTableName } from './pg/identifiers.ts';
+import { inTransaction } from './pg/transaction.ts';
+import { poll } from './poll.ts';
+import type { BaselineStep } from './run/read-baseline.ts';
+import { type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
+import { cancelOnAbort, throwIfAborted } from './setup/cancel-on-abort.ts';
+import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './setup/databases.ts';
+import { describeTable } from './setup/describe-table.ts';
+import { whyNotTrackable } from './setup/trackable.ts';
+import { refuseUnsuitable } from './setup/unsuitable.ts';
+import { ensurePublication, publicationName } from './slot/publication.ts';
+import { addToPublication } from './slot/publication-tables.ts';
+import { createSlot, dropSlot } from './slot/slot-lifecycle.ts';
+import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
+import { type Claim, claimNode, type Horizon, lockCheckpoint, releaseClaim } from './store/claim.ts';
+import { openNodeGap, readOpenNodeGap } from './store/gaps.ts';
+import { requireSchema } from './store/migrate.ts';
+import { requireNode, type StoredNode } from './store/nodes.ts';
+import { readTrackedRelations } from './store/relations.ts';
+import { restartNode } from './store/restart-node.ts';
+import { formatCommitTime } from './types/commit-time.ts';
+
+export interface RebaselineNodeOptions extends DatabaseUrls {
+  /** Version of this program, kept with the node. */
+  readonly version: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (message: string, step?: BaselineStep) => void;
+}
+
+export interface RebaselineNodeResult {
+  readonly node: string;
+  readonly gap: { readonly from: string; readonly to: string };
+  /** false: positions count anew, because those of this source cannot be ordered after the stored ones. */
+  readonly samePositions: boolean;
+  readonly tables: readonly string[];
+  /** Tables that cannot be followed any more, with the reason: their history ends with the gap. */
+  readonly ended: readonly { readonly table: string; readonly reason: string }[];
+}
+
+const LEASE_SECONDS = 3600;
+const PAUSE_MS = 200;
+
+/**
+ * Throws SLOT_BUSY while a run is under way, SLOT_CONFLICT when a slot of that name is somebody else's,
+ * PUBLICATION_RIGHTS, and what `init` and `poll` throw.
+ */
+export async function rebaselineNode(options: RebaselineNodeOptions): Promise<RebaselineNodeResult> {
+  const result = await restart(options);
+  await readBaselines(options);
+  return result;
+}
+
+async function restart(options: RebaselineNodeOptions): Promise<RebaselineNodeResult> {
+  await using databases = await openDatabases(options);
+  const { source, store } = databases;
+  await requireSchema(store);
+  await refuseSameDatabase(source, store);
+  const node = await requireNode(store, options.node);
+  const facts = await readSourceFacts(source, node.slotName);
+  refuseUnsuitable(facts);
+  refuseForeignSlot(facts, node);
+  const claim = await claimNode(store, node.node, LEASE_SECONDS);
+  if (claim === null) {
+    throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`, {
+      remedy: 'Repeat it when the run has ended.',
+    });
+  }
+  try {
+    return await claimed({ options, source, store, node, facts, claim });
+  } finally {
+    await releaseClaim(store, claim).catch(() => {});
+  }
+}
+
+interface Restart {
+  readonly options: RebaselineNodeOptions;
+  readonly source: pg.Client;
+  readonly store: pg.Client;
+  readonly node: StoredNode;
+  readonly facts: SourceFacts;
+  readonly claim: Claim;
+}
+
+async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
+  const { options, source, store, node, facts, claim } = restart;
+  const tables = await readRelationsNow(source, await readTrackedRelations(store, node.node));
+  if (node.plugin === 'pgoutput') await publish(source, node, tables); // may be refused: before anything is touched
+  await inTransaction(store, async () => {
+    await lockCheckpoint(store, claim);
+    await openNodeGap(store, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
+  });
+  const samePositions =
+    comparable(facts, node, claim) && (await readOpenNodeGap(store, node.node)) !== 'HISTORY_FORKED';
+  throwIfAborted(options.signal);
+  options.onProgress?.(`making slot ${node.slotName} anew (waits for open transactions to end)`);
+  const { end, ended } = await cancelOnAbort(
+    source,
+    { url: options.sourceUrl, side: 'source', node: node.node, signal: options.signal },
+    () => withNewSlot(restart, tables, samePositions),
+  );
+  return {
+    node: node.node,
+    gap: { from: formatCommitTime(claim.horizon.time), to: formatCommitTime(end.time) },
+    samePositions,
+    tables: tables
+      .filter((table) => why(table) === null)
+      .map(({ relation }) => formatTableName(relation.name)),
+    ended,
+  };
+}
+
+/** Positions of this source come after the stored ones: the same server, that has never gone back. */
+function comparable(facts: SourceFacts, node: StoredNode, claim: Claim): boolean {
+  return (
+    facts.systemIdentifier === node.systemIdentifier &&
+    facts.timeline === node.timeline &&
+    facts.insertLsn >= claim.horizon.lsn
+  );
+}
+
+async function withNewSlot(
+  { options, source, store, node, facts, claim }: Restart,
+  tables: readonly RelationNow[],
+  samePositions: boolean,
+): Promise<{ end: Horizon; ended: { table: string; reason: string }[] }> {
+  await dropSlot(source, node.slotName);
+  // The clock from before the slot is made: every transaction that it delivers committed later.
+  const { clock } = await readSourceFacts(source, node.slotName);
+  const lsn = await createSlot(source, node.slotName, node.plugin);
+  try {
+    throwIfAborted(options.signal);
+    const identity = {
+      node: node.node,
+      systemIdentifier: facts.systemIdentifier,
+      timeline: facts.timeline,
+      database: facts.database,
+      slotName: node.slotName,
+      plugin: node.plugin,
+      version: options.version,
+    };
+    const relations = tables.map((table) => ({
+      before: table.relation,
+      after:
+        why(table) === null
+          ? {
+              nodeId: node.node,
+              name: table.relation.name,
+              excludedColumns: table.relation.excludedColumns,
+              ...describeTable(table.facts!),
+            }
+          : null,
+    }));
+    const end = await inTransaction(store, async () => {
+      await lockCheckpoint(store, claim);
+      return restartNode(store, claim, { identity, start: { lsn, clock }, samePositions, relations });
+    });
+    const ended = tables.flatMap((table) => {
+      const reason = why(table);
+      return reason === null ? [] : [{ table: formatTableName(table.relation.name), reason: reason.message }];
+    });
+    return { end, ended };
+  } catch (error) {
+    await dropSlot(source, node.slotName).catch(() => {});
+    throw error;
+  }
+}
+
+function why({ relation, facts }: RelationNow): TimewarpError | null {
+  return whyNotTrackable(facts, relation.name);
+}
+
+/** The publication comes before the slot, which could not be read otherwise; it may be gone, or be a restored one. */
+async function publish(source: pg.Client, node: StoredNode, tables: readonly RelationNow[]): Promise<void> {
+  const publication = publicationName(node.node);
+  await ensurePublication(source, publication);
+  for (const table of tables) {
+    if (why(table) === null) await addToPublication(source, publication, table.relation.name);
+  }
+}
+
+function refuseForeignSlot(facts: SourceFacts, node: StoredNode): void {
+  const slot = facts.slot;
+  if (slot === null || (slot.plugin === node.plugin && slot.database === facts.database)) return;
+  throw new TimewarpError(
+    'SLOT_CONFLICT',
+    `The slot "${node.slotName}" is another one (${slot.plugin} in database ${slot.database ?? '(none)'}).`,
+    {
+      remedy: `If nobody needs it: SELECT pg_drop_replication_slot('${node.slotName}'); then repeat this.`,
+      facts: { slot: node.slotName },
+    },
+  );
+}
+
+/** Runs until every existing row is decided; what is interrupted here later runs go on with. */
+async function readBaselines(options: RebaselineNodeOptions): Promise<void> {
+  const { sourceUrl, storeUrl, node, signal } = options;
+  for (;;) {
+    throwIfAborted(signal);
+    const run = await poll({
+      sourceUrl,
+      storeUrl,
+      node,
+      ...(signal === undefined ? {} : { signal }),
+      onBaseline: (table, step) => options.onProgress?.(`reading ${table}`, step),
+    });
+    if (run.outcome === 'gap' || run.outcome === 'blocked') {
+      throw new TimewarpError(
+        run.outcome === 'gap' ? 'NODE_GAP' : 'NODE_BLOCKED',
+        `The node "${node}" cannot go on: ${run.reason ?? ''}.`,
+      );
+    }
+    if (await everyBaselineDecided(options)) return;
+    await sleep(run.caughtUp ? 0 : PAUSE_MS);
+  }
+}
+
+async function everyBaselineDecided(options: RebaselineNodeOptions): Promise<boolean> {
+  await using databases = await openDatabases(options);
+  try {
+    const relations = await readTrackedRelations(databases.store, options.node);
+    return relations.every((relation) => relation.baselineState !== 'pending');
+  } catch (error) {
+    throw fromDatabaseError(error, 'store');
+  }
+}

@@ -1,0 +1,22 @@
+/** How a table from the catalog is written down when its tracking begins. */
+import { columnsNow } from '../run/tables-of-run.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
+import type { NewRelation } from '../store/tracking.ts';
+import { LSN_ZERO } from '../types/lsn.ts';
+
+type Description = Pick<
+  NewRelation,
+  'relid' | 'keyColumns' | 'keyKinds' | 'columns' | 'persistence' | 'replicaIdentity' | 'isPartitioned'
+>;
+
+export function describeTable(facts: TableFacts): Description {
+  return {
+    relid: facts.oid,
+    keyColumns: facts.key.map((column) => column.name),
+    keyKinds: facts.key.map((column) => column.kind.name),
+    columns: columnsNow([], facts, { horizonBefore: LSN_ZERO, positionNow: LSN_ZERO }),
+    persistence: facts.persistence,
+    replicaIdentity: facts.replicaIdentity,
+    isPartitioned: facts.relkind === 'p',
+  };
+}

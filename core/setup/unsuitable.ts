@@ -1,0 +1,16 @@
+/** What a server must be before a slot can be made on it. */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { SourceFacts } from '../slot/source-facts.ts';
+
+/** Throws SOURCE_IN_RECOVERY or WAL_LEVEL. */
+export function refuseUnsuitable(facts: SourceFacts): void {
+  if (facts.inRecovery)
+    throw new TimewarpError('SOURCE_IN_RECOVERY', 'The source is a standby, not the primary.');
+  if (facts.walLevel !== 'logical') {
+    throw new TimewarpError(
+      'WAL_LEVEL',
+      `The source has wal_level = ${facts.walLevel}; logical decoding needs logical.`,
+      { facts: { walLevel: facts.walLevel } },
+    );
+  }
+}

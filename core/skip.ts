@@ -1,0 +1,74 @@
+/**
+ * Leaves out one transaction that could not be applied. That is a loss: the tables it changed, or all where that is not
+ * known, are unknown from the transaction before it on, until they are read again.
+ */
+import { TimewarpError } from './errors/timewarp-error.ts';
+import { formatTableName } from './pg/identifiers.ts';
+import { inTransaction } from './pg/transaction.ts';
+import { type DatabaseUrls, openDatabases } from './setup/databases.ts';
+import { advanceSlot } from './slot/advance.ts';
+import { claimNode, lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
+import { readFailure, unblockNode } from './store/failures.ts';
+import { openRelationGap, writeHealthEvent } from './store/gaps.ts';
+import { requireSchema } from './store/migrate.ts';
+import { requireNode } from './store/nodes.ts';
+import { readTrackedRelations } from './store/relations.ts';
+import { writeHorizonEntry } from './store/time-map.ts';
+import { nextMicrosecond } from './types/commit-time.ts';
+import { formatLsn, type Lsn } from './types/lsn.ts';
+
+export interface SkipResult {
+  readonly node: string;
+  readonly lsn: string;
+  /** The tables that are unknown from here on. */
+  readonly tables: readonly string[];
+}
+
+const LEASE_SECONDS = 60;
+
+/** Throws BAD_FLAGS when the node is not blocked at this position, SLOT_BUSY while a run is under way. */
+export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promise<SkipResult> {
+  await using databases = await openDatabases(options);
+  const { source, store } = databases;
+  await requireSchema(store);
+  const node = await requireNode(store, options.node);
+  const failure = await readFailure(store, node.node);
+  if (node.status !== 'blocked' || failure?.lsn !== options.lsn) {
+    const at = failure?.lsn == null ? 'at no transaction' : `at ${formatLsn(failure.lsn)}`;
+    throw new TimewarpError(
+      'BAD_FLAGS',
+      `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${node.status === 'blocked' ? at : 'not at all'}.`,
+      { remedy: 'pgtimewarp doctor says where it is blocked, if it is.' },
+    );
+  }
+  const claim = await claimNode(store, node.node, LEASE_SECONDS);
+  if (claim === null) throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`);
+  try {
+    const touched = (await readTrackedRelations(store, node.node)).filter(
+      (relation) =>
+        relation.trackedFrom !== null &&
+        (failure.relationIds === null || failure.relationIds.includes(relation.relationId)),
+    );
+    const lsn = formatLsn(options.lsn);
+    await inTransaction(store, async () => {
+      await lockCheckpoint(store, claim);
+      for (const relation of touched)
+        await openRelationGap(store, claim, relation.relationId, `the transaction at ${lsn} was skipped`);
+      const horizon = { lsn: options.lsn, time: nextMicrosecond(claim.horizon.time) };
+      await writeHorizonEntry(store, claim, horizon, false);
+      await writeHorizon(store, claim, horizon, false);
+      await unblockNode(store, node.node);
+      await writeHealthEvent(store, {
+        nodeId: node.node,
+        severity: 'warn',
+        code: 'TRANSACTION_SKIPPED',
+        message: `the transaction at ${lsn} was skipped: ${failure.message}`,
+        meta: { lsn, xid: failure.xid },
+      });
+    });
+    await advanceSlot(source, node.slotName, options.lsn);
+    return { node: node.node, lsn, tables: touched.map((relation) => formatTableName(relation.name)) };
+  } finally {
+    await releaseClaim(store, claim).catch(() => {});
+  }
+}

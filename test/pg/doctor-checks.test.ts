@@ -1,0 +1,96 @@
+/** Checks on real servers in bad states: each sees exactly that, and passes when its remedy was pasted. */
+import { describe, expect, test } from 'vitest';
+import type { Check } from '../../core/doctor/check.ts';
+import { diagnose } from '../../core/doctor/diagnose.ts';
+import { gatherFacts } from '../../core/doctor/facts.ts';
+import { describeNeeding } from '../support/needs.ts';
+import { ownSource } from '../support/own-source.ts';
+import { needOf, PLUGINS } from '../support/plugins.ts';
+import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
+
+const TABLES = `CREATE TABLE orders (
+    id bigint PRIMARY KEY, total numeric, at timestamptz, price float8, doc jsonb, raw json, bits bytea, tags text[]);
+  INSERT INTO orders SELECT g, g * 1.10, now(), g / 3.0, '{"a": 1}', '{"b" :  [1]}', '\\x00ff', ARRAY['x', NULL]
+    FROM generate_series(1, 100) g;
+  CREATE TABLE parts (id int, region text, note text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
+  CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu'); INSERT INTO parts VALUES (1, 'eu', 'x')`;
+
+async function troubles(node: TrackedNode): Promise<Check[]> {
+  return diagnose(await gatherFacts({ ...node, node: node.node })).checks.filter(
+    (check) => check.status !== 'ok',
+  );
+}
+
+for (const plugin of PLUGINS) {
+  describeNeeding(needOf(plugin), `doctor with ${plugin}`, () => {
+    test('a healthy node: nothing to say, history proven on random rows', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'parts'] });
+      await node.source.query(`UPDATE orders SET total = total + 0.01, price = 1e300 WHERE id % 2 = 0;
+        UPDATE orders SET price = 'NaN', at = 'infinity' WHERE id % 3 = 0`);
+      const facts = await gatherFacts({ ...node, node: node.node });
+      expect(diagnose(facts).checks.filter((check) => check.status !== 'ok')).toEqual([]);
+      expect(facts.proof).toMatchObject({ differences: [], undecided: 0 });
+      expect(facts.proof!.compared).toBeGreaterThanOrEqual(5);
+    });
+
+    test('history that is not what the table holds is found, with its key', async () => {
+      await using node = await trackedNode({
+        plugin,
+        tables:
+          'CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, $$one$$), (2, $$two$$)',
+        track: ['t'],
+      });
+      await node.store.query(
+        `UPDATE pgtimewarp.row_changes SET row_data = '{"id":1,"v":"other"}' WHERE pk = '["1"]'`,
+      );
+      expect(await troubles(node)).toMatchObject([
+        {
+          code: 'self_proof',
+          status: 'fail',
+          message: expect.stringMatching(/public\.t.*\["1"\].*other values in v/),
+        },
+      ]);
+      await node.store.query(`DELETE FROM pgtimewarp.row_changes WHERE pk = '["1"]'`);
+      expect((await troubles(node))[0]!.message).toContain('no such row');
+    });
+  });
+}
+
+describe('the publication', () => {
+  test.for([
+    ['publication_filter', 'SET TABLE orders WHERE (id > 5)'],
+    ['publication_actions', `SET (publish = 'insert')`],
+    ['publication_table', 'DROP TABLE orders'],
+  ] as const)('%s', async ([code, change]) => {
+    await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['orders'] });
+    await node.source.query(`ALTER PUBLICATION ${node.publication} ${change}`);
+    const found = await troubles(node);
+    expect(found.map((check) => check.code)).toEqual([code]);
+    await node.source.query(`BEGIN; ${/ALTER[^:]*?; (?=then)/.exec(found[0]!.remedy!)![0]} COMMIT`);
+    expect(await troubles(node)).toEqual([]);
+  });
+
+  test('a published table that lost its key', async () => {
+    await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['orders'] });
+    await node.source.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
+    const found = await troubles(node);
+    expect(found.map((check) => check.code).sort()).toEqual(['publication_keyless', 'table_trackable']);
+    expect(found.find((check) => check.code === 'table_trackable')!.remedy).toContain(
+      'ALTER TABLE public.orders ADD PRIMARY KEY ("id");',
+    );
+  });
+});
+
+test('clocks, limits and rights of a server of its own', async () => {
+  await using node = await ownSource({ plugin: 'pgoutput', settings: { max_replication_slots: '1' } });
+  const found = async (sourceUrl = node.urls.sourceUrl): Promise<string[]> =>
+    diagnose(await gatherFacts({ ...node.urls, sourceUrl }))
+      .checks.filter((check) => check.status !== 'ok')
+      .map((check) => check.code);
+  expect(await found()).toEqual(['slots_left']);
+  await node.sql(`CREATE ROLE plain LOGIN PASSWORD 'p'`);
+  const plain = new URL(node.urls.sourceUrl);
+  plain.username = 'plain';
+  plain.password = 'p';
+  expect(await found(plain.href)).toEqual(expect.arrayContaining(['source_role', 'source_select']));
+});
