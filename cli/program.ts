@@ -14,6 +14,7 @@ import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
 import { registerRebaseline } from './commands/rebaseline.ts';
 import { registerServe } from './commands/serve.ts';
+import { registerRetention } from './commands/retention.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrack } from './commands/track.ts';
 import { registerUntrack } from './commands/untrack.ts';
@@ -31,7 +32,15 @@ const GROUPS: readonly (readonly [
   ['Ask:', [registerAsOf, registerDiff]],
   [
     'Operate:',
-    [registerServe, registerPoll, registerRebaseline, registerStatus, registerDoctor, registerEvents],
+    [
+      registerServe,
+      registerPoll,
+      registerRebaseline,
+      registerRetention,
+      registerStatus,
+      registerDoctor,
+      registerEvents,
+    ],
   ],
   ['Help:', [registerCompletion]],
 ];

@@ -16,6 +16,7 @@ import { judgeNewLeaves, type NewLeaf, readNewLeaves } from './run/check-new-lea
 import { NullConfirmer } from './run/confirm-nulls-of-run.ts';
 import { detectLoss } from './run/detect-loss.ts';
 import { noteCatalog } from './run/note-catalog.ts';
+import { keepColumnLists } from './run/keep-column-lists.ts';
 import { keepRetention } from './run/keep-retention.ts';
 import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
 import { finishedRepairs, readRepairs } from './run/read-repairs.ts';
@@ -275,6 +276,11 @@ class Run {
         tables.columnKnownSince,
       );
       const confirmer = nulls;
+      await refreshCatalogFacts(this.#store, now, positions);
+      if (this.#node.plugin === 'pgoutput') {
+        const places = { source: this.#source, store: this.#store, claim };
+        await this.#onSource(() => keepColumnLists(places, publicationName(this.#node.node), now));
+      }
       const createDecoder = this.#node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
       const clock = new CommitClock(claim.horizon.time, ceiling);
       const delivered = await applyStream(

@@ -11,7 +11,8 @@ import { keepRetention, type RetentionResult } from './run/keep-retention.ts';
 import { claimNode, releaseClaim } from './store/claim.ts';
 import { requireSchema } from './store/migrate.ts';
 import { requireNode } from './store/nodes.ts';
-import { setDefaultRetention, setTableRetention } from './store/retention.ts';
+import { readDefaultRetention, setDefaultRetention, setTableRetention } from './store/retention.ts';
+import { type RetentionOverview, readRetentionOverview } from './store/retention-overview.ts';
 
 export interface RetentionTarget {
   readonly storeUrl: string;
@@ -42,6 +43,23 @@ export async function runRetention(
       await releaseClaim(store, claim).catch(() => {});
     }
   });
+}
+
+export interface TableRetention extends RetentionOverview {
+  readonly table: string;
+}
+
+/** Windows, cutoffs, ranges and sizes of the node's tables. */
+export async function showRetention(
+  target: RetentionTarget,
+): Promise<{ readonly defaultRetention: string | null; readonly tables: readonly TableRetention[] }> {
+  return inStore(target, async (store) => ({
+    defaultRetention: await readDefaultRetention(store, target.node),
+    tables: (await readRetentionOverview(store, target.node)).map((each) => ({
+      ...each,
+      table: formatTableName(each.name),
+    })),
+  }));
 }
 
 /** Sets the window of tables, or, without tables, of those that are tracked later. Null keeps everything. */

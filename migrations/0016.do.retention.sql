@@ -557,6 +557,11 @@ BEGIN
        AND (reason = 'not_yet_inserted' OR v.from_lsn <= cutoff.expired_before_lsn) THEN
       reason := 'not_in_window';
       v.op := NULL; v.from_lsn := NULL; v.from_seq := NULL; v.from_ts := NULL; v.from_xid := NULL;
+      v.to_lsn := NULL; v.to_ts := NULL; v.to_xid := NULL;
+      SELECT r.valid_from_lsn, r.valid_from_ts, r.xid INTO v.to_lsn, v.to_ts, v.to_xid
+        FROM pgtimewarp.row_changes r
+       WHERE r.relation_id = period.relation_id AND r.pk = array_to_json(key_values)::text AND r.valid_from_lsn > at_lsn
+       ORDER BY r.valid_from_lsn, r.seq LIMIT 1;
     END IF;
     IF v.from_xid IS NOT NULL THEN
       SELECT t.context INTO context FROM pgtimewarp.transaction_contexts t

@@ -78,11 +78,7 @@ export async function addRangeCheck(store: Queryable, relationId: number, next: 
 }
 
 /** Lets the server verify the promise; readers and writers go on meanwhile. */
-export async function validateRangeCheck(
-  store: Queryable,
-  relationId: number,
-  table: string,
-): Promise<void> {
+export async function validateRangeCheck(store: Queryable, relationId: number, table: string): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_validate($1::int, $2::text)', [relationId, table]);
 }
 

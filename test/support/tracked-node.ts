@@ -13,7 +13,10 @@ export interface TrackedNode extends TestDatabases {
   poll(options?: { maxChanges?: number }): Promise<PollResult>;
   /** Runs until everything is applied, `maxChanges` at a time. */
   catchUp(maxChanges?: number): Promise<void>;
-  track(table: string, options?: { baseline?: boolean; exclude?: readonly string[]; retention?: string }): Promise<TrackResult>;
+  track(
+    table: string,
+    options?: { baseline?: boolean; exclude?: readonly string[]; retention?: string },
+  ): Promise<TrackResult>;
 }
 
 export interface TrackedNodeOptions extends TestDatabasesOptions {

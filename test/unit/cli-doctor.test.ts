@@ -62,7 +62,8 @@ function facts(changes: Changes = {}): DoctorFacts {
       facts: {
         schemaFound: 1,
         schemaExpected: 1,
-        overview: { node: { ...NODE, ...changes.node }, relations: [], openGaps: [] },
+        overview: { node: { ...NODE, ...changes.node }, relations: [],
+    histories: [], openGaps: [] },
         ...changes.store,
       },
     },
