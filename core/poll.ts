@@ -201,6 +201,11 @@ class Run {
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
       starts = await this.#prepareStarts(now);
       const newLeaves = await this.#onSource(() => readNewLeaves(this.#source, now));
+      starts = await this.#prepareStarts(relations);
+      if (this.#node.plugin === 'pgoutput') {
+        const places = { source: this.#source, store: this.#store, claim };
+        await this.#onSource(() => keepColumnLists(places, publicationName(this.#node.node), relations));
+      }
       const end = await this.#onSource(() => readEndOfWal(this.#source));
       await this.#keepRetention(claim, end.upto); // before the writes: ranges are made ahead of them
       caughtUp = await this.#catchUp(claim, relations, end);
@@ -277,10 +282,6 @@ class Run {
       );
       const confirmer = nulls;
       await refreshCatalogFacts(this.#store, now, positions);
-      if (this.#node.plugin === 'pgoutput') {
-        const places = { source: this.#source, store: this.#store, claim };
-        await this.#onSource(() => keepColumnLists(places, publicationName(this.#node.node), now));
-      }
       const createDecoder = this.#node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
       const clock = new CommitClock(claim.horizon.time, ceiling);
       const delivered = await applyStream(

@@ -16,7 +16,8 @@ import {
 } from '../slot/publication-tables.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
-import type { RelationNow } from './tables-of-run.ts';
+import type { TrackedRelation } from '../store/relations.ts';
+import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 
 interface Places {
   readonly source: pg.Client;
@@ -24,16 +25,16 @@ interface Places {
   readonly claim: Claim;
 }
 
-/** For the relations with excluded columns; call it after the peek. */
+/** For the relations with excluded columns; call it outside a peek, which has a transaction open on the source. */
 export async function keepColumnLists(
   places: Places,
   publication: string,
-  relations: readonly RelationNow[],
+  relations: readonly TrackedRelation[],
 ): Promise<void> {
-  const excluding = relations.filter(({ relation }) => relation.excludedColumns.length > 0);
+  const excluding = relations.filter((relation) => relation.excludedColumns.length > 0);
   if (excluding.length === 0 || !(await hasColumnLists(places.source))) return;
   const published = await readPublishedTables(places.source, publication);
-  for (const now of excluding) {
+  for (const now of await readRelationsNow(places.source, excluding)) {
     if (now.facts === null) continue;
     try {
       await keepOne(places, publication, now, published);
