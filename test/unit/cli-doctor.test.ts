@@ -62,8 +62,7 @@ function facts(changes: Changes = {}): DoctorFacts {
       facts: {
         schemaFound: 1,
         schemaExpected: 1,
-        overview: { node: { ...NODE, ...changes.node }, relations: [],
-    histories: [], openGaps: [] },
+        overview: { node: { ...NODE, ...changes.node }, relations: [], histories: [], openGaps: [] },
         ...changes.store,
       },
     },
