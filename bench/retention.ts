@@ -1,110 +1,140 @@
 /**
- * Claim: forgetting the oldest range takes time in proportion to that range, not to the history, and nobody waits for a
- * lock for a second. 10 ranges of 1 M versions (5 M with --full, 0.1 M with --quick) are written straight into a store,
- * and 3 such ranges for another relation; both forget their oldest ranges while as-of questions are asked.
+ * Forgetting the oldest range takes time in proportion to that range, not to the history, and nobody waits for a lock for
+ * a second: 10 ranges of 1 M versions (5 M in full) and 3 such ranges, written straight into a store, forget two ranges
+ * each while as-of questions are asked.
  */
 import type pg from 'pg';
-import { startServer } from '../cli/servers/start-server.ts';
 import { connect } from '../core/pg/connection.ts';
 import { keepRetention } from '../core/run/keep-retention.ts';
 import { claimNode, releaseClaim } from '../core/store/claim.ts';
 import { migrate } from '../core/store/migrate.ts';
 import { syncRetention } from '../core/store/retention.ts';
 import { formatLsn, type Lsn } from '../core/types/lsn.ts';
+import {
+  type Benchmark,
+  benchServer,
+  type Figure,
+  figure,
+  median,
+  percentile,
+  type Size,
+} from './harness.ts';
 
 const RANGE_BYTES = 1_000_000_000n;
 const DAYS_PER_RANGE = 3;
-const PER_RANGE = process.argv.includes('--full')
-  ? 5_000_000
-  : process.argv.includes('--quick')
-    ? 100_000
-    : 1_000_000;
-/** Every key has two versions in every range. */
-const KEYS = PER_RANGE / 2;
-const log = (line: string): void => void process.stderr.write(`${line}\n`);
+const SIZES: Readonly<Record<Size, number>> = { quick: 100_000, usual: 1_000_000, full: 5_000_000 };
+const HISTORIES = [
+  ['three', 3],
+  ['ten', 10],
+] as const;
 
 const lsnOfRange = (index: number): string => formatLsn((BigInt(index + 1) * RANGE_BYTES) as Lsn);
 const dayOf = (days: number): string => `timestamptz '2026-01-01T00:00:00Z' + interval '${days * 24} hours'`;
 
-await using server = await startServer({
-  settings: {
-    shared_buffers: '512MB',
-    max_wal_size: '4GB',
-    maintenance_work_mem: '256MB',
-    checkpoint_timeout: '30min',
+export const retention: Benchmark = {
+  name: 'retention',
+  title: 'Forgetting the oldest of 10 ranges, against the oldest of 3',
+  run: async (size, log) => {
+    await using databases = await benchServer();
+    const url = databases.storeUrl;
+    const store = await connect(url, { side: 'store', node: 'bench' });
+    try {
+      await migrate(store);
+      const bench = { store, url, log, perRange: SIZES[size], keys: SIZES[size] / 2 };
+      const figures: Figure[] = [];
+      const seconds: number[] = [];
+      for (const [node, ranges] of HISTORIES) {
+        const measured = await measure(bench, node, ranges);
+        seconds.push(median(measured.expiries.map((expiry) => expiry.seconds)));
+        figures.push(...toFigures(measured));
+      }
+      figures.push(
+        figure('10 ranges against 3, ratio of the time for one range', [seconds[1]! / seconds[0]!], 'times', {
+          target: '≤ 1.5',
+        }),
+      );
+      return figures;
+    } finally {
+      await store.end();
+    }
   },
-});
-await server.createDatabase('store');
-const url = server.url('store');
-const store = await connect(url, { side: 'store', node: 'bench' });
-await migrate(store);
+};
 
-const figures = [await measure('three', 3), await measure('ten', 10)];
-const [three, ten] = figures as [Measured, Measured];
-console.log(
-  JSON.stringify(
-    {
-      versions_per_range: PER_RANGE,
-      keys: KEYS,
-      histories: figures,
-      ten_to_three: {
-        first: Number((ten.expiries[0]!.seconds / three.expiries[0]!.seconds).toFixed(2)),
-        second: Number((ten.expiries[1]!.seconds / three.expiries[1]!.seconds).toFixed(2)),
-      },
-    },
-    null,
-    2,
-  ),
-);
-await store.end();
-
-interface Latency {
-  readonly asked: number;
-  readonly median_ms: number;
-  readonly p99_ms: number;
-  readonly max_ms: number;
+interface Bench {
+  readonly store: pg.Client;
+  readonly url: string;
+  readonly log: (line: string) => void;
+  readonly perRange: number;
+  /** Every key has two versions in every range. */
+  readonly keys: number;
 }
+
+function toFigures({ ranges, expiries, before, after }: Measured): Figure[] {
+  const of = `of ${ranges} ranges`;
+  const locks = expiries.map((expiry) => expiry.lockMs);
+  const worst = (latencies: readonly Latency[], share: number): number[] =>
+    latencies.map((latency) => percentile(latency, share));
+  const during = expiries.map((expiry) => expiry.asof);
+  return [
+    figure(
+      `forget the oldest ${of}`,
+      expiries.map((expiry) => expiry.seconds),
+      's',
+    ),
+    figure(`longest lock meanwhile, ${of}`, [Math.max(...locks)], 'ms', { target: '≤ 1000' }),
+    figure(`as-of before, ${of}, median`, worst([before], 0.5), 'ms'),
+    figure(`as-of during, ${of}, median`, worst(during, 0.5), 'ms'),
+    figure(`as-of after, ${of}, median`, worst([after], 0.5), 'ms'),
+    figure(`as-of before, ${of}, slowest`, worst([before], 1), 'ms'),
+    figure(`as-of during, ${of}, slowest`, [Math.max(...worst(during, 1))], 'ms', { target: '≤ 1000' }),
+  ];
+}
+
+/** Milliseconds of each question. */
+type Latency = readonly number[];
 
 interface Measured {
   readonly ranges: number;
-  readonly versions: number;
   readonly expiries: readonly {
     readonly seconds: number;
-    readonly longest_lock_ms: number;
+    readonly lockMs: number;
     readonly asof: Latency;
   }[];
-  readonly asof_before: Latency;
-  readonly asof_after: Latency;
+  readonly before: Latency;
+  readonly after: Latency;
 }
 
-async function measure(node: string, ranges: number): Promise<Measured> {
-  const relation = await generate(node, ranges);
-  const reader = await connect(url, { side: 'store', node });
-  const asof_before = await sample(reader, node, ranges, untilMs(3_000));
+async function measure(bench: Bench, node: string, ranges: number): Promise<Measured> {
+  const { store, log } = bench;
+  const relation = await generate(bench, node, ranges);
+  const reader = await connect(bench.url, { side: 'store', node });
+  const ask = (stop: () => boolean): Promise<Latency> =>
+    sample({ reader, node, ranges, keys: bench.keys, stop });
+  const before = await ask(untilMs(3_000));
   const expiries: Measured['expiries'][number][] = [];
   for (const expired of [1, 2]) {
     await store.query(
       `UPDATE pgtimewarp.wal_checkpoints
-          SET applied_ts = ${dayOf(ranges * DAYS_PER_RANGE + expired * DAYS_PER_RANGE)} + interval '1 minute'
+          SET applied_ts = ${dayOf((ranges + expired) * DAYS_PER_RANGE)} + interval '1 minute'
         WHERE node_id = $1`,
       [node],
     );
     let done = false;
-    const latency = sample(reader, node, ranges, () => done);
-    const forgotten = await forget(node);
+    const asof = ask(() => done);
+    const forgotten = await forget(bench.url, node);
     done = true;
-    expiries.push({ ...forgotten, asof: await latency });
+    expiries.push({ ...forgotten, asof: await asof });
     log(
-      `${node}: expiry ${expired} took ${forgotten.seconds} s, longest lock ${forgotten.longest_lock_ms} ms`,
+      `${node}: expiry ${expired}: ${forgotten.seconds.toFixed(1)} s, lock ${forgotten.lockMs.toFixed(0)} ms`,
     );
   }
-  const asof_after = await sample(reader, node, ranges, untilMs(3_000));
+  const after = await ask(untilMs(3_000));
   await reader.end();
   await store.query('SELECT pgtimewarp.drop_relation_partition($1)', [relation]);
-  return { ranges, versions: ranges * PER_RANGE, expiries, asof_before, asof_after };
+  return { ranges, expiries, before, after };
 }
 
-async function generate(node: string, ranges: number): Promise<number> {
+async function generate({ store, keys, log }: Bench, node: string, ranges: number): Promise<number> {
   await store.query(
     `INSERT INTO pgtimewarp.nodes (node_id, system_identifier, timeline, database_name, slot_name, plugin)
      VALUES ($1, '1', 1, 'app', 'slot', 'pgoutput')`,
@@ -146,7 +176,7 @@ async function generate(node: string, ranges: number): Promise<number> {
               format('["%s"]', k), json_build_object('id', k, 'n', n, 'note', repeat('x', 40))
          FROM generate_series(1, $3::int) k, generate_series(0, 1) n
         ORDER BY format('["%s"]', k) COLLATE "C", n`,
-      [id, lsnOfRange(range), KEYS],
+      [id, lsnOfRange(range), keys],
     );
     log(`${node}: range ${range + 1} of ${ranges}`);
   }
@@ -155,7 +185,7 @@ async function generate(node: string, ranges: number): Promise<number> {
 }
 
 /** One pass of forgetting, and how long a transaction that may hold strong locks lasted at most. */
-async function forget(node: string): Promise<{ seconds: number; longest_lock_ms: number }> {
+async function forget(url: string, node: string): Promise<{ seconds: number; lockMs: number }> {
   const session = await connect(url, { side: 'store', node });
   let [began, locked, longest] = [0, false, 0];
   const query = session.query.bind(session) as (...args: unknown[]) => Promise<unknown>;
@@ -175,19 +205,22 @@ async function forget(node: string): Promise<{ seconds: number; longest_lock_ms:
   await releaseClaim(session, claim);
   await session.end();
   if (result.rangesDropped === 0) throw new Error('nothing was due');
-  return { seconds: Number(seconds.toFixed(2)), longest_lock_ms: Number(longest.toFixed(1)) };
+  return { seconds, lockMs: longest };
+}
+
+interface Sampling {
+  readonly reader: pg.Client;
+  readonly node: string;
+  readonly ranges: number;
+  readonly keys: number;
+  readonly stop: () => boolean;
 }
 
 /** Asks for random keys at instants inside the window until told to stop. */
-async function sample(
-  reader: pg.Client,
-  node: string,
-  ranges: number,
-  stop: () => boolean,
-): Promise<Latency> {
+async function sample({ reader, node, ranges, keys, stop }: Sampling): Promise<Latency> {
   const took: number[] = [];
   while (!stop()) {
-    const key = 1 + Math.floor(Math.random() * KEYS);
+    const key = 1 + Math.floor(Math.random() * keys);
     const day = DAYS_PER_RANGE * (2.5 + Math.random() * (ranges - 2.5));
     const started = performance.now();
     const { rows } = await reader.query<{ status: string }>(
@@ -197,10 +230,7 @@ async function sample(
     took.push(performance.now() - started);
     if (rows[0]!.status !== 'found') throw new Error(`key ${key} at day ${day}: ${rows[0]!.status}`);
   }
-  took.sort((a, b) => a - b);
-  const at = (share: number): number =>
-    Number((took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? 0).toFixed(2));
-  return { asked: took.length, median_ms: at(0.5), p99_ms: at(0.99), max_ms: at(1) };
+  return took;
 }
 
 function untilMs(ms: number): () => boolean {

@@ -138,7 +138,12 @@ describe('the command line', () => {
       default: '12h',
       tables: [
         { table: 'public.later', retention: '12:00:00', oldest: null },
-        { table: 'public.t', retention: '00:00:01', oldest: { ts: expect.any(String) }, ranges: expect.any(Number) },
+        {
+          table: 'public.t',
+          retention: '00:00:01',
+          oldest: { ts: expect.any(String) },
+          ranges: expect.any(Number),
+        },
       ],
     });
     const asof = await runCli(['asof', 't', '--pk', '1', '--at', await trackedFrom(node.store), '--json'], {

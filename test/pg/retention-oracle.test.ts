@@ -181,8 +181,8 @@ test('a reader with an older snapshot sees what it saw, and nothing is dropped u
   const reader = await databases.connect('store');
   await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
   const questions = twins.questions().filter((question) => question.n >= 10);
-  const before = (await twins.answers(reader, questions, 'ts')).map(gist);
-  await reader.query('SELECT 1');
+  await reader.query('SELECT 1'); // it has a snapshot now, and no lock on any table of ours
+  const before = (await twins.answers(session, questions, 'ts')).map(gist);
   await twins.happen(40);
   let passes = 5;
   const result = await twins.forget(session, () => passes-- > 0);

@@ -10,6 +10,8 @@ import { LSN_ZERO, type Lsn, parseLsn } from '../../core/types/lsn.ts';
 import { type Answer, lsnOf, type PeriodOptions, StoreHistory, timeOf } from '../pg/query-history.ts';
 
 export const KEYS = ['1', '2', '3', '4', '5', '6', '7'];
+/** Was there at the start, is changed and deleted at once, and never comes back. */
+const QUIET_KEY = '8';
 const START = 10;
 const LEAVES = [null, 1, 2];
 
@@ -59,8 +61,7 @@ export class RetentionTwins {
       [ids[0], options.window],
     );
     const twins = new RetentionTwins(histories, ids, options.seed);
-    for (const [index, key] of KEYS.entries()) {
-      if (index % 2 === 1) continue;
+    for (const key of [...KEYS.filter((_, index) => index % 2 === 0), QUIET_KEY]) {
       if (options.baseline === 'done') {
         await twins.#both((history, id) =>
           history.change(id, START, 'S', key, { read: START + 4, leaf: leafOf(key) }),
@@ -86,10 +87,15 @@ export class RetentionTwins {
   }
 
   async #oneCommit(n: number): Promise<void> {
-    if (this.#pick(25) === 0) {
+    if (n > START + 2 && this.#pick(25) === 0) {
       const leaf = LEAVES[this.#pick(3)];
       await this.#both((history, id) => history.truncate(id, n, leaf == null ? {} : { leaf }));
       for (const key of KEYS) if (leaf == null || leafOf(key) === leaf) this.#present.delete(key);
+      return;
+    }
+    const quiet = n === START + 1 ? 'U' : n === START + 2 ? 'D' : null;
+    if (quiet !== null) {
+      await this.#both((history, id) => history.change(id, n, quiet, QUIET_KEY, { leaf: leafOf(QUIET_KEY) }));
       return;
     }
     const key = KEYS[this.#pick(KEYS.length)]!;
@@ -128,7 +134,7 @@ export class RetentionTwins {
   questions(last = this.#now): Question[] {
     const first = Math.max(5, this.#now - last);
     const instants = Array.from({ length: this.#now + 2 - first }, (_, index) => index + first);
-    return instants.flatMap((n) => KEYS.map((key) => ({ n, key })));
+    return instants.flatMap((n) => [...KEYS, QUIET_KEY].map((key) => ({ n, key })));
   }
 
   /** The answers of the twin that keeps everything, by LSN or by time. */
