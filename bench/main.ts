@@ -17,8 +17,16 @@ import { retention } from './retention.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [ingest, keepingUp, sourceCost, asof, asofSql, diffPages, space];
-const BENCHMARKS: readonly Benchmark[] = [ingest, keepingUp, sourceCost, asof, diffPages, space, retention];
+const BENCHMARKS: readonly Benchmark[] = [
+  ingest,
+  keepingUp,
+  sourceCost,
+  asof,
+  asofSql,
+  diffPages,
+  space,
+  retention,
+];
 const RESULTS = new URL('./results.json', import.meta.url).pathname;
 
 export interface Results {

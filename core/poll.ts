@@ -15,9 +15,9 @@ import { type ApplyCounts, applyStream } from './run/apply-stream.ts';
 import { judgeNewLeaves, type NewLeaf, readNewLeaves } from './run/check-new-leaves.ts';
 import { NullConfirmer } from './run/confirm-nulls-of-run.ts';
 import { detectLoss } from './run/detect-loss.ts';
-import { noteCatalog } from './run/note-catalog.ts';
 import { keepColumnLists } from './run/keep-column-lists.ts';
 import { keepRetention } from './run/keep-retention.ts';
+import { noteCatalog } from './run/note-catalog.ts';
 import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
 import { finishedRepairs, readRepairs } from './run/read-repairs.ts';
 import { prepareStarts, type StartState } from './run/start-relations.ts';
@@ -201,10 +201,9 @@ class Run {
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
       starts = await this.#prepareStarts(now);
       const newLeaves = await this.#onSource(() => readNewLeaves(this.#source, now));
-      starts = await this.#prepareStarts(relations);
       if (this.#node.plugin === 'pgoutput') {
         const places = { source: this.#source, store: this.#store, claim };
-        await this.#onSource(() => keepColumnLists(places, publicationName(this.#node.node), relations));
+        await this.#onSource(() => keepColumnLists(places, publicationName(this.#node.node), now));
       }
       const end = await this.#onSource(() => readEndOfWal(this.#source));
       await this.#keepRetention(claim, end.upto); // before the writes: ranges are made ahead of them
@@ -281,7 +280,6 @@ class Run {
         tables.columnKnownSince,
       );
       const confirmer = nulls;
-      await refreshCatalogFacts(this.#store, now, positions);
       const createDecoder = this.#node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
       const clock = new CommitClock(claim.horizon.time, ceiling);
       const delivered = await applyStream(

@@ -14,7 +14,7 @@ import { columnsNow } from './run/tables-of-run.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { dropHistory } from './setup/purge.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
-import { hasColumnLists, listedColumns } from './slot/column-lists.ts';
+import { columnsToPublish } from './slot/column-lists.ts';
 import { publicationName } from './slot/publication.ts';
 import { addToPublication, removeFromPublication } from './slot/publication-tables.ts';
 import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
@@ -124,7 +124,7 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
     if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
     refuseExclusions(facts!, options.exclude);
     if (node.plugin === 'pgoutput') {
-      const columns = (await hasColumnLists(source)) ? listedColumns(facts!, options.exclude) : null;
+      const columns = await columnsToPublish(source, facts!, options.exclude);
       await addToPublication(source, publicationName(node.node), options.table, columns);
     }
     await inTransaction(store, () => insertEntry(options, facts!, store));

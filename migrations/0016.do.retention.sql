@@ -299,8 +299,9 @@ BEGIN
   END IF;
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
   SELECT x.expired_before_lsn INTO cut FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id;
-  IF cut IS NULL OR p.baseline_state = 'pending' THEN
-    RETURN NULL; -- rows of the baseline are still to come, and belong below
+  IF cut IS NULL OR p.baseline_state = 'pending'
+     OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
+    RETURN NULL; -- rows of the baseline, or of a repair, are still to come, and may belong below
   END IF;
   FOR name IN
     SELECT g.table_name FROM pgtimewarp.relation_ranges g

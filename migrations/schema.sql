@@ -784,8 +784,9 @@ BEGIN
   END IF;
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
   SELECT x.expired_before_lsn INTO cut FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id;
-  IF cut IS NULL OR p.baseline_state = 'pending' THEN
-    RETURN NULL; -- rows of the baseline are still to come, and belong below
+  IF cut IS NULL OR p.baseline_state = 'pending'
+     OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
+    RETURN NULL; -- rows of the baseline, or of a repair, are still to come, and may belong below
   END IF;
   FOR name IN
     SELECT g.table_name FROM pgtimewarp.relation_ranges g
@@ -1320,7 +1321,8 @@ CREATE TABLE pgtimewarp.wal_checkpoints (
     last_run_outcome text,
     caught_up boolean DEFAULT false NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
-    failure jsonb
+    failure jsonb,
+    map_from_lsn pg_lsn
 );
 
 CREATE VIEW pgtimewarp.node_status AS
@@ -1426,24 +1428,6 @@ CREATE TABLE pgtimewarp.row_changes (
     json_nulls text[]
 )
 PARTITION BY LIST (relation_id);
-
-CREATE TABLE pgtimewarp.wal_checkpoints (
-    node_id text NOT NULL,
-    slot_name text NOT NULL,
-    lsn_space integer DEFAULT 1 NOT NULL,
-    applied_lsn pg_lsn NOT NULL,
-    applied_ts timestamp with time zone NOT NULL,
-    epoch bigint DEFAULT 0 NOT NULL,
-    lease_pid integer,
-    lease_backend_start timestamp with time zone,
-    lease_until timestamp with time zone,
-    last_run_at timestamp with time zone,
-    last_run_outcome text,
-    caught_up boolean DEFAULT false NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    failure jsonb,
-    map_from_lsn pg_lsn
-);
 
 CREATE VIEW pgtimewarp.row_versions AS
  SELECT p.node_id,

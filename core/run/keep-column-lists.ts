@@ -16,8 +16,7 @@ import {
 } from '../slot/publication-tables.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
-import type { TrackedRelation } from '../store/relations.ts';
-import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
+import type { RelationNow } from './tables-of-run.ts';
 
 interface Places {
   readonly source: pg.Client;
@@ -29,12 +28,12 @@ interface Places {
 export async function keepColumnLists(
   places: Places,
   publication: string,
-  relations: readonly TrackedRelation[],
+  relations: readonly RelationNow[],
 ): Promise<void> {
-  const excluding = relations.filter((relation) => relation.excludedColumns.length > 0);
+  const excluding = relations.filter(({ relation }) => relation.excludedColumns.length > 0);
   if (excluding.length === 0 || !(await hasColumnLists(places.source))) return;
   const published = await readPublishedTables(places.source, publication);
-  for (const now of await readRelationsNow(places.source, excluding)) {
+  for (const now of excluding) {
     if (now.facts === null) continue;
     try {
       await keepOne(places, publication, now, published);

@@ -15,6 +15,15 @@ export async function hasColumnLists(source: Queryable): Promise<boolean> {
   return rows[0]!.version >= FIRST_WITH_COLUMN_LISTS;
 }
 
+/** What {@link listedColumns} says, where the server has column lists at all. */
+export async function columnsToPublish(
+  source: Queryable,
+  facts: TableFacts,
+  excluded: readonly string[],
+): Promise<string[] | null> {
+  return (await hasColumnLists(source)) ? listedColumns(facts, excluded) : null;
+}
+
 /**
  * The columns to list; null: publish the table whole. (PostgreSQL manual, "Column Lists": none for partitioned tables
  * that are not published via their root, none that lacks a column of the replica identity, and generated columns cannot
