@@ -13,10 +13,20 @@ import { type Benchmark, type Figure, isMet, type Size } from './harness.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
 import { writePerformancePage } from './performance-page.ts';
+import { retention } from './retention.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [ingest, keepingUp, sourceCost, asof, asofSql, diffPages, space];
+const BENCHMARKS: readonly Benchmark[] = [
+  ingest,
+  keepingUp,
+  sourceCost,
+  asof,
+  asofSql,
+  diffPages,
+  space,
+  retention,
+];
 const RESULTS = new URL('./results.json', import.meta.url).pathname;
 
 export interface Results {

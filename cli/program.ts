@@ -14,6 +14,7 @@ import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
 import { registerRebaseline } from './commands/rebaseline.ts';
 import { registerReleaseSlot } from './commands/release-slot.ts';
+import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerSkip } from './commands/skip.ts';
 import { registerStatus } from './commands/status.ts';
@@ -31,7 +32,10 @@ const GROUPS: readonly (readonly [
     [registerMigrate, registerInit, registerTrack, registerUntrack, registerExtension, registerDeinit],
   ],
   ['Ask:', [registerAsOf, registerDiff]],
-  ['Operate:', [registerServe, registerPoll, registerStatus, registerDoctor, registerEvents]],
+  [
+    'Operate:',
+    [registerServe, registerPoll, registerRetention, registerStatus, registerDoctor, registerEvents],
+  ],
   ['Repair:', [registerRebaseline, registerSkip, registerReleaseSlot]],
   ['Help:', [registerCompletion]],
 ];

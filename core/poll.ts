@@ -16,6 +16,8 @@ import { type ApplyCounts, applyStream } from './run/apply-stream.ts';
 import { judgeNewLeaves, type NewLeaf, readNewLeaves } from './run/check-new-leaves.ts';
 import { NullConfirmer } from './run/confirm-nulls-of-run.ts';
 import { detectLoss, refuseWrongEndpoint } from './run/detect-loss.ts';
+import { keepColumnLists } from './run/keep-column-lists.ts';
+import { keepRetention } from './run/keep-retention.ts';
 import { noteCatalog } from './run/note-catalog.ts';
 import { bearFailure, isPoison } from './run/poison.ts';
 import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
@@ -109,6 +111,8 @@ const LEASE_SECONDS = 3600;
 const QUERY_CANCELED = '57014';
 /** A run reads existing rows no longer than this, so that the horizon does not stand still meanwhile. */
 const BASELINE_SLICE_MS = 10_000;
+/** What a run spends on forgetting at most; what is left, the next one goes on with. */
+const RETENTION_MS = 30_000;
 /** How often the catalog may change under a peek before we give up for this run. */
 const MAX_REPEEKS = 5;
 
@@ -230,7 +234,12 @@ class Run {
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
       starts = await this.#prepareStarts(now);
       const newLeaves = await this.#onSource(() => readNewLeaves(this.#source, now));
+      if (this.#node.plugin === 'pgoutput') {
+        const places = { source: this.#source, store: this.#store, claim };
+        await this.#onSource(() => keepColumnLists(places, publicationName(this.#node.node), now));
+      }
       const end = await this.#onSource(() => readEndOfWal(this.#source));
+      await this.#keepRetention(claim, end.upto); // before the writes: ranges are made ahead of them
       caughtUp = await this.#catchUp(claim, relations, end);
       if (caughtUp) {
         await this.#reachHorizon(claim, starts, newLeaves, end);
@@ -440,6 +449,14 @@ class Run {
     };
     await readBaselines(options);
     await readRepairs(options);
+  }
+
+  async #keepRetention(claim: Claim, upto: Lsn): Promise<void> {
+    const started = performance.now();
+    const timeForItMs = Math.min(RETENTION_MS, (this.#deadlineMs - started) / 4);
+    const mayGoOn = (): boolean =>
+      performance.now() - started < timeForItMs && this.#options.signal?.aborted !== true;
+    await keepRetention({ store: this.#store, claim, upto, mayGoOn });
   }
 
   async #advance(committed: Lsn): Promise<void> {

@@ -10,6 +10,7 @@ import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
+import { columnsToPublish } from './slot/column-lists.ts';
 import { publicationName } from './slot/publication.ts';
 import { addToPublication } from './slot/publication-tables.ts';
 import { readTableFacts } from './slot/table-facts.ts';
@@ -100,7 +101,10 @@ async function makeReadable(
         { remedy: `pgtimewarp untrack ${table}; pgtimewarp track ${table}` },
       );
     }
-    if (node.plugin === 'pgoutput') await addToPublication(source, publicationName(node.node), options.table);
+    if (node.plugin === 'pgoutput') {
+      const columns = await columnsToPublish(source, facts!, relation.excludedColumns);
+      await addToPublication(source, publicationName(node.node), options.table, columns);
+    }
   } catch (error) {
     throw fromDatabaseError(error, 'source');
   } finally {

@@ -14,6 +14,7 @@ import { describeTable } from './setup/describe-table.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { dropHistory } from './setup/purge.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
+import { columnsToPublish } from './slot/column-lists.ts';
 import { publicationName } from './slot/publication.ts';
 import { addToPublication, removeFromPublication } from './slot/publication-tables.ts';
 import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
@@ -121,7 +122,10 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
     const obstacle = whyNotTrackable(facts, options.table);
     if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
     refuseExclusions(facts!, options.exclude);
-    if (node.plugin === 'pgoutput') await addToPublication(source, publicationName(node.node), options.table);
+    if (node.plugin === 'pgoutput') {
+      const columns = await columnsToPublish(source, facts!, options.exclude);
+      await addToPublication(source, publicationName(node.node), options.table, columns);
+    }
     await inTransaction(store, () => insertEntry(options, facts!, store));
   } catch (error) {
     throw fromDatabaseError(error, 'source');

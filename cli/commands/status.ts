@@ -66,6 +66,12 @@ export interface TableStatusDocument {
   readonly retention: string | null;
   readonly excluded: readonly string[];
   readonly estimated_changes: number | null;
+  /** On disk, indexes and TOAST included. */
+  readonly size_bytes: number | null;
+  /** How many ranges the history is cut into; 0 without retention. */
+  readonly ranges: number;
+  /** The oldest instant that can be answered, once something has expired; before: tracked_from. */
+  readonly oldest: { readonly lsn: string; readonly ts: string } | null;
 }
 
 interface PointDocument {
@@ -138,7 +144,7 @@ async function askSource(
 }
 
 function nodeDocument(
-  { node, relations, openGaps }: NodeOverview,
+  { node, relations, histories, openGaps }: NodeOverview,
   source: SourceFacts | null,
 ): NodeStatusDocument {
   const { horizon } = node;
@@ -174,11 +180,15 @@ function nodeDocument(
       from: pointDocument(gap.from),
       reason: gap.reason,
     })),
-    tables: relations.map(tableDocument),
+    tables: relations.map((relation) => tableDocument(relation, histories)),
   };
 }
 
-function tableDocument(relation: RelationOverview): TableStatusDocument {
+function tableDocument(
+  relation: RelationOverview,
+  histories: NodeOverview['histories'],
+): TableStatusDocument {
+  const history = histories.find((each) => each.relationId === relation.relationId);
   return {
     table: formatTableName(relation.name),
     status: relation.status,
@@ -194,6 +204,9 @@ function tableDocument(relation: RelationOverview): TableStatusDocument {
     retention: relation.retention,
     excluded: relation.excludedColumns,
     estimated_changes: relation.estimatedChanges,
+    size_bytes: history?.sizeBytes ?? null,
+    ranges: history?.ranges ?? 0,
+    oldest: history?.oldest ?? null,
   };
 }
 

@@ -32,7 +32,13 @@ function renderNode(node: NodeStatusDocument, out: Output): string {
   const tables =
     node.tables.length === 0
       ? '  No tables are tracked.'
-      : indent(plainTable(['table', 'status', 'tracked from', 'baseline'], node.tables.map(tableCells), out));
+      : indent(
+          plainTable(
+            ['table', 'status', 'tracked from', 'answers from', 'size', 'baseline'],
+            node.tables.map(tableCells),
+            out,
+          ),
+        );
   return [...lines, '', tables].join('\n');
 }
 
@@ -44,7 +50,9 @@ function tableCells(table: TableStatusDocument): string[] {
   const { state, rows, estimated_rows: estimated } = table.baseline;
   const progress =
     state === 'pending' ? `pending, ${rows} of about ${Math.max(rows, estimated)} rows` : state;
-  return [table.table, table.status, table.tracked_from?.ts ?? '(waiting)', progress];
+  const oldest = table.oldest?.ts ?? table.tracked_from?.ts ?? '';
+  const size = `${formatBytes(table.size_bytes ?? 0)}${table.ranges > 0 ? ` in ${table.ranges} ranges` : ''}`;
+  return [table.table, table.status, table.tracked_from?.ts ?? '(waiting)', oldest, size, progress];
 }
 
 function lag(node: NodeStatusDocument): string {

@@ -63,7 +63,8 @@ export class PgoutputRelation {
       ? null
       : `the replica identity is (${[...flaggedNames].join(', ')}), tracked is (${table.keyColumns.join(', ')})`;
     const names = new Set(columns.map((column) => column.name));
-    const absent = (table.generatedColumns ?? []).filter(
+    const listed = table.mayBeListed === true ? (table.columns ?? []) : [];
+    const absent = [...new Set([...(table.generatedColumns ?? []), ...listed])].filter(
       (name) => !names.has(name) && !table.excludedColumns.has(name),
     );
     this.incomplete = absent.length === 0 ? null : absent;

@@ -6,12 +6,15 @@ import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { listNodes, readNode, type StoredNode } from '../store/nodes.ts';
 import type { BaselineState, RelationStatus } from '../store/relations.ts';
+import { type RetentionOverview, readRetentionOverview } from '../store/retention-overview.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../types/lsn.ts';
 
 export interface NodeOverview {
   readonly node: StoredNode;
   readonly relations: readonly RelationOverview[];
+  /** Size, ranges and age of the history of those relations. */
+  readonly histories: readonly RetentionOverview[];
   /** Gaps that have no end yet. */
   readonly openGaps: readonly GapOverview[];
 }
@@ -57,6 +60,7 @@ export async function readOverview(store: Queryable, node: string | null): Promi
     overviews.push({
       node: each,
       relations: await readRelations(store, each.node),
+      histories: await readRetentionOverview(store, each.node),
       openGaps: await readOpenGaps(store, each.node),
     });
   }
@@ -73,9 +77,10 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
                      WHERE l ->> 'pid' IS NOT NULL) AS waits_for,
             coalesce((r.baseline_progress ->> 'rows')::int8, 0)::text AS baseline_rows,
             coalesce((r.baseline_progress ->> 'estimated_rows')::int8, 0)::text AS estimated_rows,
-            nullif(c.reltuples, -1)::int8::text AS estimated_changes
+            (SELECT (sum(c.reltuples) FILTER (WHERE c.reltuples >= 0))::int8::text
+               FROM pg_partition_tree(to_regclass('pgtimewarp.row_changes_r' || r.relation_id)) AS t
+               JOIN pg_catalog.pg_class AS c ON c.oid = t.relid AND t.isleaf) AS estimated_changes
        FROM pgtimewarp.tracked_relations AS r
-       LEFT JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass('pgtimewarp.row_changes_r' || r.relation_id)
       WHERE r.node_id = $1::text
       ORDER BY r.schema_name, r.table_name`,
     [node],

@@ -170,6 +170,7 @@ function decodedTable(relation: TrackedRelation, facts: TableFacts | null): Deco
     keyColumns: relation.keyColumns,
     excludedColumns: new Set(relation.excludedColumns),
     columns: columns?.map((column) => column.name) ?? null,
+    mayBeListed: relation.excludedColumns.length > 0 && facts !== null && facts.relkind !== 'p',
     toastableColumns: new Set(
       columns?.filter((column) => column.storage !== 'p').map((column) => column.name),
     ),

@@ -41,7 +41,8 @@ export interface ReplayedCommit {
 
 /**
  * Compares replayed commits with what is stored. A difference in position, xid or timestamp means that the source has
- * another history than the one that was followed.
+ * another history than the one that was followed. What retention has
+ * cut from the map is not compared.
  * @returns the position of the first commit that does not match, null when all do
  */
 export async function firstForkedCommit(
@@ -55,7 +56,9 @@ export async function firstForkedCommit(
        FROM unnest($3::pg_lsn[], $4::bigint[], $5::timestamptz[]) AS r (lsn, xid, commit_ts)
        LEFT JOIN pgtimewarp.lsn_time_map AS m
          ON m.node_id = $1::text AND m.lsn_space = $2::int AND m.lsn = r.lsn
+       JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = $1::text
       WHERE (m.xid IS DISTINCT FROM r.xid OR m.commit_ts IS DISTINCT FROM r.commit_ts)
+        AND (c.map_from_lsn IS NULL OR r.lsn >= c.map_from_lsn)
         AND NOT EXISTS ( -- left out on request
               SELECT FROM pgtimewarp.blocked_changes AS b
                WHERE b.node_id = $1::text AND b.lsn_space = $2::int AND b.lsn = r.lsn)`,

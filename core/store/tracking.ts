@@ -16,7 +16,7 @@ export interface NewRelation {
   readonly replicaIdentity: string;
   readonly isPartitioned: boolean;
   readonly baseline: boolean;
-  /** As interval text; null keeps everything. */
+  /** As interval text; null: the node's default, without which everything is kept. */
   readonly retention: string | null;
   readonly excludedColumns: readonly string[];
 }
@@ -82,8 +82,9 @@ export async function insertRelation(store: Queryable, relation: NewRelation): P
     `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, lsn_space, relid, pk_columns, pk_kinds,
             columns, persistence, replica_identity, is_partitioned, baseline_state, retention, excluded_columns)
      SELECT $1::text, $2::text, $3::text, c.lsn_space, $4::oid, $5::text[], $6::text[], $7::jsonb, $8::"char", $9::"char",
-            $10::boolean, CASE WHEN $11::boolean THEN 'pending' ELSE 'none' END, $12::interval, $13::text[]
-       FROM pgtimewarp.wal_checkpoints AS c
+            $10::boolean, CASE WHEN $11::boolean THEN 'pending' ELSE 'none' END,
+            coalesce($12::interval, (n.meta ->> 'default_retention')::interval), $13::text[]
+       FROM pgtimewarp.wal_checkpoints AS c JOIN pgtimewarp.nodes AS n ON n.node_id = c.node_id
       WHERE c.node_id = $1::text
      RETURNING relation_id`,
     [

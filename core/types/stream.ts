@@ -85,6 +85,8 @@ export interface DecodedTable {
   readonly excludedColumns: ReadonlySet<string>;
   /** All columns as the catalog has them now, in table order; null when not known. wal2json names no missing column. */
   readonly columns: readonly string[] | null;
+  /** Whether pgoutput may publish only listed columns: one that is missing has been added, and not been listed yet. */
+  readonly mayBeListed?: boolean;
   /** Columns that can be TOASTed (`attstorage <> 'p'`): only these can be left out of an update by wal2json. */
   readonly toastableColumns?: ReadonlySet<string>;
   /** Columns declared NOT NULL: where wal2json prints null for one of a float or numeric type, it lost NaN or infinity. */

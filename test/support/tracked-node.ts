@@ -13,7 +13,10 @@ export interface TrackedNode extends TestDatabases {
   poll(options?: { maxChanges?: number }): Promise<PollResult>;
   /** Runs until everything is applied, `maxChanges` at a time. */
   catchUp(maxChanges?: number): Promise<void>;
-  track(table: string, options?: { baseline?: boolean; exclude?: readonly string[] }): Promise<TrackResult>;
+  track(
+    table: string,
+    options?: { baseline?: boolean; exclude?: readonly string[]; retention?: string },
+  ): Promise<TrackResult>;
 }
 
 export interface TrackedNodeOptions extends TestDatabasesOptions {
@@ -39,8 +42,8 @@ export async function trackedNode(options: TrackedNodeOptions): Promise<TrackedN
         if (result.caughtUp) return;
       }
     },
-    track: (table, { baseline = true, exclude = [] } = {}) =>
-      track({ ...urls, table: parseTableName(table), baseline, exclude, retention: null }),
+    track: (table, { baseline = true, exclude = [], retention = null as string | null } = {}) =>
+      track({ ...urls, table: parseTableName(table), baseline, exclude, retention }),
   };
   try {
     await init({ ...urls, plugin: options.plugin, slotName: null, version: 'test' });

@@ -103,7 +103,7 @@ function facts(changes: Changes = {}): DoctorFacts {
       facts: {
         schemaFound: 1,
         schemaExpected: 1,
-        overview: { node: { ...NODE, ...changes.node }, relations: [], openGaps: [] },
+        overview: { node: { ...NODE, ...changes.node }, relations: [], histories: [], openGaps: [] },
         failure: null,
         condition: { ...STORE, ...changes.condition },
         ...changes.store,

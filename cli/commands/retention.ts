@@ -1,0 +1,116 @@
+/** `retention`: how long history is kept, and forgetting at once. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { runRetention, setRetention, showRetention, type TableRetention } from '../../core/retention.ts';
+import { collect, duration, positiveInteger } from '../arguments.ts';
+import type { CommandContext, Run } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { plainTable } from '../render/plain-table.ts';
+import { formatBytes } from '../render/status.ts';
+
+const FOREVER = 'forever';
+
+export function registerRetention(program: Command, run: Run): Command {
+  const retention = program.command('retention').description('how long history is kept');
+  retention
+    .command('set')
+    .description('set the window of tables; without tables, of those tracked from now on')
+    .argument('<window>', 'N(s|m|h|d), or "forever"', window)
+    .argument('[table...]', 'as psql takes it', collect)
+    .addHelpText('after', '\nExample:\n  pgtimewarp retention set 30d orders')
+    .action((keep: string | null, tables: string[] | undefined) =>
+      run((context) => set(context, keep, tables ?? [])),
+    );
+  retention
+    .command('show')
+    .description('windows, ranges, size and the oldest instant that can be answered')
+    .action(() => run(show));
+  retention
+    .command('run')
+    .description('forget what is due now; every poll does it as well, bounded in time')
+    .option('--max-seconds <n>', 'stop after that many seconds', positiveInteger)
+    .action((flags: { maxSeconds?: number }) => run((context) => forget(context, flags)));
+  for (const command of retention.commands) {
+    command
+      .configureHelp({ showGlobalOptions: true })
+      .configureOutput({ outputError: () => {} })
+      .exitOverride();
+  }
+  return retention;
+}
+
+async function set(
+  { settings, out }: CommandContext,
+  keep: string | null,
+  tables: readonly string[],
+): Promise<ExitCode> {
+  await setRetention(target(settings), tables.map(parseTableName), keep);
+  out.result({ node: settings.node, retention: keep, tables }, () => {
+    const what = tables.length === 0 ? 'Tables tracked from now on' : tables.join(', ');
+    return keep === null ? `${what}: all history is kept.` : `${what}: history is kept for ${keep}.`;
+  });
+  return EXIT.done;
+}
+
+async function show({ settings, out }: CommandContext): Promise<ExitCode> {
+  const { defaultRetention, tables } = await showRetention(target(settings));
+  const document = { node: settings.node, default: defaultRetention, tables: tables.map(toJson) };
+  out.result(document, () => {
+    const cells = tables.map((table) => [
+      table.table,
+      table.retention ?? FOREVER,
+      table.oldest?.ts ?? '(nothing expired)',
+      String(table.ranges),
+      formatBytes(table.sizeBytes),
+    ]);
+    const list = plainTable(['table', 'kept', 'answers from', 'ranges', 'size'], cells, out);
+    return `Kept by default: ${defaultRetention ?? FOREVER}\n\n${list}`;
+  });
+  return EXIT.done;
+}
+
+async function forget(
+  { settings, out, signal }: CommandContext,
+  flags: { maxSeconds?: number },
+): Promise<ExitCode> {
+  const result = await runRetention(target(settings), { ...flags, signal });
+  const document = {
+    node: settings.node,
+    outcome: result === null ? 'busy' : result.unfinished.length > 0 ? 'unfinished' : 'done',
+    ranges_dropped: result?.rangesDropped ?? 0,
+    map_entries_forgotten: result?.mapEntriesForgotten ?? 0,
+  };
+  out.result(document, () =>
+    result === null
+      ? 'Another run is active; nothing to do.'
+      : `${result.rangesDropped} ranges dropped, ${result.mapEntriesForgotten} entries of the map forgotten${
+          result.unfinished.length > 0 ? '; something is left, readers were in the way or time was up' : ''
+        }.`,
+  );
+  return EXIT.done;
+}
+
+function target(settings: CommandContext['settings']): { storeUrl: string; node: string } {
+  return { storeUrl: settings.storeUrl, node: settings.node };
+}
+
+function toJson(table: TableRetention): object {
+  return {
+    table: table.table,
+    relation_id: table.relationId,
+    retention: table.retention,
+    oldest: table.oldest,
+    ranges: table.ranges,
+    size_bytes: table.sizeBytes,
+  };
+}
+
+function window(value: string): string | null {
+  if (value === FOREVER) return null;
+  try {
+    return duration(value);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new InvalidArgumentError('It must be a duration such as 12h or 30d, or "forever".');
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The statements of retention: one function each. What they do to tables is in the functions of migration 0016, which
+ * belong to the owner of the store, since the role that writes history owns none of its tables.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { formatLsn, type Lsn } from '../types/lsn.ts';
+
+/** Takes over the windows that are set for tracked tables. @returns the relations that forget, earlier periods included */
+export async function syncRetention(store: Queryable, nodeId: string): Promise<number[]> {
+  await store.query(
+    `INSERT INTO pgtimewarp.relation_retention AS x (relation_id, retention)
+     SELECT r.relation_id, r.retention FROM pgtimewarp.tracked_relations AS r
+       LEFT JOIN pgtimewarp.relation_retention AS known ON known.relation_id = r.relation_id
+      WHERE r.node_id = $1::text AND r.retention IS DISTINCT FROM known.retention
+     ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE SET retention = excluded.retention -- changed since`,
+    [nodeId],
+  );
+  const { rows } = await store.query<{ relation_id: number }>(
+    `SELECT x.relation_id
+       FROM pgtimewarp.relation_retention AS x JOIN pgtimewarp.relation_periods AS p ON p.relation_id = x.relation_id
+      WHERE p.node_id = $1::text AND x.retention IS NOT NULL AND NOT x.is_dropped
+      ORDER BY x.relation_id`,
+    [nodeId],
+  );
+  return rows.map((row) => row.relation_id);
+}
+
+export interface RangeAction {
+  readonly action: 'convert' | 'split';
+  readonly table: string;
+  readonly at: string;
+  readonly openedTs: string | null;
+}
+
+/** What the ranges of a relation need next before positions up to `upto` are written; null: nothing. */
+export async function nextRangeAction(
+  store: Queryable,
+  relationId: number,
+  upto: Lsn,
+): Promise<RangeAction | null> {
+  const { rows } = await store.query<{
+    action: 'convert' | 'split';
+    table_name: string;
+    at: string;
+    opened_ts: string | null;
+  }>('SELECT action, table_name, at, opened_ts FROM pgtimewarp.retention_next($1::int, $2::pg_lsn)', [
+    relationId,
+    formatLsn(upto),
+  ]);
+  const row = rows[0];
+  return row === undefined
+    ? null
+    : { action: row.action, table: row.table_name, at: row.at, openedTs: row.opened_ts };
+}
+
+/** Carries out what {@link nextRangeAction} said. */
+export async function changeRanges(store: Queryable, relationId: number, next: RangeAction): Promise<void> {
+  if (next.action === 'convert') {
+    await store.query('SELECT pgtimewarp.retention_convert($1::int)', [relationId]);
+    return;
+  }
+  await store.query('SELECT pgtimewarp.retention_split($1::int, $2::text, $3::pg_lsn[], $4::timestamptz)', [
+    relationId,
+    next.table,
+    next.at,
+    next.openedTs,
+  ]);
+}
+
+/** Promises that a range holds no row at or past the position of a split, so that the split needs no scan. */
+export async function addRangeCheck(store: Queryable, relationId: number, next: RangeAction): Promise<void> {
+  await store.query('SELECT pgtimewarp.retention_check($1::int, $2::text, ($3::pg_lsn[])[1])', [
+    relationId,
+    next.table,
+    next.at,
+  ]);
+}
+
+/** Lets the server verify the promise; readers and writers go on meanwhile. */
+export async function validateRangeCheck(store: Queryable, relationId: number, table: string): Promise<void> {
+  await store.query('SELECT pgtimewarp.retention_validate($1::int, $2::text)', [relationId, table]);
+}
+
+/** Takes back promises that a run left which died: rows past them would be refused. */
+export async function dropRangeChecks(store: Queryable, nodeId: string): Promise<void> {
+  await store.query('SELECT pgtimewarp.retention_repair($1::text)', [nodeId]);
+}
+
+/** Moves the cutoff. @returns whether it moved */
+export async function advanceCutoff(store: Queryable, relationId: number): Promise<boolean> {
+  const { rows } = await store.query<{ moved: boolean }>(
+    'SELECT pgtimewarp.retention_advance($1::int) AS moved',
+    [relationId],
+  );
+  return rows[0]!.moved;
+}
+
+/** @returns whether a new lowest range is being made */
+export async function beginBase(store: Queryable, relationId: number): Promise<boolean> {
+  const { rows } = await store.query<{ due: boolean }>(
+    'SELECT pgtimewarp.retention_begin_base($1::int) IS NOT NULL AS due',
+    [relationId],
+  );
+  return rows[0]!.due;
+}
+
+/** Carries the next versions. @returns whether that were the last ones */
+export async function buildBase(store: Queryable, relationId: number, rowCount: number): Promise<boolean> {
+  const { rows } = await store.query<{ done: boolean }>(
+    'SELECT pgtimewarp.retention_build($1::int, $2::int) AS done',
+    [relationId, rowCount],
+  );
+  return rows[0]!.done;
+}
+
+/** @returns how many ranges were dropped; null: an older snapshot is still in use */
+export async function exchangeBase(store: Queryable, relationId: number): Promise<number | null> {
+  const { rows } = await store.query<{ dropped: number | null }>(
+    'SELECT pgtimewarp.retention_exchange($1::int) AS dropped',
+    [relationId],
+  );
+  return rows[0]!.dropped;
+}
+
+/** Removes an ended period that lies before the window as a whole. @returns whether it did */
+export async function dropExpiredPeriod(store: Queryable, relationId: number): Promise<boolean> {
+  const { rows } = await store.query<{ dropped: boolean }>(
+    'SELECT pgtimewarp.retention_drop_period($1::int) AS dropped',
+    [relationId],
+  );
+  return rows[0]!.dropped;
+}
+
+/** Cuts the map. @returns how many entries were forgotten */
+export async function cutTimeMap(store: Queryable, nodeId: string, rowCount: number): Promise<number> {
+  const { rows } = await store.query<{ forgotten: number }>(
+    'SELECT pgtimewarp.retention_cut_map($1::text, $2::int) AS forgotten',
+    [nodeId, rowCount],
+  );
+  return rows[0]!.forgotten;
+}
+
+/** Sets the window of a table, all its periods included; null keeps everything. @returns false: the table is not known */
+export async function setTableRetention(
+  store: Queryable,
+  nodeId: string,
+  table: TableName,
+  retention: string | null,
+): Promise<boolean> {
+  const { rowCount } = await store.query(
+    `UPDATE pgtimewarp.tracked_relations SET retention = $4::interval, updated_at = now()
+      WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text`,
+    [nodeId, table.schema, table.name, retention],
+  );
+  await store.query(
+    `INSERT INTO pgtimewarp.relation_retention (relation_id, retention)
+     SELECT p.relation_id, $4::interval FROM pgtimewarp.past_relations AS p
+      WHERE p.node_id = $1::text AND p.schema_name = $2::text AND p.table_name = $3::text
+     ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE SET retention = excluded.retention -- set before`,
+    [nodeId, table.schema, table.name, retention],
+  );
+  return rowCount === 1;
+}
+
+/** Sets the window of tables that are tracked from now on without one of their own. */
+export async function setDefaultRetention(
+  store: Queryable,
+  nodeId: string,
+  retention: string | null,
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes
+        SET meta = CASE WHEN $2::text IS NULL THEN meta - 'default_retention'
+                        ELSE meta || jsonb_build_object('default_retention', $2::text) END
+      WHERE node_id = $1::text`,
+    [nodeId, retention],
+  );
+}
+
+export async function readDefaultRetention(store: Queryable, nodeId: string): Promise<string | null> {
+  const { rows } = await store.query<{ retention: string | null }>(
+    `SELECT meta ->> 'default_retention' AS retention FROM pgtimewarp.nodes WHERE node_id = $1::text`,
+    [nodeId],
+  );
+  return rows[0]?.retention ?? null;
+}

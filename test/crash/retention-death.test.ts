@@ -1,0 +1,111 @@
+/**
+ * A run dies at every statement of forgetting: before it was sent, while it was on its way, and when it had been carried
+ * out. Every answer is right afterwards, and the next pass finishes what was begun.
+ */
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expected, gist, RetentionTwins } from '../support/retention-twins.ts';
+import { connectForTest } from '../support/test-client.ts';
+import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
+
+let databases: TestDatabases;
+
+beforeAll(async () => {
+  databases = await testDatabases();
+});
+
+afterAll(async () => {
+  await databases?.[Symbol.asyncDispose]();
+});
+
+const MODES = ['before it is sent', 'while it runs', 'after it was carried out'] as const;
+
+class Death extends Error {}
+
+/** A session that is gone at its statement number `at`. */
+async function mortal(
+  url: string,
+  at: number,
+  mode: (typeof MODES)[number],
+): Promise<{ client: pg.Client; died: () => boolean }> {
+  const client = await connectForTest(url);
+  const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+  let [count, dead] = [0, false];
+  const die = (): never => {
+    dead = true;
+    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    throw new Death();
+  };
+  const dying = async (...args: unknown[]): Promise<unknown> => {
+    if (dead) throw new Death();
+    if (++count !== at) return query(...args);
+    if (mode === 'before it is sent') return die();
+    const sent = query(...args);
+    sent.catch(() => {});
+    if (mode === 'after it was carried out') await sent.catch(() => {});
+    else await new Promise((resolve) => setImmediate(resolve));
+    return die();
+  };
+  client.query = dying as unknown as typeof client.query;
+  return { client, died: () => dead };
+}
+
+async function expectRight(twins: RetentionTwins, session: pg.Client, where: string): Promise<void> {
+  const questions = twins.questions(24);
+  const truth = await twins.truth(questions, 'ts');
+  const cutoff = await twins.cutoff(session);
+  const answers = await twins.answers(session, questions, 'ts');
+  for (const [index, question] of questions.entries()) {
+    expect(gist(answers[index]!), `${where}: key ${question.key} at ${question.n}, cutoff ${cutoff.ts}`).toBe(
+      expected(truth[index]!, question, cutoff),
+    );
+  }
+}
+
+/** The dead session's claim goes with its session, a moment later. */
+async function forgetOnceFree(twins: RetentionTwins, session: pg.Client): Promise<number> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return (await twins.forget(session)).rangesDropped;
+    } catch (error) {
+      if (attempt > 200 || !(error as Error).message.includes('holds the node')) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+describe.each(MODES)('death %s', (mode) => {
+  test('at every statement', async () => {
+    const session = await databases.connect('store');
+    const twins = await RetentionTwins.create(session, {
+      baseline: 'done',
+      baselineRead: 14,
+      window: 12,
+      seed: 23,
+    });
+    await twins.happen(20);
+    let dropped = await forgetOnceFree(twins, session);
+    let at = 1;
+    for (let alive = false; !alive; at++) {
+      await twins.happen(5); // so that something is due
+      const { client, died } = await mortal(databases.storeUrl, at, mode);
+      await twins.forget(client).catch((error: unknown) => {
+        if (!died()) throw error;
+      });
+      alive = !died();
+      await client.end().catch(() => {});
+      await expectRight(twins, session, `dead at ${at}`);
+      dropped += await forgetOnceFree(twins, session);
+      if (at % 4 === 0) await expectRight(twins, session, `healed after ${at}`);
+    }
+    expect(at).toBeGreaterThan(20);
+    expect(dropped).toBeGreaterThan(10);
+    const left = await session.query(
+      `SELECT c.relname FROM pg_class c
+        WHERE c.relnamespace = 'pgtimewarp'::regnamespace AND c.relname ~ ('^row_changes_r' || $1 || '_') AND c.relkind = 'r'
+          AND NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.table_name = c.relname AND g.state = 'attached')`,
+      [twins.relation],
+    );
+    expect(left.rows).toEqual([]);
+  }, 280_000);
+});
