@@ -183,7 +183,10 @@ async function publish(source: pg.Client, node: StoredNode, tables: readonly Rel
   const publication = publicationName(node.node);
   await ensurePublication(source, publication);
   for (const table of tables) {
-    if (why(table) === null) await addToPublication(source, publication, table.relation.name);
+    if (why(table) !== null) continue;
+    const { relation, facts } = table;
+    const columns = await columnsToPublish(source, facts!, relation.excludedColumns);
+    await addToPublication(source, publication, relation.name, columns);
   }
 }
 
