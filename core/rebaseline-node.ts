@@ -17,6 +17,7 @@ import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './setup/da
 import { describeTable } from './setup/describe-table.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
 import { refuseUnsuitable } from './setup/unsuitable.ts';
+import { columnsToPublish } from './slot/column-lists.ts';
 import { ensurePublication, publicationName } from './slot/publication.ts';
 import { addToPublication } from './slot/publication-tables.ts';
 import { createSlot, dropSlot } from './slot/slot-lifecycle.ts';
