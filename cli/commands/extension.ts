@@ -24,7 +24,11 @@ const PASSWORD_VARIABLE = 'PGTIMEWARP_READER_PASSWORD';
 export function registerExtension(program: Command, run: Run): Command {
   const group = program
     .command('extension')
-    .description('ask for history in SQL: functions on the source that read the store');
+    .description('ask for history in SQL: functions on the source that read the store')
+    .addHelpText(
+      'after',
+      '\nExample:\n  pgtimewarp extension install && pgtimewarp extension connect --reader history_reader',
+    );
   group
     .command('install')
     .description('create the functions')

@@ -39,11 +39,18 @@ export interface OpenTransaction {
 interface PublicationState {
   readonly allActions: boolean;
   readonly viaRoot: boolean;
-  /** schema.table of the members that it restricts to some rows or columns. */
-  readonly restricted: readonly string[];
+  /** The members that it restricts to some rows or columns. */
+  readonly restricted: readonly RestrictedMember[];
   readonly members: readonly TableName[];
   /** Members whose UPDATE and DELETE the server refuses, for want of a key. */
   readonly keyless: readonly TableName[];
+}
+
+export interface RestrictedMember extends TableName {
+  /** Whether rows are filtered. */
+  readonly rows: boolean;
+  /** Columns that a column list leaves out. */
+  readonly hidden: readonly string[];
 }
 
 export async function readSourceCondition(
@@ -58,7 +65,7 @@ export async function readSourceCondition(
   const version = rows[0]!.version;
   const wal = version >= 140000 ? WAL_SINCE_14 : 'NULL, NULL';
   const spilled = version >= 140000 ? SPILLED_SINCE_14 : 'NULL';
-  const restricted = version >= 150000 ? `pr.prqual IS NOT NULL OR pr.prattrs IS NOT NULL` : 'false';
+  const restricted = version >= 150000 ? RESTRICTED_SINCE_15 : `false AS filtered, '{}'::name[] AS hidden`;
   const result = await source.query<{ condition: string }>(statement({ wal, spilled, restricted }), [
     slotName,
     publicationName(node),
@@ -71,6 +78,12 @@ const WAL_SINCE_14 = `(SELECT wal_bytes FROM pg_stat_wal),
   (SELECT greatest(1, extract(epoch FROM now() - stats_reset))::int8 FROM pg_stat_wal)`;
 const SPILLED_SINCE_14 = `(SELECT spill_bytes FROM pg_stat_replication_slots WHERE slot_name = $1::text)`;
 
+const RESTRICTED_SINCE_15 = `pr.prqual IS NOT NULL AS filtered,
+           CASE WHEN pr.prattrs IS NULL THEN '{}'::name[] ELSE ARRAY(
+             SELECT a.attname FROM pg_attribute AS a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                AND a.attnum <> ALL (pr.prattrs) ORDER BY a.attnum) END AS hidden`;
+
 function statement(parts: { wal: string; spilled: string; restricted: string }): string {
   return `
   WITH wal (bytes, seconds) AS (SELECT ${parts.wal}),
@@ -82,7 +95,7 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
     SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::int8 AS age
       FROM pg_prepared_xacts ORDER BY prepared LIMIT 1),
   members AS (
-    SELECT p.oid AS publication, n.nspname, c.relname, ${parts.restricted} AS restricted,
+    SELECT p.oid AS publication, n.nspname, c.relname, ${parts.restricted},
            c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
              SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS keyless
       FROM pg_publication AS p
@@ -109,7 +122,9 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
     'publication', (
        SELECT json_build_object(
                 'allActions', pubinsert AND pubupdate AND pubdelete AND pubtruncate, 'viaRoot', pubviaroot,
-                'restricted', coalesce((SELECT json_agg(nspname || '.' || relname) FROM members WHERE restricted), '[]'),
+                'restricted', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname, 'rows', filtered,
+                                                                  'hidden', hidden))
+                                          FROM members WHERE filtered OR cardinality(hidden) > 0), '[]'),
                 'members', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname))
                                        FROM members), '[]'),
                 'keyless', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname))

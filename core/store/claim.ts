@@ -42,40 +42,56 @@ export async function claimNode(
   nodeId: string,
   leaseSeconds: number,
 ): Promise<Claim | null> {
-  for (let attempt = 0; ; attempt++) {
-    const { rows } = await store.query<{ locked: boolean }>(
-      'SELECT pg_try_advisory_lock($1::int, hashtext($2::text)) AS locked',
-      [LOCK_CLASS, nodeId],
-    );
-    if (rows[0]!.locked) break;
+  let row = await tryClaim(store, nodeId, leaseSeconds);
+  for (let attempt = 0; !row.locked; attempt++) {
     if (attempt >= TAKE_OVER_TRIES || !(await terminateExpiredHolder(store, nodeId))) return null;
     await new Promise((resolve) => setTimeout(resolve, 50));
+    row = await tryClaim(store, nodeId, leaseSeconds);
   }
-  const { rows } = await store.query<Record<string, string | number>>(
-    `UPDATE pgtimewarp.wal_checkpoints
-        SET epoch = epoch + 1,
-            lease_pid = pg_backend_pid(),
-            lease_backend_start = (SELECT backend_start FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()),
-            lease_until = clock_timestamp() + make_interval(secs => $2::int)
-      WHERE node_id = $1::text
-      RETURNING epoch, lsn_space, applied_lsn, applied_ts,
-                -- runs that were only too slow have failed at nothing
-                CASE WHEN failure ->> 'code' = 'NO_PROGRESS' THEN 0 ELSE failures END AS failures`,
-    [nodeId, leaseSeconds],
-  );
-  const row = rows[0];
-  if (row === undefined) throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${nodeId}".`);
+  if (row.epoch === null) throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${nodeId}".`);
   return {
     nodeId,
-    epoch: row.epoch as string,
-    lsnSpace: row.lsn_space as number,
+    epoch: row.epoch,
+    lsnSpace: row.lsn_space,
     leaseSeconds,
     horizon: {
-      lsn: parseLsn(row.applied_lsn as string),
-      time: parseCommitTime(row.applied_ts as string),
+      lsn: parseLsn(row.applied_lsn),
+      time: parseCommitTime(row.applied_ts),
     },
-    failures: row.failures as number,
+    failures: row.failures,
   };
+}
+
+interface ClaimRow {
+  readonly locked: boolean;
+  readonly epoch: string | null;
+  readonly lsn_space: number;
+  readonly applied_lsn: string;
+  readonly applied_ts: string;
+  readonly failures: number;
+}
+
+/** Lock and lease in one statement: a run that freezes has both or none, and can be taken over. */
+async function tryClaim(store: Queryable, nodeId: string, leaseSeconds: number): Promise<ClaimRow> {
+  const { rows } = await store.query<ClaimRow>(
+    `WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int, hashtext($2::text)) AS locked),
+          claimed AS (
+            UPDATE pgtimewarp.wal_checkpoints AS c
+               SET epoch = c.epoch + 1,
+                   lease_pid = pg_backend_pid(),
+                   lease_backend_start = (SELECT a.backend_start FROM pg_catalog.pg_stat_activity AS a
+                                           WHERE a.pid = pg_backend_pid()),
+                   lease_until = clock_timestamp() + make_interval(secs => $3::int)
+              FROM lock
+             WHERE lock.locked AND c.node_id = $2::text
+            RETURNING c.epoch, c.lsn_space, c.applied_lsn, c.applied_ts,
+                      -- runs that were only too slow have failed at nothing
+                      CASE WHEN c.failure ->> 'code' = 'NO_PROGRESS' THEN 0 ELSE c.failures END AS failures)
+     SELECT lock.locked, claimed.epoch, claimed.lsn_space, claimed.applied_lsn, claimed.applied_ts, claimed.failures
+       FROM lock LEFT JOIN claimed ON true`,
+    [LOCK_CLASS, nodeId, leaseSeconds],
+  );
+  return rows[0]!;
 }
 
 /** Gives the node back before the session ends. */
@@ -133,27 +149,19 @@ export async function writeHorizon(
   );
 }
 
-/** A session that has the lock and no lease of its own stopped between the two statements of a claim. */
-const STUCK_CLAIM = '30 seconds';
-
-/**
- * Ends the session that has the lock when its lease is past, or when it stands still before it wrote one.
- * @returns true when it is worth trying again: the holder has been told to end, or is gone
- */
+/** @returns true when it is worth trying again: the lease was past and its session has been told to end, or is gone */
 async function terminateExpiredHolder(store: Queryable, nodeId: string): Promise<boolean> {
-  const { rows } = await store.query<{ terminated: boolean }>(
-    `SELECT CASE WHEN CASE WHEN a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
-                           THEN c.lease_until < clock_timestamp()
-                           ELSE a.state_change < clock_timestamp() - $3::interval END
-                 THEN pg_terminate_backend(a.pid) ELSE false END AS terminated
+  const { rows } = await store.query<{ expired: boolean; alive: boolean; terminated: boolean | null }>(
+    `SELECT c.lease_until < clock_timestamp() AS expired,
+            a.pid IS NOT NULL AS alive,
+            CASE WHEN c.lease_until < clock_timestamp() AND a.pid IS NOT NULL
+                 THEN pg_terminate_backend(a.pid) END AS terminated
        FROM pgtimewarp.wal_checkpoints AS c
-       JOIN pg_catalog.pg_locks AS l
-         ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid::bigint = $1::bigint
-        AND l.objid::bigint = (hashtext($2::text)::bigint & 4294967295)
-        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
-       JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-      WHERE c.node_id = $2::text`,
-    [LOCK_CLASS, nodeId, STUCK_CLAIM],
+       LEFT JOIN pg_catalog.pg_stat_activity AS a
+         ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
+      WHERE c.node_id = $1::text`,
+    [nodeId],
   );
-  return rows.length === 0 || rows.some((row) => row.terminated === true);
+  const row = rows[0];
+  return row !== undefined && (row.expired === true || !row.alive);
 }

@@ -211,5 +211,5 @@ test('findings of the template validator fail the synth', () => {
     type: 'AWS::RDS::DBCluster',
     properties: { StorageEncrypted: 'perhaps' },
   });
-  expect(() => app.synth()).toThrow(/Validation failed/);
+  expect(() => app.synth()).toThrow(/StorageEncrypted: 'perhaps' is not of type 'boolean'/);
 });

@@ -252,7 +252,7 @@ test('--verbose adds the cause', async () => {
 test('help has an example for every command and goes to stdout', async () => {
   const help = await cli(['--help']);
   expect(help.code).toBe(0);
-  const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) /gm)]
+  const commands = [...help.stdout.matchAll(/^ {2}([a-z][a-z-]*) /gm)]
     .map((match) => match[1]!)
     .filter((name) => name !== 'help');
   expect(commands).toEqual(

@@ -194,14 +194,11 @@ describe('doctor', () => {
       const result = await cli('doctor', '--json');
       const { status, checks } = result.json() as Document;
       expect([result.code, status]).toEqual([1, 'fail']);
-      expect(
-        checks
-          .slice(0, 2)
-          .map((check) => check.code)
-          .sort(),
-      ).toEqual(['table_present', 'table_trackable']);
+      const failing = checks.filter((check) => check.status === 'fail').map((check) => check.code);
+      expect(failing.toSorted()).toEqual(['publication_keyless', 'table_present', 'table_trackable']);
+      expect(checks.slice(0, failing.length).map((check) => check.code)).toEqual(failing);
       expect(checks.find((check) => check.code === 'table_trackable')?.remedy).toBe(
-        'ALTER TABLE public.orders REPLICA IDENTITY DEFAULT;',
+        'ALTER TABLE public.orders REPLICA IDENTITY DEFAULT; then: pgtimewarp rebaseline public.orders',
       );
       expect((await cli('doctor')).stdout).toMatch(/^FAIL /);
     } finally {

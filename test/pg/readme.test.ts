@@ -117,7 +117,8 @@ async function walkThrough(plugin: 'wal2json' | 'pgoutput'): Promise<void> {
         return { printed: '' };
       }
       const printed = await shell(here, exports);
-      if (command.includes(' diff ')) lastTime = /^(\S+Z) {2}found when tracking began/m.exec(printed)![1]!;
+      if (command.includes(' diff '))
+        lastTime = /^(\S+Z) {2}found when the table was read/m.exec(printed)![1]!;
       return { printed, shown: command.replace(/--at \S+/, `--at ${lastTime}`) };
     });
   }

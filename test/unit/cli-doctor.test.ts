@@ -199,7 +199,14 @@ describe('diagnose', () => {
     ],
     [
       'publication restricted',
-      { surroundings: { publication: { ...SOURCE.publication!, restricted: ['public.t'] } } },
+      {
+        surroundings: {
+          publication: {
+            ...SOURCE.publication!,
+            restricted: [{ schema: 'public', name: 't', rows: true, hidden: [] }],
+          },
+        },
+      },
       ['fail publication_filter'],
     ],
     [
