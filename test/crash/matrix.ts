@@ -75,6 +75,7 @@ export function crashMatrix(plugin: Plugin): void {
           for (const point of possible) cells.set(cell(point, fault), TRIED.left);
           for (const point of possible.filter((_, index) => FULL || index % fault.every === 0)) {
             const complaints = await trial(servers, backlog, point, fault);
+            if (complaints === null) continue;
             cells.set(cell(point, fault), complaints.length === 0 ? TRIED.right : TRIED.wrong);
             wrong.push(...complaints.map((complaint) => `${point}: ${complaint}`));
           }
@@ -87,7 +88,7 @@ export function crashMatrix(plugin: Plugin): void {
 }
 
 const COVERED = {
-  claim: /store: UPDATE wal_checkpoints, before/,
+  claim: /store: WITH pg_try_advisory_lock, before/,
   peek: /source: .*pg_logical_slot_peek.*, before/,
   write: /store: COPY row_changes.*, inside/,
   map: /store: COPY lsn_time_map.*, inside/,
@@ -95,13 +96,16 @@ const COVERED = {
   advance: /source: SELECT pg_replication_slot_advance, unanswered/,
 };
 
-/** One run struck at one point, and the run after it. @returns what was wrong */
+/** How often some statements come depends on how the stream was cut into chunks: a late one may not come again. */
+const REPEATED = / #\d+, /;
+
+/** One run struck at one point, and the run after it. @returns what was wrong; null when the run had no such point */
 async function trial(
   servers: CrashServers,
   backlog: Backlog,
   point: string,
   fault: Fault,
-): Promise<string[]> {
+): Promise<string[] | null> {
   const wrong: string[] = [];
   const complain = (what: string): void => {
     wrong.push(what);
@@ -110,7 +114,11 @@ async function trial(
   try {
     if (fault.prepare !== undefined) await onDatabase(fork.storeUrl, fault.prepare);
     const run = await runUntil(fork, point);
-    if (!run.stopped) return [`the run ended before it: ${JSON.stringify(await run.ended)}`];
+    if (!run.stopped) {
+      const end = await run.ended;
+      if (end.code === 0 && REPEATED.test(point)) return null;
+      return [`the run ended before it: ${JSON.stringify(end)}`];
+    }
     await requireSlotBehindStore(fork, complain);
     await fault.strike({ servers, fork, run, complain });
     judgeEnd(await run.ended, complain);

@@ -11,7 +11,8 @@ import pg from 'pg';
 
 const TELL = 3;
 const ANSWER = 4;
-const TIMED_OUT = 'SET statement_timeout = 1; SELECT pg_sleep(5)';
+// without a row in its answer, so that COPY can be replaced by it too
+const TIMED_OUT = 'SET statement_timeout = 1; DO $$ BEGIN PERFORM pg_sleep(5); END $$';
 
 const stopAt = process.env.STOP_AT;
 const storePath = new URL(process.env.PGTIMEWARP_STORE_URL!).pathname;
