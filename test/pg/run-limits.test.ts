@@ -58,7 +58,7 @@ for (const plugin of PLUGINS) {
       const result = await run(
         (text) => {
           if (text.startsWith('MOVE ABSOLUTE 0')) peeked = true;
-          else if (peeked && text.startsWith('SELECT')) {
+          else if (peeked && !text.startsWith('SET')) {
             peeked = false; // only the first one: it asks the catalog
             return ENDLESS;
           }
