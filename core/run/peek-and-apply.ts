@@ -1,0 +1,120 @@
+/**
+ * One peek: opens it under the names that the tables have now, compares the catalog with the last run's, and carries
+ * what the slot delivers into the store. Everything that says what a change means is read after the slot function has
+ * run, so that it is younger than every change of the peek. The slot stays where it is.
+ */
+import { createPgoutputDecoder } from '../decode/pgoutput.ts';
+import { createWal2jsonDecoder } from '../decode/wal2json.ts';
+import { readClock, readInsertLsn } from '../slot/end-of-wal.ts';
+import { Peek } from '../slot/peek.ts';
+import { publicationName } from '../slot/publication.ts';
+import { readConfirmedLsn } from '../slot/source-facts.ts';
+import { reportSkew } from '../store/clock-skew.ts';
+import type { TrackedRelation } from '../store/relations.ts';
+import type { Lsn } from '../types/lsn.ts';
+import { CommitClock } from '../versions/commit-clock.ts';
+import { type ApplyOptions, applyStream } from './apply-stream.ts';
+import { NullConfirmer } from './confirm-nulls-of-run.ts';
+import { noteCatalog } from './note-catalog.ts';
+import type { RunContext } from './run-context.ts';
+import { type RelationNow, readRelationsNow, streamNames, tablesOfRun } from './tables-of-run.ts';
+
+/** How often a peek is repeated because the catalog changed under it; then the run goes on with the one it has. */
+const MAX_REPEEKS = 5;
+
+export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'onProgress'> {
+  readonly relations: readonly TrackedRelation[];
+  readonly upto: Lsn;
+  /** The server stops at the first commit after this many rows. */
+  readonly maxRows: number;
+}
+
+/**
+ * Applies what one peek delivers; `run.claim.horizon` is then the last commit of it.
+ * @returns how many rows the slot function counted against its bound
+ */
+export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions): Promise<number> {
+  const { node, source, store, claim, limits } = run;
+  const { relations, maxRows, onFailure, onProgress } = options;
+  const { peek, now } = await openPeek(run, options);
+  let nulls: NullConfirmer | null = null;
+  try {
+    const positions = {
+      horizonBefore: claim.horizon.lsn,
+      horizon: claim.horizon,
+      foundNow: run.found,
+      positionNow: await limits.onSource(() => readInsertLsn(source)),
+    };
+    const ceiling = await limits.onSource(() => readClock(source));
+    const found = await noteCatalog(now, { store, claim, plugin: node.plugin, positions });
+    for (const relationId of found) run.found.add(relationId);
+    const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
+    const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);
+    nulls = confirmer;
+    // read after the slot function has run: a position from before could be one that a dying run still moved
+    const standsAt = await limits.onSource(() => readConfirmedLsn(source, node.slotName));
+    const createDecoder = node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
+    const clock = new CommitClock(claim.horizon.time, ceiling);
+    const delivered = await applyStream(
+      {
+        store,
+        claim,
+        nextRows: () => limits.namingSource(() => peek.next()),
+        lastRowOfTransaction: (xid) => limits.namingSource(() => peek.lastRowOfTransaction(xid)),
+        decoder: createDecoder(tables.lookup, tables.types),
+        clock,
+        columnKnownSince: tables.columnKnownSince,
+        confirmNulls: (changes) => limits.namingSource(() => confirmer.confirm(changes)),
+        replay: {
+          from: now.some((each) => each.facts === null) ? null : standsAt,
+          maxRows,
+          countsBegins: node.plugin === 'wal2json',
+          trackedFrom: new Map(now.map(({ relation }) => [relation.relationId, relation.trackedFrom])),
+        },
+        keepsRaw: relations.every((relation) => relation.excludedColumns.length === 0),
+        onFailure,
+        checkStop: () => limits.checkStop(),
+        onProgress,
+      },
+      run.counts,
+    );
+    await reportSkew(store, claim, clock.skew);
+    // wal2json's Begin rows count on the server and are left there (see peek.ts)
+    return delivered.rows + (node.plugin === 'wal2json' ? delivered.commits : 0);
+  } finally {
+    await nulls?.close();
+    await peek.close().catch(() => {});
+  }
+}
+
+/** wal2json is told the names of the leaves; one that appeared meanwhile means that the peek has to be repeated. */
+async function openPeek(
+  { node, source, limits }: RunContext,
+  { relations, upto, maxRows }: PeekAndApplyOptions,
+): Promise<{ peek: Peek; now: RelationNow[] }> {
+  let names = await limits.onSource(() => readRelationsNow(source, relations));
+  for (let attempt = 0; ; attempt++) {
+    const peek = await limits.onSource(() =>
+      Peek.open(source, {
+        plugin: node.plugin,
+        slotName: node.slotName,
+        upto,
+        maxRows,
+        tables: streamNames(names),
+        publication: publicationName(node.node),
+      }),
+    );
+    let now: RelationNow[];
+    try {
+      now = await limits.onSource(() => readRelationsNow(source, relations));
+    } catch (error) {
+      await peek.close().catch(() => {}); // the end of the run needs a session without a failed transaction
+      throw error;
+    }
+    if (JSON.stringify(streamNames(now)) === JSON.stringify(streamNames(names)) || attempt >= MAX_REPEEKS) {
+      return { peek, now };
+    }
+    await peek.close();
+    names = now;
+  }
+}

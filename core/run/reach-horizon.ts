@@ -1,0 +1,59 @@
+/**
+ * Everything up to the end of WAL as of the run's start is stored: the horizon moves there, and in the same transaction
+ * whatever waited for that position begins or ends.
+ */
+import { inTransaction } from '../pg/transaction.ts';
+import type { EndOfWal } from '../slot/end-of-wal.ts';
+import { type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
+import { endGapsOfPast, readTrackedRelations, resolveBaselines, startRelations } from '../store/relations.ts';
+import { beginRepairs, finishRepair } from '../store/repairs.ts';
+import { writeHorizonEntry } from '../store/time-map.ts';
+import { maxTime, nextMicrosecond } from '../types/commit-time.ts';
+import { maxLsn } from '../types/lsn.ts';
+import { judgeNewLeaves, type NewLeaf } from './check-new-leaves.ts';
+import { finishedRepairs } from './read-repairs.ts';
+import type { RunContext } from './run-context.ts';
+import type { StartState } from './start-relations.ts';
+
+export interface ReachHorizonOptions {
+  readonly end: EndOfWal;
+  readonly starts: StartState;
+  readonly newLeaves: readonly NewLeaf[];
+}
+
+/** Call it when everything up to `end` is stored; the slot may move to `run.claim.horizon` afterwards. */
+export async function reachHorizon(
+  { store, claim, counts, found }: RunContext,
+  { end, starts, newLeaves }: ReachHorizonOptions,
+): Promise<void> {
+  const relations = await readTrackedRelations(store, claim.nodeId);
+  const lsn = maxLsn(end.upto, claim.horizon.lsn);
+  // A commit that came after `now`, or was clamped to a later reading of the clock, has a time beyond it already.
+  const after = lsn > claim.horizon.lsn ? nextMicrosecond(claim.horizon.time) : claim.horizon.time;
+  const horizon: Horizon = { lsn, time: maxTime(end.now, after) };
+  const ready = starts.ready
+    .filter((each) => each.startAfter <= horizon.lsn && !found.has(each.relationId))
+    .map((each) => each.relationId);
+  const resolved = relations
+    .filter(
+      (each) =>
+        each.baselineState === 'pending' && each.baselineLsn !== null && each.baselineLsn <= horizon.lsn,
+    )
+    .map((each) => each.relationId);
+  await inTransaction(store, async () => {
+    await lockCheckpoint(store, claim);
+    await writeHorizonEntry(store, claim, horizon, counts.transactions === 0);
+    await writeHorizon(store, claim, horizon, true);
+    const attached = await judgeNewLeaves(store, claim, newLeaves);
+    for (const repair of finishedRepairs(relations, horizon.lsn)) {
+      if (!attached.has(repair.relationId)) await finishRepair(store, claim, repair, horizon);
+    }
+    if (ready.length > 0) {
+      await startRelations(store, ready, horizon);
+      await endGapsOfPast(store, ready, horizon);
+      await beginRepairs(store, ready, horizon);
+    }
+    if (resolved.length > 0) await resolveBaselines(store, resolved);
+  });
+  claim.horizon = horizon;
+}

@@ -1,0 +1,18 @@
+/** What the steps of one run share, from its claim to its end. */
+import type pg from 'pg';
+import type { Claim } from '../store/claim.ts';
+import type { StoredNode } from '../store/nodes.ts';
+import type { ApplyCounts } from './apply-stream.ts';
+import type { RunLimits } from './run-limits.ts';
+
+export interface RunContext {
+  readonly node: StoredNode;
+  readonly source: pg.Client;
+  readonly store: pg.Client;
+  readonly claim: Claim;
+  readonly limits: RunLimits;
+  /** What has been stored so far, also when the run fails. */
+  readonly counts: ApplyCounts;
+  /** Relations of which this run has found a silent change. */
+  readonly found: Set<number>;
+}
