@@ -47,7 +47,8 @@ const SCENARIOS: readonly Scenario[] = [
       'UPDATE t SET n = 1',
       'ALTER TABLE t REPLICA IDENTITY DEFAULT; UPDATE t SET n = 2',
       'ALTER TABLE t REPLICA IDENTITY FULL; UPDATE t SET id = 5, n = 3',
-      'VACUUM FULL t; UPDATE t SET n = 4',
+      'VACUUM FULL t',
+      'UPDATE t SET n = 4',
       'DELETE FROM t',
     ],
     diffs: { 't 1': 'S U(n) U(n) D', 't 5': 'I U(n) D' },
@@ -64,13 +65,14 @@ const SCENARIOS: readonly Scenario[] = [
       `UPDATE t SET x = 'null', b = NOT b WHERE id = 3`,
       `UPDATE t SET x = NULL, y = '\\x', n = -0.000 WHERE id = 3`,
     ],
-    diffs: { 't 1': 'I', 't 2': 'I', 't 3': 'I U(b,x) U(x,y)' },
+    diffs: { 't 1': 'I', 't 2': 'I', 't 3': 'I U(b,x) U(n,x,y)' },
   },
   {
     name: 'columns renamed, added, dropped and widened, the key among them, inside transactions too',
     setup: `CREATE TABLE t (id int PRIMARY KEY, v varchar(5), n int); INSERT INTO t VALUES (1, 'a', 1)`,
     tables: { t: ['id'] },
     changesShape: true,
+    lostByWal2json: ['n'], // left out is all that wal2json says: of a long value, or of another column of that name
     steps: [
       `ALTER TABLE t RENAME v TO w; UPDATE t SET w = 'b'`,
       `BEGIN; UPDATE t SET w = 'c'; ALTER TABLE t RENAME w TO "w x"; UPDATE t SET "w x" = 'd'; COMMIT`,
@@ -101,7 +103,7 @@ const SCENARIOS: readonly Scenario[] = [
         await two.query('ALTER TABLE b DROP w');
         await one.query(`SAVEPOINT s; INSERT INTO b VALUES (2, 'y', 6); RELEASE s`);
         await two.query(`INSERT INTO a VALUES (3, 3)`);
-        await one.query('COMMIT');
+        await one.query('COMMIT; UPDATE b SET extra = extra + 1');
       },
       async (session) => {
         const [one, two] = [await session('one'), await session('two')];
@@ -109,14 +111,22 @@ const SCENARIOS: readonly Scenario[] = [
         await one.query('BEGIN; INSERT INTO a VALUES (4, 4)');
         await two.query('BEGIN; SAVEPOINT s; ALTER TABLE b RENAME v TO text; RELEASE s; COMMIT');
         await one.query(`INSERT INTO b (id, text) VALUES (3, 'z')`);
-        await two.query('ALTER TABLE b ALTER text TYPE varchar(30)');
-        await one
-          .query(`INSERT INTO b (id, text) VALUES (4, 'a longer one')`)
-          .catch(() => one.query('ROLLBACK'));
+        const waiting = two.query('ALTER TABLE b ALTER text TYPE varchar(30)');
         await one.query('COMMIT');
+        await waiting;
+        await one.query(`INSERT INTO b (id, text) VALUES (4, 'a longer one'); UPDATE b SET extra = 9`);
       },
     ],
-    diffs: { 'a 1': 'I', 'a 2': 'I', 'a 3': 'I', 'b 1': 'I', 'b 2': 'I' },
+    diffs: {
+      'a 1': 'I',
+      'a 2': 'I',
+      'a 3': 'I',
+      'a 4': 'I',
+      'b 1': 'I U(extra,w) U(extra,text,v)',
+      'b 2': 'I U(extra) U(extra,text,v)',
+      'b 3': 'I U(extra)',
+      'b 4': 'I U(extra)',
+    },
   },
   {
     name: 'savepoints: nested, released, undone, and those of a procedure that catches errors',
@@ -124,7 +134,7 @@ const SCENARIOS: readonly Scenario[] = [
     tables: { t: ['id'] },
     steps: [
       `BEGIN; INSERT INTO t VALUES (1, 'outer'); SAVEPOINT a; INSERT INTO t VALUES (2, 'undone'); SAVEPOINT b; UPDATE t SET v = 'inner'; RELEASE b; ROLLBACK TO a; INSERT INTO t VALUES (3, 'after'); COMMIT`,
-      `BEGIN; SAVEPOINT only; UPDATE t SET v = v || '!'; RELEASE only; COMMIT`,
+      `BEGIN; SAVEPOINT sole; UPDATE t SET v = v || '!'; RELEASE sole; COMMIT`,
       `DO $$ BEGIN FOR i IN 1..5 LOOP BEGIN UPDATE t SET v = i::text WHERE id = 1; INSERT INTO t VALUES (i, 'loop'); EXCEPTION WHEN unique_violation THEN NULL; END; END LOOP; END $$`,
       `BEGIN; SAVEPOINT a; DELETE FROM t; ROLLBACK TO a; ROLLBACK TO a; RELEASE a; COMMIT`,
       `BEGIN; DELETE FROM t WHERE id = 1; SAVEPOINT a; INSERT INTO t VALUES (1, 'x'); ROLLBACK TO a; INSERT INTO t VALUES (1, 'y'); COMMIT`,
@@ -147,7 +157,7 @@ const SCENARIOS: readonly Scenario[] = [
     steps: [
       'UPDATE a SET v = 2',
       'TRUNCATE a, c CASCADE',
-      'INSERT INTO a VALUES (1, 3), (2, 3); INSERT INTO b VALUES (1, 2); INSERT INTO c (v) VALUES (4)',
+      'INSERT INTO a VALUES (1, 3), (2, 3); INSERT INTO b VALUES (1, 2); INSERT INTO c (v) VALUES (4), (5)',
       'BEGIN; TRUNCATE b; INSERT INTO b VALUES (1, 1); SAVEPOINT s; TRUNCATE c; ROLLBACK TO s; COMMIT',
       'BEGIN; UPDATE a SET v = 5 WHERE id = 1; TRUNCATE a, b, c RESTART IDENTITY; INSERT INTO a VALUES (1, 6); INSERT INTO c (v) VALUES (7); COMMIT',
       'BEGIN; TRUNCATE a CASCADE; ROLLBACK',
@@ -335,7 +345,8 @@ const SCENARIOS: readonly Scenario[] = [
     tables: { t: ['id'] },
     steps: [
       `BEGIN; INSERT INTO untracked VALUES (1, 'x'); UPDATE t SET v = 'c' WHERE id = 1; INSERT INTO unlogged VALUES (1); CREATE TEMP TABLE mine (id int PRIMARY KEY); INSERT INTO mine VALUES (1); COMMIT`,
-      'VACUUM FULL t; CLUSTER t USING t_pkey; REINDEX TABLE t',
+      'VACUUM FULL t',
+      'CLUSTER t USING t_pkey; REINDEX TABLE t',
       'INSERT INTO untracked VALUES (2); TRUNCATE untracked',
       `UPDATE t SET v = 'd' WHERE id = 2; CREATE TABLE made AS SELECT * FROM t; ANALYZE t`,
     ],
@@ -398,6 +409,7 @@ function matrixScenario(): Scenario {
             CREATE DOMAIN positive AS numeric CHECK (VALUE > 0); CREATE TYPE pair AS (a int, b text);
             CREATE TABLE t (id int PRIMARY KEY, ${columns.map(({ name, type }) => `${name} ${type}`).join(', ')})`,
     tables: { t: ['id'] },
+    lostByWal2json: columns.filter(({ type }) => /^(numeric|positive)/.test(type)).map(({ name }) => name),
     steps: [
       'INSERT INTO t VALUES (1)',
       `UPDATE t SET ${set(([first]) => quoted(first))}`,
