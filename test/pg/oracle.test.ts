@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Follower } from '../support/follower.ts';
-import { askLikeClients } from '../support/oracle/ask.ts';
+import { askByCommand, askEngine } from '../support/oracle/ask.ts';
 import { type Comparison, compareNode } from '../support/oracle/compare.ts';
 import type { OracleTable } from '../support/oracle/oracle-table.ts';
 import { type OracleRun, runWorkload } from '../support/oracle/run-workload.ts';
@@ -98,7 +98,9 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
           `oracle: ${follower.plugin}/${maxChanges ?? 'all'} ${JSON.stringify({ ...result, sample: result.sample.length })}`,
         );
         expect(result.commits).toBeGreaterThan(TRANSACTIONS / 3);
-        await askLikeClients(databases, follower.node, ORACLE_TABLES, result.sample);
+        await askEngine(databases.store, follower.node, ORACLE_TABLES, result.sample);
+        if (maxChanges === undefined)
+          await askByCommand(databases.env, follower.node, ORACLE_TABLES, result.sample);
       }
     },
     TIMEOUT_MS,
