@@ -5,10 +5,8 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { poll } from '../../core/poll.ts';
-import { init } from '../../core/setup/init.ts';
-import { track } from '../../core/track.ts';
-import type { Plugin } from '../../core/types/plugin.ts';
+import { Follower } from '../support/follower.ts';
+import { askByCommand, askEngine } from '../support/oracle/ask.ts';
 import { type Comparison, compareNode } from '../support/oracle/compare.ts';
 import type { OracleTable } from '../support/oracle/oracle-table.ts';
 import { type OracleRun, runWorkload } from '../support/oracle/run-workload.ts';
@@ -25,31 +23,33 @@ const SINGLE_RUNS = Number.parseInt(process.env.ORACLE_SINGLE_RUNS ?? '300', 10)
 const ODD_SIZE = 97;
 const TIMEOUT_MS = 180_000 + TRANSACTIONS * 200;
 
-interface Follower {
-  readonly node: string;
-  readonly plugin: Plugin;
+interface Bounded {
+  readonly follower: Follower;
   readonly maxChanges: number | undefined;
-  runs: number;
 }
 
 let databases: TestDatabases;
 let run: OracleRun;
-const followers: Follower[] = [];
+const followers: Bounded[] = [];
 
 describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, () => {
   beforeAll(async () => {
     databases = await testDatabases({ tables: ORACLE_TABLES.map((table) => table.create).join('\n') });
     await fillTables(ORACLE_TABLES);
     for (const plugin of PLUGINS.filter((each) => needOf(each).met)) {
-      for (const maxChanges of POLL_SIZES) followers.push(await follow(plugin, maxChanges));
+      for (const maxChanges of POLL_SIZES) {
+        const follower = await Follower.open(databases, plugin, `${plugin}_${maxChanges ?? 'all'}`);
+        followers.push({ follower, maxChanges });
+        await follower.track(ORACLE_TABLES);
+      }
     }
     const scripts = fc.sample(transactions(ORACLE_TABLES), { seed: SEED, numRuns: TRANSACTIONS });
 
     let writing = true;
     const started = performance.now();
-    const following = followers.map(async (follower) => {
+    const following = followers.map(async (each) => {
       do {
-        const caughtUp = await runOnce(follower);
+        const caughtUp = await runOnce(each);
         if (caughtUp) await new Promise((resolve) => setTimeout(resolve, 200));
       } while (writing);
     });
@@ -61,26 +61,22 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
       writing = false;
     });
     const wroteMs = performance.now() - started;
-    console.log(
-      'written',
-      wroteMs,
-      followers.map((f) => f.runs),
-    );
     await Promise.all(following);
     await Promise.all(
-      followers.map(async (follower) => {
-        while (!(await runOnce(follower)));
+      followers.map(async (each) => {
+        while (!(await runOnce(each)));
       }),
     );
     const { rolledBack, failedStatements, prepared } = run;
     console.log(
       `oracle: seed ${SEED}, ${run.commits.length} commits (${prepared} prepared), ${rolledBack} rolled back, ` +
         `${failedStatements} failed statements; written in ${seconds(wroteMs)}, followed in ${seconds(performance.now() - started)}; ` +
-        `runs: ${followers.map(({ plugin, maxChanges, runs }) => `${plugin}/${maxChanges ?? 'all'} ${runs}`).join(', ')}`,
+        `runs: ${followers.map(({ follower, maxChanges }) => `${follower.plugin}/${maxChanges ?? 'all'} ${follower.runs}`).join(', ')}`,
     );
   }, TIMEOUT_MS);
 
   afterAll(async () => {
+    for (const { follower } of followers) await follower[Symbol.asyncDispose]();
     await databases?.[Symbol.asyncDispose]();
   });
 
@@ -88,7 +84,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
     'as of each commit, by LSN and by time, every key and every column is what the source held',
     async () => {
       expect(run.commits.length).toBeGreaterThan(TRANSACTIONS / 2);
-      for (const follower of followers) {
+      for (const { follower, maxChanges } of followers) {
         const result: Comparison = await compareNode({
           source: databases.source,
           store: databases.store,
@@ -98,8 +94,13 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
           mayBeIncomplete: (_table, _column, text) =>
             follower.plugin === 'wal2json' && (text === null || /^(NaN|-?Infinity)$/.test(text)),
         });
-        console.log(`oracle: ${follower.plugin}/${follower.maxChanges ?? 'all'} ${JSON.stringify(result)}`);
+        console.log(
+          `oracle: ${follower.plugin}/${maxChanges ?? 'all'} ${JSON.stringify({ ...result, sample: result.sample.length })}`,
+        );
         expect(result.commits).toBeGreaterThan(TRANSACTIONS / 3);
+        await askEngine(databases.store, follower.node, ORACLE_TABLES, result.sample);
+        if (maxChanges === undefined)
+          await askByCommand(databases.env, follower.node, ORACLE_TABLES, result.sample);
       }
     },
     TIMEOUT_MS,
@@ -115,26 +116,10 @@ async function fillTables(tables: readonly OracleTable[]): Promise<void> {
   }
 }
 
-async function follow(plugin: Plugin, maxChanges: number | undefined): Promise<Follower> {
-  const node = `${databases.node}_${plugin}_${maxChanges ?? 'all'}`;
-  const urls = { sourceUrl: databases.sourceUrl, storeUrl: databases.storeUrl, node };
-  await init({ ...urls, plugin, slotName: null, version: 'test' });
-  for (const { schema, name } of ORACLE_TABLES) {
-    await track({ ...urls, table: { schema, name }, baseline: true, exclude: [], retention: null });
-  }
-  return { node, plugin, maxChanges, runs: 0 };
-}
-
 /** @returns whether the run reached the end of WAL */
-async function runOnce(follower: Follower): Promise<boolean> {
-  const { node, maxChanges } = follower;
-  const urls = { sourceUrl: databases.sourceUrl, storeUrl: databases.storeUrl, node };
-  const size =
-    maxChanges === 1 && follower.runs > SINGLE_RUNS && follower.runs % 2 === 0 ? ODD_SIZE : maxChanges;
-  const result = await poll({ ...urls, ...(size === undefined ? {} : { maxChanges: size }) });
-  follower.runs++;
-  if (result.outcome !== 'done') throw new Error(`${node}: ${result.outcome} ${result.reason ?? ''}`);
-  return result.caughtUp;
+async function runOnce({ follower, maxChanges }: Bounded): Promise<boolean> {
+  const alternates = maxChanges === 1 && follower.runs > SINGLE_RUNS && follower.runs % 2 === 0;
+  return (await follower.poll(alternates ? ODD_SIZE : maxChanges)).caughtUp;
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

@@ -14,12 +14,15 @@ export interface Comparison {
   readonly incomplete: number;
   /** Answers of the read path that were compared. */
   readonly answers: number;
+  /** Some of those questions, to be asked in other ways too. */
+  readonly sample: readonly Question[];
 }
 
 /** As of so many commits every key is also asked for as a client does. */
 const SAMPLED_COMMITS = 12;
+const SAMPLED_QUESTIONS = 60;
 
-interface Question {
+export interface Question {
   readonly id: string;
   /** What the answer's row has to be, null: absent. */
   readonly row: string | null;
@@ -122,7 +125,15 @@ export async function compareNode(options: {
     }
   }
   await checkAnswers(options, questions);
-  return { commits, rowsCompared: check.rows, incomplete: check.incomplete, answers: questions.length };
+  const every = Math.ceil(questions.length / SAMPLED_QUESTIONS);
+  const sample = questions.filter((_, index) => index % every === 0);
+  return {
+    commits,
+    rowsCompared: check.rows,
+    incomplete: check.incomplete,
+    answers: questions.length,
+    sample,
+  };
 }
 
 /** Moves through positions in order and holds the versions that are valid there. */
@@ -250,6 +261,15 @@ async function readVersions(
   }));
 }
 
+/** The table and the key, as a JSON object, of a row id. */
+export function keyOf(tables: readonly OracleTable[], id: string): { table: OracleTable; pk: string } {
+  const place = id.indexOf(' ');
+  const table = tables[Number.parseInt(id.slice(0, place), 10)]!;
+  const values = JSON.parse(id.slice(place + 1)) as string[];
+  const pk = JSON.stringify(Object.fromEntries(table.key.map(({ name }, index) => [name, values[index]])));
+  return { table, pk };
+}
+
 /** The read path gives these very rows: the function that makes every answer, for keys that were there and were not. */
 async function checkAnswers(
   {
@@ -260,10 +280,7 @@ async function checkAnswers(
   questions: readonly Question[],
 ): Promise<void> {
   const asked = questions.map(({ id, at }) => {
-    const place = id.indexOf(' ');
-    const table = tables[Number.parseInt(id.slice(0, place), 10)]!;
-    const values = JSON.parse(id.slice(place + 1)) as string[];
-    const pk = JSON.stringify(Object.fromEntries(table.key.map(({ name }, index) => [name, values[index]])));
+    const { table, pk } = keyOf(tables, id);
     return { ...at, schema: table.schema, name: table.name, pk };
   });
   const { rows } = await store.query<{ status: string; row: string; final: boolean }>(
