@@ -4,7 +4,7 @@ import { handler } from '../../lambda/api/handler.ts';
 import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
 import { buildOpenApi } from '../../lambda/api/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };
-import { StoreHistory } from '../pg/query-history.ts';
+import { lsnOf, StoreHistory, timeOf } from '../pg/query-history.ts';
 import { apiEvent, type HttpAnswer } from '../support/api-event.ts';
 import { type AwsStub, startAwsStub } from '../support/aws-stub.ts';
 import { openApiChecker } from '../support/openapi-check.ts';
@@ -73,14 +73,25 @@ afterAll(async () => {
   await node?.[Symbol.asyncDispose]();
 });
 
-/** Nodes whose histories have all kinds of ignorance in them: h1, and h2 whose baseline is not read; commits to 100. */
+/**
+ * Nodes whose histories have all kinds of ignorance in them: h1, h2 whose baseline is not read, h3 of which everything
+ * before commit 40 has left its window; commits to 100.
+ */
 async function writtenHistory(): Promise<void> {
   const history = await StoreHistory.create(node.store);
   const pending = await StoreHistory.create(node.store);
-  expect([history.node, pending.node]).toEqual(['h1', 'h2']);
+  const expired = await StoreHistory.create(node.store);
+  expect([history.node, pending.node, expired.node]).toEqual(['h1', 'h2', 'h3']);
   await history.change(await history.track(), 20, 'I');
   await history.gap(60, 70);
   await pending.track({ baseline: 'pending' });
+  const relationId = await expired.track();
+  await expired.change(relationId, 20, 'I');
+  await node.store.query(
+    `INSERT INTO pgtimewarp.relation_retention (relation_id, retention, expired_before_lsn, expired_before_ts)
+     VALUES ($1::int, '1 day', $2::pg_lsn, $3::timestamptz)`,
+    [relationId, lsnOf(40), timeOf(40)],
+  );
 }
 
 const OLD = '2020-01-01T00:00:00Z';
@@ -150,6 +161,19 @@ const CASES: readonly (readonly [string, () => Omit<Case, 'name'>])[] = [
       status: 409,
       type: 'unknown:in_gap',
     }),
+  ],
+  [
+    'expired',
+    () => ({
+      target: `/v1/nodes/h3/tables/public.t/asof?pk=1&at=${at('00:30')}`,
+      status: 410,
+      type: 'unknown:expired',
+      says: /"final":true/,
+    }),
+  ],
+  [
+    'inside the window',
+    () => ({ target: `/v1/nodes/h3/tables/public.t/asof?pk=1&at=${at('00:50')}`, status: 200 }),
   ],
   [
     'as-of in no node',
