@@ -44,7 +44,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'killed',
     strikes: () => true,
-    every: 1,
+    every: 2,
     strike: async ({ run }) => {
       run.child.kill('SIGKILL');
     },
@@ -52,7 +52,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'source lost',
     strikes: atSource,
-    every: 1,
+    every: 2,
     strike: async ({ fork, run }) => {
       await terminateSessions(fork.sourceUrl, fork.node);
       run.resume('lost');
@@ -61,7 +61,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'store lost',
     strikes: (point) => !atSource(point),
-    every: 1,
+    every: 3,
     strike: async ({ fork, run }) => {
       await terminateSessions(fork.storeUrl, fork.node);
       run.resume('lost');
