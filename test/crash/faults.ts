@@ -44,7 +44,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'killed',
     strikes: () => true,
-    every: 2,
+    every: 3,
     strike: async ({ run }) => {
       run.child.kill('SIGKILL');
     },
@@ -52,7 +52,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'source lost',
     strikes: atSource,
-    every: 2,
+    every: 3,
     strike: async ({ fork, run }) => {
       await terminateSessions(fork.sourceUrl, fork.node);
       run.resume('lost');
@@ -61,7 +61,7 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'store lost',
     strikes: (point) => !atSource(point),
-    every: 3,
+    every: 4,
     strike: async ({ fork, run }) => {
       await terminateSessions(fork.storeUrl, fork.node);
       run.resume('lost');
@@ -70,14 +70,14 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'taken over',
     strikes: (point) => !unanswered(point),
-    every: 3,
+    every: 6,
     prepare: LEASES_ARE_PAST,
     strike: takeOver,
   },
   {
     name: 'time-out',
     strikes: (point) => point.endsWith('before'),
-    every: 4,
+    every: 8,
     strike: async ({ run }) => run.resume('time-out'),
   },
   {
@@ -89,19 +89,19 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'source crashed',
     strikes: () => true,
-    every: 8,
+    every: 12,
     strike: ({ servers, run }) => crash(servers.source, run),
   },
   {
     name: 'store crashed',
     strikes: () => true,
-    every: 8,
+    every: 12,
     strike: ({ servers, run }) => crash(servers.store, run),
   },
   {
     name: 'disk full',
     strikes: (point) => !atSource(point) && /INSERT|UPDATE|COPY|COMMIT/.test(point) && !unanswered(point),
-    every: 6,
+    every: 9,
     strike: fillDisk,
   },
 ];
