@@ -11,9 +11,9 @@ export function registerCompletion(program: Command, run: Run): Command {
     .addArgument(new Argument('<shell>', 'which one').choices(SHELLS))
     .addHelpText(
       'after',
-      '\nExamples:\n  source <(pgtimewarp completion bash)         # in ~/.bashrc\n' +
-        '  source <(pgtimewarp completion zsh)          # in ~/.zshrc, after compinit\n' +
-        '  pgtimewarp completion fish > ~/.config/fish/completions/pgtimewarp.fish',
+      '\nExample:\n  pgtimewarp completion fish > ~/.config/fish/completions/pgtimewarp.fish\n' +
+        '  source <(pgtimewarp completion bash)         # in ~/.bashrc\n' +
+        '  source <(pgtimewarp completion zsh)          # in ~/.zshrc, after compinit',
     )
     .action((shell: Shell) =>
       run(async ({ out }) => {

@@ -11,13 +11,15 @@ import { formatBytes } from '../render/status.ts';
 const FOREVER = 'forever';
 
 export function registerRetention(program: Command, run: Run): Command {
-  const retention = program.command('retention').description('how long history is kept');
+  const retention = program
+    .command('retention')
+    .description('how long history is kept')
+    .addHelpText('after', '\nExample:\n  pgtimewarp retention set 30d orders');
   retention
     .command('set')
     .description('set the window of tables; without tables, of those tracked from now on')
     .argument('<window>', 'N(s|m|h|d), or "forever"', window)
     .argument('[table...]', 'as psql takes it', collect)
-    .addHelpText('after', '\nExample:\n  pgtimewarp retention set 30d orders')
     .action((keep: string | null, tables: string[] | undefined) =>
       run((context) => set(context, keep, tables ?? [])),
     );
