@@ -6,11 +6,17 @@
 import type pg from 'pg';
 import { connect } from '../core/pg/connection.ts';
 import { migrate } from '../core/store/migrate.ts';
+import { syncRetention } from '../core/store/retention.ts';
+import { formatLsn, type Lsn } from '../core/types/lsn.ts';
 
 export interface HistorySize {
   readonly versions: number;
   readonly keys: number;
+  /** Into how many ranges by LSN the relation is split, as retention does; one leaf without. */
+  readonly ranges?: number;
 }
+
+const BYTES_PER_VERSION = 100n;
 
 /** The table that the versions belong to. */
 export const HISTORY_TABLE = { schema: 'public', name: 'accounts' } as const;
@@ -39,6 +45,11 @@ export async function generateHistory(storeUrl: string, size: HistorySize): Prom
   );
   const relationId = rows[0]!.relation_id;
   await store.query('SELECT pgtimewarp.create_relation_partition($1::int)', [relationId]);
+  if (size.ranges !== undefined) {
+    const width = (BigInt(size.versions) * BYTES_PER_VERSION) / BigInt(size.ranges);
+    const bounds = Array.from({ length: size.ranges - 1 }, (_, index) => width * BigInt(index + 1));
+    await splitIntoRanges(store, { node: HISTORY_NODE, relationId, retention: '100 years', bounds });
+  }
   // every key once, then the rest at random: half of it on the hot tenth
   await store.query('SELECT setseed(0.5)');
   await store.query(
@@ -65,6 +76,31 @@ export async function generateHistory(storeUrl: string, size: HistorySize): Prom
   await store.query('ALTER TABLE public.accounts_now ADD PRIMARY KEY (aid)');
   await store.query('VACUUM (ANALYZE)');
   return store;
+}
+
+/** Gives an empty relation retention, and the ranges between these positions. */
+export async function splitIntoRanges(
+  store: pg.Client,
+  relation: {
+    readonly node: string;
+    readonly relationId: number;
+    /** As PostgreSQL reads an interval. */
+    readonly retention: string;
+    readonly bounds: readonly bigint[];
+  },
+): Promise<void> {
+  const { node, relationId, retention, bounds } = relation;
+  await store.query(
+    'UPDATE pgtimewarp.tracked_relations SET retention = $2::interval WHERE relation_id = $1',
+    [relationId, retention],
+  );
+  await syncRetention(store, node);
+  await store.query('SELECT pgtimewarp.retention_convert($1)', [relationId]);
+  await store.query(
+    `SELECT pgtimewarp.retention_split($1, g.table_name, $2::pg_lsn[], NULL)
+       FROM pgtimewarp.relation_ranges AS g WHERE g.relation_id = $1`,
+    [relationId, bounds.map((bound) => formatLsn(bound as Lsn))],
+  );
 }
 
 /** A key as the workload draws them. */

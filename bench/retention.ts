@@ -8,8 +8,8 @@ import { connect } from '../core/pg/connection.ts';
 import { keepRetention } from '../core/run/keep-retention.ts';
 import { claimNode, releaseClaim } from '../core/store/claim.ts';
 import { migrate } from '../core/store/migrate.ts';
-import { syncRetention } from '../core/store/retention.ts';
 import { formatLsn, type Lsn } from '../core/types/lsn.ts';
+import { splitIntoRanges } from './generated-history.ts';
 import {
   type Benchmark,
   benchServer,
@@ -147,21 +147,19 @@ async function generate({ store, keys, log }: Bench, node: string, ranges: numbe
   );
   const { rows } = await store.query<{ id: number }>(
     `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, pk_columns, pk_kinds, baseline_state, status,
-            tracked_from_lsn, tracked_from_ts, retention)
-     VALUES ($1, 'public', 't', '{id}', '{int8}', 'done', 'active', '0/1', ${dayOf(0)}, $2::interval)
+            tracked_from_lsn, tracked_from_ts)
+     VALUES ($1, 'public', 't', '{id}', '{int8}', 'done', 'active', '0/1', ${dayOf(0)})
      RETURNING relation_id AS id`,
-    [node, `${ranges * DAYS_PER_RANGE * 24}h`],
+    [node],
   );
   const id = rows[0]!.id;
   await store.query('SELECT pgtimewarp.create_relation_partition($1)', [id]);
-  await syncRetention(store, node);
-  await store.query('SELECT pgtimewarp.retention_convert($1)', [id]);
-  const bounds = Array.from({ length: ranges }, (_, index) => lsnOfRange(index + 1));
-  await store.query(
-    `SELECT pgtimewarp.retention_split($1, g.table_name, $2::pg_lsn[], NULL)
-       FROM pgtimewarp.relation_ranges g WHERE g.relation_id = $1`,
-    [id, bounds],
-  );
+  await splitIntoRanges(store, {
+    node,
+    relationId: id,
+    retention: `${ranges * DAYS_PER_RANGE * 24}h`,
+    bounds: Array.from({ length: ranges }, (_, index) => BigInt(index + 2) * RANGE_BYTES),
+  });
   await store.query(
     `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn, ts, commit_ts, xid)
      SELECT $1, $2::pg_lsn + n::numeric * 1000000, ${dayOf(0)} + n * interval '${(DAYS_PER_RANGE * 24 * 3600) / 1000} seconds',

@@ -12,46 +12,19 @@ import { poll } from '../core/poll.ts';
 import { init } from '../core/setup/init.ts';
 import { track } from '../core/track.ts';
 import { type Benchmark, type BenchServer, benchServer, type Figure, figure, type Size } from './harness.ts';
+import { AUDIT_TRIGGERS, TPCB_TABLES, VERSIONING_TRIGGERS } from './support/history-triggers.ts';
 
 const run = promisify(execFile);
 const SOURCE_CORE = '0';
 const OTHER_CORE = '1';
-const TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'];
-
-/** The usual ways to keep history in the database itself, written for this comparison. */
-const VERSIONING_TRIGGER = `
-  CREATE FUNCTION keep_version() RETURNS trigger LANGUAGE plpgsql AS $$
-  BEGIN
-    EXECUTE format('UPDATE %I SET valid_to = clock_timestamp() WHERE valid_to IS NULL AND id = $1', TG_TABLE_NAME || '_versions')
-      USING (to_jsonb(OLD) ->> TG_ARGV[0])::int;
-    EXECUTE format('INSERT INTO %I (id, valid_from, row_now) VALUES ($1, clock_timestamp(), $2)', TG_TABLE_NAME || '_versions')
-      USING (to_jsonb(NEW) ->> TG_ARGV[0])::int, to_jsonb(NEW);
-    RETURN NULL;
-  END $$;`;
-const AUDIT_TRIGGER = `
-  CREATE TABLE audit_log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_name text, operation text,
-                          changed_at timestamptz DEFAULT clock_timestamp(), who text DEFAULT current_user,
-                          row_before jsonb, row_after jsonb);
-  CREATE FUNCTION write_audit() RETURNS trigger LANGUAGE plpgsql AS $$
-  BEGIN
-    INSERT INTO audit_log (table_name, operation, row_before, row_after)
-    VALUES (TG_TABLE_NAME, TG_OP, to_jsonb(OLD), to_jsonb(NEW));
-    RETURN NULL;
-  END $$;`;
 
 interface Variant {
   readonly name: string;
   readonly target?: string;
-  prepare(server: BenchServer, store: BenchServer): Promise<void>;
+  prepare(server: BenchServer, store: BenchServer): Promise<unknown>;
   /** Runs beside the load until told to stop. */
   beside?(server: BenchServer, store: BenchServer, stop: AbortSignal): Promise<void>;
 }
-
-const KEYS: Readonly<Record<string, string>> = {
-  pgbench_accounts: 'aid',
-  pgbench_tellers: 'tid',
-  pgbench_branches: 'bid',
-};
 
 const VARIANTS: readonly Variant[] = [
   { name: 'nothing', prepare: async () => {} },
@@ -59,29 +32,11 @@ const VARIANTS: readonly Variant[] = [
   tracked('pgoutput'),
   {
     name: 'versioning trigger',
-    prepare: async (server) => {
-      await server.psql(server.sourceUrl, VERSIONING_TRIGGER);
-      for (const table of TABLES) {
-        await server.psql(
-          server.sourceUrl,
-          `CREATE TABLE ${table}_versions (id int, valid_from timestamptz, valid_to timestamptz, row_now jsonb);
-           CREATE INDEX ON ${table}_versions (id) WHERE valid_to IS NULL;
-           CREATE TRIGGER keep AFTER UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION keep_version('${KEYS[table]}')`,
-        );
-      }
-    },
+    prepare: (server) => server.psql(server.sourceUrl, VERSIONING_TRIGGERS),
   },
   {
     name: 'JSON audit trigger',
-    prepare: async (server) => {
-      await server.psql(server.sourceUrl, AUDIT_TRIGGER);
-      for (const table of TABLES) {
-        await server.psql(
-          server.sourceUrl,
-          `CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION write_audit()`,
-        );
-      }
-    },
+    prepare: (server) => server.psql(server.sourceUrl, AUDIT_TRIGGERS),
   },
 ];
 
@@ -91,13 +46,10 @@ export const sourceCost: Benchmark = {
   run: async (size, log) => {
     const rounds = size === 'quick' ? 1 : size === 'usual' ? 3 : 6;
     const tps = new Map<string, number[]>(VARIANTS.map((variant) => [variant.name, []]));
-    let auditBytes = 0;
     for (let round = 0; round < rounds; round++) {
       for (const variant of VARIANTS) {
         log(`round ${round + 1} of ${rounds}: ${variant.name}`);
-        const measured = await measure(variant, size);
-        tps.get(variant.name)!.push(measured.tps);
-        auditBytes = Math.max(auditBytes, measured.auditBytes);
+        tps.get(variant.name)!.push(await measure(variant, size));
       }
     }
     const nothing = tps.get('nothing')!;
@@ -108,9 +60,6 @@ export const sourceCost: Benchmark = {
       return [
         figure(`${variant.name}: transactions per second`, values, '1/s', { digits: 0 }),
         ...(variant.name === 'nothing' ? [] : [figure(`${variant.name} ÷ nothing`, shares, '×', target)]),
-        ...(variant.name === 'JSON audit trigger'
-          ? [figure('JSON audit trigger: bytes per change', [auditBytes], 'B', { digits: 0 })]
-          : []),
       ];
     });
   },
@@ -127,7 +76,7 @@ function tracked(plugin: 'wal2json' | 'pgoutput'): Variant {
     target: '≥ 0.93',
     prepare: async (server, store) => {
       await init({ ...urls(server, store), plugin, slotName: null, version: 'bench' });
-      for (const name of TABLES) {
+      for (const name of TPCB_TABLES) {
         await track({
           ...urls(server, store),
           table: { schema: 'public', name },
@@ -146,7 +95,7 @@ function tracked(plugin: 'wal2json' | 'pgoutput'): Variant {
   };
 }
 
-async function measure(variant: Variant, size: Size): Promise<{ tps: number; auditBytes: number }> {
+async function measure(variant: Variant, size: Size): Promise<number> {
   await using source = await benchServer();
   await using store = await benchServer();
   await source.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10');
@@ -161,17 +110,7 @@ async function measure(variant: Variant, size: Size): Promise<{ tps: number; aud
   const output = await pinnedPgbench(source, ['-n', '-c', '4', '-T', String(seconds)]);
   stop.abort();
   await beside;
-  const tps = Number(/tps = ([\d.]+)/.exec(output)?.[1]);
-  const auditBytes =
-    variant.name === 'JSON audit trigger'
-      ? Number(
-          await source.psql(
-            source.sourceUrl,
-            `SELECT pg_total_relation_size('audit_log') / greatest(1, (SELECT count(*) FROM audit_log))`,
-          ),
-        )
-      : 0;
-  return { tps, auditBytes };
+  return Number(/tps = ([\d.]+)/.exec(output)?.[1]);
 }
 
 /** Children inherit the core: sessions of the server are children of the postmaster. */
