@@ -38,7 +38,7 @@ describe('a throw-away server', () => {
       max_prepared_transactions: '20',
       max_replication_slots: '40',
       max_wal_senders: '40',
-      listen_addresses: '127.0.0.1',
+      listen_addresses: serverInfo().kind === 'docker' ? '*' : '127.0.0.1', // a container's own network
       fsync: 'off',
       synchronous_commit: 'on',
       password_encryption: 'scram-sha-256',
