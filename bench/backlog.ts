@@ -1,69 +1,131 @@
 /**
- * Claim: a backlog of any size is caught up by bounded runs. With WAL waiting, and a transaction open the while that pins
- * where every peek begins, each run of a minute gets on and ends before its deadline.
- *
- * Usage: node bench/backlog.ts [--wal-gib 5] [--run-seconds 60] [--plugin wal2json|pgoutput] [--pinned]
+ * A backlog of any size is caught up by bounded runs: with WAL waiting, also while a transaction stays open that pins where
+ * every peek begins, each run gets on and ends before its deadline.
  */
-import { parseArgs } from 'node:util';
 import pg from 'pg';
 import type { Plugin } from '../core/types/plugin.ts';
-import { benchNode, watchedPoll } from './support/bench-node.ts';
+import { type Benchmark, type Figure, figure, type Size } from './harness.ts';
+import { type BenchNode, benchNode, watchedPoll } from './support/bench-node.ts';
 
-const LIMIT_MIB = 200;
+const MIB = 1024 * 1024;
+/** Short runs where there is little, so that a backlog always takes several. */
+const SIZES: Readonly<Record<Size, { readonly walMib: number; readonly runSeconds: number }>> = {
+  quick: { walMib: 32, runSeconds: 10 },
+  usual: { walMib: 512, runSeconds: 10 },
+  full: { walMib: 5 * 1024, runSeconds: 60 },
+};
+const WAYS: readonly { readonly plugin: Plugin; readonly pinned: boolean }[] = [
+  { plugin: 'wal2json', pinned: false },
+  { plugin: 'pgoutput', pinned: true },
+];
 
-const { values } = parseArgs({
-  options: {
-    'wal-gib': { type: 'string', default: '5' },
-    'run-seconds': { type: 'string', default: '60' },
-    plugin: { type: 'string', default: 'wal2json' },
-    pinned: { type: 'boolean', default: false },
+export const backlog: Benchmark = {
+  name: 'backlog',
+  title: 'WAL that waits, caught up by bounded runs',
+  run: async (size, log) => {
+    const figures: Figure[] = [];
+    for (const { plugin, pinned } of WAYS) {
+      const { walMib, runSeconds } = SIZES[size];
+      const label = `${plugin}, ${walMib} MiB${pinned ? ', a transaction open the while' : ''}`;
+      await using node = await benchNode({
+        plugin,
+        tables: `CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL, body text NOT NULL);
+                 INSERT INTO items SELECT i, 0, md5(i::text) FROM generate_series(1, 100000) AS i;
+                 CREATE TABLE elsewhere (id int)`,
+        track: ['items'],
+        settings: { max_wal_size: '1GB' },
+      });
+      const open = new pg.Client({ connectionString: node.sourceUrl });
+      await open.connect();
+      try {
+        if (pinned) await open.query('BEGIN; INSERT INTO elsewhere VALUES (1)');
+        log(`${label}: writing`);
+        await write(node, walMib);
+        const runs = await catchUp(node, runSeconds, (line) => log(`${label}: ${line}`));
+        figures.push(
+          figure(`${label}: runs of at most ${runSeconds} s`, [runs.length], '', { digits: 0 }),
+          figure(`${label}: runs that did not get on`, [runs.filter((run) => !run.gotOn).length], '', {
+            target: '≤ 0',
+            digits: 0,
+          }),
+          figure(
+            `${label}: a run`,
+            runs.map((run) => run.seconds),
+            's',
+            { digits: 1 },
+          ),
+          figure(
+            `${label}: longest run, with its start`,
+            [Math.max(...runs.map((run) => run.seconds))],
+            's',
+            {
+              target: `≤ ${runSeconds + 5}`,
+              digits: 1,
+            },
+          ),
+          figure(`${label}: changes per second`, [rate(runs)], '1/s', { digits: 0 }),
+          figure(
+            `${label}: peak memory of the poller`,
+            [Math.max(...runs.map((run) => run.peakMib))],
+            'MiB',
+            {
+              target: '≤ 200',
+              digits: 0,
+            },
+          ),
+        );
+      } finally {
+        await open.end();
+      }
+    }
+    return figures;
   },
-});
-const runSeconds = Number.parseInt(values['run-seconds'], 10);
+};
 
-await using node = await benchNode({
-  plugin: values.plugin as Plugin,
-  tables: `CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL, body text NOT NULL);
-           INSERT INTO items SELECT i, 0, md5(i::text) FROM generate_series(1, 100000) AS i;
-           CREATE TABLE elsewhere (id int)`,
-  track: ['items'],
-  settings: { max_wal_size: '1GB' },
-});
-console.log(`PostgreSQL ${node.server.version}, ${values.plugin}, ${values['wal-gib']} GiB of WAL waiting`);
-
-// A transaction that began before the backlog and stays: restart_lsn cannot move while it is open.
-const open = new pg.Client({ connectionString: node.sourceUrl });
-await open.connect();
-if (values.pinned) await open.query('BEGIN; INSERT INTO elsewhere VALUES (1)');
-
-const writer = new pg.Client({ connectionString: node.sourceUrl });
-await writer.connect();
-const wanted = `${Number(values['wal-gib'])} * 1024 * 1024 * 1024::numeric`;
-const start = (await writer.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn() AS lsn')).rows[0]!.lsn;
-for (let full = false; !full; ) {
-  await writer.query(`DO $$ BEGIN FOR i IN 1..100 LOOP
-    UPDATE items SET n = n + 1, body = md5(random()::text) WHERE id % 100 = i - 1; COMMIT; END LOOP; END $$`);
-  const { rows } = await writer.query<{ full: boolean }>(
-    `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn) >= ${wanted} AS full`,
-    [start],
-  );
-  full = rows[0]!.full;
+interface OneRun {
+  readonly seconds: number;
+  readonly peakMib: number;
+  readonly changes: number;
+  readonly gotOn: boolean;
 }
-await writer.end();
 
-let wrong = false;
-let before = '';
-for (let run = 1; ; run++) {
-  const { code, seconds, peakMib, result } = await watchedPoll(node, '--max-seconds', String(runSeconds));
-  console.log(
-    `run ${run}: ${result.outcome}, ${seconds.toFixed(1)} s, ${result.changes} changes, ` +
-      `${(result.lag_bytes / 2 ** 20).toFixed(0)} MiB to go, peak ${peakMib} MiB`,
-  );
-  const stuck = result.applied_lsn === before;
-  if (code !== 0 || seconds > runSeconds + 5 || peakMib > LIMIT_MIB || stuck) wrong = true;
-  if (result.outcome === 'done' || code !== 0 || stuck) break;
-  before = result.applied_lsn;
+async function write(node: BenchNode, walMib: number): Promise<void> {
+  const writer = new pg.Client({ connectionString: node.sourceUrl });
+  await writer.connect();
+  try {
+    const { rows } = await writer.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn() AS lsn');
+    for (let full = false; !full; ) {
+      await writer.query(`DO $$ BEGIN FOR i IN 1..100 LOOP
+        UPDATE items SET n = n + 1, body = md5(random()::text) WHERE id % 100 = i - 1; COMMIT; END LOOP; END $$`);
+      const { rows: written } = await writer.query<{ full: boolean }>(
+        'SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), $1::pg_lsn) >= $2::numeric AS full',
+        [rows[0]!.lsn, walMib * MIB],
+      );
+      full = written[0]!.full;
+    }
+  } finally {
+    await writer.end();
+  }
 }
-await open.end();
-console.log(wrong ? 'WRONG: see above' : 'every run got on and ended in time');
-process.exitCode = wrong ? 1 : 0;
+
+/** Runs until one has nothing left to read; throws when one fails, or when none gets on any more. */
+async function catchUp(node: BenchNode, runSeconds: number, log: (line: string) => void): Promise<OneRun[]> {
+  const runs: OneRun[] = [];
+  for (let before = ''; ; ) {
+    const { code, seconds, peakMib, result } = await watchedPoll(node, '--max-seconds', String(runSeconds));
+    log(
+      `run ${runs.length + 1}: ${result.outcome}, ${seconds.toFixed(1)} s, ${result.changes} changes, ` +
+        `${(result.lag_bytes / MIB).toFixed(0)} MiB to go`,
+    );
+    if (code !== 0) throw new Error(`a run ended with ${code}`);
+    runs.push({ seconds, peakMib, changes: result.changes, gotOn: result.applied_lsn !== before });
+    if (result.outcome === 'done') return runs;
+    if (runs.slice(-3).every((run) => !run.gotOn)) throw new Error(`three runs did not get beyond ${before}`);
+    before = result.applied_lsn;
+  }
+}
+
+function rate(runs: readonly OneRun[]): number {
+  const sum = (of: (run: OneRun) => number): number => runs.reduce((total, run) => total + of(run), 0);
+  return sum((run) => run.changes) / sum((run) => run.seconds);
+}

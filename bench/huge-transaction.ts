@@ -1,63 +1,74 @@
 /**
- * Claim: a transaction of any size is streamed. The poller's resident memory stays at or below 200 MiB, readers see
- * nothing of it until all of it is there, and are never kept waiting.
- *
- * Usage: node bench/huge-transaction.ts [--rows 10000000] [--plugin wal2json|pgoutput]
+ * A transaction of any size is streamed: the poller's resident memory stays bounded, readers see nothing of it until all
+ * of it is there, and are never kept waiting.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import type { Plugin } from '../core/types/plugin.ts';
-import { benchNode, watchedPoll } from './support/bench-node.ts';
+import { type Benchmark, type Figure, figure, type Size } from './harness.ts';
+import { type BenchNode, benchNode, watchedPoll } from './support/bench-node.ts';
 
-const LIMIT_MIB = 200;
-
-const { values } = parseArgs({
-  options: { rows: { type: 'string', default: '10000000' }, plugin: { type: 'string', default: 'wal2json' } },
-});
-const rows = Number.parseInt(values.rows, 10);
-
-await using node = await benchNode({
-  plugin: values.plugin as Plugin,
-  tables: `CREATE TABLE items (id int PRIMARY KEY, name text, price numeric, made timestamptz);
-           INSERT INTO items VALUES (0, 'before', 1, now())`,
-  track: ['items'],
-});
-console.log(`PostgreSQL ${node.server.version}, ${values.plugin}, ${rows} rows in one transaction`);
-const writeStarted = performance.now();
-await node.source(
-  `INSERT INTO items SELECT i, 'item ' || i, i * 1.01, now() FROM generate_series(1, ${rows}) AS i`,
-);
-console.log(`written on the source in ${seconds(writeStarted)} s`);
-
-const run = watchedPoll(node);
-let over = false;
-void run.finally(() => {
-  over = true;
-});
-const READ = `SELECT count(*) AS seen FROM pgtimewarp.row_versions
+const ROWS: Readonly<Record<Size, number>> = { quick: 50_000, usual: 1_000_000, full: 10_000_000 };
+const READ_EVERY_MS = 100;
+const SEEN = `SELECT count(*) AS seen FROM pgtimewarp.row_versions
                WHERE node_id = 'bench' AND schema_name = 'public' AND table_name = 'items' AND pk = '["1"]'`;
-let [reads, slowestMs, firstSeen] = [0, 0, 'not before the end'];
-const started = performance.now();
-while (!over) {
-  const readStarted = performance.now();
-  const [row] = await node.store(READ);
-  slowestMs = Math.max(slowestMs, performance.now() - readStarted);
-  reads++;
-  if (row!.seen !== '0' && firstSeen.startsWith('not')) firstSeen = `${seconds(started)} s`;
-  await sleep(200);
-}
-const { code, peakMib, result, ...rest } = await run;
-const [stored] = await node.store('SELECT count(*) AS count FROM pgtimewarp.row_changes');
-console.log(
-  `run: exit code ${code}, ${rest.seconds.toFixed(1)} s, ${result.changes} changes in ${result.transactions} transactions`,
-);
-console.log(`peak resident memory: ${peakMib} MiB (limit ${LIMIT_MIB})`);
-console.log(
-  `reads meanwhile: ${reads}, slowest ${slowestMs.toFixed(0)} ms with its connection; first seen: ${firstSeen}`,
-);
-console.log(`rows in the store: ${stored!.count}`);
-if (code !== 0 || peakMib > LIMIT_MIB || stored!.count !== String(rows + 1)) process.exitCode = 1;
 
-function seconds(since: number): string {
-  return ((performance.now() - since) / 1000).toFixed(1);
+export const hugeTransaction: Benchmark = {
+  name: 'huge-transaction',
+  title: 'One transaction, one run, with readers beside it',
+  run: async (size, log) => {
+    const figures: Figure[] = [];
+    for (const plugin of ['wal2json', 'pgoutput'] as const) {
+      log(`${plugin}: ${ROWS[size]} rows in one transaction`);
+      figures.push(...(await measure(plugin, ROWS[size])));
+    }
+    return figures;
+  },
+};
+
+async function measure(plugin: Plugin, rows: number): Promise<Figure[]> {
+  await using node = await benchNode({
+    plugin,
+    tables: `CREATE TABLE items (id int PRIMARY KEY, name text, price numeric, made timestamptz);
+             INSERT INTO items VALUES (0, 'before', 1, now())`,
+    track: ['items'],
+  });
+  await node.source(
+    `INSERT INTO items SELECT i, 'item ' || i, i * 1.01, now() FROM generate_series(1, ${rows}) AS i`,
+  );
+  const run = watchedPoll(node);
+  let over = false;
+  void run.finally(() => {
+    over = true;
+  });
+  const reads: number[] = [];
+  while (!over) {
+    const started = performance.now();
+    const [row] = await node.store(SEEN);
+    reads.push(performance.now() - started);
+    if (row!.seen !== '0' && (await storedRows(node)) !== rows + 1) throw new Error('a part of it was seen');
+    await sleep(READ_EVERY_MS);
+  }
+  const { code, peakMib, result, seconds } = await run;
+  const stored = await storedRows(node);
+  if (code !== 0 || stored !== rows + 1)
+    throw new Error(`the run ended with ${code}, ${stored} of ${rows + 1} rows are in the store`);
+  const label = `${plugin}, ${rows / 1_000_000} M rows`;
+  return [
+    figure(`${label}: the run, with its start`, [seconds], 's', { digits: 1 }),
+    figure(`${label}: changes per second`, [result.changes / seconds], '1/s', { digits: 0 }),
+    figure(`${label}: peak memory of the poller`, [peakMib], 'MiB', { target: '≤ 200', digits: 0 }),
+    figure(
+      `${label}: slowest of ${reads.length} reads meanwhile, with its connection`,
+      [Math.max(...reads)],
+      'ms',
+      {
+        digits: 0,
+      },
+    ),
+  ];
+}
+
+async function storedRows(node: BenchNode): Promise<number> {
+  const [stored] = await node.store('SELECT count(*) AS rows FROM pgtimewarp.row_changes');
+  return Number(stored!.rows);
 }

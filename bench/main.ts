@@ -9,7 +9,9 @@ import Table from 'cli-table3';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { asof, diffPages } from './asof.ts';
 import { asofSql } from './asof-sql.ts';
+import { backlog } from './backlog.ts';
 import { type Benchmark, type Figure, isMet, type Size } from './harness.ts';
+import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
 import { writePerformancePage } from './performance-page.ts';
@@ -26,15 +28,22 @@ const BENCHMARKS: readonly Benchmark[] = [
   diffPages,
   space,
   retention,
+  hugeTransaction,
+  backlog,
 ];
 const RESULTS = new URL('./results.json', import.meta.url).pathname;
 
 export interface Results {
   readonly machine: string;
   readonly versions: string;
-  readonly size: Size;
-  readonly date: string;
-  readonly benchmarks: { name: string; title: string; seconds: number; figures: Figure[] }[];
+  readonly benchmarks: {
+    readonly name: string;
+    readonly title: string;
+    readonly size: Size;
+    readonly date: string;
+    readonly seconds: number;
+    readonly figures: readonly Figure[];
+  }[];
 }
 
 const { values, positionals } = parseArgs({
@@ -59,8 +68,6 @@ if (unknown.length > 0) {
 const results: Results = {
   machine: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`,
   versions: `Node ${process.versions.node}, PostgreSQL ${(await findLocalBinaries())[0]?.version ?? 'from npm'}`,
-  size,
-  date: new Date().toISOString().slice(0, 10),
   benchmarks: [],
 };
 if (!values.json) console.log(`${results.machine}\n${results.versions}\n`);
@@ -68,7 +75,8 @@ for (const bench of chosen) {
   const start = performance.now();
   const figures = await bench.run(size, (line) => console.error(`${bench.name}: ${line}`));
   const seconds = Math.round((performance.now() - start) / 1000);
-  results.benchmarks.push({ name: bench.name, title: bench.title, seconds, figures });
+  const date = new Date().toISOString().slice(0, 10);
+  results.benchmarks.push({ name: bench.name, title: bench.title, size, date, seconds, figures });
   if (!values.json) print(bench, figures, seconds);
 }
 if (values.json) console.log(JSON.stringify(results, null, 2));

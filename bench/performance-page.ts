@@ -16,10 +16,12 @@ export function writePerformancePage(results: Results): void {
 }
 
 function measuredText(results: Results): string {
-  const lines = [`Measured on ${results.date}: ${results.machine}; ${results.versions}.`, ''];
+  const lines = [`${results.machine}; ${results.versions}.`, ''];
   for (const bench of results.benchmarks) {
     lines.push(
-      `### ${bench.title} (\`npm run bench -- ${bench.name}\`)`,
+      `### ${bench.title}`,
+      '',
+      `\`npm run bench -- ${bench.name}${bench.size === 'usual' ? '' : ` --${bench.size}`}\`, ${bench.seconds} s, ${bench.date}`,
       '',
       '| | median | spread | target |',
       '|---|---|---|---|',
