@@ -1,4 +1,4 @@
-/** A source and a store of a measurement's own on a throw-away server, and runs of the command line that are watched. */
+/** A source and a store of a measurement's own, each on a throw-away server, and runs of the command line that are watched. */
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +17,6 @@ const AS_INSTALLED = ['--max-semi-space-size=4'];
 const SAMPLE_MS = 100;
 
 export interface BenchNode extends AsyncDisposable {
-  readonly server: LocalServer;
   readonly sourceUrl: string;
   readonly storeUrl: string;
   readonly node: string;
@@ -32,28 +31,35 @@ export async function benchNode(options: {
   readonly track: readonly string[];
   readonly settings?: Readonly<Record<string, string>>;
 }): Promise<BenchNode> {
-  const server = await startServer({
-    durable: true,
-    settings: { shared_buffers: '512MB', ...options.settings },
-  });
+  const servers: LocalServer[] = [];
+  const stop = async (): Promise<void> => {
+    for (const server of servers) await server[Symbol.asyncDispose]();
+  };
+  const serve = async (database: string, settings = {}): Promise<string> => {
+    const server = await startServer({ durable: true, settings: { shared_buffers: '512MB', ...settings } });
+    servers.push(server);
+    await server.createDatabase(database);
+    return server.url(database);
+  };
   try {
-    await server.createDatabase('source');
-    await server.createDatabase('store');
-    const urls = { sourceUrl: server.url('source'), storeUrl: server.url('store'), node: NODE };
+    const urls = {
+      sourceUrl: await serve('source', options.settings),
+      storeUrl: await serve('store', { max_wal_size: '4GB' }),
+      node: NODE,
+    };
     if (options.tables !== '') await query(urls.sourceUrl, options.tables);
     await init({ ...urls, plugin: options.plugin, slotName: null, version: 'bench' });
     for (const table of options.track) {
       await track({ ...urls, table: parseTableName(table), baseline: true, exclude: [], retention: null });
     }
     return {
-      server,
       ...urls,
       source: (sql) => query(urls.sourceUrl, sql),
       store: (sql) => query(urls.storeUrl, sql),
-      [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: stop,
     };
   } catch (error) {
-    await server[Symbol.asyncDispose]();
+    await stop();
     throw error;
   }
 }
