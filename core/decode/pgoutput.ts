@@ -81,7 +81,8 @@ class PgoutputDecoder implements StreamDecoder {
     const relation = this.#relationOf(reader.uint32());
     if (relation === null) return null;
     const { table, columns } = relation;
-    if (relation.keyMismatch !== null) return { kind: 'key-mismatch', table, detail: relation.keyMismatch };
+    if (relation.keyMismatch !== null)
+      return { kind: 'key-mismatch', table, detail: relation.keyMismatch, mayBeForgotten: false };
     let part = reader.char();
     let old: Tuple | null = null;
     if (part === 'K' || part === 'O') {
@@ -99,7 +100,7 @@ class PgoutputDecoder implements StreamDecoder {
     const key = op === 'D' ? oldKey : relation.keyOf(reader, this.#newTuple, old);
     if (key === null || (old !== null && oldKey === null)) {
       const detail = `the key (${table.keyColumns.join(', ')}) is not among the values of ${op}`;
-      return { kind: 'key-mismatch', table, detail };
+      return { kind: 'key-mismatch', table, detail, mayBeForgotten: false };
     }
     const row = op === 'D' ? NO_ROW : relation.rowOf(reader, this.#newTuple, old);
     return {

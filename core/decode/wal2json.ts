@@ -125,8 +125,11 @@ class Wal2jsonDecoder implements StreamDecoder {
       !data.endsWith(relation.goodTail) ||
       data.length - relation.goodTail.length !== at
     ) {
-      const missing = keyMissingInTail(data, at, table.keyColumns);
-      if (missing !== null) return { kind: 'key-mismatch', table, detail: missing };
+      const other = otherKeyInTail(data, at, table.keyColumns);
+      if (other !== null) {
+        const detail = `the primary key is (${other.join(', ')}), tracked is (${table.keyColumns.join(', ')})`;
+        return { kind: 'key-mismatch', table, detail, mayBeForgotten: other.length === 0 };
+      }
       relation.goodTail = data.slice(at);
     }
     // An insert has no identity, a deletion no columns; an update that lacks the old key may have changed it unseen.
@@ -134,7 +137,7 @@ class Wal2jsonDecoder implements StreamDecoder {
     const key = op === 'D' ? oldKey : keyOf(data, newRun, table.keyColumns.length, oldRun);
     if (key === null || (oldKey === null && op !== 'I')) {
       const detail = `the key (${table.keyColumns.join(', ')}) is not among the values of ${op} or is NaN or infinite`;
-      return { kind: 'key-mismatch', table, detail };
+      return { kind: 'key-mismatch', table, detail, mayBeForgotten: false };
     }
     const row = op === 'D' ? NO_ROW : rowTexts(data, relation, op, newRun, oldRun);
     return {
@@ -182,8 +185,8 @@ class Wal2jsonDecoder implements StreamDecoder {
   }
 }
 
-/** Why the primary key of a row, from the comma before `"pk"` to the end, is not the tracked one; null when it is. */
-function keyMissingInTail(data: string, at: number, keyColumns: readonly string[]): string | null {
+/** The primary key of a row, from the comma before `"pk"` to the end, when it is not the tracked one. */
+function otherKeyInTail(data: string, at: number, keyColumns: readonly string[]): string[] | null {
   const names: string[] = [];
   if (data.startsWith(PK, at)) {
     let next = at + PK.length;
@@ -197,7 +200,7 @@ function keyMissingInTail(data: string, at: number, keyColumns: readonly string[
     throw new RangeError('a change goes on in an unknown way');
   }
   if (names.length === keyColumns.length && keyColumns.every((name) => names.includes(name))) return null;
-  return `the primary key is (${names.join(', ')}), tracked is (${keyColumns.join(', ')})`;
+  return names;
 }
 
 function message(data: string): MessageEvent | null {

@@ -44,6 +44,8 @@ export interface ApplyOptions {
   /** Asks the source which doubtful nulls are NULL. */
   readonly confirmNulls: (changes: readonly TransactedChange[]) => Promise<ConfirmedNulls>;
   readonly replay: ReplayOptions;
+  /** Whether a key that the plugin may have forgotten ends the peek with {@link KeyForgotten}, to be repeated. */
+  readonly repeatsForgottenKeys: boolean;
   /** Whether what the plugin wrote may be kept for inspection: no column of the node is excluded. */
   readonly keepsRaw: boolean;
   /** Told before the error is thrown, where it is known which transaction could not be applied. */
@@ -57,6 +59,9 @@ export interface ApplyCounts {
   transactions: number;
   changes: number;
 }
+
+/** Not an error of anyone: what has been stored stays, and the rest of the peek has to be read again. */
+export class KeyForgotten extends Error {}
 
 /** How much of the stream a peek delivered. */
 export interface Delivered {
@@ -132,6 +137,8 @@ class StreamApplier {
           }
           if (event === null) continue;
           if (event.kind !== 'commit') {
+            if (event.kind === 'key-mismatch' && event.mayBeForgotten && this.#o.repeatsForgottenKeys)
+              throw new KeyForgotten(event.detail);
             this.#assembler.add(event);
             continue;
           }

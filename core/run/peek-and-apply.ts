@@ -13,7 +13,7 @@ import { reportSkew } from '../store/clock-skew.ts';
 import type { TrackedRelation } from '../store/relations.ts';
 import type { Lsn } from '../types/lsn.ts';
 import { CommitClock } from '../versions/commit-clock.ts';
-import { type ApplyOptions, applyStream } from './apply-stream.ts';
+import { type ApplyOptions, applyStream, KeyForgotten } from './apply-stream.ts';
 import { NullConfirmer } from './confirm-nulls-of-run.ts';
 import { noteCatalog } from './note-catalog.ts';
 import type { RunContext } from './run-context.ts';
@@ -21,6 +21,9 @@ import { type RelationNow, readRelationsNow, streamNames, tablesOfRun } from './
 
 /** How often a peek is repeated because the catalog changed under it; then the run goes on with the one it has. */
 const MAX_REPEEKS = 5;
+
+/** How often the same is read again because wal2json named no key; then the table had none at that time. */
+const MAX_READINGS = 3;
 
 export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'onProgress'> {
   readonly relations: readonly TrackedRelation[];
@@ -34,6 +37,20 @@ export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'o
  * @returns how many rows the slot function counted against its bound
  */
 export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions): Promise<number> {
+  for (let reading = 1; ; reading++) {
+    try {
+      return await peekOnce(run, options, reading < MAX_READINGS);
+    } catch (error) {
+      if (!(error instanceof KeyForgotten)) throw error;
+    }
+  }
+}
+
+async function peekOnce(
+  run: RunContext,
+  options: PeekAndApplyOptions,
+  repeatsForgottenKeys: boolean,
+): Promise<number> {
   const { node, source, store, claim, limits } = run;
   const { relations, maxRows, onFailure, onProgress } = options;
   const { peek, now } = await openPeek(run, options);
@@ -71,6 +88,7 @@ export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions
           countsBegins: node.plugin === 'wal2json',
           trackedFrom: new Map(now.map(({ relation }) => [relation.relationId, relation.trackedFrom])),
         },
+        repeatsForgottenKeys,
         keepsRaw: relations.every((relation) => relation.excludedColumns.length === 0),
         onFailure,
         checkStop: () => limits.checkStop(),

@@ -71,6 +71,11 @@ export interface KeyMismatch {
   readonly kind: 'key-mismatch';
   readonly table: DecodedTable;
   readonly detail: string;
+  /**
+   * wal2json names no key, which it does now and then for a table that has one, when the catalog changes while it writes
+   * the row: reading the same again tells.
+   */
+  readonly mayBeForgotten: boolean;
 }
 
 /** What the decoder needs to know of a tracked table, by the name under which its changes come (the leaf's). */

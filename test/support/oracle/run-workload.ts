@@ -96,10 +96,12 @@ class Ledger {
       const { rows: then } = await session.query<{ after: string }>(
         'SELECT pg_current_wal_insert_lsn() AS after',
       );
+      // the read has to wait for whoever holds a table for a moment, as autovacuum does
+      await session.query('SET lock_timeout = 0');
       const state = await this.#read(session);
       this.#note(preparedXid ?? rows[0]!.xid, rows[0]!.before, then[0]!.after, state);
     } finally {
-      await session.query(`SELECT pg_advisory_unlock_all()`);
+      await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'; SELECT pg_advisory_unlock_all()`);
     }
   }
 
