@@ -47,6 +47,9 @@ const configuration: DeploymentInput = {
     },
   ],
 
+  // Names of nodes, taken out of the list above, whose sources are gone for good: removing them needs no answer from there.
+  forgetSources: [],
+
   // Findings go to an SNS topic; with an address they come by mail as well.
   doctor: { everyMinutes: 60, email: null },
 

@@ -64,6 +64,7 @@ export const DeploymentConfiguration = z
     }),
     store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
     nodes: z.array(Node).min(1, 'must have at least one node'),
+    forgetSources: z.array(z.string()).default([]),
     doctor: z
       .strictObject({ everyMinutes: Minutes.default(60), email: z.email().nullable().default(null) })
       .prefault({}),

@@ -102,6 +102,7 @@ export class AppStack extends Stack {
       serviceTimeout: Duration.minutes(16),
       properties: {
         Nodes: JSON.stringify(nodes.map(({ everyMinutes, ...wanted }) => wanted)),
+        ForgetSources: JSON.stringify(configuration.forgetSources),
         // A new migration is a reason to run again.
         Migrations: FileSystem.fingerprint(join(ROOT, 'migrations'), { exclude: ['schema.sql'] }),
         Version: version(),
