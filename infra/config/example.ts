@@ -53,6 +53,17 @@ const configuration: DeploymentInput = {
   // Findings go to an SNS topic; with an address they come by mail as well.
   doctor: { everyMinutes: 60, email: null },
 
+  // When alarms ring, and who gets them by mail, beside the doctor's address. Each address has to confirm once.
+  alarms: {
+    emails: [],
+    // History is that much behind (or no run reports) three runs long.
+    horizonAgeSeconds: 300,
+    // Of the WAL that a slot may keep on its source (docs/operations.md).
+    walBudgetPercent: 50,
+    // One answer in a hundred of the HTTP API takes longer.
+    apiP99Ms: 2000,
+  },
+
   // `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …, audience: […] }.
   api: { authorization: { kind: 'iam' } },
 

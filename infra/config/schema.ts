@@ -68,6 +68,14 @@ export const DeploymentConfiguration = z
     doctor: z
       .strictObject({ everyMinutes: Minutes.default(60), email: z.email().nullable().default(null) })
       .prefault({}),
+    alarms: z
+      .strictObject({
+        emails: z.array(z.email()).default([]),
+        horizonAgeSeconds: z.int().min(60).default(300),
+        walBudgetPercent: z.int().min(1).max(100).default(50),
+        apiP99Ms: z.int().min(1).default(2000),
+      })
+      .prefault({}),
     api: z
       .strictObject({
         authorization: z

@@ -1,14 +1,12 @@
 /** The four functions, what each may do, and the deployment's part inside the databases (the migrate function's). */
 import { join } from 'node:path';
 import { CustomResource, Duration, FileSystem, Stack, type StackProps } from 'aws-cdk-lib';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { Alias } from 'aws-cdk-lib/aws-kms';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { SnsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
-import { Topic } from 'aws-cdk-lib/aws-sns';
-import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
+import { Alerts } from '../constructs/alerts.ts';
 import { ROOT, TimewarpFunction, type TimewarpFunctionProps } from '../constructs/timewarp-function.ts';
 import { version } from '../version.ts';
 import type { StoreStack } from './store-stack.ts';
@@ -24,6 +22,7 @@ export class AppStack extends Stack {
   readonly poller: IFunction;
   readonly api: IFunction;
   readonly doctor: IFunction;
+  readonly alerts: ITopic;
 
   constructor(scope: Construct, id: string, { configuration, store, ...props }: AppStackProps) {
     super(scope, id, props);
@@ -34,11 +33,11 @@ export class AppStack extends Stack {
       Object.fromEntries(nodes.map((node) => [node.node, node.sourceSecretArn])),
     );
 
-    const alerts = new Topic(this, 'Alerts', {
-      masterKey: Alias.fromAliasName(this, 'TopicKey', 'alias/aws/sns'),
-      enforceSSL: true,
-    });
-    if (doctor.email !== null) alerts.addSubscription(new EmailSubscription(doctor.email));
+    const alerts = new Alerts(this, 'Alerts', [
+      ...(doctor.email === null ? [] : [doctor.email]),
+      ...configuration.alarms.emails,
+    ]);
+    this.alerts = alerts.topic;
 
     const make = (name: string, specifics: Specifics): TimewarpFunction => {
       const made = new TimewarpFunction(this, name, {
@@ -46,11 +45,9 @@ export class AppStack extends Stack {
         vpc: store.vpc,
         securityGroup: store.clients,
         logDays: functions.logDays,
-        onFailure: new SnsDestination(alerts),
+        onFailure: new SnsDestination(alerts.topic),
       });
-      made.policy.addStatements(
-        new PolicyStatement({ actions: ['sns:Publish'], resources: [alerts.topicArn] }),
-      );
+      alerts.allow(made.policy);
       return made;
     };
 
@@ -79,7 +76,7 @@ export class AppStack extends Stack {
       environment: {
         PGTIMEWARP_STORE_SECRET_ARN: writerArn,
         PGTIMEWARP_SOURCE_SECRET_ARNS: sources,
-        PGTIMEWARP_TOPIC_ARN: alerts.topicArn,
+        PGTIMEWARP_TOPIC_ARN: alerts.topic.topicArn,
       },
       secretArns: [writerArn, ...sourceArns],
       withMigrations: true,

@@ -20,6 +20,8 @@ interface HttpApiStackProps extends StackProps {
 }
 
 export class HttpApiStack extends Stack {
+  readonly stage: HttpStage;
+
   constructor(scope: Construct, id: string, { configuration, api, ...props }: HttpApiStackProps) {
     super(scope, id, props);
     const http = new HttpApi(this, 'HttpApi', {
@@ -36,13 +38,13 @@ export class HttpApiStack extends Stack {
       retention: configuration.functions.logDays as RetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const stage = new HttpStage(this, 'Stage', {
+    this.stage = new HttpStage(this, 'Stage', {
       httpApi: http,
       stageName: '$default',
       autoDeploy: true,
       accessLogSettings: { destination: new LogGroupLogDestination(logGroup) },
     });
-    new CfnOutput(this, 'Url', { value: stage.url });
+    new CfnOutput(this, 'Url', { value: this.stage.url });
   }
 }
 

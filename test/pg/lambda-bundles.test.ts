@@ -12,6 +12,7 @@ import {
   lambdaDatabases,
   secretArn,
 } from '../support/lambda-databases.ts';
+import { reportedMetrics, watchedMetrics } from '../support/metrics.ts';
 import { type LambdaEnvironment, startLambda } from '../support/run-lambda.ts';
 import { bundleFolder, type Synthesized, synthesize } from '../support/synthesize.ts';
 
@@ -172,6 +173,21 @@ describe('the life of a deployment', () => {
       `SELECT code FROM pgtimewarp.health_events WHERE node_id = 'broken' AND severity = 'fail'`,
     );
     expect(rows).toContainEqual({ code: 'node_known' });
+  });
+
+  test('what alarms and dashboard watch is reported, under those names and dimensions', async () => {
+    await using poller = await start('Poller');
+    await using doctor = await start('Doctor');
+    await poller.invoke({});
+    await doctor.invoke({});
+    const reported = new Set(
+      [...reportedMetrics(poller.output()), ...reportedMetrics(doctor.output())].map((metric) =>
+        JSON.stringify(metric),
+      ),
+    );
+    const watched = watchedMetrics(synthesized, { shop: databases.node });
+    expect(watched.length).toBeGreaterThan(10);
+    for (const metric of watched) expect([...reported]).toContain(JSON.stringify(metric));
   });
 
   test('a deployment that fails says why and takes back the node that it made', async () => {
