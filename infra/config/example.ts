@@ -65,7 +65,8 @@ const configuration: DeploymentInput = {
   },
 
   // `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …, audience: […] }.
-  api: { authorization: { kind: 'iam' } },
+  // More than so many requests a second (twice that for a moment) are refused with 429.
+  api: { authorization: { kind: 'iam' }, requestsPerSecond: 100 },
 
   functions: {
     // A run ends before that; the next one goes on where it was.

@@ -81,6 +81,7 @@ export const DeploymentConfiguration = z
         authorization: z
           .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
           .default({ kind: 'iam' }),
+        requestsPerSecond: z.int().min(1).max(10_000).default(100),
       })
       .prefault({}),
     functions: z

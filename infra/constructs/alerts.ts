@@ -2,7 +2,7 @@
  * The topic to which findings, failures and alarms go, and by mail to those who are named. It has a key of its own:
  * CloudWatch may not use the one that AWS keeps for SNS, and its alarms would fail without a word.
  */
-import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Aws, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Effect, type Policy, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
@@ -33,6 +33,10 @@ export class Alerts extends Construct {
       new PolicyStatement({ ...alarms, actions: ['sns:Publish'], resources: [this.topic.topicArn] }),
     );
     this.#key.addToResourcePolicy(new PolicyStatement({ ...alarms, actions: KEY_ACTIONS, resources: ['*'] }));
+    Validations.of(this).acknowledge({
+      id: 'Serverless::Serverless-SNSRedrivePolicy',
+      reason: 'Mail that cannot be delivered is read by nobody in a queue either; alarms and log stand in CloudWatch.',
+    });
     for (const email of new Set(emails)) this.topic.addSubscription(new EmailSubscription(email));
   }
 
