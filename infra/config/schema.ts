@@ -9,6 +9,9 @@ const SecretArn = z
   );
 const Minutes = z.int().min(1, 'must be at least 1: the unit of schedules is the minute').max(1440);
 
+/** What the other variables of a function leave of Lambda's 4 KB for the secrets of the sources. */
+const SOURCES_BYTES = 3400;
+
 const Table = z.strictObject({
   name: z.string().min(1),
   exclude: z.array(z.string()).default([]),
@@ -100,6 +103,11 @@ export const DeploymentConfiguration = z
     if (twice !== -1) {
       const message = `"${names[twice]}" is the name of another node already`;
       context.issues.push({ code: 'custom', path: ['nodes', twice, 'node'], message, input: names[twice] });
+    }
+    const known = JSON.stringify(nodes.map((node) => [node.node, node.sourceSecretArn]));
+    if (known.length > SOURCES_BYTES) {
+      const message = `are too many for one deployment (${nodes.length}): AWS limits the environment of a function to 4 KB; make several`;
+      context.issues.push({ code: 'custom', path: ['nodes'], message, input: nodes });
     }
     if (vpc.privateSubnetIds.length !== vpc.availabilityZones.length) {
       const message = 'must name one subnet per zone, in the order of availabilityZones';

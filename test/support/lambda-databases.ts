@@ -30,9 +30,12 @@ export interface LambdaDatabases extends TestDatabases {
 }
 
 /** Makes empty databases and secrets; the migrate function makes the logins of two of them. */
-export async function lambdaDatabases(tables: string): Promise<LambdaDatabases> {
+export async function lambdaDatabases(
+  tables: string,
+  { adminUrl = serverInfo().adminUrl }: { readonly adminUrl?: string } = {},
+): Promise<LambdaDatabases> {
   const aws = await startAwsStub();
-  const databases = await testDatabases({ tables, store: 'empty' });
+  const databases = await testDatabases({ tables, store: 'empty', adminUrl });
   const logins = { writer: `w_${databases.node}`, reader: `r_${databases.node}` };
   aws.secrets.set(ARNS.owner, rdsSecret(databases.storeUrl));
   aws.secrets.set(ARNS.source, JSON.stringify({ url: databases.sourceUrl }));
@@ -66,7 +69,7 @@ export async function lambdaDatabases(tables: string): Promise<LambdaDatabases> 
     },
     [Symbol.asyncDispose]: async () => {
       await databases[Symbol.asyncDispose]();
-      const admin = await connectForTest(serverInfo().adminUrl);
+      const admin = await connectForTest(adminUrl);
       for (const name of Object.values(logins)) await admin.query(`DROP ROLE IF EXISTS "${name}"`);
       await admin.end();
       await aws[Symbol.asyncDispose]();
