@@ -35,6 +35,9 @@ const configuration: DeploymentInput = {
       node: 'shop',
       // {"host", "port", "username", "password", "dbname"}, as RDS makes it, or {"url"}. The writer's endpoint, not a proxy.
       sourceSecretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-database-AbCdEf',
+      // Logging in by IAM instead of a password: arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE/timewarp, and in the secret
+      // "iam": true instead of the password.
+      iamUserArn: null,
       // The rate of its runs.
       everyMinutes: 1,
       // RDS and Aurora have both plugins; pgoutput needs the owner of the tables for its publication.

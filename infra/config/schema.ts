@@ -34,6 +34,14 @@ const Node = z.strictObject({
     .nullable()
     .default(null),
   tables: z.array(Table).default([]),
+  iamUserArn: z
+    .string()
+    .regex(
+      /^arn:[\w-]+:rds-db:[\w-]+:\d{12}:dbuser:[\w-]+\/\w+$/,
+      'must be the ARN of a database user (rds-db)',
+    )
+    .nullable()
+    .default(null),
 });
 
 const NewStore = z.strictObject({

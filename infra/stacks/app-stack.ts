@@ -1,6 +1,7 @@
 /** The four functions, what each may do, and the deployment's part inside the databases (the migrate function's). */
 import { join } from 'node:path';
 import { CustomResource, Duration, FileSystem, Stack, type StackProps, Validations } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { SnsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
@@ -51,7 +52,7 @@ export class AppStack extends Stack {
       return made;
     };
 
-    this.poller = make('Poller', {
+    const poller = make('Poller', {
       handler: 'poller',
       description: 'Reads what the sources have committed into the store',
       timeout: Duration.seconds(functions.pollerSeconds),
@@ -59,7 +60,8 @@ export class AppStack extends Stack {
       reservedConcurrency: functions.reservedConcurrency,
       environment: { PGTIMEWARP_STORE_SECRET_ARN: writerArn, PGTIMEWARP_SOURCE_SECRET_ARNS: sources },
       secretArns: [writerArn, ...sourceArns],
-    }).function;
+    });
+    this.poller = poller.function;
     this.api = make('Api', {
       handler: 'api',
       description: 'Answers what rows were, and how they changed',
@@ -68,7 +70,7 @@ export class AppStack extends Stack {
       environment: { PGTIMEWARP_STORE_SECRET_ARN: readerArn },
       secretArns: [readerArn],
     }).function;
-    this.doctor = make('Doctor', {
+    const doctorFunction = make('Doctor', {
       handler: 'doctor',
       description: 'Examines sources, slots and store',
       timeout: Duration.minutes(2),
@@ -80,7 +82,8 @@ export class AppStack extends Stack {
       },
       secretArns: [writerArn, ...sourceArns],
       withMigrations: true,
-    }).function;
+    });
+    this.doctor = doctorFunction.function;
     const migrate = make('Migrate', {
       handler: 'migrate',
       description: 'Brings schema, logins, nodes and tables to what the deployment says',
@@ -94,11 +97,17 @@ export class AppStack extends Stack {
       secretArns: [ownerArn, writerArn, readerArn, ...sourceArns],
       withMigrations: true,
     });
+    const users = nodes.flatMap(({ iamUserArn }) => (iamUserArn === null ? [] : [iamUserArn]));
+    if (users.length > 0) {
+      for (const { policy } of [poller, doctorFunction, migrate]) {
+        policy.addStatements(new PolicyStatement({ actions: ['rds-db:connect'], resources: users }));
+      }
+    }
     const databases = new CustomResource(this, 'Databases', {
       serviceToken: migrate.function.functionArn,
       serviceTimeout: Duration.minutes(16),
       properties: {
-        Nodes: JSON.stringify(nodes.map(({ everyMinutes, ...wanted }) => wanted)),
+        Nodes: JSON.stringify(nodes.map(({ everyMinutes, iamUserArn, ...wanted }) => wanted)),
         ForgetSources: JSON.stringify(configuration.forgetSources),
         // A new migration is a reason to run again.
         Migrations: FileSystem.fingerprint(join(ROOT, 'migrations'), { exclude: ['schema.sql'] }),

@@ -19,6 +19,12 @@ const CONFIGURATIONS: readonly (readonly [name: string, configuration: object])[
     'with every option',
     {
       ...example,
+      nodes: [
+        {
+          ...example.nodes[0],
+          iamUserArn: 'arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC123/timewarp',
+        },
+      ],
       alarms: { emails: ['a@example.com'] },
       api: { authorization: { kind: 'jwt', issuer: 'https://issuer.example', audience: ['history'] } },
       functions: { ...example.functions, reservedConcurrency: 2 },

@@ -101,6 +101,25 @@ describe('rights', () => {
     );
   });
 
+  test('a login by IAM is allowed to those who read that source, and only as that user', () => {
+    const iamUserArn = 'arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC123/timewarp';
+    const { stacks } = synthesize(
+      { ...example, nodes: [{ ...example.nodes[0], iamUserArn }] },
+      { bundle: false },
+    );
+    const allowed = resources(Template.fromStack(stacks.app), 'AWS::IAM::Policy')
+      .filter(([, policy]) => JSON.stringify(policy).includes('rds-db:connect'))
+      .map(([id, policy]) => [
+        id.replace(/Policy.*/, ''),
+        JSON.stringify(policy).includes(`"Resource":"${iamUserArn}"`),
+      ]);
+    expect(allowed.sort()).toEqual([
+      ['Doctor', true],
+      ['Migrate', true],
+      ['Poller', true],
+    ]);
+  });
+
   test('no role has a managed policy', () => {
     for (const template of [app, schedules]) {
       for (const [, { Properties }] of resources(template, 'AWS::IAM::Role')) {
