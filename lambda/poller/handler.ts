@@ -70,7 +70,10 @@ async function runNode(
               { side: 'source', node, secretArn: sourceSecretArn },
               async (source) => {
                 const result = await pollWith({ source, store }, { node, maxSeconds, signal });
-                state = await readNodeState(source, store, node);
+                state = await readNodeState(source, store, node).catch((error: unknown) => {
+                  logger.warn('state of the node cannot be read', { node, ...errorFields(error) });
+                  return null; // the run itself is done
+                });
                 return result;
               },
               signal,
