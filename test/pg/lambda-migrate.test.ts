@@ -184,6 +184,11 @@ describe('deployments that change or fail', () => {
     for (const _ of TWICE) {
       expect(await request('Update', state, wrong), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     }
+    // a slot that would be left behind is no state to accept
+    expect(await request('Update', { nodes: [main] }, state)).toMatchObject({
+      Status: 'FAILED',
+      Reason: expect.stringContaining('SCHEMA_TOO_NEW'),
+    });
     await expectWorking('5.50');
     await databases.source.query('SELECT pg_drop_replication_slot($1)', [taken]);
     await databases.store.query(
