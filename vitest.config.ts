@@ -2,7 +2,14 @@
 import { defineConfig } from 'vitest/config';
 import { MissingReporter } from './test/support/missing-reporter.ts';
 
-const TIMEOUTS_MS = { unit: 60_000, infra: 120_000, pg: 60_000, parity: 120_000, crash: 300_000 };
+const TIMEOUTS_MS = {
+  unit: 60_000,
+  infra: 120_000,
+  pg: 60_000,
+  parity: 120_000,
+  crash: 300_000,
+  runtime: 300_000,
+};
 
 function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
   return {
@@ -26,6 +33,8 @@ export default defineConfig({
       project('pg', true),
       project('parity', true),
       project('crash', true),
+      // only when asked for (npm run test:runtime): it builds Lambda's runtime client first
+      ...(process.env.TEST_RUNTIME === '1' ? [project('runtime', false)] : []),
     ],
   },
 });

@@ -37,24 +37,25 @@ export async function forgetSource(options: ForgetSourceOptions): Promise<Forget
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
     await holdNode(store, node);
     const removed = node.status !== 'removed';
-    const leftOnSource = removed ? leftOvers(node) : [];
+    const left = removed ? leftOnSource(node) : [];
     await inTransaction(store, async () => {
       if (removed) {
         await markRemoved(store, node);
-        const message = `The source of node "${node.node}" was given up. Should it come back: ${leftOnSource.join(' ')}`;
+        const message = `The source of node "${node.node}" was given up. Should it come back: ${left.join(' ')}`;
         // of no node in particular: a purge takes the node's own events with it
         await addHealthEvent(store, { severity: 'warn', code: 'SOURCE_FORGOTTEN', message });
       }
       if (options.purge) await purgeNode(store, node.node);
     });
     const dropped = { slotDropped: false, publicationDropped: false };
-    return { node: node.node, removed, ...dropped, purged: options.purge, leftOnSource };
+    return { node: node.node, removed, ...dropped, purged: options.purge, leftOnSource: left };
   } finally {
     await store.end().catch(() => {});
   }
 }
 
-function leftOvers(node: StoredNode): string[] {
+/** SQL for the source that removes what a node has made there. */
+export function leftOnSource(node: Pick<StoredNode, 'node' | 'slotName' | 'plugin'>): string[] {
   const slot = `SELECT pg_drop_replication_slot('${node.slotName}');`;
   if (node.plugin === 'wal2json') return [slot];
   return [slot, `DROP PUBLICATION ${quoteIdentifier(publicationName(node.node))};`];

@@ -35,6 +35,9 @@ const configuration: DeploymentInput = {
       node: 'shop',
       // {"host", "port", "username", "password", "dbname"}, as RDS makes it, or {"url"}. The writer's endpoint, not a proxy.
       sourceSecretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-database-AbCdEf',
+      // Logging in by IAM instead of a password: arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE/timewarp, and in the secret
+      // "iam": true instead of the password.
+      iamUserArn: null,
       // The rate of its runs.
       everyMinutes: 1,
       // RDS and Aurora have both plugins; pgoutput needs the owner of the tables for its publication.
@@ -47,11 +50,26 @@ const configuration: DeploymentInput = {
     },
   ],
 
+  // Names of nodes, taken out of the list above, whose sources are gone for good: removing them needs no answer from there.
+  forgetSources: [],
+
   // Findings go to an SNS topic; with an address they come by mail as well.
   doctor: { everyMinutes: 60, email: null },
 
+  // When alarms ring, and who gets them by mail, beside the doctor's address. Each address has to confirm once.
+  alarms: {
+    emails: [],
+    // History is that much behind (or no run reports) three runs long.
+    horizonAgeSeconds: 300,
+    // Of the WAL that a slot may keep on its source (docs/operations.md).
+    walBudgetPercent: 50,
+    // One answer in a hundred of the HTTP API takes longer.
+    apiP99Ms: 2000,
+  },
+
   // `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …, audience: […] }.
-  api: { authorization: { kind: 'iam' } },
+  // More than so many requests a second (twice that for a moment) are refused with 429.
+  api: { authorization: { kind: 'iam' }, requestsPerSecond: 100 },
 
   functions: {
     // A run ends before that; the next one goes on where it was.

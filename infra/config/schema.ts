@@ -9,6 +9,9 @@ const SecretArn = z
   );
 const Minutes = z.int().min(1, 'must be at least 1: the unit of schedules is the minute').max(1440);
 
+/** What the other variables of a function leave of Lambda's 4 KB for the secrets of the sources. */
+const SOURCES_BYTES = 3400;
+
 const Table = z.strictObject({
   name: z.string().min(1),
   exclude: z.array(z.string()).default([]),
@@ -31,6 +34,14 @@ const Node = z.strictObject({
     .nullable()
     .default(null),
   tables: z.array(Table).default([]),
+  iamUserArn: z
+    .string()
+    .regex(
+      /^arn:[\w-]+:rds-db:[\w-]+:\d{12}:dbuser:[\w-]+\/\w+$/,
+      'must be the ARN of a database user (rds-db)',
+    )
+    .nullable()
+    .default(null),
 });
 
 const NewStore = z.strictObject({
@@ -64,14 +75,24 @@ export const DeploymentConfiguration = z
     }),
     store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
     nodes: z.array(Node).min(1, 'must have at least one node'),
+    forgetSources: z.array(z.string()).default([]),
     doctor: z
       .strictObject({ everyMinutes: Minutes.default(60), email: z.email().nullable().default(null) })
+      .prefault({}),
+    alarms: z
+      .strictObject({
+        emails: z.array(z.email()).default([]),
+        horizonAgeSeconds: z.int().min(60).default(300),
+        walBudgetPercent: z.int().min(1).max(100).default(50),
+        apiP99Ms: z.int().min(1).default(2000),
+      })
       .prefault({}),
     api: z
       .strictObject({
         authorization: z
           .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
           .default({ kind: 'iam' }),
+        requestsPerSecond: z.int().min(1).max(10_000).default(100),
       })
       .prefault({}),
     functions: z
@@ -90,6 +111,11 @@ export const DeploymentConfiguration = z
     if (twice !== -1) {
       const message = `"${names[twice]}" is the name of another node already`;
       context.issues.push({ code: 'custom', path: ['nodes', twice, 'node'], message, input: names[twice] });
+    }
+    const known = JSON.stringify(nodes.map((node) => [node.node, node.sourceSecretArn]));
+    if (known.length > SOURCES_BYTES) {
+      const message = `are too many for one deployment (${nodes.length}): AWS limits the environment of a function to 4 KB; make several`;
+      context.issues.push({ code: 'custom', path: ['nodes'], message, input: nodes });
     }
     if (vpc.privateSubnetIds.length !== vpc.availabilityZones.length) {
       const message = 'must name one subnet per zone, in the order of availabilityZones';

@@ -1,14 +1,13 @@
 /** The four functions, what each may do, and the deployment's part inside the databases (the migrate function's). */
 import { join } from 'node:path';
-import { CustomResource, Duration, FileSystem, Stack, type StackProps } from 'aws-cdk-lib';
+import { CustomResource, Duration, FileSystem, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import { Alias } from 'aws-cdk-lib/aws-kms';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { SnsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
-import { Topic } from 'aws-cdk-lib/aws-sns';
-import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
+import { Alerts } from '../constructs/alerts.ts';
 import { ROOT, TimewarpFunction, type TimewarpFunctionProps } from '../constructs/timewarp-function.ts';
 import { version } from '../version.ts';
 import type { StoreStack } from './store-stack.ts';
@@ -24,6 +23,7 @@ export class AppStack extends Stack {
   readonly poller: IFunction;
   readonly api: IFunction;
   readonly doctor: IFunction;
+  readonly alerts: ITopic;
 
   constructor(scope: Construct, id: string, { configuration, store, ...props }: AppStackProps) {
     super(scope, id, props);
@@ -34,11 +34,11 @@ export class AppStack extends Stack {
       Object.fromEntries(nodes.map((node) => [node.node, node.sourceSecretArn])),
     );
 
-    const alerts = new Topic(this, 'Alerts', {
-      masterKey: Alias.fromAliasName(this, 'TopicKey', 'alias/aws/sns'),
-      enforceSSL: true,
-    });
-    if (doctor.email !== null) alerts.addSubscription(new EmailSubscription(doctor.email));
+    const alerts = new Alerts(this, 'Alerts', [
+      ...(doctor.email === null ? [] : [doctor.email]),
+      ...configuration.alarms.emails,
+    ]);
+    this.alerts = alerts.topic;
 
     const make = (name: string, specifics: Specifics): TimewarpFunction => {
       const made = new TimewarpFunction(this, name, {
@@ -46,15 +46,13 @@ export class AppStack extends Stack {
         vpc: store.vpc,
         securityGroup: store.clients,
         logDays: functions.logDays,
-        onFailure: new SnsDestination(alerts),
+        onFailure: new SnsDestination(alerts.topic),
       });
-      made.policy.addStatements(
-        new PolicyStatement({ actions: ['sns:Publish'], resources: [alerts.topicArn] }),
-      );
+      alerts.allow(made.policy);
       return made;
     };
 
-    this.poller = make('Poller', {
+    const poller = make('Poller', {
       handler: 'poller',
       description: 'Reads what the sources have committed into the store',
       timeout: Duration.seconds(functions.pollerSeconds),
@@ -62,7 +60,8 @@ export class AppStack extends Stack {
       reservedConcurrency: functions.reservedConcurrency,
       environment: { PGTIMEWARP_STORE_SECRET_ARN: writerArn, PGTIMEWARP_SOURCE_SECRET_ARNS: sources },
       secretArns: [writerArn, ...sourceArns],
-    }).function;
+    });
+    this.poller = poller.function;
     this.api = make('Api', {
       handler: 'api',
       description: 'Answers what rows were, and how they changed',
@@ -71,7 +70,7 @@ export class AppStack extends Stack {
       environment: { PGTIMEWARP_STORE_SECRET_ARN: readerArn },
       secretArns: [readerArn],
     }).function;
-    this.doctor = make('Doctor', {
+    const doctorFunction = make('Doctor', {
       handler: 'doctor',
       description: 'Examines sources, slots and store',
       timeout: Duration.minutes(2),
@@ -79,11 +78,12 @@ export class AppStack extends Stack {
       environment: {
         PGTIMEWARP_STORE_SECRET_ARN: writerArn,
         PGTIMEWARP_SOURCE_SECRET_ARNS: sources,
-        PGTIMEWARP_TOPIC_ARN: alerts.topicArn,
+        PGTIMEWARP_TOPIC_ARN: alerts.topic.topicArn,
       },
       secretArns: [writerArn, ...sourceArns],
       withMigrations: true,
-    }).function;
+    });
+    this.doctor = doctorFunction.function;
     const migrate = make('Migrate', {
       handler: 'migrate',
       description: 'Brings schema, logins, nodes and tables to what the deployment says',
@@ -97,15 +97,27 @@ export class AppStack extends Stack {
       secretArns: [ownerArn, writerArn, readerArn, ...sourceArns],
       withMigrations: true,
     });
-    new CustomResource(this, 'Databases', {
+    const users = nodes.flatMap(({ iamUserArn }) => (iamUserArn === null ? [] : [iamUserArn]));
+    if (users.length > 0) {
+      for (const { policy } of [poller, doctorFunction, migrate]) {
+        policy.addStatements(new PolicyStatement({ actions: ['rds-db:connect'], resources: users }));
+      }
+    }
+    const databases = new CustomResource(this, 'Databases', {
       serviceToken: migrate.function.functionArn,
       serviceTimeout: Duration.minutes(16),
       properties: {
-        Nodes: JSON.stringify(nodes.map(({ everyMinutes, ...wanted }) => wanted)),
+        Nodes: JSON.stringify(nodes.map(({ everyMinutes, iamUserArn, ...wanted }) => wanted)),
+        ForgetSources: JSON.stringify(configuration.forgetSources),
         // A new migration is a reason to run again.
         Migrations: FileSystem.fingerprint(join(ROOT, 'migrations'), { exclude: ['schema.sql'] }),
         Version: version(),
       },
+    });
+    Validations.of(databases).acknowledge({
+      id: 'CloudFormation-Validate::W9003',
+      reason:
+        'The CDK writes the time-out of a custom resource as a text, which CloudFormation takes for the number.',
     });
   }
 }

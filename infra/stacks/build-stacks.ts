@@ -1,8 +1,9 @@
-/** All stacks of a deployment: store, functions, schedules, HTTP API, in this order. */
+/** All stacks of a deployment: store, functions, schedules, HTTP API, monitoring, in this order. */
 import type { App } from 'aws-cdk-lib';
 import type { DeploymentConfiguration } from '../config/schema.ts';
 import { AppStack } from './app-stack.ts';
 import { HttpApiStack } from './http-api-stack.ts';
+import { MonitoringStack } from './monitoring-stack.ts';
 import { SchedulesStack } from './schedules-stack.ts';
 import { StoreStack } from './store-stack.ts';
 
@@ -11,6 +12,7 @@ export interface Stacks {
   readonly app: AppStack;
   readonly schedules: SchedulesStack;
   readonly httpApi: HttpApiStack;
+  readonly monitoring: MonitoringStack;
 }
 
 export function buildStacks(scope: App, configuration: DeploymentConfiguration): Stacks {
@@ -24,5 +26,11 @@ export function buildStacks(scope: App, configuration: DeploymentConfiguration):
     doctor: app.doctor,
   });
   const httpApi = new HttpApiStack(scope, `${name}-http-api`, { configuration, api: app.api });
-  return { store, app, schedules, httpApi };
+  const monitoring = new MonitoringStack(scope, `${name}-monitoring`, {
+    configuration,
+    functions: { poller: app.poller, doctor: app.doctor, api: app.api },
+    stage: httpApi.stage,
+    alerts: app.alerts,
+  });
+  return { store, app, schedules, httpApi, monitoring };
 }

@@ -10,7 +10,7 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd } from '../shared/deadline.ts';
-import { createLogger, createMetrics, errorFields } from '../shared/observability.ts';
+import { createLogger, createMetrics, errorFields, publishOf } from '../shared/observability.ts';
 import { type DatabaseReference, Sessions } from '../shared/sessions.ts';
 
 const logger = createLogger('doctor');
@@ -21,7 +21,11 @@ const sns = new SNSClient({});
 /** SNS refuses longer subjects. */
 const SUBJECT_LENGTH = 100;
 
-type NodeDiagnosis = Diagnosis & { readonly node: string };
+type NodeDiagnosis = Diagnosis & {
+  readonly node: string;
+  /** null when the store cannot say. */
+  readonly openGaps: number | null;
+};
 
 export async function handler(_event: unknown, context: Context): Promise<{ nodes: NodeDiagnosis[] }> {
   logger.addContext(context);
@@ -68,7 +72,7 @@ async function examine(
   if (facts.store.facts !== null && facts.store.facts.schemaFound === facts.store.facts.schemaExpected) {
     await sessions.use(store, (session) => recordDiagnosis(session, node, diagnosis));
   }
-  return { node, ...diagnosis };
+  return { node, ...diagnosis, openGaps: facts.store.facts?.overview?.openGaps.length ?? null };
 }
 
 /** A doctor that cannot work is a finding too. */
@@ -77,19 +81,21 @@ function failed(node: string, error: unknown): NodeDiagnosis {
   const code = error instanceof TimewarpError ? error.code : 'INTERNAL';
   const message = `The examination failed (${code}).`;
   const remedy = 'See the log of the doctor function.';
-  return { node, status: 'fail', checks: [{ code: 'doctor', status: 'fail', message, remedy }] };
+  return {
+    node,
+    status: 'fail',
+    checks: [{ code: 'doctor', status: 'fail', message, remedy }],
+    openGaps: null,
+  };
 }
 
-function publishMetrics({ node, checks }: NodeDiagnosis): void {
-  metrics.addDimension('node', node);
-  for (const [name, status] of [
-    ['ChecksFailed', 'fail'],
-    ['ChecksWarned', 'warn'],
-  ] as const) {
-    metrics.addMetric(name, MetricUnit.Count, checks.filter((check) => check.status === status).length);
-  }
-  metrics.publishStoredMetrics();
-  metrics.clearDimensions();
+function publishMetrics({ node, checks, openGaps }: NodeDiagnosis): void {
+  const having = (status: string): number => checks.filter((check) => check.status === status).length;
+  publishOf(metrics, node, [
+    ['ChecksFailed', MetricUnit.Count, having('fail')],
+    ['ChecksWarned', MetricUnit.Count, having('warn')],
+    ['OpenGaps', MetricUnit.Count, openGaps],
+  ]);
 }
 
 function describe({ node, checks }: NodeDiagnosis): string {

@@ -1,40 +1,37 @@
 /**
  * The databases' part of a deployment, as a custom resource of CloudFormation: schema of the store, logins, nodes, tracked
- * tables. Every request can be repeated. A deployment waits until tables have started, not for their baselines: the
- * schedule goes on with those. Deleting ends what pins WAL on the sources (slots) and keeps the history.
+ * tables. Every request can be repeated, and every one is answered, in time, whatever the databases do. A deployment waits
+ * until tables have started, not for their baselines: the schedule goes on with those. Deleting ends what pins WAL on the
+ * sources (slots) and keeps the history.
  */
-import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
+import type {
+  CloudFormationCustomResourceDeleteEvent,
+  CloudFormationCustomResourceEvent,
+  CloudFormationCustomResourceUpdateEvent,
+  Context,
+} from 'aws-lambda';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { parseTableName } from '../../core/pg/identifiers.ts';
-import { deinit } from '../../core/setup/deinit.ts';
-import { init } from '../../core/setup/init.ts';
-import { migrate } from '../../core/store/migrate.ts';
-import { track, untrack } from '../../core/track.ts';
-import { readConfiguration } from '../shared/configuration.ts';
-import { Credentials } from '../shared/credentials.ts';
-import { createLogger, errorFields } from '../shared/observability.ts';
-import { type DatabaseReference, Sessions } from '../shared/sessions.ts';
-import { ensureLogin } from './logins.ts';
-import { type WantedNode, type WantedTable, wantedNodes } from './properties.ts';
+import { beforeEnd } from '../shared/deadline.ts';
+import { errorFields } from '../shared/observability.ts';
+import { bringUp, isAsWanted } from './bring-up.ts';
+import { logger } from './logger.ts';
+import { trackedTables } from './node-access.ts';
+import { type Wanted, wantedState } from './properties.ts';
 import { type Outcome, respond } from './respond.ts';
-
-const logger = createLogger('migrate');
-const credentials = new Credentials();
-const sessions = new Sessions(credentials);
+import { takeDown } from './take-down.ts';
 
 const RESOURCE = 'pgtimewarp';
 /** What a failed creation leaves: its deletion, which CloudFormation asks for next, must not touch nodes of before. */
 const NOTHING = 'pgtimewarp-nothing';
-/** For the answer to CloudFormation. */
+/** For undoing what was begun, and the answer to CloudFormation. */
 const CLOSING_MS = 20_000;
-const VERSION = process.env.PGTIMEWARP_VERSION ?? 'unknown';
 
 export async function handler(event: CloudFormationCustomResourceEvent, context: Context): Promise<void> {
   logger.addContext(context);
   const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - CLOSING_MS));
   let outcome: Outcome;
   try {
-    await act(event, signal);
+    await beforeEnd(context, () => act(event, signal));
     outcome = { status: 'SUCCESS', physicalResourceId: RESOURCE };
   } catch (error) {
     const fields = errorFields(error);
@@ -49,119 +46,56 @@ export async function handler(event: CloudFormationCustomResourceEvent, context:
 async function act(event: CloudFormationCustomResourceEvent, signal: AbortSignal): Promise<void> {
   switch (event.RequestType) {
     case 'Create':
-      return bringUp(wantedNodes(event.ResourceProperties), signal);
-    case 'Update': {
-      const [wanted, before] = [
-        wantedNodes(event.ResourceProperties),
-        wantedNodes(event.OldResourceProperties),
-      ];
-      await bringUp(wanted, signal);
-      return takeDown(before, wanted);
-    }
+      return bringUp(wantedState(event.ResourceProperties).nodes, signal);
+    case 'Update':
+      return update(event, signal);
     case 'Delete':
-      if (event.PhysicalResourceId === NOTHING) return;
-      return takeDown(wantedNodes(event.ResourceProperties), []);
+      return remove(event, signal);
   }
 }
 
-/** Schema and logins, then every node. When it fails, nodes that it made are gone again: nobody would look after them. */
-async function bringUp(wanted: readonly WantedNode[], signal: AbortSignal): Promise<void> {
-  await prepareStore();
-  const made: WantedNode[] = [];
+async function update(event: CloudFormationCustomResourceUpdateEvent, signal: AbortSignal): Promise<void> {
+  const [wanted, before] = [wantedState(event.ResourceProperties), wantedState(event.OldResourceProperties)];
   try {
-    for (const node of wanted) {
-      const urls = await urlsOf(node);
-      const { plugin, slotName } = node;
-      const result = await init({ ...urls, plugin, slotName, version: VERSION, signal });
-      if (result.created) made.push(node);
-      logger.info('node is set up', { node: node.node, created: result.created });
-      for (const table of node.tables) await startTracking(urls, table, signal);
-    }
+    await bringUp(wanted.nodes, signal);
   } catch (error) {
-    await takeDown(made, []).catch((also) => logger.error('undoing failed', errorFields(also)));
-    throw error;
+    const tooNew = error instanceof TimewarpError && error.code === 'SCHEMA_TOO_NEW';
+    if (!tooNew || !(await isRolledBack(wanted, before))) throw error;
+    logger.warn('the schema is that of the version that was rolled back; it stays', errorFields(error));
+    return;
   }
-}
-
-async function prepareStore(): Promise<void> {
-  const { storeSecretArn, writerSecretArn, readerSecretArn } = readConfiguration([
-    'storeSecretArn',
-    'writerSecretArn',
-    'readerSecretArn',
-  ]);
-  const store: DatabaseReference = { side: 'store', node: 'migrate', secretArn: storeSecretArn };
-  await sessions.use(store, async (owner) => {
-    const result = await migrate(owner);
-    logger.info('schema is up to date', { from: result.from, to: result.to });
-    for (const [arn, role] of [
-      [writerSecretArn, 'pgtimewarp_writer'],
-      [readerSecretArn, 'pgtimewarp_reader'],
-    ] as const) {
-      credentials.forget(arn); // the present one: it may just have been rotated
-      if (arn !== storeSecretArn) await ensureLogin(owner, await credentials.url(arn), role);
-    }
-  });
-}
-
-type Urls = { readonly node: string; readonly sourceUrl: string; readonly storeUrl: string };
-
-async function startTracking(urls: Urls, table: WantedTable, signal: AbortSignal): Promise<void> {
-  const started = new AbortController();
   try {
-    await track({
-      ...urls,
-      table: parseTableName(table.name),
-      exclude: table.exclude,
-      baseline: table.baseline,
-      retention: table.retention,
-      signal: AbortSignal.any([signal, started.signal]),
-      onProgress: ({ phase }) => {
-        if (phase === 'baseline' || phase === 'resolving') started.abort();
-      },
-    });
-    logger.info('table is tracked', { node: urls.node, table: table.name });
+    await takeDown(before.nodes, wanted.nodes, { forgotten: wanted.forgetSources, signal });
   } catch (error) {
-    if (!(error instanceof TimewarpError) || error.code !== 'INTERRUPTED') throw error;
-    logger.info('table is asked for; later runs go on with it', { node: urls.node, table: table.name });
+    throw withWayOut(error, 'or, if a source is gone for good, name its node in forgetSources and deploy.');
   }
 }
 
-/** Removes nodes and tables that were wanted and are no more. */
-async function takeDown(before: readonly WantedNode[], wanted: readonly WantedNode[]): Promise<void> {
-  for (const node of before) {
-    const urls = await urlsOf(node);
-    const stays = wanted.find((each) => each.node === node.node);
-    if (stays === undefined) {
-      await unlessUnknown(() => deinit({ ...urls, purge: false }));
-      logger.info('node is removed', { node: node.node });
-      continue;
-    }
-    const names = new Set(stays.tables.map((table) => table.name));
-    for (const { name } of node.tables.filter((table) => !names.has(table.name))) {
-      await unlessUnknown(() => untrack({ ...urls, table: parseTableName(name), purge: false }));
-      logger.info('table is no longer tracked', { node: node.node, table: name });
-    }
+/** Whether nothing is to be done in the databases: all is there that is wanted, and nothing else holds a slot. */
+async function isRolledBack(wanted: Wanted, before: Wanted): Promise<boolean> {
+  for (const node of wanted.nodes) if (!(await isAsWanted(node))) return false;
+  const names = new Set(wanted.nodes.map(({ node }) => node));
+  for (const { node } of before.nodes) {
+    if (!names.has(node) && (await trackedTables(node)) !== null) return false;
   }
+  return true;
 }
 
-/** What is not there need not be removed. */
-async function unlessUnknown(remove: () => Promise<unknown>): Promise<void> {
+async function remove(event: CloudFormationCustomResourceDeleteEvent, signal: AbortSignal): Promise<void> {
+  if (event.PhysicalResourceId === NOTHING) return;
+  const { nodes, forgetSources } = wantedState(event.ResourceProperties);
   try {
-    await remove();
+    await takeDown(nodes, [], { forgotten: forgetSources, signal });
   } catch (error) {
-    const gone = ['NODE_UNKNOWN', 'TABLE_NOT_TRACKED', 'SCHEMA_OUTDATED'];
-    if (!(error instanceof TimewarpError) || !gone.includes(error.code)) throw error;
+    const stack = event.StackId.split('/')[1] ?? event.StackId;
+    const way = `aws cloudformation delete-stack --stack-name ${stack} --retain-resources ${event.LogicalResourceId}`;
+    throw withWayOut(error, `or, when that SQL has been run or a source is gone for good: ${way}`);
   }
 }
 
-/** URLs whose credentials hold now: core connects by itself. */
-async function urlsOf({ node, sourceSecretArn }: WantedNode): Promise<Urls> {
-  const { storeSecretArn } = readConfiguration(['storeSecretArn']);
-  await sessions.use({ side: 'source', node, secretArn: sourceSecretArn }, async () => {});
-  await sessions.use({ side: 'store', node, secretArn: storeSecretArn }, async () => {});
-  return {
-    node,
-    sourceUrl: await credentials.url(sourceSecretArn),
-    storeUrl: await credentials.url(storeSecretArn),
-  };
+/** What can be done when a source never answers again. */
+function withWayOut(error: unknown, way: string): unknown {
+  if (!(error instanceof TimewarpError)) return error;
+  const { code, message, remedy, facts, cause } = error;
+  return new TimewarpError(code, message, { facts, cause, remedy: `${remedy} Then repeat it, ${way}` });
 }

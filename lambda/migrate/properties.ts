@@ -21,16 +21,22 @@ const WantedNode = z.strictObject({
 export type WantedNode = z.output<typeof WantedNode>;
 export type WantedTable = z.output<typeof WantedTable>;
 
+const JsonText = z.string().transform((text) => JSON.parse(text) as unknown);
+
 const Properties = z.object({
-  Nodes: z
-    .string()
-    .transform((text) => JSON.parse(text) as unknown)
-    .pipe(z.array(WantedNode)),
+  Nodes: JsonText.pipe(z.array(WantedNode)),
+  ForgetSources: JsonText.pipe(z.array(NodeName)).default([]),
 });
 
+export interface Wanted {
+  readonly nodes: readonly WantedNode[];
+  /** Nodes whose sources are gone for good: removing them does not need an answer from there. */
+  readonly forgetSources: readonly string[];
+}
+
 /** Throws CONFIGURATION_WRONG, and BAD_TABLE_NAME before anything has been done. */
-export function wantedNodes(properties: unknown): WantedNode[] {
-  const { Nodes } = parseSetting(Properties, properties, 'The properties of the deployment');
+export function wantedState(properties: unknown): Wanted {
+  const { Nodes, ForgetSources } = parseSetting(Properties, properties, 'The properties of the deployment');
   for (const { name } of Nodes.flatMap((node) => node.tables)) parseTableName(name);
-  return Nodes;
+  return { nodes: Nodes, forgetSources: ForgetSources };
 }

@@ -11,8 +11,9 @@ import { formatLsn } from '../../core/types/lsn.ts';
 import { NodeName, parseSetting, readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd, secondsForRun } from '../shared/deadline.ts';
-import { createLogger, createMetrics, errorFields } from '../shared/observability.ts';
+import { createLogger, createMetrics, errorFields, publishOf } from '../shared/observability.ts';
 import { Sessions } from '../shared/sessions.ts';
+import { type NodeState, readNodeState } from './node-state.ts';
 
 const logger = createLogger('poller');
 const metrics = createMetrics('poller');
@@ -50,6 +51,7 @@ async function runNode(
 ): Promise<NodeReport> {
   const started = performance.now();
   let report: NodeReport;
+  let state: NodeState | null = null;
   try {
     const sourceSecretArn = sourceSecretArns[node];
     if (sourceSecretArn === undefined) {
@@ -66,7 +68,14 @@ async function runNode(
           (store) =>
             sessions.use(
               { side: 'source', node, secretArn: sourceSecretArn },
-              (source) => pollWith({ source, store }, { node, maxSeconds, signal }),
+              async (source) => {
+                const result = await pollWith({ source, store }, { node, maxSeconds, signal });
+                state = await readNodeState(source, store, node).catch((error: unknown) => {
+                  logger.warn('state of the node cannot be read', { node, ...errorFields(error) });
+                  return null; // the run itself is done
+                });
+                return result;
+              },
               signal,
             ),
           signal,
@@ -79,7 +88,7 @@ async function runNode(
     logger.error('run failed', { node, ...fields });
     report = { node, outcome: 'failed', reason: `${fields.code}: ${fields.detail}` };
   }
-  publish(report, performance.now() - started);
+  publish(report, state, performance.now() - started);
   return report;
 }
 
@@ -96,18 +105,17 @@ function reportOf(result: PollResult): NodeReport {
   };
 }
 
-/** One set of metrics per node; no await in between, so that those of two nodes do not mix. */
-function publish(report: NodeReport, durationInMillis: number): void {
+function publish(report: NodeReport, state: NodeState | null, durationInMillis: number): void {
   const failed = ['failed', 'gap', 'blocked'].includes(report.outcome);
-  metrics.addDimension('node', report.node);
-  metrics.addMetric('RunsFailed', MetricUnit.Count, failed ? 1 : 0);
-  metrics.addMetric('RunsBusy', MetricUnit.Count, report.outcome === 'busy' ? 1 : 0);
-  metrics.addMetric('DurationInMillis', MetricUnit.Milliseconds, Math.round(durationInMillis));
-  if (report.outcome !== 'failed' && report.outcome !== 'busy') {
-    metrics.addMetric('Transactions', MetricUnit.Count, report.transactions ?? 0);
-    metrics.addMetric('Changes', MetricUnit.Count, report.changes ?? 0);
-    metrics.addMetric('LagInBytes', MetricUnit.Bytes, report.lag_bytes ?? 0);
-  }
-  metrics.publishStoredMetrics();
-  metrics.clearDimensions();
+  const ran = report.outcome !== 'failed' && report.outcome !== 'busy';
+  publishOf(metrics, report.node, [
+    ['RunsFailed', MetricUnit.Count, failed ? 1 : 0],
+    ['RunsBusy', MetricUnit.Count, report.outcome === 'busy' ? 1 : 0],
+    ['DurationInMillis', MetricUnit.Milliseconds, Math.round(durationInMillis)],
+    ['Transactions', MetricUnit.Count, ran ? (report.transactions ?? 0) : null],
+    ['Changes', MetricUnit.Count, ran ? (report.changes ?? 0) : null],
+    ['LagInBytes', MetricUnit.Bytes, ran ? (report.lag_bytes ?? 0) : null],
+    ['HorizonAgeInSeconds', MetricUnit.Seconds, state?.horizonAgeSeconds],
+    ['WalBudgetUsedInPercent', MetricUnit.Percent, state?.walBudgetPercent],
+  ]);
 }

@@ -5,22 +5,46 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { rdsToken, TOKEN_SECONDS } from './rds-token.ts';
 
-/** As RDS writes it (and its rotation keeps it), or a connection URL. */
+const Port = z.union([z.int(), z.string().regex(/^\d+$/)]).default(5432);
+
+/** A login of the function's own IAM role: there is no password, only a name. */
+const IamSecret = z.object({
+  iam: z.literal(true),
+  host: z.string().min(1),
+  port: Port,
+  username: z.string().min(1),
+  dbname: z.string().min(1),
+  /** That of the function when it is left out. */
+  region: z.string().min(1).optional(),
+});
+
+/** As RDS writes it (and its rotation keeps it), a connection URL, or a login by IAM. */
 const Secret = z.union([
+  IamSecret,
   z.object({ url: z.string().regex(/^postgres(ql)?:\/\//) }),
   z.object({
     host: z.string().min(1),
-    port: z.union([z.int(), z.string().regex(/^\d+$/)]).default(5432),
+    port: Port,
     username: z.string().min(1),
     password: z.string().min(1),
     dbname: z.string().min(1),
   }),
 ]);
 
+interface Known {
+  readonly url: string;
+  /** A login by IAM ends some time, on the clock of `Date.now()`. */
+  readonly untilMs: number;
+}
+
+/** Of a token's life, so that a connection can still be made with it. */
+const TOKEN_USE_MS = (TOKEN_SECONDS * 1000) / 3;
+
 export class Credentials {
   readonly #client: SecretsManagerClient;
-  readonly #urls = new Map<string, string>();
+  readonly #known = new Map<string, Known>();
 
   constructor(client = new SecretsManagerClient({})) {
     this.#client = client;
@@ -28,16 +52,16 @@ export class Credentials {
 
   /** The connection URL of a secret. Throws SECRET_UNREADABLE. */
   async url(arn: string): Promise<string> {
-    const known = this.#urls.get(arn);
-    if (known !== undefined) return known;
-    const url = connectionUrl(await this.#read(arn), arn);
-    this.#urls.set(arn, url);
-    return url;
+    const known = this.#known.get(arn);
+    if (known !== undefined && Date.now() < known.untilMs) return known.url;
+    const found = connectionUrl(await this.#read(arn), arn);
+    this.#known.set(arn, found);
+    return found.url;
   }
 
   /** Makes the next `url` read the secret again. */
   forget(arn: string): void {
-    this.#urls.delete(arn);
+    this.#known.delete(arn);
   }
 
   /** Does `work` with the URL, and once more with a fresh one when the database refuses the login. */
@@ -63,7 +87,11 @@ export class Credentials {
 }
 
 /** Exported for tests. The text of the secret stays out of every message. */
-export function connectionUrl(secretText: string, arn: string): string {
+export function connectionUrl(
+  secretText: string,
+  arn: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Known {
   let parsed: unknown;
   try {
     parsed = JSON.parse(secretText);
@@ -74,8 +102,23 @@ export function connectionUrl(secretText: string, arn: string): string {
   if (!secret.success) {
     throw new TimewarpError('SECRET_UNREADABLE', `The secret ${arn} does not have the form of credentials.`);
   }
-  if ('url' in secret.data) return secret.data.url;
-  const { host, port, username, password, dbname } = secret.data;
+  if ('url' in secret.data) return { url: secret.data.url, untilMs: Number.POSITIVE_INFINITY };
+  const { host, port, username, dbname } = secret.data;
+  const byIam = 'iam' in secret.data;
+  const password = 'iam' in secret.data ? tokenFor(secret.data, environment) : secret.data.password;
   const [user, word, database] = [username, password, dbname].map(encodeURIComponent);
-  return `postgres://${user}:${word}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
+  return {
+    url: `postgres://${user}:${word}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`,
+    untilMs: byIam ? Date.now() + TOKEN_USE_MS : Number.POSITIVE_INFINITY,
+  };
+}
+
+function tokenFor(login: z.output<typeof IamSecret>, environment: NodeJS.ProcessEnv): string {
+  const credentials = {
+    accessKeyId: environment.AWS_ACCESS_KEY_ID ?? '',
+    secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? '',
+    sessionToken: environment.AWS_SESSION_TOKEN,
+  };
+  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, '');
+  return rdsToken({ ...login, region: login.region ?? environment.AWS_REGION ?? '' }, credentials, time);
 }

@@ -1,9 +1,8 @@
 /** Logs and metrics of the functions: structured lines on stdout, in which a failure shows its code and never a secret. */
 import { Logger } from '@aws-lambda-powertools/logger';
-import { Metrics } from '@aws-lambda-powertools/metrics';
+import { Metrics, type MetricUnit } from '@aws-lambda-powertools/metrics';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-
-export const METRICS_NAMESPACE = 'pgtimewarp';
+import { METRICS_NAMESPACE, type MetricName } from './metric-names.ts';
 
 export function createLogger(serviceName: string): Logger {
   return new Logger({ serviceName });
@@ -11,6 +10,20 @@ export function createLogger(serviceName: string): Logger {
 
 export function createMetrics(serviceName: string): Metrics {
   return new Metrics({ namespace: METRICS_NAMESPACE, serviceName });
+}
+
+type Unit = (typeof MetricUnit)[keyof typeof MetricUnit];
+
+/** One set of metrics of a node; no await in between, so that those of two nodes do not mix. */
+export function publishOf(
+  metrics: Metrics,
+  node: string,
+  values: readonly (readonly [name: MetricName, unit: Unit, value: number | null | undefined])[],
+): void {
+  metrics.addDimension('node', node);
+  for (const [name, unit, value] of values) if (value != null) metrics.addMetric(name, unit, value);
+  metrics.publishStoredMetrics();
+  metrics.clearDimensions();
 }
 
 /** Whatever was thrown, as fields of a log line (`message` is the logger's own). Causes stay out of it unless they are ours to mend. */

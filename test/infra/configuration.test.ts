@@ -23,6 +23,11 @@ describe('mistakes', () => {
     ],
     ['name twice', { ...example, nodes: [node, node] }, /^nodes\[1\]\.node: "shop" is the name of another/m],
     [
+      'too many nodes',
+      { ...example, nodes: Array.from({ length: 60 }, (_, index) => ({ ...node, node: `node_${index}` })) },
+      /^nodes: are too many for one deployment \(60\)/m,
+    ],
+    [
       'partial ARN',
       {
         ...example,

@@ -16,13 +16,18 @@ let store: Template;
 let app: Template;
 let schedules: Template;
 let httpApi: Template;
+let monitoring: Template;
 
 beforeAll(() => {
   synthesized = synthesize(example, { bundle: false });
   const { stacks } = synthesized;
-  [store, app, schedules, httpApi] = [stacks.store, stacks.app, stacks.schedules, stacks.httpApi].map(
-    (stack) => Template.fromStack(stack),
-  ) as [Template, Template, Template, Template];
+  [store, app, schedules, httpApi, monitoring] = [
+    stacks.store,
+    stacks.app,
+    stacks.schedules,
+    stacks.httpApi,
+    stacks.monitoring,
+  ].map((stack) => Template.fromStack(stack)) as [Template, Template, Template, Template, Template];
 });
 
 function resources(template: Template, type: string): [id: string, resource: Resource][] {
@@ -33,7 +38,8 @@ describe('functions', () => {
   test('there are four, and nothing else that runs', () => {
     const ids = resources(app, 'AWS::Lambda::Function').map(([id]) => id.replace(/Function.*/, ''));
     expect(ids.sort()).toEqual(['Api', 'Doctor', 'Migrate', 'Poller']);
-    for (const other of [store, schedules, httpApi]) other.resourceCountIs('AWS::Lambda::Function', 0);
+    for (const other of [store, schedules, httpApi, monitoring])
+      other.resourceCountIs('AWS::Lambda::Function', 0);
   });
 
   test('all of them: Node 24 on arm64, in the private subnets, with a log group that expires', () => {
@@ -78,6 +84,8 @@ describe('rights', () => {
     'ec2:DescribeNetworkInterfaces',
     'ec2:DescribeSubnets',
     'ec2:UnassignPrivateIpAddresses',
+    'kms:Decrypt',
+    'kms:GenerateDataKey',
     'logs:CreateLogStream',
     'logs:PutLogEvents',
     'secretsmanager:GetSecretValue',
@@ -91,6 +99,25 @@ describe('rights', () => {
     expect(everywhere.flatMap(({ Action }) => Action).every((action) => action.startsWith('ec2:'))).toBe(
       true,
     );
+  });
+
+  test('a login by IAM is allowed to those who read that source, and only as that user', () => {
+    const iamUserArn = 'arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC123/timewarp';
+    const { stacks } = synthesize(
+      { ...example, nodes: [{ ...example.nodes[0], iamUserArn }] },
+      { bundle: false },
+    );
+    const allowed = resources(Template.fromStack(stacks.app), 'AWS::IAM::Policy')
+      .filter(([, policy]) => JSON.stringify(policy).includes('rds-db:connect'))
+      .map(([id, policy]) => [
+        id.replace(/Policy.*/, ''),
+        JSON.stringify(policy).includes(`"Resource":"${iamUserArn}"`),
+      ]);
+    expect(allowed.sort()).toEqual([
+      ['Doctor', true],
+      ['Migrate', true],
+      ['Poller', true],
+    ]);
   });
 
   test('no role has a managed policy', () => {
@@ -202,6 +229,74 @@ describe('store', () => {
       Environment: { Variables: Match.objectLike({ PGTIMEWARP_STORE_SECRET_ARN: arn('reader') }) },
     });
   });
+});
+
+describe('monitoring', () => {
+  const alarms = () => resources(monitoring, 'AWS::CloudWatch::Alarm');
+
+  test('what can go wrong has an alarm, and each says what missing data means', () => {
+    const missing = Object.fromEntries(
+      alarms().map(([id, { Properties }]) => [id.replace(/[0-9A-F]{8}$/, ''), Properties.TreatMissingData]),
+    );
+    expect(missing).toEqual({
+      HorizonAgeshop: 'breaching',
+      SlotWalshop: 'ignore',
+      RunsFailedshop: 'notBreaching',
+      Gapsshop: 'ignore',
+      Throttlespoller: 'notBreaching',
+      Throttlesdoctor: 'notBreaching',
+      Throttlesapi: 'notBreaching',
+      DoctorSilent: 'breaching',
+      DoctorFails: 'notBreaching',
+      ApiErrors: 'notBreaching',
+      ApiLatency: 'notBreaching',
+    });
+  });
+
+  test('every alarm goes to the topic, which CloudWatch may use with its key, and on to the addresses', () => {
+    for (const [, { Properties }] of alarms()) {
+      expect(JSON.stringify(Properties.AlarmActions)).toContain('AlertsTopic');
+      expect(Properties.OKActions).toEqual(Properties.AlarmActions);
+    }
+    const byCloudWatch = { Effect: 'Allow', Principal: { Service: 'cloudwatch.amazonaws.com' } };
+    app.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([Match.objectLike({ ...byCloudWatch, Action: 'sns:Publish' })]),
+      },
+    });
+    app.hasResourceProperties('AWS::KMS::Key', {
+      KeyPolicy: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ ...byCloudWatch, Action: ['kms:Decrypt', 'kms:GenerateDataKey'] }),
+        ]),
+      },
+    });
+    app.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: { 'Fn::GetAtt': Match.anyValue() } });
+    const { stacks } = synthesize(
+      {
+        ...example,
+        doctor: { email: 'a@example.com' },
+        alarms: { emails: ['a@example.com', 'b@example.com'] },
+      },
+      { bundle: false },
+    );
+    Template.fromStack(stacks.app).resourceCountIs('AWS::SNS::Subscription', 2);
+  });
+
+  test('a period fits the rate of the runs that fill it', () => {
+    const { stacks } = synthesize(
+      { ...example, nodes: [{ ...example.nodes[0], everyMinutes: 15 }] },
+      { bundle: false },
+    );
+    Template.fromStack(stacks.monitoring).hasResourceProperties('AWS::CloudWatch::Alarm', {
+      MetricName: 'HorizonAgeInSeconds',
+      Period: 900,
+    });
+  });
+});
+
+test('a deployment that gets no answer from its custom resource ends', () => {
+  app.hasResourceProperties('AWS::CloudFormation::CustomResource', { ServiceTimeout: '960' });
 });
 
 test('findings of the template validator fail the synth', () => {

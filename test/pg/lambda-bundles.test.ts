@@ -2,112 +2,53 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseConnectionUrl } from '../../core/pg/connection.ts';
 import example from '../../infra/config/example.ts';
 import { apiEvent, type HttpAnswer } from '../support/api-event.ts';
-import { type AwsStub, startAwsStub } from '../support/aws-stub.ts';
+import {
+  ARNS,
+  deploymentEvent,
+  type FunctionName,
+  type LambdaDatabases,
+  lambdaDatabases,
+  secretArn,
+} from '../support/lambda-databases.ts';
+import { reportedMetrics, watchedMetrics } from '../support/metrics.ts';
 import { type LambdaEnvironment, startLambda } from '../support/run-lambda.ts';
-import { serverInfo } from '../support/server-info.ts';
 import { bundleFolder, type Synthesized, synthesize } from '../support/synthesize.ts';
-import { connectForTest } from '../support/test-client.ts';
-import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
 
-const arn = (name: string): string =>
-  `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`;
-const ARNS = { owner: arn('owner'), writer: arn('writer'), reader: arn('reader'), source: arn('source') };
-
-let aws: AwsStub;
 let synthesized: Synthesized;
-let databases: TestDatabases;
-let logins: { writer: string; reader: string };
+let databases: LambdaDatabases;
 
 beforeAll(async () => {
   synthesized = synthesize(example, { bundle: true });
-  aws = await startAwsStub();
-  databases = await testDatabases({
-    tables: `CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10);
-             CREATE TABLE notes (id int PRIMARY KEY, note text);`,
-    store: 'empty',
-  });
-  logins = { writer: `w_${databases.node}`, reader: `r_${databases.node}` };
-  aws.secrets.set(ARNS.owner, rdsSecret(databases.storeUrl));
-  aws.secrets.set(ARNS.source, JSON.stringify({ url: databases.sourceUrl }));
-  aws.secrets.set(ARNS.writer, rdsSecret(databases.storeUrl, logins.writer, 'first %/:? pass'));
-  aws.secrets.set(ARNS.reader, rdsSecret(databases.storeUrl, logins.reader, 'first-reader'));
+  databases = await lambdaDatabases(
+    `CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10);
+     CREATE TABLE notes (id int PRIMARY KEY, note text);`,
+  );
 }, 240_000);
 
-afterAll(async () => {
-  await databases?.[Symbol.asyncDispose]();
-  const admin = await connectForTest(serverInfo().adminUrl);
-  for (const name of Object.values(logins ?? {})) await admin.query(`DROP ROLE IF EXISTS "${name}"`);
-  await admin.end();
-  await aws?.[Symbol.asyncDispose]();
-});
+afterAll(() => databases?.[Symbol.asyncDispose]());
 
-/** As Secrets Manager keeps it for RDS. */
-function rdsSecret(url: string, username?: string, password?: string): string {
-  const { host, port, user, password: own, database } = parseConnectionUrl(url, 'store');
-  return JSON.stringify({
-    engine: 'postgres',
-    host,
-    port,
-    dbname: database,
-    username: username ?? user,
-    password: password ?? own,
-  });
+function start(name: FunctionName, sources: Record<string, string> = {}): Promise<LambdaEnvironment> {
+  return startLambda(bundleFolder(synthesized, name), databases.functionEnv(name, sources));
 }
 
-function start(
-  name: 'Poller' | 'Api' | 'Doctor' | 'Migrate',
-  sources: Record<string, string> = {},
-): Promise<LambdaEnvironment> {
-  const store = { Poller: ARNS.writer, Doctor: ARNS.writer, Api: ARNS.reader, Migrate: ARNS.owner }[name];
-  return startLambda(bundleFolder(synthesized, name), {
-    ...aws.env,
-    PGTIMEWARP_STORE_SECRET_ARN: store,
-    PGTIMEWARP_WRITER_SECRET_ARN: ARNS.writer,
-    PGTIMEWARP_READER_SECRET_ARN: ARNS.reader,
-    PGTIMEWARP_SOURCE_SECRET_ARNS: JSON.stringify({ [databases.node]: ARNS.source, ...sources }),
-    PGTIMEWARP_TOPIC_ARN: 'arn:aws:sns:eu-central-1:123456789012:alerts',
-  });
-}
-
-/** AWS CloudFormation User Guide, "Custom resource request objects". */
 function deployment(
   type: 'Create' | 'Update' | 'Delete',
   tables: readonly string[],
   before: readonly string[] = [],
 ): object {
-  const nodes = (names: readonly string[]): object => ({
-    ServiceToken: 'arn:aws:lambda:eu-central-1:123456789012:function:migrate',
-    Nodes: JSON.stringify([
+  const state = (names: readonly string[]) => ({
+    nodes: [
       {
         node: databases.node,
         sourceSecretArn: ARNS.source,
         plugin: 'pgoutput',
         tables: names.map((name) => ({ name })),
       },
-    ]),
+    ],
   });
-  return {
-    RequestType: type,
-    ResponseURL: aws.responseUrl,
-    StackId: 'arn:aws:cloudformation:eu-central-1:123456789012:stack/pgtimewarp-app/1',
-    RequestId: `request-${type}`,
-    ResourceType: 'AWS::CloudFormation::CustomResource',
-    LogicalResourceId: 'Databases',
-    ...(type === 'Create' ? {} : { PhysicalResourceId: 'pgtimewarp' }),
-    ResourceProperties: nodes(tables),
-    ...(type === 'Update' ? { OldResourceProperties: nodes(before) } : {}),
-  };
-}
-
-async function rotate(login: string, secretArn: string, password: string): Promise<void> {
-  await databases.store.query(`ALTER ROLE "${login}" PASSWORD '${password}'`);
-  await databases.store.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [
-    login,
-  ]);
-  aws.secrets.set(secretArn, rdsSecret(databases.storeUrl, login, password));
+  return deploymentEvent(databases.aws, type, state(tables), state(before));
 }
 
 describe('the life of a deployment', () => {
@@ -115,7 +56,7 @@ describe('the life of a deployment', () => {
     await using migrate = await start('Migrate');
     for (const attempt of [1, 2]) {
       await migrate.invoke(deployment('Create', ['orders']), 60_000);
-      expect(aws.cloudFormation.at(-1), `${attempt} ${migrate.output()}`).toMatchObject({
+      expect(databases.aws.cloudFormation.at(-1), `${attempt} ${migrate.output()}`).toMatchObject({
         Status: 'SUCCESS',
         PhysicalResourceId: 'pgtimewarp',
         RequestId: 'request-Create',
@@ -143,14 +84,14 @@ describe('the life of a deployment', () => {
     expect(before, api.output()).toMatchObject({ statusCode: 200 });
     expect(before.body).toContain('"total":12345678901234567890.10');
 
-    await rotate(logins.writer, ARNS.writer, 'second-writer');
-    await rotate(logins.reader, ARNS.reader, 'second-reader');
+    await databases.rotate('writer', 'second-writer');
+    await databases.rotate('reader', 'second-reader');
     await databases.source.query('UPDATE orders SET total = 2.50');
     expect(await poller.invoke({}), poller.output()).toMatchObject({
       nodes: [{ outcome: 'done', changes: 1 }],
     });
     expect((await asOf()).body, api.output()).toContain('"total":2.50');
-    expect(aws.secretReads.filter((each) => each === ARNS.reader).length).toBeGreaterThanOrEqual(2);
+    expect(databases.aws.secretReads.filter((each) => each === ARNS.reader).length).toBeGreaterThanOrEqual(2);
 
     const printed = poller.output() + api.output();
     for (const secret of ['first %/:? pass', 'first-reader', 'second-writer', 'second-reader']) {
@@ -165,7 +106,7 @@ describe('the life of a deployment', () => {
     const pids = async (): Promise<string> => {
       const { rows } = await databases.store.query<{ pids: string }>(
         `SELECT string_agg(pid::text, ',' ORDER BY pid) AS pids FROM pg_stat_activity WHERE usename = $1`,
-        [logins.writer],
+        [databases.logins.writer],
       );
       return rows[0]!.pids;
     };
@@ -174,14 +115,14 @@ describe('the life of a deployment', () => {
     await poller.invoke({});
     expect(await pids()).toBe(first);
     await databases.store.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [
-      logins.writer,
+      databases.logins.writer,
     ]);
     expect(await poller.invoke({}), poller.output()).toMatchObject({ nodes: [{ outcome: 'done' }] });
     expect(await pids()).not.toBe(first);
   });
 
   test('a failing node stops no other, and fails the invocation', async () => {
-    await using poller = await start('Poller', { broken: ARNS.source, lost: arn('nowhere') });
+    await using poller = await start('Poller', { broken: ARNS.source, lost: secretArn('nowhere') });
     await databases.source.query('UPDATE orders SET total = 3');
     await expect(poller.invoke({})).rejects.toThrow(
       /2 of 3 nodes failed: .*broken .*NODE_UNKNOWN.*lost .*SECRET_UNREADABLE/,
@@ -198,7 +139,7 @@ describe('the life of a deployment', () => {
     const { rows } = await databases.store.query(
       `SELECT has_table_privilege($1, 'pgtimewarp.row_changes', 'SELECT') AS readable,
               has_any_column_privilege($1, 'pgtimewarp.row_changes', 'INSERT') AS writable`,
-      [logins.reader],
+      [databases.logins.reader],
     );
     expect(rows).toEqual([{ readable: true, writable: false }]);
   });
@@ -209,7 +150,7 @@ describe('the life of a deployment', () => {
     );
     await using migrate = await start('Migrate');
     await migrate.invoke(deployment('Update', ['orders', '"Odd 50% name.x"'], ['orders']), 60_000);
-    expect(aws.cloudFormation.at(-1), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
+    expect(databases.aws.cloudFormation.at(-1), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     await using poller = await start('Poller');
     await poller.invoke({});
     await using api = await start('Api');
@@ -226,12 +167,27 @@ describe('the life of a deployment', () => {
       result.nodes.find(({ node }) => node === 'broken'),
       doctor.output(),
     ).toMatchObject({ status: 'fail' });
-    const message = aws.published.at(-1)?.get('Message') ?? '';
+    const message = databases.aws.published.at(-1)?.get('Message') ?? '';
     expect(message).toContain('FAIL [node_known] The store has no node "broken".');
     const { rows } = await databases.store.query(
       `SELECT code FROM pgtimewarp.health_events WHERE node_id = 'broken' AND severity = 'fail'`,
     );
     expect(rows).toContainEqual({ code: 'node_known' });
+  });
+
+  test('what alarms and dashboard watch is reported, under those names and dimensions', async () => {
+    await using poller = await start('Poller');
+    await using doctor = await start('Doctor');
+    await poller.invoke({});
+    await doctor.invoke({});
+    const reported = new Set(
+      [...reportedMetrics(poller.output()), ...reportedMetrics(doctor.output())].map((metric) =>
+        JSON.stringify(metric),
+      ),
+    );
+    const watched = watchedMetrics(synthesized, { shop: databases.node });
+    expect(watched.length).toBeGreaterThan(10);
+    for (const metric of watched) expect([...reported]).toContain(JSON.stringify(metric));
   });
 
   test('a deployment that fails says why and takes back the node that it made', async () => {
@@ -242,7 +198,7 @@ describe('the life of a deployment', () => {
       `${databases.node}_2`,
     );
     await migrate.invoke(event, 60_000);
-    expect(aws.cloudFormation.at(-1), migrate.output()).toMatchObject({
+    expect(databases.aws.cloudFormation.at(-1), migrate.output()).toMatchObject({
       Status: 'FAILED',
       PhysicalResourceId: 'pgtimewarp-nothing',
       Reason: expect.stringContaining('TABLE_UNKNOWN'),
@@ -257,7 +213,7 @@ describe('the life of a deployment', () => {
     await using migrate = await start('Migrate');
     for (let attempt = 0; attempt < 2; attempt++) {
       await migrate.invoke(deployment('Delete', ['orders']), 60_000);
-      expect(aws.cloudFormation.at(-1), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
+      expect(databases.aws.cloudFormation.at(-1), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     }
     const slots = await databases.source.query(
       'SELECT FROM pg_replication_slots WHERE database = current_database()',

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib';
 import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
 import { parseConfiguration } from '../../infra/config/schema.ts';
+import { checkRules } from '../../infra/nag.ts';
 import { buildStacks, type Stacks } from '../../infra/stacks/build-stacks.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,7 +23,10 @@ export function cdkContext(): Record<string, unknown> {
 }
 
 /** Without bundles it takes a second, and the functions' code is a placeholder. */
-export function synthesize(configuration: unknown, { bundle }: { readonly bundle: boolean }): Synthesized {
+export function synthesize(
+  configuration: unknown,
+  { bundle, rules = false }: { readonly bundle: boolean; readonly rules?: boolean },
+): Synthesized {
   const app = new App({
     outdir: mkdtempSync(join(tmpdir(), 'pgtimewarp-synth-')),
     context: {
@@ -31,6 +35,7 @@ export function synthesize(configuration: unknown, { bundle }: { readonly bundle
       ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }),
     },
   });
+  if (rules) checkRules(app);
   const stacks = buildStacks(app, parseConfiguration(configuration, 'of the test'));
   return { stacks, assembly: app.synth() };
 }

@@ -13,6 +13,8 @@ export interface TestDatabasesOptions {
   readonly tables?: string;
   /** `migrated` has today's schema, `empty` has none. */
   readonly store?: 'migrated' | 'empty';
+  /** Another server than that of the run, as superuser; its store has to be `empty`. */
+  readonly adminUrl?: string;
 }
 
 export interface TestDatabases extends AsyncDisposable {
@@ -32,7 +34,7 @@ export interface TestDatabases extends AsyncDisposable {
 }
 
 export async function testDatabases(options: TestDatabasesOptions = {}): Promise<TestDatabases> {
-  const { adminUrl, storeTemplate } = serverInfo();
+  const adminUrl = options.adminUrl ?? serverInfo().adminUrl;
   const id = randomBytes(5).toString('hex');
   const names = { source: `source_${id}`, store: `store_${id}` };
   const urls = { source: databaseUrl(adminUrl, names.source), store: databaseUrl(adminUrl, names.store) };
@@ -52,7 +54,11 @@ export async function testDatabases(options: TestDatabasesOptions = {}): Promise
   };
   try {
     await createDatabase(adminUrl, names.source);
-    await createDatabase(adminUrl, names.store, options.store === 'empty' ? undefined : storeTemplate);
+    await createDatabase(
+      adminUrl,
+      names.store,
+      options.store === 'empty' ? undefined : serverInfo().storeTemplate,
+    );
     const source = await connect('source');
     const store = await connect('store');
     if (options.tables !== undefined) await source.query(options.tables);

@@ -6,6 +6,7 @@ import { formatTableSegment, parseTableSegment } from '../../lambda/api/table-se
 import { scramVerifier } from '../../lambda/migrate/logins.ts';
 import { readConfiguration } from '../../lambda/shared/configuration.ts';
 import { connectionUrl } from '../../lambda/shared/credentials.ts';
+import { rdsToken } from '../../lambda/shared/rds-token.ts';
 
 describe('table segments', () => {
   test.each([
@@ -63,7 +64,7 @@ describe('secrets', () => {
       password: 'p:/?#%@',
       dbname: 'a b',
     };
-    const url = new URL(connectionUrl(JSON.stringify(secret), 'arn'));
+    const url = new URL(connectionUrl(JSON.stringify(secret), 'arn').url);
     expect([
       url.host,
       decodeURIComponent(url.username),
@@ -79,6 +80,18 @@ describe('secrets', () => {
       expect(() => connectionUrl(text, 'the-arn')).not.toThrow(/geheim/);
     },
   );
+
+  test('a login by IAM has a signed token as its password, for a while', () => {
+    const secret = { iam: true, host: 'db.example', username: 'timewarp', dbname: 'shop' };
+    const environment = { AWS_ACCESS_KEY_ID: 'A', AWS_SECRET_ACCESS_KEY: 'B', AWS_REGION: 'eu-central-1' };
+    const { url, untilMs } = connectionUrl(JSON.stringify(secret), 'arn', environment);
+    const password = decodeURIComponent(new URL(url).password);
+    expect(password).toMatch(
+      /^db\.example:5432\/\?Action=connect&DBUser=timewarp&.*&X-Amz-Signature=[0-9a-f]{64}$/,
+    );
+    expect(untilMs - Date.now()).toBeGreaterThan(240_000);
+    expect(untilMs - Date.now()).toBeLessThan(600_000);
+  });
 
   /** RFC 7677 section 3: the example's keys, from its password, salt and count. */
   test('a verifier is what PostgreSQL would make of the password', () => {
@@ -107,4 +120,21 @@ describe('configuration of a function', () => {
   ])('%s', (_, environment, says) => {
     expect(() => readConfiguration(['storeSecretArn', 'sourceSecretArns'], environment)).toThrow(says);
   });
+});
+
+/** The signatures are those of the SDK's signer (@smithy/signature-v4 5.7.5, `presign`) for the same input. */
+test.each([
+  ['long-term', undefined, 'f7a3eb37ae37549f366b71c377f71fa255a133612e1521b9032b79dbfa0865b1'],
+  ['temporary', 'IQoJb3JpZ2luX2VjE==/+*', 'e1d2c9f8261a6cf35961fe331689c34f9ea991b3d38e355724b2da95d6de8d9f'],
+])('a token for RDS is signed as the SDK signs it: %s credentials', (_, sessionToken, signature) => {
+  const host = 'shop.abc123.eu-central-1.rds.amazonaws.com';
+  const credentials = {
+    accessKeyId: 'AKIDEXAMPLE',
+    secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
+    sessionToken,
+  };
+  const request = { host, port: 5432, username: "time'warp", region: 'eu-central-1' };
+  const token = rdsToken(request, credentials, '20260131T094100Z');
+  expect(token).toContain(`${host}:5432/?Action=connect&DBUser=time%27warp&`);
+  expect(token.endsWith(`&X-Amz-Signature=${signature}`)).toBe(true);
 });

@@ -1,0 +1,51 @@
+/**
+ * The topic to which findings, failures and alarms go, and by mail to those who are named. It has a key of its own:
+ * CloudWatch may not use the one that AWS keeps for SNS, and its alarms would fail without a word.
+ */
+import { Aws, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Effect, type Policy, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+
+const KEY_ACTIONS = ['kms:Decrypt', 'kms:GenerateDataKey'];
+
+export class Alerts extends Construct {
+  readonly topic: Topic;
+  readonly #key: Key;
+
+  constructor(scope: Construct, id: string, emails: readonly string[]) {
+    super(scope, id);
+    this.#key = new Key(this, 'Key', {
+      description: 'Messages of pgtimewarp on their way',
+      enableKeyRotation: true,
+      pendingWindow: Duration.days(7),
+      removalPolicy: RemovalPolicy.DESTROY, // a topic keeps nothing that has to be read later
+    });
+    this.topic = new Topic(this, 'Topic', { masterKey: this.#key, enforceSSL: true });
+    const alarms = {
+      effect: Effect.ALLOW,
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+      conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+    };
+    this.topic.addToResourcePolicy(
+      new PolicyStatement({ ...alarms, actions: ['sns:Publish'], resources: [this.topic.topicArn] }),
+    );
+    this.#key.addToResourcePolicy(new PolicyStatement({ ...alarms, actions: KEY_ACTIONS, resources: ['*'] }));
+    Validations.of(this).acknowledge({
+      id: 'Serverless::Serverless-SNSRedrivePolicy',
+      reason:
+        'Mail that cannot be delivered is read by nobody in a queue either; alarms and log stand in CloudWatch.',
+    });
+    for (const email of new Set(emails)) this.topic.addSubscription(new EmailSubscription(email));
+  }
+
+  /** Lets the role behind a policy publish, itself or as the failure destination of its function. */
+  allow(policy: Policy): void {
+    policy.addStatements(
+      new PolicyStatement({ actions: ['sns:Publish'], resources: [this.topic.topicArn] }),
+      new PolicyStatement({ actions: KEY_ACTIONS, resources: [this.#key.keyArn] }),
+    );
+  }
+}

@@ -1,0 +1,64 @@
+/** How the migrate function reaches databases: with credentials that hold now, because core connects by itself. */
+import type pg from 'pg';
+import { formatTableName } from '../../core/pg/identifiers.ts';
+import { schemaVersion } from '../../core/store/migrate.ts';
+import { readConfiguration } from '../shared/configuration.ts';
+import { Credentials } from '../shared/credentials.ts';
+import { Sessions } from '../shared/sessions.ts';
+import type { WantedNode } from './properties.ts';
+
+export const credentials = new Credentials();
+const sessions = new Sessions(credentials);
+
+export interface Urls {
+  readonly node: string;
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+}
+
+/** URLs of both databases, which answered with them. */
+export async function urlsOf({ node, sourceSecretArn }: WantedNode): Promise<Urls> {
+  await withSource({ node, sourceSecretArn }, async () => {});
+  await withStore(node, async () => {});
+  const { storeSecretArn } = readConfiguration(['storeSecretArn']);
+  return {
+    node,
+    sourceUrl: await credentials.url(sourceSecretArn),
+    storeUrl: await credentials.url(storeSecretArn),
+  };
+}
+
+/** Lends a session with the source of a node. */
+export function withSource<T>(
+  { node, sourceSecretArn }: Pick<WantedNode, 'node' | 'sourceSecretArn'>,
+  work: (source: pg.Client) => Promise<T>,
+): Promise<T> {
+  return sessions.use({ side: 'source', node, secretArn: sourceSecretArn }, work);
+}
+
+/** Lends a session with the store, as its owner. */
+export function withStore<T>(node: string, work: (store: pg.Client) => Promise<T>): Promise<T> {
+  const { storeSecretArn } = readConfiguration(['storeSecretArn']);
+  return sessions.use({ side: 'store', node, secretArn: storeSecretArn }, work);
+}
+
+/**
+ * The tables that a node tracks, as `formatTableName` writes them; null when there is no such node. Names only columns that every version of the schema
+ * has: it is asked before the schema is brought up to date.
+ */
+export function trackedTables(node: string): Promise<Set<string> | null> {
+  return withStore(node, async (store) => {
+    if ((await schemaVersion(store)) === 0) return null;
+    const { rows: nodes } = await store.query(
+      `SELECT FROM pgtimewarp.nodes WHERE node_id = $1::text AND status <> 'removed'`,
+      [node],
+    );
+    if (nodes.length === 0) return null;
+    const { rows } = await store.query<{ schema_name: string; table_name: string }>(
+      `SELECT schema_name, table_name FROM pgtimewarp.tracked_relations
+        WHERE node_id = $1::text AND status <> 'untracked'`,
+      [node],
+    );
+    return new Set(rows.map((row) => formatTableName({ schema: row.schema_name, name: row.table_name })));
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * Removes what a deployment wants no more. Every node is tried, whatever becomes of the others; a slot that cannot be
+ * dropped fails the removal, with the SQL that drops it: forgotten, it fills the disk of its source.
+ */
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { deinit } from '../../core/setup/deinit.ts';
+import { forgetSource, leftOnSource } from '../../core/setup/forget-source.ts';
+import { schemaVersion } from '../../core/store/migrate.ts';
+import { readNode, SETUP_UNFINISHED, type StoredNode } from '../../core/store/nodes.ts';
+import { untrack } from '../../core/track.ts';
+import { readConfiguration } from '../shared/configuration.ts';
+import { errorFields } from '../shared/observability.ts';
+import { logger } from './logger.ts';
+import { credentials, urlsOf, withStore } from './node-access.ts';
+import type { WantedNode } from './properties.ts';
+
+export interface TakeDownOptions {
+  /** Nodes whose sources are gone for good: they are removed from the store alone when the source does not answer. */
+  readonly forgotten: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** Nodes removed at the same time: one whose source is silent costs ten seconds. */
+const AT_ONCE = 10;
+/** Between two looks whether the run that is under way has ended. */
+const PAUSE_MS = 1000;
+
+/** Throws the first failure, with all that is left on the sources in its remedy. */
+export async function takeDown(
+  before: readonly WantedNode[],
+  wanted: readonly WantedNode[],
+  options: TakeDownOptions,
+): Promise<void> {
+  const failures: { readonly node: string; readonly error: unknown; readonly left: readonly string[] }[] = [];
+  const waiting = [...before];
+  const work = async (): Promise<void> => {
+    for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+      const stays = wanted.find((each) => each.node === node.node);
+      if (stays !== undefined) {
+        await untrackUnwanted(node, stays);
+        continue;
+      }
+      let stored: StoredNode | null = null;
+      try {
+        stored = await storedNode(node.node);
+        if (stored !== null) await inTime(options.signal, removeNode(node, options));
+        logger.info('node is removed', { node: node.node });
+      } catch (error) {
+        const left = leftOnSource(stored ?? asNamed(node));
+        logger.error('node is not removed', { node: node.node, left, ...errorFields(error) });
+        failures.push({ node: node.node, error, left });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  const [first] = failures;
+  if (first === undefined) return;
+  const fields = failures.map(({ error }) => errorFields(error));
+  const which = failures.map(({ node }, index) => `"${node}" (${fields[index]!.code})`).join(', ');
+  throw new TimewarpError(
+    first.error instanceof TimewarpError ? first.error.code : 'INTERNAL',
+    `Not removed: ${which}. A slot that is left keeps WAL until the disk of its source is full.`,
+    {
+      cause: first.error,
+      remedy: `On the source of ${failures.map(({ node, left }) => `"${node}" run: ${left.join(' ')}`).join(' On that of ')}`,
+    },
+  );
+}
+
+async function untrackUnwanted(before: WantedNode, stays: WantedNode): Promise<void> {
+  const names = new Set(stays.tables.map((table) => table.name));
+  const unwanted = before.tables.filter((table) => !names.has(table.name));
+  if (unwanted.length === 0) return;
+  const urls = await urlsOf(before);
+  for (const { name } of unwanted) {
+    await untrack({ ...urls, table: parseTableName(name), purge: false }).catch((error: unknown) => {
+      const gone = ['NODE_UNKNOWN', 'TABLE_NOT_TRACKED'];
+      if (!(error instanceof TimewarpError) || !gone.includes(error.code)) throw error;
+    });
+    logger.info('table is no longer tracked', { node: before.node, table: name });
+  }
+}
+
+/** null when nothing of the node is left on its source. */
+function storedNode(node: string): Promise<StoredNode | null> {
+  return withStore(node, async (store) => {
+    if ((await schemaVersion(store)) === 0) return null;
+    const found = await readNode(store, node);
+    const removed = found?.status === 'removed' && found.statusReason !== SETUP_UNFINISHED;
+    return removed ? null : found;
+  });
+}
+
+async function removeNode(node: WantedNode, { forgotten, signal }: TakeDownOptions): Promise<void> {
+  try {
+    const urls = await urlsOf(node);
+    await afterTheRun(() => deinit({ ...urls, purge: false }), signal);
+  } catch (error) {
+    if (!forgotten.includes(node.node)) throw error;
+    const { storeSecretArn } = readConfiguration(['storeSecretArn']);
+    const urls = {
+      sourceUrl: await credentials.url(node.sourceSecretArn).catch(() => null),
+      storeUrl: await credentials.url(storeSecretArn),
+    };
+    const forget = { ...urls, node: node.node, purge: false };
+    const { leftOnSource: left } = await afterTheRun(() => forgetSource(forget), signal);
+    logger.warn('source is forgotten', { node: node.node, left });
+  }
+}
+
+/** Rejects when the time is up, so that there is some left to say what has to be done by hand. */
+async function inTime(signal: AbortSignal, work: Promise<void>): Promise<void> {
+  const ended = new AbortController();
+  const timeUp = async (): Promise<void> => {
+    if (!signal.aborted) await once(signal, 'abort', { signal: ended.signal });
+    throw new TimewarpError('DEADLINE', 'The source does not answer in time.');
+  };
+  try {
+    await Promise.race([work, timeUp()]);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** A run of the schedule may be under way: its end is waited for. */
+async function afterTheRun<T>(remove: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await remove();
+    } catch (error) {
+      const busy = error instanceof TimewarpError && error.code === 'SLOT_BUSY';
+      if (!busy || signal.aborted) throw error;
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+/** When the store cannot say: the names that the node was made with. */
+function asNamed({ node, slotName, plugin }: WantedNode): Pick<StoredNode, 'node' | 'slotName' | 'plugin'> {
+  return { node, slotName: slotName ?? `pgtimewarp_${node}`, plugin: plugin ?? 'wal2json' };
+}

@@ -1,0 +1,22 @@
+/** How a node stands after a run: how old its horizon is, and what its slot keeps on the source. */
+import type pg from 'pg';
+import { secondsBetween } from '../../core/doctor/checks/progress.ts';
+import { readSourceFacts } from '../../core/slot/source-facts.ts';
+import { walBudget } from '../../core/slot/wal-budget.ts';
+import { requireNode } from '../../core/store/nodes.ts';
+
+export interface NodeState {
+  /** null while the node is set up. */
+  readonly horizonAgeSeconds: number | null;
+  /** null without a slot. */
+  readonly walBudgetPercent: number | null;
+}
+
+export async function readNodeState(source: pg.Client, store: pg.Client, name: string): Promise<NodeState> {
+  const node = await requireNode(store, name);
+  const facts = await readSourceFacts(source, node.slotName);
+  return {
+    horizonAgeSeconds: node.horizon && Number(secondsBetween(node.horizon.ts, facts.clock)),
+    walBudgetPercent: walBudget(facts, node.slotBudgetBytes)?.percent ?? null,
+  };
+}
