@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { boundHeapGrowth } from '../core/run/heap-growth.ts';
 import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
 import { interruptSignal } from './interrupt.ts';
 import { Output } from './output.ts';
@@ -17,6 +18,7 @@ import { toError } from './to-error.ts';
 
 /** Runs the command line; resolves to the exit status. */
 async function main(args: readonly string[]): Promise<ExitCode> {
+  boundHeapGrowth();
   let exitCode: ExitCode = EXIT.done;
   const signal = interruptSignal();
   // Known before parsing, because parsing may fail; flags after `--` are not options.

@@ -9,11 +9,10 @@ import { parseTableName } from '../../core/pg/identifiers.ts';
 import { init } from '../../core/setup/init.ts';
 import { track } from '../../core/track.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
+import { AS_INSTALLED } from '../harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE = 'bench';
-/** What the first line of cli/main.ts starts Node with. */
-const AS_INSTALLED = ['--max-semi-space-size=4'];
 const SAMPLE_MS = 100;
 
 export interface BenchNode extends AsyncDisposable {
