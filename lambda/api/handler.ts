@@ -16,6 +16,8 @@ const STATEMENT_TIMEOUT_MS = 20_000;
 const app = createApp({
   withStore: useStore,
   report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
+  timeLeftMs: (context) =>
+    (context.env as { lambdaContext: Context }).lambdaContext.getRemainingTimeInMillis(),
 });
 const answer = handle(app);
 
