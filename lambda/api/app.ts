@@ -178,16 +178,19 @@ function own(document: unknown): Response {
 
 const BODY_LIMIT = {
   maxSize: 256 * 1024,
-  onError: () => tooLarge('The body of the request is too big.', 'Ask for fewer keys at a time.'),
+  // what nobody reads must not be taken for the next request of the connection
+  onError: () =>
+    tooLarge('The body of the request is too big.', 'Ask for fewer keys at a time.', { connection: 'close' }),
 };
 
-function tooLarge(detail: string, remedy: string): Response {
+function tooLarge(detail: string, remedy: string, headers: Record<string, string> = {}): Response {
   return problem({
     status: HTTP.tooLarge,
     kind: 'too-large',
     title: 'The request or its answer is too large',
     detail,
     remedy,
+    headers,
   });
 }
 

@@ -1,4 +1,5 @@
 /** The HTTP API asked in both ways that it is deployed: over real HTTP from `serve`, and through the function's handler. */
+import { expect, vi } from 'vitest';
 import { handler } from '../../lambda/api/handler.ts';
 import { apiEvent, type HttpAnswer } from './api-event.ts';
 import { type AwsStub, startAwsStub } from './aws-stub.ts';
@@ -28,6 +29,7 @@ export interface ApiWays extends AsyncDisposable {
 }
 
 export const TOKEN = 'a-long-token';
+const FIRST_RUN = /node ".*" (is being read|cannot go on)|polling fails/;
 const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader-AbCdEf';
 
 /** Starts `serve`, which asks for {@link TOKEN}, and gives the handler its secret. */
@@ -36,6 +38,8 @@ export async function apiWays(
   flags: readonly string[] = ['--every', '1h'],
 ): Promise<ApiWays> {
   const server = await startServe(flags, { ...node.env, PGTIMEWARP_TOKEN: TOKEN });
+  // the first run would be in a test's way
+  await vi.waitFor(() => expect(server.stderr()).toMatch(FIRST_RUN), 30_000);
   const aws: AwsStub = await startAwsStub();
   aws.secrets.set(ARN, JSON.stringify({ url: node.storeUrl }));
   Object.assign(process.env, aws.env, { PGTIMEWARP_STORE_SECRET_ARN: ARN });
