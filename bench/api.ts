@@ -28,7 +28,15 @@ export const api: Benchmark = {
     await (await generateHistory(server.storeUrl, history)).end();
     await polledSource(server);
     const seconds = SECONDS[size];
-    await using ours = await listening('cli/main.ts', 'serve', '--port', '0', '--every', '1s', ...flags(server));
+    await using ours = await listening(
+      'cli/main.ts',
+      'serve',
+      '--port',
+      '0',
+      '--every',
+      '1s',
+      ...flags(server),
+    );
     await using bare = await listening('bench/support/bare-server.ts', server.storeUrl);
     const changes = server.pgbench(...['-n', '-c', '1', '-R', String(SOURCE_RATE)], '-T', String(3600));
     changes.catch(() => {}); // it ends with its server

@@ -30,7 +30,8 @@ export function problem({ headers, ...members }: ProblemOptions): Response {
   });
 }
 
-function problemText({ status, kind, title, ...others }: Omit<ProblemOptions, 'headers'>): string {
+/** The document alone. */
+export function problemText({ status, kind, title, ...others }: Omit<ProblemOptions, 'headers'>): string {
   return JSON.stringify({ type: `${PROBLEM_TYPES}${kind}`, title, status, ...others });
 }
 

@@ -18,6 +18,7 @@ export interface SeenResponse {
   readonly body: string;
 }
 
+/** Checks a response by the part of its route, method and status. */
 export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => void {
   const { paths } = document as Document;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -52,6 +53,25 @@ export function openApiChecker(document: unknown): (path: string, seen: SeenResp
     expect(validate(JSON.parse(body)), `${path} ${status}: ${ajv.errorsText(validate.errors)}\n${body}`).toBe(
       true,
     );
+  };
+}
+
+/** Whether the document has a route for the path and the method. */
+export function isDocumented(document: unknown, method: string, path: string): boolean {
+  return Object.entries((document as Document).paths).some(
+    ([template, methods]) => pattern(template).test(path) && method.toLowerCase() in methods,
+  );
+}
+
+/** Checks that a response is a problem document: what a route's part of the document does not speak of. */
+export function problemChecker(document: unknown): (seen: SeenResponse) => void {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addSchema(document as object, 'api');
+  const validate = ajv.compile({ $ref: 'api#/components/schemas/Problem' });
+  return ({ status, contentType, body }) => {
+    expect(contentType, `${status} ${body.slice(0, 200)}`).toBe('application/problem+json');
+    expect(validate(JSON.parse(body)), `${ajv.errorsText(validate.errors)}\n${body}`).toBe(true);
   };
 }
 
