@@ -37,3 +37,10 @@ REVOKE ALL ON FUNCTION
   pgtimewarp.asof_answers(text, text, text, text[], timestamptz, pg_lsn, text, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgtimewarp.asof_answers(text, text, text, text[], timestamptz, pg_lsn, text, bigint)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
+
+-- Entering and leaving a function with settings of its own costs more than these do inside. They are called only by
+-- functions that have set the path already.
+ALTER FUNCTION pgtimewarp.version_at(pgtimewarp.relation_periods, text, pg_lsn, int, pg_lsn, boolean) RESET search_path;
+ALTER FUNCTION pgtimewarp.canonical_key_values(text[], text[], jsonb) RESET search_path;
+ALTER FUNCTION pgtimewarp.canonical_value(text, text) RESET search_path;
+ALTER FUNCTION pgtimewarp.json_object_of(text[], text[]) RESET search_path;

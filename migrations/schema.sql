@@ -238,7 +238,6 @@ $$;
 
 CREATE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) RETURNS text[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   given jsonb := p_pk;
@@ -279,7 +278,6 @@ END $$;
 
 CREATE FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
   CASE p_kind
@@ -698,7 +696,6 @@ $$;
 
 CREATE FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   members text := '';
@@ -1169,7 +1166,6 @@ $$;
 
 CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) RETURNS pgtimewarp.key_state
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 DECLARE

@@ -19,7 +19,7 @@ import { listNodes } from '../../core/store/nodes.ts';
 import type { Lsn } from '../../core/types/lsn.ts';
 import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
-import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
+import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { nodeDocument, tablesDocument } from './documents.ts';
 import { cacheHeaders, matchesTag, withoutHorizon } from './entity-tag.ts';
 import { HTTP } from './http-status.ts';
@@ -99,7 +99,7 @@ export function createApp({ withStore, report, authorize, timeLeftMs }: AppOptio
         each instanceof TimewarpError ? problemTextOfError(each) : each.answerText,
       );
       const text = `{"answers":[${texts.join(',')}]}`;
-      if (texts.length < pks.length || carriedBytes(text) > MAX_CARRIED_BYTES) {
+      if (texts.length < pks.length || isTooBig(text)) {
         return tooLarge('The rows do not fit into a response.', 'Ask for fewer keys at a time.');
       }
       return respond(HTTP.ok, text, { 'content-type': JSON_CONTENT, 'cache-control': 'no-store' });
@@ -151,7 +151,7 @@ function tableOf(context: Context): { node: string; table: ReturnType<typeof par
 }
 
 function answer(context: Context, result: Awaited<ReturnType<typeof asOf>>): Response {
-  if (carriedBytes(result.answerText) > MAX_CARRIED_BYTES) {
+  if (isTooBig(result.answerText)) {
     return tooLarge('The row does not fit into a response.', 'Ask with `pgtimewarp asof`, or with SQL.');
   }
   const headers = cacheHeaders(result.final, () => withoutHorizon(result.answerText));

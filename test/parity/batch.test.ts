@@ -1,5 +1,7 @@
 /** `await_lsn` and the batch, over real HTTP with `serve` and through the function's handler: as the single answers are. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Queryable } from '../../core/pg/connection.ts';
+import { createApp } from '../../lambda/api/app.ts';
 import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
 import { API_WAYS, type ApiWays, apiWays, type Seen } from '../support/api-ways.ts';
 import { openApiChecker } from '../support/openapi-check.ts';
@@ -108,7 +110,7 @@ describe.each(API_WAYS)('await_lsn through %s', (way) => {
 test('who waits holds no session: more wait than there are sessions, and others are answered', async () => {
   const target = `${table('orders')}/asof?pk=1`;
   const waiting = Array.from({ length: 30 }, () =>
-    asked.serve(`${target}&await_lsn=${BEYOND}&await_seconds=3`).then(({ status }) => status),
+    asked.serve(`${target}&await_lsn=${BEYOND}&await_seconds=2`).then(({ status }) => status),
   );
   await pause(200);
   const start = performance.now();
@@ -168,7 +170,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
       body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
     });
 
-  test('a hundred keys: each as the single answer, in their order, from one round trip', async () => {
+  test('a hundred keys: each as the single answer, in their order, as of one position', async () => {
     const lsn = await sourceLsn();
     await node.catchUp();
     const ids = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never there
@@ -275,6 +277,21 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     expect(seen.status).toBe(405);
     expect(seen.headers.get('allow')).toBe('POST');
   });
+});
+
+test('a hundred keys are one statement', async () => {
+  const statements: unknown[] = [];
+  const counting = {
+    query: (config: unknown) => {
+      statements.push(config);
+      return node.store.query(config as string);
+    },
+  } as unknown as Queryable;
+  const app = createApp({ withStore: (ask) => ask(counting), report: () => {} });
+  const body = JSON.stringify({ keys: ['x', ...Array.from({ length: 99 }, (_, index) => index)] });
+  const response = await app.request(`${table('orders')}/asof:batch`, { method: 'POST', body });
+  expect(response.status).toBe(200);
+  expect(statements).toHaveLength(1);
 });
 
 test('rows that do not fit into a response are refused without being carried', async () => {

@@ -5,11 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
 import { API_WAYS, type ApiWays, type Ask, apiWays, TOKEN } from '../support/api-ways.ts';
 import { type HostileRequest, hostileRequests } from '../support/hostile-requests.ts';
 import { isDocumented, openApiChecker, problemChecker } from '../support/openapi-check.ts';
+import type { ServeProcess } from '../support/serve.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const REQUESTS = Number.parseInt(process.env.FUZZ_REQUESTS ?? '1000', 10);
@@ -18,6 +19,9 @@ const HANDLER_SHARE = 0.2;
 const CHUNK = 100;
 const AT_A_TIME = 8;
 const LONGEST_MS = 5_000;
+const HEAP_MIB = 64;
+const WARM_SHARE = 0.4;
+const REPORT_HEAP = new URL('../support/report-heap.mjs', import.meta.url).href;
 
 const check = openApiChecker(openApi);
 const checkProblem = problemChecker(openApi);
@@ -39,7 +43,9 @@ beforeAll(async () => {
   });
   await node.source.query('UPDATE orders SET total = total * 2; DELETE FROM orders WHERE id > 40');
   await node.catchUp();
-  asked = await apiWays(node);
+  asked = await apiWays(node, {
+    NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB} --expose-gc --import ${REPORT_HEAP}`,
+  });
 });
 
 afterAll(async () => {
@@ -57,7 +63,7 @@ const KNOWN = (): Record<string, string[]> => ({
 test(`${REQUESTS} requests`, { timeout: 60_000 + REQUESTS * 200 }, async () => {
   const requests = hostileRequests(openApi, KNOWN());
   const counts = { serve: Math.round(REQUESTS * (1 - HANDLER_SHARE)), handler: REQUESTS * HANDLER_SHARE };
-  const seen = { statuses: new Map<number, number>(), slowestMs: 0, residentMib: [] as number[] };
+  const seen = { statuses: new Map<number, number>(), slowestMs: 0, warm: null as Memory | null, end: null as Memory | null };
   const failures: string[] = [];
   for (const way of API_WAYS) {
     const ask = way === 'serve' ? rawAsk(asked.server.url) : asked.handler;
@@ -74,19 +80,21 @@ test(`${REQUESTS} requests`, { timeout: 60_000 + REQUESTS * 200 }, async () => {
         }
       };
       await Promise.all(Array.from({ length: AT_A_TIME }, work));
-      if (way === 'serve') seen.residentMib.push(await residentMib(asked.server.pid));
+      if (way === 'serve' && seen.warm === null && done + CHUNK >= WARM_SHARE * counts.serve) {
+        seen.warm = await memoryOf(asked.server);
+      }
     }
+    if (way === 'serve') seen.end = await memoryOf(asked.server);
   }
   const statuses = [...seen.statuses].sort().map(([status, count]) => `${status}: ${count}`);
-  const { residentMib: memory } = seen;
-  const warm = Math.max(...memory.slice(0, Math.ceil(memory.length * 0.4)));
   console.log(
     `seed ${SEED}: ${statuses.join(', ')}; slowest ${Math.round(seen.slowestMs)} ms; ` +
-      `resident ${warm} MiB warm, ${memory.at(-1)} MiB at the end`,
+      `warm ${JSON.stringify(seen.warm)}, at the end ${JSON.stringify(seen.end)}`,
   );
   expect(failures.join('\n\n')).toBe('');
   expect(asked.server.stderr()).not.toMatch(/urn:uuid/); // what is reported is a failure of ours
-  expect(memory.at(-1)).toBeLessThan(warm * 1.2 + 16);
+  expect(seen.end!.heapKib).toBeLessThan(seen.warm!.heapKib * 1.1 + 1_024);
+  expect(seen.end!.residentMib).toBeLessThan(seen.warm!.residentMib * 1.3 + 16);
   for (const status of [200, 400, 404, 405])
     expect(seen.statuses.get(status), `${status}`).toBeGreaterThan(0);
 });
@@ -154,7 +162,20 @@ function describe({ body, ...rest }: HostileRequest): string {
   return `${JSON.stringify(rest).slice(0, 1_000)}${text}`;
 }
 
-async function residentMib(pid: number): Promise<number> {
+interface Memory {
+  /** What is in use after a collection. */
+  readonly heapKib: number;
+  readonly residentMib: number;
+}
+
+async function memoryOf({ pid, stderr }: ServeProcess): Promise<Memory> {
+  const reports = (): RegExpExecArray[] => [...stderr().matchAll(/^heap: (\d+) KiB$/gm)];
+  const before = reports().length;
+  process.kill(pid, 'SIGUSR2');
+  await vi.waitFor(() => expect(reports().length).toBeGreaterThan(before), 10_000);
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number.parseInt(/VmRSS:\s+(\d+)/.exec(status)![1]!, 10) / 1024);
+  return {
+    heapKib: Number.parseInt(reports().at(-1)![1]!, 10),
+    residentMib: Math.round(Number.parseInt(/VmRSS:\s+(\d+)/.exec(status)![1]!, 10) / 1024),
+  };
 }

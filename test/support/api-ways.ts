@@ -35,9 +35,9 @@ const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader-AbCd
 /** Starts `serve`, which asks for {@link TOKEN}, and gives the handler its secret. */
 export async function apiWays(
   node: { readonly storeUrl: string; readonly env: Readonly<Record<string, string>> },
-  flags: readonly string[] = ['--every', '1h'],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<ApiWays> {
-  const server = await startServe(flags, { ...node.env, PGTIMEWARP_TOKEN: TOKEN });
+  const server = await startServe(['--every', '1h'], { ...node.env, ...env, PGTIMEWARP_TOKEN: TOKEN });
   // the first run would be in a test's way
   await vi.waitFor(() => expect(server.stderr()).toMatch(FIRST_RUN), 30_000);
   const aws: AwsStub = await startAwsStub();
