@@ -1,6 +1,9 @@
 /** `await_lsn` and the batch, over real HTTP with `serve` and through the function's handler: as the single answers are. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
+import { asOfMany } from '../../core/query/as-of.ts';
+import { NOW } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
 import { createApp } from '../../lambda/api/app.ts';
 import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
 import { API_WAYS, type ApiWays, apiWays, type Seen } from '../support/api-ways.ts';
@@ -305,6 +308,11 @@ test('rows that do not fit into a response are refused without being carried', a
   const seen = await ask([1, 2, 3, 4, 5, 6, 7, 8]);
   expect(seen.status).toBe(413);
   conforms(`${table('wide')}/asof:batch`, seen, 'POST');
+  const answers = await asOfMany(node.store, {
+    ...{ node: node.node, table: { schema: 'public', name: 'wide' }, at: NOW, maxBytes: 2_500_000 },
+    pks: [1, 2, 3, 4, 5, 6].map((id) => keyFromText(String(id))),
+  });
+  expect(answers).toHaveLength(3); // the store ends with the one that is too much
 });
 
 /** The answer of section 8, also where it came as a problem. */
