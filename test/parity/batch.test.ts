@@ -1,5 +1,5 @@
 /** `await_lsn` and the batch, over real HTTP with `serve` and through the function's handler: as the single answers are. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { asOfMany } from '../../core/query/as-of.ts';
 import { NOW } from '../../core/query/instant.ts';
@@ -27,7 +27,7 @@ beforeAll(async () => {
     track: ['orders', 'parts'],
   });
   await node.source.query('UPDATE orders SET total = total + 1; DELETE FROM orders WHERE id = 7');
-  await node.catchUp();
+  await caughtUp();
   asked = await apiWays(node);
 });
 
@@ -37,6 +37,11 @@ afterAll(async () => {
 });
 
 const table = (name: string): string => `/v1/nodes/${node.node}/tables/public.${name}`;
+
+/** Everything is read; another run may be at it. */
+async function caughtUp(): Promise<void> {
+  await vi.waitFor(() => node.catchUp(), { timeout: 20_000, interval: 100 });
+}
 
 /** Where the source is now: at or behind the end of what has been committed. */
 async function sourceLsn(): Promise<string> {
@@ -59,7 +64,7 @@ describe.each(API_WAYS)('await_lsn through %s', (way) => {
     const waiting = asked[way](target);
     const early = await Promise.race([waiting, pause(300)]);
     expect(early).toBeUndefined();
-    await node.catchUp();
+    await caughtUp();
     const seen = await waiting;
     expect(seen.status, seen.body).toBe(200);
     expect(seen.body).toContain('"total":5.50');
@@ -153,7 +158,7 @@ test('the command line waits too', async () => {
   const lsn = await sourceLsn();
   const waiting = runCli(['asof', 'orders', '--pk', '3001', '--await-lsn', lsn, '--json'], { env: node.env });
   await pause(1_000);
-  await node.catchUp();
+  await caughtUp();
   const found = await waiting;
   expect(found.code, found.stderr).toBe(0);
   expect(found.stdout).toContain('"total":6.60');
@@ -175,7 +180,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
 
   test('a hundred keys: each as the single answer, in their order, as of one position', async () => {
     const lsn = await sourceLsn();
-    await node.catchUp();
+    await caughtUp();
     const ids = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never there
     const seen = await post('orders', { keys: ids }, `?at=${lsn}`);
     expect(seen.status, seen.body).toBe(200);
@@ -270,7 +275,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     await node.source.query('INSERT INTO orders VALUES ($1, 7.70)', [id]);
     const waiting = post('orders', { keys: [id] }, `?await_lsn=${await sourceLsn()}`);
     await pause(200);
-    await node.catchUp();
+    await caughtUp();
     expect((await waiting).body).toContain('"total":7.70');
     expect((await post('orders', { keys: [1] }, `?await_lsn=${BEYOND}&await_seconds=0`)).status).toBe(409);
   });
@@ -301,7 +306,7 @@ test('rows that do not fit into a response are refused without being carried', a
   await node.source.query(`CREATE TABLE wide (id int PRIMARY KEY, doc text)`);
   await node.track('wide');
   await node.source.query(`INSERT INTO wide SELECT i, repeat('x', 1000000) FROM generate_series(1, 8) i`);
-  await node.catchUp();
+  await caughtUp();
   const ask = (keys: number[]): Promise<Seen> =>
     asked.handler(`${table('wide')}/asof:batch`, { method: 'POST', body: JSON.stringify({ keys }) });
   expect((await ask([1, 2, 3, 4])).status).toBe(200);

@@ -63,7 +63,12 @@ const KNOWN = (): Record<string, string[]> => ({
 test(`${REQUESTS} requests`, { timeout: 60_000 + REQUESTS * 200 }, async () => {
   const requests = hostileRequests(openApi, KNOWN());
   const counts = { serve: Math.round(REQUESTS * (1 - HANDLER_SHARE)), handler: REQUESTS * HANDLER_SHARE };
-  const seen = { statuses: new Map<number, number>(), slowestMs: 0, warm: null as Memory | null, end: null as Memory | null };
+  const seen = {
+    statuses: new Map<number, number>(),
+    slowestMs: 0,
+    warm: null as Memory | null,
+    end: null as Memory | null,
+  };
   const failures: string[] = [];
   for (const way of API_WAYS) {
     const ask = way === 'serve' ? rawAsk(asked.server.url) : asked.handler;
