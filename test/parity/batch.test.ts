@@ -62,8 +62,7 @@ describe.each(API_WAYS)('await_lsn through %s', (way) => {
     await node.source.query('INSERT INTO orders VALUES ($1, 5.50)', [id]);
     const target = `${table('orders')}/${question}?pk=${id}&await_lsn=${await sourceLsn()}`;
     const waiting = asked[way](target);
-    const early = await Promise.race([waiting, pause(300)]);
-    expect(early).toBeUndefined();
+    await pause(300); // without waiting it would be answered now: absent
     await caughtUp();
     const seen = await waiting;
     expect(seen.status, seen.body).toBe(200);
@@ -189,7 +188,8 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     const singles = await Promise.all(
       ids.map(async (id) => answerOf(await asked[way](`${table('orders')}/asof?pk=${id}&at=${lsn}`))),
     );
-    expect(seen.body).toBe(`{"answers":[${singles.join(',')}]}`);
+    expect(withoutHorizons(seen.body)).toBe(withoutHorizons(`{"answers":[${singles.join(',')}]}`));
+    expect(new Set(seen.body.match(HORIZON)).size).toBe(1);
     expect(new Set((JSON.parse(seen.body) as Batch).answers.map(({ status }) => status))).toEqual(
       new Set(['found', 'absent']),
     );
@@ -323,6 +323,13 @@ test('rows that do not fit into a response are refused without being carried', a
 /** The answer of section 8, also where it came as a problem. */
 function answerOf({ body }: Seen): string {
   return body.replace(/^\{"type":"[^"]*","title":"[^"]*",/, '{');
+}
+
+const HORIZON = /"horizon":\{[^}]*\}/g;
+
+/** A run between two questions moves it. */
+function withoutHorizons(text: string): string {
+  return text.replaceAll(HORIZON, '');
 }
 
 function pause(milliseconds: number): Promise<undefined> {
