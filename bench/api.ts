@@ -37,7 +37,7 @@ export const api: Benchmark = {
       '1s',
       ...flags(server),
     );
-    await using bare = await listening('bench/support/bare-server.ts', server.storeUrl);
+    await using bare = await listening('bench/bare-server.ts', server.storeUrl);
     const changes = server.pgbench(...['-n', '-c', '1', '-R', String(SOURCE_RATE)], '-T', String(3600));
     changes.catch(() => {}); // it ends with its server
     const table = `${HISTORY_TABLE.schema}.${HISTORY_TABLE.name}`;

@@ -1,6 +1,6 @@
 /**
  * What the HTTP API is compared with: the least that answers a key over HTTP. One SELECT by primary key in a pool of
- * sessions, and JSON out. `node bench/support/bare-server.ts STORE_URL` prints its address and lives until it is ended.
+ * sessions, and JSON out. `node bench/bare-server.ts STORE_URL` prints its address and lives until it is ended.
  */
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
