@@ -10,6 +10,7 @@ import {
   HISTORY_NODE,
   HISTORY_TABLE,
   type HistorySize,
+  somewhere,
 } from './generated-history.ts';
 import {
   type Benchmark,
@@ -188,11 +189,6 @@ async function ask(store: pg.Client, history: HistorySize, questions: number): P
       figure('full answer ÷ SELECT', ratio(answer), '×', { target: '≤ 4' }),
     ],
   };
-}
-
-function somewhere(history: HistorySize): string {
-  const position = Math.floor((0.5 + Math.random() / 2) * history.versions) * 100;
-  return `${Math.floor(position / 2 ** 32).toString(16)}/${(position % 2 ** 32).toString(16)}`;
 }
 
 async function repeat(

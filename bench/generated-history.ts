@@ -108,3 +108,9 @@ export function drawKey(keys: number): number {
   const range = Math.random() < 0.5 ? keys / 10 : keys;
   return 1 + Math.floor(Math.random() * range);
 }
+
+/** A position in the later half of the history. */
+export function somewhere(history: HistorySize): string {
+  const position = Math.floor((0.5 + Math.random() / 2) * history.versions) * 100;
+  return `${Math.floor(position / 2 ** 32).toString(16)}/${(position % 2 ** 32).toString(16)}`;
+}

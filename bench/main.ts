@@ -7,6 +7,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
+import { api } from './api.ts';
 import { asof, diffPages } from './asof.ts';
 import { asofSql } from './asof-sql.ts';
 import { backlog } from './backlog.ts';
@@ -25,6 +26,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   sourceCost,
   asof,
   asofSql,
+  api,
   diffPages,
   space,
   retention,

@@ -199,6 +199,36 @@ BEGIN
   RETURN NEXT;
 END $$;
 
+CREATE FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) RETURNS TABLE(status text, reason text, final boolean, answer json, error_message text, error_hint text)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  pk text;
+  bytes bigint := 0;
+BEGIN
+  FOREACH pk IN ARRAY p_pks LOOP
+    error_message := NULL;
+    error_hint := NULL;
+    BEGIN
+      SELECT a.status, a.reason, a.final, a.answer INTO status, reason, final, answer
+        FROM pgtimewarp.asof_answer(p_node_id, p_schema, p_table, pk::jsonb, p_at_ts, p_at_lsn, p_requested) a;
+    EXCEPTION
+      -- 22: no JSON, or no value of its type; 54: nested deeper or longer than can be read
+      WHEN SQLSTATE 'TW002' OR data_exception OR statement_too_complex OR program_limit_exceeded THEN
+        status := NULL;
+        reason := NULL;
+        final := NULL;
+        answer := NULL;
+        GET STACKED DIAGNOSTICS error_message = MESSAGE_TEXT, error_hint = PG_EXCEPTION_HINT;
+        error_hint := nullif(error_hint, '');
+    END;
+    RETURN NEXT;
+    bytes := bytes + coalesce(octet_length(answer::text), 0);
+    EXIT WHEN bytes > p_max_bytes;
+  END LOOP;
+END $$;
+
 CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -208,7 +238,6 @@ $$;
 
 CREATE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) RETURNS text[]
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   given jsonb := p_pk;
@@ -249,7 +278,6 @@ END $$;
 
 CREATE FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
   CASE p_kind
@@ -668,7 +696,6 @@ $$;
 
 CREATE FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   members text := '';
@@ -1139,7 +1166,6 @@ $$;
 
 CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) RETURNS pgtimewarp.key_state
     LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -1601,6 +1627,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_t
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_reader;

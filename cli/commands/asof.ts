@@ -6,37 +6,41 @@ import { asOf } from '../../core/query/as-of.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
 import { collect } from '../arguments.ts';
+import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { Run } from '../command.ts';
 import { exitCodeOfAnswer } from '../exit-codes.ts';
 import { JsonText } from '../output.ts';
 import { renderAnswer } from '../render/answer.ts';
 import { suggestingTable } from '../suggest-table.ts';
 
-interface AsOfFlags {
+interface AsOfFlags extends AwaitFlags {
   readonly pk?: readonly string[];
   readonly at?: string;
 }
 
 export function registerAsOf(program: Command, run: Run): Command {
-  return program
+  const command = program
     .command('asof')
     .description('the row as it was at an instant')
     .argument('<table>', 'as psql takes it: orders, sales.orders, "Odd Name"')
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
-    .option('--at <time>', 'RFC 3339 with an offset, or an LSN (default: now)')
+    .option('--at <time>', 'RFC 3339 with an offset, or an LSN (default: now)');
+  return awaitOption(command)
     .addHelpText(
       'after',
       '\nExit status: 0 found, 3 absent, 4 unknown.\n\nExample:\n  pgtimewarp asof orders --pk id=42 --at 2026-01-31T09:41:00Z',
     )
     .action((tableText: string, flags: AsOfFlags) =>
-      run(async ({ settings, out }) => {
+      run(async ({ settings, out, signal }) => {
         const table = parseTableName(tableText);
         const pk = keyFromOptions(flags.pk ?? []);
         const at = parseInstant(flags.at);
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
           const request = { node: settings.node, table, pk, at };
-          const result = await suggestingTable(store, request, () => asOf(store, request));
+          const result = await suggestingTable(store, request, () =>
+            askAwaiting(store, { node: settings.node, flags, signal }, () => asOf(store, request)),
+          );
           out.result(new JsonText(result.answerText), () => renderAnswer(result.answerText, out));
           return exitCodeOfAnswer(result.status);
         } finally {

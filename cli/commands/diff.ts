@@ -8,13 +8,14 @@ import { diffPageText } from '../../core/query/diff-text.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
 import { collect } from '../arguments.ts';
+import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { JsonText } from '../output.ts';
 import { renderDiff } from '../render/changes.ts';
 import { suggestingTable } from '../suggest-table.ts';
 
-interface DiffFlags {
+interface DiffFlags extends AwaitFlags {
   readonly pk?: readonly string[];
   readonly from?: string;
   readonly to?: string;
@@ -24,17 +25,18 @@ interface DiffFlags {
 const PAGE_SIZE = 1_000;
 
 export function registerDiff(program: Command, run: Run): Command {
-  return program
+  const command = program
     .command('diff')
     .description('how a row changed between two instants')
     .argument('<table>', 'as psql takes it')
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
     .option('--from <time>', 'RFC 3339 with an offset, or an LSN (default: the start of tracking)')
     .option('--to <time>', 'likewise (default: the horizon)')
-    .option('--who', 'what each transaction said about itself, in full (see docs/who-did-it.md)')
+    .option('--who', 'what each transaction said about itself, in full (see docs/who-did-it.md)');
+  return awaitOption(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp diff orders --pk id=42 --from 2026-01-31T00:00:00+01:00')
     .action((tableText: string, flags: DiffFlags) =>
-      run(async ({ settings, out }) => {
+      run(async ({ settings, out, signal }) => {
         const table = parseTableName(tableText);
         const request: DiffRequest = {
           node: settings.node,
@@ -46,7 +48,9 @@ export function registerDiff(program: Command, run: Run): Command {
         };
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
-          const page = await suggestingTable(store, request, () => allPages(store, request));
+          const page = await suggestingTable(store, request, () =>
+            askAwaiting(store, { node: settings.node, flags, signal }, () => allPages(store, request)),
+          );
           out.result(new JsonText(diffPageText(page)), () =>
             renderDiff(formatTableName(table), page, out, flags.who === true),
           );

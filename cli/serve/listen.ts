@@ -1,9 +1,12 @@
 /** The HTTP server of `serve`: listens, and ends when told to, without cutting answers off. */
-import type { Server } from 'node:http';
+import { createServer, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import type { Duplex } from 'node:stream';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { HTTP } from '../../lambda/api/http-status.ts';
+import { PROBLEM_CONTENT, problem, problemText } from '../../lambda/api/problem.ts';
 
 export interface Listening extends AsyncDisposable {
   readonly url: string;
@@ -11,9 +14,27 @@ export interface Listening extends AsyncDisposable {
 
 const CLOSING_MS = 2_000;
 
+const NO_REQUEST = {
+  status: HTTP.badRequest,
+  kind: 'error:BAD_FLAGS',
+  title: 'The request is not well-formed',
+  detail: 'This is not HTTP, or its URL or Host header is not one.',
+} as const;
+const TOO_LONG = {
+  status: HTTP.headersTooLarge,
+  kind: 'too-large',
+  title: 'The request is too large',
+  detail: 'URL and headers are longer than 16 kB together.',
+} as const;
+
 /** Port 0 takes any free one. Throws BAD_FLAGS when host or port cannot be had. */
 export async function listen(app: Hono, { host, port }: { host: string; port: number }): Promise<Listening> {
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  const server = createServer(
+    getRequestListener(app.fetch, {
+      errorHandler: (error) => (error instanceof RequestError ? problem(NO_REQUEST) : undefined),
+    }),
+  );
+  server.on('clientError', refuse);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(
@@ -40,4 +61,22 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
         setTimeout(() => server.closeAllConnections(), CLOSING_MS).unref();
       }),
   };
+}
+
+/** What is no HTTP request, or has more header than a request may have, never reaches the app. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const members = error.code === 'HPE_HEADER_OVERFLOW' ? TOO_LONG : NO_REQUEST;
+  const text = problemText(members);
+  const head = [
+    `HTTP/1.1 ${members.status} ${STATUS_CODES[members.status]}`,
+    `content-type: ${PROBLEM_CONTENT}`,
+    `content-length: ${Buffer.byteLength(text)}`,
+    'cache-control: no-store',
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
 }

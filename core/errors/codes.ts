@@ -73,6 +73,12 @@ export const ERROR_CODES = define({
     cause: 'The store has no node of that name.',
     remedy: 'Run `pgtimewarp init --node NAME`, or see the names with `pgtimewarp status`.',
   },
+  HORIZON_BEHIND: {
+    action: 'retry',
+    cause:
+      'The node was not read up to the position that was waited for (`--await-lsn`, `await_lsn`) in time.',
+    remedy: 'Ask again after the next run, or see with `pgtimewarp status` that runs happen.',
+  },
   NODE_CONFLICT: {
     action: 'client',
     cause: 'The node exists with other settings than the ones asked for.',

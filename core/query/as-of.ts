@@ -1,5 +1,6 @@
-/** What a row was at an instant. One round trip; the verdict is the store's, and the text of the row is never parsed. */
+/** What a row was, or many were, at an instant. One round trip; the verdict is the store's, and the text of the row is never parsed. */
 
+import type { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { type Instant, instantParameters } from './instant.ts';
@@ -25,6 +26,11 @@ export interface AsOfRequest {
   readonly at: Instant;
 }
 
+export interface AsOfManyRequest extends Omit<AsOfRequest, 'pk'> {
+  readonly pks: readonly KeyInput[];
+  readonly maxBytes: number;
+}
+
 export interface AsOfResult {
   readonly status: AsOfStatus;
   /** null when found. */
@@ -38,20 +44,58 @@ export interface AsOfResult {
 export async function asOf(store: Queryable, request: AsOfRequest): Promise<AsOfResult> {
   const [ts, lsn, requested] = instantParameters(request.at);
   try {
-    const result = await store.query<{
-      status: AsOfStatus;
-      reason: AsOfReason | null;
-      final: string;
-      answer: string;
-    }>({
+    const result = await store.query<AnswerRow>({
       name: 'pgtimewarp_asof', // prepared once per session: parsing and planning cost as much as the answer
       text: `SELECT a.status, a.reason, a.final::text, a.answer::text
                FROM pgtimewarp.asof_answer($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7) AS a`,
       values: [request.node, request.table.schema, request.table.name, request.pk, ts, lsn, requested],
     });
-    const row = result.rows[0]!;
-    return { status: row.status, reason: row.reason, final: row.final === 'true', answerText: row.answer };
+    return toResult(result.rows[0]!);
   } catch (error) {
     throw fromQueryError(error);
   }
+}
+
+/**
+ * The answers for several keys at one instant, in their order, from one snapshot and in one round trip. A key that
+ * cannot be used has its error (BAD_KEY) in its place; whatever concerns all of them is thrown as `asOf` throws it.
+ * Fewer answers than keys: they were more than `maxBytes`.
+ */
+export async function asOfMany(
+  store: Queryable,
+  { node, table, pks, at, maxBytes }: AsOfManyRequest,
+): Promise<(AsOfResult | TimewarpError)[]> {
+  const [ts, lsn, requested] = instantParameters(at);
+  try {
+    const { rows } = await store.query<AnswerRow | FailureRow>({
+      name: 'pgtimewarp_asof_many',
+      text: `SELECT a.status, a.reason, a.final::text, a.answer::text, a.error_message, a.error_hint
+               FROM pgtimewarp.asof_answers($1, $2, $3, $4::text[], $5::timestamptz, $6::pg_lsn, $7, $8::bigint) AS a`,
+      values: [node, table.schema, table.name, pks, ts, lsn, requested, maxBytes],
+    });
+    return rows.map((row) => (row.status === null ? toError(row) : toResult(row)));
+  } catch (error) {
+    throw fromQueryError(error);
+  }
+}
+
+interface AnswerRow {
+  readonly status: AsOfStatus;
+  readonly reason: AsOfReason | null;
+  readonly final: string;
+  readonly answer: string;
+}
+
+interface FailureRow {
+  readonly status: null;
+  readonly error_message: string;
+  readonly error_hint: string | null;
+}
+
+function toResult({ status, reason, final, answer }: AnswerRow): AsOfResult {
+  return { status, reason, final: final === 'true', answerText: answer };
+}
+
+function toError({ error_message: message, error_hint: hint }: FailureRow): TimewarpError {
+  return fromQueryError({ code: 'TW002', message, ...(hint === null ? {} : { hint }) });
 }

@@ -12,6 +12,9 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   '22P02': 'BAD_KEY',
   '22P05': 'BAD_KEY',
   '22003': 'BAD_KEY',
+  // nested deeper, or longer, than the store can read
+  '54000': 'BAD_KEY',
+  '54001': 'BAD_KEY',
   // the functions of the store are not there, or are older
   '3F000': 'SCHEMA_OUTDATED',
   '42883': 'SCHEMA_OUTDATED',

@@ -3,42 +3,72 @@
  * text; whatever is no answer is a problem document, and nothing of the inside gets out.
  */
 import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
 import { readOverview } from '../../core/doctor/overview.ts';
 import { readStoreHealth } from '../../core/doctor/store-health.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { fromDatabaseError } from '../../core/pg/database-error.ts';
-import { asOf } from '../../core/query/as-of.ts';
+import { asOf, asOfMany } from '../../core/query/as-of.ts';
+import { askAfter, type WithStore } from '../../core/query/await-horizon.ts';
 import type { DiffCursor } from '../../core/query/diff-cursor.ts';
 import { diffPageText } from '../../core/query/diff-text.ts';
 import { NOW } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { listNodes } from '../../core/store/nodes.ts';
+import type { Lsn } from '../../core/types/lsn.ts';
+import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
-import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
+import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { nodeDocument, tablesDocument } from './documents.ts';
 import { cacheHeaders, matchesTag, withoutHorizon } from './entity-tag.ts';
 import { HTTP } from './http-status.ts';
 import openApi from './openapi.json' with { type: 'json' };
-import { answerProblem, PROBLEM_CONTENT, problem, problemOfError, respond } from './problem.ts';
+import {
+  answerProblem,
+  PROBLEM_CONTENT,
+  problem,
+  problemOfError,
+  problemTextOfError,
+  respond,
+} from './problem.ts';
 import { readInstant, readPathParameter, readQuery, requireEncoding } from './request-input.ts';
-import { ROUTES, type Route, routerPath } from './routes.ts';
-import { Health, NodeName, Nodes, TableSegment, Tables } from './schemas.ts';
+import { allowed, ROUTES, type Route, routerPath } from './routes.ts';
+import { Health, NodeName, Nodes, NoQuery, TableSegment, Tables } from './schemas.ts';
 import { parseTableSegment } from './table-segment.ts';
 
 export interface AppOptions {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */
-  readonly withStore: <T>(ask: (store: Queryable) => Promise<T>) => Promise<T>;
+  readonly withStore: WithStore;
   /** Failures that are not the caller's, with the id that the caller was given. */
   readonly report: (error: TimewarpError, id: string) => void;
   /** Whether a request may be answered, by its Authorization header; without it everyone's is. */
   readonly authorize?: (authorization: string | undefined) => boolean;
+  /** What a request may take, where something ends it then. */
+  readonly timeLeftMs?: (context: Context) => number;
 }
+
+/** Of the time that is left, for the answer itself. */
+const ANSWERING_MS = 5_000;
 
 const JSON_CONTENT = 'application/json';
 
-export function createApp({ withStore, report, authorize }: AppOptions): Hono {
+export function createApp({ withStore, report, authorize, timeLeftMs }: AppOptions): Hono {
   const app = new Hono();
+
+  /** Asks at once, or when the node has been read up to the position that the caller waits for. */
+  async function ask<T>(
+    context: Context,
+    node: string,
+    query: { await_lsn?: Lsn | undefined; await_seconds: number },
+    question: (store: Queryable) => Promise<T>,
+  ): Promise<T> {
+    if (query.await_lsn === undefined) return await withStore(question);
+    const leftMs = (timeLeftMs?.(context) ?? Number.POSITIVE_INFINITY) - ANSWERING_MS;
+    const timeoutMs = Math.max(0, Math.min(query.await_seconds * 1000, leftMs));
+    const position = { node, lsn: query.await_lsn, timeoutMs, signal: context.req.raw.signal };
+    return await askAfter(withStore, position, question);
+  }
 
   app.use(async (context, next) => {
     if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
@@ -57,7 +87,22 @@ export function createApp({ withStore, report, authorize }: AppOptions): Hono {
     asOf: async (context) => {
       const query = readQuery(context, ROUTES.asOf.query);
       const request = { ...tableOf(context), pk: keyFromText(query.pk), at: readInstant(query.at) ?? NOW };
-      return answer(context, await withStore((store) => asOf(store, request)));
+      return answer(context, await ask(context, request.node, query, (store) => asOf(store, request)));
+    },
+    asOfBatch: async (context) => {
+      const query = readQuery(context, ROUTES.asOfBatch.query);
+      const pks = readBatchKeys(await context.req.arrayBuffer());
+      const table = tableOf(context);
+      const request = { ...table, pks, at: readInstant(query.at) ?? NOW, maxBytes: MAX_CARRIED_BYTES };
+      const answers = await ask(context, table.node, query, (store) => asOfMany(store, request));
+      const texts = answers.map((each) =>
+        each instanceof TimewarpError ? problemTextOfError(each) : each.answerText,
+      );
+      const text = `{"answers":[${texts.join(',')}]}`;
+      if (texts.length < pks.length || isTooBig(text)) {
+        return tooLarge('The rows do not fit into a response.', 'Ask for fewer keys at a time.');
+      }
+      return respond(HTTP.ok, text, { 'content-type': JSON_CONTENT, 'cache-control': 'no-store' });
     },
     diff: async (context) => {
       const query = readQuery(context, ROUTES.diff.query);
@@ -69,7 +114,9 @@ export function createApp({ withStore, report, authorize }: AppOptions): Hono {
         limit: query.limit,
         cursor: (query.cursor ?? null) as DiffCursor | null,
       };
-      const page = await withStore((store) => boundedDiff(store, request, MAX_CARRIED_BYTES));
+      const page = await ask(context, request.node, query, (store) =>
+        boundedDiff(store, request, MAX_CARRIED_BYTES),
+      );
       const headers = cacheHeaders(page.final, () => diffPageText({ ...page, horizon: null }));
       return keepable(context, diffPageText(page), headers);
     },
@@ -77,14 +124,15 @@ export function createApp({ withStore, report, authorize }: AppOptions): Hono {
   };
 
   for (const [name, route] of Object.entries(ROUTES) as [keyof typeof ROUTES, Route][]) {
-    app.get(routerPath(route), (context) => {
-      if (name !== 'asOf' && name !== 'diff') readQuery(context, route.query);
+    if (route.body !== undefined) app.use(routerPath(route), bodyLimit(BODY_LIMIT));
+    app.on(route.method ?? 'GET', routerPath(route), (context) => {
+      if (route.query === NoQuery) readQuery(context, route.query);
       return handlers[name](context);
     });
-    app.all(routerPath(route), methodNotAllowed);
+    app.all(routerPath(route), (context) => methodNotAllowed(context, allowed(route)));
   }
   app.get('/openapi.json', () => own(openApi));
-  app.all('/openapi.json', methodNotAllowed);
+  app.all('/openapi.json', (context) => methodNotAllowed(context, 'GET, HEAD'));
   app.notFound(() =>
     problem({
       status: HTTP.notFound,
@@ -103,14 +151,8 @@ function tableOf(context: Context): { node: string; table: ReturnType<typeof par
 }
 
 function answer(context: Context, result: Awaited<ReturnType<typeof asOf>>): Response {
-  if (carriedBytes(result.answerText) > MAX_CARRIED_BYTES) {
-    return problem({
-      status: HTTP.tooLarge,
-      kind: 'too-large',
-      title: 'The answer is too large',
-      detail: 'The row does not fit into a response.',
-      remedy: 'Ask with `pgtimewarp asof`, or with SQL.',
-    });
+  if (isTooBig(result.answerText)) {
+    return tooLarge('The row does not fit into a response.', 'Ask with `pgtimewarp asof`, or with SQL.');
   }
   const headers = cacheHeaders(result.final, () => withoutHorizon(result.answerText));
   if (result.status === 'found') return keepable(context, result.answerText, headers);
@@ -134,13 +176,31 @@ function own(document: unknown): Response {
   });
 }
 
-function methodNotAllowed(context: Context): Response {
+const BODY_LIMIT = {
+  maxSize: 256 * 1024,
+  // what nobody reads must not be taken for the next request of the connection
+  onError: () =>
+    tooLarge('The body of the request is too big.', 'Ask for fewer keys at a time.', { connection: 'close' }),
+};
+
+function tooLarge(detail: string, remedy: string, headers: Record<string, string> = {}): Response {
+  return problem({
+    status: HTTP.tooLarge,
+    kind: 'too-large',
+    title: 'The request or its answer is too large',
+    detail,
+    remedy,
+    headers,
+  });
+}
+
+function methodNotAllowed(context: Context, allow: string): Response {
   return problem({
     status: HTTP.methodNotAllowed,
     kind: 'method-not-allowed',
     title: 'The method is not allowed',
     detail: `${context.req.method.slice(0, 20)} is not allowed here: this API only reads.`,
-    headers: { allow: 'GET, HEAD' },
+    headers: { allow },
   });
 }
 

@@ -16,6 +16,8 @@ const STATEMENT_TIMEOUT_MS = 20_000;
 const app = createApp({
   withStore: useStore,
   report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
+  timeLeftMs: (context) =>
+    (context.env as { lambdaContext: Context }).lambdaContext.getRemainingTimeInMillis(),
 });
 const answer = handle(app);
 
@@ -31,10 +33,15 @@ export async function handler(
   return response as APIGatewayProxyResultV2;
 }
 
-/** HTTP APIs hand the path over percent-decoded, while the app expects it as it came. */
+/**
+ * HTTP APIs hand the path over percent-decoded, while the app expects it as it came; and a body also where it means
+ * nothing (RFC 9110 section 9.3.1), which no Request can be made of.
+ */
 function encoded(event: APIGatewayProxyEventV2): APIGatewayProxyEventV2 {
   const rawPath = event.rawPath.split('/').map(encodeURIComponent).join('/');
-  return { ...event, rawPath };
+  const { body, ...rest } = event;
+  const means = body !== undefined && !['GET', 'HEAD'].includes(event.requestContext.http.method);
+  return { ...rest, rawPath, ...(means ? { body } : {}) };
 }
 
 /** A session that broke while it was asked is no answer yet: reading again does no harm. */

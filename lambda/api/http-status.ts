@@ -12,6 +12,7 @@ export const HTTP = {
   unknown: 409,
   gone: 410,
   tooLarge: 413,
+  headersTooLarge: 431,
   internal: 500,
   unavailable: 503,
 } as const;
@@ -21,6 +22,8 @@ export type HttpStatus = (typeof HTTP)[keyof typeof HTTP];
 const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   NODE_UNKNOWN: HTTP.notFound,
   TABLE_NOT_TRACKED: HTTP.notFound,
+  HORIZON_BEHIND: HTTP.unknown,
+  INTERRUPTED: HTTP.unknown, // the caller has gone away while it waited
   STORE_UNREACHABLE: HTTP.unavailable,
   AUTHENTICATION_FAILED: HTTP.unavailable,
   SECRET_UNREADABLE: HTTP.unavailable,

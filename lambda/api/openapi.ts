@@ -11,9 +11,9 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.badRequest]: 'The request is wrong as it is written',
   [HTTP.unauthorized]: 'No token, or not the right one (only where the server asks for one)',
   [HTTP.notFound]: 'The row was absent; or there is no such node or tracked table. `type` tells',
-  [HTTP.unknown]: 'Whether the row was there is not known',
+  [HTTP.unknown]: 'Whether the row was there is not known; or the node has not been read up to `await_lsn`',
   [HTTP.gone]: 'The history of that time is expired or erased',
-  [HTTP.tooLarge]: 'The row does not fit into a response',
+  [HTTP.tooLarge]: 'The answer does not fit into a response, or the request is too big',
   [HTTP.internal]: 'The server failed',
   [HTTP.unavailable]: 'The store does not answer',
 };
@@ -21,6 +21,7 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
 const NAMED = {
   Answer: schemas.Answer,
   AnswerProblem: schemas.AnswerProblem,
+  Answers: schemas.Answers,
   Diff: schemas.Diff,
   Health: schemas.Health,
   Nodes: schemas.Nodes,
@@ -39,7 +40,12 @@ export function buildOpenApi(version: string): object {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     security: [{}, { bearer: [] }],
-    paths: Object.fromEntries(Object.values(ROUTES).map((route) => [route.path, { get: operation(route) }])),
+    paths: Object.fromEntries(
+      Object.values<Route>(ROUTES).map((route) => [
+        route.path,
+        { [(route.method ?? 'GET').toLowerCase()]: operation(route) },
+      ]),
+    ),
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
       schemas: Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, jsonSchema(schema)])),
@@ -58,6 +64,14 @@ function operation(route: Route): object {
       ),
       ...(route.keepable ? [parameter('If-None-Match', 'header', z.string(), false)] : []),
     ],
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: jsonSchema(route.body) } },
+          },
+        }),
     responses: Object.fromEntries(
       Object.entries({
         ...route.responses,

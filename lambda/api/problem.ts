@@ -22,13 +22,27 @@ interface ProblemOptions {
 }
 
 /** Any error that is not an answer. */
-export function problem({ status, kind, headers, ...rest }: ProblemOptions): Response {
-  const { title, ...others } = rest;
-  return respond(status, JSON.stringify({ type: `${PROBLEM_TYPES}${kind}`, title, status, ...others }), {
+export function problem({ headers, ...members }: ProblemOptions): Response {
+  return respond(members.status, problemText(members), {
     'content-type': PROBLEM_CONTENT,
     'cache-control': 'no-store',
     ...headers,
   });
+}
+
+/** The document alone. */
+export function problemText({ status, kind, title, ...others }: Omit<ProblemOptions, 'headers'>): string {
+  return JSON.stringify({ type: `${PROBLEM_TYPES}${kind}`, title, status, ...others });
+}
+
+/** The document of an error that is the caller's. */
+export function problemTextOfError(error: TimewarpError): string {
+  return problemText(clientProblem(error));
+}
+
+function clientProblem({ code, message, remedy }: TimewarpError): Omit<ProblemOptions, 'headers'> {
+  const status = statusOfError(code);
+  return { status, kind: `error:${code}`, title: titleOf(status), detail: message, remedy };
 }
 
 /** What a failure looks like from outside; `report` gets all of it, with the id that the caller sees. */
@@ -37,15 +51,20 @@ export function problemOfError(
   report: (error: TimewarpError, id: string) => void,
 ): Response {
   const status = statusOfError(error.code);
-  const kind = `error:${error.code}`;
   if (status < HTTP.internal) {
-    const { message, remedy } = error;
-    return problem({ status, kind, title: titleOf(status), detail: message, remedy });
+    const headers: Record<string, string> = error.code === 'HORIZON_BEHIND' ? { 'retry-after': '1' } : {};
+    return problem({ ...clientProblem(error), headers });
   }
   const id = `urn:uuid:${randomUUID()}`;
   report(error, id);
   return status === HTTP.unavailable
-    ? problem({ status, kind, title: titleOf(status), detail: 'The store cannot be asked.', instance: id })
+    ? problem({
+        status,
+        kind: `error:${error.code}`,
+        title: titleOf(status),
+        detail: 'The store cannot be asked.',
+        instance: id,
+      })
     : problem({
         status,
         kind: 'error:INTERNAL',
@@ -58,6 +77,7 @@ export function problemOfError(
 const TITLES: Partial<Record<HttpStatus, string>> = {
   [HTTP.badRequest]: 'The request is not well-formed',
   [HTTP.notFound]: 'There is no such thing',
+  [HTTP.unknown]: 'Not known yet',
   [HTTP.internal]: 'Internal error',
   [HTTP.unavailable]: 'The store is not available',
 };

@@ -48,7 +48,8 @@ export function requireEncoding(url: string): void {
   }
 }
 
-function check<T extends z.ZodType>(schema: T, value: unknown, name = ''): z.output<T> {
+/** Throws BAD_FLAGS with the first thing that is wrong. */
+export function check<T extends z.ZodType>(schema: T, value: unknown, name = ''): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

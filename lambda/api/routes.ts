@@ -4,7 +4,10 @@ import { HTTP, type HttpStatus } from './http-status.ts';
 import {
   Answer,
   AnswerProblem,
+  Answers,
   AsOfQuery,
+  BatchBody,
+  BatchQuery,
   Diff,
   DiffQuery,
   Health,
@@ -18,6 +21,10 @@ import {
 
 export interface Route {
   readonly operationId: string;
+  /** GET (and with it HEAD) unless said otherwise. */
+  readonly method?: 'POST';
+  /** What a POST sends. */
+  readonly body?: z.ZodType;
   /** With `{parameter}`s, as OpenAPI writes them. */
   readonly path: string;
   readonly summary: string;
@@ -67,11 +74,28 @@ export const ROUTES = define({
       [HTTP.notModified]: null,
       ...FAILURES,
       [HTTP.notFound]: [AnswerProblem, Problem],
-      [HTTP.unknown]: [AnswerProblem],
+      [HTTP.unknown]: [AnswerProblem, Problem],
       [HTTP.gone]: [AnswerProblem],
       [HTTP.tooLarge]: [Problem],
     },
     keepable: true,
+  },
+  asOfBatch: {
+    operationId: 'asOfBatch',
+    method: 'POST',
+    body: BatchBody,
+    path: '/v1/nodes/{node}/tables/{table}/asof:batch',
+    summary: 'Many rows as they were at one instant (default: now)',
+    pathParameters: ONE_TABLE,
+    query: BatchQuery,
+    responses: {
+      [HTTP.ok]: [Answers],
+      ...FAILURES,
+      [HTTP.notFound]: [Problem],
+      [HTTP.unknown]: [Problem],
+      [HTTP.tooLarge]: [Problem],
+    },
+    keepable: false,
   },
   diff: {
     operationId: 'diff',
@@ -79,7 +103,13 @@ export const ROUTES = define({
     summary: 'How a row changed between two instants (default: from the start of tracking to the horizon)',
     pathParameters: ONE_TABLE,
     query: DiffQuery,
-    responses: { [HTTP.ok]: [Diff], [HTTP.notModified]: null, ...FAILURES, [HTTP.notFound]: [Problem] },
+    responses: {
+      [HTTP.ok]: [Diff],
+      [HTTP.notModified]: null,
+      ...FAILURES,
+      [HTTP.notFound]: [Problem],
+      [HTTP.unknown]: [Problem],
+    },
     keepable: true,
   },
   health: {
@@ -92,6 +122,11 @@ export const ROUTES = define({
     keepable: false,
   },
 });
+
+/** The methods that a route takes, as the header Allow names them. */
+export function allowed(route: Route): string {
+  return route.method ?? 'GET, HEAD';
+}
 
 /** The path as Hono's router takes it. */
 export function routerPath(route: Route): string {

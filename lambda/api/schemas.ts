@@ -3,6 +3,8 @@
  * too, and the OpenAPI document is generated from them. Values of rows are only described: they pass through as text.
  */
 import { z } from 'zod';
+import { MAX_AWAIT_MS } from '../../core/query/await-horizon.ts';
+import { parseLsn } from '../../core/types/lsn.ts';
 
 const Text = z.string();
 const Lsn = z
@@ -43,7 +45,45 @@ const Instant = z
     examples: ['2026-01-31T09:41:00Z', '0/16B3748'],
   });
 
-export const AsOfQuery = z.strictObject({ pk: Pk, at: Instant.optional() });
+const AWAITED = {
+  await_lsn: z
+    .string()
+    .regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/, 'must be an LSN')
+    .transform(parseLsn)
+    .optional()
+    .meta({
+      description: 'answer once the node has been read up to here: how to read what one has just written',
+      examples: ['0/16B3748'],
+    }),
+  await_seconds: z
+    .string()
+    .regex(/^\d{1,2}$/, 'must be a whole number')
+    .transform((text) => Number.parseInt(text, 10))
+    .pipe(
+      z
+        .int()
+        .min(0)
+        .max(MAX_AWAIT_MS / 1000),
+    )
+    .default(MAX_AWAIT_MS / 1000)
+    .meta({ description: `how long await_lsn waits at most, 0 to ${MAX_AWAIT_MS / 1000}` }),
+};
+
+export const AsOfQuery = z.strictObject({ pk: Pk, at: Instant.optional(), ...AWAITED });
+
+/** Of a batch: the key is in the body. */
+export const BatchQuery = AsOfQuery.omit({ pk: true });
+export const MAX_KEYS = 100;
+export const BatchBody = z.strictObject({
+  keys: z
+    .array(z.unknown())
+    .min(1)
+    .max(MAX_KEYS)
+    .meta({
+      description: 'each a JSON object naming every key column, or the bare value of a one-column key',
+      examples: [[42, { region: 'eu', id: '7' }]],
+    }),
+});
 
 export const MAX_PAGE = 1000;
 export const DiffQuery = z.strictObject({
@@ -58,6 +98,7 @@ export const DiffQuery = z.strictObject({
     .default(100)
     .meta({ description: `changes of a page, 1 to ${MAX_PAGE}; fewer when they are big` }),
   cursor: z.string().min(1).optional().meta({ description: '`next_cursor` of the page before' }),
+  ...AWAITED,
 });
 export const NoQuery = z.strictObject({});
 
@@ -105,6 +146,12 @@ export const Problem = z.object({
   detail: Text,
   remedy: Text.optional(),
   instance: Text.optional(),
+});
+
+export const Answers = z.object({
+  answers: z
+    .array(z.union([Answer, Problem]))
+    .meta({ description: 'one for each key, in their order; a key that cannot be used has a problem' }),
 });
 
 export const Diff = z.object({

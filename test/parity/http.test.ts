@@ -1,25 +1,13 @@
 /** Every route and every status: over real HTTP with `serve`, and through the function's handler. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { handler } from '../../lambda/api/handler.ts';
 import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
 import { buildOpenApi } from '../../lambda/api/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import { lsnOf, StoreHistory, timeOf } from '../pg/query-history.ts';
-import { apiEvent, type HttpAnswer } from '../support/api-event.ts';
-import { type AwsStub, startAwsStub } from '../support/aws-stub.ts';
+import { API_WAYS, type ApiWays, apiWays, type Seen, TOKEN } from '../support/api-ways.ts';
 import { openApiChecker } from '../support/openapi-check.ts';
-import { type ServeProcess, startServe } from '../support/serve.ts';
+import { startServe } from '../support/serve.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
-
-const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader-AbCdEf';
-const TOKEN = 'a-long-token';
-
-interface Seen {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: string;
-}
-type Ask = (target: string, options?: { method?: string; headers?: Record<string, string> }) => Promise<Seen>;
 
 interface Case {
   readonly name: string;
@@ -33,9 +21,7 @@ interface Case {
 }
 
 let node: TrackedNode;
-let aws: AwsStub;
-let server: ServeProcess;
-const asked = { serve: undefined as unknown as Ask, handler: undefined as unknown as Ask };
+let asked: ApiWays;
 const check = openApiChecker(openApi);
 
 beforeAll(async () => {
@@ -49,27 +35,11 @@ beforeAll(async () => {
   );
   await node.catchUp();
   await writtenHistory();
-  server = await startServe(['--every', '1h'], { ...node.env, PGTIMEWARP_TOKEN: TOKEN });
-  aws = await startAwsStub();
-  aws.secrets.set(ARN, JSON.stringify({ url: node.storeUrl }));
-  Object.assign(process.env, aws.env, { PGTIMEWARP_STORE_SECRET_ARN: ARN });
-  asked.serve = async (target, { method = 'GET', headers = {} } = {}) => {
-    const response = await fetch(server.url + target, {
-      method,
-      headers: { authorization: `Bearer ${TOKEN}`, ...headers },
-    });
-    return { status: response.status, headers: response.headers, body: await response.text() };
-  };
-  asked.handler = async (target, { method = 'GET', headers = {} } = {}) => {
-    const event = apiEvent(target, method, headers) as Parameters<typeof handler>[0];
-    const answer = (await handler(event, { getRemainingTimeInMillis: () => 29_000 } as never)) as HttpAnswer;
-    return { status: answer.statusCode, headers: new Headers(answer.headers), body: answer.body };
-  };
+  asked = await apiWays(node);
 });
 
 afterAll(async () => {
-  await server?.[Symbol.asyncDispose]();
-  await aws?.[Symbol.asyncDispose]();
+  await asked?.[Symbol.asyncDispose]();
   await node?.[Symbol.asyncDispose]();
 });
 
@@ -294,7 +264,7 @@ const OUTSIDE: readonly (readonly [string, () => Omit<Case, 'name'>])[] = [
   ],
 ];
 
-describe.each(['serve', 'handler'] as const)('through %s', (way) => {
+describe.each(API_WAYS)('through %s', (way) => {
   test.each(CASES)('%s', async (_, make) => {
     const wanted = make();
     const seen = await asked[way](wanted.target);
@@ -385,7 +355,7 @@ describe('serve', () => {
     ['another', { authorization: 'Bearer another' }],
     ['another scheme', { authorization: `Basic ${TOKEN}` }],
   ])('refuses a token that is %s', async (_, headers) => {
-    const response = await fetch(`${server.url}/v1/nodes`, { headers });
+    const response = await fetch(`${asked.server.url}/v1/nodes`, { headers });
     expect(response.status).toBe(401);
     expect(response.headers.get('www-authenticate')).toBe('Bearer realm="pgtimewarp"');
     check('/v1/nodes', {

@@ -12,6 +12,7 @@ export function apiEvent(
   target: string,
   method = 'GET',
   headers: Readonly<Record<string, string>> = {},
+  body?: string | Uint8Array,
 ): object {
   const [encoded = '', query = ''] = target.split('?');
   const path = lenientDecode(encoded);
@@ -33,7 +34,11 @@ export function apiEvent(
       time: '12/Mar/2026:19:03:58 +0000',
       timeEpoch: 1_773_342_238_000,
     },
-    isBase64Encoded: false,
+    // what is not text arrives as base64
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === 'string' ? body : Buffer.from(body).toString('base64') }),
+    isBase64Encoded: body !== undefined && typeof body !== 'string',
   };
 }
 

@@ -1,44 +1,77 @@
 /** Checks responses against the OpenAPI document, as a stranger with nothing else would. */
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { expect } from 'vitest';
 
 interface Document {
   readonly paths: Record<
     string,
-    { get: { responses: Record<string, { content?: Record<string, unknown> }> } }
+    Record<string, { responses: Record<string, { content?: Record<string, unknown> }> }>
   >;
 }
 
 export interface SeenResponse {
+  /** Of the request; GET unless said otherwise. */
+  readonly method?: string;
   readonly status: number;
   readonly contentType: string | null;
   readonly body: string;
 }
 
+/** Checks a response by the part of its route, method and status. */
 export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => void {
   const { paths } = document as Document;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
   ajv.addSchema(document as object, 'api');
-  return (path, { status, contentType, body }) => {
+  const validators = new Map<string, ValidateFunction>();
+  return (path, { method = 'GET', status, contentType, body }) => {
     const template = Object.keys(paths).find((each) => pattern(each).test(path));
     expect(template, `${path} is in the document`).toBeDefined();
-    const response = paths[template!]!.get.responses[String(status)];
-    expect(response, `${template} has ${status} in the document`).toBeDefined();
+    const response = paths[template!]![method.toLowerCase()]?.responses[String(status)];
+    expect(
+      response,
+      `${method} ${template} has ${status} in the document: ${body.slice(0, 500)}`,
+    ).toBeDefined();
     if (response!.content === undefined) {
       expect(body).toBe('');
       return;
     }
     expect(Object.keys(response!.content)).toContain(contentType);
-    const pointer = [template!, 'get', 'responses', String(status), 'content', contentType!, 'schema'];
-    const reference = pointer.map((part) =>
-      encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')),
-    );
-    const validate = ajv.compile({ $ref: `api#/paths/${reference.join('/')}` });
+    const pointer = [
+      ...['paths', template!, method.toLowerCase(), 'responses', String(status)],
+      ...['content', contentType!, 'schema'],
+    ];
+    const reference = pointer
+      .map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')))
+      .join('/');
+    let validate = validators.get(reference);
+    if (validate === undefined) {
+      validate = ajv.compile({ $ref: `api#/${reference}` });
+      validators.set(reference, validate);
+    }
     expect(validate(JSON.parse(body)), `${path} ${status}: ${ajv.errorsText(validate.errors)}\n${body}`).toBe(
       true,
     );
+  };
+}
+
+/** Whether the document has a route for the path and the method. */
+export function isDocumented(document: unknown, method: string, path: string): boolean {
+  return Object.entries((document as Document).paths).some(
+    ([template, methods]) => pattern(template).test(path) && method.toLowerCase() in methods,
+  );
+}
+
+/** Checks that a response is a problem document: what a route's part of the document does not speak of. */
+export function problemChecker(document: unknown): (seen: SeenResponse) => void {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addSchema(document as object, 'api');
+  const validate = ajv.compile({ $ref: 'api#/components/schemas/Problem' });
+  return ({ status, contentType, body }) => {
+    expect(contentType, `${status} ${body.slice(0, 200)}`).toBe('application/problem+json');
+    expect(validate(JSON.parse(body)), `${ajv.errorsText(validate.errors)}\n${body}`).toBe(true);
   };
 }
 

@@ -3,6 +3,7 @@ import { spawnCli } from './run-cli.ts';
 
 export interface ServeProcess extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
   stderr(): string;
   /** Ends it as Ctrl-C does. */
   stop(): Promise<{ code: number | null; stdout: string; stderr: string }>;
@@ -26,5 +27,11 @@ export async function startServe(
     child.kill('SIGINT');
     return result;
   };
-  return { url, stderr: () => stderr, stop, [Symbol.asyncDispose]: async () => void (await stop()) };
+  return {
+    url,
+    pid: child.pid!,
+    stderr: () => stderr,
+    stop,
+    [Symbol.asyncDispose]: async () => void (await stop()),
+  };
 }

@@ -1,0 +1,118 @@
+/**
+ * As-of over HTTP: `serve`, which polls another node meanwhile, against a bare key-lookup server on the same store, both
+ * asked by the same load in turns.
+ */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { init } from '../core/setup/init.ts';
+import { track } from '../core/track.ts';
+import { drawKey, generateHistory, HISTORY_NODE, HISTORY_TABLE, somewhere } from './generated-history.ts';
+import { type Benchmark, type BenchServer, benchServer, figure, percentile, type Size } from './harness.ts';
+import { httpLoad } from './support/http-load.ts';
+
+const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
+const SECONDS: Readonly<Record<Size, number>> = { quick: 0.5, usual: 3, full: 10 };
+const ROUNDS: Readonly<Record<Size, number>> = { quick: 2, usual: 7, full: 7 };
+const CONNECTIONS = 8;
+const POLLED_NODE = 'polled';
+/** Transactions per second on the source that is polled meanwhile: 3 tracked changes each. */
+const SOURCE_RATE = 50;
+
+export const api: Benchmark = {
+  name: 'api',
+  title: 'As-of over HTTP while polling goes on, against a bare key-lookup server on the same store',
+  run: async (size, log) => {
+    await using server = await benchServer();
+    const history = { versions: VERSIONS[size], keys: VERSIONS[size] / 10 };
+    log(`generating ${history.versions} versions`);
+    await (await generateHistory(server.storeUrl, history)).end();
+    await polledSource(server);
+    const seconds = SECONDS[size];
+    await using ours = await listening(
+      'cli/main.ts',
+      'serve',
+      '--port',
+      '0',
+      '--every',
+      '1s',
+      ...flags(server),
+    );
+    await using bare = await listening('bench/bare-server.ts', server.storeUrl);
+    const changes = server.pgbench(...['-n', '-c', '1', '-R', String(SOURCE_RATE)], '-T', String(3600));
+    changes.catch(() => {}); // it ends with its server
+    const table = `${HISTORY_TABLE.schema}.${HISTORY_TABLE.name}`;
+    const asof = `${ours.url}/v1/nodes/${HISTORY_NODE}/tables/${table}/asof`;
+    const rivals = {
+      bare: { url: () => `${bare.url}/?pk=${drawKey(history.keys)}`, ...results() },
+      ours: { url: () => `${asof}?pk=${drawKey(history.keys)}&at=${somewhere(history)}`, ...results() },
+    };
+    for (let round = -1; round < ROUNDS[size]; round++) {
+      log(round < 0 ? 'warming up' : `round ${round + 1} of ${ROUNDS[size]}`);
+      for (const rival of Object.values(rivals)) {
+        const { perSecond, timesMs } = await httpLoad({ url: rival.url, connections: CONNECTIONS, seconds });
+        if (round < 0) continue;
+        rival.perSecond.push(perSecond);
+        rival.p50.push(percentile(timesMs, 0.5));
+        rival.p99.push(percentile(timesMs, 0.99));
+      }
+    }
+    const share = rivals.ours.perSecond.map((value, round) => value / rivals.bare.perSecond[round]!);
+    const named = { 'bare server': rivals.bare, 'as-of through HTTP': rivals.ours };
+    return [
+      ...Object.entries(named).flatMap(([name, { perSecond, p50, p99 }]) => [
+        figure(name, perSecond, 'requests/s', { digits: 0 }),
+        figure(`${name}, p50`, p50, 'ms'),
+        figure(`${name}, p99`, p99, 'ms'),
+      ]),
+      figure('as-of through HTTP ÷ bare server, requests/s', share, '×', { target: '≥ 0.6' }),
+    ];
+  },
+};
+
+const results = () => ({ perSecond: [] as number[], p50: [] as number[], p99: [] as number[] });
+
+/** A node of its own in the same store, with TPC-B tables, for `serve` to poll. */
+async function polledSource(server: BenchServer): Promise<void> {
+  const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: POLLED_NODE };
+  await server.pgbench('-i', '-q', '-s', '1');
+  await init({ ...urls, plugin: 'pgoutput', slotName: null, version: 'bench' });
+  for (const name of ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches']) {
+    const table = { schema: 'public', name };
+    await track({ ...urls, table, exclude: [], baseline: false, retention: null });
+  }
+}
+
+function flags({ sourceUrl, storeUrl }: BenchServer): string[] {
+  return ['--source', sourceUrl, '--store', storeUrl, '--node', POLLED_NODE];
+}
+
+interface Listening extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** A program that says where it listens; ended as Ctrl-C does. */
+async function listening(...command: readonly string[]): Promise<Listening> {
+  const child = spawn(process.execPath, ['--max-semi-space-size=4', ...command], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  let said = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said = (said + text).slice(-10_000);
+        const found = /listening on (http:\S+)/.exec(said)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+    }
+    child.once('exit', (code) => reject(new Error(`${command[0]} ended (${code}): ${said}`)));
+  });
+  return {
+    url,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGINT');
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/** The HTTP API asked in both ways that it is deployed: over real HTTP from `serve`, and through the function's handler. */
+import { handler } from '../../lambda/api/handler.ts';
+import { apiEvent, type HttpAnswer } from './api-event.ts';
+import { type AwsStub, startAwsStub } from './aws-stub.ts';
+import { type ServeProcess, startServe } from './serve.ts';
+
+export interface Seen {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: string;
+}
+
+export interface AskOptions {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  readonly signal?: AbortSignal;
+}
+
+export type Ask = (target: string, options?: AskOptions) => Promise<Seen>;
+
+export const API_WAYS = ['serve', 'handler'] as const;
+
+export interface ApiWays extends AsyncDisposable {
+  readonly server: ServeProcess;
+  readonly serve: Ask;
+  readonly handler: Ask;
+}
+
+export const TOKEN = 'a-long-token';
+const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader-AbCdEf';
+
+/** Starts `serve`, which asks for {@link TOKEN}, and gives the handler its secret. */
+export async function apiWays(
+  node: { readonly storeUrl: string; readonly env: Readonly<Record<string, string>> },
+  env: Readonly<Record<string, string>> = {},
+): Promise<ApiWays> {
+  const server = await startServe(['--every', '1h'], { ...node.env, ...env, PGTIMEWARP_TOKEN: TOKEN });
+  const aws: AwsStub = await startAwsStub();
+  aws.secrets.set(ARN, JSON.stringify({ url: node.storeUrl }));
+  Object.assign(process.env, aws.env, { PGTIMEWARP_STORE_SECRET_ARN: ARN });
+  return {
+    server,
+    serve: async (target, { method = 'GET', headers = {}, body, signal } = {}) => {
+      const response = await fetch(server.url + target, {
+        method,
+        headers: { authorization: `Bearer ${TOKEN}`, ...headers },
+        ...(body === undefined ? {} : { body: body as NonNullable<RequestInit['body']> }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return { status: response.status, headers: response.headers, body: await response.text() };
+    },
+    handler: async (target, { method = 'GET', headers = {}, body } = {}) => {
+      const event = apiEvent(target, method, headers, body) as Parameters<typeof handler>[0];
+      const context = { getRemainingTimeInMillis: () => 29_000 } as never;
+      const answer = (await handler(event, context)) as HttpAnswer;
+      return { status: answer.statusCode, headers: new Headers(answer.headers), body: answer.body };
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await aws[Symbol.asyncDispose]();
+    },
+  };
+}
