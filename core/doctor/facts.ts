@@ -14,6 +14,7 @@ import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { readTableFacts, type TableFacts } from '../slot/table-facts.ts';
 import { readFailure, type StoredFailure } from '../store/failures.ts';
 import { expectedSchemaVersion, schemaVersion } from '../store/migrate.ts';
+import { type HistoryCondition, readHistoryCondition } from './history-condition.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from './overview.ts';
 import { type ProofFacts, readProof } from './self-proof.ts';
 import { readSourceCondition, type SourceCondition } from './source-condition.ts';
@@ -39,6 +40,8 @@ export interface StoreFacts {
   readonly overview: NodeOverview | null;
   /** null: as overview, or the role may not see it. */
   readonly condition: StoreCondition | null;
+  /** null: as overview. */
+  readonly history: HistoryCondition | null;
   /** What the node failed at last. */
   readonly failure: StoredFailure | null;
 }
@@ -57,6 +60,16 @@ export interface SourceSide {
 export interface TableState {
   readonly stored: RelationOverview;
   readonly now: TableFacts | null;
+}
+
+/** The source, when it is the one that the node follows: what another one has says nothing about the node. */
+export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
+  const node = store.facts?.overview?.node;
+  if (source.facts === null || node === undefined) return source.facts;
+  const { systemIdentifier, database, inRecovery } = source.facts.server;
+  return systemIdentifier === node.systemIdentifier && database === node.database && !inRecovery
+    ? source.facts
+    : null;
 }
 
 /** Asks the store first: it knows what to look at on the source. */
@@ -127,6 +140,7 @@ async function gatherStore(session: Client, node: string): Promise<StoreFacts> {
     schemaExpected,
     overview,
     condition: overview === null ? null : await readStoreCondition(session, node),
+    history: overview === null ? null : await readHistoryCondition(session, node),
     failure: overview === null ? null : await readFailure(session, node),
   };
 }

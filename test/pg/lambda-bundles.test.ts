@@ -167,8 +167,21 @@ describe('the life of a deployment', () => {
       result.nodes.find(({ node }) => node === 'broken'),
       doctor.output(),
     ).toMatchObject({ status: 'fail' });
-    const message = databases.aws.published.at(-1)?.get('Message') ?? '';
-    expect(message).toContain('FAIL [node_known] The store has no node "broken".');
+    const message = JSON.parse(databases.aws.published.at(-1)?.get('Message') ?? '{}') as Record<string, string>;
+    expect(message.email).toContain('FAIL [node_known] The store has no node "broken".');
+    expect(JSON.parse(message.default!)).toMatchObject({
+      nodes: expect.arrayContaining([
+        {
+          node: 'broken',
+          status: 'fail',
+          passed: expect.any(Number),
+          checks: [expect.objectContaining({ code: 'node_known', remedy: expect.any(String) })],
+        },
+      ]),
+    });
+    const told = databases.aws.published.length;
+    await doctor.invoke({});
+    expect(databases.aws.published.length).toBe(told); // nothing has changed
     const { rows } = await databases.store.query(
       `SELECT code FROM pgtimewarp.health_events WHERE node_id = 'broken' AND severity = 'fail'`,
     );

@@ -3,7 +3,7 @@ import { ERROR_CODES } from '../../errors/codes.ts';
 import type { SlotFacts, SourceFacts } from '../../slot/source-facts.ts';
 import type { StoredNode } from '../../store/nodes.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
-import type { DoctorFacts } from '../facts.ts';
+import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { walLevelRemedy } from '../platform.ts';
 import type { SourceCondition } from '../source-condition.ts';
 
@@ -15,6 +15,7 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   const node = facts.store.facts?.overview?.node;
   if (node === undefined || node.status === 'removed') return checks;
   checks.push(checkIdentity(server, node));
+  if (rightSource(facts) === null) return checks; // its slots are none of ours
   if (server.slot === null) {
     checks.push(
       fail('slot_present', `The slot ${node.slotName} is gone.`, `pgtimewarp rebaseline --node ${node.node}`),
@@ -23,11 +24,7 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   }
   checks.push(ok('slot_present', `The slot ${node.slotName} is there.`));
   checks.push(checkOwnership(server.slot, node), checkWalStatus(server.slot, node));
-  checks.push(
-    side.slotUnreadable === null
-      ? ok('plugin_permitted', `The output plugin ${node.plugin} can be read.`)
-      : fail('plugin_permitted', side.slotUnreadable.message, side.slotUnreadable.remedy),
-  );
+  checks.push(checkReader(side.condition, node), checkPlugin(side, node));
   if (side.publicationPresent !== null) {
     checks.push(
       side.publicationPresent
@@ -40,6 +37,24 @@ export function checkSlot(facts: DoctorFacts): Check[] {
     );
   }
   return checks;
+}
+
+/** Runs read under a name of their own; who else reads consumes changes that we then miss. */
+function checkReader({ slotReader }: SourceCondition, node: StoredNode): Check {
+  if (slotReader === null || slotReader.application === `pgtimewarp/${node.node}`)
+    return ok('slot_reader', 'Nobody else reads the slot.');
+  const { pid, application, role } = slotReader;
+  return fail(
+    'slot_reader',
+    `The slot ${node.slotName} is being read by pid ${pid} (${application || 'no application name'}, role ${role}).`,
+    `On the source: SELECT pg_terminate_backend(${pid}); and give that program a slot of its own.`,
+  );
+}
+
+function checkPlugin({ slotUnreadable }: SourceSide, { plugin }: StoredNode): Check {
+  if (slotUnreadable === null) return ok('plugin_permitted', `The output plugin ${plugin} can be read.`);
+  const code = slotUnreadable.code === 'PLUGIN_OUTDATED' ? 'plugin_age' : 'plugin_permitted';
+  return fail(code, slotUnreadable.message, slotUnreadable.remedy);
 }
 
 function checkWalLevel(server: SourceFacts, platform: SourceCondition['platform']): Check {
@@ -55,21 +70,28 @@ function checkRole(server: SourceFacts): Check[] {
 }
 
 function checkIdentity(server: SourceFacts, node: StoredNode): Check {
-  const same = server.systemIdentifier === node.systemIdentifier && server.database === node.database;
-  if (same && server.timeline !== node.timeline) {
+  const right = 'Name the right server as --source: the gap is withdrawn.';
+  const successor = `${right} If this one is the successor: pgtimewarp rebaseline --node ${node.node}`;
+  if (server.systemIdentifier !== node.systemIdentifier) {
     return fail(
-      'source_timeline',
-      `The source is on timeline ${server.timeline}; the node follows timeline ${node.timeline}.`,
-      ERROR_CODES.SOURCE_REPLACED.remedy,
+      'source_identity',
+      `The node follows server ${node.systemIdentifier}; --source is server ${server.systemIdentifier}.`,
+      successor,
     );
   }
-  return same
+  if (server.database !== node.database) {
+    return fail(
+      'source_identity',
+      `The node follows database ${node.database}; --source is database ${server.database} of the same server.`,
+      `Name the database ${node.database} in --source, or the node of this database with --node.`,
+    );
+  }
+  return server.timeline === node.timeline
     ? ok('source_identity', `The source is database ${node.database} that the node follows.`)
     : fail(
-        'source_identity',
-        `The node follows database ${node.database} of server ${node.systemIdentifier}; --source is ` +
-          `${server.database} of ${server.systemIdentifier}.`,
-        ERROR_CODES.SOURCE_REPLACED.remedy,
+        'source_timeline',
+        `The source was promoted or restored: it is on timeline ${server.timeline}, the node follows timeline ${node.timeline}.`,
+        successor,
       );
 }
 
@@ -98,10 +120,17 @@ function checkWalStatus(slot: SlotFacts, node: StoredNode): Check {
     case 'unreserved':
       return warn(
         'slot_wal',
-        `The slot ${node.slotName} is about to lose WAL.`,
-        'Run `pgtimewarp poll` now, and raise max_slot_wal_keep_size.',
+        `The slot ${node.slotName} is about to lose WAL that it needs: it keeps more than max_slot_wal_keep_size.`,
+        `pgtimewarp poll --node ${node.node} at once; then raise max_slot_wal_keep_size.`,
       );
     default:
-      return ok('slot_wal', `The WAL that the slot needs is kept (${slot.walStatus ?? 'nothing reserved'}).`);
+      return ok(
+        'slot_wal',
+        `The WAL that the slot needs is kept (${slot.walStatus ?? 'nothing reserved'}${room(slot)}).`,
+      );
   }
+}
+
+function room({ safeWalBytes }: SlotFacts): string {
+  return safeWalBytes === null ? '' : `, room for ${safeWalBytes} bytes more`;
 }

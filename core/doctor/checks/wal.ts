@@ -1,8 +1,9 @@
 /** Does the WAL that the source keeps for us threaten its disk, or its limits threaten our slot? And what keeps it? */
 import { walBudget } from '../../slot/wal-budget.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
-import type { DoctorFacts, SourceSide } from '../facts.ts';
+import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { reloadRemedy } from '../platform.ts';
+import type { OpenTransaction, PreparedTransaction, SourceCondition } from '../source-condition.ts';
 
 const WARN_PERCENT = 50;
 const FAIL_PERCENT = 80;
@@ -12,13 +13,13 @@ const SAFE_IDLE_SECONDS = 3600;
 const GRACE_SECONDS = 3600;
 
 export function checkWal(facts: DoctorFacts): Check[] {
-  const side = facts.source.facts;
+  const side = rightSource(facts);
   const node = facts.store.facts?.overview?.node;
   if (side === null || side.server.slot === null || node === undefined || node.status === 'removed')
     return [];
   return [
     ...checkBudget(side, node.slotBudgetBytes, facts.node),
-    ...checkWaiting(facts),
+    ...checkWaiting(side, facts.node),
     ...checkIdleTimeout(side),
     ...checkKeepSize(side),
     ...checkSpills(side),
@@ -46,26 +47,31 @@ function checkBudget(side: SourceSide, ownBudget: bigint | null, node: string): 
 
 /** A slot cannot let go of WAL that an open transaction began in. */
 function pinnedBy({ condition }: SourceSide): string {
-  const { oldestWriter, oldestPrepared } = condition;
-  if (oldestPrepared !== null)
-    return `; the prepared transaction '${oldestPrepared.gid}' is open for ${oldestPrepared.ageSeconds} s`;
-  if (oldestWriter !== null)
-    return `; the transaction of pid ${oldestWriter.pid} is open for ${oldestWriter.ageSeconds} s (${oldestWriter.state})`;
-  return '';
+  const pin = oldestPin(condition);
+  if (pin === null) return '';
+  return 'gid' in pin
+    ? `; the prepared transaction '${pin.gid}' is open for ${pin.ageSeconds} s`
+    : `; the transaction of pid ${pin.pid} is open for ${pin.ageSeconds} s (${pin.state})`;
 }
 
 function unpin({ condition }: SourceSide): string {
-  const { oldestWriter, oldestPrepared } = condition;
-  if (oldestPrepared !== null)
-    return `On the source: ROLLBACK PREPARED '${oldestPrepared.gid.replaceAll("'", "''")}'; then: `;
-  return oldestWriter === null
-    ? ''
-    : `On the source: SELECT pg_terminate_backend(${oldestWriter.pid}); then: `;
+  const pin = oldestPin(condition);
+  if (pin === null) return '';
+  return 'gid' in pin
+    ? `On the source: ROLLBACK PREPARED '${pin.gid.replaceAll("'", "''")}'; CHECKPOINT; then: `
+    : `On the source: SELECT pg_terminate_backend(${pin.pid}); CHECKPOINT; then: `;
+}
+
+function oldestPin({
+  oldestWriter,
+  oldestPrepared,
+}: SourceCondition): OpenTransaction | PreparedTransaction | null {
+  if (oldestWriter === null || oldestPrepared === null) return oldestWriter ?? oldestPrepared;
+  return oldestPrepared.ageSeconds >= oldestWriter.ageSeconds ? oldestPrepared : oldestWriter;
 }
 
 /** Tables whose tracking cannot begin while transactions are open that touched them before. */
-function checkWaiting(facts: DoctorFacts): Check[] {
-  const side = facts.source.facts!;
+function checkWaiting(side: SourceSide, node: string): Check[] {
   const starting = side.tables.filter(({ stored }) => stored.status === 'starting');
   const pids = starting
     .flatMap(({ stored }) => stored.waitsForPids)
@@ -74,7 +80,7 @@ function checkWaiting(facts: DoctorFacts): Check[] {
     warn(
       'open_transaction',
       `Tracking waits for the transaction of pid ${pid}, which touched a table before it was tracked.`,
-      `On the source: SELECT pg_terminate_backend(${pid}); then: pgtimewarp poll --node ${facts.node}`,
+      `On the source: SELECT pg_terminate_backend(${pid}); then: pgtimewarp poll --node ${node}`,
     ),
   );
 }
