@@ -32,8 +32,8 @@ export async function readHistoryCondition(store: Queryable, node: string): Prom
 }
 
 /**
- * A range is due once the one after it began before the window does: it holds nothing then that a question inside the
- * window needs. One whose rows wait for a baseline or a repair is not.
+ * A range is due once one after it (empty ones in between may be gone) began before the window does: it holds nothing then
+ * that a question inside the window needs. One whose rows wait for a baseline or a repair is not.
  */
 const CONDITION = `
   WITH windows AS (
@@ -48,7 +48,7 @@ const CONDITION = `
     SELECT g.relation_id, min(n.opened_ts) AS ts
       FROM pgtimewarp.relation_ranges AS g
       JOIN pgtimewarp.relation_ranges AS n
-        ON n.relation_id = g.relation_id AND n.state = 'attached' AND n.from_lsn = g.to_lsn
+        ON n.relation_id = g.relation_id AND n.state = 'attached' AND n.from_lsn >= g.to_lsn
      WHERE g.state = 'attached' AND NOT g.is_base
      GROUP BY g.relation_id)
   SELECT json_build_object(

@@ -1,12 +1,12 @@
 /** Checks on real servers in bad states: each sees exactly that, and passes when its remedy was pasted. */
 import { describe, expect, test } from 'vitest';
-import type { Check } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
+import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { ownSource } from '../support/own-source.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
-import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
+import { trackedNode } from '../support/tracked-node.ts';
 
 const TABLES = `CREATE TABLE orders (
     id bigint PRIMARY KEY, total numeric, at timestamptz, price float8, doc jsonb, raw json, bits bytea, tags text[]);
@@ -14,12 +14,6 @@ const TABLES = `CREATE TABLE orders (
     FROM generate_series(1, 100) g;
   CREATE TABLE parts (id int, region text, note text, PRIMARY KEY (region, id)) PARTITION BY LIST (region);
   CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu'); INSERT INTO parts VALUES (1, 'eu', 'x')`;
-
-async function troubles(node: TrackedNode): Promise<Check[]> {
-  return diagnose(await gatherFacts({ ...node, node: node.node })).checks.filter(
-    (check) => check.status !== 'ok',
-  );
-}
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `doctor with ${plugin}`, () => {
@@ -75,22 +69,17 @@ describe('the publication', () => {
     await node.source.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
     const found = await troubles(node);
     expect(found.map((check) => check.code).sort()).toEqual(['publication_keyless', 'table_trackable']);
-    expect(found.find((check) => check.code === 'table_trackable')!.remedy).toContain(
-      'ALTER TABLE public.orders ADD PRIMARY KEY ("id");',
-    );
+    await pasteRemedy(node, found, 'table_trackable');
+    expect(await troubles(node)).toEqual([]);
   });
 });
 
-test('clocks, limits and rights of a server of its own', async () => {
-  await using node = await ownSource({ plugin: 'pgoutput', settings: { max_replication_slots: '1' } });
-  const found = async (sourceUrl = node.urls.sourceUrl): Promise<string[]> =>
-    diagnose(await gatherFacts({ ...node.urls, sourceUrl }))
-      .checks.filter((check) => check.status !== 'ok')
-      .map((check) => check.code);
-  expect(await found()).toEqual(['slots_left']);
+test('rights of the role: fail source_role, fail source_select', async () => {
+  await using node = await ownSource({ plugin: 'pgoutput' });
   await node.sql(`CREATE ROLE plain LOGIN PASSWORD 'p'`);
-  const plain = new URL(node.urls.sourceUrl);
-  plain.username = 'plain';
-  plain.password = 'p';
-  expect(await found(plain.href)).toEqual(expect.arrayContaining(['source_role', 'source_select']));
+  const plain = { ...node.urls, sourceUrl: node.server.url('source', 'plain', 'p') };
+  const found = await troubles(plain);
+  expect(verdicts(found)).toEqual(expect.arrayContaining(['fail source_role', 'fail source_select']));
+  for (const code of ['source_role', 'source_select']) await pasteRemedy(node.urls, found, code);
+  expect(await troubles(plain)).toEqual([]);
 });

@@ -123,7 +123,7 @@ const CASES: readonly Case[] = [
       );
       await reader(node, `SELECT FROM pgtimewarp.row_changes_r${rows[0]!.id}`);
       await runCommand(['retention', 'set', '1h', 'logs'], node);
-      await runCommand(['poll'], node);
+      await runCommand(['poll', '--max-seconds', '3'], node);
     },
   },
   {
@@ -178,17 +178,21 @@ describeNeeding(needOf('wal2json'), 'remedies', () => {
   });
   afterAll(() => node[Symbol.asyncDispose]());
 
-  test.for(CASES)('$name: $expected', async ({ expected, damage, mend }) => {
-    await damage(node);
-    const found = await troubles(node);
-    expect(verdicts(found)).toEqual(expected);
-    if (mend === undefined) await pasteRemedy(node, found, found[0]!.code);
-    else await mend(node);
-    // what was lost meanwhile is said next, and mended in the same way
-    const next = await troubles(node);
-    if (next.length > 0) await pasteRemedy(node, next, next[0]!.code);
-    expect(await troubles(node)).toEqual([]);
-  });
+  test.for(CASES.map((each) => [each.name, each.expected.join(', '), each] as const))(
+    '%s: %s',
+    async ([, , given]) => {
+      const { expected, damage, mend } = given;
+      await damage(node);
+      const found = await troubles(node);
+      expect(verdicts(found)).toEqual(expected);
+      if (mend === undefined) await pasteRemedy(node, found, found[0]!.code);
+      else await mend(node);
+      // what was lost meanwhile is said next, and mended in the same way
+      const next = await troubles(node);
+      if (next.length > 0) await pasteRemedy(node, next, next[0]!.code);
+      expect(await troubles(node)).toEqual([]);
+    },
+  );
 
   test('another database of the right server: fail source_identity', async () => {
     const other = databaseUrl(node.sourceUrl, 'postgres');

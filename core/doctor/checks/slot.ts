@@ -2,9 +2,10 @@
 import { ERROR_CODES } from '../../errors/codes.ts';
 import type { SlotFacts, SourceFacts } from '../../slot/source-facts.ts';
 import type { StoredNode } from '../../store/nodes.ts';
+import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
-import { walLevelRemedy } from '../platform.ts';
+import { reloadRemedy, walLevelRemedy } from '../platform.ts';
 import type { SourceCondition } from '../source-condition.ts';
 
 export function checkSlot(facts: DoctorFacts): Check[] {
@@ -23,7 +24,7 @@ export function checkSlot(facts: DoctorFacts): Check[] {
     return checks;
   }
   checks.push(ok('slot_present', `The slot ${node.slotName} is there.`));
-  checks.push(checkOwnership(server.slot, node), checkWalStatus(server.slot, node));
+  checks.push(checkOwnership(server.slot, node), checkWalStatus(side, server.slot, node));
   checks.push(checkReader(side.condition, node), checkPlugin(side, node));
   if (side.publicationPresent !== null) {
     checks.push(
@@ -109,7 +110,7 @@ function checkOwnership(slot: SlotFacts, node: StoredNode): Check {
 }
 
 /** PostgreSQL manual, "pg_replication_slots": unreserved means that the next checkpoint may remove what is needed. */
-function checkWalStatus(slot: SlotFacts, node: StoredNode): Check {
+function checkWalStatus({ server, condition }: SourceSide, slot: SlotFacts, node: StoredNode): Check {
   switch (slot.walStatus) {
     case 'lost':
       return fail(
@@ -120,8 +121,8 @@ function checkWalStatus(slot: SlotFacts, node: StoredNode): Check {
     case 'unreserved':
       return warn(
         'slot_wal',
-        `The slot ${node.slotName} is about to lose WAL that it needs: it keeps more than max_slot_wal_keep_size.`,
-        `pgtimewarp poll --node ${node.node} at once; then raise max_slot_wal_keep_size.`,
+        `The slot ${node.slotName} keeps more WAL than max_slot_wal_keep_size: the next checkpoint may remove what it needs.`,
+        `${raiseKeepSize(server, slot, condition.platform)} then: pgtimewarp poll --node ${node.node}`,
       );
     default:
       return ok(
@@ -133,4 +134,11 @@ function checkWalStatus(slot: SlotFacts, node: StoredNode): Check {
 
 function room({ safeWalBytes }: SlotFacts): string {
   return safeWalBytes === null ? '' : `, room for ${safeWalBytes} bytes more`;
+}
+
+/** Four times what the slot keeps: enough for the WAL that comes while the store catches up. */
+function raiseKeepSize(server: SourceFacts, slot: SlotFacts, platform: SourceCondition['platform']): string {
+  const keptBytes = slot.restartLsn === null ? 0n : lsnDistanceBytes(slot.restartLsn, server.insertLsn);
+  const megabytes = (keptBytes * 4n) / (1024n * 1024n) + 1n;
+  return reloadRemedy(platform, 'max_slot_wal_keep_size', `'${megabytes}MB'`);
 }
