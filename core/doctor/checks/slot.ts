@@ -15,16 +15,8 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   const checks = [checkWalLevel(server, side.condition.platform), ...checkRole(server)];
   const node = facts.store.facts?.overview?.node;
   if (node === undefined || node.status === 'removed') return checks;
-  checks.push(checkIdentity(server, node));
-  if (rightSource(facts) === null) return checks; // its slots are none of ours
-  if (server.slot === null) {
-    checks.push(
-      fail('slot_present', `The slot ${node.slotName} is gone.`, `pgtimewarp rebaseline --node ${node.node}`),
-    );
-    return checks;
-  }
-  checks.push(ok('slot_present', `The slot ${node.slotName} is there.`));
-  checks.push(checkOwnership(server.slot, node), checkWalStatus(side, server.slot, node));
+  checks.push(...checkSlotItself(server, node, side.condition.platform));
+  if (rightSource(facts) === null || server.slot === null) return checks; // another one's slots are none of ours
   checks.push(checkReader(side.condition, node), checkPlugin(side, node));
   if (side.publicationPresent !== null) {
     checks.push(
@@ -38,6 +30,27 @@ export function checkSlot(facts: DoctorFacts): Check[] {
     );
   }
   return checks;
+}
+
+/** Whether this is the server that the node follows, and its slot is there, ours, and safe. */
+export function checkSlotItself(
+  server: SourceFacts,
+  node: StoredNode,
+  platform: SourceCondition['platform'],
+): Check[] {
+  const identity = checkIdentity(server, node);
+  if (identity.code === 'source_identity' && identity.status === 'fail') return [identity];
+  if (server.inRecovery) return [identity]; // slots are the primary's
+  if (server.slot === null) {
+    const gone = `The slot ${node.slotName} is gone.`;
+    return [identity, fail('slot_present', gone, `pgtimewarp rebaseline --node ${node.node}`)];
+  }
+  return [
+    identity,
+    ok('slot_present', `The slot ${node.slotName} is there.`),
+    checkOwnership(server.slot, node),
+    checkWalStatus(server, server.slot, node, platform),
+  ];
 }
 
 /** Runs read under a name of their own; who else reads consumes changes that we then miss. */
@@ -110,7 +123,12 @@ function checkOwnership(slot: SlotFacts, node: StoredNode): Check {
 }
 
 /** PostgreSQL manual, "pg_replication_slots": unreserved means that the next checkpoint may remove what is needed. */
-function checkWalStatus({ server, condition }: SourceSide, slot: SlotFacts, node: StoredNode): Check {
+function checkWalStatus(
+  server: SourceFacts,
+  slot: SlotFacts,
+  node: StoredNode,
+  platform: SourceCondition['platform'],
+): Check {
   switch (slot.walStatus) {
     case 'lost':
       return fail(
@@ -122,7 +140,7 @@ function checkWalStatus({ server, condition }: SourceSide, slot: SlotFacts, node
       return warn(
         'slot_wal',
         `The slot ${node.slotName} keeps more WAL than max_slot_wal_keep_size: the next checkpoint may remove what it needs.`,
-        `${raiseKeepSize(server, slot, condition.platform)} then: pgtimewarp poll --node ${node.node}`,
+        `${raiseKeepSize(server, slot, platform)} then: pgtimewarp poll --node ${node.node}`,
       );
     default:
       return ok(

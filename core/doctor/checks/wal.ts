@@ -1,5 +1,7 @@
 /** Does the WAL that the source keeps for us threaten its disk, or its limits threaten our slot? And what keeps it? */
+import type { SourceFacts } from '../../slot/source-facts.ts';
 import { walBudget } from '../../slot/wal-budget.ts';
+import type { StoredNode } from '../../store/nodes.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { reloadRemedy } from '../platform.ts';
@@ -18,7 +20,7 @@ export function checkWal(facts: DoctorFacts): Check[] {
   if (side === null || side.server.slot === null || node === undefined || node.status === 'removed')
     return [];
   return [
-    ...checkBudget(side, node.slotBudgetBytes, facts.node),
+    ...checkBudget(side.server, node, side.condition),
     ...checkWaiting(side, facts.node),
     ...checkIdleTimeout(side),
     ...checkKeepSize(side),
@@ -26,48 +28,49 @@ export function checkWal(facts: DoctorFacts): Check[] {
   ];
 }
 
-function checkBudget(side: SourceSide, ownBudget: bigint | null, node: string): Check[] {
-  const budget = walBudget(side.server, ownBudget);
+/** @param pins what is known of open transactions; null when the source was not asked for them */
+export function checkBudget(server: SourceFacts, node: StoredNode, pins: Pins | null): Check[] {
+  const budget = walBudget(server, node.slotBudgetBytes);
   if (budget === null) return [];
   const message =
     `The slot keeps ${budget.keptBytes} bytes of WAL, ${budget.percent} % of the budget of ${budget.budgetBytes}` +
-    `${pinnedBy(side)}.`;
+    `${pinnedBy(pins)}.`;
   if (budget.percent < WARN_PERCENT) return [ok('wal_budget', message)];
-  const remedy = `${unpin(side)}pgtimewarp poll --node ${node}`;
+  const remedy = `${unpin(pins)}pgtimewarp poll --node ${node.node}`;
   return [
     budget.percent < FAIL_PERCENT
       ? warn('wal_budget', message, remedy)
       : fail(
           'wal_budget',
           message,
-          `${remedy}; or, when the disk cannot wait, and with a gap: pgtimewarp release-slot --node ${node}`,
+          `${remedy}; or, when the disk cannot wait, and with a gap: pgtimewarp release-slot --node ${node.node}`,
         ),
   ];
 }
 
 /** A slot cannot let go of WAL that an open transaction began in. */
-function pinnedBy({ condition }: SourceSide): string {
-  const pin = oldestPin(condition);
+function pinnedBy(pins: Pins | null): string {
+  const pin = oldestPin(pins);
   if (pin === null) return '';
   return 'gid' in pin
     ? `; the prepared transaction '${pin.gid}' is open for ${pin.ageSeconds} s`
     : `; the transaction of pid ${pin.pid} is open for ${pin.ageSeconds} s (${pin.state})`;
 }
 
-function unpin({ condition }: SourceSide): string {
-  const pin = oldestPin(condition);
+function unpin(pins: Pins | null): string {
+  const pin = oldestPin(pins);
   if (pin === null) return '';
   return 'gid' in pin
     ? `On the source: ROLLBACK PREPARED '${pin.gid.replaceAll("'", "''")}'; CHECKPOINT; then: `
     : `On the source: SELECT pg_terminate_backend(${pin.pid}); CHECKPOINT; then: `;
 }
 
-function oldestPin({
-  oldestWriter,
-  oldestPrepared,
-}: SourceCondition): OpenTransaction | PreparedTransaction | null {
-  if (oldestWriter === null || oldestPrepared === null) return oldestWriter ?? oldestPrepared;
-  return oldestPrepared.ageSeconds >= oldestWriter.ageSeconds ? oldestPrepared : oldestWriter;
+type Pins = Pick<SourceCondition, 'oldestWriter' | 'oldestPrepared'>;
+
+function oldestPin(pins: Pins | null): OpenTransaction | PreparedTransaction | null {
+  const [writer, prepared] = [pins?.oldestWriter ?? null, pins?.oldestPrepared ?? null];
+  if (writer === null || prepared === null) return writer ?? prepared;
+  return prepared.ageSeconds >= writer.ageSeconds ? prepared : writer;
 }
 
 /** Tables whose tracking cannot begin while transactions are open that touched them before. */
