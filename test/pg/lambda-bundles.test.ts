@@ -161,7 +161,7 @@ describe('the life of a deployment', () => {
   });
 
   test('the doctor tells the topic what does not pass', async () => {
-    await using doctor = await start('Doctor', { broken: ARNS.source });
+    await using doctor = await start('Doctor', { broken: ARNS.source, lost: arn('nowhere') });
     const result = (await doctor.invoke({})) as { nodes: { node: string; status: string }[] };
     expect(
       result.nodes.find(({ node }) => node === 'broken'),
@@ -179,6 +179,7 @@ describe('the life of a deployment', () => {
         },
       ]),
     });
+    expect(message.email).toContain('FAIL [doctor] The examination failed (SECRET_UNREADABLE).');
     const told = databases.aws.published.length;
     await doctor.invoke({});
     expect(databases.aws.published.length).toBe(told); // nothing has changed
