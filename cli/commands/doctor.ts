@@ -1,8 +1,9 @@
 /** `doctor`: says what is wrong and what to do. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Check, Diagnosis } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
+import { duration, durationSeconds } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { exitCodeOfChecks } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
@@ -11,10 +12,15 @@ export function registerDoctor(program: Command, run: Run): Command {
   return program
     .command('doctor')
     .description('check source, slot, store and tables; says what to do')
+    .addOption(
+      new Option('--every <duration>', 'how often runs come, N(s|m|h|d): decides what is late')
+        .argParser(duration)
+        .default('1m'),
+    )
     .addHelpText('after', '\nExample:\n  pgtimewarp doctor --json')
-    .action(() =>
+    .action((flags: { every: string }) =>
       run(async ({ settings, out }) => {
-        const diagnosis = diagnose(await gatherFacts(settings.databases));
+        const diagnosis = diagnose(await gatherFacts(settings.databases, durationSeconds(flags.every)));
         out.result(diagnosis, () => describe(diagnosis, out));
         return exitCodeOfChecks(diagnosis.status);
       }),

@@ -126,7 +126,7 @@ export const CHECK_CODES = define({
   },
   wal_keep_size: {
     meaning:
-      'At the rate at which the source writes, max_slot_wal_keep_size lasts for less than an hour without a run.',
+      'At the rate at which the source writes, max_slot_wal_keep_size lasts for less than an hour, or than three runs, without one.',
     remedy: 'Raise `max_slot_wal_keep_size`.',
   },
   decoding_spills: {
@@ -152,7 +152,7 @@ export const CHECK_CODES = define({
   },
   publication_tables: { meaning: 'The publication is as it should be.', remedy: 'Nothing.' },
   lag: {
-    meaning: 'The horizon is more than five minutes or 1 GiB of WAL behind.',
+    meaning: 'The horizon is more than five minutes, or five runs, or 1 GiB of WAL behind.',
     remedy: 'See that runs happen every minute, or `pgtimewarp poll`.',
   },
   run_failures: {

@@ -22,6 +22,8 @@ import { readStoreCondition, type StoreCondition } from './store-condition.ts';
 
 export interface DoctorFacts {
   readonly node: string;
+  /** How often runs come. */
+  readonly everySeconds: number;
   readonly store: Gathered<StoreFacts>;
   readonly source: Gathered<SourceSide>;
   /** null: not tried, because something else is wrong already. */
@@ -72,15 +74,18 @@ export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
     : null;
 }
 
-/** Asks the store first: it knows what to look at on the source. */
-export async function gatherFacts(urls: DatabaseUrls): Promise<DoctorFacts> {
+/**
+ * Asks the store first: it knows what to look at on the source.
+ * @param everySeconds how often runs come: decides what is late, and what a pause may cost
+ */
+export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promise<DoctorFacts> {
   const store = await gather('store', urls.storeUrl, urls.node, (session) => gatherStore(session, urls.node));
   const overview = store.facts?.overview ?? null;
   const source = await gather('source', urls.sourceUrl, urls.node, (session) =>
     gatherSource(session, urls.node, overview),
   );
   const proof = await tryProof(urls, store.facts, source.facts);
-  return { node: urls.node, store, source, proof };
+  return { node: urls.node, everySeconds, store, source, proof };
 }
 
 /** Only of a node that is well: what is wrong otherwise is said by other checks. */

@@ -107,6 +107,7 @@ const lost = (ageSeconds: number): IncompleteColumn => ({
 });
 
 interface Changes {
+  everySeconds?: number;
   history?: Partial<HistoryCondition>;
   proof?: ProofFacts;
   condition?: Partial<StoreCondition>;
@@ -122,6 +123,7 @@ function facts(changes: Changes = {}): DoctorFacts {
   const slot = changes.slot === null ? null : { ...SLOT, ...changes.slot };
   return {
     node: 'default',
+    everySeconds: changes.everySeconds ?? 60,
     store: {
       error: null,
       facts: {
@@ -300,6 +302,16 @@ describe('diagnose', () => {
     ],
     ['standby, which has no slots', { server: { inRecovery: true }, slot: null }, ['fail source_primary']],
     ['late', { server: { clock: LATER }, condition: { clock: LATER } }, ['warn lag']],
+    [
+      'not late for runs every hour',
+      { everySeconds: 3600, server: { clock: LATER }, condition: { clock: LATER } },
+      [],
+    ],
+    [
+      'idle slots die between runs every hour',
+      { everySeconds: 3600, surroundings: { idleSlotTimeoutSeconds: 7200 } },
+      ['warn idle_slot_timeout'],
+    ],
     ['far behind', { server: { insertLsn: parseLsn('1/0') } }, ['warn lag']],
     ['failing runs', { node: { horizon: { ...NODE.horizon!, failures: 3 } } }, ['warn run_failures']],
   ])('%s', (_, changes, expected) => {

@@ -6,7 +6,8 @@ import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource } from '../facts.ts';
 
-/** Runs come every minute: five missed ones are no accident. */
+/** Five missed runs are no accident; where the schedule is not known, they come every minute. */
+const LATE_RUNS = 5;
 export const LATE_SECONDS = 300n;
 const LATE_BYTES = 1024n * 1024n * 1024n;
 
@@ -18,7 +19,9 @@ export function checkProgress(facts: DoctorFacts): Check[] {
   const lagBytes = lsnDistanceBytes(progress.lsn, server.insertLsn);
   const lagSeconds = secondsBetween(progress.ts, server.clock);
   const message = `The horizon ${formatCommitTime(progress.ts)} is ${lagSeconds} s and ${lagBytes} bytes of WAL behind.`;
-  const late = lagSeconds > LATE_SECONDS || lagBytes > LATE_BYTES;
+  const lateSeconds = BigInt(LATE_RUNS * facts.everySeconds);
+  const late =
+    lagSeconds > (lateSeconds > LATE_SECONDS ? lateSeconds : LATE_SECONDS) || lagBytes > LATE_BYTES;
   const checks = [
     late
       ? warn(

@@ -9,21 +9,21 @@ import type { OpenTransaction, PreparedTransaction, SourceCondition } from '../s
 
 const WARN_PERCENT = 50;
 const FAIL_PERCENT = 80;
-/** Slots that look idle for less than this between two runs are in danger: runs can be late. */
-const SAFE_IDLE_SECONDS = 3600;
-/** So much WAL must fit below max_slot_wal_keep_size, for the time in which someone wakes up. */
+/** So long runs may pause, until someone wakes up, without harm to the slot; and three that are missed, where they are rare. */
 const GRACE_SECONDS = 3600;
+const GRACE_RUNS = 3;
 
 export function checkWal(facts: DoctorFacts): Check[] {
   const side = rightSource(facts);
   const node = facts.store.facts?.overview?.node;
   if (side === null || side.server.slot === null || node === undefined || node.status === 'removed')
     return [];
+  const graceSeconds = Math.max(GRACE_SECONDS, GRACE_RUNS * facts.everySeconds);
   return [
     ...checkBudget(side.server, node, side.condition),
     ...checkWaiting(side, facts.node),
-    ...checkIdleTimeout(side),
-    ...checkKeepSize(side),
+    ...checkIdleTimeout(side, graceSeconds),
+    ...checkKeepSize(side, graceSeconds),
     ...checkSpills(side),
   ];
 }
@@ -88,12 +88,12 @@ function checkWaiting(side: SourceSide, node: string): Check[] {
   );
 }
 
-function checkIdleTimeout({ condition }: SourceSide): Check[] {
+function checkIdleTimeout({ condition }: SourceSide, graceSeconds: number): Check[] {
   const seconds = condition.idleSlotTimeoutSeconds;
   if (seconds === null) return [];
   const message = `idle_replication_slot_timeout is ${seconds} s.`;
   return [
-    seconds > 0 && seconds < SAFE_IDLE_SECONDS
+    seconds > 0 && seconds < graceSeconds
       ? warn(
           'idle_slot_timeout',
           `${message} The slot looks idle between two runs, and is invalidated when one is late.`,
@@ -103,21 +103,21 @@ function checkIdleTimeout({ condition }: SourceSide): Check[] {
   ];
 }
 
-function checkKeepSize({ server, condition }: SourceSide): Check[] {
+function checkKeepSize({ server, condition }: SourceSide, graceSeconds: number): Check[] {
   const limit = server.maxSlotWalKeepBytes;
   if (limit === null)
     return [
       ok('wal_keep_size', 'max_slot_wal_keep_size sets no limit: the slot budget is what protects the disk.'),
     ];
   if (condition.walBytes === null || condition.walSinceSeconds === null) return [];
-  const perHour = Math.round((condition.walBytes / condition.walSinceSeconds) * GRACE_SECONDS);
-  const message = `max_slot_wal_keep_size is ${limit} bytes; the source writes about ${perHour} bytes of WAL per hour.`;
+  const perPause = Math.round((condition.walBytes / condition.walSinceSeconds) * graceSeconds);
+  const message = `max_slot_wal_keep_size is ${limit} bytes; the source writes about ${perPause} bytes of WAL in ${graceSeconds} s.`;
   return [
-    limit < BigInt(perHour)
+    limit < BigInt(perPause)
       ? warn(
           'wal_keep_size',
-          `${message} A pause of less than an hour loses the slot.`,
-          reloadRemedy(condition.platform, 'max_slot_wal_keep_size', `'${megabytes(perHour * 4)}MB'`),
+          `${message} A pause of that length loses the slot.`,
+          reloadRemedy(condition.platform, 'max_slot_wal_keep_size', `'${megabytes(perPause * 4)}MB'`),
         )
       : ok('wal_keep_size', message),
   ];
