@@ -1,5 +1,5 @@
 /** What the topic gets: text for people, who receive it by mail, and the same as one JSON document for everything else. */
-import type { Check, Diagnosis } from '../../core/doctor/check.ts';
+import { type Check, type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { summary } from '../../core/doctor/record-diagnosis.ts';
 
 export type NodeDiagnosis = Diagnosis & { readonly node: string };
@@ -36,12 +36,10 @@ export function reportOf(nodes: readonly NodeDiagnosis[]): Report {
 }
 
 function textOf({ node, checks }: NodeDiagnosis): string {
-  const lines = checks
-    .filter(needsAttention)
-    .map(
-      ({ status, code, message, remedy }) =>
-        `${status.toUpperCase()} [${code}] ${message}\n  ${remedy ?? ''}`,
-    );
+  const lines = groupByRemedy(checks).flatMap((finding) => [
+    ...finding.checks.map(({ status, code, message }) => `${status.toUpperCase()} [${code}] ${message}`),
+    `  ${finding.remedy}`,
+  ]);
   return [`Node ${node}`, ...lines, summary(checks)].join('\n');
 }
 

@@ -1,6 +1,6 @@
 /** The verdicts: facts in, checks out. */
 import { describe, expect, test } from 'vitest';
-import { type Check, fail, ok, summarize, warn } from '../../core/doctor/check.ts';
+import { type Check, fail, groupByRemedy, ok, summarize, warn } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
 import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
@@ -181,6 +181,7 @@ describe('diagnose', () => {
     ['old schema', { store: { schemaFound: 0, overview: null } }, ['fail schema_version']],
     ['new schema', { store: { schemaFound: 2, overview: null } }, ['fail schema_version']],
     ['unknown node', { store: { overview: null } }, ['fail node_known']],
+    ['removed', { node: { status: 'removed' } }, ['fail node_known']],
     ['gap', { node: { status: 'gap' } }, ['fail node_gap']],
     ['blocked', { node: { status: 'blocked' } }, ['fail node_blocked']],
     ['wal_level', { server: { walLevel: 'replica' } }, ['fail wal_level']],
@@ -327,6 +328,21 @@ describe('diagnose', () => {
     const checks = diagnose(facts({ slot: { walStatus: 'lost' }, server: { walLevel: 'minimal' } })).checks;
     expect(checks.every((check) => (check.status === 'ok') === (check.remedy === null))).toBe(true);
   });
+});
+
+test('what one remedy mends is said together', () => {
+  const checks = [
+    fail('node_gap', 'a', 'r'),
+    fail('clocks', 'b', 's'),
+    fail('slot_present', 'c', 'r'),
+    ok('gaps', ''),
+  ];
+  expect(
+    groupByRemedy(checks).map(({ remedy, checks: each }) => [remedy, each.map(({ code }) => code)]),
+  ).toEqual([
+    ['r', ['node_gap', 'slot_present']],
+    ['s', ['clocks']],
+  ]);
 });
 
 test('the worst comes first and decides', () => {

@@ -1,5 +1,6 @@
 /** Is the source set up for decoding, and is the slot there, ours, readable and safe? */
 import { ERROR_CODES } from '../../errors/codes.ts';
+import { publicationName } from '../../slot/publication.ts';
 import type { SlotFacts, SourceFacts } from '../../slot/source-facts.ts';
 import type { StoredNode } from '../../store/nodes.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
@@ -17,14 +18,15 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   if (node === undefined || node.status === 'removed') return checks;
   checks.push(...checkSlotItself(server, node, side.condition.platform));
   if (rightSource(facts) === null || server.slot === null) return checks; // another one's slots are none of ours
-  checks.push(checkReader(side.condition, node), checkPlugin(side, node));
+  checks.push(checkReader(side.condition, node));
+  if (side.condition.mayReplicate) checks.push(checkPlugin(side, node)); // else nothing can be read, with any plugin
   if (side.publicationPresent !== null) {
     checks.push(
       side.publicationPresent
-        ? ok('publication_present', 'The publication is there.')
+        ? ok('publication_present', `The publication ${publicationName(node.node)} is there.`)
         : fail(
             'publication_present',
-            'The publication of the node is gone.',
+            `The publication ${publicationName(node.node)} is gone: the slot cannot be read.`,
             `pgtimewarp rebaseline --node ${node.node}`,
           ),
     );
