@@ -7,7 +7,7 @@ import { type LocalServer, startServer } from '../../cli/servers/start-server.ts
 import { chooseServer } from '../support/choose-server.ts';
 import { type CommandDatabases, runCommand } from '../support/command.ts';
 import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
-import { connectForTest } from '../support/test-client.ts';
+import { connectForTest, queryOnce } from '../support/test-client.ts';
 
 interface SmallServer extends AsyncDisposable {
   readonly server: LocalServer;
@@ -24,14 +24,7 @@ async function smallServer(
   await server.createDatabase('source');
   await server.createDatabase('store');
   const urls = { sourceUrl: server.url('source'), storeUrl: server.url('store'), node: 'small' };
-  const sql = async (text: string): Promise<pg.QueryResult> => {
-    const session = await connectForTest(urls.sourceUrl);
-    try {
-      return await session.query(text);
-    } finally {
-      await session.end();
-    }
-  };
+  const sql = (text: string): Promise<pg.QueryResult> => queryOnce(urls.sourceUrl, text);
   await sql('CREATE TABLE orders (id int PRIMARY KEY, total int); INSERT INTO orders VALUES (1, 10)');
   await runCommand(['init', '--plugin', 'pgoutput'], urls);
   await runCommand(['track', 'orders'], urls);

@@ -5,7 +5,7 @@ import { runProgram } from '../../cli/servers/run-program.ts';
 import { startServer } from '../../cli/servers/start-server.ts';
 import { chooseServer } from './choose-server.ts';
 import type { OwnSource } from './own-source.ts';
-import { connectForTest } from './test-client.ts';
+import { queryOnce } from './test-client.ts';
 
 export interface Standby extends AsyncDisposable {
   /** Of the copy of the node's database. */
@@ -40,14 +40,8 @@ export async function startStandby(node: OwnSource): Promise<Standby> {
   await writeFile(join(server.dataDir, 'standby.signal'), '');
   await run('chown', '-R', '--reference', node.server.dataDir, server.dataDir);
   await server.start();
-  const ask = async (url: string, text: string): Promise<string> => {
-    const session = await connectForTest(url);
-    try {
-      return String(Object.values((await session.query(text)).rows[0]!)[0]);
-    } finally {
-      await session.end();
-    }
-  };
+  const ask = async (url: string, text: string): Promise<string> =>
+    String(Object.values((await queryOnce(url, text)).rows[0]!)[0]);
   return {
     url: standby.href,
     catchUp: async () => {
