@@ -176,6 +176,16 @@ async function databasesMiddle(node: OwnSource): Promise<string> {
   return rows[0]!.ts;
 }
 
+test('restored from an older copy in which nothing has happened yet', async () => {
+  await using node = await ownSource({ plugin: 'pgoutput' });
+  await node.copy();
+  await node.sql(MUCH_WAL);
+  await node.poll();
+  await node.restoreCopy();
+  expect(await node.poll()).toMatchObject({ outcome: 'gap' });
+  expect((await node.gaps()).map((gap) => gap.code)).toEqual(['HISTORY_FORKED']);
+});
+
 describe('another server behind the name', () => {
   test('a gap; withdrawn when it was a mistake, whole again when it was not', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
