@@ -161,13 +161,16 @@ describe('the life of a deployment', () => {
   });
 
   test('the doctor tells the topic what does not pass', async () => {
-    await using doctor = await start('Doctor', { broken: ARNS.source, lost: arn('nowhere') });
+    await using doctor = await start('Doctor', { broken: ARNS.source, lost: secretArn('nowhere') });
     const result = (await doctor.invoke({})) as { nodes: { node: string; status: string }[] };
     expect(
       result.nodes.find(({ node }) => node === 'broken'),
       doctor.output(),
     ).toMatchObject({ status: 'fail' });
-    const message = JSON.parse(databases.aws.published.at(-1)?.get('Message') ?? '{}') as Record<string, string>;
+    const message = JSON.parse(databases.aws.published.at(-1)?.get('Message') ?? '{}') as Record<
+      string,
+      string
+    >;
     expect(message.email).toContain('FAIL [node_known] The store has no node "broken".');
     expect(JSON.parse(message.default!)).toMatchObject({
       nodes: expect.arrayContaining([
