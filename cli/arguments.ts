@@ -21,6 +21,13 @@ export function duration(value: string): string {
   return value;
 }
 
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Of what {@link duration} has let through. */
+export function durationSeconds(text: string): number {
+  return Number.parseInt(text, 10) * UNIT_SECONDS[text.slice(-1)]!;
+}
+
 /** `a,B,"c,d"`: column names, folded unless quoted. Repeating the option adds to the list. */
 export function columnList(value: string, previous: readonly string[] | undefined): string[] {
   const parts = value.match(/(?:"(?:[^"]|"")*"|[^,"])+/g) ?? [];

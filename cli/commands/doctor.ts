@@ -1,8 +1,9 @@
 /** `doctor`: says what is wrong and what to do. */
-import type { Command } from 'commander';
-import type { Check, Diagnosis } from '../../core/doctor/check.ts';
+import { type Command, Option } from 'commander';
+import { type Check, type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
+import { duration, durationSeconds } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { exitCodeOfChecks } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
@@ -11,26 +12,34 @@ export function registerDoctor(program: Command, run: Run): Command {
   return program
     .command('doctor')
     .description('check source, slot, store and tables; says what to do')
+    .addOption(
+      new Option('--every <duration>', 'how often runs come, N(s|m|h|d): decides what is late')
+        .argParser(duration)
+        .default('1m'),
+    )
     .addHelpText('after', '\nExample:\n  pgtimewarp doctor --json')
-    .action(() =>
+    .action((flags: { every: string }) =>
       run(async ({ settings, out }) => {
-        const diagnosis = diagnose(await gatherFacts(settings.databases));
+        const diagnosis = diagnose(await gatherFacts(settings.databases, durationSeconds(flags.every)));
         out.result(diagnosis, () => describe(diagnosis, out));
         return exitCodeOfChecks(diagnosis.status);
       }),
     );
 }
 
-/** What is wrong first; what is right only as a number. */
+/** What is wrong first, what to do about it once; what is right only as a number. */
 function describe({ checks }: Diagnosis, { colors, verbose }: Output): string {
-  const line = (check: Check): string => {
-    const mark = { fail: colors.red('FAIL'), warn: colors.yellow('WARN'), ok: colors.green('ok') }[
-      check.status
-    ];
-    const remedy = check.remedy === null ? '' : `\n      ${check.remedy}`;
-    return `${mark}  ${check.message} ${colors.dim(`[${check.code}]`)}${remedy}`;
-  };
-  const shown = checks.filter((check) => verbose || check.status !== 'ok').map(line);
-  const passed = checks.filter((check) => check.status === 'ok').length;
-  return [...shown, `${passed} ${passed === 1 ? 'check' : 'checks'} passed.`].join('\n');
+  const marks = { fail: colors.red('FAIL'), warn: colors.yellow('WARN'), ok: colors.green('ok') };
+  const line = ({ status, message, code }: Check): string =>
+    `${marks[status]}  ${message} ${colors.dim(`[${code}]`)}`;
+  const wrong = groupByRemedy(checks).flatMap((finding) => [
+    ...finding.checks.map(line),
+    `      ${finding.remedy}`,
+  ]);
+  const right = checks.filter((check) => check.status === 'ok');
+  return [
+    ...wrong,
+    ...(verbose ? right.map(line) : []),
+    `${right.length} ${right.length === 1 ? 'check' : 'checks'} passed.`,
+  ].join('\n');
 }

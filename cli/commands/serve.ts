@@ -1,7 +1,7 @@
 /** `serve`: the HTTP API, polling and the doctor, on this machine. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createApp } from '../../lambda/api/app.ts';
-import { duration } from '../arguments.ts';
+import { duration, durationSeconds } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { pause } from '../interrupt.ts';
@@ -16,7 +16,6 @@ interface ServeFlags {
   readonly every: string;
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const FOREVER_MS = 2 ** 31 - 1;
 
 export function registerServe(program: Command, run: Run): Command {
@@ -48,7 +47,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
   out.note(`listening on ${server.url}`);
   const background = {
     databases,
-    everyMs: milliseconds(flags.every),
+    everyMs: Math.min(FOREVER_MS, durationSeconds(flags.every) * 1000),
     signal,
     note: (line: string) => out.note(line),
   };
@@ -69,8 +68,4 @@ function portNumber(value: string): number {
   const port = /^\d{1,5}$/.test(value) ? Number.parseInt(value, 10) : -1;
   if (port >= 0 && port <= 65_535) return port;
   throw new InvalidArgumentError('It must be a port, 0 to 65535.');
-}
-
-function milliseconds(text: string): number {
-  return Math.min(FOREVER_MS, Number.parseInt(text, 10) * UNIT_MS[text.slice(-1)]!);
 }

@@ -1,5 +1,6 @@
 /** `status`: nodes, tables, horizon, lag. */
 import type { Command } from 'commander';
+import { type Check, summarize } from '../../core/doctor/check.ts';
 import { secondsBetween } from '../../core/doctor/checks/progress.ts';
 import {
   type NodeOverview,
@@ -7,12 +8,13 @@ import {
   type RelationOverview,
   readOverview,
 } from '../../core/doctor/overview.ts';
+import { quickChecks } from '../../core/doctor/store-health.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { readSourceFacts, type SourceFacts } from '../../core/slot/source-facts.ts';
 import { requireSchema } from '../../core/store/migrate.ts';
-import { formatCommitTime } from '../../core/types/commit-time.ts';
+import { type CommitTime, formatCommitTime, parseCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn, type Lsn, lsnDistanceBytes } from '../../core/types/lsn.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -52,6 +54,8 @@ export interface NodeStatusDocument {
     readonly from: PointDocument;
     readonly reason: string;
   }[];
+  /** What does not pass of the checks that cost next to nothing; `doctor` makes them all. */
+  readonly checks: readonly Check[];
   readonly tables: readonly TableStatusDocument[];
 }
 
@@ -112,9 +116,12 @@ export function registerStatus(program: Command, run: Run): Command {
 async function readStatus(context: CommandContext, store: Queryable): Promise<StatusDocument> {
   const overviews = await readOverview(store, null);
   const source = await askSource(context, overviews);
+  const { rows } = await store.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
   return {
     source_error: source.error,
-    nodes: overviews.map((overview) => nodeDocument(overview, source.facts.get(overview.node.node) ?? null)),
+    nodes: overviews.map((overview) =>
+      nodeDocument(overview, source.facts.get(overview.node.node) ?? null, parseCommitTime(rows[0]!.now)),
+    ),
   };
 }
 
@@ -144,9 +151,11 @@ async function askSource(
 }
 
 function nodeDocument(
-  { node, relations, histories, openGaps }: NodeOverview,
+  overview: NodeOverview,
   source: SourceFacts | null,
+  now: CommitTime,
 ): NodeStatusDocument {
+  const { node, relations, histories, openGaps } = overview;
   const { horizon } = node;
   const slot = source?.slot ?? null;
   const ran = horizon?.lastRunAt ?? null;
@@ -180,6 +189,10 @@ function nodeDocument(
       from: pointDocument(gap.from),
       reason: gap.reason,
     })),
+    checks:
+      node.status === 'removed'
+        ? []
+        : summarize(quickChecks(overview, now, source)).checks.filter(({ status }) => status !== 'ok'),
     tables: relations.map((relation) => tableDocument(relation, histories)),
   };
 }

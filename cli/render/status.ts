@@ -1,4 +1,5 @@
 /** The status for people. */
+import type { Check } from '../../core/doctor/check.ts';
 import type { NodeStatusDocument, StatusDocument, TableStatusDocument } from '../commands/status.ts';
 import type { Output } from '../output.ts';
 import { plainTable } from './plain-table.ts';
@@ -22,13 +23,7 @@ function renderNode(node: NodeStatusDocument, out: Output): string {
     `  slot     ${describeSlot(node)}`,
     `  last run ${node.last_run === null ? 'never' : `${node.last_run.at}  ${node.last_run.outcome ?? ''}`}`,
   ];
-  for (const gap of node.open_gaps) {
-    lines.push(
-      colors.red(
-        `  gap      ${printable(gap.table ?? 'whole node')} from ${gap.from.ts}: ${printable(gap.reason)}`,
-      ),
-    );
-  }
+  for (const check of node.checks) lines.push(...checkLines(check, out));
   const tables =
     node.tables.length === 0
       ? '  No tables are tracked.'
@@ -40,6 +35,14 @@ function renderNode(node: NodeStatusDocument, out: Output): string {
           ),
         );
   return [...lines, '', tables].join('\n');
+}
+
+function checkLines({ status, code, message, remedy }: Check, { colors }: Output): string[] {
+  const mark = status === 'fail' ? colors.red('FAIL    ') : colors.yellow('WARN    ');
+  return [
+    `  ${mark} ${printable(message)} ${colors.dim(`[${code}]`)}`,
+    ...(remedy === null ? [] : [`           ${printable(remedy)}`]),
+  ];
 }
 
 function indent(text: string): string {

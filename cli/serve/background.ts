@@ -64,16 +64,18 @@ function describe({ node, outcome, reason }: PollResult): string {
   }
 }
 
-/** Examines at once and every hour, and tells what does not pass. */
-export async function keepExamining({ databases, signal, note }: BackgroundOptions): Promise<void> {
+/** Examines at once and every hour, and tells what does not pass when that changes, and once a day. */
+export async function keepExamining({ databases, everyMs, signal, note }: BackgroundOptions): Promise<void> {
   while (!signal.aborted) {
     try {
-      const diagnosis = diagnose(await gatherFacts(databases));
-      for (const { status, code, message, remedy } of diagnosis.checks) {
+      const diagnosis = diagnose(await gatherFacts(databases, Math.max(60, everyMs / 1000)));
+      const store = await connect(databases.storeUrl, { side: 'store', node: databases.node });
+      const isNews = await recordDiagnosis(store, databases.node, diagnosis).finally(() =>
+        store.end().catch(() => {}),
+      );
+      for (const { status, code, message, remedy } of isNews ? diagnosis.checks : []) {
         if (status !== 'ok') note(`doctor: ${status} [${code}] ${message} ${remedy ?? ''}`);
       }
-      const store = await connect(databases.storeUrl, { side: 'store', node: databases.node });
-      await recordDiagnosis(store, databases.node, diagnosis).finally(() => store.end().catch(() => {}));
     } catch (thrown) {
       note(`doctor: ${toError(thrown).message}`);
     }

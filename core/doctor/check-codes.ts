@@ -100,6 +100,16 @@ export const CHECK_CODES = define({
     remedy:
       '`ALTER SYSTEM SET output_plugin_libraries = pgoutput, wal2json; SELECT pg_reload_conf();` or a node with `--plugin pgoutput`.',
   },
+  plugin_age: {
+    meaning: 'The output plugin is too old: it does not know an option that history needs.',
+    remedy:
+      'Install wal2json 2.5 or later on the source; the slot waits meanwhile. Or begin a node with `--plugin pgoutput`.',
+  },
+  slot_reader: {
+    meaning:
+      'Somebody else reads the slot: changes that they consume are lost, and runs cannot read meanwhile.',
+    remedy: '`SELECT pg_terminate_backend(PID);` and give them a slot of their own.',
+  },
   wal_budget: {
     meaning:
       'The slot keeps half (warning) or 80 % (failing) of the WAL that it may; the message says what pins it.',
@@ -116,7 +126,7 @@ export const CHECK_CODES = define({
   },
   wal_keep_size: {
     meaning:
-      'At the rate at which the source writes, max_slot_wal_keep_size lasts for less than an hour without a run.',
+      'At the rate at which the source writes, max_slot_wal_keep_size lasts for less than an hour, or than three runs, without one.',
     remedy: 'Raise `max_slot_wal_keep_size`.',
   },
   decoding_spills: {
@@ -142,7 +152,7 @@ export const CHECK_CODES = define({
   },
   publication_tables: { meaning: 'The publication is as it should be.', remedy: 'Nothing.' },
   lag: {
-    meaning: 'The horizon is more than five minutes or 1 GiB of WAL behind.',
+    meaning: 'The horizon is more than five minutes, or five runs, or 1 GiB of WAL behind.',
     remedy: 'See that runs happen every minute, or `pgtimewarp poll`.',
   },
   run_failures: {
@@ -163,7 +173,10 @@ export const CHECK_CODES = define({
     meaning: 'A tracked table cannot be followed any more: key, replica identity or persistence.',
     remedy: `The SQL that doctor prints, then ${REBASELINE_TABLE}.`,
   },
-  table_key: { meaning: 'The primary key is another one.', remedy: REBASELINE_TABLE },
+  table_key: {
+    meaning: 'The primary key is another one; history is kept under the old one.',
+    remedy: '`pgtimewarp untrack TABLE`, `pgtimewarp track TABLE`.',
+  },
   table_recreated: {
     meaning: 'A table was made anew under the name of a tracked one.',
     remedy: REBASELINE_TABLE,
@@ -175,6 +188,11 @@ export const CHECK_CODES = define({
   excluded_column: {
     meaning: 'A column that is excluded has another name now, under which its values are stored.',
     remedy: '`pgtimewarp untrack TABLE`, `pgtimewarp track TABLE --exclude NEW_NAME`.',
+  },
+  column_incomplete: {
+    meaning:
+      'The output plugin does not carry every value of a column (NaN and infinities, with wal2json). Answers name it in `incomplete`. Warned of for a week.',
+    remedy: 'A node with `--plugin pgoutput`; or exclude the column.',
   },
   gaps: { meaning: 'No gap is open.', remedy: 'Nothing.' },
   gap_open: {
@@ -196,6 +214,16 @@ export const CHECK_CODES = define({
     remedy: '`VACUUM (FREEZE);` soon.',
   },
   store_size: { meaning: 'Size and growth. For information.', remedy: 'Retention, or a larger disk.' },
+  retention_overdue: {
+    meaning:
+      'History that has left its window has not been dropped for an hour: readers are in the way, or runs fail.',
+    remedy: 'End the reader that is named, then `pgtimewarp retention run`.',
+  },
+  ranges_ahead: {
+    meaning:
+      'The history of a table with a window has no range ahead of its changes; they will be forgotten late.',
+    remedy: '`pgtimewarp poll`',
+  },
   time_map: {
     meaning: 'The map from positions to times is out of order.',
     remedy: `Report it; then ${REBASELINE}.`,

@@ -38,6 +38,22 @@ export const fail = (code: CheckCode, message: string, remedy: string): Check =>
   remedy,
 });
 
+/** Checks that one remedy mends: said one after the other, with what to do once. */
+export interface Finding {
+  readonly checks: readonly Check[];
+  readonly remedy: string;
+}
+
+/** What does not pass, in the order given, checks with the same remedy together. */
+export function groupByRemedy(checks: readonly Check[]): Finding[] {
+  const groups = new Map<string, Check[]>();
+  for (const check of checks) {
+    if (check.remedy === null) continue;
+    groups.set(check.remedy, [...(groups.get(check.remedy) ?? []), check]);
+  }
+  return [...groups].map(([remedy, together]) => ({ remedy, checks: together }));
+}
+
 const ORDER: readonly CheckStatus[] = ['fail', 'warn', 'ok'];
 
 /** Puts the worst first and says how bad it is. */

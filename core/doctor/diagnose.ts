@@ -5,6 +5,7 @@
 import { type Diagnosis, summarize } from './check.ts';
 import { checkConnections } from './checks/connections.ts';
 import { checkGaps } from './checks/gaps.ts';
+import { checkHistory } from './checks/history.ts';
 import { checkProgress } from './checks/progress.ts';
 import { checkProof } from './checks/proof.ts';
 import { checkPublication } from './checks/publication.ts';
@@ -25,6 +26,7 @@ const AREAS = [
   checkTables,
   checkGaps,
   checkStoreCondition,
+  checkHistory,
   checkProof,
 ];
 

@@ -14,6 +14,7 @@ import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { readTableFacts, type TableFacts } from '../slot/table-facts.ts';
 import { readFailure, type StoredFailure } from '../store/failures.ts';
 import { expectedSchemaVersion, schemaVersion } from '../store/migrate.ts';
+import { type HistoryCondition, readHistoryCondition } from './history-condition.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from './overview.ts';
 import { type ProofFacts, readProof } from './self-proof.ts';
 import { readSourceCondition, type SourceCondition } from './source-condition.ts';
@@ -21,6 +22,8 @@ import { readStoreCondition, type StoreCondition } from './store-condition.ts';
 
 export interface DoctorFacts {
   readonly node: string;
+  /** How often runs come. */
+  readonly everySeconds: number;
   readonly store: Gathered<StoreFacts>;
   readonly source: Gathered<SourceSide>;
   /** null: not tried, because something else is wrong already. */
@@ -39,6 +42,8 @@ export interface StoreFacts {
   readonly overview: NodeOverview | null;
   /** null: as overview, or the role may not see it. */
   readonly condition: StoreCondition | null;
+  /** null: as overview. */
+  readonly history: HistoryCondition | null;
   /** What the node failed at last. */
   readonly failure: StoredFailure | null;
 }
@@ -59,15 +64,28 @@ export interface TableState {
   readonly now: TableFacts | null;
 }
 
-/** Asks the store first: it knows what to look at on the source. */
-export async function gatherFacts(urls: DatabaseUrls): Promise<DoctorFacts> {
+/** The source, when it is the one that the node follows: what another one has says nothing about the node. */
+export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
+  const node = store.facts?.overview?.node;
+  if (source.facts === null || node === undefined) return source.facts;
+  const { systemIdentifier, database, inRecovery } = source.facts.server;
+  return systemIdentifier === node.systemIdentifier && database === node.database && !inRecovery
+    ? source.facts
+    : null;
+}
+
+/**
+ * Asks the store first: it knows what to look at on the source.
+ * @param everySeconds how often runs come: decides what is late, and what a pause may cost
+ */
+export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promise<DoctorFacts> {
   const store = await gather('store', urls.storeUrl, urls.node, (session) => gatherStore(session, urls.node));
   const overview = store.facts?.overview ?? null;
   const source = await gather('source', urls.sourceUrl, urls.node, (session) =>
     gatherSource(session, urls.node, overview),
   );
   const proof = await tryProof(urls, store.facts, source.facts);
-  return { node: urls.node, store, source, proof };
+  return { node: urls.node, everySeconds, store, source, proof };
 }
 
 /** Only of a node that is well: what is wrong otherwise is said by other checks. */
@@ -127,6 +145,7 @@ async function gatherStore(session: Client, node: string): Promise<StoreFacts> {
     schemaExpected,
     overview,
     condition: overview === null ? null : await readStoreCondition(session, node),
+    history: overview === null ? null : await readHistoryCondition(session, node),
     failure: overview === null ? null : await readFailure(session, node),
   };
 }

@@ -1,20 +1,116 @@
-/** Keeps what a doctor found: one health event per check that does not pass, so that `events` tells when it began. */
+/**
+ * Keeps what a doctor found, and knows whether it is news: something begins or ends, or nothing was said for a day. What
+ * stays as it was is neither written nor told again, whatever its figures.
+ */
 import type { Queryable } from '../pg/connection.ts';
-import type { Diagnosis } from './check.ts';
+import type { Check, Diagnosis } from './check.ts';
 
-/** Writes nothing when all is well. */
-export async function recordDiagnosis(store: Queryable, node: string, { checks }: Diagnosis): Promise<void> {
-  const found = checks.filter((check) => check.status !== 'ok');
-  if (found.length === 0) return;
+/** Of the event that closes what an examination that was news has found. */
+export const REPORT_CODE = 'DOCTOR_REPORT';
+/** A day, less than the time between two examinations: a daily report must not wander through the day. */
+const DAILY_SECONDS = 86_400 - 1_800;
+
+/** What an examination found wrong, without its figures: equal as long as nothing begins or ends. */
+export function findings({ checks }: Diagnosis): string[] {
+  return checks
+    .filter((check) => check.status !== 'ok')
+    .map(finding)
+    .sort();
+}
+
+function finding({ status, code, message }: Check): string {
+  return `${status} ${code}: ${withoutFigures(message)}`;
+}
+
+/** Positions first: they have letters in them. */
+function withoutFigures(message: string): string {
+  return message.replace(/\b[0-9A-F]+\/[0-9A-F]+\b/g, '#').replace(/\d+/g, '#');
+}
+
+/** @param before what was reported last, and how long ago; null when nothing was */
+export function isNews(
+  before: { readonly findings: readonly string[]; readonly ageSeconds: number } | null,
+  now: readonly string[],
+): boolean {
+  return (
+    before === null || before.ageSeconds >= DAILY_SECONDS || before.findings.join('\n') !== now.join('\n')
+  );
+}
+
+/**
+ * Writes an event for each check that begins or ceases to fail or warn, and one for the whole when it is news.
+ * @returns whether it is
+ */
+export async function recordDiagnosis(
+  store: Queryable,
+  node: string,
+  diagnosis: Diagnosis,
+): Promise<boolean> {
+  const before = await readLastReport(store, node);
+  const now = findings(diagnosis);
+  if (!isNews(before, now)) return false;
+  const known = new Set(before?.findings);
+  const begun = diagnosis.checks.filter((check) => check.status !== 'ok' && !known.has(finding(check)));
+  const codes = new Set(now.map(codeOf));
+  const ended = [...new Set([...known].map(codeOf))].filter((code) => !codes.has(code));
+  const events = [
+    ...begun.map(({ status, code, message }) => ({
+      severity: status as string,
+      code: code as string,
+      message,
+    })),
+    ...ended.map((code) => ({ severity: 'info', code, message: 'The check passes again.' })),
+  ];
   await store.query(
     `INSERT INTO pgtimewarp.health_events (node_id, severity, code, message, meta)
      SELECT $1::text, f.severity, f.code, f.message, jsonb_build_object('by', 'doctor')
-       FROM unnest($2::text[], $3::text[], $4::text[]) AS f (severity, code, message)`,
+       FROM unnest($2::text[], $3::text[], $4::text[]) AS f (severity, code, message)
+     UNION ALL
+     SELECT $1::text, $5::text, $6::text, $7::text, jsonb_build_object('by', 'doctor', 'findings', $8::text[])`,
     [
       node,
-      found.map((check) => check.status),
-      found.map((check) => check.code),
-      found.map((check) => check.message),
+      events.map((event) => event.severity),
+      events.map((event) => event.code),
+      events.map((event) => event.message),
+      diagnosis.status === 'ok' ? 'info' : diagnosis.status,
+      REPORT_CODE,
+      summary(diagnosis.checks),
+      now,
     ],
   );
+  return true;
+}
+
+/** `2 checks fail, 1 warns, 27 passed.` */
+export function summary(checks: readonly Check[]): string {
+  const [failing, warning] = (['fail', 'warn'] as const).map(
+    (status) => checks.filter((check) => check.status === status).length,
+  ) as [number, number];
+  const passed = checks.length - failing - warning;
+  const parts = [
+    ...(failing > 0 ? [`${failing} ${failing === 1 ? 'check fails' : 'checks fail'}`] : []),
+    ...(warning > 0 ? [`${warning} ${warning === 1 ? 'warns' : 'warn'}`] : []),
+    `${passed} ${passed === 1 ? 'check' : 'checks'} passed`,
+  ];
+  return `${parts.join(', ')}.`;
+}
+
+async function readLastReport(
+  store: Queryable,
+  node: string,
+): Promise<{ findings: string[]; ageSeconds: number } | null> {
+  const { rows } = await store.query<{ findings: string[]; age: number }>(
+    `SELECT ARRAY(SELECT jsonb_array_elements_text(e.meta -> 'findings')) AS findings,
+            least(extract(epoch FROM now() - e.ts), 1000000)::int AS age
+       FROM pgtimewarp.health_events AS e
+      WHERE e.node_id = $1::text AND e.code = $2::text
+      ORDER BY e.id DESC LIMIT 1`,
+    [node, REPORT_CODE],
+  );
+  const row = rows[0];
+  return row === undefined ? null : { findings: row.findings, ageSeconds: row.age };
+}
+
+function codeOf(finding: string): string {
+  return /^\w+ (\w+):/.exec(finding)?.[1] ?? finding;
 }

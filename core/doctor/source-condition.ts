@@ -10,6 +10,10 @@ export interface SourceCondition {
   readonly platform: 'aurora' | 'rds' | 'self-managed';
   readonly slotsUsed: number;
   readonly slotsMax: number;
+  readonly sendersUsed: number;
+  readonly sendersMax: number;
+  /** Who reads the slot at this moment. */
+  readonly slotReader: SlotReader | null;
   /** Quoted where SQL needs it. */
   readonly role: string;
   /** The role may use replication slots. */
@@ -22,12 +26,23 @@ export interface SourceCondition {
   readonly spilledBytes: number | null;
   /** The transaction with the oldest xid that is open; null: none has one. */
   readonly oldestWriter: OpenTransaction | null;
-  readonly oldestPrepared: { readonly gid: string; readonly ageSeconds: number } | null;
+  readonly oldestPrepared: PreparedTransaction | null;
   /** Open transactions that tables about to be tracked wait for, by pid. */
   readonly pids: readonly number[];
   readonly publication: PublicationState | null;
   /** Tables that the role may not read, of those given. */
   readonly unreadable: readonly string[];
+}
+
+export interface PreparedTransaction {
+  readonly gid: string;
+  readonly ageSeconds: number;
+}
+
+export interface SlotReader {
+  readonly pid: number;
+  readonly application: string;
+  readonly role: string;
 }
 
 export interface OpenTransaction {
@@ -107,6 +122,13 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
                      WHEN to_regrole('rdsadmin') IS NOT NULL THEN 'rds' ELSE 'self-managed' END,
     'slotsUsed', (SELECT count(*) FROM pg_replication_slots),
     'slotsMax', current_setting('max_replication_slots')::int,
+    'sendersUsed', (SELECT count(*) FROM pg_stat_replication),
+    'sendersMax', current_setting('max_wal_senders')::int,
+    'slotReader', (
+       SELECT json_build_object('pid', s.active_pid, 'application', coalesce(a.application_name, ''),
+                                'role', coalesce(a.usename, ''))
+         FROM pg_replication_slots AS s LEFT JOIN pg_stat_activity AS a ON a.pid = s.active_pid
+        WHERE s.slot_name = $1::text AND s.active_pid IS NOT NULL),
     'role', quote_ident(current_user),
     'mayReplicate', (SELECT bool_or(rolsuper OR rolreplication OR rolname = 'rds_replication') FROM pg_roles
                       WHERE rolname = current_user

@@ -1,13 +1,16 @@
 /**
- * How the nodes are, as far as the store alone can tell: for readers that have no access to the sources. What only a
- * source knows (its slot, its WAL) is the doctor's.
+ * The checks that cost next to nothing: how the nodes are as far as the store alone can tell, for readers that have no access
+ * to the sources, and how their slots are, for who has asked the source anyway. Everything else is the doctor's.
  */
 import type { Queryable } from '../pg/connection.ts';
+import type { SourceFacts } from '../slot/source-facts.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type Check, ok, summarize, warn } from './check.ts';
 import { checkNodeStatus } from './checks/connections.ts';
 import { checkOpenGaps } from './checks/gaps.ts';
 import { LATE_SECONDS, secondsBetween } from './checks/progress.ts';
+import { checkSlotItself } from './checks/slot.ts';
+import { checkBudget } from './checks/wal.ts';
 import { type NodeOverview, readOverview } from './overview.ts';
 
 export interface StoreHealth {
@@ -30,12 +33,20 @@ export async function readStoreHealth(store: Queryable): Promise<StoreHealth> {
 export function judgeStore(overviews: readonly NodeOverview[], now: CommitTime): StoreHealth {
   const nodes = overviews
     .filter(({ node }) => node.status !== 'removed')
-    .map((overview) => ({ node: overview.node.node, ...summarize(checksOf(overview, now)) }));
+    .map((overview) => ({ node: overview.node.node, ...summarize(quickChecks(overview, now, null)) }));
   return { status: summarize(nodes.flatMap((node) => node.checks)).status, nodes };
 }
 
-function checksOf({ node, openGaps }: NodeOverview, now: CommitTime): Check[] {
+/** @param server what the source said, when it is the one that the node follows; null when nobody asked it */
+export function quickChecks(
+  { node, openGaps }: NodeOverview,
+  now: CommitTime,
+  server: SourceFacts | null,
+): Check[] {
   const checks = [checkNodeStatus(node, null), ...checkOpenGaps(openGaps, node.node)];
+  if (server !== null) {
+    checks.push(...checkSlotItself(server, node, 'self-managed'), ...checkBudget(server, node, null));
+  }
   if (node.horizon === null) return checks;
   const behind = secondsBetween(node.horizon.ts, now);
   const message = `The horizon is ${behind} s old.`;

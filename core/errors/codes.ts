@@ -139,6 +139,12 @@ export const ERROR_CODES = define({
     remedy:
       'Install it (Debian: apt-get install postgresql-NN-wal2json), or `init --plugin pgoutput`, which is built in.',
   },
+  PLUGIN_OUTDATED: {
+    action: 'operator',
+    cause: 'The output plugin of the source does not know an option that history needs: it is too old.',
+    remedy:
+      'Install wal2json 2.5 or later on the source (Debian: apt-get install postgresql-NN-wal2json), or `init --plugin pgoutput`, which is built in.',
+  },
   PLUGIN_REFUSED: {
     action: 'operator',
     cause: 'The server does not permit this output plugin (setting output_plugin_libraries).',

@@ -91,6 +91,12 @@ async function explain(
         cause: error,
         facts,
       });
+    case '22023': // invalid_parameter_value: by the plugin, of its options
+      return new TimewarpError(
+        'PLUGIN_OUTDATED',
+        `The output plugin ${plugin} of the source is too old: ${said}.`,
+        { cause: error, facts },
+      );
     case '42501':
       return (await mayReplicate(source))
         ? refusedPlugin(error, said, facts)

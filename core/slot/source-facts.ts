@@ -44,7 +44,11 @@ export interface SlotFacts {
 export async function readSourceFacts(source: Queryable, slotName: string): Promise<SourceFacts> {
   const { rows } = await source.query<Record<string, string | number | boolean | null>>(
     `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system_identifier,
-            (SELECT timeline_id FROM pg_catalog.pg_control_checkpoint()) AS timeline,
+            -- the control file tells of a promotion only from its checkpoint on, which may take minutes
+            (SELECT greatest(timeline_id,
+                      CASE WHEN NOT pg_is_in_recovery() AND to_regproc('pg_catalog.aurora_version') IS NULL
+                           THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END)
+               FROM pg_catalog.pg_control_checkpoint()) AS timeline,
             current_database()::text AS database_name,
             current_setting('server_version_num')::int AS version_number,
             current_setting('server_version') AS version,

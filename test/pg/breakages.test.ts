@@ -10,6 +10,7 @@ import type { Check } from '../../core/doctor/check.ts';
 import { chooseServer } from '../support/choose-server.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf } from '../support/plugins.ts';
+import { remedySteps } from '../support/remedy-steps.ts';
 import { type CliResult, runCli, spawnCli } from '../support/run-cli.ts';
 import { connectForTest } from '../support/test-client.ts';
 
@@ -60,19 +61,15 @@ describeNeeding(needOf('wal2json'), 'ten breakages', () => {
       return checks.filter((check) => check.status !== 'ok');
     };
 
-    /** Types what a remedy says: its SQL, and its commands, up to the first alternative. */
+    /** Types what a remedy says, and what a command that fails says then. */
     async function paste(node: string, remedy: string): Promise<void> {
-      const first = remedy.split(/ or (?=use|name|when|give)|; or,|\. If |\. Or /)[0]!;
-      const side = /on the store/i.test(first) ? 'store' : 'source';
-      for (const [text] of first.matchAll(
-        /pgtimewarp [^;`]+|\b(?:ALTER|SELECT|GRANT|CREATE|ROLLBACK)\b[^;]*;/g,
-      )) {
-        if (!text.startsWith('pgtimewarp')) {
-          transcript.push(`${side}=# ${text}`);
-          await sql(side, text);
+      for (const step of remedySteps(remedy)) {
+        if (step.kind === 'sql') {
+          transcript.push(`${step.side}=# ${step.text}`);
+          await sql(step.side, step.text);
           continue;
         }
-        const result = await typed(node, ...text.trim().split(/\s+/).slice(1));
+        const result = await typed(node, ...step.args);
         const next = /remedy: (.*)/.exec(result.stderr)?.[1];
         if (result.code !== 0 && next !== undefined) await paste(node, next.replace('NAME', node));
       }

@@ -161,14 +161,31 @@ describe('the life of a deployment', () => {
   });
 
   test('the doctor tells the topic what does not pass', async () => {
-    await using doctor = await start('Doctor', { broken: ARNS.source });
+    await using doctor = await start('Doctor', { broken: ARNS.source, lost: secretArn('nowhere') });
     const result = (await doctor.invoke({})) as { nodes: { node: string; status: string }[] };
     expect(
       result.nodes.find(({ node }) => node === 'broken'),
       doctor.output(),
     ).toMatchObject({ status: 'fail' });
-    const message = databases.aws.published.at(-1)?.get('Message') ?? '';
-    expect(message).toContain('FAIL [node_known] The store has no node "broken".');
+    const message = JSON.parse(databases.aws.published.at(-1)?.get('Message') ?? '{}') as Record<
+      string,
+      string
+    >;
+    expect(message.email).toContain('FAIL [node_known] The store has no node "broken".');
+    expect(JSON.parse(message.default!)).toMatchObject({
+      nodes: expect.arrayContaining([
+        {
+          node: 'broken',
+          status: 'fail',
+          passed: expect.any(Number),
+          checks: [expect.objectContaining({ code: 'node_known', remedy: expect.any(String) })],
+        },
+      ]),
+    });
+    expect(message.email).toContain('FAIL [doctor] The examination failed (SECRET_UNREADABLE).');
+    const told = databases.aws.published.length;
+    await doctor.invoke({});
+    expect(databases.aws.published.length).toBe(told); // nothing has changed
     const { rows } = await databases.store.query(
       `SELECT code FROM pgtimewarp.health_events WHERE node_id = 'broken' AND severity = 'fail'`,
     );

@@ -9,6 +9,7 @@ import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
 import { track } from '../../core/track.ts';
 import { chooseServer } from '../support/choose-server.ts';
+import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { type OwnSource, type OwnSourceOptions, ownSource } from '../support/own-source.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -175,6 +176,16 @@ async function databasesMiddle(node: OwnSource): Promise<string> {
   return rows[0]!.ts;
 }
 
+test('restored from an older copy in which nothing has happened yet', async () => {
+  await using node = await ownSource({ plugin: 'pgoutput' });
+  await node.copy();
+  await node.sql(MUCH_WAL);
+  await node.poll();
+  await node.restoreCopy();
+  expect(await node.poll()).toMatchObject({ outcome: 'gap' });
+  expect((await node.gaps()).map((gap) => gap.code)).toEqual(['HISTORY_FORKED']);
+});
+
 describe('another server behind the name', () => {
   test('a gap; withdrawn when it was a mistake, whole again when it was not', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
@@ -196,10 +207,13 @@ describe('another server behind the name', () => {
     );
     await session.end();
     const before = await node.horizon();
+    const moved = { ...node.urls, sourceUrl: url };
+    expect(verdicts(await troubles(moved))).toEqual(['fail source_identity']);
     expect(await node.poll(url)).toMatchObject({ outcome: 'gap' });
-    const moved = { ...node, urls: { ...node.urls, sourceUrl: url } };
-    const { rebaselineNode } = await import('../../core/rebaseline-node.ts');
-    expect(await rebaselineNode({ ...moved.urls, version: 'test' })).toMatchObject({ samePositions: false });
+    const found = await troubles(moved);
+    expect(verdicts(found)).toEqual(['fail node_gap', 'fail source_identity', 'fail gap_open']);
+    await pasteRemedy(moved, found, 'source_identity', 1); // it is the successor
+    expect(await troubles(moved)).toEqual([]);
     expect(await node.state('1')).toBe('found 13');
     expect(await node.state('2')).toBe('absent deleted');
     expect(await node.state('1', before)).toBe('found 12');
@@ -247,7 +261,7 @@ describe('what is no loss', () => {
     },
   );
 
-  test('a standby, and another database, of the right server', async () => {
+  test('another database of the right server', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
     await node.server.createDatabase('another');
     await expect(node.poll(databaseUrl(node.urls.sourceUrl, 'another'))).rejects.toMatchObject({

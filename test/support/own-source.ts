@@ -17,7 +17,7 @@ import { init } from '../../core/setup/init.ts';
 import { track } from '../../core/track.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
 import { chooseServer } from './choose-server.ts';
-import { connectForTest } from './test-client.ts';
+import { queryOnce } from './test-client.ts';
 import { type TestDatabases, testDatabases } from './test-databases.ts';
 
 export interface OwnSource extends AsyncDisposable {
@@ -64,14 +64,7 @@ export async function ownSource(options: OwnSourceOptions): Promise<OwnSource> {
     await databases[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
   };
-  const sql = async (text: string): Promise<pg.QueryResult> => {
-    const session = await connectForTest(urls.sourceUrl);
-    try {
-      return await session.query(text);
-    } finally {
-      await session.end();
-    }
-  };
+  const sql = (text: string): Promise<pg.QueryResult> => queryOnce(urls.sourceUrl, text);
   const copyDir = join(server.folder, 'copy');
   try {
     await server.createDatabase('source');

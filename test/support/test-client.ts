@@ -26,3 +26,13 @@ export async function connectForTest(url: string): Promise<pg.Client> {
   await client.connect();
   return client;
 }
+
+/** Runs SQL in a session of its own. */
+export async function queryOnce(url: string, text: string): Promise<pg.QueryResult> {
+  const session = await connectForTest(url);
+  try {
+    return await session.query(text);
+  } finally {
+    await session.end();
+  }
+}

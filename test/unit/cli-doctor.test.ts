@@ -1,8 +1,10 @@
 /** The verdicts: facts in, checks out. */
 import { describe, expect, test } from 'vitest';
-import { fail, ok, summarize, warn } from '../../core/doctor/check.ts';
+import { type Check, fail, groupByRemedy, ok, summarize, warn } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
+import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
+import { findings, isNews } from '../../core/doctor/record-diagnosis.ts';
 import type { ProofFacts } from '../../core/doctor/self-proof.ts';
 import type { SourceCondition } from '../../core/doctor/source-condition.ts';
 import type { StoreCondition } from '../../core/doctor/store-condition.ts';
@@ -11,6 +13,7 @@ import type { SlotFacts } from '../../core/slot/source-facts.ts';
 import type { StoredNode } from '../../core/store/nodes.ts';
 import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
+import { reportOf } from '../../lambda/doctor/report.ts';
 
 const T0 = parseCommitTime('2026-01-01T00:00:00Z');
 const LATER = parseCommitTime('2026-01-01T00:05:01Z');
@@ -55,6 +58,9 @@ const SOURCE: SourceCondition = {
   platform: 'self-managed',
   slotsUsed: 1,
   slotsMax: 10,
+  sendersUsed: 0,
+  sendersMax: 10,
+  slotReader: null,
   role: 'app',
   mayReplicate: true,
   idleSlotTimeoutSeconds: 0,
@@ -83,7 +89,26 @@ const STORE: StoreCondition = {
   mapFaults: 0,
 };
 
+const HISTORY: HistoryCondition = { windows: [], incomplete: [], oldestReader: null };
+
+const window = (changes: Partial<WindowState>): WindowState => ({
+  schema: 'public',
+  name: 't',
+  overdueSeconds: 0,
+  rangeAhead: true,
+  ...changes,
+});
+
+const lost = (ageSeconds: number): IncompleteColumn => ({
+  schema: 'public',
+  name: 't',
+  column: 'c',
+  ageSeconds,
+});
+
 interface Changes {
+  everySeconds?: number;
+  history?: Partial<HistoryCondition>;
   proof?: ProofFacts;
   condition?: Partial<StoreCondition>;
   surroundings?: Partial<SourceCondition>;
@@ -98,6 +123,7 @@ function facts(changes: Changes = {}): DoctorFacts {
   const slot = changes.slot === null ? null : { ...SLOT, ...changes.slot };
   return {
     node: 'default',
+    everySeconds: changes.everySeconds ?? 60,
     store: {
       error: null,
       facts: {
@@ -105,6 +131,7 @@ function facts(changes: Changes = {}): DoctorFacts {
         schemaExpected: 1,
         overview: { node: { ...NODE, ...changes.node }, relations: [], histories: [], openGaps: [] },
         failure: null,
+        history: { ...HISTORY, ...changes.history },
         condition: { ...STORE, ...changes.condition },
         ...changes.store,
       },
@@ -154,6 +181,7 @@ describe('diagnose', () => {
     ['old schema', { store: { schemaFound: 0, overview: null } }, ['fail schema_version']],
     ['new schema', { store: { schemaFound: 2, overview: null } }, ['fail schema_version']],
     ['unknown node', { store: { overview: null } }, ['fail node_known']],
+    ['removed', { node: { status: 'removed' } }, ['fail node_known']],
     ['gap', { node: { status: 'gap' } }, ['fail node_gap']],
     ['blocked', { node: { status: 'blocked' } }, ['fail node_blocked']],
     ['wal_level', { server: { walLevel: 'replica' } }, ['fail wal_level']],
@@ -170,11 +198,15 @@ describe('diagnose', () => {
       ['fail plugin_permitted'],
     ],
     ['no publication', { side: { publicationPresent: false } }, ['fail publication_present']],
-    ['old version', { server: { versionNumber: 140000 } }, ['warn source_version']],
+    ['old version (recorded)', { server: { versionNumber: 140000 } }, ['warn source_version']],
     ['no right to replicate', { surroundings: { mayReplicate: false } }, ['fail source_role']],
     ['no slots left', { surroundings: { slotsUsed: 10 } }, ['warn slots_left']],
     ['unreadable tables', { surroundings: { unreadable: ['public.t'] } }, ['fail source_select']],
-    ['clocks apart', { condition: { clock: parseCommitTime('2026-01-01T00:02:00Z') } }, ['warn clocks']],
+    [
+      'clocks apart (recorded)',
+      { condition: { clock: parseCommitTime('2026-01-01T00:02:00Z') } },
+      ['warn clocks'],
+    ],
     ['timeline', { server: { timeline: 2 } }, ['fail source_timeline']],
     ['idle slots die', { surroundings: { idleSlotTimeoutSeconds: 600 } }, ['warn idle_slot_timeout']],
     ['small keep size', { server: { maxSlotWalKeepBytes: 300_000n } }, ['warn wal_keep_size']],
@@ -184,7 +216,11 @@ describe('diagnose', () => {
     ['no right to write', { condition: { mayWrite: false } }, ['fail store_role']],
     ['store connections', { condition: { connectionsUsed: 95 } }, ['warn store_connections']],
     ['no autovacuum', { condition: { autovacuum: false } }, ['warn store_autovacuum']],
-    ['wraparound', { condition: { transactionAge: 1_600_000_000 } }, ['warn store_transaction_age']],
+    [
+      'wraparound (recorded)',
+      { condition: { transactionAge: 1_600_000_000 } },
+      ['warn store_transaction_age'],
+    ],
     ['map out of order', { condition: { mapFaults: 1 } }, ['fail time_map']],
     [
       'history differs',
@@ -221,7 +257,62 @@ describe('diagnose', () => {
       },
       ['fail publication_keyless'],
     ],
+    [
+      'plugin too old (recorded: what a plugin says of an option that it does not know)',
+      {
+        side: {
+          slotUnreadable: new TimewarpError('PLUGIN_OUTDATED', 'option "include-pk" = "1" is unknown'),
+        },
+      },
+      ['fail plugin_age'],
+    ],
+    [
+      'somebody else reads',
+      { surroundings: { slotReader: { pid: 1, application: 'thief', role: 'x' } } },
+      ['fail slot_reader'],
+    ],
+    [
+      'a run of ours reads',
+      { surroundings: { slotReader: { pid: 1, application: 'pgtimewarp/default', role: 'x' } } },
+      [],
+    ],
+    [
+      'expired history stays',
+      { history: { windows: [window({ overdueSeconds: 3601 })] } },
+      ['warn retention_overdue'],
+    ],
+    ['expired history stays a while', { history: { windows: [window({ overdueSeconds: 3600 })] } }, []],
+    ['no range ahead', { history: { windows: [window({ rangeAhead: false })] } }, ['warn ranges_ahead']],
+    ['values missing', { history: { incomplete: [lost(10)] } }, ['warn column_incomplete']],
+    ['values missing, known for long', { history: { incomplete: [lost(8 * 86_400)] } }, []],
+    [
+      'no progress (recorded)',
+      { node: { horizon: { ...NODE.horizon!, failures: 1, lastRunOutcome: 'deadline' } } },
+      ['warn no_progress'],
+    ],
+    [
+      'no progress again and again',
+      { node: { horizon: { ...NODE.horizon!, failures: 3, lastRunOutcome: 'deadline' } } },
+      ['fail no_progress'],
+    ],
+    ['other database', { server: { database: 'other' }, slot: null }, ['fail source_identity']],
+    [
+      'other server, whose slots are none of ours',
+      { server: { systemIdentifier: '8' }, slot: null },
+      ['fail source_identity'],
+    ],
+    ['standby, which has no slots', { server: { inRecovery: true }, slot: null }, ['fail source_primary']],
     ['late', { server: { clock: LATER }, condition: { clock: LATER } }, ['warn lag']],
+    [
+      'not late for runs every hour',
+      { everySeconds: 3600, server: { clock: LATER }, condition: { clock: LATER } },
+      [],
+    ],
+    [
+      'idle slots die between runs every hour',
+      { everySeconds: 3600, surroundings: { idleSlotTimeoutSeconds: 7200 } },
+      ['warn idle_slot_timeout'],
+    ],
     ['far behind', { server: { insertLsn: parseLsn('1/0') } }, ['warn lag']],
     ['failing runs', { node: { horizon: { ...NODE.horizon!, failures: 3 } } }, ['warn run_failures']],
   ])('%s', (_, changes, expected) => {
@@ -239,6 +330,21 @@ describe('diagnose', () => {
   });
 });
 
+test('what one remedy mends is said together', () => {
+  const checks = [
+    fail('node_gap', 'a', 'r'),
+    fail('clocks', 'b', 's'),
+    fail('slot_present', 'c', 'r'),
+    ok('gaps', ''),
+  ];
+  expect(
+    groupByRemedy(checks).map(({ remedy, checks: each }) => [remedy, each.map(({ code }) => code)]),
+  ).toEqual([
+    ['r', ['node_gap', 'slot_present']],
+    ['s', ['clocks']],
+  ]);
+});
+
 test('the worst comes first and decides', () => {
   const checks = [ok('table', ''), warn('lag', '', 'r'), fail('clocks', '', 'r'), ok('gaps', '')];
   expect(summarize(checks)).toMatchObject({
@@ -246,4 +352,58 @@ test('the worst comes first and decides', () => {
     checks: [{ code: 'clocks' }, { code: 'lag' }, { code: 'table' }, { code: 'gaps' }],
   });
   expect(summarize([ok('table', '')]).status).toBe('ok');
+});
+
+describe('news', () => {
+  const seen = (...checks: Check[]): string[] => findings(summarize(checks));
+  const late = (seconds: number): Check => warn('lag', `The horizon is ${seconds} s and 0/1A2B behind.`, 'r');
+
+  test('figures and positions are none', () => {
+    expect(seen(late(400), ok('gaps', ''))).toEqual(
+      seen(warn('lag', 'The horizon is 99 s and F/FF behind.', 'r')),
+    );
+  });
+
+  test.each<[string, string[], number, string[], boolean]>([
+    ['as it was', seen(late(400)), 100, seen(late(500)), false],
+    ['all well, as it was', [], 100, [], false],
+    ['a check fails', [], 100, seen(fail('clocks', 'x', 'r')), true],
+    ['it passes again', seen(fail('clocks', 'x', 'r')), 100, [], true],
+    [
+      'another table',
+      seen(fail('gap_open', 'public.a', 'r')),
+      100,
+      seen(fail('gap_open', 'public.b', 'r')),
+      true,
+    ],
+    ['worse', seen(late(1)), 100, seen(fail('lag', 'The horizon is 1 s and 0/1 behind.', 'r')), true],
+    ['a day has passed', [], 86_000, [], true],
+  ])('%s', (_, before, ageSeconds, now, expected) => {
+    expect(isNews({ findings: before, ageSeconds }, now)).toBe(expected);
+  });
+
+  test('the first report is', () => expect(isNews(null, [])).toBe(true));
+});
+
+test('the report: worst first in its subject, text for mail, one document for the rest', () => {
+  const bad = { node: 'shop', ...summarize([ok('gaps', 'No gap.'), fail('clocks', 'Apart.', 'Mend it.')]) };
+  const well = { node: 'mail', ...summarize([ok('gaps', 'No gap.')]) };
+  const { subject, message } = reportOf([well, bad]);
+  expect(subject).toBe('pgtimewarp FAIL: shop');
+  const parts = JSON.parse(message) as Record<string, string>;
+  expect(parts.email).toBe(
+    'Node mail\n1 check passed.\n\nNode shop\nFAIL [clocks] Apart.\n  Mend it.\n1 check fails, 1 check passed.',
+  );
+  expect(JSON.parse(parts.default!)).toEqual({
+    nodes: [
+      { node: 'mail', status: 'ok', passed: 1, checks: [] },
+      {
+        node: 'shop',
+        status: 'fail',
+        passed: 1,
+        checks: [{ code: 'clocks', status: 'fail', message: 'Apart.', remedy: 'Mend it.' }],
+      },
+    ],
+  });
+  expect(reportOf([well]).subject).toBe('pgtimewarp OK: mail');
 });

@@ -34,7 +34,8 @@ function checkStore({ node, store }: DoctorFacts): Check[] {
   }
   const schema = ok('schema_version', `The schema of the store is at version ${schemaFound}.`);
   if (overview === null) {
-    return [schema, fail('node_known', `The store has no node "${node}".`, ERROR_CODES.NODE_UNKNOWN.remedy)];
+    const remedy = `pgtimewarp init --node ${node}; or name the right --node: pgtimewarp status lists them.`;
+    return [schema, fail('node_known', `The store has no node "${node}".`, remedy)];
   }
   return [schema, checkNodeStatus(overview.node, store.facts.failure)];
 }

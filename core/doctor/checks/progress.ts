@@ -4,26 +4,34 @@ import { NO_PROGRESS_FAILS } from '../../store/no-progress.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
-import type { DoctorFacts } from '../facts.ts';
+import { type DoctorFacts, rightSource } from '../facts.ts';
 
-/** Runs come every minute: five missed ones are no accident. */
+/** Five missed runs are no accident; where the schedule is not known, they come every minute. */
+const LATE_RUNS = 5;
 export const LATE_SECONDS = 300n;
 const LATE_BYTES = 1024n * 1024n * 1024n;
 
 export function checkProgress(facts: DoctorFacts): Check[] {
-  const progress = facts.store.facts?.overview?.node.horizon ?? null;
-  const server = facts.source.facts?.server;
-  if (progress === null || server === undefined || facts.store.facts?.overview?.node.status === 'removed')
-    return [];
+  const node = facts.store.facts?.overview?.node;
+  const progress = node?.horizon ?? null;
+  const server = rightSource(facts)?.server;
+  if (progress === null || server === undefined || node?.status === 'removed') return [];
   const lagBytes = lsnDistanceBytes(progress.lsn, server.insertLsn);
   const lagSeconds = secondsBetween(progress.ts, server.clock);
   const message = `The horizon ${formatCommitTime(progress.ts)} is ${lagSeconds} s and ${lagBytes} bytes of WAL behind.`;
-  const late = lagSeconds > LATE_SECONDS || lagBytes > LATE_BYTES;
+  const lateSeconds = BigInt(LATE_RUNS * facts.everySeconds);
+  const late =
+    lagSeconds > (lateSeconds > LATE_SECONDS ? lateSeconds : LATE_SECONDS) || lagBytes > LATE_BYTES;
   const checks = [
     late
-      ? warn('lag', message, 'See that `pgtimewarp poll` runs every minute, or run it now.')
+      ? warn(
+          'lag',
+          message,
+          `pgtimewarp poll --node ${facts.node}; and see why the scheduled runs do not come.`,
+        )
       : ok('lag', message),
   ];
+  if (node?.status !== 'active') return checks; // why it does not go on is said by its status
   if (progress.failures > 0 && progress.lastRunOutcome === 'deadline') {
     const verdict = progress.failures >= NO_PROGRESS_FAILS ? fail : warn;
     const runs = `Time was up in ${progress.failures} runs without progress, with ${lagBytes} bytes of WAL waiting.`;
@@ -33,7 +41,7 @@ export function checkProgress(facts: DoctorFacts): Check[] {
       warn(
         'run_failures',
         `The last ${progress.failures} runs failed (${progress.lastRunOutcome ?? 'no outcome'}).`,
-        'Run `pgtimewarp poll --verbose`.',
+        `pgtimewarp poll --node ${facts.node} --verbose`,
       ),
     );
   }

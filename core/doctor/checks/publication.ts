@@ -2,10 +2,10 @@
 import { formatTableName, quoteIdentifier, quoteTable } from '../../pg/identifiers.ts';
 import { publicationName } from '../../slot/publication.ts';
 import { type Check, fail, ok } from '../check.ts';
-import type { DoctorFacts } from '../facts.ts';
+import { type DoctorFacts, rightSource } from '../facts.ts';
 
 export function checkPublication(facts: DoctorFacts): Check[] {
-  const side = facts.source.facts;
+  const side = rightSource(facts);
   const publication = side?.condition.publication ?? null;
   if (side === null || publication === null || side.publicationPresent !== true) return [];
   const name = publicationName(facts.node);

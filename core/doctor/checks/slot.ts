@@ -1,10 +1,12 @@
 /** Is the source set up for decoding, and is the slot there, ours, readable and safe? */
 import { ERROR_CODES } from '../../errors/codes.ts';
+import { publicationName } from '../../slot/publication.ts';
 import type { SlotFacts, SourceFacts } from '../../slot/source-facts.ts';
 import type { StoredNode } from '../../store/nodes.ts';
+import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
-import type { DoctorFacts } from '../facts.ts';
-import { walLevelRemedy } from '../platform.ts';
+import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
+import { reloadRemedy, walLevelRemedy } from '../platform.ts';
 import type { SourceCondition } from '../source-condition.ts';
 
 export function checkSlot(facts: DoctorFacts): Check[] {
@@ -14,32 +16,61 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   const checks = [checkWalLevel(server, side.condition.platform), ...checkRole(server)];
   const node = facts.store.facts?.overview?.node;
   if (node === undefined || node.status === 'removed') return checks;
-  checks.push(checkIdentity(server, node));
-  if (server.slot === null) {
-    checks.push(
-      fail('slot_present', `The slot ${node.slotName} is gone.`, `pgtimewarp rebaseline --node ${node.node}`),
-    );
-    return checks;
-  }
-  checks.push(ok('slot_present', `The slot ${node.slotName} is there.`));
-  checks.push(checkOwnership(server.slot, node), checkWalStatus(server.slot, node));
-  checks.push(
-    side.slotUnreadable === null
-      ? ok('plugin_permitted', `The output plugin ${node.plugin} can be read.`)
-      : fail('plugin_permitted', side.slotUnreadable.message, side.slotUnreadable.remedy),
-  );
+  checks.push(...checkSlotItself(server, node, side.condition.platform));
+  if (rightSource(facts) === null || server.slot === null) return checks; // another one's slots are none of ours
+  checks.push(checkReader(side.condition, node));
+  if (side.condition.mayReplicate) checks.push(checkPlugin(side, node)); // else nothing can be read, with any plugin
   if (side.publicationPresent !== null) {
     checks.push(
       side.publicationPresent
-        ? ok('publication_present', 'The publication is there.')
+        ? ok('publication_present', `The publication ${publicationName(node.node)} is there.`)
         : fail(
             'publication_present',
-            'The publication of the node is gone.',
+            `The publication ${publicationName(node.node)} is gone: the slot cannot be read.`,
             `pgtimewarp rebaseline --node ${node.node}`,
           ),
     );
   }
   return checks;
+}
+
+/** Whether this is the server that the node follows, and its slot is there, ours, and safe. */
+export function checkSlotItself(
+  server: SourceFacts,
+  node: StoredNode,
+  platform: SourceCondition['platform'],
+): Check[] {
+  const identity = checkIdentity(server, node);
+  if (identity.code === 'source_identity' && identity.status === 'fail') return [identity];
+  if (server.inRecovery) return [identity]; // slots are the primary's
+  if (server.slot === null) {
+    const gone = `The slot ${node.slotName} is gone.`;
+    return [identity, fail('slot_present', gone, `pgtimewarp rebaseline --node ${node.node}`)];
+  }
+  return [
+    identity,
+    ok('slot_present', `The slot ${node.slotName} is there.`),
+    checkOwnership(server.slot, node),
+    checkWalStatus(server, server.slot, node, platform),
+  ];
+}
+
+/** Runs read under a name of their own; who else reads consumes changes that we then miss. */
+function checkReader({ slotReader }: SourceCondition, node: StoredNode): Check {
+  if (slotReader === null || slotReader.application === `pgtimewarp/${node.node}`)
+    return ok('slot_reader', 'Nobody else reads the slot.');
+  const { pid, application, role } = slotReader;
+  return fail(
+    'slot_reader',
+    `The slot ${node.slotName} is being read by pid ${pid} (${application || 'no application name'}, role ${role}).`,
+    `On the source: SELECT pg_terminate_backend(${pid}); and give that program a slot of its own.`,
+  );
+}
+
+function checkPlugin({ slotUnreadable }: SourceSide, { plugin }: StoredNode): Check {
+  if (slotUnreadable === null) return ok('plugin_permitted', `The output plugin ${plugin} can be read.`);
+  const code = slotUnreadable.code === 'PLUGIN_OUTDATED' ? 'plugin_age' : 'plugin_permitted';
+  return fail(code, slotUnreadable.message, slotUnreadable.remedy);
 }
 
 function checkWalLevel(server: SourceFacts, platform: SourceCondition['platform']): Check {
@@ -55,21 +86,28 @@ function checkRole(server: SourceFacts): Check[] {
 }
 
 function checkIdentity(server: SourceFacts, node: StoredNode): Check {
-  const same = server.systemIdentifier === node.systemIdentifier && server.database === node.database;
-  if (same && server.timeline !== node.timeline) {
+  const right = 'Name the right server as --source: the gap is withdrawn.';
+  const successor = `${right} If this one is the successor: pgtimewarp rebaseline --node ${node.node}`;
+  if (server.systemIdentifier !== node.systemIdentifier) {
     return fail(
-      'source_timeline',
-      `The source is on timeline ${server.timeline}; the node follows timeline ${node.timeline}.`,
-      ERROR_CODES.SOURCE_REPLACED.remedy,
+      'source_identity',
+      `The node follows server ${node.systemIdentifier}; --source is server ${server.systemIdentifier}.`,
+      successor,
     );
   }
-  return same
+  if (server.database !== node.database) {
+    return fail(
+      'source_identity',
+      `The node follows database ${node.database}; --source is database ${server.database} of the same server.`,
+      `Name the database ${node.database} in --source, or the node of this database with --node.`,
+    );
+  }
+  return server.timeline === node.timeline
     ? ok('source_identity', `The source is database ${node.database} that the node follows.`)
     : fail(
-        'source_identity',
-        `The node follows database ${node.database} of server ${node.systemIdentifier}; --source is ` +
-          `${server.database} of ${server.systemIdentifier}.`,
-        ERROR_CODES.SOURCE_REPLACED.remedy,
+        'source_timeline',
+        `The source was promoted or restored: it is on timeline ${server.timeline}, the node follows timeline ${node.timeline}.`,
+        successor,
       );
 }
 
@@ -87,7 +125,12 @@ function checkOwnership(slot: SlotFacts, node: StoredNode): Check {
 }
 
 /** PostgreSQL manual, "pg_replication_slots": unreserved means that the next checkpoint may remove what is needed. */
-function checkWalStatus(slot: SlotFacts, node: StoredNode): Check {
+function checkWalStatus(
+  server: SourceFacts,
+  slot: SlotFacts,
+  node: StoredNode,
+  platform: SourceCondition['platform'],
+): Check {
   switch (slot.walStatus) {
     case 'lost':
       return fail(
@@ -98,10 +141,24 @@ function checkWalStatus(slot: SlotFacts, node: StoredNode): Check {
     case 'unreserved':
       return warn(
         'slot_wal',
-        `The slot ${node.slotName} is about to lose WAL.`,
-        'Run `pgtimewarp poll` now, and raise max_slot_wal_keep_size.',
+        `The slot ${node.slotName} keeps more WAL than max_slot_wal_keep_size: the next checkpoint may remove what it needs.`,
+        `${raiseKeepSize(server, slot, platform)} then: pgtimewarp poll --node ${node.node}`,
       );
     default:
-      return ok('slot_wal', `The WAL that the slot needs is kept (${slot.walStatus ?? 'nothing reserved'}).`);
+      return ok(
+        'slot_wal',
+        `The WAL that the slot needs is kept (${slot.walStatus ?? 'nothing reserved'}${room(slot)}).`,
+      );
   }
+}
+
+function room({ safeWalBytes }: SlotFacts): string {
+  return safeWalBytes === null ? '' : `, room for ${safeWalBytes} bytes more`;
+}
+
+/** Four times what the slot keeps: enough for the WAL that comes while the store catches up. */
+function raiseKeepSize(server: SourceFacts, slot: SlotFacts, platform: SourceCondition['platform']): string {
+  const keptBytes = slot.restartLsn === null ? 0n : lsnDistanceBytes(slot.restartLsn, server.insertLsn);
+  const megabytes = (keptBytes * 4n) / (1024n * 1024n) + 1n;
+  return reloadRemedy(platform, 'max_slot_wal_keep_size', `'${megabytes}MB'`);
 }

@@ -29,7 +29,11 @@ export function checkSource(facts: DoctorFacts): Check[] {
             : `GRANT rds_replication TO ${condition.role}; (from documentation)`,
         ),
     condition.slotsUsed < condition.slotsMax
-      ? ok('slots_left', `${condition.slotsUsed} of ${condition.slotsMax} replication slots are used.`)
+      ? ok(
+          'slots_left',
+          `${condition.slotsUsed} of ${condition.slotsMax} replication slots are used, and ` +
+            `${condition.sendersUsed} of ${condition.sendersMax} WAL senders, of which runs need none.`,
+        )
       : warn(
           'slots_left',
           `All ${condition.slotsMax} replication slots are used: a lost slot could not be made anew by others in time.`,

@@ -17,7 +17,7 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
       : fail(
           'store_writable',
           'The store is read-only: a standby, or default_transaction_read_only is on.',
-          `On the store: ALTER DATABASE ${condition.database} SET default_transaction_read_only = off; or name the primary as --store.`,
+          `On the store: SET default_transaction_read_only = off; ALTER DATABASE ${condition.database} SET default_transaction_read_only = off; or name the primary as --store.`,
         ),
     condition.mayWrite
       ? ok('store_role', 'The role may write history.')
@@ -56,7 +56,17 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
       : fail(
           'time_map',
           `${condition.mapFaults} entries of the time map are out of order, or beyond the horizon.`,
-          `The store was changed by hand, or this is a fault of pgtimewarp: report it, then pgtimewarp rebaseline --node ${node}`,
+          `The store was changed by hand, or this is a fault of pgtimewarp: report it. The times are kept with the changes too; on the store: ${timesFromChanges(node)}`,
         ),
   ];
+}
+
+/** Every change has the time of its commit beside it: the map is mended from there. */
+function timesFromChanges(node: string): string {
+  return (
+    'UPDATE pgtimewarp.lsn_time_map AS m SET ts = c.valid_from_ts FROM pgtimewarp.row_changes AS c ' +
+    'JOIN pgtimewarp.relation_periods AS p USING (relation_id) ' +
+    `WHERE m.node_id = '${node}' AND p.node_id = m.node_id AND p.lsn_space = m.lsn_space ` +
+    "AND c.valid_from_lsn = m.lsn AND c.op <> 'S' AND c.valid_from_ts <> m.ts;"
+  );
 }

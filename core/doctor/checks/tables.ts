@@ -2,10 +2,10 @@
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { whyNotTrackable } from '../../setup/trackable.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
-import type { DoctorFacts, TableState } from '../facts.ts';
+import { type DoctorFacts, rightSource, type TableState } from '../facts.ts';
 
 export function checkTables(facts: DoctorFacts): Check[] {
-  const side = facts.source.facts;
+  const side = rightSource(facts);
   if (side === null) return [];
   return side.tables.flatMap(checkTable);
 }
@@ -19,7 +19,7 @@ function checkTable({ stored, now }: TableState): Check[] {
       fail(
         'table_present',
         `The tracked table ${table} is gone or renamed.`,
-        `pgtimewarp untrack ${table}, or rename it back.`,
+        `Rename it back; or, when it is gone for good: pgtimewarp untrack ${table}`,
       ),
     ];
   }
@@ -36,8 +36,8 @@ function checkTable({ stored, now }: TableState): Check[] {
     checks.push(
       fail(
         'table_key',
-        `The primary key of ${table} is (${key.join(', ')}), tracked is (${stored.keyColumns.join(', ')}).`,
-        `pgtimewarp rebaseline ${table}`,
+        `The primary key of ${table} is (${key.join(', ')}), tracked is (${stored.keyColumns.join(', ')}): its history is kept under that key.`,
+        `pgtimewarp untrack ${table}; pgtimewarp track ${table}`,
       ),
     );
   }
@@ -56,7 +56,7 @@ function checkTable({ stored, now }: TableState): Check[] {
       fail(
         'excluded_column',
         `${table} has no column "${column}" any more, which is excluded: renamed, its values are being stored.`,
-        `pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude … with its new name`,
+        `pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude NEW_NAME (what is stored under the new name goes with: pgtimewarp untrack ${table} --purge)`,
       ),
     );
   }
@@ -70,8 +70,10 @@ function checkTable({ stored, now }: TableState): Check[] {
     checks.push(
       warn(
         'table_baseline',
-        `The baseline of ${table} is not finished.`,
-        'Goes on with every run: pgtimewarp poll.',
+        stored.status === 'starting'
+          ? `${table} is about to be tracked; its baseline has not begun.`
+          : `The baseline of ${table} is not finished: ${stored.baselineRows} of about ${Math.max(stored.baselineRows, stored.baselineEstimatedRows)} rows.`,
+        'It goes on with every run: pgtimewarp poll',
       ),
     );
   }

@@ -1,71 +1,80 @@
 /** Does the WAL that the source keeps for us threaten its disk, or its limits threaten our slot? And what keeps it? */
+import type { SourceFacts } from '../../slot/source-facts.ts';
 import { walBudget } from '../../slot/wal-budget.ts';
+import type { StoredNode } from '../../store/nodes.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
-import type { DoctorFacts, SourceSide } from '../facts.ts';
+import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { reloadRemedy } from '../platform.ts';
+import type { OpenTransaction, PreparedTransaction, SourceCondition } from '../source-condition.ts';
 
 const WARN_PERCENT = 50;
 const FAIL_PERCENT = 80;
-/** Slots that look idle for less than this between two runs are in danger: runs can be late. */
-const SAFE_IDLE_SECONDS = 3600;
-/** So much WAL must fit below max_slot_wal_keep_size, for the time in which someone wakes up. */
+/** So long runs may pause, until someone wakes up, without harm to the slot; and three that are missed, where they are rare. */
 const GRACE_SECONDS = 3600;
+const GRACE_RUNS = 3;
 
 export function checkWal(facts: DoctorFacts): Check[] {
-  const side = facts.source.facts;
+  const side = rightSource(facts);
   const node = facts.store.facts?.overview?.node;
   if (side === null || side.server.slot === null || node === undefined || node.status === 'removed')
     return [];
+  const graceSeconds = Math.max(GRACE_SECONDS, GRACE_RUNS * facts.everySeconds);
   return [
-    ...checkBudget(side, node.slotBudgetBytes, facts.node),
-    ...checkWaiting(facts),
-    ...checkIdleTimeout(side),
-    ...checkKeepSize(side),
+    ...checkBudget(side.server, node, side.condition),
+    ...checkWaiting(side, facts.node),
+    ...checkIdleTimeout(side, graceSeconds),
+    ...checkKeepSize(side, graceSeconds),
     ...checkSpills(side),
   ];
 }
 
-function checkBudget(side: SourceSide, ownBudget: bigint | null, node: string): Check[] {
-  const budget = walBudget(side.server, ownBudget);
+/** @param pins what is known of open transactions; null when the source was not asked for them */
+export function checkBudget(server: SourceFacts, node: StoredNode, pins: Pins | null): Check[] {
+  const budget = walBudget(server, node.slotBudgetBytes);
   if (budget === null) return [];
   const message =
     `The slot keeps ${budget.keptBytes} bytes of WAL, ${budget.percent} % of the budget of ${budget.budgetBytes}` +
-    `${pinnedBy(side)}.`;
+    `${pinnedBy(pins)}.`;
   if (budget.percent < WARN_PERCENT) return [ok('wal_budget', message)];
-  const remedy = `${unpin(side)}pgtimewarp poll --node ${node}`;
+  const remedy = `${unpin(pins)}pgtimewarp poll --node ${node.node}`;
   return [
     budget.percent < FAIL_PERCENT
       ? warn('wal_budget', message, remedy)
       : fail(
           'wal_budget',
           message,
-          `${remedy}; or, when the disk cannot wait, and with a gap: pgtimewarp release-slot --node ${node}`,
+          `${remedy}; or, when the disk cannot wait, and with a gap: pgtimewarp release-slot --node ${node.node}`,
         ),
   ];
 }
 
 /** A slot cannot let go of WAL that an open transaction began in. */
-function pinnedBy({ condition }: SourceSide): string {
-  const { oldestWriter, oldestPrepared } = condition;
-  if (oldestPrepared !== null)
-    return `; the prepared transaction '${oldestPrepared.gid}' is open for ${oldestPrepared.ageSeconds} s`;
-  if (oldestWriter !== null)
-    return `; the transaction of pid ${oldestWriter.pid} is open for ${oldestWriter.ageSeconds} s (${oldestWriter.state})`;
-  return '';
+function pinnedBy(pins: Pins | null): string {
+  const pin = oldestPin(pins);
+  if (pin === null) return '';
+  return 'gid' in pin
+    ? `; the prepared transaction '${pin.gid}' is open for ${pin.ageSeconds} s`
+    : `; the transaction of pid ${pin.pid} is open for ${pin.ageSeconds} s (${pin.state})`;
 }
 
-function unpin({ condition }: SourceSide): string {
-  const { oldestWriter, oldestPrepared } = condition;
-  if (oldestPrepared !== null)
-    return `On the source: ROLLBACK PREPARED '${oldestPrepared.gid.replaceAll("'", "''")}'; then: `;
-  return oldestWriter === null
-    ? ''
-    : `On the source: SELECT pg_terminate_backend(${oldestWriter.pid}); then: `;
+function unpin(pins: Pins | null): string {
+  const pin = oldestPin(pins);
+  if (pin === null) return '';
+  return 'gid' in pin
+    ? `On the source: ROLLBACK PREPARED '${pin.gid.replaceAll("'", "''")}'; CHECKPOINT; then: `
+    : `On the source: SELECT pg_terminate_backend(${pin.pid}); CHECKPOINT; then: `;
+}
+
+type Pins = Pick<SourceCondition, 'oldestWriter' | 'oldestPrepared'>;
+
+function oldestPin(pins: Pins | null): OpenTransaction | PreparedTransaction | null {
+  const [writer, prepared] = [pins?.oldestWriter ?? null, pins?.oldestPrepared ?? null];
+  if (writer === null || prepared === null) return writer ?? prepared;
+  return prepared.ageSeconds >= writer.ageSeconds ? prepared : writer;
 }
 
 /** Tables whose tracking cannot begin while transactions are open that touched them before. */
-function checkWaiting(facts: DoctorFacts): Check[] {
-  const side = facts.source.facts!;
+function checkWaiting(side: SourceSide, node: string): Check[] {
   const starting = side.tables.filter(({ stored }) => stored.status === 'starting');
   const pids = starting
     .flatMap(({ stored }) => stored.waitsForPids)
@@ -74,17 +83,17 @@ function checkWaiting(facts: DoctorFacts): Check[] {
     warn(
       'open_transaction',
       `Tracking waits for the transaction of pid ${pid}, which touched a table before it was tracked.`,
-      `On the source: SELECT pg_terminate_backend(${pid}); then: pgtimewarp poll --node ${facts.node}`,
+      `On the source: SELECT pg_terminate_backend(${pid}); then: pgtimewarp poll --node ${node}`,
     ),
   );
 }
 
-function checkIdleTimeout({ condition }: SourceSide): Check[] {
+function checkIdleTimeout({ condition }: SourceSide, graceSeconds: number): Check[] {
   const seconds = condition.idleSlotTimeoutSeconds;
   if (seconds === null) return [];
   const message = `idle_replication_slot_timeout is ${seconds} s.`;
   return [
-    seconds > 0 && seconds < SAFE_IDLE_SECONDS
+    seconds > 0 && seconds < graceSeconds
       ? warn(
           'idle_slot_timeout',
           `${message} The slot looks idle between two runs, and is invalidated when one is late.`,
@@ -94,21 +103,21 @@ function checkIdleTimeout({ condition }: SourceSide): Check[] {
   ];
 }
 
-function checkKeepSize({ server, condition }: SourceSide): Check[] {
+function checkKeepSize({ server, condition }: SourceSide, graceSeconds: number): Check[] {
   const limit = server.maxSlotWalKeepBytes;
   if (limit === null)
     return [
       ok('wal_keep_size', 'max_slot_wal_keep_size sets no limit: the slot budget is what protects the disk.'),
     ];
   if (condition.walBytes === null || condition.walSinceSeconds === null) return [];
-  const perHour = Math.round((condition.walBytes / condition.walSinceSeconds) * GRACE_SECONDS);
-  const message = `max_slot_wal_keep_size is ${limit} bytes; the source writes about ${perHour} bytes of WAL per hour.`;
+  const perPause = Math.round((condition.walBytes / condition.walSinceSeconds) * graceSeconds);
+  const message = `max_slot_wal_keep_size is ${limit} bytes; the source writes about ${perPause} bytes of WAL in ${graceSeconds} s.`;
   return [
-    limit < BigInt(perHour)
+    limit < BigInt(perPause)
       ? warn(
           'wal_keep_size',
-          `${message} A pause of less than an hour loses the slot.`,
-          reloadRemedy(condition.platform, 'max_slot_wal_keep_size', `'${megabytes(perHour * 4)}MB'`),
+          `${message} A pause of that length loses the slot.`,
+          reloadRemedy(condition.platform, 'max_slot_wal_keep_size', `'${megabytes(perPause * 4)}MB'`),
         )
       : ok('wal_keep_size', message),
   ];

@@ -1,0 +1,66 @@
+/** Is history forgotten when it should be, are ranges made ahead of it, and which columns does it not have in full? */
+import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
+import { type Check, ok, warn } from '../check.ts';
+import type { DoctorFacts } from '../facts.ts';
+import type { HistoryCondition, IncompleteColumn } from '../history-condition.ts';
+
+/** Expired history is dropped by the run that finds it, or by one of the next when readers are in the way. */
+const OVERDUE_SECONDS = 3600;
+/** So long a column is warned of; the events keep it. */
+const NEWS_SECONDS = 7 * 86_400;
+
+export function checkHistory({ node, store }: DoctorFacts): Check[] {
+  const history = store.facts?.history ?? null;
+  if (history === null) return [];
+  return [...checkWindows(history, node), ...checkIncomplete(history.incomplete)];
+}
+
+function checkWindows({ windows, oldestReader }: HistoryCondition, node: string): Check[] {
+  if (windows.length === 0) return [];
+  const checks: Check[] = [];
+  const [held, end] =
+    oldestReader === null
+      ? ['', '']
+      : [
+          ` A transaction of the store is in the way: pid ${oldestReader.pid}, open for ${oldestReader.ageSeconds} s.`,
+          `On the store: SELECT pg_terminate_backend(${oldestReader.pid}); then: `,
+        ];
+  for (const window of windows) {
+    const table = formatTableName(window);
+    if (window.overdueSeconds > OVERDUE_SECONDS) {
+      checks.push(
+        warn(
+          'retention_overdue',
+          `History of ${table} should have been forgotten ${window.overdueSeconds} s ago.${held}`,
+          `${end}pgtimewarp retention run --node ${node}`,
+        ),
+      );
+    }
+    if (!window.rangeAhead) {
+      checks.push(
+        warn(
+          'ranges_ahead',
+          `The history of ${table} has no range ahead of its changes: what is written now is forgotten late.${held}`,
+          `${end}pgtimewarp poll --node ${node}`,
+        ),
+      );
+    }
+  }
+  return checks.length > 0
+    ? checks
+    : [ok('retention_overdue', `${windows.length} windows are kept to, with ranges ahead.`)];
+}
+
+function checkIncomplete(columns: readonly IncompleteColumn[]): Check[] {
+  return columns.map(({ column, ageSeconds, ...name }) => {
+    const table = formatTableName(name);
+    const message = `Answers about ${table} name column ${quoteIdentifier(column)} as incomplete where the output plugin does not carry its value.`;
+    return ageSeconds > NEWS_SECONDS
+      ? ok('column_incomplete', message)
+      : warn(
+          'column_incomplete',
+          message,
+          `A node with --plugin pgoutput carries all values. Or leave the column out: pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude ${quoteIdentifier(column)}`,
+        );
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * How the history of a node keeps: windows that are not kept to, ranges that were not made ahead of the writes, columns of
+ * which the stream does not carry every value. All of it is what runs have recorded; no history is read.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+
+export interface HistoryCondition {
+  readonly windows: readonly WindowState[];
+  readonly incomplete: readonly IncompleteColumn[];
+  /** The oldest transaction of the store whose snapshot keeps expired history from being dropped; null: none. */
+  readonly oldestReader: { readonly pid: number; readonly ageSeconds: number } | null;
+}
+
+/** The history of a table, or of an earlier period of it, that has a window. */
+export interface WindowState extends TableName {
+  /** How long ago the oldest part of it should have been dropped; 0: nothing is due. */
+  readonly overdueSeconds: number;
+  /** The next changes go into a range that was made for them. */
+  readonly rangeAhead: boolean;
+}
+
+export interface IncompleteColumn extends TableName {
+  readonly column: string;
+  /** Since it was noted. */
+  readonly ageSeconds: number;
+}
+
+export async function readHistoryCondition(store: Queryable, node: string): Promise<HistoryCondition> {
+  const { rows } = await store.query<{ condition: string }>(CONDITION, [node]);
+  return JSON.parse(rows[0]!.condition) as HistoryCondition; // names and counts of the catalog only
+}
+
+/**
+ * A range is due once one after it (empty ones in between may be gone) began before the window does: it holds nothing then
+ * that a question inside the window needs. One whose rows wait for a baseline or a repair is not.
+ */
+const CONDITION = `
+  WITH windows AS (
+    SELECT p.schema_name, p.table_name, p.tracked_to_ts, c.applied_lsn, c.applied_ts, x.retention, x.relation_id
+      FROM pgtimewarp.relation_retention AS x
+      JOIN pgtimewarp.relation_periods AS p ON p.relation_id = x.relation_id
+      JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id
+      LEFT JOIN pgtimewarp.tracked_relations AS t ON t.relation_id = x.relation_id
+     WHERE p.node_id = $1::text AND x.retention IS NOT NULL AND NOT x.is_dropped
+       AND p.baseline_state <> 'pending' AND t.repair IS NULL),
+  due AS (
+    SELECT g.relation_id, min(n.opened_ts) AS ts
+      FROM pgtimewarp.relation_ranges AS g
+      JOIN pgtimewarp.relation_ranges AS n
+        ON n.relation_id = g.relation_id AND n.state = 'attached' AND n.from_lsn >= g.to_lsn
+     WHERE g.state = 'attached' AND NOT g.is_base
+     GROUP BY g.relation_id)
+  SELECT json_build_object(
+    'windows', coalesce((
+       SELECT json_agg(json_build_object(
+                'schema', w.schema_name, 'name', w.table_name,
+                'overdueSeconds', coalesce(greatest(0,
+                   extract(epoch FROM w.applied_ts - least(due.ts, w.tracked_to_ts) - w.retention)), 0)::int8,
+                'rangeAhead', w.tracked_to_ts IS NOT NULL OR EXISTS (
+                   SELECT FROM pgtimewarp.relation_ranges AS g
+                    WHERE g.relation_id = w.relation_id AND g.state = 'attached' AND g.to_lsn IS NULL
+                      AND g.from_lsn > w.applied_lsn))
+                ORDER BY w.schema_name, w.table_name, w.relation_id)
+         FROM windows AS w LEFT JOIN due ON due.relation_id = w.relation_id), '[]'),
+    'incomplete', coalesce((
+       SELECT json_agg(json_build_object('schema', t.schema_name, 'name', t.table_name,
+                                         'column', e.meta ->> 'column',
+                                         'ageSeconds', extract(epoch FROM now() - e.ts)::int8)
+                       ORDER BY e.id)
+         FROM pgtimewarp.health_events AS e
+         JOIN pgtimewarp.tracked_relations AS t
+           ON t.node_id = e.node_id AND t.relation_id = (e.meta ->> 'relation_id')::int AND t.status <> 'untracked'
+        WHERE e.node_id = $1::text AND e.code = 'COLUMN_INCOMPLETE'), '[]'),
+    'oldestReader', (
+       SELECT json_build_object('pid', pid, 'ageSeconds', extract(epoch FROM clock_timestamp() - xact_start)::int8)
+         FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+          AND backend_xmin IS NOT NULL
+        ORDER BY xact_start LIMIT 1)
+  )::text AS condition`;

@@ -1,0 +1,48 @@
+/** What the topic gets: text for people, who receive it by mail, and the same as one JSON document for everything else. */
+import { type Check, type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
+import { summary } from '../../core/doctor/record-diagnosis.ts';
+
+export type NodeDiagnosis = Diagnosis & { readonly node: string };
+
+export interface Report {
+  readonly subject: string;
+  /** For `MessageStructure: json`: one message for each kind of subscriber. */
+  readonly message: string;
+}
+
+/** SNS refuses longer subjects. */
+const SUBJECT_LENGTH = 100;
+
+export function reportOf(nodes: readonly NodeDiagnosis[]): Report {
+  const bad = nodes.filter(({ status }) => status !== 'ok');
+  const worst = bad.some(({ status }) => status === 'fail') ? 'FAIL' : bad.length > 0 ? 'WARN' : 'OK';
+  const concerned = (bad.length > 0 ? bad : nodes).map(({ node }) => node).join(', ');
+  const document = {
+    nodes: nodes.map(({ node, status, checks }) => ({
+      node,
+      status,
+      passed: checks.filter((check) => !needsAttention(check)).length,
+      checks: checks.filter(needsAttention),
+    })),
+  };
+  return {
+    subject: `pgtimewarp ${worst}: ${concerned}`.slice(0, SUBJECT_LENGTH),
+    message: JSON.stringify({
+      default: JSON.stringify(document),
+      email: nodes.map(textOf).join('\n\n'),
+      sms: `pgtimewarp ${worst}: ${concerned}`,
+    }),
+  };
+}
+
+function textOf({ node, checks }: NodeDiagnosis): string {
+  const lines = groupByRemedy(checks).flatMap((finding) => [
+    ...finding.checks.map(({ status, code, message }) => `${status.toUpperCase()} [${code}] ${message}`),
+    `  ${finding.remedy}`,
+  ]);
+  return [`Node ${node}`, ...lines, summary(checks)].join('\n');
+}
+
+function needsAttention({ status }: Check): boolean {
+  return status !== 'ok';
+}

@@ -1,0 +1,36 @@
+/** Runs a command of the command line inside the test's process: as typed, without the time that a process takes to start. */
+import type { OutputStreams } from '../../cli/output.ts';
+import { Output } from '../../cli/output.ts';
+import { buildProgram } from '../../cli/program.ts';
+import { nameTheNode } from '../../cli/rebaseline-whole-node.ts';
+import { Settings, type SharedOptions } from '../../cli/settings.ts';
+
+export interface CommandDatabases {
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+}
+
+/** Rejects with the command's error; resolves to its exit code and what it printed to stdout. */
+export async function runCommand(
+  args: readonly string[],
+  { sourceUrl, storeUrl, node }: CommandDatabases,
+): Promise<{ code: number; stdout: string }> {
+  let [code, stdout] = [0, ''];
+  const stream = (write: (text: string) => void) => ({ write }) as unknown as NodeJS.WriteStream;
+  const streams: OutputStreams = {
+    stdout: stream((text) => {
+      stdout += text;
+    }),
+    stderr: stream(() => undefined),
+  };
+  const out = new Output({ json: args.includes('--json'), verbose: args.includes('--verbose') }, streams);
+  const program = buildProgram('test', async (body) => {
+    const settings = new Settings(program.opts<SharedOptions>());
+    code = await body({ settings, out, signal: new AbortController().signal });
+  });
+  const where = ['--source', sourceUrl, '--store', storeUrl];
+  const whose = args.includes('--node') ? [] : ['--node', node];
+  await program.parseAsync(nameTheNode([...args, ...where, ...whose]), { from: 'user' });
+  return { code, stdout };
+}

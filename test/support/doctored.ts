@@ -1,0 +1,47 @@
+/** Doctor as a test asks it: what is not all right, and what becomes of it when the remedy is pasted. */
+import type pg from 'pg';
+import { expect } from 'vitest';
+import type { Check } from '../../core/doctor/check.ts';
+import { diagnose } from '../../core/doctor/diagnose.ts';
+import { gatherFacts } from '../../core/doctor/facts.ts';
+import { type CommandDatabases, runCommand } from './command.ts';
+import { remedySteps } from './remedy-steps.ts';
+import { connectForTest } from './test-client.ts';
+
+/** What does not pass, worst first. */
+export async function troubles(databases: CommandDatabases): Promise<Check[]> {
+  const { checks } = diagnose(await gatherFacts(databases));
+  return checks.filter((check) => check.status !== 'ok');
+}
+
+/** As `warn lag`, each once. */
+export function verdicts(checks: readonly Check[]): string[] {
+  return [...new Set(checks.map(({ status, code }) => `${status} ${code}`))];
+}
+
+/** Types the remedy of the check with this code: SQL in one session for each side, commands in this process. */
+export async function pasteRemedy(
+  databases: CommandDatabases,
+  checks: readonly Check[],
+  code: string,
+  alternative = 0,
+): Promise<void> {
+  const remedy = checks.find((check) => check.code === code)!.remedy!;
+  const steps = remedySteps(remedy, alternative);
+  expect(steps, remedy).not.toEqual([]);
+  const sessions = new Map<string, pg.Client>();
+  try {
+    for (const step of steps) {
+      if (step.kind === 'command') {
+        await runCommand(step.args, databases);
+        continue;
+      }
+      const url = step.side === 'source' ? databases.sourceUrl : databases.storeUrl;
+      const session = sessions.get(url) ?? (await connectForTest(url));
+      sessions.set(url, session);
+      await session.query(step.text);
+    }
+  } finally {
+    for (const session of sessions.values()) await session.end();
+  }
+}

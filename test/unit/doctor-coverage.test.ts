@@ -1,0 +1,50 @@
+/**
+ * Every check and every loss has a test that sees it: on a real server, or, where none can be brought into that state
+ * here, with recorded facts, which say so in the name of their case.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { CHECK_CODES } from '../../core/doctor/check-codes.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const textsIn = (folder: string): string =>
+  readdirSync(join(ROOT, folder))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join(ROOT, folder, file), 'utf8'))
+    .join('\n');
+
+/** They say how things are, and never that anything is wrong. */
+const INFORMATION = ['decoding_spills', 'gaps', 'publication_tables', 'store_size', 'table'];
+/** No server here is as old, as wrong in its clock, or has lived as long. */
+const RECORDED = ['clocks', 'no_progress', 'plugin_age', 'source_version', 'store_transaction_age'];
+
+const onServers = textsIn('test/pg');
+const recorded = readFileSync(join(ROOT, 'test/unit/cli-doctor.test.ts'), 'utf8');
+const checks = textsIn('core/doctor/checks');
+
+describe('every check', () => {
+  const judged = Object.keys(CHECK_CODES).filter((code) => !INFORMATION.includes(code));
+  test.each(judged)('%s', (code) => {
+    const said = `(?:fail|warn) ${code}'`;
+    if (RECORDED.includes(code)) {
+      const cases = recorded.split('(recorded').slice(1);
+      expect(cases.some((text) => new RegExp(said).test(text.slice(0, 400)))).toBe(true);
+      return;
+    }
+    // as expected of a server, as the name of a test, as what is looked for among the checks, as the report says it
+    const seen = `${said}|: (?:fail|warn) ${code}\\b|(?:===|code:|'wal',|'pub',|\\[) '?${code}'|FAIL \\[${code}\\]`;
+    expect(onServers).toMatch(new RegExp(seen));
+  });
+
+  test.each(INFORMATION)('%s never warns', (code) => {
+    expect(checks).not.toMatch(new RegExp(`(?:warn|fail|verdict)\\(\\s*'${code}'`));
+  });
+});
+
+describe('every loss', () => {
+  const codes = readFileSync(join(ROOT, 'core/run/detect-loss.ts'), 'utf8').matchAll(/code: '(\w+)'/g);
+  test.each([...new Set([...codes].map(([, code]) => code!))])('%s', (code) => {
+    expect(readFileSync(join(ROOT, 'test/pg/loss.test.ts'), 'utf8')).toContain(`code: '${code}'`);
+  });
+});
