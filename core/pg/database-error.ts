@@ -35,6 +35,9 @@ const UNREACHABLE_STATES = new Set([
 /** Class 22, but about settings and arguments, whose names help. */
 const INVALID_PARAMETER_VALUE = '22023';
 
+/** From the first quotation mark to the last, in the languages in which servers speak. */
+const QUOTED = /["„“”«»「」][\s\S]*["„“”«»「」]/;
+
 const SIDES = new WeakMap<object, DatabaseSide>();
 
 /** Notes where an error came from, for whoever meets it far from the session. */
@@ -61,10 +64,10 @@ export function messageWithoutData(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const state = sqlState(error);
   if (state?.startsWith('22') !== true || state === INVALID_PARAMETER_VALUE) return error.message;
-  return error.message.replace(/"[^]*"/, '"…"');
+  return error.message.replace(QUOTED, '"…"');
 }
 
-/** As the stack of an error and of its causes, for who asks for it. */
+/** The stack of an error, for who asks for it; its message as {@link messageWithoutData} gives it. */
 export function stackWithoutData(error: Error): string {
   const [shown, full] = [messageWithoutData(error), error.message];
   const stack = error.stack ?? `${error.name}: ${full}`;
@@ -88,7 +91,8 @@ export function fromDatabaseError(
   const unreachable = side === 'source' ? 'SOURCE_UNREACHABLE' : 'STORE_UNREACHABLE';
 
   if (state === undefined) {
-    if (message.startsWith('SASL')) // the password is missing, or the server does not know it
+    if (message.startsWith('SASL'))
+      // the password is missing, or the server does not know it
       return make('AUTHENTICATION_FAILED', `The ${side} ${target} could not be logged into: ${message}.`);
     return isConnectionFailure(error, message)
       ? make(unreachable, `The ${side} ${target} cannot be reached: ${message || 'no answer'}.`)
