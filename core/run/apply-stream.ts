@@ -52,6 +52,8 @@ export interface ApplyOptions {
   readonly onFailure: (suspect: Suspect) => void;
   /** Throws when the run has to stop (deadline, signal); asked between chunks. */
   readonly checkStop: () => void;
+  /** Gives the statements that follow on the store session the time that is left; may throw as `checkStop` does. */
+  readonly beforeWrite: () => Promise<void>;
   readonly onProgress: (counts: ApplyCounts) => void;
 }
 
@@ -201,7 +203,8 @@ class StreamApplier {
   }
 
   async #writeBatch(batch: Batch, replayed: readonly ReplayedCommit[]): Promise<void> {
-    const { store, claim } = this.#o;
+    const { store, claim, beforeWrite } = this.#o;
+    await beforeWrite();
     await this.#replay.compare(replayed);
     const horizon = batch.last;
     if (horizon === null) return;
@@ -249,7 +252,8 @@ class StreamApplier {
     batch.addChanges(stamp, part);
     await this.#writing;
     this.#writing = (async () => {
-      const { store, claim } = this.#o;
+      const { store, claim, beforeWrite } = this.#o;
+      await beforeWrite();
       await this.#completeRows(batch, false);
       await writeChanges(store, batch.rows);
       await writeEvents(store, claim, [{ stamp, part: { ...part, context: null } }]);
