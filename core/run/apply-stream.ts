@@ -95,6 +95,8 @@ class StreamApplier {
   #writing: Promise<void> = Promise.resolve();
   /** Set while a huge transaction is being written in parts. */
   #huge: CommitStamp | null = null;
+  /** Changes of it that count as stored once it is committed. */
+  #hugeChanges = 0;
   /** Rows of this transaction are passed over. */
   #leftOut: string | null = null;
   /** Inside a huge transaction that is stored already. */
@@ -164,7 +166,10 @@ class StreamApplier {
       return { rows: this.#rows, commits: this.#commits };
     } catch (error) {
       await this.#writing.catch(() => {});
-      if (this.#huge !== null) await this.#o.store.query('ROLLBACK').catch(() => {});
+      if (this.#huge !== null) {
+        this.#counts.changes -= this.#hugeChanges;
+        await this.#o.store.query('ROLLBACK').catch(() => {});
+      }
       throw error;
     }
   }
@@ -260,6 +265,7 @@ class StreamApplier {
     })();
     this.#writing.catch(() => {});
     this.#counts.changes += batch.changes;
+    this.#hugeChanges += batch.changes;
     this.#o.onProgress(this.#counts);
   }
 
@@ -277,6 +283,7 @@ class StreamApplier {
     await writeHorizon(store, claim, horizon, false);
     await store.query('COMMIT');
     this.#huge = null;
+    this.#hugeChanges = 0;
     this.#committed(horizon, 1, 0);
   }
 

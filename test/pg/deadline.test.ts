@@ -95,6 +95,7 @@ for (const plugin of PLUGINS) {
       );
       await source.query('INSERT INTO orders VALUES (-2, $1)', ['after']);
       await poll({ ...urls, maxChanges: 1 }); // what precedes it
+      await store.query('DELETE FROM pgtimewarp.health_events');
       await store.query(SLOW_STORE);
       const before = await history();
       for (let run = 1; run <= 3; run++) {

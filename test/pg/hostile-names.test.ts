@@ -2,8 +2,9 @@
  * Tables, schemas and columns named like attacks and like trouble are tables like any other: tracked, polled, asked about,
  * excluded, forgotten, and nothing else happens.
  */
+import pg from 'pg';
 import { expect, test } from 'vitest';
-import { formatTableName, quoteIdentifier, quoteTable, type TableName } from '../../core/pg/identifiers.ts';
+import { formatTableName, type TableName } from '../../core/pg/identifiers.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { diff } from '../../core/query/diff.ts';
 import { parseInstant } from '../../core/query/instant.ts';
@@ -25,6 +26,10 @@ const HOSTILE = [
   'é'.repeat(31), // 62 of the 63 bytes
 ];
 const VICTIM = 'CREATE TABLE victim (id int PRIMARY KEY); CREATE SCHEMA IF NOT EXISTS pgtimewarp_victim';
+
+/** Not the quoting that is tested. */
+const quoteIdentifier = (name: string): string => pg.escapeIdentifier(name);
+const quoteTable = ({ schema, name }: TableName): string => [schema, name].map(quoteIdentifier).join('.');
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `hostile names through ${plugin}`, () => {

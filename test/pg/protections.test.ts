@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
 import { inTransaction } from '../../core/pg/transaction.ts';
-import { pollWith } from '../../core/poll.ts';
+import { poll, pollWith } from '../../core/poll.ts';
 import { claimNode, lockCheckpoint, releaseClaim, writeHorizon } from '../../core/store/claim.ts';
 import { MAX_FAILURES } from '../../core/store/failures.ts';
 import { nextMicrosecond } from '../../core/types/commit-time.ts';
@@ -76,6 +76,21 @@ for (const plugin of PLUGINS) {
       ).rejects.toMatchObject(lost);
       await second.query('ROLLBACK');
       await releaseClaim(second, theirs);
+    });
+
+    test('readers see all of a large transaction, or nothing', async () => {
+      const reader = await node.connect('store');
+      const count = async (): Promise<number> =>
+        (await reader.query('SELECT count(*)::int AS n FROM pgtimewarp.row_changes')).rows[0].n;
+      const before = await count();
+      await node.source.query('INSERT INTO orders SELECT 1000 + i FROM generate_series(1, 150000) AS i');
+      const seen: Promise<number>[] = [];
+      const { sourceUrl, storeUrl } = node;
+      await poll({ sourceUrl, storeUrl, node: node.node, onProgress: () => seen.push(count()) });
+      const [all, ...counts] = [await count(), ...(await Promise.all(seen))];
+      expect(all).toBe(before + 150_000);
+      expect(counts.filter((each) => each === before).length, 'parts that were not visible').toBeGreaterThan(1);
+      expect(counts.filter((each) => each !== before && each !== all)).toEqual([]);
     });
 
     test('a store without room, or one that is ended, blocks nothing, however often it is met', async () => {
