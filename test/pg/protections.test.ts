@@ -89,7 +89,9 @@ for (const plugin of PLUGINS) {
       await poll({ sourceUrl, storeUrl, node: node.node, onProgress: () => seen.push(count()) });
       const [all, ...counts] = [await count(), ...(await Promise.all(seen))];
       expect(all).toBe(before + 150_000);
-      expect(counts.filter((each) => each === before).length, 'parts that were not visible').toBeGreaterThan(1);
+      expect(counts.filter((each) => each === before).length, 'parts that were not visible').toBeGreaterThan(
+        1,
+      );
       expect(counts.filter((each) => each !== before && each !== all)).toEqual([]);
     });
 
