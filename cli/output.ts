@@ -4,6 +4,7 @@
  */
 import { createColors } from 'picocolors';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { stackWithoutData } from '../core/pg/database-error.ts';
 
 export interface OutputStreams {
   readonly stdout: NodeJS.WriteStream;
@@ -89,7 +90,7 @@ function oneLine(text: string): string {
 function describeCause(error: TimewarpError): string {
   const lines = [`code: ${error.code}`, `facts: ${JSON.stringify(error.facts)}`, error.stack ?? ''];
   for (let cause = error.cause; cause !== undefined && cause !== null; cause = (cause as Error).cause) {
-    lines.push(`caused by: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`);
+    lines.push(`caused by: ${cause instanceof Error ? stackWithoutData(cause) : String(cause)}`);
   }
   return lines.join('\n');
 }

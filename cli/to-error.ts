@@ -1,14 +1,14 @@
 /** Makes a TimewarpError of whatever a command threw, so that nobody ever sees a stack trace without asking for it. */
 import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
-import { fromDatabaseError, sideOf, sqlState } from '../core/pg/database-error.ts';
+import { fromDatabaseError, messageWithoutData, sideOf, sqlState } from '../core/pg/database-error.ts';
 
 export function toError(thrown: unknown): TimewarpError {
   if (thrown instanceof TimewarpError) return thrown;
   if (thrown instanceof CommanderError) return fromCommander(thrown);
   const side = sideOf(thrown);
   if (side !== undefined) return fromDatabaseError(thrown, side);
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const message = messageWithoutData(thrown);
   const state = sqlState(thrown);
   if (state === undefined) return new TimewarpError('INTERNAL', message, { cause: thrown });
   if (state === '42501') return new TimewarpError('PERMISSION_DENIED', sentence(message), { cause: thrown });

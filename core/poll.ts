@@ -26,7 +26,7 @@ import { advanceSlot } from './slot/advance.ts';
 import { type EndOfWal, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
 import { publicationName } from './slot/publication.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
-import { claimNode, releaseClaim } from './store/claim.ts';
+import { type Claim, claimNode, releaseClaim } from './store/claim.ts';
 import type { Suspect } from './store/failures.ts';
 import { recordNoProgress } from './store/no-progress.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
@@ -80,16 +80,22 @@ const LEASE_SECONDS = 3600;
 const BASELINE_SLICE_MS = 10_000;
 /** What a run spends on forgetting at most; what is left, the next one goes on with. */
 const RETENTION_MS = 30_000;
+const RETENTION_SHARE = 1 / 4;
 
 /**
  * Runs once. Throws TimewarpError when source or store cannot be reached or used; what was committed by then stays.
  * An aborted signal ends the run with INTERRUPTED at the next safe point.
  */
 export async function poll(options: PollOptions): Promise<PollResult> {
-  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  const statementTimeoutMs = Math.ceil((options.maxSeconds ?? 0) * 1000);
+  const store = await connect(options.storeUrl, { side: 'store', node: options.node, statementTimeoutMs });
   try {
     const node = await requireNode(store, options.node);
-    const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
+    const source = await connect(options.sourceUrl, {
+      side: 'source',
+      node: options.node,
+      statementTimeoutMs,
+    });
     try {
       return await new Run(options, node, source, store).run();
     } finally {
@@ -127,7 +133,7 @@ class Run {
     this.#node = node;
     this.#source = source;
     this.#store = store;
-    this.#limits = new RunLimits(source, options);
+    this.#limits = new RunLimits({ source, store }, options);
   }
 
   async run(): Promise<PollResult> {
@@ -135,11 +141,15 @@ class Run {
     const facts = await limits.onSource(() => readSourceFacts(source, node.slotName)); // before the claim
     const { maxSeconds } = this.#options;
     const lease = maxSeconds === undefined ? LEASE_SECONDS : Math.ceil(maxSeconds) + 10;
-    const claim = await claimNode(store, node.node, lease);
-    if (claim === null) {
-      const horizon = node.horizon?.lsn ?? facts.insertLsn;
-      return this.#result('busy', horizon, facts.insertLsn);
+    const horizonLsn = node.horizon?.lsn ?? facts.insertLsn;
+    let claim: Claim | null;
+    try {
+      claim = await claimNode(store, node.node, lease);
+    } catch (error) {
+      if (limits.isTimeUp(error)) return this.#result('deadline', horizonLsn, facts.insertLsn);
+      throw error;
     }
+    if (claim === null) return this.#result('busy', horizonLsn, facts.insertLsn);
     const run = { node, source, store, claim, limits, counts: this.#counts, found: new Set<number>() };
     try {
       refuseWrongEndpoint(facts, node);
@@ -149,6 +159,9 @@ class Run {
       }
       if (loss !== null) return await this.#endInGap(run, facts.insertLsn, loss);
       return await this.#claimed(run);
+    } catch (error) {
+      if (limits.isTimeUp(error)) return this.#result('deadline', claim.horizon.lsn, facts.insertLsn);
+      throw error;
     } finally {
       await releaseClaim(store, claim).catch(() => {});
     }
@@ -173,6 +186,7 @@ class Run {
       await this.#keepRetention(run, end.upto); // before the writes: ranges are made ahead of them
       caughtUp = await this.#catchUp(run, relations, end);
       if (caughtUp) {
+        await limits.limitStore();
         await reachHorizon(run, { end, starts, newLeaves });
         await this.#advance(run);
         await this.#readExistingRows(run);
@@ -180,7 +194,7 @@ class Run {
     } catch (error) {
       const failure = fromDatabaseError(error, 'store'); // the source's errors have been named as such before
       if (failure.code === 'CLAIM_LOST') outcome = 'busy';
-      else if (failure.code === 'DEADLINE') outcome = 'deadline';
+      else if (limits.isTimeUp(failure)) outcome = 'deadline';
       else if (failure.code === 'HISTORY_FORKED') {
         const loss = { code: failure.code, reason: failure.message };
         return this.#endInGap(run, await this.#position(), loss);
@@ -194,10 +208,12 @@ class Run {
       }
     }
     const position = await this.#position();
-    if (outcome === 'deadline' && claim.horizon.lsn === horizonBefore && position > horizonBefore)
-      await recordNoProgress(store, claim, position);
     if (outcome !== 'busy') {
-      await finishRun(store, claim, { outcome, caughtUp });
+      await limits.noteAtEnd(async () => {
+        if (outcome === 'deadline' && claim.horizon.lsn === horizonBefore && position > horizonBefore)
+          await recordNoProgress(store, claim, position);
+        await finishRun(store, claim, { outcome, caughtUp });
+      });
       if (run.node.releasesSlot) {
         const reason = await limits.atEnd(async () =>
           releaseOverBudget(run, await readSourceFacts(run.source, run.node.slotName)),
@@ -216,8 +232,13 @@ class Run {
   }
 
   async #keepRetention({ store, claim, limits }: RunContext, upto: Lsn): Promise<void> {
-    const inTime = limits.slice(1 / 4, RETENTION_MS);
-    await keepRetention({ store, claim, upto, mayGoOn: () => inTime() && !limits.isInterrupted });
+    const inTime = limits.slice(RETENTION_SHARE, RETENTION_MS);
+    await limits.limitStore(RETENTION_SHARE);
+    try {
+      await keepRetention({ store, claim, upto, mayGoOn: () => inTime() && !limits.isInterrupted });
+    } catch (error) {
+      if (!limits.isTimeUp(error)) throw error; // forgetting can wait; what is to be read cannot
+    }
   }
 
   /** Peeks until everything up to `end` has been applied. @returns false when a bound of the caller came first */

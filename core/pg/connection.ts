@@ -171,23 +171,38 @@ export function parseConnectionUrl(url: string, side: DatabaseSide): ConnectionU
     throw badUrl(side);
   }
   if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') throw badUrl(side);
+  if (isTornPassword(parsed)) throw badUrl(side);
   const parameters = parsed.searchParams;
-  const user =
-    decodeURIComponent(parsed.username) || parameters.get('user') || process.env.USER || 'postgres';
+  const decode = (text: string): string => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      throw badUrl(side); // a percent sign that stands for itself
+    }
+  };
+  const user = decode(parsed.username) || parameters.get('user') || process.env.USER || 'postgres';
   return {
-    host:
-      parameters.get('host') ?? (decodeURIComponent(parsed.hostname).replace(/^\[|\]$/g, '') || 'localhost'),
+    host: parameters.get('host') ?? (decode(parsed.hostname).replace(/^\[|\]$/g, '') || 'localhost'),
     port: toInteger(parameters.get('port') ?? (parsed.port || '5432')),
     user,
-    password: decodeURIComponent(parsed.password) || parameters.get('password') || process.env.PGPASSWORD,
-    database: decodeURIComponent(parsed.pathname.slice(1)) || parameters.get('dbname') || user,
+    password: decode(parsed.password) || parameters.get('password') || process.env.PGPASSWORD,
+    database: decode(parsed.pathname.slice(1)) || parameters.get('dbname') || user,
     parameters,
   };
 }
 
+/**
+ * `postgres://user:12/34@host/db`: a password with a bare `/`, `?` or `#` ends the host, and a part of it would be looked
+ * up as a name and shown in messages.
+ */
+function isTornPassword({ pathname, search, hash }: URL): boolean {
+  const [firstParameter = ''] = search.split('=');
+  return pathname.includes('@') || firstParameter.includes('@') || hash !== '';
+}
+
 function badUrl(side: DatabaseSide): TimewarpError {
   return new TimewarpError('BAD_FLAGS', `--${side} is not a connection URL.`, {
-    remedy: `Write it as postgres://user:password@host:5432/database (option --${side} or its environment variable).`,
+    remedy: `Write it as postgres://user:password@host:5432/database, with / ? # @ and % of a password percent-encoded (option --${side} or its environment variable).`,
   });
 }
 

@@ -32,6 +32,12 @@ const UNREACHABLE_STATES = new Set([
   '53300',
 ]);
 
+/** Class 22, but about settings and arguments, whose names help. */
+const INVALID_PARAMETER_VALUE = '22023';
+
+/** From the first quotation mark to the last, in the languages in which servers speak. */
+const QUOTED = /["„“”«»「」][\s\S]*["„“”«»「」]/;
+
 const SIDES = new WeakMap<object, DatabaseSide>();
 
 /** Notes where an error came from, for whoever meets it far from the session. */
@@ -51,6 +57,24 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
+ * What an error says, without the values that PostgreSQL quotes in it: errors of class 22 ("data exception") name the
+ * value that did not fit. (What a check or a key refused stands in the DETAIL, which is never shown.)
+ */
+export function messageWithoutData(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const state = sqlState(error);
+  if (state?.startsWith('22') !== true || state === INVALID_PARAMETER_VALUE) return error.message;
+  return error.message.replace(QUOTED, '"…"');
+}
+
+/** The stack of an error, for who asks for it; its message as {@link messageWithoutData} gives it. */
+export function stackWithoutData(error: Error): string {
+  const [shown, full] = [messageWithoutData(error), error.message];
+  const stack = error.stack ?? `${error.name}: ${full}`;
+  return shown === full ? stack : stack.replace(full, () => shown);
+}
+
+/**
  * Turns whatever a session threw into a TimewarpError (returned as it is when it already is one).
  * @param target the connection without its password, for the message
  */
@@ -60,14 +84,16 @@ export function fromDatabaseError(
   target = side as string,
 ): TimewarpError {
   if (error instanceof TimewarpError) return error;
-  const message =
-    error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);
+  const message = messageWithoutData(error) || String((error as { code?: string }).code);
   const state = sqlState(error);
   const make = (code: ErrorCode, text: string): TimewarpError =>
     new TimewarpError(code, text, { cause: error, facts: { side, sqlstate: state ?? null } });
   const unreachable = side === 'source' ? 'SOURCE_UNREACHABLE' : 'STORE_UNREACHABLE';
 
   if (state === undefined) {
+    if (message.startsWith('SASL'))
+      // the password is missing, or the server does not know it
+      return make('AUTHENTICATION_FAILED', `The ${side} ${target} could not be logged into: ${message}.`);
     return isConnectionFailure(error, message)
       ? make(unreachable, `The ${side} ${target} cannot be reached: ${message || 'no answer'}.`)
       : make('INTERNAL', message);

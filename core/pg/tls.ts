@@ -31,11 +31,11 @@ export function tlsFor(
     case 'no-verify':
       return { rejectUnauthorized: false };
     case null:
-      return isLocalHost(host) ? false : verified(parameters);
+      return isLocalHost(host) ? false : verified(parameters, side);
     case 'require':
     case 'verify-ca':
     case 'verify-full':
-      return verified(parameters);
+      return verified(parameters, side);
     default:
       throw new TimewarpError('BAD_FLAGS', `sslmode=${mode} in --${side} is not supported.`, {
         remedy: 'Use verify-full (the default for hosts that are not local), no-verify or disable.',
@@ -43,8 +43,20 @@ export function tlsFor(
   }
 }
 
-function verified(parameters: URLSearchParams): ConnectionOptions {
+function verified(parameters: URLSearchParams, side: DatabaseSide): ConnectionOptions {
   const file = parameters.get('sslrootcert');
-  const own = file === null || file === 'system' ? [] : [readFileSync(file, 'utf8')];
+  const own = file === null || file === 'system' ? [] : [readAuthorities(file, side)];
   return { rejectUnauthorized: true, ca: [...rootCertificates, ...rdsProfile.ca, ...own] };
+}
+
+function readAuthorities(file: string, side: DatabaseSide): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const code = (cause as { code?: string }).code ?? 'unknown error';
+    throw new TimewarpError('BAD_FLAGS', `sslrootcert=${file} in --${side} cannot be read (${code}).`, {
+      remedy: 'Name a file with the certificates of the authorities, in PEM.',
+      cause,
+    });
+  }
 }

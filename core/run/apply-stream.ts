@@ -52,6 +52,8 @@ export interface ApplyOptions {
   readonly onFailure: (suspect: Suspect) => void;
   /** Throws when the run has to stop (deadline, signal); asked between chunks. */
   readonly checkStop: () => void;
+  /** Gives the statements that follow on the store session the time that is left; may throw as `checkStop` does. */
+  readonly beforeWrite: () => Promise<void>;
   readonly onProgress: (counts: ApplyCounts) => void;
 }
 
@@ -93,6 +95,8 @@ class StreamApplier {
   #writing: Promise<void> = Promise.resolve();
   /** Set while a huge transaction is being written in parts. */
   #huge: CommitStamp | null = null;
+  /** Changes of it that count as stored once it is committed. */
+  #hugeChanges = 0;
   /** Rows of this transaction are passed over. */
   #leftOut: string | null = null;
   /** Inside a huge transaction that is stored already. */
@@ -162,7 +166,10 @@ class StreamApplier {
       return { rows: this.#rows, commits: this.#commits };
     } catch (error) {
       await this.#writing.catch(() => {});
-      if (this.#huge !== null) await this.#o.store.query('ROLLBACK').catch(() => {});
+      if (this.#huge !== null) {
+        this.#counts.changes -= this.#hugeChanges;
+        await this.#o.store.query('ROLLBACK').catch(() => {});
+      }
       throw error;
     }
   }
@@ -201,7 +208,8 @@ class StreamApplier {
   }
 
   async #writeBatch(batch: Batch, replayed: readonly ReplayedCommit[]): Promise<void> {
-    const { store, claim } = this.#o;
+    const { store, claim, beforeWrite } = this.#o;
+    await beforeWrite();
     await this.#replay.compare(replayed);
     const horizon = batch.last;
     if (horizon === null) return;
@@ -249,13 +257,15 @@ class StreamApplier {
     batch.addChanges(stamp, part);
     await this.#writing;
     this.#writing = (async () => {
-      const { store, claim } = this.#o;
+      const { store, claim, beforeWrite } = this.#o;
+      await beforeWrite();
       await this.#completeRows(batch, false);
       await writeChanges(store, batch.rows);
       await writeEvents(store, claim, [{ stamp, part: { ...part, context: null } }]);
     })();
     this.#writing.catch(() => {});
     this.#counts.changes += batch.changes;
+    this.#hugeChanges += batch.changes;
     this.#o.onProgress(this.#counts);
   }
 
@@ -273,6 +283,7 @@ class StreamApplier {
     await writeHorizon(store, claim, horizon, false);
     await store.query('COMMIT');
     this.#huge = null;
+    this.#hugeChanges = 0;
     this.#committed(horizon, 1, 0);
   }
 

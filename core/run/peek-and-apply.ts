@@ -92,6 +92,7 @@ async function peekOnce(
         keepsRaw: relations.every((relation) => relation.excludedColumns.length === 0),
         onFailure,
         checkStop: () => limits.checkStop(),
+        beforeWrite: () => limits.limitStore(),
         onProgress,
       },
       run.counts,

@@ -1,6 +1,7 @@
 /**
- * The time of a run and the signal that ends it. A statement on the source is given no more time than the run has left;
- * one that ran into that limit is the deadline, and every other failure says whose it is.
+ * The time of a run and the signal that ends it. A statement, on the source or on the store, is given no more time than
+ * the run has left, so that neither a long peek nor somebody's lock keeps it; one that ran into that limit is the deadline,
+ * and every other failure says whose it is.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -10,6 +11,8 @@ import { fromDatabaseError, sideOf, sqlState } from '../pg/database-error.ts';
 const QUERY_CANCELED = '57014';
 /** What a run does about its end, when its time may be over, is given this long. */
 const AFTER_END_MS = 5_000;
+/** And each statement of it at least so long. */
+const LAST_WORDS_MS = 500;
 
 export interface RunLimitsOptions {
   /** The run ends before this many seconds have passed. */
@@ -19,12 +22,17 @@ export interface RunLimitsOptions {
 
 export class RunLimits {
   readonly #source: pg.Client;
+  readonly #store: pg.Client;
   readonly #signal: AbortSignal | undefined;
   readonly #deadlineMs: number;
 
   /** The time begins to run now. */
-  constructor(source: pg.Client, { maxSeconds, signal }: RunLimitsOptions) {
+  constructor(
+    { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
+    { maxSeconds, signal }: RunLimitsOptions,
+  ) {
     this.#source = source;
+    this.#store = store;
     this.#signal = signal;
     this.#deadlineMs = performance.now() + (maxSeconds ?? Number.POSITIVE_INFINITY) * 1000;
   }
@@ -36,6 +44,10 @@ export class RunLimits {
   /** Throws INTERRUPTED or DEADLINE when the run has to stop. */
   checkStop(): void {
     if (this.isInterrupted) throw new TimewarpError('INTERRUPTED', 'The run was interrupted.');
+    this.#checkTime();
+  }
+
+  #checkTime(): void {
     if (performance.now() >= this.#deadlineMs) throw deadline();
   }
 
@@ -46,20 +58,50 @@ export class RunLimits {
     return () => performance.now() - started < timeForItMs;
   }
 
-  /** Runs queries of the source within the time of the run. */
+  /** Runs queries of the source, and what the store is asked in between, within the time of the run. */
   async onSource<T>(work: () => Promise<T>): Promise<T> {
     return this.namingSource(async () => {
-      if (Number.isFinite(this.#deadlineMs)) await this.#limitStatements();
+      if (this.#isLimited) {
+        this.checkStop();
+        await limitStatements(this.#source, this.#leftMs);
+        await this.limitStore();
+      }
       return work();
     });
+  }
+
+  /** The next statements of the store get (a share of) the time that the run has left. Throws DEADLINE when there is none. */
+  async limitStore(share = 1): Promise<void> {
+    if (!this.#isLimited) return;
+    this.#checkTime();
+    await limitStatements(this.#store, Math.max(1, this.#leftMs * share));
   }
 
   /** As `onSource`, also when the time of the run is over: for what has to be known or done at its end. */
   async atEnd<T>(work: () => Promise<T>): Promise<T> {
     return this.namingSource(async () => {
-      await this.#source.query(`SET statement_timeout = ${AFTER_END_MS}`);
+      await limitStatements(this.#source, this.#leftForEndMs);
       return work();
     });
+  }
+
+  /** Writes to the store how the run ended; where the store cannot be written in time, that is not worth another failure. */
+  async noteAtEnd(work: () => Promise<void>): Promise<void> {
+    if (!this.#isLimited) return work();
+    await limitStatements(this.#store, this.#leftForEndMs);
+    try {
+      await work();
+    } catch (error) {
+      if (sqlState(error) !== QUERY_CANCELED) throw error;
+    }
+  }
+
+  /** Whether this is what a statement of the store ends with that ran into the limit. */
+  isTimeUp(error: unknown): boolean {
+    if (!this.#isLimited) return false;
+    if (error instanceof TimewarpError)
+      return error.code === 'DEADLINE' || error.facts.sqlstate === QUERY_CANCELED;
+    return sqlState(error) === QUERY_CANCELED;
   }
 
   /**
@@ -71,17 +113,29 @@ export class RunLimits {
       return await work();
     } catch (error) {
       const side = sideOf(error) ?? 'source';
-      if (side === 'source' && sqlState(error) === QUERY_CANCELED && Number.isFinite(this.#deadlineMs))
-        throw deadline(error);
+      if (side === 'source' && sqlState(error) === QUERY_CANCELED && this.#isLimited) throw deadline(error);
       throw fromDatabaseError(error, side);
     }
   }
 
-  async #limitStatements(): Promise<void> {
-    this.checkStop();
-    const remainingMs = Math.max(1, Math.floor(this.#deadlineMs - performance.now()));
-    await this.#source.query(`SET statement_timeout = ${remainingMs}`);
+  get #isLimited(): boolean {
+    return Number.isFinite(this.#deadlineMs);
   }
+
+  get #leftMs(): number {
+    return Math.max(1, this.#deadlineMs - performance.now());
+  }
+
+  get #leftForEndMs(): number {
+    return Math.max(
+      LAST_WORDS_MS,
+      Math.min(AFTER_END_MS, this.#deadlineMs + AFTER_END_MS - performance.now()),
+    );
+  }
+}
+
+async function limitStatements(session: pg.Client, limitMs: number): Promise<void> {
+  await session.query(`SET statement_timeout = ${Math.floor(limitMs)}`);
 }
 
 function deadline(cause?: unknown): TimewarpError {

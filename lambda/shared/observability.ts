@@ -2,6 +2,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, type MetricUnit } from '@aws-lambda-powertools/metrics';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { messageWithoutData, stackWithoutData } from '../../core/pg/database-error.ts';
 import { METRICS_NAMESPACE, type MetricName } from './metric-names.ts';
 
 export function createLogger(serviceName: string): Logger {
@@ -31,7 +32,7 @@ export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof TimewarpError)) {
     return {
       code: 'INTERNAL',
-      detail: error instanceof Error ? error.message : String(error),
+      detail: messageWithoutData(error),
       stack: stackOf(error),
     };
   }
@@ -46,5 +47,5 @@ export function errorFields(error: unknown): Record<string, unknown> {
 }
 
 function stackOf(error: unknown): string | undefined {
-  return error instanceof Error ? error.stack : undefined;
+  return error instanceof Error ? stackWithoutData(error) : undefined;
 }

@@ -1,6 +1,7 @@
 /**
  * A run dies at every statement of forgetting: before it was sent, while it was on its way, and when it had been carried
- * out. Every answer is right afterwards, and the next pass finishes what was begun.
+ * out. Every answer is right afterwards, and the next pass finishes what was begun. Also on the way that is taken where
+ * ranges are too large to be looked through under a lock: a constraint first, validated while others go on.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -22,15 +23,29 @@ const MODES = ['before it is sent', 'while it runs', 'after it was carried out']
 
 class Death extends Error {}
 
-/** A session that is gone at its statement number `at`. */
+/** What the server says when a split takes too long under its lock. */
+const TOO_SLOW = 'DO $$ BEGIN RAISE query_canceled; END $$';
+
+interface Mortal {
+  readonly client: pg.Client;
+  died(): boolean;
+  /** Whether it was told that a range is too large, and had it validated. */
+  validated(): boolean;
+}
+
+/**
+ * A session that is gone at its statement number `at`.
+ * @param large every split is too slow until its range has been validated
+ */
 async function mortal(
   url: string,
   at: number,
   mode: (typeof MODES)[number],
-): Promise<{ client: pg.Client; died: () => boolean }> {
+  large: boolean,
+): Promise<Mortal> {
   const client = await connectForTest(url);
   const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-  let [count, dead] = [0, false];
+  let [count, dead, checked, validated] = [0, false, false, false];
   const die = (): never => {
     dead = true;
     (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
@@ -38,6 +53,12 @@ async function mortal(
   };
   const dying = async (...args: unknown[]): Promise<unknown> => {
     if (dead) throw new Death();
+    const text = String(args[0]);
+    if (text.includes('retention_validate(')) [checked, validated] = [true, true];
+    else if (large && text.includes('retention_split(')) {
+      if (!checked) args.splice(0, args.length, TOO_SLOW);
+      checked = false;
+    }
     if (++count !== at) return query(...args);
     if (mode === 'before it is sent') return die();
     const sent = query(...args);
@@ -47,7 +68,7 @@ async function mortal(
     return die();
   };
   client.query = dying as unknown as typeof client.query;
-  return { client, died: () => dead };
+  return { client, died: () => dead, validated: () => validated };
 }
 
 async function expectRight(twins: RetentionTwins, session: pg.Client, where: string): Promise<void> {
@@ -75,37 +96,51 @@ async function forgetOnceFree(twins: RetentionTwins, session: pg.Client): Promis
 }
 
 describe.each(MODES)('death %s', (mode) => {
-  test('at every statement', async () => {
-    const session = await databases.connect('store');
-    const twins = await RetentionTwins.create(session, {
-      baseline: 'done',
-      baselineRead: 14,
-      window: 12,
-      seed: 23,
-    });
-    await twins.happen(20);
-    let dropped = await forgetOnceFree(twins, session);
-    let at = 1;
-    for (let alive = false; !alive; at++) {
-      await twins.happen(5); // so that something is due
-      const { client, died } = await mortal(databases.storeUrl, at, mode);
-      await twins.forget(client).catch((error: unknown) => {
-        if (!died()) throw error;
+  test.each([
+    ['at every statement', false],
+    ['at every statement where ranges are large', true],
+  ])(
+    '%s',
+    async (_, large) => {
+      const session = await databases.connect('store');
+      const twins = await RetentionTwins.create(session, {
+        baseline: 'done',
+        baselineRead: 14,
+        window: 12,
+        seed: 23,
       });
-      alive = !died();
-      await client.end().catch(() => {});
-      await expectRight(twins, session, `dead at ${at}`);
-      dropped += await forgetOnceFree(twins, session);
-      if (at % 4 === 0) await expectRight(twins, session, `healed after ${at}`);
-    }
-    expect(at).toBeGreaterThan(20);
-    expect(dropped).toBeGreaterThan(10);
-    const left = await session.query(
-      `SELECT c.relname FROM pg_class c
+      await twins.happen(20);
+      let dropped = await forgetOnceFree(twins, session);
+      let validated = false;
+      let at = 1;
+      for (let alive = false; !alive; at++) {
+        await twins.happen(5); // so that something is due
+        const run = await mortal(databases.storeUrl, at, mode, large);
+        await twins.forget(run.client).catch((error: unknown) => {
+          if (!run.died()) throw error;
+        });
+        alive = !run.died();
+        validated ||= run.validated();
+        await run.client.end().catch(() => {});
+        await expectRight(twins, session, `dead at ${at}`);
+        dropped += await forgetOnceFree(twins, session);
+        if (at % 4 === 0) await expectRight(twins, session, `healed after ${at}`);
+      }
+      expect(at).toBeGreaterThan(20);
+      expect(dropped).toBeGreaterThan(10);
+      expect(validated).toBe(large);
+      const { rows: promises } = await session.query(
+        `SELECT conrelid::regclass FROM pg_constraint WHERE conname = 'pgtimewarp_closing'`,
+      );
+      expect(promises).toEqual([]);
+      const left = await session.query(
+        `SELECT c.relname FROM pg_class c
         WHERE c.relnamespace = 'pgtimewarp'::regnamespace AND c.relname ~ ('^row_changes_r' || $1 || '_') AND c.relkind = 'r'
           AND NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.table_name = c.relname AND g.state = 'attached')`,
-      [twins.relation],
-    );
-    expect(left.rows).toEqual([]);
-  }, 280_000);
+        [twins.relation],
+      );
+      expect(left.rows).toEqual([]);
+    },
+    280_000,
+  );
 });

@@ -105,6 +105,21 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     expect(await findInStore(node.store, PLANTED)).toEqual([]);
   });
 
+  test('not at any moment of `track` either: rows change with every step that publishes the table', async () => {
+    await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+    if (!(await hasColumnLists(node.source))) return;
+    const watcher = `${node.slot}_watcher`; // its slot is not moved by runs
+    await node.source.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [watcher]);
+    await node.source.query(`
+      CREATE FUNCTION change() RETURNS event_trigger LANGUAGE plpgsql AS
+        $$ BEGIN UPDATE public.people SET name = 'watched', secret = '${PLANTED}'; END $$;
+      CREATE EVENT TRIGGER change ON ddl_command_end WHEN TAG IN ('ALTER PUBLICATION') EXECUTE FUNCTION change()`);
+    await node.track('people', { exclude: EXCLUDED.people });
+    await node.poll();
+    expect(await inStream(node, 'watched', watcher)).toBe(true);
+    expect(await inStream(node, PLANTED, watcher)).toBe(false);
+  });
+
   test('a column that is added later is incomplete until the list has followed, then whole', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     await node.track('people', { exclude: ['secret'] });
@@ -147,11 +162,11 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
   });
 });
 
-async function inStream(node: TrackedNode, text: string): Promise<boolean> {
+async function inStream(node: TrackedNode, text: string, slot = node.slot): Promise<boolean> {
   const { rows } = await node.source.query<{ data: string }>(
     `SELECT encode(data, 'hex') AS data
        FROM pg_logical_slot_peek_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', $2)`,
-    [node.slot, node.publication],
+    [slot, node.publication],
   );
   return rows.some((row) => row.data.includes(Buffer.from(text).toString('hex')));
 }
