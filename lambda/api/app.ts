@@ -33,14 +33,17 @@ export interface AppOptions {
   readonly report: (error: TimewarpError, id: string) => void;
   /** Whether a request may be answered, by its Authorization header; without it everyone's is. */
   readonly authorize?: (authorization: string | undefined) => boolean;
+  /** Whether a request is meant for this server, by its Host header; without it every one is. */
+  readonly isOwnHost?: (host: string | undefined) => boolean;
 }
 
 const JSON_CONTENT = 'application/json';
 
-export function createApp({ withStore, report, authorize }: AppOptions): Hono {
+export function createApp({ withStore, report, authorize, isOwnHost }: AppOptions): Hono {
   const app = new Hono();
 
   app.use(async (context, next) => {
+    if (isOwnHost !== undefined && !isOwnHost(context.req.header('host'))) return misdirected();
     if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
     requireEncoding(context.req.url);
     return next();
@@ -141,6 +144,15 @@ function methodNotAllowed(context: Context): Response {
     title: 'The method is not allowed',
     detail: `${context.req.method.slice(0, 20)} is not allowed here: this API only reads.`,
     headers: { allow: 'GET, HEAD' },
+  });
+}
+
+function misdirected(): Response {
+  return problem({
+    status: HTTP.misdirected,
+    kind: 'misdirected',
+    title: 'The request is for another host',
+    detail: 'A server without a token answers only requests to localhost and its addresses.',
   });
 }
 

@@ -16,7 +16,15 @@ export interface SeenResponse {
   readonly body: string;
 }
 
-export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => void {
+/** Every `path status` that the document has. */
+export function documentedAnswers(document: unknown): string[] {
+  return Object.entries((document as Document).paths).flatMap(([template, { get }]) =>
+    Object.keys(get.responses).map((status) => `${template} ${status}`),
+  );
+}
+
+/** The check of one response; it answers with the `path status` that the response was described by. */
+export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => string {
   const { paths } = document as Document;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
@@ -28,7 +36,7 @@ export function openApiChecker(document: unknown): (path: string, seen: SeenResp
     expect(response, `${template} has ${status} in the document`).toBeDefined();
     if (response!.content === undefined) {
       expect(body).toBe('');
-      return;
+      return `${template} ${status}`;
     }
     expect(Object.keys(response!.content)).toContain(contentType);
     const pointer = [template!, 'get', 'responses', String(status), 'content', contentType!, 'schema'];
@@ -39,6 +47,7 @@ export function openApiChecker(document: unknown): (path: string, seen: SeenResp
     expect(validate(JSON.parse(body)), `${path} ${status}: ${ajv.errorsText(validate.errors)}\n${body}`).toBe(
       true,
     );
+    return `${template} ${status}`;
   };
 }
 
