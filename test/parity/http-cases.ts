@@ -36,6 +36,10 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     'tables of no name',
     () => ({ target: '/v1/nodes/No-Body/tables', status: 400, type: 'error:BAD_FLAGS', says: /node: / }),
   ],
+  [
+    'health, with a query that it has not',
+    () => ({ target: '/v1/health?verbose', status: 400, type: 'error:BAD_FLAGS' }),
+  ],
   ['health', () => ({ target: '/v1/health', status: 200, says: /"status":"warn"/ })],
   ['found', ({ orders }) => ({ target: `${orders}/asof?pk=1`, status: 200, says: /"total":3\.30/ })],
   [
