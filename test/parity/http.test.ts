@@ -269,11 +269,7 @@ async function refusesOtherHosts({ url }: ServeProcess): Promise<void> {
     expectSeen(seen, { target, status: 421, type: 'misdirected' });
     if (path !== '/openapi.json') check('serve', target, seen);
   }
-  for (const host of [
-    '127.0.0.1.evil.example',
-    'localhost.evil.example',
-    '10.0.0.1',
-  ])
+  for (const host of ['127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1'])
     expect((await askAs(`${url}/v1/nodes`, host)).status, host).toBe(421);
   for (const host of [`localhost:${port}`, 'LOCALHOST', '127.0.0.1', `[::1]:${port}`])
     expect((await askAs(`${url}/v1/nodes`, host)).status, host).toBe(200);
