@@ -43,6 +43,10 @@ for (const plugin of PLUGINS) {
       const { commits, wrong, mapped } = await tpcbSums(node.store);
       expect(Number(commits)).toBeGreaterThan(100);
       expect(commits).toBe(mapped);
+      const { rows } = await node.source.query<{ commits: string }>(
+        'SELECT count(*) + 1 AS commits FROM pgbench_history', // a row for each, and the update afterwards
+      );
+      expect(mapped, 'every transaction is one').toBe(rows[0]!.commits);
       expect(wrong).toBe('0');
     });
 
