@@ -3,6 +3,7 @@
  * wrapped in taken off; a failure is `{"error":CODE,"message":…}`.
  */
 import { expect } from 'vitest';
+import { sqlState } from '../../core/pg/database-error.ts';
 import { formatTableName, quoteTable } from '../../core/pg/identifiers.ts';
 import type { DiffChange } from '../../core/query/diff.ts';
 import { diffPageText } from '../../core/query/diff-text.ts';
@@ -162,6 +163,7 @@ export function bySql({ source, node: defaultNode }: TrackedNode, sql: SqlSource
     try {
       return await (question.kind === 'diff' ? changes : rowAndAnswer)(asked, subject);
     } catch (error) {
+      if (sqlState(error) === undefined) throw error; // what was expected is not so
       const { code, message } = fromQueryError(error);
       return failure(code, message);
     } finally {
