@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { pause } from '../interrupt.ts';
 import { keepExamining, keepPolling } from '../serve/background.ts';
 import { listen } from '../serve/listen.ts';
+import { isOwnHost } from '../serve/own-host.ts';
 import { openReadPool } from '../serve/read-pool.ts';
 import { authorization } from '../serve/token.ts';
 
@@ -41,7 +42,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
   const app = createApp({
     withStore: pool.withStore,
     report: (error, id) => out.note(`${id} ${error.code}: ${error.message}`),
-    ...(authorize === undefined ? {} : { authorize }),
+    ...(authorize === undefined ? { isOwnHost } : { authorize }),
   });
   await using server = await listen(app, flags);
   out.note(`listening on ${server.url}`);

@@ -45,8 +45,9 @@ async function runOnce({ databases, signal }: BackgroundOptions, totals: Polling
     totals.changes += result.changes;
     return describe(result);
   } catch (thrown) {
+    const { code, message, remedy } = toError(thrown);
+    if (code === 'INTERRUPTED') return 'stopped in the middle of a run; the next one goes on from there';
     totals.failedRuns += 1;
-    const { message, remedy } = toError(thrown);
     return `polling fails: ${message} ${remedy}`;
   }
 }

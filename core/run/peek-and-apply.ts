@@ -18,6 +18,7 @@ import { NullConfirmer } from './confirm-nulls-of-run.ts';
 import { noteCatalog } from './note-catalog.ts';
 import type { RunContext } from './run-context.ts';
 import { type RelationNow, readRelationsNow, streamNames, tablesOfRun } from './tables-of-run.ts';
+import { whenSlotIsFree } from './when-slot-is-free.ts';
 
 /** How often a peek is repeated because the catalog changed under it; then the run goes on with the one it has. */
 const MAX_REPEEKS = 5;
@@ -113,7 +114,7 @@ async function openPeek(
 ): Promise<{ peek: Peek; now: RelationNow[] }> {
   let names = await limits.onSource(() => readRelationsNow(source, relations));
   for (let attempt = 0; ; attempt++) {
-    const peek = await limits.onSource(() =>
+    const peek = await whenSlotIsFree(limits, () =>
       Peek.open(source, {
         plugin: node.plugin,
         slotName: node.slotName,

@@ -46,6 +46,8 @@ export interface AppOptions {
   readonly authorize?: (authorization: string | undefined) => boolean;
   /** What a request may take, where something ends it then. */
   readonly timeLeftMs?: (context: Context) => number;
+  /** Whether a request is meant for this server, by its Host header; without it every one is. */
+  readonly isOwnHost?: (host: string | undefined) => boolean;
 }
 
 /** Of the time that is left, for the answer itself. */
@@ -53,7 +55,7 @@ const ANSWERING_MS = 5_000;
 
 const JSON_CONTENT = 'application/json';
 
-export function createApp({ withStore, report, authorize, timeLeftMs }: AppOptions): Hono {
+export function createApp({ withStore, report, authorize, timeLeftMs, isOwnHost }: AppOptions): Hono {
   const app = new Hono();
 
   /** Asks at once, or when the node has been read up to the position that the caller waits for. */
@@ -71,6 +73,7 @@ export function createApp({ withStore, report, authorize, timeLeftMs }: AppOptio
   }
 
   app.use(async (context, next) => {
+    if (isOwnHost !== undefined && !isOwnHost(context.req.header('host'))) return misdirected();
     if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
     requireEncoding(context.req.url);
     return next();
@@ -201,6 +204,15 @@ function methodNotAllowed(context: Context, allow: string): Response {
     title: 'The method is not allowed',
     detail: `${context.req.method.slice(0, 20)} is not allowed here: this API only reads.`,
     headers: { allow },
+  });
+}
+
+function misdirected(): Response {
+  return problem({
+    status: HTTP.misdirected,
+    kind: 'misdirected',
+    title: 'The request is for another host',
+    detail: 'A server without a token answers only requests to localhost and its addresses.',
   });
 }
 

@@ -12,6 +12,7 @@ export const HTTP = {
   unknown: 409,
   gone: 410,
   tooLarge: 413,
+  misdirected: 421,
   headersTooLarge: 431,
   internal: 500,
   unavailable: 503,

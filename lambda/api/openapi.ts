@@ -14,6 +14,8 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.unknown]: 'Whether the row was there is not known; or the node has not been read up to `await_lsn`',
   [HTTP.gone]: 'The history of that time is expired or erased',
   [HTTP.tooLarge]: 'The answer does not fit into a response, or the request is too big',
+  [HTTP.misdirected]:
+    'The Host header names another machine (only where the server is for its own, without a token)',
   [HTTP.internal]: 'The server failed',
   [HTTP.unavailable]: 'The store does not answer',
 };
@@ -76,6 +78,7 @@ function operation(route: Route): object {
       Object.entries({
         ...route.responses,
         [HTTP.unauthorized]: [schemas.Problem],
+        [HTTP.misdirected]: [schemas.Problem],
       }).map(([status, bodies]) => [
         status,
         response(route, Number.parseInt(status, 10) as HttpStatus, bodies),

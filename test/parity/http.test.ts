@@ -1,28 +1,47 @@
 /** Every route and every status: over real HTTP with `serve`, and through the function's handler. */
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runRetention, setRetention } from '../../core/retention.ts';
 import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
 import { buildOpenApi } from '../../lambda/api/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };
-import { lsnOf, StoreHistory, timeOf } from '../pg/query-history.ts';
-import { API_WAYS, type ApiWays, apiWays, type Seen, TOKEN } from '../support/api-ways.ts';
-import { openApiChecker } from '../support/openapi-check.ts';
-import { startServe } from '../support/serve.ts';
+import { StoreHistory } from '../pg/query-history.ts';
+import { API_WAYS, type ApiWay, type ApiWays, apiWays, type Seen, TOKEN } from '../support/api-ways.ts';
+import { documentedAnswers, openApiChecker } from '../support/openapi-check.ts';
+import { type ServeProcess, startServe } from '../support/serve.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
+import { CASES, type Case, OUTSIDE, type Request } from './http-cases.ts';
 
-interface Case {
-  readonly name: string;
-  readonly target: string;
-  readonly method?: string;
-  readonly headers?: Record<string, string>;
-  readonly status: number;
-  /** Of a problem: the end of its `type`. */
-  readonly type?: string;
-  readonly says?: RegExp;
-}
+/** Port 1 is nobody's. */
+const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nowhere';
 
 let node: TrackedNode;
 let asked: ApiWays;
-const check = openApiChecker(openApi);
+/** The same, in front of a store that is not there. */
+let away: ApiWays;
+const orders = (): string => `/v1/nodes/${node.node}/tables/public.orders`;
+const checker = openApiChecker(openApi);
+/** `METHOD path status` of the document, as answered by each way. */
+const answered: Record<ApiWay, Set<string>> = { serve: new Set(), handler: new Set() };
+
+/** Whether a stranger with nothing but the document would understand the response. */
+function check(way: ApiWay, { target, method = 'GET' }: Request, { status, headers, body }: Seen): void {
+  const path = new URL(target, 'http://any').pathname;
+  answered[way].add(checker(path, { method, status, contentType: headers.get('content-type'), body }));
+}
+
+/** A request that every route of the document understands. */
+function everyRoute(): Request[] {
+  return Object.entries(openApi.paths).flatMap(([path, methods]) => {
+    const target = path.replace('{node}', node.node).replace('{table}', 'public.orders');
+    return Object.keys(methods).map((method) =>
+      method === 'post'
+        ? { target, method: 'POST', body: '{"keys":[1]}' }
+        : { target: /\/(asof|diff)$/.test(target) ? `${target}?pk=1` : target },
+    );
+  });
+}
 
 beforeAll(async () => {
   node = await trackedNode({
@@ -36,16 +55,18 @@ beforeAll(async () => {
   await node.catchUp();
   await writtenHistory();
   asked = await apiWays(node);
+  away = await apiWays({ storeUrl: NOWHERE, env: { ...node.env, PGTIMEWARP_STORE_URL: NOWHERE } });
 });
 
 afterAll(async () => {
   await asked?.[Symbol.asyncDispose]();
+  await away?.[Symbol.asyncDispose]();
   await node?.[Symbol.asyncDispose]();
 });
 
 /**
  * Nodes whose histories have all kinds of ignorance in them: h1, h2 whose baseline is not read, h3 of which everything
- * before commit 40 has left its window; commits to 100.
+ * before commit 40 has been forgotten; commits to 100.
  */
 async function writtenHistory(): Promise<void> {
   const history = await StoreHistory.create(node.store);
@@ -55,226 +76,22 @@ async function writtenHistory(): Promise<void> {
   await history.change(await history.track(), 20, 'I');
   await history.gap(60, 70);
   await pending.track({ baseline: 'pending' });
-  const relationId = await expired.track();
-  await expired.change(relationId, 20, 'I');
-  await node.store.query(
-    `INSERT INTO pgtimewarp.relation_retention (relation_id, retention, expired_before_lsn, expired_before_ts)
-     VALUES ($1::int, '1 day', $2::pg_lsn, $3::timestamptz)`,
-    [relationId, lsnOf(40), timeOf(40)],
-  );
+  await expired.change(await expired.track(), 20, 'I');
+  const target = { storeUrl: node.storeUrl, node: expired.node };
+  await setRetention(target, [{ schema: 'public', name: 't' }], '60s');
+  expect(await runRetention(target)).toMatchObject({ relations: 1, unfinished: [] });
 }
-
-const OLD = '2020-01-01T00:00:00Z';
-const at = (second: string): string => `2026-01-01T00:${second}Z`;
-const orders = (): string => `/v1/nodes/${node.node}/tables/public.orders`;
-
-const CASES: readonly (readonly [string, () => Omit<Case, 'name'>])[] = [
-  ['nodes', () => ({ target: '/v1/nodes', status: 200, says: new RegExp(`"node":"${node.node}"`) })],
-  [
-    'nodes, with a query that it has not',
-    () => ({ target: '/v1/nodes?x=1', status: 400, type: 'error:BAD_FLAGS' }),
-  ],
-  ['tables', () => ({ target: `/v1/nodes/${node.node}/tables`, status: 200, says: /"table":"orders"/ })],
-  [
-    'tables of no node',
-    () => ({ target: '/v1/nodes/nobody/tables', status: 404, type: 'error:NODE_UNKNOWN' }),
-  ],
-  [
-    'tables of no name',
-    () => ({ target: '/v1/nodes/No-Body/tables', status: 400, type: 'error:BAD_FLAGS', says: /node: / }),
-  ],
-  ['health', () => ({ target: '/v1/health', status: 200, says: /"status":"warn"/ })],
-  ['found', () => ({ target: `${orders()}/asof?pk=1`, status: 200, says: /"total":3\.30/ })],
-  [
-    'found, key as an object',
-    () => ({ target: `${orders()}/asof?pk=${encodeURIComponent('{"id":1}')}`, status: 200 }),
-  ],
-  [
-    'absent',
-    () => ({
-      target: `${orders()}/asof?pk=9`,
-      status: 404,
-      type: 'absent:not_yet_inserted',
-      says: /"status":"absent"/,
-    }),
-  ],
-  [
-    'absent for good',
-    () => ({
-      target: '/v1/nodes/h1/tables/public.t/asof?pk=9&at=0/5000',
-      status: 404,
-      type: 'absent:not_yet_inserted',
-      says: /"final":true/,
-    }),
-  ],
-  [
-    'before tracking',
-    () => ({
-      target: `${orders()}/asof?pk=1&at=${OLD}`,
-      status: 409,
-      type: 'unknown:before_tracking',
-      says: /"row":null/,
-    }),
-  ],
-  [
-    'baseline pending',
-    () => ({
-      target: `/v1/nodes/h2/tables/public.t/asof?pk=1&at=${at('00:50')}`,
-      status: 409,
-      type: 'unknown:baseline_pending',
-    }),
-  ],
-  [
-    'in a gap',
-    () => ({
-      target: `/v1/nodes/h1/tables/public.t/asof?pk=1&at=${at('01:05')}`,
-      status: 409,
-      type: 'unknown:in_gap',
-    }),
-  ],
-  [
-    'expired',
-    () => ({
-      target: `/v1/nodes/h3/tables/public.t/asof?pk=1&at=${at('00:30')}`,
-      status: 410,
-      type: 'unknown:expired',
-      says: /"final":true/,
-    }),
-  ],
-  [
-    'inside the window',
-    () => ({ target: `/v1/nodes/h3/tables/public.t/asof?pk=1&at=${at('00:50')}`, status: 200 }),
-  ],
-  [
-    'as-of in no node',
-    () => ({ target: '/v1/nodes/nobody/tables/public.t/asof?pk=1', status: 404, type: 'error:NODE_UNKNOWN' }),
-  ],
-  [
-    'as-of in no table',
-    () => ({
-      target: `/v1/nodes/${node.node}/tables/public.none/asof?pk=1`,
-      status: 404,
-      type: 'error:TABLE_NOT_TRACKED',
-    }),
-  ],
-  [
-    'letter case counts',
-    () => ({
-      target: `/v1/nodes/${node.node}/tables/public.Orders/asof?pk=1`,
-      status: 404,
-      type: 'error:TABLE_NOT_TRACKED',
-      says: /Orders/,
-    }),
-  ],
-  [
-    'no schema',
-    () => ({
-      target: `/v1/nodes/${node.node}/tables/orders/asof?pk=1`,
-      status: 400,
-      type: 'error:BAD_TABLE_NAME',
-    }),
-  ],
-  [
-    'no key',
-    () => ({ target: `${orders()}/asof`, status: 400, type: 'error:BAD_FLAGS', says: /pk: is missing/ }),
-  ],
-  [
-    'two keys',
-    () => ({
-      target: `${orders()}/asof?pk=1&pk=2`,
-      status: 400,
-      type: 'error:BAD_FLAGS',
-      says: /more than once/,
-    }),
-  ],
-  ['unusable key', () => ({ target: `${orders()}/asof?pk=x`, status: 400, type: 'error:BAD_KEY' })],
-  [
-    'unusable time',
-    () => ({ target: `${orders()}/asof?pk=1&at=yesterday`, status: 400, type: 'error:BAD_TIME' }),
-  ],
-  [
-    'plus that nobody encoded',
-    () => ({
-      target: `${orders()}/asof?pk=1&at=2026-01-01T00:00:00+01:00`,
-      status: 400,
-      type: 'error:BAD_TIME',
-      says: /%2B/,
-    }),
-  ],
-  [
-    'unknown parameter',
-    () => ({ target: `${orders()}/asof?pk=1&when=now`, status: 400, type: 'error:BAD_FLAGS', says: /when/ }),
-  ],
-  [
-    'bad encoding in the query',
-    () => ({ target: `${orders()}/asof?pk=%zz`, status: 400, type: 'error:BAD_FLAGS' }),
-  ],
-  [
-    'bytes that are not UTF-8',
-    () => ({ target: `${orders()}/asof?pk=%ff`, status: 400, type: 'error:BAD_FLAGS' }),
-  ],
-  ['a NUL in the key', () => ({ target: `${orders()}/asof?pk=%00`, status: 400, type: 'error:BAD_KEY' })],
-  [
-    'diff',
-    () => ({ target: `${orders()}/diff?pk=1`, status: 200, says: /"op":"S".*"op":"U".*"op":"D".*"op":"I"/ }),
-  ],
-  [
-    'diff with a gap in it',
-    () => ({ target: '/v1/nodes/h1/tables/public.t/diff?pk=1', status: 200, says: /"reason" ?: ?"in_gap"/ }),
-  ],
-  [
-    'diff, bad limit',
-    () => ({
-      target: `${orders()}/diff?pk=1&limit=0`,
-      status: 400,
-      type: 'error:BAD_FLAGS',
-      says: /limit: /,
-    }),
-  ],
-  [
-    'diff, bad cursor',
-    () => ({
-      target: `${orders()}/diff?pk=1&cursor=abc`,
-      status: 400,
-      type: 'error:BAD_FLAGS',
-      says: /cursor/,
-    }),
-  ],
-  [
-    'diff in no table',
-    () => ({
-      target: `/v1/nodes/${node.node}/tables/public.none/diff?pk=1`,
-      status: 404,
-      type: 'error:TABLE_NOT_TRACKED',
-    }),
-  ],
-];
-
-const OUTSIDE: readonly (readonly [string, () => Omit<Case, 'name'>])[] = [
-  ['no route', () => ({ target: '/v2/nodes', status: 404, type: 'no-such-route' })],
-  ['root', () => ({ target: '/', status: 404, type: 'no-such-route' })],
-  ['POST', () => ({ target: '/v1/nodes', method: 'POST', status: 405, type: 'method-not-allowed' })],
-  [
-    'DELETE of a row',
-    () => ({ target: `${orders()}/asof?pk=1`, method: 'DELETE', status: 405, type: 'method-not-allowed' }),
-  ],
-  [
-    'POST of the document',
-    () => ({ target: '/openapi.json', method: 'POST', status: 405, type: 'method-not-allowed' }),
-  ],
-];
 
 describe.each(API_WAYS)('through %s', (way) => {
   test.each(CASES)('%s', async (_, make) => {
-    const wanted = make();
-    const seen = await asked[way](wanted.target);
+    const wanted = make({ node: node.node, orders: orders() });
+    const seen = await asked[way](wanted.target, wanted);
     expectSeen(seen, wanted);
-    const path = new URL(wanted.target, 'http://any').pathname;
-    check(path, { status: seen.status, contentType: seen.headers.get('content-type'), body: seen.body });
+    check(way, wanted, seen);
   });
 
   test.each(OUTSIDE)('%s', async (_, make) => {
-    const wanted = make();
+    const wanted = make({ node: node.node, orders: orders() });
     const seen = await asked[way](wanted.target, wanted);
     expectSeen(seen, wanted);
     expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD' : null);
@@ -297,6 +114,7 @@ describe.each(API_WAYS)('through %s', (way) => {
       expect(etag).toMatch(/^W\/"[\w-]{27}"$/);
       const again = await asked[way](target, { headers: { 'if-none-match': `"other", ${etag}` } });
       expect(again).toMatchObject({ status: 304, body: '' });
+      check(way, { target }, again);
       expect(again.headers.get('etag')).toBe(etag);
       const other = await asked[way](target, { headers: { 'if-none-match': '"other"' } });
       expect(other.status).toBe(200);
@@ -323,25 +141,43 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(JSON.parse(seen.body)).toEqual(buildOpenApi(packageFile.version));
   });
 
-  test('a failure has an id and shows nothing of the inside', async () => {
+  const expectFailure = (request: Request, seen: Seen, status: number, type: string): void => {
+    expectSeen(seen, { ...request, status, type });
+    expect(seen.headers.get('cache-control')).toBe('no-store');
+    expect(seen.body).toMatch(/"instance":"urn:uuid:[0-9a-f-]{36}"/);
+    expect(seen.body).not.toMatch(
+      /applied_|version_at|column|function|SQLSTATE|127\.0\.0\.1|nowhere|at .*\.ts/i,
+    );
+    check(way, request, seen);
+  };
+
+  test('a store that is not as it should be: 500 on every route, with an id and nothing of the inside', async () => {
+    await node.store.query('ALTER TABLE pgtimewarp.wal_checkpoints RENAME applied_lsn TO applied_gone');
+    try {
+      for (const request of everyRoute())
+        expectFailure(request, await asked[way](request.target, request), 500, 'error:INTERNAL');
+    } finally {
+      await node.store.query('ALTER TABLE pgtimewarp.wal_checkpoints RENAME applied_gone TO applied_lsn');
+    }
+  });
+
+  test('a store without the functions of this version: 503, like one that is not there', async () => {
     await node.store.query('ALTER FUNCTION pgtimewarp.version_at RENAME TO version_gone');
     try {
-      const seen = await asked[way](`${orders()}/asof?pk=1`);
-      expect([500, 503]).toContain(seen.status);
-      expect(seen.body).toMatch(/"instance":"urn:uuid:[0-9a-f-]{36}"/);
-      expect(seen.body).not.toMatch(/version_at|function|SQLSTATE|at .*\.ts/i);
-      check(`${orders()}/asof`, {
-        status: seen.status,
-        contentType: 'application/problem+json',
-        body: seen.body,
-      });
+      const target = `${orders()}/asof?pk=1`;
+      expectFailure({ target }, await asked[way](target), 503, 'error:SCHEMA_OUTDATED');
     } finally {
       await node.store.query('ALTER FUNCTION pgtimewarp.version_gone RENAME TO version_at');
     }
   });
+
+  test('a store that is not there: 503 on every route, with an id and nothing of the inside', async () => {
+    for (const request of everyRoute())
+      expectFailure(request, await away[way](request.target, request), 503, 'error:STORE_UNREACHABLE');
+  });
 });
 
-function expectSeen(seen: Seen, wanted: Omit<Case, 'name'>): void {
+function expectSeen(seen: Seen, wanted: Case): void {
   expect(seen.status, seen.body).toBe(wanted.status);
   if (wanted.says !== undefined) expect(seen.body).toMatch(wanted.says);
   const problem = seen.status >= 400;
@@ -354,30 +190,55 @@ describe('serve', () => {
     ['none', {}],
     ['another', { authorization: 'Bearer another' }],
     ['another scheme', { authorization: `Basic ${TOKEN}` }],
-  ])('refuses a token that is %s', async (_, headers) => {
-    const response = await fetch(`${asked.server.url}/v1/nodes`, { headers });
-    expect(response.status).toBe(401);
-    expect(response.headers.get('www-authenticate')).toBe('Bearer realm="pgtimewarp"');
-    check('/v1/nodes', {
-      status: 401,
-      contentType: response.headers.get('content-type'),
-      body: await response.text(),
-    });
+  ])('refuses a token that is %s, on every route', async (_, headers) => {
+    for (const { target, method = 'GET', body } of everyRoute()) {
+      const response = await fetch(asked.server.url + target, { headers, method, body: body ?? null });
+      const seen = { status: response.status, headers: response.headers, body: await response.text() };
+      expectSeen(seen, { target, status: 401, type: 'unauthorized' });
+      expect(seen.headers.get('www-authenticate')).toBe('Bearer realm="pgtimewarp"');
+      check('serve', { target, method }, seen);
+    }
   });
 
   test('wants a token before it listens to other machines', async () => {
     await expect(startServe(['--host', '0.0.0.0'], node.env)).rejects.toThrow(/PGTIMEWARP_TOKEN/);
   });
 
-  test('polls, and ends at a signal with what it did', async () => {
+  test('without a token answers its own machine only; polls, and ends at a signal with what it did', async () => {
     await using own = await startServe(['--every', '1s', '--json'], node.env);
+    await refusesOtherHosts(own);
     await node.source.query('INSERT INTO orders VALUES (77, 7.70)');
     const found = async (): Promise<boolean> => (await fetch(`${own.url}${orders()}/asof?pk=77`)).ok;
     await expect.poll(found, { timeout: 20_000 }).toBe(true);
     const ended = await own.stop();
-    expect(JSON.parse(ended.stdout)).toMatchObject({ url: own.url, failedRuns: 0 });
+    expect(JSON.parse(ended.stdout), ended.stderr).toMatchObject({ url: own.url, failedRuns: 0 });
   });
 });
+
+/** A page in a browser can point a name of its own at 127.0.0.1; the Host header still says that name. */
+async function refusesOtherHosts({ url }: ServeProcess): Promise<void> {
+  const { port } = new URL(url);
+  for (const route of [...everyRoute(), { target: '/openapi.json' }]) {
+    const seen = await askAs(url, `evil.example:${port}`, route);
+    expectSeen(seen, { ...route, status: 421, type: 'misdirected' });
+    if (route.target !== '/openapi.json') check('serve', route, seen);
+  }
+  for (const host of ['127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1'])
+    expect((await askAs(url, host, { target: '/v1/nodes' })).status, host).toBe(421);
+  for (const host of [`localhost:${port}`, 'LOCALHOST', '127.0.0.1', `[::1]:${port}`])
+    expect((await askAs(url, host, { target: '/v1/nodes' })).status, host).toBe(200);
+}
+
+/** fetch() sets the Host header itself. */
+async function askAs(url: string, host: string, { target, method = 'GET', body }: Request): Promise<Seen> {
+  return await new Promise((resolve, reject) => {
+    const asking = request(url + target, { method, headers: { host } }, async (response) => {
+      const headers = new Headers({ 'content-type': response.headers['content-type'] ?? '' });
+      resolve({ status: response.statusCode ?? 0, headers, body: await text(response) });
+    });
+    asking.on('error', reject).end(body);
+  });
+}
 
 test('pages of a diff: under 5 MB, complete, and stable while history grows', async () => {
   const big = 'x'.repeat(700_000);
@@ -427,7 +288,23 @@ test('a change that fits into no page says what it leaves out; a row that fits i
   }
   expect(pages.join('').match(/"op":"[IU]"/g)).toEqual(['"op":"I"', '"op":"U"']);
   expect(pages.at(-1)).toContain('"omitted":["changed"');
-  const asOf = await asked.handler(`${table}/asof?pk=1`);
-  expect(asOf.status).toBe(413);
-  check(`${table}/asof`, { status: 413, contentType: asOf.headers.get('content-type'), body: asOf.body });
+  const tooLarge = [
+    { target: `${table}/asof?pk=1` },
+    { target: `${table}/asof:batch`, method: 'POST', body: '{"keys":[1]}' },
+  ];
+  for (const way of API_WAYS) {
+    for (const request of tooLarge) {
+      const asOf = await asked[way](request.target, request);
+      expectSeen(asOf, { ...request, status: 413, type: 'too-large' });
+      check(way, request, asOf);
+    }
+  }
+});
+
+test('no status that the document has for a route went unasked', () => {
+  const documented = documentedAnswers(openApi);
+  expect(documented.filter((each) => !answered.serve.has(each))).toEqual([]);
+  // API Gateway asks who the caller is, and for which host, before the function is called
+  const ofFunction = documented.filter((each) => !/ (401|421)$/.test(each));
+  expect(ofFunction.filter((each) => !answered.handler.has(each))).toEqual([]);
 });

@@ -1,201 +1,153 @@
 /**
- * One scenario and one table of questions about it, which every way of asking must answer alike: to add a way, write an
- * {@link Asker} and a test that goes through {@link QUESTIONS}. Answers are compared as text, every digit of them.
+ * One table of questions about one scenario (scenario.ts), which every way of asking must answer alike: to add a way,
+ * write an {@link Asker} in askers.ts. Answers are compared as text, every digit of them; a question that cannot be
+ * answered fails with the same code and sentence everywhere.
  */
-import { jsonMembers } from '../../core/types/json-text.ts';
+import type { ErrorCode } from '../../core/errors/codes.ts';
+import type { TableName } from '../../core/pg/identifiers.ts';
+import { lsnOf, timeOf } from '../pg/query-history.ts';
+import {
+  HOSTILE,
+  HOSTILE_KEYS,
+  type Moment,
+  ODD,
+  ORDERS,
+  REGIONS,
+  T,
+  TYPED,
+  UNWATCHED,
+  type WrittenNode,
+} from './scenario.ts';
 
-export const TABLES = `
-  CREATE TABLE orders (id bigint PRIMARY KEY, total numeric, big bigint, note text, at timestamptz, doc jsonb, raw bytea);
-  INSERT INTO orders VALUES (1, 1.10, 9007199254740993, 'first', '2026-01-01 00:00:00.000001Z', '{"a": 1.0}', '\\\\x00ff');
-  CREATE TABLE regions (region text, id int, name text, PRIMARY KEY (region, id));
-  CREATE SCHEMA "Odd.Schema";
-  CREATE TABLE "Odd.Schema"."T ä/%" ("the Key" text PRIMARY KEY, value text);`;
-
-/** Tracked before anything happens, as the command line takes them. */
-export const TRACKED = ['orders', 'regions', '"Odd.Schema"."T ä/%"'];
-
-/** One transaction each; a moment of that name lies after it. */
-export const STEPS = {
-  updated: `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"who": "ä \\"x\\""}'); UPDATE orders SET total = 12345678901234567890.123456789, note = NULL`,
-  inserted: `INSERT INTO regions VALUES ('eu', 7, 'seven'); INSERT INTO "Odd.Schema"."T ä/%" VALUES ('ü/&=+ 1', 'x')`,
-  twice: `SELECT pg_logical_emit_message(true, 'pgtimewarp', 'no "JSON"'); UPDATE orders SET note = 'a' WHERE id = 1; UPDATE orders SET note = E'b\\\\u0001 "quoted"' WHERE id = 1`,
-  deleted: 'DELETE FROM orders; TRUNCATE regions',
-} as const;
-
-export type Moment = 'start' | keyof typeof STEPS;
+/** A moment of the scenario, or a time (RFC 3339) or LSN as it is asked for. */
+export type When = Moment | { readonly time: string } | { readonly lsn: string };
 
 export interface Question {
   readonly name: string;
   readonly kind: 'asof' | 'diff';
-  readonly table: { readonly schema: string; readonly name: string };
+  readonly table: TableName;
   /** A JSON object, or the bare value. */
   readonly pk: string;
-  /** A moment of the scenario, or a time as it is asked for. */
-  readonly at?: Moment | { readonly time: string };
-  readonly from?: Moment;
-  readonly to?: Moment;
+  readonly at?: When;
+  readonly from?: When;
+  readonly to?: When;
+  /** Otherwise the node that follows the source; any other text is a node that does not exist. */
+  readonly node?: WrittenNode | 'nobody';
   /** Part of every answer, so that all cannot be wrong alike. */
   readonly says: string;
+  /** The error that all of them give. */
+  readonly fails?: ErrorCode;
 }
 
-const orders = { schema: 'public', name: 'orders' };
-const regions = { schema: 'public', name: 'regions' };
-const odd = { schema: 'Odd.Schema', name: 'T ä/%' };
+type Rest = Omit<Question, 'name' | 'kind' | 'table' | 'pk' | 'says'>;
 
-export const QUESTIONS: readonly Question[] = [
-  {
-    name: 'a baseline row',
-    kind: 'asof',
-    table: orders,
-    pk: '1',
-    at: 'start',
-    says: '"big":9007199254740993',
-  },
-  {
-    name: 'microseconds',
-    kind: 'asof',
-    table: orders,
-    pk: '1',
-    at: 'start',
-    says: '2026-01-01T00:00:00.000001+00:00',
-  },
-  {
-    name: 'all digits',
-    kind: 'asof',
-    table: orders,
-    pk: '1',
-    at: 'updated',
-    says: '"total":12345678901234567890.123456789',
-  },
-  {
-    name: 'the context of the commit',
-    kind: 'asof',
-    table: orders,
-    pk: '{"id": 1}',
-    at: 'updated',
-    says: '"context":{',
-  },
-  {
-    name: 'a context that is no JSON',
-    kind: 'asof',
-    table: orders,
-    pk: '1',
-    at: 'twice',
-    says: '"context":"no \\"JSON\\""',
-  },
-  {
-    name: 'the last of a transaction',
-    kind: 'asof',
-    table: orders,
-    pk: '{"id": "1"}',
-    at: 'twice',
-    says: 'quoted',
-  },
-  { name: 'deleted', kind: 'asof', table: orders, pk: '1', at: 'deleted', says: '"reason":"deleted"' },
-  { name: 'now', kind: 'asof', table: orders, pk: '1', says: '"final":false' },
-  {
-    name: 'never there',
-    kind: 'asof',
-    table: orders,
-    pk: '2',
-    at: 'updated',
-    says: '"reason":"not_yet_inserted"',
-  },
-  {
-    name: 'before tracking',
-    kind: 'asof',
-    table: orders,
-    pk: '1',
+function asOf(name: string, table: TableName, pk: string, says: string, rest: Rest = {}): Question {
+  return { name, kind: 'asof', table, pk, says, ...rest };
+}
+
+function diff(name: string, table: TableName, pk: string, says: string, rest: Rest = {}): Question {
+  return { name, kind: 'diff', table, pk, says, ...rest };
+}
+
+const at = (n: number, micros = 0): When => ({ time: timeOf(n, micros) });
+const EU_7 = '{"id":7,"region":"eu"}';
+const hostileKey = (key: string): string => JSON.stringify({ 'k,1': key, 'K"2': '1.5' });
+
+const OF_A_SOURCE: readonly Question[] = [
+  asOf('a baseline row', ORDERS, '1', '"big":9007199254740993', { at: 'start' }),
+  asOf('microseconds', ORDERS, '1', '2026-01-01T00:00:00.000001+00:00', { at: 'start' }),
+  asOf('all digits', ORDERS, '1', '"total":12345678901234567890.123456789', { at: 'updated' }),
+  asOf('the context of the commit', ORDERS, '{"id": 1}', '"context":{', { at: 'updated' }),
+  asOf('a context that is no JSON', ORDERS, '1', '"context":"no \\"JSON\\""', { at: 'twice' }),
+  asOf('the last of a transaction', ORDERS, '{"id": "1"}', 'quoted', { at: 'twice' }),
+  asOf('deleted', ORDERS, '1', '"reason":"deleted"', { at: 'deleted' }),
+  asOf('now', ORDERS, '1', '"final":false'),
+  asOf('never there', ORDERS, '2', '"reason":"not_yet_inserted"', { at: 'updated' }),
+  asOf('before tracking', ORDERS, '1', '"reason":"before_tracking"', {
     at: { time: '2020-01-01T00:00:00Z' },
-    says: '"reason":"before_tracking"',
-  },
-  {
-    name: 'beyond the horizon',
-    kind: 'asof',
-    table: orders,
-    pk: '1',
+  }),
+  asOf('beyond the horizon', ORDERS, '1', '"requested":"2100-01-01T01:00:00.5+01:00"', {
     at: { time: '2100-01-01T01:00:00.5+01:00' },
-    says: '"requested":"2100-01-01T01:00:00.5+01:00"',
-  },
-  {
-    name: 'two key columns',
-    kind: 'asof',
-    table: regions,
-    pk: '{"id":7,"region":"eu"}',
+  }),
+  asOf('two key columns', REGIONS, EU_7, '"name":"seven"', { at: 'inserted' }),
+  asOf('truncated', REGIONS, EU_7, '"op":"T"', { at: 'deleted' }),
+  asOf('a key of pattern signs', REGIONS, '{"region":"%_","id":"-7"}', 'minus seven', { at: 'inserted' }),
+  asOf('odd names and keys', ODD, '{"the Key":"ü/&=+ 1"}', '"the Key":"ü/&=+ 1"', { at: 'inserted' }),
+  asOf('a bare key like an option', ODD, '--json', '"value":"y"', { at: 'inserted' }),
+  asOf(
+    'uuid, date, numeric and time, each in another spelling',
+    TYPED,
+    '{"n":-0.5000,"d":"20260102","at":"2026-01-01T02:00:00.000001+02:00","u":"{A0EEBC999C0B4EF8BB6D6BB9BD380A11}"}',
+    '"n":-0.50,',
+    { at: 'inserted' },
+  ),
+  asOf('a key that the types can hold, and no row had', TYPED, typedKey('-0.51'), 'not_yet_inserted', {
     at: 'inserted',
-    says: '"name":"seven"',
-  },
-  {
-    name: 'truncated',
-    kind: 'asof',
-    table: regions,
-    pk: '{"id":7,"region":"eu"}',
-    at: 'deleted',
-    says: '"op":"T"',
-  },
-  {
-    name: 'odd names and keys',
-    kind: 'asof',
-    table: odd,
-    pk: '{"the Key":"ü/&=+ 1"}',
+  }),
+  ...HOSTILE_KEYS.map((key, index) =>
+    asOf(`hostile names, key ${JSON.stringify(key)}`, HOSTILE, hostileKey(key), `\\u0000", ${index}]`, {
+      at: 'inserted',
+    }),
+  ),
+  asOf('a hostile key that no row had', HOSTILE, hostileKey(`%' OR true --`), '"status":"absent"', {
     at: 'inserted',
-    says: '"the Key":"ü/&=+ 1"',
-  },
-  { name: 'all changes', kind: 'diff', table: orders, pk: '1', says: '"op":"S"' },
-  {
-    name: 'changes between',
-    kind: 'diff',
-    table: orders,
-    pk: '1',
-    from: 'start',
-    to: 'updated',
-    says: '"changed":{"total":{"from":1.10',
-  },
-  {
-    name: 'changes in one transaction',
-    kind: 'diff',
-    table: orders,
-    pk: '1',
-    from: 'inserted',
-    to: 'twice',
-    says: '"changes":[{',
-  },
-  {
-    name: 'no changes',
-    kind: 'diff',
-    table: orders,
-    pk: '1',
-    from: 'updated',
-    to: 'inserted',
-    says: '"changes":[]',
-  },
-  {
-    name: 'a truncate',
-    kind: 'diff',
-    table: regions,
-    pk: '{"id":7,"region":"eu"}',
-    from: 'inserted',
-    to: 'deleted',
-    says: '"op":"T"',
-  },
+  }),
+  diff('all changes', ORDERS, '1', '"op":"S"'),
+  diff('changes between', ORDERS, '1', '"changed":{"total":{"from":1.10', { from: 'start', to: 'updated' }),
+  diff('changes in one transaction', ORDERS, '1', '"changes":[{', { from: 'inserted', to: 'twice' }),
+  diff('no changes', ORDERS, '1', '"changes":[]', { from: 'updated', to: 'inserted' }),
+  diff('a truncate', REGIONS, EU_7, '"op":"T"', { from: 'inserted', to: 'deleted' }),
+  diff('changes of a hostile key', HOSTILE, hostileKey(HOSTILE_KEYS[0]), '\\u0000", 0]', { from: 'start' }),
 ];
 
-/** A question with its instants as they are written. */
-export interface Asked {
-  readonly question: Question;
-  readonly at?: string;
-  readonly from?: string;
-  readonly to?: string;
-}
+const OF_WRITTEN_HISTORIES: readonly Question[] = [
+  asOf('digits beyond a double', T, '1', '9007199254740993.10', { node: 'gap', at: at(20) }),
+  asOf('incomplete', T, '1', '"incomplete":["n"]', { node: 'gap', at: at(35) }),
+  asOf('deleted, and known to the microsecond', T, '1', '"reason":null', { node: 'gap', at: at(40, -1) }),
+  asOf('before the first change', T, '{"id":"1"}', 'not_yet_inserted', { node: 'gap', at: at(15) }),
+  asOf('before tracking of another node', T, '1', 'before_tracking', { node: 'gap', at: at(5) }),
+  asOf('in a gap', T, '1', '"reason":"in_gap"', { node: 'gap', at: at(65) }),
+  asOf('after the horizon of a node', T, '1', '"final":false', { node: 'gap', at: at(101) }),
+  asOf('a position in WAL', T, '1', '"doc":"\\u0000"', { node: 'gap', at: { lsn: lsnOf(35) } }),
+  asOf('a position in WAL where the row was absent', T, '1', '"row":null', {
+    node: 'gap',
+    at: { lsn: lsnOf(50) },
+  }),
+  asOf('baseline pending', T, '1', '"reason":"baseline_pending"', { node: 'pending', at: at(50) }),
+  asOf('a key that changed while the baseline is pending', T, '2', '"n":20', { node: 'pending', at: at(50) }),
+  asOf('expired', T, '1', '"reason":"expired"', { node: 'window', at: at(25) }),
+  asOf('carried into the window', T, '1', '"n":30', { node: 'window', at: at(80) }),
+  asOf('gone before the window', T, '2', '"reason":"not_in_window"', { node: 'window', at: at(80) }),
+  asOf('erased', T, '1', '"reason":"erased"', { node: 'erased', at: at(25) }),
+  diff('changes around a gap', T, '1', '"in_gap"', { node: 'gap', from: at(5), to: at(90) }),
+  diff('changes that are not final', T, '1', '"final":false', { node: 'gap', from: at(35), to: at(120) }),
+  diff('changes with a pending baseline', T, '1', '"baseline_pending"', { node: 'pending', to: at(50) }),
+  diff('expired changes', T, '1', '"expired"', { node: 'window', from: at(11), to: at(95) }),
+];
 
-/** One way of asking: the answer's JSON text, whatever it is wrapped in taken off. */
-export type Asker = (asked: Asked) => Promise<string>;
+const REFUSED: readonly Question[] = [
+  asOf('a table that is not tracked', UNWATCHED, '1', 'not tracked', { fails: 'TABLE_NOT_TRACKED' }),
+  diff('changes of a table that is not tracked', UNWATCHED, '1', 'not tracked', {
+    fails: 'TABLE_NOT_TRACKED',
+  }),
+  asOf('a node that is not there', T, '1', 'no node', { node: 'nobody', fails: 'NODE_UNKNOWN' }),
+  asOf('an unknown key column', ORDERS, '{"nr":1}', 'nr', { fails: 'BAD_KEY' }),
+  asOf('a column that is no key', ORDERS, '{"id":1,"note":"x"}', 'note', { fails: 'BAD_KEY' }),
+  asOf('half a key', REGIONS, '{"id":7}', 'region', { fails: 'BAD_KEY' }),
+  asOf('a bare value for two columns', REGIONS, '7', '2 columns', { fails: 'BAD_KEY' }),
+  asOf('a key of another type', ORDERS, '1; DROP TABLE orders', 'bigint', { fails: 'BAD_KEY' }),
+  asOf('a key out of range', T, '9999999999', 'out of range', { node: 'gap', fails: 'BAD_KEY' }),
+  asOf('a key that no text can hold', ODD, '{"the Key":"\\u0000"}', '', { fails: 'BAD_KEY' }),
+  diff('half a key of changes', REGIONS, '{"id":7}', 'region', { fails: 'BAD_KEY' }),
+  diff('an interval that ends before it begins', ORDERS, '1', '', {
+    from: 'twice',
+    to: 'start',
+    fails: 'BAD_TIME',
+  }),
+];
 
-/** Without what differs between two moments of asking: the horizon, and the time that "now" was. */
-export function normalise(text: string, { question }: Asked): string {
-  const { members } = jsonMembers(text.trim(), 0);
-  members.delete('horizon');
-  if (question.at === undefined) members.delete('as_of');
-  if (question.kind === 'diff' && question.to === undefined) members.delete('to');
-  return `{${[...members].map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`;
+export const QUESTIONS: readonly Question[] = [...OF_A_SOURCE, ...OF_WRITTEN_HISTORIES, ...REFUSED];
+
+function typedKey(n: string): string {
+  return `{"u":"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11","d":"2026-01-02","n":"${n}","at":"2026-01-01T00:00:00.000001Z"}`;
 }

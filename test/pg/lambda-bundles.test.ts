@@ -135,6 +135,18 @@ describe('the life of a deployment', () => {
     expect(rows).toEqual([{ n: 1 }]);
   });
 
+  test('the poller ends before its invocation does, whatever a database does', async () => {
+    await using poller = await start('Poller');
+    await expect(poller.invoke({}, 9_000)).rejects.toThrow(/DEADLINE: .*too little time/);
+    const blocker = await databases.connect('store');
+    await blocker.query('BEGIN; LOCK TABLE pgtimewarp.tracked_relations IN ACCESS EXCLUSIVE MODE');
+    const started = performance.now();
+    await expect(poller.invoke({}, 10_200)).rejects.toThrow(/DEADLINE: .*does not answer/);
+    expect(performance.now() - started).toBeLessThan(10_200);
+    await blocker.query('ROLLBACK');
+    expect(await poller.invoke({}), poller.output()).toMatchObject({ nodes: [{ outcome: 'done' }] });
+  });
+
   test('the login of the API has no right to write', async () => {
     const { rows } = await databases.store.query(
       `SELECT has_table_privilege($1, 'pgtimewarp.row_changes', 'SELECT') AS readable,

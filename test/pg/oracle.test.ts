@@ -6,13 +6,14 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Follower } from '../support/follower.ts';
-import { askByCommand, askEngine } from '../support/oracle/ask.ts';
+import { askByCommand, askEngine, askInSql } from '../support/oracle/ask.ts';
 import { type Comparison, compareNode } from '../support/oracle/compare.ts';
 import type { OracleTable } from '../support/oracle/oracle-table.ts';
 import { type OracleRun, runWorkload } from '../support/oracle/run-workload.ts';
 import { ORACLE_TABLES } from '../support/oracle/tables.ts';
 import { transactions } from '../support/oracle/workload.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
+import { type SqlSource, sqlSource } from '../support/sql-source.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
 
 const TRANSACTIONS = Number.parseInt(process.env.ORACLE_TRANSACTIONS ?? '2000', 10);
@@ -30,6 +31,7 @@ interface Bounded {
 
 let databases: TestDatabases;
 let run: OracleRun;
+let sql: SqlSource;
 const followers: Bounded[] = [];
 
 describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, () => {
@@ -67,6 +69,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
         while (!(await runOnce(each)));
       }),
     );
+    sql = await sqlSource({ ...databases, node: followers[0]!.follower.node });
     const { rolledBack, failedStatements, prepared } = run;
     console.log(
       `oracle: seed ${SEED}, ${run.commits.length} commits (${prepared} prepared), ${rolledBack} rolled back, ` +
@@ -78,6 +81,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
   afterAll(async () => {
     for (const { follower } of followers) await follower[Symbol.asyncDispose]();
     await databases?.[Symbol.asyncDispose]();
+    await sql?.[Symbol.asyncDispose]();
   });
 
   test(
@@ -99,6 +103,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
         );
         expect(result.commits).toBeGreaterThan(TRANSACTIONS / 3);
         await askEngine(databases.store, follower.node, ORACLE_TABLES, result.sample);
+        await askInSql(databases.source, follower.node, ORACLE_TABLES, result.sample);
         if (maxChanges === undefined)
           await askByCommand(databases.env, follower.node, ORACLE_TABLES, result.sample);
       }

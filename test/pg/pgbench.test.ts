@@ -43,7 +43,20 @@ for (const plugin of PLUGINS) {
       const { commits, wrong, mapped } = await tpcbSums(node.store);
       expect(Number(commits)).toBeGreaterThan(100);
       expect(commits).toBe(mapped);
+      const { rows } = await node.source.query<{ commits: string }>(
+        'SELECT count(*) + 1 AS commits FROM pgbench_history', // a row for each, and the update afterwards
+      );
+      expect(mapped, 'every transaction is one').toBe(rows[0]!.commits);
       expect(wrong).toBe('0');
+    });
+
+    test('times increase with positions, however the commits of the clients were stamped', async () => {
+      const { rows } = await node.store.query<{ wrong: string; inverted: string }>(
+        `SELECT count(*) FILTER (WHERE ts <= ts_before) AS wrong, count(*) FILTER (WHERE commit_ts <= commit_before) AS inverted
+           FROM (SELECT ts, commit_ts, lag(ts) OVER w AS ts_before, lag(commit_ts) OVER w AS commit_before
+                   FROM pgtimewarp.lsn_time_map WINDOW w AS (ORDER BY lsn)) AS m`,
+      );
+      expect(rows[0]!.wrong, `${rows[0]!.inverted} commits were stamped out of order`).toBe('0');
     });
 
     test('now equals the live tables, every row and column', async () => {

@@ -1,23 +1,9 @@
-import { once } from 'node:events';
-import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { describeNeeding, wal2json } from '../support/needs.ts';
 import { serverInfo } from '../support/server-info.ts';
+import { startReading } from '../support/slot-reader.ts';
 import { connectForTest } from '../support/test-client.ts';
 import { testDatabases } from '../support/test-databases.ts';
-
-/** Leaves a session behind that holds the slot active, as a forgotten consumer does. */
-async function startReading(url: string, slot: string): Promise<void> {
-  const config = { connectionString: url, replication: 'database' }; // an option of pg that its types do not know
-  const reader = new pg.Client(config);
-  reader.on('error', () => undefined);
-  await reader.connect();
-  const started = once(reader.connection, 'replicationStart');
-  reader
-    .query(`START_REPLICATION SLOT ${slot} LOGICAL 0/0 (proto_version '1', publication_names 'none')`)
-    .catch(() => undefined);
-  await started;
-}
 
 describe('databases of a test', () => {
   test('are a source with its tables and a migrated store, and no value is changed', async () => {
@@ -39,7 +25,7 @@ describe('databases of a test', () => {
     await databases.source.query(`BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION '${databases.node}'`);
     await other.query('BEGIN; LOCK TABLE t IN ROW SHARE MODE');
     const stray = await connectForTest(databases.sourceUrl);
-    await startReading(databases.sourceUrl, databases.slot);
+    await startReading(databases.sourceUrl, databases.slot, 'none');
     await databases[Symbol.asyncDispose]();
 
     const admin = await connectForTest(serverInfo().adminUrl);

@@ -20,6 +20,7 @@ export interface AskOptions {
 export type Ask = (target: string, options?: AskOptions) => Promise<Seen>;
 
 export const API_WAYS = ['serve', 'handler'] as const;
+export type ApiWay = (typeof API_WAYS)[number];
 
 export interface ApiWays extends AsyncDisposable {
   readonly server: ServeProcess;
@@ -28,7 +29,9 @@ export interface ApiWays extends AsyncDisposable {
 }
 
 export const TOKEN = 'a-long-token';
-const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader-AbCdEf';
+
+/** One for all: the handler's client of Secrets Manager keeps the address that it was made with. */
+let stub: { readonly aws: AwsStub; users: number } | null = null;
 
 /** Starts `serve`, which asks for {@link TOKEN}, and gives the handler its secret. */
 export async function apiWays(
@@ -36,9 +39,12 @@ export async function apiWays(
   env: Readonly<Record<string, string>> = {},
 ): Promise<ApiWays> {
   const server = await startServe(['--every', '1h'], { ...node.env, ...env, PGTIMEWARP_TOKEN: TOKEN });
-  const aws: AwsStub = await startAwsStub();
-  aws.secrets.set(ARN, JSON.stringify({ url: node.storeUrl }));
-  Object.assign(process.env, aws.env, { PGTIMEWARP_STORE_SECRET_ARN: ARN });
+  stub ??= { aws: await startAwsStub(), users: 0 };
+  const { aws } = stub;
+  stub.users++;
+  const arn = `arn:aws:secretsmanager:eu-central-1:123456789012:secret:reader-${aws.secrets.size}`;
+  aws.secrets.set(arn, JSON.stringify({ url: node.storeUrl }));
+  Object.assign(process.env, aws.env);
   return {
     server,
     serve: async (target, { method = 'GET', headers = {}, body, signal } = {}) => {
@@ -51,6 +57,7 @@ export async function apiWays(
       return { status: response.status, headers: response.headers, body: await response.text() };
     },
     handler: async (target, { method = 'GET', headers = {}, body } = {}) => {
+      process.env.PGTIMEWARP_STORE_SECRET_ARN = arn; // read with every request
       const event = apiEvent(target, method, headers, body) as Parameters<typeof handler>[0];
       const context = { getRemainingTimeInMillis: () => 29_000 } as never;
       const answer = (await handler(event, context)) as HttpAnswer;
@@ -58,7 +65,10 @@ export async function apiWays(
     },
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
-      await aws[Symbol.asyncDispose]();
+      if (stub !== null && --stub.users === 0) {
+        await aws[Symbol.asyncDispose]();
+        stub = null;
+      }
     },
   };
 }

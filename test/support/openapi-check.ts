@@ -18,8 +18,17 @@ export interface SeenResponse {
   readonly body: string;
 }
 
-/** Checks a response by the part of its route, method and status. */
-export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => void {
+/** Every `METHOD path status` that the document has. */
+export function documentedAnswers(document: unknown): string[] {
+  return Object.entries((document as Document).paths).flatMap(([template, methods]) =>
+    Object.entries(methods).flatMap(([method, { responses }]) =>
+      Object.keys(responses).map((status) => `${method.toUpperCase()} ${template} ${status}`),
+    ),
+  );
+}
+
+/** Checks a response by the part of its route, method and status; answers with the `METHOD path status` it was described by. */
+export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => string {
   const { paths } = document as Document;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);
@@ -35,7 +44,7 @@ export function openApiChecker(document: unknown): (path: string, seen: SeenResp
     ).toBeDefined();
     if (response!.content === undefined) {
       expect(body).toBe('');
-      return;
+      return `${method} ${template} ${status}`;
     }
     expect(Object.keys(response!.content)).toContain(contentType);
     const pointer = [
@@ -53,6 +62,7 @@ export function openApiChecker(document: unknown): (path: string, seen: SeenResp
     expect(validate(JSON.parse(body)), `${path} ${status}: ${ajv.errorsText(validate.errors)}\n${body}`).toBe(
       true,
     );
+    return `${method} ${template} ${status}`;
   };
 }
 

@@ -3,6 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** Stripping types and compiling is more than half of a short command; Node keeps it here, by content. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../test-output/compile-cache', import.meta.url));
 
 export interface CliOptions {
   /** Added to an environment that has no PG* and PGTIMEWARP_* variables. */
@@ -36,7 +38,7 @@ export function spawnCli(
   const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|VITEST|NODE_)/.test(name));
   const child = spawn(process.execPath, ['cli/main.ts', ...args], {
     cwd: ROOT,
-    env: { ...Object.fromEntries(inherited), ...options.env },
+    env: { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
   });
   child.stdin.on('error', () => undefined); // the command may end without reading its input
   child.stdin.end(options.input ?? '');

@@ -3,10 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Fork } from './backlog.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PRELOAD = './test/support/stop-at-statement.ts';
+
+/** A node, by what the command line needs to follow it. */
+type Followed = { readonly env: Readonly<Record<string, string>> };
 
 export interface EndedRun {
   readonly code: number | null;
@@ -25,7 +27,7 @@ export interface StoppedRun {
 }
 
 /** The names of all points of a run, in their order. The run is done afterwards. */
-export async function pointsOf(fork: Fork): Promise<string[]> {
+export async function pointsOf(fork: Followed): Promise<string[]> {
   const { child, ended } = startRun(fork, undefined);
   let told = '';
   (child.stdio[3] as Readable).setEncoding('utf8').on('data', (text: string) => {
@@ -37,7 +39,7 @@ export async function pointsOf(fork: Fork): Promise<string[]> {
 }
 
 /** Starts a run and resolves when it stands still at `point`, or has ended. */
-export async function runUntil(fork: Fork, point: string): Promise<StoppedRun> {
+export async function runUntil(fork: Followed, point: string): Promise<StoppedRun> {
   const { child, ended } = startRun(fork, point);
   const told = once(child.stdio[3] as Readable, 'data').then(() => true);
   const stopped = await Promise.race([told, ended.then(() => false)]);
@@ -51,7 +53,10 @@ export async function runUntil(fork: Fork, point: string): Promise<StoppedRun> {
   };
 }
 
-function startRun(fork: Fork, point: string | undefined): { child: ChildProcess; ended: Promise<EndedRun> } {
+function startRun(
+  fork: Followed,
+  point: string | undefined,
+): { child: ChildProcess; ended: Promise<EndedRun> } {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|VITEST|NODE_)/.test(name));
   const child = spawn(process.execPath, ['--import', PRELOAD, 'cli/main.ts', 'poll', '--json'], {
     cwd: ROOT,

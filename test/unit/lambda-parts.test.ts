@@ -6,6 +6,7 @@ import { formatTableSegment, parseTableSegment } from '../../lambda/api/table-se
 import { scramVerifier } from '../../lambda/migrate/logins.ts';
 import { readConfiguration } from '../../lambda/shared/configuration.ts';
 import { connectionUrl } from '../../lambda/shared/credentials.ts';
+import { beforeEnd, secondsForRun } from '../../lambda/shared/deadline.ts';
 import { rdsToken } from '../../lambda/shared/rds-token.ts';
 
 describe('table segments', () => {
@@ -137,4 +138,24 @@ test.each([
   const token = rdsToken(request, credentials, '20260131T094100Z');
   expect(token).toContain(`${host}:5432/?Action=connect&DBUser=time%27warp&`);
   expect(token.endsWith(`&X-Amz-Signature=${signature}`)).toBe(true);
+});
+
+describe('the time that an invocation has', () => {
+  const withLeft = (remainingMs: number) => ({ getRemainingTimeInMillis: () => remainingMs });
+
+  test('a run gets what closing and patience leave, and none when that is nothing', () => {
+    expect(secondsForRun(withLeft(60_000))).toBe(50);
+    expect(() => secondsForRun(withLeft(10_000))).toThrow(expect.objectContaining({ code: 'DEADLINE' }));
+  });
+
+  test('work that does not end is given up before the invocation ends, and told to stop', async () => {
+    let told: AbortSignal | undefined;
+    const endless = beforeEnd(withLeft(5_050), (signal) => {
+      told = signal;
+      return new Promise(() => {});
+    });
+    await expect(endless).rejects.toMatchObject({ code: 'DEADLINE' });
+    expect(told!.aborted).toBe(true);
+    expect(await beforeEnd(withLeft(60_000), async ({ aborted }) => aborted)).toBe(false);
+  });
 });

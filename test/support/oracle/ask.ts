@@ -1,4 +1,4 @@
-/** Questions of the oracle asked as clients ask: by the function of the engine, and a few by the command line. */
+/** Questions of the oracle asked as clients ask: by the function of the engine, in SQL, and a few by the command line. */
 import type pg from 'pg';
 import { quoteTable } from '../../../core/pg/identifiers.ts';
 import { asOf } from '../../../core/query/as-of.ts';
@@ -42,6 +42,27 @@ export async function askByCommand(
       { env },
     );
     compare(stdout, question, `${node}: ${question.id} by the command line (${stderr})`);
+  }
+}
+
+/** By the functions on the source. Throws at the first answer that is another one. */
+export async function askInSql(
+  source: pg.Client,
+  node: string,
+  tables: readonly OracleTable[],
+  questions: readonly Question[],
+): Promise<void> {
+  for (const question of questions) {
+    const { table, pk } = keyOf(tables, question.id);
+    const byLsn = question.at.lsn !== null;
+    const { rows } = await source.query<{ answer: string | null }>(
+      `SELECT ${byLsn ? 'pgtimewarp_asof_lsn_pk' : 'pgtimewarp_asof_answer_pk'}($1::text::regclass, $2, $3, $4)::text AS answer`,
+      [quoteTable(table), pk, instantOf(question), node],
+    );
+    const { answer } = rows[0]!;
+    const where = `${node}: ${question.id} in SQL`;
+    if (!byLsn) compare(answer!, question, where);
+    else if (answer !== question.row) throw new Error(`${where} as of ${question.at.lsn} is ${answer}`);
   }
 }
 
