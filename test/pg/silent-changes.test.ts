@@ -4,12 +4,20 @@
  */
 import { afterEach, expect, test } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
-import { asOf } from '../../core/query/as-of.ts';
 import { diff } from '../../core/query/diff.ts';
-import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
 import { describeNeeding } from '../support/needs.ts';
+import {
+  at,
+  now,
+  relation,
+  runAll,
+  sameAsLive,
+  sourceClock,
+  urls,
+  type Verdict,
+} from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
@@ -304,10 +312,6 @@ for (const plugin of PLUGINS) {
   });
 }
 
-function urls(node: TrackedNode): { sourceUrl: string; storeUrl: string; node: string } {
-  return { sourceUrl: node.sourceUrl, storeUrl: node.storeUrl, node: node.node };
-}
-
 /** The case on a table of its own, so that all of them share one node. */
 function forTable(each: Case, table: string): Case & { readonly table: string } {
   const rename = (sql: string): string =>
@@ -319,72 +323,4 @@ function forTable(each: Case, table: string): Case & { readonly table: string } 
 
 function backToLogged(sql: string): string {
   return `ALTER TABLE ${/ALTER TABLE (\w+)/.exec(sql)![1]} SET LOGGED`;
-}
-
-/** Statement by statement, as some may not stand in a transaction block. */
-async function runAll(node: TrackedNode, sql: string): Promise<void> {
-  for (const statement of sql.split(';')) if (statement.trim() !== '') await node.source.query(statement);
-}
-
-async function sourceClock(node: TrackedNode): Promise<string> {
-  const { rows } = await node.source.query<{ at: string }>(
-    `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
-  );
-  return rows[0]!.at;
-}
-
-async function relation(node: TrackedNode, table = 't'): Promise<Record<string, string | null>> {
-  const { rows } = await node.store.query<Record<string, string | null>>(
-    'SELECT status, status_reason, repair FROM pgtimewarp.tracked_relations WHERE table_name = $1',
-    [table],
-  );
-  return rows[0]!;
-}
-
-interface Verdict {
-  readonly status: string;
-  readonly reason: string | null;
-  readonly row: unknown;
-  readonly final: boolean;
-}
-
-/** Values of these tables are small numbers and texts. */
-async function at(node: TrackedNode, key: string, instant: string | null, table = 't'): Promise<Verdict> {
-  const answer = await asOf(node.store, {
-    node: node.node,
-    table: parseTableName(table),
-    pk: keyFromText(key),
-    at: parseInstant(instant),
-  });
-  const { row } = JSON.parse(answer.answerText) as { row: unknown };
-  return { status: answer.status, reason: answer.reason, final: answer.final, row };
-}
-
-async function now(node: TrackedNode, key: string, table: string): Promise<Omit<Verdict, 'final'>> {
-  const { status, reason, row } = await at(node, key, null, table);
-  return { status, reason, row };
-}
-
-/** Every key that the table or the history has, as of now, against the live row. */
-async function sameAsLive(node: TrackedNode, table = 't'): Promise<void> {
-  const live = await node.source.query<{ id: number; row: string }>(
-    `SELECT id, to_json(t)::text AS row FROM ${table} AS t`,
-  );
-  const known = await node.store.query<{ pk: string }>(
-    `SELECT DISTINCT pk FROM pgtimewarp.row_changes
-      WHERE relation_id = (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE table_name = $1)`,
-    [table],
-  );
-  const rows = new Map(live.rows.map(({ id, row }) => [String(id), row]));
-  const keys = new Set([...rows.keys(), ...known.rows.map(({ pk }) => pk.slice(2, -2))]);
-  for (const key of keys) {
-    const { status, row } = await at(node, key, null, table);
-    const text = rows.get(key);
-    expect.soft({ table, key, status, row }).toEqual({
-      table,
-      key,
-      status: text === undefined ? 'absent' : 'found',
-      row: text === undefined ? null : (JSON.parse(text) as unknown),
-    });
-  }
 }

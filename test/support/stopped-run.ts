@@ -1,4 +1,4 @@
-/** A run of `pgtimewarp poll` in a process of its own that stands still at one of its statements. */
+/** A run of `pgtimewarp poll`, or of another command, in a process of its own that stands still at one of its statements. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
@@ -25,8 +25,11 @@ export interface StoppedRun {
 }
 
 /** The names of all points of a run, in their order. The run is done afterwards. */
-export async function pointsOf(fork: Fork): Promise<string[]> {
-  const { child, ended } = startRun(fork, undefined);
+export async function pointsOf(
+  fork: Pick<Fork, 'env'>,
+  command: readonly string[] = ['poll'],
+): Promise<string[]> {
+  const { child, ended } = startRun(fork, undefined, command);
   let told = '';
   (child.stdio[3] as Readable).setEncoding('utf8').on('data', (text: string) => {
     told += text;
@@ -37,8 +40,12 @@ export async function pointsOf(fork: Fork): Promise<string[]> {
 }
 
 /** Starts a run and resolves when it stands still at `point`, or has ended. */
-export async function runUntil(fork: Fork, point: string): Promise<StoppedRun> {
-  const { child, ended } = startRun(fork, point);
+export async function runUntil(
+  fork: Pick<Fork, 'env'>,
+  point: string,
+  command: readonly string[] = ['poll'],
+): Promise<StoppedRun> {
+  const { child, ended } = startRun(fork, point, command);
   const told = once(child.stdio[3] as Readable, 'data').then(() => true);
   const stopped = await Promise.race([told, ended.then(() => false)]);
   const answer = child.stdio[4] as Writable;
@@ -51,9 +58,13 @@ export async function runUntil(fork: Fork, point: string): Promise<StoppedRun> {
   };
 }
 
-function startRun(fork: Fork, point: string | undefined): { child: ChildProcess; ended: Promise<EndedRun> } {
+function startRun(
+  fork: Pick<Fork, 'env'>,
+  point: string | undefined,
+  command: readonly string[],
+): { child: ChildProcess; ended: Promise<EndedRun> } {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|VITEST|NODE_)/.test(name));
-  const child = spawn(process.execPath, ['--import', PRELOAD, 'cli/main.ts', 'poll', '--json'], {
+  const child = spawn(process.execPath, ['--import', PRELOAD, 'cli/main.ts', ...command, '--json'], {
     cwd: ROOT,
     env: {
       ...Object.fromEntries(inherited),
