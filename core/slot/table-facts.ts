@@ -149,7 +149,9 @@ const TABLE_FACTS_SQL = `
                        'generated', a.attgenerated, 'storage', a.attstorage,
                        'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
                        'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
-                       'describedBy', a.xmin::text, 'hasMissing', a.atthasmissing) ORDER BY a.attnum)
+                       'describedBy', a.xmin::text, 'hasMissing', a.atthasmissing OR EXISTS ( -- a root has no rows to lack it
+                          SELECT FROM pg_partition_tree(c.oid) AS t JOIN pg_attribute AS la ON la.attrelid = t.relid
+                           WHERE c.relkind = 'p' AND la.attname = a.attname AND la.atthasmissing)) ORDER BY a.attnum)
                 FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((
@@ -170,7 +172,7 @@ const TABLE_FACTS_SQL = `
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
                        'persistence', l.relpersistence, 'replicaIdentity', l.relreplident,
                        'filenode', l.relfilenode::int8, 'attachedBy', (
-                          SELECT string_agg(i.xmin::text, ' ' ORDER BY i.inhrelid)
+                          SELECT coalesce(string_agg(i.xmin::text, ' ' ORDER BY i.inhrelid), '') -- '': it goes this moment
                             FROM pg_partition_ancestors(l.oid) AS up JOIN pg_inherits AS i ON i.inhrelid = up.relid))
                        ORDER BY ln.nspname, l.relname)
                 FROM pg_partition_tree(c.oid) AS t
