@@ -23,6 +23,8 @@ export interface TableFacts {
   /** Whether the session's role is, or is a member of, the owner. */
   readonly owned: boolean;
   readonly owner: string;
+  /** The transaction that gave it its name (or its owner); null of what has no row type. */
+  readonly namedBy: string | null;
   readonly columns: readonly ColumnFacts[];
   /** In key order; empty when there is no primary key. */
   readonly key: readonly KeyColumnFacts[];
@@ -142,6 +144,7 @@ const TABLE_FACTS_SQL = `
                WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)),
            'owned', pg_has_role(c.relowner, 'USAGE'),
            'owner', pg_get_userbyid(c.relowner),
+           'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = c.reltype), -- the row type bears the table's name
            'columns', coalesce((
               SELECT json_agg(json_build_object(
                        'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,

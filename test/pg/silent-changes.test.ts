@@ -96,6 +96,20 @@ const SILENT: readonly Case[] = [
     code: /made anew/,
   },
   {
+    name: 'renamed, written to, and renamed back between two runs',
+    tables: PLAIN,
+    sql: 'ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t',
+    key: '3',
+    code: /renamed, and has its name back/,
+  },
+  {
+    name: 'REPLICA IDENTITY NOTHING',
+    tables: PLAIN,
+    sql: 'ALTER TABLE t REPLICA IDENTITY NOTHING',
+    key: '3',
+    code: /replica identity/,
+  },
+  {
     name: 'ATTACH of a partition that holds rows',
     tables: PARTED,
     sql: `${STANDALONE} ALTER TABLE t ATTACH PARTITION t_new FOR VALUES FROM (300) TO (400)`,
@@ -179,6 +193,11 @@ const HARMLESS: readonly { name: string; tables: string; sql: string }[] = [
     sql: 'CREATE TABLE t_c (LIKE t INCLUDING ALL); ALTER TABLE t ATTACH PARTITION t_c FOR VALUES FROM (300) TO (400)',
   },
   {
+    name: 'another owner',
+    tables: PLAIN,
+    sql: 'ALTER TABLE t OWNER TO pg_database_owner; ALTER TABLE t OWNER TO pg_database_owner',
+  },
+  {
     name: 'a partition renamed',
     tables: PARTED,
     sql: 'ALTER TABLE t_a RENAME TO t_old; UPDATE t SET n = 9 WHERE id = 1',
@@ -219,7 +238,7 @@ for (const plugin of PLUGINS) {
         expect.soft(then, name).toEqual({ ...before.get(table), final: true });
       }
       for (const { sql, table } of cases) {
-        if (sql.includes('SET UNLOGGED')) await runAll(node, backToLogged(sql));
+        await runAll(node, undo(sql));
         await rebaseline({ ...urls(node), table: parseTableName(table) });
       }
       await node.poll();
@@ -331,6 +350,9 @@ function forTable(each: Case, table: string): Case & { readonly table: string } 
   return { ...each, table, tables: rename(each.tables), sql: rename(each.sql) };
 }
 
-function backToLogged(sql: string): string {
-  return `ALTER TABLE ${/ALTER TABLE (\w+)/.exec(sql)![1]} SET LOGGED`;
+/** What has to be undone before the table can be read again. */
+function undo(sql: string): string {
+  const table = /ALTER TABLE (\w+)/.exec(sql)?.[1];
+  if (sql.includes('SET UNLOGGED')) return `ALTER TABLE ${table} SET LOGGED`;
+  return sql.includes('IDENTITY NOTHING') ? `ALTER TABLE ${table} REPLICA IDENTITY DEFAULT` : '';
 }
