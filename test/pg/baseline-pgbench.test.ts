@@ -36,7 +36,7 @@ const execute = promisify(execFile);
 
 for (const plugin of PLUGINS) {
   const need = allOf(needOf(plugin), clientProgram('pgbench'));
-  describeNeeding(need, `baseline of ${SCALE}00,000 rows under pgbench (${plugin})`, () => {
+  describeNeeding(need, `baseline of ${SCALE} × 100,000 rows under pgbench (${plugin})`, () => {
     for (let run = 1; run <= RUNS; run++) {
       // in short form each plugin has one of the two
       const forms = RUNS > 1 ? [false, true] : [plugin === 'pgoutput'];
