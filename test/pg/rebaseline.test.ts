@@ -14,8 +14,7 @@ import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 /** More than the first two chunks of a reading (500 rows, then 2,500). */
 const ROWS = 4_000;
 const TABLES = `CREATE TABLE t (id int PRIMARY KEY, v varchar(20), n int);
-                INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, ${ROWS}) AS i;
-                CREATE TABLE other (id int PRIMARY KEY)`;
+                INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, ${ROWS}) AS i`;
 const SILENT = 'ALTER TABLE t ALTER n TYPE int USING n * 10';
 const COMMAND = ['rebaseline', 't'];
 
@@ -39,9 +38,9 @@ for (const plugin of PLUGINS) {
         `SELECT to_lsn AS lsn, to_char(to_ts, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts FROM pgtimewarp.history_gaps`,
       );
       const end = rows[0]!;
-      for (let id = 0; id < 3; id++) {
-        await node.source.query('INSERT INTO other VALUES ($1)', [id]); // so that the horizon moves in WAL too
-        await node.poll();
+      for (let runs = 0; runs < 3; runs++) {
+        const { transactions } = await node.poll();
+        expect(transactions, 'a run is quiet only without any').toBe(0);
       }
       for (const instant of [end.lsn, end.ts])
         expect((await at(node, '3', instant)).row, instant).toEqual({ id: 3, v: 'v3', n: 30 });
