@@ -3,7 +3,8 @@ import type { TableFacts } from '../slot/table-facts.ts';
 import type { CatalogFacts } from '../types/catalog-facts.ts';
 
 export function toCatalogFacts(facts: TableFacts): CatalogFacts {
-  const { oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy } = facts;
+  const { oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy } =
+    facts;
   return {
     ...{ oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy },
     key: facts.key.map((column) => column.name),

@@ -171,14 +171,12 @@ export function schemaSteps(): WeightedStep[] {
     },
     {
       weight: 6,
-      arbitrary: fc
-        .tuple(fc.constantFrom('x', 'y'), fc.constantFrom('parted', 'plain'), oneOf(1, 2, 11))
-        .map(
-          ([column, table, id]): OracleStep => ({
-            kind: 'sql',
-            sql: `UPDATE ${table} SET ${column} = '5${id}' WHERE id <= ${id}`,
-          }),
-        ),
+      arbitrary: fc.tuple(fc.constantFrom('x', 'y'), fc.constantFrom('parted', 'plain'), oneOf(1, 2, 11)).map(
+        ([column, table, id]): OracleStep => ({
+          kind: 'sql',
+          sql: `UPDATE ${table} SET ${column} = '5${id}' WHERE id <= ${id}`,
+        }),
+      ),
     },
     {
       weight: 1,
