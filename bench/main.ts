@@ -11,6 +11,7 @@ import { api } from './api.ts';
 import { asof, diffPages } from './asof.ts';
 import { asofSql } from './asof-sql.ts';
 import { backlog } from './backlog.ts';
+import { baseline } from './baseline.ts';
 import { type Benchmark, type Figure, isMet, type Size } from './harness.ts';
 import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
@@ -24,6 +25,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   ingest,
   keepingUp,
   sourceCost,
+  baseline,
   asof,
   asofSql,
   api,

@@ -3,20 +3,13 @@
  * a versioning trigger and with a JSON audit trigger, in turns. The source's server is pinned to one core, everything
  * else to another: what is measured is the server's own work.
  */
-import { execFile, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { poll } from '../core/poll.ts';
 import { init } from '../core/setup/init.ts';
 import { track } from '../core/track.ts';
 import { type Benchmark, type BenchServer, benchServer, type Figure, figure, type Size } from './harness.ts';
 import { AUDIT_TRIGGERS, TPCB_TABLES, VERSIONING_TRIGGERS } from './support/history-triggers.ts';
-
-const run = promisify(execFile);
-const SOURCE_CORE = '0';
-const OTHER_CORE = '1';
+import { OTHER_CORE, pin, pinnedPgbench, pinServer, SOURCE_CORE } from './support/pinned.ts';
 
 interface Variant {
   readonly name: string;
@@ -101,8 +94,8 @@ async function measure(variant: Variant, size: Size): Promise<number> {
   await source.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10');
   await variant.prepare(source, store);
   await source.psql(source.sourceUrl, 'CHECKPOINT');
-  await pin(await postmasterPid(source), SOURCE_CORE);
-  await pin(await postmasterPid(store), OTHER_CORE);
+  await pinServer(source, SOURCE_CORE);
+  await pinServer(store, OTHER_CORE);
   await pin(String(process.pid), OTHER_CORE);
   const stop = new AbortController();
   const beside = variant.beside?.(source, store, stop.signal);
@@ -111,33 +104,4 @@ async function measure(variant: Variant, size: Size): Promise<number> {
   stop.abort();
   await beside;
   return Number(/tps = ([\d.]+)/.exec(output)?.[1]);
-}
-
-/** Children inherit the core: sessions of the server are children of the postmaster. */
-async function pin(pid: string, core: string): Promise<void> {
-  await run('taskset', ['-a', '-p', '-c', core, pid]);
-}
-
-async function postmasterPid(server: BenchServer): Promise<string> {
-  return (await readFile(join(server.server.dataDir, 'postmaster.pid'), 'utf8')).split('\n')[0]!;
-}
-
-function pinnedPgbench(server: BenchServer, options: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('taskset', [
-      '-c',
-      OTHER_CORE,
-      `${server.server.binDir}/pgbench`,
-      ...options,
-      server.sourceUrl,
-    ]);
-    let output = '';
-    child.stdout.on('data', (chunk) => {
-      output += String(chunk);
-    });
-    child.on('error', reject);
-    child.on('close', (code) =>
-      code === 0 ? resolve(output) : reject(new Error(`pgbench ended with ${code}`)),
-    );
-  });
 }

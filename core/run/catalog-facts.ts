@@ -3,9 +3,10 @@ import type { TableFacts } from '../slot/table-facts.ts';
 import type { CatalogFacts } from '../types/catalog-facts.ts';
 
 export function toCatalogFacts(facts: TableFacts): CatalogFacts {
-  const { oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode } = facts;
+  const { oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy } =
+    facts;
   return {
-    ...{ oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode },
+    ...{ oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy },
     key: facts.key.map((column) => column.name),
     columns: facts.columns.map(
       ({ attnum, name, typeOid, typeName, baseTypeOid, generated, describedBy, hasMissing }) => ({

@@ -40,6 +40,8 @@ export async function readNewLeaves(
       (leaf) => !leaf.fromTheStart || relation.uncheckedLeaves.includes(leaf.relid),
     );
     for (const { name, relid } of unchecked) {
+      const { attachedBy } = facts.leaves.find((leaf) => leaf.relid === relid)!;
+      if (attachedBy === '') continue; // it is being detached: the next run says so
       const columns = facts.columns.filter((column) => relation.keyColumns.includes(column.name));
       if (columns.length < relation.keyColumns.length || facts.key.length === 0) continue; // the key has changed: reported
       const chunk = await readBaselineChunk(source, {
@@ -50,9 +52,8 @@ export async function readNewLeaves(
         cursor: null,
         limit: KEYS_READ,
       });
-      const attachedBy = facts.leaves.find((leaf) => leaf.relid === relid)!.attachedBy.split(' ');
       const keys = chunk.rows.map((row) => row.key);
-      news.push({ relationId: relation.relationId, relid, name, attachedBy, keys });
+      news.push({ relationId: relation.relationId, relid, name, attachedBy: attachedBy.split(' '), keys });
     }
   }
   return news;

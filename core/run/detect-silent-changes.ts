@@ -9,6 +9,7 @@ import type { CatalogColumn, CatalogFacts, CatalogLeaf } from '../types/catalog-
 export type SilentChangeCode =
   | 'TABLE_GONE'
   | 'TABLE_RECREATED'
+  | 'TABLE_RENAMED'
   | 'KEY_LOST'
   | 'KEY_CHANGED'
   | 'IDENTITY_LOST'
@@ -47,11 +48,19 @@ export function detectSilentChanges(
     return [found('TABLE_RECREATED', `${table} was made anew: OID ${now.oid} instead of ${before.oid}`)];
   }
   return [
+    ...nameChanges(table, before, now),
     ...keyChanges(table, before, now),
     ...persistenceChanges(table, before, now),
     ...columnChanges(table, before, now),
     ...leafChanges(before.leaves, now.leaves),
   ];
+}
+
+/** What happened under another name is lost. A new owner is another entry for the row type too, and says nothing. */
+function nameChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
+  return before.namedBy === undefined || before.namedBy === now.namedBy || before.owner !== now.owner
+    ? []
+    : [found('TABLE_RENAMED', `${table} was renamed, and has its name back`)];
 }
 
 function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {

@@ -23,6 +23,8 @@ export interface TableFacts {
   /** Whether the session's role is, or is a member of, the owner. */
   readonly owned: boolean;
   readonly owner: string;
+  /** The transaction that gave it its name (or its owner); null of what has no row type. */
+  readonly namedBy: string | null;
   readonly columns: readonly ColumnFacts[];
   /** In key order; empty when there is no primary key. */
   readonly key: readonly KeyColumnFacts[];
@@ -142,6 +144,7 @@ const TABLE_FACTS_SQL = `
                WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)),
            'owned', pg_has_role(c.relowner, 'USAGE'),
            'owner', pg_get_userbyid(c.relowner),
+           'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = c.reltype), -- the row type bears the table's name
            'columns', coalesce((
               SELECT json_agg(json_build_object(
                        'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
@@ -149,7 +152,9 @@ const TABLE_FACTS_SQL = `
                        'generated', a.attgenerated, 'storage', a.attstorage,
                        'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
                        'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
-                       'describedBy', a.xmin::text, 'hasMissing', a.atthasmissing) ORDER BY a.attnum)
+                       'describedBy', a.xmin::text, 'hasMissing', a.atthasmissing OR EXISTS ( -- a root has no rows to lack it
+                          SELECT FROM pg_partition_tree(c.oid) AS t JOIN pg_attribute AS la ON la.attrelid = t.relid
+                           WHERE c.relkind = 'p' AND la.attname = a.attname AND la.atthasmissing)) ORDER BY a.attnum)
                 FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((
@@ -170,7 +175,7 @@ const TABLE_FACTS_SQL = `
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
                        'persistence', l.relpersistence, 'replicaIdentity', l.relreplident,
                        'filenode', l.relfilenode::int8, 'attachedBy', (
-                          SELECT string_agg(i.xmin::text, ' ' ORDER BY i.inhrelid)
+                          SELECT coalesce(string_agg(i.xmin::text, ' ' ORDER BY i.inhrelid), '') -- '': it goes this moment
                             FROM pg_partition_ancestors(l.oid) AS up JOIN pg_inherits AS i ON i.inhrelid = up.relid))
                        ORDER BY ln.nspname, l.relname)
                 FROM pg_partition_tree(c.oid) AS t

@@ -77,7 +77,7 @@ export async function markLeafChecked(store: Queryable, relationId: number, reli
 }
 
 /**
- * Whether the leaf came with rows: the log does not tell of one of the keys in it, or told of it before the leaf was
+ * Whether the leaf came with rows: the log does not tell how one of the keys came into it, or told of it before the leaf was
  * attached (wal2json knows tables by name, and so gives what happened to the table before it was a partition).
  * @param attachedBy the transactions that attached it; transaction ids go round (PostgreSQL manual, "Transaction IDs")
  * @returns the horizon when it was first seen if it came with rows
@@ -93,9 +93,12 @@ export async function firstSeenWithRows(
       WHERE l.relation_id = $1::int AND l.relid = $2::oid
         AND EXISTS (
               SELECT FROM unnest($3::text[]) AS k (pk)
-               WHERE NOT EXISTS (
-                       SELECT FROM pgtimewarp.row_changes AS c
-                        WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id AND c.xid IS NOT NULL)
+               WHERE coalesce((
+                       SELECT c.op
+                         FROM pgtimewarp.row_changes AS c
+                        WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id AND c.xid IS NOT NULL
+                        ORDER BY c.valid_from_lsn, c.seq
+                        LIMIT 1), '-') <> 'I'
                   OR EXISTS (
                        SELECT FROM pgtimewarp.row_changes AS c
                         WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id

@@ -9,6 +9,8 @@ export interface CatalogFacts {
   readonly replicaIdentity: string;
   readonly identityIsPrimaryKey: boolean;
   readonly filenode: number;
+  readonly owner?: string; // not in what was stored before these were compared
+  readonly namedBy?: string | null;
   readonly key: readonly string[];
   readonly columns: readonly CatalogColumn[];
   readonly leaves: readonly CatalogLeaf[];

@@ -4,12 +4,20 @@
  */
 import { afterEach, expect, test } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
-import { asOf } from '../../core/query/as-of.ts';
 import { diff } from '../../core/query/diff.ts';
-import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
 import { describeNeeding } from '../support/needs.ts';
+import {
+  at,
+  now,
+  relation,
+  runAll,
+  sameAsLive,
+  sourceClock,
+  urls,
+  type Verdict,
+} from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
@@ -88,9 +96,30 @@ const SILENT: readonly Case[] = [
     code: /made anew/,
   },
   {
+    name: 'renamed, written to, and renamed back between two runs',
+    tables: PLAIN,
+    sql: 'ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t',
+    key: '3',
+    code: /renamed, and has its name back/,
+  },
+  {
+    name: 'REPLICA IDENTITY NOTHING',
+    tables: PLAIN,
+    sql: 'ALTER TABLE t REPLICA IDENTITY NOTHING',
+    key: '3',
+    code: /replica identity/,
+  },
+  {
     name: 'ATTACH of a partition that holds rows',
     tables: PARTED,
     sql: `${STANDALONE} ALTER TABLE t ATTACH PARTITION t_new FOR VALUES FROM (300) TO (400)`,
+    key: '301',
+    code: /attached with rows/,
+  },
+  {
+    name: 'ATTACH of a partition whose rows are all written to before anybody looks',
+    tables: PARTED,
+    sql: `${STANDALONE} ALTER TABLE t ATTACH PARTITION t_new FOR VALUES FROM (300) TO (400); UPDATE t SET n = 0 WHERE id >= 300`,
     key: '301',
     code: /attached with rows/,
   },
@@ -164,6 +193,11 @@ const HARMLESS: readonly { name: string; tables: string; sql: string }[] = [
     sql: 'CREATE TABLE t_c (LIKE t INCLUDING ALL); ALTER TABLE t ATTACH PARTITION t_c FOR VALUES FROM (300) TO (400)',
   },
   {
+    name: 'another owner',
+    tables: PLAIN,
+    sql: 'ALTER TABLE t OWNER TO pg_database_owner; ALTER TABLE t OWNER TO pg_database_owner',
+  },
+  {
     name: 'a partition renamed',
     tables: PARTED,
     sql: 'ALTER TABLE t_a RENAME TO t_old; UPDATE t SET n = 9 WHERE id = 1',
@@ -204,7 +238,7 @@ for (const plugin of PLUGINS) {
         expect.soft(then, name).toEqual({ ...before.get(table), final: true });
       }
       for (const { sql, table } of cases) {
-        if (sql.includes('SET UNLOGGED')) await runAll(node, backToLogged(sql));
+        await runAll(node, undo(sql));
         await rebaseline({ ...urls(node), table: parseTableName(table) });
       }
       await node.poll();
@@ -237,20 +271,23 @@ for (const plugin of PLUGINS) {
       }
     }, 180_000);
 
-    test('ADD COLUMN with a constant default is repaired by itself', async () => {
-      node = await trackedNode({ plugin, tables: PLAIN, track: ['t'] });
+    test.each([
+      ['a table', PLAIN],
+      ['a partitioned table', PARTED],
+    ])('ADD COLUMN with a constant default to %s is repaired by itself', async (_what, tables) => {
+      node = await trackedNode({ plugin, tables, track: ['t'] });
       await node.poll();
       const before = await sourceClock(node);
       await node.poll();
       await runAll(node, `ALTER TABLE t ADD d text DEFAULT 'given'`);
-      await node.source.query(`UPDATE t SET n = 50 WHERE id = 5`);
+      await node.source.query(`UPDATE t SET n = 50 WHERE id = 1`);
       for (let runs = 0; runs < 4; runs++) await node.poll();
       expect(await relation(node)).toMatchObject({ status: 'active', repair: null });
       await sameAsLive(node);
-      expect((await at(node, '3', before)).row).toEqual({ id: 3, v: 'v3', n: 3 });
+      expect((await at(node, '2', before)).row).toEqual({ id: 2, v: 'v2', n: 2 });
       const after = await sourceClock(node);
       for (let runs = 0; runs < 3; runs++) await node.poll(); // quiet ones, whose horizons take each other's place
-      expect((await at(node, '3', after)).row).toEqual({ id: 3, v: 'v3', n: 3, d: 'given' });
+      expect((await at(node, '2', after)).row).toEqual({ id: 2, v: 'v2', n: 2, d: 'given' });
     });
 
     test('only differences become changes, and the diff shows them at the end of the gap', async () => {
@@ -304,10 +341,6 @@ for (const plugin of PLUGINS) {
   });
 }
 
-function urls(node: TrackedNode): { sourceUrl: string; storeUrl: string; node: string } {
-  return { sourceUrl: node.sourceUrl, storeUrl: node.storeUrl, node: node.node };
-}
-
 /** The case on a table of its own, so that all of them share one node. */
 function forTable(each: Case, table: string): Case & { readonly table: string } {
   const rename = (sql: string): string =>
@@ -317,74 +350,9 @@ function forTable(each: Case, table: string): Case & { readonly table: string } 
   return { ...each, table, tables: rename(each.tables), sql: rename(each.sql) };
 }
 
-function backToLogged(sql: string): string {
-  return `ALTER TABLE ${/ALTER TABLE (\w+)/.exec(sql)![1]} SET LOGGED`;
-}
-
-/** Statement by statement, as some may not stand in a transaction block. */
-async function runAll(node: TrackedNode, sql: string): Promise<void> {
-  for (const statement of sql.split(';')) if (statement.trim() !== '') await node.source.query(statement);
-}
-
-async function sourceClock(node: TrackedNode): Promise<string> {
-  const { rows } = await node.source.query<{ at: string }>(
-    `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
-  );
-  return rows[0]!.at;
-}
-
-async function relation(node: TrackedNode, table = 't'): Promise<Record<string, string | null>> {
-  const { rows } = await node.store.query<Record<string, string | null>>(
-    'SELECT status, status_reason, repair FROM pgtimewarp.tracked_relations WHERE table_name = $1',
-    [table],
-  );
-  return rows[0]!;
-}
-
-interface Verdict {
-  readonly status: string;
-  readonly reason: string | null;
-  readonly row: unknown;
-  readonly final: boolean;
-}
-
-/** Values of these tables are small numbers and texts. */
-async function at(node: TrackedNode, key: string, instant: string | null, table = 't'): Promise<Verdict> {
-  const answer = await asOf(node.store, {
-    node: node.node,
-    table: parseTableName(table),
-    pk: keyFromText(key),
-    at: parseInstant(instant),
-  });
-  const { row } = JSON.parse(answer.answerText) as { row: unknown };
-  return { status: answer.status, reason: answer.reason, final: answer.final, row };
-}
-
-async function now(node: TrackedNode, key: string, table: string): Promise<Omit<Verdict, 'final'>> {
-  const { status, reason, row } = await at(node, key, null, table);
-  return { status, reason, row };
-}
-
-/** Every key that the table or the history has, as of now, against the live row. */
-async function sameAsLive(node: TrackedNode, table = 't'): Promise<void> {
-  const live = await node.source.query<{ id: number; row: string }>(
-    `SELECT id, to_json(t)::text AS row FROM ${table} AS t`,
-  );
-  const known = await node.store.query<{ pk: string }>(
-    `SELECT DISTINCT pk FROM pgtimewarp.row_changes
-      WHERE relation_id = (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE table_name = $1)`,
-    [table],
-  );
-  const rows = new Map(live.rows.map(({ id, row }) => [String(id), row]));
-  const keys = new Set([...rows.keys(), ...known.rows.map(({ pk }) => pk.slice(2, -2))]);
-  for (const key of keys) {
-    const { status, row } = await at(node, key, null, table);
-    const text = rows.get(key);
-    expect.soft({ table, key, status, row }).toEqual({
-      table,
-      key,
-      status: text === undefined ? 'absent' : 'found',
-      row: text === undefined ? null : (JSON.parse(text) as unknown),
-    });
-  }
+/** What has to be undone before the table can be read again. */
+function undo(sql: string): string {
+  const table = /ALTER TABLE (\w+)/.exec(sql)?.[1];
+  if (sql.includes('SET UNLOGGED')) return `ALTER TABLE ${table} SET LOGGED`;
+  return sql.includes('IDENTITY NOTHING') ? `ALTER TABLE ${table} REPLICA IDENTITY DEFAULT` : '';
 }

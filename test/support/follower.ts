@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { connect, resetSession } from '../../core/pg/connection.ts';
 import type { TableName } from '../../core/pg/identifiers.ts';
 import { type PollResult, pollWith } from '../../core/poll.ts';
+import { type RebaselineResult, rebaseline } from '../../core/rebaseline.ts';
 import { init } from '../../core/setup/init.ts';
 import { track } from '../../core/track.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
@@ -57,6 +58,11 @@ export class Follower implements AsyncDisposable {
     });
     if (result.outcome !== 'done') throw new Error(`${this.node}: ${result.outcome} ${result.reason ?? ''}`);
     return result;
+  }
+
+  /** Reads a table again, with runs of its own. */
+  rebaseline(table: TableName): Promise<RebaselineResult> {
+    return rebaseline({ ...this.#urls, table });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

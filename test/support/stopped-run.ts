@@ -1,4 +1,4 @@
-/** A run of `pgtimewarp poll` in a process of its own that stands still at one of its statements. */
+/** A run of `pgtimewarp poll`, or of another command, in a process of its own that stands still at one of its statements. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
@@ -27,8 +27,8 @@ export interface StoppedRun {
 }
 
 /** The names of all points of a run, in their order. The run is done afterwards. */
-export async function pointsOf(fork: Followed): Promise<string[]> {
-  const { child, ended } = startRun(fork, undefined);
+export async function pointsOf(fork: Followed, command: readonly string[] = ['poll']): Promise<string[]> {
+  const { child, ended } = startRun(fork, undefined, command);
   let told = '';
   (child.stdio[3] as Readable).setEncoding('utf8').on('data', (text: string) => {
     told += text;
@@ -39,8 +39,12 @@ export async function pointsOf(fork: Followed): Promise<string[]> {
 }
 
 /** Starts a run and resolves when it stands still at `point`, or has ended. */
-export async function runUntil(fork: Followed, point: string): Promise<StoppedRun> {
-  const { child, ended } = startRun(fork, point);
+export async function runUntil(
+  fork: Followed,
+  point: string,
+  command: readonly string[] = ['poll'],
+): Promise<StoppedRun> {
+  const { child, ended } = startRun(fork, point, command);
   const told = once(child.stdio[3] as Readable, 'data').then(() => true);
   const stopped = await Promise.race([told, ended.then(() => false)]);
   const answer = child.stdio[4] as Writable;
@@ -56,9 +60,10 @@ export async function runUntil(fork: Followed, point: string): Promise<StoppedRu
 function startRun(
   fork: Followed,
   point: string | undefined,
+  command: readonly string[],
 ): { child: ChildProcess; ended: Promise<EndedRun> } {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(PG|VITEST|NODE_)/.test(name));
-  const child = spawn(process.execPath, ['--import', PRELOAD, 'cli/main.ts', 'poll', '--json'], {
+  const child = spawn(process.execPath, ['--import', PRELOAD, 'cli/main.ts', ...command, '--json'], {
     cwd: ROOT,
     env: {
       ...Object.fromEntries(inherited),

@@ -35,6 +35,7 @@ const NOW: Now = {
   partitionRoot: null,
   owned: true,
   owner: 'app',
+  namedBy: '600',
   columns: [],
   key: [
     {

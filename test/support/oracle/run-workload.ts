@@ -29,6 +29,8 @@ export interface OracleRun {
 
 export interface RunWorkloadOptions {
   readonly tables: readonly OracleTable[];
+  /** Where columns come and go: a query of the form of {@link wholeStateSql} that finds out by itself. */
+  readonly stateSql?: string;
   readonly transactions: readonly OracleTransaction[];
   readonly connect: () => Promise<pg.Client>;
   readonly sessions?: number;
@@ -44,7 +46,7 @@ const SESSIONS = 5;
 export const rowId = (table: number, key: string): string => `${table} ${key}`;
 
 export async function runWorkload(options: RunWorkloadOptions): Promise<OracleRun> {
-  const ledger = new Ledger(options.tables);
+  const ledger = new Ledger(options.stateSql ?? wholeStateSql(options.tables));
   const resolver = new Resolver(ledger, await options.connect());
   await ledger.readInitial(await options.connect());
   const queue = options.transactions.entries();
@@ -59,9 +61,10 @@ export async function runWorkload(options: RunWorkloadOptions): Promise<OracleRu
   return ledger.result();
 }
 
+/** Waits for rows and tables are ended by their time-out; whoever waits for the commit lock is never the one to give way. */
 async function newSession(options: RunWorkloadOptions): Promise<pg.Client> {
   const session = await options.connect();
-  await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'; SET deadlock_timeout = '100ms'`);
+  await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'; SET deadlock_timeout = '60s'`);
   return session;
 }
 
@@ -76,8 +79,8 @@ class Ledger {
   failedStatements = 0;
   prepared = 0;
 
-  constructor(tables: readonly OracleTable[]) {
-    this.#stateSql = wholeStateSql(tables);
+  constructor(stateSql: string) {
+    this.#stateSql = stateSql;
   }
 
   async readInitial(session: pg.Client): Promise<void> {
@@ -183,14 +186,20 @@ class Runner {
       `BEGIN; SET LOCAL lock_timeout = 0; SELECT ${gate}(${GATE_LOCK}); SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`,
     );
     // Whoever has committed may still be reading: a TRUNCATE waits for it here, not holding the table.
-    if (alone) await session.query(`SET LOCAL lock_timeout = 0; SELECT pg_advisory_lock(${COMMIT_LOCK})`);
+    const holdsCommits = alone || transaction.steps.some((step) => step.kind === 'sql' && step.holdsCommits);
+    if (holdsCommits)
+      await session.query(`SET LOCAL lock_timeout = 0; SELECT pg_advisory_lock(${COMMIT_LOCK})`);
+    if (!alone) await session.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`); // others wait for us with locks held
     try {
       for (const step of transaction.steps) await this.#step(step, transaction.guarded);
     } catch {
       await this.#undo();
       return;
     }
-    await this.#end(alone && transaction.ending !== 'rollback' ? 'commit' : transaction.ending, number);
+    await this.#end(
+      holdsCommits && transaction.ending !== 'rollback' ? 'commit' : transaction.ending,
+      number,
+    );
   }
 
   async #end(ending: OracleTransaction['ending'], number: number): Promise<void> {

@@ -12,6 +12,8 @@ export type OracleStep =
       readonly sql: string;
       /** Needs the tables for itself: no other transaction is open meanwhile. */
       readonly alone?: boolean;
+      /** Locks whole tables: others may be open meanwhile, but do not commit. */
+      readonly holdsCommits?: boolean;
     }
   | { readonly kind: 'savepoint' | 'rollback-to' | 'release' };
 

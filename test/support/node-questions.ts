@@ -1,0 +1,97 @@
+/** Questions of a test about a tracked node, and what its answers have to be. Values are small numbers and texts. */
+import { expect } from 'vitest';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { asOf } from '../../core/query/as-of.ts';
+import { parseInstant } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
+import type { TrackedNode } from './tracked-node.ts';
+
+/** What commands are called with. */
+export function urls(node: TrackedNode): { sourceUrl: string; storeUrl: string; node: string } {
+  return { sourceUrl: node.sourceUrl, storeUrl: node.storeUrl, node: node.node };
+}
+
+/** Statement by statement, as some may not stand in a transaction block. */
+export async function runAll(node: TrackedNode, sql: string): Promise<void> {
+  for (const statement of sql.split(';')) if (statement.trim() !== '') await node.source.query(statement);
+}
+
+/** The source's clock, as an instant to ask for. */
+export async function sourceClock(node: TrackedNode): Promise<string> {
+  const { rows } = await node.source.query<{ at: string }>(
+    `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
+  );
+  return rows[0]!.at;
+}
+
+/** What the store says of the tracking of a table. */
+export async function relation(node: TrackedNode, table = 't'): Promise<Record<string, string | null>> {
+  const { rows } = await node.store.query<Record<string, string | null>>(
+    'SELECT status, status_reason, repair FROM pgtimewarp.tracked_relations WHERE table_name = $1',
+    [table],
+  );
+  return rows[0]!;
+}
+
+export interface Verdict {
+  readonly status: string;
+  readonly reason: string | null;
+  readonly row: unknown;
+  readonly final: boolean;
+}
+
+/** Values of these tables are small numbers and texts. */
+export async function at(
+  node: TrackedNode,
+  key: string,
+  instant: string | null,
+  table = 't',
+): Promise<Verdict> {
+  const answer = await asOf(node.store, {
+    node: node.node,
+    table: parseTableName(table),
+    pk: keyFromText(key),
+    at: parseInstant(instant),
+  });
+  const { row } = JSON.parse(answer.answerText) as { row: unknown };
+  return { status: answer.status, reason: answer.reason, final: answer.final, row };
+}
+
+/** As {@link at} now, without whether it is final. */
+export async function now(node: TrackedNode, key: string, table: string): Promise<Omit<Verdict, 'final'>> {
+  const { status, reason, row } = await at(node, key, null, table);
+  return { status, reason, row };
+}
+
+/** Every key that the table or the history has, as of now, against the live row. */
+export async function sameAsLive(node: TrackedNode, table = 't'): Promise<void> {
+  const live = await node.source.query<{ id: string; row: string }>(
+    `SELECT id::text AS id, to_json(t)::text AS row FROM ${table} AS t`,
+  );
+  const rows = new Map(live.rows.map(({ id, row }) => [id, row]));
+  const answers = await node.store.query<{ key: string; status: string; row: string }>(
+    `SELECT k.key, a.status, (a.answer -> 'row')::text AS row
+       FROM (SELECT unnest($3::text[]) AS key
+              UNION
+             SELECT c.pk::json ->> 0
+               FROM pgtimewarp.row_changes AS c
+               JOIN pgtimewarp.tracked_relations AS t USING (relation_id)
+              WHERE t.table_name = $2::text) AS k,
+            pgtimewarp.asof_answer($1::text, 'public', $2::text, to_jsonb(k.key), NULL, NULL, NULL) AS a`,
+    [node.node, table, [...rows.keys()]],
+  );
+  const found = answers.rows.map(({ key, status, row }) => ({ key, status, row: parse(row) }));
+  const expected = answers.rows.map(({ key }) => {
+    const row = rows.get(key);
+    return {
+      key,
+      status: row === undefined ? 'absent' : 'found',
+      row: row === undefined ? null : parse(row),
+    };
+  });
+  expect.soft({ table, answers: found }).toEqual({ table, answers: expected });
+}
+
+function parse(row: string): unknown {
+  return JSON.parse(row) as unknown;
+}

@@ -1,0 +1,195 @@
+/**
+ * Asks the history of a node what tables held that change their shape, as of commits of the oracle: a known answer has to
+ * be right, and unknown is what the model says. A row keeps the shape in which it was written; once its table has been
+ * read again it may have any shape that it has had since.
+ */
+import type pg from 'pg';
+import { parseLsn } from '../../../core/types/lsn.ts';
+import { keyOf } from './compare.ts';
+import type { OracleTable } from './oracle-table.ts';
+import type { OracleRun } from './run-workload.ts';
+import type { Ignorance } from './schema-model.ts';
+
+export interface SchemaComparison {
+  readonly found: number;
+  readonly absent: number;
+  readonly unknown: number;
+  /** Known answers where the model leaves either open. */
+  readonly leftOpen: number;
+}
+
+/** Every so many commits all keys are asked for, at the others those that changed. */
+const EVERY = 12;
+const BATCH = 2_000;
+
+/** The forms of a row since the transaction that wrote it, the first as written. */
+interface OracleRow {
+  readonly writer: string;
+  readonly forms: readonly { readonly at: bigint; readonly row: Readonly<Record<string, unknown>> }[];
+}
+
+interface SchemaQuestion {
+  readonly id: string;
+  readonly place: number;
+  /** The position whose state is asked for; `ts` when it is asked for by the time of its commit. */
+  readonly lsn: bigint;
+  readonly lsnText: string;
+  readonly ts: string | null;
+  readonly row: OracleRow | null;
+}
+
+/** Throws at the first answer that is another one. */
+export async function compareSchemaNode(options: {
+  readonly store: pg.Client;
+  readonly node: string;
+  readonly tables: readonly OracleTable[];
+  readonly run: OracleRun;
+  readonly ignorance: readonly Ignorance[];
+}): Promise<SchemaComparison> {
+  const { store, node, tables, run, ignorance } = options;
+  const questions = await questionsOf(store, node, tables.length, run);
+  const counts = { found: 0, absent: 0, unknown: 0, leftOpen: 0 };
+  const { rows: gaps } = await store.query<Record<string, string>>(
+    `SELECT r.table_name AS table, g.from_lsn, g.to_lsn, g.reason
+       FROM pgtimewarp.history_gaps AS g JOIN pgtimewarp.tracked_relations AS r USING (relation_id)
+      WHERE g.node_id = $1::text ORDER BY g.from_lsn`,
+    [node],
+  );
+  for (let first = 0; first < questions.length; first += BATCH) {
+    const batch = questions.slice(first, first + BATCH);
+    const answers = await ask(store, node, tables, batch);
+    batch.forEach((question, index) => {
+      const answer = answers[index]!;
+      const problem = judge(question, answer, ignorance[question.place]!);
+      if (problem !== null) {
+        const where = `${node}: ${tables[question.place]!.name} ${question.id} as of ${question.ts ?? question.lsnText}`;
+        const facts = [
+          question.row,
+          ignorance[question.place],
+          gaps.filter((gap) => gap.table === tables[question.place]!.name),
+        ];
+        throw new Error([`${where} ${problem}`, answer.text, ...facts.map(json)].join('\n'));
+      }
+      counts[answer.status]++;
+      if (answer.status !== 'unknown' && isIn(ignorance[question.place]!.may, question.lsn))
+        counts.leftOpen++;
+    });
+  }
+  return counts;
+}
+
+function judge(question: SchemaQuestion, answer: Answer, { must, may }: Ignorance): string | null {
+  if (answer.status === 'unknown') {
+    if (!isIn(may, question.lsn)) return 'is unknown without a reason';
+    return answer.reason === 'in_gap' ? null : 'is unknown for another reason';
+  }
+  if (isIn(must, question.lsn)) return 'is answered, and cannot be known';
+  if (!answer.final) return 'is not final';
+  if (question.row === null) return answer.status === 'absent' ? null : 'should be absent';
+  if (answer.status === 'absent') return 'should be there';
+  const row = JSON.parse(answer.row) as Record<string, unknown>;
+  const [written] = question.row.forms;
+  if (sameMembers(row, written!.row)) return null;
+  // read again since: only what differs from the history becomes part of it, so columns that are gone may be there
+  const since = may.some(({ to }) => to > written!.at);
+  return since && question.row.forms.some((form) => covers(row, form.row)) ? null : 'is another row';
+}
+
+async function questionsOf(
+  store: pg.Client,
+  node: string,
+  tables: number,
+  run: OracleRun,
+): Promise<SchemaQuestion[]> {
+  const { rows: map } = await store.query<{ lsn: string; ts: string }>(
+    `SELECT lsn, to_char(ts, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts FROM pgtimewarp.lsn_time_map
+      WHERE node_id = $1::text AND xid IS NOT NULL ORDER BY lsn`,
+    [node],
+  );
+  const entries = map.map(({ lsn, ts }) => ({ lsn: parseLsn(lsn) as bigint, ts }));
+  const state = new Map<string, OracleRow>();
+  const ids = new Set<string>();
+  const put = (id: string, text: string | null, at: bigint): void => {
+    if (placeOf(id) >= tables) return;
+    ids.add(id);
+    if (text === null) {
+      state.delete(id);
+      return;
+    }
+    const [writer, row] = [text.slice(0, text.indexOf(' ')), text.slice(text.indexOf(' ') + 1)];
+    const form = { at, row: JSON.parse(row) as Record<string, unknown> };
+    const before = state.get(id);
+    state.set(id, { writer, forms: before?.writer === writer ? [...before.forms, form] : [form] });
+  };
+  for (const [id, text] of run.initial) put(id, text, 0n);
+  for (const { changes } of run.commits)
+    for (const id of changes.keys()) if (placeOf(id) < tables) ids.add(id);
+  const questions: SchemaQuestion[] = [];
+  run.commits.forEach(({ before, after, changes }, index) => {
+    const lsn = parseLsn(after) as bigint;
+    for (const [id, text] of changes) put(id, text, lsn);
+    const from = parseLsn(before) as bigint;
+    const ts = entries.find((entry) => entry.lsn > from && entry.lsn <= lsn)?.ts ?? null;
+    for (const id of index % EVERY === 0 ? ids : changes.keys()) {
+      if (placeOf(id) >= tables) continue;
+      const question = { id, place: placeOf(id), lsn, lsnText: after, row: state.get(id) ?? null };
+      questions.push({ ...question, ts: null });
+      if (ts !== null) questions.push({ ...question, ts });
+    }
+  });
+  return questions;
+}
+
+interface Answer {
+  readonly status: 'found' | 'absent' | 'unknown';
+  readonly reason: string | null;
+  readonly row: string;
+  readonly final: boolean;
+  readonly text: string;
+}
+
+async function ask(
+  store: pg.Client,
+  node: string,
+  tables: readonly OracleTable[],
+  questions: readonly SchemaQuestion[],
+): Promise<Answer[]> {
+  const { rows } = await store.query<Answer>(
+    `SELECT a.status, a.reason, (a.answer -> 'row')::text AS row, a.final, a.answer::text AS text
+       FROM unnest($2::text[], $3::jsonb[], $4::timestamptz[], $5::pg_lsn[])
+              WITH ORDINALITY AS q (table_name, pk, ts, lsn, place),
+            pgtimewarp.asof_answer($1, 'public', q.table_name, q.pk, q.ts, q.lsn, NULL) AS a
+      ORDER BY q.place`,
+    [
+      node,
+      questions.map(({ place }) => tables[place]!.name),
+      questions.map(({ id }) => keyOf(tables, id).pk),
+      questions.map(({ ts }) => ts),
+      questions.map(({ ts, lsnText }) => (ts === null ? lsnText : null)),
+    ],
+  );
+  return rows;
+}
+
+function isIn(intervals: Ignorance['may'], lsn: bigint): boolean {
+  return intervals.some(({ from, to }) => from < lsn && lsn < to);
+}
+
+/** Whether the row says of every column of `form` what it held. */
+function covers(row: Readonly<Record<string, unknown>>, form: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(form).every(([name, value]) => (row[name] ?? null) === value);
+}
+
+function sameMembers(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(a).length === Object.keys(b).length && covers(a, b);
+}
+
+function placeOf(id: string): number {
+  return Number.parseInt(id, 10);
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === 'bigint' ? String(member) : member,
+  );
+}
