@@ -9,6 +9,7 @@ const TIMEOUTS_MS = {
   parity: 120_000,
   crash: 300_000,
   runtime: 300_000,
+  long: 600_000,
 };
 
 function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
@@ -33,6 +34,8 @@ export default defineConfig({
       project('pg', true),
       project('parity', true),
       project('crash', true),
+      // only when asked for: npm run test:long
+      ...(process.env.TEST_LONG === '1' ? [project('long', true)] : []),
       // only when asked for (npm run test:runtime): it builds Lambda's runtime client first
       ...(process.env.TEST_RUNTIME === '1' ? [project('runtime', false)] : []),
     ],
