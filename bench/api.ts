@@ -12,7 +12,7 @@ import { httpLoad } from './support/http-load.ts';
 
 const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const SECONDS: Readonly<Record<Size, number>> = { quick: 0.5, usual: 3, full: 10 };
-const ROUNDS: Readonly<Record<Size, number>> = { quick: 2, usual: 7, full: 7 };
+const ROUNDS: Readonly<Record<Size, number>> = { quick: 2, usual: 5, full: 7 };
 const CONNECTIONS = 8;
 const POLLED_NODE = 'polled';
 /** Transactions per second on the source that is polled meanwhile: 3 tracked changes each. */

@@ -7,7 +7,7 @@ import { type Benchmark, benchServer, figure, median, type Size, timeMs } from '
 
 const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const KEYS: Readonly<Record<Size, number>> = { quick: 2_000, usual: 100_000, full: 1_000_000 };
-const ROUNDS = 7;
+const ROUNDS = 5;
 const READER = 'bench_reader';
 const PASSWORD = 'bench';
 

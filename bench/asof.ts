@@ -30,7 +30,7 @@ const SIZES: Readonly<Record<Size, readonly HistorySize[]>> = {
   usual: [
     { versions: 1_000_000, keys: 1_000_000 },
     { versions: 10_000_000, keys: 1_000_000 },
-    { versions: 10_000_000, keys: 1_000_000, ranges: 8 },
+    { versions: 2_000_000, keys: 1_000_000, ranges: 8 },
   ],
   full: [
     { versions: 10_000_000, keys: 1_000_000 },

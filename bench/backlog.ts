@@ -11,7 +11,7 @@ const MIB = 1024 * 1024;
 /** Short runs where there is little, so that a backlog always takes several. */
 const SIZES: Readonly<Record<Size, { readonly walMib: number; readonly runSeconds: number }>> = {
   quick: { walMib: 32, runSeconds: 10 },
-  usual: { walMib: 512, runSeconds: 10 },
+  usual: { walMib: 256, runSeconds: 5 },
   full: { walMib: 5 * 1024, runSeconds: 60 },
 };
 const WAYS: readonly { readonly plugin: Plugin; readonly pinned: boolean }[] = [

@@ -89,78 +89,90 @@ export const ingest: Benchmark = {
   run: async (size, log) => {
     const figures: Figure[] = [];
     for (const load of LOADS) {
-      const medians = new Map<Plugin, number>();
-      for (const plugin of ['wal2json', 'pgoutput'] as const) {
-        log(`${load.name}, ${plugin}`);
-        const measured = await measure(load, plugin, size);
-        medians.set(plugin, measured.pollMs);
-        figures.push(...measured.figures);
-      }
+      log(load.name);
+      const measured = await measure(load, size, (line) => log(`${load.name}: ${line}`));
+      for (const plugin of PLUGINS) figures.push(...figuresOf(load, plugin, measured[plugin]));
       if (load.target !== undefined) {
-        const ratio = medians.get('pgoutput')! / medians.get('wal2json')!;
-        figures.push(figure(`${load.name}: pgoutput ÷ wal2json`, [ratio], '×', { target: '≤ 1' }));
+        const ratios = measured.pgoutput.polls.map((ms, index) => ms / measured.wal2json.polls[index]!);
+        figures.push(figure(`${load.name}: pgoutput ÷ wal2json`, ratios, '×', { target: '≤ 1' }));
       }
     }
     return figures;
   },
 };
 
+const PLUGINS = ['wal2json', 'pgoutput'] as const;
+
+/** Milliseconds, changes per second and MiB of each repetition. */
+interface Measured {
+  readonly drains: number[];
+  readonly polls: number[];
+  readonly copies: number[];
+  readonly rates: number[];
+  readonly peaks: number[];
+}
+
 async function measure(
   load: Load,
-  plugin: Plugin,
   size: Size,
-): Promise<{ pollMs: number; figures: Figure[] }> {
+  log: (line: string) => void,
+): Promise<Readonly<Record<Plugin, Measured>>> {
   await using server = await benchServer();
-  const repetitions = size === 'quick' ? 1 : load.target === undefined ? 3 : 5;
+  const repetitions = size === 'quick' ? 1 : size === 'usual' ? (load.target === undefined ? 1 : 3) : 5;
   await load.prepare(server, size);
-  const nodes = Array.from({ length: repetitions }, (_, index) => `n${index}`);
-  for (const node of nodes) {
-    const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node };
-    await init({ ...urls, plugin, slotName: null, version: 'bench' });
-    for (const name of load.tables) {
-      await track({
-        ...urls,
-        table: { schema: 'public', name },
-        exclude: [],
-        baseline: false,
-        retention: null,
-      });
+  const rounds = Array.from({ length: repetitions }, (_, index) => index);
+  const node = (plugin: Plugin, round: number): string => `${plugin}_${round}`;
+  for (const plugin of PLUGINS) {
+    for (const round of rounds) {
+      const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: node(plugin, round) };
+      await init({ ...urls, plugin, slotName: null, version: 'bench' });
+      for (const name of load.tables) {
+        await track({
+          ...urls,
+          table: { schema: 'public', name },
+          exclude: [],
+          baseline: false,
+          retention: null,
+        });
+      }
     }
   }
   await load.change(server, size);
   await server.psql(server.sourceUrl, 'CHECKPOINT');
-  const drains: number[] = [];
-  const polls: number[] = [];
-  const copies: number[] = [];
-  const rates: number[] = [];
-  const peaks: number[] = [];
-  await drain(server, nodes[0]!, plugin, load.tables); // warm
-  for (const node of nodes) {
-    drains.push(await drain(server, node, plugin, load.tables));
-    const run = await pollInChild({ sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node });
-    polls.push(run.ms);
-    rates.push(run.changes / (run.ms / 1000));
-    peaks.push(run.peakBytes / 1024 / 1024);
-    copies.push(await copyBack(server, node));
+  const nothing = (): Measured => ({ drains: [], polls: [], copies: [], rates: [], peaks: [] });
+  const measured = { wal2json: nothing(), pgoutput: nothing() };
+  for (const plugin of PLUGINS) await drain(server, node(plugin, 0), plugin, load.tables); // warm
+  for (const round of rounds) {
+    for (const plugin of PLUGINS) {
+      log(`${plugin}, ${round + 1} of ${repetitions}`);
+      const { drains, polls, copies, rates, peaks } = measured[plugin];
+      const name = node(plugin, round);
+      drains.push(await drain(server, name, plugin, load.tables));
+      const run = await pollInChild({ sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: name });
+      polls.push(run.ms);
+      rates.push(run.changes / (run.ms / 1000));
+      peaks.push(run.peakBytes / 1024 / 1024);
+      copies.push(await copyBack(server, name));
+    }
   }
+  return measured;
+}
+
+function figuresOf(
+  { name, target }: Load,
+  plugin: Plugin,
+  { drains, polls, copies, rates, peaks }: Measured,
+): Figure[] {
   const ratios = polls.map((ms, index) => ms / (drains[index]! + copies[index]!));
-  const title = `${load.name}, ${plugin}`;
-  return {
-    pollMs: polls.sort((a, b) => a - b)[Math.floor(polls.length / 2)]!,
-    figures: [
-      figure(
-        `${title}: poll ÷ (drain + copy)`,
-        ratios,
-        '×',
-        load.target === undefined ? {} : { target: load.target },
-      ),
-      figure(`${title}: poll`, polls, 'ms', { digits: 0 }),
-      figure(`${title}: drain`, drains, 'ms', { digits: 0 }),
-      figure(`${title}: copy`, copies, 'ms', { digits: 0 }),
-      figure(`${title}: changes per second`, rates, '1/s', { digits: 0 }),
-      figure(`${title}: peak memory of the poller`, peaks, 'MB', { target: '≤ 200', digits: 0 }),
-    ],
-  };
+  const title = `${name}, ${plugin}`;
+  return [
+    figure(`${title}: poll ÷ (drain + copy)`, ratios, '×', target === undefined ? {} : { target }),
+    figure(`${title}: poll`, polls, 'ms', { digits: 0 }),
+    figure(`${title}: drain`, drains, 'ms', { digits: 0 }),
+    figure(`${title}: copy`, copies, 'ms', { digits: 0 }),
+    figure(`${title}: changes per second`, rates, '1/s', { digits: 0 }),
+    figure(`${title}: peak memory of the poller`, peaks, 'MiB', { target: '≤ 200', digits: 0 }),
+  ];
 }
 
 async function drain(

@@ -20,6 +20,7 @@ import { writePerformancePage } from './performance-page.ts';
 import { retention } from './retention.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
+import { unpin } from './support/pinned.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   ingest,
@@ -79,6 +80,7 @@ for (const bench of chosen) {
   const start = performance.now();
   const figures = await bench.run(size, (line) => console.error(`${bench.name}: ${line}`));
   const seconds = Math.round((performance.now() - start) / 1000);
+  await unpin();
   const date = new Date().toISOString().slice(0, 10);
   results.benchmarks.push({ name: bench.name, title: bench.title, size, date, seconds, figures });
   if (!values.json) print(bench, figures, seconds);

@@ -37,7 +37,7 @@ export const sourceCost: Benchmark = {
   name: 'source-cost',
   title: 'TPC-B throughput of the source, its server on one core, everything else on the other',
   run: async (size, log) => {
-    const rounds = size === 'quick' ? 1 : size === 'usual' ? 3 : 6;
+    const rounds = size === 'quick' ? 1 : size === 'usual' ? 2 : 6;
     const tps = new Map<string, number[]>(VARIANTS.map((variant) => [variant.name, []]));
     for (let round = 0; round < rounds; round++) {
       for (const variant of VARIANTS) {
@@ -99,7 +99,7 @@ async function measure(variant: Variant, size: Size): Promise<number> {
   await pin(String(process.pid), OTHER_CORE);
   const stop = new AbortController();
   const beside = variant.beside?.(source, store, stop.signal);
-  const seconds = size === 'quick' ? 2 : 15;
+  const seconds = size === 'quick' ? 1 : size === 'usual' ? 8 : 15;
   const output = await pinnedPgbench(source, ['-n', '-c', '4', '-T', String(seconds)]);
   stop.abort();
   await beside;

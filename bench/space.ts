@@ -6,7 +6,7 @@ import { track } from '../core/track.ts';
 import { type Benchmark, benchServer, figure } from './harness.ts';
 import { AUDIT_TRIGGERS, TPCB_TABLES } from './support/history-triggers.ts';
 
-const ROUNDS = 4;
+const ROUNDS = 3;
 
 export const space: Benchmark = {
   name: 'space',
@@ -25,7 +25,7 @@ export const space: Benchmark = {
         retention: null,
       });
     }
-    const transactions = String(size === 'quick' ? 100 : 25_000);
+    const transactions = String(size === 'quick' ? 100 : size === 'usual' ? 8_000 : 25_000);
     for (let round = 0; round < ROUNDS; round++) {
       log(`load and run ${round + 1} of ${ROUNDS}`);
       await server.pgbench('-n', '-c', '4', '-j', '2', '-t', transactions);

@@ -15,6 +15,11 @@ export async function pin(pid: string, core: string): Promise<void> {
   await run('taskset', ['-a', '-p', '-c', core, pid]);
 }
 
+/** This process, and what it starts from now on, runs where it may again. */
+export async function unpin(): Promise<void> {
+  await pin(String(process.pid), `${SOURCE_CORE},${OTHER_CORE}`);
+}
+
 export async function pinServer(server: BenchServer, core: string): Promise<void> {
   const file = await readFile(join(server.server.dataDir, 'postmaster.pid'), 'utf8');
   await pin(file.split('\n')[0]!, core);
