@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../core/errors/codes.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect } from '../../core/pg/connection.ts';
 import { messageWithoutData } from '../../core/pg/database-error.ts';
-import { poll } from '../../core/poll.ts';
+import { type PollResult, poll } from '../../core/poll.ts';
 import { init } from '../../core/setup/init.ts';
 import { skip } from '../../core/skip.ts';
 import { MAX_FAILURES, readFailure } from '../../core/store/failures.ts';
@@ -103,12 +103,17 @@ for (const plugin of PLUGINS) {
       await track({ ...urls, table, baseline: true, exclude: [], retention: null });
       await databases.store.query(refusal);
       await databases.source.query('INSERT INTO notes VALUES (1, $1)', [VALUE]);
-      for (let run = 1; run < MAX_FAILURES; run++) {
-        const failure = await poll(urls).catch((error: unknown) => error);
-        expectSilence(printed(failure), VALUE);
-        expectSilence(JSON.stringify(errorFields(failure)), VALUE);
+      let blocked: PollResult | null = null;
+      for (let run = 1; blocked === null; run++) {
+        // a run that finds the session of the one before it still at the slot counts for nothing
+        expect(run).toBeLessThan(3 * MAX_FAILURES);
+        const ended = await poll(urls).catch((error: unknown) => error);
+        if (!(ended instanceof Error)) blocked = ended as PollResult;
+        else {
+          expectSilence(printed(ended), VALUE);
+          expectSilence(JSON.stringify(errorFields(ended)), VALUE);
+        }
       }
-      const blocked = await poll(urls);
       expect(blocked.outcome).toBe('blocked');
       expectSilence(blocked.reason!, VALUE);
       const kept = await notes(databases);
