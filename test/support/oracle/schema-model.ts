@@ -81,11 +81,12 @@ export function ignoranceOf(spans: readonly Span[], place: number, events: Table
     }
     may.push(interval);
     if (events.attached.includes(event) && refiled) continue;
-    // runs that may have ended this gap and begun another
+    // runs that may have ended this gap and begun another; once it has ended for sure, later ones concern others
     const others = [...silent, ...events.described].filter((other) => other !== event);
     const unsure = spans.find(
       (span) =>
         span.ended > event.after &&
+        span.ended <= (end?.ended ?? NEVER) &&
         (span === end || span.several) &&
         others.some((other) => overlaps(span, other)),
     );
