@@ -12,6 +12,8 @@ import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
 import { detachOtherLeaves } from '../store/leaves.ts';
 import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
 import { askRepair, restartRepair } from '../store/repairs.ts';
+import type { CatalogFacts } from '../types/catalog-facts.ts';
+import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { toCatalogFacts } from './catalog-facts.ts';
 import { detectSilentChanges, type SilentChange } from './detect-silent-changes.ts';
@@ -65,8 +67,30 @@ export async function writeFactsNow(
     persistence: facts.persistence,
     replicaIdentity: facts.replicaIdentity,
     isPartitioned: facts.relkind === 'p',
-    compared: toCatalogFacts(facts),
+    compared: factsToKeep(relation, facts, positions),
   });
+}
+
+/**
+ * The catalog as it is now, with the names that leaves had before as long as changes may come under them: a leaf may have
+ * been renamed after the end of the peek that it is noted at.
+ */
+function factsToKeep(
+  { catalogFacts }: TrackedRelation,
+  facts: TableFacts,
+  { horizonBefore, positionNow }: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+): CatalogFacts {
+  const kept = (catalogFacts?.formerLeaves ?? []).filter(
+    ({ until_lsn }) => parseLsn(until_lsn) > horizonBefore,
+  );
+  const renamed = (catalogFacts?.leaves ?? []).filter(({ schema, name, relid }) =>
+    facts.leaves.some((leaf) => leaf.relid === relid && (leaf.schema !== schema || leaf.name !== name)),
+  );
+  const formerLeaves = [
+    ...kept,
+    ...renamed.map(({ schema, name, relid }) => ({ schema, name, relid, until_lsn: formatLsn(positionNow) })),
+  ];
+  return formerLeaves.length === 0 ? toCatalogFacts(facts) : { ...toCatalogFacts(facts), formerLeaves };
 }
 
 function isOther({ relation, facts }: RelationNow, positions: NoteCatalogOptions['positions']): boolean {
@@ -74,7 +98,7 @@ function isOther({ relation, facts }: RelationNow, positions: NoteCatalogOptions
   return (
     relation.relid !== facts.oid ||
     JSON.stringify(relation.columns) !== JSON.stringify(columnsNow(relation.columns, facts, positions)) ||
-    canonical(relation.catalogFacts) !== canonical(toCatalogFacts(facts))
+    canonical(relation.catalogFacts) !== canonical(factsToKeep(relation, facts, positions))
   );
 }
 

@@ -39,16 +39,24 @@ export interface TablesOfRun {
 
 /**
  * The names under which changes of the relations come: the table's own, or its leaves', those included that leaves had
- * at the last run: a change comes under the name that its table had at that time.
+ * when the oldest change that is still to come was written: it comes under the name that its table had at that time.
  */
 export function streamNames(relations: readonly RelationNow[]): TableName[] {
   const names = new Map<string, TableName>();
   for (const { relation, facts } of relations) {
-    const leaves = [...(relation.catalogFacts?.leaves ?? []), ...(facts?.leaves ?? [])];
+    const leaves = leavesEverSeen(relation, facts);
     const own = leaves.length > 0 ? leaves : [relation.name]; // never none: that would ask for every table
     for (const { schema, name } of own) names.set(nameKey(schema, name), { schema, name });
   }
   return [...names.values()];
+}
+
+/** Names of leaves under which changes may come; of one name the last leaf counts. */
+function leavesEverSeen(
+  { catalogFacts }: TrackedRelation,
+  facts: TableFacts | null,
+): (TableName & { readonly relid: number })[] {
+  return [...(catalogFacts?.formerLeaves ?? []), ...(catalogFacts?.leaves ?? []), ...(facts?.leaves ?? [])];
 }
 
 /** Whether a relation waits for transactions that may have touched it: to start, or to be read again. */
@@ -105,7 +113,7 @@ export async function tablesOfRun(
     }
     if (relation.status === 'starting') continue; // what came before its start is not its history
     const table = decodedTable(relation, facts);
-    const leaves = [...(relation.catalogFacts?.leaves ?? []), ...(facts?.leaves ?? [])];
+    const leaves = leavesEverSeen(relation, facts);
     if (leaves.length === 0) tables.set(nameKey(relation.name.schema, relation.name.name), table);
     for (const { schema, name, relid } of leaves) {
       const stored = storedLeaves.find(

@@ -26,7 +26,7 @@ export async function writeHealthEvent(
 
 /**
  * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
- * again while it is open changes nothing. Inside the caller's transaction.
+ * again while it is open changes nothing, unless it began earlier: then so did the gap. Inside the caller's transaction.
  * @returns whether it was opened now
  */
 export async function openRelationGap(
@@ -49,7 +49,20 @@ export async function openRelationGap(
       reason,
     ],
   );
-  if (rowCount === 0) return false;
+  if (rowCount === 0) {
+    await store.query(
+      `UPDATE pgtimewarp.history_gaps SET from_lsn = $4::pg_lsn, from_ts = $5::timestamptz
+        WHERE node_id = $1::text AND relation_id = $2::int AND lsn_space = $3::int AND to_ts IS NULL AND from_lsn > $4::pg_lsn`,
+      [
+        claim.nodeId,
+        relationId,
+        claim.lsnSpace,
+        formatLsn(claim.horizon.lsn),
+        formatCommitTime(claim.horizon.time),
+      ],
+    );
+    return false;
+  }
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
         SET status = 'needs_rebaseline', status_reason = $2::text, updated_at = now() WHERE relation_id = $1::int`,

@@ -14,6 +14,16 @@ export interface CatalogFacts {
   readonly key: readonly string[];
   readonly columns: readonly CatalogColumn[];
   readonly leaves: readonly CatalogLeaf[];
+  /** Names that leaves had, under which changes may still come. */
+  readonly formerLeaves?: readonly FormerLeaf[];
+}
+
+export interface FormerLeaf {
+  readonly schema: string;
+  readonly name: string;
+  readonly relid: number;
+  /** A position past every change that came under the name. */
+  readonly until_lsn: string;
 }
 
 export interface CatalogColumn {

@@ -1,0 +1,91 @@
+/**
+ * The catalog changes while a run is on its way: between the end of WAL that the run reads up to and the moment at which it
+ * notes what the catalog says. What the next run reads was written under the catalog of before.
+ */
+import { expect, test } from 'vitest';
+import { connect } from '../../core/pg/connection.ts';
+import { pollWith } from '../../core/poll.ts';
+import { asOf } from '../../core/query/as-of.ts';
+import { NOW, parseInstant } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
+import { describeNeeding } from '../support/needs.ts';
+import { needOf, PLUGINS } from '../support/plugins.ts';
+import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
+
+const TABLES = `
+  CREATE TABLE parted (id int PRIMARY KEY, n int) PARTITION BY RANGE (id);
+  CREATE TABLE parted_0 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+  CREATE TABLE parted_10 PARTITION OF parted FOR VALUES FROM (10) TO (20);
+  CREATE TABLE parted_20 (LIKE parted INCLUDING ALL);
+  INSERT INTO parted_20 VALUES (21, 1), (22, 2);
+  INSERT INTO parted VALUES (1, 1)`;
+
+for (const plugin of PLUGINS) {
+  describeNeeding(needOf(plugin), `a catalog that changes during a run through ${plugin}`, () => {
+    test('rows written to a partition before it was renamed are read', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await runMeanwhile(node, 'DECLARE pgtimewarp_peek', async () => {
+        await node.source.query('INSERT INTO parted VALUES (2, 2)');
+        await node.source.query('ALTER TABLE parted_0 RENAME TO parted_zero');
+        await node.source.query('INSERT INTO parted VALUES (3, 3)');
+      });
+      await node.catchUp();
+      await node.source.query('INSERT INTO parted VALUES (4, 4)');
+      await node.catchUp();
+      await node.catchUp(); // by now the old name is forgotten
+      expect(await Promise.all(['1', '2', '3', '4'].map((key) => ask(node, key)))).toEqual(
+        Array(4).fill('found'),
+      );
+      const { rows } = await node.store.query(
+        `SELECT catalog_facts ? 'formerLeaves' AS kept FROM pgtimewarp.tracked_relations`,
+      );
+      expect(rows).toEqual([{ kept: false }]);
+    });
+
+    test('a gap begins where the first of its reasons did', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      // after the leaves have been looked at, before the end of WAL is read
+      await runMeanwhile(node, 'AS upto', () =>
+        node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)'),
+      );
+      const { rows } = await node.store.query<{ lsn: string }>(
+        'SELECT applied_lsn AS lsn FROM pgtimewarp.wal_checkpoints',
+      );
+      await node.source.query('DROP TABLE parted_10');
+      await node.catchUp();
+      expect(await ask(node, '21', rows[0]!.lsn)).toBe('unknown');
+    });
+  });
+}
+
+/** A run during which something happens on the source, before its first statement that has this text. */
+async function runMeanwhile(node: TrackedNode, text: string, happens: () => Promise<unknown>): Promise<void> {
+  const source = await connect(node.sourceUrl, { side: 'source', node: node.node });
+  const store = await connect(node.storeUrl, { side: 'store', node: node.node });
+  let due = true;
+  const query = source.query.bind(source) as (...args: unknown[]) => Promise<unknown>;
+  const meddling = (statement: string | { text?: string }, ...rest: unknown[]): unknown => {
+    const said = typeof statement === 'string' ? statement : (statement.text ?? '');
+    if (!due || !said.includes(text)) return query(statement, ...rest);
+    due = false;
+    return happens().then(() => query(statement, ...rest));
+  };
+  source.query = meddling as typeof source.query;
+  try {
+    expect((await pollWith({ source, store }, { node: node.node })).outcome).toBe('done');
+    expect(due).toBe(false);
+  } finally {
+    await source.end();
+    await store.end();
+  }
+}
+
+async function ask(node: TrackedNode, key: string, lsn?: string): Promise<string> {
+  const answer = await asOf(node.store, {
+    node: node.node,
+    table: { schema: 'public', name: 'parted' },
+    pk: keyFromText(key),
+    at: lsn === undefined ? NOW : parseInstant(lsn),
+  });
+  return answer.status;
+}
