@@ -4,11 +4,11 @@
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { init } from '../core/setup/init.ts';
-import { track } from '../core/track.ts';
 import { drawKey, generateHistory, HISTORY_NODE, HISTORY_TABLE, somewhere } from './generated-history.ts';
 import { type Benchmark, type BenchServer, benchServer, figure, percentile, type Size } from './harness.ts';
+import { TPCB_TABLES } from './support/history-triggers.ts';
 import { httpLoad } from './support/http-load.ts';
+import { observe } from './support/observe.ts';
 
 const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const SECONDS: Readonly<Record<Size, number>> = { quick: 0.5, usual: 3, full: 10 };
@@ -75,11 +75,7 @@ const results = () => ({ perSecond: [] as number[], p50: [] as number[], p99: []
 async function polledSource(server: BenchServer): Promise<void> {
   const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: POLLED_NODE };
   await server.pgbench('-i', '-q', '-s', '1');
-  await init({ ...urls, plugin: 'pgoutput', slotName: null, version: 'bench' });
-  for (const name of ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches']) {
-    const table = { schema: 'public', name };
-    await track({ ...urls, table, exclude: [], baseline: false, retention: null });
-  }
+  await observe(urls, 'pgoutput', TPCB_TABLES);
 }
 
 function flags({ sourceUrl, storeUrl }: BenchServer): string[] {

@@ -3,8 +3,6 @@
  * the rows that result into an empty table like `row_changes`. Each repetition has a slot of its own behind the same
  * changes, and takes the three in turn.
  */
-import { init } from '../core/setup/init.ts';
-import { track } from '../core/track.ts';
 import { PLUGIN_OPTIONS, type Plugin } from '../core/types/plugin.ts';
 import {
   type Benchmark,
@@ -16,6 +14,7 @@ import {
   type Size,
   timeMs,
 } from './harness.ts';
+import { observe } from './support/observe.ts';
 
 interface Load {
   readonly name: string;
@@ -125,16 +124,7 @@ async function measure(
   for (const plugin of PLUGINS) {
     for (const round of rounds) {
       const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: node(plugin, round) };
-      await init({ ...urls, plugin, slotName: null, version: 'bench' });
-      for (const name of load.tables) {
-        await track({
-          ...urls,
-          table: { schema: 'public', name },
-          exclude: [],
-          baseline: false,
-          retention: null,
-        });
-      }
+      await observe(urls, plugin, load.tables);
     }
   }
   await load.change(server, size);

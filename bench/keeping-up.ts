@@ -1,8 +1,6 @@
 /** Whether runs keep up with a source at full speed: how old the horizon gets, and how much faster catching up is. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { poll } from '../core/poll.ts';
-import { init } from '../core/setup/init.ts';
-import { track } from '../core/track.ts';
 import {
   type Benchmark,
   type BenchServer,
@@ -12,6 +10,8 @@ import {
   percentile,
   type Size,
 } from './harness.ts';
+import { TPCB_TABLES } from './support/history-triggers.ts';
+import { observe } from './support/observe.ts';
 
 /** Of the load, for a run every second and every minute. */
 const SECONDS: Readonly<Record<Size, readonly [number, number]>> = {
@@ -37,16 +37,7 @@ async function measure(size: Size, everyMs: number, seconds: number): Promise<Fi
   await using server = await benchServer();
   const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: 'bench' };
   await server.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10');
-  await init({ ...urls, plugin: 'pgoutput', slotName: null, version: 'bench' });
-  for (const name of ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches']) {
-    await track({
-      ...urls,
-      table: { schema: 'public', name },
-      exclude: [],
-      baseline: false,
-      retention: null,
-    });
-  }
+  await observe(urls, 'pgoutput', TPCB_TABLES);
   const ages: number[] = [];
   const run = { changes: 0, ms: 0, active: true };
   const start = performance.now();

@@ -5,10 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { poll } from '../core/poll.ts';
-import { init } from '../core/setup/init.ts';
-import { track } from '../core/track.ts';
 import { type Benchmark, type BenchServer, benchServer, type Figure, figure, type Size } from './harness.ts';
 import { AUDIT_TRIGGERS, TPCB_TABLES, VERSIONING_TRIGGERS } from './support/history-triggers.ts';
+import { observe } from './support/observe.ts';
 import { OTHER_CORE, pin, pinnedPgbench, pinServer, SOURCE_CORE } from './support/pinned.ts';
 
 interface Variant {
@@ -67,18 +66,7 @@ function tracked(plugin: 'wal2json' | 'pgoutput'): Variant {
   return {
     name: `tracked through ${plugin}, a run a second`,
     target: '≥ 0.93',
-    prepare: async (server, store) => {
-      await init({ ...urls(server, store), plugin, slotName: null, version: 'bench' });
-      for (const name of TPCB_TABLES) {
-        await track({
-          ...urls(server, store),
-          table: { schema: 'public', name },
-          exclude: [],
-          baseline: false,
-          retention: null,
-        });
-      }
-    },
+    prepare: (server, store) => observe(urls(server, store), plugin, TPCB_TABLES),
     beside: async (server, store, stop) => {
       while (!stop.aborted) {
         await poll(urls(server, store));

@@ -1,10 +1,9 @@
 /** What a version takes in the store, table and index, beside the text of the row itself, after real TPC-B traffic. */
 import { connect } from '../core/pg/connection.ts';
 import { poll } from '../core/poll.ts';
-import { init } from '../core/setup/init.ts';
-import { track } from '../core/track.ts';
 import { type Benchmark, benchServer, figure } from './harness.ts';
 import { AUDIT_TRIGGERS, TPCB_TABLES } from './support/history-triggers.ts';
+import { observe } from './support/observe.ts';
 
 const ROUNDS = 3;
 
@@ -15,16 +14,7 @@ export const space: Benchmark = {
     await using server = await benchServer();
     const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: 'bench' };
     await server.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10');
-    await init({ ...urls, plugin: 'pgoutput', slotName: null, version: 'bench' });
-    for (const name of TPCB_TABLES) {
-      await track({
-        ...urls,
-        table: { schema: 'public', name },
-        exclude: [],
-        baseline: false,
-        retention: null,
-      });
-    }
+    await observe(urls, 'pgoutput', TPCB_TABLES);
     const transactions = String(size === 'quick' ? 100 : size === 'usual' ? 8_000 : 25_000);
     for (let round = 0; round < ROUNDS; round++) {
       log(`load and run ${round + 1} of ${ROUNDS}`);

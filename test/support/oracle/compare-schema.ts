@@ -129,12 +129,12 @@ async function questionsOf(
     const lsn = parseLsn(after) as bigint;
     for (const [id, text] of changes) put(id, text, lsn);
     const from = parseLsn(before) as bigint;
-    const ts = entries.find((entry) => entry.lsn > from && entry.lsn <= lsn)?.ts ?? null;
+    const entry = entries.find((each) => each.lsn > from && each.lsn <= lsn);
     for (const id of index % EVERY === 0 ? ids : changes.keys()) {
       if (placeOf(id) >= tables) continue;
       const question = { id, place: placeOf(id), lsn, lsnText: after, row: state.get(id) ?? null };
       questions.push({ ...question, ts: null });
-      if (ts !== null) questions.push({ ...question, ts });
+      if (entry !== undefined) questions.push({ ...question, lsn: entry.lsn, ts: entry.ts });
     }
   });
   return questions;
