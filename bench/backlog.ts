@@ -10,8 +10,8 @@ import { type BenchNode, benchNode, watchedPoll } from './support/bench-node.ts'
 const MIB = 1024 * 1024;
 /** Short runs where there is little, so that a backlog always takes several. */
 const SIZES: Readonly<Record<Size, { readonly walMib: number; readonly runSeconds: number }>> = {
-  quick: { walMib: 32, runSeconds: 10 },
-  usual: { walMib: 256, runSeconds: 5 },
+  quick: { walMib: 8, runSeconds: 10 },
+  usual: { walMib: 192, runSeconds: 5 },
   full: { walMib: 5 * 1024, runSeconds: 60 },
 };
 const WAYS: readonly { readonly plugin: Plugin; readonly pinned: boolean }[] = [

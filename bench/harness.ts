@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { type LocalServer, startServer } from '../cli/servers/start-server.ts';
 
 /** How much work a benchmark does: enough to see that it runs, the usual, or everything. */
-export type Size = 'quick' | 'usual' | 'full';
+export const SIZES = ['quick', 'usual', 'full'] as const;
+export type Size = (typeof SIZES)[number];
 
 export interface Figure {
   readonly what: string;

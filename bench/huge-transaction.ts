@@ -7,7 +7,7 @@ import type { Plugin } from '../core/types/plugin.ts';
 import { type Benchmark, type Figure, figure, type Size } from './harness.ts';
 import { type BenchNode, benchNode, watchedPoll } from './support/bench-node.ts';
 
-const ROWS: Readonly<Record<Size, number>> = { quick: 50_000, usual: 1_000_000, full: 10_000_000 };
+const ROWS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const READ_EVERY_MS = 100;
 const SEEN = `SELECT count(*) AS seen FROM pgtimewarp.row_versions
                WHERE node_id = 'bench' AND schema_name = 'public' AND table_name = 'items' AND pk = '["1"]'`;

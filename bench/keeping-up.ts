@@ -16,7 +16,7 @@ import { observe } from './support/observe.ts';
 /** Of the load, for a run every second and every minute. */
 const SECONDS: Readonly<Record<Size, readonly [number, number]>> = {
   quick: [3, 3],
-  usual: [20, 65],
+  usual: [15, 65],
   full: [120, 180],
 };
 
@@ -86,7 +86,7 @@ async function alone(
   seconds: number,
 ): Promise<number> {
   await poll(urls);
-  await server.pgbench('-n', '-c', '4', '-j', '2', '-T', String(Math.min(seconds, 20)));
+  await server.pgbench('-n', '-c', '4', '-j', '2', '-T', String(Math.min(seconds, 10)));
   const began = performance.now();
   const { changes } = await poll(urls);
   return changes / ((performance.now() - began) / 1000);

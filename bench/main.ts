@@ -12,7 +12,7 @@ import { asof, diffPages } from './asof.ts';
 import { asofSql } from './asof-sql.ts';
 import { backlog } from './backlog.ts';
 import { baseline } from './baseline.ts';
-import { type Benchmark, type Figure, isMet, type Size } from './harness.ts';
+import { type Benchmark, type Figure, isMet, SIZES, type Size } from './harness.ts';
 import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
@@ -88,10 +88,12 @@ for (const bench of chosen) {
 if (values.json) console.log(JSON.stringify(results, null, 2));
 if (values.save) {
   const before = readResults();
-  const kept = (before?.benchmarks ?? []).filter((old) => !chosen.some((bench) => bench.name === old.name));
-  const order = BENCHMARKS.map((bench) => bench.name);
+  const kept = (before?.benchmarks ?? []).filter(
+    (old) => old.size !== size || !chosen.some((bench) => bench.name === old.name),
+  );
+  const names = BENCHMARKS.map((bench) => bench.name);
   const benchmarks = [...kept, ...results.benchmarks].sort(
-    (a, b) => order.indexOf(a.name) - order.indexOf(b.name),
+    (a, b) => names.indexOf(a.name) - names.indexOf(b.name) || SIZES.indexOf(a.size) - SIZES.indexOf(b.size),
   );
   const saved = { ...results, benchmarks };
   writeFileSync(RESULTS, `${JSON.stringify(saved, null, 2)}\n`);

@@ -18,10 +18,11 @@ export function writePerformancePage(results: Results): void {
 function measuredText(results: Results): string {
   const lines = [`${results.machine}; ${results.versions}.`, ''];
   for (const bench of results.benchmarks) {
+    const option = bench.size === 'usual' ? '' : ` --${bench.size}`;
     lines.push(
-      `### ${bench.title}`,
+      `### ${bench.title}${option === '' ? '' : ` (\`${option.trim()}\`)`}`,
       '',
-      `\`npm run bench -- ${bench.name}${bench.size === 'usual' ? '' : ` --${bench.size}`}\`, ${bench.seconds} s, ${bench.date}`,
+      `\`npm run bench -- ${bench.name}${option}\`, ${bench.seconds} s, ${bench.date}`,
       '',
       '| | median | spread | target |',
       '|---|---|---|---|',

@@ -22,7 +22,7 @@ import {
 
 const RANGE_BYTES = 1_000_000_000n;
 const DAYS_PER_RANGE = 3;
-const SIZES: Readonly<Record<Size, number>> = { quick: 100_000, usual: 1_000_000, full: 5_000_000 };
+const SIZES: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 5_000_000 };
 const HISTORIES = [
   ['three', 3],
   ['ten', 10],

@@ -77,8 +77,9 @@ function tracked(plugin: 'wal2json' | 'pgoutput'): Variant {
 }
 
 async function measure(variant: Variant, size: Size): Promise<number> {
-  await using source = await benchServer();
-  await using store = await benchServer();
+  const servers = await Promise.all([benchServer(), benchServer()]);
+  await using source = servers[0];
+  await using store = servers[1];
   await source.pgbench('-i', '-q', '-s', size === 'quick' ? '1' : '10');
   await variant.prepare(source, store);
   await source.psql(source.sourceUrl, 'CHECKPOINT');
