@@ -9,7 +9,7 @@ import { extensionScripts, plainSql, tleStatements } from '../../cli/extension/s
 import { databaseUrl } from '../../cli/servers/databases.ts';
 import { startServer } from '../../cli/servers/start-server.ts';
 import { chooseServer } from '../support/choose-server.ts';
-import { describeNeeding } from '../support/needs.ts';
+import { clientProgram, describeNeeding } from '../support/needs.ts';
 import { runCli } from '../support/run-cli.ts';
 import { serverInfo } from '../support/server-info.ts';
 import { failure, sqlSource } from '../support/sql-source.ts';
@@ -182,11 +182,13 @@ async function dumpAndRestore(databases: TestDatabases): Promise<void> {
   expect(await leftovers(target)).toEqual([]);
 }
 
-test('pg_dump and restore keep a plain installation and its connection', async () => {
-  await using databases = await testDatabases(TABLE);
-  const h = await history(databases);
-  await using _ = await sqlSource({ ...databases, node: h.node });
-  await dumpAndRestore(databases);
+describeNeeding(clientProgram('pg_dump'), 'a plain installation', () => {
+  test('survives pg_dump and restore with its connection', async () => {
+    await using databases = await testDatabases(TABLE);
+    const h = await history(databases);
+    await using _ = await sqlSource({ ...databases, node: h.node });
+    await dumpAndRestore(databases);
+  });
 });
 
 const { binDir, kind } = { ...serverInfo() };
