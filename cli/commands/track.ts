@@ -36,7 +36,7 @@ export function registerTrack(program: Command, run: Run): Command {
         const results: TrackResult[] = [];
         for (const table of names) results.push(await trackOne(context, table, flags));
         context.out.result({ node: context.settings.node, tables: results.map(toJson) }, () =>
-          results.map((result) => describe(result, context.out)).join('\n'),
+          results.map((result) => describeTracked(result, context.out)).join('\n'),
         );
         return EXIT.done;
       }),
@@ -73,7 +73,8 @@ function toJson(result: TrackResult): object {
   };
 }
 
-function describe({ table, trackedFrom, ...result }: TrackResult, { width }: Output): string {
+/** The result for people. */
+export function describeTracked({ table, trackedFrom, ...result }: TrackResult, { width }: Output): string {
   const rows = result.baseline === 'none' ? 'without its present rows' : `${result.baselineRows} rows read`;
   const [what, verb] = result.alreadyTracked
     ? [' already; nothing changed', 'began']

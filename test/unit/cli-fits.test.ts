@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { describe as describeDiagnosis } from '../../cli/commands/doctor.ts';
 import type { NodeStatusDocument, TableStatusDocument } from '../../cli/commands/status.ts';
+import { describeTracked } from '../../cli/commands/track.ts';
 import { Output } from '../../cli/output.ts';
 import { renderAnswer } from '../../cli/render/answer.ts';
 import { renderDiff } from '../../cli/render/changes.ts';
@@ -144,6 +145,32 @@ describe.each([
     expectToFit(text);
     expect(clocks(text)).toEqual([...local, ...local]);
     expect(text).toMatch(/fail {2}SLOT_MISSING\n/);
+  });
+
+  test('what is unknown in a diff, and its horizon', () => {
+    vi.stubEnv('TZ', zone);
+    const unknownText = `[{"from":"${UTC}","to":"${UTC}","reason":"in_gap"}]`;
+    const page = {
+      changes: [],
+      unknownText,
+      from: UTC,
+      to: UTC,
+      horizon: POINT,
+      final: true,
+      nextCursor: null,
+    };
+    const text = renderDiff('public.t id=1', page, out);
+    expectToFit(text);
+    expect(clocks(text)).toEqual([...local, ...local, ...local]);
+  });
+
+  test.each([true, false])('a table that is tracked (already: %s)', (alreadyTracked) => {
+    vi.stubEnv('TZ', zone);
+    const result = { relationId: 1, trackedFrom: POINT, baselineRows: 10, alreadyTracked };
+    const text = describeTracked({ ...result, table: TABLE.table, baseline: 'done' }, out);
+    expectToFit(text);
+    expect(text).toContain(`\n  ${UTC}  (${POINT.lsn})`);
+    expect(clocks(text)).toEqual(local);
   });
 
   test('doctor fits, and leaves a remedy on one line', () => {
