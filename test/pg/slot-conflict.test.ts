@@ -41,7 +41,9 @@ const SLOTS: readonly Theirs[] = [
   },
 ];
 
-test('a slot of ours that is somebody else’s is a gap, and is mended by what doctor prints', async () => {
+test('a slot of ours that is somebody else’s is a gap, and is mended by what doctor prints', {
+  timeout: 120_000,
+}, async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });
   for (const { what, make, mend } of SLOTS) {
     await node.sql(`SELECT pg_drop_replication_slot('${node.slot}')`);
