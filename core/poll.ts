@@ -138,18 +138,18 @@ class Run {
 
   async run(): Promise<PollResult> {
     const [node, source, store, limits] = [this.#node, this.#source, this.#store, this.#limits];
-    const facts = await limits.onSource(() => readSourceFacts(source, node.slotName)); // before the claim
     const { maxSeconds } = this.#options;
     const lease = maxSeconds === undefined ? LEASE_SECONDS : Math.ceil(maxSeconds) + 10;
-    const horizonLsn = node.horizon?.lsn ?? facts.insertLsn;
+    let facts: SourceFacts;
     let claim: Claim | null;
     try {
+      facts = await limits.onSource(() => readSourceFacts(source, node.slotName)); // before the claim
       claim = await claimNode(store, node.node, lease);
     } catch (error) {
-      if (limits.isTimeUp(error)) return this.#result('deadline', horizonLsn, facts.insertLsn);
+      if (limits.isTimeUp(error)) return this.#unclaimed('deadline', await this.#position());
       throw error;
     }
-    if (claim === null) return this.#result('busy', horizonLsn, facts.insertLsn);
+    if (claim === null) return this.#unclaimed('busy', facts.insertLsn);
     const run = { node, source, store, claim, limits, counts: this.#counts, found: new Set<number>() };
     try {
       refuseWrongEndpoint(facts, node);
@@ -311,6 +311,11 @@ class Run {
   /** Where the source stands, also when the time of the run is over. */
   async #position(): Promise<Lsn> {
     return this.#limits.atEnd(() => readInsertLsn(this.#source));
+  }
+
+  /** A run that has not come to its claim knows of the horizon what was stored when it began. */
+  #unclaimed(outcome: 'busy' | 'deadline', position: Lsn): PollResult {
+    return this.#result(outcome, this.#node.horizon?.lsn ?? position, position);
   }
 
   #result(

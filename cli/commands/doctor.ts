@@ -1,12 +1,13 @@
 /** `doctor`: says what is wrong and what to do. */
 import { type Command, Option } from 'commander';
-import { type Check, type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
+import { type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
 import { duration, durationSeconds } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { exitCodeOfChecks } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
+import { checkLines } from '../render/checks.ts';
 
 export function registerDoctor(program: Command, run: Run): Command {
   return program
@@ -28,18 +29,15 @@ export function registerDoctor(program: Command, run: Run): Command {
 }
 
 /** What is wrong first, what to do about it once; what is right only as a number. */
-function describe({ checks }: Diagnosis, { colors, verbose }: Output): string {
-  const marks = { fail: colors.red('FAIL'), warn: colors.yellow('WARN'), ok: colors.green('ok') };
-  const line = ({ status, message, code }: Check): string =>
-    `${marks[status]}  ${message} ${colors.dim(`[${code}]`)}`;
-  const wrong = groupByRemedy(checks).flatMap((finding) => [
-    ...finding.checks.map(line),
-    `      ${finding.remedy}`,
-  ]);
+export function describe({ checks }: Diagnosis, out: Output): string {
+  const margin = { left: '', width: 'FAIL  '.length };
+  const wrong = groupByRemedy(checks).flatMap((finding) =>
+    checkLines(finding.checks, finding.remedy, out, margin),
+  );
   const right = checks.filter((check) => check.status === 'ok');
   return [
     ...wrong,
-    ...(verbose ? right.map(line) : []),
+    ...(out.verbose ? checkLines(right, null, out, margin) : []),
     `${right.length} ${right.length === 1 ? 'check' : 'checks'} passed.`,
   ].join('\n');
 }

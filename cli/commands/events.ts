@@ -6,7 +6,7 @@ import { requireSchema } from '../../core/store/migrate.ts';
 import { positiveInteger } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
-import { plainTable } from '../render/plain-table.ts';
+import { renderEvents } from '../render/events.ts';
 
 export function registerEvents(program: Command, run: Run): Command {
   return program
@@ -20,15 +20,7 @@ export function registerEvents(program: Command, run: Run): Command {
         try {
           await requireSchema(store);
           const events = await readHealthEvents(store, { node: settings.node, limit: flags.limit });
-          out.result({ node: settings.node, events }, () =>
-            events.length === 0
-              ? 'No events.'
-              : plainTable(
-                  ['time', 'severity', 'code', 'message'],
-                  events.map((event) => [event.ts, event.severity, event.code, event.message]),
-                  out,
-                ),
-          );
+          out.result({ node: settings.node, events }, () => renderEvents(events, out));
           return EXIT.done;
         } finally {
           await store.end().catch(() => {});

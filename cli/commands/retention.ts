@@ -5,6 +5,7 @@ import { runRetention, setRetention, showRetention, type TableRetention } from '
 import { collect, duration, positiveInteger } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { timeLines } from '../render/local-time.ts';
 import { plainTable } from '../render/plain-table.ts';
 import { formatBytes } from '../render/status.ts';
 
@@ -61,7 +62,7 @@ async function show({ settings, out }: CommandContext): Promise<ExitCode> {
     const cells = tables.map((table) => [
       table.table,
       table.retention ?? FOREVER,
-      table.oldest?.ts ?? '(nothing expired)',
+      table.oldest === null ? '(nothing expired)' : timeLines(table.oldest.ts),
       String(table.ranges),
       formatBytes(table.sizeBytes),
     ]);

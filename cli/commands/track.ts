@@ -5,7 +5,10 @@ import { track } from '../../core/track.ts';
 import { collect, columnList, duration } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
+import type { Output } from '../output.ts';
 import { rowsProgress } from '../progress.ts';
+import { localTime } from '../render/local-time.ts';
+import { wrap } from '../render/wrap.ts';
 
 interface TrackFlags {
   readonly retention?: string;
@@ -33,7 +36,7 @@ export function registerTrack(program: Command, run: Run): Command {
         const results: TrackResult[] = [];
         for (const table of names) results.push(await trackOne(context, table, flags));
         context.out.result({ node: context.settings.node, tables: results.map(toJson) }, () =>
-          results.map(describe).join('\n'),
+          results.map((result) => describeTracked(result, context.out)).join('\n'),
         );
         return EXIT.done;
       }),
@@ -70,9 +73,16 @@ function toJson(result: TrackResult): object {
   };
 }
 
-function describe(result: TrackResult): string {
-  if (result.alreadyTracked)
-    return `${result.table} is tracked already, since ${result.trackedFrom.ts}. Nothing changed.`;
+/** The result for people. */
+export function describeTracked({ table, trackedFrom, ...result }: TrackResult, { width }: Output): string {
   const rows = result.baseline === 'none' ? 'without its present rows' : `${result.baselineRows} rows read`;
-  return `${result.table} is tracked from ${result.trackedFrom.ts} (${result.trackedFrom.lsn}), ${rows}.`;
+  const [what, verb] = result.alreadyTracked
+    ? [' already; nothing changed', 'began']
+    : [`, ${rows}`, 'begins'];
+  const local = localTime(trackedFrom.ts);
+  return [
+    wrap(`${table} is tracked${what}. Its history ${verb} at`, width, '  '),
+    `  ${trackedFrom.ts}  (${trackedFrom.lsn})`,
+    ...(local === null ? [] : [`  ${local}`]),
+  ].join('\n');
 }

@@ -2,7 +2,7 @@
 import type { DiffChange, DiffOp, DiffPage } from '../../core/query/diff.ts';
 import { jsonMembers } from '../../core/types/json-text.ts';
 import type { Output } from '../output.ts';
-import { localTime } from './local-time.ts';
+import { localTime, withLocalTimes } from './local-time.ts';
 import { printable, shorten } from './printable.ts';
 import { wrap } from './wrap.ts';
 
@@ -29,13 +29,20 @@ export function renderDiff(title: string, page: DiffPage, out: Output, who = fal
   for (const { from, to, reason } of unknown) {
     lines.push(
       out.colors.red(
-        fitted(`unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`),
+        fitted(
+          withLocalTimes(
+            `unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`,
+          ),
+        ),
       ),
     );
   }
   if (page.horizon !== null) {
     const final = page.final ? 'final' : 'not final';
-    lines.push('', out.colors.dim(`known up to ${page.horizon.ts}  (${page.horizon.lsn}); ${final}`));
+    const { ts, lsn } = page.horizon;
+    const local = localTime(ts);
+    lines.push('', out.colors.dim(`known up to ${ts}  (${lsn}); ${final}`));
+    if (local !== null) lines.push(out.colors.dim(' '.repeat('known up to '.length) + local));
   }
   return lines.join('\n');
 }

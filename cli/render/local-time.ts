@@ -16,6 +16,20 @@ export function localTime(utc: string): string | null {
   return formatCommitTime(shifted).replace('Z', offset(minutes));
 }
 
+/** Both clocks under each other, where they differ. */
+export function timeLines(utc: string): string[] {
+  const local = localTime(utc);
+  return local === null ? [utc] : [utc, local];
+}
+
+/** A sentence with the clock on the wall after every time of UTC in it. */
+export function withLocalTimes(text: string): string {
+  return text.replace(/\d{4,6}-\d\d-\d\dT[\d:]+(?:\.\d+)?Z/g, (utc) => {
+    const local = localTime(utc);
+    return local === null ? utc : `${utc} (${local})`;
+  });
+}
+
 function offset(minutes: number): string {
   const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
   const two = (value: number): string => String(value).padStart(2, '0');

@@ -1,15 +1,19 @@
-/** The status for people. */
-import type { Check } from '../../core/doctor/check.ts';
+/** The status for people: on lines that fit the terminal, with their own clock below UTC. */
 import type { NodeStatusDocument, StatusDocument, TableStatusDocument } from '../commands/status.ts';
 import type { Output } from '../output.ts';
-import { plainTable } from './plain-table.ts';
+import { checkLines } from './checks.ts';
+import { localTime, timeLines } from './local-time.ts';
+import { type Cell, plainTable } from './plain-table.ts';
 import { printable } from './printable.ts';
+import { wrap } from './wrap.ts';
 
 export function renderStatus(document: StatusDocument, out: Output): string {
   const blocks = document.nodes.map((node) => renderNode(node, out));
   if (blocks.length === 0) blocks.push('The store has no nodes yet. Begin with: pgtimewarp init');
   if (document.source_error !== null)
-    blocks.push(out.colors.yellow(`Lag and slot are not known: ${printable(document.source_error)}`));
+    blocks.push(
+      out.colors.yellow(wrap(`Lag and slot are not known: ${printable(document.source_error)}`, out.width)),
+    );
   return blocks.join('\n\n');
 }
 
@@ -17,45 +21,52 @@ function renderNode(node: NodeStatusDocument, out: Output): string {
   const { colors } = out;
   const reason = node.status_reason === null ? '' : ` (${printable(node.status_reason)})`;
   const paint = node.status === 'active' ? colors.green : colors.red;
+  const { horizon, last_run: run } = node;
+  const title = `${colors.bold(node.node)}  ${paint(node.status)}${reason}  database ${printable(node.database)}, ${node.plugin}`;
   const lines = [
-    `${colors.bold(node.node)}  ${paint(node.status)}${reason}  database ${printable(node.database)}, ${node.plugin}`,
-    `  horizon  ${node.horizon === null ? 'none' : `${node.horizon.ts}  (${node.horizon.lsn})`}${lag(node)}`,
-    `  slot     ${describeSlot(node)}`,
-    `  last run ${node.last_run === null ? 'never' : `${node.last_run.at}  ${node.last_run.outcome ?? ''}`}`,
+    wrap(title, out.width, '  '),
+    fact('horizon', horizon === null ? 'none' : `${horizon.ts}  (${horizon.lsn})${lag(node)}`, out),
+    ...clockHere(horizon?.ts, out),
+    fact('slot', describeSlot(node), out),
+    fact('last run', run === null ? 'never' : `${run.at}  ${run.outcome ?? ''}`, out),
+    ...clockHere(run?.at, out),
   ];
-  for (const check of node.checks) lines.push(...checkLines(check, out));
+  for (const check of node.checks)
+    lines.push(...checkLines([check], check.remedy, out, { left: '  ', width: INDENT.length }));
   const tables =
     node.tables.length === 0
       ? '  No tables are tracked.'
       : indent(
-          plainTable(
-            ['table', 'status', 'tracked from', 'answers from', 'size', 'baseline'],
-            node.tables.map(tableCells),
-            out,
-          ),
+          plainTable(['table', 'status', 'answers from', 'size', 'baseline'], node.tables.map(tableCells), {
+            colors,
+            width: out.width - 2,
+          }),
         );
   return [...lines, '', tables].join('\n');
 }
 
-function checkLines({ status, code, message, remedy }: Check, { colors }: Output): string[] {
-  const mark = status === 'fail' ? colors.red('FAIL    ') : colors.yellow('WARN    ');
-  return [
-    `  ${mark} ${printable(message)} ${colors.dim(`[${code}]`)}`,
-    ...(remedy === null ? [] : [`           ${printable(remedy)}`]),
-  ];
+const INDENT = ' '.repeat('  last run '.length);
+
+function fact(name: string, text: string, { width }: Output): string {
+  return wrap(`  ${name}`.padEnd(INDENT.length) + text, width, INDENT);
+}
+
+function clockHere(utc: string | undefined, { colors }: Output): string[] {
+  const local = utc === undefined ? null : localTime(utc);
+  return local === null ? [] : [INDENT + colors.dim(local)];
 }
 
 function indent(text: string): string {
   return text.replace(/^(?=.)/gm, '  ');
 }
 
-function tableCells(table: TableStatusDocument): string[] {
+function tableCells(table: TableStatusDocument): Cell[] {
   const { state, rows, estimated_rows: estimated } = table.baseline;
   const progress =
     state === 'pending' ? `pending, ${rows} of about ${Math.max(rows, estimated)} rows` : state;
-  const oldest = table.oldest?.ts ?? table.tracked_from?.ts ?? '';
+  const oldest = table.oldest?.ts ?? table.tracked_from?.ts ?? null;
   const size = `${formatBytes(table.size_bytes ?? 0)}${table.ranges > 0 ? ` in ${table.ranges} ranges` : ''}`;
-  return [table.table, table.status, table.tracked_from?.ts ?? '(waiting)', oldest, size, progress];
+  return [table.table, table.status, oldest === null ? '(waiting)' : timeLines(oldest), size, progress];
 }
 
 function lag(node: NodeStatusDocument): string {

@@ -284,6 +284,12 @@ export const ERROR_CODES = define({
     cause: 'Stopped by a signal.',
     remedy: 'Run it again: it goes on where it was.',
   },
+  TRANSACTION_CONFLICT: {
+    action: 'retry',
+    cause: 'A database ended our transaction in favour of another: a deadlock, or a serialization failure.',
+    remedy:
+      "Nothing: the next run does it again. If it comes often, the server's log names who was in the way.",
+  },
   DATABASE_ERROR: {
     action: 'operator',
     cause: 'A database answered with an error that has no code of its own here.',

@@ -32,6 +32,9 @@ const UNREACHABLE_STATES = new Set([
   '53300',
 ]);
 
+/** serialization_failure and deadlock_detected: nothing is wrong with what was asked, only with the moment. */
+const CONFLICT_STATES = new Set(['40001', '40P01']);
+
 /** Class 22, but about settings and arguments, whose names help. */
 const INVALID_PARAMETER_VALUE = '22023';
 
@@ -106,6 +109,7 @@ export function fromDatabaseError(
     return make('PLUGIN_REFUSED', `The ${side}: ${message}.`);
   if (state === '42501') return make('PERMISSION_DENIED', `The ${side}: ${message}.`);
   if (state === '55006') return make('SLOT_BUSY', `The ${side}: ${message}.`);
+  if (CONFLICT_STATES.has(state)) return make('TRANSACTION_CONFLICT', `The ${side}: ${message}.`);
   return make('DATABASE_ERROR', `The ${side}: ${message} (SQLSTATE ${state}).`);
 }
 

@@ -30,6 +30,7 @@ const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   SECRET_UNREADABLE: HTTP.unavailable,
   DATABASE_MISSING: HTTP.unavailable,
   SCHEMA_OUTDATED: HTTP.unavailable,
+  TRANSACTION_CONFLICT: HTTP.unavailable, // a standby as store cancels readers that are in its way
 };
 
 export function statusOfError(code: ErrorCode): HttpStatus {

@@ -2,7 +2,7 @@
  * What protects history and is hard to meet by accident, met on purpose: a claim that somebody else has taken, a commit
  * that comes while a run is under way, a store without room.
  */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
 import { inTransaction } from '../../core/pg/transaction.ts';
 import { poll, pollWith } from '../../core/poll.ts';
@@ -13,6 +13,8 @@ import type { Lsn } from '../../core/types/lsn.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
+
+const WAITS_FOR_MAP = `SELECT FROM pg_locks WHERE relation = 'pgtimewarp.lsn_time_map'::regclass AND NOT granted`;
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `protections of a run through ${plugin}`, () => {
@@ -113,6 +115,23 @@ for (const plugin of PLUGINS) {
       const { rows } = await node.store.query('SELECT status FROM pgtimewarp.nodes');
       expect(rows).toEqual([{ status: 'active' }]);
       expect(await node.poll()).toMatchObject({ transactions: 1, caughtUp: true });
+    });
+
+    test('the victim of a deadlock in the store says that it is worth another try, and has written nothing', async () => {
+      await node.source.query('INSERT INTO orders VALUES (4)');
+      const other = await node.connect('store');
+      await other.query(`SET deadlock_timeout = '1min'; BEGIN`); // the run's second is over first
+      await other.query('LOCK TABLE pgtimewarp.lsn_time_map IN EXCLUSIVE MODE');
+      const failed = expect(node.poll()).rejects.toMatchObject({
+        code: 'TRANSACTION_CONFLICT',
+        action: 'retry',
+      });
+      await vi.waitUntil(async () => (await node.store.query(WAITS_FOR_MAP)).rowCount === 1, 10_000);
+      const waiting = other.query('UPDATE pgtimewarp.wal_checkpoints SET caught_up = caught_up');
+      await failed;
+      await waiting;
+      await other.query('ROLLBACK');
+      expect(await node.poll()).toMatchObject({ outcome: 'done', transactions: 1, caughtUp: true });
     });
   });
 }

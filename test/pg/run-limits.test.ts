@@ -71,6 +71,18 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done', transactions: 1 });
     });
 
+    test('time that is up before the node is claimed ends the run as any deadline', async () => {
+      await node.source.query('INSERT INTO orders VALUES (2, 20)');
+      let endless = 0;
+      const result = await run((text) => (!text.startsWith('SET') && endless++ === 0 ? ENDLESS : undefined), {
+        maxSeconds: 1,
+      });
+      expect(result).toMatchObject({ outcome: 'deadline', caughtUp: false, transactions: 0 });
+      expect(result.lagBytes).toBeGreaterThan(0n);
+      expect(await run(() => undefined, { maxSeconds: 0 })).toMatchObject({ outcome: 'deadline' });
+      expect(await node.poll()).toMatchObject({ outcome: 'done', transactions: 1 });
+    });
+
     test('a source that is lost at the end of a run is named', async () => {
       const lost = run((text) =>
         text === 'SET statement_timeout = 5000' ? terminateRun(node.source, node.node) : undefined,

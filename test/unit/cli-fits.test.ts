@@ -1,15 +1,72 @@
 /** What people read fits 80 columns, whatever is in it, and shows their own clock beside UTC. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe as describeDiagnosis } from '../../cli/commands/doctor.ts';
+import type { NodeStatusDocument, TableStatusDocument } from '../../cli/commands/status.ts';
+import { describeTracked } from '../../cli/commands/track.ts';
 import { Output } from '../../cli/output.ts';
 import { renderAnswer } from '../../cli/render/answer.ts';
 import { renderDiff } from '../../cli/render/changes.ts';
-import { localTime } from '../../cli/render/local-time.ts';
+import { renderEvents } from '../../cli/render/events.ts';
+import { localTime, withLocalTimes } from '../../cli/render/local-time.ts';
+import { plainTable } from '../../cli/render/plain-table.ts';
+import { renderStatus } from '../../cli/render/status.ts';
 import { wrap } from '../../cli/render/wrap.ts';
+import { ok, summarize, warn } from '../../core/doctor/check.ts';
 
 const out = new Output({ json: false, verbose: false }, {
   stdout: { columns: 80 },
   stderr: {},
 } as unknown as ConstructorParameters<typeof Output>[1]);
+
+const UTC = '2026-07-01T09:41:00.000001Z';
+const INDIA = '2026-07-01T15:11:00.000001+05:30';
+const POINT = { ts: UTC, lsn: 'FFFFFFFF/FFFFFFFF' };
+const LAG = warn(
+  'lag',
+  `The horizon ${UTC} is 9000 s and 123456789 bytes of WAL behind.`,
+  `do ${'x'.repeat(90)}`,
+);
+
+const TABLE: TableStatusDocument = {
+  table: `${'s'.repeat(63)}.${'t'.repeat(63)}`,
+  status: 'needs_rebaseline',
+  status_reason: null,
+  key: ['id'],
+  tracked_from: POINT,
+  tracked_to: null,
+  baseline: { state: 'pending', rows: 1_000_000, estimated_rows: 20_000_000 },
+  retention: '30 days',
+  excluded: [],
+  estimated_changes: null,
+  size_bytes: 123_456_789_012,
+  ranges: 12,
+  oldest: null,
+};
+
+const NODE: NodeStatusDocument = {
+  node: 'n'.repeat(40),
+  status: 'blocked',
+  status_reason: 'transaction 731 could not be applied in 5 runs: the store said no to one of its rows',
+  database: 'd'.repeat(63),
+  plugin: 'wal2json',
+  slot: {
+    name: 's'.repeat(63),
+    present: true,
+    confirmed_lsn: POINT.lsn,
+    restart_lsn: POINT.lsn,
+    wal_status: 'unreserved',
+    active: false,
+    retained_bytes: 123_456_789_012,
+  },
+  horizon: POINT,
+  caught_up: false,
+  last_run: { at: UTC, outcome: 'deadline' },
+  lag_bytes: 123_456_789_012,
+  lag_seconds: 9_000_000,
+  open_gaps: [],
+  checks: [LAG],
+  tables: [TABLE, { ...TABLE, table: 'public.t', tracked_from: null }],
+};
 
 const MOMENT = '{"ts":"2026-07-01T09:41:00.000001Z","lsn":"FFFFFFFF/FFFFFFFF","xid":"4294967295"}';
 const ANSWER =
@@ -26,6 +83,13 @@ afterEach(() => vi.unstubAllEnvs());
 function expectToFit(text: string): void {
   for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
 }
+
+/** Remedies are pasted: they stay on one line. */
+const withoutRemedies = (text: string): string =>
+  text
+    .split('\n')
+    .filter((line) => line.trim() !== LAG.remedy)
+    .join('\n');
 
 describe.each(['UTC', 'Asia/Kolkata'])('in %s', (zone) => {
   test.each(['found', 'absent', 'unknown'])('an answer fits: %s', (status) => {
@@ -48,6 +112,92 @@ describe.each(['UTC', 'Asia/Kolkata'])('in %s', (zone) => {
     };
     expectToFit(renderDiff(`public.${'t'.repeat(63)} id=1`, page, out));
   });
+});
+
+describe.each([
+  ['UTC', []],
+  ['Asia/Kolkata', [INDIA]],
+])('in %s, beside UTC', (zone, local) => {
+  const clocks = (text: string): string[] => text.match(/2026-[-\d]+T[:.\d]+\+05:30/g) ?? [];
+
+  test('status fits, and has the clock here below horizon, last run and where answers begin', () => {
+    vi.stubEnv('TZ', zone);
+    const text = renderStatus({ source_error: `no answer ${'x '.repeat(80)}`, nodes: [NODE] }, out);
+    expect(text).toContain(`           do ${'x'.repeat(90)}`);
+    expectToFit(withoutRemedies(text));
+    const small = { ...NODE, checks: [], tables: [{ ...TABLE, table: 'public.t' }] };
+    const lines = renderStatus({ source_error: null, nodes: [small] }, out).split('\n');
+    expectToFit(lines.join('\n'));
+    for (const start of [`  horizon  ${UTC}`, `  last run ${UTC}`]) {
+      const found = lines.findIndex((line) => line.startsWith(start));
+      expect(found, start).toBeGreaterThan(0);
+      const below = lines.slice(found + 1, found + 3).map((line) => line.trim());
+      expect(below.includes(INDIA)).toBe(local.length > 0);
+    }
+    expect(lines.filter((line) => line.includes(UTC))).toHaveLength(3);
+    expect(clocks(lines.join('\n'))).toEqual([...local, ...local, ...local]);
+  });
+
+  test('events fit', () => {
+    vi.stubEnv('TZ', zone);
+    const event = { id: '1', ts: UTC, severity: 'fail', code: 'SLOT_MISSING' } as const;
+    const text = renderEvents([{ ...event, message: `${'the slot is gone '.repeat(9)}since ${UTC}` }], out);
+    expectToFit(text);
+    expect(clocks(text)).toEqual([...local, ...local]);
+    expect(text).toMatch(/fail {2}SLOT_MISSING\n/);
+  });
+
+  test('what is unknown in a diff, and its horizon', () => {
+    vi.stubEnv('TZ', zone);
+    const unknownText = `[{"from":"${UTC}","to":"${UTC}","reason":"in_gap"}]`;
+    const page = {
+      changes: [],
+      unknownText,
+      from: UTC,
+      to: UTC,
+      horizon: POINT,
+      final: true,
+      nextCursor: null,
+    };
+    const text = renderDiff('public.t id=1', page, out);
+    expectToFit(text);
+    expect(clocks(text)).toEqual([...local, ...local, ...local]);
+  });
+
+  test.each([true, false])('a table that is tracked (already: %s)', (alreadyTracked) => {
+    vi.stubEnv('TZ', zone);
+    const result = { relationId: 1, trackedFrom: POINT, baselineRows: 10, alreadyTracked };
+    const text = describeTracked({ ...result, table: TABLE.table, baseline: 'done' }, out);
+    expectToFit(text);
+    expect(text).toContain(`\n  ${UTC}  (${POINT.lsn})`);
+    expect(clocks(text)).toEqual(local);
+  });
+
+  test('doctor fits, and leaves a remedy on one line', () => {
+    vi.stubEnv('TZ', zone);
+    const text = describeDiagnosis(summarize([LAG, ok('gaps', 'No gap.')]), out);
+    expect(text).toContain(`\n      ${LAG.remedy}\n1 check passed.`);
+    expectToFit(withoutRemedies(text));
+    expect(clocks(text.replace(/\n +/g, ' '))).toEqual(local);
+  });
+});
+
+test('a table gives way where it is widest, and shows everything', () => {
+  const text = plainTable(['a', 'b', 'c'], [['x'.repeat(100), ['short', 'lines'], 'y'.repeat(100)]], out);
+  expectToFit(text);
+  expect(text.match(/[xy]/g)).toHaveLength(200);
+  expect(text).toContain('short');
+  expect(text).toContain('lines');
+  expect(plainTable(['a'], [['z'.repeat(80)]], out)).toContain('z'.repeat(80));
+});
+
+test('every time in a sentence is followed by the clock here', () => {
+  vi.stubEnv('TZ', 'Asia/Kolkata');
+  expect(withLocalTimes(`from ${UTC} to 2026-07-01T00:00:00Z.`)).toBe(
+    `from ${UTC} (${INDIA}) to 2026-07-01T00:00:00Z (2026-07-01T05:30:00.000000+05:30).`,
+  );
+  vi.stubEnv('TZ', 'UTC');
+  expect(withLocalTimes(`at ${UTC}`)).toBe(`at ${UTC}`);
 });
 
 test('local time has every digit and its offset, and is left out in UTC', () => {
