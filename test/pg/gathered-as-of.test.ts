@@ -149,7 +149,7 @@ test('sessions that the server ends in the middle of a statement: the questions 
   const blocker = await lockHistory();
   const ask = gatheredAsOf(pool.withStore);
   const answers = Array.from({ length: 9 }, (_, n) => outcome(ask(asked(String(n + 1)))));
-  await expect.poll(blocked).toBe(2); // the first alone, the others together
+  await expect.poll(blocked, { timeout: 10_000 }).toBe(2); // the first alone, the others together
   await databases.store.query(`SELECT pg_terminate_backend(pid) ${BLOCKED}`);
   await blocker.query('COMMIT');
   const [first, ...others] = await Promise.all(answers);
