@@ -1,5 +1,6 @@
 /** `serve`: the HTTP API, polling and the doctor, on this machine. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { gatheredAsOf } from '../../core/query/gathered-as-of.ts';
 import { createApp } from '../../lambda/api/app.ts';
 import { duration, durationSeconds } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
@@ -41,6 +42,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
   await using pool = openReadPool(databases.storeUrl);
   const app = createApp({
     withStore: pool.withStore,
+    askAsOf: gatheredAsOf(pool.withStore),
     report: (error, id) => out.note(`${id} ${error.code}: ${error.message}`),
     ...(authorize === undefined ? { isOwnHost } : { authorize }),
   });

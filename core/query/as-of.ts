@@ -57,6 +57,38 @@ export async function asOf(store: Queryable, request: AsOfRequest): Promise<AsOf
 }
 
 /**
+ * The answers to several questions about one table, in their order and in one round trip. One that cannot be answered
+ * fails them all.
+ */
+export async function asOfEach(store: Queryable, requests: readonly AsOfRequest[]): Promise<AsOfResult[]> {
+  const [{ node, table }] = requests as [AsOfRequest];
+  const instants = requests.map(({ at }) => instantParameters(at));
+  try {
+    const { rows } = await store.query<AnswerRow>({
+      name: 'pgtimewarp_asof_each',
+      text: `SELECT a.status, a.reason, a.final::text, a.answer::text
+               FROM unnest($4::text[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY
+                      AS q (pk, ts, lsn, requested, place)
+              CROSS JOIN LATERAL pgtimewarp.asof_answer(
+                      $1, $2, $3, q.pk::jsonb, q.ts::timestamptz, q.lsn::pg_lsn, q.requested) AS a
+              ORDER BY q.place`,
+      values: [
+        node,
+        table.schema,
+        table.name,
+        requests.map(({ pk }) => pk),
+        instants.map(([ts]) => ts),
+        instants.map(([, lsn]) => lsn),
+        instants.map(([, , requested]) => requested),
+      ],
+    });
+    return rows.map(toResult);
+  } catch (error) {
+    throw fromQueryError(error);
+  }
+}
+
+/**
  * The answers for several keys at one instant, in their order, from one snapshot and in one round trip. A key that
  * cannot be used has its error (BAD_KEY) in its place; whatever concerns all of them is thrown as `asOf` throws it.
  * Fewer answers than keys: they were more than `maxBytes`.

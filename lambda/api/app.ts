@@ -9,7 +9,7 @@ import { readStoreHealth } from '../../core/doctor/store-health.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { fromDatabaseError } from '../../core/pg/database-error.ts';
-import { asOf, asOfMany } from '../../core/query/as-of.ts';
+import { type AsOfRequest, type AsOfResult, asOf, asOfMany } from '../../core/query/as-of.ts';
 import { askAfter, type WithStore } from '../../core/query/await-horizon.ts';
 import type { DiffCursor } from '../../core/query/diff-cursor.ts';
 import { diffPageText } from '../../core/query/diff-text.ts';
@@ -40,6 +40,8 @@ import { parseTableSegment } from './table-segment.ts';
 export interface AppOptions {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */
   readonly withStore: WithStore;
+  /** Asks for one key, where that is better than a statement for each. */
+  readonly askAsOf?: (request: AsOfRequest) => Promise<AsOfResult>;
   /** Failures that are not the caller's, with the id that the caller was given. */
   readonly report: (error: TimewarpError, id: string) => void;
   /** Whether a request may be answered, by its Authorization header; without it everyone's is. */
@@ -55,7 +57,14 @@ const ANSWERING_MS = 5_000;
 
 const JSON_CONTENT = 'application/json';
 
-export function createApp({ withStore, report, authorize, timeLeftMs, isOwnHost }: AppOptions): Hono {
+export function createApp({
+  withStore,
+  askAsOf = (request) => withStore((store) => asOf(store, request)),
+  report,
+  authorize,
+  timeLeftMs,
+  isOwnHost,
+}: AppOptions): Hono {
   const app = new Hono();
 
   /** Asks at once, or when the node has been read up to the position that the caller waits for. */
@@ -90,6 +99,7 @@ export function createApp({ withStore, report, authorize, timeLeftMs, isOwnHost 
     asOf: async (context) => {
       const query = readQuery(context, ROUTES.asOf.query);
       const request = { ...tableOf(context), pk: keyFromText(query.pk), at: readInstant(query.at) ?? NOW };
+      if (query.await_lsn === undefined) return answer(context, await askAsOf(request));
       return answer(context, await ask(context, request.node, query, (store) => asOf(store, request)));
     },
     asOfBatch: async (context) => {
@@ -153,7 +163,7 @@ function tableOf(context: Context): { node: string; table: ReturnType<typeof par
   return { node, table: parseTableSegment(readPathParameter(context, 'table', TableSegment)) };
 }
 
-function answer(context: Context, result: Awaited<ReturnType<typeof asOf>>): Response {
+function answer(context: Context, result: AsOfResult): Response {
   if (isTooBig(result.answerText)) {
     return tooLarge('The row does not fit into a response.', 'Ask with `pgtimewarp asof`, or with SQL.');
   }

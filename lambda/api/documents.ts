@@ -1,5 +1,5 @@
 /** The documents that this code makes itself, from what the store knows of nodes and tables. No row data in them. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { NodeOverview, Point, RelationOverview } from '../../core/doctor/overview.ts';
 import type { StoredNode } from '../../core/store/nodes.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';

@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 document, from the routes and their schemas (JSON Schema 2020-12, which is what OpenAPI 3.1 speaks). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { HTTP, type HttpStatus } from './http-status.ts';
 import { PROBLEM_CONTENT } from './problem.ts';
 import { ROUTES, type Route } from './routes.ts';

@@ -1,6 +1,6 @@
 /** Reads a request into what a route takes. Everything that is wrong with it is BAD_FLAGS, in one sentence. */
 import type { Context } from 'hono';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type Instant, parseInstant } from '../../core/query/instant.ts';
 

@@ -1,5 +1,5 @@
 /** Every route: what it takes, what it answers. The app and the OpenAPI document are both made from this list. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { HTTP, type HttpStatus } from './http-status.ts';
 import {
   Answer,

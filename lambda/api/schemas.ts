@@ -2,7 +2,7 @@
  * What goes in and comes out, as zod schemas: the requests are checked with them, the documents that this code makes are
  * too, and the OpenAPI document is generated from them. Values of rows are only described: they pass through as text.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_AWAIT_MS } from '../../core/query/await-horizon.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 

@@ -1,5 +1,5 @@
 /** What a deployment wants to be there: the properties of the custom resource, in which CloudFormation makes texts of all values. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { NodeName, parseSetting, SecretArn } from '../shared/configuration.ts';
 

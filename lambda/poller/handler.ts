@@ -4,7 +4,7 @@
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type PollResult, pollWith } from '../../core/poll.ts';
 import { boundHeapGrowth } from '../../core/run/heap-growth.ts';

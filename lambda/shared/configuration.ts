@@ -1,5 +1,5 @@
 /** What a function is told about its surroundings: read from the environment when an invocation starts, never at import. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 
 const NODE = /^[a-z0-9_]{1,40}$/;

@@ -3,7 +3,7 @@
  * database refuses them, so that a rotation needs no deployment. They never appear in messages.
  */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { rdsToken, TOKEN_SECONDS } from './rds-token.ts';
 
