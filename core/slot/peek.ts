@@ -26,7 +26,7 @@ export interface PeekOptions {
 }
 
 const CHUNK_ROWS = 5_000;
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 /** Characters that wal2json wants escaped in `add-tables`: it splits at commas and dots, and ends a name at white space. */
 const WAL2JSON_SPECIAL = /[\\,. *'"\t\n\v\f\r]/g;
