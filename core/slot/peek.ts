@@ -159,15 +159,10 @@ class Fetch {
   constructor(session: pg.Client, accept: (row: PeekRow) => boolean) {
     this.#socket = (session as unknown as { connection: { stream: Socket } }).connection.stream;
     this.#progress = this.#newProgress();
-    const query = new pg.Query<string[], string[]>({
-      text: `FETCH FORWARD ${CHUNK_ROWS} FROM pgtimewarp_peek`,
-      rowMode: 'array',
-      types: RAW_TEXT_TYPES,
-    } as pg.QueryConfig);
-    query.on('row', (row) => {
+    const query = new FetchQuery(`FETCH FORWARD ${CHUNK_ROWS} FROM pgtimewarp_peek`, (row) => {
       this.rowCount++;
       if (this.#discarding) return;
-      if (!accept(row as unknown as PeekRow)) {
+      if (!accept(row)) {
         this.#socket.pause();
         this.#wake();
       }
@@ -207,6 +202,21 @@ class Fetch {
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
+  }
+}
+
+/** A query whose rows are taken as the protocol delivers them, texts or null, before anything is made of them. */
+class FetchQuery extends pg.Query {
+  readonly #take: (row: PeekRow) => void;
+
+  constructor(text: string, take: (row: PeekRow) => void) {
+    super(text);
+    this.#take = take;
+  }
+
+  /** Called by pg for every row. */
+  handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+    this.#take(fields as readonly string[] as PeekRow);
   }
 }
 
