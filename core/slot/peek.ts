@@ -63,7 +63,7 @@ export class Peek {
     }
   }
 
-  /** The next rows, at most about 1 MiB of them; an empty array at the end. The ones after them are under way already. */
+  /** The next rows, about 64 KiB of them or one that is larger; an empty array at the end. More are under way already. */
   async next(): Promise<PeekRow[]> {
     while (this.#pending.length === 0 && !this.#ended) {
       this.#fetch ??= this.#startFetch();
