@@ -3,19 +3,24 @@
  * out of one string; only a value with bytes beyond ASCII is decoded as UTF-8.
  */
 const BEYOND_ASCII = /[\u0080-\u00ff]/;
+/** Messages up to this size are decoded into the same memory, one after the other. */
+const USUAL_BYTES = 64 * 1024;
 
 export class MessageReader {
   /** The message, one character per byte. */
   #chars = '';
   #bytes: Buffer = Buffer.alloc(0);
+  readonly #usual = Buffer.allocUnsafeSlow(USUAL_BYTES);
   #at = 0;
 
   /** Takes a message as the text form of bytea (`\x…`). */
   open(hex: string): void {
     if (!hex.startsWith('\\x')) throw new RangeError('not the text form of bytea');
-    this.#bytes = Buffer.from(hex.slice(2), 'hex');
-    if (this.#bytes.length !== (hex.length - 2) / 2) throw new RangeError('not hexadecimal');
-    this.#chars = this.#bytes.toString('latin1');
+    const byteCount = (hex.length - 2) / 2;
+    this.#bytes = byteCount <= USUAL_BYTES ? this.#usual : Buffer.allocUnsafeSlow(Math.ceil(byteCount));
+    // what is written ends before the first character that is no digit
+    if (this.#bytes.write(hex.slice(2), 0, 'hex') !== byteCount) throw new RangeError('not hexadecimal');
+    this.#chars = this.#bytes.toString('latin1', 0, byteCount);
     this.#at = 0;
   }
 
@@ -38,7 +43,10 @@ export class MessageReader {
   }
 
   int64(): bigint {
-    return BigInt.asIntN(64, (BigInt(this.uint32()) << 32n) | BigInt(this.uint32()));
+    this.#need(8);
+    const value = this.#bytes.readBigInt64BE(this.#at);
+    this.#at += 8;
+    return value;
   }
 
   skip(byteCount: number): void {

@@ -8,13 +8,15 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import type { PeekRow } from '../slot/peek.ts';
 import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
-import { type CommitStamp, commitStamp } from '../store/commit-stamp.ts';
+import type { CommitStamp } from '../store/commit-stamp.ts';
 import type { Suspect } from '../store/failures.ts';
 import { openRelationGap } from '../store/gaps.ts';
 import { noteLostColumns } from '../store/lost-columns.ts';
+import { MapRows } from '../store/map-rows.ts';
 import { readPreviousVersions } from '../store/previous-versions.ts';
 import type { ReplayedCommit } from '../store/time-map.ts';
 import { type CommittedPart, writeChanges, writeEvents, writeTimeMap } from '../store/write-batch.ts';
+import type { CommitTime } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TransactionPart } from '../types/stored.ts';
 import type { CommitEvent, StreamDecoder, StreamEvent } from '../types/stream.ts';
@@ -85,7 +87,7 @@ class StreamApplier {
   readonly #assembler = new TransactionAssembler();
   /** Positions up to here are stored already: what comes again is compared, not written. */
   readonly #replayedUpto: bigint;
-  #batch = new Batch();
+  #batch: Batch;
   #replayed: ReplayedCommit[] = [];
   readonly #replay: Replay;
   /** Set when a run has failed here before: every transaction is written alone, to see which one it is. */
@@ -109,6 +111,7 @@ class StreamApplier {
   constructor(options: ApplyOptions, counts: ApplyCounts) {
     this.#o = options;
     this.#counts = counts;
+    this.#batch = new Batch(options.claim);
     this.#replayedUpto = options.claim.horizon.lsn;
     this.#replay = new Replay(options.store, options.claim, options.replay);
     this.#singly = options.claim.failures > 0 ? new RawRows(options.keepsRaw) : null;
@@ -187,7 +190,7 @@ class StreamApplier {
     const time = this.#o.clock.timeOf(event.timestamp);
     const take = (): void => {
       this.#batch.last = { lsn: event.lsn, time };
-      if (relevant) this.#batch.add(commitStamp(event.lsn, time, event.timestamp, event.xid), part);
+      if (relevant) this.#batch.add(stampOf(event, time), part);
     };
     if (this.#singly !== null) this.#touched = relationsOf(part);
     if (!this.#batch.accepts(part)) return this.#startWrite().then(take);
@@ -201,7 +204,7 @@ class StreamApplier {
     const batch = this.#batch;
     const replayed = this.#replayed;
     if (batch.last === null && replayed.length === 0) return;
-    this.#batch = new Batch();
+    this.#batch = new Batch(this.#o.claim);
     this.#replayed = [];
     this.#writing = this.#writeBatch(batch, replayed);
     this.#writing.catch(() => {}); // reported by the next await
@@ -220,10 +223,10 @@ class StreamApplier {
       await this.#noteKeyMismatches(batch.special);
       await writeChanges(store, batch.rows);
       await writeEvents(store, claim, batch.special);
-      await writeTimeMap(store, claim, batch.stamps);
+      await writeTimeMap(store, batch.map);
       await writeHorizon(store, claim, horizon, false);
     });
-    this.#committed(horizon, batch.stamps.length, batch.changes);
+    this.#committed(horizon, batch.map.count, batch.changes);
   }
 
   /** Everything before the transaction is written first; then its commit is looked up, and its first part written. */
@@ -244,7 +247,7 @@ class StreamApplier {
       return;
     }
     await this.#replay.complete();
-    this.#huge = commitStamp(commit.lsn, clock.timeOf(commit.timestamp), commit.timestamp, xid);
+    this.#huge = stampOf(commit, clock.timeOf(commit.timestamp));
     await store.query('BEGIN');
     await lockCheckpoint(store, claim);
     await this.#writePart(this.#assembler.takePart());
@@ -253,7 +256,7 @@ class StreamApplier {
   /** Writes rows and truncates of a part; context and key mismatches wait for the end of the transaction. */
   async #writePart(part: TransactionPart): Promise<void> {
     const stamp = this.#huge!;
-    const batch = new Batch();
+    const batch = new Batch(this.#o.claim);
     batch.addChanges(stamp, part);
     await this.#writing;
     this.#writing = (async () => {
@@ -279,7 +282,9 @@ class StreamApplier {
     const horizon = { lsn: stamp.lsn, time: stamp.time };
     await this.#noteKeyMismatches(last);
     await writeEvents(store, claim, last);
-    await writeTimeMap(store, claim, [stamp]);
+    const map = new MapRows(claim);
+    map.add(stamp);
+    await writeTimeMap(store, map);
     await writeHorizon(store, claim, horizon, false);
     await store.query('COMMIT');
     this.#huge = null;
@@ -345,6 +350,10 @@ class StreamApplier {
       }
     }
   }
+}
+
+function stampOf({ lsn, timestamp, xid }: CommitEvent, time: CommitTime): CommitStamp {
+  return { lsn, time, commitTimestamp: timestamp, xid };
 }
 
 function relationsOf(part: TransactionPart): number[] {

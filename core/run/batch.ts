@@ -6,6 +6,7 @@ import { ChangeRows } from '../store/change-rows.ts';
 import type { Horizon } from '../store/claim.ts';
 import type { CommitStamp } from '../store/commit-stamp.ts';
 import type { LostColumn } from '../store/lost-columns.ts';
+import { MapRows } from '../store/map-rows.ts';
 import type { CommittedPart } from '../store/write-batch.ts';
 import type { PendingChange, TransactionPart } from '../types/stored.ts';
 import type { PlacedChange } from '../versions/fill-partial.ts';
@@ -23,7 +24,7 @@ export class Batch {
   /** In the order of the log; empty unless one of them has holes. */
   readonly unfilled: StampedChange[] = [];
   /** Of every transaction of the batch. */
-  readonly stamps: CommitStamp[] = [];
+  readonly map: MapRows;
   /** Those transactions that did more than change rows. */
   readonly special: CommittedPart[] = [];
   /** Columns whose values the plugin lost, of any change. */
@@ -35,6 +36,10 @@ export class Batch {
   #unfilledBytes = 0;
   readonly #lostIds = new Set<string>();
 
+  constructor(node: { readonly nodeId: string; readonly lsnSpace: number }) {
+    this.map = new MapRows(node);
+  }
+
   get isFull(): boolean {
     return this.changes >= FULL_CHANGES || this.rows.bytes + this.#unfilledBytes >= FULL_BYTES;
   }
@@ -45,7 +50,7 @@ export class Batch {
   }
 
   add(stamp: CommitStamp, part: TransactionPart): void {
-    this.stamps.push(stamp);
+    this.map.add(stamp);
     this.addChanges(stamp, part);
     if (part.truncates.length > 0 || part.context !== null || part.keyMismatches.size > 0) {
       this.special.push({ stamp, part: { ...part, changes: [] } });

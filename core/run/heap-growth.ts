@@ -1,10 +1,13 @@
-/** How far the heap of a run grows before garbage is collected: see docs/decisions/0012-memory-of-a-run.md. */
+/** How garbage is collected while a run reads: see docs/decisions/0012-memory-of-a-run.md. */
 import v8 from 'node:v8';
 
 /**
  * Has V8 collect the old generation when it has doubled since the last time; by itself it waits until it is up to four
- * times as large. For a process that runs the poller: call it once, at its start.
+ * times as large. The young generation is collected by the thread that makes the garbage: little survives, and helpers
+ * would have to wait for a processor on which a server decodes or writes. For a process that runs the poller: call it
+ * once, at its start.
  */
 export function boundHeapGrowth(): void {
   v8.setFlagsFromString('--heap-growing-percent=100');
+  v8.setFlagsFromString('--no-parallel-scavenge');
 }

@@ -26,7 +26,7 @@ export interface PeekOptions {
 }
 
 const CHUNK_ROWS = 5_000;
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 /** Characters that wal2json wants escaped in `add-tables`: it splits at commas and dots, and ends a name at white space. */
 const WAL2JSON_SPECIAL = /[\\,. *'"\t\n\v\f\r]/g;
@@ -63,7 +63,7 @@ export class Peek {
     }
   }
 
-  /** The next rows, at most about 1 MiB of them; an empty array at the end. The ones after them are under way already. */
+  /** The next rows, about 64 KiB of them or one that is larger; an empty array at the end. More are under way already. */
   async next(): Promise<PeekRow[]> {
     while (this.#pending.length === 0 && !this.#ended) {
       this.#fetch ??= this.#startFetch();
@@ -159,15 +159,10 @@ class Fetch {
   constructor(session: pg.Client, accept: (row: PeekRow) => boolean) {
     this.#socket = (session as unknown as { connection: { stream: Socket } }).connection.stream;
     this.#progress = this.#newProgress();
-    const query = new pg.Query<string[], string[]>({
-      text: `FETCH FORWARD ${CHUNK_ROWS} FROM pgtimewarp_peek`,
-      rowMode: 'array',
-      types: RAW_TEXT_TYPES,
-    } as pg.QueryConfig);
-    query.on('row', (row) => {
+    const query = new FetchQuery(`FETCH FORWARD ${CHUNK_ROWS} FROM pgtimewarp_peek`, (row) => {
       this.rowCount++;
       if (this.#discarding) return;
-      if (!accept(row as unknown as PeekRow)) {
+      if (!accept(row)) {
         this.#socket.pause();
         this.#wake();
       }
@@ -207,6 +202,21 @@ class Fetch {
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
+  }
+}
+
+/** A query whose rows are taken as the protocol delivers them, texts or null, before anything is made of them. */
+class FetchQuery extends pg.Query {
+  readonly #take: (row: PeekRow) => void;
+
+  constructor(text: string, take: (row: PeekRow) => void) {
+    super(text);
+    this.#take = take;
+  }
+
+  /** Called by pg for every row. */
+  handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+    this.#take(fields as readonly string[] as PeekRow);
   }
 }
 

@@ -1,30 +1,46 @@
 /**
  * Row versions on their way into the store, encoded as they come: what waits is bytes, not objects, and memory stays
- * within what {@link ChangeRows.bytes} says. They leave sorted by relation and key, which keeps index pages together.
+ * within what {@link ChangeRows.bytes} says. They leave by relation and roughly sorted by key, which keeps index pages
+ * together.
  */
+import { postgresMicros } from '../types/commit-time.ts';
 import type { PendingChange } from '../types/stored.ts';
 import type { CommitStamp } from './commit-stamp.ts';
 import { CopyEncoder } from './copy.ts';
+import { roughOrder } from './rough-order.ts';
 
 /** The columns in the order in which {@link ChangeRows} encodes them. */
 export const CHANGE_TARGET =
   'pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, op, pk, row_data, incomplete, json_nulls)';
 const COLUMN_COUNT = 12;
 const BLOCK_BYTES = 1024 * 1024;
+/** Of a row: its lengths, and the fields that have a fixed one. */
+const FIXED_BYTES = 2 + 3 * 12 + 4 + 3 * 8 + 5 + 2 * 4 + 2 * 4;
+/** What an entry costs beside its bytes: key and array slots. */
+const ENTRY_BYTES = 60;
+
+/** Where the encoded rows of one relation are. */
+class RelationRows {
+  readonly keys: string[] = [];
+  readonly blocks: Buffer[] = [];
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+}
 
 export class ChangeRows {
-  readonly #keys: string[] = [];
-  readonly #relationIds: number[] = [];
-  readonly #stamps: CommitStamp[] = [];
-  readonly #blockOf: Buffer[] = [];
-  readonly #starts: number[] = [];
-  readonly #ends: number[] = [];
-  #block = EMPTY;
+  readonly #relations = new Map<number, RelationRows>();
+  #block: Buffer = Buffer.alloc(0);
+  #view = new DataView(this.#block.buffer);
   #at = 0;
   #bytes = 0;
+  #count = 0;
+  /** The commit of the row before, and its numbers as they are encoded. */
+  #stamp: CommitStamp | null = null;
+  #time = 0n;
+  #xid = 0n;
 
   get count(): number {
-    return this.#keys.length;
+    return this.#count;
   }
 
   get bytes(): number {
@@ -33,74 +49,90 @@ export class ChangeRows {
 
   /** Takes a change whose row is whole (`partial` is null). */
   add(stamp: CommitStamp, change: PendingChange): void {
-    const row = change.rowData;
-    this.#reserve(64 + change.key.length * 3 + (row === null ? 0 : row.length * 3));
-    const block = this.#block;
-    const start = this.#at;
-    let at = block.writeInt32BE(4, start);
-    at = block.writeInt32BE(change.relationId, at);
-    at = block.writeInt32BE(4, at);
-    at = block.writeInt32BE(change.seq, at);
-    if (change.leafId === null) at = block.writeInt32BE(-1, at);
-    else at = block.writeInt32BE(change.leafId, block.writeInt32BE(4, at));
-    at = block.writeUInt8(change.op.charCodeAt(0), block.writeInt32BE(1, at));
-    at = writeText(block, at, change.key);
-    at = row === null ? block.writeInt32BE(-1, at) : writeText(block, at, row);
+    const { key, rowData, leafId } = change;
+    if (stamp !== this.#stamp) {
+      this.#stamp = stamp;
+      this.#time = postgresMicros(stamp.time);
+      this.#xid = BigInt(stamp.xid);
+    }
+    this.#reserve(FIXED_BYTES + key.length * 3 + (rowData === null ? 0 : rowData.length * 3));
+    const [block, view, start] = [this.#block, this.#view, this.#at];
+    view.setInt16(start, COLUMN_COUNT);
+    let at = putInt8(view, start + 2, stamp.lsn);
+    at = putInt8(view, at, this.#time);
+    at = putInt8(view, at, this.#xid);
+    at = putNull(view, at); // read_lsn
+    at = putInt4(view, at, change.relationId);
+    at = putInt4(view, at, change.seq);
+    at = leafId === null ? putNull(view, at) : putInt4(view, at, leafId);
+    view.setInt32(at, 1);
+    view.setUint8(at + 4, change.op.charCodeAt(0));
+    at = putText(block, view, at + 5, key);
+    at = rowData === null ? putNull(view, at) : putText(block, view, at, rowData);
     if (change.incomplete === null && change.jsonNulls === null) {
-      at = block.writeInt32BE(-1, block.writeInt32BE(-1, at));
-      this.#push(stamp, change, block, start, at);
+      at = putNull(view, putNull(view, at));
+      this.#note(change, block, start, at);
       this.#at = at;
     } else {
       const whole = withArrays(block.subarray(start, at), change); // rare: kept in a buffer of its own
-      this.#push(stamp, change, whole, 0, whole.length);
+      this.#note(change, whole, 0, whole.length);
     }
   }
 
-  /** The rows for COPY into {@link CHANGE_TARGET}, sorted. */
+  /** The rows for COPY into {@link CHANGE_TARGET}. */
   *chunks(): Generator<Buffer> {
-    const order = Uint32Array.from(this.#keys.keys());
-    const keys = this.#keys;
-    const relations = this.#relationIds;
-    order.sort((a, b) => {
-      if (relations[a] !== relations[b]) return relations[a]! - relations[b]!;
-      const [left, right] = [keys[a]!, keys[b]!];
-      return left < right ? -1 : left > right ? 1 : a - b;
-    });
     const encoder = new CopyEncoder();
-    for (const index of order) {
-      encoder.row(COLUMN_COUNT);
-      const { copyPrefix } = this.#stamps[index]!;
-      encoder.encoded(copyPrefix, 0, copyPrefix.length);
-      encoder.encoded(this.#blockOf[index]!, this.#starts[index]!, this.#ends[index]!);
-      yield* encoder.take();
+    for (const { keys, blocks, starts, ends } of this.#relations.values()) {
+      for (const place of roughOrder(keys)) {
+        encoder.encoded(blocks[place]!, starts[place]!, ends[place]!);
+        if (encoder.hasFull) yield* encoder.take();
+      }
     }
     yield* encoder.take(true);
   }
 
-  #push(stamp: CommitStamp, change: PendingChange, block: Buffer, start: number, end: number): void {
-    this.#keys.push(change.key);
-    this.#relationIds.push(change.relationId);
-    this.#stamps.push(stamp);
-    this.#blockOf.push(block);
-    this.#starts.push(start);
-    this.#ends.push(end);
+  #note({ relationId, key }: PendingChange, block: Buffer, start: number, end: number): void {
+    let rows = this.#relations.get(relationId);
+    if (rows === undefined) {
+      rows = new RelationRows();
+      this.#relations.set(relationId, rows);
+    }
+    rows.keys.push(key);
+    rows.blocks.push(block);
+    rows.starts.push(start);
+    rows.ends.push(end);
+    this.#count += 1;
     this.#bytes += end - start + ENTRY_BYTES;
   }
 
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#block.length) return;
     this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytes));
+    this.#view = new DataView(this.#block.buffer);
     this.#at = 0;
   }
 }
 
-const EMPTY = Buffer.alloc(0);
-/** What an entry costs beside its bytes: key and array slots. */
-const ENTRY_BYTES = 100;
+function putNull(view: DataView, at: number): number {
+  view.setInt32(at, -1);
+  return at + 4;
+}
 
-function writeText(block: Buffer, at: number, text: string): number {
+function putInt4(view: DataView, at: number, value: number): number {
+  view.setInt32(at, 4);
+  view.setInt32(at + 4, value);
+  return at + 8;
+}
+
+function putInt8(view: DataView, at: number, value: bigint): number {
+  view.setInt32(at, 8);
+  view.setBigInt64(at + 4, value);
+  return at + 12;
+}
+
+function putText(block: Buffer, view: DataView, at: number, text: string): number {
   const written = block.write(text, at + 4, 'utf8');
-  block.writeInt32BE(written, at);
+  view.setInt32(at, written);
   return at + 4 + written;
 }
 

@@ -17,9 +17,15 @@ const FIXED_FIELD_BYTES = 12;
 
 /** Encodes fields one after the other; what is full is taken away with {@link CopyEncoder.take}. */
 export class CopyEncoder {
-  #block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #block: Buffer = Buffer.alloc(0);
+  #view = new DataView(this.#block.buffer);
   #at = 0;
   readonly #full: Buffer[] = [];
+
+  /** Whether {@link CopyEncoder.take} has something to give already. */
+  get hasFull(): boolean {
+    return this.#full.length > 0;
+  }
 
   /** Bytes encoded and not taken yet. */
   get bytes(): number {
@@ -28,39 +34,42 @@ export class CopyEncoder {
 
   row(fieldCount: number): void {
     this.#reserve(2);
-    this.#at = this.#block.writeInt16BE(fieldCount, this.#at);
+    this.#view.setInt16(this.#at, fieldCount);
+    this.#at += 2;
   }
 
   null(): void {
     this.#reserve(4);
-    this.#at = this.#block.writeInt32BE(NULL_LENGTH, this.#at);
+    this.#int32(NULL_LENGTH);
   }
 
   int4(value: number): void {
     this.#reserve(FIXED_FIELD_BYTES);
-    this.#at = this.#block.writeInt32BE(4, this.#at);
-    this.#at = this.#block.writeInt32BE(value, this.#at);
+    this.#int32(4);
+    this.#int32(value);
   }
 
   /** int8, pg_lsn, and timestamptz as microseconds since 2000-01-01. */
   int8(value: bigint): void {
     this.#reserve(FIXED_FIELD_BYTES);
-    this.#at = this.#block.writeInt32BE(8, this.#at);
-    this.#at = this.#block.writeBigInt64BE(value, this.#at);
+    this.#int32(8);
+    this.#view.setBigInt64(this.#at, value);
+    this.#at += 8;
   }
 
   /** The type "char": one ASCII character. */
   char(value: string): void {
     this.#reserve(FIXED_FIELD_BYTES);
-    this.#at = this.#block.writeInt32BE(1, this.#at);
-    this.#at = this.#block.writeUInt8(value.charCodeAt(0), this.#at);
+    this.#int32(1);
+    this.#view.setUint8(this.#at, value.charCodeAt(0));
+    this.#at += 1;
   }
 
   text(value: string): void {
     this.#reserve(4 + value.length * 3); // UTF-8 needs at most three bytes per UTF-16 unit
     const written = this.#block.write(value, this.#at + 4, 'utf8');
-    this.#block.writeInt32BE(written, this.#at);
-    this.#at += 4 + written;
+    this.#int32(written);
+    this.#at += written;
   }
 
   /** text[] of one dimension, in the form of array_send. */
@@ -68,10 +77,9 @@ export class CopyEncoder {
     const items = values.map((value) => Buffer.from(value, 'utf8'));
     const length = items.reduce((sum, item) => sum + 4 + item.length, 20);
     this.#reserve(4 + length);
-    for (const word of [length, 1, 0, TEXT_OID, items.length, 1])
-      this.#at = this.#block.writeInt32BE(word, this.#at);
+    for (const word of [length, 1, 0, TEXT_OID, items.length, 1]) this.#int32(word);
     for (const item of items) {
-      this.#at = this.#block.writeInt32BE(item.length, this.#at);
+      this.#int32(item.length);
       this.#at += item.copy(this.#block, this.#at);
     }
   }
@@ -87,16 +95,25 @@ export class CopyEncoder {
     const blocks = this.#full.splice(0);
     if (all && this.#at > 0) {
       blocks.push(this.#block.subarray(0, this.#at));
-      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-      this.#at = 0;
+      this.#begin(0);
     }
     return blocks;
+  }
+
+  #int32(value: number): void {
+    this.#view.setInt32(this.#at, value);
+    this.#at += 4;
   }
 
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#block.length) return;
     if (this.#at > 0) this.#full.push(this.#block.subarray(0, this.#at));
-    this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytes));
+    this.#begin(Math.max(BLOCK_BYTES, bytes));
+  }
+
+  #begin(bytes: number): void {
+    this.#block = Buffer.allocUnsafeSlow(bytes);
+    this.#view = new DataView(this.#block.buffer);
     this.#at = 0;
   }
 }

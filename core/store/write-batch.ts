@@ -3,19 +3,18 @@
  * contexts and the LSN-to-time map. Insert-only.
  */
 import type pg from 'pg';
-import { formatCommitTime, postgresMicros } from '../types/commit-time.ts';
+import { formatCommitTime } from '../types/commit-time.ts';
 import { formatLsn } from '../types/lsn.ts';
 import type { TransactionPart } from '../types/stored.ts';
 import { CHANGE_TARGET, type ChangeRows } from './change-rows.ts';
 import type { CommitStamp } from './commit-stamp.ts';
-import { CopyEncoder, copyInto } from './copy.ts';
+import { copyInto } from './copy.ts';
+import { MAP_TARGET, type MapRows } from './map-rows.ts';
 
 export interface CommittedPart {
   readonly stamp: CommitStamp;
   readonly part: TransactionPart;
 }
-
-const MAP_TARGET = 'pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts, commit_ts, xid)';
 
 /** Writes row versions. */
 export async function writeChanges(store: pg.Client, rows: ChangeRows): Promise<void> {
@@ -62,27 +61,7 @@ export async function writeEvents(
   }
 }
 
-/** Adds one entry per commit to the map. */
-export async function writeTimeMap(
-  store: pg.Client,
-  node: { readonly nodeId: string; readonly lsnSpace: number },
-  stamps: readonly CommitStamp[],
-): Promise<void> {
-  if (stamps.length === 0) return;
-  await copyInto(store, MAP_TARGET, mapRows(node.nodeId, node.lsnSpace, stamps));
-}
-
-function* mapRows(nodeId: string, lsnSpace: number, stamps: readonly CommitStamp[]): Generator<Buffer> {
-  const encoder = new CopyEncoder();
-  for (const stamp of stamps) {
-    encoder.row(6);
-    encoder.text(nodeId);
-    encoder.int4(lsnSpace);
-    encoder.int8(stamp.lsn);
-    encoder.int8(postgresMicros(stamp.time));
-    encoder.int8(postgresMicros(stamp.commitTimestamp));
-    encoder.int8(BigInt(stamp.xid));
-    yield* encoder.take();
-  }
-  yield* encoder.take(true);
+/** Adds the entries of commits to the map. */
+export async function writeTimeMap(store: pg.Client, rows: MapRows): Promise<void> {
+  if (rows.count > 0) await copyInto(store, MAP_TARGET, rows.chunks());
 }

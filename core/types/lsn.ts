@@ -20,7 +20,7 @@ export function parseLsn(text: string): Lsn {
 export function tryParseLsn(text: string): Lsn | null {
   const match = LSN_TEXT.exec(text);
   if (match === null) return null;
-  return ((BigInt(`0x${match[1]}`) << 32n) | BigInt(`0x${match[2]}`)) as Lsn;
+  return BigInt(`0x${match[1]}${match[2]!.padStart(8, '0')}`) as Lsn;
 }
 
 /** The text form that PostgreSQL prints: two hexadecimal numbers without leading zeros. */
