@@ -80,7 +80,7 @@ export async function compareSchemaNode(options: {
 
 function judge(question: SchemaQuestion, answer: Answer, { must, may }: Ignorance): string | null {
   if (answer.status === 'unknown') {
-    if (!isIn(may, question.lsn)) return 'is unknown without a reason';
+    if (!isIn(may, question.lsn) && !endsAt(may, question)) return 'is unknown without a reason';
     return answer.reason === 'in_gap' ? null : 'is unknown for another reason';
   }
   if (isIn(must, question.lsn)) return 'is answered, and cannot be known';
@@ -173,6 +173,11 @@ async function ask(
 
 function isIn(intervals: Ignorance['may'], lsn: bigint): boolean {
   return intervals.some(({ from, to }) => from < lsn && lsn < to);
+}
+
+/** A gap that ends at the position of a commit ends later than the commit by time: the horizon's is that of the run. */
+function endsAt(intervals: Ignorance['may'], { lsn, ts }: SchemaQuestion): boolean {
+  return ts !== null && intervals.some(({ to }) => to === lsn);
 }
 
 /** Whether the row says of every column of `form` what it held. */
