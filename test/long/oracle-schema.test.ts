@@ -21,8 +21,7 @@ const TRANSACTIONS = Number.parseInt(process.env.ORACLE_SCHEMA_TRANSACTIONS ?? '
 const SEED = Number.parseInt(process.env.ORACLE_SEED ?? `${Math.floor(Math.random() * 2 ** 31)}`, 10);
 /** How followers poll; `apart`: never while a transaction is open that changes a table, so that it is known what a run has seen. */
 const FOLLOWERS = [
-  { suffix: '7', maxChanges: 7, apart: false },
-  { suffix: 'all', maxChanges: undefined, apart: false },
+  { suffix: 'beside', maxChanges: 7, apart: false },
   { suffix: 'apart', maxChanges: 100, apart: true },
 ];
 /** A table with a gap is read again after so many runs. */
