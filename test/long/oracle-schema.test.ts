@@ -26,6 +26,8 @@ const FOLLOWERS = [
 ];
 /** A table with a gap is read again after so many runs. */
 const RUNS_WITH_A_GAP = 3;
+/** Between the runs of a follower that waits for changes to be over. */
+const PAUSE_SECONDS = 0.25;
 const TIMEOUT_MS = 120_000 + TRANSACTIONS * 1_000;
 
 let databases: TestDatabases;
@@ -128,7 +130,8 @@ class Watched {
 
   /** A run; or a table that has had a gap for some time is read again. @returns whether all is applied and whole */
   async step(maxChanges = this.#maxChanges): Promise<boolean> {
-    await this.#gate?.query(`SELECT pg_advisory_lock_shared(${TABLES_LOCK})`);
+    // the pause lets several changes pass between two runs
+    await this.#gate?.query(`SELECT pg_sleep(${PAUSE_SECONDS}), pg_advisory_lock_shared(${TABLES_LOCK})`);
     try {
       const begun = await this.#position();
       const asked = [...this.#runsWithGap].find(([, runs]) => runs >= RUNS_WITH_A_GAP)?.[0] ?? null;
