@@ -63,7 +63,7 @@ export function ignoranceOf(spans: readonly Span[], place: number, events: reado
     const last = spans.findLast((span) => span.ended <= event.before);
     if (last === undefined) throw new Error('no run before the first change');
     const latest = latestEnd(spans, place, event);
-    if (event.kind === 'described' && !isRefiled(events, event, last, latest)) continue;
+    if (event.kind === 'described' && !isRefiled(events, last, latest)) continue;
     may.push({ from: last.horizon, to: latest?.horizon ?? NEVER });
     if (event.kind === 'described') continue;
     const overlapped = spans.some((span) => overlaps(span, event));
@@ -103,14 +103,10 @@ function earliestEnd(
   return NEVER;
 }
 
-/** Whether the table got another file by something else, between the runs that compare the catalog around the change. */
-function isRefiled(events: readonly Event[], event: Event, last: Span, end: Span | null): boolean {
+/** Whether the table got another file, by a TRUNCATE of the same transaction too, between the runs that compare the catalog around the change. */
+function isRefiled(events: readonly Event[], last: Span, end: Span | null): boolean {
   return events.some(
-    (other) =>
-      other.kind === 'files' &&
-      other.before !== event.before &&
-      other.after > last.begun &&
-      other.before < (end?.ended ?? NEVER),
+    (other) => other.kind === 'files' && other.after > last.begun && other.before < (end?.ended ?? NEVER),
   );
 }
 
