@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
-import { fromDatabaseError } from './pg/database-error.ts';
+import { fromDatabaseError, fromTableQuery } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
@@ -106,7 +106,7 @@ async function makeReadable(
       await addToPublication(source, publicationName(node.node), options.table, columns);
     }
   } catch (error) {
-    throw fromDatabaseError(error, 'source');
+    throw fromTableQuery(error);
   } finally {
     await source.end().catch(() => {});
   }

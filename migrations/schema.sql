@@ -132,7 +132,10 @@ BEGIN
        WHERE m.node_id = p_node_id AND m.ts <= at_ts ORDER BY m.ts DESC LIMIT 1;
     END IF;
   END IF;
-  final := coalesce(final, false);
+  final := coalesce(final, false) AND NOT EXISTS (
+    SELECT FROM pgtimewarp.relation_leaves l
+     WHERE l.relation_id = period.relation_id AND l.attached AND NOT l.checked
+       AND CASE WHEN by_lsn THEN l.seen_after_lsn < p_at_lsn ELSE l.seen_after_ts < at_ts END);
   started := coalesce(started, false);
   is_open := period.tracked_to_lsn IS NULL AND period.lsn_space = horizon.lsn_space;
   through := CASE WHEN is_open THEN horizon.applied_lsn ELSE period.tracked_to_lsn END;
@@ -152,6 +155,7 @@ BEGIN
                                              AND (g.to_lsn IS NULL OR p_at_lsn < g.to_lsn)
                             ELSE g.from_ts < at_ts AND (g.to_ts IS NULL OR at_ts < g.to_ts) END) THEN
     status := 'unknown'; reason := 'in_gap';
+    final := final AND NOT (by_lsn AND p_at_lsn = horizon.applied_lsn); -- while nothing is written it may end right here
   ELSIF (by_lsn AND p_at_lsn < cutoff.expired_before_lsn) OR at_ts < cutoff.expired_before_ts THEN
     status := 'unknown'; reason := 'expired';
     oldest := format(',"oldest":{"lsn":"%s","ts":%s}', cutoff.expired_before_lsn,
@@ -519,7 +523,12 @@ BEGIN
     INTO unknown
     FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
             FROM unnest(holes) h GROUP BY h.reason) merged;
-  final := coalesce(settled AND CASE WHEN p_to_lsn IS NULL THEN to_ts <= horizon_ts ELSE p_to_lsn <= horizon_lsn END, false);
+  final := coalesce(settled AND CASE WHEN p_to_lsn IS NULL THEN to_ts <= horizon_ts ELSE p_to_lsn <= horizon_lsn END, false)
+    AND NOT EXISTS (
+      SELECT FROM pgtimewarp.relation_leaves l JOIN pgtimewarp.relation_periods p ON p.relation_id = l.relation_id
+       WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+         AND l.attached AND NOT l.checked
+         AND CASE WHEN p_to_lsn IS NULL THEN l.seen_after_ts < to_ts ELSE l.seen_after_lsn < p_to_lsn END);
   RETURN NEXT;
 END $$;
 

@@ -47,6 +47,11 @@ export const ERROR_CODES = define({
     cause: 'The source has no table of that name.',
     remedy: 'Check schema and spelling; names are folded to lower case unless quoted.',
   },
+  TABLE_CHANGING: {
+    action: 'retry',
+    cause: 'A table was dropped, renamed or altered on the source at the moment at which it was looked at.',
+    remedy: 'Run it again: it looks at the table as it is by then.',
+  },
   TABLE_NOT_TRACKED: {
     action: 'client',
     cause: 'The table has no history in this store under this node.',

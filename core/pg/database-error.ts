@@ -35,6 +35,9 @@ const UNREACHABLE_STATES = new Set([
 /** serialization_failure and deadlock_detected: nothing is wrong with what was asked, only with the moment. */
 const CONFLICT_STATES = new Set(['40001', '40P01']);
 
+/** SQLSTATEs of a statement beneath which a table was dropped, renamed or altered, or that gave way to such a change. */
+const DEFINITION_CHANGE_STATES = new Set(['42P01', '42703', '40P01']);
+
 /** Class 22, but about settings and arguments, whose names help. */
 const INVALID_PARAMETER_VALUE = '22023';
 
@@ -57,6 +60,22 @@ export function sideOf(error: unknown): DatabaseSide | undefined {
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('E') ? code : undefined;
+}
+
+/** Whether a query of a source failed because the definition of a table changed beneath it. */
+export function isDefinitionChange(error: unknown): boolean {
+  const state = error instanceof TimewarpError ? error.facts.sqlstate : sqlState(error);
+  return typeof state === 'string' && DEFINITION_CHANGE_STATES.has(state);
+}
+
+/** As {@link fromDatabaseError}, of queries about tables that the catalog had a moment before. */
+export function fromTableQuery(error: unknown): TimewarpError {
+  if (error instanceof TimewarpError || !isDefinitionChange(error)) return fromDatabaseError(error, 'source');
+  return new TimewarpError(
+    'TABLE_CHANGING',
+    `A table of the source was changed while it was looked at: ${messageWithoutData(error)}.`,
+    { cause: error, facts: { side: 'source', sqlstate: sqlState(error) ?? null } },
+  );
 }
 
 /**

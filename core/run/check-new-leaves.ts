@@ -15,6 +15,7 @@ import { restartRepair } from '../store/repairs.ts';
 import { parseCommitTime } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
 import { leavesNow, type RelationNow } from './tables-of-run.ts';
+import { unlessChanged } from './unless-changed.ts';
 
 /** Rows that came with a leaf are as a rule all of its rows: the first ones, in the order of the key, show it. */
 const KEYS_READ = 10_000;
@@ -44,14 +45,18 @@ export async function readNewLeaves(
       if (attachedBy === '') continue; // it is being detached: the next run says so
       const columns = facts.columns.filter((column) => relation.keyColumns.includes(column.name));
       if (columns.length < relation.keyColumns.length || facts.key.length === 0) continue; // the key has changed: reported
-      const chunk = await readBaselineChunk(source, {
-        facts: { ...facts, ...name, columns },
-        keyColumns: relation.keyColumns,
-        excludedColumns: [],
-        types: await readTypeCatalog(source),
-        cursor: null,
-        limit: KEYS_READ,
-      });
+      const types = await readTypeCatalog(source);
+      const chunk = await unlessChanged(source, now, () =>
+        readBaselineChunk(source, {
+          facts: { ...facts, ...name, columns },
+          keyColumns: relation.keyColumns,
+          excludedColumns: [],
+          types,
+          cursor: null,
+          limit: KEYS_READ,
+        }),
+      );
+      if (chunk === null) continue; // the next run looks at it
       const keys = chunk.rows.map((row) => row.key);
       news.push({ relationId: relation.relationId, relid, name, attachedBy: attachedBy.split(' '), keys });
     }

@@ -21,6 +21,7 @@ import type { Plugin } from '../types/plugin.ts';
 import { ChunkSize } from './chunk-size.ts';
 import { silentChanges } from './note-catalog.ts';
 import { leavesNow, type RelationNow, readRelationsNow } from './tables-of-run.ts';
+import { unlessChanged } from './unless-changed.ts';
 
 export interface BaselineStep {
   readonly rows: number;
@@ -80,16 +81,18 @@ async function readOne(
     options.checkStop();
     if (!options.mayGoOn()) return false;
     const chunk = await options.onSource(() =>
-      readBaselineChunk(source, {
-        facts,
-        keyColumns: relation.keyColumns,
-        excludedColumns: relation.excludedColumns,
-        types,
-        cursor: progress.cursor,
-        limit: size.rows,
-      }),
+      unlessChanged(source, now, () =>
+        readBaselineChunk(source, {
+          facts,
+          keyColumns: relation.keyColumns,
+          excludedColumns: relation.excludedColumns,
+          types,
+          cursor: progress.cursor,
+          limit: size.rows,
+        }),
+      ),
     );
-    if (await isStale(options, relation)) return false;
+    if (chunk === null || (await isStale(options, relation))) return false;
     size.learn(chunk.rows);
     progress = {
       ...progress,

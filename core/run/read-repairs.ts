@@ -24,6 +24,7 @@ import { isSameRow } from '../versions/same-row.ts';
 import { ChunkSize } from './chunk-size.ts';
 import { isStale, leafIdsByRelid, type ReadBaselinesOptions } from './read-baseline.ts';
 import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
+import { unlessChanged } from './unless-changed.ts';
 
 const KEYS_AT_ONCE = 5_000;
 
@@ -72,11 +73,11 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
   while (progress.phase !== 'done') {
     options.checkStop();
     if (!options.mayGoOn()) return;
-    const step: Step =
+    const step: Step | null =
       progress.phase === 'rows'
         ? await compareChunk(options, now, { types, leafIds, size, progress })
         : await lookForKeys(options, now, progress);
-    if (await isStale(options, relation)) return;
+    if (step === null || (await isStale(options, relation))) return;
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
       await writeFindings(store, relation.relationId, step.findings);
@@ -90,22 +91,27 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
   }
 }
 
+/** @returns null when the table changed beneath it, as {@link lookForKeys} does */
 async function compareChunk(
   { source, store, onSource }: ReadBaselinesOptions,
-  { relation, facts }: RelationNow,
+  now: RelationNow,
   context: { types: TypeCatalog; leafIds: ReadonlyMap<number, number>; size: ChunkSize; progress: Repair },
-): Promise<Step> {
+): Promise<Step | null> {
+  const { relation, facts } = now;
   const { types, leafIds, size, progress } = context;
   const chunk = await onSource(() =>
-    readBaselineChunk(source, {
-      facts: facts!,
-      keyColumns: relation.keyColumns,
-      excludedColumns: relation.excludedColumns,
-      types,
-      cursor: progress.cursor,
-      limit: size.rows,
-    }),
+    unlessChanged(source, now, () =>
+      readBaselineChunk(source, {
+        facts: facts!,
+        keyColumns: relation.keyColumns,
+        excludedColumns: relation.excludedColumns,
+        types,
+        cursor: progress.cursor,
+        limit: size.rows,
+      }),
+    ),
   );
+  if (chunk === null) return null;
   size.learn(chunk.rows);
   const keys = chunk.rows.map((row) => row.key);
   const known = await readKnownRows(store, relation.relationId, parseLsn(progress.base_lsn!), keys);
@@ -127,19 +133,23 @@ async function compareChunk(
 
 async function lookForKeys(
   { source, store, onSource }: ReadBaselinesOptions,
-  { relation, facts }: RelationNow,
+  now: RelationNow,
   progress: Repair,
-): Promise<Step> {
+): Promise<Step | null> {
+  const { relation, facts } = now;
   const base = parseLsn(progress.base_lsn!);
   const keys = await readKnownKeys(store, relation.relationId, base, progress.key_cursor, KEYS_AT_ONCE);
   const present = keys.filter((key) => key.rowData !== null);
   const missing = await onSource(() =>
-    readMissingKeys(source, {
-      facts: facts!,
-      keyColumns: relation.keyColumns,
-      keys: present.map((row) => row.key),
-    }),
+    unlessChanged(source, now, () =>
+      readMissingKeys(source, {
+        facts: facts!,
+        keyColumns: relation.keyColumns,
+        keys: present.map((row) => row.key),
+      }),
+    ),
   );
+  if (missing === null) return null;
   const findings = missing.keys.map((at) => ({ ...present[at]!, rowData: null, jsonNulls: null }));
   return {
     findings,

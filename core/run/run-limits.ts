@@ -5,7 +5,7 @@
  */
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import { fromDatabaseError, sideOf, sqlState } from '../pg/database-error.ts';
+import { fromDatabaseError, fromTableQuery, sideOf, sqlState } from '../pg/database-error.ts';
 
 /** SQLSTATE of a statement that ran into statement_timeout, among others. */
 const QUERY_CANCELED = '57014';
@@ -114,7 +114,7 @@ export class RunLimits {
     } catch (error) {
       const side = sideOf(error) ?? 'source';
       if (side === 'source' && sqlState(error) === QUERY_CANCELED && this.#isLimited) throw deadline(error);
-      throw fromDatabaseError(error, side);
+      throw side === 'source' ? fromTableQuery(error) : fromDatabaseError(error, side);
     }
   }
 

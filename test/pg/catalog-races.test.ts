@@ -4,11 +4,15 @@
  */
 import { expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
+import { parseTableName } from '../../core/pg/identifiers.ts';
 import { pollWith } from '../../core/poll.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
+import { rebaseline } from '../../core/rebaseline.ts';
+import { track } from '../../core/track.ts';
 import { describeNeeding } from '../support/needs.ts';
+import { relation, sameAsLive, urls } from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
@@ -55,6 +59,57 @@ for (const plugin of PLUGINS) {
       await node.catchUp();
       expect(await ask(node, '21', rows[0]!.lsn)).toBe('unknown');
     });
+
+    test.each([
+      ['a column dropped', 'ALTER TABLE parted DROP n'],
+      ['the table away for a moment', 'ALTER TABLE parted RENAME TO away'],
+    ])('%s beneath a repair and a baseline: a later run reads the rows', async (_what, sql) => {
+      const back = () => node.source.query('ALTER TABLE IF EXISTS away RENAME TO parted');
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7');
+      await node.catchUp(); // notes it; the next run begins to read
+      await runMeanwhile(node, 'tableoid', () => node.source.query(sql));
+      await back();
+      expect(await statusOf(node)).toBe('needs_rebaseline');
+      await rebaseline({ ...urls(node), table: parseTableName('parted') });
+      await sameAsLive(node, 'parted');
+
+      await node.source.query(
+        'CREATE TABLE fresh (id int PRIMARY KEY, n int); INSERT INTO fresh VALUES (1, 1)',
+      );
+      const tracking = { table: parseTableName('fresh'), baseline: true, exclude: [], retention: null };
+      const asked = track({ ...urls(node), ...tracking, signal: AbortSignal.abort() });
+      await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+      await runMeanwhile(node, 'tableoid', () => node.source.query(sql.replace('parted', 'fresh')));
+      await node.source.query('ALTER TABLE IF EXISTS away RENAME TO fresh');
+      await node.catchUp();
+      if ((await statusOf(node, 'fresh')) !== 'active')
+        await rebaseline({ ...urls(node), table: tracking.table });
+      await node.catchUp();
+      await sameAsLive(node, 'fresh');
+    });
+
+    test('a partition renamed before its rows are looked at is looked at by the next run', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
+      await runMeanwhile(node, 'LIMIT 10000', () =>
+        node.source.query('ALTER TABLE parted_20 RENAME TO parted_twenty'),
+      );
+      await node.catchUp();
+      expect(await ask(node, '21')).toBe('unknown');
+    });
+
+    test('a table that only seems to have changed ends the run with an error that says: again', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7');
+      await node.catchUp();
+      const gone = Object.assign(new Error('column "n" does not exist'), { code: '42703' });
+      await expect(runMeanwhile(node, 'tableoid', () => Promise.reject(gone))).rejects.toMatchObject({
+        code: 'TABLE_CHANGING',
+      });
+      for (let runs = 0; runs < 3; runs++) await node.catchUp();
+      await sameAsLive(node, 'parted');
+    });
   });
 }
 
@@ -78,6 +133,10 @@ async function runMeanwhile(node: TrackedNode, text: string, happens: () => Prom
     await source.end();
     await store.end();
   }
+}
+
+async function statusOf(node: TrackedNode, table = 'parted'): Promise<unknown> {
+  return (await relation(node, table)).status;
 }
 
 async function ask(node: TrackedNode, key: string, lsn?: string): Promise<string> {

@@ -9,6 +9,7 @@ import { keyOf } from './compare.ts';
 import type { OracleTable } from './oracle-table.ts';
 import type { OracleRun } from './run-workload.ts';
 import type { Ignorance } from './schema-model.ts';
+import { COLUMNS_PLACE } from './schema-tables.ts';
 
 export interface SchemaComparison {
   readonly found: number;
@@ -25,6 +26,8 @@ const BATCH = 2_000;
 /** The forms of a row since the transaction that wrote it, the first as written. */
 interface OracleRow {
   readonly writer: string;
+  /** The transaction that wrote it changed the columns too: what they were when it wrote nobody has seen. */
+  readonly reshaped: boolean;
   readonly forms: readonly { readonly at: bigint; readonly row: Readonly<Record<string, unknown>> }[];
 }
 
@@ -80,7 +83,7 @@ export async function compareSchemaNode(options: {
 
 function judge(question: SchemaQuestion, answer: Answer, { must, may }: Ignorance): string | null {
   if (answer.status === 'unknown') {
-    if (!isIn(may, question.lsn)) return 'is unknown without a reason';
+    if (!isIn(may, question.lsn) && !endsAt(may, question)) return 'is unknown without a reason';
     return answer.reason === 'in_gap' ? null : 'is unknown for another reason';
   }
   if (isIn(must, question.lsn)) return 'is answered, and cannot be known';
@@ -90,6 +93,7 @@ function judge(question: SchemaQuestion, answer: Answer, { must, may }: Ignoranc
   const row = JSON.parse(answer.row) as Record<string, unknown>;
   const [written] = question.row.forms;
   if (sameMembers(row, written!.row)) return null;
+  if (question.row.reshaped && agrees(row, written!.row)) return null;
   // read again since: only what differs from the history becomes part of it, so columns that are gone may be there
   const since = may.some(({ to }) => to > written!.at);
   return since && question.row.forms.some((form) => covers(row, form.row)) ? null : 'is another row';
@@ -109,7 +113,7 @@ async function questionsOf(
   const entries = map.map(({ lsn, ts }) => ({ lsn: parseLsn(lsn) as bigint, ts }));
   const state = new Map<string, OracleRow>();
   const ids = new Set<string>();
-  const put = (id: string, text: string | null, at: bigint): void => {
+  const put = (id: string, text: string | null, at: bigint, reshaped: boolean): void => {
     if (placeOf(id) >= tables) return;
     ids.add(id);
     if (text === null) {
@@ -119,15 +123,16 @@ async function questionsOf(
     const [writer, row] = [text.slice(0, text.indexOf(' ')), text.slice(text.indexOf(' ') + 1)];
     const form = { at, row: JSON.parse(row) as Record<string, unknown> };
     const before = state.get(id);
-    state.set(id, { writer, forms: before?.writer === writer ? [...before.forms, form] : [form] });
+    if (before?.writer === writer) state.set(id, { ...before, forms: [...before.forms, form] });
+    else state.set(id, { writer, reshaped, forms: [form] });
   };
-  for (const [id, text] of run.initial) put(id, text, 0n);
+  for (const [id, text] of run.initial) put(id, text, 0n, false);
   for (const { changes } of run.commits)
     for (const id of changes.keys()) if (placeOf(id) < tables) ids.add(id);
   const questions: SchemaQuestion[] = [];
   run.commits.forEach(({ before, after, changes }, index) => {
     const lsn = parseLsn(after) as bigint;
-    for (const [id, text] of changes) put(id, text, lsn);
+    for (const [id, text] of changes) put(id, text, lsn, changes.has(`${COLUMNS_PLACE} ${placeOf(id)}`));
     const from = parseLsn(before) as bigint;
     const entry = entries.find((each) => each.lsn > from && each.lsn <= lsn);
     for (const id of index % EVERY === 0 ? ids : changes.keys()) {
@@ -175,9 +180,19 @@ function isIn(intervals: Ignorance['may'], lsn: bigint): boolean {
   return intervals.some(({ from, to }) => from < lsn && lsn < to);
 }
 
+/** A gap that ends at the position of a commit ends later than the commit by time: the horizon's is that of the run. */
+function endsAt(intervals: Ignorance['may'], { lsn, ts }: SchemaQuestion): boolean {
+  return ts !== null && intervals.some(({ to }) => to === lsn);
+}
+
 /** Whether the row says of every column of `form` what it held. */
 function covers(row: Readonly<Record<string, unknown>>, form: Readonly<Record<string, unknown>>): boolean {
   return Object.entries(form).every(([name, value]) => (row[name] ?? null) === value);
+}
+
+/** Whether both say the same of every column that both have. */
+function agrees(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(a).every((name) => !(name in b) || a[name] === b[name]);
 }
 
 function sameMembers(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {

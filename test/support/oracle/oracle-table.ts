@@ -24,6 +24,8 @@ export interface OracleTable extends TableName {
   /** A key that `key` never makes, one literal per column: swaps go by way of it. */
   readonly spareKey: readonly string[];
   readonly values: readonly OracleColumn[];
+  /** Whether no statement empties it as a whole. */
+  readonly neverEmptied?: boolean;
 }
 
 /** A row of the history. */

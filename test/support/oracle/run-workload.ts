@@ -39,6 +39,8 @@ export interface RunWorkloadOptions {
 /** Locks (objid) of class 0: over commit and read; over transactions (shared) and those that need to be alone. */
 const COMMIT_LOCK = '4711';
 const GATE_LOCK = '4712';
+/** Held by a transaction that locks whole tables; whoever wants to overlap with none of them holds it (shared). */
+export const TABLES_LOCK = '4713';
 const LOCK_TIMEOUT = '15ms';
 const SESSIONS = 5;
 
@@ -188,7 +190,9 @@ class Runner {
     // Whoever has committed may still be reading: a TRUNCATE waits for it here, not holding the table.
     const holdsCommits = alone || transaction.steps.some((step) => step.kind === 'sql' && step.holdsCommits);
     if (holdsCommits)
-      await session.query(`SET LOCAL lock_timeout = 0; SELECT pg_advisory_lock(${COMMIT_LOCK})`);
+      await session.query(
+        `SET LOCAL lock_timeout = 0; SELECT pg_advisory_lock(${TABLES_LOCK}), pg_advisory_lock(${COMMIT_LOCK})`,
+      );
     if (!alone) await session.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`); // others wait for us with locks held
     try {
       for (const step of transaction.steps) await this.#step(step, transaction.guarded);

@@ -1,38 +1,32 @@
 /**
  * What a follower may and may not know of tables that change without a trace in the log: unknown is exactly the interval
- * from its last run before such a change to the end of the run that ended the repair. Where a run and the change
- * overlapped, either of two runs may be the one before.
+ * from its last run before such a change to the end of the run that ended the repair. Where runs and changes overlap, it is
+ * not known which of two runs was the first to see a change: then the interval has bounds, and in between either answer
+ * will do, if it is right. Of a follower whose runs overlap with no change both bounds are one.
  */
 import { parseLsn } from '../../../core/types/lsn.ts';
 import type { OracleRun } from './run-workload.ts';
 import { FILES_PLACE, SILENT_PLACE } from './schema-tables.ts';
 
-/** A run, or runs, of a follower: positions of the source around it, its horizon before and after. */
+/** A run, or the runs of a rebaseline: positions of the source around it, horizons of the follower before and after. */
 export interface Span {
   readonly begun: bigint;
   readonly ended: bigint;
   readonly horizonBefore: bigint;
   readonly horizon: bigint;
   readonly caughtUp: boolean;
-  /** Of several runs it is not known which of them ended a gap. */
+  /** Of several runs it is not known which of them ended a gap, unless it is that of the table that was to be repaired. */
   readonly several: boolean;
+  readonly repaired: number | null;
   /** Places of the tables that have no gap after it. */
   readonly whole: ReadonlySet<number>;
 }
 
 /** A change that the log does not tell of, between two positions. */
 interface Event {
+  readonly kind: 'silent' | 'attached' | 'described' | 'files';
   readonly before: bigint;
   readonly after: bigint;
-}
-
-export interface TableEvents {
-  readonly silent: readonly Event[];
-  /** Partitions that came with rows: silent, unless a TRUNCATE empties them before anybody has looked. */
-  readonly attached: readonly Event[];
-  /** Of no effect by themselves; together with another file of the table they look like a silent change. */
-  readonly described: readonly Event[];
-  readonly files: readonly Event[];
 }
 
 /** Both ends are known. */
@@ -46,73 +40,74 @@ export interface Ignorance {
   readonly may: readonly Interval[];
 }
 
-/** What happened to the table at this place, by the notes of the transactions themselves. */
-export function eventsOf(run: OracleRun, place: number): TableEvents {
-  const found = {
-    silent: [] as Event[],
-    attached: [] as Event[],
-    described: [] as Event[],
-    files: [] as Event[],
-  };
-  for (const { before, after, changes } of run.commits) {
-    const event = { before: parseLsn(before) as bigint, after: parseLsn(after) as bigint };
-    for (const [id, text] of changes) {
-      if (id === `${FILES_PLACE} ${place}`) found.files.push(event);
-      if (!id.startsWith(`${SILENT_PLACE} `) || text === null) continue;
-      const [at, what] = text.split(' ');
-      if (Number.parseInt(at!, 10) === place) found[what as 'silent' | 'attached' | 'described'].push(event);
-    }
-  }
-  return found;
+/**
+ * What happened to the table at this place, by the notes of the transactions themselves: silent changes, partitions that
+ * came with rows, and what is of no effect by itself, but looks like a silent change together with another file of the table.
+ */
+export function eventsOf(run: OracleRun, place: number): Event[] {
+  return run.commits.flatMap(({ before, after, changes }) => {
+    const at = { before: parseLsn(before) as bigint, after: parseLsn(after) as bigint };
+    return [...changes].flatMap(([id, text]): Event[] => {
+      if (id === `${FILES_PLACE} ${place}`) return [{ kind: 'files', ...at }];
+      if (!id.startsWith(`${SILENT_PLACE} `) || text === null) return [];
+      const [where, kind] = text.split(' ');
+      return Number.parseInt(where!, 10) === place ? [{ kind: kind as Event['kind'], ...at }] : [];
+    });
+  });
 }
 
-export function ignoranceOf(spans: readonly Span[], place: number, events: TableEvents): Ignorance {
+export function ignoranceOf(spans: readonly Span[], place: number, events: readonly Event[]): Ignorance {
   const [must, may]: [Interval[], Interval[]] = [[], []];
-  const silent = [...events.silent, ...events.attached];
-  for (const event of [...silent, ...events.described]) {
-    const { last, overlapped, end } = around(spans, place, event);
-    const refiled = events.files.some(
-      (file) => file !== event && file.after > last.begun && file.before < (end?.ended ?? NEVER),
-    );
-    const interval = { from: last.horizon, to: end?.horizon ?? NEVER };
-    if (events.described.includes(event)) {
-      if (refiled) may.push(interval);
-      continue;
-    }
-    may.push(interval);
-    if (events.attached.includes(event) && refiled) continue;
-    // runs that may have ended this gap and begun another; once it has ended for sure, later ones concern others
-    const others = [...silent, ...events.described].filter((other) => other !== event);
-    const unsure = spans.find(
-      (span) =>
-        span.ended > event.after &&
-        span.ended <= (end?.ended ?? NEVER) &&
-        (span === end || span.several) &&
-        others.some((other) => overlaps(span, other)),
-    );
-    const until = unsure ?? (end?.several ? end : null);
-    must.push({ from: overlapped ? event.after : last.horizon, to: until?.horizonBefore ?? interval.to });
+  const findings = events.filter(({ kind }) => kind !== 'files');
+  for (const event of findings) {
+    const last = spans.findLast((span) => span.ended <= event.before);
+    if (last === undefined) throw new Error('no run before the first change');
+    const latest = latestEnd(spans, place, event);
+    if (event.kind === 'described' && !isRefiled(events, last, latest)) continue;
+    may.push({ from: last.horizon, to: latest?.horizon ?? NEVER });
+    if (event.kind === 'described') continue;
+    const overlapped = spans.some((span) => overlaps(span, event));
+    must.push({
+      from: overlapped ? event.after : last.horizon,
+      to: earliestEnd(spans, place, event, findings),
+    });
   }
   return { must, may };
 }
 
 const NEVER = 1n << 64n;
 
-/** The last run before the event, whether one was on its way during it, and the one after which the table is whole again. */
-function around(
+/** The run after which the gap has ended for certain: it began after the change, saw all, and the table is whole. */
+function latestEnd(spans: readonly Span[], place: number, event: Event): Span | null {
+  return spans.find((span) => span.begun >= event.after && span.caughtUp && span.whole.has(place)) ?? null;
+}
+
+/** The position before which the gap has not ended for certain. */
+function earliestEnd(
   spans: readonly Span[],
   place: number,
   event: Event,
-): { last: Span; overlapped: boolean; end: Span | null } {
-  const last = spans.findLast((span) => span.ended <= event.before);
-  if (last === undefined) throw new Error('no run before the first change');
-  const noticed = spans.findIndex(
-    (span) =>
-      (overlaps(span, event) && !span.whole.has(place)) ||
-      (span.begun >= event.after && (span.caughtUp || !span.whole.has(place))),
+  findings: readonly Event[],
+): bigint {
+  for (const span of spans) {
+    if (span.ended <= event.after) continue;
+    // one gap ended in it, perhaps, and another began
+    const mixed = findings.some((other) => other !== event && overlaps(span, other));
+    if (span.several && mixed) return span.horizonBefore;
+    if (!span.whole.has(place)) continue;
+    if (span.several && overlaps(span, event)) return span.horizonBefore;
+    // whole after a run that overlaps with the change: it has not seen it; nor has one of a leaf, before the end of WAL
+    if (overlaps(span, event) || (event.kind === 'attached' && !span.caughtUp)) continue;
+    return span.several && span.repaired !== place ? span.horizonBefore : span.horizon;
+  }
+  return NEVER;
+}
+
+/** Whether the table got another file, by a TRUNCATE of the same transaction too, between the runs that compare the catalog around the change. */
+function isRefiled(events: readonly Event[], last: Span, end: Span | null): boolean {
+  return events.some(
+    (other) => other.kind === 'files' && other.after > last.begun && other.before < (end?.ended ?? NEVER),
   );
-  const end = noticed < 0 ? null : (spans.slice(noticed).find((span) => span.whole.has(place)) ?? null);
-  return { last, overlapped: spans.some((span) => overlaps(span, event)), end };
 }
 
 function overlaps(span: Span, event: Event): boolean {

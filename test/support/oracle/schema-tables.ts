@@ -49,6 +49,8 @@ const ranged: OracleTable = {
   key: [{ name: 'id', literal: oneOf(1, 2, 11, 12, 21, 31, 32, 41, 42, 51, 52, 61, 71, 81, 91, 92) }],
   spareKey: ['9'],
   values,
+  // a partition that comes with rows and is emptied before anybody has looked leaves no trace
+  neverEmptied: true,
 };
 
 const plain: OracleTable = {
@@ -71,7 +73,8 @@ const RANGED = 1;
 const PLAIN = 2;
 const REMADE = 3;
 
-/** Places of the rows of {@link STATE_SQL} that are no rows of tables: notes, and the files of each table. */
+/** Places of the rows of {@link STATE_SQL} that are no rows of tables: notes, and columns and files of each table. */
+export const COLUMNS_PLACE = 97;
 export const SILENT_PLACE = 98;
 export const FILES_PLACE = 99;
 
@@ -88,6 +91,8 @@ export const SCHEMA_ORACLE_SQL = `
       CONTINUE WHEN to_regclass(t.name) IS NULL;
       RETURN QUERY EXECUTE format(
         'SELECT %s, array_to_json(ARRAY[%s])::text, r.xmin || '' '' || to_json(r)::text FROM %I AS r', t.place, t.key, t.name);
+      RETURN QUERY SELECT ${COLUMNS_PLACE}, t.place::text, string_agg(a.attname, ' ' ORDER BY a.attnum)
+                     FROM pg_attribute AS a WHERE a.attrelid = t.name::regclass AND a.attnum > 0 AND NOT a.attisdropped;
       RETURN QUERY SELECT ${FILES_PLACE}, t.place::text, string_agg(pg_relation_filenode(l.oid)::text, ' ' ORDER BY l.oid)
                      FROM pg_class AS l WHERE l.oid IN (SELECT relid FROM pg_partition_tree(t.name::regclass) UNION ALL SELECT t.name::regclass);
     END LOOP;
@@ -144,7 +149,7 @@ const SILENT: readonly (readonly [table: number, sql: string])[] = [
   [REMADE, 'ALTER TABLE remade_away RENAME TO remade'],
 ];
 
-/** As well, unless a TRUNCATE empties the partition before anybody has looked. */
+/** As well: partitions that come with rows. */
 const ATTACHING = ATTACHED.map((from) => [RANGED, attach(from)] as const);
 
 /** Steps that change the tables, and steps that write to what the changes bring. */

@@ -123,8 +123,7 @@ function tableStep(table: OracleTable): fc.Arbitrary<OracleStep> {
     of(5, merge),
     of(2, many),
     of(1, nothing),
-    of(1, truncate, true),
-    of(1, truncateAndFill, true),
+    ...(table.neverEmptied ? [] : [of(1, truncate, true), of(1, truncateAndFill, true)]),
   );
 }
 
