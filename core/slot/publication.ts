@@ -21,7 +21,7 @@ export async function publicationExists(source: Queryable, name: string): Promis
 
 /**
  * Makes the publication unless it is there. Changes of partitions come under the leaf's name: through the root,
- * truncates of a leaf would be missing.
+ * truncates of a leaf would be missing. Stored generated columns come along where the server can send them (18).
  * @returns whether it was made
  */
 export async function ensurePublication(source: Queryable, name: string): Promise<boolean> {
@@ -29,7 +29,11 @@ export async function ensurePublication(source: Queryable, name: string): Promis
     await refuseForeignPublication(source, name);
     return false;
   }
-  const sql = `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (publish_via_partition_root = false)`;
+  const { rows } = await source.query<{ version: number }>(
+    `SELECT current_setting('server_version_num')::int AS version`,
+  );
+  const generated = rows[0]!.version >= 180_000 ? ', publish_generated_columns = stored' : '';
+  const sql = `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (publish_via_partition_root = false${generated})`;
   await asOwner(source, sql, 'CREATE on the database');
   return true;
 }

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Backlog, makeBacklog, onDatabase, pgbench } from '../support/backlog.ts';
-import { describeNeeding } from '../support/needs.ts';
+import { allOf, clientProgram, describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { runCli, spawnCli } from '../support/run-cli.ts';
 import { serverInfo } from '../support/server-info.ts';
@@ -14,7 +14,7 @@ const KILLS = 10;
 const TRANSACTIONS = process.env.CRASH_TRANSACTIONS ?? '6000';
 
 for (const plugin of PLUGINS) {
-  describeNeeding(needOf(plugin), `poll through ${plugin}`, () => {
+  describeNeeding(allOf(needOf(plugin), clientProgram('pgbench')), `poll through ${plugin}`, () => {
     let backlog: Backlog;
 
     beforeAll(async () => {
