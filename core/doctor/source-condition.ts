@@ -4,6 +4,7 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import { readServerVersion } from '../pg/server-version.ts';
 import { publicationName } from '../slot/publication.ts';
 
 export interface SourceCondition {
@@ -74,10 +75,7 @@ export async function readSourceCondition(
   slotName: string,
   tables: readonly number[],
 ): Promise<SourceCondition> {
-  const { rows } = await source.query<{ version: number }>(
-    `SELECT current_setting('server_version_num')::int AS version`,
-  );
-  const version = rows[0]!.version;
+  const version = await readServerVersion(source);
   const wal = version >= 140000 ? WAL_SINCE_14 : 'NULL, NULL';
   const spilled = version >= 140000 ? SPILLED_SINCE_14 : 'NULL';
   const restricted = version >= 150000 ? RESTRICTED_SINCE_15 : `false AS filtered, '{}'::name[] AS hidden`;

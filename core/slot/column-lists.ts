@@ -4,15 +4,13 @@
  * is published whole, and the decoder leaves the columns out.
  */
 import type { Queryable } from '../pg/connection.ts';
+import { readServerVersion } from '../pg/server-version.ts';
 import type { TableFacts } from './table-facts.ts';
 
 const FIRST_WITH_COLUMN_LISTS = 150_000;
 
 export async function hasColumnLists(source: Queryable): Promise<boolean> {
-  const { rows } = await source.query<{ version: number }>(
-    `SELECT current_setting('server_version_num')::int AS version`,
-  );
-  return rows[0]!.version >= FIRST_WITH_COLUMN_LISTS;
+  return (await readServerVersion(source)) >= FIRST_WITH_COLUMN_LISTS;
 }
 
 /** What {@link listedColumns} says, where the server has column lists at all. */

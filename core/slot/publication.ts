@@ -6,6 +6,9 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { quoteIdentifier } from '../pg/identifiers.ts';
+import { readServerVersion } from '../pg/server-version.ts';
+
+const FIRST_WITH_GENERATED_COLUMNS = 180_000;
 
 /** The name of a node's publication. */
 export function publicationName(node: string): string {
@@ -29,10 +32,8 @@ export async function ensurePublication(source: Queryable, name: string): Promis
     await refuseForeignPublication(source, name);
     return false;
   }
-  const { rows } = await source.query<{ version: number }>(
-    `SELECT current_setting('server_version_num')::int AS version`,
-  );
-  const generated = rows[0]!.version >= 180_000 ? ', publish_generated_columns = stored' : '';
+  const isCarrying = (await readServerVersion(source)) >= FIRST_WITH_GENERATED_COLUMNS;
+  const generated = isCarrying ? ', publish_generated_columns = stored' : '';
   const sql = `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (publish_via_partition_root = false${generated})`;
   await asOwner(source, sql, 'CREATE on the database');
   return true;
