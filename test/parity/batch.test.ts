@@ -188,9 +188,12 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     expect(seen.status, seen.body).toBe(200);
     expect(seen.headers.get('cache-control')).toBe('no-store');
     conforms(`${table('orders')}/asof:batch`, seen, 'POST');
-    const singles = await Promise.all(
-      ids.map(async (id) => answerOf(await asked[way](`${table('orders')}/asof?pk=${id}&at=${lsn}`))),
-    );
+    const singles: string[] = [];
+    for (let at = 0; at < ids.length; at += 10) {
+      const some = ids.slice(at, at + 10); // each takes a session of its own: a server has a hundred
+      const alone = some.map((id) => asked[way](`${table('orders')}/asof?pk=${id}&at=${lsn}`));
+      singles.push(...(await Promise.all(alone)).map(answerOf));
+    }
     expect(withoutHorizons(seen.body)).toBe(withoutHorizons(`{"answers":[${singles.join(',')}]}`));
     expect(new Set(seen.body.match(HORIZON)).size).toBe(1);
     expect(new Set((JSON.parse(seen.body) as Batch).answers.map(({ status }) => status))).toEqual(

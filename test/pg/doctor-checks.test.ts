@@ -24,7 +24,8 @@ for (const plugin of PLUGINS) {
       const facts = await gatherFacts({ ...node, node: node.node });
       expect(diagnose(facts).checks.filter((check) => check.status !== 'ok')).toEqual([]);
       expect(facts.proof).toMatchObject({ differences: [], undecided: 0 });
-      expect(facts.proof!.compared).toBeGreaterThanOrEqual(5);
+      // the first row of each, and the rows behind three of orders, one of which may be the last
+      expect(facts.proof!.compared).toBeGreaterThanOrEqual(4);
     });
 
     test('history that is not what the table holds is found, with its key', async () => {
