@@ -13,7 +13,8 @@ import { observe } from './support/observe.ts';
 const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const SECONDS: Readonly<Record<Size, number>> = { quick: 0.5, usual: 3, full: 10 };
 const ROUNDS: Readonly<Record<Size, number>> = { quick: 2, usual: 5, full: 7 };
-const CONNECTIONS = 8;
+/** A store's few users at a time, and more of them than `serve` has sessions. */
+const CONNECTIONS = [8, 32] as const;
 const POLLED_NODE = 'polled';
 /** Transactions per second on the source that is polled meanwhile: 3 tracked changes each. */
 const SOURCE_RATE = 50;
@@ -42,30 +43,37 @@ export const api: Benchmark = {
     changes.catch(() => {}); // it ends with its server
     const table = `${HISTORY_TABLE.schema}.${HISTORY_TABLE.name}`;
     const asof = `${ours.url}/v1/nodes/${HISTORY_NODE}/tables/${table}/asof`;
-    const rivals = {
-      bare: { url: () => `${bare.url}/?pk=${drawKey(history.keys)}`, ...results() },
-      ours: { url: () => `${asof}?pk=${drawKey(history.keys)}&at=${somewhere(history)}`, ...results() },
+    const urls = {
+      bare: () => `${bare.url}/?pk=${drawKey(history.keys)}`,
+      ours: () => `${asof}?pk=${drawKey(history.keys)}&at=${somewhere(history)}`,
     };
+    const loads = CONNECTIONS.map((connections) => ({ connections, bare: results(), ours: results() }));
     for (let round = -1; round < ROUNDS[size]; round++) {
       log(round < 0 ? 'warming up' : `round ${round + 1} of ${ROUNDS[size]}`);
-      for (const rival of Object.values(rivals)) {
-        const { perSecond, timesMs } = await httpLoad({ url: rival.url, connections: CONNECTIONS, seconds });
-        if (round < 0) continue;
-        rival.perSecond.push(perSecond);
-        rival.p50.push(percentile(timesMs, 0.5));
-        rival.p99.push(percentile(timesMs, 0.99));
+      for (const load of loads) {
+        for (const rival of ['bare', 'ours'] as const) {
+          const { connections } = load;
+          const { perSecond, timesMs } = await httpLoad({ url: urls[rival], connections, seconds });
+          if (round < 0) continue;
+          load[rival].perSecond.push(perSecond);
+          load[rival].p50.push(percentile(timesMs, 0.5));
+          load[rival].p99.push(percentile(timesMs, 0.99));
+        }
       }
     }
-    const share = rivals.ours.perSecond.map((value, round) => value / rivals.bare.perSecond[round]!);
-    const named = { 'bare server': rivals.bare, 'as-of through HTTP': rivals.ours };
-    return [
-      ...Object.entries(named).flatMap(([name, { perSecond, p50, p99 }]) => [
-        figure(name, perSecond, 'requests/s', { digits: 0 }),
-        figure(`${name}, p50`, p50, 'ms'),
-        figure(`${name}, p99`, p99, 'ms'),
-      ]),
-      figure('as-of through HTTP ÷ bare server, requests/s', share, '×', { target: '≥ 0.6' }),
-    ];
+    return loads.flatMap((load) => {
+      const by = `${load.connections} connections`;
+      const share = load.ours.perSecond.map((value, round) => value / load.bare.perSecond[round]!);
+      const named = { 'bare server': load.bare, 'as-of through HTTP': load.ours };
+      return [
+        ...Object.entries(named).flatMap(([name, { perSecond, p50, p99 }]) => [
+          figure(`${by}: ${name}`, perSecond, 'requests/s', { digits: 0 }),
+          figure(`${by}: ${name}, p50`, p50, 'ms'),
+          figure(`${by}: ${name}, p99`, p99, 'ms'),
+        ]),
+        figure(`${by}: as-of through HTTP ÷ bare server, requests/s`, share, '×', { target: '≥ 0.6' }),
+      ];
+    });
   },
 };
 

@@ -6,13 +6,13 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { databaseUrl } from '../../cli/servers/databases.ts';
+import { freePort } from '../../cli/servers/free-port.ts';
 import { serverSettings } from '../../cli/servers/server-settings.ts';
 import { connectForTest } from './test-client.ts';
 import type { TestServer } from './test-server.ts';
 
 const CONTEXT = fileURLToPath(new URL('docker', import.meta.url));
 const IMAGE = 'pgtimewarp-test-postgres:15';
-const PORT = 5432;
 
 /** Whether a Docker daemon answers at DOCKER_HOST, else at its usual socket. */
 export function dockerAnswers(): Promise<boolean> {
@@ -39,18 +39,19 @@ export async function startDockerServer(): Promise<TestServer> {
   const builder = GenericContainer.fromDockerfile(CONTEXT).withBuildArgs(base ? { BASE: base } : {});
   const image = await builder.build(IMAGE, { deleteOnExit: false });
   const password = randomBytes(18).toString('base64url');
-  const place = { port: PORT, socketDir: '/tmp', restrictsPlugins: false, durable: false };
+  const port = await freePort(); // the same inside: the source asks the store at the address that we know
+  const place = { port, socketDir: '/tmp', restrictsPlugins: false, durable: false };
   const container = await image
     .withEnvironment({
       PASSWORD: password,
       SETTINGS: serverSettings(place, { listen_addresses: '*', shared_buffers: '128MB' }),
     })
-    .withExposedPorts(PORT)
+    .withExposedPorts({ container: port, host: port })
     .withSharedMemorySize(256 * 1024 * 1024)
     .withAutoCleanup(process.env.TEST_KEEP !== '1')
     .withWaitStrategy(Wait.forLogMessage('database system is ready to accept connections'))
     .start();
-  const adminUrl = `postgresql://postgres:${password}@${container.getHost()}:${container.getMappedPort(PORT)}/postgres`;
+  const adminUrl = `postgresql://postgres:${password}@${container.getHost()}:${port}/postgres`;
   return {
     kind: 'docker',
     version: await readVersion(adminUrl),
