@@ -15,7 +15,7 @@ import { observe } from './support/observe.ts';
 
 /** Of the load, for a run every second and every minute. */
 const SECONDS: Readonly<Record<Size, readonly [number, number]>> = {
-  quick: [3, 3],
+  quick: [2, 2],
   usual: [15, 65],
   full: [120, 180],
 };
