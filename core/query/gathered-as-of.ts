@@ -5,6 +5,7 @@
  * of another: what fails together is asked again one by one. (docs/decisions/0019-gathered-questions.md)
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
 import { type AsOfRequest, type AsOfResult, asOf, asOfEach } from './as-of.ts';
 import type { WithStore } from './await-horizon.ts';
 
@@ -13,6 +14,9 @@ const MOST_TOGETHER = 16;
 
 /** How long a question waits for a statement that is under way; then another session is asked. */
 const LONGEST_WAIT_MS = 20;
+
+/** Then the session goes to whoever waits for one. */
+const MOST_STATEMENTS_OF_A_LOAN = 16;
 
 /** PostgreSQL manual, "Error Codes": what `statement_timeout` ends. */
 const QUERY_CANCELED = '57014';
@@ -24,7 +28,7 @@ interface Waiting {
 
 /** Asks as {@link asOf} does, and fails as it does. */
 export function gatheredAsOf(withStore: WithStore): (request: AsOfRequest) => Promise<AsOfResult> {
-  const tables = new Map<string, OneTable>(); // those with a statement under way
+  const tables = new Map<string, OneTable>(); // those that are being asked about
   return (request) => {
     const name = JSON.stringify([request.node, request.table.schema, request.table.name]);
     let table = tables.get(name);
@@ -40,7 +44,7 @@ class OneTable {
   readonly #withStore: WithStore;
   readonly #onIdle: () => void;
   #waiting: Waiting[] = [];
-  #underWay = 0;
+  #loans = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(withStore: WithStore, onIdle: () => void) {
@@ -51,45 +55,60 @@ class OneTable {
   ask(request: AsOfRequest): Promise<AsOfResult> {
     return new Promise((resolve) => {
       this.#waiting.push({ request, resolve });
-      if (this.#underWay === 0) this.#send();
-      else this.#timer ??= setTimeout(() => this.#send(), LONGEST_WAIT_MS);
+      if (this.#loans === 0) this.#begin();
+      else this.#timer ??= setTimeout(() => this.#begin(), LONGEST_WAIT_MS);
     });
   }
 
-  /** Begins a statement for those who have waited longest. */
-  #send(): void {
+  #begin(): void {
+    this.#loans += 1;
+    void this.#borrow(this.#take()).finally(() => {
+      this.#loans -= 1;
+      if (this.#loans > 0) return;
+      if (this.#waiting.length > 0) this.#begin();
+      else this.#onIdle();
+    });
+  }
+
+  /** Those who have waited longest. */
+  #take(): readonly Waiting[] {
     clearTimeout(this.#timer);
-    const asked = this.#waiting.splice(0, MOST_TOGETHER);
-    this.#timer = this.#waiting.length === 0 ? undefined : setTimeout(() => this.#send(), LONGEST_WAIT_MS);
-    this.#underWay += 1;
-    void this.#answer(asked).finally(() => {
-      this.#underWay -= 1;
-      if (this.#waiting.length > 0) this.#send();
-      else if (this.#underWay === 0) this.#onIdle();
-    });
+    const taken = this.#waiting.splice(0, MOST_TOGETHER);
+    this.#timer = this.#waiting.length === 0 ? undefined : setTimeout(() => this.#begin(), LONGEST_WAIT_MS);
+    return taken;
   }
 
-  async #answer(asked: readonly Waiting[]): Promise<void> {
-    const requests = asked.map(({ request }) => request);
-    const results = requests.length === 1 ? null : await this.#together(requests);
-    const answers = requests.map((request, place) => results?.[place] ?? this.#alone(request));
-    for (const [place, { resolve }] of asked.entries()) resolve(answers[place]!);
-    await Promise.allSettled(answers);
+  /** Asks for them, and in the same session for who has come meanwhile. Never rejects: each question has its own end. */
+  async #borrow(first: readonly Waiting[]): Promise<void> {
+    let asked = first;
+    try {
+      await this.#withStore(async (store) => {
+        for (let statements = 1; asked.length > 0; statements++) {
+          const answers = await statement(store, asked);
+          // The next statement is on its way before anything that was only promised here is done with these answers.
+          for (const [place, { resolve }] of asked.entries()) resolve(answers[place]!);
+          asked = statements < MOST_STATEMENTS_OF_A_LOAN ? this.#take() : [];
+        }
+      });
+    } catch (error) {
+      const isLost = asked.length === 1 || isTimeout(error);
+      const answers = asked.map(({ request }) => (isLost ? Promise.reject(error) : this.#alone(request)));
+      for (const [place, { resolve }] of asked.entries()) resolve(answers[place]!);
+      await Promise.allSettled(answers);
+    }
   }
 
   #alone(request: AsOfRequest): Promise<AsOfResult> {
     return this.#withStore((store) => asOf(store, request));
   }
+}
 
-  /** null when they are to be asked again; but not what has taken all its time already. */
-  async #together(
-    requests: readonly AsOfRequest[],
-  ): Promise<readonly (AsOfResult | Promise<never>)[] | null> {
-    try {
-      return await this.#withStore((store) => asOfEach(store, requests));
-    } catch (error) {
-      const isTimedOut = error instanceof TimewarpError && error.facts.sqlstate === QUERY_CANCELED;
-      return isTimedOut ? requests.map(() => Promise.reject(error)) : null;
-    }
-  }
+async function statement(store: Queryable, asked: readonly Waiting[]): Promise<readonly AsOfResult[]> {
+  const requests = asked.map(({ request }) => request);
+  return requests.length === 1 ? [await asOf(store, requests[0]!)] : await asOfEach(store, requests);
+}
+
+/** What has taken all its time is not asked once more. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof TimewarpError && error.facts.sqlstate === QUERY_CANCELED;
 }

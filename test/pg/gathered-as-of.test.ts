@@ -39,21 +39,38 @@ const asked = (pk: string, at: string | null = lsnOf(50), name = 't', node = his
   ...{ pk: keyFromText(pk), at: parseInstant(at) },
 });
 
-/** A pool that counts, and lends the first session only when told to. */
-function lending(): { withStore: WithStore; statements: () => number; begin: () => void } {
+/** A pool that counts the loans and the statements, and lends the first session only when told to. */
+function lending(): {
+  withStore: WithStore;
+  loans: () => number;
+  statements: () => number;
+  begin: () => void;
+} {
   let begin = (): void => {};
   const held = new Promise<void>((resolve) => {
     begin = resolve;
   });
+  let loans = 0;
   let statements = 0;
   return {
     withStore: async <T>(ask: (store: Queryable) => Promise<T>): Promise<T> => {
-      if (++statements === 1) await held;
-      return await pool.withStore(ask);
+      if (++loans === 1) await held;
+      return await pool.withStore((session) => ask(counted(session, () => (statements += 1))));
     },
+    loans: () => loans,
     statements: () => statements,
     begin: () => begin(),
   };
+}
+
+function counted(session: Queryable, count: () => void): Queryable {
+  return new Proxy(session, {
+    get: (target, name) => {
+      if (name === 'query') count();
+      const member: unknown = Reflect.get(target, name);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
 }
 
 /** The answer, or the error as a caller sees it. */
@@ -101,34 +118,64 @@ test('wrong ones among right ones: each has its own error, and the others their 
 });
 
 test('a question alone is asked at once; a slow statement holds up nobody for long', async () => {
-  const { withStore, statements, begin } = lending();
+  const { withStore, loans, begin } = lending();
   const ask = gatheredAsOf(withStore);
   const slow = ask(asked('1'));
-  expect(statements()).toBe(1);
+  expect(loans()).toBe(1);
   const others = [2, 3, 4].map((key) => ask(asked(String(key))));
   expect((await Promise.all(others)).map(({ status }) => status)).toEqual(['found', 'found', 'found']);
-  expect(statements()).toBe(2);
+  expect(loans()).toBe(2);
   begin();
   expect((await slow).status).toBe('found');
   expect((await ask(asked('5'))).status).toBe('found');
-  expect(statements()).toBe(3);
+  expect(loans()).toBe(3);
+});
+
+test('questions without an end about one table leave the only session to another table', async () => {
+  const other = await StoreHistory.create(databases.store);
+  await other.change(await other.track(), 20, 'I');
+  let lent: Promise<unknown> = Promise.resolve();
+  const ask = gatheredAsOf((question) => {
+    const loan = lent.then(() => pool.withStore(question));
+    lent = loan.catch(() => {});
+    return loan;
+  });
+  let isStopped = false;
+  let asks = 0;
+  const endless = Array.from({ length: 8 }, async () => {
+    while (!isStopped) asks += Number((await ask(asked('1'))).status === 'found');
+  });
+  while (asks < 100) await sleep(1);
+  expect((await ask(asked('1', lsnOf(50), 't', other.node))).status).toBe('found');
+  isStopped = true;
+  await Promise.all(endless);
+});
+
+test('the next statement is under way before the answers to the one before it are handled', async () => {
+  const events: string[] = [];
+  const ask = gatheredAsOf((question) =>
+    pool.withStore((session) => question(counted(session, () => events.push('statement')))),
+  );
+  const answers = [1, 2, 3].map((key) => ask(asked(String(key))).then(() => events.push('answer')));
+  await Promise.all(answers);
+  expect(events).toEqual(['statement', 'statement', 'answer', 'answer', 'answer']);
 });
 
 test('a slow statement about one table holds up questions about no other', async () => {
   const other = await StoreHistory.create(databases.store);
   await other.change(await other.track(), 20, 'I');
-  const { withStore, statements, begin } = lending();
+  const { withStore, loans, begin } = lending();
   const ask = gatheredAsOf(withStore);
   const slow = [1, 2].map((key) => ask(asked(String(key))));
   const free = ask(asked('1', lsnOf(50), 't', other.node));
-  expect(statements()).toBe(2);
+  expect(loans()).toBe(2);
   expect((await free).status).toBe('found');
   begin();
   expect((await Promise.all(slow)).map(({ status }) => status)).toEqual(['found', 'found']);
 });
 
 test('what was given up together is not asked once more', async () => {
-  const { withStore, statements, begin } = lending();
+  const { withStore, loans, begin } = lending();
   const blocker = await lockHistory();
   const ask = gatheredAsOf((question) =>
     withStore(async (store) => {
@@ -141,7 +188,7 @@ test('what was given up together is not asked once more', async () => {
   const [one, ...others] = await Promise.all(answers);
   expect(one).toMatchObject({ code: 'DATABASE_ERROR', message: expect.stringContaining('57014') });
   expect(others).toEqual([one, one]);
-  expect(statements()).toBe(2);
+  expect(loans()).toBe(2);
   await blocker.query('COMMIT');
 });
 
