@@ -48,7 +48,7 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
-/** A figure from repetitions. */
+/** A figure from repetitions, rounded; one with a target never to the better side, so that rounding meets no target. */
 export function figure(
   what: string,
   values: readonly number[],
@@ -56,9 +56,13 @@ export function figure(
   options: { readonly target?: string; readonly digits?: number } = {},
 ): Figure {
   const round = (value: number): number => Number(value.toFixed(options.digits ?? 2));
+  const step = 10 ** -(options.digits ?? 2);
+  const middle = median(values);
+  const worse = { '≥': -1, '≤': 1 }[options.target?.[0] ?? ''] ?? 0;
+  const isBetter = (round(middle) - middle) * worse < 0;
   return {
     what,
-    value: round(median(values)),
+    value: round(isBetter ? round(middle) + worse * step : middle),
     unit,
     ...(values.length > 1
       ? { spread: [round(Math.min(...values)), round(Math.max(...values))] as const }
