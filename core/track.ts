@@ -62,8 +62,9 @@ const PAUSE_MS = 200;
 
 /**
  * Tracks a table and waits until it is tracked in full (with `baseline: false`: until its start is fixed).
- * Throws TimewarpError: TABLE_UNKNOWN, NO_PRIMARY_KEY, KEY_TYPE_REFUSED, TABLE_NOT_TRACKABLE, BAD_FLAGS (a column that
- * cannot be excluded), PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what `poll` throws.
+ * Throws TimewarpError: TABLE_UNKNOWN, NO_PRIMARY_KEY, KEY_TYPE_REFUSED, TABLE_NOT_TRACKABLE, RELATION_GAP (it needs
+ * a rebaseline), BAD_FLAGS (a column that cannot be excluded), PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what
+ * `poll` throws.
  */
 export async function track(options: TrackOptions): Promise<TrackResult> {
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
@@ -166,6 +167,7 @@ async function bringIn(
   for (;;) {
     const entry = await readRelationEntry(store, options.node, options.table);
     if (entry === null) throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
+    if (entry.status === 'needs_rebaseline') throw await whyNotGoingOn(options, entry);
     if (isBroughtIn(entry)) {
       report({ phase: 'done', message: `${table} is tracked` });
       return {
@@ -180,12 +182,6 @@ async function bringIn(
     if (options.signal?.aborted) throw interrupted(table);
     if (entry.status === 'untracked')
       throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
-    if (entry.status === 'needs_rebaseline') {
-      throw new TimewarpError(
-        'RELATION_GAP',
-        `${table} changed without a trace in the log while its rows were read.`,
-      );
-    }
     report({
       phase: entry.trackedFrom === null ? 'starting' : 'resolving',
       message: entry.trackedFrom === null ? `starting ${table}` : `deciding the rows of ${table}`,
@@ -208,11 +204,34 @@ async function bringIn(
   }
 }
 
+/**
+ * What a table with a gap is told: the gap may have been recorded by any run before this one, so the source says whether
+ * the table is there to be read again.
+ */
+async function whyNotGoingOn(options: TrackOptions, entry: RelationEntry): Promise<TimewarpError> {
+  const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
+  try {
+    const [facts = null] = await readTableFacts(source, [options.table]);
+    if (facts === null) return gone(options.table);
+    const why = entry.statusReason ?? 'its rows changed without a trace in the log';
+    return new TimewarpError('RELATION_GAP', `${formatTableName(options.table)} has a gap: ${why}.`);
+  } catch (error) {
+    throw fromDatabaseError(error, 'source');
+  } finally {
+    await source.end().catch(() => {});
+  }
+}
+
 /** Throws TABLE_UNKNOWN when the run has found that the source has the table no more: waiting would not end. */
 export function refuseMissing(run: PollResult, wanted: TableName): void {
-  if (!run.missing.some((each) => each.schema === wanted.schema && each.name === wanted.name)) return;
+  if (run.missing.some((each) => each.schema === wanted.schema && each.name === wanted.name)) {
+    throw gone(wanted);
+  }
+}
+
+function gone(wanted: TableName): TimewarpError {
   const table = formatTableName(wanted);
-  throw new TimewarpError('TABLE_UNKNOWN', `${table} has been dropped or renamed on the source.`, {
+  return new TimewarpError('TABLE_UNKNOWN', `${table} has been dropped or renamed on the source.`, {
     remedy: `pgtimewarp untrack ${table}`,
   });
 }

@@ -24,6 +24,8 @@ export interface NewRelation {
 export interface RelationEntry {
   readonly relationId: number;
   readonly status: RelationStatus;
+  /** Why the status is what it is; null where nothing was noted. */
+  readonly statusReason: string | null;
   readonly trackedFrom: { readonly lsn: string; readonly ts: string } | null;
   readonly baselineState: string;
   readonly baselineRows: number;
@@ -37,7 +39,7 @@ export async function readRelationEntry(
   options: { readonly forUpdate?: boolean } = {},
 ): Promise<RelationEntry | null> {
   const { rows } = await store.query<Record<string, string | number | null>>(
-    `SELECT relation_id, status, tracked_from_lsn,
+    `SELECT relation_id, status, status_reason, tracked_from_lsn,
             to_char(tracked_from_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS tracked_from_ts,
             baseline_state, coalesce((baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows
        FROM pgtimewarp.tracked_relations
@@ -50,6 +52,7 @@ export async function readRelationEntry(
   return {
     relationId: row.relation_id as number,
     status: row.status as RelationStatus,
+    statusReason: row.status_reason as string | null,
     trackedFrom:
       row.tracked_from_lsn === null
         ? null

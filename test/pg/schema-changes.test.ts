@@ -52,6 +52,20 @@ for (const plugin of PLUGINS) {
       await expect(node.track('a')).rejects.toMatchObject({ code: 'TABLE_UNKNOWN' });
     });
 
+    test('track says that a table is gone, or why it has a gap, when another run has found it before', async () => {
+      node = await trackedNode({ plugin, tables: TABLES, track: ['a', 'b'] });
+      await node.source.query('DROP TABLE a; ALTER TABLE b RENAME TO b2');
+      await node.poll();
+      await node.source.query('ALTER TABLE b2 RENAME TO b');
+      await expect(node.track('a')).rejects.toMatchObject({ code: 'TABLE_UNKNOWN' });
+      await expect(node.track('b')).rejects.toMatchObject({
+        code: 'RELATION_GAP',
+        message: expect.stringMatching(/^public\.b has a gap: .*dropped or renamed/),
+      });
+      await rebaseline({ ...urls(node), table: parseTableName('b') });
+      expect(await node.track('b')).toMatchObject({ alreadyTracked: true });
+    });
+
     test('a lost key is a gap, and shouted about where updates fail', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['a', 'b'] });
       await node.source.query('ALTER TABLE a DROP CONSTRAINT a_pkey');
