@@ -233,6 +233,127 @@ BEGIN
   END LOOP;
 END $$;
 
+CREATE FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) RETURNS TABLE(status text, reason text, final boolean, answer text)
+    LANGUAGE plpgsql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    SET enable_memoize TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  f record; -- NULL in all members when nothing is plain
+BEGIN
+  -- The period that is still going on, and the instants of which it is certain that they lie in it and in no gap, have not
+  -- expired, and lie before every partition that has yet to be judged: from from_* to to_*, both included. While a gap is
+  -- open nothing is plain.
+  SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
+         -- where the history begins
+         greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
+         greatest(p.tracked_from_lsn, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
+         greatest(p.tracked_from_ts, x.expired_before_ts, g.ended_ts) AS from_ts,
+         coalesce(l.unjudged_lsn, 'FFFFFFFF/FFFFFFFF') AS to_lsn,
+         coalesce(l.unjudged_ts, 'infinity') AS to_ts,
+         (SELECT e.lsn FROM pgtimewarp.relation_events e
+           WHERE e.relation_id = p.relation_id AND e.op = 'T' ORDER BY e.lsn DESC LIMIT 1) AS truncated_lsn,
+         pgtimewarp.plain_key_pattern(p.pk_kinds) AS key_pattern,
+         '"schema":' || to_json(p_schema) || ',"table":' || to_json(p_table) || ',"pk":' AS table_members,
+         CASE WHEN cardinality(p.pk_columns) = 1 THEN '{' || to_json(p.pk_columns[1]) || ':' END AS key_member,
+         '"},"horizon":{"lsn":"' || c.applied_lsn || '","ts":' || pgtimewarp.json_instant(c.applied_ts) || '}'
+           AS horizon_member
+    INTO f
+    FROM pgtimewarp.tracked_relations p
+    JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
+    LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
+   CROSS JOIN LATERAL (
+         SELECT max(g.to_lsn) FILTER (WHERE g.lsn_space = p.lsn_space) AS ended_lsn, max(g.to_ts) AS ended_ts,
+                bool_or(g.to_lsn IS NULL) AS is_open
+           FROM pgtimewarp.history_gaps g
+          WHERE g.node_id = p.node_id AND (g.relation_id IS NULL OR g.relation_id = p.relation_id)) AS g
+   CROSS JOIN LATERAL (
+         SELECT min(l.seen_after_lsn) AS unjudged_lsn, min(l.seen_after_ts) AS unjudged_ts
+           FROM pgtimewarp.relation_leaves l
+          WHERE l.relation_id = p.relation_id AND l.attached AND NOT l.checked) AS l
+   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+     AND p.tracked_from_lsn IS NOT NULL AND p.tracked_to_lsn IS NULL AND g.is_open IS NOT TRUE;
+
+  -- OFFSET 0 keeps what is computed once from being computed wherever it is used.
+  RETURN QUERY
+    SELECT a.status, a.reason, a.final, a.answer
+      FROM (SELECT s.place, p_pks[s.place] AS pk, p_at_ts[s.place] AS at_ts, p_at_lsn[s.place] AS at_lsn,
+                   CASE WHEN p_at_lsn[s.place] IS NOT NULL THEN p_at_lsn[s.place] BETWEEN f.from_lsn AND f.to_lsn
+                        ELSE coalesce(p_at_ts[s.place], 'infinity') BETWEEN f.from_ts AND f.to_ts END AS is_inside
+              FROM generate_subscripts(p_pks, 1) AS s (place)
+            OFFSET 0) AS q
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN q.is_inside THEN
+                    CASE WHEN jsonb_typeof(q.pk) IN ('string', 'number') AND q.pk #>> '{}' ~ f.key_pattern
+                         THEN ARRAY[q.pk #>> '{}']
+                         ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END END AS key_values,
+                  -- The last commit at the instant. Whoever names an LSN has mostly read it from an answer, so that it is
+                  -- a commit's: that entry is found at once, where the last one before a position reads half an index page.
+                  greatest(f.start_lsn,
+                    CASE WHEN q.at_lsn IS NOT NULL THEN
+                           coalesce((SELECT m.lsn FROM pgtimewarp.lsn_time_map m
+                                      WHERE m.node_id = p_node_id AND m.lsn_space = f.lsn_space AND m.lsn = q.at_lsn),
+                                    (SELECT m.lsn FROM pgtimewarp.lsn_time_map m
+                                      WHERE m.node_id = p_node_id AND m.lsn_space = f.lsn_space AND m.lsn <= q.at_lsn
+                                      ORDER BY m.lsn DESC LIMIT 1))
+                         WHEN q.at_ts < f.applied_ts THEN
+                           (SELECT CASE WHEN m.lsn_space = f.lsn_space THEN m.lsn END FROM pgtimewarp.lsn_time_map m
+                             WHERE m.node_id = p_node_id AND m.ts <= q.at_ts ORDER BY m.ts DESC LIMIT 1)
+                         ELSE f.applied_lsn END) AS lsn
+            OFFSET 0) AS i
+     CROSS JOIN LATERAL (SELECT array_to_json(i.key_values)::text AS pk OFFSET 0) AS k
+      -- the last change at or before the instant
+      LEFT JOIN LATERAL (
+           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete
+             FROM pgtimewarp.row_changes r
+            WHERE r.relation_id = f.relation_id AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
+            ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1) AS ver ON true
+      -- the first one after it
+      LEFT JOIN LATERAL (
+           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid
+             FROM pgtimewarp.row_changes r
+            WHERE r.relation_id = f.relation_id AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) > (i.lsn, 2147483647)
+            ORDER BY r.valid_from_lsn, r.seq LIMIT 1) AS nxt ON true
+      -- what the application said of the transaction; baseline rows have none
+      LEFT JOIN LATERAL (
+           SELECT c.context FROM pgtimewarp.transaction_contexts c
+            WHERE c.node_id = p_node_id AND c.lsn_space = f.lsn_space
+              AND c.lsn = CASE WHEN ver.xid IS NOT NULL THEN ver.lsn END LIMIT 1) AS t ON true
+     CROSS JOIN LATERAL (
+           -- It says what the row was, and no TRUNCATE came after it. A baseline row must have been read, and before the
+           -- next change (see version_at()).
+           SELECT (f.truncated_lsn < ver.lsn) IS NOT FALSE
+                  AND (ver.op IN ('I', 'U')
+                       OR ver.op = 'S' AND ver.read_lsn <= f.applied_lsn AND (nxt.lsn > ver.read_lsn) IS NOT FALSE)
+                  AS is_plain,
+                  coalesce(CASE WHEN q.at_lsn IS NOT NULL THEN q.at_lsn <= f.applied_lsn ELSE q.at_ts <= f.applied_ts END,
+                           false) AS final
+            OFFSET 0) AS v
+     CROSS JOIN LATERAL (
+           SELECT 'found' AS status, NULL AS reason, v.final,
+                  concat('{"status":"found","reason":null,', f.table_members,
+                    CASE WHEN f.key_member IS NOT NULL THEN f.key_member || substr(k.pk, 2, length(k.pk) - 2) || '}'
+                         ELSE pgtimewarp.json_object_of(f.pk_columns, i.key_values) END,
+                    ',"row":', ver.row_data, ',"op":"', ver.op,
+                    '","incomplete":', coalesce(array_to_json(ver.incomplete)::text, '[]'),
+                    ',"context":', coalesce(t.context::text, 'null'),
+                    ',"valid_from":', pgtimewarp.json_commit(ver.lsn, ver.ts, ver.xid),
+                    ',"valid_to":', pgtimewarp.json_commit(nxt.lsn, nxt.ts, nxt.xid),
+                    ',"as_of":{"requested":',
+                    coalesce(to_json(p_requested[q.place])::text,
+                             pgtimewarp.json_instant(coalesce(q.at_ts, statement_timestamp()))),
+                    ',"lsn":"', i.lsn, f.horizon_member, ',"final":', v.final::text, '}') AS answer
+            WHERE v.is_plain
+            UNION ALL
+           SELECT o.status, o.reason, o.final, o.answer::text
+             FROM pgtimewarp.asof_answer(
+                    p_node_id, p_schema, p_table, q.pk, q.at_ts, q.at_lsn, p_requested[q.place]) o
+            WHERE v.is_plain IS NOT TRUE) AS a;
+END $$;
+
 CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -742,6 +863,17 @@ BEGIN
   RETURN (SELECT string_agg(CASE letter WHEN chr(304) THEN 'i' ELSE lower(letter COLLATE "und-x-icu") END, '' ORDER BY place)
             FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
 END $$;
+
+CREATE FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $_$
+  SELECT CASE WHEN cardinality(p_kinds) = 1 THEN
+    CASE p_kinds[1] WHEN 'int4' THEN '^(0|-?[1-9][0-9]{0,8})$'
+                    WHEN 'int8' THEN '^(0|-?[1-9][0-9]{0,17})$'
+                    WHEN 'uuid' THEN '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                    WHEN 'text' THEN ''
+                    WHEN 'varchar' THEN '' END END
+$_$;
 
 CREATE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -1642,6 +1774,11 @@ GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_t
 GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_writer;
@@ -1728,6 +1865,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_reader;

@@ -42,18 +42,7 @@ export interface AsOfResult {
 
 /** Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, or a failure of the store. */
 export async function asOf(store: Queryable, request: AsOfRequest): Promise<AsOfResult> {
-  const [ts, lsn, requested] = instantParameters(request.at);
-  try {
-    const result = await store.query<AnswerRow>({
-      name: 'pgtimewarp_asof', // prepared once per session: parsing and planning cost as much as the answer
-      text: `SELECT a.status, a.reason, a.final::text, a.answer::text
-               FROM pgtimewarp.asof_answer($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7) AS a`,
-      values: [request.node, request.table.schema, request.table.name, request.pk, ts, lsn, requested],
-    });
-    return toResult(result.rows[0]!);
-  } catch (error) {
-    throw fromQueryError(error);
-  }
+  return (await asOfEach(store, [request]))[0]!;
 }
 
 /**
@@ -65,13 +54,9 @@ export async function asOfEach(store: Queryable, requests: readonly AsOfRequest[
   const instants = requests.map(({ at }) => instantParameters(at));
   try {
     const { rows } = await store.query<AnswerRow>({
-      name: 'pgtimewarp_asof_each',
-      text: `SELECT a.status, a.reason, a.final::text, a.answer::text
-               FROM unnest($4::text[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY
-                      AS q (pk, ts, lsn, requested, place)
-              CROSS JOIN LATERAL pgtimewarp.asof_answer(
-                      $1, $2, $3, q.pk::jsonb, q.ts::timestamptz, q.lsn::pg_lsn, q.requested) AS a
-              ORDER BY q.place`,
+      name: 'pgtimewarp_asof_each', // prepared once per session: parsing and planning cost as much as the answer
+      text: `SELECT a.status, a.reason, a.final::text, a.answer
+               FROM pgtimewarp.asof_each($1, $2, $3, $4::jsonb[], $5::timestamptz[], $6::pg_lsn[], $7::text[]) AS a`,
       values: [
         node,
         table.schema,

@@ -105,7 +105,7 @@ class OneTable {
 
 async function statement(store: Queryable, asked: readonly Waiting[]): Promise<readonly AsOfResult[]> {
   const requests = asked.map(({ request }) => request);
-  return requests.length === 1 ? [await asOf(store, requests[0]!)] : await asOfEach(store, requests);
+  return await asOfEach(store, requests);
 }
 
 /** What has taken all its time is not asked once more. */

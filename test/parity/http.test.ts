@@ -146,7 +146,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(seen.headers.get('cache-control')).toBe('no-store');
     expect(seen.body).toMatch(/"instance":"urn:uuid:[0-9a-f-]{36}"/);
     expect(seen.body).not.toMatch(
-      /applied_|version_at|column|function|SQLSTATE|127\.0\.0\.1|nowhere|at .*\.ts/i,
+      /applied_|asof_each|column|function|SQLSTATE|127\.0\.0\.1|nowhere|at .*\.ts/i,
     );
     check(way, request, seen);
   };
@@ -162,12 +162,12 @@ describe.each(API_WAYS)('through %s', (way) => {
   });
 
   test('a store without the functions of this version: 503, like one that is not there', async () => {
-    await node.store.query('ALTER FUNCTION pgtimewarp.version_at RENAME TO version_gone');
+    await node.store.query('ALTER FUNCTION pgtimewarp.asof_each RENAME TO asof_gone');
     try {
       const target = `${orders()}/asof?pk=1`;
       expectFailure({ target }, await asked[way](target), 503, 'error:SCHEMA_OUTDATED');
     } finally {
-      await node.store.query('ALTER FUNCTION pgtimewarp.version_gone RENAME TO version_at');
+      await node.store.query('ALTER FUNCTION pgtimewarp.asof_gone RENAME TO asof_each');
     }
   });
 

@@ -16,7 +16,7 @@ afterAll(async () => databases?.[Symbol.asyncDispose]());
 test.each([
   ['events', 'store', 'health_events'],
   ['status', 'store', 'wal_checkpoints'],
-  ['asof', 'store', 'asof_answer'],
+  ['asof', 'store', 'asof_each'],
   ['init', 'store', 'pg_advisory_lock'],
   ['init', 'source', 'pg_replication_slots'],
   ['poll', 'source', 'pg_replication_slots'],

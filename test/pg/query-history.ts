@@ -3,9 +3,10 @@
  * seconds after the new year of 2026; every history is a node of its own.
  */
 import type pg from 'pg';
+import { expect } from 'vitest';
 import { type AsOfResult, asOf } from '../../core/query/as-of.ts';
 import { type DiffPage, type DiffRequest, diff } from '../../core/query/diff.ts';
-import { type Instant, parseInstant } from '../../core/query/instant.ts';
+import { type Instant, instantParameters, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 
 export const lsnOf = (n: number): string => `0/${(n * 256).toString(16).toUpperCase()}`;
@@ -181,9 +182,25 @@ export class StoreHistory {
     );
   }
 
+  /** Fails unless the function that makes every verdict says the same, to the letter. */
   async ask(at: string | null, key = '1'): Promise<AsOfResult> {
     const table = { schema: 'public', name: 't' };
-    return asOf(this.store, { node: this.node, table, pk: keyFromText(key), at: parseInstant(at) });
+    const pk = keyFromText(key);
+    const instant = parseInstant(at);
+    const result = await asOf(this.store, { node: this.node, table, pk, at: instant });
+    const { rows } = await this.store.query<AsOfResult>(
+      `SELECT a.status, a.reason, a.final, a.answer::text AS "answerText"
+         FROM pgtimewarp.asof_answer($1, 'public', 't', $2::jsonb, $3::timestamptz, $4::pg_lsn, $5) AS a`,
+      [this.node, pk, ...instantParameters(instant)],
+    );
+    // "now" is another moment by then
+    const comparable = (text: string): string =>
+      instant.kind === 'now' ? text.replace(/"requested":"[^"]*"/, '') : text;
+    expect({ ...result, answerText: comparable(result.answerText) }).toEqual({
+      ...rows[0],
+      answerText: comparable(rows[0]!.answerText),
+    });
+    return result;
   }
 
   /** The answer, taken apart; asserts nothing. Test rows hold only numbers that JavaScript can hold. */

@@ -159,10 +159,12 @@ async function ask(
   questions: readonly Question[],
   by: 'ts' | 'lsn',
 ): Promise<Answer[]> {
-  const { rows } = await session.query<{ answer: string }>(
-    `SELECT a.answer::text
+  const { rows } = await session.query<{ answer: string; each: string }>(
+    `SELECT a.answer::text, e.answer AS each
        FROM unnest($2::text[], $3::timestamptz[], $4::pg_lsn[]) WITH ORDINALITY AS q (key, ts, lsn, place)
       CROSS JOIN LATERAL pgtimewarp.asof_answer($1, 'public', 't', to_jsonb(q.key), q.ts, q.lsn, NULL) AS a
+      CROSS JOIN LATERAL pgtimewarp.asof_each(
+                           $1, 'public', 't', ARRAY[to_jsonb(q.key)], ARRAY[q.ts], ARRAY[q.lsn], ARRAY[NULL]) AS e
       ORDER BY q.place`,
     [
       node,
@@ -171,6 +173,8 @@ async function ask(
       questions.map((question) => (by === 'lsn' ? lsnOf(question.n) : null)),
     ],
   );
+  for (const { answer, each } of rows)
+    if (answer !== each) throw new Error(`${answer}, and with others ${each}`);
   return rows.map((row) => JSON.parse(row.answer) as Answer);
 }
 

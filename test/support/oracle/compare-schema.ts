@@ -159,11 +159,12 @@ async function ask(
   tables: readonly OracleTable[],
   questions: readonly SchemaQuestion[],
 ): Promise<Answer[]> {
-  const { rows } = await store.query<Answer>(
-    `SELECT a.status, a.reason, (a.answer -> 'row')::text AS row, a.final, a.answer::text AS text
+  const { rows } = await store.query<Answer & { each: string }>(
+    `SELECT a.status, a.reason, (a.answer -> 'row')::text AS row, a.final, a.answer::text AS text, e.answer AS each
        FROM unnest($2::text[], $3::jsonb[], $4::timestamptz[], $5::pg_lsn[])
               WITH ORDINALITY AS q (table_name, pk, ts, lsn, place),
-            pgtimewarp.asof_answer($1, 'public', q.table_name, q.pk, q.ts, q.lsn, NULL) AS a
+            pgtimewarp.asof_answer($1, 'public', q.table_name, q.pk, q.ts, q.lsn, NULL) AS a,
+            pgtimewarp.asof_each($1, 'public', q.table_name, ARRAY[q.pk], ARRAY[q.ts], ARRAY[q.lsn], ARRAY[NULL]) AS e
       ORDER BY q.place`,
     [
       node,
@@ -173,6 +174,8 @@ async function ask(
       questions.map(({ ts, lsnText }) => (ts === null ? lsnText : null)),
     ],
   );
+  for (const { text, each } of rows)
+    if (text !== each) throw new Error(`${node}: ${text}, and with others ${each}`);
   return rows;
 }
 

@@ -270,7 +270,7 @@ export function keyOf(tables: readonly OracleTable[], id: string): { table: Orac
   return { table, pk };
 }
 
-/** The read path gives these very rows: the function that makes every answer, for keys that were there and were not. */
+/** The read path gives these very rows, in both ways of asking, for keys that were there and were not. */
 async function checkAnswers(
   {
     store,
@@ -283,11 +283,13 @@ async function checkAnswers(
     const { table, pk } = keyOf(tables, id);
     return { ...at, schema: table.schema, name: table.name, pk };
   });
-  const { rows } = await store.query<{ status: string; row: string; final: boolean }>(
-    `SELECT a.status, (a.answer -> 'row')::text AS row, a.final
+  const { rows } = await store.query<{ status: string; row: string; final: boolean; is_same: boolean }>(
+    `SELECT a.status, (a.answer -> 'row')::text AS row, a.final,
+            (a.status, a.reason, a.final, a.answer::text) IS NOT DISTINCT FROM (e.status, e.reason, e.final, e.answer) AS is_same
        FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::pg_lsn[])
               WITH ORDINALITY AS q (schema_name, table_name, pk, ts, lsn, place),
-            pgtimewarp.asof_answer($1, q.schema_name, q.table_name, q.pk, q.ts, q.lsn, NULL) AS a
+            pgtimewarp.asof_answer($1, q.schema_name, q.table_name, q.pk, q.ts, q.lsn, NULL) AS a,
+            pgtimewarp.asof_each($1, q.schema_name, q.table_name, ARRAY[q.pk], ARRAY[q.ts], ARRAY[q.lsn], ARRAY[NULL]) AS e
       ORDER BY q.place`,
     [
       node,
@@ -297,7 +299,12 @@ async function checkAnswers(
   questions.forEach(({ id, row, at }, index) => {
     const answer = rows[index]!;
     const expected = row === null ? ['absent', 'null'] : ['found', row];
-    if (answer.status !== expected[0] || answer.row.trim() !== expected[1] || !answer.final)
+    if (
+      answer.status !== expected[0] ||
+      answer.row.trim() !== expected[1] ||
+      !answer.final ||
+      !answer.is_same
+    )
       throw new Error(
         `${node}: ${id} as of ${at.lsn ?? at.ts} is answered with ${answer.status} ${answer.row}`,
       );
