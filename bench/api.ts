@@ -13,8 +13,8 @@ import { observe } from './support/observe.ts';
 const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const SECONDS: Readonly<Record<Size, number>> = { quick: 0.3, usual: 3, full: 10 };
 const ROUNDS: Readonly<Record<Size, number>> = { quick: 1, usual: 5, full: 7 };
-/** A store's few users at a time, and more of them than `serve` has sessions. */
-const CONNECTIONS = [8, 32] as const;
+/** As many users at a time as `serve` has sessions, and more of them. */
+const CONNECTIONS = [8, 16, 32] as const;
 const POLLED_NODE = 'polled';
 /** Transactions per second on the source that is polled meanwhile: 3 tracked changes each. */
 const SOURCE_RATE = 50;

@@ -6,18 +6,6 @@
 -- asof_answer(). What is plain is decided with care, never with a guess: whatever is not certain goes the long way.
 -- (docs/decisions/0020-plain-questions.md)
 
--- What the text of a value looks like that is certainly canonical as the key of this one kind (canonical_value() leaves it
--- as it is); NULL where looking at it does not tell.
-CREATE FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE WHEN cardinality(p_kinds) = 1 THEN
-    CASE p_kinds[1] WHEN 'int4' THEN '^(0|-?[1-9][0-9]{0,8})$'
-                    WHEN 'int8' THEN '^(0|-?[1-9][0-9]{0,17})$'
-                    WHEN 'uuid' THEN '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                    WHEN 'text' THEN ''
-                    WHEN 'varchar' THEN '' END END
-$$;
-
 -- The answers to these questions, in their order, each as asof_answer() gives it: key, time or LSN (neither: now), and the
 -- text of the instant, each in its place of the four arrays. Fails as asof_answer() fails, for all of them.
 --
@@ -48,7 +36,6 @@ BEGIN
          coalesce(l.unjudged_ts, 'infinity') AS to_ts,
          (SELECT e.lsn FROM pgtimewarp.relation_events e
            WHERE e.relation_id = p.relation_id AND e.op = 'T' ORDER BY e.lsn DESC LIMIT 1) AS truncated_lsn,
-         pgtimewarp.plain_key_pattern(p.pk_kinds) AS key_pattern,
          '"schema":' || to_json(p_schema) || ',"table":' || to_json(p_table) || ',"pk":' AS table_members,
          CASE WHEN cardinality(p.pk_columns) = 1 THEN '{' || to_json(p.pk_columns[1]) || ':' END AS key_member,
          '"},"horizon":{"lsn":"' || c.applied_lsn || '","ts":' || pgtimewarp.json_instant(c.applied_ts) || '}'
@@ -78,10 +65,11 @@ BEGIN
               FROM generate_subscripts(p_pks, 1) AS s (place)
             OFFSET 0) AS q
      CROSS JOIN LATERAL (
-           SELECT CASE WHEN q.is_inside THEN
-                    CASE WHEN jsonb_typeof(q.pk) IN ('string', 'number') AND q.pk #>> '{}' ~ f.key_pattern
-                         THEN ARRAY[q.pk #>> '{}']
-                         ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END END AS key_values,
+           -- A bare value is looked up as it was written. The history holds canonical texts, and the canonical form of
+           -- such a text is the text itself: one that is found is the key. One that is not goes the long way.
+           SELECT CASE WHEN q.is_inside IS NOT TRUE THEN NULL
+                       WHEN jsonb_typeof(q.pk) IN ('string', 'number', 'boolean') THEN ARRAY[q.pk #>> '{}']
+                       ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END AS key_values,
                   -- The last commit at the instant. Whoever names an LSN has mostly read it from an answer, so that it is
                   -- a commit's: that entry is found at once, where the last one before a position reads half an index page.
                   greatest(f.start_lsn,
@@ -147,9 +135,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION
-  pgtimewarp.plain_key_pattern(text[]),
   pgtimewarp.asof_each(text, text, text, jsonb[], timestamptz[], pg_lsn[], text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-  pgtimewarp.plain_key_pattern(text[]),
   pgtimewarp.asof_each(text, text, text, jsonb[], timestamptz[], pg_lsn[], text[])
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

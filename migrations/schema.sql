@@ -256,7 +256,6 @@ BEGIN
          coalesce(l.unjudged_ts, 'infinity') AS to_ts,
          (SELECT e.lsn FROM pgtimewarp.relation_events e
            WHERE e.relation_id = p.relation_id AND e.op = 'T' ORDER BY e.lsn DESC LIMIT 1) AS truncated_lsn,
-         pgtimewarp.plain_key_pattern(p.pk_kinds) AS key_pattern,
          '"schema":' || to_json(p_schema) || ',"table":' || to_json(p_table) || ',"pk":' AS table_members,
          CASE WHEN cardinality(p.pk_columns) = 1 THEN '{' || to_json(p.pk_columns[1]) || ':' END AS key_member,
          '"},"horizon":{"lsn":"' || c.applied_lsn || '","ts":' || pgtimewarp.json_instant(c.applied_ts) || '}'
@@ -286,10 +285,11 @@ BEGIN
               FROM generate_subscripts(p_pks, 1) AS s (place)
             OFFSET 0) AS q
      CROSS JOIN LATERAL (
-           SELECT CASE WHEN q.is_inside THEN
-                    CASE WHEN jsonb_typeof(q.pk) IN ('string', 'number') AND q.pk #>> '{}' ~ f.key_pattern
-                         THEN ARRAY[q.pk #>> '{}']
-                         ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END END AS key_values,
+           -- A bare value is looked up as it was written. The history holds canonical texts, and the canonical form of
+           -- such a text is the text itself: one that is found is the key. One that is not goes the long way.
+           SELECT CASE WHEN q.is_inside IS NOT TRUE THEN NULL
+                       WHEN jsonb_typeof(q.pk) IN ('string', 'number', 'boolean') THEN ARRAY[q.pk #>> '{}']
+                       ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END AS key_values,
                   -- The last commit at the instant. Whoever names an LSN has mostly read it from an answer, so that it is
                   -- a commit's: that entry is found at once, where the last one before a position reads half an index page.
                   greatest(f.start_lsn,
@@ -863,17 +863,6 @@ BEGIN
   RETURN (SELECT string_agg(CASE letter WHEN chr(304) THEN 'i' ELSE lower(letter COLLATE "und-x-icu") END, '' ORDER BY place)
             FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
 END $$;
-
-CREATE FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    AS $_$
-  SELECT CASE WHEN cardinality(p_kinds) = 1 THEN
-    CASE p_kinds[1] WHEN 'int4' THEN '^(0|-?[1-9][0-9]{0,8})$'
-                    WHEN 'int8' THEN '^(0|-?[1-9][0-9]{0,17})$'
-                    WHEN 'uuid' THEN '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-                    WHEN 'text' THEN ''
-                    WHEN 'varchar' THEN '' END END
-$_$;
 
 CREATE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) RETURNS void
     LANGUAGE plpgsql STABLE
@@ -1865,11 +1854,6 @@ REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
-
-REVOKE ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.plain_key_pattern(p_kinds text[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_reader;
