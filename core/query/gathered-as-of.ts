@@ -5,7 +5,6 @@
  * of another: what fails together is asked again one by one. (docs/decisions/0019-gathered-questions.md)
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import type { Queryable } from '../pg/connection.ts';
 import { type AsOfRequest, type AsOfResult, asOf, asOfEach } from './as-of.ts';
 import type { WithStore } from './await-horizon.ts';
 
@@ -84,7 +83,10 @@ class OneTable {
     try {
       await this.#withStore(async (store) => {
         for (let statements = 1; asked.length > 0; statements++) {
-          const answers = await statement(store, asked);
+          const answers = await asOfEach(
+            store,
+            asked.map(({ request }) => request),
+          );
           // The next statement is on its way before anything that was only promised here is done with these answers.
           for (const [place, { resolve }] of asked.entries()) resolve(answers[place]!);
           asked = statements < MOST_STATEMENTS_OF_A_LOAN ? this.#take() : [];
@@ -101,11 +103,6 @@ class OneTable {
   #alone(request: AsOfRequest): Promise<AsOfResult> {
     return this.#withStore((store) => asOf(store, request));
   }
-}
-
-async function statement(store: Queryable, asked: readonly Waiting[]): Promise<readonly AsOfResult[]> {
-  const requests = asked.map(({ request }) => request);
-  return await asOfEach(store, requests);
 }
 
 /** What has taken all its time is not asked once more. */
