@@ -114,6 +114,8 @@ export class AppStack extends Stack {
         Version: version(),
       },
     });
+    // What a new version asks of the store is there before that version answers.
+    this.api.node.addDependency(databases);
     Validations.of(databases).acknowledge({
       id: 'CloudFormation-Validate::W9003',
       reason:

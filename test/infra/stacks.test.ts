@@ -8,7 +8,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import example from '../../infra/config/example.ts';
 import { cdkContext, type Synthesized, synthesize } from '../support/synthesize.ts';
 
-type Resource = { Type: string; Properties: Record<string, unknown>; DeletionPolicy?: string };
+type Resource = {
+  Type: string;
+  Properties: Record<string, unknown>;
+  DeletionPolicy?: string;
+  DependsOn?: string[];
+};
 type Statement = { Action: string | string[]; Effect: string; Resource: unknown };
 
 let synthesized: Synthesized;
@@ -54,6 +59,12 @@ describe('functions', () => {
     for (const [, { Properties }] of resources(app, 'AWS::Logs::LogGroup')) {
       expect(Properties.RetentionInDays).toBe(30);
     }
+  });
+
+  test('the API is replaced after the migration has succeeded', () => {
+    const [, api] = resources(app, 'AWS::Lambda::Function').find(([id]) => id.startsWith('Api'))!;
+    const [[databases]] = resources(app, 'AWS::CloudFormation::CustomResource') as [[string, Resource]];
+    expect(api.DependsOn).toContain(databases);
   });
 
   test('nothing is tried again, old events are dropped, failures are sent somewhere', () => {

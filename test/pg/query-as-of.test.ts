@@ -362,6 +362,12 @@ test('a reader needs no more than its role, and others cannot ask', async () => 
     [h.node],
   );
   expect(rows).toEqual([{ status: 'found' }]);
+  const { rows: each } = await session.query(
+    `SELECT status FROM pgtimewarp.asof_each($1, 'public', 't', ARRAY['1', '2']::jsonb[], ARRAY[NULL, NULL]::timestamptz[],
+                                             ARRAY['0/1400', '0/1400']::pg_lsn[], ARRAY[NULL, NULL])`,
+    [h.node],
+  );
+  expect(each).toEqual([{ status: 'found' }, { status: 'absent' }]);
   await session.query('SELECT FROM pgtimewarp.row_versions LIMIT 1');
   const { rows: open } = await databases.store.query(
     `SELECT p.oid::regprocedure FROM pg_proc p
