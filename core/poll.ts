@@ -11,6 +11,7 @@ import type { ApplyCounts } from './run/apply-stream.ts';
 import { readNewLeaves } from './run/check-new-leaves.ts';
 import { detectLoss, type Loss, refuseWrongEndpoint } from './run/detect-loss.ts';
 import { keepColumnLists } from './run/keep-column-lists.ts';
+import { keepRepairsPublished } from './run/keep-repairs-published.ts';
 import { keepRetention } from './run/keep-retention.ts';
 import { peekAndApply } from './run/peek-and-apply.ts';
 import { bearFailure, isPoison } from './run/poison.ts';
@@ -174,8 +175,14 @@ class Run {
     const horizonBefore = claim.horizon.lsn;
     let starts: StartState = { ready: [], waitingFor: [] };
     try {
-      const relations = await readTrackedRelations(store, claim.nodeId);
-      const now = await limits.onSource(() => readRelationsNow(run.source, relations));
+      let relations = await readTrackedRelations(store, claim.nodeId);
+      const now = await limits.onSource(async () => {
+        const seen = await readRelationsNow(run.source, relations);
+        if (run.node.plugin !== 'pgoutput') return seen;
+        if (!(await keepRepairsPublished(run, publicationName(run.node.node), seen))) return seen;
+        relations = await readTrackedRelations(store, claim.nodeId);
+        return await readRelationsNow(run.source, relations);
+      });
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
       starts = await this.#prepareStarts(run, now);
       const newLeaves = await limits.onSource(() => readNewLeaves(run.source, now));

@@ -74,7 +74,11 @@ function addTable(table: TableName, columns: readonly string[] | null): string {
   return `ADD TABLE ${quoteTable(table)}${list}`;
 }
 
-async function isPublished(source: Queryable, publication: string, table: TableName): Promise<boolean> {
+export async function isPublished(
+  source: Queryable,
+  publication: string,
+  table: TableName,
+): Promise<boolean> {
   const { rows } = await source.query(
     `SELECT FROM pg_catalog.pg_publication_rel AS pr
        JOIN pg_catalog.pg_publication AS p ON p.oid = pr.prpubid

@@ -60,6 +60,23 @@ for (const plugin of PLUGINS) {
       expect(await ask(node, '21', rows[0]!.lsn)).toBe('unknown');
     });
 
+    test('a table made anew once more before it is read again: what happens to it afterwards is followed', async () => {
+      const made = 'CREATE TABLE made (id int PRIMARY KEY, n int); INSERT INTO made VALUES (1, 1)';
+      await using node = await trackedNode({ plugin, tables: made, track: ['made'] });
+      const table = parseTableName('made');
+      await node.source.query(`DROP TABLE made; ${made}`);
+      await node.catchUp();
+      const asked = rebaseline({ ...urls(node), table, signal: AbortSignal.abort() });
+      await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+      await node.source.query(`DROP TABLE made; ${made}`);
+      for (let runs = 0; runs < 10 && (await statusOf(node, 'made')) !== 'active'; runs++)
+        await node.catchUp();
+      expect(await statusOf(node, 'made')).toBe('active');
+      await node.source.query('UPDATE made SET n = 2; INSERT INTO made VALUES (2, 2)');
+      await node.catchUp();
+      await sameAsLive(node, 'made');
+    });
+
     test.each([
       ['a column dropped', 'ALTER TABLE parted DROP n'],
       ['the table away for a moment', 'ALTER TABLE parted RENAME TO away'],
