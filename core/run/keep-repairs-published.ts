@@ -4,10 +4,12 @@
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { inTransaction } from '../pg/transaction.ts';
+import { whyNotTrackable } from '../setup/trackable.ts';
 import { columnsToPublish } from '../slot/column-lists.ts';
 import { addToPublication, isPublished } from '../slot/publication-tables.ts';
 import { lockCheckpoint } from '../store/claim.ts';
 import { restartRepair } from '../store/repairs.ts';
+import { hasTrackedKey } from './read-repairs.ts';
 import type { RunContext } from './run-context.ts';
 import type { RelationNow } from './tables-of-run.ts';
 
@@ -23,6 +25,8 @@ export async function keepRepairsPublished(
   let restarted = false;
   for (const { relation, facts } of relations) {
     if (relation.repair === null || facts === null) continue;
+    // PostgreSQL refuses updates of a published table without a key; and such a table is not read
+    if (whyNotTrackable(facts, relation.name) !== null || !hasTrackedKey({ relation, facts })) continue;
     if (await isPublished(source, publication, relation.name)) continue;
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
