@@ -25,7 +25,7 @@ import { prepareStarts, type StartState } from './run/start-relations.ts';
 import { isWaiting, type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
 import { advanceSlot } from './slot/advance.ts';
 import { type EndOfWal, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
-import { publicationName } from './slot/publication.ts';
+import { publicationOf } from './slot/publication.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { type Claim, claimNode, releaseClaim } from './store/claim.ts';
 import type { Suspect } from './store/failures.ts';
@@ -170,6 +170,7 @@ class Run {
 
   async #claimed(run: RunContext): Promise<PollResult> {
     const { claim, store, limits } = run;
+    const publication = publicationOf(run.node);
     let outcome: PollResult['outcome'] = 'done';
     let caughtUp = false;
     const horizonBefore = claim.horizon.lsn;
@@ -177,17 +178,16 @@ class Run {
     try {
       let relations = await readTrackedRelations(store, claim.nodeId);
       const now = await limits.onSource(async () => {
-        const seen = await readRelationsNow(run.source, relations);
-        if (run.node.plugin !== 'pgoutput') return seen;
-        if (!(await keepRepairsPublished(run, publicationName(run.node.node), seen))) return seen;
+        const seen = await readRelationsNow(run.source, relations, publication);
+        if (publication === null || !(await keepRepairsPublished(run, publication, seen))) return seen;
         relations = await readTrackedRelations(store, claim.nodeId);
-        return await readRelationsNow(run.source, relations);
+        return await readRelationsNow(run.source, relations, publication);
       });
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
       starts = await this.#prepareStarts(run, now);
       const newLeaves = await limits.onSource(() => readNewLeaves(run.source, now));
-      if (run.node.plugin === 'pgoutput') {
-        await limits.onSource(() => keepColumnLists(run, publicationName(run.node.node), now));
+      if (publication !== null && (await limits.onSource(() => keepColumnLists(run, publication, now)))) {
+        relations = await readTrackedRelations(store, claim.nodeId);
       }
       const end = await limits.onSource(() => readEndOfWal(run.source));
       await this.#keepRetention(run, end.upto); // before the writes: ranges are made ahead of them
@@ -235,7 +235,7 @@ class Run {
   async #prepareStarts(run: RunContext, relations: readonly RelationNow[]): Promise<StartState> {
     const waiting = relations.filter(({ relation }) => isWaiting(relation));
     if (waiting.length === 0) return { ready: [], waitingFor: [] };
-    return run.limits.onSource(() => prepareStarts(run.source, run.store, waiting));
+    return run.limits.onSource(() => prepareStarts(run.source, run.store, run.node.plugin, waiting));
   }
 
   async #keepRetention({ store, claim, limits }: RunContext, upto: Lsn): Promise<void> {

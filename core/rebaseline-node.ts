@@ -17,9 +17,8 @@ import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './setup/da
 import { describeTable } from './setup/describe-table.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
 import { refuseUnsuitable } from './setup/unsuitable.ts';
-import { columnsToPublish } from './slot/column-lists.ts';
-import { ensurePublication, publicationName } from './slot/publication.ts';
-import { addToPublication } from './slot/publication-tables.ts';
+import { ensurePublication, publicationOf } from './slot/publication.ts';
+import { ensurePublished } from './slot/publication-tables.ts';
 import { createSlot, dropSlot } from './slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { type Claim, claimNode, type Horizon, lockCheckpoint, releaseClaim } from './store/claim.ts';
@@ -93,8 +92,9 @@ interface Restart {
 
 async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
   const { options, source, store, node, facts, claim } = restart;
-  const tables = await readRelationsNow(source, await readTrackedRelations(store, node.node));
-  if (node.plugin === 'pgoutput') await publish(source, node, tables); // may be refused: before anything is touched
+  const publication = publicationOf(node);
+  const tables = await readRelationsNow(source, await readTrackedRelations(store, node.node), publication);
+  if (publication !== null) await publish(source, publication, tables); // may be refused: before anything is touched
   await inTransaction(store, async () => {
     await lockCheckpoint(store, claim);
     await openNodeGap(store, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
@@ -180,14 +180,16 @@ function why({ relation, facts }: RelationNow): TimewarpError | null {
 }
 
 /** The publication comes before the slot, which could not be read otherwise; it may be gone, or be a restored one. */
-async function publish(source: pg.Client, node: StoredNode, tables: readonly RelationNow[]): Promise<void> {
-  const publication = publicationName(node.node);
+async function publish(
+  source: pg.Client,
+  publication: string,
+  tables: readonly RelationNow[],
+): Promise<void> {
   await ensurePublication(source, publication);
   for (const table of tables) {
     if (why(table) !== null) continue;
     const { relation, facts } = table;
-    const columns = await columnsToPublish(source, facts!, relation.excludedColumns);
-    await addToPublication(source, publication, relation.name, columns);
+    await ensurePublished(source, publication, facts!, relation.excludedColumns);
   }
 }
 

@@ -10,9 +10,8 @@ import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
-import { columnsToPublish } from './slot/column-lists.ts';
-import { publicationName } from './slot/publication.ts';
-import { addToPublication } from './slot/publication-tables.ts';
+import { publicationOf } from './slot/publication.ts';
+import { ensurePublished } from './slot/publication-tables.ts';
 import { readTableFacts } from './slot/table-facts.ts';
 import { openRelationGap } from './store/gaps.ts';
 import { requireSchema } from './store/migrate.ts';
@@ -89,7 +88,8 @@ async function makeReadable(
   const table = formatTableName(options.table);
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
-    const [facts = null] = await readTableFacts(source, [options.table]);
+    const publication = publicationOf(node);
+    const [facts = null] = await readTableFacts(source, [options.table], publication);
     const obstacle = whyNotTrackable(facts, options.table);
     if (obstacle !== null) throw obstacle;
     const key = facts!.key.map((column) => column.name);
@@ -101,10 +101,7 @@ async function makeReadable(
         { remedy: `pgtimewarp untrack ${table}; pgtimewarp track ${table}` },
       );
     }
-    if (node.plugin === 'pgoutput') {
-      const columns = await columnsToPublish(source, facts!, relation.excludedColumns);
-      await addToPublication(source, publicationName(node.node), options.table, columns);
-    }
+    if (publication !== null) await ensurePublished(source, publication, facts!, relation.excludedColumns);
   } catch (error) {
     throw fromTableQuery(error);
   } finally {

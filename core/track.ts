@@ -14,9 +14,8 @@ import { describeTable } from './setup/describe-table.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { dropHistory } from './setup/purge.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
-import { columnsToPublish } from './slot/column-lists.ts';
-import { publicationName } from './slot/publication.ts';
-import { addToPublication, removeFromPublication } from './slot/publication-tables.ts';
+import { publicationOf } from './slot/publication.ts';
+import { ensurePublished, removeFromPublication } from './slot/publication-tables.ts';
 import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
 import { readTableNames } from './slot/table-names.ts';
 import { requireSchema } from './store/migrate.ts';
@@ -101,10 +100,12 @@ export async function untrack(options: {
         `${formatTableName(options.table)} is not tracked by node "${options.node}".`,
       );
     }
-    if (node.plugin === 'pgoutput' && entry.status !== 'untracked') await unpublish(options, node);
     await inTransaction(store, async () => {
       const { lsn, ts } = node.horizon!;
       await endRelation(store, entry.relationId, { lsn, time: ts });
+      // a run that finds the table unpublished waits for this transaction
+      const publication = publicationOf(node);
+      if (publication !== null && entry.status !== 'untracked') await unpublish(options, publication);
       if (options.purge) await dropHistory(store, [entry.relationId]);
     });
     return { table: formatTableName(options.table), relationId: entry.relationId, purged: options.purge };
@@ -119,14 +120,12 @@ export async function untrack(options: {
 async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): Promise<void> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
-    const [facts = null] = await readTableFacts(source, [options.table]);
+    const publication = publicationOf(node);
+    const [facts = null] = await readTableFacts(source, [options.table], publication);
     const obstacle = whyNotTrackable(facts, options.table);
     if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
     refuseExclusions(facts!, options.exclude);
-    if (node.plugin === 'pgoutput') {
-      const columns = await columnsToPublish(source, facts!, options.exclude);
-      await addToPublication(source, publicationName(node.node), options.table, columns);
-    }
+    if (publication !== null) await ensurePublished(source, publication, facts!, options.exclude);
     await inTransaction(store, () => insertEntry(options, facts!, store));
   } catch (error) {
     throw fromDatabaseError(error, 'source');
@@ -286,11 +285,11 @@ function refuseExclusions(facts: TableFacts, exclude: readonly string[]): void {
 
 async function unpublish(
   options: { readonly sourceUrl: string; readonly node: string; readonly table: TableName },
-  node: StoredNode,
+  publication: string,
 ): Promise<void> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
-    await removeFromPublication(source, publicationName(node.node), options.table);
+    await removeFromPublication(source, publication, options.table);
   } catch (error) {
     throw fromDatabaseError(error, 'source');
   } finally {

@@ -649,7 +649,13 @@ BEGIN
       SELECT FROM pgtimewarp.relation_leaves l JOIN pgtimewarp.relation_periods p ON p.relation_id = l.relation_id
        WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
          AND l.attached AND NOT l.checked
-         AND CASE WHEN p_to_lsn IS NULL THEN l.seen_after_ts < to_ts ELSE l.seen_after_lsn < p_to_lsn END);
+         AND CASE WHEN p_to_lsn IS NULL THEN l.seen_after_ts < to_ts ELSE l.seen_after_lsn < p_to_lsn END)
+    AND NOT (p_to_lsn IS NOT NULL AND p_to_lsn = horizon_lsn AND EXISTS (
+      SELECT FROM pgtimewarp.history_gaps g
+       WHERE g.node_id = p_node_id AND g.to_ts IS NULL
+         AND (g.relation_id IS NULL OR g.relation_id IN (
+               SELECT p.relation_id FROM pgtimewarp.relation_periods p
+                WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table))));
   RETURN NEXT;
 END $$;
 

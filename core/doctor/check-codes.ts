@@ -135,15 +135,16 @@ export const CHECK_CODES = define({
   },
   publication_present: { meaning: 'The publication is gone: the slot cannot be read.', remedy: REBASELINE },
   publication_actions: {
-    meaning: 'The publication leaves out actions, or names partitions by their root.',
+    meaning:
+      'The publication leaves out actions, or names partitions by their root. Runs record a gap of every table.',
     remedy: 'The SQL that doctor prints.',
   },
   publication_filter: {
-    meaning: 'The publication shows only some rows or columns of a table.',
+    meaning: 'The publication shows only some rows or columns of a table. Runs record a gap.',
     remedy: 'The SQL that doctor prints.',
   },
   publication_table: {
-    meaning: 'The publication does not name a tracked table.',
+    meaning: 'The publication does not name a tracked table. Runs record a gap.',
     remedy: 'The SQL that doctor prints.',
   },
   publication_keyless: {

@@ -1,13 +1,16 @@
 /** From what the catalog says of a table to the part of it that is kept and compared from run to run. */
 import type { TableFacts } from '../slot/table-facts.ts';
-import type { CatalogFacts } from '../types/catalog-facts.ts';
+import type { CatalogFacts, Published } from '../types/catalog-facts.ts';
+import type { Plugin } from '../types/plugin.ts';
 
-export function toCatalogFacts(facts: TableFacts): CatalogFacts {
+/** @param plugin through which the table is read @param excluded columns that are not tracked */
+export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: readonly string[]): CatalogFacts {
   const { oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy } =
     facts;
   return {
     ...{ oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy },
     key: facts.key.map((column) => column.name),
+    ...(plugin === 'pgoutput' ? { published: toPublished(facts, excluded) } : {}),
     columns: facts.columns.map(
       ({ attnum, name, typeOid, typeName, baseTypeOid, generated, describedBy, hasMissing }) => ({
         ...{ attnum, name, typeOid, typeName, baseTypeOid, generated, describedBy, hasMissing },
@@ -35,4 +38,15 @@ export function toCatalogFacts(facts: TableFacts): CatalogFacts {
       }),
     ),
   };
+}
+
+/** Where columns are excluded, what a list lacks is known to the decoder, and runs keep the list. */
+function toPublished({ published, columns }: TableFacts, excluded: readonly string[]): Published | null {
+  if (published === null) return null;
+  const listed = published.columns;
+  const isListed =
+    listed === null ||
+    excluded.length > 0 ||
+    columns.every(({ name, generated }) => generated !== '' || listed.includes(name));
+  return { entry: published.entry, whole: published.everyAction && !published.isFiltered && isListed };
 }

@@ -1,7 +1,8 @@
 /**
  * What happened to a table between two runs that the log does not tell. Pure: the catalog before, the catalog now,
  * findings out. What rewrites no row and loses none is no finding: a column added without default, dropped, renamed or
- * widened, VACUUM FULL, TRUNCATE.
+ * widened, VACUUM FULL, TRUNCATE. A name that goes from one column to another is one: rows that nobody writes to keep,
+ * in their history, what the former column held.
  */
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import type { CatalogColumn, CatalogFacts, CatalogLeaf } from '../types/catalog-facts.ts';
@@ -17,9 +18,13 @@ export type SilentChangeCode =
   | 'COLUMN_REWRITTEN'
   | 'COLUMN_FILLED'
   | 'COLUMN_DEFAULTED'
+  | 'COLUMN_REPLACED'
   | 'LEAF_GONE'
   | 'LEAF_REATTACHED'
-  | 'LEAF_NAME_REUSED';
+  | 'LEAF_NAME_REUSED'
+  | 'UNPUBLISHED'
+  | 'PUBLISHED_IN_PART'
+  | 'PUBLISHED_AGAIN';
 
 export interface SilentChange {
   readonly code: SilentChangeCode;
@@ -43,17 +48,32 @@ export function detectSilentChanges(
 ): SilentChange[] {
   const table = formatTableName(name);
   if (now === null) return [found('TABLE_GONE', `${table} is gone from the source: dropped or renamed`)];
-  if (before === null) return [];
+  const publication = publicationChanges(table, before, now);
+  if (before === null) return publication;
   if (before.oid !== now.oid) {
     return [found('TABLE_RECREATED', `${table} was made anew: OID ${now.oid} instead of ${before.oid}`)];
   }
   return [
+    ...publication,
     ...nameChanges(table, before, now),
     ...keyChanges(table, before, now),
     ...persistenceChanges(table, before, now),
     ...columnChanges(table, before, now),
     ...leafChanges(before.leaves, now.leaves),
   ];
+}
+
+/** What is not published does not come; before the last run it did, or that is known already. */
+function publicationChanges(table: string, before: CatalogFacts | null, now: CatalogFacts): SilentChange[] {
+  if (now.published === undefined) return [];
+  if (now.published === null) return [found('UNPUBLISHED', `${table} was taken out of the publication`)];
+  if (!now.published.whole) {
+    return [found('PUBLISHED_IN_PART', `the publication does not show every change of ${table}`)];
+  }
+  const then = before?.published;
+  return then?.whole === true && then.entry !== now.published.entry
+    ? [found('PUBLISHED_AGAIN', `${table} was taken out of the publication and put back`, true)]
+    : [];
 }
 
 /** What happened under another name is lost. A new owner is another entry for the row type too, and says nothing. */
@@ -114,6 +134,8 @@ function columnChanges(table: string, before: CatalogFacts, now: CatalogFacts): 
         changes.push(
           found('COLUMN_REWRITTEN', `${where} was rewritten (${old.typeName} to ${column.typeName})`),
         );
+      } else if (old.name !== column.name && isTakenOver(column, before)) {
+        changes.push(found('COLUMN_REPLACED', `${where} has the name of a former column`, true));
       }
     } else if (column.generated === 's') {
       changes.push(found('COLUMN_FILLED', `${where} was added with values that are generated`));
@@ -121,9 +143,18 @@ function columnChanges(table: string, before: CatalogFacts, now: CatalogFacts): 
       changes.push(found('COLUMN_DEFAULTED', `${where} was added with a default`, true));
     } else if (rewritten && column.generated === '') {
       changes.push(found('COLUMN_FILLED', `${where} was added and the table rewritten`));
+    } else if (column.generated === '' && isTakenOver(column, before)) {
+      changes.push(found('COLUMN_REPLACED', `${where} was added under the name of a former column`, true));
     }
   }
   return changes;
+}
+
+/** Whether another column had the name. */
+function isTakenOver({ name, attnum }: CatalogColumn, before: CatalogFacts): boolean {
+  return [...before.columns, ...(before.formerColumns ?? [])].some(
+    (each) => each.name === name && each.attnum !== attnum,
+  );
 }
 
 /** Whether values under the column may be others than before. A new file alone is VACUUM FULL, CLUSTER or TRUNCATE. */

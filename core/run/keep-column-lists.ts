@@ -1,21 +1,15 @@
 /**
  * Column lists of the publication follow their tables: a column added later is not published until it is listed. What
- * changed in between names it as `incomplete`. A table that has left the publication (ALTER TABLE … DROP COLUMN …
- * CASCADE of a listed column takes it out) may have changed unseen, which is a gap.
+ * changed in between names it as `incomplete`.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import { formatTableName } from '../pg/identifiers.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import { hasColumnLists, listedColumns } from '../slot/column-lists.ts';
-import {
-  addToPublication,
-  type PublishedTable,
-  readPublishedTables,
-  replaceColumnList,
-} from '../slot/publication-tables.ts';
+import { replaceInPublication } from '../slot/publication-tables.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
-import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
+import { writeHealthEvent } from '../store/gaps.ts';
+import { writePublishedEntry } from '../store/relations.ts';
 import type { RelationNow } from './tables-of-run.ts';
 
 interface Places {
@@ -24,45 +18,53 @@ interface Places {
   readonly claim: Claim;
 }
 
-/** For the relations with excluded columns; call it outside a peek, which has a transaction open on the source. */
+/**
+ * For the relations with excluded columns; call it outside a peek, which has a transaction open on the source. Answers
+ * whether what the store knows of them is another now.
+ */
 export async function keepColumnLists(
   places: Places,
   publication: string,
   relations: readonly RelationNow[],
-): Promise<void> {
-  const excluding = relations.filter(({ relation }) => relation.excludedColumns.length > 0);
-  if (excluding.length === 0 || !(await hasColumnLists(places.source))) return;
-  const published = await readPublishedTables(places.source, publication);
-  for (const now of excluding) {
-    if (now.facts === null) continue;
+): Promise<boolean> {
+  const outdated = relations.filter(isOutdated);
+  if (outdated.length === 0 || !(await hasColumnLists(places.source))) return false;
+  let replaced = false;
+  for (const now of outdated) {
     try {
-      await keepOne(places, publication, now, published);
+      await keepOne(places, publication, now);
+      replaced = true;
     } catch (error) {
       if (!(error instanceof TimewarpError) || error.code !== 'PUBLICATION_RIGHTS') throw error;
       await tellOnce(places, `${error.message} ${error.remedy}`);
     }
   }
+  return replaced;
 }
 
+/** What somebody else did to the entry has to be noticed first, and would not be after it was replaced. */
+function isOutdated({ relation, facts }: RelationNow): boolean {
+  const published = facts?.published ?? null;
+  if (relation.excludedColumns.length === 0 || published === null) return false;
+  if (published.entry !== relation.catalogFacts?.published?.entry) return false;
+  return (
+    JSON.stringify(published.columns) !== JSON.stringify(listedColumns(facts!, relation.excludedColumns))
+  );
+}
+
+/** Should the run die in between, the next one takes the new entry for somebody else's, and reads the table again. */
 async function keepOne(
   { source, store, claim }: Places,
   publication: string,
-  { relation, facts }: RelationNow,
-  published: readonly PublishedTable[],
+  now: RelationNow,
 ): Promise<void> {
-  const { name } = relation;
-  const wanted = listedColumns(facts!, relation.excludedColumns);
-  const present = published.find((each) => each.name.schema === name.schema && each.name.name === name.name);
-  if (present === undefined) {
-    const reason = `${formatTableName(name)} was taken out of the publication "${publication}"`;
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      await openRelationGap(store, claim, relation.relationId, reason);
-    });
-    await addToPublication(source, publication, name, wanted);
-  } else if (JSON.stringify(present.columns) !== JSON.stringify(wanted)) {
-    await replaceColumnList(source, publication, name, wanted);
-  }
+  const { relation, facts } = now;
+  const columns = listedColumns(facts!, relation.excludedColumns);
+  const entry = await replaceInPublication(source, publication, relation.name, columns);
+  await inTransaction(store, async () => {
+    await lockCheckpoint(store, claim);
+    await writePublishedEntry(store, relation.relationId, entry);
+  });
 }
 
 async function tellOnce({ store, claim }: Places, message: string): Promise<void> {

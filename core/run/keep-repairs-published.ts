@@ -1,14 +1,14 @@
 /**
- * A table that is made anew while its history is being repaired is in no publication: pgoutput tells nothing of it, and the
- * repair would end with nobody listening. Such a repair begins again when the table is published again.
+ * A table that is made anew is in no publication, and others are taken out of theirs, or restricted in it: pgoutput tells
+ * nothing of them, and a repair would end with nobody listening. Such a repair begins again when every change is published.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import { whyNotTrackable } from '../setup/trackable.ts';
-import { columnsToPublish } from '../slot/column-lists.ts';
-import { addToPublication, isPublished } from '../slot/publication-tables.ts';
+import { ensurePublished } from '../slot/publication-tables.ts';
 import { lockCheckpoint } from '../store/claim.ts';
 import { restartRepair } from '../store/repairs.ts';
+import { toCatalogFacts } from './catalog-facts.ts';
 import { hasTrackedKey } from './read-repairs.ts';
 import type { RunContext } from './run-context.ts';
 import type { RelationNow } from './tables-of-run.ts';
@@ -27,15 +27,14 @@ export async function keepRepairsPublished(
     if (relation.repair === null || facts === null) continue;
     // PostgreSQL refuses updates of a published table without a key; and such a table is not read
     if (whyNotTrackable(facts, relation.name) !== null || !hasTrackedKey({ relation, facts })) continue;
-    if (await isPublished(source, publication, relation.name)) continue;
+    if (toCatalogFacts(facts, 'pgoutput', relation.excludedColumns).published?.whole === true) continue;
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
       await restartRepair(store, relation.relationId); // first: what was read before must not become history
     });
     restarted = true;
     try {
-      const columns = await columnsToPublish(source, facts, relation.excludedColumns);
-      await addToPublication(source, publication, relation.name, columns);
+      await ensurePublished(source, publication, facts, relation.excludedColumns);
     } catch (error) {
       // other tables go on; doctor says what the owner has to run
       if (!(error instanceof TimewarpError) || error.code !== 'PUBLICATION_RIGHTS') throw error;

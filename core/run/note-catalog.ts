@@ -10,9 +10,9 @@ import type { TableFacts } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
 import { detachOtherLeaves } from '../store/leaves.ts';
-import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
+import { lockTracked, type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
 import { askRepair, restartRepair } from '../store/repairs.ts';
-import type { CatalogFacts } from '../types/catalog-facts.ts';
+import type { CatalogFacts, FormerColumn, FormerLeaf } from '../types/catalog-facts.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { toCatalogFacts } from './catalog-facts.ts';
@@ -38,7 +38,7 @@ export async function noteCatalog(
   for (const now of relations) {
     const changes = silentChanges(now, options.plugin);
     if (changes.length > 0) found.add(now.relation.relationId);
-    if (changes.length === 0 && !isOther(now, options.positions)) continue;
+    if (changes.length === 0 && !isOther(now, options)) continue;
     await inTransaction(options.store, () => record(now, changes, options));
   }
   return found;
@@ -46,19 +46,30 @@ export async function noteCatalog(
 
 /** Whether rows read from the table now could be others than those of its history for a reason that the log does not tell. */
 export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin): SilentChange[] {
-  const now = facts === null ? null : toCatalogFacts(facts);
-  return detectSilentChanges(relation.name, relation.catalogFacts, now).filter(
+  const now = facts === null ? null : toCatalogFacts(facts, plugin, relation.excludedColumns);
+  const { catalogFacts, status } = relation;
+  const isKnown = status === 'needs_rebaseline' && (now === null || isPublishedAs(catalogFacts, now));
+  return detectSilentChanges(relation.name, catalogFacts, now).filter(
     ({ code }) =>
       (code !== 'LEAF_NAME_REUSED' || plugin === 'wal2json') && // pgoutput tells tables apart by their OIDs
-      (code !== 'TABLE_GONE' || relation.status !== 'needs_rebaseline'),
+      !(isKnown && ONCE.has(code)),
   );
 }
+
+function isPublishedAs(before: CatalogFacts | null, now: CatalogFacts): boolean {
+  const [a, b] = [before?.published, now.published];
+  return a?.entry === b?.entry && a?.whole === b?.whole;
+}
+
+/** What stays until somebody does something is told at the beginning of its gap. */
+const ONCE: ReadonlySet<string> = new Set(['TABLE_GONE', 'UNPUBLISHED', 'PUBLISHED_IN_PART']);
 
 /** Keeps what the catalog says of a relation. */
 export async function writeFactsNow(
   store: Queryable,
   relation: TrackedRelation,
   facts: TableFacts,
+  plugin: Plugin,
   positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
 ): Promise<void> {
   await writeCatalogFacts(store, relation.relationId, {
@@ -67,38 +78,64 @@ export async function writeFactsNow(
     persistence: facts.persistence,
     replicaIdentity: facts.replicaIdentity,
     isPartitioned: facts.relkind === 'p',
-    compared: factsToKeep(relation, facts, positions),
+    compared: factsToKeep(relation, facts, plugin, positions),
   });
 }
 
-/**
- * The catalog as it is now, with the names that leaves had before as long as changes may come under them: a leaf may have
- * been renamed after the end of the peek that it is noted at.
- */
+/** The catalog as it is now, with the names of before that still mean something. */
 function factsToKeep(
-  { catalogFacts }: TrackedRelation,
+  { catalogFacts, excludedColumns }: TrackedRelation,
+  facts: TableFacts,
+  plugin: Plugin,
+  positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+): CatalogFacts {
+  const now = toCatalogFacts(facts, plugin, excludedColumns);
+  if (catalogFacts === null) return now;
+  const formerLeaves = leavesToKeep(catalogFacts, facts, positions);
+  const formerColumns = columnsToKeep(catalogFacts, now);
+  return {
+    ...now,
+    ...(formerLeaves.length === 0 ? {} : { formerLeaves }),
+    ...(formerColumns.length === 0 ? {} : { formerColumns }),
+  };
+}
+
+/**
+ * The names that leaves had before, as long as changes may come under them: a leaf may have been renamed after the end
+ * of the peek that it is noted at.
+ */
+function leavesToKeep(
+  before: CatalogFacts,
   facts: TableFacts,
   { horizonBefore, positionNow }: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
-): CatalogFacts {
-  const kept = (catalogFacts?.formerLeaves ?? []).filter(
-    ({ until_lsn }) => parseLsn(until_lsn) > horizonBefore,
-  );
-  const renamed = (catalogFacts?.leaves ?? []).filter(({ schema, name, relid }) =>
+): FormerLeaf[] {
+  const kept = (before.formerLeaves ?? []).filter(({ until_lsn }) => parseLsn(until_lsn) > horizonBefore);
+  const renamed = before.leaves.filter(({ schema, name, relid }) =>
     facts.leaves.some((leaf) => leaf.relid === relid && (leaf.schema !== schema || leaf.name !== name)),
   );
-  const formerLeaves = [
+  return [
     ...kept,
     ...renamed.map(({ schema, name, relid }) => ({ schema, name, relid, until_lsn: formatLsn(positionNow) })),
   ];
-  return formerLeaves.length === 0 ? toCatalogFacts(facts) : { ...toCatalogFacts(facts), formerLeaves };
 }
 
-function isOther({ relation, facts }: RelationNow, positions: NoteCatalogOptions['positions']): boolean {
+/** The names that columns had and no column has now: a column that gets one of them is not the one that had it. */
+function columnsToKeep(before: CatalogFacts, now: CatalogFacts): FormerColumn[] {
+  const former = new Map((before.formerColumns ?? []).map(({ name, attnum }) => [name, attnum]));
+  for (const { name, attnum } of before.columns) former.set(name, before.oid === now.oid ? attnum : 0);
+  for (const { name } of now.columns) former.delete(name);
+  return [...former].map(([name, attnum]) => ({ name, attnum }));
+}
+
+function isOther(
+  { relation, facts }: RelationNow,
+  { plugin, positions }: Pick<NoteCatalogOptions, 'plugin' | 'positions'>,
+): boolean {
   if (facts === null) return false;
   return (
     relation.relid !== facts.oid ||
     JSON.stringify(relation.columns) !== JSON.stringify(columnsNow(relation.columns, facts, positions)) ||
-    canonical(relation.catalogFacts) !== canonical(factsToKeep(relation, facts, positions))
+    canonical(relation.catalogFacts) !== canonical(factsToKeep(relation, facts, plugin, positions))
   );
 }
 
@@ -108,6 +145,7 @@ async function record(
   { store, claim, plugin, positions }: NoteCatalogOptions,
 ): Promise<void> {
   await lockCheckpoint(store, claim);
+  if (!(await lockTracked(store, relation.relationId))) return; // untracked meanwhile
   if (changes.length > 0) {
     const reason = changes.map((change) => change.reason).join('; ');
     const opened = await openRelationGap(store, claim, relation.relationId, reason);
@@ -121,7 +159,7 @@ async function record(
     if (plugin === 'pgoutput' && facts !== null) await shoutIfWritesFail(store, claim, changes, facts);
   }
   if (facts === null) return;
-  await writeFactsNow(store, relation, facts, positions);
+  await writeFactsNow(store, relation, facts, plugin, positions);
   const relids = facts.leaves.map((leaf) => leaf.relid);
   await detachOtherLeaves(store, relation.relationId, relids);
 }

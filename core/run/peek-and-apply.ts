@@ -7,7 +7,7 @@ import { createPgoutputDecoder } from '../decode/pgoutput.ts';
 import { createWal2jsonDecoder } from '../decode/wal2json.ts';
 import { readClock, readInsertLsn } from '../slot/end-of-wal.ts';
 import { Peek } from '../slot/peek.ts';
-import { publicationName } from '../slot/publication.ts';
+import { publicationName, publicationOf } from '../slot/publication.ts';
 import { readConfirmedLsn } from '../slot/source-facts.ts';
 import { reportSkew } from '../store/clock-skew.ts';
 import type { TrackedRelation } from '../store/relations.ts';
@@ -112,7 +112,8 @@ async function openPeek(
   { node, source, limits }: RunContext,
   { relations, upto, maxRows }: PeekAndApplyOptions,
 ): Promise<{ peek: Peek; now: RelationNow[] }> {
-  let names = await limits.onSource(() => readRelationsNow(source, relations));
+  const read = () => limits.onSource(() => readRelationsNow(source, relations, publicationOf(node)));
+  let names = await read();
   for (let attempt = 0; ; attempt++) {
     const peek = await whenSlotIsFree(limits, () =>
       Peek.open(source, {
@@ -126,7 +127,7 @@ async function openPeek(
     );
     let now: RelationNow[];
     try {
-      now = await limits.onSource(() => readRelationsNow(source, relations));
+      now = await read();
     } catch (error) {
       await peek.close().catch(() => {}); // the end of the run needs a session without a failed transaction
       throw error;

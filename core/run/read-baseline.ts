@@ -6,6 +6,7 @@
 import type pg from 'pg';
 import { readBaselineChunk } from '../baseline/read-chunk.ts';
 import { inTransaction } from '../pg/transaction.ts';
+import { publicationOf } from '../slot/publication.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { readLeaves, registerLeaves } from '../store/leaves.ts';
@@ -44,7 +45,8 @@ export interface ReadBaselinesOptions {
 
 /** Reads baselines of started relations. @returns whether every baseline of the node has been read to its end */
 export async function readBaselines(options: ReadBaselinesOptions): Promise<boolean> {
-  const { source, store, claim } = options;
+  const { source, store, claim, plugin } = options;
+  const publication = publicationOf({ node: claim.nodeId, plugin });
   const pending = (await readTrackedRelations(store, claim.nodeId)).filter(
     (relation) =>
       relation.baselineState === 'pending' &&
@@ -54,7 +56,7 @@ export async function readBaselines(options: ReadBaselinesOptions): Promise<bool
   if (pending.length === 0) return true;
   const types = await options.onSource(() => readTypeCatalog(source));
   let complete = true;
-  for (const now of await options.onSource(() => readRelationsNow(source, pending))) {
+  for (const now of await options.onSource(() => readRelationsNow(source, pending, publication))) {
     if (now.facts !== null) complete = (await readOne(options, now, types)) && complete;
   }
   return complete;
@@ -123,10 +125,11 @@ async function readOne(
  * those of before. The next run records it.
  */
 export async function isStale(
-  { source, plugin, onSource }: Pick<ReadBaselinesOptions, 'source' | 'plugin' | 'onSource'>,
+  { source, claim, plugin, onSource }: Pick<ReadBaselinesOptions, 'source' | 'claim' | 'plugin' | 'onSource'>,
   relation: TrackedRelation,
 ): Promise<boolean> {
-  const [now] = await onSource(() => readRelationsNow(source, [relation]));
+  const publication = publicationOf({ node: claim.nodeId, plugin });
+  const [now] = await onSource(() => readRelationsNow(source, [relation], publication));
   return silentChanges(now!, plugin).length > 0;
 }
 

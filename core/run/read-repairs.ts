@@ -8,6 +8,7 @@ import { readBaselineChunk } from '../baseline/read-chunk.ts';
 import { readMissingKeys } from '../baseline/read-missing-keys.ts';
 import { formatTableName } from '../pg/identifiers.ts';
 import { inTransaction } from '../pg/transaction.ts';
+import { publicationOf } from '../slot/publication.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import { lockCheckpoint } from '../store/claim.ts';
 import { type Repair, readTrackedRelations, type TrackedRelation } from '../store/relations.ts';
@@ -30,13 +31,14 @@ const KEYS_AT_ONCE = 5_000;
 
 /** Goes on with every repair of the node that has begun, as long as there is time. */
 export async function readRepairs(options: ReadBaselinesOptions): Promise<void> {
-  const { source, store, claim } = options;
+  const { source, store, claim, plugin } = options;
+  const publication = publicationOf({ node: claim.nodeId, plugin });
   const begun = (await readTrackedRelations(store, claim.nodeId)).filter(
     ({ repair }) => repair !== null && repair.base_lsn !== null && repair.phase !== 'done',
   );
   if (begun.length === 0) return;
   const types = await options.onSource(() => readTypeCatalog(source));
-  for (const now of await options.onSource(() => readRelationsNow(source, begun))) {
+  for (const now of await options.onSource(() => readRelationsNow(source, begun, publication))) {
     if (now.facts !== null && hasTrackedKey(now)) await repairOne(options, now, types);
   }
 }

@@ -7,6 +7,7 @@ import { readInsertLsn } from '../slot/end-of-wal.ts';
 import { findLockers, stillAlive } from '../slot/start-lockers.ts';
 import { writeStartConditions } from '../store/relations.ts';
 import { formatLsn, type Lsn, tryParseLsn } from '../types/lsn.ts';
+import type { Plugin } from '../types/plugin.ts';
 import type { Locker } from '../types/tracking.ts';
 import { writeFactsNow } from './note-catalog.ts';
 import { isWaiting, type RelationNow } from './tables-of-run.ts';
@@ -26,6 +27,7 @@ export interface StartState {
 export async function prepareStarts(
   source: pg.Client,
   store: pg.Client,
+  plugin: Plugin,
   relations: readonly RelationNow[],
 ): Promise<StartState> {
   const ready: { relationId: number; startAfter: Lsn }[] = [];
@@ -34,7 +36,10 @@ export async function prepareStarts(
     if (!isWaiting(relation) || facts === null) continue;
     if (relation.status === 'starting') {
       const position = await readInsertLsn(source);
-      await writeFactsNow(store, relation, facts, { horizonBefore: position, positionNow: position });
+      await writeFactsNow(store, relation, facts, plugin, {
+        horizonBefore: position,
+        positionNow: position,
+      });
     }
     let startAfter = tryParseLsn(relation.startConditions.start_after_lsn ?? '');
     if (startAfter === null) {

@@ -75,14 +75,16 @@ export function leavesNow({ relation, facts }: RelationNow): LeafNow[] {
   }));
 }
 
-/** Reads the catalog for the relations. */
+/** Reads the catalog for the relations. @param publication see `publicationOf` */
 export async function readRelationsNow(
   source: pg.Client,
   relations: readonly TrackedRelation[],
+  publication: string | null,
 ): Promise<RelationNow[]> {
   const facts = await readTableFacts(
     source,
     relations.map((relation) => relation.name),
+    publication,
   );
   return relations.map((relation, index) => ({ relation, facts: facts[index] ?? null }));
 }

@@ -4,6 +4,7 @@
  */
 import type pg from 'pg';
 import { isDefinitionChange } from '../pg/database-error.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
 import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 
 /** @returns what was read, or null when the table is another one by now. Outside a transaction of the source. */
@@ -16,8 +17,12 @@ export async function unlessChanged<T>(
     return await read();
   } catch (error) {
     if (!isDefinitionChange(error)) throw error;
-    const [now] = await readRelationsNow(source, [relation]);
-    if (JSON.stringify(now!.facts) === JSON.stringify(facts)) throw error; // it would fail again and again
+    const [now] = await readRelationsNow(source, [relation], null);
+    if (definition(now!.facts) === definition(facts)) throw error; // it would fail again and again
     return null;
   }
+}
+
+function definition(facts: TableFacts | null): string {
+  return JSON.stringify(facts === null ? null : { ...facts, published: null });
 }

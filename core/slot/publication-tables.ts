@@ -4,22 +4,30 @@ import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { formatTableName, quoteIdentifier, quoteTable, type TableName } from '../pg/identifiers.ts';
 import { inTransaction } from '../pg/transaction.ts';
+import { columnsToPublish } from './column-lists.ts';
+import type { TableFacts } from './table-facts.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
+const DUPLICATE_OBJECT = '42710';
 
 /**
- * Adds the table unless it is there. Throws PUBLICATION_RIGHTS with the SQL for its owner.
- * @param columns the only ones to publish; null: all
+ * Has every change of the table published, with these columns: adds it, or puts what somebody restricted right. Throws
+ * PUBLICATION_RIGHTS with the SQL for its owner.
+ * @param facts of the table, with how the publication names it
+ * @param excluded columns not to publish
  */
-export async function addToPublication(
+export async function ensurePublished(
   source: Queryable,
   publication: string,
-  table: TableName,
-  columns: readonly string[] | null,
-): Promise<boolean> {
-  if (await isPublished(source, publication, table)) return false;
-  await alter(source, publication, addTable(table, columns), table);
-  return true;
+  facts: TableFacts,
+  excluded: readonly string[],
+): Promise<void> {
+  const columns = await columnsToPublish(source, facts, excluded);
+  const { published } = facts;
+  if (published === null) await alter(source, publication, addTable(facts, columns), facts);
+  else if (published.isFiltered || JSON.stringify(published.columns) !== JSON.stringify(columns)) {
+    await replaceInPublication(source, publication, facts, columns);
+  }
 }
 
 /** Takes the table out; nothing when it is not there. */
@@ -28,44 +36,25 @@ export async function removeFromPublication(
   publication: string,
   table: TableName,
 ): Promise<boolean> {
-  if (!(await isPublished(source, publication, table))) return false;
+  if ((await readEntry(source, publication, table)) === null) return false;
   await alter(source, publication, `DROP TABLE ${quoteTable(table)}`, table);
   return true;
 }
 
-/** A table that is in the publication, with its column list; null when it has none. */
-export interface PublishedTable {
-  readonly name: TableName;
-  readonly columns: readonly string[] | null;
-}
-
-/** Needs a server that has column lists (15). */
-export async function readPublishedTables(source: Queryable, publication: string): Promise<PublishedTable[]> {
-  const { rows } = await source.query<{ schema: string; name: string; columns: string[] | null }>(
-    `SELECT n.nspname AS schema, c.relname AS name,
-            CASE WHEN pr.prattrs IS NOT NULL THEN ARRAY(
-              SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
-               WHERE a.attrelid = c.oid AND a.attnum = ANY (pr.prattrs) ORDER BY a.attnum) END AS columns
-       FROM pg_catalog.pg_publication_rel AS pr
-       JOIN pg_catalog.pg_publication AS p ON p.oid = pr.prpubid
-       JOIN pg_catalog.pg_class AS c ON c.oid = pr.prrelid
-       JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE p.pubname = $1::name`,
-    [publication],
-  );
-  return rows.map(({ schema, name, columns }) => ({ name: { schema, name }, columns }));
-}
-
-/** Gives a published table another column list. In one transaction: there is no commit at which it is not published. */
-export async function replaceColumnList(
+/**
+ * Publishes a published table anew, with this column list and every row. In one transaction: there is no commit at which
+ * it is not published. @returns the OID of its new entry
+ */
+export async function replaceInPublication(
   source: Queryable,
   publication: string,
   table: TableName,
   columns: readonly string[] | null,
-): Promise<void> {
-  await inTransaction(source, async () => {
+): Promise<number> {
+  return await inTransaction(source, async () => {
     await alter(source, publication, `DROP TABLE ${quoteTable(table)}`, table);
     await alter(source, publication, addTable(table, columns), table);
+    return (await readEntry(source, publication, table))!;
   });
 }
 
@@ -74,20 +63,17 @@ function addTable(table: TableName, columns: readonly string[] | null): string {
   return `ADD TABLE ${quoteTable(table)}${list}`;
 }
 
-export async function isPublished(
-  source: Queryable,
-  publication: string,
-  table: TableName,
-): Promise<boolean> {
-  const { rows } = await source.query(
-    `SELECT FROM pg_catalog.pg_publication_rel AS pr
+/** OID of the table's entry in pg_publication_rel; null when the publication does not name it. */
+async function readEntry(source: Queryable, publication: string, table: TableName): Promise<number | null> {
+  const { rows } = await source.query<{ oid: number }>(
+    `SELECT pr.oid FROM pg_catalog.pg_publication_rel AS pr
        JOIN pg_catalog.pg_publication AS p ON p.oid = pr.prpubid
        JOIN pg_catalog.pg_class AS c ON c.oid = pr.prrelid
        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
       WHERE p.pubname = $1::name AND n.nspname = $2::name AND c.relname = $3::name`,
     [publication, table.schema, table.name],
   );
-  return rows.length > 0;
+  return rows[0]?.oid ?? null;
 }
 
 async function alter(
@@ -100,6 +86,7 @@ async function alter(
   try {
     await source.query(sql);
   } catch (error) {
+    if (sqlState(error) === DUPLICATE_OBJECT) return; // somebody else has just added it
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new TimewarpError(
       'PUBLICATION_RIGHTS',

@@ -7,12 +7,24 @@ import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { quoteIdentifier } from '../pg/identifiers.ts';
 import { readServerVersion } from '../pg/server-version.ts';
+import type { Plugin } from '../types/plugin.ts';
 
 const FIRST_WITH_GENERATED_COLUMNS = 180_000;
 
 /** The name of a node's publication. */
 export function publicationName(node: string): string {
   return `pgtimewarp_${node}`;
+}
+
+/** The publication that a node is read through; null: its plugin needs none. */
+export function publicationOf({
+  node,
+  plugin,
+}: {
+  readonly node: string;
+  readonly plugin: Plugin;
+}): string | null {
+  return plugin === 'pgoutput' ? publicationName(node) : null;
 }
 
 export async function publicationExists(source: Queryable, name: string): Promise<boolean> {

@@ -34,6 +34,19 @@ export interface TableFacts {
   readonly filenode: number;
   /** As of the last ANALYZE or VACUUM, of all leaves; -1 when the server has no idea. */
   readonly estimatedRows: number;
+  /** How the publication that was asked for names the table; null when it does not, or none was asked for. */
+  readonly published: PublishedFacts | null;
+}
+
+export interface PublishedFacts {
+  /** OID of the entry in pg_publication_rel: another one when the table was taken out and put back. */
+  readonly entry: number;
+  /** Every action is published, and changes of partitions under their own names. */
+  readonly everyAction: boolean;
+  /** Some rows are left out. */
+  readonly isFiltered: boolean;
+  /** The column list; null: all columns. */
+  readonly columns: readonly string[] | null;
 }
 
 interface ColumnFacts {
@@ -79,15 +92,20 @@ interface LeafFacts {
   readonly attachedBy: string;
 }
 
-/** The facts of the tables, in the order of `names`; null where the source has no relation of that name. */
+/**
+ * The facts of the tables, in the order of `names`; null where the source has no relation of that name.
+ * @param publication the one of which to say how it names the tables
+ */
 export async function readTableFacts(
   source: Queryable,
   names: readonly TableName[],
+  publication: string | null = null,
 ): Promise<(TableFacts | null)[]> {
   if (names.length === 0) return [];
   const { rows } = await source.query<FactsRow>(TABLE_FACTS_SQL, [
     names.map((name) => name.schema),
     names.map((name) => name.name),
+    publication,
   ]);
   const drafts = rows.map((row) => (row.facts === null ? null : parseCatalogJson(row.facts)));
   const needsCatalog = drafts.some((draft) => draft?.key.some((column) => column.typeOid >= FIRST_USER_OID));
@@ -185,7 +203,21 @@ const TABLE_FACTS_SQL = `
               SELECT CASE WHEN bool_and(e.reltuples < 0) THEN -1 ELSE sum(greatest(e.reltuples, 0)) END::int8
                 FROM pg_class AS e
                WHERE e.oid = c.oid AND c.relkind <> 'p'
-                  OR c.relkind = 'p' AND e.oid IN (SELECT t.relid FROM pg_partition_tree(c.oid) AS t WHERE t.isleaf))
+                  OR c.relkind = 'p' AND e.oid IN (SELECT t.relid FROM pg_partition_tree(c.oid) AS t WHERE t.isleaf)),
+           'published', (
+              SELECT json_build_object(
+                       'entry', pr.oid::int8,
+                       'everyAction', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND NOT p.pubviaroot,
+                       'isFiltered', pr.entry ->> 'prqual' IS NOT NULL,
+                       'columns', CASE WHEN pr.entry ->> 'prattrs' IS NOT NULL THEN ARRAY(
+                          SELECT a.attname FROM pg_attribute AS a
+                           WHERE a.attrelid = c.oid AND pr.entry -> 'prattrs' @> to_jsonb(a.attnum)
+                           ORDER BY a.attnum) END)
+                FROM pg_publication AS p
+                JOIN LATERAL ( -- as jsonb: before 15 there is neither filter nor column list
+                       SELECT e.oid, to_jsonb(e) AS entry
+                         FROM pg_publication_rel AS e WHERE e.prpubid = p.oid AND e.prrelid = c.oid) AS pr ON true
+               WHERE p.pubname = $3::name)
          )::text END AS facts
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (schema_name, table_name, position)
     LEFT JOIN pg_namespace AS n ON n.nspname = wanted.schema_name

@@ -103,6 +103,29 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
   return rows.map(toRelation);
 }
 
+/** Locks the entry, against untracking too, until the end of the caller's transaction. @returns whether it is still tracked */
+export async function lockTracked(store: Queryable, relationId: number): Promise<boolean> {
+  const { rowCount } = await store.query(
+    `SELECT FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND status <> 'untracked' FOR UPDATE`,
+    [relationId],
+  );
+  return rowCount === 1;
+}
+
+/** The entry of the publication is another one since runs have replaced it. In the caller's transaction. */
+export async function writePublishedEntry(
+  store: Queryable,
+  relationId: number,
+  entry: number,
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET catalog_facts = jsonb_set(catalog_facts, '{published,entry}', to_jsonb($2::int8)), updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, entry],
+  );
+}
+
 /** The time of L0 of a started relation. */
 export async function readTrackedFromTime(store: Queryable, relationId: number): Promise<CommitTime> {
   const { rows } = await store.query<{ tracked_from_ts: string }>(

@@ -14,8 +14,25 @@ export interface CatalogFacts {
   readonly key: readonly string[];
   readonly columns: readonly CatalogColumn[];
   readonly leaves: readonly CatalogLeaf[];
+  /** Through pgoutput: how the publication names the table; null: not at all. */
+  readonly published?: Published | null;
   /** Names that leaves had, under which changes may still come. */
   readonly formerLeaves?: readonly FormerLeaf[];
+  /** Names that columns had and no column has now; rows of the history may still have them. */
+  readonly formerColumns?: readonly FormerColumn[];
+}
+
+export interface FormerColumn {
+  readonly name: string;
+  /** The column that had the name last; 0: a column of a table that is gone. */
+  readonly attnum: number;
+}
+
+export interface Published {
+  /** The entry of the publication. */
+  readonly entry: number;
+  /** Every change is published with all that is tracked of it. */
+  readonly whole: boolean;
 }
 
 export interface FormerLeaf {

@@ -3,17 +3,16 @@
  * notes what the catalog says. What the next run reads was written under the catalog of before.
  */
 import { expect, test } from 'vitest';
-import { connect } from '../../core/pg/connection.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
-import { pollWith } from '../../core/poll.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
-import { track } from '../../core/track.ts';
+import { track, untrack } from '../../core/track.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { relation, sameAsLive, urls } from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
+import { runMeanwhile } from '../support/run-meanwhile.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const TABLES = `
@@ -118,6 +117,17 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'fresh');
     });
 
+    test('a table that is untracked beneath a run gets no gap', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await runMeanwhile(node, 'attachedBy', async () => {
+        await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7'); // found, at the latest
+        await untrack({ ...urls(node), table: parseTableName('parted'), purge: false });
+      });
+      expect(await statusOf(node)).toBe('untracked');
+      const { rowCount } = await node.store.query('SELECT FROM pgtimewarp.history_gaps');
+      expect(rowCount).toBe(0);
+    });
+
     test('a partition renamed before its rows are looked at is looked at by the next run', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
@@ -140,28 +150,6 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'parted');
     });
   });
-}
-
-/** A run during which something happens on the source, before its first statement that has this text. */
-async function runMeanwhile(node: TrackedNode, text: string, happens: () => Promise<unknown>): Promise<void> {
-  const source = await connect(node.sourceUrl, { side: 'source', node: node.node });
-  const store = await connect(node.storeUrl, { side: 'store', node: node.node });
-  let due = true;
-  const query = source.query.bind(source) as (...args: unknown[]) => Promise<unknown>;
-  const meddling = (statement: string | { text?: string }, ...rest: unknown[]): unknown => {
-    const said = typeof statement === 'string' ? statement : (statement.text ?? '');
-    if (!due || !said.includes(text)) return query(statement, ...rest);
-    due = false;
-    return happens().then(() => query(statement, ...rest));
-  };
-  source.query = meddling as typeof source.query;
-  try {
-    expect((await pollWith({ source, store }, { node: node.node })).outcome).toBe('done');
-    expect(due).toBe(false);
-  } finally {
-    await source.end();
-    await store.end();
-  }
 }
 
 async function statusOf(node: TrackedNode, table = 'parted'): Promise<unknown> {

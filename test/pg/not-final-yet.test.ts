@@ -1,8 +1,14 @@
 /**
- * What may turn out otherwise is not final: a gap at the position of the horizon may end there. A partition that is new is judged at the end of WAL. A run that does not get there has passed it all the same: until it is
- * judged no answer about what came after it is final, since it may turn out that it cannot be known.
+ * What may turn out otherwise is not final: a gap at the position of the horizon may end there. A partition that is new is
+ * judged at the end of WAL. A run that does not get there has passed it all the same: until it is judged no answer about
+ * what came after it is final, since it may turn out that it cannot be known.
  */
 import { expect, test } from 'vitest';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { diff } from '../../core/query/diff.ts';
+import { parseInstant } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../core/types/lsn.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { at, relation } from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -46,7 +52,19 @@ for (const plugin of PLUGINS) {
       const { rows } = await node.store.query<{ lsn: string }>(
         'SELECT applied_lsn AS lsn FROM pgtimewarp.wal_checkpoints',
       );
-      expect(await at(node, '1', rows[0]!.lsn)).toMatchObject({ reason: 'in_gap', final: false });
+      const lsn = rows[0]!.lsn;
+      expect(await at(node, '1', lsn)).toMatchObject({ reason: 'in_gap', final: false });
+      const upTo = (to: string) =>
+        diff(node.store, {
+          ...{ node: node.node, table: parseTableName('t'), pk: keyFromText('1') },
+          ...{ from: null, to: parseInstant(to), limit: 10 },
+        });
+      expect((await upTo(lsn)).final).toBe(false);
+      const before = formatLsn((parseLsn(lsn) - 1n) as Lsn);
+      expect((await upTo(before)).final).toBe(true);
+      for (let runs = 0; runs < 3; runs++) await node.poll();
+      expect((await relation(node)).status).toBe('active');
+      expect((await upTo(lsn)).final).toBe(true);
     });
   });
 }

@@ -32,6 +32,12 @@ const PARTED = `CREATE TABLE t (id int, v varchar(20), n int, PRIMARY KEY (id)) 
 const STANDALONE = `CREATE TABLE t_new (LIKE t INCLUDING ALL);
                     INSERT INTO t_new SELECT i, 'new', i FROM generate_series(300, 305) AS i;`;
 
+const REPLACED = 'ALTER TABLE t DROP n; ALTER TABLE t ADD n int';
+const EXCHANGE =
+  'ALTER TABLE t ADD m int; UPDATE t SET m = -n; ALTER TABLE t RENAME n TO o; ALTER TABLE t RENAME m TO n; ALTER TABLE t RENAME o TO m';
+const ANEW =
+  'CREATE TABLE other AS SELECT id, v FROM t; ALTER TABLE other ADD PRIMARY KEY (id); DROP TABLE t; ALTER TABLE other RENAME TO';
+
 interface Case {
   readonly name: string;
   readonly tables: string;
@@ -318,6 +324,39 @@ for (const plugin of PLUGINS) {
       for (let runs = 0; runs < 3; runs++) await node.poll(); // quiet ones, whose horizons take each other's place
       expect((await at(node, '2', after)).row).toEqual({ id: 2, v: 'v2', n: 2, d: 'given' });
     });
+
+    test.each([
+      ['in one transaction', PLAIN, ['BEGIN; ALTER TABLE t DROP n; ALTER TABLE t ADD n int; COMMIT']],
+      [
+        'in the transaction that writes',
+        PLAIN,
+        [`BEGIN; UPDATE t SET n = 20 WHERE id = 2; ${REPLACED}; COMMIT`],
+      ],
+      ['with runs in between', PLAIN, ['ALTER TABLE t DROP n', 'ALTER TABLE t ADD n int']],
+      ['renamed, and then another', PLAIN, ['ALTER TABLE t RENAME n TO m', 'ALTER TABLE t ADD n int']],
+      ['of a table that was made anew', PLAIN, [`${ANEW} t`, 'ALTER TABLE t ADD n int']],
+      ['an exchange of names', PLAIN, [EXCHANGE]],
+      ['a partitioned table', PARTED, [REPLACED]],
+    ])(
+      'a name that goes from one column to another is repaired by itself: %s',
+      async (_what, tables, steps) => {
+        node = await trackedNode({ plugin, tables, track: ['t'] });
+        await node.poll();
+        const before = await sourceClock(node);
+        for (const sql of steps) {
+          await node.poll();
+          await runAll(node, sql);
+          if (sql.startsWith(ANEW)) await rebaseline({ ...urls(node), table: parseTableName('t') });
+        }
+        await node.poll();
+        const inGap = await sourceClock(node);
+        for (let runs = 0; runs < 4; runs++) await node.poll();
+        expect(await relation(node)).toMatchObject({ status: 'active', repair: null });
+        await sameAsLive(node);
+        expect((await at(node, '2', before)).row).toEqual({ id: 2, v: 'v2', n: 2 });
+        expect(await at(node, '2', inGap)).toMatchObject({ status: 'unknown', reason: 'in_gap' });
+      },
+    );
 
     test('only differences become changes, and the diff shows them at the end of the gap', async () => {
       node = await trackedNode({ plugin, tables: PARTED, track: ['t'] });

@@ -1,7 +1,7 @@
 /** Each silent change by itself, and what looks alike: one difference of the catalog, one verdict. */
 import { expect, test } from 'vitest';
 import { detectSilentChanges } from '../../core/run/detect-silent-changes.ts';
-import type { CatalogColumn, CatalogFacts, CatalogLeaf } from '../../core/types/catalog-facts.ts';
+import type { CatalogColumn, CatalogFacts, CatalogLeaf, Published } from '../../core/types/catalog-facts.ts';
 
 const column = (attnum: number, name: string, changes: Partial<CatalogColumn> = {}): CatalogColumn => ({
   ...{ attnum, name, typeOid: 23, typeName: 'integer', baseTypeOid: 23 },
@@ -35,6 +35,10 @@ const BEFORE: CatalogFacts = {
   },
   key: ['id'],
   columns: [column(1, 'id'), column(2, 'v')],
+  formerColumns: [
+    { name: 'was', attnum: 0 },
+    { name: 'had', attnum: 2 },
+  ],
   leaves: [leaf(10, 'a'), leaf(11, 'b')],
 };
 
@@ -82,6 +86,25 @@ const CASES: readonly [what: string, now: Partial<CatalogFacts>, codes: readonly
   ['a new column that is virtual', { columns: plus({ generated: 'v' }) }, []],
   ['a new column in a new file', { columns: plus({}), leaves: rewritten }, ['COLUMN_FILLED']],
   ['a column less', { columns: [column(1, 'id')] }, []],
+  ['a column renamed', { columns: [column(1, 'id'), column(2, 'w')] }, []],
+  [
+    'a column dropped and added under its name',
+    { columns: [column(1, 'id'), column(3, 'v')] },
+    ['COLUMN_REPLACED'],
+  ],
+  ['the same, virtual', { columns: [column(1, 'id'), column(3, 'v', { generated: 'v' })] }, []],
+  [
+    'a column renamed, and another added under its name',
+    { columns: [column(1, 'id'), column(2, 'w'), column(3, 'v')] },
+    ['COLUMN_REPLACED'],
+  ],
+  ['a column under the name of one of long ago', { columns: plus({ name: 'was' }) }, ['COLUMN_REPLACED']],
+  ['a column of long ago that has its name back', { columns: withV({ name: 'had' }) }, []],
+  [
+    'a column renamed to the name of one of long ago',
+    { columns: withV({ name: 'was' }) },
+    ['COLUMN_REPLACED'],
+  ],
   ['a leaf less', { leaves: [leaf(10, 'a')] }, ['LEAF_GONE']],
   ['a leaf more', { leaves: [...BEFORE.leaves, leaf(12, 'c')] }, []],
   [
@@ -96,7 +119,33 @@ const CASES: readonly [what: string, now: Partial<CatalogFacts>, codes: readonly
 test.each(CASES)('%s', (_what, now, codes) => {
   const found = detectSilentChanges({ schema: 'public', name: 't' }, BEFORE, { ...BEFORE, ...now });
   expect(found.map((each) => each.code)).toEqual(codes);
-  expect(found.every((each) => each.repairsItself === (each.code === 'COLUMN_DEFAULTED'))).toBe(true);
+  const byItself = ['COLUMN_DEFAULTED', 'COLUMN_REPLACED'];
+  expect(found.every((each) => each.repairsItself === byItself.includes(each.code))).toBe(true);
+});
+
+test.each<
+  readonly [what: string, then: Published | null | undefined, now: Published | null, codes: string[]]
+>([
+  ['as it was', { entry: 1, whole: true }, { entry: 1, whole: true }, []],
+  ['not known before', undefined, { entry: 1, whole: true }, []],
+  ['taken out', { entry: 1, whole: true }, null, ['UNPUBLISHED']],
+  ['in none, and not known before', undefined, null, ['UNPUBLISHED']],
+  ['put back', null, { entry: 2, whole: true }, []],
+  ['taken out and put back', { entry: 1, whole: true }, { entry: 2, whole: true }, ['PUBLISHED_AGAIN']],
+  ['restricted', { entry: 1, whole: true }, { entry: 2, whole: false }, ['PUBLISHED_IN_PART']],
+  ['whole again', { entry: 2, whole: false }, { entry: 3, whole: true }, []],
+])('a publication: %s', (_what, then, published, codes) => {
+  const name = { schema: 'public', name: 't' };
+  const before = then === undefined ? BEFORE : { ...BEFORE, published: then };
+  const found = detectSilentChanges(name, before, { ...BEFORE, published });
+  expect(found.map((each) => each.code)).toEqual(codes);
+  expect(found.every((each) => each.repairsItself === (each.code === 'PUBLISHED_AGAIN'))).toBe(true);
+});
+
+test('a table that is seen for the first time, and not published', () => {
+  const now = { ...BEFORE, published: null };
+  const found = detectSilentChanges({ schema: 'public', name: 't' }, null, now);
+  expect(found.map((each) => each.code)).toEqual(['UNPUBLISHED']);
 });
 
 test('a table that is gone, and one that is seen for the first time', () => {

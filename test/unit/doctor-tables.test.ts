@@ -36,6 +36,7 @@ const NOW: Now = {
   owned: true,
   owner: 'app',
   namedBy: '600',
+  published: null,
   columns: [],
   key: [
     {

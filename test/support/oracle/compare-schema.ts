@@ -8,7 +8,7 @@ import { parseLsn } from '../../../core/types/lsn.ts';
 import { keyOf } from './compare.ts';
 import type { OracleTable } from './oracle-table.ts';
 import type { OracleRun } from './run-workload.ts';
-import type { Ignorance } from './schema-model.ts';
+import { columnsOf, type Ignorance } from './schema-model.ts';
 import { COLUMNS_PLACE } from './schema-tables.ts';
 
 export interface SchemaComparison {
@@ -26,8 +26,8 @@ const BATCH = 2_000;
 /** The forms of a row since the transaction that wrote it, the first as written. */
 interface OracleRow {
   readonly writer: string;
-  /** The transaction that wrote it changed the columns too: what they were when it wrote nobody has seen. */
-  readonly reshaped: boolean;
+  /** Columns that the transaction that wrote it changed too: what they were when it wrote nobody has seen. */
+  readonly reshaped: ReadonlySet<string>;
   readonly forms: readonly { readonly at: bigint; readonly row: Readonly<Record<string, unknown>> }[];
 }
 
@@ -93,7 +93,7 @@ function judge(question: SchemaQuestion, answer: Answer, { must, may }: Ignoranc
   const row = JSON.parse(answer.row) as Record<string, unknown>;
   const [written] = question.row.forms;
   if (sameMembers(row, written!.row)) return null;
-  if (question.row.reshaped && agrees(row, written!.row)) return null;
+  if (question.row.reshaped.size > 0 && agrees(row, written!.row, question.row.reshaped)) return null;
   // read again since: only what differs from the history becomes part of it, so columns that are gone may be there
   const since = may.some(({ to }) => to > written!.at);
   return since && question.row.forms.some((form) => covers(row, form.row)) ? null : 'is another row';
@@ -113,7 +113,8 @@ async function questionsOf(
   const entries = map.map(({ lsn, ts }) => ({ lsn: parseLsn(lsn) as bigint, ts }));
   const state = new Map<string, OracleRow>();
   const ids = new Set<string>();
-  const put = (id: string, text: string | null, at: bigint, reshaped: boolean): void => {
+  const columns = new Map<string, ReadonlyMap<string, string>>();
+  const put = (id: string, text: string | null, at: bigint, reshaped: ReadonlySet<string>): void => {
     if (placeOf(id) >= tables) return;
     ids.add(id);
     if (text === null) {
@@ -126,13 +127,27 @@ async function questionsOf(
     if (before?.writer === writer) state.set(id, { ...before, forms: [...before.forms, form] });
     else state.set(id, { writer, reshaped, forms: [form] });
   };
-  for (const [id, text] of run.initial) put(id, text, 0n, false);
+  for (const [id, text] of run.initial) {
+    put(id, text, 0n, new Set());
+    if (placeOf(id) === COLUMNS_PLACE) columns.set(id, columnsOf(text));
+  }
   for (const { changes } of run.commits)
     for (const id of changes.keys()) if (placeOf(id) < tables) ids.add(id);
   const questions: SchemaQuestion[] = [];
   run.commits.forEach(({ before, after, changes }, index) => {
     const lsn = parseLsn(after) as bigint;
-    for (const [id, text] of changes) put(id, text, lsn, changes.has(`${COLUMNS_PLACE} ${placeOf(id)}`));
+    const reshaped = new Map<string, ReadonlySet<string>>();
+    for (const [id, text] of changes) {
+      if (placeOf(id) !== COLUMNS_PLACE || text === null) continue;
+      const [old, now] = [columns.get(id) ?? new Map<string, string>(), columnsOf(text)];
+      reshaped.set(
+        id,
+        new Set([...old.keys(), ...now.keys()].filter((name) => old.get(name) !== now.get(name))),
+      );
+      columns.set(id, now);
+    }
+    for (const [id, text] of changes)
+      put(id, text, lsn, reshaped.get(`${COLUMNS_PLACE} ${placeOf(id)}`) ?? new Set());
     const from = parseLsn(before) as bigint;
     const entry = entries.find((each) => each.lsn > from && each.lsn <= lsn);
     for (const id of index % EVERY === 0 ? ids : changes.keys()) {
@@ -193,9 +208,13 @@ function covers(row: Readonly<Record<string, unknown>>, form: Readonly<Record<st
   return Object.entries(form).every(([name, value]) => (row[name] ?? null) === value);
 }
 
-/** Whether both say the same of every column that both have. */
-function agrees(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
-  return Object.keys(a).every((name) => !(name in b) || a[name] === b[name]);
+/** Whether both say the same of every column that both have, others than these. */
+function agrees(
+  a: Readonly<Record<string, unknown>>,
+  b: Readonly<Record<string, unknown>>,
+  others: ReadonlySet<string>,
+): boolean {
+  return Object.keys(a).every((name) => others.has(name) || !(name in b) || a[name] === b[name]);
 }
 
 function sameMembers(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {

@@ -6,7 +6,7 @@
  */
 import { parseLsn } from '../../../core/types/lsn.ts';
 import type { OracleRun } from './run-workload.ts';
-import { FILES_PLACE, SILENT_PLACE } from './schema-tables.ts';
+import { COLUMNS_PLACE, FILES_PLACE, SILENT_PLACE } from './schema-tables.ts';
 
 /** A run, or the runs of a rebaseline: positions of the source around it, horizons of the follower before and after. */
 export interface Span {
@@ -24,7 +24,7 @@ export interface Span {
 
 /** A change that the log does not tell of, between two positions. */
 interface Event {
-  readonly kind: 'silent' | 'attached' | 'described' | 'files';
+  readonly kind: 'silent' | 'attached' | 'described' | 'files' | 'columns' | 'renamed' | 'replaced';
   readonly before: bigint;
   readonly after: bigint;
 }
@@ -40,12 +40,41 @@ export interface Ignorance {
   readonly may: readonly Interval[];
 }
 
+/** Columns by name, from their text in {@link STATE_SQL}. */
+export function columnsOf(text: string | null | undefined): Map<string, string> {
+  return new Map(
+    (text ?? '').split(' ').flatMap((each) => (each === '' ? [] : [each.split(':') as [string, string]])),
+  );
+}
+
+/**
+ * Where the columns of the table are others than before. replaced: in place of a column there is another one of its name;
+ * renamed: a name is that of another column than when it was last there; columns: anything else.
+ */
+function columnEventsOf(run: OracleRun, place: number): Event[] {
+  const id = `${COLUMNS_PLACE} ${place}`;
+  let before = columnsOf(run.initial.get(id));
+  const ever = new Map(before);
+  return run.commits.flatMap((commit): Event[] => {
+    const text = commit.changes.get(id);
+    if (text === undefined || text === null) return []; // renamed away, its columns as they were
+    const now = columnsOf(text);
+    const differs = (old: ReadonlyMap<string, string>): boolean =>
+      [...now].some(([name, number]) => (old.get(name) ?? number) !== number);
+    const kind = differs(before) ? 'replaced' : differs(ever) ? 'renamed' : 'columns';
+    before = now;
+    for (const [name, number] of now) ever.set(name, number);
+    return [{ kind, before: parseLsn(commit.before) as bigint, after: parseLsn(commit.after) as bigint }];
+  });
+}
+
 /**
  * What happened to the table at this place, by the notes of the transactions themselves: silent changes, partitions that
  * came with rows, and what is of no effect by itself, but looks like a silent change together with another file of the table.
  */
 export function eventsOf(run: OracleRun, place: number): Event[] {
-  return run.commits.flatMap(({ before, after, changes }) => {
+  const columns = columnEventsOf(run, place);
+  const noted = run.commits.flatMap(({ before, after, changes }) => {
     const at = { before: parseLsn(before) as bigint, after: parseLsn(after) as bigint };
     return [...changes].flatMap(([id, text]): Event[] => {
       if (id === `${FILES_PLACE} ${place}`) return [{ kind: 'files', ...at }];
@@ -54,18 +83,19 @@ export function eventsOf(run: OracleRun, place: number): Event[] {
       return Number.parseInt(where!, 10) === place ? [{ kind: kind as Event['kind'], ...at }] : [];
     });
   });
+  return [...noted, ...columns];
 }
 
 export function ignoranceOf(spans: readonly Span[], place: number, events: readonly Event[]): Ignorance {
   const [must, may]: [Interval[], Interval[]] = [[], []];
-  const findings = events.filter(({ kind }) => kind !== 'files');
+  const findings = events.filter(({ kind }) => kind !== 'files' && kind !== 'columns');
   for (const event of findings) {
     const last = spans.findLast((span) => span.ended <= event.before);
     if (last === undefined) throw new Error('no run before the first change');
     const latest = latestEnd(spans, place, event);
     if (event.kind === 'described' && !isRefiled(events, last, latest)) continue;
     may.push({ from: last.horizon, to: latest?.horizon ?? NEVER });
-    if (event.kind === 'described') continue;
+    if (event.kind === 'described' || (isOfColumns(event) && !isSeen(events, event, last, spans))) continue;
     const overlapped = spans.some((span) => overlaps(span, event));
     must.push({
       from: overlapped ? event.after : last.horizon,
@@ -73,6 +103,23 @@ export function ignoranceOf(spans: readonly Span[], place: number, events: reado
     });
   }
   return { must, may };
+}
+
+function isOfColumns({ kind }: Event): boolean {
+  return kind === 'columns' || kind === 'renamed' || kind === 'replaced';
+}
+
+/** Whether runs have seen both the column that was there before and the one of its name, and nothing else beside. */
+function isSeen(events: readonly Event[], event: Event, last: Span, spans: readonly Span[]): boolean {
+  const next = spans.find((span) => span.begun >= event.after);
+  return (
+    event.kind === 'replaced' &&
+    next !== undefined &&
+    !events.some(
+      (other) =>
+        other !== event && isOfColumns(other) && other.after > last.begun && other.before < next.ended,
+    )
+  );
 }
 
 const NEVER = 1n << 64n;

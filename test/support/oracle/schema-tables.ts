@@ -73,7 +73,7 @@ const RANGED = 1;
 const PLAIN = 2;
 const REMADE = 3;
 
-/** Places of the rows of {@link STATE_SQL} that are no rows of tables: notes, and columns and files of each table. */
+/** Places of the rows of {@link STATE_SQL} that are no rows of tables: notes, and columns (`name:attnum`) and files of each table. */
 export const COLUMNS_PLACE = 97;
 export const SILENT_PLACE = 98;
 export const FILES_PLACE = 99;
@@ -91,7 +91,7 @@ export const SCHEMA_ORACLE_SQL = `
       CONTINUE WHEN to_regclass(t.name) IS NULL;
       RETURN QUERY EXECUTE format(
         'SELECT %s, array_to_json(ARRAY[%s])::text, r.xmin || '' '' || to_json(r)::text FROM %I AS r', t.place, t.key, t.name);
-      RETURN QUERY SELECT ${COLUMNS_PLACE}, t.place::text, string_agg(a.attname, ' ' ORDER BY a.attnum)
+      RETURN QUERY SELECT ${COLUMNS_PLACE}, t.place::text, string_agg(a.attname || ':' || a.attnum, ' ' ORDER BY a.attnum)
                      FROM pg_attribute AS a WHERE a.attrelid = t.name::regclass AND a.attnum > 0 AND NOT a.attisdropped;
       RETURN QUERY SELECT ${FILES_PLACE}, t.place::text, string_agg(pg_relation_filenode(l.oid)::text, ' ' ORDER BY l.oid)
                      FROM pg_class AS l WHERE l.oid IN (SELECT relid FROM pg_partition_tree(t.name::regclass) UNION ALL SELECT t.name::regclass);

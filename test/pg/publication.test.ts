@@ -1,0 +1,210 @@
+/**
+ * What a publication does not show does not come. Whoever takes a table out of it, or restricts it, loses history: the next
+ * run says since when, and the gap ends when every change is published again.
+ */
+import { expect, test } from 'vitest';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { rebaseline } from '../../core/rebaseline.ts';
+import { rebaselineNode } from '../../core/rebaseline-node.ts';
+import { hasColumnLists } from '../../core/slot/column-lists.ts';
+import { ensurePublished } from '../../core/slot/publication-tables.ts';
+import { readTableFacts } from '../../core/slot/table-facts.ts';
+import { untrack } from '../../core/track.ts';
+import { at, relation, runAll, sameAsLive, sourceClock, urls } from '../support/node-questions.ts';
+import { runMeanwhile } from '../support/run-meanwhile.ts';
+import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
+
+const TABLES = `CREATE TABLE t (id int PRIMARY KEY, v text, n int);
+                INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, 5) AS i;
+                CREATE TABLE other (id int PRIMARY KEY, v text, n int); INSERT INTO other VALUES (1, 'a', 1)`;
+const T = parseTableName('t');
+
+const node = (): Promise<TrackedNode> =>
+  trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['t', 'other'] });
+
+async function alter(of: TrackedNode, change: string): Promise<void> {
+  await of.source.query(`ALTER PUBLICATION ${of.publication} ${change}`);
+}
+
+/** Whether the publication names the table, and shows all of it. */
+async function isWhole(of: TrackedNode): Promise<boolean> {
+  const [facts] = await readTableFacts(of.source, [T], of.publication);
+  const published = facts!.published;
+  return published?.everyAction === true && !published.isFiltered && published.columns === null;
+}
+
+test.each([
+  ['taken out', 'DROP TABLE t', /^public\.t was taken out of the publication$/],
+  [
+    'some rows',
+    'SET TABLE other, t WHERE (id > 3)',
+    /^the publication does not show every change of public\.t$/,
+  ],
+  ['some columns', 'SET TABLE other, t (id, v)', /^the publication does not show every change of public\.t$/],
+])('%s: a gap from the run before, and its end publishes all of the table', async (_what, change, reason) => {
+  await using of = await node();
+  if (!(await hasColumnLists(of.source)) && change.startsWith('SET')) return;
+  await of.poll();
+  const before = await sourceClock(of);
+  await of.poll();
+  await alter(of, change);
+  await runAll(
+    of,
+    `UPDATE t SET n = 0 WHERE id = 2; DELETE FROM t WHERE id = 3; INSERT INTO t VALUES (6, 'new', 0)`,
+  );
+  await of.poll();
+  const inGap = await sourceClock(of);
+  await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'needs_rebaseline', repair: null });
+  expect((await relation(of)).status_reason).toMatch(reason);
+  for (const key of ['2', '3', '6']) {
+    expect(await at(of, key, null)).toMatchObject({ status: 'unknown', reason: 'in_gap' });
+  }
+  expect(await at(of, '2', before)).toMatchObject({
+    status: 'found',
+    row: { id: 2, v: 'v2', n: 2 },
+    final: true,
+  });
+  expect((await at(of, '1', null, 'other')).status).toBe('found');
+
+  await rebaseline({ ...urls(of), table: T });
+  expect(await isWhole(of)).toBe(true);
+  await sameAsLive(of);
+  await runAll(of, 'UPDATE t SET n = 9 WHERE id IN (1, 2)');
+  await of.poll();
+  await sameAsLive(of);
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  expect(await at(of, '2', inGap)).toMatchObject({ status: 'unknown', reason: 'in_gap', final: true });
+  const { rows } = await of.store.query(
+    `SELECT DISTINCT code FROM pgtimewarp.health_events WHERE code ~ 'RELATION|PUBL'`,
+  );
+  expect(rows.map(({ code }) => code).sort()).toEqual(['RELATION_GAP', 'RELATION_REPAIRED']); // told once
+});
+
+test('taken out and put back between two runs: a gap that ends by itself', async () => {
+  await using of = await node();
+  await of.poll();
+  await alter(of, 'DROP TABLE t');
+  await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
+  await alter(of, 'ADD TABLE t');
+  await of.poll();
+  const inGap = await sourceClock(of);
+  for (let runs = 0; runs < 3; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  expect(await at(of, '2', inGap)).toMatchObject({ status: 'unknown', reason: 'in_gap' });
+  await sameAsLive(of);
+});
+
+test('a publication that leaves out actions: every table has a gap, which does not end before it shows them', async () => {
+  await using of = await node();
+  await of.poll();
+  await alter(of, `SET (publish = 'insert, delete')`);
+  await runAll(of, 'UPDATE t SET n = 0; UPDATE other SET n = 0');
+  await of.poll();
+  for (const table of ['t', 'other']) {
+    expect(await relation(of, table)).toMatchObject({ status: 'needs_rebaseline' });
+    const asked = rebaseline({ ...urls(of), table: parseTableName(table), signal: AbortSignal.abort() });
+    await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  }
+  for (let runs = 0; runs < 4; runs++) await of.poll();
+  await runAll(of, 'UPDATE t SET n = 1; UPDATE other SET n = 1');
+  for (let runs = 0; runs < 4; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'needs_rebaseline' });
+  await alter(of, `SET (publish = 'insert, update, delete, truncate')`);
+  for (let runs = 0; runs < 4; runs++) await of.poll();
+  for (const table of ['t', 'other']) {
+    expect(await relation(of, table)).toMatchObject({ status: 'active', repair: null });
+    await sameAsLive(of, table);
+  }
+});
+
+test('taken out again while it is read again: the repair begins anew, and publishes it', async () => {
+  await using of = await node();
+  await alter(of, 'DROP TABLE t');
+  await of.poll();
+  const asked = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
+  await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await of.poll();
+  await alter(of, 'DROP TABLE t');
+  await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
+  for (let runs = 0; runs < 5; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  await sameAsLive(of);
+});
+
+test('taken out beneath the very run that would end its gap', async () => {
+  await using of = await node();
+  await alter(of, 'DROP TABLE t');
+  await of.poll();
+  const asked = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
+  await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  const phase = async () => (JSON.parse((await relation(of)).repair!) as { phase: string }).phase;
+  for (let runs = 0; runs < 4 && (await phase()) !== 'done'; runs++) await of.poll();
+  expect(await phase()).toBe('done');
+  await runMeanwhile(of, 'AS upto', async () => {
+    await alter(of, 'DROP TABLE t');
+    await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
+  });
+  expect((await relation(of)).status).toBe('needs_rebaseline');
+  for (let runs = 0; runs < 4; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  await sameAsLive(of);
+});
+
+test('what is not tracked any more is not published', async () => {
+  await using of = await node();
+  await untrack({ ...urls(of), table: T, purge: false });
+  const [facts] = await readTableFacts(of.source, [T], of.publication);
+  expect(facts!.published).toBeNull();
+  await of.poll();
+  expect((await of.store.query('SELECT FROM pgtimewarp.history_gaps')).rowCount).toBe(0);
+});
+
+test('a table that is in the publication in part when it is tracked is published whole', async () => {
+  await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['other'] });
+  if (!(await hasColumnLists(of.source))) return;
+  await alter(of, 'ADD TABLE t (id) WHERE (n > 3)');
+  await of.track('t');
+  expect(await isWhole(of)).toBe(true);
+});
+
+test('published by two at the same time', async () => {
+  await using of = await node();
+  await alter(of, 'DROP TABLE t');
+  const [facts] = await readTableFacts(of.source, [T], of.publication);
+  for (let times = 0; times < 2; times++) await ensurePublished(of.source, of.publication, facts!, []);
+  expect(await isWhole(of)).toBe(true);
+});
+
+test('a node that begins again publishes all, and has no gap from what was before', async () => {
+  await using of = await node();
+  await alter(of, 'DROP TABLE t');
+  await of.poll();
+  await rebaselineNode({ ...urls(of), version: 'test' });
+  expect(await isWhole(of)).toBe(true);
+  await runAll(of, 'UPDATE t SET n = 9');
+  for (let runs = 0; runs < 2; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active' });
+  await sameAsLive(of);
+});
+
+test('column lists that runs keep are no gap; what somebody else does to them is', async () => {
+  await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+  if (!(await hasColumnLists(of.source))) return;
+  await of.track('t', { exclude: ['v'] });
+  await runAll(of, 'ALTER TABLE t ADD extra int');
+  for (let runs = 0; runs < 3; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active' });
+  const [facts] = await readTableFacts(of.source, [T], of.publication);
+  expect(facts!.published!.columns).toEqual(['id', 'n', 'extra']);
+  expect((await of.store.query('SELECT FROM pgtimewarp.history_gaps')).rowCount).toBe(0);
+  await runAll(of, 'ALTER TABLE t ADD more int');
+  await alter(of, 'DROP TABLE t');
+  await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
+  await alter(of, 'ADD TABLE t (id, n)');
+  await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'needs_rebaseline' });
+  for (let runs = 0; runs < 4; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  expect((await at(of, '2', null)).row).toEqual({ id: 2, n: 0, extra: null, more: null });
+});
