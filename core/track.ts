@@ -20,6 +20,7 @@ import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
 import { readTableNames } from './slot/table-names.ts';
 import { requireSchema } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
+import { lockHorizon } from './store/repairs.ts';
 import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
 
 export interface TrackOptions {
@@ -58,6 +59,8 @@ export interface UntrackResult {
 }
 
 const PAUSE_MS = 200;
+/** How long a table is waited for that another session has locked. */
+const LONGEST_LOCK = '5s';
 
 /**
  * Tracks a table and waits until it is tracked in full (with `baseline: false`: until its start is fixed).
@@ -100,14 +103,15 @@ export async function untrack(options: {
         `${formatTableName(options.table)} is not tracked by node "${options.node}".`,
       );
     }
-    await inTransaction(store, async () => {
-      const { lsn, ts } = node.horizon!;
-      await endRelation(store, entry.relationId, { lsn, time: ts });
-      // a run that finds the table unpublished waits for this transaction
-      const publication = publicationOf(node);
-      if (publication !== null && entry.status !== 'untracked') await unpublish(options, publication);
-      if (options.purge) await dropHistory(store, [entry.relationId]);
-    });
+    if (entry.status !== 'untracked') {
+      await inTransaction(store, async () => {
+        const { horizon } = await lockHorizon(store, options.node); // a run sees the table untracked, or published
+        const publication = publicationOf(node);
+        if (publication !== null) await unpublish(options, publication);
+        await endRelation(store, entry.relationId, horizon);
+      });
+    }
+    if (options.purge) await inTransaction(store, () => dropHistory(store, [entry.relationId]));
     return { table: formatTableName(options.table), relationId: entry.relationId, purged: options.purge };
   } catch (error) {
     throw fromDatabaseError(error, 'store');
@@ -289,6 +293,7 @@ async function unpublish(
 ): Promise<void> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
+    await source.query(`SET lock_timeout = '${LONGEST_LOCK}'`); // runs wait meanwhile
     await removeFromPublication(source, publication, options.table);
   } catch (error) {
     throw fromDatabaseError(error, 'source');

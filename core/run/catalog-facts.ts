@@ -42,11 +42,13 @@ export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: read
 
 /** Where columns are excluded, what a list lacks is known to the decoder, and runs keep the list. */
 function toPublished({ published, columns }: TableFacts, excluded: readonly string[]): Published | null {
-  if (published === null) return null;
-  const listed = published.columns;
+  if (published === null || published.entry === null) return null;
+  const { entry, changedBy, owner, columns: listed } = published;
   const isListed =
     listed === null ||
     excluded.length > 0 ||
     columns.every(({ name, generated }) => generated !== '' || listed.includes(name));
-  return { entry: published.entry, whole: published.everyAction && !published.isFiltered && isListed };
+  const isWhole =
+    published.everyAction && !published.isFiltered && published.restrictedPartitions.length === 0;
+  return { entry, changedBy, owner, whole: isWhole && isListed };
 }

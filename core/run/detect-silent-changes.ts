@@ -40,11 +40,13 @@ const TEXT_LIKE = new Set([25, 1043]); // text and varchar hold the same bytes a
  * @param name what the table is tracked as
  * @param before the catalog at the last run, null when there was none
  * @param now the catalog of this run, null when the source has no table of that name
+ * @param excluded columns that are not tracked
  */
 export function detectSilentChanges(
   name: TableName,
   before: CatalogFacts | null,
   now: CatalogFacts | null,
+  excluded: readonly string[] = [],
 ): SilentChange[] {
   const table = formatTableName(name);
   if (now === null) return [found('TABLE_GONE', `${table} is gone from the source: dropped or renamed`)];
@@ -58,22 +60,24 @@ export function detectSilentChanges(
     ...nameChanges(table, before, now),
     ...keyChanges(table, before, now),
     ...persistenceChanges(table, before, now),
-    ...columnChanges(table, before, now),
+    ...columnChanges(table, before, now, excluded),
     ...leafChanges(before.leaves, now.leaves),
   ];
 }
 
-/** What is not published does not come; before the last run it did, or that is known already. */
+/** What is not published does not come. (Of a new owner see nameChanges().) */
 function publicationChanges(table: string, before: CatalogFacts | null, now: CatalogFacts): SilentChange[] {
   if (now.published === undefined) return [];
   if (now.published === null) return [found('UNPUBLISHED', `${table} was taken out of the publication`)];
   if (!now.published.whole) {
     return [found('PUBLISHED_IN_PART', `the publication does not show every change of ${table}`)];
   }
-  const then = before?.published;
-  return then?.whole === true && then.entry !== now.published.entry
-    ? [found('PUBLISHED_AGAIN', `${table} was taken out of the publication and put back`, true)]
-    : [];
+  const [then, { entry, changedBy, owner }] = [before?.published, now.published];
+  if (then === undefined) return []; // the first look
+  const isSame = then?.whole === true && then.entry === entry;
+  return isSame && (then.changedBy === changedBy || then.owner !== owner)
+    ? []
+    : [found('PUBLISHED_AGAIN', `${table} was not published in full for a time`, true)];
 }
 
 /** What happened under another name is lost. A new owner is another entry for the row type too, and says nothing. */
@@ -121,15 +125,23 @@ function persistenceChanges(table: string, before: CatalogFacts, now: CatalogFac
     .map(([, leaf]) => changed(`the partition ${formatTableName(leaf)}`, leaf.persistence));
 }
 
-function columnChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
+function columnChanges(
+  table: string,
+  before: CatalogFacts,
+  now: CatalogFacts,
+  excluded: readonly string[],
+): SilentChange[] {
   const rewritten =
     before.filenode !== now.filenode ||
     pairs(before.leaves, now.leaves).some(([old, leaf]) => old.filenode !== leaf.filenode);
   const changes: SilentChange[] = [];
   for (const column of now.columns) {
+    if (excluded.includes(column.name)) continue;
     const where = `the column "${column.name}" of ${table}`;
     const old = before.columns.find((each) => each.attnum === column.attnum);
-    if (old !== undefined) {
+    if (old !== undefined && excluded.includes(old.name)) {
+      changes.push(found('COLUMN_FILLED', `${where} was not tracked under its former name`, true));
+    } else if (old !== undefined) {
       if (isRewritten(old, column, rewritten)) {
         changes.push(
           found('COLUMN_REWRITTEN', `${where} was rewritten (${old.typeName} to ${column.typeName})`),
@@ -143,15 +155,16 @@ function columnChanges(table: string, before: CatalogFacts, now: CatalogFacts): 
       changes.push(found('COLUMN_DEFAULTED', `${where} was added with a default`, true));
     } else if (rewritten && column.generated === '') {
       changes.push(found('COLUMN_FILLED', `${where} was added and the table rewritten`));
-    } else if (column.generated === '' && isTakenOver(column, before)) {
+    } else if (isTakenOver(column, before)) {
       changes.push(found('COLUMN_REPLACED', `${where} was added under the name of a former column`, true));
     }
   }
   return changes;
 }
 
-/** Whether another column had the name. */
-function isTakenOver({ name, attnum }: CatalogColumn, before: CatalogFacts): boolean {
+/** Whether another column had the name. A virtual one is not tracked: reading it again would not help. */
+function isTakenOver({ name, attnum, generated }: CatalogColumn, before: CatalogFacts): boolean {
+  if (generated === 'v') return false;
   return [...before.columns, ...(before.formerColumns ?? [])].some(
     (each) => each.name === name && each.attnum !== attnum,
   );

@@ -32,8 +32,7 @@ export async function keepColumnLists(
   let replaced = false;
   for (const now of outdated) {
     try {
-      await keepOne(places, publication, now);
-      replaced = true;
+      replaced = (await keepOne(places, publication, now)) || replaced;
     } catch (error) {
       if (!(error instanceof TimewarpError) || error.code !== 'PUBLICATION_RIGHTS') throw error;
       await tellOnce(places, `${error.message} ${error.remedy}`);
@@ -45,26 +44,29 @@ export async function keepColumnLists(
 /** What somebody else did to the entry has to be noticed first, and would not be after it was replaced. */
 function isOutdated({ relation, facts }: RelationNow): boolean {
   const published = facts?.published ?? null;
-  if (relation.excludedColumns.length === 0 || published === null) return false;
-  if (published.entry !== relation.catalogFacts?.published?.entry) return false;
+  if (relation.excludedColumns.length === 0 || published === null || published.isFiltered) return false;
+  if (published.entry === null || published.entry !== relation.catalogFacts?.published?.entry) return false;
   return (
     JSON.stringify(published.columns) !== JSON.stringify(listedColumns(facts!, relation.excludedColumns))
   );
 }
 
-/** Should the run die in between, the next one takes the new entry for somebody else's, and reads the table again. */
+/** Should the run end in between, the next one takes the new entry for somebody else's, and reads the table again. */
 async function keepOne(
   { source, store, claim }: Places,
   publication: string,
   now: RelationNow,
-): Promise<void> {
+): Promise<boolean> {
   const { relation, facts } = now;
   const columns = listedColumns(facts!, relation.excludedColumns);
-  const entry = await replaceInPublication(source, publication, relation.name, columns);
+  const before = facts!.published!.entry!;
+  const entry = await replaceInPublication(source, publication, relation.name, columns, before);
+  if (entry === null) return false;
   await inTransaction(store, async () => {
     await lockCheckpoint(store, claim);
     await writePublishedEntry(store, relation.relationId, entry);
   });
+  return true;
 }
 
 async function tellOnce({ store, claim }: Places, message: string): Promise<void> {

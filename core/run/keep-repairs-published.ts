@@ -8,10 +8,14 @@ import { whyNotTrackable } from '../setup/trackable.ts';
 import { ensurePublished } from '../slot/publication-tables.ts';
 import { lockCheckpoint } from '../store/claim.ts';
 import { restartRepair } from '../store/repairs.ts';
+import { lockTracked } from '../store/tracking.ts';
 import { toCatalogFacts } from './catalog-facts.ts';
 import { hasTrackedKey } from './read-repairs.ts';
 import type { RunContext } from './run-context.ts';
 import type { RelationNow } from './tables-of-run.ts';
+
+/** What keeps a table from being published until somebody does something. */
+const WAITS: ReadonlySet<string> = new Set(['PUBLICATION_RIGHTS', 'PUBLICATION_MISSING']);
 
 /**
  * For pgoutput, before anything that lets a repair begin. Answers whether a repair begins again. Without the right to
@@ -28,16 +32,19 @@ export async function keepRepairsPublished(
     // PostgreSQL refuses updates of a published table without a key; and such a table is not read
     if (whyNotTrackable(facts, relation.name) !== null || !hasTrackedKey({ relation, facts })) continue;
     if (toCatalogFacts(facts, 'pgoutput', relation.excludedColumns).published?.whole === true) continue;
-    await inTransaction(store, async () => {
+    const isTracked = await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
+      if (!(await lockTracked(store, relation.relationId))) return false;
       await restartRepair(store, relation.relationId); // first: what was read before must not become history
+      return true;
     });
+    if (!isTracked) continue;
     restarted = true;
     try {
       await ensurePublished(source, publication, facts, relation.excludedColumns);
     } catch (error) {
       // other tables go on; doctor says what the owner has to run
-      if (!(error instanceof TimewarpError) || error.code !== 'PUBLICATION_RIGHTS') throw error;
+      if (!(error instanceof TimewarpError) || !WAITS.has(error.code)) throw error;
     }
   }
   return restarted;

@@ -10,13 +10,14 @@ import type { TableFacts } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
 import { detachOtherLeaves } from '../store/leaves.ts';
-import { lockTracked, type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
+import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
 import { askRepair, restartRepair } from '../store/repairs.ts';
+import { lockTracked } from '../store/tracking.ts';
 import type { CatalogFacts, FormerColumn, FormerLeaf } from '../types/catalog-facts.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { toCatalogFacts } from './catalog-facts.ts';
-import { detectSilentChanges, type SilentChange } from './detect-silent-changes.ts';
+import { detectSilentChanges, type SilentChange, type SilentChangeCode } from './detect-silent-changes.ts';
 import { columnsNow, type RelationNow, type RunPositions } from './tables-of-run.ts';
 
 export interface NoteCatalogOptions {
@@ -37,7 +38,7 @@ export async function noteCatalog(
   const found = new Set<number>();
   for (const now of relations) {
     const changes = silentChanges(now, options.plugin);
-    if (changes.length > 0) found.add(now.relation.relationId);
+    if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
     if (changes.length === 0 && !isOther(now, options)) continue;
     await inTransaction(options.store, () => record(now, changes, options));
   }
@@ -47,22 +48,37 @@ export async function noteCatalog(
 /** Whether rows read from the table now could be others than those of its history for a reason that the log does not tell. */
 export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin): SilentChange[] {
   const now = facts === null ? null : toCatalogFacts(facts, plugin, relation.excludedColumns);
-  const { catalogFacts, status } = relation;
-  const isKnown = status === 'needs_rebaseline' && (now === null || isPublishedAs(catalogFacts, now));
-  return detectSilentChanges(relation.name, catalogFacts, now).filter(
+  const { catalogFacts, excludedColumns, name, status } = relation;
+  return detectSilentChanges(name, catalogFacts, now, excludedColumns).filter(
     ({ code }) =>
       (code !== 'LEAF_NAME_REUSED' || plugin === 'wal2json') && // pgoutput tells tables apart by their OIDs
-      !(isKnown && ONCE.has(code)),
+      !(status === 'needs_rebaseline' && isTold(code, catalogFacts?.published, now?.published)),
   );
 }
 
-function isPublishedAs(before: CatalogFacts | null, now: CatalogFacts): boolean {
-  const [a, b] = [before?.published, now.published];
-  return a?.entry === b?.entry && a?.whole === b?.whole;
+/** What stays until somebody does something was told at the beginning of its gap. */
+function isTold(code: SilentChangeCode, before: PublishedThen, now: PublishedThen): boolean {
+  switch (code) {
+    case 'TABLE_GONE':
+      return true;
+    case 'UNPUBLISHED':
+    case 'PUBLISHED_IN_PART':
+      return before?.entry === now?.entry && before?.whole === now?.whole;
+    case 'PUBLISHED_AGAIN':
+      return before?.whole !== true;
+    default:
+      return false;
+  }
 }
 
-/** What stays until somebody does something is told at the beginning of its gap. */
-const ONCE: ReadonlySet<string> = new Set(['TABLE_GONE', 'UNPUBLISHED', 'PUBLISHED_IN_PART']);
+type PublishedThen = CatalogFacts['published'];
+
+/** Nothing is to be read again as long as the log does not tell everything. */
+function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boolean {
+  if (relation.repair === null || facts === null) return false;
+  const { published } = toCatalogFacts(facts, plugin, relation.excludedColumns);
+  return published !== undefined && published?.whole !== true;
+}
 
 /** Keeps what the catalog says of a relation. */
 export async function writeFactsNow(
@@ -121,8 +137,9 @@ function leavesToKeep(
 
 /** The names that columns had and no column has now: a column that gets one of them is not the one that had it. */
 function columnsToKeep(before: CatalogFacts, now: CatalogFacts): FormerColumn[] {
-  const former = new Map((before.formerColumns ?? []).map(({ name, attnum }) => [name, attnum]));
-  for (const { name, attnum } of before.columns) former.set(name, before.oid === now.oid ? attnum : 0);
+  const former = new Map<string, number>();
+  for (const { name, attnum } of [...(before.formerColumns ?? []), ...before.columns])
+    former.set(name, before.oid === now.oid ? attnum : 0);
   for (const { name } of now.columns) former.delete(name);
   return [...former].map(([name, attnum]) => ({ name, attnum }));
 }

@@ -9,11 +9,15 @@ import type { TableFacts } from './table-facts.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 const DUPLICATE_OBJECT = '42710';
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** How a publication is made. */
+const EVERY_ACTION = `SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false)`;
 
 /**
- * Has every change of the table published, with these columns: adds it, or puts what somebody restricted right. Throws
- * PUBLICATION_RIGHTS with the SQL for its owner.
- * @param facts of the table, with how the publication names it
+ * Has every change of the table published: adds it, and puts right what somebody has restricted. Throws
+ * PUBLICATION_MISSING, and PUBLICATION_RIGHTS with the SQL for its owner.
+ * @param facts of the table, with how the publication shows it
  * @param excluded columns not to publish
  */
 export async function ensurePublished(
@@ -24,9 +28,14 @@ export async function ensurePublished(
 ): Promise<void> {
   const columns = await columnsToPublish(source, facts, excluded);
   const { published } = facts;
-  if (published === null) await alter(source, publication, addTable(facts, columns), facts);
+  if (published === null) throw missing(publication);
+  if (!published.everyAction) await alter(source, publication, EVERY_ACTION, facts);
+  for (const partition of published.restrictedPartitions) {
+    await alter(source, publication, `DROP TABLE ${quoteTable(partition)}`, partition); // its table's entry shows all of it
+  }
+  if (published.entry === null) await alter(source, publication, addTable(facts, columns), facts);
   else if (published.isFiltered || JSON.stringify(published.columns) !== JSON.stringify(columns)) {
-    await replaceInPublication(source, publication, facts, columns);
+    await replaceInPublication(source, publication, facts, columns, published.entry);
   }
 }
 
@@ -43,18 +52,21 @@ export async function removeFromPublication(
 
 /**
  * Publishes a published table anew, with this column list and every row. In one transaction: there is no commit at which
- * it is not published. @returns the OID of its new entry
+ * it is not published.
+ * @param entry the OID of the entry to replace @returns that of the new one; null when it is another one by now
  */
 export async function replaceInPublication(
   source: Queryable,
   publication: string,
   table: TableName,
   columns: readonly string[] | null,
-): Promise<number> {
+  entry: number,
+): Promise<number | null> {
   return await inTransaction(source, async () => {
+    if ((await readEntry(source, publication, table)) !== entry) return null;
     await alter(source, publication, `DROP TABLE ${quoteTable(table)}`, table);
     await alter(source, publication, addTable(table, columns), table);
-    return (await readEntry(source, publication, table))!;
+    return await readEntry(source, publication, table);
   });
 }
 
@@ -87,6 +99,7 @@ async function alter(
     await source.query(sql);
   } catch (error) {
     if (sqlState(error) === DUPLICATE_OBJECT) return; // somebody else has just added it
+    if (sqlState(error) === LOCK_NOT_AVAILABLE) throw locked(table, error);
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new TimewarpError(
       'PUBLICATION_RIGHTS',
@@ -98,4 +111,16 @@ async function alter(
       },
     );
   }
+}
+
+function missing(publication: string): TimewarpError {
+  return new TimewarpError('PUBLICATION_MISSING', `The publication "${publication}" does not exist.`);
+}
+
+function locked(table: TableName, cause: unknown): TimewarpError {
+  return new TimewarpError(
+    'TABLE_CHANGING',
+    `Another session holds a lock on ${formatTableName(table)}, as VACUUM and CREATE INDEX do.`,
+    { cause, remedy: 'Repeat the command when it has ended.' },
+  );
 }

@@ -34,19 +34,24 @@ export interface TableFacts {
   readonly filenode: number;
   /** As of the last ANALYZE or VACUUM, of all leaves; -1 when the server has no idea. */
   readonly estimatedRows: number;
-  /** How the publication that was asked for names the table; null when it does not, or none was asked for. */
+  /** How the publication that was asked for shows the table; null when there is none, or none was asked for. */
   readonly published: PublishedFacts | null;
 }
 
 export interface PublishedFacts {
-  /** OID of the entry in pg_publication_rel: another one when the table was taken out and put back. */
-  readonly entry: number;
+  /** OID of the table's entry in pg_publication_rel: another one when it was taken out and put back; null: it is in none. */
+  readonly entry: number | null;
+  /** The transaction that last changed the publication itself (what it publishes, its name, its owner). */
+  readonly changedBy: string;
+  readonly owner: string;
   /** Every action is published, and changes of partitions under their own names. */
   readonly everyAction: boolean;
-  /** Some rows are left out. */
+  /** The entry leaves rows out. */
   readonly isFiltered: boolean;
-  /** The column list; null: all columns. */
+  /** The entry's column list; null: all columns. */
   readonly columns: readonly string[] | null;
+  /** Partitions with entries of their own that leave rows or columns out. */
+  readonly restrictedPartitions: readonly TableName[];
 }
 
 interface ColumnFacts {
@@ -206,17 +211,24 @@ const TABLE_FACTS_SQL = `
                   OR c.relkind = 'p' AND e.oid IN (SELECT t.relid FROM pg_partition_tree(c.oid) AS t WHERE t.isleaf)),
            'published', (
               SELECT json_build_object(
-                       'entry', pr.oid::int8,
+                       'entry', own.oid::int8, 'changedBy', p.xmin::text, 'owner', pg_get_userbyid(p.pubowner),
                        'everyAction', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND NOT p.pubviaroot,
-                       'isFiltered', pr.entry ->> 'prqual' IS NOT NULL,
-                       'columns', CASE WHEN pr.entry ->> 'prattrs' IS NOT NULL THEN ARRAY(
+                       'isFiltered', own.entry ->> 'prqual' IS NOT NULL,
+                       'columns', CASE WHEN own.entry ->> 'prattrs' IS NOT NULL THEN ARRAY(
                           SELECT a.attname FROM pg_attribute AS a
-                           WHERE a.attrelid = c.oid AND pr.entry -> 'prattrs' @> to_jsonb(a.attnum)
-                           ORDER BY a.attnum) END)
+                           WHERE a.attrelid = c.oid AND own.entry -> 'prattrs' @> to_jsonb(a.attnum)
+                           ORDER BY a.attnum) END,
+                       'restrictedPartitions', coalesce((
+                          SELECT json_agg(json_build_object('schema', ln.nspname, 'name', l.relname) ORDER BY l.oid)
+                            FROM pg_partition_tree(c.oid) AS t
+                            JOIN pg_publication_rel AS e ON e.prrelid = t.relid AND e.prpubid = p.oid
+                            JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace
+                           WHERE c.relkind = 'p' AND l.oid <> c.oid
+                             AND coalesce(to_jsonb(e) ->> 'prqual', to_jsonb(e) ->> 'prattrs') IS NOT NULL), '[]'))
                 FROM pg_publication AS p
-                JOIN LATERAL ( -- as jsonb: before 15 there is neither filter nor column list
+                LEFT JOIN LATERAL ( -- as jsonb: before 15 there is neither filter nor column list
                        SELECT e.oid, to_jsonb(e) AS entry
-                         FROM pg_publication_rel AS e WHERE e.prpubid = p.oid AND e.prrelid = c.oid) AS pr ON true
+                         FROM pg_publication_rel AS e WHERE e.prpubid = p.oid AND e.prrelid = c.oid) AS own ON true
                WHERE p.pubname = $3::name)
          )::text END AS facts
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (schema_name, table_name, position)

@@ -3,6 +3,7 @@ import type { Queryable } from '../pg/connection.ts';
 import { formatCommitTime } from '../types/commit-time.ts';
 import { formatLsn } from '../types/lsn.ts';
 import type { Claim, Horizon } from './claim.ts';
+import { lockTracked } from './tracking.ts';
 
 export type Severity = 'info' | 'warn' | 'fail';
 
@@ -27,7 +28,7 @@ export async function writeHealthEvent(
 /**
  * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
  * again while it is open changes nothing, unless it began earlier: then so did the gap. Inside the caller's transaction.
- * @returns whether it was opened now
+ * Of a table that was untracked meanwhile nothing is recorded. @returns whether it was opened now
  */
 export async function openRelationGap(
   store: Queryable,
@@ -35,6 +36,7 @@ export async function openRelationGap(
   relationId: number,
   reason: string,
 ): Promise<boolean> {
+  if (!(await lockTracked(store, relationId))) return false;
   const { rowCount } = await store.query(
     `INSERT INTO pgtimewarp.history_gaps (node_id, relation_id, lsn_space, from_lsn, from_ts, reason)
      SELECT $1::text, $2::int, $3::int, $4::pg_lsn, $5::timestamptz, $6::text

@@ -103,15 +103,6 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
   return rows.map(toRelation);
 }
 
-/** Locks the entry, against untracking too, until the end of the caller's transaction. @returns whether it is still tracked */
-export async function lockTracked(store: Queryable, relationId: number): Promise<boolean> {
-  const { rowCount } = await store.query(
-    `SELECT FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND status <> 'untracked' FOR UPDATE`,
-    [relationId],
-  );
-  return rowCount === 1;
-}
-
 /** The entry of the publication is another one since runs have replaced it. In the caller's transaction. */
 export async function writePublishedEntry(
   store: Queryable,

@@ -224,7 +224,7 @@ export async function finishRepair(
             unseen_unknown_before_lsn = CASE WHEN baseline_state = 'done' THEN unseen_unknown_before_lsn ELSE $2::pg_lsn END,
             unseen_unknown_before_ts = CASE WHEN baseline_state = 'done' THEN unseen_unknown_before_ts ELSE $3::timestamptz END,
             baseline_lsn = coalesce(baseline_lsn, $2::pg_lsn), baseline_state = 'done'
-      WHERE relation_id = $1::int`,
+      WHERE relation_id = $1::int AND status <> 'untracked'`,
     [relation.relationId, end, time],
   );
   await writeHealthEvent(store, {

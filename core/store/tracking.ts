@@ -111,6 +111,15 @@ export async function insertRelation(store: Queryable, relation: NewRelation): P
   return relationId;
 }
 
+/** Locks the entry, against untracking too, until the end of the caller's transaction. @returns whether it is still tracked */
+export async function lockTracked(store: Queryable, relationId: number): Promise<boolean> {
+  const { rowCount } = await store.query(
+    `SELECT FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND status <> 'untracked' FOR UPDATE`,
+    [relationId],
+  );
+  return rowCount === 1;
+}
+
 /** Ends a period at the horizon, in the caller's transaction. A table that had not started yet has no history to keep. */
 export async function endRelation(
   store: Queryable,

@@ -14,7 +14,7 @@ export interface CatalogFacts {
   readonly key: readonly string[];
   readonly columns: readonly CatalogColumn[];
   readonly leaves: readonly CatalogLeaf[];
-  /** Through pgoutput: how the publication names the table; null: not at all. */
+  /** Through pgoutput: how the publication shows the table; null: not at all. */
   readonly published?: Published | null;
   /** Names that leaves had, under which changes may still come. */
   readonly formerLeaves?: readonly FormerLeaf[];
@@ -29,8 +29,10 @@ export interface FormerColumn {
 }
 
 export interface Published {
-  /** The entry of the publication. */
+  /** The entry of the publication, the transaction that last changed the publication itself, and its owner. */
   readonly entry: number;
+  readonly changedBy: string;
+  readonly owner: string;
   /** Every change is published with all that is tracked of it. */
   readonly whole: boolean;
 }

@@ -4,12 +4,16 @@
  */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
+import { poll } from '../../core/poll.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
 import { rebaselineNode } from '../../core/rebaseline-node.ts';
 import { hasColumnLists } from '../../core/slot/column-lists.ts';
-import { ensurePublished } from '../../core/slot/publication-tables.ts';
+import { ensurePublished, replaceInPublication } from '../../core/slot/publication-tables.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
-import { untrack } from '../../core/track.ts';
+import type { Claim } from '../../core/store/claim.ts';
+import { openRelationGap } from '../../core/store/gaps.ts';
+import { finishRepair, lockHorizon } from '../../core/store/repairs.ts';
+import { track, untrack } from '../../core/track.ts';
 import { at, relation, runAll, sameAsLive, sourceClock, urls } from '../support/node-questions.ts';
 import { runMeanwhile } from '../support/run-meanwhile.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
@@ -95,27 +99,152 @@ test('taken out and put back between two runs: a gap that ends by itself', async
   await sameAsLive(of);
 });
 
-test('a publication that leaves out actions: every table has a gap, which does not end before it shows them', async () => {
+test('a publication that leaves out actions: every table has a gap, and its end has everything published', async () => {
   await using of = await node();
   await of.poll();
   await alter(of, `SET (publish = 'insert, delete')`);
   await runAll(of, 'UPDATE t SET n = 0; UPDATE other SET n = 0');
-  await of.poll();
+  for (let runs = 0; runs < 2; runs++) await of.poll();
   for (const table of ['t', 'other']) {
     expect(await relation(of, table)).toMatchObject({ status: 'needs_rebaseline' });
-    const asked = rebaseline({ ...urls(of), table: parseTableName(table), signal: AbortSignal.abort() });
-    await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    await rebaseline({ ...urls(of), table: parseTableName(table) });
   }
-  for (let runs = 0; runs < 4; runs++) await of.poll();
+  expect(await isWhole(of)).toBe(true);
   await runAll(of, 'UPDATE t SET n = 1; UPDATE other SET n = 1');
-  for (let runs = 0; runs < 4; runs++) await of.poll();
-  expect(await relation(of)).toMatchObject({ status: 'needs_rebaseline' });
+  for (let runs = 0; runs < 3; runs++) await of.poll();
+  for (const table of ['t', 'other']) {
+    expect(await relation(of, table)).toMatchObject({ status: 'active', repair: null });
+    await sameAsLive(of, table);
+  }
+});
+
+test('a publication that leaves out actions between two runs: gaps that end by themselves', async () => {
+  await using of = await node();
+  await of.poll();
+  await alter(of, `SET (publish = 'insert')`);
+  await runAll(of, 'UPDATE t SET n = 0; UPDATE other SET n = 0');
   await alter(of, `SET (publish = 'insert, update, delete, truncate')`);
+  await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'needs_rebaseline' });
   for (let runs = 0; runs < 4; runs++) await of.poll();
   for (const table of ['t', 'other']) {
     expect(await relation(of, table)).toMatchObject({ status: 'active', repair: null });
     await sameAsLive(of, table);
   }
+});
+
+test('a role that may not publish: nothing is read again before somebody else has', async () => {
+  await using of = await node();
+  const role = `plain_${of.slot}`;
+  await of.source.query(
+    `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'p'; GRANT SELECT ON t, other TO ${role}`,
+  );
+  try {
+    const sourceUrl = Object.assign(new URL(of.sourceUrl), { username: role, password: 'p' }).toString();
+    const runs = async (): Promise<void> => {
+      for (let run = 0; run < 4; run++) expect((await poll({ ...urls(of), sourceUrl })).outcome).toBe('done');
+    };
+    await alter(of, 'DROP TABLE t');
+    await runs();
+    const asked = rebaseline({ ...urls(of), sourceUrl, table: T });
+    await expect(asked).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
+    const begun = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
+    await expect(begun).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    await alter(of, 'DROP TABLE t');
+    await runs();
+    expect(JSON.parse((await relation(of)).repair!)).toMatchObject({ base_lsn: null });
+    await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
+    await alter(of, 'ADD TABLE t');
+    await runs();
+    expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+    await sameAsLive(of);
+  } finally {
+    await of.source.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+  }
+});
+
+test('a table whose tracking starts while it is not published has a gap from its start', async () => {
+  await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['other'] });
+  const tracking = { table: T, baseline: true, exclude: [], retention: null };
+  const asked = track({ ...urls(of), ...tracking, signal: AbortSignal.abort() });
+  await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await alter(of, 'DROP TABLE t');
+  await of.poll();
+  await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
+  const inGap = await sourceClock(of);
+  await alter(of, 'ADD TABLE t');
+  for (let runs = 0; runs < 5; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  expect(await at(of, '2', inGap)).toMatchObject({ status: 'unknown', reason: 'in_gap' });
+  await sameAsLive(of);
+});
+
+test.each([
+  ['some rows', 'WHERE (id > 3)'],
+  ['some columns', '(id, v)'],
+])('a partition that is published by itself, and only %s of it', async (_what, restriction) => {
+  const tables = `CREATE TABLE t (id int PRIMARY KEY, v text, n int) PARTITION BY RANGE (id);
+                  CREATE TABLE t_0 PARTITION OF t FOR VALUES FROM (0) TO (10);
+                  INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2)`;
+  await using of = await trackedNode({ plugin: 'pgoutput', tables, track: ['t'] });
+  if (!(await hasColumnLists(of.source))) return;
+  await of.poll();
+  await alter(of, `ADD TABLE t_0 ${restriction}`);
+  await runAll(of, 'UPDATE t SET n = 0');
+  await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'needs_rebaseline' });
+  await rebaseline({ ...urls(of), table: T });
+  await runAll(of, 'UPDATE t SET n = 3');
+  await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  await sameAsLive(of);
+});
+
+test('a publication that is gone', async () => {
+  await using of = await node();
+  await of.source.query(`DROP PUBLICATION ${of.publication}`);
+  await expect(rebaseline({ ...urls(of), table: T })).rejects.toMatchObject({ code: 'PUBLICATION_MISSING' });
+});
+
+test('an entry that somebody else has replaced is left alone', async () => {
+  await using of = await node();
+  const entry = async () => (await readTableFacts(of.source, [T], of.publication))[0]!.published!.entry!;
+  const before = await entry();
+  await alter(of, 'DROP TABLE t');
+  await alter(of, 'ADD TABLE t');
+  const after = await entry();
+  expect(await replaceInPublication(of.source, of.publication, T, null, before)).toBeNull();
+  expect(await entry()).toBe(after);
+});
+
+test('a table that another session has locked cannot be untracked, and nothing waits for it', async () => {
+  await using of = await node();
+  const other = await of.connect('source');
+  await other.query('BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE');
+  const asked = untrack({ ...urls(of), table: T, purge: false });
+  await expect(asked).rejects.toMatchObject({ code: 'TABLE_CHANGING' });
+  expect(await relation(of)).toMatchObject({ status: 'active' });
+  await other.query('ROLLBACK');
+  await untrack({ ...urls(of), table: T, purge: false });
+  expect(await relation(of)).toMatchObject({ status: 'untracked' });
+});
+
+test('what is not tracked any more stays so, whatever a run that was under way finds or finishes', async () => {
+  await using of = await node();
+  await untrack({ ...urls(of), table: T, purge: false });
+  const { rows } = await of.store.query<{ id: number }>(
+    `SELECT relation_id AS id FROM pgtimewarp.tracked_relations WHERE table_name = 't'`,
+  );
+  const relationId = rows[0]!.id;
+  const at = await lockHorizon(of.store, of.node);
+  expect(await openRelationGap(of.store, at, relationId, 'found')).toBe(false);
+  await finishRepair(
+    of.store,
+    at as Claim,
+    { relationId, base: at.horizon.lsn, table: 'public.t' },
+    at.horizon,
+  );
+  expect(await relation(of)).toMatchObject({ status: 'untracked' });
 });
 
 test('taken out again while it is read again: the repair begins anew, and publishes it', async () => {
@@ -155,7 +284,7 @@ test('what is not tracked any more is not published', async () => {
   await using of = await node();
   await untrack({ ...urls(of), table: T, purge: false });
   const [facts] = await readTableFacts(of.source, [T], of.publication);
-  expect(facts!.published).toBeNull();
+  expect(facts!.published!.entry).toBeNull();
   await of.poll();
   expect((await of.store.query('SELECT FROM pgtimewarp.history_gaps')).rowCount).toBe(0);
 });

@@ -335,6 +335,15 @@ for (const plugin of PLUGINS) {
       ['with runs in between', PLAIN, ['ALTER TABLE t DROP n', 'ALTER TABLE t ADD n int']],
       ['renamed, and then another', PLAIN, ['ALTER TABLE t RENAME n TO m', 'ALTER TABLE t ADD n int']],
       ['of a table that was made anew', PLAIN, [`${ANEW} t`, 'ALTER TABLE t ADD n int']],
+      [
+        'of long before a table was made anew',
+        PLAIN,
+        [
+          'ALTER TABLE t DROP n',
+          `${ANEW.replace('id, v', 'id, v, NULL::int AS foo')} t`,
+          'ALTER TABLE t RENAME foo TO n',
+        ],
+      ],
       ['an exchange of names', PLAIN, [EXCHANGE]],
       ['a partitioned table', PARTED, [REPLACED]],
     ])(
@@ -346,7 +355,7 @@ for (const plugin of PLUGINS) {
         for (const sql of steps) {
           await node.poll();
           await runAll(node, sql);
-          if (sql.startsWith(ANEW)) await rebaseline({ ...urls(node), table: parseTableName('t') });
+          if (sql.includes('DROP TABLE')) await rebaseline({ ...urls(node), table: parseTableName('t') });
         }
         await node.poll();
         const inGap = await sourceClock(node);

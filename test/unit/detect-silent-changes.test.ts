@@ -123,23 +123,40 @@ test.each(CASES)('%s', (_what, now, codes) => {
   expect(found.every((each) => each.repairsItself === byItself.includes(each.code))).toBe(true);
 });
 
+const whole = (entry: number, changes: Partial<Published> = {}): Published => ({
+  ...{ entry, changedBy: '800', owner: 'app', whole: true },
+  ...changes,
+});
+const inPart = (entry: number): Published => whole(entry, { whole: false });
+
 test.each<
   readonly [what: string, then: Published | null | undefined, now: Published | null, codes: string[]]
 >([
-  ['as it was', { entry: 1, whole: true }, { entry: 1, whole: true }, []],
-  ['not known before', undefined, { entry: 1, whole: true }, []],
-  ['taken out', { entry: 1, whole: true }, null, ['UNPUBLISHED']],
+  ['as it was', whole(1), whole(1), []],
+  ['not known before', undefined, whole(1), []],
+  ['taken out', whole(1), null, ['UNPUBLISHED']],
   ['in none, and not known before', undefined, null, ['UNPUBLISHED']],
-  ['put back', null, { entry: 2, whole: true }, []],
-  ['taken out and put back', { entry: 1, whole: true }, { entry: 2, whole: true }, ['PUBLISHED_AGAIN']],
-  ['restricted', { entry: 1, whole: true }, { entry: 2, whole: false }, ['PUBLISHED_IN_PART']],
-  ['whole again', { entry: 2, whole: false }, { entry: 3, whole: true }, []],
+  ['put back', null, whole(2), ['PUBLISHED_AGAIN']],
+  ['taken out and put back', whole(1), whole(2), ['PUBLISHED_AGAIN']],
+  ['restricted', whole(1), inPart(2), ['PUBLISHED_IN_PART']],
+  ['whole again', inPart(2), whole(2), ['PUBLISHED_AGAIN']],
+  ['changed, and changed back', whole(1), whole(1, { changedBy: '801' }), ['PUBLISHED_AGAIN']],
+  ['another owner', whole(1), whole(1, { changedBy: '801', owner: 'other' }), []],
 ])('a publication: %s', (_what, then, published, codes) => {
   const name = { schema: 'public', name: 't' };
   const before = then === undefined ? BEFORE : { ...BEFORE, published: then };
   const found = detectSilentChanges(name, before, { ...BEFORE, published });
   expect(found.map((each) => each.code)).toEqual(codes);
   expect(found.every((each) => each.repairsItself === (each.code === 'PUBLISHED_AGAIN'))).toBe(true);
+});
+
+test.each<readonly [what: string, columns: CatalogColumn[], codes: string[]]>([
+  ['dropped and added under its name', [column(1, 'id'), column(3, 'v')], []],
+  ['added with a default', [column(1, 'id'), column(3, 'v', { hasMissing: true })], []],
+  ['renamed to one that is tracked', withV({ name: 'w' }), ['COLUMN_FILLED']],
+])('an excluded column: %s', (_what, columns, codes) => {
+  const found = detectSilentChanges({ schema: 'public', name: 't' }, BEFORE, { ...BEFORE, columns }, ['v']);
+  expect(found.map((each) => each.code)).toEqual(codes);
 });
 
 test('a table that is seen for the first time, and not published', () => {
