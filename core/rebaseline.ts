@@ -50,7 +50,7 @@ export async function rebaseline(options: RebaselineOptions): Promise<Rebaseline
     const relation = await requireRelation(store, options);
     await makeReadable(options, node, relation);
     await inTransaction(store, () => ask(store, options, relation.relationId));
-    return await waitForRepair(options, store);
+    return await waitForRepair(options, node, store);
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {
@@ -115,11 +115,15 @@ async function ask(store: pg.Client, options: RebaselineOptions, relationId: num
   await askRepair(store, relationId);
 }
 
-async function waitForRepair(options: RebaselineOptions, store: pg.Client): Promise<RebaselineResult> {
+async function waitForRepair(
+  options: RebaselineOptions,
+  node: StoredNode,
+  store: pg.Client,
+): Promise<RebaselineResult> {
   const report = options.onProgress ?? (() => {});
   const table = formatTableName(options.table);
   let [rows, differences] = [0, 0];
-  for (;;) {
+  for (let runs = 0; ; runs++) {
     const relation = await requireRelation(store, options);
     if (relation.repair === null) {
       if (relation.status === 'active') {
@@ -129,6 +133,7 @@ async function waitForRepair(options: RebaselineOptions, store: pg.Client): Prom
       throw new TimewarpError('RELATION_GAP', `${table} has a gap: ${relation.statusReason ?? ''}.`);
     }
     ({ rows, differences } = relation.repair);
+    if (runs > 0 && relation.repair.base_lsn === null) await makeReadable(options, node, relation); // or says why it is not
     if (options.signal?.aborted) {
       throw new TimewarpError('INTERRUPTED', `Interrupted; later runs go on with reading ${table} again.`);
     }

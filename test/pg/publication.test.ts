@@ -146,8 +146,16 @@ test('a role that may not publish: nothing is read again before somebody else ha
     };
     await alter(of, 'DROP TABLE t');
     await runs();
-    const asked = rebaseline({ ...urls(of), sourceUrl, table: T });
-    await expect(asked).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
+    const asked = () => rebaseline({ ...urls(of), sourceUrl, table: T });
+    await expect(asked()).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
+    await alter(of, 'ADD TABLE t');
+    let takenOut: Promise<void> | undefined;
+    const onProgress = (): void => {
+      takenOut ??= alter(of, 'DROP TABLE t'); // beneath the command
+    };
+    const waiting = rebaseline({ ...urls(of), sourceUrl, table: T, onProgress });
+    await expect(waiting).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
+    await takenOut;
     const begun = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
     await expect(begun).rejects.toMatchObject({ code: 'INTERRUPTED' });
     await alter(of, 'DROP TABLE t');
