@@ -13,6 +13,7 @@ import { detectLoss, type Loss, refuseWrongEndpoint } from './run/detect-loss.ts
 import { keepColumnLists } from './run/keep-column-lists.ts';
 import { keepRepairsPublished } from './run/keep-repairs-published.ts';
 import { keepRetention } from './run/keep-retention.ts';
+import { isUnheard } from './run/note-catalog.ts';
 import { peekAndApply } from './run/peek-and-apply.ts';
 import { bearFailure, isPoison } from './run/poison.ts';
 import { reachHorizon } from './run/reach-horizon.ts';
@@ -233,9 +234,10 @@ class Run {
   }
 
   async #prepareStarts(run: RunContext, relations: readonly RelationNow[]): Promise<StartState> {
-    const waiting = relations.filter(({ relation }) => isWaiting(relation));
+    const { plugin } = run.node;
+    const waiting = relations.filter((now) => isWaiting(now.relation) && !isUnheard(now, plugin));
     if (waiting.length === 0) return { ready: [], waitingFor: [] };
-    return run.limits.onSource(() => prepareStarts(run.source, run.store, run.node.plugin, waiting));
+    return run.limits.onSource(() => prepareStarts(run.source, run.store, plugin, waiting));
   }
 
   async #keepRetention({ store, claim, limits }: RunContext, upto: Lsn): Promise<void> {

@@ -10,6 +10,7 @@ import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
+import { isPublishedWhole } from './run/catalog-facts.ts';
 import type { BaselineStep } from './run/read-baseline.ts';
 import { type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
 import { cancelOnAbort, throwIfAborted } from './setup/cancel-on-abort.ts';
@@ -93,6 +94,7 @@ interface Restart {
 async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
   const { options, source, store, node, facts, claim } = restart;
   const publication = publicationOf(node);
+  if (publication !== null) await ensurePublication(source, publication); // it may be gone, or be a restored one
   const tables = await readRelationsNow(source, await readTrackedRelations(store, node.node), publication);
   if (publication !== null) await publish(source, publication, tables); // may be refused: before anything is touched
   await inTransaction(store, async () => {
@@ -179,16 +181,15 @@ function why({ relation, facts }: RelationNow): TimewarpError | null {
   return whyNotTrackable(facts, relation.name);
 }
 
-/** The publication comes before the slot, which could not be read otherwise; it may be gone, or be a restored one. */
+/** All of it comes before the slot, which could not be read otherwise. */
 async function publish(
   source: pg.Client,
   publication: string,
   tables: readonly RelationNow[],
 ): Promise<void> {
-  await ensurePublication(source, publication);
   for (const table of tables) {
-    if (why(table) !== null) continue;
     const { relation, facts } = table;
+    if (why(table) !== null || isPublishedWhole(facts!, relation.excludedColumns)) continue;
     await ensurePublished(source, publication, facts!, relation.excludedColumns);
   }
 }

@@ -9,6 +9,7 @@ import { fromDatabaseError, fromTableQuery } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
+import { isPublishedWhole } from './run/catalog-facts.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
 import { publicationOf } from './slot/publication.ts';
 import { ensurePublished } from './slot/publication-tables.ts';
@@ -101,7 +102,10 @@ async function makeReadable(
         { remedy: `pgtimewarp untrack ${table}; pgtimewarp track ${table}` },
       );
     }
-    if (publication !== null) await ensurePublished(source, publication, facts!, relation.excludedColumns);
+    const { excludedColumns } = relation;
+    if (publication !== null && !isPublishedWhole(facts!, excludedColumns)) {
+      await ensurePublished(source, publication, facts!, excludedColumns);
+    }
   } catch (error) {
     throw fromTableQuery(error);
   } finally {

@@ -59,8 +59,7 @@ export interface UntrackResult {
 }
 
 const PAUSE_MS = 200;
-/** How long a table is waited for that another session has locked. */
-const LONGEST_LOCK = '5s';
+const UNPUBLISHING_MS = 10_000;
 
 /**
  * Tracks a table and waits until it is tracked in full (with `baseline: false`: until its start is fixed).
@@ -103,20 +102,43 @@ export async function untrack(options: {
         `${formatTableName(options.table)} is not tracked by node "${options.node}".`,
       );
     }
-    if (entry.status !== 'untracked') {
-      await inTransaction(store, async () => {
-        const { horizon } = await lockHorizon(store, options.node); // a run sees the table untracked, or published
-        const publication = publicationOf(node);
-        if (publication !== null) await unpublish(options, publication);
-        await endRelation(store, entry.relationId, horizon);
-      });
-    }
+    if (entry.status !== 'untracked') await endTracking(options, node, store);
     if (options.purge) await inTransaction(store, () => dropHistory(store, [entry.relationId]));
     return { table: formatTableName(options.table), relationId: entry.relationId, purged: options.purge };
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {
     await store.end().catch(() => {});
+  }
+}
+
+/**
+ * The horizon is locked over both steps: a run sees the table untracked, or published. One that is under way ends as
+ * `busy`, and the next one goes on.
+ */
+async function endTracking(
+  options: { readonly sourceUrl: string; readonly node: string; readonly table: TableName },
+  node: StoredNode,
+  store: pg.Client,
+): Promise<void> {
+  const publication = publicationOf(node);
+  const source =
+    publication === null
+      ? null
+      : await connect(options.sourceUrl, {
+          ...{ side: 'source', node: options.node },
+          statementTimeoutMs: UNPUBLISHING_MS,
+        });
+  try {
+    await inTransaction(store, async () => {
+      const { horizon } = await lockHorizon(store, options.node);
+      const entry = await readRelationEntry(store, options.node, options.table, { forUpdate: true });
+      if (entry === null || entry.status === 'untracked') return; // untracked by somebody else meanwhile
+      if (source !== null) await unpublish(source, publication!, options.table);
+      await endRelation(store, entry.relationId, horizon);
+    });
+  } finally {
+    await source?.end().catch(() => {});
   }
 }
 
@@ -287,17 +309,10 @@ function refuseExclusions(facts: TableFacts, exclude: readonly string[]): void {
   }
 }
 
-async function unpublish(
-  options: { readonly sourceUrl: string; readonly node: string; readonly table: TableName },
-  publication: string,
-): Promise<void> {
-  const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
+async function unpublish(source: pg.Client, publication: string, table: TableName): Promise<void> {
   try {
-    await source.query(`SET lock_timeout = '${LONGEST_LOCK}'`); // runs wait meanwhile
-    await removeFromPublication(source, publication, options.table);
+    await removeFromPublication(source, publication, table);
   } catch (error) {
     throw fromDatabaseError(error, 'source');
-  } finally {
-    await source.end().catch(() => {});
   }
 }

@@ -40,6 +40,11 @@ export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: read
   };
 }
 
+/** Whether the publication that the facts were read for shows every change of the table, with all that is tracked of it. */
+export function isPublishedWhole(facts: TableFacts, excluded: readonly string[]): boolean {
+  return toPublished(facts, excluded)?.whole === true;
+}
+
 /** Where columns are excluded, what a list lacks is known to the decoder, and runs keep the list. */
 function toPublished({ published, columns }: TableFacts, excluded: readonly string[]): Published | null {
   if (published === null || published.entry === null) return null;

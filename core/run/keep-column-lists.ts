@@ -3,13 +3,12 @@
  * changed in between names it as `incomplete`.
  */
 import type pg from 'pg';
-import { TimewarpError } from '../errors/timewarp-error.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import { hasColumnLists, listedColumns } from '../slot/column-lists.ts';
 import { replaceInPublication } from '../slot/publication-tables.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
-import { writeHealthEvent } from '../store/gaps.ts';
 import { writePublishedEntry } from '../store/relations.ts';
+import { tellRefusal } from './refused-by-source.ts';
 import type { RelationNow } from './tables-of-run.ts';
 
 interface Places {
@@ -34,8 +33,7 @@ export async function keepColumnLists(
     try {
       replaced = (await keepOne(places, publication, now)) || replaced;
     } catch (error) {
-      if (!(error instanceof TimewarpError) || error.code !== 'PUBLICATION_RIGHTS') throw error;
-      await tellOnce(places, `${error.message} ${error.remedy}`);
+      await tellRefusal({ store: places.store, nodeId: places.claim.nodeId }, 'COLUMN_LIST_OUTDATED', error);
     }
   }
   return replaced;
@@ -67,19 +65,4 @@ async function keepOne(
     await writePublishedEntry(store, relation.relationId, entry);
   });
   return true;
-}
-
-async function tellOnce({ store, claim }: Places, message: string): Promise<void> {
-  const { rows } = await store.query(
-    `SELECT FROM pgtimewarp.health_events
-      WHERE node_id = $1::text AND code = 'COLUMN_LIST_OUTDATED' AND message = $2::text AND ts > now() - interval '1 day'`,
-    [claim.nodeId, message],
-  );
-  if (rows.length > 0) return;
-  await writeHealthEvent(store, {
-    nodeId: claim.nodeId,
-    severity: 'warn',
-    code: 'COLUMN_LIST_OUTDATED',
-    message,
-  });
 }

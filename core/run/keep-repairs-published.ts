@@ -2,24 +2,21 @@
  * A table that is made anew is in no publication, and others are taken out of theirs, or restricted in it: pgoutput tells
  * nothing of them, and a repair would end with nobody listening. Such a repair begins again when every change is published.
  */
-import { TimewarpError } from '../errors/timewarp-error.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import { whyNotTrackable } from '../setup/trackable.ts';
 import { ensurePublished } from '../slot/publication-tables.ts';
 import { lockCheckpoint } from '../store/claim.ts';
 import { restartRepair } from '../store/repairs.ts';
 import { lockTracked } from '../store/tracking.ts';
-import { toCatalogFacts } from './catalog-facts.ts';
+import { isPublishedWhole } from './catalog-facts.ts';
 import { hasTrackedKey } from './read-repairs.ts';
+import { tellRefusal } from './refused-by-source.ts';
 import type { RunContext } from './run-context.ts';
 import type { RelationNow } from './tables-of-run.ts';
 
-/** What keeps a table from being published until somebody does something. */
-const WAITS: ReadonlySet<string> = new Set(['PUBLICATION_RIGHTS', 'PUBLICATION_MISSING']);
-
 /**
- * For pgoutput, before anything that lets a repair begin. Answers whether a repair begins again. Without the right to
- * publish the table its repair waits, and begins again with every run, until somebody has.
+ * For pgoutput, before anything that lets a repair begin. Answers whether a repair begins again. Where the
+ * run cannot publish the table its repair waits, and begins again with every run, until somebody has.
  */
 export async function keepRepairsPublished(
   { source, store, claim }: Pick<RunContext, 'source' | 'store' | 'claim'>,
@@ -31,7 +28,7 @@ export async function keepRepairsPublished(
     if (relation.repair === null || facts === null) continue;
     // PostgreSQL refuses updates of a published table without a key; and such a table is not read
     if (whyNotTrackable(facts, relation.name) !== null || !hasTrackedKey({ relation, facts })) continue;
-    if (toCatalogFacts(facts, 'pgoutput', relation.excludedColumns).published?.whole === true) continue;
+    if (isPublishedWhole(facts, relation.excludedColumns)) continue;
     const isTracked = await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
       if (!(await lockTracked(store, relation.relationId))) return false;
@@ -43,8 +40,7 @@ export async function keepRepairsPublished(
     try {
       await ensurePublished(source, publication, facts, relation.excludedColumns);
     } catch (error) {
-      // other tables go on; doctor says what the owner has to run
-      if (!(error instanceof TimewarpError) || !WAITS.has(error.code)) throw error;
+      await tellRefusal({ store, nodeId: claim.nodeId }, 'REPAIR_WAITS', error);
     }
   }
   return restarted;

@@ -16,7 +16,7 @@ import { lockTracked } from '../store/tracking.ts';
 import type { CatalogFacts, FormerColumn, FormerLeaf } from '../types/catalog-facts.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
-import { toCatalogFacts } from './catalog-facts.ts';
+import { isPublishedWhole, toCatalogFacts } from './catalog-facts.ts';
 import { detectSilentChanges, type SilentChange, type SilentChangeCode } from './detect-silent-changes.ts';
 import { columnsNow, type RelationNow, type RunPositions } from './tables-of-run.ts';
 
@@ -73,11 +73,10 @@ function isTold(code: SilentChangeCode, before: PublishedThen, now: PublishedThe
 
 type PublishedThen = CatalogFacts['published'];
 
-/** Nothing is to be read again as long as the log does not tell everything. */
-function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boolean {
+/** Nothing is to be read again as long as the log does not tell everything, and nobody is to be waited for before it does. */
+export function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boolean {
   if (relation.repair === null || facts === null) return false;
-  const { published } = toCatalogFacts(facts, plugin, relation.excludedColumns);
-  return published !== undefined && published?.whole !== true;
+  return plugin === 'pgoutput' && !isPublishedWhole(facts, relation.excludedColumns);
 }
 
 /** Keeps what the catalog says of a relation. */

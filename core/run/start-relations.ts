@@ -5,10 +5,12 @@
 import type pg from 'pg';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
 import { findLockers, stillAlive } from '../slot/start-lockers.ts';
-import { writeStartConditions } from '../store/relations.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
+import { NOT_LOOKED_AT, type TrackedRelation, writeStartConditions } from '../store/relations.ts';
 import { formatLsn, type Lsn, tryParseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import type { Locker } from '../types/tracking.ts';
+import { toCatalogFacts } from './catalog-facts.ts';
 import { writeFactsNow } from './note-catalog.ts';
 import { isWaiting, type RelationNow } from './tables-of-run.ts';
 
@@ -41,10 +43,11 @@ export async function prepareStarts(
         positionNow: position,
       });
     }
-    let startAfter = tryParseLsn(relation.startConditions.start_after_lsn ?? '');
+    const conditions = isShownOtherwise(relation, facts, plugin) ? NOT_LOOKED_AT : relation.startConditions;
+    let startAfter = tryParseLsn(conditions.start_after_lsn ?? '');
     if (startAfter === null) {
       const relids = [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)];
-      const lockers = relation.startConditions.lockers ?? (await findLockers(source, relids));
+      const lockers = conditions.lockers ?? (await findLockers(source, relids));
       const alive = await stillAlive(source, lockers);
       waitingFor.push(...alive);
       if (alive.length === 0) startAfter = await readInsertLsn(source);
@@ -56,4 +59,12 @@ export async function prepareStarts(
     if (startAfter !== null) ready.push({ relationId: relation.relationId, startAfter });
   }
   return { ready, waitingFor };
+}
+
+/** What a transaction wrote before the table was published does not come, even when it commits later. */
+function isShownOtherwise(relation: TrackedRelation, facts: TableFacts, plugin: Plugin): boolean {
+  if (relation.status !== 'starting' || relation.catalogFacts === null) return false; // a repair begins again
+  const before = relation.catalogFacts.published;
+  const now = toCatalogFacts(facts, plugin, relation.excludedColumns).published;
+  return before?.entry !== now?.entry || before?.whole !== now?.whole;
 }

@@ -44,7 +44,7 @@ export interface PublishedFacts {
   /** The transaction that last changed the publication itself (what it publishes, its name, its owner). */
   readonly changedBy: string;
   readonly owner: string;
-  /** Every action is published, and changes of partitions under their own names. */
+  /** Every action is published, and changes of its partitions under their own names. */
   readonly everyAction: boolean;
   /** The entry leaves rows out. */
   readonly isFiltered: boolean;
@@ -212,7 +212,8 @@ const TABLE_FACTS_SQL = `
            'published', (
               SELECT json_build_object(
                        'entry', own.oid::int8, 'changedBy', p.xmin::text, 'owner', pg_get_userbyid(p.pubowner),
-                       'everyAction', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AND NOT p.pubviaroot,
+                       'everyAction', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
+                                      AND NOT (p.pubviaroot AND c.relkind = 'p'),
                        'isFiltered', own.entry ->> 'prqual' IS NOT NULL,
                        'columns', CASE WHEN own.entry ->> 'prattrs' IS NOT NULL THEN ARRAY(
                           SELECT a.attname FROM pg_attribute AS a

@@ -85,7 +85,7 @@ export interface TrackedRelation {
 }
 
 const NO_PROGRESS: BaselineProgress = { cursor: null, rows: 0, estimated_rows: 0, read_done: false };
-const NOT_LOOKED_AT: StartConditions = { lockers: null, start_after_lsn: null };
+export const NOT_LOOKED_AT: StartConditions = { lockers: null, start_after_lsn: null };
 
 /** The relations of a node that are not untracked, in order of their ids. */
 export async function readTrackedRelations(store: Queryable, nodeId: string): Promise<TrackedRelation[]> {

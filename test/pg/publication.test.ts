@@ -2,7 +2,8 @@
  * What a publication does not show does not come. Whoever takes a table out of it, or restricts it, loses history: the next
  * run says since when, and the gap ends when every change is published again.
  */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { connect } from '../../core/pg/connection.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { poll } from '../../core/poll.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
@@ -133,42 +134,166 @@ test('a publication that leaves out actions between two runs: gaps that end by t
   }
 });
 
-test('a role that may not publish: nothing is read again before somebody else has', async () => {
-  await using of = await node();
-  const role = `plain_${of.slot}`;
-  await of.source.query(
-    `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'p'; GRANT SELECT ON t, other TO ${role}`,
-  );
-  try {
+describe('a role that may not publish', () => {
+  /** The node, and runs by such a role. */
+  async function byOther(
+    of: TrackedNode,
+  ): Promise<{ sourceUrl: string; runs: (count?: number) => Promise<void> } & AsyncDisposable> {
+    const role = `plain_${of.slot}`;
+    await of.source.query(
+      `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'p'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`,
+    );
     const sourceUrl = Object.assign(new URL(of.sourceUrl), { username: role, password: 'p' }).toString();
-    const runs = async (): Promise<void> => {
-      for (let run = 0; run < 4; run++) expect((await poll({ ...urls(of), sourceUrl })).outcome).toBe('done');
+    return {
+      sourceUrl,
+      runs: async (count = 4) => {
+        for (let run = 0; run < count; run++)
+          expect((await poll({ ...urls(of), sourceUrl })).outcome).toBe('done');
+      },
+      [Symbol.asyncDispose]: async () => {
+        await of.source.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      },
     };
+  }
+
+  /** A gap, and a repair that waits for the table to be published. */
+  async function pending(of: TrackedNode, runs: () => Promise<void>): Promise<void> {
     await alter(of, 'DROP TABLE t');
     await runs();
-    const asked = () => rebaseline({ ...urls(of), sourceUrl, table: T });
-    await expect(asked()).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
-    await alter(of, 'ADD TABLE t');
-    let takenOut: Promise<void> | undefined;
-    const onProgress = (): void => {
-      takenOut ??= alter(of, 'DROP TABLE t'); // beneath the command
-    };
-    const waiting = rebaseline({ ...urls(of), sourceUrl, table: T, onProgress });
-    await expect(waiting).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
-    await takenOut;
     const begun = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
     await expect(begun).rejects.toMatchObject({ code: 'INTERRUPTED' });
     await alter(of, 'DROP TABLE t');
     await runs();
     expect(JSON.parse((await relation(of)).repair!)).toMatchObject({ base_lsn: null });
+  }
+
+  test('is told what the owner has to run', async () => {
+    await using of = await node();
+    await using other = await byOther(of);
+    await alter(of, 'DROP TABLE t');
+    await other.runs();
+    const asked = () => rebaseline({ ...urls(of), sourceUrl: other.sourceUrl, table: T });
+    await expect(asked()).rejects.toMatchObject({
+      code: 'PUBLICATION_RIGHTS',
+      facts: { sql: `ALTER PUBLICATION "${of.publication}" ADD TABLE ONLY "public"."t"` },
+    });
+    await alter(of, 'ADD TABLE t');
+    let takenOut: Promise<void> | undefined;
+    const onProgress = (): void => {
+      takenOut ??= alter(of, 'DROP TABLE t'); // beneath the command
+    };
+    const waiting = rebaseline({ ...urls(of), sourceUrl: other.sourceUrl, table: T, onProgress });
+    await expect(waiting).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
+    await takenOut;
+  });
+
+  test('a list is replaced in one transaction by whoever may', async () => {
+    await using of = await node();
+    await using other = await byOther(of);
+    const session = await connect(other.sourceUrl, { side: 'source', node: of.node });
+    const [facts] = await readTableFacts(session, [T], of.publication);
+    const replacing = replaceInPublication(session, of.publication, T, null, facts!.published!.entry!);
+    await expect(replacing).rejects.toMatchObject({
+      facts: { sql: expect.stringMatching(/^BEGIN; ALTER .* DROP TABLE .*; ALTER .* ADD TABLE .*; COMMIT$/) },
+    });
+    await session.end();
+  });
+
+  test('nothing is read again before somebody else has published it', async () => {
+    await using of = await node();
+    await using other = await byOther(of);
+    await pending(of, other.runs);
     await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
     await alter(of, 'ADD TABLE t');
-    await runs();
+    await other.runs();
     expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
     await sameAsLive(of);
-  } finally {
-    await of.source.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
-  }
+  });
+
+  test('what was written before the table was published, and is not committed, is waited for', async () => {
+    await using of = await node();
+    await using other = await byOther(of);
+    await pending(of, other.runs);
+    const writer = await of.connect('source');
+    await writer.query('BEGIN; UPDATE t SET n = 0 WHERE id = 2');
+    await alter(of, 'ADD TABLE t');
+    await other.runs();
+    expect(await relation(of)).toMatchObject({ status: 'needs_rebaseline' });
+    await writer.query('COMMIT');
+    await other.runs();
+    expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+    await sameAsLive(of);
+  });
+
+  test('a list that is out of date does not keep a table from being read again', async () => {
+    await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+    if (!(await hasColumnLists(of.source))) return;
+    await of.track('t', { exclude: ['v'] });
+    await using other = await byOther(of);
+    await runAll(of, 'ALTER TABLE t ADD extra int; UPDATE t SET extra = 1');
+    await rebaseline({ ...urls(of), sourceUrl: other.sourceUrl, table: T });
+    expect(await relation(of)).toMatchObject({ status: 'active' });
+    const { rows } = await of.store.query(
+      `SELECT count(*)::int AS n FROM pgtimewarp.health_events WHERE code = 'COLUMN_LIST_OUTDATED'`,
+    );
+    expect(rows).toEqual([{ n: 1 }]); // told once
+  });
+});
+
+test('a table that another session has locked is published later, and the others are read meanwhile', async () => {
+  await using of = await node();
+  await alter(of, 'DROP TABLE t');
+  await of.poll();
+  const begun = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
+  await expect(begun).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await alter(of, 'DROP TABLE t');
+  const vacuum = await of.connect('source');
+  await vacuum.query('BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE');
+  await runAll(of, 'UPDATE other SET n = 2');
+  await of.poll();
+  await sameAsLive(of, 'other');
+  const { rows } = await of.store.query(
+    `SELECT message FROM pgtimewarp.health_events WHERE code = 'REPAIR_WAITS'`,
+  );
+  expect(rows).toEqual([{ message: expect.stringContaining('holds a lock on public.t') }]);
+  await vacuum.query('ROLLBACK');
+  for (let runs = 0; runs < 4; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active', repair: null });
+  await sameAsLive(of);
+});
+
+test('children of a table are tables of their own', async () => {
+  await using of = await node();
+  await of.source.query('CREATE TABLE child () INHERITS (t)');
+  await untrack({ ...urls(of), table: T, purge: false });
+  expect(await relation(of)).toMatchObject({ status: 'untracked' });
+  await of.track('t');
+  await of.poll();
+  const { rows } = await of.source.query(
+    'SELECT tablename AS name FROM pg_publication_tables WHERE pubname = $1 ORDER BY 1',
+    [of.publication],
+  );
+  expect(rows).toEqual([{ name: 'other' }, { name: 't' }]);
+});
+
+test('a start waits for what was written while the table was not published', async () => {
+  await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['other'] });
+  const [early, late] = [await of.connect('source'), await of.connect('source')];
+  await early.query('BEGIN; UPDATE t SET n = 0 WHERE id = 1');
+  const tracking = { table: T, baseline: true, exclude: [], retention: null };
+  const asked = track({ ...urls(of), ...tracking, signal: AbortSignal.abort() });
+  await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await of.poll(); // waits for the early one
+  await alter(of, 'DROP TABLE t');
+  await late.query('BEGIN; UPDATE t SET n = 0 WHERE id = 2');
+  await alter(of, 'ADD TABLE t');
+  await early.query('COMMIT');
+  for (let runs = 0; runs < 2; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'starting' });
+  await late.query('COMMIT');
+  for (let runs = 0; runs < 3; runs++) await of.poll();
+  expect(await relation(of)).toMatchObject({ status: 'active' });
+  await sameAsLive(of);
 });
 
 test('a table whose tracking starts while it is not published has a gap from its start', async () => {
@@ -208,10 +333,15 @@ test.each([
   await sameAsLive(of);
 });
 
-test('a publication that is gone', async () => {
+test('a publication that is gone: the node begins again', async () => {
   await using of = await node();
   await of.source.query(`DROP PUBLICATION ${of.publication}`);
   await expect(rebaseline({ ...urls(of), table: T })).rejects.toMatchObject({ code: 'PUBLICATION_MISSING' });
+  await rebaselineNode({ ...urls(of), version: 'test' });
+  expect(await isWhole(of)).toBe(true);
+  await runAll(of, 'UPDATE t SET n = 9');
+  await of.poll();
+  await sameAsLive(of);
 });
 
 test('an entry that somebody else has replaced is left alone', async () => {
