@@ -19,7 +19,7 @@ export interface LeafNow {
   readonly fromTheStart: boolean;
 }
 
-/** Makes sure that every leaf has an id. */
+/** Makes sure that every leaf has an id. One that was gone and is back is new again: what it comes with is to be judged. */
 export async function registerLeaves(
   store: Queryable,
   horizon: Horizon,
@@ -27,12 +27,15 @@ export async function registerLeaves(
 ): Promise<void> {
   if (leaves.length === 0) return;
   await store.query(
-    `INSERT INTO pgtimewarp.relation_leaves (relation_id, schema_name, table_name, relid, checked, seen_after_lsn, seen_after_ts)
+    `INSERT INTO pgtimewarp.relation_leaves AS l (relation_id, schema_name, table_name, relid, checked, seen_after_lsn, seen_after_ts)
      SELECT relation_id, schema_name, table_name, relid, checked, $6::pg_lsn, $7::timestamptz
        FROM unnest($1::int[], $2::text[], $3::text[], $4::oid[], $5::boolean[])
             AS n (relation_id, schema_name, table_name, relid, checked)
-     ON CONFLICT ON CONSTRAINT relation_leaves_by_oid -- known already: only its name may be another
-        DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name, attached = true`,
+     ON CONFLICT ON CONSTRAINT relation_leaves_by_oid -- known already: only its name may be another, unless it is back
+        DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name, attached = true,
+                      checked = CASE WHEN l.attached THEN l.checked ELSE excluded.checked END,
+                      seen_after_lsn = CASE WHEN l.attached THEN l.seen_after_lsn ELSE excluded.seen_after_lsn END,
+                      seen_after_ts = CASE WHEN l.attached THEN l.seen_after_ts ELSE excluded.seen_after_ts END`,
     [
       leaves.map((leaf) => leaf.relationId),
       leaves.map((leaf) => leaf.name.schema),
@@ -97,11 +100,13 @@ export async function firstSeenWithRows(
                        SELECT c.op
                          FROM pgtimewarp.row_changes AS c
                         WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id AND c.xid IS NOT NULL
+                          AND c.valid_from_lsn > l.seen_after_lsn
                         ORDER BY c.valid_from_lsn, c.seq
                         LIMIT 1), '-') <> 'I'
                   OR EXISTS (
                        SELECT FROM pgtimewarp.row_changes AS c
                         WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id
+                          AND c.valid_from_lsn > l.seen_after_lsn
                           AND EXISTS (SELECT FROM unnest($4::bigint[]) AS a (xid)
                                        WHERE (c.xid - a.xid + 4294967296) % 4294967296 > 2147483648)))`,
     [relationId, leaf.relid, leaf.keys, leaf.attachedBy],

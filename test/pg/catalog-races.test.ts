@@ -59,6 +59,47 @@ for (const plugin of PLUGINS) {
       expect(await ask(node, '21', rows[0]!.lsn)).toBe('unknown');
     });
 
+    test.each([
+      ['before a run', null],
+      ['beneath a run', 'AS upto'],
+    ])('a partition that comes back %s comes with rows', async (_when, text) => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.source.query('INSERT INTO parted VALUES (2, 2)'); // its rows have changes of before, too
+      await node.catchUp();
+      const there = await horizonOf(node);
+      await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
+      await node.catchUp();
+      await rebaseline({ ...urls(node), table: parseTableName('parted') });
+      await node.catchUp();
+      const gone = await horizonOf(node);
+      const attach = () =>
+        node.source.query('ALTER TABLE parted ATTACH PARTITION parted_0 FOR VALUES FROM (0) TO (10)');
+      if (text === null) await attach();
+      else await runMeanwhile(node, text, attach);
+      await node.catchUp();
+      for (const key of ['1', '2']) {
+        expect(await ask(node, key)).toBe('unknown');
+        expect(await ask(node, key, there)).toBe('found'); // and what was said before is said again
+        expect(await ask(node, key, gone)).toBe('absent');
+      }
+      await rebaseline({ ...urls(node), table: parseTableName('parted') });
+      await sameAsLive(node, 'parted');
+    });
+
+    test('a partition that comes back empty, and is filled, loses nothing', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.source.query('INSERT INTO parted VALUES (2, 2)');
+      await node.catchUp();
+      await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0; TRUNCATE parted_0');
+      await node.catchUp();
+      await rebaseline({ ...urls(node), table: parseTableName('parted') });
+      await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_0 FOR VALUES FROM (0) TO (10)');
+      await node.source.query('INSERT INTO parted VALUES (2, 3)');
+      await node.catchUp();
+      expect(await statusOf(node)).toBe('active');
+      await sameAsLive(node, 'parted');
+    });
+
     test('a table made anew once more before it is read again: what happens to it afterwards is followed', async () => {
       const made = 'CREATE TABLE made (id int PRIMARY KEY, n int); INSERT INTO made VALUES (1, 1)';
       await using node = await trackedNode({ plugin, tables: made, track: ['made'] });
@@ -150,6 +191,13 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'parted');
     });
   });
+}
+
+async function horizonOf(node: TrackedNode): Promise<string> {
+  const { rows } = await node.store.query<{ lsn: string }>(
+    'SELECT applied_lsn AS lsn FROM pgtimewarp.wal_checkpoints',
+  );
+  return rows[0]!.lsn;
 }
 
 async function statusOf(node: TrackedNode, table = 'parted'): Promise<unknown> {
