@@ -186,7 +186,7 @@ class Run {
       });
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
       starts = await this.#prepareStarts(run, now);
-      const newLeaves = await limits.onSource(() => readNewLeaves(run.source, now));
+      const newLeaves = await limits.onSource(() => readNewLeaves(run.source, now, run.node.plugin));
       if (publication !== null && (await limits.onSource(() => keepColumnLists(run, publication, now)))) {
         relations = await readTrackedRelations(store, claim.nodeId);
       }

@@ -14,6 +14,7 @@ import { firstSeenWithRows, markLeafChecked } from '../store/leaves.ts';
 import { restartRepair } from '../store/repairs.ts';
 import { parseCommitTime } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
+import type { Plugin } from '../types/plugin.ts';
 import { leavesNow, type RelationNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
@@ -24,6 +25,7 @@ export interface NewLeaf {
   readonly relationId: number;
   readonly relid: number;
   readonly name: TableName;
+  /** Through wal2json, which may tell of what came before; none through pgoutput, which tells of partitions only. */
   readonly attachedBy: readonly string[];
   readonly keys: readonly string[];
 }
@@ -32,6 +34,7 @@ export interface NewLeaf {
 export async function readNewLeaves(
   source: pg.Client,
   relations: readonly RelationNow[],
+  plugin: Plugin,
 ): Promise<NewLeaf[]> {
   const news: NewLeaf[] = [];
   for (const now of relations) {
@@ -58,7 +61,8 @@ export async function readNewLeaves(
       );
       if (chunk === null) continue; // the next run looks at it
       const keys = chunk.rows.map((row) => row.key);
-      news.push({ relationId: relation.relationId, relid, name, attachedBy: attachedBy.split(' '), keys });
+      const by = plugin === 'wal2json' ? attachedBy.split(' ') : [];
+      news.push({ relationId: relation.relationId, relid, name, attachedBy: by, keys });
     }
   }
   return news;
