@@ -139,9 +139,7 @@ function columnChanges(
     if (excluded.includes(column.name)) continue;
     const where = `the column "${column.name}" of ${table}`;
     const old = before.columns.find((each) => each.attnum === column.attnum);
-    if (old !== undefined && excluded.includes(old.name)) {
-      changes.push(found('COLUMN_FILLED', `${where} was not tracked under its former name`, true));
-    } else if (old !== undefined) {
+    if (old !== undefined) {
       if (isRewritten(old, column, rewritten)) {
         changes.push(
           found('COLUMN_REWRITTEN', `${where} was rewritten (${old.typeName} to ${column.typeName})`),

@@ -8,6 +8,7 @@ import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Claim, Horizon } from './claim.ts';
 import { writeHealthEvent } from './gaps.ts';
 import type { Repair } from './relations.ts';
+import { lockTracked } from './tracking.ts';
 
 /** After every change of a commit that ends where the gap ends. */
 const AFTER_ALL_CHANGES = 2_147_483_646;
@@ -193,6 +194,7 @@ export async function finishRepair(
   relation: { readonly relationId: number; readonly base: Lsn; readonly table: string },
   horizon: Horizon,
 ): Promise<void> {
+  if (!(await lockTracked(store, relation.relationId))) return; // untracked meanwhile
   const [end, time] = [formatLsn(horizon.lsn), formatCommitTime(horizon.time)];
   const { rowCount } = await store.query(
     `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, read_lsn, leaf_id, op, row_data, json_nulls)
@@ -224,7 +226,7 @@ export async function finishRepair(
             unseen_unknown_before_lsn = CASE WHEN baseline_state = 'done' THEN unseen_unknown_before_lsn ELSE $2::pg_lsn END,
             unseen_unknown_before_ts = CASE WHEN baseline_state = 'done' THEN unseen_unknown_before_ts ELSE $3::timestamptz END,
             baseline_lsn = coalesce(baseline_lsn, $2::pg_lsn), baseline_state = 'done'
-      WHERE relation_id = $1::int AND status <> 'untracked'`,
+      WHERE relation_id = $1::int`,
     [relation.relationId, end, time],
   );
   await writeHealthEvent(store, {

@@ -58,6 +58,14 @@ async function change({ source }: TrackedNode): Promise<void> {
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `excluded columns through ${plugin}`, () => {
+    test('a column that gets another name: no run reads the table for its values', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES });
+      await node.track('people', { exclude: EXCLUDED.people });
+      await node.source.query('ALTER TABLE people RENAME secret TO hidden');
+      for (let runs = 0; runs < 4; runs++) await node.poll();
+      expect(await findInStore(node.store, PLANTED)).toEqual([]);
+    });
+
     test('planted values are nowhere in the store, nor in what commands print', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       for (const [table, exclude] of Object.entries(EXCLUDED)) await node.track(table, { exclude });

@@ -31,6 +31,12 @@ async function alter(of: TrackedNode, change: string): Promise<void> {
   await of.source.query(`ALTER PUBLICATION ${of.publication} ${change}`);
 }
 
+/** Publishes the table, and leaves the reading to later runs. */
+async function askRebaseline(of: TrackedNode): Promise<void> {
+  const asked = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
+  await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+}
+
 /** Whether the publication names the table, and shows all of it. */
 async function isWhole(of: TrackedNode): Promise<boolean> {
   const [facts] = await readTableFacts(of.source, [T], of.publication);
@@ -160,8 +166,7 @@ describe('a role that may not publish', () => {
   async function pending(of: TrackedNode, runs: () => Promise<void>): Promise<void> {
     await alter(of, 'DROP TABLE t');
     await runs();
-    const begun = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
-    await expect(begun).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    await askRebaseline(of);
     await alter(of, 'DROP TABLE t');
     await runs();
     expect(JSON.parse((await relation(of)).repair!)).toMatchObject({ base_lsn: null });
@@ -244,8 +249,7 @@ test('a table that another session has locked is published later, and the others
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   await of.poll();
-  const begun = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
-  await expect(begun).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await askRebaseline(of);
   await alter(of, 'DROP TABLE t');
   const vacuum = await of.connect('source');
   await vacuum.query('BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE');
@@ -382,6 +386,10 @@ test('what is not tracked any more stays so, whatever a run that was under way f
     { relationId, base: at.horizon.lsn, table: 'public.t' },
     at.horizon,
   );
+  const { rowCount } = await of.store.query(
+    `SELECT FROM pgtimewarp.health_events WHERE code = 'RELATION_REPAIRED'`,
+  );
+  expect(rowCount).toBe(0);
   expect(await relation(of)).toMatchObject({ status: 'untracked' });
 });
 
@@ -389,8 +397,7 @@ test('taken out again while it is read again: the repair begins anew, and publis
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   await of.poll();
-  const asked = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
-  await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await askRebaseline(of);
   await of.poll();
   await alter(of, 'DROP TABLE t');
   await runAll(of, 'UPDATE t SET n = 0 WHERE id = 2');
@@ -403,8 +410,7 @@ test('taken out beneath the very run that would end its gap', async () => {
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   await of.poll();
-  const asked = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
-  await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await askRebaseline(of);
   const phase = async () => (JSON.parse((await relation(of)).repair!) as { phase: string }).phase;
   for (let runs = 0; runs < 4 && (await phase()) !== 'done'; runs++) await of.poll();
   expect(await phase()).toBe('done');
