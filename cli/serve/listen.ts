@@ -13,6 +13,7 @@ export interface Listening extends AsyncDisposable {
 }
 
 const CLOSING_MS = 2_000;
+const HEAD = Buffer.from('HEAD ');
 
 const NO_REQUEST = {
   status: HTTP.badRequest,
@@ -63,8 +64,11 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
   };
 }
 
-/** What is no HTTP request, or has more header than a request may have, never reaches the app. */
-function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+/**
+ * What is no HTTP request, or has more header than a request may have, never reaches the app. To HEAD goes no content
+ * (RFC 9110, 9.3.2), as far as its method can be seen: in the packet that could not be read.
+ */
+function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -78,5 +82,6 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     'cache-control: no-store',
     'connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
+  const isHead = error.rawPacket?.subarray(0, HEAD.length).equals(HEAD) === true;
+  socket.end(`${head.join('\r\n')}\r\n\r\n${isHead ? '' : text}`);
 }

@@ -1,5 +1,6 @@
 /** Every route and every status: over real HTTP with `serve`, and through the function's handler. */
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runRetention, setRetention } from '../../core/retention.ts';
@@ -8,7 +9,7 @@ import { buildOpenApi } from '../../lambda/api/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };
 import { StoreHistory } from '../pg/query-history.ts';
 import { API_WAYS, type ApiWay, type ApiWays, apiWays, type Seen, TOKEN } from '../support/api-ways.ts';
-import { documentedAnswers, openApiChecker } from '../support/openapi-check.ts';
+import { documentedAnswers, openApiChecker, problemChecker } from '../support/openapi-check.ts';
 import { type ServeProcess, startServe } from '../support/serve.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 import { CASES, type Case, OUTSIDE, type Request } from './http-cases.ts';
@@ -22,6 +23,7 @@ let asked: ApiWays;
 let away: ApiWays;
 const orders = (): string => `/v1/nodes/${node.node}/tables/public.orders`;
 const checker = openApiChecker(openApi);
+const checkProblem = problemChecker(openApi);
 /** `METHOD path status` of the document, as answered by each way. */
 const answered: Record<ApiWay, Set<string>> = { serve: new Set(), handler: new Set() };
 
@@ -200,6 +202,20 @@ describe('serve', () => {
     }
   });
 
+  test('what is no request is refused with a reason; HEAD has the same head, and no content', async () => {
+    for (const [target, status] of [
+      ['/v1/nodes?pk=\xa8', 400],
+      [`/v1/nodes?pk=${'x'.repeat(20_000)}`, 431],
+    ] as const) {
+      const [head, content] = await askRaw(asked.server.url, 'GET', target);
+      expect(head, content).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      const problem = { status, contentType: /content-type: (.*)/.exec(head)![1]!, body: content };
+      checkProblem(problem);
+      expect(head).toContain(`content-length: ${Buffer.byteLength(content)}\r\n`);
+      expect(await askRaw(asked.server.url, 'HEAD', target)).toEqual([head, '']);
+    }
+  });
+
   test('wants a token before it listens to other machines', async () => {
     await expect(startServe(['--host', '0.0.0.0'], node.env)).rejects.toThrow(/PGTIMEWARP_TOKEN/);
   });
@@ -227,6 +243,15 @@ async function refusesOtherHosts({ url }: ServeProcess): Promise<void> {
     expect((await askAs(url, host, { target: '/v1/nodes' })).status, host).toBe(421);
   for (const host of [`localhost:${port}`, 'LOCALHOST', '127.0.0.1', `[::1]:${port}`])
     expect((await askAs(url, host, { target: '/v1/nodes' })).status, host).toBe(200);
+}
+
+/** Head and content of the answer, as they come: a client for HTTP refuses to send what is not, and reads no content after HEAD. */
+async function askRaw(url: string, method: string, target: string): Promise<[head: string, content: string]> {
+  const { hostname, port, host } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.end(`${method} ${target} HTTP/1.1\r\nhost: ${host}\r\n\r\n`, 'latin1');
+  const [head = '', content = ''] = (await text(socket)).split('\r\n\r\n');
+  return [head, content];
 }
 
 /** fetch() sets the Host header itself. */
