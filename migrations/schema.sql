@@ -203,32 +203,54 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-CREATE FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) RETURNS TABLE(status text, reason text, final boolean, answer json, error_message text, error_hint text)
+CREATE FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) RETURNS TABLE(status text, reason text, final boolean, answer text, error_message text, error_hint text)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
+  together CONSTANT int := 16;
+  pks text[];
   pk text;
   bytes bigint := 0;
 BEGIN
-  FOREACH pk IN ARRAY p_pks LOOP
+  FOR place IN 1 .. cardinality(p_pks) BY together LOOP
+    pks := p_pks[place : place + together - 1];
     error_message := NULL;
     error_hint := NULL;
     BEGIN
-      SELECT a.status, a.reason, a.final, a.answer INTO status, reason, final, answer
-        FROM pgtimewarp.asof_answer(p_node_id, p_schema, p_table, pk::jsonb, p_at_ts, p_at_lsn, p_requested) a;
+      FOR status, reason, final, answer IN
+        SELECT a.status, a.reason, a.final, a.answer
+          FROM pgtimewarp.asof_each(p_node_id, p_schema, p_table, pks::jsonb[],
+                 array_fill(p_at_ts, ARRAY[cardinality(pks)]), array_fill(p_at_lsn, ARRAY[cardinality(pks)]),
+                 array_fill(p_requested, ARRAY[cardinality(pks)])) a
+      LOOP
+        RETURN NEXT;
+        bytes := bytes + octet_length(answer);
+        EXIT WHEN bytes > p_max_bytes;
+      END LOOP;
     EXCEPTION
       -- 22: no JSON, or no value of its type; 54: nested deeper or longer than can be read
       WHEN SQLSTATE 'TW002' OR data_exception OR statement_too_complex OR program_limit_exceeded THEN
-        status := NULL;
-        reason := NULL;
-        final := NULL;
-        answer := NULL;
-        GET STACKED DIAGNOSTICS error_message = MESSAGE_TEXT, error_hint = PG_EXCEPTION_HINT;
-        error_hint := nullif(error_hint, '');
+        FOREACH pk IN ARRAY pks LOOP
+          error_message := NULL;
+          error_hint := NULL;
+          BEGIN
+            SELECT a.status, a.reason, a.final, a.answer::text INTO status, reason, final, answer
+              FROM pgtimewarp.asof_answer(p_node_id, p_schema, p_table, pk::jsonb, p_at_ts, p_at_lsn, p_requested) a;
+          EXCEPTION
+            WHEN SQLSTATE 'TW002' OR data_exception OR statement_too_complex OR program_limit_exceeded THEN
+              status := NULL;
+              reason := NULL;
+              final := NULL;
+              answer := NULL;
+              GET STACKED DIAGNOSTICS error_message = MESSAGE_TEXT, error_hint = PG_EXCEPTION_HINT;
+              error_hint := nullif(error_hint, '');
+          END;
+          RETURN NEXT;
+          bytes := bytes + coalesce(octet_length(answer), 0);
+          EXIT WHEN bytes > p_max_bytes;
+        END LOOP;
     END;
-    RETURN NEXT;
-    bytes := bytes + coalesce(octet_length(answer::text), 0);
     EXIT WHEN bytes > p_max_bytes;
   END LOOP;
 END $$;

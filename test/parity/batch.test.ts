@@ -183,7 +183,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
       'SELECT applied_lsn::text AS lsn FROM pgtimewarp.wal_checkpoints',
     );
     const lsn = rows[0]!.lsn; // final for both: a run between them changes nothing
-    const ids = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never there
+    const ids: unknown[] = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never there
     const seen = await post('orders', { keys: ids }, `?at=${lsn}`);
     expect(seen.status, seen.body).toBe(200);
     expect(seen.headers.get('cache-control')).toBe('no-store');
@@ -195,6 +195,11 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
       singles.push(...(await Promise.all(alone)).map(answerOf));
     }
     expect(withoutHorizons(seen.body)).toBe(withoutHorizons(`{"answers":[${singles.join(',')}]}`));
+    const { body: bad } = await asked[way](`${table('orders')}/asof?pk=x&at=${lsn}`);
+    const spoiled = await post('orders', { keys: ids.with(20, 'x') }, `?at=${lsn}`);
+    expect(withoutHorizons(spoiled.body)).toBe(
+      withoutHorizons(`{"answers":[${singles.with(20, bad).join(',')}]}`),
+    );
     expect(new Set(seen.body.match(HORIZON)).size).toBe(1);
     expect(new Set((JSON.parse(seen.body) as Batch).answers.map(({ status }) => status))).toEqual(
       new Set(['found', 'absent']),
@@ -308,6 +313,17 @@ test('a hundred keys are one statement', async () => {
   expect(statements).toHaveLength(1);
 });
 
+test('in the store a row is an answer or an error, never both', async () => {
+  const pks = Array.from({ length: 40 }, (_, index) => ([3, 15].includes(index) ? '"x"' : `${index}`));
+  const { rows } = await node.store.query<{ status: string | null; error_message: string | null }>(
+    `SELECT status, error_message
+       FROM pgtimewarp.asof_answers($1, 'public', 'orders', $2, now(), NULL, NULL, 1000000)`,
+    [node.node, pks],
+  );
+  expect(rows.map(({ status }) => status === null)).toEqual(pks.map((pk) => pk === '"x"'));
+  expect(rows.map(({ error_message }) => error_message !== null)).toEqual(pks.map((pk) => pk === '"x"'));
+});
+
 test('rows that do not fit into a response are refused without being carried', async () => {
   await node.source.query(`CREATE TABLE wide (id int PRIMARY KEY, doc text)`);
   await node.track('wide');
@@ -319,11 +335,17 @@ test('rows that do not fit into a response are refused without being carried', a
   const seen = await ask([1, 2, 3, 4, 5, 6, 7, 8]);
   expect(seen.status).toBe(413);
   conforms(`${table('wide')}/asof:batch`, seen, 'POST');
-  const answers = await asOfMany(node.store, {
-    ...{ node: node.node, table: { schema: 'public', name: 'wide' }, at: NOW, maxBytes: 2_500_000 },
-    pks: [1, 2, 3, 4, 5, 6].map((id) => keyFromText(String(id))),
-  });
-  expect(answers).toHaveLength(3); // the store ends with the one that is too much
+  for (const [first, given] of [
+    ['1', 3],
+    ['x', 4], // which is asked one by one, and has no bytes
+  ] as const) {
+    const ids = [first, ...Array.from({ length: 39 }, (_, index) => `${1 + (index % 8)}`)];
+    const answers = await asOfMany(node.store, {
+      ...{ node: node.node, table: { schema: 'public', name: 'wide' }, at: NOW, maxBytes: 2_500_000 },
+      pks: ids.map(keyFromText),
+    });
+    expect(answers).toHaveLength(given); // the store ends with the one that is too much
+  }
 });
 
 /** The answer of section 8, also where it came as a problem. */
