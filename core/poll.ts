@@ -237,7 +237,9 @@ class Run {
     const { plugin } = run.node;
     const waiting = relations.filter((now) => isWaiting(now.relation) && !isUnheard(now, plugin));
     if (waiting.length === 0) return { ready: [], waitingFor: [] };
-    return run.limits.onSource(() => prepareStarts(run.source, run.store, plugin, waiting));
+    return run.limits.onSource(() =>
+      prepareStarts(run.source, run.store, plugin, waiting, run.claim.horizon),
+    );
   }
 
   async #keepRetention({ store, claim, limits }: RunContext, upto: Lsn): Promise<void> {

@@ -9,7 +9,7 @@ import { inTransaction } from '../pg/transaction.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
-import { detachOtherLeaves } from '../store/leaves.ts';
+import { readLeaves, writeLeaves } from '../store/leaves.ts';
 import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
 import { askRepair, restartRepair } from '../store/repairs.ts';
 import { lockTracked } from '../store/tracking.ts';
@@ -18,13 +18,15 @@ import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { isPublishedWhole, toCatalogFacts } from './catalog-facts.ts';
 import { detectSilentChanges, type SilentChange, type SilentChangeCode } from './detect-silent-changes.ts';
-import { columnsNow, type RelationNow, type RunPositions } from './tables-of-run.ts';
+import { columnsNow, leavesNow, type RelationNow, type RunPositions } from './tables-of-run.ts';
+
+type CatalogPositions = Pick<RunPositions, 'horizonBefore' | 'horizon' | 'positionNow'>;
 
 export interface NoteCatalogOptions {
   readonly store: pg.Client;
   readonly claim: Claim;
   readonly plugin: Plugin;
-  readonly positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>;
+  readonly positions: CatalogPositions;
 }
 
 /**
@@ -36,10 +38,11 @@ export async function noteCatalog(
   options: NoteCatalogOptions,
 ): Promise<Set<number>> {
   const found = new Set<number>();
+  const attached = await readAttached(options.store, relations);
   for (const now of relations) {
     const changes = silentChanges(now, options.plugin);
     if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
-    if (changes.length === 0 && !isOther(now, options)) continue;
+    if (changes.length === 0 && !isOther(now, attached.get(now.relation.relationId), options)) continue;
     await inTransaction(options.store, () => record(now, changes, options));
   }
   return found;
@@ -79,13 +82,13 @@ export function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boo
   return plugin === 'pgoutput' && !isPublishedWhole(facts, relation.excludedColumns);
 }
 
-/** Keeps what the catalog says of a relation. */
+/** Keeps what the catalog says of a relation and of its leaves, in the caller's transaction: the one goes with the other. */
 export async function writeFactsNow(
   store: Queryable,
   relation: TrackedRelation,
   facts: TableFacts,
   plugin: Plugin,
-  positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+  positions: CatalogPositions,
 ): Promise<void> {
   await writeCatalogFacts(store, relation.relationId, {
     relid: facts.oid,
@@ -95,6 +98,7 @@ export async function writeFactsNow(
     isPartitioned: facts.relkind === 'p',
     compared: factsToKeep(relation, facts, plugin, positions),
   });
+  await writeLeaves(store, relation.relationId, positions.horizon, leavesNow({ relation, facts }));
 }
 
 /** The catalog as it is now, with the names of before that still mean something. */
@@ -102,7 +106,7 @@ function factsToKeep(
   { catalogFacts, excludedColumns }: TrackedRelation,
   facts: TableFacts,
   plugin: Plugin,
-  positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+  positions: CatalogPositions,
 ): CatalogFacts {
   const now = toCatalogFacts(facts, plugin, excludedColumns);
   if (catalogFacts === null) return now;
@@ -122,7 +126,7 @@ function factsToKeep(
 function leavesToKeep(
   before: CatalogFacts,
   facts: TableFacts,
-  { horizonBefore, positionNow }: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+  { horizonBefore, positionNow }: CatalogPositions,
 ): FormerLeaf[] {
   const kept = (before.formerLeaves ?? []).filter(({ until_lsn }) => parseLsn(until_lsn) > horizonBefore);
   const renamed = before.leaves.filter(({ schema, name, relid }) =>
@@ -143,14 +147,32 @@ function columnsToKeep(before: CatalogFacts, now: CatalogFacts): FormerColumn[] 
   return [...former].map(([name, attnum]) => ({ name, attnum }));
 }
 
+/** The OIDs of the leaves that the store takes for attached, by relation. */
+async function readAttached(
+  store: Queryable,
+  relations: readonly RelationNow[],
+): Promise<Map<number, Set<number>>> {
+  const attached = new Map<number, Set<number>>();
+  const ids = relations.map(({ relation }) => relation.relationId);
+  for (const leaf of await readLeaves(store, ids)) {
+    if (!leaf.attached) continue;
+    const ofRelation = attached.get(leaf.relationId) ?? new Set();
+    attached.set(leaf.relationId, ofRelation.add(leaf.relid));
+  }
+  return attached;
+}
+
 function isOther(
   { relation, facts }: RelationNow,
+  attached: ReadonlySet<number> | undefined,
   { plugin, positions }: Pick<NoteCatalogOptions, 'plugin' | 'positions'>,
 ): boolean {
   if (facts === null) return false;
   return (
     relation.relid !== facts.oid ||
-    JSON.stringify(relation.columns) !== JSON.stringify(columnsNow(relation.columns, facts, positions)) ||
+    facts.leaves.length !== (attached?.size ?? 0) ||
+    !facts.leaves.every(({ relid }) => attached!.has(relid)) ||
+    canonical(relation.columns) !== canonical(columnsNow(relation.columns, facts, positions)) ||
     canonical(relation.catalogFacts) !== canonical(factsToKeep(relation, facts, plugin, positions))
   );
 }
@@ -176,8 +198,6 @@ async function record(
   }
   if (facts === null) return;
   await writeFactsNow(store, relation, facts, plugin, positions);
-  const relids = facts.leaves.map((leaf) => leaf.relid);
-  await detachOtherLeaves(store, relation.relationId, relids);
 }
 
 /** PostgreSQL refuses updates and deletions of a published table that has no replica identity (manual, "Publication"). */

@@ -9,7 +9,7 @@ import { inTransaction } from '../pg/transaction.ts';
 import { publicationOf } from '../slot/publication.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
-import { readLeaves, registerLeaves } from '../store/leaves.ts';
+import { readLeaves } from '../store/leaves.ts';
 import {
   readTrackedFromTime,
   readTrackedRelations,
@@ -19,9 +19,10 @@ import {
 import { writeBaselineRows } from '../store/write-baseline.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import type { Plugin } from '../types/plugin.ts';
+import type { BaselineRow } from '../types/stored.ts';
 import { ChunkSize } from './chunk-size.ts';
 import { silentChanges } from './note-catalog.ts';
-import { leavesNow, type RelationNow, readRelationsNow } from './tables-of-run.ts';
+import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
 export interface BaselineStep {
@@ -70,7 +71,7 @@ async function readOne(
   const { source, store, claim } = options;
   const { relation } = now;
   const facts = now.facts!;
-  const leafIds = await leafIdsByRelid(store, claim, now);
+  const leafIds = await notedLeaves(store, relation);
   const target = {
     relationId: relation.relationId,
     lsn: relation.trackedFrom!,
@@ -94,7 +95,8 @@ async function readOne(
         }),
       ),
     );
-    if (chunk === null || (await isStale(options, relation))) return false;
+    if (chunk === null || hasRowsOfOthers(now, chunk.rows, leafIds) || (await isStale(options, relation)))
+      return false;
     size.learn(chunk.rows);
     progress = {
       ...progress,
@@ -133,13 +135,24 @@ export async function isStale(
   return silentChanges(now!, plugin).length > 0;
 }
 
-/** From the OID of a leaf to its id; leaves that are new get one. */
-export async function leafIdsByRelid(
+/** The ids of the partitions that runs have noted, by OID. */
+export async function notedLeaves(
   store: pg.Client,
-  claim: Claim,
-  now: RelationNow,
+  { relationId, catalogFacts }: TrackedRelation,
 ): Promise<Map<number, number>> {
-  await registerLeaves(store, claim.horizon, leavesNow(now));
-  const stored = await readLeaves(store, [now.relation.relationId]);
-  return new Map(stored.map((leaf) => [leaf.relid, leaf.leafId]));
+  const noted = new Set((catalogFacts?.leaves ?? []).map((leaf) => leaf.relid));
+  const stored = await readLeaves(store, [relationId]);
+  return new Map(stored.filter(({ relid }) => noted.has(relid)).map(({ relid, leafId }) => [relid, leafId]));
+}
+
+/**
+ * Whether there are rows of a partition that no run has noted yet. They are not used: if the partition went again before
+ * the next run, nothing would tell that they did.
+ */
+export function hasRowsOfOthers(
+  { facts }: RelationNow,
+  rows: readonly BaselineRow[],
+  leafIds: ReadonlyMap<number, number>,
+): boolean {
+  return facts?.relkind === 'p' && rows.some((row) => !leafIds.has(row.leafRelid));
 }

@@ -23,7 +23,7 @@ import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { isSameRow } from '../versions/same-row.ts';
 import { ChunkSize } from './chunk-size.ts';
-import { isStale, leafIdsByRelid, type ReadBaselinesOptions } from './read-baseline.ts';
+import { hasRowsOfOthers, isStale, notedLeaves, type ReadBaselinesOptions } from './read-baseline.ts';
 import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
@@ -69,7 +69,7 @@ interface Step {
 async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types: TypeCatalog): Promise<void> {
   const { store, claim } = options;
   const { relation } = now;
-  const leafIds = await leafIdsByRelid(store, claim, now);
+  const leafIds = await notedLeaves(store, relation);
   const size = new ChunkSize();
   let progress: Repair = { ...relation.repair!, estimated_rows: now.facts!.estimatedRows };
   while (progress.phase !== 'done') {
@@ -113,7 +113,7 @@ async function compareChunk(
       }),
     ),
   );
-  if (chunk === null) return null;
+  if (chunk === null || hasRowsOfOthers(now, chunk.rows, leafIds)) return null;
   size.learn(chunk.rows);
   const keys = chunk.rows.map((row) => row.key);
   const known = await readKnownRows(store, relation.relationId, parseLsn(progress.base_lsn!), keys);

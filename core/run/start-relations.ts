@@ -3,9 +3,11 @@
  * for: otherwise half of such a transaction could be delivered. This file decides when that is so.
  */
 import type pg from 'pg';
+import { inTransaction } from '../pg/transaction.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
 import { findLockers, stillAlive } from '../slot/start-lockers.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
+import type { Horizon } from '../store/claim.ts';
 import { NOT_LOOKED_AT, type TrackedRelation, writeStartConditions } from '../store/relations.ts';
 import { formatLsn, type Lsn, tryParseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
@@ -31,6 +33,7 @@ export async function prepareStarts(
   store: pg.Client,
   plugin: Plugin,
   relations: readonly RelationNow[],
+  horizon: Horizon,
 ): Promise<StartState> {
   const ready: { relationId: number; startAfter: Lsn }[] = [];
   const waitingFor: Locker[] = [];
@@ -38,10 +41,8 @@ export async function prepareStarts(
     if (!isWaiting(relation) || facts === null) continue;
     if (relation.status === 'starting') {
       const position = await readInsertLsn(source);
-      await writeFactsNow(store, relation, facts, plugin, {
-        horizonBefore: position,
-        positionNow: position,
-      });
+      const positions = { horizonBefore: position, horizon, positionNow: position };
+      await inTransaction(store, () => writeFactsNow(store, relation, facts, plugin, positions));
     }
     const conditions = isShownOtherwise(relation, facts, plugin) ? NOT_LOOKED_AT : relation.startConditions;
     let startAfter = tryParseLsn(conditions.start_after_lsn ?? '');

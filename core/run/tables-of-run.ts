@@ -6,7 +6,7 @@ import type pg from 'pg';
 import type { TableName } from '../pg/identifiers.ts';
 import { readTableFacts, readTypeCatalog, type TableFacts } from '../slot/table-facts.ts';
 import type { Horizon } from '../store/claim.ts';
-import { type LeafNow, readLeaves, registerLeaves } from '../store/leaves.ts';
+import { type LeafNow, readLeaves } from '../store/leaves.ts';
 import type { StoredColumn, TrackedRelation } from '../store/relations.ts';
 import { formatLsn, LSN_ZERO, type Lsn, maxLsn, tryParseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
@@ -66,9 +66,8 @@ export function isWaiting(relation: TrackedRelation): boolean {
 
 /** The leaves of a relation as the catalog has them. */
 export function leavesNow({ relation, facts }: RelationNow): LeafNow[] {
-  const known = relation.catalogFacts?.leaves ?? null;
+  const known = relation.status === 'starting' ? null : (relation.catalogFacts?.leaves ?? null);
   return (facts?.leaves ?? []).map((leaf) => ({
-    relationId: relation.relationId,
     name: { schema: leaf.schema, name: leaf.name },
     relid: leaf.relid,
     fromTheStart: known === null || known.some((each) => each.relid === leaf.relid),
@@ -98,7 +97,6 @@ export async function tablesOfRun(
   relations: readonly RelationNow[],
   positions: RunPositions,
 ): Promise<TablesOfRun> {
-  await registerLeaves(store, positions.horizon, relations.flatMap(leavesNow));
   const storedLeaves = await readLeaves(
     store,
     relations.map(({ relation }) => relation.relationId),

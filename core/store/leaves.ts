@@ -9,35 +9,43 @@ export interface StoredLeaf {
   readonly leafId: number;
   readonly relationId: number;
   readonly relid: number;
+  readonly attached: boolean;
 }
 
 export interface LeafNow {
-  readonly relationId: number;
   readonly name: TableName;
   readonly relid: number;
   /** It was there when tracking began, so that its rows are part of the baseline. */
   readonly fromTheStart: boolean;
 }
 
-/** Makes sure that every leaf has an id. One that was gone and is back is new again: what it comes with is to be judged. */
-export async function registerLeaves(
+/**
+ * Makes these the attached leaves of the relation. A new one gets an id; one that was gone and is back is new again: what
+ * it comes with is to be judged, from the horizon on. Call it where the facts are written that name them.
+ */
+export async function writeLeaves(
   store: Queryable,
+  relationId: number,
   horizon: Horizon,
   leaves: readonly LeafNow[],
 ): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.relation_leaves SET attached = false
+      WHERE relation_id = $1::int AND attached AND relid <> ALL ($2::oid[])`,
+    [relationId, leaves.map((leaf) => leaf.relid)],
+  );
   if (leaves.length === 0) return;
   await store.query(
     `INSERT INTO pgtimewarp.relation_leaves AS l (relation_id, schema_name, table_name, relid, checked, seen_after_lsn, seen_after_ts)
-     SELECT relation_id, schema_name, table_name, relid, checked, $6::pg_lsn, $7::timestamptz
-       FROM unnest($1::int[], $2::text[], $3::text[], $4::oid[], $5::boolean[])
-            AS n (relation_id, schema_name, table_name, relid, checked)
+     SELECT $1::int, schema_name, table_name, relid, checked, $6::pg_lsn, $7::timestamptz
+       FROM unnest($2::text[], $3::text[], $4::oid[], $5::boolean[]) AS n (schema_name, table_name, relid, checked)
      ON CONFLICT ON CONSTRAINT relation_leaves_by_oid -- known already: only its name may be another, unless it is back
         DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name, attached = true,
                       checked = CASE WHEN l.attached THEN l.checked ELSE excluded.checked END,
                       seen_after_lsn = CASE WHEN l.attached THEN l.seen_after_lsn ELSE excluded.seen_after_lsn END,
                       seen_after_ts = CASE WHEN l.attached THEN l.seen_after_ts ELSE excluded.seen_after_ts END`,
     [
-      leaves.map((leaf) => leaf.relationId),
+      relationId,
       leaves.map((leaf) => leaf.name.schema),
       leaves.map((leaf) => leaf.name.name),
       leaves.map((leaf) => leaf.relid),
@@ -50,25 +58,22 @@ export async function registerLeaves(
 
 /** All leaves that the relations ever had. */
 export async function readLeaves(store: Queryable, relationIds: readonly number[]): Promise<StoredLeaf[]> {
-  const { rows } = await store.query<{ leaf_id: number; relation_id: number; relid: number }>(
-    `SELECT leaf_id, relation_id, relid FROM pgtimewarp.relation_leaves
+  const { rows } = await store.query<{
+    leaf_id: number;
+    relation_id: number;
+    relid: number;
+    attached: boolean;
+  }>(
+    `SELECT leaf_id, relation_id, relid, attached FROM pgtimewarp.relation_leaves
       WHERE relation_id = ANY ($1::int[]) AND relid IS NOT NULL`,
     [relationIds],
   );
-  return rows.map((row) => ({ leafId: row.leaf_id, relationId: row.relation_id, relid: row.relid }));
-}
-
-/** Marks those that are not among `relids` as gone. */
-export async function detachOtherLeaves(
-  store: Queryable,
-  relationId: number,
-  relids: readonly number[],
-): Promise<void> {
-  await store.query(
-    `UPDATE pgtimewarp.relation_leaves SET attached = false
-      WHERE relation_id = $1::int AND attached AND relid <> ALL ($2::oid[])`,
-    [relationId, relids],
-  );
+  return rows.map((row) => ({
+    leafId: row.leaf_id,
+    relationId: row.relation_id,
+    relid: row.relid,
+    attached: row.attached,
+  }));
 }
 
 /** Notes that the leaf is known not to have come with rows, or that its gap is recorded. */

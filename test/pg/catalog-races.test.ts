@@ -2,12 +2,14 @@
  * The catalog changes while a run is on its way: between the end of WAL that the run reads up to and the moment at which it
  * notes what the catalog says. What the next run reads was written under the catalog of before.
  */
+import type pg from 'pg';
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
+import { askRepair } from '../../core/store/repairs.ts';
 import { track, untrack } from '../../core/track.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { relation, sameAsLive, urls } from '../support/node-questions.ts';
@@ -84,6 +86,85 @@ for (const plugin of PLUGINS) {
       }
       await rebaseline({ ...urls(node), table: parseTableName('parted') });
       await sameAsLive(node, 'parted');
+    });
+
+    test('partitions that come and go before the table begins to be tracked', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES });
+      const writer = await beginsToWait(node);
+      await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
+      await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
+      await writer.query('COMMIT');
+      await node.track('parted'); // which waits until it is tracked
+      await node.source.query('INSERT INTO parted VALUES (11, 1)');
+      await node.catchUp();
+      expect(await statusOf(node)).toBe('active');
+      await sameAsLive(node, 'parted');
+      await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_0 FOR VALUES FROM (0) TO (10)');
+      await node.catchUp();
+      expect(await ask(node, '1')).toBe('unknown');
+    });
+
+    test('a partition that was there only while existing rows were read', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES });
+      const writer = await beginsToWait(node);
+      await writer.query('COMMIT');
+      await runMeanwhile(node, 'pg_replication_slot_advance', () =>
+        node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)'),
+      );
+      await node.source.query('ALTER TABLE parted DETACH PARTITION parted_20');
+      await node.track('parted'); // which waits until it is tracked
+      expect(await ask(node, '21')).toBe('absent');
+      await sameAsLive(node, 'parted');
+    });
+
+    test.each([
+      ['a partition', 20, '21'],
+      ['a former partition', 0, '1'],
+    ])('%s that was there only while rows were read again', async (_what, from, key) => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      if (from === 0) await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
+      await node.source.query(
+        `ALTER TABLE parted ADD d int DEFAULT 7; ALTER TABLE parted_${from} ADD d int DEFAULT 7`,
+      );
+      await node.catchUp(); // notes it
+      await askRepair(node.store, await relationId(node));
+      await node.source.query('INSERT INTO parted VALUES (12, 1)'); // the next run begins to read
+      await runMeanwhile(node, 'pg_replication_slot_advance', () =>
+        node.source.query(
+          `ALTER TABLE parted ATTACH PARTITION parted_${from} FOR VALUES FROM (${from}) TO (${from + 10})`,
+        ),
+      );
+      await node.source.query(`ALTER TABLE parted DETACH PARTITION parted_${from}`);
+      await rebaseline({ ...urls(node), table: parseTableName('parted') });
+      expect(await ask(node, key)).toBe('absent');
+      await sameAsLive(node, 'parted');
+    });
+
+    test('leaves in the store that do not agree with what was noted are put right', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.store.query(`DELETE FROM pgtimewarp.relation_leaves WHERE table_name = 'parted_10'`);
+      await node.source.query('INSERT INTO parted VALUES (11, 1)');
+      await node.catchUp();
+      expect(await ask(node, '11')).toBe('found');
+      await node.store.query(
+        `UPDATE pgtimewarp.relation_leaves SET relid = 1 WHERE table_name = 'parted_10'`,
+      );
+      await node.source.query('INSERT INTO parted VALUES (12, 1)');
+      await node.catchUp();
+      expect(await ask(node, '12')).toBe('found');
+    });
+
+    test('a run that fails where it notes a partition has noted nothing', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
+      await node.store.query(
+        `CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON pgtimewarp.relation_leaves EXECUTE FUNCTION public.refuse()`,
+      );
+      await expect(node.poll()).rejects.toThrow();
+      await node.store.query('DROP FUNCTION public.refuse CASCADE');
+      await node.catchUp();
+      expect(await ask(node, '21')).toBe('unknown');
     });
 
     test('a partition that is attached in a subtransaction of the transaction that fills it', async () => {
@@ -201,6 +282,35 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'parted');
     });
   });
+}
+
+/**
+ * Tracking is asked for, and runs have seen the table and its partitions.
+ * @returns a session whose transaction is waited for
+ */
+async function beginsToWait(node: TrackedNode): Promise<pg.Client> {
+  const writer = await node.connect('source');
+  await writer.query('BEGIN; LOCK TABLE parted_10 IN ROW EXCLUSIVE MODE; SELECT txid_current()');
+  const stop = new AbortController();
+  const tracking = track({
+    ...{ ...urls(node), table: parseTableName('parted'), exclude: [], baseline: true, retention: null },
+    signal: stop.signal,
+    onProgress: ({ phase }) => {
+      if (phase === 'waiting') stop.abort();
+    },
+  });
+  await expect(tracking).rejects.toMatchObject({ code: 'INTERRUPTED' });
+  await node.source.query('CREATE TABLE IF NOT EXISTS something ()'); // so that the run has something to read
+  await node.catchUp();
+  expect(await statusOf(node)).toBe('starting');
+  return writer;
+}
+
+async function relationId(node: TrackedNode): Promise<number> {
+  const { rows } = await node.store.query<{ relation_id: number }>(
+    'SELECT relation_id FROM pgtimewarp.tracked_relations',
+  );
+  return rows[0]!.relation_id;
 }
 
 async function horizonOf(node: TrackedNode): Promise<string> {
