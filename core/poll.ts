@@ -192,7 +192,7 @@ class Run {
       }
       const end = await limits.onSource(() => readEndOfWal(run.source));
       await this.#keepRetention(run, end.upto); // before the writes: ranges are made ahead of them
-      caughtUp = await this.#catchUp(run, relations, end);
+      caughtUp = await this.#catchUp(run, relations, now, end);
       if (caughtUp) {
         await limits.limitStore();
         await reachHorizon(run, { end, starts, newLeaves });
@@ -253,8 +253,14 @@ class Run {
   }
 
   /** Peeks until everything up to `end` has been applied. @returns false when a bound of the caller came first */
-  async #catchUp(run: RunContext, relations: readonly TrackedRelation[], end: EndOfWal): Promise<boolean> {
+  async #catchUp(
+    run: RunContext,
+    relations: readonly TrackedRelation[],
+    now: readonly RelationNow[],
+    end: EndOfWal,
+  ): Promise<boolean> {
     const { claim } = run;
+    let seen: readonly RelationNow[] | null = now.filter(({ relation }) => relation.status !== 'starting');
     let followed = relations.filter((relation) => relation.status !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
@@ -263,6 +269,7 @@ class Run {
       const maxRows = Math.min(PEEK_ROWS, budget);
       const counted = await peekAndApply(run, {
         relations: followed,
+        seen,
         upto: end.upto,
         maxRows,
         onFailure: (suspect) => {
@@ -275,6 +282,7 @@ class Run {
       budget -= counted;
       await this.#advance(run);
       if (budget <= 0) return false;
+      seen = null;
       const ids = new Set(followed.map((relation) => relation.relationId));
       followed = (await readTrackedRelations(run.store, claim.nodeId)).filter((each) =>
         ids.has(each.relationId),

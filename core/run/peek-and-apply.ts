@@ -28,6 +28,8 @@ const MAX_READINGS = 3;
 
 export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'onProgress'> {
   readonly relations: readonly TrackedRelation[];
+  /** The relations as the catalog had them when the run began, if that was a moment ago. */
+  readonly seen: readonly RelationNow[] | null;
   readonly upto: Lsn;
   /** The server stops at the first commit after this many rows. */
   readonly maxRows: number;
@@ -110,10 +112,10 @@ async function peekOnce(
 /** wal2json is told the names of the leaves; one that appeared meanwhile means that the peek has to be repeated. */
 async function openPeek(
   { node, source, limits }: RunContext,
-  { relations, upto, maxRows }: PeekAndApplyOptions,
+  { relations, seen, upto, maxRows }: PeekAndApplyOptions,
 ): Promise<{ peek: Peek; now: RelationNow[] }> {
   const read = () => limits.onSource(() => readRelationsNow(source, relations, publicationOf(node)));
-  let names = await read();
+  let names = seen ?? (await read());
   for (let attempt = 0; ; attempt++) {
     const peek = await whenSlotIsFree(limits, () =>
       Peek.open(source, {

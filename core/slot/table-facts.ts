@@ -175,9 +175,8 @@ const TABLE_FACTS_SQL = `
                        'generated', a.attgenerated, 'storage', a.attstorage,
                        'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
                        'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
-                       'describedBy', a.xmin::text, 'hasMissing', a.atthasmissing OR EXISTS ( -- a root has no rows to lack it
-                          SELECT FROM pg_partition_tree(c.oid) AS t JOIN pg_attribute AS la ON la.attrelid = t.relid
-                           WHERE c.relkind = 'p' AND la.attname = a.attname AND la.atthasmissing)) ORDER BY a.attnum)
+                       'describedBy', a.xmin::text,
+                       'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names)) ORDER BY a.attnum)
                 FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((
@@ -198,17 +197,16 @@ const TABLE_FACTS_SQL = `
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
                        'persistence', l.relpersistence, 'replicaIdentity', l.relreplident,
                        'filenode', l.relfilenode::int8, 'attachedBy', (
-                          SELECT coalesce(string_agg(i.xmin::text, ' ' ORDER BY i.inhrelid), '') -- '': it goes this moment
-                            FROM pg_partition_ancestors(l.oid) AS up JOIN pg_inherits AS i ON i.inhrelid = up.relid))
+                          SELECT coalesce(string_agg(i.by, ' ' ORDER BY up.relid), '') -- '': it goes this moment
+                            FROM pg_partition_ancestors(l.oid) AS up
+                           CROSS JOIN LATERAL (
+                                 SELECT i.xmin::text AS by FROM pg_inherits AS i WHERE i.inhrelid = up.relid OFFSET 0) AS i))
                        ORDER BY ln.nspname, l.relname)
-                FROM pg_partition_tree(c.oid) AS t
-                JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace
-               WHERE c.relkind = 'p' AND t.isleaf AND l.oid <> c.oid), '[]'),
-           'estimatedRows', (
+                FROM unnest(tree.leaves) AS t (relid)
+                JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace), '[]'),
+           'estimatedRows', CASE WHEN c.relkind <> 'p' THEN c.reltuples::int8 ELSE (
               SELECT CASE WHEN bool_and(e.reltuples < 0) THEN -1 ELSE sum(greatest(e.reltuples, 0)) END::int8
-                FROM pg_class AS e
-               WHERE e.oid = c.oid AND c.relkind <> 'p'
-                  OR c.relkind = 'p' AND e.oid IN (SELECT t.relid FROM pg_partition_tree(c.oid) AS t WHERE t.isleaf)),
+                FROM unnest(tree.leaves) AS t (relid) JOIN pg_class AS e ON e.oid = t.relid) END,
            'published', (
               SELECT json_build_object(
                        'entry', own.oid::int8, 'changedBy', p.xmin::text, 'owner', pg_get_userbyid(p.pubowner),
@@ -221,11 +219,10 @@ const TABLE_FACTS_SQL = `
                            ORDER BY a.attnum) END,
                        'restrictedPartitions', coalesce((
                           SELECT json_agg(json_build_object('schema', ln.nspname, 'name', l.relname) ORDER BY l.oid)
-                            FROM pg_partition_tree(c.oid) AS t
+                            FROM unnest(tree.partitions) AS t (relid)
                             JOIN pg_publication_rel AS e ON e.prrelid = t.relid AND e.prpubid = p.oid
                             JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace
-                           WHERE c.relkind = 'p' AND l.oid <> c.oid
-                             AND coalesce(to_jsonb(e) ->> 'prqual', to_jsonb(e) ->> 'prattrs') IS NOT NULL), '[]'))
+                           WHERE c.relkind = 'p' AND coalesce(to_jsonb(e) ->> 'prqual', to_jsonb(e) ->> 'prattrs') IS NOT NULL), '[]'))
                 FROM pg_publication AS p
                 LEFT JOIN LATERAL ( -- as jsonb: before 15 there is neither filter nor column list
                        SELECT e.oid, to_jsonb(e) AS entry
@@ -239,4 +236,14 @@ const TABLE_FACTS_SQL = `
     LEFT JOIN LATERAL ( -- an int2vector counts from 0; behind the key columns come INCLUDEd ones
            SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS key
              FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS k ON true
+   CROSS JOIN LATERAL (
+         SELECT array_agg(t.relid::oid) AS partitions, array_agg(t.relid::oid) FILTER (WHERE t.isleaf) AS leaves
+           FROM pg_partition_tree(c.oid) AS t
+          WHERE c.relkind = 'p' AND t.relid <> c.oid) AS tree
+   CROSS JOIN LATERAL ( -- columns whose value rows of a partition lack: a root has no rows of its own
+         SELECT array_agg(DISTINCT la.attname) AS names
+           FROM unnest(tree.leaves) AS t (relid)
+          CROSS JOIN LATERAL (
+                SELECT a.attname FROM pg_attribute AS a
+                 WHERE a.attrelid = t.relid AND a.attnum > 0 AND a.atthasmissing OFFSET 0) AS la) AS missing
    ORDER BY wanted.position`;

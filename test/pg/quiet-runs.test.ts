@@ -1,7 +1,14 @@
-/** What a run writes about tables of which there is nothing new to say: nothing. Its work does not grow with their number. */
+/**
+ * Runs are quiet: of tables of which there is nothing new to say they write nothing, and what they ask the catalog of the
+ * source costs no more where it is large.
+ */
+import type pg from 'pg';
 import { expect, test } from 'vitest';
+import type { Queryable } from '../../core/pg/connection.ts';
+import { readTableFacts } from '../../core/slot/table-facts.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
+import { testDatabases } from '../support/test-databases.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const TABLES = `
@@ -30,6 +37,51 @@ for (const plugin of PLUGINS) {
       expect(await written(node)).toEqual({ ...before, plain: expect.not.stringMatching(before.plain!) });
     });
   });
+}
+
+test('the catalog is read by index, for tables and partitions', async () => {
+  await using databases = await testDatabases({ tables: TABLES });
+  const { source } = databases;
+  await source.query('CREATE PUBLICATION shown FOR TABLE plain, parted');
+  await source.query(
+    `DO $$ BEGIN
+       FOR i IN 1 .. 2000 LOOP
+         EXECUTE format('CREATE TABLE other_%s (id int, a int, b int, c int, d int)', i);
+       END LOOP;
+       FOR i IN 1 .. 1000 LOOP
+         EXECUTE format('CREATE TABLE parted_%s PARTITION OF parted FOR VALUES FROM (%s) TO (%s)', i, i * 10, i * 10 + 10);
+       END LOOP;
+     END $$`,
+  );
+  await source.query('VACUUM ANALYZE');
+  const plan = await planOfFacts(source, ['plain', 'parted']);
+  // publications and namespaces are few
+  const again = plan.filter((line) => /Seq Scan on pg_(?!namespace|publication).*loops=(?!1\))/.test(line));
+  expect(again).toEqual([]);
+  expect(blocksOf(await planOfFacts(source, ['plain']))).toBeLessThan(120); // pg_class alone is more
+});
+
+/** How the server comes to the facts of tables. */
+async function planOfFacts(source: pg.Client, names: readonly string[]): Promise<string[]> {
+  let text = '';
+  let values: unknown[] = [];
+  const recorder = {
+    query: (...statement: [string, unknown[]]) => {
+      [text, values] = statement;
+      return { rows: [] };
+    },
+  } as unknown as Queryable;
+  const tables = names.map((name) => ({ schema: 'public', name }));
+  await readTableFacts(recorder, tables, 'shown');
+  const { rows } = await source.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, BUFFERS) ${text}`, values);
+  return rows.map((row) => row['QUERY PLAN']);
+}
+
+/** How many blocks the server looked at. */
+function blocksOf(plan: readonly string[]): number {
+  const ofAll = plan.find((line) => line.includes('Buffers: '))!;
+  const blocks = [...ofAll.matchAll(/(?:hit|read)=(\d+)/g)].map(([, count]) => Number.parseInt(count!, 10));
+  return blocks.reduce((sum, count) => sum + count);
 }
 
 /** The transaction that wrote last what the store says of a table or partition. */
