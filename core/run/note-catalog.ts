@@ -2,6 +2,7 @@
  * Compares the catalog with what it said at the last run and records what the log did not tell: a gap from the horizon
  * on, in one store transaction with the facts that it was concluded from, so that no finding is lost or made twice.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName } from '../pg/identifiers.ts';
@@ -162,6 +163,7 @@ async function readAttached(
   return attached;
 }
 
+/** Whatever the order of members: jsonb does not keep it. */
 function isOther(
   { relation, facts }: RelationNow,
   attached: ReadonlySet<number> | undefined,
@@ -172,8 +174,8 @@ function isOther(
     relation.relid !== facts.oid ||
     facts.leaves.length !== (attached?.size ?? 0) ||
     !facts.leaves.every(({ relid }) => attached!.has(relid)) ||
-    canonical(relation.columns) !== canonical(columnsNow(relation.columns, facts, positions)) ||
-    canonical(relation.catalogFacts) !== canonical(factsToKeep(relation, facts, plugin, positions))
+    !isDeepStrictEqual(relation.columns, columnsNow(relation.columns, facts, positions)) ||
+    !isDeepStrictEqual(relation.catalogFacts, factsToKeep(relation, facts, plugin, positions))
   );
 }
 
@@ -217,13 +219,4 @@ async function shoutIfWritesFail(
     message: `UPDATE and DELETE on ${table} FAIL on the source: it is published and has no replica identity; give it its primary key back, or run pgtimewarp untrack ${table}`,
     meta: { table },
   });
-}
-
-/** As text that does not depend on the order of members, which jsonb does not keep. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) =>
-    member !== null && typeof member === 'object' && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
-  );
 }
