@@ -17,6 +17,7 @@ import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
 import { writePerformancePage } from './performance-page.ts';
+import { quietRuns } from './quiet-runs.ts';
 import { retention } from './retention.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
@@ -25,6 +26,7 @@ import { unpin } from './support/pinned.ts';
 const BENCHMARKS: readonly Benchmark[] = [
   ingest,
   keepingUp,
+  quietRuns,
   sourceCost,
   baseline,
   asof,

@@ -176,7 +176,7 @@ const TABLE_FACTS_SQL = `
                        'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
                        'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
                        'describedBy', a.xmin::text,
-                       'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names)) ORDER BY a.attnum)
+                       'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names) IS TRUE) ORDER BY a.attnum)
                 FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((

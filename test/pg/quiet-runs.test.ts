@@ -5,6 +5,7 @@
 import type pg from 'pg';
 import { expect, test } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
+import type { TableName } from '../../core/pg/identifiers.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -16,6 +17,9 @@ const TABLES = `
   CREATE TABLE parted (id int PRIMARY KEY, n int) PARTITION BY RANGE (id);
   CREATE TABLE parted_0 PARTITION OF parted FOR VALUES FROM (0) TO (10);
   INSERT INTO plain VALUES (1, 1); INSERT INTO parted VALUES (1, 1)`;
+
+const PLAIN = { schema: 'public', name: 'plain' };
+const PARTED = { schema: 'public', name: 'parted' };
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `tables as they were, through ${plugin}`, () => {
@@ -54,15 +58,17 @@ test('the catalog is read by index, for tables and partitions', async () => {
      END $$`,
   );
   await source.query('VACUUM ANALYZE');
-  const plan = await planOfFacts(source, ['plain', 'parted']);
+  const plan = await planOfFacts(source, [PLAIN, PARTED]);
   // publications and namespaces are few
   const again = plan.filter((line) => /Seq Scan on pg_(?!namespace|publication).*loops=(?!1\))/.test(line));
   expect(again).toEqual([]);
-  expect(blocksOf(await planOfFacts(source, ['plain']))).toBeLessThan(120); // pg_class alone is more
+  expect(blocksOf(await planOfFacts(source, [PLAIN]))).toBeLessThan(120); // pg_class alone is more
+  for (const facts of await readTableFacts(source, [PLAIN, PARTED]))
+    expect(new Set(facts!.columns.map((column) => column.hasMissing))).toEqual(new Set([false]));
 });
 
 /** How the server comes to the facts of tables. */
-async function planOfFacts(source: pg.Client, names: readonly string[]): Promise<string[]> {
+async function planOfFacts(source: pg.Client, tables: readonly TableName[]): Promise<string[]> {
   let text = '';
   let values: unknown[] = [];
   const recorder = {
@@ -71,7 +77,6 @@ async function planOfFacts(source: pg.Client, names: readonly string[]): Promise
       return { rows: [] };
     },
   } as unknown as Queryable;
-  const tables = names.map((name) => ({ schema: 'public', name }));
   await readTableFacts(recorder, tables, 'shown');
   const { rows } = await source.query<{ 'QUERY PLAN': string }>(`EXPLAIN (ANALYZE, BUFFERS) ${text}`, values);
   return rows.map((row) => row['QUERY PLAN']);
