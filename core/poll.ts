@@ -32,7 +32,7 @@ import { type Claim, claimNode, releaseClaim } from './store/claim.ts';
 import type { Suspect } from './store/failures.ts';
 import { recordNoProgress } from './store/no-progress.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
-import { readTrackedRelations, type TrackedRelation } from './store/relations.ts';
+import { readAgain, readTrackedRelations, type TrackedRelation } from './store/relations.ts';
 import { finishRun } from './store/run-outcome.ts';
 import { type Lsn, lsnDistanceBytes } from './types/lsn.ts';
 import type { Locker } from './types/tracking.ts';
@@ -283,10 +283,7 @@ class Run {
       await this.#advance(run);
       if (budget <= 0) return false;
       seen = null;
-      const ids = new Set(followed.map((relation) => relation.relationId));
-      followed = (await readTrackedRelations(run.store, claim.nodeId)).filter((each) =>
-        ids.has(each.relationId),
-      );
+      followed = await readAgain(run.store, claim.nodeId, followed);
     }
   }
 

@@ -23,9 +23,11 @@ export async function readMissingKeys(
     readonly facts: TableFacts;
     readonly keyColumns: readonly string[];
     readonly keys: readonly string[];
+    /** OIDs of the partitions that count; null: the table is none of partitions. */
+    readonly leaves: readonly number[] | null;
   },
 ): Promise<MissingKeys> {
-  const { facts, keyColumns, keys } = options;
+  const { facts, keyColumns, keys, leaves } = options;
   if (keys.length === 0) return { keys: [], readPosition: await readInsertLsn(source) };
   const texts = keys.map(keyTexts);
   const names = keyColumns.map((_, index) => `k${index}`);
@@ -33,12 +35,16 @@ export async function readMissingKeys(
     const type = facts.key.find((each) => each.name === column)!.typeName;
     return `t.${quoteIdentifier(column)} = k.k${index}::${type}`;
   });
+  if (leaves !== null) matches.push(`t.tableoid = ANY ($${keyColumns.length + 1}::oid[])`);
   const { rows } = await withKeyOperators(source, facts.key, () =>
     source.query<{ place: string }>(
       `SELECT k.place FROM unnest(${names.map((_, index) => `$${index + 1}::text[]`).join(', ')})
             WITH ORDINALITY AS k (${names.join(', ')}, place)
       WHERE NOT EXISTS (SELECT FROM ${quoteTable(facts)} AS t WHERE ${matches.join(' AND ')})`,
-      keyColumns.map((_, index) => texts.map((key) => key[index]!)),
+      [
+        ...keyColumns.map((_, index) => texts.map((key) => key[index]!)),
+        ...(leaves === null ? [] : [leaves]),
+      ],
     ),
   );
   const readPosition = await readInsertLsn(source);

@@ -23,6 +23,8 @@ import { columnsNow, leavesNow, type RelationNow, type RunPositions } from './ta
 
 type CatalogPositions = Pick<RunPositions, 'horizonBefore' | 'horizon' | 'positionNow'>;
 
+const NONE: ReadonlySet<number> = new Set();
+
 export interface NoteCatalogOptions {
   readonly store: pg.Client;
   readonly claim: Claim;
@@ -43,8 +45,9 @@ export async function noteCatalog(
   for (const now of relations) {
     const changes = silentChanges(now, options.plugin);
     if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
-    if (changes.length === 0 && !isOther(now, attached.get(now.relation.relationId), options)) continue;
-    await inTransaction(options.store, () => record(now, changes, options));
+    const leaves = attached.get(now.relation.relationId) ?? NONE;
+    if (changes.length === 0 && !isOther(now, leaves, options)) continue;
+    await inTransaction(options.store, () => record(now, changes, leaves, options));
   }
   return found;
 }
@@ -83,13 +86,17 @@ export function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boo
   return plugin === 'pgoutput' && !isPublishedWhole(facts, relation.excludedColumns);
 }
 
-/** Keeps what the catalog says of a relation and of its leaves, in the caller's transaction: the one goes with the other. */
+/**
+ * Keeps what the catalog says of a relation and of its leaves, in the caller's transaction: the one goes with the other.
+ * @param attached see `leavesNow`
+ */
 export async function writeFactsNow(
   store: Queryable,
   relation: TrackedRelation,
   facts: TableFacts,
   plugin: Plugin,
   positions: CatalogPositions,
+  attached?: ReadonlySet<number>,
 ): Promise<void> {
   await writeCatalogFacts(store, relation.relationId, {
     relid: facts.oid,
@@ -99,7 +106,7 @@ export async function writeFactsNow(
     isPartitioned: facts.relkind === 'p',
     compared: factsToKeep(relation, facts, plugin, positions),
   });
-  await writeLeaves(store, relation.relationId, positions.horizon, leavesNow({ relation, facts }));
+  await writeLeaves(store, relation.relationId, positions.horizon, leavesNow({ relation, facts }, attached));
 }
 
 /** The catalog as it is now, with the names of before that still mean something. */
@@ -166,14 +173,14 @@ async function readAttached(
 /** Whatever the order of members: jsonb does not keep it. */
 function isOther(
   { relation, facts }: RelationNow,
-  attached: ReadonlySet<number> | undefined,
+  attached: ReadonlySet<number>,
   { plugin, positions }: Pick<NoteCatalogOptions, 'plugin' | 'positions'>,
 ): boolean {
   if (facts === null) return false;
   return (
     relation.relid !== facts.oid ||
-    facts.leaves.length !== (attached?.size ?? 0) ||
-    !facts.leaves.every(({ relid }) => attached!.has(relid)) ||
+    facts.leaves.length !== attached.size ||
+    !facts.leaves.every(({ relid }) => attached.has(relid)) ||
     !isDeepStrictEqual(relation.columns, columnsNow(relation.columns, facts, positions)) ||
     !isDeepStrictEqual(relation.catalogFacts, factsToKeep(relation, facts, plugin, positions))
   );
@@ -182,6 +189,7 @@ function isOther(
 async function record(
   { relation, facts }: RelationNow,
   changes: readonly SilentChange[],
+  attached: ReadonlySet<number>,
   { store, claim, plugin, positions }: NoteCatalogOptions,
 ): Promise<void> {
   await lockCheckpoint(store, claim);
@@ -199,7 +207,7 @@ async function record(
     if (plugin === 'pgoutput' && facts !== null) await shoutIfWritesFail(store, claim, changes, facts);
   }
   if (facts === null) return;
-  await writeFactsNow(store, relation, facts, plugin, positions);
+  await writeFactsNow(store, relation, facts, plugin, positions, attached);
 }
 
 /** PostgreSQL refuses updates and deletions of a published table that has no replica identity (manual, "Publication"). */

@@ -10,7 +10,7 @@ import { Peek } from '../slot/peek.ts';
 import { publicationName, publicationOf } from '../slot/publication.ts';
 import { readConfirmedLsn } from '../slot/source-facts.ts';
 import { reportSkew } from '../store/clock-skew.ts';
-import type { TrackedRelation } from '../store/relations.ts';
+import { readAgain, type TrackedRelation } from '../store/relations.ts';
 import type { Lsn } from '../types/lsn.ts';
 import { CommitClock } from '../versions/commit-clock.ts';
 import { type ApplyOptions, applyStream, KeyForgotten } from './apply-stream.ts';
@@ -40,11 +40,14 @@ export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'o
  * @returns how many rows the slot function counted against its bound
  */
 export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions): Promise<number> {
+  let { relations, seen } = options;
   for (let reading = 1; ; reading++) {
     try {
-      return await peekOnce(run, options, reading < MAX_READINGS);
+      return await peekOnce(run, { ...options, relations, seen }, reading < MAX_READINGS);
     } catch (error) {
       if (!(error instanceof KeyForgotten)) throw error;
+      relations = await readAgain(run.store, run.claim.nodeId, relations); // of which it has noted something
+      seen = null;
     }
   }
 }

@@ -78,7 +78,7 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
     const step: Step | null =
       progress.phase === 'rows'
         ? await compareChunk(options, now, { types, leafIds, size, progress })
-        : await lookForKeys(options, now, progress);
+        : await lookForKeys(options, now, { leafIds, progress });
     if (step === null || (await isStale(options, relation))) return;
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
@@ -136,7 +136,7 @@ async function compareChunk(
 async function lookForKeys(
   { source, store, onSource }: ReadBaselinesOptions,
   now: RelationNow,
-  progress: Repair,
+  { leafIds, progress }: { leafIds: ReadonlyMap<number, number>; progress: Repair },
 ): Promise<Step | null> {
   const { relation, facts } = now;
   const base = parseLsn(progress.base_lsn!);
@@ -148,6 +148,7 @@ async function lookForKeys(
         facts: facts!,
         keyColumns: relation.keyColumns,
         keys: present.map((row) => row.key),
+        leaves: facts!.relkind === 'p' ? [...leafIds.keys()] : null,
       }),
     ),
   );

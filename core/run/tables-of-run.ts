@@ -64,13 +64,18 @@ export function isWaiting(relation: TrackedRelation): boolean {
   return relation.status === 'starting' || (relation.repair !== null && relation.repair.base_lsn === null);
 }
 
-/** The leaves of a relation as the catalog has them. */
-export function leavesNow({ relation, facts }: RelationNow): LeafNow[] {
-  const known = relation.status === 'starting' ? null : (relation.catalogFacts?.leaves ?? null);
+/**
+ * The leaves of a relation as the catalog has them.
+ * @param attached OIDs of those that the store takes for attached; without it, all that were noted
+ */
+export function leavesNow({ relation, facts }: RelationNow, attached?: ReadonlySet<number>): LeafNow[] {
+  const noted = relation.status === 'starting' ? null : (relation.catalogFacts?.leaves ?? null);
   return (facts?.leaves ?? []).map((leaf) => ({
     name: { schema: leaf.schema, name: leaf.name },
     relid: leaf.relid,
-    fromTheStart: known === null || known.some((each) => each.relid === leaf.relid),
+    fromTheStart:
+      noted === null ||
+      (noted.some((each) => each.relid === leaf.relid) && (attached?.has(leaf.relid) ?? true)),
   }));
 }
 

@@ -194,6 +194,16 @@ export async function resolveBaselines(store: Queryable, relationIds: readonly n
   );
 }
 
+/** The relations as the store has them now; those that are tracked no more are left out. */
+export async function readAgain(
+  store: Queryable,
+  nodeId: string,
+  relations: readonly TrackedRelation[],
+): Promise<TrackedRelation[]> {
+  const ids = new Set(relations.map((relation) => relation.relationId));
+  return (await readTrackedRelations(store, nodeId)).filter((each) => ids.has(each.relationId));
+}
+
 /** Stores how far the reading of existing rows has come; `readPosition` is set with the last chunk. */
 export async function writeBaselineProgress(
   store: Queryable,

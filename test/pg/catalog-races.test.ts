@@ -140,18 +140,41 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'parted');
     });
 
-    test('leaves in the store that do not agree with what was noted are put right', async () => {
+    test('a former partition that is there only while a repair looks for keys', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
-      await node.store.query(`DELETE FROM pgtimewarp.relation_leaves WHERE table_name = 'parted_10'`);
+      await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
+      await node.catchUp(); // notes it
+      await askRepair(node.store, await relationId(node));
+      await node.source.query('INSERT INTO parted VALUES (12, 1)'); // the next run begins to read
+      await runMeanwhile(node, 'WITH ORDINALITY AS k', () =>
+        node.source.query('ALTER TABLE parted ATTACH PARTITION parted_0 FOR VALUES FROM (0) TO (10)'),
+      );
+      await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
+      await rebaseline({ ...urls(node), table: parseTableName('parted') });
+      expect(await ask(node, '1')).toBe('absent');
+      await sameAsLive(node, 'parted');
+    });
+
+    test('leaves in the store that do not agree with what was noted are put right, and judged', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
+      await node.store.query(
+        `INSERT INTO pgtimewarp.relation_leaves (relation_id, schema_name, table_name, relid)
+         VALUES ($1, 'public', 'other', 1)`,
+        [await relationId(node)],
+      );
       await node.source.query('INSERT INTO parted VALUES (11, 1)');
       await node.catchUp();
-      expect(await ask(node, '11')).toBe('found');
-      await node.store.query(
-        `UPDATE pgtimewarp.relation_leaves SET relid = 1 WHERE table_name = 'parted_10'`,
+      const { rows } = await node.store.query(
+        `SELECT attached FROM pgtimewarp.relation_leaves WHERE table_name = 'other'`,
       );
+      expect(rows).toEqual([{ attached: false }]);
+      await node.store.query(`DELETE FROM pgtimewarp.relation_leaves WHERE table_name = 'parted_10'`);
       await node.source.query('INSERT INTO parted VALUES (12, 1)');
       await node.catchUp();
       expect(await ask(node, '12')).toBe('found');
+      await node.source.query('INSERT INTO parted VALUES (13, 1)');
+      await node.catchUp();
+      expect(await statusOf(node)).toBe('needs_rebaseline'); // 11 is there, and nothing tells how it came into this one
     });
 
     test('a run that fails where it notes a partition has noted nothing', async () => {

@@ -33,6 +33,21 @@ describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
     expect(await gaps(node)).toEqual([]);
   });
 
+  test('what is found at the first reading is told once', async () => {
+    await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
+    await node.source.query(`INSERT INTO items VALUES (7, 'seventh')`);
+    await node.catchUp();
+    await node.source.query('ALTER TABLE items ADD d int DEFAULT 7');
+    for (const sql of WRITES) await node.source.query(sql);
+    const { peeks } = await pollTearing(node, (row, peek) => peek === 1 && row.includes('"second"'));
+    expect(peeks).toBe(2);
+    expect(await gaps(node)).toHaveLength(1);
+    const { rows } = await node.store.query(
+      `SELECT severity FROM pgtimewarp.health_events WHERE severity <> 'info'`,
+    );
+    expect(rows).toEqual([{ severity: 'fail' }]);
+  });
+
   test('a table that had no key all the same is a gap, after three readings', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
     for (const sql of WRITES) await node.source.query(sql);
