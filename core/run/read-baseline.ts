@@ -71,7 +71,7 @@ async function readOne(
   const { source, store, claim } = options;
   const { relation } = now;
   const facts = now.facts!;
-  const leafIds = await notedLeaves(store, relation);
+  const leafIds = await notedLeaves(store, relation.relationId);
   const target = {
     relationId: relation.relationId,
     lsn: relation.trackedFrom!,
@@ -135,14 +135,10 @@ export async function isStale(
   return silentChanges(now!, plugin).length > 0;
 }
 
-/** The ids of the partitions that runs have noted, by OID. */
-export async function notedLeaves(
-  store: pg.Client,
-  { relationId, catalogFacts }: TrackedRelation,
-): Promise<Map<number, number>> {
-  const noted = new Set((catalogFacts?.leaves ?? []).map((leaf) => leaf.relid));
+/** The ids of the partitions that runs have noted and that are still attached, by OID. */
+export async function notedLeaves(store: pg.Client, relationId: number): Promise<Map<number, number>> {
   const stored = await readLeaves(store, [relationId]);
-  return new Map(stored.filter(({ relid }) => noted.has(relid)).map(({ relid, leafId }) => [relid, leafId]));
+  return new Map(stored.filter(({ attached }) => attached).map(({ relid, leafId }) => [relid, leafId]));
 }
 
 /**

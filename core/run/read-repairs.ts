@@ -69,7 +69,7 @@ interface Step {
 async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types: TypeCatalog): Promise<void> {
   const { store, claim } = options;
   const { relation } = now;
-  const leafIds = await notedLeaves(store, relation);
+  const leafIds = await notedLeaves(store, relation.relationId);
   const size = new ChunkSize();
   let progress: Repair = { ...relation.repair!, estimated_rows: now.facts!.estimatedRows };
   while (progress.phase !== 'done') {
