@@ -1,6 +1,7 @@
 /** Sessions of the store for the HTTP API: several at a time, and every transaction of theirs is read-only. */
 import pg from 'pg';
-import { FIXED_OUTPUT_SETTINGS, type Queryable, sessionConfig } from '../../core/pg/connection.ts';
+import { type Queryable, sessionConfig } from '../../core/pg/connection.ts';
+import { sessionSettingsSql } from '../../core/pg/session-settings.ts';
 
 const STATEMENT_TIMEOUT_MS = 20_000;
 const MAX_SESSIONS = 8;
@@ -11,10 +12,12 @@ export interface ReadPool extends AsyncDisposable {
 
 export function openReadPool(storeUrl: string): ReadPool {
   const pool = new pg.Pool({
-    ...sessionConfig(storeUrl, { side: 'store', node: 'serve', statementTimeoutMs: STATEMENT_TIMEOUT_MS }),
+    ...sessionConfig(storeUrl, { side: 'store', node: 'serve' }),
     max: MAX_SESSIONS,
     onConnect: async (session) => {
-      await session.query(`${FIXED_OUTPUT_SETTINGS} SET default_transaction_read_only = on`);
+      await session.query(
+        `${sessionSettingsSql('store', STATEMENT_TIMEOUT_MS)}; SET default_transaction_read_only = on`,
+      );
     },
   });
   pool.on('error', () => {}); // a session that breaks while idle is replaced

@@ -1,10 +1,11 @@
 /**
- * Database sessions. Every session has fixed output settings, so that what a value looks like never depends on the
- * server, the database or the role; every value arrives as PostgreSQL's text unless its type is exact in JavaScript.
+ * Database sessions. Every session has fixed settings (session-settings.ts), so that what a value looks like never
+ * depends on the server, the database or the role; every value arrives as PostgreSQL's text unless its type is exact in JavaScript.
  */
 import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
+import { sessionSettingsSql } from './session-settings.ts';
 import { tlsFor } from './tls.ts';
 
 /** What the functions of this code base need of a session, so that a pool serves as well as a client. */
@@ -20,24 +21,8 @@ export interface ConnectOptions {
   readonly statementTimeoutMs?: number;
 }
 
-/**
- * PostgreSQL manual, "Client Connection Defaults": these settings change the text of values. lc_monetary decides the
- * text of money, DateStyle and IntervalStyle those of dates and intervals. (jit is off because our statements are short:
- * compiling one costs more than running it.)
- */
-export const FIXED_OUTPUT_SETTINGS = `
-  SET TimeZone = 'UTC';
-  SET DateStyle = 'ISO, YMD';
-  SET IntervalStyle = 'postgres';
-  SET bytea_output = 'hex';
-  SET extra_float_digits = 1;
-  SET client_encoding = 'UTF8';
-  SET lc_monetary = 'C';
-  SET xmlbinary = 'base64';
-  SET search_path = pg_catalog;
-  SET standard_conforming_strings = on;
-  SET jit = off;
-`;
+/** A peer that is gone without a word is looked for after so long; the default is the system's two hours. */
+const KEEP_ALIVE_DELAY_MS = 10_000;
 
 /** OIDs of the types whose JavaScript form is exact and handy; every other type stays text. */
 const BOOL = 16;
@@ -94,8 +79,8 @@ function commonConfig(options: ConnectOptions): pg.ClientConfig {
   return {
     application_name: `pgtimewarp/${options.node}`,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
-    statement_timeout: options.statementTimeoutMs ?? 0,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
     types: LOSSLESS_TYPES,
   };
 }
@@ -105,22 +90,26 @@ function commonConfig(options: ConnectOptions): pg.ClientConfig {
  * DATABASE_MISSING, BAD_FLAGS. A session that breaks while idle does not bring the process down: its next query fails.
  */
 export async function connect(url: string, options: ConnectOptions): Promise<pg.Client> {
-  return open(sessionConfig(url, options), options.side, redactUrl(url));
+  return open(sessionConfig(url, options), options, redactUrl(url));
 }
 
 /** One more session with the database and the login of `session`; throws as {@link connect} does. */
 export async function connectBeside(session: pg.Client, options: ConnectOptions): Promise<pg.Client> {
   const { host, port, user, password, database, ssl } = session as pg.Client & pg.ClientConfig;
   const target: pg.ClientConfig = { host, port, user, password, database, ssl };
-  return open({ ...target, ...commonConfig(options) }, options.side, `${host}:${port}`);
+  return open({ ...target, ...commonConfig(options) }, options, `${host}:${port}`);
 }
 
-async function open(config: pg.ClientConfig, side: DatabaseSide, target: string): Promise<pg.Client> {
+async function open(
+  config: pg.ClientConfig,
+  { side, statementTimeoutMs }: ConnectOptions,
+  target: string,
+): Promise<pg.Client> {
   const client = new pg.Client(config);
   client.on('error', () => {});
   try {
     await client.connect();
-    await client.query(FIXED_OUTPUT_SETTINGS);
+    await client.query(sessionSettingsSql(side, statementTimeoutMs));
     rememberSide(client, side);
     return client;
   } catch (error) {
@@ -130,13 +119,17 @@ async function open(config: pg.ClientConfig, side: DatabaseSide, target: string)
 }
 
 /**
- * Makes a used session as good as a new one: no transaction, no locks, the settings it was opened with. Throws when the
+ * Makes a used session as good as a new one: no transaction, no locks, our settings. Throws when the
  * session is dead; whether one still lives after a long pause is found out only by asking.
  */
-export async function resetSession(session: pg.Client): Promise<void> {
+export async function resetSession(
+  session: pg.Client,
+  side: DatabaseSide,
+  statementTimeoutMs = 0,
+): Promise<void> {
   await session.query('ROLLBACK'); // without a transaction it only warns
   await session.query('DISCARD ALL');
-  await session.query(FIXED_OUTPUT_SETTINGS);
+  await session.query(sessionSettingsSql(side, statementTimeoutMs));
 }
 
 /** Errors of this session's queries say whose they are, also when the connection is lost in the middle of a command. */

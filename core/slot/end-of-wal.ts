@@ -56,10 +56,14 @@ async function readFlushLsn(source: Queryable): Promise<Lsn> {
   return parseLsn(rows[0]!.lsn);
 }
 
-/** A synchronous commit flushes everything before it. Refused to read-only roles: then the wait has to do. */
+/**
+ * A synchronous commit flushes everything before it; `local` waits for this server's disk, and not for standbys, of which
+ * one that is away would be waited for without end. Refused to read-only roles: then the wait has to
+ * do.
+ */
 async function commitFlushMessage(source: Queryable): Promise<void> {
   try {
-    await source.query('BEGIN READ WRITE; SET LOCAL synchronous_commit = on');
+    await source.query('BEGIN READ WRITE; SET LOCAL synchronous_commit = local');
     await source.query(`SELECT pg_logical_emit_message(true, 'pgtimewarp.flush', '')`);
     await source.query('COMMIT');
   } catch {

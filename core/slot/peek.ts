@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
 import { quoteIdentifier, type TableName } from '../pg/identifiers.ts';
+import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 import { PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
 
@@ -50,7 +51,7 @@ export class Peek {
    * afterwards is younger than every change of this peek. Until the first `next`, the session takes other queries.
    */
   static async open(session: pg.Client, options: PeekOptions): Promise<Peek> {
-    await session.query('BEGIN');
+    await session.query(`BEGIN; ${TRANSACTION_OUTPUT_SQL}`);
     try {
       const { text, values } = peekStatement(options);
       await session.query(`DECLARE pgtimewarp_peek SCROLL CURSOR FOR ${text}`, values);

@@ -58,7 +58,9 @@ export class Sessions {
     this.#idle.delete(keyOf(reference));
     try {
       // A reader leaves nothing behind, and a reset would cost it the plans of its functions.
-      await withinMs(ANSWER_MS, reference.readOnly ? session.query('SELECT 1') : resetSession(session));
+      const { readOnly, side, statementTimeoutMs } = reference;
+      const ready = readOnly ? session.query('SELECT 1') : resetSession(session, side, statementTimeoutMs);
+      await withinMs(ANSWER_MS, ready);
       return session;
     } catch {
       destroySession(session);

@@ -50,7 +50,7 @@ export class Follower implements AsyncDisposable {
   /** Runs once; throws unless the run is done. */
   async poll(maxChanges?: number): Promise<PollResult> {
     const { source, store } = this.#sessions;
-    if (this.runs > 0) await Promise.all([resetSession(source), resetSession(store)]);
+    if (this.runs > 0) await Promise.all([resetSession(source, 'source'), resetSession(store, 'store')]);
     this.runs++;
     const result = await pollWith(this.#sessions, {
       node: this.node,

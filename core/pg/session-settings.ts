@@ -1,0 +1,76 @@
+/**
+ * The settings of every session. Whatever a server, database, role or pooler has set, a session of ours prints values the
+ * same way, sees every row or fails, is ended by no time-out but our own, and commits durably.
+ */
+import type { DatabaseSide } from './database-error.ts';
+
+/**
+ * PostgreSQL manual, "Client Connection Defaults" and "Version and Platform Compatibility": these settings change the text
+ * of values, and how text is read as a value. lc_monetary decides the text of money, DateStyle and IntervalStyle those of
+ * dates and intervals, quote_all_identifiers those of type names and reg* values.
+ */
+const OUTPUT = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  extra_float_digits: '1',
+  client_encoding: 'UTF8',
+  lc_monetary: 'C',
+  xmlbinary: 'base64',
+  xmloption: 'content',
+  array_nulls: 'on',
+  quote_all_identifiers: 'off',
+  transform_null_equals: 'off',
+  standard_conforming_strings: 'on',
+  search_path: 'pg_catalog',
+  /** A policy that would filter rows is an error: fewer rows in silence would be taken for all there are. */
+  row_security: 'off',
+} as const;
+
+/**
+ * Time-outs that a role or database gives its sessions would end ours in the middle of their work. Our own limits are set
+ * per statement (see run-limits.ts). jit is off because our statements are short: compiling one costs more than running it.
+ */
+const SESSION = {
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  idle_session_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+  client_min_messages: 'warning',
+  jit: 'off',
+} as const;
+
+/**
+ * What a commit waits for. The store: its own disk at least, because the slot moves past what it has committed. The source:
+ * its own disk and no standby, because nothing that we commit there has to survive a failover, and a standby that is away
+ * would be waited for without end (PostgreSQL manual, "Synchronous Replication").
+ */
+const SYNCHRONOUS_COMMIT: Readonly<Record<DatabaseSide, string>> = { source: 'local', store: 'on' };
+
+/** As SQL, for the start of a session. @param statementTimeoutMs 0: none */
+export function sessionSettingsSql(side: DatabaseSide, statementTimeoutMs = 0): string {
+  const settings = {
+    ...OUTPUT,
+    ...SESSION,
+    statement_timeout: String(statementTimeoutMs),
+    synchronous_commit: SYNCHRONOUS_COMMIT[side],
+  };
+  return `${assignments('SET', settings)};
+    SELECT set_config('transaction_timeout', '0', false) -- from 17 on
+     WHERE current_setting('transaction_timeout', true) IS NOT NULL`;
+}
+
+/**
+ * What decides how rows are printed and which are seen, for the transaction that begins with it: behind a pooler the
+ * session may be another one by then. As SQL, to stand behind BEGIN.
+ */
+export const TRANSACTION_OUTPUT_SQL = assignments('SET LOCAL', OUTPUT);
+
+function assignments(command: 'SET' | 'SET LOCAL', settings: Readonly<Record<string, string>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${command} ${name} = ${name === 'search_path' ? value : `'${value}'`}`)
+    .join('; ');
+}
