@@ -25,7 +25,8 @@ export interface StoreCondition {
 export async function readStoreCondition(store: Queryable, node: string): Promise<StoreCondition> {
   const { rows } = await store.query<Record<string, string>>(
     `SELECT clock_timestamp() AS clock, quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
-            (NOT pg_is_in_recovery() AND current_setting('default_transaction_read_only') = 'off')::text AS writable,
+            (NOT pg_is_in_recovery() AND (SELECT s.reset_val FROM pg_catalog.pg_settings AS s -- ours has another value
+                                           WHERE s.name = 'default_transaction_read_only') = 'off')::text AS writable,
             (has_table_privilege('pgtimewarp.row_changes', 'INSERT')
               AND has_table_privilege('pgtimewarp.wal_checkpoints', 'UPDATE'))::text AS may_write,
             (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::text AS used,

@@ -132,6 +132,12 @@ export const ERROR_CODES = define({
     cause: 'The role lacks a right.',
     remedy: 'The message names the object; docs/operations.md lists the grants each role needs.',
   },
+  ENCODING_REFUSED: {
+    action: 'operator',
+    cause: 'Text of a database with this encoding cannot be read, or kept, as it is.',
+    remedy:
+      'A store needs the encoding UTF8, a source any but SQL_ASCII. The message names the one that it has.',
+  },
   WAL_LEVEL: {
     action: 'operator',
     cause: 'The source does not write logical information to its WAL.',

@@ -5,6 +5,7 @@
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
+import { refuseEncoding } from '../pg/encoding.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import { ensurePublication, publicationExists, publicationName } from '../slot/publication.ts';
 import { createSlot, dropSlot } from '../slot/slot-lifecycle.ts';
@@ -92,6 +93,7 @@ async function create(
   { known, options }: { known: StoredNode | null; options: InitOptions },
 ): Promise<void> {
   refuseUnsuitable(facts);
+  await refuseEncoding(source, 'source');
   if (facts.slot !== null) {
     if (!isOwnLeftover(known, identity)) throw slotConflict(identity.slotName, facts.slot.plugin);
     await dropSlot(source, identity.slotName);

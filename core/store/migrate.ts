@@ -9,6 +9,7 @@ import Postgrator from 'postgrator';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
+import { refuseEncoding } from '../pg/encoding.ts';
 import { inTransaction } from '../pg/transaction.ts';
 
 export interface MigrateResult {
@@ -30,9 +31,10 @@ const ATTEMPTS = 5;
 
 /**
  * Applies the migrations that the store lacks. `session` is one session of its own, not a pool.
- * Throws SCHEMA_TOO_NEW, SCHEMA_CHANGED.
+ * Throws SCHEMA_TOO_NEW, SCHEMA_CHANGED, ENCODING_REFUSED.
  */
 export async function migrate(session: Queryable, folder = migrationsFolder()): Promise<MigrateResult> {
+  await refuseEncoding(session, 'store');
   for (let attempt = 1; ; attempt++) {
     try {
       return await inTransaction(session, () => migrateLocked(session, folder));
