@@ -5,9 +5,14 @@
  */
 import type pg from 'pg';
 import { quoteIdentifier } from '../pg/identifiers.ts';
+import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
+import { inTransaction } from '../pg/transaction.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 
-/** Runs `work` with the operators of the key's types in reach; the session's search path is pg_catalog otherwise. */
+/**
+ * Runs one statement of `work` with the operators of the key's types in reach, in a transaction of its own that brings its
+ * output settings with it, so that rows read here look like rows of the log. The session is outside a transaction.
+ */
 export async function withKeyOperators<T>(
   source: pg.Client,
   key: TableFacts['key'],
@@ -15,11 +20,7 @@ export async function withKeyOperators<T>(
 ): Promise<T> {
   const schemas = new Set(key.map((column) => column.operatorSchema));
   schemas.delete('pg_catalog');
-  if (schemas.size === 0) return work();
-  await source.query(`SET search_path = pg_catalog, ${[...schemas].map(quoteIdentifier).join(', ')}`);
-  try {
-    return await work();
-  } finally {
-    await source.query('SET search_path = pg_catalog').catch(() => {});
-  }
+  const path = ['pg_catalog', ...[...schemas].map(quoteIdentifier)].join(', ');
+  const begin = `BEGIN READ ONLY; ${TRANSACTION_OUTPUT_SQL}; SET LOCAL search_path = ${path}`;
+  return inTransaction(source, work, begin);
 }

@@ -106,6 +106,12 @@ export const ERROR_CODES = define({
     remedy:
       'Start the server, or check host, port and firewall in --store; nothing is lost, the slot on the source waits.',
   },
+  SESSION_CHANGED: {
+    action: 'operator',
+    cause:
+      'The connection goes through a pooler that gives every transaction another session (transaction mode): settings and locks do not hold.',
+    remedy: 'Connect to the server itself, or to a pooler in session mode. Nothing is lost; the slot waits.',
+  },
   AUTHENTICATION_FAILED: {
     action: 'operator',
     cause: 'The database refused user or password.',

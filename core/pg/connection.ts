@@ -5,6 +5,7 @@
 import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
+import { markSessionSql } from './same-session.ts';
 import { sessionSettingsSql } from './session-settings.ts';
 import { tlsFor } from './tls.ts';
 
@@ -109,7 +110,7 @@ async function open(
   client.on('error', () => {});
   try {
     await client.connect();
-    await client.query(sessionSettingsSql(side, statementTimeoutMs));
+    await client.query(`${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`);
     rememberSide(client, side);
     return client;
   } catch (error) {
@@ -129,7 +130,7 @@ export async function resetSession(
 ): Promise<void> {
   await session.query('ROLLBACK'); // without a transaction it only warns
   await session.query('DISCARD ALL');
-  await session.query(sessionSettingsSql(side, statementTimeoutMs));
+  await session.query(`${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(session)}`);
 }
 
 /** Errors of this session's queries say whose they are, also when the connection is lost in the middle of a command. */

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
 import { quoteIdentifier, type TableName } from '../pg/identifiers.ts';
+import { MARK_SQL, requireSameSession } from '../pg/same-session.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 import { PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
@@ -53,6 +54,8 @@ export class Peek {
   static async open(session: pg.Client, options: PeekOptions): Promise<Peek> {
     await session.query(`BEGIN; ${TRANSACTION_OUTPUT_SQL}`);
     try {
+      const { rows } = await session.query<{ mark: string | null }>(`SELECT ${MARK_SQL} AS mark`);
+      requireSameSession(session, 'source', rows[0]!.mark);
       const { text, values } = peekStatement(options);
       await session.query(`DECLARE pgtimewarp_peek SCROLL CURSOR FOR ${text}`, values);
       await session.query('MOVE FORWARD 1 FROM pgtimewarp_peek');

@@ -8,6 +8,7 @@
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
+import { MARK_SQL, markOf, requireSameSession } from '../pg/same-session.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 
@@ -64,6 +65,7 @@ export async function claimNode(
 
 interface ClaimRow {
   readonly locked: boolean;
+  readonly mark: string | null;
   readonly epoch: string | null;
   readonly lsn_space: number;
   readonly applied_lsn: string;
@@ -74,7 +76,12 @@ interface ClaimRow {
 /** Lock and lease in one statement: a run that freezes has both or none, and can be taken over. */
 async function tryClaim(store: Queryable, nodeId: string, leaseSeconds: number): Promise<ClaimRow> {
   const { rows } = await store.query<ClaimRow>(
-    `WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int, hashtext($2::text)) AS locked),
+    `WITH session AS MATERIALIZED (SELECT ${MARK_SQL} AS mark),
+          lock AS MATERIALIZED (
+            SELECT CASE WHEN $4::text IS NULL OR session.mark = $4::text
+                        THEN pg_try_advisory_lock($1::int, hashtext($2::text)) ELSE false END AS locked,
+                   session.mark
+              FROM session),
           claimed AS (
             UPDATE pgtimewarp.wal_checkpoints AS c
                SET epoch = c.epoch + 1,
@@ -87,28 +94,48 @@ async function tryClaim(store: Queryable, nodeId: string, leaseSeconds: number):
             RETURNING c.epoch, c.lsn_space, c.applied_lsn, c.applied_ts,
                       -- runs that were only too slow have failed at nothing
                       CASE WHEN c.failure ->> 'code' = 'NO_PROGRESS' THEN 0 ELSE c.failures END AS failures)
-     SELECT lock.locked, claimed.epoch, claimed.lsn_space, claimed.applied_lsn, claimed.applied_ts, claimed.failures
+     SELECT lock.locked, lock.mark, claimed.epoch, claimed.lsn_space, claimed.applied_lsn, claimed.applied_ts, claimed.failures
        FROM lock LEFT JOIN claimed ON true`,
-    [LOCK_CLASS, nodeId, leaseSeconds],
+    [LOCK_CLASS, nodeId, leaseSeconds, markOf(store)],
   );
+  requireSameSession(store, 'store', rows[0]!.mark);
   return rows[0]!;
 }
 
-/** Gives the node back before the session ends. */
+/**
+ * Gives the node back before the session ends. A pooler may have changed the process behind the session since the claim:
+ * the lock would then stay on the other one for as long as the pooler keeps it, so that one is ended.
+ */
 export async function releaseClaim(store: Queryable, claim: Claim): Promise<void> {
-  await store.query('SELECT pg_advisory_unlock($1::int, hashtext($2::text))', [LOCK_CLASS, claim.nodeId]);
+  const { rows } = await store.query<{ released: boolean }>(
+    `SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_locks AS l WHERE ${HELD_SQL} AND l.pid = pg_backend_pid())
+                 THEN pg_advisory_unlock($1::int, hashtext($2::text)) ELSE false END AS released`,
+    [LOCK_CLASS, claim.nodeId],
+  );
+  if (rows[0]!.released) return;
+  await store.query(
+    `SELECT pg_terminate_backend(l.pid)
+       FROM pgtimewarp.wal_checkpoints AS c JOIN pg_catalog.pg_locks AS l ON l.pid = c.lease_pid
+      WHERE ${HELD_SQL} AND c.node_id = $2::text AND c.epoch = $3::bigint AND l.pid <> pg_backend_pid()`,
+    [LOCK_CLASS, claim.nodeId, claim.epoch],
+  );
 }
+
+/** Of pg_locks: the advisory lock of the node, in this database (keys of two int4 have objsubid 2; objid is unsigned). */
+const HELD_SQL = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+              AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+              AND l.classid = $1::int::oid AND l.objid = (hashtext($2::text)::int8 & 4294967295)::oid`;
 
 /**
  * Locks the checkpoint inside the caller's transaction and makes sure that the claim still holds: no other run has
  * claimed the node since, and nobody has moved the horizon.
- * Throws CLAIM_LOST otherwise; the caller writes nothing and advances nothing.
+ * Throws CLAIM_LOST otherwise, SESSION_CHANGED behind a pooler that exchanges sessions; the caller writes nothing and advances nothing.
  */
 export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<void> {
-  let row: { epoch: string; applied_lsn: string } | undefined;
+  let row: { epoch: string; applied_lsn: string; mark: string | null } | undefined;
   try {
-    const { rows } = await store.query<{ epoch: string; applied_lsn: string }>(
-      `SELECT epoch, applied_lsn FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text FOR UPDATE NOWAIT`,
+    const { rows } = await store.query<NonNullable<typeof row>>(
+      `SELECT epoch, applied_lsn, ${MARK_SQL} AS mark FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text FOR UPDATE NOWAIT`,
       [claim.nodeId],
     );
     row = rows[0];
@@ -118,6 +145,7 @@ export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<vo
       cause: error,
     });
   }
+  if (row !== undefined) requireSameSession(store, 'store', row.mark);
   if (row?.epoch !== claim.epoch || parseLsn(row.applied_lsn) !== claim.horizon.lsn) {
     throw new TimewarpError('CLAIM_LOST', `Another run has taken the node "${claim.nodeId}" over.`, {
       facts: { ours: claim.epoch, theirs: row?.epoch ?? null },
