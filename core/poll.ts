@@ -203,7 +203,7 @@ class Run {
       const failure = fromDatabaseError(error, 'store'); // the source's errors have been named as such before
       if (failure.code === 'CLAIM_LOST') outcome = 'busy';
       else if (limits.isTimeUp(failure)) outcome = 'deadline';
-      else if (failure.code === 'HISTORY_FORKED') {
+      else if (failure.code === 'HISTORY_FORKED' || failure.code === 'SLOT_MISSING') {
         const loss = { code: failure.code, reason: failure.message };
         return this.#endInGap(run, await this.#position(), loss);
       } else {

@@ -7,7 +7,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { SourceFacts } from '../slot/source-facts.ts';
 import type { Horizon } from '../store/claim.ts';
 import type { StoredNode } from '../store/nodes.ts';
-import { formatLsn } from '../types/lsn.ts';
+import { formatLsn, type Lsn } from '../types/lsn.ts';
 
 export interface Loss {
   readonly code: Extract<
@@ -55,13 +55,16 @@ export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizo
       reason: `the slot "${node.slotName}" is not the one that was made for this node`,
     };
   }
-  if (slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn > horizon.lsn) {
-    return {
-      code: 'SLOT_MISSING',
-      reason: `the slot "${node.slotName}" stands at ${formatLsn(slot.confirmedFlushLsn)}, past the stored ${formatLsn(horizon.lsn)}: it was moved or made anew`,
-    };
-  }
-  return null;
+  return detectMovedSlot(slot.confirmedFlushLsn, node, horizon);
+}
+
+/** Whether somebody else has moved the slot: our own runs advance it only to what the store has committed. */
+export function detectMovedSlot(standsAt: Lsn | null, node: StoredNode, horizon: Horizon): Loss | null {
+  if (standsAt === null || standsAt <= horizon.lsn) return null;
+  return {
+    code: 'SLOT_MISSING',
+    reason: `the slot "${node.slotName}" stands at ${formatLsn(standsAt)}, past the stored ${formatLsn(horizon.lsn)}: it was moved or made anew`,
+  };
 }
 
 /**

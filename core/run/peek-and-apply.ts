@@ -5,6 +5,7 @@
  */
 import { createPgoutputDecoder } from '../decode/pgoutput.ts';
 import { createWal2jsonDecoder } from '../decode/wal2json.ts';
+import { TimewarpError } from '../errors/timewarp-error.ts';
 import { readClock, readInsertLsn } from '../slot/end-of-wal.ts';
 import { Peek } from '../slot/peek.ts';
 import { publicationName, publicationOf } from '../slot/publication.ts';
@@ -15,6 +16,7 @@ import type { Lsn } from '../types/lsn.ts';
 import { CommitClock } from '../versions/commit-clock.ts';
 import { type ApplyOptions, applyStream, KeyForgotten } from './apply-stream.ts';
 import { NullConfirmer } from './confirm-nulls-of-run.ts';
+import { detectMovedSlot } from './detect-loss.ts';
 import { noteCatalog } from './note-catalog.ts';
 import type { RunContext } from './run-context.ts';
 import { type RelationNow, readRelationsNow, streamNames, tablesOfRun } from './tables-of-run.ts';
@@ -62,6 +64,11 @@ async function peekOnce(
   const { peek, now } = await openPeek(run, options);
   let nulls: NullConfirmer | null = null;
   try {
+    // Read after the slot function has run, before anything is stored. A dying run of ours moves the slot at most to what
+    // the store had committed before this claim. Moved after this reading, the slot has delivered all of this peek.
+    const standsAt = await limits.onSource(() => readConfirmedLsn(source, node.slotName));
+    const loss = detectMovedSlot(standsAt, node, claim.horizon);
+    if (loss !== null) throw new TimewarpError(loss.code, loss.reason);
     const positions = {
       horizonBefore: claim.horizon.lsn,
       horizon: claim.horizon,
@@ -74,8 +81,6 @@ async function peekOnce(
     const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
     const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);
     nulls = confirmer;
-    // read after the slot function has run: a position from before could be one that a dying run still moved
-    const standsAt = await limits.onSource(() => readConfirmedLsn(source, node.slotName));
     const createDecoder = node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
     const clock = new CommitClock(claim.horizon.time, ceiling);
     const delivered = await applyStream(
