@@ -5,6 +5,7 @@
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+import { readConfirmedLsn } from './source-facts.ts';
 
 /** SQLSTATE object_not_in_prerequisite_state: among others, an advance to before the slot's position. */
 const NOT_IN_PREREQUISITE_STATE = '55000';
@@ -27,8 +28,9 @@ export async function advanceSlot(source: Queryable, slotName: string, committed
   } catch (error) {
     const state = sqlState(error);
     if (state === OBJECT_IN_USE) return null;
-    if (state === NOT_IN_PREREQUISITE_STATE && /cannot advance.*minimum/i.test((error as Error).message))
-      return null;
+    if (state !== NOT_IN_PREREQUISITE_STATE) throw error;
+    const standsAt = await readConfirmedLsn(source, slotName); // the state has other meanings, and messages are translated
+    if (standsAt !== null && standsAt > committed) return null;
     throw error;
   }
 }

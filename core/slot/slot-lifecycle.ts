@@ -36,12 +36,16 @@ export async function createSlot(source: Queryable, name: string, plugin: Plugin
 
 /** Drops the slot; nothing when there is none. Throws SLOT_BUSY while a session reads it. @returns whether it was there */
 export async function dropSlot(source: Queryable, name: string): Promise<boolean> {
-  const { rows } = await source.query(
-    `SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots
-      WHERE slot_name = $1::name`,
-    [name],
-  );
-  return rows.length > 0;
+  try {
+    const { rows } = await source.query(
+      `SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots
+        WHERE slot_name = $1::name`,
+      [name],
+    );
+    return rows.length > 0;
+  } catch (error) {
+    throw fromDatabaseError(error, 'source');
+  }
 }
 
 /**
