@@ -6,7 +6,7 @@
  */
 import type pg from 'pg';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
-import { quoteIdentifier, quoteTable } from '../pg/identifiers.ts';
+import { quoteIdentifier, quoteOwnRows } from '../pg/identifiers.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { quoteJson } from '../types/json-text.ts';
@@ -97,5 +97,5 @@ function chunkStatement(
   });
   const list = [...columns.map(quoteIdentifier), 'tableoid'].join(', ');
   const where = afterCursor ? `WHERE (${key}) > (${parameters.join(', ')})` : '';
-  return `SELECT ${list} FROM ${quoteTable({ schema: facts.schema, name: facts.name })} ${where} ORDER BY ${key} LIMIT ${limit}`;
+  return `SELECT ${list} FROM ${quoteOwnRows(facts)} ${where} ORDER BY ${key} LIMIT ${limit}`;
 }

@@ -3,7 +3,7 @@
  * and has no change up to there was missing before.
  */
 import type pg from 'pg';
-import { quoteIdentifier, quoteTable } from '../pg/identifiers.ts';
+import { quoteIdentifier, quoteOwnRows } from '../pg/identifiers.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { keyTexts } from '../types/key.ts';
@@ -40,7 +40,7 @@ export async function readMissingKeys(
     source.query<{ place: string }>(
       `SELECT k.place FROM unnest(${names.map((_, index) => `$${index + 1}::text[]`).join(', ')})
             WITH ORDINALITY AS k (${names.join(', ')}, place)
-      WHERE NOT EXISTS (SELECT FROM ${quoteTable(facts)} AS t WHERE ${matches.join(' AND ')})`,
+      WHERE NOT EXISTS (SELECT FROM ${quoteOwnRows(facts)} AS t WHERE ${matches.join(' AND ')})`,
       [
         ...keyColumns.map((_, index) => texts.map((key) => key[index]!)),
         ...(leaves === null ? [] : [leaves]),

@@ -58,6 +58,11 @@ export const CHECK_CODES = define({
     meaning: 'The role may not read a tracked table, so no baseline can be read.',
     remedy: '`GRANT SELECT ON … TO …;`',
   },
+  row_security: {
+    meaning:
+      'Row-level security hides rows of a tracked table from the role. What the log tells goes on; rows are not read until all are seen.',
+    remedy: 'As superuser on the source: `ALTER ROLE … BYPASSRLS;`',
+  },
   source_primary: {
     meaning: 'The source is a standby.',
     remedy: 'Name the primary (the writer endpoint) as --source.',

@@ -6,7 +6,7 @@
 import type pg from 'pg';
 import { readBaselineChunk } from '../baseline/read-chunk.ts';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
-import { quoteIdentifier, quoteTable, type TableName } from '../pg/identifiers.ts';
+import { quoteIdentifier, quoteOwnRows, type TableName } from '../pg/identifiers.ts';
 import { poll } from '../poll.ts';
 import type { DatabaseUrls } from '../setup/databases.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
@@ -92,6 +92,7 @@ export async function readProof(
 
 function drawTables(tables: readonly ProofTable[]): ProofTable[] {
   return tables
+    .filter(({ facts }) => !facts.rowSecurity) // another check tells
     .map((table) => ({ table, order: Math.random() }))
     .sort((a, b) => a.order - b.order)
     .slice(0, MAX_TABLES)
@@ -104,7 +105,7 @@ async function drawPlaces(source: pg.Client, table: ProofTable): Promise<Draw[]>
   const estimated = table.facts.estimatedRows;
   const sample = estimated > 10_000 ? `TABLESAMPLE SYSTEM (${(200_000 / estimated).toFixed(6)})` : '';
   const { rows } = await source.query<string[]>({
-    text: `SELECT ${columns} FROM (SELECT ${columns} FROM ${quoteTable(table.name)} ${sample} LIMIT 10000) AS t
+    text: `SELECT ${columns} FROM (SELECT ${columns} FROM ${quoteOwnRows(table.facts)} ${sample} LIMIT 10000) AS t
             ORDER BY random() LIMIT ${ROWS_PER_TABLE - 1}`,
     rowMode: 'array',
     types: RAW_TEXT_TYPES,

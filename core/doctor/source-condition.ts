@@ -33,6 +33,8 @@ export interface SourceCondition {
   readonly publication: PublicationState | null;
   /** Tables that the role may not read, of those given. */
   readonly unreadable: readonly string[];
+  /** Tables whose policies hide rows from the role, of those given. */
+  readonly filtered: readonly string[];
 }
 
 export interface PreparedTransaction {
@@ -154,6 +156,10 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
        SELECT json_agg(format('%I.%I', n.nspname, c.relname))
          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE c.oid = ANY ($3::oid[])
-          AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))), '[]')
+          AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))), '[]'),
+    'filtered', coalesce((
+       SELECT json_agg(format('%I.%I', n.nspname, c.relname))
+         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = ANY ($3::oid[]) AND row_security_active(c.oid)), '[]')
   )::text AS condition`;
 }

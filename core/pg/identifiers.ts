@@ -45,6 +45,14 @@ export function quoteTable(table: TableName): string {
   return `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`;
 }
 
+/**
+ * As {@link quoteTable}, for reading: the rows of the table itself, which are those that the log tells of under its name.
+ * Without ONLY the rows of tables that inherit from it come too. A partitioned table has its rows in its partitions.
+ */
+export function quoteOwnRows(table: TableName & { readonly relkind: string }): string {
+  return table.relkind === 'p' ? quoteTable(table) : `ONLY ${quoteTable(table)}`;
+}
+
 /** For messages: as a person would type it, quoted only where {@link parseTableName} needs it. */
 export function formatTableName(table: TableName): string {
   return [table.schema, table.name]

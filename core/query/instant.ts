@@ -13,6 +13,9 @@ export const NOW: Instant = { kind: 'now' };
 
 const FOUR_DIGIT_YEAR = /^\d{4}-/; // RFC 3339; the parser of server output takes longer ones
 
+/** Cut to microseconds it would be another instant than the one that was asked for. */
+const TOO_FINE = /\.\d{7}/;
+
 /** Reads an RFC 3339 time with an offset or an LSN; nothing given is now. Throws BAD_TIME. */
 export function parseInstant(text: string | null | undefined): Instant {
   if (text === null || text === undefined) return NOW;
@@ -20,7 +23,8 @@ export function parseInstant(text: string | null | undefined): Instant {
   if (lsn !== null) return { kind: 'lsn', lsn, requested: text };
   const time = FOUR_DIGIT_YEAR.test(text) ? tryParseCommitTime(text) : null;
   if (time !== null) return { kind: 'time', time, requested: text };
-  throw new TimewarpError('BAD_TIME', `Not a point in time: ${text.slice(0, 60)}`);
+  const why = TOO_FINE.test(text) ? ' (six decimals at most: commits have microseconds)' : '';
+  throw new TimewarpError('BAD_TIME', `Not a point in time: ${text.slice(0, 60)}${why}`);
 }
 
 /** The instant as parameters of the store's functions: text for timestamptz, pg_lsn and the words that were used. */

@@ -64,7 +64,7 @@ export class NullConfirmer {
     const columns = [...new Set(asked.flatMap(({ change }) => change.doubtfulNulls ?? []))];
     const answers = await confirmNulls(
       await this.#open(),
-      relation.name,
+      facts,
       key.map((column) => column!),
       columns.filter((name) => present.has(name)),
       asked.map(({ xid, change }) => ({ xid, key: keyTexts(change.key) })),

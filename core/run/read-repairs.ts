@@ -39,7 +39,8 @@ export async function readRepairs(options: ReadBaselinesOptions): Promise<void> 
   if (begun.length === 0) return;
   const types = await options.onSource(() => readTypeCatalog(source));
   for (const now of await options.onSource(() => readRelationsNow(source, begun, publication))) {
-    if (now.facts !== null && hasTrackedKey(now)) await repairOne(options, now, types);
+    if (now.facts === null || now.facts.rowSecurity) continue; // what is hidden would be taken for deleted
+    if (hasTrackedKey(now)) await repairOne(options, now, types);
   }
 }
 

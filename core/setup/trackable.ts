@@ -51,6 +51,13 @@ function kindObstacle(facts: TableFacts, table: string, refuse: Refuse): Timewar
       'Track tables of your own.',
     );
   }
+  if (facts.rowSecurity) {
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `${table} has row-level security, whose policies hide rows from the role of --source; the log tells of all of them.`,
+      'As superuser on the source: ALTER ROLE … BYPASSRLS, for the role of --source.',
+    );
+  }
   if (facts.partitionRoot !== null) {
     const root = formatTableName(facts.partitionRoot);
     return refuse(

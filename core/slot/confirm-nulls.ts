@@ -4,7 +4,7 @@
  * subtransaction, which has an id of its own, says nothing.
  */
 import type { Queryable } from '../pg/connection.ts';
-import { quoteIdentifier, quoteTable, type TableName } from '../pg/identifiers.ts';
+import { quoteIdentifier, quoteOwnRows, type TableName } from '../pg/identifiers.ts';
 
 export interface NullQuestion {
   readonly xid: string;
@@ -15,7 +15,7 @@ export interface NullQuestion {
 /** The columns that are NULL, by index into `questions`; a question without an entry could not be answered. */
 export async function confirmNulls(
   source: Queryable,
-  table: TableName,
+  table: TableName & { readonly relkind: string },
   key: readonly { readonly name: string; readonly typeName: string }[],
   columns: readonly string[],
   questions: readonly NullQuestion[],
@@ -33,7 +33,7 @@ export async function confirmNulls(
     `SELECT q.place::int4 AS place, array_remove(ARRAY[${nulls.join(', ')}], NULL)::text AS nulls
        FROM unnest($1::text[], ${names.map((_, index) => `$${index + 2}::text[]`).join(', ')})
               WITH ORDINALITY AS q (xid, ${names.join(', ')}, place)
-       JOIN ${quoteTable(table)} AS t ON ${matches.join(' AND ')} AND t.xmin = q.xid::xid`,
+       JOIN ${quoteOwnRows(table)} AS t ON ${matches.join(' AND ')} AND t.xmin = q.xid::xid`,
     [
       questions.map(({ xid }) => xid),
       ...key.map((_, index) => questions.map((question) => question.key[index])),

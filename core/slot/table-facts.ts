@@ -18,6 +18,8 @@ export interface TableFacts {
   readonly replicaIdentity: string;
   /** With replica identity `i`: whether that index is the primary key. */
   readonly identityIsPrimaryKey: boolean;
+  /** Policies filter what the session's role sees of it (PostgreSQL manual, "Row Security Policies"). */
+  readonly rowSecurity: boolean;
   /** The topmost table of which this one is a partition; null when it is none. */
   readonly partitionRoot: TableName | null;
   /** Whether the session's role is, or is a member of, the owner. */
@@ -161,6 +163,7 @@ const TABLE_FACTS_SQL = `
            'persistence', c.relpersistence, 'replicaIdentity', c.relreplident, 'filenode', c.relfilenode::int8,
            'identityIsPrimaryKey', coalesce((
               SELECT i.indisprimary FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident), false),
+           'rowSecurity', c.relkind IN ('r', 'p') AND row_security_active(c.oid),
            'partitionRoot', (
               SELECT json_build_object('schema', rn.nspname, 'name', r.relname)
                 FROM pg_class AS r JOIN pg_namespace AS rn ON rn.oid = r.relnamespace

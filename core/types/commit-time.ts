@@ -9,7 +9,7 @@ const POSTGRES_EPOCH_MICROS = 946_684_800_000_000n; // 2000-01-01T00:00:00Z, the
 const EARLIEST = -62_135_596_800_000_000n as CommitTime;
 const LATEST = 9_224_318_015_999_999_999n as CommitTime;
 const TEXT =
-  /^(\d{4,6})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z|z|[+-]\d\d(?::?\d\d)?(?::\d\d)?)$/;
+  /^(\d{4,6})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z|z|[+-]\d\d(?::?\d\d)?(?::\d\d)?)$/;
 
 /**
  * Parses an RFC 3339 instant (`2026-01-01T00:00:00.000001Z`, up to six decimals, with an offset) or the form that

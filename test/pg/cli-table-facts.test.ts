@@ -34,6 +34,7 @@ test('facts come in the order of the names, null for what is not there', async (
     relkind: 'r',
     persistence: 'p',
     replicaIdentity: 'd',
+    rowSecurity: false,
     partitionRoot: null,
     owned: true,
     leaves: [],

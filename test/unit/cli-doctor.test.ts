@@ -72,6 +72,7 @@ const SOURCE: SourceCondition = {
   pids: [],
   publication: { allActions: true, viaRoot: false, restricted: [], members: [], keyless: [] },
   unreadable: [],
+  filtered: [],
 };
 
 const STORE: StoreCondition = {
@@ -201,6 +202,7 @@ describe('diagnose', () => {
     ['old version (recorded)', { server: { versionNumber: 140000 } }, ['warn source_version']],
     ['no right to replicate', { surroundings: { mayReplicate: false } }, ['fail source_role']],
     ['no slots left', { surroundings: { slotsUsed: 10 } }, ['warn slots_left']],
+    ['tables with policies', { surroundings: { filtered: ['public.t'] } }, ['fail row_security']],
     ['unreadable tables', { surroundings: { unreadable: ['public.t'] } }, ['fail source_select']],
     [
       'clocks apart (recorded)',

@@ -31,6 +31,7 @@ const NOW: Now = {
   relkind: 'r',
   persistence: 'p',
   replicaIdentity: 'd',
+  rowSecurity: false,
   identityIsPrimaryKey: false,
   partitionRoot: null,
   owned: true,

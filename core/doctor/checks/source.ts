@@ -49,6 +49,15 @@ export function checkSource(facts: DoctorFacts): Check[] {
       ),
     );
   }
+  if (condition.filtered.length > 0) {
+    checks.push(
+      fail(
+        'row_security',
+        `Policies hide rows of ${condition.filtered.join(', ')} from the role: its rows cannot be read again.`,
+        `As superuser on the source: ALTER ROLE ${condition.role} BYPASSRLS;`,
+      ),
+    );
+  }
   const clock = facts.store.facts?.condition?.clock;
   if (clock !== undefined) checks.push(checkClocks(server.clock, clock));
   return checks;
