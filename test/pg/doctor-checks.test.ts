@@ -88,12 +88,16 @@ describe('the publication', () => {
   });
 });
 
-test('rights of the role: fail source_role, fail source_select', async () => {
+test('rights of the role: fail source_role, fail source_select, fail row_security', async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });
   await node.sql(`CREATE ROLE plain LOGIN PASSWORD 'p'`);
+  await node.sql('ALTER TABLE orders ENABLE ROW LEVEL SECURITY');
   const plain = { ...node.urls, sourceUrl: node.server.url('source', 'plain', 'p') };
   const found = await troubles(plain);
-  expect(verdicts(found)).toEqual(expect.arrayContaining(['fail source_role', 'fail source_select']));
-  for (const code of ['source_role', 'source_select']) await pasteRemedy(node.urls, found, code);
+  expect(verdicts(found)).toEqual(
+    expect.arrayContaining(['fail source_role', 'fail source_select', 'fail row_security']),
+  );
+  for (const code of ['source_role', 'source_select', 'row_security'])
+    await pasteRemedy(node.urls, found, code);
   expect(await troubles(plain)).toEqual([]);
 });
