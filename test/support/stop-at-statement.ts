@@ -73,7 +73,7 @@ function stop(point: string): string {
 function nameOf(session: pg.Client, text: string): string {
   const side = `/${session.database}` === storePath ? 'store' : 'source';
   const verb = /[A-Z]+/.exec(text)?.[0] ?? '';
-  const object = /pgtimewarp\.(\w+)|\b(pg_(?!catalog\b)\w+|clock_timestamp)/.exec(text);
+  const object = /(?<!')pgtimewarp\.(\w+)|\b(pg_(?!catalog\b)\w+|clock_timestamp)/.exec(text);
   const label = `${side}: ${verb}${object === null ? '' : ` ${object[1] ?? object[2]}`}`;
   const count = (seen.get(label) ?? 0) + 1;
   seen.set(label, count);
