@@ -42,7 +42,10 @@ export async function readBaselineChunk(
   options: ReadChunkOptions,
 ): Promise<BaselineChunk> {
   const { facts, keyColumns, cursor, types } = options;
-  const columns = facts.columns.filter((column) => !options.excludedColumns.includes(column.name));
+  const columns = facts.columns.filter(
+    // the log has nothing of a virtual column: computed when it is read, it is no part of the row
+    ({ name, generated }) => generated !== 'v' && !options.excludedColumns.includes(name),
+  );
   const kinds = columns.map((column) => types(column.typeOid));
   const keyAt = keyColumns.map((name) => columns.findIndex((column) => column.name === name));
   const text = chunkStatement(

@@ -106,11 +106,26 @@ function withHoles(
   }
   if (fragments.includes(undefined)) {
     row.rowData = null;
-    row.partial = { columns, fragments, holesAreCertain: false };
+    const renamedHoles = holes.filter((name) => isRenamed(relation, run, name));
+    row.partial = {
+      ...{ columns, fragments, holesAreCertain: false },
+      ...(renamedHoles.length === 0 ? {} : { renamedHoles }),
+    };
   } else {
     row.rowData = `{${columns.map((name, i) => `${quoteJson(name)}:${fragments[i]}`).join(',')}}`;
   }
   return row;
+}
+
+/**
+ * Whether the column had another name, under which this change does not carry it either. A name that another column has
+ * by now says nothing.
+ */
+function isRenamed({ table }: Wal2jsonRelation, run: ColumnRun, name: string): boolean {
+  const former = table.formerNames?.get(name) ?? [];
+  const isCarried = (each: string): boolean =>
+    run.indexOf(each) !== -1 && table.columns?.includes(each) !== true;
+  return former.length > 0 && !former.some(isCarried);
 }
 
 /** Where a column belongs among `columns`: after the nearest one that stands before it in the table. */

@@ -117,7 +117,7 @@ export async function tablesOfRun(
       known.set(`${relation.relationId} ${column.name}`, maxLsn(since, trusted));
     }
     if (relation.status === 'starting') continue; // what came before its start is not its history
-    const table = decodedTable(relation, facts);
+    const table = decodedTable(relation, facts, columns);
     const leaves = leavesEverSeen(relation, facts);
     if (leaves.length === 0) tables.set(nameKey(relation.name.schema, relation.name.name), table);
     for (const { schema, name, relid } of leaves) {
@@ -158,6 +158,7 @@ export function columnsNow(
 ): StoredColumn[] {
   return facts.columns.map((column) => {
     const same = stored.find((each) => each.name === column.name);
+    const formerNames = namesBefore(stored, column.attnum, column.name);
     let since: Lsn;
     if (stored.length === 0) since = LSN_ZERO;
     else if (same === undefined) since = positions.horizonBefore;
@@ -169,11 +170,23 @@ export function columnsNow(
       type_oid: column.typeOid,
       type_name: column.typeName,
       since_lsn: formatLsn(since),
+      ...(formerNames.length === 0 ? {} : { former_names: formerNames }),
     };
   });
 }
 
-function decodedTable(relation: TrackedRelation, facts: TableFacts | null): DecodedTable {
+/** Of a column that is still the same one, all the names that it had before. */
+function namesBefore(stored: readonly StoredColumn[], attnum: number, name: string): string[] {
+  const before = stored.find((each) => each.attnum === attnum);
+  if (before === undefined) return [];
+  return [...new Set([...(before.former_names ?? []), before.name])].filter((each) => each !== name);
+}
+
+function decodedTable(
+  relation: TrackedRelation,
+  facts: TableFacts | null,
+  known: readonly StoredColumn[],
+): DecodedTable {
   const columns = facts?.columns ?? null;
   return {
     relationId: relation.relationId,
@@ -185,8 +198,11 @@ function decodedTable(relation: TrackedRelation, facts: TableFacts | null): Deco
     columns: columns?.map((column) => column.name) ?? null,
     mayBeListed: relation.excludedColumns.length > 0 && facts !== null && facts.relkind !== 'p',
     toastableColumns: new Set(
-      columns?.filter((column) => column.storage !== 'p').map((column) => column.name),
+      columns
+        ?.filter((column) => column.variableLength && column.generated !== 'v')
+        .map((column) => column.name),
     ),
+    formerNames: new Map(known.map((column) => [column.name, column.former_names ?? []])),
     notNullColumns: new Set(columns?.filter((column) => column.notNull).map((column) => column.name)),
     generatedColumns:
       columns?.filter((column) => column.generated === 's').map((column) => column.name) ?? [],

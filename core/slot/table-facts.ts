@@ -65,8 +65,11 @@ interface ColumnFacts {
   readonly notNull: boolean;
   /** '' | s stored | v virtual. */
   readonly generated: string;
-  /** p plain, e external, m main, x extended: all but p may be left out of an UPDATE when unchanged. */
-  readonly storage: string;
+  /**
+   * Values may lie out of line, and are then left out of an UPDATE that does not change them. The type says so: a column's
+   * storage says only where new values go (PostgreSQL manual, "TOAST").
+   */
+  readonly variableLength: boolean;
   readonly isKey: boolean;
   /** The type itself, or what a domain is made over. */
   readonly baseTypeOid: number;
@@ -175,7 +178,7 @@ const TABLE_FACTS_SQL = `
               SELECT json_agg(json_build_object(
                        'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
-                       'generated', a.attgenerated, 'storage', a.attstorage,
+                       'generated', a.attgenerated, 'variableLength', a.attlen = -1,
                        'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
                        'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
                        'describedBy', a.xmin::text,

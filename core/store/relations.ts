@@ -20,6 +20,8 @@ export interface StoredColumn {
   readonly type_name: string;
   /** LSN text: an older version's value under this name may belong to another column. */
   readonly since_lsn: string;
+  /** The names that the column itself had before. */
+  readonly former_names?: readonly string[];
 }
 
 export interface StartConditions {

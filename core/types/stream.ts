@@ -38,6 +38,8 @@ export interface PartialRow {
   readonly fragments: readonly (string | undefined)[];
   /** Whether the stream itself says which columns were left out (pgoutput), or they are only missing (wal2json). */
   readonly holesAreCertain: boolean;
+  /** Holes of columns that had another name before: an older version lacks them under this one. */
+  readonly renamedHoles?: readonly string[];
 }
 
 export interface TruncateChange {
@@ -92,8 +94,10 @@ export interface DecodedTable {
   readonly columns: readonly string[] | null;
   /** Whether pgoutput may publish only listed columns: one that is missing has been added, and not been listed yet. */
   readonly mayBeListed?: boolean;
-  /** Columns that can be TOASTed (`attstorage <> 'p'`): only these can be left out of an update by wal2json. */
+  /** Columns that can be TOASTed (their type has no fixed length): only these can be left out of an update by wal2json. */
   readonly toastableColumns?: ReadonlySet<string>;
+  /** The names that columns had before, by the name that they have now. */
+  readonly formerNames?: ReadonlyMap<string, readonly string[]>;
   /** Columns declared NOT NULL: where wal2json prints null for one of a float or numeric type, it lost NaN or infinity. */
   readonly notNullColumns?: ReadonlySet<string>;
   /** Stored generated columns: pgoutput before PostgreSQL 18 leaves them out. */

@@ -70,7 +70,7 @@ function complete(
   lsn: Lsn,
   knownSince: ColumnKnownSince,
 ): void {
-  const { columns, fragments, holesAreCertain } = change.partial!;
+  const { columns, fragments, holesAreCertain, renamedHoles = [] } = change.partial!;
   const usable = previous !== undefined && (previous.readLsn === null || previous.readLsn < lsn);
   const known = usable && previous.rowData !== null ? jsonMembers(previous.rowData, 0).members : null;
   const incomplete = [...(change.incomplete ?? [])];
@@ -82,7 +82,8 @@ function complete(
       members.push(`${quoteJson(column)}:${fragment}`);
       return;
     }
-    if (!holesAreCertain && known !== null && isAbsent(column, known, previous)) return;
+    const isCertain = holesAreCertain || renamedHoles.includes(column);
+    if (!isCertain && known !== null && isAbsent(column, known, previous)) return;
     const value = isTrusted(change.relationId, column, previous, knownSince) ? known?.get(column) : undefined;
     if (value === undefined) {
       incomplete.push(column);

@@ -45,11 +45,11 @@ function leaveOut(change: PendingChange, names: ReadonlySet<string>): void {
     change.rowData = `{${kept.map(([name, value]) => `${quoteJson(name)}:${value}`).join(',')}}`;
   }
   if (change.partial !== null) {
-    const { columns, fragments, holesAreCertain } = change.partial;
+    const { columns, fragments } = change.partial;
     change.partial = {
+      ...change.partial,
       columns: columns.filter((name) => !names.has(name)),
       fragments: fragments.filter((_, index) => !names.has(columns[index]!)),
-      holesAreCertain,
     };
   }
 }

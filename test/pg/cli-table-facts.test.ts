@@ -59,7 +59,7 @@ test('facts come in the order of the names, null for what is not there', async (
     [5, 'twice', 'numeric', false, 's', false],
     [6, 'doc', 'text', false, '', false],
   ]);
-  expect(odd?.columns.map((each) => each.storage)).toEqual(['x', 'p', 'm', 'm', 'x']);
+  expect(odd?.columns.map((each) => each.variableLength)).toEqual([true, false, true, true, true]);
   expect(root).toMatchObject({ relkind: 'p', partitionRoot: null, estimatedRows: 10 });
   expect(root?.leaves.map((each) => [each.name, each.persistence])).toEqual([
     ['leaf_a', 'p'],
