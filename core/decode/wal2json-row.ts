@@ -119,13 +119,17 @@ function withHoles(
 
 /**
  * Whether the column had another name, under which this change does not carry it either. A name that another column has
- * by now says nothing.
+ * by now says nothing. Renamed since the last run, it may have had names in between that nobody has noted: then any name
+ * that the table does not have now could be one.
  */
 function isRenamed({ table }: Wal2jsonRelation, run: ColumnRun, name: string): boolean {
   const former = table.formerNames?.get(name) ?? [];
-  const isCarried = (each: string): boolean =>
-    run.indexOf(each) !== -1 && table.columns?.includes(each) !== true;
-  return former.length > 0 && !former.some(isCarried);
+  if (former.length === 0) return false;
+  const carried = run.columns.slice(0, run.count).map((column) => column.name);
+  const gone = carried.filter((each) => table.columns?.includes(each) !== true);
+  return table.renamedNow?.has(name) === true
+    ? gone.length === 0
+    : !gone.some((each) => former.includes(each));
 }
 
 /** Where a column belongs among `columns`: after the nearest one that stands before it in the table. */

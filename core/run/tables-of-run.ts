@@ -175,6 +175,10 @@ export function columnsNow(
   });
 }
 
+function hadAnotherName(stored: readonly StoredColumn[], { attnum, name }: StoredColumn): boolean {
+  return stored.some((each) => each.attnum === attnum && each.name !== name);
+}
+
 /** Of a column that is still the same one, all the names that it had before. */
 function namesBefore(stored: readonly StoredColumn[], attnum: number, name: string): string[] {
   const before = stored.find((each) => each.attnum === attnum);
@@ -203,6 +207,9 @@ function decodedTable(
         .map((column) => column.name),
     ),
     formerNames: new Map(known.map((column) => [column.name, column.former_names ?? []])),
+    renamedNow: new Set(
+      known.filter((column) => hadAnotherName(relation.columns, column)).map((column) => column.name),
+    ),
     notNullColumns: new Set(columns?.filter((column) => column.notNull).map((column) => column.name)),
     generatedColumns:
       columns?.filter((column) => column.generated === 's').map((column) => column.name) ?? [],

@@ -98,6 +98,8 @@ export interface DecodedTable {
   readonly toastableColumns?: ReadonlySet<string>;
   /** The names that columns had before, by the name that they have now. */
   readonly formerNames?: ReadonlyMap<string, readonly string[]>;
+  /** Columns that had another name at the last run. */
+  readonly renamedNow?: ReadonlySet<string>;
   /** Columns declared NOT NULL: where wal2json prints null for one of a float or numeric type, it lost NaN or infinity. */
   readonly notNullColumns?: ReadonlySet<string>;
   /** Stored generated columns: pgoutput before PostgreSQL 18 leaves them out. */

@@ -69,6 +69,16 @@ for (const plugin of PLUGINS) {
       expect((await columnsOf(node)).filter((each) => /^(big|large)\??$/.test(each))).not.toEqual([]);
     });
 
+    test('renamed in an earlier run, beside another column that is dropped, it is there or named', async () => {
+      await using node = await withLarge();
+      await node.source.query('ALTER TABLE t RENAME big TO large');
+      await node.poll();
+      await node.source.query('UPDATE t SET n = 1');
+      await node.source.query('ALTER TABLE t DROP n');
+      await node.poll();
+      expect((await columnsOf(node)).filter((each) => /^large\??$/.test(each))).not.toEqual([]);
+    });
+
     test('one that is added later is not missed', async () => {
       await using node = await withLarge();
       await node.source.query('UPDATE t SET n = 1');
