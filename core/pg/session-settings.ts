@@ -24,6 +24,8 @@ const OUTPUT = {
   transform_null_equals: 'off',
   standard_conforming_strings: 'on',
   search_path: 'pg_catalog',
+  /** wal2json warns of rows that it cannot tell. */
+  client_min_messages: 'warning',
   /** A policy that would filter rows is an error: fewer rows in silence would be taken for all there are. */
   row_security: 'off',
 } as const;
@@ -39,7 +41,6 @@ const SESSION = {
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
   default_transaction_deferrable: 'off',
-  client_min_messages: 'warning',
   jit: 'off',
 } as const;
 

@@ -14,6 +14,7 @@ export type SilentChangeCode =
   | 'KEY_LOST'
   | 'KEY_CHANGED'
   | 'IDENTITY_LOST'
+  | 'ROWS_LEFT_OUT'
   | 'PERSISTENCE_CHANGED'
   | 'COLUMN_REWRITTEN'
   | 'COLUMN_FILLED'

@@ -5,8 +5,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import type { Queryable } from '../pg/connection.ts';
-import { formatTableName } from '../pg/identifiers.ts';
+import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { inTransaction } from '../pg/transaction.ts';
+import { whyNotTrackable } from '../setup/trackable.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
@@ -19,7 +20,7 @@ import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { isPublishedWhole, toCatalogFacts } from './catalog-facts.ts';
 import { detectSilentChanges, type SilentChange, type SilentChangeCode } from './detect-silent-changes.ts';
-import { columnsNow, leavesNow, type RelationNow, type RunPositions } from './tables-of-run.ts';
+import { columnsNow, leavesNow, type RelationNow, type RunPositions, streamNames } from './tables-of-run.ts';
 
 type CatalogPositions = Pick<RunPositions, 'horizonBefore' | 'horizon' | 'positionNow'>;
 
@@ -30,6 +31,8 @@ export interface NoteCatalogOptions {
   readonly claim: Claim;
   readonly plugin: Plugin;
   readonly positions: CatalogPositions;
+  /** Whether the peek left out rows that came under the name. */
+  readonly hasLeftOut: (table: TableName) => boolean;
 }
 
 /**
@@ -43,7 +46,7 @@ export async function noteCatalog(
   const found = new Set<number>();
   const attached = await readAttached(options.store, relations);
   for (const now of relations) {
-    const changes = silentChanges(now, options.plugin);
+    const changes = [...silentChanges(now, options.plugin), ...rowsLeftOut(now, options.hasLeftOut)];
     if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
     const leaves = attached.get(now.relation.relationId) ?? NONE;
     if (changes.length === 0 && !isOther(now, leaves, options)) continue;
@@ -61,6 +64,24 @@ export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin):
       (code !== 'LEAF_NAME_REUSED' || plugin === 'wal2json') && // pgoutput tells tables apart by their OIDs
       !(status === 'needs_rebaseline' && isTold(code, catalogFacts?.published, now?.published)),
   );
+}
+
+/**
+ * Rows that wal2json could not tell are lost, whatever the catalog says of the table by now. Where their key can be told
+ * again, the table is read again; a table that waits for somebody is told once.
+ */
+function rowsLeftOut(now: RelationNow, hasLeftOut: NoteCatalogOptions['hasLeftOut']): SilentChange[] {
+  const { relation, facts } = now;
+  const isWaiting = relation.status === 'needs_rebaseline' && relation.repair === null;
+  if (relation.status === 'starting' || isWaiting || !streamNames([now]).some(hasLeftOut)) return [];
+  const table = formatTableName(relation.name);
+  return [
+    {
+      code: 'ROWS_LEFT_OUT',
+      reason: `the log had no key of rows of ${table} that were updated or deleted`,
+      repairsItself: facts !== null && whyNotTrackable(facts, relation.name) === null,
+    },
+  ];
 }
 
 /** What stays until somebody does something was told at the beginning of its gap. */

@@ -76,7 +76,10 @@ async function peekOnce(
       positionNow: await limits.onSource(() => readInsertLsn(source)),
     };
     const ceiling = await limits.onSource(() => readClock(source));
-    const found = await noteCatalog(now, { store, claim, plugin: node.plugin, positions });
+    const found = await noteCatalog(now, {
+      ...{ store, claim, plugin: node.plugin, positions },
+      hasLeftOut: (table) => peek.hasLeftOut(table),
+    });
     for (const relationId of found) run.found.add(relationId);
     const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
     const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);

@@ -134,12 +134,35 @@ function identityObstacle(facts: TableFacts, table: string, refuse: Refuse): Tim
       remedy(table),
     );
   }
+  if (facts.keyIsDeferrable) {
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `The primary key of ${table} is DEFERRABLE: the server does not take it for a replica identity.`,
+      `ALTER TABLE ${table} DROP CONSTRAINT …, ADD PRIMARY KEY (…); without DEFERRABLE.`,
+    );
+  }
   const leaf = facts.leaves.find((each) => each.replicaIdentity === 'n');
-  if (leaf === undefined) return null;
+  if (leaf === undefined) return keyIndexObstacle(facts, table, refuse);
   const name = formatTableName(leaf);
   return refuse(
     'TABLE_NOT_TRACKABLE',
     `The partition ${name} of ${table} has REPLICA IDENTITY NOTHING.`,
     remedy(name),
+  );
+}
+
+/** An identity by an index that is being built, is invalid or is gone is none, and the server drops rows or refuses writes. */
+function keyIndexObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
+  const holders = facts.relkind === 'p' ? facts.leaves : [facts];
+  const holder = holders.find(({ identity }) => identity === 'none' || identity === 'other');
+  if (holder === undefined) return null;
+  const name = formatTableName(holder);
+  const what = holder === facts ? table : `The partition ${name} of ${table}`;
+  return refuse(
+    'TABLE_NOT_TRACKABLE',
+    holder.identity === 'none'
+      ? `${what} has no valid index for its primary key: updates and deletions come without a key.`
+      : `${what} has another index than its primary key as REPLICA IDENTITY.`,
+    `Give ${name} a valid primary key, and: ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`,
   );
 }

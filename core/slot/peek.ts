@@ -36,6 +36,7 @@ const WAL2JSON_SPECIAL = /[\\,. *'"\t\n\v\f\r]/g;
 /** An open peek. Use one at a time per session; close it before the slot is moved. */
 export class Peek {
   readonly #session: pg.Client;
+  readonly #warnings: ReadonlySet<string>;
   /** Rows handed out so far: the absolute cursor position of the consumer. */
   #consumed = 0;
   #pending: PeekRow[] = [];
@@ -43,8 +44,15 @@ export class Peek {
   #fetch: Fetch | null = null;
   #ended = false;
 
-  private constructor(session: pg.Client) {
+  private constructor(session: pg.Client, warnings: ReadonlySet<string>) {
     this.#session = session;
+    this.#warnings = warnings;
+  }
+
+  /** Whether wal2json left rows of the table out, because the log has no key of theirs, or not the row. */
+  hasLeftOut(table: TableName): boolean {
+    const named = `in table "${table.schema}"."${table.name}"`; // as it is, without escapes
+    return [...this.#warnings].some((message) => message.endsWith(named));
   }
 
   /**
@@ -57,10 +65,12 @@ export class Peek {
       const { rows } = await session.query<{ mark: string | null }>(`SELECT ${MARK_SQL} AS mark`);
       requireSameSession(session, 'source', rows[0]!.mark);
       const { text, values } = peekStatement(options);
-      await session.query(`DECLARE pgtimewarp_peek SCROLL CURSOR FOR ${text}`, values);
-      await session.query('MOVE FORWARD 1 FROM pgtimewarp_peek');
-      await session.query('MOVE ABSOLUTE 0 FROM pgtimewarp_peek');
-      return new Peek(session);
+      const warnings = await hearing(session, async () => {
+        await session.query(`DECLARE pgtimewarp_peek SCROLL CURSOR FOR ${text}`, values);
+        await session.query('MOVE FORWARD 1 FROM pgtimewarp_peek');
+        await session.query('MOVE ABSOLUTE 0 FROM pgtimewarp_peek');
+      });
+      return new Peek(session, warnings);
     } catch (error) {
       await session.query('ROLLBACK').catch(() => {});
       throw error;
@@ -147,6 +157,24 @@ export class Peek {
       return this.#pendingBytes < CHUNK_BYTES;
     });
     return fetch;
+  }
+}
+
+/** How every warning of wal2json about a row that it does not print begins: `no tuple identifier for UPDATE in table …`. */
+const ROW_LEFT_OUT = 'no tuple ';
+
+/** The warnings about rows left out that the server gives meanwhile, each once. They are not translated. */
+async function hearing(session: pg.Client, work: () => Promise<void>): Promise<ReadonlySet<string>> {
+  const heard = new Set<string>();
+  const hear = ({ message }: { message?: string | undefined }): void => {
+    if (message?.startsWith(ROW_LEFT_OUT)) heard.add(message);
+  };
+  session.on('notice', hear);
+  try {
+    await work();
+    return heard;
+  } finally {
+    session.off('notice', hear);
   }
 }
 

@@ -16,6 +16,9 @@ export interface TableFacts {
   readonly persistence: string;
   /** d default, n nothing, f full, i index. */
   readonly replicaIdentity: string;
+  readonly identity: Identity;
+  /** The primary key is checked at the end of a statement or transaction: until then rows may share a key. */
+  readonly keyIsDeferrable: boolean;
   /** With replica identity `i`: whether that index is the primary key. */
   readonly identityIsPrimaryKey: boolean;
   /** Policies filter what the session's role sees of it (PostgreSQL manual, "Row Security Policies"). */
@@ -39,6 +42,12 @@ export interface TableFacts {
   /** How the publication that was asked for shows the table; null when there is none, or none was asked for. */
   readonly published: PublishedFacts | null;
 }
+
+/**
+ * What old rows come with in the log: what the server takes for the replica identity, without asking it for an index,
+ * which would wait for locks (its RelationGetIndexList; PostgreSQL manual, "ALTER TABLE", REPLICA IDENTITY).
+ */
+export type Identity = 'key' | 'other' | 'full' | 'none';
 
 export interface PublishedFacts {
   /** OID of the table's entry in pg_publication_rel: another one when it was taken out and put back; null: it is in none. */
@@ -97,6 +106,7 @@ interface LeafFacts {
   readonly relkind: string;
   readonly persistence: string;
   readonly replicaIdentity: string;
+  readonly identity: Identity;
   readonly filenode: number;
   /** The transactions that attached it, and the partitions above it: others when it was detached and attached again. */
   readonly attachedBy: string;
@@ -164,6 +174,14 @@ const TABLE_FACTS_SQL = `
   SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
            'schema', n.nspname, 'name', c.relname, 'oid', c.oid::int8, 'relkind', c.relkind,
            'persistence', c.relpersistence, 'replicaIdentity', c.relreplident, 'filenode', c.relfilenode::int8,
+           'identity', CASE WHEN c.relreplident = 'f' THEN 'full' ELSE coalesce((
+              SELECT CASE WHEN i.indisprimary THEN 'key' ELSE 'other' END
+                FROM pg_index AS i
+               WHERE i.indrelid = c.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
+                 AND i.indpred IS NULL
+                 AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END), 'none') END,
+           'keyIsDeferrable', coalesce((
+              SELECT NOT i.indimmediate FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary), false),
            'identityIsPrimaryKey', coalesce((
               SELECT i.indisprimary FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident), false),
            'rowSecurity', c.relkind IN ('r', 'p') AND row_security_active(c.oid),
@@ -201,7 +219,12 @@ const TABLE_FACTS_SQL = `
            'leaves', coalesce((
               SELECT json_agg(json_build_object(
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
-                       'persistence', l.relpersistence, 'replicaIdentity', l.relreplident,
+                       'persistence', l.relpersistence, 'replicaIdentity', l.relreplident, 'identity', CASE WHEN l.relreplident = 'f' THEN 'full' ELSE coalesce((
+              SELECT CASE WHEN i.indisprimary THEN 'key' ELSE 'other' END
+                FROM pg_index AS i
+               WHERE i.indrelid = l.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
+                 AND i.indpred IS NULL
+                 AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END), 'none') END,
                        'filenode', l.relfilenode::int8, 'attachedBy', (
                           SELECT coalesce(string_agg(i.by, ' ' ORDER BY up.relid), '') -- '': it goes this moment
                             FROM pg_partition_ancestors(l.oid) AS up

@@ -35,6 +35,8 @@ test('facts come in the order of the names, null for what is not there', async (
     persistence: 'p',
     replicaIdentity: 'd',
     rowSecurity: false,
+    identity: 'key',
+    keyIsDeferrable: false,
     partitionRoot: null,
     owned: true,
     leaves: [],

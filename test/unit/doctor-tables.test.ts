@@ -32,6 +32,8 @@ const NOW: Now = {
   persistence: 'p',
   replicaIdentity: 'd',
   rowSecurity: false,
+  identity: 'key',
+  keyIsDeferrable: false,
   identityIsPrimaryKey: false,
   partitionRoot: null,
   owned: true,
