@@ -10,10 +10,11 @@ import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
 import { isPublishedWhole } from './run/catalog-facts.ts';
+import { followKey, isKeyOfHistory } from './run/key-of-history.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
 import { publicationOf } from './slot/publication.ts';
 import { ensurePublished } from './slot/publication-tables.ts';
-import { readTableFacts } from './slot/table-facts.ts';
+import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
 import { openRelationGap } from './store/gaps.ts';
 import { requireSchema } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
@@ -49,8 +50,8 @@ export async function rebaseline(options: RebaselineOptions): Promise<Rebaseline
     await requireSchema(store);
     const node = await requireNode(store, options.node);
     const relation = await requireRelation(store, options);
-    await makeReadable(options, node, relation);
-    await inTransaction(store, () => ask(store, options, relation.relationId));
+    const facts = await makeReadable(options, node, relation);
+    await inTransaction(store, () => ask(store, options, relation, facts));
     return await waitForRepair(options, node, store);
   } catch (error) {
     throw fromDatabaseError(error, 'store');
@@ -85,7 +86,7 @@ async function makeReadable(
   options: RebaselineOptions,
   node: StoredNode,
   relation: TrackedRelation,
-): Promise<void> {
+): Promise<TableFacts> {
   const table = formatTableName(options.table);
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
@@ -93,9 +94,8 @@ async function makeReadable(
     const [facts = null] = await readTableFacts(source, [options.table], publication);
     const obstacle = whyNotTrackable(facts, options.table);
     if (obstacle !== null) throw obstacle;
-    const key = facts!.key.map((column) => column.name);
-    const kinds = facts!.key.map((column) => column.kind.name);
-    if ([...key, ...kinds].join('\n') !== [...relation.keyColumns, ...relation.keyKinds].join('\n')) {
+    if (!isKeyOfHistory(relation, facts!)) {
+      const key = facts!.key.map(({ name, typeName }) => `${name} ${typeName}`);
       throw new TimewarpError(
         'TABLE_NOT_TRACKABLE',
         `${table} has another key now: (${key.join(', ')}); its history is kept under (${relation.keyColumns.join(', ')}).`,
@@ -106,6 +106,7 @@ async function makeReadable(
     if (publication !== null && !isPublishedWhole(facts!, excludedColumns)) {
       await ensurePublished(source, publication, facts!, excludedColumns);
     }
+    return facts!;
   } catch (error) {
     throw fromTableQuery(error);
   } finally {
@@ -113,10 +114,16 @@ async function makeReadable(
   }
 }
 
-async function ask(store: pg.Client, options: RebaselineOptions, relationId: number): Promise<void> {
+async function ask(
+  store: pg.Client,
+  options: RebaselineOptions,
+  relation: TrackedRelation,
+  facts: TableFacts,
+): Promise<void> {
   const horizon = await lockHorizon(store, options.node);
-  await openRelationGap(store, horizon, relationId, 'a rebaseline was asked for');
-  await askRepair(store, relationId);
+  await openRelationGap(store, horizon, relation.relationId, 'a rebaseline was asked for');
+  await askRepair(store, relation.relationId);
+  await followKey(store, relation, facts);
 }
 
 async function waitForRepair(

@@ -5,7 +5,7 @@
 
 import { quoteJson } from '../types/json-text.ts';
 import { canonicalKeyValue, isKeyTextVerbatim } from '../types/key.ts';
-import type { TypeKind } from '../types/pg-types.ts';
+import { FIRST_USER_OID, type TypeCatalog, type TypeKind } from '../types/pg-types.ts';
 import type { DecodedTable } from '../types/stream.ts';
 
 export interface Column {
@@ -16,25 +16,31 @@ export interface Column {
   readonly kind: TypeKind;
   /** Its value must not leave the decoder. */
   readonly excluded: boolean;
+  /** Its type came and went since the last run: nobody knows what its text means. */
+  readonly unreadable: boolean;
   /** Position in the tracked key, -1 when not part of it. */
   readonly keyIndex: number;
   /** The canonical key text is the text output itself. */
   readonly keyVerbatim: boolean;
 }
 
-/** @param quotedName the name as a JSON string */
+/** @param quotedName the name as a JSON string @param typeOid OID of its type, as the stream gives it */
 export function describeColumn(
   table: DecodedTable,
   name: string,
   quotedName: string,
-  kind: TypeKind,
+  typeOid: number,
+  types: TypeCatalog,
 ): Column {
+  const kind = types(typeOid);
+  const excluded = table.excludedColumns.has(name);
   return {
     name,
     label: `${quotedName}:`,
     nextLabel: `,${quotedName}:`,
     kind,
-    excluded: table.excludedColumns.has(name),
+    excluded,
+    unreadable: !excluded && kind.name === 'unknown' && typeOid >= FIRST_USER_OID,
     keyIndex: table.keyColumns.indexOf(name),
     keyVerbatim: isKeyTextVerbatim(kind),
   };

@@ -47,7 +47,7 @@ export interface PgoutputRow {
 export class PgoutputRelation {
   readonly table: DecodedTable;
   readonly columns: readonly Column[];
-  /** Columns of the table that the stream never carries. */
+  /** Columns of the table that the stream never carries, or not readably. */
   readonly incomplete: readonly string[] | null;
   /** Why its changes cannot be used; null when they can. */
   readonly keyMismatch: string | null;
@@ -67,7 +67,8 @@ export class PgoutputRelation {
     const absent = [...new Set([...(table.generatedColumns ?? []), ...listed])].filter(
       (name) => !names.has(name) && !table.excludedColumns.has(name),
     );
-    this.incomplete = absent.length === 0 ? null : absent;
+    const lost = [...absent, ...columns.filter((column) => column.unreadable).map((column) => column.name)];
+    this.incomplete = lost.length === 0 ? null : lost;
   }
 
   /** Reads the columns of a Relation message. */
@@ -79,7 +80,7 @@ export class PgoutputRelation {
       const name = reader.cString();
       const oid = reader.uint32();
       reader.skip(4); // type modifier
-      columns.push(describeColumn(table, name, quoteJson(name), types(oid)));
+      columns.push(describeColumn(table, name, quoteJson(name), oid, types));
       if ((flags & KEY_FLAG) !== 0) flaggedNames.add(name);
     }
     return new PgoutputRelation(table, columns, flaggedNames);
@@ -102,7 +103,7 @@ export class PgoutputRelation {
     let json = '';
     for (let i = 0; i < this.columns.length; i++) {
       const column = this.columns[i]!;
-      if (column.excluded) continue;
+      if (column.excluded || column.unreadable) continue;
       const fragment = this.#fragment(reader, tuple, old, i, row);
       if (fragment === undefined) return this.#partialRow(reader, tuple, old);
       json += (json === '' ? `{${column.label}` : column.nextLabel) + fragment;
@@ -116,7 +117,7 @@ export class PgoutputRelation {
     const columns: string[] = [];
     const fragments: (string | undefined)[] = [];
     for (let i = 0; i < this.columns.length; i++) {
-      if (this.columns[i]!.excluded) continue;
+      if (this.columns[i]!.excluded || this.columns[i]!.unreadable) continue;
       columns.push(this.columns[i]!.name);
       fragments.push(this.#fragment(reader, tuple, old, i, row));
     }

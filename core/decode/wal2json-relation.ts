@@ -111,7 +111,7 @@ export class Wal2jsonRelation {
       throw new RangeError('a column lacks its name or type');
     const name = unquoteJson(quotedName);
     const table = this.table;
-    const column = describeColumn(table, name, quotedName, this.#types(oid));
+    const column = describeColumn(table, name, quotedName, oid, this.#types);
     const isLossy = LOSSY_NUMBERS.has(oid);
     const isNotNull = table.notNullColumns?.has(name) ?? false;
     return {

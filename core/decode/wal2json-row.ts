@@ -57,6 +57,10 @@ export function rowTexts(
 function fragmentAt(data: string, run: ColumnRun, i: number, row: RowTexts): string | null {
   const column = run.columns[i]!;
   if (column.excluded) return null;
+  if (column.unreadable) {
+    row.incomplete = append(row.incomplete, column.name);
+    return null;
+  }
   const token = data.slice(run.starts[i]!, run.ends[i]!);
   if (token === 'null') {
     if (column.nullIsDoubtful) row.doubtfulNulls = append(row.doubtfulNulls, column.name);

@@ -1,41 +1,49 @@
 /** From what the catalog says of a table to the part of it that is kept and compared from run to run. */
+import { whyNotInLog } from '../setup/trackable.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import type { CatalogFacts, Published } from '../types/catalog-facts.ts';
+import { shapesOf } from '../types/pg-types.ts';
 import type { Plugin } from '../types/plugin.ts';
 
-/** @param plugin through which the table is read @param excluded columns that are not tracked */
+/**
+ * Names that are told apart by nothing but the transaction that gave them matter through wal2json, which finds changes by
+ * names; pgoutput finds them by OIDs.
+ * @param plugin through which the table is read @param excluded columns that are not tracked
+ */
 export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: readonly string[]): CatalogFacts {
-  const { oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy } =
-    facts;
+  const { oid, relkind, persistence, filenode, toast, keyConstraint } = facts;
+  const byName = plugin === 'wal2json';
+  const tracked = facts.columns.filter((column) => !excluded.includes(column.name));
   return {
-    ...{ oid, relkind, persistence, replicaIdentity, identityIsPrimaryKey, filenode, owner, namedBy },
+    ...{ oid, relkind, persistence, filenode, toast, keyConstraint },
+    ...(byName ? { owner: facts.owner, namedBy: facts.namedBy, namespace: facts.namespace } : {}),
     key: facts.key.map((column) => column.name),
-    ...(plugin === 'pgoutput' ? { published: toPublished(facts, excluded) } : {}),
-    columns: facts.columns.map(
-      ({ attnum, name, typeOid, typeName, baseTypeOid, generated, describedBy, hasMissing }) => ({
-        ...{ attnum, name, typeOid, typeName, baseTypeOid, generated, describedBy, hasMissing },
-      }),
-    ),
-    leaves: facts.leaves.map(
-      ({
-        schema,
-        name,
-        relid,
-        persistence: logged,
-        replicaIdentity: identity,
-        filenode: file,
-        attachedBy,
-      }) => ({
-        ...{
-          schema,
-          name,
-          relid,
-          persistence: logged,
-          replicaIdentity: identity,
-          filenode: file,
-          attachedBy,
-        },
-      }),
+    obstacle: whyNotInLog(facts, facts)?.message ?? null,
+    ...(byName ? {} : { published: toPublished(facts, excluded) }),
+    columns: facts.columns.map((column) => ({
+      attnum: column.attnum,
+      name: column.name,
+      typeOid: column.typeOid,
+      typeName: column.typeName,
+      baseTypeOid: column.baseTypeOid,
+      generated: column.generated,
+      describedBy: column.describedBy,
+      hasMissing: column.hasMissing,
+      defaultOid: column.defaultOid,
+    })),
+    leaves: facts.leaves.map((leaf) => ({
+      schema: leaf.schema,
+      name: leaf.name,
+      relid: leaf.relid,
+      filenode: leaf.filenode,
+      toast: leaf.toast,
+      ...(byName ? { namedBy: leaf.namedBy, namespace: leaf.namespace } : {}),
+      keyConstraint: leaf.keyConstraint,
+      attachedBy: leaf.attachedBy,
+    })),
+    types: shapesOf(
+      facts.types,
+      tracked.map((column) => column.typeOid),
     ),
   };
 }

@@ -1,24 +1,24 @@
 /**
  * A leaf that is new to us was created empty, and then the log tells of every row in it, or it was attached with rows,
- * which is a silent change. Its first keys are read before the end of WAL is; once everything up to there is applied,
- * each must have a change that is not older than the partition.
+ * which is a silent change. Two things show it. A row that was written before the partition was attached says so itself,
+ * whatever their number. One that was written to since then does not: so the first keys are read before the end of WAL is;
+ * once everything up to there is applied, each must have a change that is not older than the partition.
  */
 import type pg from 'pg';
 import { readBaselineChunk } from '../baseline/read-chunk.ts';
 import type { Queryable } from '../pg/connection.ts';
-import { formatTableName, type TableName } from '../pg/identifiers.ts';
+import { formatTableName, quoteOwnRows, type TableName } from '../pg/identifiers.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import type { Claim } from '../store/claim.ts';
 import { openRelationGap } from '../store/gaps.ts';
 import { firstSeenWithRows, markLeafChecked } from '../store/leaves.ts';
-import { restartRepair } from '../store/repairs.ts';
+import { askRepair, restartRepair } from '../store/repairs.ts';
 import { parseCommitTime } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { leavesNow, type RelationNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
-/** Rows that came with a leaf are as a rule all of its rows: the first ones, in the order of the key, show it. */
 const KEYS_READ = 10_000;
 
 export interface NewLeaf {
@@ -28,6 +28,8 @@ export interface NewLeaf {
   /** Through wal2json, which may tell of what came before; none through pgoutput, which tells of partitions only. */
   readonly attachedBy: readonly string[];
   readonly keys: readonly string[];
+  /** It holds a row that was written before the partition was attached. */
+  readonly hasOlderRows: boolean;
 }
 
 /** Reads the first keys of leaves that are not known to have come empty. Call it before the end of WAL is read. */
@@ -49,6 +51,9 @@ export async function readNewLeaves(
       const columns = facts.columns.filter((column) => relation.keyColumns.includes(column.name));
       if (columns.length < relation.keyColumns.length || facts.key.length === 0) continue; // the key has changed: reported
       const types = await readTypeCatalog(source);
+      const isByName = plugin === 'wal2json';
+      const older = await unlessChanged(source, now, () => hasOlderRows(source, name, relid, isByName));
+      if (older === null) continue; // the next run looks at it
       const chunk = await unlessChanged(source, now, () =>
         readBaselineChunk(source, {
           facts: { ...facts, ...name, columns },
@@ -61,11 +66,37 @@ export async function readNewLeaves(
       );
       if (chunk === null) continue; // the next run looks at it
       const keys = chunk.rows.map((row) => row.key);
-      const by = plugin === 'wal2json' ? attachedBy.split(' ') : [];
-      news.push({ relationId: relation.relationId, relid, name, attachedBy: by, keys });
+      const by = isByName ? attachedBy.split(' ') : [];
+      news.push({
+        ...{ relationId: relation.relationId, relid, name, attachedBy: by, keys },
+        hasOlderRows: older,
+      });
     }
   }
   return news;
+}
+
+/**
+ * Whether a row was written before one of the partitions above it was attached. A row keeps the transaction that wrote it, and
+ * the place in it, also when it is frozen (PostgreSQL manual, "System Columns"). What the attaching transaction itself
+ * wrote before comes through wal2json, which finds it by name when it commits.
+ */
+async function hasOlderRows(
+  source: pg.Client,
+  name: TableName,
+  relid: number,
+  isByName: boolean,
+): Promise<boolean> {
+  const { rows } = await source.query<{ older: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM (SELECT i.xmin AS xid, i.cmin::text::int8 AS place
+                      FROM pg_partition_ancestors($1::oid) AS up JOIN pg_inherits AS i ON i.inhrelid = up.relid) AS attached
+         JOIN ${quoteOwnRows({ ...name, relkind: 'r' })} AS r
+           ON age(r.xmin) > age(attached.xid) OR age(r.xmin) < 0 -- of so long ago that it looks like one to come
+           OR (NOT $2::boolean AND r.xmin = attached.xid AND r.cmin::text::int8 <= attached.place)) AS older`,
+    [relid, isByName],
+  );
+  return rows[0]!.older;
 }
 
 /**
@@ -85,7 +116,8 @@ export async function judgeNewLeaves(
       const horizon = { lsn: parseLsn(seen.lsn), time: parseCommitTime(seen.ts) };
       const reason = `the partition ${formatTableName(name)} was attached with rows`;
       const opened = await openRelationGap(store, { ...claim, horizon }, relationId, reason);
-      if (!opened) await restartRepair(store, relationId);
+      if (opened) await askRepair(store, relationId);
+      else await restartRepair(store, relationId);
       found.add(relationId);
     }
     await markLeafChecked(store, relationId, relid);

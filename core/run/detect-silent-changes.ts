@@ -1,31 +1,24 @@
 /**
  * What happened to a table between two runs that the log does not tell. Pure: the catalog before, the catalog now,
- * findings out. What rewrites no row and loses none is no finding: a column added without default, dropped, renamed or
- * widened, VACUUM FULL, TRUNCATE. A name that goes from one column to another is one: rows that nobody writes to keep,
- * in their history, what the former column held.
+ * findings out. A short list of changes rewrites no row and loses none: a column added without default, dropped, renamed
+ * or widened, VACUUM FULL, CLUSTER, TRUNCATE, REINDEX, new labels of an enum, rights, comments, statistics. Everything
+ * else that can change what rows print, or what the log tells of them, is a finding. A name that goes from one column to
+ * another is one: rows that nobody writes to keep, in their history, what the former column held.
  */
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
-import type { CatalogColumn, CatalogFacts, CatalogLeaf } from '../types/catalog-facts.ts';
+import type { CatalogColumn, CatalogFacts, CatalogLeaf, CatalogNamespace } from '../types/catalog-facts.ts';
 
 export type SilentChangeCode =
   | 'TABLE_GONE'
-  | 'TABLE_RECREATED'
-  | 'TABLE_RENAMED'
-  | 'KEY_LOST'
+  /** The log does not tell of it any more, or not by its key. */
+  | 'NOT_IN_LOG'
   | 'KEY_CHANGED'
-  | 'IDENTITY_LOST'
-  | 'ROWS_LEFT_OUT'
-  | 'PERSISTENCE_CHANGED'
-  | 'COLUMN_REWRITTEN'
-  | 'COLUMN_FILLED'
-  | 'COLUMN_DEFAULTED'
-  | 'COLUMN_REPLACED'
-  | 'LEAF_GONE'
-  | 'LEAF_REATTACHED'
-  | 'LEAF_NAME_REUSED'
   | 'UNPUBLISHED'
   | 'PUBLISHED_IN_PART'
-  | 'PUBLISHED_AGAIN';
+  | 'PUBLISHED_AGAIN'
+  /** Rows may be others than before: they are read again. */
+  | 'TABLE_CHANGED'
+  | 'ROWS_LEFT_OUT';
 
 export interface SilentChange {
   readonly code: SilentChangeCode;
@@ -34,6 +27,12 @@ export interface SilentChange {
   /** The table can be read again without anybody's decision. */
   readonly repairsItself: boolean;
 }
+
+const REPAIR_THEMSELVES: ReadonlySet<SilentChangeCode> = new Set([
+  'TABLE_CHANGED',
+  'PUBLISHED_AGAIN',
+  'ROWS_LEFT_OUT',
+]);
 
 const TEXT_LIKE = new Set([25, 1043]); // text and varchar hold the same bytes and print the same text
 
@@ -51,22 +50,34 @@ export function detectSilentChanges(
 ): SilentChange[] {
   const table = formatTableName(name);
   if (now === null) return [found('TABLE_GONE', `${table} is gone from the source: dropped or renamed`)];
+  const obstacles = obstacleChanges(table, before, now);
   const publication = publicationChanges(table, before, now);
-  if (before === null) return publication;
+  if (before === null) return [...obstacles, ...publication];
   if (before.oid !== now.oid) {
-    return [found('TABLE_RECREATED', `${table} was made anew: OID ${now.oid} instead of ${before.oid}`)];
+    const anew = found('TABLE_CHANGED', `${table} was made anew: OID ${now.oid} instead of ${before.oid}`);
+    return [...obstacles, anew, ...keyChanges(table, before, now)];
   }
   return [
+    ...obstacles,
     ...publication,
     ...nameChanges(table, before, now),
     ...keyChanges(table, before, now),
-    ...persistenceChanges(table, before, now),
     ...columnChanges(table, before, now, excluded),
     ...leafChanges(before.leaves, now.leaves),
   ];
 }
 
-/** What is not published does not come. (Of a new owner see nameChanges().) */
+/** What stood in the way of the log, or stands there now. */
+function obstacleChanges(table: string, before: CatalogFacts | null, now: CatalogFacts): SilentChange[] {
+  const [then, obstacle] = [before?.obstacle, now.obstacle];
+  if (typeof obstacle === 'string')
+    return then === obstacle ? [] : [found('NOT_IN_LOG', withoutFullStop(obstacle))];
+  return typeof then === 'string'
+    ? [found('TABLE_CHANGED', `the log tells of ${table} again; before: ${withoutFullStop(then)}`)]
+    : [];
+}
+
+/** What is not published does not come. */
 function publicationChanges(table: string, before: CatalogFacts | null, now: CatalogFacts): SilentChange[] {
   if (now.published === undefined) return [];
   if (now.published === null) return [found('UNPUBLISHED', `${table} was taken out of the publication`)];
@@ -78,52 +89,66 @@ function publicationChanges(table: string, before: CatalogFacts | null, now: Cat
   const isSame = then?.whole === true && then.entry === entry;
   return isSame && (then.changedBy === changedBy || then.owner !== owner)
     ? []
-    : [found('PUBLISHED_AGAIN', `${table} was not published in full for a time`, true)];
+    : [found('PUBLISHED_AGAIN', `${table} was not published in full for a time`)];
 }
 
 /** What happened under another name is lost. A new owner is another entry for the row type too, and says nothing. */
 function nameChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
-  return before.namedBy === undefined || before.namedBy === now.namedBy || before.owner !== now.owner
-    ? []
-    : [found('TABLE_RENAMED', `${table} was renamed, and has its name back`)];
+  const places = [
+    { what: table, old: before, now },
+    ...pairs(before.leaves, now.leaves).map(([old, leaf]) => ({
+      ...{ what: `the partition ${formatTableName(leaf)}`, old, now: leaf },
+    })),
+  ];
+  for (const place of places) {
+    const isSame = place.old.namedBy === undefined || place.old.namedBy === place.now.namedBy;
+    if (!isSame && before.owner === now.owner && hasItsNameBack(place.old, place.now))
+      return [found('TABLE_CHANGED', `${place.what} was renamed, and has its name back`)];
+    if (isRenamedSchema(place.old.namespace, place.now.namespace))
+      return [found('TABLE_CHANGED', `the schema of ${place.what} was renamed, and has its name back`)];
+  }
+  return [];
+}
+
+/** A leaf that has another name comes under both; the table itself has the name under which it was looked for. */
+function hasItsNameBack(old: CatalogFacts | CatalogLeaf, now: CatalogFacts | CatalogLeaf): boolean {
+  return !('name' in old) || !('name' in now) || (old.schema === now.schema && old.name === now.name);
+}
+
+/** Other rights or another owner explain why the entry of a schema is another one. */
+function isRenamedSchema(old: CatalogNamespace | undefined, now: CatalogNamespace | undefined): boolean {
+  if (old === undefined || now === undefined || old.changedBy === now.changedBy) return false;
+  return old.owner === now.owner && old.rights === now.rights;
 }
 
 function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
-  const key = now.key.join(', ');
-  if (key !== before.key.join(', ')) {
-    return now.key.length === 0
-      ? [found('KEY_LOST', `${table} has lost its primary key (${before.key.join(', ')})`)]
-      : [
-          found(
-            'KEY_CHANGED',
-            `the primary key of ${table} is (${key}) instead of (${before.key.join(', ')})`,
-          ),
-        ];
+  if (now.key.length === 0) return []; // an obstacle
+  const [oldKey, key] = [before.key.join(', '), now.key.join(', ')];
+  if (oldKey !== key) {
+    const code = before.oid === now.oid && isSameKey(before, now) ? 'TABLE_CHANGED' : 'KEY_CHANGED';
+    return [found(code, `the primary key of ${table} is (${key}) instead of (${oldKey})`)];
   }
-  const lost = (identity: string, isKey: boolean): boolean =>
-    identity === 'n' || (identity === 'i' && !isKey);
-  if (
-    lost(now.replicaIdentity, now.identityIsPrimaryKey) &&
-    !lost(before.replicaIdentity, before.identityIsPrimaryKey)
-  ) {
-    return [found('IDENTITY_LOST', `the replica identity of ${table} is not its primary key any more`)];
+  const anew = (old: CatalogFacts | CatalogLeaf, it: CatalogFacts | CatalogLeaf): boolean =>
+    old.keyConstraint !== undefined && old.keyConstraint !== null && old.keyConstraint !== it.keyConstraint;
+  if (before.oid === now.oid && anew(before, now)) {
+    return [found('TABLE_CHANGED', `the primary key of ${table} was dropped and added again`)];
   }
-  const leaves = new Map(before.leaves.map((leaf) => [leaf.relid, leaf]));
-  const leaf = now.leaves.find(
-    (each) => each.replicaIdentity === 'n' && leaves.get(each.relid)?.replicaIdentity !== 'n',
-  );
+  const leaf = pairs(before.leaves, now.leaves).find(([old, each]) => anew(old, each))?.[1];
   return leaf === undefined
     ? []
-    : [found('IDENTITY_LOST', `the partition ${formatTableName(leaf)} has REPLICA IDENTITY NOTHING`)];
+    : [
+        found(
+          'TABLE_CHANGED',
+          `the primary key of the partition ${formatTableName(leaf)} was dropped and added again`,
+        ),
+      ];
 }
 
-function persistenceChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
-  const changed = (what: string, persistence: string): SilentChange =>
-    found('PERSISTENCE_CHANGED', `${what} was made ${persistence === 'u' ? 'UNLOGGED' : 'LOGGED'}`);
-  if (before.persistence !== now.persistence) return [changed(table, now.persistence)];
-  return pairs(before.leaves, now.leaves)
-    .filter(([old, leaf]) => old.persistence !== leaf.persistence)
-    .map(([, leaf]) => changed(`the partition ${formatTableName(leaf)}`, leaf.persistence));
+/** Whether the columns of the key are the same ones, under other names. */
+function isSameKey(before: CatalogFacts, now: CatalogFacts): boolean {
+  const numbers = ({ key, columns }: CatalogFacts): string =>
+    key.map((name) => columns.find((column) => column.name === name)?.attnum).join();
+  return before.key.length > 0 && numbers(before) === numbers(now);
 }
 
 function columnChanges(
@@ -132,33 +157,48 @@ function columnChanges(
   now: CatalogFacts,
   excluded: readonly string[],
 ): SilentChange[] {
-  const rewritten =
-    before.filenode !== now.filenode ||
-    pairs(before.leaves, now.leaves).some(([old, leaf]) => old.filenode !== leaf.filenode);
+  const file = fileChange(before, now);
   const changes: SilentChange[] = [];
   for (const column of now.columns) {
     if (excluded.includes(column.name)) continue;
     const where = `the column "${column.name}" of ${table}`;
     const old = before.columns.find((each) => each.attnum === column.attnum);
     if (old !== undefined) {
-      if (isRewritten(old, column, rewritten)) {
-        changes.push(
-          found('COLUMN_REWRITTEN', `${where} was rewritten (${old.typeName} to ${column.typeName})`),
-        );
+      if (isRewritten(old, column, file)) {
+        const types = `${old.typeName} to ${column.typeName}`;
+        changes.push(found('TABLE_CHANGED', `${where} was rewritten (${types})`));
       } else if (old.name !== column.name && isTakenOver(column, before)) {
-        changes.push(found('COLUMN_REPLACED', `${where} has the name of a former column`, true));
+        changes.push(found('TABLE_CHANGED', `${where} has the name of a former column`));
       }
     } else if (column.generated === 's') {
-      changes.push(found('COLUMN_FILLED', `${where} was added with values that are generated`));
+      changes.push(found('TABLE_CHANGED', `${where} was added with values that are generated`));
     } else if (column.hasMissing) {
-      changes.push(found('COLUMN_DEFAULTED', `${where} was added with a default`, true));
-    } else if (rewritten && column.generated === '') {
-      changes.push(found('COLUMN_FILLED', `${where} was added and the table rewritten`));
+      changes.push(found('TABLE_CHANGED', `${where} was added with a default`));
+    } else if (file !== 'same' && column.generated === '') {
+      changes.push(found('TABLE_CHANGED', `${where} was added and the table rewritten`));
     } else if (isTakenOver(column, before)) {
-      changes.push(found('COLUMN_REPLACED', `${where} was added under the name of a former column`, true));
+      changes.push(found('TABLE_CHANGED', `${where} was added under the name of a former column`));
     }
   }
+  const type = printedOtherwise(before, now);
+  if (type !== null)
+    changes.push(found('TABLE_CHANGED', `values of the type ${type} in ${table} print another text`));
+  if (changes.length === 0 && file === 'rewritten')
+    changes.push(found('TABLE_CHANGED', `${table} was rewritten`)); // UNLOGGED for a time, for instance
   return changes;
+}
+
+/** same: no other file, or the same rows in another one | rewritten: by ALTER TABLE | unclear: no TOAST table tells */
+type FileChange = 'same' | 'rewritten' | 'unclear';
+
+function fileChange(before: CatalogFacts, now: CatalogFacts): FileChange {
+  let change: FileChange = 'same';
+  for (const [old, it] of [[before, now] as const, ...pairs(before.leaves, now.leaves)]) {
+    if (old.filenode === it.filenode) continue;
+    if (old.toast === undefined || (old.toast === 0 && it.toast === 0)) change = 'unclear';
+    else if (old.toast !== it.toast) return 'rewritten';
+  }
+  return change;
 }
 
 /** Whether another column had the name. A virtual one is not tracked: reading it again would not help. */
@@ -169,17 +209,32 @@ function isTakenOver({ name, attnum, generated }: CatalogColumn, before: Catalog
   );
 }
 
-/** Whether values under the column may be others than before. A new file alone is VACUUM FULL, CLUSTER or TRUNCATE. */
-function isRewritten(old: CatalogColumn, now: CatalogColumn, fileChanged: boolean): boolean {
+/** Whether values under the column may be others than before. */
+function isRewritten(old: CatalogColumn, now: CatalogColumn, file: FileChange): boolean {
   if (
     old.baseTypeOid !== now.baseTypeOid &&
     !(TEXT_LIKE.has(old.baseTypeOid) && TEXT_LIKE.has(now.baseTypeOid))
   ) {
     return true; // without a rewrite the same bytes can still print another text (timestamp and timestamptz)
   }
-  if (!fileChanged || old.describedBy === now.describedBy) return false;
-  // VACUUM FULL fills in a constant default and forgets it: that too changes the description
-  return old.typeName !== now.typeName || !(old.hasMissing && !now.hasMissing);
+  if (file === 'same' || old.describedBy === now.describedBy) return false;
+  if (file === 'rewritten' || old.typeName !== now.typeName) return true;
+  // ALTER TYPE makes the default anew; VACUUM FULL, which fills a constant in and forgets it, does not
+  const isDefaultKept = typeof old.defaultOid === 'number' && old.defaultOid === now.defaultOid;
+  return !isDefaultKept;
+}
+
+/** The name of a type whose values print something else than before. */
+function printedOtherwise(before: CatalogFacts, now: CatalogFacts): string | null {
+  const old = new Map((before.types ?? []).map((type) => [type.oid, type]));
+  for (const type of now.types ?? []) {
+    const parts = old.get(type.oid)?.parts;
+    if (parts === undefined) continue;
+    const [then, since] = [new Set(parts), new Set(type.parts)];
+    const gone = parts.some((part) => !since.has(part));
+    if (gone || type.parts.some((part) => !part.startsWith('+') && !then.has(part))) return type.typname;
+  }
+  return null;
 }
 
 function leafChanges(before: readonly CatalogLeaf[], now: readonly CatalogLeaf[]): SilentChange[] {
@@ -187,18 +242,19 @@ function leafChanges(before: readonly CatalogLeaf[], now: readonly CatalogLeaf[]
   const oldNames = new Map(before.map((leaf) => [formatTableName(leaf), leaf.relid]));
   const changes = before
     .filter((leaf) => !present.has(leaf.relid))
-    .map((leaf) => found('LEAF_GONE', `the partition ${formatTableName(leaf)} was detached or dropped`));
+    .map((leaf) => found('TABLE_CHANGED', `the partition ${formatTableName(leaf)} was detached or dropped`));
   for (const [old, leaf] of pairs(before, now)) {
     if (old.attachedBy !== leaf.attachedBy) {
       const reason = `the partition ${formatTableName(leaf)} was detached and attached again`;
-      changes.push(found('LEAF_REATTACHED', reason));
+      changes.push(found('TABLE_CHANGED', reason));
     }
   }
   for (const leaf of now) {
+    if (leaf.namedBy === undefined) continue; // pgoutput tells tables apart by their OIDs
     const former = oldNames.get(formatTableName(leaf));
     if (former !== undefined && former !== leaf.relid && present.has(former)) {
       const reason = `the name ${formatTableName(leaf)} went from one partition to another`;
-      changes.push(found('LEAF_NAME_REUSED', reason));
+      changes.push(found('TABLE_CHANGED', reason));
     }
   }
   return changes;
@@ -216,6 +272,10 @@ function pairs(
   });
 }
 
-function found(code: SilentChangeCode, reason: string, repairsItself = false): SilentChange {
-  return { code, reason, repairsItself };
+function withoutFullStop(sentence: string): string {
+  return sentence.replace(/\.$/, '');
+}
+
+function found(code: SilentChangeCode, reason: string): SilentChange {
+  return { code, reason, repairsItself: REPAIR_THEMSELVES.has(code) };
 }

@@ -7,19 +7,20 @@ import type pg from 'pg';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { inTransaction } from '../pg/transaction.ts';
-import { whyNotTrackable } from '../setup/trackable.ts';
+import { whyNotInLog, whyNotTrackable } from '../setup/trackable.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
 import { readLeaves, writeLeaves } from '../store/leaves.ts';
 import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
-import { askRepair, restartRepair } from '../store/repairs.ts';
+import { askRepair, giveRepairUp, restartRepair } from '../store/repairs.ts';
 import { lockTracked } from '../store/tracking.ts';
-import type { CatalogFacts, FormerColumn, FormerLeaf } from '../types/catalog-facts.ts';
+import type { CatalogFacts, FormerColumn, FormerLeaf, FormerType } from '../types/catalog-facts.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { isPublishedWhole, toCatalogFacts } from './catalog-facts.ts';
 import { detectSilentChanges, type SilentChange, type SilentChangeCode } from './detect-silent-changes.ts';
+import { followKey, isKeyOfHistory } from './key-of-history.ts';
 import { columnsNow, leavesNow, type RelationNow, type RunPositions, streamNames } from './tables-of-run.ts';
 
 type CatalogPositions = Pick<RunPositions, 'horizonBefore' | 'horizon' | 'positionNow'>;
@@ -61,8 +62,10 @@ export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin):
   const { catalogFacts, excludedColumns, name, status } = relation;
   return detectSilentChanges(name, catalogFacts, now, excludedColumns).filter(
     ({ code }) =>
-      (code !== 'LEAF_NAME_REUSED' || plugin === 'wal2json') && // pgoutput tells tables apart by their OIDs
-      !(status === 'needs_rebaseline' && isTold(code, catalogFacts?.published, now?.published)),
+      !(
+        status === 'needs_rebaseline' &&
+        isTold(code, catalogFacts?.published, now?.published, relation.repair !== null)
+      ),
   );
 }
 
@@ -85,7 +88,12 @@ function rowsLeftOut(now: RelationNow, hasLeftOut: NoteCatalogOptions['hasLeftOu
 }
 
 /** What stays until somebody does something was told at the beginning of its gap. */
-function isTold(code: SilentChangeCode, before: PublishedThen, now: PublishedThen): boolean {
+function isTold(
+  code: SilentChangeCode,
+  before: PublishedThen,
+  now: PublishedThen,
+  isRepaired: boolean,
+): boolean {
   switch (code) {
     case 'TABLE_GONE':
       return true;
@@ -93,7 +101,7 @@ function isTold(code: SilentChangeCode, before: PublishedThen, now: PublishedThe
     case 'PUBLISHED_IN_PART':
       return before?.entry === now?.entry && before?.whole === now?.whole;
     case 'PUBLISHED_AGAIN':
-      return before?.whole !== true;
+      return isRepaired && before?.whole !== true;
     default:
       return false;
   }
@@ -132,19 +140,23 @@ export async function writeFactsNow(
 
 /** The catalog as it is now, with the names of before that still mean something. */
 function factsToKeep(
-  { catalogFacts, excludedColumns }: TrackedRelation,
+  { catalogFacts, excludedColumns, status, keyColumns }: TrackedRelation,
   facts: TableFacts,
   plugin: Plugin,
   positions: CatalogPositions,
 ): CatalogFacts {
   const now = toCatalogFacts(facts, plugin, excludedColumns);
+  // what came between the asking and the start is found by the run after it
+  if (status === 'starting') return { ...now, obstacle: null, key: keyColumns };
   if (catalogFacts === null) return now;
   const formerLeaves = leavesToKeep(catalogFacts, facts, positions);
   const formerColumns = columnsToKeep(catalogFacts, now);
+  const formerTypes = typesToKeep(catalogFacts, now, positions);
   return {
     ...now,
     ...(formerLeaves.length === 0 ? {} : { formerLeaves }),
     ...(formerColumns.length === 0 ? {} : { formerColumns }),
+    ...(formerTypes.length === 0 ? {} : { formerTypes }),
   };
 }
 
@@ -174,6 +186,18 @@ function columnsToKeep(before: CatalogFacts, now: CatalogFacts): FormerColumn[] 
     former.set(name, before.oid === now.oid ? attnum : 0);
   for (const { name } of now.columns) former.delete(name);
   return [...former].map(([name, attnum]) => ({ name, attnum }));
+}
+
+/** The types of columns that are gone, as long as changes with values of them may come. */
+function typesToKeep(
+  before: CatalogFacts,
+  now: CatalogFacts,
+  { horizonBefore, positionNow }: CatalogPositions,
+): FormerType[] {
+  const kept = (before.formerTypes ?? []).filter(({ until_lsn }) => parseLsn(until_lsn) > horizonBefore);
+  const present = new Set((now.types ?? []).map((type) => type.oid));
+  const gone = (before.types ?? []).filter((type) => !present.has(type.oid));
+  return [...kept, ...gone.map((type) => ({ ...type, until_lsn: formatLsn(positionNow) }))];
 }
 
 /** The OIDs of the leaves that the store takes for attached, by relation. */
@@ -218,10 +242,14 @@ async function record(
   if (changes.length > 0) {
     const reason = changes.map((change) => change.reason).join('; ');
     const opened = await openRelationGap(store, claim, relation.relationId, reason);
-    if (opened && changes.every((change) => change.repairsItself)) {
+    if (canBeReadAgain({ relation, facts }, changes)) {
       await askRepair(store, relation.relationId);
-    } else if (!opened) {
-      await restartRepair(store, relation.relationId); // what was read before says nothing about now
+      if (!opened) await restartRepair(store, relation.relationId); // what was read before says nothing about now
+      await followKey(store, relation, facts!);
+    } else if (changes.some(({ code }) => code === 'NOT_IN_LOG' || code === 'KEY_CHANGED')) {
+      await giveRepairUp(store, relation.relationId, reason);
+    } else if (!opened) await restartRepair(store, relation.relationId);
+    if (!opened) {
       const event = { severity: 'warn', code: changes[0]!.code, message: reason } as const;
       await writeHealthEvent(store, { nodeId: claim.nodeId, ...event });
     }
@@ -231,6 +259,16 @@ async function record(
   await writeFactsNow(store, relation, facts, plugin, positions, attached);
 }
 
+/** Whether runs can read the table again without anybody's decision: the log tells of it, under the key of its history. */
+function canBeReadAgain({ relation, facts }: RelationNow, changes: readonly SilentChange[]): boolean {
+  return (
+    facts !== null &&
+    changes.every((change) => change.repairsItself) &&
+    whyNotInLog(facts, relation.name) === null &&
+    isKeyOfHistory(relation, facts)
+  );
+}
+
 /** PostgreSQL refuses updates and deletions of a published table that has no replica identity (manual, "Publication"). */
 async function shoutIfWritesFail(
   store: Queryable,
@@ -238,8 +276,9 @@ async function shoutIfWritesFail(
   changes: readonly SilentChange[],
   facts: TableFacts,
 ): Promise<void> {
-  if (!changes.some(({ code }) => code === 'KEY_LOST' || code === 'IDENTITY_LOST')) return;
-  if (facts.replicaIdentity === 'f' || facts.replicaIdentity === 'i') return;
+  if (!changes.some(({ code }) => code === 'NOT_IN_LOG' || code === 'KEY_CHANGED')) return;
+  const holders = facts.relkind === 'p' ? facts.leaves : [facts];
+  if (!holders.some(({ identity }) => identity === 'none')) return;
   const table = formatTableName(facts);
   await writeHealthEvent(store, {
     nodeId: claim.nodeId,

@@ -119,7 +119,13 @@ export async function tablesOfRun(
     if (relation.status === 'starting') continue; // what came before its start is not its history
     const table = decodedTable(relation, facts, columns);
     const leaves = leavesEverSeen(relation, facts);
-    if (leaves.length === 0) tables.set(nameKey(relation.name.schema, relation.name.name), table);
+    if (leaves.length === 0) {
+      const own = nameKey(relation.name.schema, relation.name.name);
+      if (!tables.has(own)) tables.set(own, table); // it may have become a partition of another one
+      for (const relid of new Set([relation.relid, facts?.oid])) {
+        if (typeof relid === 'number' && !byRelid.has(relid)) byRelid.set(relid, table);
+      }
+    }
     for (const { schema, name, relid } of leaves) {
       const stored = storedLeaves.find(
         (each) => each.relationId === relation.relationId && each.relid === relid,
@@ -134,7 +140,13 @@ export async function tablesOfRun(
     relations,
     lookup: (schema, name, relid) =>
       (relid === null ? null : byRelid.get(relid)) ?? tables.get(nameKey(schema, name)) ?? null,
-    types: await readTypeCatalog(source),
+    types: await readTypeCatalog(
+      source,
+      relations.flatMap(({ relation: { catalogFacts } }) => [
+        ...(catalogFacts?.formerTypes ?? []),
+        ...(catalogFacts?.types ?? []),
+      ]),
+    ),
     columnKnownSince: (relationId, column) => known.get(`${relationId} ${column}`) ?? null,
   };
 }

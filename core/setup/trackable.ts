@@ -19,9 +19,20 @@ const KINDS: Readonly<Record<string, string>> = {
  */
 export function whyNotTrackable(facts: TableFacts | null, wanted: TableName): TimewarpError | null {
   const table = formatTableName(wanted);
-  const refuse = (code: ErrorCode, why: string, remedy?: string): TimewarpError =>
+  const refuse: Refuse = (code, why, remedy) =>
     new TimewarpError(code, why, { facts: { table }, ...(remedy === undefined ? {} : { remedy }) });
   if (facts === null) return refuse('TABLE_UNKNOWN', `The source has no table ${table}.`);
+  return whyNotInLog(facts, wanted) ?? policyObstacle(facts, table, refuse);
+}
+
+/**
+ * Why the log does not tell every change of a table by its primary key; null when it does. (Rows that are hidden from us when
+ * we read them are in the log all the same.)
+ */
+export function whyNotInLog(facts: TableFacts, name: TableName): TimewarpError | null {
+  const table = formatTableName(name);
+  const refuse: Refuse = (code, why, remedy) =>
+    new TimewarpError(code, why, { facts: { table }, ...(remedy === undefined ? {} : { remedy }) });
   return (
     kindObstacle(facts, table, refuse) ??
     keyObstacle(facts, table, refuse) ??
@@ -51,11 +62,11 @@ function kindObstacle(facts: TableFacts, table: string, refuse: Refuse): Timewar
       'Track tables of your own.',
     );
   }
-  if (facts.rowSecurity) {
+  if (facts.isHypertable) {
     return refuse(
       'TABLE_NOT_TRACKABLE',
-      `${table} has row-level security, whose policies hide rows from the role of --source; the log tells of all of them.`,
-      'As superuser on the source: ALTER ROLE … BYPASSRLS, for the role of --source.',
+      `${table} is a hypertable of TimescaleDB: its rows are in chunks, which the log tells of under names of their own.`,
+      'Track tables that are no hypertables.',
     );
   }
   if (facts.partitionRoot !== null) {
@@ -91,6 +102,16 @@ function kindObstacle(facts: TableFacts, table: string, refuse: Refuse): Timewar
         );
   }
   return null;
+}
+
+function policyObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
+  return facts.rowSecurity
+    ? refuse(
+        'TABLE_NOT_TRACKABLE',
+        `${table} has row-level security, whose policies hide rows from the role of --source; the log tells of all of them.`,
+        'As superuser on the source: ALTER ROLE … BYPASSRLS, for the role of --source.',
+      )
+    : null;
 }
 
 function keyObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {

@@ -4,7 +4,17 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
-import { createTypeCatalog, TYPE_CATALOG_SQL, type TypeCatalog, type TypeKind } from '../types/pg-types.ts';
+import {
+  createTypeCatalog,
+  hasShape,
+  shapesOf,
+  TYPE_CATALOG_SQL,
+  TYPE_SHAPES_SQL,
+  type TypeCatalog,
+  type TypeKind,
+  type TypeRow,
+  type TypeShape,
+} from '../types/pg-types.ts';
 
 export interface TableFacts {
   readonly schema: string;
@@ -30,6 +40,18 @@ export interface TableFacts {
   readonly owner: string;
   /** The transaction that gave it its name (or its owner); null of what has no row type. */
   readonly namedBy: string | null;
+  readonly namespace: NamespaceFacts;
+  /** OID of the constraint of the primary key: another one when the key was dropped and added again. */
+  readonly keyConstraint: number | null;
+  /**
+   * OID of the TOAST table, 0 without one: another one after ALTER TABLE has rewritten the table. VACUUM FULL, CLUSTER and
+   * TRUNCATE keep it.
+   */
+  readonly toast: number;
+  /** It holds chunks of TimescaleDB, which the log tells of under names of their own. */
+  readonly isHypertable: boolean;
+  /** The types of its columns, and what those are made of, as far as the text of their values follows more than the value. */
+  readonly types: readonly TypeShape[];
   readonly columns: readonly ColumnFacts[];
   /** In key order; empty when there is no primary key. */
   readonly key: readonly KeyColumnFacts[];
@@ -65,6 +87,14 @@ export interface PublishedFacts {
   readonly restrictedPartitions: readonly TableName[];
 }
 
+/** The schema of a table, of which a rename leaves nothing but the transaction when its name is given back. */
+export interface NamespaceFacts {
+  /** The transaction that last changed the schema: its name, its owner or its rights. */
+  readonly changedBy: string;
+  readonly owner: string;
+  readonly rights: string;
+}
+
 interface ColumnFacts {
   readonly attnum: number;
   readonly name: string;
@@ -86,6 +116,8 @@ interface ColumnFacts {
   readonly describedBy: string;
   /** Rows that are older than the column show a constant that is kept in the catalog (ADD COLUMN … DEFAULT). */
   readonly hasMissing: boolean;
+  /** OID of its default: another one after ALTER TYPE. null: it has none. */
+  readonly defaultOid: number | null;
 }
 
 interface KeyColumnFacts {
@@ -108,6 +140,10 @@ interface LeafFacts {
   readonly replicaIdentity: string;
   readonly identity: Identity;
   readonly filenode: number;
+  readonly toast: number;
+  readonly namedBy: string;
+  readonly namespace: NamespaceFacts;
+  readonly keyConstraint: number | null;
   /** The transactions that attached it, and the partitions above it: others when it was detached and attached again. */
   readonly attachedBy: string;
 }
@@ -128,46 +164,81 @@ export async function readTableFacts(
     publication,
   ]);
   const drafts = rows.map((row) => (row.facts === null ? null : parseCatalogJson(row.facts)));
-  const needsCatalog = drafts.some((draft) => draft?.key.some((column) => column.typeOid >= FIRST_USER_OID));
-  const types = needsCatalog ? await readTypeCatalog(source) : createTypeCatalog([]);
+  const shapes = await readTypeShapes(
+    source,
+    drafts.flatMap((draft) => draft?.columns.map((column) => column.typeOid) ?? []),
+  );
+  const types = createTypeCatalog(shapes);
   return drafts.map((draft) =>
     draft === null
       ? null
-      : { ...draft, key: draft.key.map((column) => ({ ...column, kind: types(column.typeOid) })) },
+      : {
+          ...draft,
+          key: draft.key.map((column) => ({ ...column, kind: types(column.typeOid) })),
+          types: shapesOf(
+            shapes,
+            draft.columns.map((column) => column.typeOid),
+          ),
+        },
   );
 }
 
-/** The types of the source's database. */
-export async function readTypeCatalog(source: Queryable): Promise<TypeCatalog> {
-  const { rows } =
-    await source.query<
-      Record<'oid' | 'typtype' | 'typbasetype' | 'typelem' | 'typname' | 'typdelim', string>
-    >(TYPE_CATALOG_SQL);
+/** The types and all that they are made of, as far as {@link hasShape} says that there is something to know. */
+async function readTypeShapes(source: Queryable, oids: readonly number[]): Promise<TypeShape[]> {
+  const asked = [...new Set(oids)].filter(hasShape);
+  if (asked.length === 0) return [];
+  const { rows } = await source.query<TypeRowText & { parts: string[]; made_of: string[] }>(TYPE_SHAPES_SQL, [
+    asked,
+  ]);
+  return rows.map((row) => ({
+    ...toTypeRow(row),
+    parts: row.parts,
+    madeOf: row.made_of.map((oid) => Number.parseInt(oid, 10)),
+  }));
+}
+
+/** The types of the source's database. @param former types that may be gone by now, as they were */
+export async function readTypeCatalog(
+  source: Queryable,
+  former: readonly TypeRow[] = [],
+): Promise<TypeCatalog> {
+  const { rows } = await source.query<TypeRowText>(TYPE_CATALOG_SQL);
+  return createTypeCatalog([...former, ...rows.map(toTypeRow)]);
+}
+
+type TypeRowText = Record<'oid' | 'typtype' | 'typbasetype' | 'typelem' | 'typname' | 'typdelim', string>;
+
+function toTypeRow(row: TypeRowText): TypeRow {
   const toOid = (text: string): number => Number.parseInt(text, 10);
-  return createTypeCatalog(
-    rows.map((row) => ({
-      oid: toOid(row.oid),
-      typtype: row.typtype,
-      typbasetype: toOid(row.typbasetype),
-      typelem: toOid(row.typelem),
-      typname: row.typname,
-      typdelim: row.typdelim,
-    })),
-  );
+  return {
+    oid: toOid(row.oid),
+    typtype: row.typtype,
+    typbasetype: toOid(row.typbasetype),
+    typelem: toOid(row.typelem),
+    typname: row.typname,
+    typdelim: row.typdelim,
+  };
 }
-
-/** FirstNormalObjectId: types below are built in. */
-const FIRST_USER_OID = 16_384;
 
 interface FactsRow {
   readonly facts: string | null;
 }
 
-type DraftFacts = Omit<TableFacts, 'key'> & { readonly key: readonly Omit<KeyColumnFacts, 'kind'>[] };
+type DraftFacts = Omit<TableFacts, 'key' | 'types'> & {
+  readonly key: readonly Omit<KeyColumnFacts, 'kind'>[];
+};
 
 /** Names and OIDs of the catalog only: nothing in it can lose anything as a JavaScript value. */
 function parseCatalogJson(text: string): DraftFacts {
   return JSON.parse(text) as DraftFacts;
+}
+
+function namespaceSql(n: string): string {
+  return `json_build_object('changedBy', ${n}.xmin::text, 'owner', ${n}.nspowner::text, 'rights', coalesce(${n}.nspacl::text, ''))`;
+}
+
+function keyConstraintSql(c: string): string {
+  return `(SELECT k.oid::int8 FROM pg_constraint AS k WHERE k.conrelid = ${c}.oid AND k.contype = 'p')`;
 }
 
 const TABLE_FACTS_SQL = `
@@ -192,6 +263,13 @@ const TABLE_FACTS_SQL = `
            'owned', pg_has_role(c.relowner, 'USAGE'),
            'owner', pg_get_userbyid(c.relowner),
            'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = c.reltype), -- the row type bears the table's name
+           'namespace', ${namespaceSql('n')},
+           'keyConstraint', ${keyConstraintSql('c')},
+           'toast', c.reltoastrelid::int8,
+           'isHypertable', EXISTS (
+              SELECT FROM pg_inherits AS i JOIN pg_class AS k ON k.oid = i.inhrelid
+                JOIN pg_namespace AS kn ON kn.oid = k.relnamespace
+               WHERE i.inhparent = c.oid AND c.relkind = 'r' AND kn.nspname = '_timescaledb_internal'),
            'columns', coalesce((
               SELECT json_agg(json_build_object(
                        'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
@@ -200,7 +278,9 @@ const TABLE_FACTS_SQL = `
                        'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
                        'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
                        'describedBy', a.xmin::text,
-                       'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names) IS TRUE) ORDER BY a.attnum)
+                       'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names) IS TRUE,
+                       'defaultOid', (
+                          SELECT d.oid::int8 FROM pg_attrdef AS d WHERE d.adrelid = c.oid AND d.adnum = a.attnum)) ORDER BY a.attnum)
                 FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((
@@ -225,7 +305,9 @@ const TABLE_FACTS_SQL = `
                WHERE i.indrelid = l.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
                  AND i.indpred IS NULL
                  AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END), 'none') END,
-                       'filenode', l.relfilenode::int8, 'attachedBy', (
+                       'filenode', l.relfilenode::int8, 'toast', l.reltoastrelid::int8,
+                       'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = l.reltype),
+                       'namespace', ${namespaceSql('ln')}, 'keyConstraint', ${keyConstraintSql('l')}, 'attachedBy', (
                           SELECT coalesce(string_agg(i.by, ' ' ORDER BY up.relid), '') -- '': it goes this moment
                             FROM pg_partition_ancestors(l.oid) AS up
                            CROSS JOIN LATERAL (

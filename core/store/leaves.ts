@@ -93,13 +93,18 @@ export async function markLeafChecked(store: Queryable, relationId: number, reli
 export async function firstSeenWithRows(
   store: Queryable,
   relationId: number,
-  leaf: { readonly relid: number; readonly attachedBy: readonly string[]; readonly keys: readonly string[] },
+  leaf: {
+    readonly relid: number;
+    readonly attachedBy: readonly string[];
+    readonly keys: readonly string[];
+    readonly hasOlderRows: boolean;
+  },
 ): Promise<{ readonly lsn: string; readonly ts: string } | null> {
   const { rows } = await store.query<{ lsn: string; ts: string }>(
     `SELECT l.seen_after_lsn AS lsn, l.seen_after_ts AS ts
        FROM pgtimewarp.relation_leaves AS l
       WHERE l.relation_id = $1::int AND l.relid = $2::oid
-        AND EXISTS (
+        AND ($5::boolean OR EXISTS (
               SELECT FROM unnest($3::text[]) AS k (pk)
                WHERE coalesce((
                        SELECT c.op
@@ -113,8 +118,8 @@ export async function firstSeenWithRows(
                         WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id
                           AND c.valid_from_lsn > l.seen_after_lsn
                           AND EXISTS (SELECT FROM unnest($4::bigint[]) AS a (xid)
-                                       WHERE (c.xid - a.xid + 4294967296) % 4294967296 > 2147483648)))`,
-    [relationId, leaf.relid, leaf.keys, leaf.attachedBy],
+                                       WHERE (c.xid - a.xid + 4294967296) % 4294967296 > 2147483648))))`,
+    [relationId, leaf.relid, leaf.keys, leaf.attachedBy, leaf.hasOlderRows],
   );
   return rows[0] ?? null;
 }

@@ -221,6 +221,20 @@ export async function writeBaselineProgress(
   );
 }
 
+/** The columns of the key have other names or types. In the caller's transaction. */
+export async function writeKey(
+  store: Queryable,
+  relationId: number,
+  columns: readonly string[],
+  kinds: readonly string[],
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations SET pk_columns = $2::text[], pk_kinds = $3::text[], updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, columns, kinds],
+  );
+}
+
 /** Refreshes what the catalog says of a relation. */
 export async function writeCatalogFacts(
   store: Queryable,

@@ -58,6 +58,17 @@ export async function restartRepair(store: Queryable, relationId: number): Promi
   await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
 }
 
+/** Ends a repair without its gap: the log does not tell of the table, or not by its key. In the caller's transaction. */
+export async function giveRepairUp(store: Queryable, relationId: number, reason: string): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET repair = NULL, start_conditions = NULL, status_reason = $2::text, updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, reason],
+  );
+  await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
+}
+
 /** From this horizon on the relations are followed in full again. Inside the horizon's transaction. */
 export async function beginRepairs(
   store: Queryable,

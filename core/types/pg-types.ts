@@ -34,6 +34,63 @@ export interface TypeRow {
   readonly typdelim: string;
 }
 
+/** FirstNormalObjectId: the OIDs of what is built in are below, and never change. */
+export const FIRST_USER_OID = 16_384;
+
+/** A type and what its values print like, as {@link TYPE_SHAPES_SQL} reads it. */
+export interface TypeShape extends TypeRow {
+  /**
+   * What the text of values follows, each `thing=as it is`. What begins with `+` (a label of an enum, a name that a regclass
+   * shows) says nothing of values that are there already when it is new; everything else does.
+   */
+  readonly parts: readonly string[];
+  /** The OIDs of the types that it is made of. */
+  readonly madeOf: readonly number[];
+}
+
+/**
+ * Built-in types whose values print the names of other things, by their arrays: a name changes, and no row is written
+ * (PostgreSQL manual, "Object Identifier Types").
+ */
+const NAMING_TYPES: ReadonlyMap<number, number> = new Map([
+  ...([
+    [1008, 24],
+    [2207, 2202],
+    [2208, 2203],
+    [2209, 2204],
+    [2210, 2205],
+    [2211, 2206],
+  ] as const),
+  ...([
+    [4090, 4089],
+    [4097, 4096],
+    [3735, 3734],
+    [3770, 3769],
+    [4192, 4191],
+    [1034, 1033],
+  ] as const),
+]);
+const NAMING_ELEMENTS: ReadonlySet<number> = new Set(NAMING_TYPES.values());
+
+/** Whether the text of a value of the type follows more than the value itself. */
+export function hasShape(oid: number): boolean {
+  return oid >= FIRST_USER_OID || NAMING_TYPES.has(oid) || NAMING_ELEMENTS.has(oid);
+}
+
+/** The shapes that are part of one of the types, in the order of their OIDs. */
+export function shapesOf(shapes: readonly TypeShape[], oids: readonly number[]): TypeShape[] {
+  const byOid = new Map(shapes.map((shape) => [shape.oid, shape]));
+  const reached = new Set<TypeShape>();
+  const open = [...oids];
+  for (let oid = open.pop(); oid !== undefined; oid = open.pop()) {
+    const shape = byOid.get(NAMING_TYPES.get(oid) ?? oid);
+    if (shape === undefined || reached.has(shape)) continue;
+    reached.add(shape);
+    open.push(...shape.madeOf);
+  }
+  return [...reached].sort((left, right) => left.oid - right.oid);
+}
+
 /**
  * All types that are not built in, in the columns of {@link TypeRow}. 16384 is FirstNormalObjectId. In a database whose
  * default collation has the C locale, citext compares É and é as different; it is then given the name `citext_ascii`.
@@ -47,6 +104,64 @@ export const TYPE_CATALOG_SQL = `
             FROM pg_catalog.pg_database b WHERE b.datname = current_database()) d
    CROSS JOIN pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
    WHERE t.oid >= 16384`;
+
+/** The types that a type `t` is made of; 0 for none. */
+const MADE_OF_SQL = `SELECT unnest(ARRAY[t.typbasetype, t.typelem]) AS oid
+           UNION ALL
+           SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
+            WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+           UNION ALL
+           SELECT r.rngsubtype FROM pg_catalog.pg_range AS r
+            WHERE (t.typtype = 'r' AND r.rngtypid = t.oid)
+               OR (t.typtype = 'm' AND to_jsonb(r) ->> 'rngmultitypid' = t.oid::text)`;
+
+/** The types $1 and all that they are made of, in the columns of {@link TypeShape}. */
+export const TYPE_SHAPES_SQL = `
+  WITH RECURSIVE part AS (
+    SELECT unnest($1::oid[]) AS oid
+    UNION
+    SELECT x.oid
+      FROM part AS p JOIN pg_catalog.pg_type AS t ON t.oid = p.oid
+     CROSS JOIN LATERAL (
+           ${MADE_OF_SQL}) AS x
+     WHERE x.oid <> 0)
+  SELECT c.*, ARRAY(
+           SELECT '+' || e.oid || '=' || e.enumlabel FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = c.oid
+            UNION ALL
+           SELECT a.attnum || '=' || a.atttypid || ',' || a.atttypmod
+             FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid
+            WHERE t.oid = c.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL SELECT 'printed by=' || t.typoutput::oid FROM pg_catalog.pg_type AS t WHERE t.oid = c.oid
+            UNION ALL SELECT 'over=' || c.typbasetype || ',' || c.typelem
+            ORDER BY 1) AS parts,
+         ARRAY(SELECT x.oid::text FROM pg_catalog.pg_type AS t CROSS JOIN LATERAL (${MADE_OF_SQL}) AS x
+                WHERE t.oid = c.oid AND x.oid <> 0) AS made_of
+    FROM (${TYPE_CATALOG_SQL} AND t.oid = ANY (ARRAY(SELECT p.oid FROM part AS p))) AS c
+   UNION ALL
+  SELECT t.oid, t.typtype::text, t.typbasetype, 0::oid, t.typname::text, t.typdelim::text, ARRAY(
+           SELECT '+' || o.oid || '=' || o.oid::regclass FROM pg_catalog.pg_class AS o WHERE t.oid = 2205 AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || o.oid::regprocedure FROM pg_catalog.pg_proc AS o WHERE t.oid IN (24, 2202) AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || o.oid::regoperator FROM pg_catalog.pg_operator AS o WHERE t.oid IN (2203, 2204) AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || o.oid::regtype FROM pg_catalog.pg_type AS o WHERE t.oid = 2206 AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || o.oid::regnamespace FROM pg_catalog.pg_namespace AS o WHERE t.oid = 4089 AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || o.rolname FROM pg_catalog.pg_roles AS o WHERE t.oid IN (4096, 1033) AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || o.oid::regconfig FROM pg_catalog.pg_ts_config AS o WHERE t.oid = 3734 AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || o.oid::regdictionary FROM pg_catalog.pg_ts_dict AS o WHERE t.oid = 3769 AND o.oid >= 16384
+            UNION ALL
+           SELECT '+' || o.oid || '=' || n.nspname || '.' || o.collname
+             FROM pg_catalog.pg_collation AS o JOIN pg_catalog.pg_namespace AS n ON n.oid = o.collnamespace
+            WHERE t.oid = 4191 AND o.oid >= 16384
+            ORDER BY 1), '{}'::text[]
+    FROM part AS p JOIN pg_catalog.pg_type AS t ON t.oid = p.oid
+   WHERE t.oid = ANY ('{24,2202,2203,2204,2205,2206,3734,3769,4089,4096,4191,1033}'::oid[])
+   ORDER BY 1`;
 
 const scalar = (name: string, rendering: Rendering = 'text', delimiter = ','): TypeKind => ({
   name,

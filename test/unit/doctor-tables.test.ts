@@ -39,6 +39,11 @@ const NOW: Now = {
   owned: true,
   owner: 'app',
   namedBy: '600',
+  namespace: { changedBy: '500', owner: '10', rights: '' },
+  keyConstraint: 200,
+  toast: 0,
+  isHypertable: false,
+  types: [],
   published: null,
   columns: [],
   key: [
