@@ -97,7 +97,11 @@ async function peekOnce(
         columnKnownSince: tables.columnKnownSince,
         confirmNulls: (changes) => limits.namingSource(() => confirmer.confirm(changes)),
         replay: {
-          from: now.some((each) => each.facts === null) ? null : standsAt,
+          from: standsAt,
+          told: now
+            .filter(({ relation, facts }) => relation.status === 'active' && facts !== null)
+            .map(({ relation }) => relation.relationId)
+            .filter((relationId) => !found.has(relationId)),
           maxRows,
           countsBegins: node.plugin === 'wal2json',
           trackedFrom: new Map(now.map(({ relation }) => [relation.relationId, relation.trackedFrom])),

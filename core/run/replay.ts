@@ -11,8 +11,10 @@ import { type Lsn, maxLsn } from '../types/lsn.ts';
 import type { TransactionPart } from '../types/stored.ts';
 
 export interface ReplayOptions {
-  /** Where the slot stands: commits after it come again. null: do not ask whether all of them do. */
+  /** Where the slot stands: commits after it come again. null: there is no slot. */
   readonly from: Lsn | null;
+  /** Relations of which every change comes again: those whose history has no open gap. */
+  readonly told: readonly number[];
   /** The bound of the peek: at it, more may follow. */
   readonly maxRows: number;
   readonly countsBegins: boolean;
@@ -75,6 +77,7 @@ export class Replay {
       from: this.#options.from!,
       upto,
       seen: this.#seen,
+      told: this.#options.told,
     });
     if (missing !== null) {
       throw new TimewarpError(

@@ -75,26 +75,27 @@ export async function firstForkedCommit(
 }
 
 /**
- * Looks for a stored commit in (from, upto] that the slot did not deliver again. Where a table's tracking ended in
- * between, or became uncertain, its commits are stored and do not come again: then nothing is said.
+ * Looks for a stored commit in (from, upto] that the slot did not deliver again. A commit counts that changed one of the
+ * tables `told`: those that the log has told of all the time. Where a table's tracking ended in between, is uncertain or
+ * gone, what changed that table alone is stored and does not come again.
  */
 export async function firstMissingCommit(
   store: Queryable,
   claim: Claim,
-  range: { readonly from: Lsn; readonly upto: Lsn; readonly seen: readonly Lsn[] },
+  range: {
+    readonly from: Lsn;
+    readonly upto: Lsn;
+    readonly seen: readonly Lsn[];
+    readonly told: readonly number[];
+  },
 ): Promise<Lsn | null> {
-  const { rows } = await store.query<{ lsn: string | null }>(
-    `SELECT min(m.lsn) AS lsn
+  const { rows } = await store.query<{ lsn: string }>(
+    `SELECT m.lsn
        FROM pgtimewarp.lsn_time_map AS m
       WHERE m.node_id = $1::text AND m.lsn_space = $2::int AND m.lsn > $3::pg_lsn AND m.lsn <= $4::pg_lsn
         AND m.xid IS NOT NULL
         AND NOT EXISTS (SELECT FROM unnest($5::pg_lsn[]) AS s (lsn) WHERE s.lsn = m.lsn)
-        AND NOT EXISTS (
-              SELECT FROM pgtimewarp.relation_periods AS p
-               WHERE p.node_id = $1::text AND p.lsn_space = $2::int AND p.tracked_to_lsn > $3::pg_lsn)
-        AND NOT EXISTS (
-              SELECT FROM pgtimewarp.tracked_relations AS r
-               WHERE r.node_id = $1::text AND r.status = 'needs_rebaseline')`,
+      ORDER BY m.lsn`,
     [
       claim.nodeId,
       claim.lsnSpace,
@@ -103,6 +104,17 @@ export async function firstMissingCommit(
       range.seen.map((lsn) => formatLsn(lsn)),
     ],
   );
-  const lsn = rows[0]?.lsn ?? null;
+  if (rows.length === 0) return null;
+  const found = await store.query<{ lsn: string | null }>(
+    // as a rule there is nothing to look for
+    `SELECT min(t.lsn) AS lsn
+       FROM (SELECT c.valid_from_lsn AS lsn FROM pgtimewarp.row_changes AS c
+              WHERE c.relation_id = ANY ($1::int[]) AND c.valid_from_lsn = ANY ($2::pg_lsn[]) AND c.xid IS NOT NULL
+              UNION ALL
+             SELECT e.lsn FROM pgtimewarp.relation_events AS e
+              WHERE e.relation_id = ANY ($1::int[]) AND e.lsn = ANY ($2::pg_lsn[])) AS t`,
+    [range.told, rows.map(({ lsn }) => lsn)],
+  );
+  const lsn = found.rows[0]?.lsn ?? null;
   return lsn === null ? null : parseLsn(lsn);
 }

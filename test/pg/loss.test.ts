@@ -186,6 +186,26 @@ test('restored from an older copy in which nothing has happened yet', async () =
   expect((await node.gaps()).map((gap) => gap.code)).toEqual(['HISTORY_FORKED']);
 });
 
+test.each(['ALTER TABLE other DROP CONSTRAINT other_pkey', 'DROP TABLE other'])(
+  'a forked history that lacks a commit is seen while another table has a gap of its own: %s',
+  async (sql) => {
+    await using node = await ownSource({ plugin: 'pgoutput' });
+    await node.sql('CREATE TABLE other (id int PRIMARY KEY)');
+    const table = { schema: 'public', name: 'other' };
+    await track({ ...node.urls, table, exclude: [], baseline: true, retention: null });
+    await node.sql(sql);
+    await node.poll();
+    await node.copy();
+    await node.sql('UPDATE orders SET total = 99 WHERE id = 2');
+    await node.poll();
+    await node.restoreCopy();
+    await node.sql(MUCH_WAL);
+    await node.sql('UPDATE orders SET total = 12 WHERE id = 1');
+    expect(await node.poll()).toMatchObject({ outcome: 'gap' });
+    expect((await node.gaps()).map((gap) => gap.code)).toContain('HISTORY_FORKED');
+  },
+);
+
 describe('another server behind the name', () => {
   test('a gap; withdrawn when it was a mistake, whole again when it was not', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
