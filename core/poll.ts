@@ -28,12 +28,13 @@ import { advanceSlot } from './slot/advance.ts';
 import { type EndOfWal, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
 import { publicationOf } from './slot/publication.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
-import { type Claim, claimNode, releaseClaim } from './store/claim.ts';
+import { releaseClaim } from './store/claim.ts';
 import type { Suspect } from './store/failures.ts';
 import { recordNoProgress } from './store/no-progress.ts';
-import { requireNode, type StoredNode } from './store/nodes.ts';
+import { requireNode, type StoredNode, writeDatabaseName } from './store/nodes.ts';
 import { readAgain, readTrackedRelations, type TrackedRelation } from './store/relations.ts';
 import { finishRun } from './store/run-outcome.ts';
+import { type TakenNode, takeNode } from './store/take-node.ts';
 import { type Lsn, lsnDistanceBytes } from './types/lsn.ts';
 import type { Locker } from './types/tracking.ts';
 
@@ -121,7 +122,7 @@ export async function pollWith(
 
 class Run {
   readonly #options: RunOptions;
-  readonly #node: StoredNode;
+  #node: StoredNode;
   readonly #source: pg.Client;
   readonly #store: pg.Client;
   readonly #limits: RunLimits;
@@ -139,22 +140,25 @@ class Run {
   }
 
   async run(): Promise<PollResult> {
-    const [node, source, store, limits] = [this.#node, this.#source, this.#store, this.#limits];
+    const [source, store, limits] = [this.#source, this.#store, this.#limits];
     const { maxSeconds } = this.#options;
     const lease = maxSeconds === undefined ? LEASE_SECONDS : Math.ceil(maxSeconds) + 10;
-    let facts: SourceFacts;
-    let claim: Claim | null;
+    let taken: TakenNode | null;
     try {
-      facts = await limits.onSource(() => readSourceFacts(source, node.slotName)); // before the claim
-      claim = await claimNode(store, node.node, lease);
+      await limits.limitStore();
+      taken = await takeNode(store, this.#node.node, lease);
     } catch (error) {
       if (limits.isTimeUp(error)) return this.#unclaimed('deadline', await this.#position());
       throw error;
     }
-    if (claim === null) return this.#unclaimed('busy', facts.insertLsn);
-    const run = { node, source, store, claim, limits, counts: this.#counts, found: new Set<number>() };
+    if (taken === null) return this.#unclaimed('busy', await this.#position());
+    const { claim } = taken;
+    this.#node = taken.node;
     try {
-      refuseWrongEndpoint(facts, node);
+      const facts = await limits.onSource(() => readSourceFacts(source, taken.node.slotName));
+      refuseWrongEndpoint(facts, taken.node, claim.horizon);
+      const node = await this.#followRename(taken.node, facts);
+      const run = { node, source, store, claim, limits, counts: this.#counts, found: new Set<number>() };
       const loss = detectLoss(facts, node, claim.horizon);
       if (node.status !== 'active' && !(loss === null && (await withdrawFalseGap(run)))) {
         return await this.#standStill(run, facts);
@@ -162,11 +166,19 @@ class Run {
       if (loss !== null) return await this.#endInGap(run, facts.insertLsn, loss);
       return await this.#claimed(run);
     } catch (error) {
-      if (limits.isTimeUp(error)) return this.#result('deadline', claim.horizon.lsn, facts.insertLsn);
+      if (limits.isTimeUp(error)) return this.#result('deadline', claim.horizon.lsn, await this.#position());
       throw error;
     } finally {
       await releaseClaim(store, claim).catch(() => {});
     }
+  }
+
+  /** The database of the node may have got another name; what it is follows from the slot. */
+  async #followRename(node: StoredNode, facts: SourceFacts): Promise<StoredNode> {
+    if (node.database === facts.database || facts.systemIdentifier !== node.systemIdentifier) return node;
+    await writeDatabaseName(this.#store, node.node, facts.database);
+    this.#node = { ...node, database: facts.database };
+    return this.#node;
   }
 
   async #claimed(run: RunContext): Promise<PollResult> {

@@ -22,12 +22,13 @@ import { ensurePublication, publicationOf } from './slot/publication.ts';
 import { ensurePublished } from './slot/publication-tables.ts';
 import { createSlot, dropSlot } from './slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
-import { type Claim, claimNode, type Horizon, lockCheckpoint, releaseClaim } from './store/claim.ts';
+import { type Claim, type Horizon, lockCheckpoint, releaseClaim } from './store/claim.ts';
 import { openNodeGap, readOpenNodeGap } from './store/gaps.ts';
 import { requireSchema } from './store/migrate.ts';
-import { requireNode, type StoredNode } from './store/nodes.ts';
+import type { StoredNode } from './store/nodes.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { restartNode } from './store/restart-node.ts';
+import { takeIdleNode } from './store/take-node.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 
 export interface RebaselineNodeOptions extends DatabaseUrls {
@@ -65,17 +66,11 @@ async function restart(options: RebaselineNodeOptions): Promise<RebaselineNodeRe
   const { source, store } = databases;
   await requireSchema(store);
   await refuseSameDatabase(source, store);
-  const node = await requireNode(store, options.node);
-  const facts = await readSourceFacts(source, node.slotName);
-  refuseUnsuitable(facts);
-  refuseForeignSlot(facts, node);
-  const claim = await claimNode(store, node.node, LEASE_SECONDS);
-  if (claim === null) {
-    throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`, {
-      remedy: 'Repeat it when the run has ended.',
-    });
-  }
+  const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
   try {
+    const facts = await readSourceFacts(source, node.slotName);
+    refuseUnsuitable(facts);
+    refuseForeignSlot(facts, node);
     return await claimed({ options, source, store, node, facts, claim });
   } finally {
     await releaseClaim(store, claim).catch(() => {});

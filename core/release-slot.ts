@@ -9,10 +9,11 @@ import { type DatabaseUrls, openDatabases } from './setup/databases.ts';
 import { dropSlot } from './slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { walBudget } from './slot/wal-budget.ts';
-import { type Claim, claimNode, lockCheckpoint, releaseClaim } from './store/claim.ts';
+import { type Claim, lockCheckpoint, releaseClaim } from './store/claim.ts';
 import { openNodeGap } from './store/gaps.ts';
 import { requireSchema } from './store/migrate.ts';
-import { requireNode, type StoredNode } from './store/nodes.ts';
+import type { StoredNode } from './store/nodes.ts';
+import { takeIdleNode } from './store/take-node.ts';
 
 export interface ReleaseResult {
   readonly node: string;
@@ -29,15 +30,9 @@ export async function releaseSlot(urls: DatabaseUrls): Promise<ReleaseResult> {
   await using databases = await openDatabases(urls);
   const { source, store } = databases;
   await requireSchema(store);
-  const node = await requireNode(store, urls.node);
-  const facts = await readSourceFacts(source, node.slotName);
-  const claim = await claimNode(store, node.node, LEASE_SECONDS);
-  if (claim === null) {
-    throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`, {
-      remedy: 'Repeat it when the run has ended.',
-    });
-  }
+  const { node, claim } = await takeIdleNode(store, urls.node, LEASE_SECONDS);
   try {
+    const facts = await readSourceFacts(source, node.slotName);
     const dropped = await recordAndDrop({ source, store }, claim, node, facts, 'it was released by hand');
     const keptBytes = walBudget(facts, null)?.keptBytes ?? 0n;
     return { node: node.node, slot: node.slotName, dropped, keptBytes };

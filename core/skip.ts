@@ -7,12 +7,12 @@ import { formatTableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { type DatabaseUrls, openDatabases } from './setup/databases.ts';
 import { advanceSlot } from './slot/advance.ts';
-import { claimNode, lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
+import { lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
 import { readFailure, unblockNode } from './store/failures.ts';
 import { openRelationGap, writeHealthEvent } from './store/gaps.ts';
 import { requireSchema } from './store/migrate.ts';
-import { requireNode } from './store/nodes.ts';
 import { readTrackedRelations } from './store/relations.ts';
+import { takeIdleNode } from './store/take-node.ts';
 import { writeHorizonEntry } from './store/time-map.ts';
 import { nextMicrosecond } from './types/commit-time.ts';
 import { formatLsn, type Lsn } from './types/lsn.ts';
@@ -31,19 +31,17 @@ export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promi
   await using databases = await openDatabases(options);
   const { source, store } = databases;
   await requireSchema(store);
-  const node = await requireNode(store, options.node);
-  const failure = await readFailure(store, node.node);
-  if (node.status !== 'blocked' || failure?.lsn !== options.lsn) {
-    const at = failure?.lsn == null ? 'at no transaction' : `at ${formatLsn(failure.lsn)}`;
-    throw new TimewarpError(
-      'BAD_FLAGS',
-      `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${node.status === 'blocked' ? at : 'not at all'}.`,
-      { remedy: 'pgtimewarp doctor says where it is blocked, if it is.' },
-    );
-  }
-  const claim = await claimNode(store, node.node, LEASE_SECONDS);
-  if (claim === null) throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`);
+  const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
   try {
+    const failure = await readFailure(store, node.node);
+    if (node.status !== 'blocked' || failure?.lsn !== options.lsn) {
+      const at = failure?.lsn == null ? 'at no transaction' : `at ${formatLsn(failure.lsn)}`;
+      throw new TimewarpError(
+        'BAD_FLAGS',
+        `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${node.status === 'blocked' ? at : 'not at all'}.`,
+        { remedy: 'pgtimewarp doctor says where it is blocked, if it is.' },
+      );
+    }
     const touched = (await readTrackedRelations(store, node.node)).filter(
       (relation) =>
         relation.trackedFrom !== null &&

@@ -1,8 +1,7 @@
 /**
  * A leaf that is new to us was created empty, and then the log tells of every row in it, or it was attached with rows,
- * which is a silent change. Two things show it. A row that was written before the partition was attached says so itself,
- * whatever their number. One that was written to since then does not: so the first keys are read before the end of WAL is;
- * once everything up to there is applied, each must have a change that is not older than the partition.
+ * which is a silent change. Its first keys are read before the end of WAL is; once everything up to there is applied, each must
+ * have a change that is not older than the partition. Where there are more rows, each says itself when it was written.
  */
 import type pg from 'pg';
 import { readBaselineChunk } from '../baseline/read-chunk.ts';
@@ -52,8 +51,6 @@ export async function readNewLeaves(
       if (columns.length < relation.keyColumns.length || facts.key.length === 0) continue; // the key has changed: reported
       const types = await readTypeCatalog(source);
       const isByName = plugin === 'wal2json';
-      const older = await unlessChanged(source, now, () => hasOlderRows(source, name, relid, isByName));
-      if (older === null) continue; // the next run looks at it
       const chunk = await unlessChanged(source, now, () =>
         readBaselineChunk(source, {
           facts: { ...facts, ...name, columns },
@@ -64,7 +61,11 @@ export async function readNewLeaves(
           limit: KEYS_READ,
         }),
       );
-      if (chunk === null) continue; // the next run looks at it
+      const older =
+        chunk === null || chunk.isLast
+          ? false
+          : await unlessChanged(source, now, () => hasOlderRows(source, name, relid, isByName));
+      if (chunk === null || older === null) continue; // the next run looks at it
       const keys = chunk.rows.map((row) => row.key);
       const by = isByName ? attachedBy.split(' ') : [];
       news.push({

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../errors/codes.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { SourceFacts } from '../slot/source-facts.ts';
 import type { Horizon } from '../store/claim.ts';
-import type { StoredNode } from '../store/nodes.ts';
+import { isDatabaseOf, type StoredNode } from '../store/nodes.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 
 export interface Loss {
@@ -17,10 +17,7 @@ export interface Loss {
   readonly reason: string;
 }
 
-/**
- * @param facts read BEFORE the claim, so that a run that ended in between cannot look like somebody moving the slot
- * @returns null when nothing is lost
- */
+/** @param facts read AFTER the claim, as `horizon` was @returns null when nothing is lost */
 export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizon): Loss | null {
   if (facts.systemIdentifier !== node.systemIdentifier) {
     return {
@@ -49,7 +46,7 @@ export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizo
       reason: `the server has removed WAL that the slot "${node.slotName}" needed`,
     };
   }
-  if (slot.plugin !== node.plugin || slot.database !== node.database || slot.twoPhase || slot.temporary) {
+  if (slot.plugin !== node.plugin || slot.database !== facts.database || slot.twoPhase || slot.temporary) {
     return {
       code: 'SLOT_CONFLICT',
       reason: `the slot "${node.slotName}" is not the one that was made for this node`,
@@ -70,16 +67,27 @@ export function detectMovedSlot(standsAt: Lsn | null, node: StoredNode, horizon:
 /**
  * What is wrong with the connection and not with the history: throws SOURCE_IN_RECOVERY (an endpoint that points to a
  * standby while a failover is under way has no slots; the slot of the primary waits) and NODE_CONFLICT (another database
- * of the right server).
+ * of the right server, also one that has got the name of the node's own, whose slot waits where it was).
  */
-export function refuseWrongEndpoint(facts: SourceFacts, node: StoredNode): void {
+export function refuseWrongEndpoint(facts: SourceFacts, node: StoredNode, horizon: Horizon): void {
   if (facts.inRecovery && facts.systemIdentifier === node.systemIdentifier)
     throw new TimewarpError('SOURCE_IN_RECOVERY', 'The source is a standby, not the primary.');
-  if (facts.systemIdentifier === node.systemIdentifier && facts.database !== node.database) {
+  if (facts.systemIdentifier === node.systemIdentifier && !isDatabaseOf(facts, node)) {
     throw new TimewarpError(
       'NODE_CONFLICT',
       `Node "${node.node}" observes database ${node.database}; --source is ${facts.database} of the same server.`,
       { remedy: `Name the database ${node.database} in --source, or the node of this database with --node.` },
+    );
+  }
+  const slot = facts.slot;
+  if (facts.systemIdentifier !== node.systemIdentifier || slot === null || slot.plugin !== node.plugin)
+    return;
+  const waits = slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn <= horizon.lsn;
+  if (slot.database !== null && slot.database !== facts.database && waits) {
+    throw new TimewarpError(
+      'NODE_CONFLICT',
+      `Node "${node.node}" observes the database that is called ${slot.database} now; --source is another one, ${facts.database}.`,
+      { remedy: `Name the database ${slot.database} in --source.` },
     );
   }
 }

@@ -2,6 +2,7 @@
  * Removes a node from its source: slot and publication go, so that nothing pins WAL any more; history stays unless it is
  * purged. No run can be under way meanwhile, and one that stood still writes nothing afterwards.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
@@ -11,7 +12,7 @@ import { dropSlot } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
 import { claimNode } from '../store/claim.ts';
 import { requireSchema } from '../store/migrate.ts';
-import { requireNode, SETUP_UNFINISHED, type StoredNode } from '../store/nodes.ts';
+import { isDatabaseOf, requireNode, SETUP_UNFINISHED, type StoredNode } from '../store/nodes.ts';
 import { type DatabaseUrls, openDatabases } from './databases.ts';
 import { purgeNode } from './purge.ts';
 
@@ -30,15 +31,17 @@ export interface DeinitResult {
 
 /** The run that deinit stands in for ends at once: the lease only keeps others away. */
 const LEASE_SECONDS = 60;
+/** How long a slot that is being read is waited for. */
+const PATIENCE_MS = 20_000;
+const PAUSE_MS = 250;
 
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when --source is another database. */
 export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
   await using databases = await openDatabases(options);
   const { source, store } = databases;
   await requireSchema(store);
-  const node = await requireNode(store, options.node, { removed: true });
+  const node = await holdNode(store, options.node);
   const wasActive = node.status !== 'removed';
-  await holdNode(store, node);
   return await inTransaction(store, async () => {
     if (wasActive) await markRemoved(store, node);
     const dropped =
@@ -50,12 +53,19 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
   });
 }
 
-/** Keeps runs of the node away for as long as this session of the store lasts. Throws SLOT_BUSY while one is under way. */
-export async function holdNode(store: Client, node: StoredNode): Promise<void> {
-  if (node.horizon === null || (await claimNode(store, node.node, LEASE_SECONDS)) !== null) return;
-  throw new TimewarpError('SLOT_BUSY', `A run of node "${node.node}" is under way.`, {
-    remedy: 'Repeat it when the run has ended.',
-  });
+/**
+ * Keeps runs of the node away for as long as this session of the store lasts, then reads it, also when it was removed. Throws
+ * NODE_UNKNOWN, SLOT_BUSY while a run is under way.
+ */
+export async function holdNode(store: Client, nodeId: string): Promise<StoredNode> {
+  const known = await requireNode(store, nodeId, { removed: true });
+  if (known.horizon === null) return known;
+  if ((await claimNode(store, nodeId, LEASE_SECONDS)) === null) {
+    throw new TimewarpError('SLOT_BUSY', `A run of node "${nodeId}" is under way.`, {
+      remedy: 'Repeat it when the run has ended.',
+    });
+  }
+  return requireNode(store, nodeId, { removed: true });
 }
 
 /** Slot and publication, in this order: a slot whose publication is gone cannot be read. */
@@ -64,7 +74,7 @@ async function dropFromSource(
   node: StoredNode,
 ): Promise<{ slotDropped: boolean; publicationDropped: boolean }> {
   const facts = await readSourceFacts(source, node.slotName);
-  if (facts.systemIdentifier !== node.systemIdentifier || facts.database !== node.database) {
+  if (!isDatabaseOf(facts, node)) {
     throw new TimewarpError(
       'NODE_CONFLICT',
       `Node "${node.node}" observes database ${node.database} of another server than --source (${facts.database}).`,
@@ -72,12 +82,26 @@ async function dropFromSource(
     );
   }
   const ours =
-    facts.slot !== null && facts.slot.plugin === node.plugin && facts.slot.database === node.database;
+    facts.slot !== null && facts.slot.plugin === node.plugin && facts.slot.database === facts.database;
   return {
-    slotDropped: ours && (await dropSlot(source, node.slotName)),
+    slotDropped: ours && (await dropWhenFree(source, node.slotName)),
     publicationDropped:
       node.plugin === 'pgoutput' && (await dropPublication(source, publicationName(node.node))),
   };
+}
+
+/** A run that died leaves its session behind, which goes on reading the slot until it finds nobody to send to. */
+async function dropWhenFree(source: Queryable, slotName: string): Promise<boolean> {
+  const patience = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await dropSlot(source, slotName);
+    } catch (error) {
+      const inUse = error instanceof TimewarpError && error.code === 'SLOT_BUSY';
+      if (!inUse || performance.now() > patience) throw error;
+      await sleep(PAUSE_MS);
+    }
+  }
 }
 
 /** What was tracked is known up to the horizon, and no further. */

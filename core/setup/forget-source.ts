@@ -11,7 +11,7 @@ import { publicationName } from '../slot/publication.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
 import { addHealthEvent } from '../store/health-event.ts';
 import { requireSchema } from '../store/migrate.ts';
-import { requireNode, type StoredNode } from '../store/nodes.ts';
+import { isDatabaseOf, type StoredNode } from '../store/nodes.ts';
 import { type DeinitResult, holdNode, markRemoved } from './deinit.ts';
 import { purgeNode } from './purge.ts';
 
@@ -33,9 +33,8 @@ export async function forgetSource(options: ForgetSourceOptions): Promise<Forget
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
   try {
     await requireSchema(store);
-    const node = await requireNode(store, options.node, { removed: true });
+    const node = await holdNode(store, options.node);
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
-    await holdNode(store, node);
     const removed = node.status !== 'removed';
     const left = removed ? leftOnSource(node) : [];
     await inTransaction(store, async () => {
@@ -72,8 +71,7 @@ async function refuseLivingSource(url: string, node: StoredNode): Promise<void> 
     throw error; // a refused login, say: there is a server
   }
   try {
-    const { systemIdentifier, database } = await readSourceFacts(source, node.slotName);
-    if (systemIdentifier !== node.systemIdentifier || database !== node.database) return;
+    if (!isDatabaseOf(await readSourceFacts(source, node.slotName), node)) return;
     throw new TimewarpError('NODE_CONFLICT', `The source of node "${node.node}" answers: it is not gone.`, {
       remedy: 'Run deinit without --forget-source, which removes the slot from it.',
       facts: { node: node.node },

@@ -13,6 +13,7 @@ import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { migrate } from '../store/migrate.ts';
 import {
   activateNode,
+  isDatabaseOf,
   type NodeIdentity,
   readNode,
   recordSetupIntent,
@@ -141,7 +142,7 @@ async function checkExisting(
   const node = known.node;
   const conflict = (message: string): TimewarpError =>
     new TimewarpError('NODE_CONFLICT', message, { facts: { node } });
-  if (known.systemIdentifier !== facts.systemIdentifier || known.database !== facts.database) {
+  if (!isDatabaseOf(facts, known)) {
     throw conflict(
       `Node "${node}" observes database ${known.database} of server ${known.systemIdentifier}; --source is ` +
         `${facts.database} of ${facts.systemIdentifier}.`,
@@ -159,7 +160,7 @@ async function checkExisting(
   if (facts.slot.walStatus === 'lost') {
     throw new TimewarpError('SLOT_LOST', `The slot ${known.slotName} of node "${node}" has lost its WAL.`);
   }
-  if (facts.slot.plugin !== known.plugin || facts.slot.database !== known.database || facts.slot.twoPhase) {
+  if (facts.slot.plugin !== known.plugin || facts.slot.database !== facts.database || facts.slot.twoPhase) {
     throw slotConflict(known.slotName, facts.slot.plugin);
   }
   if (known.plugin === 'pgoutput' && !(await publicationExists(source, publicationName(node)))) {

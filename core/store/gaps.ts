@@ -89,8 +89,10 @@ export async function openNodeGap(
 ): Promise<void> {
   const { rowCount } = await store.query(
     `INSERT INTO pgtimewarp.history_gaps (node_id, lsn_space, from_lsn, from_ts, reason, code)
-     SELECT $1::text, $2::int, $3::pg_lsn, $4::timestamptz, $5::text, $6::text
-      WHERE NOT EXISTS (
+     SELECT n.node_id, $2::int, $3::pg_lsn, $4::timestamptz, $5::text, $6::text
+       FROM pgtimewarp.nodes AS n
+      WHERE n.node_id = $1::text AND n.status <> 'removed'
+        AND NOT EXISTS (
               SELECT FROM pgtimewarp.history_gaps
                WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL)`,
     [

@@ -53,6 +53,31 @@ export interface NodeIdentity {
 /** `status_reason` of a node whose slot is about to be made: see {@link recordSetupIntent}. */
 export const SETUP_UNFINISHED = 'set-up not finished';
 
+/**
+ * Whether the source is the database that the node observes, under whatever name: a slot belongs to a database, and shows the
+ * name that it has now (ALTER DATABASE … RENAME).
+ */
+export function isDatabaseOf(
+  source: {
+    readonly systemIdentifier: string;
+    readonly database: string;
+    readonly slot: { readonly database: string | null; readonly plugin: string } | null;
+  },
+  node: Pick<StoredNode, 'systemIdentifier' | 'database' | 'plugin'>,
+): boolean {
+  if (source.systemIdentifier !== node.systemIdentifier) return false;
+  if (source.database === node.database) return true;
+  return source.slot?.database === source.database && source.slot.plugin === node.plugin;
+}
+
+/** The database of the node has another name. */
+export async function writeDatabaseName(store: Queryable, node: string, database: string): Promise<void> {
+  await store.query('UPDATE pgtimewarp.nodes SET database_name = $2::text WHERE node_id = $1::text', [
+    node,
+    database,
+  ]);
+}
+
 /** All nodes of the store, by name. */
 export async function listNodes(store: Queryable): Promise<StoredNode[]> {
   return selectNodes(store, null);
