@@ -29,6 +29,7 @@ import type { StoredNode } from './store/nodes.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { restartNode } from './store/restart-node.ts';
 import { takeIdleNode } from './store/take-node.ts';
+import { boundTime } from './store/trusted-clock.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 
 export interface RebaselineNodeOptions extends DatabaseUrls {
@@ -132,7 +133,7 @@ async function withNewSlot(
 ): Promise<{ end: Horizon; ended: { table: string; reason: string }[] }> {
   await dropSlot(source, node.slotName);
   // The clock from before the slot is made: every transaction that it delivers committed later.
-  const { clock } = await readSourceFacts(source, node.slotName);
+  const { time: clock } = await boundTime(store, (await readSourceFacts(source, node.slotName)).clock);
   const lsn = await createSlot(source, node.slotName, node.plugin);
   try {
     throwIfAborted(options.signal);

@@ -85,8 +85,15 @@ export const CHECK_CODES = define({
     remedy: 'Raise `max_replication_slots`, or drop slots that nobody reads.',
   },
   clocks: {
-    meaning: 'The clocks of source and store are more than a minute apart.',
+    meaning:
+      'The clocks of source and store are more than a minute apart. Of a source that is ahead, times are bounded by the clock of the store.',
     remedy: 'Let both follow a time service.',
+  },
+  horizon_ahead: {
+    meaning:
+      'The horizon lies in the future, where a wrong clock of the source put it before times were bounded: until then, every instant counts as known.',
+    remedy:
+      'Put the clock right. Times of a node never go back: begin a new one (`init --node NAME`, `track`), and remove this one when its history is not needed (`deinit --purge`).',
   },
   slot_present: {
     meaning: 'The slot is gone; what happened since the last run is lost.',

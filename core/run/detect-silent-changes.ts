@@ -122,7 +122,7 @@ function isRenamedSchema(old: CatalogNamespace | undefined, now: CatalogNamespac
 }
 
 function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
-  if (now.key.length === 0) return []; // an obstacle
+  if (before.key.length === 0 || now.key.length === 0) return []; // an obstacle, before or now
   const [oldKey, key] = [before.key.join(', '), now.key.join(', ')];
   if (oldKey !== key) {
     const code = before.oid === now.oid && isSameKey(before, now) ? 'TABLE_CHANGED' : 'KEY_CHANGED';
@@ -148,7 +148,7 @@ function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): Sil
 function isSameKey(before: CatalogFacts, now: CatalogFacts): boolean {
   const numbers = ({ key, columns }: CatalogFacts): string =>
     key.map((name) => columns.find((column) => column.name === name)?.attnum).join();
-  return before.key.length > 0 && numbers(before) === numbers(now);
+  return numbers(before) === numbers(now);
 }
 
 function columnChanges(

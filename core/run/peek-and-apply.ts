@@ -12,6 +12,7 @@ import { publicationName, publicationOf } from '../slot/publication.ts';
 import { readConfirmedLsn } from '../slot/source-facts.ts';
 import { reportSkew } from '../store/clock-skew.ts';
 import { readAgain, type TrackedRelation } from '../store/relations.ts';
+import { boundTime } from '../store/trusted-clock.ts';
 import type { Lsn } from '../types/lsn.ts';
 import { CommitClock } from '../versions/commit-clock.ts';
 import { type ApplyOptions, applyStream, KeyForgotten } from './apply-stream.ts';
@@ -75,7 +76,7 @@ async function peekOnce(
       foundNow: run.found,
       positionNow: await limits.onSource(() => readInsertLsn(source)),
     };
-    const ceiling = await limits.onSource(() => readClock(source));
+    const { time: ceiling } = await boundTime(store, await limits.onSource(() => readClock(source)));
     const found = await noteCatalog(now, {
       ...{ store, claim, plugin: node.plugin, positions },
       hasLeftOut: (table) => peek.hasLeftOut(table),

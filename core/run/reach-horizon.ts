@@ -8,6 +8,7 @@ import { type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
 import { endGapsOfPast, readTrackedRelations, resolveBaselines, startRelations } from '../store/relations.ts';
 import { beginRepairs, finishRepair } from '../store/repairs.ts';
 import { writeHorizonEntry } from '../store/time-map.ts';
+import { boundTime, tellClockAhead } from '../store/trusted-clock.ts';
 import { maxTime, nextMicrosecond } from '../types/commit-time.ts';
 import { maxLsn } from '../types/lsn.ts';
 import { judgeNewLeaves, type NewLeaf } from './check-new-leaves.ts';
@@ -30,7 +31,8 @@ export async function reachHorizon(
   const lsn = maxLsn(end.upto, claim.horizon.lsn);
   // A commit that came after `now`, or was clamped to a later reading of the clock, has a time beyond it already.
   const after = lsn > claim.horizon.lsn ? nextMicrosecond(claim.horizon.time) : claim.horizon.time;
-  const horizon: Horizon = { lsn, time: maxTime(end.now, after) };
+  const now = await boundTime(store, end.now);
+  const horizon: Horizon = { lsn, time: maxTime(now.time, after) };
   const ready = starts.ready
     .filter((each) => each.startAfter <= horizon.lsn && !found.has(each.relationId))
     .map((each) => each.relationId);
@@ -56,4 +58,5 @@ export async function reachHorizon(
     if (resolved.length > 0) await resolveBaselines(store, resolved);
   });
   claim.horizon = horizon;
+  if (now.isBounded) await tellClockAhead(store, claim.nodeId);
 }

@@ -22,6 +22,7 @@ import {
   type StoredNode,
   withdrawSetupIntent,
 } from '../store/nodes.ts';
+import { boundTime } from '../store/trusted-clock.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { cancelOnAbort, throwIfAborted } from './cancel-on-abort.ts';
 import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './databases.ts';
@@ -108,7 +109,7 @@ async function create(
   try {
     options.onProgress?.(`creating slot ${identity.slotName} (waits for open transactions to end)`);
     // Read before the slot is made: every transaction that it delivers began later, and committed later still.
-    const ts = facts.clock;
+    const { time: ts } = await boundTime(store, facts.clock);
     const lsn = await createSlot(source, identity.slotName, identity.plugin);
     try {
       throwIfAborted(options.signal);

@@ -266,10 +266,11 @@ const TABLE_FACTS_SQL = `
            'namespace', ${namespaceSql('n')},
            'keyConstraint', ${keyConstraintSql('c')},
            'toast', c.reltoastrelid::int8,
-           'isHypertable', EXISTS (
-              SELECT FROM pg_inherits AS i JOIN pg_class AS k ON k.oid = i.inhrelid
-                JOIN pg_namespace AS kn ON kn.oid = k.relnamespace
-               WHERE i.inhparent = c.oid AND c.relkind = 'r' AND kn.nspname = '_timescaledb_internal'),
+           'isHypertable', c.relkind = 'r' AND c.relhassubclass AND EXISTS (
+              SELECT FROM pg_inherits AS i
+               CROSS JOIN LATERAL (SELECT k.relnamespace FROM pg_class AS k WHERE k.oid = i.inhrelid OFFSET 0) AS k
+               WHERE i.inhparent = c.oid
+                 AND k.relnamespace = (SELECT kn.oid FROM pg_namespace AS kn WHERE kn.nspname = '_timescaledb_internal')),
            'columns', coalesce((
               SELECT json_agg(json_build_object(
                        'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
@@ -279,8 +280,8 @@ const TABLE_FACTS_SQL = `
                        'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
                        'describedBy', a.xmin::text,
                        'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names) IS TRUE,
-                       'defaultOid', (
-                          SELECT d.oid::int8 FROM pg_attrdef AS d WHERE d.adrelid = c.oid AND d.adnum = a.attnum)) ORDER BY a.attnum)
+                       'defaultOid', CASE WHEN a.atthasdef THEN (
+                          SELECT d.oid::int8 FROM pg_attrdef AS d WHERE d.adrelid = c.oid AND d.adnum = a.attnum) END) ORDER BY a.attnum)
                 FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
            'key', coalesce((

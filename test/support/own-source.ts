@@ -5,6 +5,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
+import type { PostgresBinaries } from '../../cli/servers/find-binaries.ts';
 import { runProgram } from '../../cli/servers/run-program.ts';
 import { type LocalServer, startServer } from '../../cli/servers/start-server.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
@@ -50,13 +51,15 @@ export interface OwnSourceOptions {
   readonly track?: readonly string[];
   readonly exclude?: readonly string[];
   readonly settings?: Readonly<Record<string, string>>;
+  /** Programs of the server; without them, those of this run. */
+  readonly binaries?: PostgresBinaries;
 }
 
 const TABLES = `CREATE TABLE orders (id bigint PRIMARY KEY, total numeric);
   INSERT INTO orders VALUES (1, 10), (2, 20), (3, 30)`;
 
 export async function ownSource(options: OwnSourceOptions): Promise<OwnSource> {
-  const { binaries } = await chooseServer();
+  const binaries = options.binaries ?? (await chooseServer()).binaries;
   const server = await startServer({ binaries, ...(options.settings && { settings: options.settings }) });
   const databases = await testDatabases();
   const urls = { sourceUrl: server.url('source'), storeUrl: databases.storeUrl, node: databases.node };

@@ -82,6 +82,7 @@ const CASES: readonly [
   ['as little in the log as before', { obstacle: 'x.' }, [], { obstacle: 'x.' }],
   ['for another reason', { obstacle: 'y.' }, ['NOT_IN_LOG'], { obstacle: 'x.' }],
   ['in the log again', {}, ['TABLE_CHANGED'], { obstacle: 'x.' }],
+  ['its key back', {}, ['TABLE_CHANGED'], { obstacle: 'no key.', key: [] }],
   ['another key', { key: ['id', 'v'] }, ['KEY_CHANGED']],
   ['a key of other columns', { key: ['v'] }, ['KEY_CHANGED']],
   [
@@ -190,7 +191,7 @@ test.each(CASES)('%s', (_what, now, codes, before = {}) => {
 
 /** What a case says of before holds now too, but for what goes away. */
 function unchanged(now: Partial<CatalogFacts>, before: Partial<CatalogFacts>): Partial<CatalogFacts> {
-  const gone = 'obstacle' in before && !('obstacle' in now) ? { obstacle: null } : {};
+  const gone = 'obstacle' in before && !('obstacle' in now) ? { obstacle: null, key: BEFORE.key } : {};
   return 'columns' in before && !('columns' in now) ? { ...gone, columns: BEFORE.columns } : gone;
 }
 

@@ -1,6 +1,7 @@
 /** Does the store keep up with the source? */
 import { ERROR_CODES } from '../../errors/codes.ts';
 import { NO_PROGRESS_FAILS } from '../../store/no-progress.ts';
+import { CLOCK_TOLERANCE_SECONDS } from '../../store/trusted-clock.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
@@ -31,6 +32,16 @@ export function checkProgress(facts: DoctorFacts): Check[] {
         )
       : ok('lag', message),
   ];
+  const store = facts.store.facts?.condition?.clock;
+  if (store !== undefined && secondsBetween(store, progress.ts) > 2n * CLOCK_TOLERANCE_SECONDS) {
+    checks.push(
+      fail(
+        'horizon_ahead',
+        `The horizon ${formatCommitTime(progress.ts)} lies in the future: the clock of the source was wrong.`,
+        `Put the clock right; then a new node: pgtimewarp init --node ${facts.node}_2, and track its tables.`,
+      ),
+    );
+  }
   if (node?.status !== 'active') return checks; // why it does not go on is said by its status
   if (progress.failures > 0 && progress.lastRunOutcome === 'deadline') {
     const verdict = progress.failures >= NO_PROGRESS_FAILS ? fail : warn;

@@ -1,11 +1,12 @@
 /** The source beyond the slot: version, limits, rights, clock. */
+import { CLOCK_TOLERANCE_SECONDS } from '../../store/trusted-clock.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import { restartRemedy } from '../platform.ts';
+import { secondsBetween } from './progress.ts';
 
 const OLDEST_TRIED = 150_000;
-const MAX_CLOCK_DIFFERENCE_SECONDS = 60n;
 
 export function checkSource(facts: DoctorFacts): Check[] {
   const side = facts.source.facts;
@@ -63,11 +64,17 @@ export function checkSource(facts: DoctorFacts): Check[] {
   return checks;
 }
 
-/** Times of commits are the source's; only who compares them with others needs the clocks to agree. */
+/** Times of commits are the source's; the store bounds those that lie too far ahead of its own clock. */
 function checkClocks(source: CommitTime, store: CommitTime): Check {
-  const seconds = (source > store ? source - store : store - source) / 1_000_000n;
+  const seconds = source > store ? secondsBetween(store, source) : secondsBetween(source, store);
   const message = `The clocks of source and store are ${seconds} s apart (source: ${formatCommitTime(source)}).`;
-  return seconds > MAX_CLOCK_DIFFERENCE_SECONDS
-    ? warn('clocks', message, 'Let both servers follow a time service: timedatectl set-ntp true')
-    : ok('clocks', message);
+  if (seconds <= CLOCK_TOLERANCE_SECONDS) return ok('clocks', message);
+  const remedy = 'Let both servers follow a time service: timedatectl set-ntp true';
+  return source > store
+    ? fail(
+        'clocks',
+        `${message} Times are stored no later than ${CLOCK_TOLERANCE_SECONDS} s after the store's clock.`,
+        remedy,
+      )
+    : warn('clocks', message, remedy);
 }
