@@ -22,7 +22,7 @@ import { readRepairs } from './run/read-repairs.ts';
 import { recordLoss, releaseOverBudget, withdrawFalseGap } from './run/record-loss.ts';
 import type { RunContext } from './run/run-context.ts';
 import { RunLimits, type RunLimitsOptions } from './run/run-limits.ts';
-import { prepareStarts, type StartState } from './run/start-relations.ts';
+import { lockersAtEnd, prepareStarts, type StartState } from './run/start-relations.ts';
 import { isWaiting, type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
 import { advanceSlot } from './slot/advance.ts';
 import { type EndOfWal, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
@@ -187,7 +187,7 @@ class Run {
     let outcome: PollResult['outcome'] = 'done';
     let caughtUp = false;
     const horizonBefore = claim.horizon.lsn;
-    let starts: StartState = { ready: [], waitingFor: [] };
+    const waitingFor: Locker[] = [];
     try {
       let relations = await readTrackedRelations(store, claim.nodeId);
       const now = await limits.onSource(async () => {
@@ -197,19 +197,21 @@ class Run {
         return await readRelationsNow(run.source, relations, publication);
       });
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
-      starts = await this.#prepareStarts(run, now);
+      const starts = await this.#prepareStarts(run, now);
+      waitingFor.push(...starts.waitingFor);
       const newLeaves = await limits.onSource(() => readNewLeaves(run.source, now, run.node.plugin));
       if (publication !== null && (await limits.onSource(() => keepColumnLists(run, publication, now)))) {
         relations = await readTrackedRelations(store, claim.nodeId);
       }
       const end = await limits.onSource(() => readEndOfWal(run.source));
+      const lateLockers = await limits.onSource(() => lockersAtEnd(run.source, starts.ready, now));
       await this.#keepRetention(run, end.upto); // before the writes: ranges are made ahead of them
       caughtUp = await this.#catchUp(run, relations, now, end);
       if (caughtUp) {
         await limits.limitStore();
-        await reachHorizon(run, { end, starts, newLeaves });
+        await reachHorizon(run, { end, starts, lateLockers, newLeaves });
         await this.#advance(run);
-        await this.#readExistingRows(run);
+        await this.#readExistingRows(run, waitingFor);
       }
     } catch (error) {
       const failure = fromDatabaseError(error, 'store'); // the source's errors have been named as such before
@@ -241,7 +243,6 @@ class Run {
         if (reason !== null) return this.#result('gap', claim.horizon.lsn, position, { reason });
       }
     }
-    const { waitingFor } = starts;
     return this.#result(outcome, claim.horizon.lsn, position, { caughtUp, waitingFor });
   }
 
@@ -305,7 +306,10 @@ class Run {
   }
 
   /** Baselines and repairs, for a part of the time only: meanwhile the horizon stands still. */
-  async #readExistingRows({ source, store, claim, node, limits }: RunContext): Promise<void> {
+  async #readExistingRows(
+    { source, store, claim, node, limits }: RunContext,
+    waitingFor: Locker[],
+  ): Promise<void> {
     const options = {
       source,
       store,
@@ -315,6 +319,7 @@ class Run {
       checkStop: () => limits.checkStop(),
       mayGoOn: limits.slice(1 / 2, BASELINE_SLICE_MS),
       onProgress: (table: string, step: BaselineStep) => this.#options.onBaseline?.(table, step),
+      onWaiting: (lockers: readonly Locker[]) => void waitingFor.push(...lockers),
     };
     await readBaselines(options);
     await readRepairs(options);

@@ -5,12 +5,19 @@
 import { inTransaction } from '../pg/transaction.ts';
 import type { EndOfWal } from '../slot/end-of-wal.ts';
 import { type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
-import { endGapsOfPast, readTrackedRelations, resolveBaselines, startRelations } from '../store/relations.ts';
+import {
+  endGapsOfPast,
+  readTrackedRelations,
+  resolveBaselines,
+  startRelations,
+  writeStartConditions,
+} from '../store/relations.ts';
 import { beginRepairs, finishRepair } from '../store/repairs.ts';
 import { writeHorizonEntry } from '../store/time-map.ts';
 import { boundTime, tellClockAhead } from '../store/trusted-clock.ts';
 import { maxTime, nextMicrosecond } from '../types/commit-time.ts';
-import { maxLsn } from '../types/lsn.ts';
+import { formatLsn, maxLsn } from '../types/lsn.ts';
+import type { Locker } from '../types/tracking.ts';
 import { judgeNewLeaves, type NewLeaf } from './check-new-leaves.ts';
 import { finishedRepairs } from './read-repairs.ts';
 import type { RunContext } from './run-context.ts';
@@ -19,13 +26,15 @@ import type { StartState } from './start-relations.ts';
 export interface ReachHorizonOptions {
   readonly end: EndOfWal;
   readonly starts: StartState;
+  /** See `lockersAtEnd`. */
+  readonly lateLockers: ReadonlyMap<number, readonly Locker[]>;
   readonly newLeaves: readonly NewLeaf[];
 }
 
 /** Call it when everything up to `end` is stored; the slot may move to `run.claim.horizon` afterwards. */
 export async function reachHorizon(
   { store, claim, counts, found }: RunContext,
-  { end, starts, newLeaves }: ReachHorizonOptions,
+  { end, starts, lateLockers, newLeaves }: ReachHorizonOptions,
 ): Promise<void> {
   const relations = await readTrackedRelations(store, claim.nodeId);
   const lsn = maxLsn(end.upto, claim.horizon.lsn);
@@ -54,6 +63,10 @@ export async function reachHorizon(
       await startRelations(store, ready, horizon);
       await endGapsOfPast(store, ready, horizon);
       await beginRepairs(store, ready, horizon);
+      for (const relationId of ready) {
+        const lockers = lateLockers.get(relationId) ?? [];
+        await writeStartConditions(store, relationId, { lockers, start_after_lsn: formatLsn(horizon.lsn) });
+      }
     }
     if (resolved.length > 0) await resolveBaselines(store, resolved);
   });

@@ -20,8 +20,10 @@ import { writeBaselineRows } from '../store/write-baseline.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import type { Plugin } from '../types/plugin.ts';
 import type { BaselineRow } from '../types/stored.ts';
+import type { Locker } from '../types/tracking.ts';
 import { ChunkSize } from './chunk-size.ts';
 import { silentChanges } from './note-catalog.ts';
+import { stillHolding } from './start-relations.ts';
 import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
@@ -42,6 +44,8 @@ export interface ReadBaselinesOptions {
   /** Whether there is time for another chunk in this run. */
   readonly mayGoOn: () => boolean;
   readonly onProgress: (table: string, step: BaselineStep) => void;
+  /** Told of transactions that have to end before rows are read. */
+  readonly onWaiting: (lockers: readonly Locker[]) => void;
 }
 
 /** Reads baselines of started relations. @returns whether every baseline of the node has been read to its end */
@@ -59,9 +63,20 @@ export async function readBaselines(options: ReadBaselinesOptions): Promise<bool
   let complete = true;
   for (const now of await options.onSource(() => readRelationsNow(source, pending, publication))) {
     if (now.facts === null) continue;
-    complete = !now.facts.rowSecurity && (await readOne(options, now, types)) && complete; // not while rows are hidden
+    const readable = !now.facts.rowSecurity && (await isFree(options, now)); // not while rows are hidden
+    complete = readable && (await readOne(options, now, types)) && complete;
   }
   return complete;
+}
+
+/** Whether every commit of before the start can be seen by now. */
+export async function isFree(
+  { source, onSource, onWaiting }: ReadBaselinesOptions,
+  { relation }: RelationNow,
+): Promise<boolean> {
+  const lockers = await onSource(() => stillHolding(source, relation));
+  if (lockers.length > 0) onWaiting(lockers);
+  return lockers.length === 0;
 }
 
 async function readOne(

@@ -23,7 +23,7 @@ import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { isSameRow } from '../versions/same-row.ts';
 import { ChunkSize } from './chunk-size.ts';
-import { hasRowsOfOthers, isStale, notedLeaves, type ReadBaselinesOptions } from './read-baseline.ts';
+import { hasRowsOfOthers, isFree, isStale, notedLeaves, type ReadBaselinesOptions } from './read-baseline.ts';
 import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
@@ -40,7 +40,7 @@ export async function readRepairs(options: ReadBaselinesOptions): Promise<void> 
   const types = await options.onSource(() => readTypeCatalog(source));
   for (const now of await options.onSource(() => readRelationsNow(source, begun, publication))) {
     if (now.facts === null || now.facts.rowSecurity) continue; // what is hidden would be taken for deleted
-    if (hasTrackedKey(now)) await repairOne(options, now, types);
+    if (hasTrackedKey(now) && (await isFree(options, now))) await repairOne(options, now, types);
   }
 }
 

@@ -62,6 +62,30 @@ export async function prepareStarts(
   return { ready, waitingFor };
 }
 
+/**
+ * Looks at those that start once more, after the end of WAL is read. A commit can lie before that end and not be visible
+ * yet: it waits for a synchronous standby, and holds its locks meanwhile. It is no part of what the log tells from here on,
+ * and rows must not be read without it.
+ */
+export async function lockersAtEnd(
+  source: pg.Client,
+  ready: StartState['ready'],
+  relations: readonly RelationNow[],
+): Promise<Map<number, readonly Locker[]>> {
+  const late = new Map<number, readonly Locker[]>();
+  for (const { relationId } of ready) {
+    const facts = relations.find(({ relation }) => relation.relationId === relationId)?.facts ?? null;
+    if (facts === null) continue;
+    late.set(relationId, await findLockers(source, [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)]));
+  }
+  return late;
+}
+
+/** Transactions of {@link lockersAtEnd} that are not over: the rows of the relation are not read before they are. */
+export async function stillHolding(source: pg.Client, relation: TrackedRelation): Promise<readonly Locker[]> {
+  return stillAlive(source, relation.startConditions.lockers ?? []);
+}
+
 /** What a transaction wrote before the table was published does not come, even when it commits later. */
 function isShownOtherwise(relation: TrackedRelation, facts: TableFacts, plugin: Plugin): boolean {
   if (relation.status !== 'starting' || relation.catalogFacts === null) return false; // a repair begins again
