@@ -4,6 +4,7 @@
  * exactly once (a run may die anywhere, be repeated or overlap another), bounded (in WAL position, rows, memory, time).
  */
 import type pg from 'pg';
+import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
@@ -15,6 +16,7 @@ import { keepRepairsPublished } from './run/keep-repairs-published.ts';
 import { keepRetention } from './run/keep-retention.ts';
 import { isUnheard } from './run/note-catalog.ts';
 import { peekAndApply } from './run/peek-and-apply.ts';
+import { PeekSize } from './run/peek-size.ts';
 import { bearFailure, isPoison } from './run/poison.ts';
 import { reachHorizon } from './run/reach-horizon.ts';
 import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
@@ -75,8 +77,8 @@ export interface PollResult {
   readonly missing: readonly TableName[];
 }
 
-/** Rows of one peek: large, because every peek reads again all WAL that an open transaction pins. */
-const PEEK_ROWS = 500_000;
+/** SQLSTATE configuration_limit_exceeded. */
+const TEMP_FILE_LIMIT = '53400';
 /** A run without a time limit renews its lease with every batch. */
 const LEASE_SECONDS = 3600;
 /** A run reads existing rows no longer than this, so that the horizon does not stand still meanwhile. */
@@ -277,24 +279,30 @@ class Run {
     let followed = relations.filter((relation) => relation.status !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
+    const size = new PeekSize();
     for (;;) {
       run.limits.checkStop();
-      const maxRows = Math.min(PEEK_ROWS, budget);
-      const counted = await peekAndApply(run, {
-        relations: followed,
-        seen,
-        upto: end.upto,
-        maxRows,
-        onFailure: (suspect) => {
-          this.#suspect = suspect;
-        },
-        onProgress: (counts) =>
-          this.#options.onProgress?.({ ...counts, appliedLsn: claim.horizon.lsn, uptoLsn: end.upto }),
-      });
-      if (counted < maxRows) return end.complete;
-      budget -= counted;
-      await this.#advance(run);
-      if (budget <= 0) return false;
+      const maxRows = Math.min(size.rows, budget);
+      try {
+        const counted = await peekAndApply(run, {
+          relations: followed,
+          seen,
+          upto: end.upto,
+          maxRows,
+          onFailure: (suspect) => {
+            this.#suspect = suspect;
+          },
+          onProgress: (counts) =>
+            this.#options.onProgress?.({ ...counts, appliedLsn: claim.horizon.lsn, uptoLsn: end.upto }),
+        });
+        if (counted.rows < maxRows) return end.complete;
+        budget -= counted.rows;
+        size.learn(counted.rows, counted.bytes);
+        await this.#advance(run);
+        if (budget <= 0) return false;
+      } catch (error) {
+        if (!isBeyondTempFiles(error) || !size.halve(maxRows)) throw error;
+      }
       seen = null;
       followed = await readAgain(run.store, claim.nodeId, followed);
     }
@@ -369,4 +377,13 @@ class Run {
       ...(more.reason === undefined ? {} : { reason: more.reason }),
     };
   }
+}
+
+/** temp_file_limit of the source is less than the answer to a peek. */
+function isBeyondTempFiles(error: unknown): boolean {
+  return (
+    error instanceof TimewarpError &&
+    error.facts.side === 'source' &&
+    error.facts.sqlstate === TEMP_FILE_LIMIT
+  );
 }

@@ -23,9 +23,9 @@ export class Tuple {
   read(reader: MessageReader, columnCount: number): void {
     const count = reader.uint16();
     if (count !== columnCount) throw new RangeError('a row has another number of columns than its relation');
+    this.kinds.length = 0; // of what comes to an end too early nothing is left from before
     for (let i = 0; i < count; i++) {
       const kind = reader.uint8();
-      this.kinds[i] = kind;
       if (kind === TEXT) {
         const byteCount = reader.uint32();
         this.starts[i] = reader.position;
@@ -34,6 +34,7 @@ export class Tuple {
       } else if (kind !== NULL && kind !== UNCHANGED) {
         throw new RangeError('a value is neither text nor null nor unchanged');
       }
+      this.kinds[i] = kind;
     }
   }
 }

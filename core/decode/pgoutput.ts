@@ -2,6 +2,7 @@
  * pgoutput, protocol version 1, to stream events (PostgreSQL manual, "Logical Replication Message Formats"). Values
  * come as PostgreSQL's text output, NaN and infinity included; an unchanged TOASTed value is marked as such.
  */
+import { isTooLong } from '../errors/too-long.ts';
 import { commitTimeFromPostgresMicros } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
@@ -16,7 +17,7 @@ import type {
 } from '../types/stream.ts';
 import { MessageReader } from './pgoutput-reader.ts';
 import { PgoutputRelation, type PgoutputRow, Tuple } from './pgoutput-relation.ts';
-import { unreadable } from './unreadable.ts';
+import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
 
 const TRANSACTIONAL_FLAG = 1;
 
@@ -59,6 +60,8 @@ class PgoutputDecoder implements StreamDecoder {
           return this.#truncate();
         case 'M':
           return this.#message();
+        case CUT:
+          throw tooLarge(lsn, this.#nameOf());
         case 'Y': // names of types; the catalog has more
         case 'O': // the origin of a transaction that came by replication
           return null;
@@ -66,7 +69,28 @@ class PgoutputDecoder implements StreamDecoder {
           throw new RangeError(`a message of unknown type "${type}"`);
       }
     } catch (error) {
-      throw unreadable('pgoutput', lsn, error);
+      if (!isTooLong(error)) throw unreadable('pgoutput', lsn, error);
+      this.#reader.open(data);
+      throw tooLarge(lsn, this.#nameOf());
+    }
+  }
+
+  /** Table and key of a change, as far as its beginning, which is open, says them. */
+  #nameOf(): { table: string; key: string | null } {
+    const reader = this.#reader;
+    let table = 'a table';
+    try {
+      reader.char();
+      const relation = this.#relations.get(reader.uint32()) ?? null;
+      if (relation === null) return { table, key: null };
+      table = nameOf(relation.table);
+      if (reader.char() !== 'N') return { table, key: null };
+      try {
+        this.#newTuple.read(reader, relation.columns.length); // it runs into the end of what there is
+      } catch {}
+      return { table, key: relation.keyOf(reader, this.#newTuple, null) };
+    } catch {
+      return { table, key: null };
     }
   }
 

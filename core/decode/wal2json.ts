@@ -5,6 +5,7 @@
  * order, or more of them, are put into this order first.
  */
 
+import { isTooLong } from '../errors/too-long.ts';
 import { jsonMembers, jsonStringEnd, unquoteJson } from '../types/json-text.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
@@ -18,7 +19,7 @@ import type {
   TruncateChange,
 } from '../types/stream.ts';
 import { CommitTimestampParser } from './commit-timestamp.ts';
-import { unreadable } from './unreadable.ts';
+import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
 import { ColumnRun, Wal2jsonRelation } from './wal2json-relation.ts';
 import { keyOf, NO_ROW, rowTexts } from './wal2json-row.ts';
 
@@ -71,6 +72,7 @@ class Wal2jsonDecoder implements StreamDecoder {
   }
 
   decode(lsn: string, xid: string, data: string): StreamEvent | null {
+    if (data.startsWith(CUT)) throw tooLarge(lsn, this.#nameOf(data.slice(1)));
     try {
       const action = data.startsWith(START) ? data.charAt(ACTION_AT) : '';
       switch (action) {
@@ -91,7 +93,26 @@ class Wal2jsonDecoder implements StreamDecoder {
           return this.decode(lsn, xid, inOurLayout(data));
       }
     } catch (error) {
-      throw unreadable('wal2json', lsn, error);
+      throw isTooLong(error) ? tooLarge(lsn, this.#nameOf(data)) : unreadable('wal2json', lsn, error);
+    }
+  }
+
+  /** Table and key of a change, as far as its beginning says them. */
+  #nameOf(data: string): { table: string; key: string | null } {
+    let table = 'a table';
+    try {
+      const headAt = data.indexOf('"', TIMESTAMP_AT);
+      const head = this.#headAt(data, headAt);
+      if (head.relation === null) return { table, key: null };
+      table = nameOf(head.relation.table);
+      const at = headAt + head.text.length;
+      this.#new.count = 0;
+      try {
+        head.relation.scan(data, at + COLUMNS.length, this.#new); // it runs into the end of what there is
+      } catch {}
+      return { table, key: keyOf(data, this.#new, head.relation.table.keyColumns.length) };
+    } catch {
+      return { table, key: null };
     }
   }
 

@@ -243,6 +243,12 @@ export const ERROR_CODES = define({
     cause: 'The output plugin wrote something that this version cannot read.',
     remedy: 'Report it with the versions of PostgreSQL and plugin; the slot waits, nothing is lost.',
   },
+  ROW_TOO_LARGE: {
+    action: 'operator',
+    cause: 'A row of the log, or of a table that is read, is larger than this program can hold at once.',
+    remedy:
+      'If it is in the log the node is blocked there after a few runs: pgtimewarp skip. Exclude the column, or keep its values smaller.',
+  },
   CLAIM_LOST: {
     action: 'retry',
     cause: 'Another run took the node over while this one stood still.',

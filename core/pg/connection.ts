@@ -2,6 +2,7 @@
  * Database sessions. Every session has fixed settings (session-settings.ts), so that what a value looks like never
  * depends on the server, the database or the role; every value arrives as PostgreSQL's text unless its type is exact in JavaScript.
  */
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
@@ -110,12 +111,31 @@ async function open(
   client.on('error', () => {});
   try {
     await client.connect();
+    guardParser(client);
     await client.query(`${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`);
     rememberSide(client, side);
     return client;
   } catch (error) {
     await client.end().catch(() => {});
     throw fromDatabaseError(error, side, target);
+  }
+}
+
+/**
+ * pg throws where a message arrives that no string can hold, in the socket's event, where nobody catches it. Such a session
+ * ends, with the error for whoever asked.
+ */
+function guardParser(client: pg.Client): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  for (const listener of stream.listeners('data') as ((chunk: Buffer) => void)[]) {
+    stream.off('data', listener);
+    stream.on('data', (chunk) => {
+      try {
+        listener.call(stream, chunk);
+      } catch (error) {
+        stream.destroy(error as Error);
+      }
+    });
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from '../errors/codes.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
+import { isTooLong } from '../errors/too-long.ts';
 
 export type DatabaseSide = 'source' | 'store';
 
@@ -113,6 +114,8 @@ export function fromDatabaseError(
   const unreachable = side === 'source' ? 'SOURCE_UNREACHABLE' : 'STORE_UNREACHABLE';
 
   if (state === undefined) {
+    if (isTooLong(error))
+      return make('ROW_TOO_LARGE', `A row of the ${side} is larger than this program can hold at once.`);
     if (message.startsWith('SASL'))
       // the password is missing, or the server does not know it
       return make('AUTHENTICATION_FAILED', `The ${side} ${target} could not be logged into: ${message}.`);

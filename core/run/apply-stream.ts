@@ -70,6 +70,7 @@ export class KeyForgotten extends Error {}
 /** How much of the stream a peek delivered. */
 export interface Delivered {
   readonly rows: number;
+  readonly bytes: number;
   readonly commits: number;
 }
 
@@ -104,6 +105,7 @@ class StreamApplier {
   /** Inside a huge transaction that is stored already. */
   #dropping = false;
   #rows = 0;
+  #bytes = 0;
   #commits = 0;
   /** Columns whose loss is on record. */
   readonly #lostColumns = new Set<string>();
@@ -127,6 +129,7 @@ class StreamApplier {
         this.#rows += rows.length;
         for (let index = 0; index < rows.length; index++) {
           const [lsn, xid, data] = rows[index]!;
+          this.#bytes += data.length;
           if (xid === this.#leftOut) continue;
           this.#singly?.add(rows[index]!);
           let event: StreamEvent | null;
@@ -166,7 +169,7 @@ class StreamApplier {
       await this.#startWrite();
       await this.#writing;
       await this.#replay.end(this.#rows + (this.#o.replay.countsBegins ? this.#commits : 0));
-      return { rows: this.#rows, commits: this.#commits };
+      return { rows: this.#rows, bytes: this.#bytes, commits: this.#commits };
     } catch (error) {
       await this.#writing.catch(() => {});
       if (this.#huge !== null) {

@@ -38,11 +38,16 @@ export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'o
   readonly maxRows: number;
 }
 
+export interface Counted {
+  readonly rows: number;
+  readonly bytes: number;
+}
+
 /**
  * Applies what one peek delivers; `run.claim.horizon` is then the last commit of it.
- * @returns how many rows the slot function counted against its bound
+ * @returns how many rows the slot function counted against its bound, and how much they were
  */
-export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions): Promise<number> {
+export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions): Promise<Counted> {
   let { relations, seen } = options;
   for (let reading = 1; ; reading++) {
     try {
@@ -59,7 +64,7 @@ async function peekOnce(
   run: RunContext,
   options: PeekAndApplyOptions,
   repeatsForgottenKeys: boolean,
-): Promise<number> {
+): Promise<Counted> {
   const { node, source, store, claim, limits } = run;
   const { relations, maxRows, onFailure, onProgress } = options;
   const { peek, now } = await openPeek(run, options);
@@ -118,7 +123,8 @@ async function peekOnce(
     );
     await reportSkew(store, claim, clock.skew);
     // wal2json's Begin rows count on the server and are left there (see peek.ts)
-    return delivered.rows + (node.plugin === 'wal2json' ? delivered.commits : 0);
+    const begins = node.plugin === 'wal2json' ? delivered.commits : 0;
+    return { rows: delivered.rows + begins, bytes: delivered.bytes };
   } finally {
     await nulls?.close();
     await peek.close().catch(() => {});

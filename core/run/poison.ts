@@ -14,7 +14,7 @@ const DATA_CLASSES = new Set(['0A', '21', '22', '23', '54', 'P0', 'XX']);
 
 /** Whether trying again can be expected to fail in the same way. */
 export function isPoison(failure: TimewarpError): boolean {
-  if (failure.code === 'STREAM_UNREADABLE' || failure.code === 'INTERNAL') return true;
+  if (['STREAM_UNREADABLE', 'ROW_TOO_LARGE', 'INTERNAL'].includes(failure.code)) return true;
   const state = failure.facts.sqlstate;
   return (
     failure.code === 'DATABASE_ERROR' && typeof state === 'string' && DATA_CLASSES.has(state.slice(0, 2))

@@ -27,6 +27,14 @@ export interface PeekOptions {
   readonly publication: string;
 }
 
+/**
+ * A row with more bytes is cut, and its beginning marked (see CUT): no string holds more than about 512 million characters,
+ * and the text form of bytea has two for each byte.
+ */
+const LONGEST = { wal2json: 500_000_000, pgoutput: 250_000_000 } as const;
+/** What is left of a row that is cut: enough to name its table, and its key where that comes first. */
+const HEAD_BYTES = 32_768;
+
 const CHUNK_ROWS = 5_000;
 const CHUNK_BYTES = 64 * 1024;
 
@@ -260,14 +268,17 @@ function peekStatement(options: PeekOptions): { text: string; values: (string | 
     );
     // Begin rows carry nothing that the Commit row does not: they are left on the server.
     return {
-      text: `SELECT lsn, xid, data
+      text: `SELECT lsn, xid,
+                    CASE WHEN octet_length(data) <= ${LONGEST.wal2json} THEN data ELSE E'\\x01' || left(data, ${HEAD_BYTES}) END
                FROM pg_catalog.pg_logical_slot_peek_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])
               WHERE NOT starts_with(data, '{"action":"B"')`,
       values: [...bounds, [...PLUGIN_OPTIONS.wal2json, 'add-tables', names.join(',')]],
     };
   }
   return {
-    text: `SELECT lsn, xid, data
+    text: `SELECT lsn, xid,
+                  CASE WHEN octet_length(data) <= ${LONGEST.pgoutput} THEN data
+                       ELSE '\\x01'::bytea || substring(data FOR ${HEAD_BYTES}) END
              FROM pg_catalog.pg_logical_slot_peek_binary_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])`,
     values: [
       ...bounds,

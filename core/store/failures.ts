@@ -48,7 +48,12 @@ export async function recordFailure(
       RETURNING failures`,
     [claim.nodeId, claim.epoch, JSON.stringify(failure)],
   );
-  return rows[0]?.failures ?? 0;
+  const failures = rows[0]?.failures ?? 0;
+  if (failures === 1) {
+    const event = { severity: 'warn', code: 'RUN_FAILED', message: error.message } as const;
+    await writeHealthEvent(store, { nodeId: claim.nodeId, ...event });
+  }
+  return failures;
 }
 
 /** Stops the node at the transaction, in the caller's transaction; nothing more is read until `skip` or `rebaseline`. */
