@@ -10,6 +10,7 @@ import { fromDatabaseError } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
 import type { ApplyCounts } from './run/apply-stream.ts';
 import { readNewLeaves } from './run/check-new-leaves.ts';
+import { decide } from './run/decide.ts';
 import { detectLoss, type Loss, refuseWrongEndpoint } from './run/detect-loss.ts';
 import { keepColumnLists } from './run/keep-column-lists.ts';
 import { keepRepairsPublished } from './run/keep-repairs-published.ts';
@@ -213,6 +214,7 @@ class Run {
         await limits.limitStore();
         await reachHorizon(run, { end, starts, lateLockers, newLeaves });
         await this.#advance(run);
+        await decide(run, limits.slice(1 / 2, BASELINE_SLICE_MS));
         await this.#readExistingRows(run, waitingFor);
       }
     } catch (error) {

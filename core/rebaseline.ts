@@ -144,6 +144,8 @@ async function waitForRepair(
       throw new TimewarpError('RELATION_GAP', `${table} has a gap: ${relation.statusReason ?? ''}.`);
     }
     ({ rows, differences } = relation.repair);
+    if (runs > 0 && relation.repair.failure !== undefined)
+      throw new TimewarpError('TABLE_UNREADABLE', relation.repair.failure);
     if (runs > 0 && relation.repair.base_lsn === null) await makeReadable(options, node, relation); // or says why it is not
     if (options.signal?.aborted) {
       throw new TimewarpError('INTERRUPTED', `Interrupted; later runs go on with reading ${table} again.`);

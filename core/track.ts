@@ -64,7 +64,7 @@ const UNPUBLISHING_MS = 10_000;
 /**
  * Tracks a table and waits until it is tracked in full (with `baseline: false`: until its start is fixed).
  * Throws TimewarpError: TABLE_UNKNOWN, NO_PRIMARY_KEY, KEY_TYPE_REFUSED, TABLE_NOT_TRACKABLE, RELATION_GAP (it needs
- * a rebaseline), BAD_FLAGS (a column that cannot be excluded), PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what
+ * a rebaseline), BAD_FLAGS (a column that cannot be excluded), TABLE_UNREADABLE, PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what
  * `poll` throws.
  */
 export async function track(options: TrackOptions): Promise<TrackResult> {
@@ -189,7 +189,7 @@ async function bringIn(
 ): Promise<TrackResult> {
   const report = options.onProgress ?? (() => {});
   const table = formatTableName(options.table);
-  for (;;) {
+  for (let runs = 0; ; runs++) {
     const entry = await readRelationEntry(store, options.node, options.table);
     if (entry === null) throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
     if (entry.status === 'needs_rebaseline') throw await whyNotGoingOn(options, entry);
@@ -205,6 +205,8 @@ async function bringIn(
       };
     }
     if (options.signal?.aborted) throw interrupted(table);
+    if (runs > 0 && entry.readFailure !== null)
+      throw new TimewarpError('TABLE_UNREADABLE', entry.readFailure);
     if (entry.status === 'untracked')
       throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
     report({

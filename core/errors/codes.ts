@@ -243,6 +243,13 @@ export const ERROR_CODES = define({
     cause: 'The output plugin wrote something that this version cannot read.',
     remedy: 'Report it with the versions of PostgreSQL and plugin; the slot waits, nothing is lost.',
   },
+  TABLE_UNREADABLE: {
+    action: 'operator',
+    cause:
+      'The existing rows of a table cannot be read, or not be kept. Its changes are followed; other tables go on.',
+    remedy:
+      'Mend what the message says; every run tries it again, from the row where it stopped. Or untrack the table.',
+  },
   ROW_TOO_LARGE: {
     action: 'operator',
     cause: 'A row of the log, or of a table that is read, is larger than this program can hold at once.',

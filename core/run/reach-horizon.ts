@@ -12,13 +12,14 @@ import {
   startRelations,
   writeStartConditions,
 } from '../store/relations.ts';
-import { beginRepairs, finishRepair } from '../store/repairs.ts';
+import { beginRepairs, fixEnd } from '../store/repairs.ts';
 import { writeHorizonEntry } from '../store/time-map.ts';
 import { boundTime, tellClockAhead } from '../store/trusted-clock.ts';
 import { maxTime, nextMicrosecond } from '../types/commit-time.ts';
 import { formatLsn, maxLsn } from '../types/lsn.ts';
 import type { Locker } from '../types/tracking.ts';
 import { judgeNewLeaves, type NewLeaf } from './check-new-leaves.ts';
+import { isDecidable } from './decide.ts';
 import { finishedRepairs } from './read-repairs.ts';
 import type { RunContext } from './run-context.ts';
 import type { StartState } from './start-relations.ts';
@@ -46,10 +47,7 @@ export async function reachHorizon(
     .filter((each) => each.startAfter <= horizon.lsn && !found.has(each.relationId))
     .map((each) => each.relationId);
   const resolved = relations
-    .filter(
-      (each) =>
-        each.baselineState === 'pending' && each.baselineLsn !== null && each.baselineLsn <= horizon.lsn,
-    )
+    .filter((each) => isDecidable(each, horizon.lsn) && each.followsRelationId === null)
     .map((each) => each.relationId);
   await inTransaction(store, async () => {
     await lockCheckpoint(store, claim);
@@ -57,7 +55,7 @@ export async function reachHorizon(
     await writeHorizon(store, claim, horizon, true);
     const attached = await judgeNewLeaves(store, claim, newLeaves);
     for (const repair of finishedRepairs(relations, horizon.lsn)) {
-      if (!attached.has(repair.relationId)) await finishRepair(store, claim, repair, horizon);
+      if (!attached.has(repair.relationId)) await fixEnd(store, repair.relationId, horizon);
     }
     if (ready.length > 0) {
       await startRelations(store, ready, horizon);

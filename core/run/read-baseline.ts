@@ -24,6 +24,7 @@ import type { Locker } from '../types/tracking.ts';
 import { ChunkSize } from './chunk-size.ts';
 import { silentChanges } from './note-catalog.ts';
 import { stillHolding } from './start-relations.ts';
+import { forTable } from './table-failure.ts';
 import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
@@ -61,10 +62,14 @@ export async function readBaselines(options: ReadBaselinesOptions): Promise<bool
   if (pending.length === 0) return true;
   const types = await options.onSource(() => readTypeCatalog(source));
   let complete = true;
-  for (const now of await options.onSource(() => readRelationsNow(source, pending, publication))) {
+  const inTurn = await options.onSource(() => readRelationsNow(source, pending, publication));
+  const hasFailed = ({ relation }: RelationNow): number =>
+    relation.baselineProgress.failure === undefined ? 0 : 1;
+  for (const now of inTurn.sort((a, b) => hasFailed(a) - hasFailed(b))) {
     if (now.facts === null) continue;
     const readable = !now.facts.rowSecurity && (await isFree(options, now)); // not while rows are hidden
-    complete = readable && (await readOne(options, now, types)) && complete;
+    const read = readable && (await forTable(options, now.relation, () => readOne(options, now, types)));
+    complete = read === true && complete;
   }
   return complete;
 }
@@ -95,7 +100,8 @@ async function readOne(
     leafIds,
   };
   const size = new ChunkSize();
-  let progress = { ...relation.baselineProgress, estimated_rows: facts.estimatedRows };
+  const { failure: _, ...before } = relation.baselineProgress;
+  let progress = { ...before, estimated_rows: facts.estimatedRows };
   while (!progress.read_done) {
     options.checkStop();
     if (!options.mayGoOn()) return false;

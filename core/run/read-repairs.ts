@@ -24,6 +24,7 @@ import type { TypeCatalog } from '../types/pg-types.ts';
 import { isSameRow } from '../versions/same-row.ts';
 import { ChunkSize } from './chunk-size.ts';
 import { hasRowsOfOthers, isFree, isStale, notedLeaves, type ReadBaselinesOptions } from './read-baseline.ts';
+import { forTable } from './table-failure.ts';
 import { type RelationNow, readRelationsNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
@@ -34,13 +35,15 @@ export async function readRepairs(options: ReadBaselinesOptions): Promise<void> 
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
   const begun = (await readTrackedRelations(store, claim.nodeId)).filter(
-    ({ repair }) => repair !== null && repair.base_lsn !== null && repair.phase !== 'done',
+    ({ repair }) =>
+      repair !== null && repair.base_lsn !== null && (repair.phase === 'rows' || repair.phase === 'keys'),
   );
   if (begun.length === 0) return;
   const types = await options.onSource(() => readTypeCatalog(source));
   for (const now of await options.onSource(() => readRelationsNow(source, begun, publication))) {
     if (now.facts === null || now.facts.rowSecurity) continue; // what is hidden would be taken for deleted
-    if (hasTrackedKey(now) && (await isFree(options, now))) await repairOne(options, now, types);
+    if (hasTrackedKey(now) && (await isFree(options, now)))
+      await forTable(options, now.relation, () => repairOne(options, now, types));
   }
 }
 
@@ -48,11 +51,9 @@ export async function readRepairs(options: ReadBaselinesOptions): Promise<void> 
 export function finishedRepairs(
   relations: readonly TrackedRelation[],
   horizon: Lsn,
-): { readonly relationId: number; readonly base: Lsn; readonly table: string }[] {
-  return relations.flatMap(({ relationId, name, repair }) =>
-    repair?.phase === 'done' && parseLsn(repair.read_lsn!) <= horizon
-      ? [{ relationId, base: parseLsn(repair.base_lsn!), table: formatTableName(name) }]
-      : [],
+): { readonly relationId: number }[] {
+  return relations.flatMap(({ relationId, repair }) =>
+    repair?.phase === 'done' && parseLsn(repair.read_lsn!) <= horizon ? [{ relationId }] : [],
   );
 }
 
@@ -72,8 +73,9 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
   const { relation } = now;
   const leafIds = await notedLeaves(store, relation.relationId);
   const size = new ChunkSize();
-  let progress: Repair = { ...relation.repair!, estimated_rows: now.facts!.estimatedRows };
-  while (progress.phase !== 'done') {
+  const { failure: _, ...before } = relation.repair!;
+  let progress: Repair = { ...before, estimated_rows: now.facts!.estimatedRows };
+  while (progress.phase === 'rows' || progress.phase === 'keys') {
     options.checkStop();
     if (!options.mayGoOn()) return;
     const step: Step | null =

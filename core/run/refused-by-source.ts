@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { messageWithoutData, sqlState } from '../pg/database-error.ts';
-import { writeHealthEvent } from '../store/gaps.ts';
+import { writeDailyEvent } from '../store/gaps.ts';
 
 /** SQLSTATE classes of what the server refuses (PostgreSQL manual, "Error Codes"), others than a lost session or a time-out. */
 const REFUSALS: ReadonlySet<string> = new Set(['0A', '22', '42', '55', 'XX']);
@@ -17,10 +17,5 @@ export async function tellRefusal(
   const isKnown = error instanceof TimewarpError && CODES.has(error.code);
   if (!isKnown && !REFUSALS.has(sqlState(error)?.slice(0, 2) ?? '')) throw error;
   const message = isKnown ? `${error.message} ${error.remedy}` : messageWithoutData(error);
-  const { rows } = await store.query(
-    `SELECT FROM pgtimewarp.health_events
-      WHERE node_id = $1::text AND code = $2::text AND message = $3::text AND ts > now() - interval '1 day'`,
-    [nodeId, code, message],
-  );
-  if (rows.length === 0) await writeHealthEvent(store, { nodeId, severity: 'warn', code, message });
+  await writeDailyEvent(store, { nodeId, severity: 'warn', code, message });
 }

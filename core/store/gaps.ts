@@ -25,6 +25,19 @@ export async function writeHealthEvent(
   );
 }
 
+/** As {@link writeHealthEvent}, unless the same was said within a day. */
+export async function writeDailyEvent(
+  store: Queryable,
+  event: Parameters<typeof writeHealthEvent>[1],
+): Promise<void> {
+  const { rows } = await store.query(
+    `SELECT FROM pgtimewarp.health_events
+      WHERE node_id = $1::text AND code = $2::text AND message = $3::text AND ts > now() - interval '1 day' LIMIT 1`,
+    [event.nodeId, event.code, event.message],
+  );
+  if (rows.length === 0) await writeHealthEvent(store, event);
+}
+
 /**
  * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
  * again while it is open changes nothing, unless it began earlier: then so did the gap. Inside the caller's transaction.

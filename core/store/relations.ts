@@ -7,7 +7,6 @@ import type { CatalogFacts } from '../types/catalog-facts.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Locker } from '../types/tracking.ts';
-import { writeDeletionsOfGap } from './restart-node.ts';
 
 export type RelationStatus = 'starting' | 'active' | 'needs_rebaseline' | 'untracked';
 export type BaselineState = 'none' | 'pending' | 'done';
@@ -38,6 +37,10 @@ export interface BaselineProgress {
   readonly rows: number;
   readonly estimated_rows: number;
   readonly read_done: boolean;
+  /** Why the rows could not be read in the last run. */
+  readonly failure?: string;
+  /** Canonical key of the last one that was decided; see `writeDeletionsOfGap`. */
+  readonly decided_key?: string;
 }
 
 /** Where the repair of a relation stands: see core/run/read-repairs.ts. */
@@ -45,8 +48,8 @@ export interface Repair {
   /** From here on everything is followed again; null while that waits for transactions under way. */
   readonly base_lsn: string | null;
   readonly base_ts: string | null;
-  /** rows: the table is read | keys: rows that history has are looked for in the table | done */
-  readonly phase: 'rows' | 'keys' | 'done';
+  /** rows: the table is read | keys: rows that history has are looked for in the table | done | deciding: the gap ends at end_lsn */
+  readonly phase: 'rows' | 'keys' | 'done' | 'deciding';
   /** Key texts of the last row read. */
   readonly cursor: readonly string[] | null;
   /** Canonical key of the last row looked for. */
@@ -56,6 +59,10 @@ export interface Repair {
   readonly differences: number;
   /** Position after the last statement. */
   readonly read_lsn: string | null;
+  readonly end_lsn?: string;
+  readonly end_ts?: string;
+  /** Why the table could not be read in the last run. */
+  readonly failure?: string;
 }
 
 export interface TrackedRelation {
@@ -69,6 +76,8 @@ export interface TrackedRelation {
   readonly replicaIdentity: string;
   readonly isPartitioned: boolean;
   readonly trackedFrom: Lsn | null;
+  /** The period before a gap of the node, which this one goes on with. */
+  readonly followsRelationId: number | null;
   readonly baselineState: BaselineState;
   readonly baselineProgress: BaselineProgress;
   readonly baselineLsn: Lsn | null;
@@ -94,7 +103,7 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
   const { rows } = await store.query<Record<string, unknown>>(
     `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
             is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
-            excluded_columns, retention, status, status_reason, catalog_facts, repair,
+            excluded_columns, retention, status, status_reason, catalog_facts, repair, follows_relation_id,
             (SELECT coalesce(json_agg(l.relid::int8), '[]') FROM pgtimewarp.relation_leaves AS l
               WHERE l.relation_id = r.relation_id AND NOT l.checked)::text AS unchecked_leaves
        FROM pgtimewarp.tracked_relations AS r
@@ -175,11 +184,9 @@ export async function endGapsOfPast(
 }
 
 /**
- * Decides baselines whose last read position the horizon has passed, inside the horizon's transaction: from here on
- * every key has an answer. A TRUNCATE that came while rows were being read leaves keys unknown that nobody saw.
+ * Decides baselines whose last read position the horizon has passed: from here on every key has an answer. A TRUNCATE that came while rows were being read leaves keys unknown that nobody saw.
  */
 export async function resolveBaselines(store: Queryable, relationIds: readonly number[]): Promise<void> {
-  await writeDeletionsOfGap(store, relationIds);
   await store.query(
     `UPDATE pgtimewarp.tracked_relations AS r
         SET baseline_state = 'done', updated_at = now(),
@@ -204,6 +211,17 @@ export async function readAgain(
 ): Promise<TrackedRelation[]> {
   const ids = new Set(relations.map((relation) => relation.relationId));
   return (await readTrackedRelations(store, nodeId)).filter((each) => ids.has(each.relationId));
+}
+
+/** Notes why the rows of a relation could not be read in this run, with what reads them: its baseline, or its repair. */
+export async function noteReadFailure(store: Queryable, relationId: number, message: string): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET baseline_progress = CASE WHEN repair IS NULL THEN baseline_progress || jsonb_build_object('failure', $2::text) ELSE baseline_progress END,
+            repair = CASE WHEN repair IS NOT NULL THEN repair || jsonb_build_object('failure', $2::text) END, updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, message],
+  );
 }
 
 /** Stores how far the reading of existing rows has come; `readPosition` is set with the last chunk. */
@@ -283,8 +301,9 @@ function toRelation(row: Record<string, unknown>): TrackedRelation {
     replicaIdentity: row.replica_identity as string,
     isPartitioned: row.is_partitioned as boolean,
     trackedFrom: lsn(row.tracked_from_lsn),
+    followsRelationId: row.follows_relation_id as number | null,
     baselineState: row.baseline_state as BaselineState,
-    baselineProgress: ownJson(row.baseline_progress, NO_PROGRESS),
+    baselineProgress: { ...NO_PROGRESS, ...ownJson<Partial<BaselineProgress>>(row.baseline_progress, {}) },
     baselineLsn: lsn(row.baseline_lsn),
     startConditions: ownJson(row.start_conditions, NOT_LOOKED_AT),
     excludedColumns: row.excluded_columns as string[],

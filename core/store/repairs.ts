@@ -3,11 +3,12 @@
  * holds; then it becomes part of the history at the end of the gap, in one transaction with the closing of the gap.
  */
 import type { Queryable } from '../pg/connection.ts';
+import { formatTableName } from '../pg/identifiers.ts';
 import { formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Claim, Horizon } from './claim.ts';
 import { writeHealthEvent } from './gaps.ts';
-import type { Repair } from './relations.ts';
+import type { Repair, TrackedRelation } from './relations.ts';
 import { lockTracked } from './tracking.ts';
 
 /** After every change of a commit that ends where the gap ends. */
@@ -195,40 +196,79 @@ export async function readKnownKeys(
   return rows.map(toKnownRow);
 }
 
+/** Fixes where the gap of a relation ends: at this horizon. Inside the horizon's transaction. */
+export async function fixEnd(store: Queryable, relationId: number, horizon: Horizon): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET repair = repair || jsonb_build_object('phase', 'deciding', 'end_lsn', $2::pg_lsn::text, 'end_ts', $3::text), updated_at = now()
+      WHERE relation_id = $1::int AND repair IS NOT NULL`,
+    [relationId, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
 /**
- * Ends the gap of a relation at the horizon: what was found, of keys that have no change since the repair began, becomes
- * part of the history there (S; D for a row that is gone). Inside the horizon's transaction.
+ * Makes a part of what was found part of the history, at the end of the gap, where the keys have no change since the repair
+ * began (S; D for a row that is gone); with the last part the gap ends. In the caller's transaction.
+ * @returns whether it was the last part
  */
-export async function finishRepair(
+export async function finishRepairStep(
   store: Queryable,
   claim: Claim,
-  relation: { readonly relationId: number; readonly base: Lsn; readonly table: string },
-  horizon: Horizon,
-): Promise<void> {
-  if (!(await lockTracked(store, relation.relationId))) return; // untracked meanwhile
-  const [end, time] = [formatLsn(horizon.lsn), formatCommitTime(horizon.time)];
-  const { rowCount } = await store.query(
-    `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, read_lsn, leaf_id, op, row_data, json_nulls)
-     SELECT f.relation_id, f.pk, $3::pg_lsn, $4::timestamptz, $5::int, $3::pg_lsn, f.leaf_id,
-            CASE WHEN f.row_data IS NULL THEN 'D' ELSE 'S' END::"char", f.row_data, f.json_nulls
-       FROM pgtimewarp.rebaseline_findings AS f
-      WHERE f.relation_id = $1::int
-        AND NOT EXISTS (
-              SELECT FROM pgtimewarp.row_changes AS c
-               WHERE c.relation_id = $1::int AND c.pk = f.pk AND c.valid_from_lsn > $2::pg_lsn AND c.valid_from_lsn <= $3::pg_lsn)
-        AND NOT EXISTS (
-              SELECT FROM pgtimewarp.relation_events AS e
-               WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn > $2::pg_lsn AND e.lsn <= $3::pg_lsn
-                 AND (e.leaf_id IS NULL OR e.leaf_id = f.leaf_id))`,
-    [relation.relationId, formatLsn(relation.base), end, time, AFTER_ALL_CHANGES],
+  { relationId, name, repair }: Pick<TrackedRelation, 'relationId' | 'name' | 'repair'>,
+  limit: number,
+): Promise<boolean> {
+  if (!(await lockTracked(store, relationId))) return true; // untracked meanwhile
+  const { base_lsn: base, end_lsn: end, end_ts: time, differences } = repair!;
+  const { rows } = await store.query<{ taken: number }>(
+    `WITH taken AS (
+       DELETE FROM pgtimewarp.rebaseline_findings AS f
+        USING (SELECT pk FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int ORDER BY pk LIMIT $6::int) AS n
+        WHERE f.relation_id = $1::int AND f.pk = n.pk
+       RETURNING f.*),
+     written AS (
+       INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, read_lsn, leaf_id, op, row_data, json_nulls)
+       SELECT f.relation_id, f.pk, $3::pg_lsn, $4::timestamptz, $5::int, $3::pg_lsn, f.leaf_id,
+              CASE WHEN f.row_data IS NULL THEN 'D' ELSE 'S' END::"char", f.row_data, f.json_nulls
+         FROM taken AS f
+        WHERE NOT EXISTS (
+                SELECT FROM pgtimewarp.row_changes AS c
+                 WHERE c.relation_id = $1::int AND c.pk = f.pk AND c.valid_from_lsn > $2::pg_lsn AND c.valid_from_lsn <= $3::pg_lsn)
+          AND NOT EXISTS (
+                SELECT FROM pgtimewarp.relation_events AS e
+                 WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn > $2::pg_lsn AND e.lsn <= $3::pg_lsn
+                   AND (e.leaf_id IS NULL OR e.leaf_id = f.leaf_id)))
+     SELECT count(*)::int AS taken FROM taken`,
+    [relationId, base, end, time, AFTER_ALL_CHANGES, limit],
   );
-  await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [
-    relation.relationId,
-  ]);
+  if (rows[0]!.taken === limit) return false;
+  await endGap(store, claim, relationId, { lsn: end!, ts: time! });
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'info',
+    code: 'RELATION_REPAIRED',
+    message: `${formatTableName(name)} was read again: ${differences} rows differed, its gap ends`,
+    meta: { relation_id: relationId, to_lsn: end },
+  });
+  return true;
+}
+
+async function endGap(
+  store: Queryable,
+  claim: Claim,
+  relationId: number,
+  end: { readonly lsn: string; readonly ts: string },
+): Promise<void> {
+  await store.query(
+    // the entry of that horizon may have moved on since: what was found stands there
+    `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
+     VALUES ($1::text, $2::int, $3::pg_lsn, $4::timestamptz)
+     ON CONFLICT ON CONSTRAINT lsn_time_map_pkey DO NOTHING`,
+    [claim.nodeId, claim.lsnSpace, end.lsn, end.ts],
+  );
   await store.query(
     `UPDATE pgtimewarp.history_gaps SET to_lsn = $2::pg_lsn, to_ts = $3::timestamptz
       WHERE relation_id = $1::int AND to_ts IS NULL`,
-    [relation.relationId, end, time],
+    [relationId, end.lsn, end.ts],
   );
   // keys that were never seen are absent from here on; what they were before is unknown unless a baseline was finished
   await store.query(
@@ -238,15 +278,8 @@ export async function finishRepair(
             unseen_unknown_before_ts = CASE WHEN baseline_state = 'done' THEN unseen_unknown_before_ts ELSE $3::timestamptz END,
             baseline_lsn = coalesce(baseline_lsn, $2::pg_lsn), baseline_state = 'done'
       WHERE relation_id = $1::int`,
-    [relation.relationId, end, time],
+    [relationId, end.lsn, end.ts],
   );
-  await writeHealthEvent(store, {
-    nodeId: claim.nodeId,
-    severity: 'info',
-    code: 'RELATION_REPAIRED',
-    message: `${relation.table} was read again: ${rowCount ?? 0} rows differed, its gap ends`,
-    meta: { relation_id: relation.relationId, to_lsn: end },
-  });
 }
 
 function toKnownRow(row: KnownRowText): KnownRow {

@@ -110,24 +110,33 @@ async function continueRelation(
 /**
  * Keys that lived before the gap and are gone after it get a deletion at its end. Called when the baseline is decided:
  * then a key without a row in it, and without a change that says otherwise, was not there. After a TRUNCATE that came
- * while rows were read nobody can say.
+ * while rows were read nobody can say. In steps, in the order of the keys, in the caller's transaction.
+ * @param after the last key of the step before @returns the last key of this one; null when there are no more
  */
-export async function writeDeletionsOfGap(store: Queryable, relationIds: readonly number[]): Promise<void> {
-  await store.query(
-    `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, seq, valid_from_ts, op, leaf_id)
+export async function writeDeletionsOfGap(
+  store: Queryable,
+  relationId: number,
+  after: string | null,
+  limit: number,
+): Promise<string | null> {
+  const { rows } = await store.query<{ last: string | null; count: number }>(
+    `WITH relation AS (
+       SELECT * FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND baseline_state = 'pending'),
+     step AS MATERIALIZED (
+       SELECT DISTINCT ON (c.pk) c.pk, c.op, c.valid_from_lsn, c.seq, c.leaf_id
+         FROM pgtimewarp.row_changes AS c
+        WHERE c.relation_id = (SELECT follows_relation_id FROM relation) AND ($2::text IS NULL OR c.pk > $2::text)
+        ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC
+        LIMIT $3::int),
+     deleted AS (
+     INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, seq, valid_from_ts, op, leaf_id)
      SELECT r.relation_id, o.pk, r.tracked_from_lsn + 1, 0, r.tracked_from_ts, 'D', NULL
-       FROM pgtimewarp.tracked_relations AS r
-      CROSS JOIN LATERAL (
-              SELECT DISTINCT ON (c.pk) c.pk, c.op, c.valid_from_lsn, c.seq, c.leaf_id
-                FROM pgtimewarp.row_changes AS c
-               WHERE c.relation_id = r.follows_relation_id
-               ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) AS o
+       FROM relation AS r CROSS JOIN step AS o
        LEFT JOIN LATERAL (
               SELECT n.op FROM pgtimewarp.row_changes AS n
                WHERE n.relation_id = r.relation_id AND n.pk = o.pk
                ORDER BY n.valid_from_lsn, n.seq LIMIT 1) AS first ON true
-      WHERE r.relation_id = ANY ($1::int[]) AND r.baseline_state = 'pending'
-        AND o.op <> 'D' AND (first.op IS NULL OR first.op = 'I')
+      WHERE o.op <> 'D' AND (first.op IS NULL OR first.op = 'I')
         AND NOT EXISTS (
               SELECT FROM pgtimewarp.relation_events AS e
                WHERE e.relation_id = r.follows_relation_id AND e.op = 'T'
@@ -135,7 +144,10 @@ export async function writeDeletionsOfGap(store: Queryable, relationIds: readonl
                  AND (e.leaf_id IS NULL OR e.leaf_id = o.leaf_id))
         AND NOT EXISTS (
               SELECT FROM pgtimewarp.relation_events AS e
-               WHERE e.relation_id = r.relation_id AND e.op = 'T' AND e.lsn <= r.baseline_lsn)`,
-    [relationIds],
+               WHERE e.relation_id = r.relation_id AND e.op = 'T' AND e.lsn <= r.baseline_lsn))
+     SELECT max(pk) AS last, count(*)::int AS count FROM step`,
+    [relationId, after, limit],
   );
+  const step = rows[0]!;
+  return step.count < limit ? null : step.last;
 }

@@ -29,6 +29,8 @@ export interface RelationEntry {
   readonly trackedFrom: { readonly lsn: string; readonly ts: string } | null;
   readonly baselineState: string;
   readonly baselineRows: number;
+  /** Why its rows could not be read in the last run. */
+  readonly readFailure: string | null;
 }
 
 /** The present entry of a table; null when it was never tracked. Locks it when `forUpdate`. */
@@ -41,7 +43,8 @@ export async function readRelationEntry(
   const { rows } = await store.query<Record<string, string | number | null>>(
     `SELECT relation_id, status, status_reason, tracked_from_lsn,
             to_char(tracked_from_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS tracked_from_ts,
-            baseline_state, coalesce((baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows
+            baseline_state, coalesce((baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows,
+            baseline_progress ->> 'failure' AS read_failure
        FROM pgtimewarp.tracked_relations
       WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text
       ${options.forUpdate ? 'FOR UPDATE' : ''}`,
@@ -59,6 +62,7 @@ export async function readRelationEntry(
         : { lsn: row.tracked_from_lsn as string, ts: row.tracked_from_ts as string },
     baselineState: row.baseline_state as string,
     baselineRows: Number.parseInt(row.baseline_rows as string, 10),
+    readFailure: row.read_failure as string | null,
   };
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
-import { writeHealthEvent } from './gaps.ts';
+import { writeDailyEvent } from './gaps.ts';
 
 /** How far the clock of the source may be ahead of that of the store. */
 export const CLOCK_TOLERANCE_SECONDS = 60n;
@@ -20,15 +20,9 @@ export async function boundTime(
   return time > latest ? { time: latest, isBounded: true } : { time, isBounded: false };
 }
 
-/** Tells, once an hour, that the clock of the source is ahead and its times are bounded. */
+/** Tells, once a day, that the clock of the source is ahead and its times are bounded. */
 export async function tellClockAhead(store: Queryable, nodeId: string): Promise<void> {
   const code = 'CLOCK_AHEAD';
-  const { rows } = await store.query(
-    `SELECT FROM pgtimewarp.health_events
-      WHERE node_id = $1::text AND code = $2::text AND ts > now() - interval '1 hour' LIMIT 1`,
-    [nodeId, code],
-  );
-  if (rows.length > 0) return;
   const message = `The clock of the source is more than ${CLOCK_TOLERANCE_SECONDS} s ahead of the store's: times are stored no later than that.`;
-  await writeHealthEvent(store, { nodeId, severity: 'fail', code, message });
+  await writeDailyEvent(store, { nodeId, severity: 'fail', code, message });
 }

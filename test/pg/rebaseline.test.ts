@@ -23,7 +23,7 @@ const DEATHS = [
   { point: 'store: INSERT rebaseline_findings #2, before', phase: 'rows', rows: 500 },
   { point: 'store: INSERT rebaseline_findings #2, before', phase: 'rows', rows: 1_000 },
   { point: 'store: SELECT relation_events, before', phase: 'keys', rows: ROWS - 3 },
-  { point: 'store: INSERT row_changes, before', phase: 'done', rows: ROWS - 3 },
+  { point: 'store: WITH rebaseline_findings, before', phase: 'deciding', rows: ROWS - 3 },
 ];
 
 for (const plugin of PLUGINS) {
