@@ -5,12 +5,13 @@
  * the log before its transaction is visible.)
  */
 import type pg from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
-import { quoteIdentifier, quoteOwnRows } from '../pg/identifiers.ts';
+import { formatTableName, quoteIdentifier, quoteOwnRows } from '../pg/identifiers.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { quoteJson } from '../types/json-text.ts';
-import { canonicalKey, canonicalKeyValue } from '../types/key.ts';
+import { canonicalKey, canonicalKeyValue, keyLengthRefusal } from '../types/key.ts';
 import type { Lsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { isJsonNull, renderText } from '../types/render-text.ts';
@@ -70,8 +71,11 @@ export async function readBaselineChunk(
       if (text !== null && isJsonNull(kinds[i]!, text)) jsonNulls = [...(jsonNulls ?? []), columns[i]!.name];
       rowData += i === 0 ? names[i]! + fragment : `,${names[i]}${fragment}`;
     }
+    const key = canonicalKey(keyAt.map((at) => canonicalKeyValue(kinds[at]!, row[at]!)));
+    const tooLong = keyLengthRefusal(key);
+    if (tooLong !== null) throw new TimewarpError('KEY_TOO_LONG', `In ${formatTableName(facts)} ${tooLong}.`);
     return {
-      key: canonicalKey(keyAt.map((at) => canonicalKeyValue(kinds[at]!, row[at]!))),
+      key,
       rowData: `${rowData}}`,
       leafRelid: Number.parseInt(row[names.length]!, 10),
       jsonNulls,

@@ -4,6 +4,7 @@
  */
 import { isTooLong } from '../errors/too-long.ts';
 import { commitTimeFromPostgresMicros } from '../types/commit-time.ts';
+import { keyLengthRefusal } from '../types/key.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { MESSAGE_PREFIX } from '../types/plugin.ts';
@@ -126,6 +127,8 @@ class PgoutputDecoder implements StreamDecoder {
       const detail = `the key (${table.keyColumns.join(', ')}) is not among the values of ${op}`;
       return { kind: 'key-mismatch', table, detail, mayBeForgotten: false };
     }
+    const tooLong = keyLengthRefusal(key) ?? (oldKey === null ? null : keyLengthRefusal(oldKey));
+    if (tooLong !== null) return { kind: 'key-mismatch', table, detail: tooLong, mayBeForgotten: false };
     const row = op === 'D' ? NO_ROW : relation.rowOf(reader, this.#newTuple, old);
     return {
       kind: 'change',

@@ -7,6 +7,7 @@
 
 import { isTooLong } from '../errors/too-long.ts';
 import { jsonMembers, jsonStringEnd, unquoteJson } from '../types/json-text.ts';
+import { keyLengthRefusal } from '../types/key.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { MESSAGE_PREFIX } from '../types/plugin.ts';
@@ -160,6 +161,8 @@ class Wal2jsonDecoder implements StreamDecoder {
       const detail = `the key (${table.keyColumns.join(', ')}) is not among the values of ${op} or is NaN or infinite`;
       return { kind: 'key-mismatch', table, detail, mayBeForgotten: false };
     }
+    const tooLong = keyLengthRefusal(key) ?? (oldKey === null ? null : keyLengthRefusal(oldKey));
+    if (tooLong !== null) return { kind: 'key-mismatch', table, detail: tooLong, mayBeForgotten: false };
     const row = op === 'D' ? NO_ROW : rowTexts(data, relation, op, newRun, oldRun);
     return {
       kind: 'change',

@@ -243,6 +243,12 @@ export const ERROR_CODES = define({
     cause: 'The output plugin wrote something that this version cannot read.',
     remedy: 'Report it with the versions of PostgreSQL and plugin; the slot waits, nothing is lost.',
   },
+  KEY_TOO_LONG: {
+    action: 'operator',
+    cause: 'The text of a key is longer than an index of the store can hold.',
+    remedy:
+      'Such a row is not followed, and its table is unknown from there on: shorten the key, then pgtimewarp rebaseline.',
+  },
   TABLE_UNREADABLE: {
     action: 'operator',
     cause:

@@ -37,7 +37,7 @@ export async function forTable<T>(
 }
 
 function isOfTable(failure: TimewarpError): boolean {
-  if (failure.code === 'ROW_TOO_LARGE' || failure.code === 'PERMISSION_DENIED') return true;
+  if (['ROW_TOO_LARGE', 'KEY_TOO_LONG', 'PERMISSION_DENIED'].includes(failure.code)) return true;
   const state = failure.facts.sqlstate;
   return failure.code === 'DATABASE_ERROR' && typeof state === 'string' && REFUSALS.has(state.slice(0, 2));
 }

@@ -220,19 +220,24 @@ export async function finishRepairStep(
   if (!(await lockTracked(store, relationId))) return true; // untracked meanwhile
   const { base_lsn: base, end_lsn: end, end_ts: time, differences } = repair!;
   const { rows } = await store.query<{ taken: number }>(
-    `WITH taken AS (
+    `WITH last AS MATERIALIZED ( -- none in the last part
+       SELECT max(n.pk) AS pk
+         FROM (SELECT pk FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int ORDER BY pk OFFSET $6::int - 1 LIMIT 1) AS n),
+     taken AS (
        DELETE FROM pgtimewarp.rebaseline_findings AS f
-        USING (SELECT pk FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int ORDER BY pk LIMIT $6::int) AS n
-        WHERE f.relation_id = $1::int AND f.pk = n.pk
+        WHERE f.relation_id = $1::int AND f.pk <= coalesce((SELECT pk FROM last), f.pk)
        RETURNING f.*),
      written AS (
        INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, read_lsn, leaf_id, op, row_data, json_nulls)
        SELECT f.relation_id, f.pk, $3::pg_lsn, $4::timestamptz, $5::int, $3::pg_lsn, f.leaf_id,
               CASE WHEN f.row_data IS NULL THEN 'D' ELSE 'S' END::"char", f.row_data, f.json_nulls
          FROM taken AS f
-        WHERE NOT EXISTS (
-                SELECT FROM pgtimewarp.row_changes AS c
-                 WHERE c.relation_id = $1::int AND c.pk = f.pk AND c.valid_from_lsn > $2::pg_lsn AND c.valid_from_lsn <= $3::pg_lsn)
+         LEFT JOIN LATERAL ( -- LIMIT: by index for each key, whatever the planner thinks of a new table
+                SELECT true AS is_told
+                  FROM pgtimewarp.row_changes AS c
+                 WHERE c.relation_id = $1::int AND c.pk = f.pk AND c.valid_from_lsn > $2::pg_lsn AND c.valid_from_lsn <= $3::pg_lsn
+                 LIMIT 1) AS later ON true
+        WHERE later.is_told IS NULL
           AND NOT EXISTS (
                 SELECT FROM pgtimewarp.relation_events AS e
                  WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn > $2::pg_lsn AND e.lsn <= $3::pg_lsn

@@ -110,6 +110,19 @@ export function canonicalKey(values: readonly string[]): string {
   return joinKey(values.map(quoteJson));
 }
 
+/**
+ * What an index of the store holds of a key: a third of a page (PostgreSQL manual, "B-Tree Implementation"), less what stands
+ * beside it. Longer ones may fit where they can be compressed; whether they do is nothing to rely on.
+ */
+export const MAX_KEY_BYTES = 2_600;
+
+/** Why a canonical key cannot be stored; null when it can. */
+export function keyLengthRefusal(key: string): string | null {
+  if (key.length * 3 <= MAX_KEY_BYTES) return null; // no character of UTF-16 has more than three bytes in UTF-8
+  const bytes = new TextEncoder().encode(key).length;
+  return bytes <= MAX_KEY_BYTES ? null : `a key has ${bytes} bytes, the store can hold ${MAX_KEY_BYTES}`;
+}
+
 /** As {@link canonicalKey}, for texts that are JSON strings already. */
 export function joinKey(quoted: readonly string[]): string {
   return quoted.length === 1 ? `[${quoted[0]}]` : `[${quoted.join(',')}]`;
