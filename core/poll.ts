@@ -5,7 +5,7 @@
  */
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
-import { connect } from './pg/connection.ts';
+import { connect, connectBeside } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
 import type { ApplyCounts } from './run/apply-stream.ts';
@@ -31,14 +31,14 @@ import { advanceSlot } from './slot/advance.ts';
 import { type EndOfWal, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
 import { publicationOf } from './slot/publication.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
-import { releaseClaim } from './store/claim.ts';
+import { type Claim, releaseClaim, renewLease } from './store/claim.ts';
 import type { Suspect } from './store/failures.ts';
 import { recordNoProgress } from './store/no-progress.ts';
 import { requireNode, type StoredNode, writeDatabaseName } from './store/nodes.ts';
 import { readAgain, readTrackedRelations, type TrackedRelation } from './store/relations.ts';
 import { finishRun } from './store/run-outcome.ts';
 import { type TakenNode, takeNode } from './store/take-node.ts';
-import { type Lsn, lsnDistanceBytes } from './types/lsn.ts';
+import { LSN_ZERO, type Lsn, lsnDistanceBytes } from './types/lsn.ts';
 import type { Locker } from './types/tracking.ts';
 
 export interface PollOptions extends RunOptions {
@@ -80,8 +80,9 @@ export interface PollResult {
 
 /** SQLSTATE configuration_limit_exceeded. */
 const TEMP_FILE_LIMIT = '53400';
-/** A run without a time limit renews its lease with every batch. */
-const LEASE_SECONDS = 3600;
+/** A run without a time limit renews its lease. */
+const LEASE_SECONDS = 120;
+const RENEW_LEASE_MS = 30_000;
 /** A run reads existing rows no longer than this, so that the horizon does not stand still meanwhile. */
 const BASELINE_SLICE_MS = 10_000;
 /** What a run spends on forgetting at most; what is left, the next one goes on with. */
@@ -131,6 +132,8 @@ class Run {
   readonly #limits: RunLimits;
   readonly #counts: ApplyCounts = { transactions: 0, changes: 0 };
   #missing: TableName[] = [];
+  /** The last position of the source that is known. */
+  #seen: Lsn | null = null;
   /** The transaction that the run failed at, where that is known. */
   #suspect: Suspect | null = null;
 
@@ -143,6 +146,14 @@ class Run {
   }
 
   async run(): Promise<PollResult> {
+    try {
+      return await this.#run();
+    } finally {
+      this.#limits[Symbol.dispose]();
+    }
+  }
+
+  async #run(): Promise<PollResult> {
     const [source, store, limits] = [this.#source, this.#store, this.#limits];
     const { maxSeconds } = this.#options;
     const lease = maxSeconds === undefined ? LEASE_SECONDS : Math.ceil(maxSeconds) + 10;
@@ -157,8 +168,10 @@ class Run {
     if (taken === null) return this.#unclaimed('busy', await this.#position());
     const { claim } = taken;
     this.#node = taken.node;
+    await using _lease = maxSeconds === undefined ? this.#keepLease(claim) : null;
     try {
       const facts = await limits.onSource(() => readSourceFacts(source, taken.node.slotName));
+      this.#seen = facts.insertLsn;
       refuseWrongEndpoint(facts, taken.node, claim.horizon);
       const node = await this.#followRename(taken.node, facts);
       const run = { node, source, store, claim, limits, counts: this.#counts, found: new Set<number>() };
@@ -174,6 +187,25 @@ class Run {
     } finally {
       await releaseClaim(store, claim).catch(() => {});
     }
+  }
+
+  /** Renews the lease on a session of its own, opened when a run lasts. */
+  #keepLease(claim: Claim): AsyncDisposable {
+    let beside: Promise<pg.Client> | null = null;
+    const timer = setInterval(() => {
+      beside ??= connectBeside(this.#store, { side: 'store', node: this.#node.node });
+      beside
+        .then((session) => renewLease(session, claim))
+        .catch(() => {
+          beside = null; // the next time, with another one
+        });
+    }, RENEW_LEASE_MS).unref();
+    return {
+      [Symbol.asyncDispose]: async () => {
+        clearInterval(timer);
+        await beside?.then((session) => session.end()).catch(() => {});
+      },
+    };
   }
 
   /** The database of the node may have got another name; what it is follows from the slot. */
@@ -353,7 +385,12 @@ class Run {
 
   /** Where the source stands, also when the time of the run is over. */
   async #position(): Promise<Lsn> {
-    return this.#limits.atEnd(() => readInsertLsn(this.#source));
+    try {
+      this.#seen = await this.#limits.atEnd(() => readInsertLsn(this.#source));
+    } catch (error) {
+      if (!this.#limits.isTimeUp(error)) throw error; // it does not answer: what is known is from before
+    }
+    return this.#seen ?? this.#node.horizon?.lsn ?? LSN_ZERO;
   }
 
   /** A run that has not come to its claim knows of the horizon what was stored when it began. */

@@ -4,6 +4,7 @@ import { type Queryable, sessionConfig } from '../../core/pg/connection.ts';
 import { sessionSettingsSql } from '../../core/pg/session-settings.ts';
 
 const STATEMENT_TIMEOUT_MS = 20_000;
+const ANSWER_MS = 2_000;
 const MAX_SESSIONS = 8;
 
 export interface ReadPool extends AsyncDisposable {
@@ -14,6 +15,7 @@ export function openReadPool(storeUrl: string): ReadPool {
   const pool = new pg.Pool({
     ...sessionConfig(storeUrl, { side: 'store', node: 'serve' }),
     max: MAX_SESSIONS,
+    query_timeout: STATEMENT_TIMEOUT_MS + ANSWER_MS, // on our side: a server that has gone silent keeps no time-out
     onConnect: async (session) => {
       await session.query(
         `${sessionSettingsSql('store', STATEMENT_TIMEOUT_MS)}; SET default_transaction_read_only = on`,

@@ -9,6 +9,7 @@ import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error
 import { markSessionSql } from './same-session.ts';
 import { sessionSettingsSql } from './session-settings.ts';
 import { tlsFor } from './tls.ts';
+import { watchSession } from './watch-session.ts';
 
 /** What the functions of this code base need of a session, so that a pool serves as well as a client. */
 export type Queryable = Pick<pg.Client, 'query'>;
@@ -21,6 +22,10 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number;
   /** `statement_timeout` of the session; 0 (the default) means none. */
   readonly statementTimeoutMs?: number;
+  /** A statement that is not answered for that long ends the session. */
+  readonly answerTimeoutMs?: number;
+  /** See core/pg/watch-session.ts. */
+  readonly isWatched?: boolean;
 }
 
 /** A peer that is gone without a word is looked for after so long; the default is the system's two hours. */
@@ -63,6 +68,9 @@ export const RAW_TEXT_TYPES: pg.CustomTypesConfig = {
   getTypeParser: (() => asText) as pg.CustomTypesConfig['getTypeParser'],
 };
 
+/** Settings cost a server nothing. */
+const FIRST_ANSWER_MS = 10_000;
+
 /** The configuration of a session for a pool or a client. Throws BAD_FLAGS when `url` is not a PostgreSQL URL. */
 export function sessionConfig(url: string, options: ConnectOptions): pg.ClientConfig {
   const parsed = parseConnectionUrl(url, options.side);
@@ -102,22 +110,37 @@ export async function connectBeside(session: pg.Client, options: ConnectOptions)
   return open({ ...target, ...commonConfig(options) }, options, `${host}:${port}`);
 }
 
-async function open(
-  config: pg.ClientConfig,
-  { side, statementTimeoutMs }: ConnectOptions,
-  target: string,
-): Promise<pg.Client> {
+async function open(config: pg.ClientConfig, options: ConnectOptions, target: string): Promise<pg.Client> {
+  const { side, statementTimeoutMs, answerTimeoutMs, isWatched = true } = options;
   const client = new pg.Client(config);
   client.on('error', () => {});
   try {
     await client.connect();
     guardParser(client);
-    await client.query(`${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`);
-    rememberSide(client, side);
+    const settings = `${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`;
+    const answers = await answered(client, `${settings}; SELECT pg_catalog.pg_backend_pid() AS pid`);
+    const { pid } = (answers as unknown as pg.QueryResult<{ pid: number }>[]).at(-1)!.rows[0]!;
+    rememberSide(client, side, answerTimeoutMs);
+    if (isWatched) {
+      const beside = { side, node: options.node, isWatched: false, connectTimeoutMs: 5_000 } as const;
+      watchSession(client, pid, () => connectBeside(client, beside));
+    }
     return client;
   } catch (error) {
     await client.end().catch(() => {});
     throw fromDatabaseError(error, side, target);
+  }
+}
+
+/** The first answer of a server: its time-out for connecting ends when it lets us in. */
+async function answered(client: pg.Client, sql: string): Promise<unknown> {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const late = (): unknown => stream.destroy(new Error('Connection terminated: no answer in time'));
+  const timer = setTimeout(late, FIRST_ANSWER_MS);
+  try {
+    return await client.query(sql);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -154,11 +177,18 @@ export async function resetSession(
 }
 
 /** Errors of this session's queries say whose they are, also when the connection is lost in the middle of a command. */
-function rememberSide(client: pg.Client, side: DatabaseSide): void {
+function rememberSide(client: pg.Client, side: DatabaseSide, answerTimeoutMs?: number): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
   const remembering = (...args: unknown[]): unknown => {
     const result = query(...args);
     if (!(result instanceof Promise)) return result; // a cursor or a COPY, which report in their own way
+    if (answerTimeoutMs !== undefined) {
+      const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+      const late = (): unknown => stream.destroy(new Error('Connection terminated: no answer in time'));
+      const timer = setTimeout(late, answerTimeoutMs).unref();
+      const settled = (): void => clearTimeout(timer);
+      result.then(settled, settled);
+    }
     return result.catch((error: unknown) => {
       noteSide(error, side);
       throw error;

@@ -3,6 +3,7 @@
  * the run has left, so that neither a long peek nor somebody's lock keeps it; one that ran into that limit is the deadline,
  * and every other failure says whose it is.
  */
+import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { fromDatabaseError, fromTableQuery, sideOf, sqlState } from '../pg/database-error.ts';
@@ -13,6 +14,8 @@ const QUERY_CANCELED = '57014';
 const AFTER_END_MS = 5_000;
 /** And each statement of it at least so long. */
 const LAST_WORDS_MS = 500;
+/** A server whose time-outs do not end its statements in time has gone silent: its session is ended on our side. */
+const SILENCE_MS = 3_000;
 
 export interface RunLimitsOptions {
   /** The run ends before this many seconds have passed. */
@@ -25,6 +28,8 @@ export class RunLimits {
   readonly #store: pg.Client;
   readonly #signal: AbortSignal | undefined;
   readonly #deadlineMs: number;
+  readonly #cutter: NodeJS.Timeout | undefined;
+  #isCut = false;
 
   /** The time begins to run now. */
   constructor(
@@ -35,6 +40,21 @@ export class RunLimits {
     this.#store = store;
     this.#signal = signal;
     this.#deadlineMs = performance.now() + (maxSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+    if (maxSeconds !== undefined)
+      this.#cutter = setTimeout(() => this.#cut(), maxSeconds * 1000 + SILENCE_MS);
+  }
+
+  /** The run is over. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#cutter);
+  }
+
+  #cut(): void {
+    this.#isCut = true;
+    for (const session of [this.#source, this.#store]) {
+      const { stream } = (session as unknown as { connection: { stream: Socket } }).connection;
+      stream.destroy(new Error('Connection terminated: no answer in time'));
+    }
   }
 
   get isInterrupted(): boolean {
@@ -88,17 +108,19 @@ export class RunLimits {
   /** Writes to the store how the run ended; where the store cannot be written in time, that is not worth another failure. */
   async noteAtEnd(work: () => Promise<void>): Promise<void> {
     if (!this.#isLimited) return work();
-    await limitStatements(this.#store, this.#leftForEndMs);
+    if (this.#isCut) return;
     try {
+      await limitStatements(this.#store, this.#leftForEndMs);
       await work();
     } catch (error) {
-      if (sqlState(error) !== QUERY_CANCELED) throw error;
+      if (!this.#isCut && sqlState(error) !== QUERY_CANCELED) throw error;
     }
   }
 
   /** Whether this is what a statement of the store ends with that ran into the limit. */
   isTimeUp(error: unknown): boolean {
     if (!this.#isLimited) return false;
+    if (this.#isCut) return true;
     if (error instanceof TimewarpError)
       return error.code === 'DEADLINE' || error.facts.sqlstate === QUERY_CANCELED;
     return sqlState(error) === QUERY_CANCELED;
@@ -112,6 +134,7 @@ export class RunLimits {
     try {
       return await work();
     } catch (error) {
+      if (this.#isCut) throw deadline(error);
       const side = sideOf(error) ?? 'source';
       if (side === 'source' && sqlState(error) === QUERY_CANCELED && this.#isLimited) throw deadline(error);
       throw side === 'source' ? fromTableQuery(error) : fromDatabaseError(error, side);

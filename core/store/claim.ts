@@ -177,16 +177,35 @@ export async function writeHorizon(
   );
 }
 
-/** @returns true when it is worth trying again: the lease was past and its session has been told to end, or is gone */
+/**
+ * Gives the claim another lease, on a session beside the one that holds it. Where that one is writing, its row is locked, and
+ * it is alive: see {@link terminateExpiredHolder}.
+ */
+export async function renewLease(beside: Queryable, claim: Claim): Promise<void> {
+  await beside.query(
+    `UPDATE pgtimewarp.wal_checkpoints AS c SET lease_until = clock_timestamp() + make_interval(secs => $3::int)
+       FROM (SELECT node_id FROM pgtimewarp.wal_checkpoints
+              WHERE node_id = $1::text AND epoch = $2::bigint FOR UPDATE SKIP LOCKED) AS free
+      WHERE c.node_id = free.node_id`,
+    [claim.nodeId, claim.epoch, claim.leaseSeconds],
+  );
+}
+
+/**
+ * A holder is told to end when its lease is past and its session has asked for nothing for a while: one that is in the
+ * middle of a huge transaction cannot have its lease renewed.
+ * @returns true when it is worth trying again: the lease was past and its session has been told to end, or is gone
+ */
 async function terminateExpiredHolder(store: Queryable, nodeId: string): Promise<boolean> {
   const { rows } = await store.query<{ expired: boolean; alive: boolean; terminated: boolean | null }>(
-    `SELECT c.lease_until < clock_timestamp() AS expired,
-            a.pid IS NOT NULL AS alive,
-            CASE WHEN c.lease_until < clock_timestamp() AND a.pid IS NOT NULL
-                 THEN pg_terminate_backend(a.pid) END AS terminated
+    `SELECT e.expired, a.pid IS NOT NULL AS alive,
+            CASE WHEN e.expired AND a.pid IS NOT NULL THEN pg_terminate_backend(a.pid) END AS terminated
        FROM pgtimewarp.wal_checkpoints AS c
        LEFT JOIN pg_catalog.pg_stat_activity AS a
          ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
+      CROSS JOIN LATERAL (
+              SELECT c.lease_until < clock_timestamp()
+                     AND coalesce(a.state_change < clock_timestamp() - interval '5 seconds', true) AS expired) AS e
       WHERE c.node_id = $1::text`,
     [nodeId],
   );

@@ -12,6 +12,7 @@ import { createApp } from './app.ts';
 const logger = createLogger('api');
 const sessions = new Sessions(new Credentials());
 const STATEMENT_TIMEOUT_MS = 20_000;
+const AGAIN_WITHIN_MS = 5_000;
 
 const app = createApp({
   withStore: useStore,
@@ -54,11 +55,13 @@ async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
     readOnly: true,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
   } as const;
+  const started = performance.now();
   try {
     return await sessions.use(reference, ask);
   } catch (thrown) {
     const error = fromDatabaseError(thrown, 'store');
-    if (error.code !== 'STORE_UNREACHABLE') throw error;
+    const isLate = performance.now() - started > AGAIN_WITHIN_MS; // silent, not broken: the caller does not wait twice
+    if (error.code !== 'STORE_UNREACHABLE' || isLate) throw error;
     return await sessions.use(reference, ask);
   }
 }

@@ -70,7 +70,14 @@ export class Sessions {
 
   #open({ secretArn, side, node, readOnly, statementTimeoutMs }: DatabaseReference): Promise<pg.Client> {
     return this.#credentials.withUrl(secretArn, async (url) => {
-      const session = await connect(url, { side, node, statementTimeoutMs: statementTimeoutMs ?? 0 });
+      const limits =
+        statementTimeoutMs === undefined ? {} : { answerTimeoutMs: statementTimeoutMs + ANSWER_MS };
+      const session = await connect(url, {
+        side,
+        node,
+        statementTimeoutMs: statementTimeoutMs ?? 0,
+        ...limits,
+      });
       if (readOnly) await session.query('SET default_transaction_read_only = on');
       return session;
     });

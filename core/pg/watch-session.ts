@@ -1,0 +1,119 @@
+/**
+ * A connection can go silent without an end: a NAT gateway forgets it, a host fails over, a process is stopped. Neither TCP nor the
+ * server tells, and a statement without a limit would be waited for without end. So a session that has been asked and is
+ * quiet is looked at from another one: a server that works on is waited for; one that has answered already, that waits
+ * for us, or that is gone, is not.
+ */
+import type { Socket } from 'node:net';
+import type pg from 'pg';
+
+export const WATCH_EVERY_MS = 10_000;
+/** How long the other session may take for its answer. */
+const ANSWER_MS = 10_000;
+/** So many looks in a row must say the same where one look can be mistaken. */
+const LOOKS = 2;
+
+/** Opens a session beside the watched one, which is not watched itself. */
+export type OpenBeside = () => Promise<pg.Client>;
+
+/** Watches a session until it ends. @param pid of its server process, as that says itself */
+export function watchSession(
+  session: pg.Client,
+  pid: number,
+  openBeside: OpenBeside,
+  everyMs = WATCH_EVERY_MS,
+): void {
+  const watch = new SessionWatch(session, pid, openBeside);
+  const timer = setInterval(() => void watch.look(), everyMs).unref();
+  session.once('end', () => clearInterval(timer));
+}
+
+type Finding = 'works' | 'ended' | 'waits for us' | 'no answer';
+
+class SessionWatch {
+  readonly #session: pg.Client;
+  readonly #pid: number;
+  readonly #openBeside: OpenBeside;
+  readonly #stream: Socket;
+  #bytes = -1;
+  #suspicious = 0;
+  #isLooking = false;
+
+  constructor(session: pg.Client, pid: number, openBeside: OpenBeside) {
+    this.#session = session;
+    this.#pid = pid;
+    this.#openBeside = openBeside;
+    this.#stream = (session as unknown as { connection: { stream: Socket } }).connection.stream;
+  }
+
+  async look(): Promise<void> {
+    const bytes = this.#stream.bytesRead + this.#stream.bytesWritten;
+    const { readyForQuery } = this.#session as unknown as { readyForQuery: boolean };
+    if (readyForQuery || this.#stream.isPaused() || bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#suspicious = 0;
+      return;
+    }
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    try {
+      const finding = await this.#ask();
+      if (this.#bytes !== this.#stream.bytesRead + this.#stream.bytesWritten) return; // it came in the meantime
+      if (finding === 'works') this.#suspicious = 0;
+      else if (finding === 'ended' || ++this.#suspicious >= LOOKS) await this.#end(finding);
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  async #ask(): Promise<Finding> {
+    return this.#beside<Finding>('no answer', async (beside) => {
+      const { rows } = await beside.query<{ state: string | null; wait: string | null }>(
+        'SELECT state, wait_event_type AS wait FROM pg_catalog.pg_stat_activity WHERE pid = $1::int',
+        [this.#pid],
+      );
+      const row = rows[0];
+      if (row === undefined || row.state?.startsWith('idle') === true) return 'ended';
+      return row.wait === 'Client' ? 'waits for us' : 'works';
+    });
+  }
+
+  /** Ends the session on both sides: what it held on the server is free for others. */
+  async #end(finding: Finding): Promise<void> {
+    if (finding !== 'no answer') {
+      await this.#beside(null, (beside) =>
+        beside.query('SELECT pg_catalog.pg_terminate_backend($1::int)', [this.#pid]),
+      );
+    }
+    this.#stream.destroy(new Error('Connection terminated: it has gone silent'));
+  }
+
+  async #beside<T>(otherwise: T, work: (beside: pg.Client) => Promise<unknown>): Promise<T> {
+    let beside: pg.Client | undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<T>((resolve) => {
+      timer = setTimeout(() => resolve(otherwise), ANSWER_MS);
+    });
+    const asking = (async (): Promise<T> => {
+      beside = await this.#openBeside();
+      return (await work(beside)) as T;
+    })();
+    try {
+      return await Promise.race([asking, limit]);
+    } catch {
+      return otherwise;
+    } finally {
+      clearTimeout(timer);
+      asking.catch(() => {}).finally(() => destroy(beside));
+      destroy(beside);
+    }
+  }
+}
+
+/** Without waiting for the server, which may be gone. */
+export function destroy(session: pg.Client | undefined): void {
+  if (session === undefined) return;
+  session.end().catch(() => {});
+  const { stream } = (session as unknown as { connection: { stream: Socket } }).connection;
+  setTimeout(() => stream.destroy(), 100).unref();
+}

@@ -1,0 +1,85 @@
+/** A connection that goes silent ends neither by itself nor by the server's time-outs: we end it, and what it held is free. */
+import { expect, test } from 'vitest';
+import { connect, connectBeside } from '../../core/pg/connection.ts';
+import { watchSession } from '../../core/pg/watch-session.ts';
+import { poll } from '../../core/poll.ts';
+import { renewLease } from '../../core/store/claim.ts';
+import { takeNode } from '../../core/store/take-node.ts';
+import { muteProxy } from '../support/mute-proxy.ts';
+import { describeNeeding } from '../support/needs.ts';
+import { needOf, PLUGINS } from '../support/plugins.ts';
+import { trackedNode } from '../support/tracked-node.ts';
+
+const TABLES = 'CREATE TABLE t (id int PRIMARY KEY)';
+
+for (const plugin of PLUGINS) {
+  describeNeeding(needOf(plugin), `a run with a time limit whose connection goes silent (${plugin})`, () => {
+    test.each([
+      ['store', 'COPY pgtimewarp'],
+      ['source', 'FETCH FORWARD'],
+      ['source', 'DECLARE pgtimewarp_peek'],
+      ['store', 'pg_try_advisory_lock'],
+    ])('%s, at %s', { timeout: 60_000 }, async (side, word) => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
+      await node.source.query('INSERT INTO t VALUES (1)');
+      await using proxy = await muteProxy(side === 'store' ? node.storeUrl : node.sourceUrl, word);
+      const urls = side === 'store' ? { storeUrl: proxy.url } : { sourceUrl: proxy.url };
+      const started = performance.now();
+      expect(await poll({ ...node, ...urls, maxSeconds: 1 })).toMatchObject({
+        outcome: 'deadline',
+        changes: 0,
+      });
+      expect(performance.now() - started).toBeLessThan(6_000);
+      expect(proxy.muted()).toBe(1);
+      // what its server process holds is free when the lease is past
+      let outcome = '';
+      for (let runs = 0; outcome !== 'done' && runs < 50; runs++) {
+        ({ outcome } = await poll({ ...node, maxSeconds: 30 }));
+        if (outcome !== 'done') await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      expect(outcome).toBe('done');
+    });
+  });
+}
+
+test('a session that waits for an answer that has been given is ended on both sides', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+  await using proxy = await muteProxy(node.storeUrl, 'never to be answered');
+  const session = await connect(proxy.url, { side: 'store', node: node.node, isWatched: false });
+  const { rows } = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  await session.query('SELECT pg_advisory_lock(1)');
+  const options = { side: 'store', node: node.node, isWatched: false } as const;
+  watchSession(session, rows[0]!.pid, () => connectBeside(session, options), 100);
+  await session.query('SELECT pg_sleep(1)'); // the server works: that is waited for
+  await expect(session.query(`SELECT 'never to be answered'`)).rejects.toThrow(/gone silent/);
+  const left = await node.store.query('SELECT FROM pg_stat_activity WHERE pid = $1', [rows[0]!.pid]);
+  expect(left.rowCount).toBe(0);
+  await session.end().catch(() => {});
+});
+
+test('a session whose answer is late by a limit of its own is ended', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+  const session = await connect(node.storeUrl, { side: 'store', node: 'x', answerTimeoutMs: 300 });
+  expect((await session.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+  await expect(session.query('SELECT pg_sleep(5)')).rejects.toThrow(/no answer in time/);
+  await session.end().catch(() => {});
+});
+
+test('a lease is renewed beside the session that holds it, and not while that one writes', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+  const holder = await node.connect('store');
+  const taken = await takeNode(holder, node.node, 1);
+  const claim = { ...taken!.claim, leaseSeconds: 500 };
+  const seconds = async (): Promise<number> =>
+    (
+      await node.store.query<{ s: number }>(
+        'SELECT extract(epoch FROM lease_until - clock_timestamp())::int AS s FROM pgtimewarp.wal_checkpoints',
+      )
+    ).rows[0]!.s;
+  await holder.query('BEGIN; SELECT FROM pgtimewarp.wal_checkpoints FOR UPDATE');
+  await renewLease(node.store, claim);
+  expect(await seconds()).toBeLessThan(10);
+  await holder.query('COMMIT');
+  await renewLease(node.store, claim);
+  expect(await seconds()).toBeGreaterThan(400);
+});

@@ -1,0 +1,55 @@
+/**
+ * A way to a server on which a connection goes silent, without an end, once the client has said a word: what a NAT gateway or
+ * a failed-over host does. Other connections work, and so do later ones.
+ */
+import { connect, createServer, type Socket } from 'node:net';
+
+export interface MuteProxy extends AsyncDisposable {
+  /** The URL of the server, by way of this proxy. */
+  readonly url: string;
+  /** How many connections have gone silent. */
+  readonly muted: () => number;
+}
+
+/** @param word of the first connection that says it @param times how many connections go silent */
+export async function muteProxy(serverUrl: string, word: string, times = 1): Promise<MuteProxy> {
+  const target = new URL(serverUrl);
+  const sockets = new Set<Socket>();
+  let muted = 0;
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    let isMute = false;
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+    }
+    client.on('data', (chunk) => {
+      if (!isMute && muted < times && chunk.includes(word)) {
+        isMute = true;
+        muted++;
+      }
+      if (!isMute) upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      if (!isMute) client.write(chunk);
+    });
+    client.on('close', () => {
+      if (!isMute) upstream.destroy(); // else the server never hears of it
+    });
+    upstream.on('close', () => {
+      if (!isMute) client.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = new URL(serverUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as { port: number }).port);
+  return {
+    url: url.href,
+    muted: () => muted,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
