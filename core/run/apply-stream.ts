@@ -5,7 +5,7 @@
  */
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import { inTransaction } from '../pg/transaction.ts';
+import { inTransaction, rollBack } from '../pg/transaction.ts';
 import type { PeekRow } from '../slot/peek.ts';
 import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
 import type { CommitStamp } from '../store/commit-stamp.ts';
@@ -174,7 +174,7 @@ class StreamApplier {
       await this.#writing.catch(() => {});
       if (this.#huge !== null) {
         this.#counts.changes -= this.#hugeChanges;
-        await this.#o.store.query('ROLLBACK').catch(() => {});
+        await rollBack(this.#o.store);
       }
       throw error;
     }

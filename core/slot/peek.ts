@@ -9,6 +9,7 @@ import { RAW_TEXT_TYPES } from '../pg/connection.ts';
 import { quoteIdentifier, type TableName } from '../pg/identifiers.ts';
 import { MARK_SQL, requireSameSession } from '../pg/same-session.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
+import { rollBack } from '../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 import { PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
 
@@ -80,7 +81,7 @@ export class Peek {
       });
       return new Peek(session, warnings);
     } catch (error) {
-      await session.query('ROLLBACK').catch(() => {});
+      await rollBack(session);
       throw error;
     }
   }
@@ -137,7 +138,7 @@ export class Peek {
   /** Ends the transaction of the cursor; the session can be used again. */
   async close(): Promise<void> {
     await this.#drain();
-    await this.#session.query('ROLLBACK');
+    await rollBack(this.#session);
   }
 
   /** Lets a fetch that is under way run to its end and throws away what it brought. */
