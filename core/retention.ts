@@ -11,7 +11,12 @@ import { keepRetention, type RetentionResult } from './run/keep-retention.ts';
 import { claimNode, releaseClaim } from './store/claim.ts';
 import { requireSchema } from './store/migrate.ts';
 import { requireNode } from './store/nodes.ts';
-import { readDefaultRetention, setDefaultRetention, setTableRetention } from './store/retention.ts';
+import {
+  readDefaultRetention,
+  requireWindow,
+  setDefaultRetention,
+  setTableRetention,
+} from './store/retention.ts';
 import { type RetentionOverview, readRetentionOverview } from './store/retention-overview.ts';
 
 export interface RetentionTarget {
@@ -70,6 +75,7 @@ export async function setRetention(
 ): Promise<void> {
   await inStore(target, (store) =>
     inTransaction(store, async () => {
+      await requireWindow(store, retention);
       if (tables.length === 0) await setDefaultRetention(store, target.node, retention);
       for (const table of tables) {
         if (await setTableRetention(store, target.node, table, retention)) continue;

@@ -21,6 +21,7 @@ import { readTableNames } from './slot/table-names.ts';
 import { requireSchema } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { lockHorizon } from './store/repairs.ts';
+import { requireWindow } from './store/retention.ts';
 import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
 
 export interface TrackOptions {
@@ -74,6 +75,7 @@ export async function track(options: TrackOptions): Promise<TrackResult> {
     const node = await requireNode(store, options.node);
     const before = await readRelationEntry(store, options.node, options.table);
     const alreadyTracked = before !== null && before.status !== 'untracked';
+    await requireWindow(store, options.retention);
     if (!alreadyTracked) await ask(options, node, store);
     return await bringIn(options, store, alreadyTracked);
   } catch (error) {

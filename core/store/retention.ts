@@ -2,19 +2,49 @@
  * The statements of retention: one function each. What they do to tables is in the functions of migration 0016, which
  * belong to the owner of the store, since the role that writes history owns none of its tables.
  */
+import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
+import { sqlState } from '../pg/database-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
+
+/** A longer window would end before the times that PostgreSQL knows (its manual, "Date/Time Types"). */
+const LONGEST = `interval '1000 years'`;
+
+/** Throws BAD_FLAGS unless the window is one that can be kept. */
+export async function requireWindow(store: Queryable, retention: string | null): Promise<void> {
+  if (retention === null) return;
+  const refuse = (why: string, cause?: unknown): TimewarpError =>
+    new TimewarpError('BAD_FLAGS', `A retention of ${retention} ${why}.`, {
+      remedy: 'Write it as 30d, 12h or 90m.',
+      cause,
+    });
+  let fits: boolean;
+  try {
+    const { rows } = await store.query<{ fits: boolean }>(
+      `SELECT $1::interval > interval '0' AND $1::interval <= ${LONGEST} AS fits`,
+      [retention],
+    );
+    fits = rows[0]!.fits;
+  } catch (error) {
+    throw sqlState(error)?.startsWith('22') === true ? refuse('is no duration', error) : error;
+  }
+  if (!fits) throw refuse('is not between nothing and 1000 years');
+}
 
 /** Takes over the windows that are set for tracked tables. @returns the relations that forget, earlier periods included */
 export async function syncRetention(store: Queryable, nodeId: string): Promise<number[]> {
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention AS x (relation_id, retention)
-     SELECT r.relation_id, r.retention FROM pgtimewarp.tracked_relations AS r
+     SELECT r.relation_id, least(r.retention, ${LONGEST}) FROM pgtimewarp.tracked_relations AS r
        LEFT JOIN pgtimewarp.relation_retention AS known ON known.relation_id = r.relation_id
-      WHERE r.node_id = $1::text AND r.retention IS DISTINCT FROM known.retention
+      WHERE r.node_id = $1::text AND least(r.retention, ${LONGEST}) IS DISTINCT FROM known.retention
      ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE SET retention = excluded.retention -- changed since`,
     [nodeId],
+  );
+  await store.query(
+    // of a past period, from before windows were bounded
+    `UPDATE pgtimewarp.relation_retention SET retention = ${LONGEST} WHERE retention > ${LONGEST}`,
   );
   const { rows } = await store.query<{ relation_id: number }>(
     `SELECT x.relation_id

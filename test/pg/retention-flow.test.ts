@@ -277,3 +277,16 @@ describe('tables with a history', () => {
     expect(result!.mapEntriesForgotten).toBe(0);
   });
 });
+
+test('a window longer than PostgreSQL has times is refused; one that is stored stops no run', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: 'CREATE TABLE t (id int PRIMARY KEY)' });
+  for (const retention of ['99999999d', '0s', 'soon'])
+    await expect(node.track('t', { retention })).rejects.toMatchObject({ code: 'BAD_FLAGS' });
+  const target = { storeUrl: node.storeUrl, node: node.node };
+  await expect(setRetention(target, [], '400000d')).rejects.toMatchObject({ code: 'BAD_FLAGS' });
+  await node.track('t', { retention: '30d' });
+  await node.store.query(`UPDATE pgtimewarp.tracked_relations SET retention = '99999999 days'`);
+  await node.source.query('INSERT INTO t VALUES (1)');
+  for (let runs = 0; runs < 2; runs++)
+    expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
+});
