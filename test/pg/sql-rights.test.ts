@@ -60,6 +60,15 @@ describe('rights on the table', () => {
     expect(await rows(`ALTER TABLE t OWNER TO ${bob}`)).toEqual(FOUND);
   });
 
+  test.each(['VIEW t AS', 'MATERIALIZED VIEW t AS'])(
+    'CREATE %s … under the name of the table: refused',
+    async (what) => {
+      const taken = `ALTER TABLE t RENAME TO t_data; CREATE ${what} SELECT id FROM t_data; GRANT SELECT ON t TO ${bob}`;
+      expect(await refusal(taken)).toMatch(/^42809: t is not a table/);
+      expect(await refusal(taken, DIFF)).toMatch(/^42809: t is not a table/);
+    },
+  );
+
   test('SELECT on the table in a schema that is closed: refused', async () => {
     const closed = `GRANT SELECT ON t TO ${bob}; CREATE SCHEMA s; ALTER TABLE t SET SCHEMA s`;
     expect(
