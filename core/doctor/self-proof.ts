@@ -1,10 +1,12 @@
 /**
- * The proof that history is right: live rows, drawn at random, must be what an as-of read says for the same position. Rows
- * are read, then the position of the log; once the store has come that far, a difference is either a change that was
- * under way (then the row is read again) or a fault.
+ * The proof that history is right: rows drawn at random from the tables must be what an as-of read says for the same position,
+ * and rows drawn from the history must be in their tables, or be deleted. Rows are read, then the position of the
+ * log; once the store has come that far, a difference is either a change that was under way (then the row is read again)
+ * or a fault.
  */
 import type pg from 'pg';
 import { readBaselineChunk } from '../baseline/read-chunk.ts';
+import { readMissingKeys } from '../baseline/read-missing-keys.ts';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
 import { quoteIdentifier, quoteOwnRows, type TableName } from '../pg/identifiers.ts';
 import { poll } from '../poll.ts';
@@ -42,16 +44,20 @@ export interface ProofTable {
   readonly plugin: Plugin;
 }
 
-/** A place in a table; the row after it, in key order, is looked at. null: the first. */
+/**
+ * A place in a table; the row after it, in key order, is looked at (null: the first). Or a key that the history has.
+ */
 interface Draw {
   readonly table: ProofTable;
   readonly after: readonly string[] | null;
+  readonly key?: string;
 }
 
 interface LiveRow {
   readonly draw: Draw;
   readonly key: string;
-  readonly rowData: string;
+  /** null: the table has no such row. */
+  readonly rowData: string | null;
 }
 
 const ROWS_PER_TABLE = 4;
@@ -67,7 +73,9 @@ export async function readProof(
 ): Promise<ProofFacts> {
   const types = await readTypeCatalog(source);
   let open: Draw[] = [];
-  for (const table of drawTables(tables)) open.push(...(await drawPlaces(source, table)));
+  for (const table of drawTables(tables)) {
+    open.push(...(await drawPlaces(source, table)), ...(await drawKeys(store, urls.node, table)));
+  }
   let compared = 0;
   let differences: ProofDifference[] = [];
   for (let attempt = 0; attempt < TRIES && open.length > 0; attempt++) {
@@ -113,9 +121,30 @@ async function drawPlaces(source: pg.Client, table: ProofTable): Promise<Draw[]>
   return [{ table, after: null }, ...rows.map((after) => ({ table, after }))];
 }
 
+/** Keys of the history, at random among the first it comes upon. */
+async function drawKeys(store: pg.Client, node: string, table: ProofTable): Promise<Draw[]> {
+  const { rows } = await store.query<{ pk: string }>(
+    `SELECT DISTINCT c.pk
+       FROM (SELECT c.pk
+               FROM (SELECT c.pk
+                       FROM pgtimewarp.tracked_relations AS r JOIN pgtimewarp.row_changes AS c ON c.relation_id = r.relation_id
+                      WHERE r.node_id = $1::text AND r.schema_name = $2::text AND r.table_name = $3::text
+                      LIMIT 10000) AS c
+              ORDER BY random() LIMIT $4::int) AS c`,
+    [node, table.name.schema, table.name.name, ROWS_PER_TABLE],
+  );
+  return rows.map(({ pk }) => ({ table, after: null, key: pk }));
+}
+
 async function readLive(source: pg.Client, draws: readonly Draw[], types: TypeCatalog): Promise<LiveRow[]> {
   const live: LiveRow[] = [];
   for (const draw of draws) {
+    const { table, key } = draw;
+    if (key !== undefined) {
+      const missing = await readMissingKeys(source, { ...table, keys: [key], leaves: null });
+      if (missing.keys.length > 0) live.push({ draw, key, rowData: null }); // others are drawn from the table
+      continue;
+    }
     const { rows } = await readBaselineChunk(source, { ...draw.table, types, cursor: draw.after, limit: 1 });
     for (const { key, rowData } of rows) live.push({ draw, key, rowData });
   }
@@ -144,13 +173,19 @@ async function compare(store: pg.Client, node: string, live: LiveRow, position: 
   );
   const answer = rows[0]!;
   if (answer.status === 'unknown') return null;
+  if (live.rowData === null) return answer.status === 'absent' ? null : 'the table has no such row';
   if (answer.status === 'absent') return 'history has no such row';
   const stored = jsonMembers(answer.row, 0).members;
-  // a column that the stored row does not have was added or renamed since
+  const values = new Set(stored.values());
+  const { excludedColumns, facts } = table; // one that has another name now is told by another check
+  const excludedIsGone = excludedColumns.some(
+    (name) => !facts.columns.some((column) => column.name === name),
+  );
+  const isOther = (name: string, value: string): boolean =>
+    // a column that the stored row does not have was added without a value since, or has another name there
+    stored.has(name) ? stored.get(name) !== value : value !== 'null' && !values.has(value) && !excludedIsGone;
   const differing = [...jsonMembers(live.rowData, 0).members]
-    .filter(
-      ([name, value]) => !answer.incomplete.includes(name) && stored.has(name) && stored.get(name) !== value,
-    )
+    .filter(([name, value]) => !answer.incomplete.includes(name) && isOther(name, value))
     .filter(
       ([name, value]) => table.plugin !== 'wal2json' || stored.get(name) !== 'null' || !NOT_FINITE.has(value),
     )

@@ -36,9 +36,11 @@ export async function requireWindow(store: Queryable, retention: string | null):
 export async function syncRetention(store: Queryable, nodeId: string): Promise<number[]> {
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention AS x (relation_id, retention)
-     SELECT r.relation_id, least(r.retention, ${LONGEST}) FROM pgtimewarp.tracked_relations AS r
+     SELECT r.relation_id, w.retention FROM pgtimewarp.tracked_relations AS r
        LEFT JOIN pgtimewarp.relation_retention AS known ON known.relation_id = r.relation_id
-      WHERE r.node_id = $1::text AND least(r.retention, ${LONGEST}) IS DISTINCT FROM known.retention
+      CROSS JOIN LATERAL ( -- a window may be stored from before they were bounded
+              SELECT CASE WHEN r.retention > ${LONGEST} THEN ${LONGEST} ELSE r.retention END AS retention) AS w
+      WHERE r.node_id = $1::text AND w.retention IS DISTINCT FROM known.retention
      ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE SET retention = excluded.retention -- changed since`,
     [nodeId],
   );

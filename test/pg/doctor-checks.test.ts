@@ -47,6 +47,24 @@ for (const plugin of PLUGINS) {
       ]);
       await node.store.query(`DELETE FROM pgtimewarp.row_changes WHERE pk = '["1"]'`);
       expect((await troubles(node))[0]!.message).toContain('no such row');
+      // a deletion that was lost: the history has a row that the table has not
+      await node.store.query(
+        `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, op, row_data, xid)
+         SELECT relation_id, replace(k, '2', v), valid_from_lsn, valid_from_ts, seq, op, replace(row_data::text, '2', v)::json, xid
+           FROM pgtimewarp.row_changes, unnest(ARRAY['1', '3'], ARRAY['["2"]', '["2"]']) AS n (v, k) WHERE pk = '["2"]'`,
+      );
+      await node.store.query(
+        `UPDATE pgtimewarp.row_changes SET row_data = '{"id":1,"v":"one"}' WHERE pk = '["1"]'`,
+      );
+      expect(await troubles(node)).toMatchObject([
+        {
+          code: 'self_proof',
+          status: 'fail',
+          message: expect.stringMatching(/\["3"\].*the table has no such row/),
+        },
+      ]);
+      await node.store.query(`DELETE FROM pgtimewarp.row_changes WHERE pk = '["3"]'`);
+      expect(await troubles(node)).toEqual([]);
     });
   });
 }

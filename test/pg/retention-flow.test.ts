@@ -289,4 +289,8 @@ test('a window longer than PostgreSQL has times is refused; one that is stored s
   await node.source.query('INSERT INTO t VALUES (1)');
   for (let runs = 0; runs < 2; runs++)
     expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
+  await node.store.query('UPDATE pgtimewarp.tracked_relations SET retention = NULL');
+  await node.poll();
+  const kept = await node.store.query('SELECT count(retention)::int AS n FROM pgtimewarp.relation_retention');
+  expect(kept.rows, 'no window at all').toEqual([{ n: 0 }]);
 });

@@ -105,7 +105,7 @@ describe('the command', () => {
         expect(log).not.toContain(secret);
         expect([...connected, wrong.stdout, wrong.stderr].join()).not.toContain(secret);
       }
-      expect(await run('upgrade')).toMatch(/^0 Version 0\.2 is the newest/);
+      expect(await run('upgrade')).toMatch(/^0 Version 0\.3 is the newest/);
       expect(await run('uninstall')).toMatch(/^0 Removed: /);
     } finally {
       await Promise.all([store.end(), source.end()]);
