@@ -1104,8 +1104,12 @@ BEGIN
     DELETE FROM pgtimewarp.lsn_time_map d
      USING (SELECT o.ts FROM pgtimewarp.lsn_time_map o WHERE o.node_id = p_node_id AND o.ts < anchor ORDER BY o.ts LIMIT p_rows) o
      WHERE d.node_id = p_node_id AND d.ts = o.ts
-    RETURNING d.lsn_space, d.lsn)
+    RETURNING d.lsn_space, d.lsn),
+  contexts AS (
+    DELETE FROM pgtimewarp.transaction_contexts t
+     USING gone g WHERE t.node_id = p_node_id AND t.lsn_space = g.lsn_space AND t.lsn = g.lsn)
   SELECT count(*), max(g.lsn) FILTER (WHERE g.lsn_space = space) INTO forgotten, upper FROM gone g;
+  DELETE FROM pgtimewarp.blocked_changes b WHERE b.node_id = p_node_id AND b.kept_at < anchor;
   UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = greatest(map_from_lsn, upper + 1)
    WHERE node_id = p_node_id AND upper IS NOT NULL;
   RETURN forgotten;
@@ -1536,7 +1540,9 @@ CREATE VIEW pgtimewarp.node_status AS
           WHERE ((t.node_id = n.node_id) AND (t.status <> 'untracked'::text))) AS tables,
     ( SELECT count(*) AS count
            FROM pgtimewarp.history_gaps g
-          WHERE ((g.node_id = n.node_id) AND (g.to_lsn IS NULL))) AS open_gaps
+          WHERE ((g.node_id = n.node_id) AND (g.to_ts IS NULL) AND ((g.relation_id IS NULL) OR (EXISTS ( SELECT
+                   FROM pgtimewarp.tracked_relations t
+                  WHERE ((t.relation_id = g.relation_id) AND (t.status <> 'untracked'::text))))))) AS open_gaps
    FROM (pgtimewarp.nodes n
      LEFT JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = n.node_id)));
 

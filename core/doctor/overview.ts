@@ -104,12 +104,16 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
   }));
 }
 
+/** A gap is open until it has a time at which it ends; of a table that is tracked no more it says nothing of now. */
 async function readOpenGaps(store: Queryable, node: string): Promise<GapOverview[]> {
   const { rows } = await store.query<GapRow>(
     `SELECT p.schema_name, p.table_name, g.from_lsn, g.from_ts, g.reason
        FROM pgtimewarp.history_gaps AS g
        LEFT JOIN pgtimewarp.relation_periods AS p USING (relation_id)
-      WHERE g.node_id = $1::text AND g.to_lsn IS NULL
+      WHERE g.node_id = $1::text AND g.to_ts IS NULL
+        AND (g.relation_id IS NULL
+             OR EXISTS (SELECT FROM pgtimewarp.tracked_relations AS r
+                         WHERE r.relation_id = g.relation_id AND r.status <> 'untracked'))
       ORDER BY g.from_ts, g.id`,
     [node],
   );

@@ -158,7 +158,10 @@ export async function activateNode(
           SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + 1, applied_lsn = excluded.applied_lsn,
               applied_ts = greatest(excluded.applied_ts, c.applied_ts + interval '1 microsecond'),
               epoch = c.epoch + 1, caught_up = false, failures = 0, failure = NULL
-       RETURNING c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts)
+       RETURNING c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts),
+     ended AS ( -- a gap of the node that was open when it was removed: its positions are those of another space
+       UPDATE pgtimewarp.history_gaps AS g SET to_ts = horizon.applied_ts
+         FROM horizon WHERE g.node_id = horizon.node_id AND g.relation_id IS NULL AND g.to_ts IS NULL)
      INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
      SELECT node_id, lsn_space, applied_lsn, applied_ts FROM horizon`,
     [identity.node, identity.slotName, formatLsn(start.lsn), formatCommitTime(start.ts)],

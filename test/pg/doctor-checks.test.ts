@@ -2,6 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
+import { releaseSlot } from '../../core/release-slot.ts';
+import { deinit } from '../../core/setup/deinit.ts';
+import { init } from '../../core/setup/init.ts';
+import { untrack } from '../../core/track.ts';
 import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { ownSource } from '../support/own-source.ts';
@@ -118,4 +122,21 @@ test('rights of the role: fail source_role, fail source_select, fail row_securit
   for (const code of ['source_role', 'source_select', 'row_security'])
     await pasteRemedy(node.urls, found, code);
   expect(await troubles(plain)).toEqual([]);
+});
+
+test('a gap of what is tracked no more is not open, and one of a removed node ends with its new beginning', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['orders', 'parts'] });
+  await node.source.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
+  await node.poll();
+  expect((await troubles(node)).map(({ code }) => code)).toContain('gap_open');
+  await untrack({ ...node, table: { schema: 'public', name: 'orders' }, purge: false });
+  expect(await troubles(node)).toEqual([]);
+  await releaseSlot(node);
+  expect((await troubles(node)).map(({ code }) => code)).toContain('gap_open');
+  await deinit({ ...node, purge: false });
+  await init({ ...node, plugin: 'pgoutput', slotName: null, version: 'test' });
+  await node.track('parts');
+  expect(await troubles(node)).toEqual([]);
+  const { rows } = await node.store.query('SELECT open_gaps::int AS n FROM pgtimewarp.node_status');
+  expect(rows).toEqual([{ n: 0 }]);
 });

@@ -294,3 +294,33 @@ test('a window longer than PostgreSQL has times is refused; one that is stored s
   const kept = await node.store.query('SELECT count(retention)::int AS n FROM pgtimewarp.relation_retention');
   expect(kept.rows, 'no window at all').toEqual([{ n: 0 }]);
 });
+
+test('who made a commit, and what was kept of one that could not be applied, is forgotten with it', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: 'CREATE TABLE t (id int PRIMARY KEY)' });
+  await node.track('t', { retention: '1s' });
+  await node.source.query(
+    `BEGIN; SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user": "ann"}'); INSERT INTO t VALUES (1); COMMIT`,
+  );
+  await node.poll();
+  await node.store.query(
+    `INSERT INTO pgtimewarp.blocked_changes (node_id, lsn_space, lsn, position, xid, data)
+     SELECT node_id, lsn_space, applied_lsn, 1, 1, 'a row' FROM pgtimewarp.wal_checkpoints`,
+  );
+  const left = async (): Promise<unknown> =>
+    (
+      await node.store.query(
+        `SELECT (SELECT count(*)::int FROM pgtimewarp.transaction_contexts) AS contexts,
+                (SELECT count(*)::int FROM pgtimewarp.blocked_changes) AS blocked`,
+      )
+    ).rows[0];
+  expect(await left()).toEqual({ contexts: 1, blocked: 1 });
+  for (let runs = 0; runs < 4; runs++) {
+    await sleep(700);
+    await node.source.query('INSERT INTO t VALUES ($1)', [10 + runs]);
+    await node.poll();
+  }
+  await sleep(1_200);
+  await node.poll();
+  await node.poll();
+  expect(await left()).toEqual({ contexts: 0, blocked: 0 });
+});

@@ -1,0 +1,45 @@
+-- What is open is decided in one way: a gap has no time at which it ends. One that ended in another LSN space has no position.
+CREATE OR REPLACE VIEW pgtimewarp.node_status AS
+  SELECT n.node_id, n.status, n.status_reason, c.applied_lsn AS horizon_lsn, c.applied_ts AS horizon_ts, c.caught_up, c.last_run_at,
+         (SELECT count(*) FROM pgtimewarp.tracked_relations t WHERE t.node_id = n.node_id AND t.status <> 'untracked') AS tables,
+         (SELECT count(*) FROM pgtimewarp.history_gaps g
+           WHERE g.node_id = n.node_id AND g.to_ts IS NULL
+             AND (g.relation_id IS NULL
+                  OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t
+                              WHERE t.relation_id = g.relation_id AND t.status <> 'untracked'))) AS open_gaps
+    FROM pgtimewarp.nodes n LEFT JOIN pgtimewarp.wal_checkpoints c ON c.node_id = n.node_id;
+
+-- Forgets the map before the oldest cutoff, and with each commit who made it and what was kept of it: a context names a user
+-- and his address, a row that could not be applied is a row.
+CREATE OR REPLACE FUNCTION pgtimewarp.retention_cut_map(p_node_id text, p_rows int) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  anchor timestamptz;
+  space int;
+  upper pg_lsn;
+  forgotten int;
+BEGIN
+  -- The last entry before the oldest cutoff stays: it is the position of that instant.
+  SELECT max(m.ts) INTO anchor
+    FROM (SELECT min(coalesce(x.expired_before_ts, p.tracked_from_ts)) AS ts
+            FROM pgtimewarp.relation_periods p
+            LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id
+           WHERE p.node_id = p_node_id AND p.tracked_from_ts IS NOT NULL AND x.is_dropped IS NOT TRUE
+          HAVING count(x.expired_before_ts) > 0) oldest
+    JOIN LATERAL (SELECT l.ts FROM pgtimewarp.lsn_time_map l WHERE l.node_id = p_node_id AND l.ts <= oldest.ts
+                   ORDER BY l.ts DESC LIMIT 1) m ON true;
+  SELECT c.lsn_space INTO space FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
+  WITH gone AS (
+    DELETE FROM pgtimewarp.lsn_time_map d
+     USING (SELECT o.ts FROM pgtimewarp.lsn_time_map o WHERE o.node_id = p_node_id AND o.ts < anchor ORDER BY o.ts LIMIT p_rows) o
+     WHERE d.node_id = p_node_id AND d.ts = o.ts
+    RETURNING d.lsn_space, d.lsn),
+  contexts AS (
+    DELETE FROM pgtimewarp.transaction_contexts t
+     USING gone g WHERE t.node_id = p_node_id AND t.lsn_space = g.lsn_space AND t.lsn = g.lsn)
+  SELECT count(*), max(g.lsn) FILTER (WHERE g.lsn_space = space) INTO forgotten, upper FROM gone g;
+  DELETE FROM pgtimewarp.blocked_changes b WHERE b.node_id = p_node_id AND b.kept_at < anchor;
+  UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = greatest(map_from_lsn, upper + 1)
+   WHERE node_id = p_node_id AND upper IS NOT NULL;
+  RETURN forgotten;
+END $$;
