@@ -72,3 +72,15 @@ for (const plugin of PLUGINS) {
     });
   });
 }
+
+test('a hypertable is refused by name: its rows are in chunks', async () => {
+  await using node = await trackedNode({
+    plugin: 'pgoutput',
+    tables: `CREATE TABLE t (id int PRIMARY KEY); CREATE SCHEMA _timescaledb_internal;
+             CREATE TABLE _timescaledb_internal._hyper_1_1_chunk () INHERITS (t)`,
+  });
+  await expect(node.track('t')).rejects.toMatchObject({
+    code: 'TABLE_NOT_TRACKABLE',
+    message: expect.stringContaining('hypertable of TimescaleDB'),
+  });
+});
