@@ -8,7 +8,7 @@ import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
-import { inTransaction } from './pg/transaction.ts';
+import { inPatientTransaction, inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
 import { describeTable } from './setup/describe-table.ts';
 import { nearestTable } from './setup/near-miss.ts';
@@ -105,7 +105,7 @@ export async function untrack(options: {
       );
     }
     if (entry.status !== 'untracked') await endTracking(options, node, store);
-    if (options.purge) await inTransaction(store, () => dropHistory(store, [entry.relationId]));
+    if (options.purge) await inPatientTransaction(store, () => dropHistory(store, [entry.relationId]));
     return { table: formatTableName(options.table), relationId: entry.relationId, purged: options.purge };
   } catch (error) {
     throw fromDatabaseError(error, 'store');

@@ -1,4 +1,6 @@
 /** Transactions: all or nothing, and the session is usable afterwards. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from './connection.ts';
 import { sqlState } from './database-error.ts';
 
@@ -19,6 +21,30 @@ export async function inTransaction<T>(
   } catch (error) {
     await rollBack(session);
     throw error;
+  }
+}
+
+/** SQLSTATE lock_not_available. */
+const LOCK_NOT_AVAILABLE = '55P03';
+const PATIENCE_MS = 60_000;
+
+/**
+ * As {@link inTransaction}, for work that needs a table for itself. Whoever waits for such a lock is waited for by everybody
+ * who comes later, so it is asked for shortly, again and again. Throws TRANSACTION_CONFLICT when others stay in the way.
+ */
+export async function inPatientTransaction<T>(session: Queryable, work: () => Promise<T>): Promise<T> {
+  const patience = performance.now() + PATIENCE_MS;
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
+    try {
+      return await inTransaction(session, work, `BEGIN; SET LOCAL lock_timeout = '300ms'`);
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+      if (performance.now() > patience) {
+        const message = 'A table of the store is in use by long readers, and cannot be removed meanwhile.';
+        throw new TimewarpError('TRANSACTION_CONFLICT', message, { cause: error });
+      }
+      await sleep(pauseMs);
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
-import { inTransaction } from '../pg/transaction.ts';
+import { inPatientTransaction, inTransaction } from '../pg/transaction.ts';
 import { dropPublication, publicationName } from '../slot/publication.ts';
 import { dropSlot } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
@@ -42,15 +42,16 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
   await requireSchema(store);
   const node = await holdNode(store, options.node);
   const wasActive = node.status !== 'removed';
-  return await inTransaction(store, async () => {
+  const result = await inTransaction(store, async () => {
     if (wasActive) await markRemoved(store, node);
     const dropped =
       wasActive || node.statusReason === SETUP_UNFINISHED
         ? await dropFromSource(source, node)
         : { slotDropped: false, publicationDropped: false };
-    if (options.purge) await purgeNode(store, node.node);
     return { node: node.node, removed: wasActive, ...dropped, purged: options.purge };
   });
+  if (options.purge) await inPatientTransaction(store, () => purgeNode(store, node.node)); // can be repeated
+  return result;
 }
 
 /**

@@ -6,7 +6,7 @@
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect } from '../pg/connection.ts';
 import { quoteIdentifier } from '../pg/identifiers.ts';
-import { inTransaction } from '../pg/transaction.ts';
+import { inPatientTransaction, inTransaction } from '../pg/transaction.ts';
 import { publicationName } from '../slot/publication.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
 import { addHealthEvent } from '../store/health-event.ts';
@@ -44,8 +44,8 @@ export async function forgetSource(options: ForgetSourceOptions): Promise<Forget
         // of no node in particular: a purge takes the node's own events with it
         await addHealthEvent(store, { severity: 'warn', code: 'SOURCE_FORGOTTEN', message });
       }
-      if (options.purge) await purgeNode(store, node.node);
     });
+    if (options.purge) await inPatientTransaction(store, () => purgeNode(store, node.node));
     const dropped = { slotDropped: false, publicationDropped: false };
     return { node: node.node, removed, ...dropped, purged: options.purge, leftOnSource: left };
   } finally {

@@ -1,0 +1,33 @@
+/** Removing a history needs its table alone; whoever reads others meanwhile is not held up by it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { untrack } from '../../core/track.ts';
+import { at } from '../support/node-questions.ts';
+import { trackedNode } from '../support/tracked-node.ts';
+
+test('untrack --purge waits for a long reader, and nobody waits for untrack', async () => {
+  await using node = await trackedNode({
+    plugin: 'pgoutput',
+    tables:
+      'CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1)',
+    track: ['a', 'b'],
+  });
+  const reader = await node.connect('store');
+  await reader.query('BEGIN; SELECT count(*) FROM pgtimewarp.row_changes');
+  let done = false;
+  const purging = untrack({ ...node, table: { schema: 'public', name: 'a' }, purge: true }).then((result) => {
+    done = true;
+    return result;
+  });
+  let slowest = 0;
+  for (let question = 0; question < 10; question++) {
+    const asked = performance.now();
+    expect((await at(node, '1', null, 'b')).status).toBe('found');
+    slowest = Math.max(slowest, performance.now() - asked);
+    await sleep(150);
+  }
+  expect(slowest).toBeLessThan(1_500);
+  expect(done).toBe(false);
+  await reader.query('COMMIT');
+  expect(await purging).toMatchObject({ purged: true });
+});
