@@ -24,7 +24,7 @@ import { type BaselineStep, readBaselines } from './run/read-baseline.ts';
 import { readRepairs } from './run/read-repairs.ts';
 import { recordLoss, releaseOverBudget, withdrawFalseGap } from './run/record-loss.ts';
 import type { RunContext } from './run/run-context.ts';
-import { RunLimits, type RunLimitsOptions } from './run/run-limits.ts';
+import { LONGEST_MS, RunLimits, type RunLimitsOptions } from './run/run-limits.ts';
 import { lockersAtEnd, prepareStarts, type StartState } from './run/start-relations.ts';
 import { isWaiting, type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
 import { advanceSlot } from './slot/advance.ts';
@@ -94,7 +94,7 @@ const RETENTION_SHARE = 1 / 4;
  * An aborted signal ends the run with INTERRUPTED at the next safe point.
  */
 export async function poll(options: PollOptions): Promise<PollResult> {
-  const statementTimeoutMs = Math.ceil((options.maxSeconds ?? 0) * 1000);
+  const statementTimeoutMs = Math.min(Math.ceil((options.maxSeconds ?? 0) * 1000), LONGEST_MS);
   const store = await connect(options.storeUrl, { side: 'store', node: options.node, statementTimeoutMs });
   try {
     const node = await requireNode(store, options.node);

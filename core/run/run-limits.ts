@@ -16,6 +16,8 @@ const AFTER_END_MS = 5_000;
 const LAST_WORDS_MS = 500;
 /** A server whose time-outs do not end its statements in time has gone silent: its session is ended on our side. */
 const SILENCE_MS = 3_000;
+/** Neither a timer of Node nor a time-out of PostgreSQL is longer (24 days). */
+export const LONGEST_MS = 2 ** 31 - 1;
 
 export interface RunLimitsOptions {
   /** The run ends before this many seconds have passed. */
@@ -41,7 +43,7 @@ export class RunLimits {
     this.#signal = signal;
     this.#deadlineMs = performance.now() + (maxSeconds ?? Number.POSITIVE_INFINITY) * 1000;
     if (maxSeconds !== undefined)
-      this.#cutter = setTimeout(() => this.#cut(), maxSeconds * 1000 + SILENCE_MS);
+      this.#cutter = setTimeout(() => this.#cut(), Math.min(maxSeconds * 1000 + SILENCE_MS, LONGEST_MS));
   }
 
   /** The run is over. */
@@ -158,7 +160,7 @@ export class RunLimits {
 }
 
 async function limitStatements(session: pg.Client, limitMs: number): Promise<void> {
-  await session.query(`SET statement_timeout = ${Math.floor(limitMs)}`);
+  await session.query(`SET statement_timeout = ${Math.floor(Math.min(limitMs, LONGEST_MS))}`);
 }
 
 function deadline(cause?: unknown): TimewarpError {

@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
-import { type PollResult, pollWith, type RunOptions } from '../../core/poll.ts';
+import { type PollResult, poll, pollWith, type RunOptions } from '../../core/poll.ts';
 import { writeSlotSettings } from '../../core/store/nodes.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -81,6 +81,11 @@ for (const plugin of PLUGINS) {
       expect(result.lagBytes).toBeGreaterThan(0n);
       expect(await run(() => undefined, { maxSeconds: 0 })).toMatchObject({ outcome: 'deadline' });
       expect(await node.poll()).toMatchObject({ outcome: 'done', transactions: 1 });
+    });
+
+    test('a limit beyond every timer is no limit', async () => {
+      expect(await run(() => undefined, { maxSeconds: 1e9 })).toMatchObject({ outcome: 'done' });
+      expect(await poll({ ...node, maxSeconds: 1e9 })).toMatchObject({ outcome: 'done' });
     });
 
     test('a source that is lost at the end of a run is named', async () => {
