@@ -32,7 +32,10 @@ export interface Claim {
 /** First key of our advisory locks ("pgtw" in ASCII); the second is a hash of the node. */
 const LOCK_CLASS = 0x70677477;
 const LOCK_NOT_AVAILABLE = '55P03';
-const TAKE_OVER_TRIES = 10;
+const TAKE_OVER_TRIES = 15;
+const LOOK_EVERY_MS = 100;
+/** A holder whose lease is past, and that stands still from look to look so many times, is frozen or gone. */
+const LOOKS = 3;
 
 /**
  * Claims the node for this session. A frozen holder whose lease is past is terminated first.
@@ -44,9 +47,15 @@ export async function claimNode(
   leaseSeconds: number,
 ): Promise<Claim | null> {
   let row = await tryClaim(store, nodeId, leaseSeconds);
+  let stoodStill = { since: '', looks: 0 };
   for (let attempt = 0; !row.locked; attempt++) {
-    if (attempt >= TAKE_OVER_TRIES || !(await terminateExpiredHolder(store, nodeId))) return null;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const holder = await readHolder(store, nodeId);
+    if (attempt >= TAKE_OVER_TRIES || holder === null || (holder.isAlive && !holder.isPast)) return null;
+    // one whose lease could not be renewed, in the middle of a huge transaction, goes from statement to statement
+    const looks = holder.since === stoodStill.since ? stoodStill.looks + 1 : 0;
+    stoodStill = { since: holder.since, looks };
+    if (holder.isAlive && looks >= LOOKS) await terminateHolder(store, nodeId);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     row = await tryClaim(store, nodeId, leaseSeconds);
   }
   if (row.epoch === null) throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${nodeId}".`);
@@ -179,7 +188,7 @@ export async function writeHorizon(
 
 /**
  * Gives the claim another lease, on a session beside the one that holds it. Where that one is writing, its row is locked, and
- * it is alive: see {@link terminateExpiredHolder}.
+ * it is alive: see {@link claimNode}.
  */
 export async function renewLease(beside: Queryable, claim: Claim): Promise<void> {
   await beside.query(
@@ -191,24 +200,34 @@ export async function renewLease(beside: Queryable, claim: Claim): Promise<void>
   );
 }
 
-/**
- * A holder is told to end when its lease is past and its session has asked for nothing for a while: one that is in the
- * middle of a huge transaction cannot have its lease renewed.
- * @returns true when it is worth trying again: the lease was past and its session has been told to end, or is gone
- */
-async function terminateExpiredHolder(store: Queryable, nodeId: string): Promise<boolean> {
-  const { rows } = await store.query<{ expired: boolean; alive: boolean; terminated: boolean | null }>(
-    `SELECT e.expired, a.pid IS NOT NULL AS alive,
-            CASE WHEN e.expired AND a.pid IS NOT NULL THEN pg_terminate_backend(a.pid) END AS terminated
+interface Holder {
+  readonly isAlive: boolean;
+  /** Its lease is past. */
+  readonly isPast: boolean;
+  /** When its session began or ended its last statement. */
+  readonly since: string;
+}
+
+async function readHolder(store: Queryable, nodeId: string): Promise<Holder | null> {
+  const { rows } = await store.query<{ alive: boolean; past: boolean | null; since: string }>(
+    `SELECT a.pid IS NOT NULL AS alive, c.lease_until < clock_timestamp() AS past, coalesce(a.state_change::text, '') AS since
        FROM pgtimewarp.wal_checkpoints AS c
        LEFT JOIN pg_catalog.pg_stat_activity AS a
          ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
-      CROSS JOIN LATERAL (
-              SELECT c.lease_until < clock_timestamp()
-                     AND coalesce(a.state_change < clock_timestamp() - interval '5 seconds', true) AS expired) AS e
       WHERE c.node_id = $1::text`,
     [nodeId],
   );
   const row = rows[0];
-  return row !== undefined && (row.expired === true || !row.alive);
+  return row === undefined ? null : { isAlive: row.alive, isPast: row.past === true, since: row.since };
+}
+
+/** Ends the session of a holder whose lease is (still) past. */
+async function terminateHolder(store: Queryable, nodeId: string): Promise<void> {
+  await store.query(
+    `SELECT pg_terminate_backend(a.pid)
+       FROM pgtimewarp.wal_checkpoints AS c
+       JOIN pg_catalog.pg_stat_activity AS a ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
+      WHERE c.node_id = $1::text AND c.lease_until < clock_timestamp()`,
+    [nodeId],
+  );
 }
