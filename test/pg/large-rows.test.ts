@@ -23,13 +23,16 @@ for (const plugin of PLUGINS) {
       });
       await node.source.query(`INSERT INTO t VALUES (7, repeat('x', ${CHARACTERS[plugin]}))`);
       await node.source.query(`INSERT INTO t VALUES (8, 'small'); INSERT INTO other VALUES (1)`);
-      await expect(node.poll()).rejects.toMatchObject({
-        code: 'ROW_TOO_LARGE',
-        message: expect.stringContaining('The row ["7"] of public.t is larger'),
-      });
+      for (let run = 0; run < 2; run++) {
+        // the second one has stored whatever others committed before
+        await expect(node.poll()).rejects.toMatchObject({
+          code: 'ROW_TOO_LARGE',
+          message: expect.stringContaining('The row ["7"] of public.t is larger'),
+        });
+      }
       await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after so many runs
       const { rows } = await node.store.query<{ code: string; lsn: string }>(
-        `SELECT (SELECT h.code FROM pgtimewarp.health_events AS h WHERE h.severity = 'warn') AS code, failure ->> 'lsn' AS lsn
+        `SELECT (SELECT h.code FROM pgtimewarp.health_events AS h WHERE h.severity = 'warn' LIMIT 1) AS code, failure ->> 'lsn' AS lsn
            FROM pgtimewarp.wal_checkpoints`,
       );
       expect(rows[0]!.code).toBe('RUN_FAILED');
