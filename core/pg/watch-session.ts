@@ -104,14 +104,14 @@ class SessionWatch {
       return otherwise;
     } finally {
       clearTimeout(timer);
-      asking.catch(() => {}).finally(() => destroy(beside));
-      destroy(beside);
+      asking.catch(() => {}).finally(() => endSession(beside));
+      endSession(beside);
     }
   }
 }
 
-/** Without waiting for the server, which may be gone. */
-export function destroy(session: pg.Client | undefined): void {
+/** Ends a session without waiting for the server, which may be gone. */
+export function endSession(session: pg.Client | undefined): void {
   if (session === undefined) return;
   session.end().catch(() => {});
   const { stream } = (session as unknown as { connection: { stream: Socket } }).connection;

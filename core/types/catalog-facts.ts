@@ -33,7 +33,7 @@ export interface CatalogFacts {
   readonly formerTypes?: readonly FormerType[];
 }
 
-/** A type that no column has any more. */
+/** A type that columns had at an earlier run, and none has now. */
 export interface FormerType extends TypeShape {
   /** A position past every change that came with it. */
   readonly until_lsn: string;

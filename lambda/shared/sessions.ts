@@ -6,6 +6,7 @@ import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, resetSession } from '../../core/pg/connection.ts';
 import type { DatabaseSide } from '../../core/pg/database-error.ts';
+import { endSession } from '../../core/pg/watch-session.ts';
 import type { Credentials } from './credentials.ts';
 
 export interface DatabaseReference {
@@ -36,7 +37,7 @@ export class Sessions {
     signal?: AbortSignal,
   ): Promise<T> {
     const session = (await this.#reuse(reference)) ?? (await this.#open(reference));
-    const destroy = (): void => destroySession(session);
+    const destroy = (): void => endSession(session);
     signal?.addEventListener('abort', destroy, { once: true });
     try {
       const result = await work(session);
@@ -63,7 +64,7 @@ export class Sessions {
       await withinMs(ANSWER_MS, ready);
       return session;
     } catch {
-      destroySession(session);
+      endSession(session);
       return null;
     }
   }
@@ -84,19 +85,13 @@ export class Sessions {
   }
 
   #keep(reference: DatabaseReference, session: pg.Client): void {
-    if (this.#idle.has(keyOf(reference))) destroySession(session);
+    if (this.#idle.has(keyOf(reference))) endSession(session);
     else this.#idle.set(keyOf(reference), session);
   }
 }
 
 function keyOf({ side, node, secretArn }: DatabaseReference): string {
   return `${side} ${node} ${secretArn}`;
-}
-
-/** Without waiting for the server, which may be gone. */
-function destroySession(session: pg.Client): void {
-  session.end().catch(() => {});
-  setTimeout(() => session.connection.stream.destroy(), 100).unref();
 }
 
 async function withinMs(limitMs: number, work: Promise<unknown>): Promise<void> {
