@@ -16,7 +16,7 @@ export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: read
   const tracked = facts.columns.filter((column) => !excluded.includes(column.name));
   return {
     ...{ oid, relkind, persistence, filenode, toast, keyConstraint },
-    ...(byName ? { owner: facts.owner, namedBy: facts.namedBy, namespace: facts.namespace } : {}),
+    ...(byName ? { namedBy: facts.namedBy, namespace: facts.namespace } : {}),
     key: facts.key.map((column) => column.name),
     obstacle: whyNotInLog(facts, facts)?.message ?? null,
     ...(byName ? {} : { published: toPublished(facts, excluded) }),
@@ -56,12 +56,12 @@ export function isPublishedWhole(facts: TableFacts, excluded: readonly string[])
 /** Where columns are excluded, what a list lacks is known to the decoder, and runs keep the list. */
 function toPublished({ published, columns }: TableFacts, excluded: readonly string[]): Published | null {
   if (published === null || published.entry === null) return null;
-  const { entry, changedBy, owner, columns: listed } = published;
+  const { entry, changedBy, columns: listed } = published;
   const isListed =
     listed === null ||
     excluded.length > 0 ||
     columns.every(({ name, generated }) => generated !== '' || listed.includes(name));
   const isWhole =
     published.everyAction && !published.isFiltered && published.restrictedPartitions.length === 0;
-  return { entry, changedBy, owner, whole: isWhole && isListed };
+  return { entry, changedBy, whole: isWhole && isListed };
 }

@@ -84,15 +84,17 @@ function publicationChanges(table: string, before: CatalogFacts | null, now: Cat
   if (!now.published.whole) {
     return [found('PUBLISHED_IN_PART', `the publication does not show every change of ${table}`)];
   }
-  const [then, { entry, changedBy, owner }] = [before?.published, now.published];
+  const [then, { entry, changedBy }] = [before?.published, now.published];
   if (then === undefined) return []; // the first look
-  const isSame = then?.whole === true && then.entry === entry;
-  return isSame && (then.changedBy === changedBy || then.owner !== owner)
+  return then?.whole === true && then.entry === entry && then.changedBy === changedBy
     ? []
     : [found('PUBLISHED_AGAIN', `${table} was not published in full for a time`)];
 }
 
-/** What happened under another name is lost. A new owner is another entry for the row type too, and says nothing. */
+/**
+ * What happened under another name is lost, and nobody says how many names there were: what has another name now may have had
+ * a third one in between. A new owner makes another entry for the row type too; a rename could hide behind it.
+ */
 function nameChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
   const places = [
     { what: table, old: before, now },
@@ -100,25 +102,19 @@ function nameChanges(table: string, before: CatalogFacts, now: CatalogFacts): Si
       ...{ what: `the partition ${formatTableName(leaf)}`, old, now: leaf },
     })),
   ];
-  for (const place of places) {
-    const isSame = place.old.namedBy === undefined || place.old.namedBy === place.now.namedBy;
-    if (!isSame && before.owner === now.owner && hasItsNameBack(place.old, place.now))
-      return [found('TABLE_CHANGED', `${place.what} was renamed, and has its name back`)];
-    if (isRenamedSchema(place.old.namespace, place.now.namespace))
-      return [found('TABLE_CHANGED', `the schema of ${place.what} was renamed, and has its name back`)];
+  for (const { what, old, now: it } of places) {
+    if (old.namedBy !== undefined && old.namedBy !== it.namedBy)
+      return [found('TABLE_CHANGED', `${what} had another name for a time, or another owner`)];
+    if (isRenamedSchema(old.namespace, it.namespace))
+      return [found('TABLE_CHANGED', `the schema of ${what} was renamed, and has its name back`)];
   }
   return [];
 }
 
-/** A leaf that has another name comes under both; the table itself has the name under which it was looked for. */
-function hasItsNameBack(old: CatalogFacts | CatalogLeaf, now: CatalogFacts | CatalogLeaf): boolean {
-  return !('name' in old) || !('name' in now) || (old.schema === now.schema && old.name === now.name);
-}
-
-/** Other rights or another owner explain why the entry of a schema is another one. */
+/** Other rights explain why the entry of a schema is another one. */
 function isRenamedSchema(old: CatalogNamespace | undefined, now: CatalogNamespace | undefined): boolean {
   if (old === undefined || now === undefined || old.changedBy === now.changedBy) return false;
-  return old.owner === now.owner && old.rights === now.rights;
+  return old.rights === now.rights;
 }
 
 function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {

@@ -76,7 +76,6 @@ export interface PublishedFacts {
   readonly entry: number | null;
   /** The transaction that last changed the publication itself (what it publishes, its name, its owner). */
   readonly changedBy: string;
-  readonly owner: string;
   /** Every action is published, and changes of its partitions under their own names. */
   readonly everyAction: boolean;
   /** The entry leaves rows out. */
@@ -91,7 +90,6 @@ export interface PublishedFacts {
 export interface NamespaceFacts {
   /** The transaction that last changed the schema: its name, its owner or its rights. */
   readonly changedBy: string;
-  readonly owner: string;
   readonly rights: string;
 }
 
@@ -234,7 +232,7 @@ function parseCatalogJson(text: string): DraftFacts {
 }
 
 function namespaceSql(n: string): string {
-  return `json_build_object('changedBy', ${n}.xmin::text, 'owner', ${n}.nspowner::text, 'rights', coalesce(${n}.nspacl::text, ''))`;
+  return `json_build_object('changedBy', ${n}.xmin::text, 'rights', coalesce(${n}.nspacl::text, ''))`;
 }
 
 function keyConstraintSql(c: string): string {
@@ -321,7 +319,7 @@ const TABLE_FACTS_SQL = `
                 FROM unnest(tree.leaves) AS t (relid) JOIN pg_class AS e ON e.oid = t.relid) END,
            'published', (
               SELECT json_build_object(
-                       'entry', own.oid::int8, 'changedBy', p.xmin::text, 'owner', pg_get_userbyid(p.pubowner),
+                       'entry', own.oid::int8, 'changedBy', p.xmin::text,
                        'everyAction', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
                                       AND NOT (p.pubviaroot AND c.relkind = 'p'),
                        'isFiltered', own.entry ->> 'prqual' IS NOT NULL,

@@ -12,7 +12,6 @@ export interface CatalogFacts {
   readonly filenode: number;
   /** OID of the TOAST table; 0: none. */
   readonly toast?: number;
-  readonly owner?: string;
   readonly namedBy?: string | null;
   readonly namespace?: CatalogNamespace;
   readonly key: readonly string[];
@@ -46,10 +45,9 @@ export interface FormerColumn {
 }
 
 export interface Published {
-  /** The entry of the publication, the transaction that last changed the publication itself, and its owner. */
+  /** The entry of the publication, and the transaction that last changed the publication itself. */
   readonly entry: number;
   readonly changedBy: string;
-  readonly owner: string;
   /** Every change is published with all that is tracked of it. */
   readonly whole: boolean;
 }
@@ -77,7 +75,6 @@ export interface CatalogColumn {
 /** See NamespaceFacts. */
 export interface CatalogNamespace {
   readonly changedBy: string;
-  readonly owner: string;
   readonly rights: string;
 }
 

@@ -7,6 +7,7 @@ import { parseTableName } from '../../core/pg/identifiers.ts';
 import { diff } from '../../core/query/diff.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 import { describeNeeding } from '../support/needs.ts';
 import {
   at,
@@ -51,7 +52,7 @@ interface Case {
   /** The log does not tell of the table until this is done. */
   readonly undo?: string;
   /** With the other one it is no silent change. */
-  readonly plugin?: 'pgoutput' | 'wal2json';
+  readonly plugin?: Plugin;
 }
 
 const SILENT: readonly Case[] = [
@@ -119,8 +120,25 @@ const SILENT: readonly Case[] = [
     tables: PLAIN,
     sql: 'ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t',
     key: '3',
-    code: /renamed, and has its name back/,
+    code: /another name for a time/,
     plugin: 'wal2json', // pgoutput tells tables apart by their OIDs, and so loses nothing
+  },
+  {
+    name: 'the same, hidden behind another owner',
+    tables: PLAIN,
+    sql: `ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t;
+          ALTER TABLE t OWNER TO pg_database_owner`,
+    key: '3',
+    code: /another name for a time/,
+    plugin: 'wal2json',
+  },
+  {
+    name: 'a partition renamed twice, and written to in between',
+    tables: PARTED,
+    sql: 'ALTER TABLE t_a RENAME TO t_c; UPDATE t SET n = 0 WHERE id = 1; ALTER TABLE t_c RENAME TO t_d',
+    key: '1',
+    code: /another name for a time/,
+    plugin: 'wal2json',
   },
   {
     name: 'REPLICA IDENTITY NOTHING',
@@ -301,7 +319,7 @@ const SILENT: readonly Case[] = [
 
 const WITH_TOAST = PLAIN.replace('v varchar(20)', 'v text');
 
-const HARMLESS: readonly { name: string; tables: string; sql: string }[] = [
+const HARMLESS: readonly Pick<Case, 'name' | 'tables' | 'sql' | 'plugin'>[] = [
   {
     name: 'SET STATISTICS and VACUUM FULL',
     tables: WITH_TOAST,
@@ -381,13 +399,20 @@ const HARMLESS: readonly { name: string; tables: string; sql: string }[] = [
     name: 'another owner',
     tables: PLAIN,
     sql: 'ALTER TABLE t OWNER TO pg_database_owner; ALTER TABLE t OWNER TO pg_database_owner',
+    plugin: 'pgoutput', // wal2json finds tables by names: behind it, a rename and its way back could hide
   },
   {
     name: 'a partition renamed',
     tables: PARTED,
     sql: 'ALTER TABLE t_a RENAME TO t_old; UPDATE t SET n = 9 WHERE id = 1',
+    plugin: 'pgoutput',
   },
 ];
+
+const through =
+  (plugin: Plugin) =>
+  (each: Pick<Case, 'plugin'>): boolean =>
+    each.plugin === undefined || each.plugin === plugin;
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `changes that the log does not tell (${plugin})`, () => {
@@ -398,9 +423,7 @@ for (const plugin of PLUGINS) {
     });
 
     test('each is noticed, recorded as a gap from the run before, and repaired', async () => {
-      const cases = SILENT.filter((each) => each.plugin === undefined || each.plugin === plugin).map(
-        (each, index) => forTable(each, `c${index}`),
-      );
+      const cases = SILENT.filter(through(plugin)).map((each, index) => forTable(each, `c${index}`));
       node = await trackedNode({ plugin, tables: cases.map((each) => each.tables).join(';\n') });
       await Promise.all(cases.map(({ table }) => node.track(table))); // each lets others' runs pass
       await node.poll();
@@ -441,7 +464,9 @@ for (const plugin of PLUGINS) {
     }, 180_000);
 
     test('what looks alike loses nothing and makes no gap', async () => {
-      const cases = HARMLESS.map((each, index) => forTable({ ...each, key: '', code: /./ }, `h${index}`));
+      const cases = HARMLESS.filter(through(plugin)).map((each, index) =>
+        forTable({ ...each, key: '', code: /./ }, `h${index}`),
+      );
       node = await trackedNode({ plugin, tables: cases.map((each) => each.tables).join(';\n') });
       await Promise.all(cases.map(({ table }) => node.track(table)));
       await node.poll();

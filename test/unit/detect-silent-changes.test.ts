@@ -9,7 +9,7 @@ const column = (attnum: number, name: string, changes: Partial<CatalogColumn> = 
   ...changes,
 });
 
-const SCHEMA = { changedBy: '500', owner: '10', rights: '' };
+const SCHEMA = { changedBy: '500', rights: '' };
 
 const leaf = (relid: number, name: string, changes: Partial<CatalogLeaf> = {}): CatalogLeaf => ({
   ...{
@@ -26,6 +26,12 @@ const leaf = (relid: number, name: string, changes: Partial<CatalogLeaf> = {}): 
   ...changes,
 });
 
+/** Through pgoutput names say nothing. */
+const unnamed = (relid: number, name: string): CatalogLeaf => {
+  const { namedBy: _, ...rest } = leaf(relid, name);
+  return rest;
+};
+
 const BEFORE: CatalogFacts = {
   ...{
     oid: 1,
@@ -33,7 +39,6 @@ const BEFORE: CatalogFacts = {
     persistence: 'p',
     filenode: 0,
     toast: 0,
-    owner: 'app',
     namedBy: '600',
     namespace: SCHEMA,
     keyConstraint: 50,
@@ -69,15 +74,18 @@ const CASES: readonly [
   ['nothing', {}, []],
   ['made anew', { oid: 2 }, ['TABLE_CHANGED']],
   ['made anew with another key', { oid: 2, key: ['v'] }, ['TABLE_CHANGED', 'KEY_CHANGED']],
-  ['renamed and named as before', { namedBy: '601' }, ['TABLE_CHANGED']],
-  ['another owner', { namedBy: '601', owner: 'other' }, []],
+  ['renamed and named as before, or another owner', { namedBy: '601' }, ['TABLE_CHANGED']],
   [
     'its schema renamed and named as before',
     { namespace: { ...SCHEMA, changedBy: '501' } },
     ['TABLE_CHANGED'],
   ],
-  ['rights on its schema', { namespace: { changedBy: '501', owner: '10', rights: 'a=U/b' } }, []],
-  ['another owner of its schema', { namespace: { changedBy: '501', owner: '11', rights: '' } }, []],
+  ['rights on its schema', { namespace: { changedBy: '501', rights: 'a=U/b' } }, []],
+  [
+    'its schema renamed, behind another owner',
+    { namespace: { changedBy: '501', rights: '' } },
+    ['TABLE_CHANGED'],
+  ],
   ['not in the log any more', { obstacle: 't has no primary key.', key: [] }, ['NOT_IN_LOG']],
   ['as little in the log as before', { obstacle: 'x.' }, [], { obstacle: 'x.' }],
   ['for another reason', { obstacle: 'y.' }, ['NOT_IN_LOG'], { obstacle: 'x.' }],
@@ -169,7 +177,8 @@ const CASES: readonly [
     { leaves: [leaf(10, 'a', { attachedBy: '702' }), leaf(11, 'b')] },
     ['TABLE_CHANGED'],
   ],
-  ['a leaf renamed', { leaves: [leaf(10, 'old', { namedBy: '601' }), leaf(11, 'b')] }, []],
+  ['a leaf renamed', { leaves: [leaf(10, 'old', { namedBy: '601' }), leaf(11, 'b')] }, ['TABLE_CHANGED']],
+  ['a leaf renamed (pgoutput)', { leaves: [unnamed(10, 'old')] }, [], { leaves: [unnamed(10, 'a')] }],
   [
     'a leaf renamed and named as before',
     { leaves: [leaf(10, 'a', { namedBy: '601' }), leaf(11, 'b')] },
@@ -196,7 +205,7 @@ function unchanged(now: Partial<CatalogFacts>, before: Partial<CatalogFacts>): P
 }
 
 const whole = (entry: number, changes: Partial<Published> = {}): Published => ({
-  ...{ entry, changedBy: '800', owner: 'app', whole: true },
+  ...{ entry, changedBy: '800', whole: true },
   ...changes,
 });
 const inPart = (entry: number): Published => whole(entry, { whole: false });
@@ -212,8 +221,12 @@ test.each<
   ['taken out and put back', whole(1), whole(2), ['PUBLISHED_AGAIN']],
   ['restricted', whole(1), inPart(2), ['PUBLISHED_IN_PART']],
   ['whole again', inPart(2), whole(2), ['PUBLISHED_AGAIN']],
-  ['changed, and changed back', whole(1), whole(1, { changedBy: '801' }), ['PUBLISHED_AGAIN']],
-  ['another owner', whole(1), whole(1, { changedBy: '801', owner: 'other' }), []],
+  [
+    'changed, and changed back, or another owner',
+    whole(1),
+    whole(1, { changedBy: '801' }),
+    ['PUBLISHED_AGAIN'],
+  ],
 ])('a publication: %s', (_what, then, published, codes) => {
   const name = { schema: 'public', name: 't' };
   const before = then === undefined ? BEFORE : { ...BEFORE, published: then };

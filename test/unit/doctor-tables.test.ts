@@ -39,7 +39,7 @@ const NOW: Now = {
   owned: true,
   owner: 'app',
   namedBy: '600',
-  namespace: { changedBy: '500', owner: '10', rights: '' },
+  namespace: { changedBy: '500', rights: '' },
   keyConstraint: 200,
   toast: 0,
   isHypertable: false,
