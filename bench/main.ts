@@ -5,7 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
+import { createColors } from 'picocolors';
+import { plainTable } from '../cli/render/plain-table.ts';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { api } from './api.ts';
 import { asof, diffPages } from './asof.ts';
@@ -102,23 +103,23 @@ if (values.save) {
   writePerformancePage(saved);
 }
 
+/** As wide as the figures need. */
+const WIDE = { colors: createColors(false), width: 200 };
+
 function print(bench: Benchmark, figures: readonly Figure[], seconds: number): void {
-  const table = new Table({
-    head: [bench.title, 'median', 'spread', '', 'target', ''],
-    style: { head: [], border: [] },
-  });
-  for (const entry of figures) {
+  const rows = figures.map((entry) => {
     const met = isMet(entry);
-    table.push([
+    return [
       entry.what,
       String(entry.value),
       entry.spread?.join(' – ') ?? '',
       entry.unit,
       entry.target ?? '',
       met === null ? '' : met ? 'met' : 'MISSED',
-    ]);
-  }
-  console.log(`${table.toString()}\n${seconds} s\n`);
+    ];
+  });
+  const table = plainTable([bench.title, 'median', 'spread', '', 'target', ''], rows, WIDE);
+  console.log(`${table}\n${seconds} s\n`);
 }
 
 function readResults(): Results | null {

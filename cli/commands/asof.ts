@@ -16,6 +16,7 @@ import { suggestingTable } from '../suggest-table.ts';
 interface AsOfFlags extends AwaitFlags {
   readonly pk?: readonly string[];
   readonly at?: string;
+  readonly full?: boolean;
 }
 
 export function registerAsOf(program: Command, run: Run): Command {
@@ -24,7 +25,8 @@ export function registerAsOf(program: Command, run: Run): Command {
     .description('the row as it was at an instant')
     .argument('<table>', 'as psql takes it: orders, sales.orders, "Odd Name"')
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
-    .option('--at <time>', 'RFC 3339 with an offset, or an LSN (default: now)');
+    .option('--at <time>', 'RFC 3339 with an offset, or an LSN (default: now)')
+    .option('--full', 'values of more than 1,000 characters too');
   return awaitOption(command)
     .addHelpText(
       'after',
@@ -41,7 +43,9 @@ export function registerAsOf(program: Command, run: Run): Command {
           const result = await suggestingTable(store, request, () =>
             askAwaiting(store, { node: settings.node, flags, signal }, () => asOf(store, request)),
           );
-          out.result(new JsonText(result.answerText), () => renderAnswer(result.answerText, out));
+          out.result(new JsonText(result.answerText), () =>
+            renderAnswer(result.answerText, out, flags.full === true),
+          );
           return exitCodeOfAnswer(result.status);
         } finally {
           await store.end().catch(() => {});

@@ -20,6 +20,7 @@ interface DiffFlags extends AwaitFlags {
   readonly from?: string;
   readonly to?: string;
   readonly who?: boolean;
+  readonly full?: boolean;
 }
 
 const PAGE_SIZE = 1_000;
@@ -32,6 +33,7 @@ export function registerDiff(program: Command, run: Run): Command {
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
     .option('--from <time>', 'RFC 3339 with an offset, or an LSN (default: the start of tracking)')
     .option('--to <time>', 'likewise (default: the horizon)')
+    .option('--full', 'long values too, on as many lines as they need')
     .option('--who', 'what each transaction said about itself, in full (see docs/who-did-it.md)');
   return awaitOption(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp diff orders --pk id=42 --from 2026-01-31T00:00:00+01:00')
@@ -52,7 +54,7 @@ export function registerDiff(program: Command, run: Run): Command {
             askAwaiting(store, { node: settings.node, flags, signal }, () => allPages(store, request)),
           );
           out.result(new JsonText(diffPageText(page)), () =>
-            renderDiff(formatTableName(table), page, out, flags.who === true),
+            renderDiff(formatTableName(table), page, out, flags),
           );
           return EXIT.done;
         } finally {

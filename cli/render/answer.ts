@@ -5,6 +5,7 @@ import type { Output } from '../output.ts';
 import { localTime } from './local-time.ts';
 import { plainTable } from './plain-table.ts';
 import { printable } from './printable.ts';
+import { firstColumns } from './width.ts';
 import { wrap } from './wrap.ts';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -18,8 +19,11 @@ const REASONS: Readonly<Record<string, string>> = {
   erased: 'it has been erased',
 };
 
-/** @param answerText the JSON document of section "as-of answer" */
-export function renderAnswer(answerText: string, out: Output): string {
+/** Longer values are cut, unless all of them was asked for. */
+const LONGEST_VALUE = 1_000;
+
+/** @param answerText the JSON document of section "as-of answer" @param full long values too */
+export function renderAnswer(answerText: string, out: Output, full = false): string {
   const answer = jsonMembers(answerText, 0).members;
   const text = (name: string): string | null => stringOrNull(answer.get(name));
   const { colors } = out;
@@ -35,7 +39,7 @@ export function renderAnswer(answerText: string, out: Output): string {
   ];
   const row = answer.get('row');
   if (row !== undefined && row !== 'null') {
-    const cells = [...jsonMembers(row, 0).members].map(([name, value]) => [name, value]);
+    const cells = [...jsonMembers(row, 0).members].map(([name, value]) => [name, full ? value : cut(value)]);
     lines.push(plainTable(['column', 'value'], cells, out), '');
   }
   const from = moment(answer.get('valid_from'), out);
@@ -62,6 +66,12 @@ function verdict(status: string | null, reason: string | null, { colors }: Outpu
   const why = reason === null ? '' : ` (${REASONS[reason] ?? reason})`;
   if (status === 'found') return colors.green('found');
   return status === 'absent' ? `${colors.yellow('absent')}${why}` : `${colors.red('unknown')}${why}`;
+}
+
+function cut(value: string): string {
+  if (value.length <= LONGEST_VALUE) return value;
+  const beginning = firstColumns(value.slice(0, LONGEST_VALUE), LONGEST_VALUE);
+  return `${beginning}… (${value.length.toLocaleString('en')} characters: --full shows them all)`;
 }
 
 function describeKey(pk: string | undefined): string {

@@ -3,7 +3,8 @@ import type { DiffChange, DiffOp, DiffPage } from '../../core/query/diff.ts';
 import { jsonMembers } from '../../core/types/json-text.ts';
 import type { Output } from '../output.ts';
 import { localTime, withLocalTimes } from './local-time.ts';
-import { printable, shorten } from './printable.ts';
+import { printable } from './printable.ts';
+import { breakText, padTo, shorten, visibleWidth } from './width.ts';
 import { wrap } from './wrap.ts';
 
 const OPERATIONS: Readonly<Record<DiffOp, string>> = {
@@ -16,14 +17,20 @@ const OPERATIONS: Readonly<Record<DiffOp, string>> = {
 
 const INDENT = '    ';
 
-/** @param who what a transaction said about itself, in full and not only as far as it fits */
-export function renderDiff(title: string, page: DiffPage, out: Output, who = false): string {
+export interface DiffView {
+  /** What a transaction said about itself, in full and not only as far as it fits. */
+  readonly who?: boolean;
+  /** Values in full, on as many lines as they need. */
+  readonly full?: boolean;
+}
+
+export function renderDiff(title: string, page: DiffPage, out: Output, view: DiffView = {}): string {
   const fitted = (line: string): string => wrap(line, out.width, '  ');
   const lines = [
     fitted(`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`),
   ];
   if (page.changes.length === 0) lines.push('', 'No changes.');
-  for (const change of page.changes) lines.push('', ...renderChange(change, out, who));
+  for (const change of page.changes) lines.push('', ...renderChange(change, out, view));
   const unknown = parseIntervals(page.unknownText);
   if (unknown.length > 0) lines.push('');
   for (const { from, to, reason } of unknown) {
@@ -47,7 +54,7 @@ export function renderDiff(title: string, page: DiffPage, out: Output, who = fal
   return lines.join('\n');
 }
 
-function renderChange(change: DiffChange, out: Output, who: boolean): string[] {
+function renderChange(change: DiffChange, out: Output, { who = false, full = false }: DiffView): string[] {
   const { colors, width } = out;
   const transaction = change.xid === null ? '' : `, transaction ${change.xid}`;
   const paint = { I: colors.green, S: colors.green, U: colors.yellow, D: colors.red, T: colors.red }[
@@ -64,14 +71,22 @@ function renderChange(change: DiffChange, out: Output, who: boolean): string[] {
   if (local !== null) lines.push(colors.dim(local));
   if (change.changedText !== null) {
     const changed = [...jsonMembers(change.changedText, 0).members];
-    lines.push(...changed.map(([name, sides]) => changedLine(name, sides, nameWidth(changed), out)));
+    const left = nameWidth(changed);
+    lines.push(
+      ...changed.flatMap(([name, sides]) =>
+        full ? changedInFull(name, sides, left, out) : [changedLine(name, sides, left, out)],
+      ),
+    );
     if (changed.length === 0) lines.push(`${INDENT}${colors.dim('(no column changed)')}`);
   } else if (change.rowText !== null) {
     const row = [...jsonMembers(change.rowText, 0).members];
     const left = nameWidth(row);
     const room = width - INDENT.length - left - 2;
     lines.push(
-      ...row.map(([name, value]) => `${INDENT}${pad(name, left)}  ${shorten(printable(value), room)}`),
+      ...row.flatMap(([name, value]) => {
+        const shown = full ? breakText(printable(value), room) : [shorten(printable(value), room)];
+        return shown.map((line, index) => `${INDENT}${pad(index === 0 ? name : '', left)}  ${line}`);
+      }),
     );
   }
   if (change.contextText !== null && who) {
@@ -84,24 +99,69 @@ function renderChange(change: DiffChange, out: Output, who: boolean): string[] {
   return lines;
 }
 
-/** `total   12.50 → 0`: both sides are cut when they do not fit, the shorter one last. */
+/**
+ * `total   12.50 → 0`: both sides are cut when they do not fit, the shorter one last. Where the two differ later than what
+ * is shown, both begin shortly before that.
+ */
 function changedLine(name: string, sidesText: string, left: number, { colors, width }: Output): string {
+  const { old, now } = bothSides(sidesText);
+  const room = width - INDENT.length - left - 2 - ARROW.length;
+  const shownFrom = (from: number): [string, string] => {
+    const [a, b] = [tail(old, from), tail(now, from)];
+    const bWidth = b.length > room ? room : visibleWidth(b);
+    const shown = shorten(a, Math.max(Math.floor(room / 2), room - bWidth));
+    return [shown, shorten(b, room - visibleWidth(shown))];
+  };
+  let [shownOld, shownNow] = shownFrom(0);
+  const differAt = firstDifference(old, now);
+  if (differAt >= Math.min(shownOld.length, shownNow.length) - 1 && differAt > BEFORE_DIFFERENCE)
+    [shownOld, shownNow] = shownFrom(differAt - BEFORE_DIFFERENCE);
+  return `${INDENT}${pad(name, left)}  ${colors.red(shownOld)}${ARROW}${colors.green(shownNow)}`;
+}
+
+/** The old value and below it the new one, whole. */
+function changedInFull(name: string, sidesText: string, left: number, { colors, width }: Output): string[] {
+  const { old, now } = bothSides(sidesText);
+  const room = width - INDENT.length - left - 2;
+  const oneLine = `${old}${ARROW}${now}`;
+  if (oneLine.length <= room && visibleWidth(oneLine) <= room)
+    return [`${INDENT}${pad(name, left)}  ${colors.red(old)}${ARROW}${colors.green(now)}`];
+  const lines = [
+    ...breakText(old, room).map(colors.red),
+    ...breakText(now, room - 2).map((line, index) => `${index === 0 ? '→ ' : '  '}${colors.green(line)}`),
+  ];
+  return lines.map((line, index) => `${INDENT}${pad(index === 0 ? name : '', left)}  ${line}`);
+}
+
+const ARROW = ' → ';
+/** So much of what is the same is shown before a difference far inside two texts. */
+const BEFORE_DIFFERENCE = 8;
+
+function bothSides(sidesText: string): { readonly old: string; readonly now: string } {
   const sides = jsonMembers(sidesText, 0).members;
-  const old = printable(sides.get('from') ?? '(none)');
-  const now = printable(sides.get('to') ?? '(none)');
-  const room = width - INDENT.length - left - 2 - ' → '.length;
-  const half = Math.floor(room / 2);
-  const oldRoom = Math.max(half, room - now.length);
-  const shownOld = shorten(old, oldRoom);
-  return `${INDENT}${pad(name, left)}  ${colors.red(shownOld)} → ${colors.green(shorten(now, room - shownOld.length))}`;
+  return { old: printable(sides.get('from') ?? '(none)'), now: printable(sides.get('to') ?? '(none)') };
+}
+
+function firstDifference(one: string, other: string): number {
+  const shorter = Math.min(one.length, other.length);
+  let at = 0;
+  while (at < shorter && one.charCodeAt(at) === other.charCodeAt(at)) at++;
+  return at;
+}
+
+/** The text from there on; never from the middle of a character. */
+function tail(text: string, from: number): string {
+  if (from === 0) return text;
+  const isInside = /[\udc00-\udfff]/.test(text.charAt(from));
+  return `…${text.slice(isInside ? from - 1 : from)}`;
 }
 
 function nameWidth(members: readonly (readonly [string, string])[]): number {
-  return Math.min(24, Math.max(0, ...members.map(([name]) => printable(name).length)));
+  return Math.min(24, Math.max(0, ...members.map(([name]) => visibleWidth(printable(name)))));
 }
 
 function pad(name: string, width: number): string {
-  return shorten(printable(name), width).padEnd(width);
+  return padTo(shorten(printable(name), width), width);
 }
 
 interface UnknownInterval {

@@ -1,7 +1,7 @@
-/** Tables for people: no frame, headings dimmed, cells wrapped so that a line fits the terminal. */
-import Table from 'cli-table3';
+/** Tables for people: no frame, headings dimmed, cells broken so that a line fits the terminal. */
 import type { Output } from '../output.ts';
 import { printable } from './printable.ts';
+import { breakText, padTo, visibleWidth } from './width.ts';
 
 /** One text, or several under each other, which are broken only where nothing else can give way. */
 export type Cell = string | readonly string[];
@@ -12,61 +12,52 @@ export function plainTable(
   rows: readonly (readonly Cell[])[],
   out: Pick<Output, 'colors' | 'width'>,
 ): string {
-  const cells = rows.map((row) => row.map((cell) => [cell].flat().map(printable).join('\n')));
-  const table = new Table({
-    head: headings.map((heading) => out.colors.dim(heading)),
-    chars: NO_FRAME,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': GAP, compact: true },
-    wordWrap: true,
-    wrapOnWordBoundary: false,
-    colWidths: columnWidths({
-      headings,
-      cells,
-      width: out.width,
-      whole: headings.map((_, column) => rows.some((row) => Array.isArray(row[column]))),
-    }),
+  const cells = rows.map((row) => row.map((cell) => [cell].flat().map(printable)));
+  const widths = columnWidths({
+    cells: [headings.map((heading) => [heading]), ...cells],
+    width: out.width,
+    whole: headings.map((_, column) => rows.some((row) => Array.isArray(row[column]))),
   });
-  table.push(...cells);
-  return table.toString().replace(/[ \t]+$/gm, '');
+  const head = rowLines(
+    headings.map((heading) => [heading]),
+    widths,
+  ).map((line) => out.colors.dim(line));
+  return [...head, ...cells.flatMap((row) => rowLines(row, widths))].join('\n');
 }
 
+/** Columns between two cells. */
 const GAP = 2;
-
 /** Narrower, with the gap, only when all are. */
 const NARROW = 10;
 
+/** The lines of one row: its cells, broken, beside each other. */
+function rowLines(row: readonly (readonly string[])[], widths: readonly number[]): string[] {
+  const broken = row.map((cell, column) =>
+    cell.flatMap((text) => breakText(text, Math.max(1, (widths[column] ?? GAP) - GAP))),
+  );
+  const height = Math.max(...broken.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, line) =>
+    broken
+      .map((lines, column) => padTo(lines[line] ?? '', widths[column] ?? 0))
+      .join('')
+      .trimEnd(),
+  );
+}
+
 interface Columns {
-  readonly headings: readonly string[];
-  readonly cells: readonly (readonly string[])[];
+  readonly cells: readonly (readonly (readonly string[])[])[];
   readonly width: number;
   /** Of which columns the lines stay whole. */
   readonly whole: readonly boolean[];
 }
 
-const NO_FRAME = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-};
-
-function columnWidths({ headings, cells, width, whole }: Columns): number[] {
-  const longest = (cell: string): number => Math.max(...cell.split('\n').map((line) => line.length));
-  const widths = headings.map(
-    (heading, column) => Math.max(heading.length, ...cells.map((row) => longest(row[column] ?? ''))) + GAP,
-  );
+function columnWidths({ cells, width, whole }: Columns): number[] {
   const room = width + GAP; // nothing follows the last column
+  // a cell that is wider than all of the terminal need not be measured to its end
+  const wide = (text: string): number => (text.length > room ? room : visibleWidth(text));
+  const widths = whole.map(
+    (_, column) => Math.max(...cells.map((row) => Math.max(0, ...(row[column] ?? []).map(wide)))) + GAP,
+  );
   for (let excess = widths.reduce((sum, each) => sum + each, 0) - room; excess > 0; excess--) {
     const flexible = widths.map((each, column) => (whole[column] || each <= NARROW ? 0 : each));
     const candidates = flexible.some((each) => each > 0) ? flexible : widths;

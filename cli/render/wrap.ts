@@ -1,26 +1,28 @@
 /** Lines that fit the terminal: broken at spaces where possible, measured without their colours. */
-import { stripVTControlCharacters } from 'node:util';
+import { breakText, firstColumns, visibleWidth } from './width.ts';
 
 /** `indent` goes before every line but the first. */
 export function wrap(line: string, width: number, indent = ''): string {
   const lines: string[] = [];
   let current = '';
+  let columns = 0;
   for (const part of line.split(/(?<= )(?=\S)/)) {
-    let rest = part;
-    if (current.trim() !== '' && visible(current) + visible(rest.trimEnd()) > width) {
+    const wide = visibleWidth(part.trimEnd());
+    if (current.trim() !== '' && columns + wide > width) {
       lines.push(current.trimEnd());
-      current = indent;
+      [current, columns] = [indent, visibleWidth(indent)];
     }
-    while (visible(current) + visible(rest.trimEnd()) > width) {
-      const room = width - visible(current);
-      lines.push(current + rest.slice(0, room)); // one word longer than a line: a key, a name
-      [current, rest] = [indent, rest.slice(room)];
+    if (columns + wide > width) {
+      // one word longer than a line: a key, a name
+      const first = firstColumns(part, Math.max(1, width - columns));
+      const rest = breakText(part.slice(first.length), Math.max(1, width - indent.length));
+      const last = rest.pop() ?? '';
+      lines.push(current + first, ...rest.map((piece) => indent + piece));
+      current = indent + last;
+    } else {
+      current += part;
     }
-    current += rest;
+    columns = visibleWidth(current);
   }
   return [...lines, current.trimEnd()].join('\n');
-}
-
-function visible(text: string): number {
-  return stripVTControlCharacters(text).length;
 }

@@ -4,8 +4,9 @@
  * what the store has. The short form (CI) takes every point for kills and lost connections and samples of the others;
  * CRASH_MATRIX=full takes all of them.
  */
-import Table from 'cli-table3';
+import { createColors } from 'picocolors';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { plainTable } from '../../cli/render/plain-table.ts';
 import { type Lsn, parseLsn } from '../../core/types/lsn.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
 import { type Backlog, type Fork, makeBacklog, onDatabase, runToEnd } from '../support/backlog.ts';
@@ -174,12 +175,13 @@ const unnumbered = (point: string): string => point.replace(/ #\d+/, '');
 const cell = (point: string, fault: Fault): string => `${fault.name} at ${point}`;
 
 function table(plugin: Plugin, points: readonly string[], cells: ReadonlyMap<string, string>): string {
-  const drawn = new Table({
-    head: [plugin, ...FAULTS.map((fault) => fault.name)],
-    style: { head: [], border: [], compact: true },
+  const rows = points.map((point) => [
+    point,
+    ...FAULTS.map((fault) => cells.get(cell(point, fault)) ?? TRIED.cannot),
+  ]);
+  const drawn = plainTable([plugin, ...FAULTS.map((fault) => fault.name)], rows, {
+    colors: createColors(false),
+    width: 200,
   });
-  for (const point of points) {
-    drawn.push([point, ...FAULTS.map((fault) => cells.get(cell(point, fault)) ?? TRIED.cannot)]);
-  }
-  return `${drawn.toString()}\n${TRIED.right} the store was right, ${TRIED.wrong} wrong, ${TRIED.left} not tried in the short form, ${TRIED.missed}: the run had no such repetition this time\n`;
+  return `${drawn}\n${TRIED.right} the store was right, ${TRIED.wrong} wrong, ${TRIED.left} not tried in the short form, ${TRIED.missed}: the run had no such repetition this time\n`;
 }

@@ -1,9 +1,14 @@
+import { stripVTControlCharacters } from 'node:util';
+import { createColors } from 'picocolors';
+import stringWidth from 'string-width';
 import { describe, expect, test } from 'vitest';
 import { Output } from '../../cli/output.ts';
 import { renderAnswer } from '../../cli/render/answer.ts';
 import { renderDiff } from '../../cli/render/changes.ts';
+import { plainTable } from '../../cli/render/plain-table.ts';
 import { printable } from '../../cli/render/printable.ts';
 import { formatBytes } from '../../cli/render/status.ts';
+import { wrap } from '../../cli/render/wrap.ts';
 import type { DiffPage } from '../../core/query/diff.ts';
 
 const out = new Output({ json: false, verbose: false }, {
@@ -58,6 +63,30 @@ describe('a diff for people', () => {
     }
   });
 
+  test('two long texts that differ far inside do not look alike', () => {
+    const sides = [`"${'x'.repeat(300)}a${'y'.repeat(300)}"`, `"${'x'.repeat(300)}b${'y'.repeat(300)}"`];
+    const line = renderDiff('t', page(`{"c":{"from":${sides[0]},"to":${sides[1]}}}`), out).split('\n')[3]!;
+    expect(line).toMatch(/…x{8}ay+… → …x{8}by+…$/);
+    expect(line.length).toBeLessThanOrEqual(80);
+    const cut = renderDiff('t', page(`{"c":{"from":${LONG},"to":"${'x'.repeat(299)}"}}`), out).split(
+      '\n',
+    )[3]!;
+    expect(cut).toMatch(/…x{8}x" → …x{8}"$/);
+    const emoji = `"${'😀'.repeat(150)}`;
+    const faces = renderDiff('t', page(`{"c":{"from":${emoji}😀","to":${emoji}😁"}}`), out);
+    expect(faces).not.toMatch(/\p{Surrogate}/u);
+    expect(faces).toMatch(/😀" → …(😀)+😁"/);
+  });
+
+  test('shows both sides whole when asked to', () => {
+    const text = renderDiff('t', page(`{"c":{"from":${LONG},"to":${LONG.replaceAll('x', 'q')}}}`), out, {
+      full: true,
+    });
+    for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect([text.match(/x/g)?.length, text.match(/q/g)?.length]).toEqual([300, 300]);
+    expect(renderDiff('t', page('{"c":{"from":1,"to":2}}'), out, { full: true })).toContain('c  1 → 2');
+  });
+
   test('keeps a short side whole when the other is long', () => {
     expect(renderDiff('t', page(`{"c":{"from":${LONG},"to":"short"}}`), out)).toContain('… → "short"');
   });
@@ -89,6 +118,31 @@ describe('an answer for people', () => {
     expect(text.match(/x/g)?.length).toBe(300);
   });
 
+  test('cuts a very long value and says its length; all of it is there when asked for', () => {
+    const long = `"${'x'.repeat(5_000)}"`;
+    const text = renderAnswer(answer(`{"c":${long}}`), out);
+    expect(text.match(/x/g)?.length).toBe(999);
+    expect(text.replaceAll(/\s+/g, ' ')).toMatch(/x… \(5,002 characters: --full shows them ?all\)/);
+    expect(renderAnswer(answer(`{"c":${long}}`), out, true).match(/x/g)?.length).toBe(5_000);
+  });
+
+  test.each([
+    ['spaces', (n: number) => 'word '.repeat(n / 5)],
+    ['one word', (n: number) => 'x'.repeat(n)],
+    ['escapes', (n: number) => '\\"'.repeat(n / 2)],
+    ['Chinese', (n: number) => '東'.repeat(n)],
+  ])('takes time that grows with the length only: %s', (_, textOf) => {
+    const seconds = (n: number): number => {
+      const began = performance.now();
+      renderAnswer(answer(`{"c":"${textOf(n)}"}`), out, true);
+      renderDiff('t', page(`{"c":{"from":"${textOf(n)}","to":"${textOf(n)}!"}}`), out, { full: true });
+      wrap(textOf(n), 80);
+      return (performance.now() - began) / 1_000;
+    };
+    seconds(10_000);
+    expect(seconds(300_000)).toBeLessThan(10); // 60 kB took 10 s, and four times as long for twice as much
+  });
+
   test('says why a row is absent', () => {
     const text = renderAnswer(
       answer('null').replace('"found","reason":null', '"absent","reason":"deleted"'),
@@ -102,6 +156,31 @@ describe('an answer for people', () => {
 test('nothing that a terminal obeys gets through', () => {
   expect(printable('a\u001b[31mb\u009bc\u202ed\u007f')).toBe('a\\u001b[31mb\\u009bc\\u202ed\\u007f');
   expect(printable('naïve 東京')).toBe('naïve 東京');
+});
+
+describe('a table for people', () => {
+  test('colours take no room: the headings stay whole', () => {
+    const rows = [
+      ['id', '1'],
+      ['status', '"paid"'],
+    ];
+    const coloured = plainTable(['column', 'value'], rows, { colors: createColors(true), width: 80 });
+    expect(stripVTControlCharacters(coloured)).toBe(plainTable(['column', 'value'], rows, out));
+    expect(coloured).not.toBe(stripVTControlCharacters(coloured));
+    expect(coloured.split('\n')).toHaveLength(3);
+  });
+
+  test('characters of two columns are counted as two', () => {
+    const lines = plainTable(['a', 'b'], [['東京'.repeat(30), 'next']], out).split('\n');
+    expect(lines[1]).toMatch(/^(東京)+(東)? {2}next$/);
+    expect(
+      lines
+        .slice(1)
+        .join('')
+        .match(/[東京]/g),
+    ).toHaveLength(60);
+    for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(80);
+  });
 });
 
 test('sizes', () => {
