@@ -12,5 +12,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
 }
 
-/** Runs a command's body: set up once in main.ts, handed to every command's registration. */
-export type Run = (body: (context: CommandContext) => Promise<ExitCode>) => Promise<void>;
+/** Whether a command has an end of its own, or runs until somebody stops it. */
+export type Ends = 'by itself' | 'when stopped';
+
+/** Runs a command's body, one that ends by itself unless it says otherwise: set up once in main.ts, handed to every command's registration. */
+export type Run = (body: (context: CommandContext) => Promise<ExitCode>, ends?: Ends) => Promise<void>;

@@ -9,7 +9,7 @@ import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { boundHeapGrowth } from '../core/run/heap-growth.ts';
 import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
-import { interruptSignal } from './interrupt.ts';
+import { exitCodeWhenStopped, interruptSignal } from './interrupt.ts';
 import { Output } from './output.ts';
 import { buildProgram } from './program.ts';
 import { nameTheNode } from './rebaseline-whole-node.ts';
@@ -25,10 +25,10 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   const before = args.slice(0, args.indexOf('--') === -1 ? args.length : args.indexOf('--'));
   const out = new Output({ json: before.includes('--json'), verbose: before.includes('--verbose') });
   try {
-    const program = buildProgram(packageVersion(), async (body) => {
+    const program = buildProgram(packageVersion(), async (body, ends = 'by itself') => {
       const settings = new Settings(program.opts<SharedOptions>());
       exitCode = await body({ settings, out, signal });
-      if (signal.aborted) exitCode = EXIT.interrupted;
+      if (signal.aborted) exitCode = exitCodeWhenStopped(signal, ends);
     });
     await program.parseAsync(nameTheNode(args), { from: 'user' });
     return exitCode;
@@ -61,8 +61,12 @@ function packageVersion(): string {
   return 'unknown';
 }
 
-// A reader that has gone (`| head`) is no reason to complain.
-process.stdout.on('error', () => process.exit(EXIT.done));
+// A reader that has gone (`| head`) is no reason to complain; a result that could not be written is.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  process.stderr.write(`error: The result could not be written: ${error.message}\n`);
+  process.exit(EXIT.failed);
+});
 process.exitCode = await main(process.argv.slice(2));
 // Everything is closed by now; a socket that still lingers must not keep the process.
 setTimeout(() => process.exit(), 2_000).unref();

@@ -35,7 +35,9 @@ export function registerPoll(program: Command, run: Run): Command {
     )
     .addHelpText('after', '\nExample:\n  pgtimewarp poll --max-seconds 50')
     .action((flags: PollFlags) =>
-      run((context) => (flags.watch ? watch(context, flags) : once(context, flags))),
+      flags.watch
+        ? run((context) => watch(context, flags), 'when stopped')
+        : run((context) => once(context, flags)),
     );
 }
 

@@ -32,7 +32,7 @@ export function registerServe(program: Command, run: Run): Command {
         .default('5s'),
     )
     .addHelpText('after', '\nExample:\n  pgtimewarp serve --port 8645 --every 5s')
-    .action((flags: ServeFlags) => run((context) => serve(context, flags)));
+    .action((flags: ServeFlags) => run((context) => serve(context, flags), 'when stopped'));
 }
 
 /** Until Ctrl-C. */

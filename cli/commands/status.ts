@@ -14,6 +14,7 @@ import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { readSourceFacts, type SourceFacts } from '../../core/slot/source-facts.ts';
 import { requireSchema } from '../../core/store/migrate.ts';
+import { requireNode } from '../../core/store/nodes.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn, type Lsn, lsnDistanceBytes } from '../../core/types/lsn.ts';
 import type { CommandContext, Run } from '../command.ts';
@@ -88,33 +89,46 @@ const WATCH_MS = 2_000;
 export function registerStatus(program: Command, run: Run): Command {
   return program
     .command('status')
-    .description('nodes, tables, horizon and lag')
+    .description('nodes, tables, horizon and lag: of all nodes, or of the one that --node names')
     .option('--watch', 'again every two seconds, until interrupted')
     .addHelpText('after', '\nExample:\n  pgtimewarp status --watch')
     .action((flags: { watch?: boolean }) =>
-      run(async (context) => {
-        const { settings, out, signal } = context;
-        if (flags.watch && out.json)
-          throw new TimewarpError('BAD_FLAGS', '--watch cannot be one JSON document.');
-        const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
-        try {
-          await requireSchema(store);
-          for (;;) {
-            const document = await readStatus(context, store);
-            out.result(document, () => `${flags.watch ? out.clearScreen : ''}${renderStatus(document, out)}`);
-            if (!flags.watch) return EXIT.done;
-            await pause(WATCH_MS, signal);
-            if (signal.aborted) return EXIT.interrupted;
+      run(
+        async (context) => {
+          const { settings, out, signal } = context;
+          if (flags.watch && out.json)
+            throw new TimewarpError('BAD_FLAGS', '--watch cannot be one JSON document.');
+          const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+          try {
+            await requireSchema(store);
+            const only = program.getOptionValueSource('node') === 'cli' ? settings.node : null;
+            for (;;) {
+              const document = await readStatus(context, store, only);
+              out.result(
+                document,
+                () => `${flags.watch ? out.clearScreen : ''}${renderStatus(document, out)}`,
+              );
+              if (!flags.watch) return EXIT.done;
+              await pause(WATCH_MS, signal);
+              if (signal.aborted) return EXIT.interrupted;
+            }
+          } finally {
+            await store.end().catch(() => {});
           }
-        } finally {
-          await store.end().catch(() => {});
-        }
-      }),
+        },
+        flags.watch ? 'when stopped' : 'by itself',
+      ),
     );
 }
 
-async function readStatus(context: CommandContext, store: Queryable): Promise<StatusDocument> {
-  const overviews = await readOverview(store, null);
+/** @param only the node to tell of; null: all. Throws NODE_UNKNOWN */
+async function readStatus(
+  context: CommandContext,
+  store: Queryable,
+  only: string | null,
+): Promise<StatusDocument> {
+  if (only !== null) await requireNode(store, only);
+  const overviews = await readOverview(store, only);
   const source = await askSource(context, overviews);
   const { rows } = await store.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
   return {

@@ -135,6 +135,7 @@ const CASES: readonly Case[] = [
     { code: 2, says: /partition of public\.parts/, remedy: /track public\.parts/ },
   ],
   ['system table', ['track', 'pg_catalog.pg_class'], { code: 2, says: /schema pg_catalog/ }],
+  ['unknown node in status', ['status', '--node', 'nowhere'], { code: 2, says: /no node "nowhere"/ }],
   ['unknown node', ['poll', '--node', 'nowhere'], { code: 2, says: /no node "nowhere"/, remedy: /init/ }],
   [
     'unknown node in asof',

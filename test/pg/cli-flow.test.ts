@@ -1,7 +1,11 @@
 /** The commands one after the other, as a script would use them: JSON documents and exit statuses are a contract. */
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliResult, runCli, spawnCli } from '../support/run-cli.ts';
+import { type ProgramResult, runTool } from '../support/run-tool.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 const TABLES = `
   CREATE TABLE orders (id bigint PRIMARY KEY, total numeric, doc json, secret text);
@@ -154,23 +158,49 @@ test('events', async () => {
   expect((await cli('events')).stdout).toMatch(/two[\s\S]*one/);
 });
 
+test('status tells of the node that --node names', async () => {
+  const one = (await cli('status', '--json', '--node', databases.node)).json() as { nodes: unknown[] };
+  expect(one.nodes).toMatchObject([{ node: databases.node }]);
+});
+
+test('a result that cannot be written is a failure', async () => {
+  const shell = (line: string): Promise<ProgramResult> =>
+    runTool('bash', ['-c', line], { cwd: ROOT, env: databases.env, timeoutMs: 30_000 });
+  const ended = await shell(`"${process.execPath}" cli/main.ts status --json > /dev/full`);
+  expect(ended.code).toBe(1);
+  expect(ended.stderr).toMatch(/could not be written: .*ENOSPC/);
+  const read = await shell(`"${process.execPath}" cli/main.ts status --json | true; exit \${PIPESTATUS[0]}`);
+  expect(read).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('serve ends with success at SIGTERM', async () => {
+  const { child, result } = spawnCli(['serve', '--port', '0'], { env: databases.env });
+  await new Promise<void>((resolve) => {
+    child.stderr.on('data', (text: string) => {
+      if (text.includes('listening on')) resolve();
+    });
+  });
+  child.kill('SIGTERM');
+  expect((await result).code).toBe(0);
+});
+
 describe('poll --watch', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)(
-    'goes on until %s, and sums up in one document',
-    async (signal) => {
-      const { child, result } = spawnCli(['poll', '--watch', '--json'], { env: databases.env });
-      await databases.source.query(`INSERT INTO orders VALUES ($1, 1)`, [signal === 'SIGINT' ? 100 : 101]);
-      await new Promise<void>((resolve) => {
-        child.stderr.on('data', (text: string) => {
-          if (text.includes('1 changes')) resolve();
-        });
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 0], // how a service is ended
+  ] as const)('goes on until %s, and sums up in one document: exit %i', async (signal, code) => {
+    const { child, result } = spawnCli(['poll', '--watch', '--json'], { env: databases.env });
+    await databases.source.query(`INSERT INTO orders VALUES ($1, 1)`, [signal === 'SIGINT' ? 100 : 101]);
+    await new Promise<void>((resolve) => {
+      child.stderr.on('data', (text: string) => {
+        if (text.includes('1 changes')) resolve();
       });
-      child.kill(signal);
-      const ended = await result;
-      expect(ended.code).toBe(130);
-      expect(ended.json()).toMatchObject({ node: databases.node, outcome: 'done', changes: 1 });
-    },
-  );
+    });
+    child.kill(signal);
+    const ended = await result;
+    expect(ended.code).toBe(code);
+    expect(ended.json()).toMatchObject({ node: databases.node, outcome: 'done', changes: 1 });
+  });
 });
 
 describe('doctor', () => {
