@@ -98,9 +98,11 @@ export function createApp({
     },
     asOf: async (context) => {
       const query = readQuery(context, ROUTES.asOf.query);
+      const isPinned = query.at !== undefined;
       const request = { ...tableOf(context), pk: keyFromText(query.pk), at: readInstant(query.at) ?? NOW };
-      if (query.await_lsn === undefined) return answer(context, await askAsOf(request));
-      return answer(context, await ask(context, request.node, query, (store) => asOf(store, request)));
+      if (query.await_lsn === undefined) return answer(context, await askAsOf(request), isPinned);
+      const result = await ask(context, request.node, query, (store) => asOf(store, request));
+      return answer(context, result, isPinned);
     },
     asOfBatch: async (context) => {
       const query = readQuery(context, ROUTES.asOfBatch.query);
@@ -130,7 +132,8 @@ export function createApp({
       const page = await ask(context, request.node, query, (store) =>
         boundedDiff(store, request, MAX_CARRIED_BYTES),
       );
-      const headers = cacheHeaders(page.final, () => diffPageText({ ...page, horizon: null }));
+      const isPinned = query.to !== undefined;
+      const headers = cacheHeaders(page.final && isPinned, () => diffPageText({ ...page, horizon: null }));
       return keepable(context, diffPageText(page), headers);
     },
     health: async () => own(Health.parse(await withStore(readStoreHealth))),
@@ -163,11 +166,12 @@ function tableOf(context: Context): { node: string; table: ReturnType<typeof par
   return { node, table: parseTableSegment(readPathParameter(context, 'table', TableSegment)) };
 }
 
-function answer(context: Context, result: AsOfResult): Response {
+/** @param isPinned the caller named the instant: another time the same request asks for the same */
+function answer(context: Context, result: AsOfResult, isPinned: boolean): Response {
   if (isTooBig(result.answerText)) {
     return tooLarge('The row does not fit into a response.', 'Ask with `pgtimewarp asof`, or with SQL.');
   }
-  const headers = cacheHeaders(result.final, () => withoutHorizon(result.answerText));
+  const headers = cacheHeaders(result.final && isPinned, () => withoutHorizon(result.answerText));
   if (result.status === 'found') return keepable(context, result.answerText, headers);
   const { status, text } = answerProblem(result);
   return respond(status, text, { ...headers, 'content-type': PROBLEM_CONTENT });

@@ -129,6 +129,15 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(seen.headers.get('etag')).toBeNull();
   });
 
+  test('nor is a final one whose end the request does not name: it moves', async () => {
+    for (const question of ['diff?pk=1', 'diff?pk=1&from=0/1000']) {
+      const seen = await asked[way](`/v1/nodes/h1/tables/public.t/${question}`);
+      expect(JSON.parse(seen.body), question).toMatchObject({ final: true });
+      expect(seen.headers.get('cache-control'), question).toBe('no-store');
+      expect(seen.headers.get('etag'), question).toBeNull();
+    }
+  });
+
   test('the tag stays while only the horizon moves', async () => {
     const target = '/v1/nodes/h1/tables/public.t/asof?pk=1&at=0/2800';
     const etag = (await asked[way](target)).headers.get('etag');
