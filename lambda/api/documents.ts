@@ -5,6 +5,7 @@ import type { StoredNode } from '../../core/store/nodes.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
 import type { Nodes, Tables } from './schemas.ts';
+import { formatTableSegment } from './table-segment.ts';
 
 type NodeDocument = z.input<typeof Nodes>['nodes'][number];
 type TableDocument = z.input<typeof Tables>['tables'][number];
@@ -25,13 +26,16 @@ export function nodeDocument(node: StoredNode): NodeDocument {
 }
 
 export function tablesDocument({ node, relations }: NodeOverview): z.input<typeof Tables> {
-  return { node: node.node, tables: relations.map(tableDocument) };
+  return { node: node.node, tables: relations.map((relation) => tableDocument(node.node, relation)) };
 }
 
-function tableDocument(relation: RelationOverview): TableDocument {
+function tableDocument(node: string, relation: RelationOverview): TableDocument {
+  const segment = formatTableSegment(relation.name);
   return {
     schema: relation.name.schema,
     table: relation.name.name,
+    segment,
+    path: `/v1/nodes/${node}/tables/${encodeURIComponent(segment)}`,
     status: relation.status,
     status_reason: relation.statusReason,
     key: [...relation.keyColumns],

@@ -13,6 +13,8 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.notFound]: 'The row was absent; or there is no such node or tracked table. `type` tells',
   [HTTP.unknown]: 'Whether the row was there is not known; or the node has not been read up to `await_lsn`',
   [HTTP.gone]: 'The history of that time is expired or erased',
+  [HTTP.methodNotAllowed]: 'The route does not take this method',
+  [HTTP.headersTooLarge]: 'URL and headers are too long together',
   [HTTP.tooLarge]: 'The answer does not fit into a response, or the request is too big',
   [HTTP.misdirected]:
     'The Host header names another machine (only where the server is for its own, without a token)',
@@ -20,15 +22,33 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.unavailable]: 'The store does not answer',
 };
 
-const NAMED = {
+/** What has a name of its own in the document, and is referred to by it: generated clients make one type of each. */
+const NAMED: Readonly<Record<string, z.ZodType>> = {
   Answer: schemas.Answer,
   AnswerProblem: schemas.AnswerProblem,
   Answers: schemas.Answers,
+  AsOfPoint: schemas.AsOfPoint,
+  BatchBody: schemas.BatchBody,
+  Change: schemas.Change,
+  ChangedValue: schemas.ChangedValue,
+  Check: schemas.Check,
+  Commit: schemas.Commit,
   Diff: schemas.Diff,
   Health: schemas.Health,
+  HorizonPoint: schemas.HorizonPoint,
+  LastRun: schemas.LastRun,
+  Node: schemas.Node,
+  NodeHealth: schemas.NodeHealth,
   Nodes: schemas.Nodes,
+  Operation: schemas.Operation,
+  Point: schemas.Point,
   Problem: schemas.Problem,
+  Reason: schemas.Reason,
+  Row: schemas.Row,
+  Table: schemas.Table,
   Tables: schemas.Tables,
+  UnknownInterval: schemas.UnknownInterval,
+  Verdict: schemas.Verdict,
 };
 
 /** Plain data, the same on every call. */
@@ -50,7 +70,7 @@ export function buildOpenApi(version: string): object {
     ),
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
-      schemas: Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, jsonSchema(schema)])),
+      schemas: namedSchemas(),
     },
   };
 }
@@ -71,14 +91,16 @@ function operation(route: Route): object {
       : {
           requestBody: {
             required: true,
-            content: { 'application/json': { schema: jsonSchema(route.body) } },
+            content: { 'application/json': { schema: reference(route.body) } },
           },
         }),
     responses: Object.fromEntries(
       Object.entries({
         ...route.responses,
         [HTTP.unauthorized]: [schemas.Problem],
+        [HTTP.methodNotAllowed]: [schemas.Problem],
         [HTTP.misdirected]: [schemas.Problem],
+        [HTTP.headersTooLarge]: [schemas.Problem],
       }).map(([status, bodies]) => [
         status,
         response(route, Number.parseInt(status, 10) as HttpStatus, bodies),
@@ -93,17 +115,22 @@ function parameter(
   schema: z.ZodType,
   required: boolean,
 ): object {
-  return { name, in: place, required, schema: jsonSchema(schema) };
+  return { name, in: place, required, schema: parameterSchema(schema) };
 }
+
+const text = (description: string): object => ({ schema: { type: 'string' }, description });
+const HEADERS: Partial<Record<HttpStatus, (route: Route) => object>> = {
+  [HTTP.ok]: ({ keepable }) => (keepable ? { ETag: text('of a final answer to a pinned question') } : {}),
+  [HTTP.methodNotAllowed]: () => ({ Allow: text('the methods that the route takes') }),
+  [HTTP.unknown]: () => ({ 'Retry-After': text('seconds; where `await_lsn` has not been reached') }),
+  [HTTP.unavailable]: () => ({ 'Retry-After': text('seconds') }),
+};
 
 function response(route: Route, status: HttpStatus, bodies: readonly z.ZodType[] | null): object {
   const description = DESCRIPTIONS[status]!;
-  const headers =
-    status === HTTP.ok && route.keepable
-      ? { ETag: { schema: { type: 'string' }, description: 'of a final answer' } }
-      : {};
+  const headers = HEADERS[status]?.(route) ?? {};
   if (bodies === null) return { description };
-  const references = bodies.map((body) => ({ $ref: `#/components/schemas/${nameOf(body)}` }));
+  const references = bodies.map(reference);
   const schema = references.length === 1 ? references[0] : { anyOf: references };
   const type = status === HTTP.ok ? 'application/json' : PROBLEM_CONTENT;
   return {
@@ -113,17 +140,33 @@ function response(route: Route, status: HttpStatus, bodies: readonly z.ZodType[]
   };
 }
 
-/** Query parameters are described as what is typed, documents as what is sent. */
-function jsonSchema(schema: z.ZodType): object {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { io: 'input', reused: 'inline' }) as Record<
-    string,
-    unknown
-  >;
+const PLACE = '#/components/schemas/';
+
+/** Documents, described as what is sent, with references to each other. */
+function namedSchemas(): object {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
+  const made = z.toJSONSchema(registry, { io: 'input', uri: (id) => PLACE + id });
+  return Object.fromEntries(Object.entries(made.schemas).map(([name, schema]) => [name, bare(schema)]));
+}
+
+/** A parameter is described as what is typed, but for numbers: clients type those. */
+function parameterSchema(schema: z.ZodType): object {
+  const read = z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' });
+  return bare(read.type === 'integer' ? read : z.toJSONSchema(schema, { io: 'input', reused: 'inline' }));
+}
+
+function bare({
+  $schema,
+  $id,
+  id,
+  ...rest
+}: object & { $schema?: unknown; $id?: unknown; id?: unknown }): object {
   return rest;
 }
 
-function nameOf(schema: z.ZodType): string {
+function reference(schema: z.ZodType): { $ref: string } {
   const found = Object.entries(NAMED).find(([, each]) => each === schema);
-  if (found === undefined) throw new Error('a response has a schema without a name');
-  return found[0];
+  if (found === undefined) throw new Error('a body has a schema without a name');
+  return { $ref: PLACE + found[0] };
 }

@@ -45,6 +45,9 @@ function clientProblem({ code, message, remedy }: TimewarpError): Omit<ProblemOp
   return { status, kind: `error:${code}`, title: titleOf(status), detail: message, remedy };
 }
 
+/** When to ask a store again that does not answer. */
+const RETRY_SECONDS = '5';
+
 /** What a failure looks like from outside; `report` gets all of it, with the id that the caller sees. */
 export function problemOfError(
   error: TimewarpError,
@@ -64,6 +67,7 @@ export function problemOfError(
         title: titleOf(status),
         detail: 'The store cannot be asked.',
         instance: id,
+        headers: { 'retry-after': RETRY_SECONDS },
       })
     : problem({
         status,

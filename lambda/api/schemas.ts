@@ -14,8 +14,8 @@ const Lsn = z
 const Time = z.iso
   .datetime({ offset: false, precision: 6 })
   .meta({ description: 'RFC 3339, UTC, six decimals', examples: ['2026-01-31T09:41:00.000001Z'] });
-const Point = z.object({ lsn: Lsn, ts: Time });
-const Row = z
+export const Point = z.object({ lsn: Lsn, ts: Time });
+export const Row = z
   .record(z.string(), z.unknown())
   .meta({ description: 'the row, values exactly as the source held them' });
 
@@ -102,8 +102,8 @@ export const DiffQuery = z.strictObject({
 });
 export const NoQuery = z.strictObject({});
 
-const Commit = z.object({ lsn: Lsn, ts: Time.nullable(), xid: Text.nullable() });
-const REASONS = [
+export const Commit = z.object({ lsn: Lsn, ts: Time.nullable(), xid: Text.nullable() });
+export const Reason = z.enum([
   'not_yet_inserted',
   'deleted',
   'not_in_window',
@@ -112,23 +112,29 @@ const REASONS = [
   'in_gap',
   'expired',
   'erased',
-] as const;
+]);
+export const Operation = z
+  .enum(['I', 'U', 'D', 'S', 'T'])
+  .meta({ description: 'insert, update, delete, read when the table was read, truncate' });
+export const AsOfPoint = z.object({ requested: Text.nullable(), lsn: Lsn.nullable() });
+export const HorizonPoint = z.object({ lsn: Lsn.nullable(), ts: Time.nullable() });
 
 export const Answer = z.object({
   status: z.enum(['found', 'absent', 'unknown']),
-  reason: z.enum(REASONS).nullable(),
+  reason: Reason.nullable(),
   schema: Text,
   table: Text,
   pk: z.record(z.string(), z.string()),
   row: Row.nullable(),
-  op: z.enum(['I', 'U', 'D', 'S', 'T']).nullable(),
+  op: Operation.nullable(),
   incomplete: z.array(Text),
   context: z.unknown(),
   valid_from: Commit.nullable(),
   valid_to: Commit.nullable(),
-  as_of: z.object({ requested: Text.nullable(), lsn: Lsn.nullable() }),
-  horizon: z.object({ lsn: Lsn.nullable(), ts: Time.nullable() }),
+  as_of: AsOfPoint,
+  horizon: HorizonPoint,
   final: z.boolean(),
+  oldest: Point.optional().meta({ description: 'of an expired answer: what can still be asked' }),
 });
 
 /** An answer that is no row: the problem's members and the answer's. */
@@ -136,7 +142,7 @@ export const AnswerProblem = Answer.extend({
   type: z.string().regex(/^urn:pgtimewarp:(absent|unknown):[a-z_]+$/),
   title: Text,
   status: z.enum(['absent', 'unknown']),
-  row: z.null(),
+  row: Row.nullable().meta({ description: 'always null' }),
 });
 
 export const Problem = z.object({
@@ -154,23 +160,24 @@ export const Answers = z.object({
     .meta({ description: 'one for each key, in their order; a key that cannot be used has a problem' }),
 });
 
+export const ChangedValue = z.object({ from: z.unknown(), to: z.unknown() });
+export const Change = z.object({
+  op: Operation,
+  lsn: Lsn,
+  ts: Time,
+  xid: Text.nullable(),
+  row: Row.nullable(),
+  changed: z.record(z.string(), ChangedValue).nullable(),
+  context: z.unknown(),
+  omitted: z
+    .array(z.enum(['changed', 'row']))
+    .optional()
+    .meta({ description: 'members that are null because they would not fit into a response' }),
+});
+export const UnknownInterval = z.object({ from: Time.nullable(), to: Time.nullable(), reason: Reason });
 export const Diff = z.object({
-  changes: z.array(
-    z.object({
-      op: z.enum(['I', 'U', 'D', 'S', 'T']),
-      lsn: Lsn,
-      ts: Time,
-      xid: Text.nullable(),
-      row: Row.nullable(),
-      changed: z.record(z.string(), z.object({ from: z.unknown(), to: z.unknown() })).nullable(),
-      context: z.unknown(),
-      omitted: z
-        .array(z.enum(['changed', 'row']))
-        .optional()
-        .meta({ description: 'members that are null because they would not fit into a response' }),
-    }),
-  ),
-  unknown: z.array(z.object({ from: Time.nullable(), to: Time.nullable(), reason: z.enum(REASONS) })),
+  changes: z.array(Change),
+  unknown: z.array(UnknownInterval),
   from: Text.nullable(),
   to: Text.nullable(),
   horizon: Point.nullable(),
@@ -178,47 +185,36 @@ export const Diff = z.object({
   next_cursor: Text.optional().meta({ description: 'there is another page' }),
 });
 
-export const Nodes = z.object({
-  nodes: z.array(
-    z.object({
-      node: NodeName,
-      status: z.enum(['active', 'gap', 'blocked', 'removed']),
-      status_reason: Text.nullable(),
-      database: Text,
-      plugin: z.enum(['wal2json', 'pgoutput']),
-      horizon: Point.nullable(),
-      caught_up: z.boolean(),
-      last_run: z.object({ at: Time, outcome: Text.nullable() }).nullable(),
-    }),
-  ),
-});
-
-export const Tables = z.object({
+export const LastRun = z.object({ at: Time, outcome: Text.nullable() });
+export const Node = z.object({
   node: NodeName,
-  tables: z.array(
-    z.object({
-      schema: Text,
-      table: Text,
-      status: z.enum(['starting', 'active', 'needs_rebaseline', 'untracked']),
-      status_reason: Text.nullable(),
-      key: z.array(Text),
-      tracked_from: Point.nullable(),
-      tracked_to: Point.nullable(),
-      baseline: z.enum(['none', 'pending', 'done']),
-      retention: Text.nullable(),
-      excluded: z.array(Text),
-    }),
-  ),
+  status: z.enum(['active', 'gap', 'blocked', 'removed']),
+  status_reason: Text.nullable(),
+  database: Text,
+  plugin: z.enum(['wal2json', 'pgoutput']),
+  horizon: Point.nullable(),
+  caught_up: z.boolean(),
+  last_run: LastRun.nullable(),
 });
+export const Nodes = z.object({ nodes: z.array(Node) });
 
-const Verdict = z.enum(['ok', 'warn', 'fail']);
-export const Health = z.object({
-  status: Verdict,
-  nodes: z.array(
-    z.object({
-      node: NodeName,
-      status: Verdict,
-      checks: z.array(z.object({ code: Text, status: Verdict, message: Text, remedy: Text.nullable() })),
-    }),
-  ),
+export const Table = z.object({
+  schema: Text,
+  table: Text,
+  segment: Text.meta({ description: 'what stands for {table} in a path, before it is percent-encoded' }),
+  path: Text.meta({ description: 'the beginning of every path about the table, percent-encoded' }),
+  status: z.enum(['starting', 'active', 'needs_rebaseline', 'untracked']),
+  status_reason: Text.nullable(),
+  key: z.array(Text),
+  tracked_from: Point.nullable(),
+  tracked_to: Point.nullable(),
+  baseline: z.enum(['none', 'pending', 'done']),
+  retention: Text.nullable(),
+  excluded: z.array(Text),
 });
+export const Tables = z.object({ node: NodeName, tables: z.array(Table) });
+
+export const Verdict = z.enum(['ok', 'warn', 'fail']);
+export const Check = z.object({ code: Text, status: Verdict, message: Text, remedy: Text.nullable() });
+export const NodeHealth = z.object({ node: NodeName, status: Verdict, checks: z.array(Check) });
+export const Health = z.object({ status: Verdict, nodes: z.array(NodeHealth) });

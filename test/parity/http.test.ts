@@ -99,6 +99,15 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD' : null);
   });
 
+  test('a method that a route does not take: 405 says which it takes', async () => {
+    for (const { target, method } of everyRoute()) {
+      const seen = await asked[way](target, { method: 'PUT' });
+      expectSeen(seen, { target, status: 405, type: 'method-not-allowed' });
+      expect(seen.headers.get('allow')).toBe(method ?? 'GET, HEAD');
+      check(way, { target, method: 'PUT' }, seen);
+    }
+  });
+
   test('HEAD is GET without the body', async () => {
     const seen = await asked[way]('/v1/nodes', { method: 'HEAD' });
     expect(seen).toMatchObject({ status: 200, body: '' });
@@ -155,6 +164,7 @@ describe.each(API_WAYS)('through %s', (way) => {
   const expectFailure = (request: Request, seen: Seen, status: number, type: string): void => {
     expectSeen(seen, { ...request, status, type });
     expect(seen.headers.get('cache-control')).toBe('no-store');
+    expect(seen.headers.get('retry-after')).toBe(status === 503 ? '5' : null);
     expect(seen.body).toMatch(/"instance":"urn:uuid:[0-9a-f-]{36}"/);
     expect(seen.body).not.toMatch(
       /applied_|asof_each|column|function|SQLSTATE|127\.0\.0\.1|nowhere|at .*\.ts/i,
@@ -212,14 +222,22 @@ describe('serve', () => {
   });
 
   test('what is no request is refused with a reason; HEAD has the same head, and no content', async () => {
-    for (const [target, status] of [
-      ['/v1/nodes?pk=\xa8', 400],
-      [`/v1/nodes?pk=${'x'.repeat(20_000)}`, 431],
-    ] as const) {
-      const [head, content] = await askRaw(asked.server.url, 'GET', target);
+    const long = everyRoute().map((route) => ({
+      ...route,
+      target: `${route.target}?x=${'x'.repeat(20_000)}`,
+    }));
+    for (const { target, method = 'GET', status } of [
+      { target: '/v1/nodes?pk=\xa8', method: 'GET', status: 400 },
+      ...long.map((route) => ({ ...route, status: 431 })),
+    ]) {
+      const [head, content] = await askRaw(asked.server.url, method, target);
       expect(head, content).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
       const problem = { status, contentType: /content-type: (.*)/.exec(head)![1]!, body: content };
       checkProblem(problem);
+      if (status === 431) {
+        const headers = new Headers({ 'content-type': problem.contentType });
+        check('serve', { target, method }, { status, headers, body: content });
+      }
       expect(head).toContain(`content-length: ${Buffer.byteLength(content)}\r\n`);
       expect(await askRaw(asked.server.url, 'HEAD', target)).toEqual([head, '']);
     }
@@ -338,7 +356,7 @@ test('a change that fits into no page says what it leaves out; a row that fits i
 test('no status that the document has for a route went unasked', () => {
   const documented = documentedAnswers(openApi);
   expect(documented.filter((each) => !answered.serve.has(each))).toEqual([]);
-  // API Gateway asks who the caller is, and for which host, before the function is called
-  const ofFunction = documented.filter((each) => !/ (401|421)$/.test(each));
+  // API Gateway asks who the caller is, and for which host, and bounds the request, before the function is called
+  const ofFunction = documented.filter((each) => !/ (401|421|431)$/.test(each));
   expect(ofFunction.filter((each) => !answered.handler.has(each))).toEqual([]);
 });

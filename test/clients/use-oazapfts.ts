@@ -1,0 +1,21 @@
+/** What a program does with the client that oazapfts makes of our document: it must compile, and see true values. */
+import * as api from '../../test-output/clients/oazapfts.ts';
+
+export async function ask(baseUrl: string, token: string, node: string): Promise<unknown> {
+  api.defaults.baseUrl = baseUrl;
+  api.defaults.headers = { authorization: `Bearer ${token}` };
+  const tables = await api.listTables(node);
+  if (tables.status !== 200) throw new Error(tables.data.title);
+  const [table] = tables.data.tables;
+  if (table === undefined) throw new Error('no table');
+  const answer = await api.asOf(node, table.segment, '1', { awaitSeconds: 0 });
+  const total: unknown = answer.status === 200 ? answer.data.row?.total : null;
+  const absent = await api.asOf(node, table.segment, '2');
+  const reason: string | null | undefined =
+    absent.status === 404 && 'reason' in absent.data ? absent.data.reason : undefined;
+  const page = await api.diff(node, table.segment, '1', { limit: 1 });
+  const changes: number | null = page.status === 200 ? page.data.changes.length : null;
+  const batch = await api.asOfBatch(node, table.segment, { keys: [1, { id: 2 }] });
+  const answers: number | null = batch.status === 200 ? batch.data.answers.length : null;
+  return { table: table.path, total, reason, changes, answers };
+}

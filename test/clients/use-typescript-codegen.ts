@@ -1,0 +1,24 @@
+/** As use-oazapfts.ts, with the client that openapi-typescript-codegen makes. */
+import {
+  type AnswerProblem,
+  ApiError,
+  DefaultService,
+  OpenAPI,
+} from '../../test-output/clients/typescript-codegen/index.ts';
+
+export async function ask(baseUrl: string, token: string, node: string): Promise<unknown> {
+  OpenAPI.BASE = baseUrl;
+  OpenAPI.TOKEN = token;
+  const [table] = (await DefaultService.listTables(node)).tables;
+  if (table === undefined) throw new Error('no table');
+  const answer = await DefaultService.asOf(node, table.segment, '1', undefined, undefined, 0);
+  const total: unknown = answer.row?.total;
+  const reason = await DefaultService.asOf(node, table.segment, '2').catch((error: unknown) => {
+    if (!(error instanceof ApiError)) throw error;
+    return (error.body as AnswerProblem).reason;
+  });
+  const page = await DefaultService.diff(node, table.segment, '1', undefined, undefined, 1);
+  const batch = await DefaultService.asOfBatch(node, table.segment, { keys: [1, { id: 2 }] });
+  const { length: changes } = page.changes;
+  return { table: table.path, total, reason, changes, answers: batch.answers.length };
+}
