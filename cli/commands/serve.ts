@@ -16,6 +16,7 @@ interface ServeFlags {
   readonly port: number;
   readonly host: string;
   readonly every: string;
+  readonly cors?: readonly string[];
 }
 
 const FOREVER_MS = 2 ** 31 - 1;
@@ -31,6 +32,12 @@ export function registerServe(program: Command, run: Run): Command {
         .argParser(duration)
         .default('5s'),
     )
+    .addOption(
+      new Option(
+        '--cors <origin>',
+        'pages of this origin may ask, as https://app.example.com; repeatable',
+      ).argParser((value, former: readonly string[] | undefined) => [...(former ?? []), origin(value)]),
+    )
     .addHelpText('after', '\nExample:\n  pgtimewarp serve --port 8645 --every 5s')
     .action((flags: ServeFlags) => run((context) => serve(context, flags), 'when stopped'));
 }
@@ -45,6 +52,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
     askAsOf: gatheredAsOf(pool.withStore),
     report: (error, id) => out.note(`${id} ${error.code}: ${error.message}`),
     ...(authorize === undefined ? { isOwnHost } : { authorize }),
+    corsOrigins: flags.cors ?? [],
   });
   await using server = await listen(app, flags);
   out.note(`listening on ${server.url}`);
@@ -65,6 +73,12 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
 
 async function untilStopped(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) await pause(FOREVER_MS, signal);
+}
+
+/** As a browser says it in the header Origin (RFC 6454 section 6.2). */
+function origin(value: string): string {
+  if (URL.canParse(value) && new URL(value).origin === value) return value;
+  throw new InvalidArgumentError('It must be an origin: scheme, host and port, nothing after them.');
 }
 
 function portNumber(value: string): number {

@@ -5,6 +5,7 @@
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const MINUS = 0x2d;
 const SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
@@ -122,6 +123,29 @@ export function jsonMembers(text: string, start: number): { members: Map<string,
     if (separator !== ',') throw new RangeError('a comma is missing in a JSON object');
     at = valueEnd + 1;
   }
+}
+
+/** The same JSON with every number as the string of its digits: for readers whose numbers would lose some. */
+export function numbersAsText(text: string): string {
+  let [result, from, at] = ['', 0, 0];
+  while (at < text.length) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) {
+      at = jsonStringEnd(text, at);
+    } else if (char === MINUS || isDigit(char)) {
+      const start = at;
+      while (at < text.length && /[-+.\deE]/.test(text.charAt(at))) at += 1;
+      result += `${text.slice(from, start)}"${text.slice(start, at)}"`;
+      from = at;
+    } else {
+      at += 1;
+    }
+  }
+  return result + text.slice(from);
+}
+
+function isDigit(char: number): boolean {
+  return char >= 0x30 && char <= 0x39;
 }
 
 /** Position of the first character that is no JSON white space. */

@@ -68,8 +68,9 @@ const configuration: DeploymentInput = {
   },
 
   // `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …, audience: […] }.
-  // More than so many requests a second (twice that for a moment) are refused with 429.
-  api: { authorization: { kind: 'iam' }, requestsPerSecond: 100 },
+  // More than so many requests a second (twice that for a moment) are refused with 429. Pages of `corsOrigins`, such as
+  // https://app.example.com, may ask from a browser.
+  api: { authorization: { kind: 'iam' }, requestsPerSecond: 100, corsOrigins: [] },
 
   functions: {
     // A run ends before that; the next one goes on where it was.

@@ -7,6 +7,12 @@ const SecretArn = z
     /^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:.+-\w{6}$/,
     'must be the complete ARN of a secret, with the six characters at its end',
   );
+const Origin = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    'must be an origin: scheme, host and port',
+  );
 const Minutes = z.int().min(1, 'must be at least 1: the unit of schedules is the minute').max(1440);
 
 /** What the other variables of a function leave of Lambda's 4 KB for the secrets of the sources. */
@@ -93,6 +99,7 @@ export const DeploymentConfiguration = z
           .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
           .default({ kind: 'iam' }),
         requestsPerSecond: z.int().min(1).max(10_000).default(100),
+        corsOrigins: z.array(Origin).default([]),
       })
       .prefault({}),
     functions: z

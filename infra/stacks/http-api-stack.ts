@@ -1,9 +1,11 @@
 /** The HTTP API in front of its function: every route needs an authorised caller. */
-import { CfnOutput, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
+  CorsHttpMethod,
   HttpApi,
   HttpMethod,
+  HttpNoneAuthorizer,
   HttpStage,
   type IHttpRouteAuthorizer,
   LogGroupLogDestination,
@@ -33,20 +35,39 @@ const ACCESS_LOG = {
   error: '$context.error.message',
 };
 
+const CORS = {
+  allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.HEAD, CorsHttpMethod.POST],
+  allowHeaders: ['authorization', 'content-type', 'if-none-match', 'x-amz-date', 'x-amz-security-token'],
+  exposeHeaders: ['allow', 'etag', 'retry-after'],
+  maxAge: Duration.minutes(10),
+};
+
 export class HttpApiStack extends Stack {
   readonly stage: HttpStage;
 
   constructor(scope: Construct, id: string, { configuration, api, ...props }: HttpApiStackProps) {
     super(scope, id, props);
+    const { corsOrigins } = configuration.api;
     const http = new HttpApi(this, 'HttpApi', {
       description: 'pgtimewarp: rows as they were',
       createDefaultStage: false,
       defaultAuthorizer: authorizer(configuration.api.authorization),
+      ...(corsOrigins.length > 0 ? { corsPreflight: { ...CORS, allowOrigins: corsOrigins } } : {}),
     });
+    const integration = new HttpLambdaIntegration('Integration', api);
+    // what a browser asks first has no signature and no token
+    if (corsOrigins.length > 0) {
+      http.addRoutes({
+        path: '/{proxy+}',
+        methods: [HttpMethod.OPTIONS],
+        authorizer: new HttpNoneAuthorizer(),
+        integration,
+      });
+    }
     http.addRoutes({
       path: '/{proxy+}',
       methods: [HttpMethod.ANY], // the function refuses what is not reading, with a problem document
-      integration: new HttpLambdaIntegration('Integration', api),
+      integration,
     });
     const logGroup = new LogGroup(this, 'AccessLog', {
       retention: configuration.functions.logDays as RetentionDays,

@@ -4,6 +4,8 @@
  */
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { compress } from 'hono/compress';
+import { cors } from 'hono/cors';
 import { readOverview } from '../../core/doctor/overview.ts';
 import { readStoreHealth } from '../../core/doctor/store-health.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -16,6 +18,7 @@ import { diffPageText } from '../../core/query/diff-text.ts';
 import { NOW } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { listNodes } from '../../core/store/nodes.ts';
+import { numbersAsText } from '../../core/types/json-text.ts';
 import type { Lsn } from '../../core/types/lsn.ts';
 import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
@@ -33,7 +36,7 @@ import {
   respond,
 } from './problem.ts';
 import { readInstant, readPathParameter, readQuery, requireEncoding } from './request-input.ts';
-import { allowed, ROUTES, type Route, routerPath } from './routes.ts';
+import { allowed, READING, ROUTES, type Route, routerPath } from './routes.ts';
 import { Health, NodeName, Nodes, NoQuery, TableSegment, Tables } from './schemas.ts';
 import { parseTableSegment } from './table-segment.ts';
 
@@ -50,6 +53,8 @@ export interface AppOptions {
   readonly timeLeftMs?: (context: Context) => number;
   /** Whether a request is meant for this server, by its Host header; without it every one is. */
   readonly isOwnHost?: (host: string | undefined) => boolean;
+  /** Origins whose pages may read the answers (Fetch Standard, "CORS protocol"); none unless named. */
+  readonly corsOrigins?: readonly string[];
 }
 
 /** Of the time that is left, for the answer itself. */
@@ -64,6 +69,7 @@ export function createApp({
   authorize,
   timeLeftMs,
   isOwnHost,
+  corsOrigins = [],
 }: AppOptions): Hono {
   const app = new Hono();
 
@@ -81,8 +87,14 @@ export function createApp({
     return await askAfter(withStore, position, question);
   }
 
+  app.use(compress());
   app.use(async (context, next) => {
     if (isOwnHost !== undefined && !isOwnHost(context.req.header('host'))) return misdirected();
+    return next();
+  });
+  // a browser asks first whether it may ask, without a token
+  if (corsOrigins.length > 0) app.use(cors({ ...CORS, origin: [...corsOrigins] }));
+  app.use(async (context, next) => {
     if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
     requireEncoding(context.req.url);
     return next();
@@ -100,9 +112,10 @@ export function createApp({
       const query = readQuery(context, ROUTES.asOf.query);
       const isPinned = query.at !== undefined;
       const request = { ...tableOf(context), pk: keyFromText(query.pk), at: readInstant(query.at) ?? NOW };
-      if (query.await_lsn === undefined) return answer(context, await askAsOf(request), isPinned);
+      if (query.await_lsn === undefined)
+        return answer(context, await askAsOf(request), { isPinned, numbers: query.numbers });
       const result = await ask(context, request.node, query, (store) => asOf(store, request));
-      return answer(context, result, isPinned);
+      return answer(context, result, { isPinned, numbers: query.numbers });
     },
     asOfBatch: async (context) => {
       const query = readQuery(context, ROUTES.asOfBatch.query);
@@ -111,7 +124,7 @@ export function createApp({
       const request = { ...table, pks, at: readInstant(query.at) ?? NOW, maxBytes: MAX_CARRIED_BYTES };
       const answers = await ask(context, table.node, query, (store) => asOfMany(store, request));
       const texts = answers.map((each) =>
-        each instanceof TimewarpError ? problemTextOfError(each) : each.answerText,
+        each instanceof TimewarpError ? problemTextOfError(each) : shown(each.answerText, query.numbers),
       );
       const text = `{"answers":[${texts.join(',')}]}`;
       if (texts.length < pks.length || isTooBig(text)) {
@@ -130,7 +143,10 @@ export function createApp({
         cursor: (query.cursor ?? null) as DiffCursor | null,
       };
       const page = await ask(context, request.node, query, (store) =>
-        boundedDiff(store, request, MAX_CARRIED_BYTES),
+        boundedDiff(store, request, {
+          maxBytes: MAX_CARRIED_BYTES,
+          show: (text) => shown(text, query.numbers),
+        }),
       );
       const isPinned = query.to !== undefined;
       const headers = cacheHeaders(page.final && isPinned, () => diffPageText({ ...page, horizon: null }));
@@ -145,10 +161,10 @@ export function createApp({
       if (route.query === NoQuery) readQuery(context, route.query);
       return handlers[name](context);
     });
-    app.all(routerPath(route), (context) => methodNotAllowed(context, allowed(route)));
+    app.all(routerPath(route), (context) => otherMethod(context, allowed(route)));
   }
   app.get('/openapi.json', () => own(openApi));
-  app.all('/openapi.json', (context) => methodNotAllowed(context, 'GET, HEAD'));
+  app.all('/openapi.json', (context) => otherMethod(context, READING));
   app.notFound(() =>
     problem({
       status: HTTP.notFound,
@@ -166,15 +182,28 @@ function tableOf(context: Context): { node: string; table: ReturnType<typeof par
   return { node, table: parseTableSegment(readPathParameter(context, 'table', TableSegment)) };
 }
 
-/** @param isPinned the caller named the instant: another time the same request asks for the same */
-function answer(context: Context, result: AsOfResult, isPinned: boolean): Response {
-  if (isTooBig(result.answerText)) {
+interface AnswerOptions {
+  /** The caller named the instant: another time the same request asks for the same. */
+  readonly isPinned: boolean;
+  readonly numbers: Numbers;
+}
+
+function answer(context: Context, result: AsOfResult, { isPinned, numbers }: AnswerOptions): Response {
+  const answerText = shown(result.answerText, numbers);
+  if (isTooBig(answerText)) {
     return tooLarge('The row does not fit into a response.', 'Ask with `pgtimewarp asof`, or with SQL.');
   }
   const headers = cacheHeaders(result.final && isPinned, () => withoutHorizon(result.answerText));
-  if (result.status === 'found') return keepable(context, result.answerText, headers);
-  const { status, text } = answerProblem(result);
+  if (result.status === 'found') return keepable(context, answerText, headers);
+  const { status, text } = answerProblem({ ...result, answerText });
   return respond(status, text, { ...headers, 'content-type': PROBLEM_CONTENT });
+}
+
+type Numbers = 'json' | 'text';
+
+/** An answer has no numbers but those of the row and of what its transaction said. */
+function shown(text: string, numbers: Numbers): string {
+  return numbers === 'text' ? numbersAsText(text) : text;
 }
 
 /** 304 when the caller has it already (RFC 9110 section 13.2.1: only in place of a 2xx). */
@@ -192,6 +221,13 @@ function own(document: unknown): Response {
     'cache-control': 'no-store',
   });
 }
+
+const CORS = {
+  allowMethods: ['GET', 'HEAD', 'POST'],
+  allowHeaders: ['authorization', 'content-type', 'if-none-match'],
+  exposeHeaders: ['allow', 'etag', 'retry-after'],
+  maxAge: 600,
+};
 
 const BODY_LIMIT = {
   maxSize: 256 * 1024,
@@ -211,7 +247,9 @@ function tooLarge(detail: string, remedy: string, headers: Record<string, string
   });
 }
 
-function methodNotAllowed(context: Context, allow: string): Response {
+/** OPTIONS asks what may be done (RFC 9110 section 9.3.7). */
+function otherMethod(context: Context, allow: string): Response {
+  if (context.req.method === 'OPTIONS') return respond(HTTP.noContent, null, { allow });
   return problem({
     status: HTTP.methodNotAllowed,
     kind: 'method-not-allowed',

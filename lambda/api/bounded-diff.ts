@@ -13,17 +13,23 @@ const FIRST_STEP = 4;
 /** What stands around the texts of a change. */
 const FRAME_BYTES = 200;
 
+export interface Bounds {
+  readonly maxBytes: number;
+  /** What is made of the JSON texts of rows, values and contexts. */
+  readonly show: (text: string) => string;
+}
+
 /** As `diff`, at most about `maxBytes`. A single change that is bigger comes without `changed`, or without `row` too. */
 export async function boundedDiff(
   store: Queryable,
   request: DiffRequest,
-  maxBytes: number,
+  { maxBytes, show }: Bounds,
 ): Promise<DiffPage> {
   const changes: DiffChange[] = [];
   let bytes = 0;
   let cursor = request.cursor ?? null;
   for (let step = Math.min(FIRST_STEP, request.limit); ; ) {
-    const page = await diff(store, { ...request, cursor, limit: step });
+    const page = shown(await diff(store, { ...request, cursor, limit: step }), show);
     const sizes = page.changes.map(changeBytes);
     const stepBytes = sizes.reduce((sum, size) => sum + size, 0);
     if (bytes + stepBytes > maxBytes && (page.changes.length > 1 || changes.length > 0)) {
@@ -42,6 +48,17 @@ export async function boundedDiff(
     const room = Math.floor((maxBytes - bytes) / Math.max(1, bytes / changes.length));
     step = Math.min(missing, Math.max(1, room));
   }
+}
+
+function shown(page: DiffPage, show: Bounds['show']): DiffPage {
+  const orNull = (text: string | null): string | null => (text === null ? null : show(text));
+  const changes = page.changes.map((change) => ({
+    ...change,
+    rowText: orNull(change.rowText),
+    changedText: orNull(change.changedText),
+    contextText: orNull(change.contextText),
+  }));
+  return { ...page, changes };
 }
 
 /** How many of the first changes fit into the room that is left. */

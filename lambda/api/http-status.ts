@@ -4,14 +4,17 @@ import type { AsOfReason, AsOfStatus } from '../../core/query/as-of.ts';
 
 export const HTTP = {
   ok: 200,
+  noContent: 204,
   notModified: 304,
   badRequest: 400,
   unauthorized: 401,
   notFound: 404,
   methodNotAllowed: 405,
+  timeout: 408,
   unknown: 409,
   gone: 410,
   tooLarge: 413,
+  expectationFailed: 417,
   misdirected: 421,
   headersTooLarge: 431,
   internal: 500,

@@ -107,5 +107,7 @@ export function answerProblem({ status, reason, answerText }: AsOfResult): {
 
 /** A response whose text is sent as it is. */
 export function respond(status: HttpStatus, text: string | null, headers: Record<string, string>): Response {
-  return new Response(text, { status, headers });
+  const length: Record<string, string> =
+    text === null ? {} : { 'content-length': String(Buffer.byteLength(text)) };
+  return new Response(text, { status, headers: { ...length, ...headers } });
 }

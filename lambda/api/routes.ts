@@ -123,9 +123,12 @@ export const ROUTES = define({
   },
 });
 
+/** What a route that is only read takes. */
+export const READING = 'GET, HEAD, OPTIONS';
+
 /** The methods that a route takes, as the header Allow names them. */
 export function allowed(route: Route): string {
-  return route.method ?? 'GET, HEAD';
+  return route.method === undefined ? READING : `${route.method}, OPTIONS`;
 }
 
 /** The path as Hono's router takes it. */

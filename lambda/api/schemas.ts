@@ -69,7 +69,14 @@ const AWAITED = {
     .meta({ description: `how long await_lsn waits at most, 0 to ${MAX_AWAIT_MS / 1000}` }),
 };
 
-export const AsOfQuery = z.strictObject({ pk: Pk, at: Instant.optional(), ...AWAITED });
+const SHOWN = {
+  numbers: z.enum(['json', 'text']).default('json').meta({
+    description:
+      'text: every number of rows and contexts as a string of its digits, for clients whose numbers lose some',
+  }),
+};
+
+export const AsOfQuery = z.strictObject({ pk: Pk, at: Instant.optional(), ...AWAITED, ...SHOWN });
 
 /** Of a batch: the key is in the body. */
 export const BatchQuery = AsOfQuery.omit({ pk: true });
@@ -99,6 +106,7 @@ export const DiffQuery = z.strictObject({
     .meta({ description: `changes of a page, 1 to ${MAX_PAGE}; fewer when they are big` }),
   cursor: z.string().min(1).optional().meta({ description: '`next_cursor` of the page before' }),
   ...AWAITED,
+  ...SHOWN,
 });
 export const NoQuery = z.strictObject({});
 

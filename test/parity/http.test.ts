@@ -96,14 +96,14 @@ describe.each(API_WAYS)('through %s', (way) => {
     const wanted = make({ node: node.node, orders: orders() });
     const seen = await asked[way](wanted.target, wanted);
     expectSeen(seen, wanted);
-    expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD' : null);
+    expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD, OPTIONS' : null);
   });
 
   test('a method that a route does not take: 405 says which it takes', async () => {
     for (const { target, method } of everyRoute()) {
       const seen = await asked[way](target, { method: 'PUT' });
       expectSeen(seen, { target, status: 405, type: 'method-not-allowed' });
-      expect(seen.headers.get('allow')).toBe(method ?? 'GET, HEAD');
+      expect(seen.headers.get('allow')).toBe(`${method ?? 'GET, HEAD'}, OPTIONS`);
       check(way, { target, method: 'PUT' }, seen);
     }
   });

@@ -4,6 +4,7 @@ import {
   jsonMembers,
   jsonStringEnd,
   jsonValueEnd,
+  numbersAsText,
   quoteJson,
   unquoteJson,
 } from '../../core/types/json-text.ts';
@@ -93,4 +94,12 @@ test('white space around a value belongs to the value', () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test('numbers as text: every number outside strings, and nothing inside them', () => {
+  expect(numbersAsText('{"1":1,"a":[-0.10,1E+5,"2 3\\"4"],"b":null,"c":true}')).toBe(
+    '{"1":"1","a":["-0.10","1E+5","2 3\\"4"],"b":null,"c":true}',
+  );
+  expect(numbersAsText('9007199254740993')).toBe('"9007199254740993"');
+  expect(numbersAsText('[]')).toBe('[]');
 });
