@@ -1,4 +1,4 @@
-/** The CDK app: `npx cdk synth`, `npx cdk deploy --all -c config=my-deployment.ts`. */
+/** The CDK app: `npx cdk deploy --all -c config=my-deployment.ts`. */
 import { App } from 'aws-cdk-lib';
 import { loadConfiguration } from './config/load.ts';
 import { checkRules } from './nag.ts';

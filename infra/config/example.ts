@@ -1,6 +1,6 @@
 /**
- * A deployment with a new store and one node, and what its settings mean. `npx cdk synth` uses it when no other is named;
- * for your own copy it, change it and name it: `npx cdk deploy --all -c config=my-deployment.ts`.
+ * A deployment with a new store and one node, and what its settings mean. Copy it, change it, and name
+ * your own: `npx cdk deploy --all -c config=my-deployment.ts`.
  */
 import type { DeploymentInput } from './schema.ts';
 

@@ -2,15 +2,28 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import example from './example.ts';
 import { type DeploymentConfiguration, parseConfiguration } from './schema.ts';
 
-/** The annotated example when no file is named. */
+/**
+ * Throws an Error that names the file and what is wrong with it. Nothing is deployed, or destroyed, without a name: the
+ * stacks of an example would be nobody's.
+ */
 export async function loadConfiguration(path: string | undefined): Promise<DeploymentConfiguration> {
-  if (path === undefined) return parseConfiguration(example, 'infra/config/example.ts');
+  if (path === undefined) {
+    throw new Error(
+      'No configuration is named. Copy infra/config/example.ts, change it, and name it: -c config=my-deployment.ts',
+    );
+  }
+  return parseConfiguration(await read(path), path);
+}
+
+async function read(path: string): Promise<unknown> {
   const file = resolve(path);
-  const value: unknown = path.endsWith('.json')
-    ? JSON.parse(readFileSync(file, 'utf8'))
-    : ((await import(pathToFileURL(file).href)) as { default: unknown }).default;
-  return parseConfiguration(value, path);
+  try {
+    if (path.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8')) as unknown;
+    return ((await import(pathToFileURL(file).href)) as { default: unknown }).default;
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`The configuration ${path} cannot be read: ${said}`, { cause });
+  }
 }

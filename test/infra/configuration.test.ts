@@ -1,6 +1,6 @@
 /** A wrong configuration is refused with a sentence that names the field. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,6 +57,68 @@ describe('mistakes', () => {
     expect(() => parseConfiguration(configuration, 'mine.json')).toThrow(says);
     expect(() => parseConfiguration(configuration, 'mine.json')).toThrow(
       /^The configuration mine\.json cannot be used\./,
+    );
+  });
+});
+
+async function appSays(context: object): Promise<{ code: number; stderr: string }> {
+  const env = { ...process.env, CDK_CONTEXT_JSON: JSON.stringify(context) };
+  return await promisify(execFile)(process.execPath, ['infra/app.ts'], { cwd: ROOT, env }).then(
+    ({ stderr }) => ({ code: 0, stderr }),
+    (error: { code: number; stderr: string }) => error,
+  );
+}
+
+test('without a configuration nothing is made, and nothing destroyed', async () => {
+  expect(await appSays({})).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^No configuration is named\..* -c config=/),
+  });
+});
+
+test('what is no JSON is named, with the place', async () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'pgtimewarp-config-')), 'mine.json');
+  writeFileSync(file, '{\n  "name": "shop"\n  "vpc": {}\n}');
+  const says = await appSays({ config: file });
+  expect(says.stderr).toContain(`The configuration ${file} cannot be read: `);
+  expect(says.stderr).toMatch(/line 3 column 3/);
+  expect((await appSays({ config: `${file}x.ts` })).stderr).toContain(
+    `The configuration ${file}x.ts cannot be read`,
+  );
+});
+
+describe('the lines of the documents', () => {
+  const lines = ['README.md', 'docs/aws.md'].flatMap((path) =>
+    [...readFileSync(join(ROOT, path), 'utf8').matchAll(/npx cdk [^`\n]+/g)].map(([line]) => line.trim()),
+  );
+  const about = lines.filter((line) => !line.startsWith('npx cdk bootstrap'));
+
+  test('are there', () => {
+    expect(about.length).toBeGreaterThan(4);
+  });
+
+  /** Of a line: what it hands to the app, and the stacks that it names. */
+  const own = (line: string): string[] =>
+    line
+      .split(/\s+/)
+      .slice(3)
+      .map((arg) => arg.replace(/^config=.*/, 'config=infra/config/example.ts'));
+  const isStack = (arg: string): boolean => arg.startsWith('pgtimewarp-');
+
+  test.each(about)('%s names stacks, as it has to where there are several', (line) => {
+    const args = own(line);
+    expect(args).toContain('config=infra/config/example.ts');
+    if (!line.startsWith('npx cdk synth'))
+      expect(args.some((arg) => isStack(arg) || arg === '--all')).toBe(true);
+  });
+
+  const asked = about.map((line) => own(line).filter((arg) => arg !== '--all' && arg !== '--quiet'));
+  test.each([...new Set(asked.map((args) => args.join(' ')))])('cdk list %s', async (text) => {
+    const args = text.split(' ');
+    const { stdout } = await promisify(execFile)('node_modules/.bin/cdk', ['list', ...args], { cwd: ROOT });
+    const named = args.filter(isStack);
+    expect(stdout.trim().split('\n')).toEqual(
+      named.length > 0 ? named : expect.arrayContaining(['pgtimewarp-store', 'pgtimewarp-app']),
     );
   });
 });
