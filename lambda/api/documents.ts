@@ -40,6 +40,7 @@ function tableDocument(relation: RelationOverview): TableDocument {
     baseline: relation.baseline,
     retention: relation.retention,
     excluded: [...relation.excludedColumns],
+    no_nan: relation.noNan,
   };
 }
 

@@ -114,6 +114,11 @@ const REASONS = [
   'erased',
 ] as const;
 
+const Assumes = z.enum(['no-nan']).meta({
+  description:
+    'a NULL of a numeric or float column was taken at its word, because the table is tracked with --no-nan',
+});
+
 export const Answer = z.object({
   status: z.enum(['found', 'absent', 'unknown']),
   reason: z.enum(REASONS).nullable(),
@@ -129,6 +134,7 @@ export const Answer = z.object({
   as_of: z.object({ requested: Text.nullable(), lsn: Lsn.nullable() }),
   horizon: z.object({ lsn: Lsn.nullable(), ts: Time.nullable() }),
   final: z.boolean(),
+  assumes: Assumes.optional(),
 });
 
 /** An answer that is no row: the problem's members and the answer's. */
@@ -164,6 +170,11 @@ export const Diff = z.object({
       row: Row.nullable(),
       changed: z.record(z.string(), z.object({ from: z.unknown(), to: z.unknown() })).nullable(),
       context: z.unknown(),
+      incomplete: z
+        .array(Text)
+        .optional()
+        .meta({ description: 'columns whose values the row lacks, though the table had them' }),
+      assumes: Assumes.optional(),
       omitted: z
         .array(z.enum(['changed', 'row']))
         .optional()
@@ -207,6 +218,7 @@ export const Tables = z.object({
       baseline: z.enum(['none', 'pending', 'done']),
       retention: Text.nullable(),
       excluded: z.array(Text),
+      no_nan: z.boolean().meta({ description: 'tracked with --no-nan' }),
     }),
   ),
 });
