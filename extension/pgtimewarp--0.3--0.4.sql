@@ -35,7 +35,7 @@ BEGIN
 END $$;
 
 -- What the store needs to know to follow columns of the table that were renamed, since its last run too.
-CREATE FUNCTION pgtimewarp_internal.names_now(rel regclass) RETURNS jsonb LANGUAGE sql STABLE AS $$
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.names_now(rel regclass) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('relid', rel::oid::text, 'columns', jsonb_object_agg(a.attnum::text, a.attname))
     FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
 $$;

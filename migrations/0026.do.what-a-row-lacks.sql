@@ -522,6 +522,7 @@ DECLARE
   stand_in text := pgtimewarp.json_stand_in(p_answer::text);
   answer json := replace(p_answer::text, '\u0000', stand_in);
   written pg_lsn := answer #>> '{valid_from,lsn}';
+  read_upto pg_lsn;  -- of a row that was read, at some time after that
   relation record;
   named text;
   uncertain text[];
@@ -531,10 +532,15 @@ BEGIN
    WHERE p.node_id = p_node_id AND p.schema_name = answer ->> 'schema' AND p.table_name = answer ->> 'table'
      AND p.tracked_from_ts <= (answer #>> '{valid_from,ts}')::timestamptz
    ORDER BY p.tracked_from_ts DESC LIMIT 1;
+  SELECT r.read_lsn INTO read_upto FROM pgtimewarp.row_changes r
+   WHERE r.relation_id = relation.relation_id AND r.valid_from_lsn = written AND r.op = 'S'
+     AND r.pk = array_to_json(ARRAY(SELECT k.value FROM json_each_text(answer -> 'pk') WITH ORDINALITY k
+                                     ORDER BY k.ordinality))::text;
+  read_upto := coalesce(read_upto, written);
 
   WITH member AS (
     SELECT e.key AS name, e.value::text AS value FROM json_each(answer -> 'row') e),
-  -- the names that a column can have had when the row was written; of a row that was read, not when that was
+  -- the names that a column can have had when the row was written, or read
   had AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum, n.name
       FROM jsonb_array_elements(relation.columns) AS c (facts)
@@ -543,14 +549,14 @@ BEGIN
             UNION ALL
            SELECT f.was ->> 'name', (f.was ->> 'since_lsn')::pg_lsn, (f.was ->> 'until_lsn')::pg_lsn
              FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS f (was)) AS n
-     WHERE (n.since < written OR answer ->> 'op' = 'S') AND (n.until IS NULL OR written <= n.until)),
+     WHERE n.since < read_upto AND (n.until IS NULL OR written <= n.until)),
   claim AS (
     SELECT DISTINCT h.attnum, m.name, m.value FROM had h JOIN member m ON m.name = h.name),
   -- columns without such a value that may have been there all the same
   doubt AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum
       FROM jsonb_array_elements(relation.columns) AS c (facts)
-     WHERE c.facts ? 'former_names' AND (c.facts #>> '{former_names,0,since_lsn}')::pg_lsn < written
+     WHERE c.facts ? 'former_names' AND (c.facts #>> '{former_names,0,since_lsn}')::pg_lsn < read_upto
         OR c.facts ->> 'name' IN (SELECT m.name FROM member m EXCEPT SELECT o.name FROM claim o)),
   judged AS (
     SELECT w.key::int AS attnum, w.value AS name,
