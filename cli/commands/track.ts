@@ -1,6 +1,6 @@
 /** `track`: starts the history of tables. */
 import { type Command, Option } from 'commander';
-import { parseTableName, quoteIdentifier, type TableName } from '../../core/pg/identifiers.ts';
+import { parseTableName, type TableName } from '../../core/pg/identifiers.ts';
 import { track } from '../../core/track.ts';
 import { collect, columnList, duration } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
@@ -8,6 +8,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { rowsProgress } from '../progress.ts';
 import { localTime } from '../render/local-time.ts';
+import { printable } from '../render/printable.ts';
 import { wrap } from '../render/wrap.ts';
 
 interface TrackFlags {
@@ -96,7 +97,7 @@ export function describeTracked({ table, trackedFrom, ...result }: TrackResult, 
 
 function hint(table: string, columns: readonly string[]): string {
   return (
-    `hint: wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${columns.map(quoteIdentifier).join(', ')} will be called incomplete. ` +
+    `hint: wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${printable(columns.join(', '))} will be called incomplete. ` +
     `If these never hold NaN or infinity: pgtimewarp untrack ${table} --purge; pgtimewarp track ${table} --no-nan`
   );
 }
