@@ -20,12 +20,12 @@ import { whyNotTrackable } from './setup/trackable.ts';
 import { refuseUnsuitable } from './setup/unsuitable.ts';
 import { ensurePublication, publicationOf } from './slot/publication.ts';
 import { ensurePublished } from './slot/publication-tables.ts';
-import { createSlot, dropSlot } from './slot/slot-lifecycle.ts';
+import { createSlot, dropSlot, knowsNumbersAsText } from './slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { type Claim, type Horizon, lockCheckpoint, releaseClaim } from './store/claim.ts';
 import { openNodeGap, readOpenNodeGap } from './store/gaps.ts';
 import { requireSchema } from './store/migrate.ts';
-import type { StoredNode } from './store/nodes.ts';
+import { type StoredNode, writeNumbersAsText } from './store/nodes.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { restartNode } from './store/restart-node.ts';
 import { takeIdleNode } from './store/take-node.ts';
@@ -154,12 +154,15 @@ async function withNewSlot(
               nodeId: node.node,
               name: table.relation.name,
               excludedColumns: table.relation.excludedColumns,
+              noNan: table.relation.noNan,
               ...describeTable(table.facts!),
             }
           : null,
     }));
+    const asText = await knowsNumbersAsText(source, node.slotName, node.plugin, lsn);
     const end = await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
+      await writeNumbersAsText(store, node.node, asText === true);
       return restartNode(store, claim, { identity, start: { lsn, clock }, samePositions, relations });
     });
     const ended = tables.flatMap((table) => {

@@ -23,6 +23,7 @@ import { requireNode, type StoredNode } from './store/nodes.ts';
 import { lockHorizon } from './store/repairs.ts';
 import { requireWindow } from './store/retention.ts';
 import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
+import { PRINTED_AS_NULL } from './types/plugin.ts';
 
 export interface TrackOptions {
   readonly sourceUrl: string;
@@ -30,6 +31,8 @@ export interface TrackOptions {
   readonly node: string;
   readonly table: TableName;
   readonly exclude: readonly string[];
+  /** The numeric and float columns never hold NaN or Infinity: a NULL that wal2json prints is one. Default: false. */
+  readonly noNan?: boolean;
   readonly baseline: boolean;
   /** `30d`, or null to keep everything. */
   readonly retention: string | null;
@@ -51,6 +54,10 @@ export interface TrackResult {
   readonly baseline: 'none' | 'pending' | 'done';
   readonly baselineRows: number;
   readonly alreadyTracked: boolean;
+  /** As the table is tracked: see TrackOptions. */
+  readonly noNan: boolean;
+  /** Columns of which NULLs may be called incomplete, through this plugin: what `noNan` is for; empty when it is set. */
+  readonly doubtfulColumns: readonly string[];
 }
 
 export interface UntrackResult {
@@ -76,8 +83,8 @@ export async function track(options: TrackOptions): Promise<TrackResult> {
     const before = await readRelationEntry(store, options.node, options.table);
     const alreadyTracked = before !== null && before.status !== 'untracked';
     await requireWindow(store, options.retention);
-    if (!alreadyTracked) await ask(options, node, store);
-    return await bringIn(options, store, alreadyTracked);
+    const doubtful = alreadyTracked ? [] : await ask(options, node, store);
+    return await bringIn(options, store, { alreadyTracked, doubtful });
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {
@@ -144,8 +151,11 @@ async function endTracking(
   }
 }
 
-/** Checks the table, publishes it where the plugin needs that, and makes its entry. */
-async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): Promise<void> {
+/**
+ * Checks the table, publishes it where the plugin needs that, and makes its entry.
+ * @returns the columns whose NULLs the plugin prints as it prints other values
+ */
+async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): Promise<string[]> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
     const publication = publicationOf(node);
@@ -155,6 +165,7 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
     refuseExclusions(facts!, options.exclude);
     if (publication !== null) await ensurePublished(source, publication, facts!, options.exclude);
     await inTransaction(store, () => insertEntry(options, facts!, store));
+    return node.plugin === 'wal2json' && !node.numbersAsText ? doubtfulColumns(facts!, options.exclude) : [];
   } catch (error) {
     throw fromDatabaseError(error, 'source');
   } finally {
@@ -180,6 +191,7 @@ async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.C
     baseline: options.baseline,
     retention: options.retention,
     excludedColumns: options.exclude,
+    noNan: options.noNan ?? false,
   });
 }
 
@@ -187,7 +199,7 @@ async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.C
 async function bringIn(
   options: TrackOptions,
   store: pg.Client,
-  alreadyTracked: boolean,
+  { alreadyTracked, doubtful }: { readonly alreadyTracked: boolean; readonly doubtful: readonly string[] },
 ): Promise<TrackResult> {
   const report = options.onProgress ?? (() => {});
   const table = formatTableName(options.table);
@@ -195,6 +207,7 @@ async function bringIn(
     const entry = await readRelationEntry(store, options.node, options.table);
     if (entry === null) throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
     if (entry.status === 'needs_rebaseline') throw await whyNotGoingOn(options, entry);
+    if (options.noNan && entry.noNanRefuted !== null) throw noNanIsFalse(table, entry.noNanRefuted);
     if (isBroughtIn(entry)) {
       report({ phase: 'done', message: `${table} is tracked` });
       return {
@@ -204,6 +217,8 @@ async function bringIn(
         baseline: entry.baselineState as TrackResult['baseline'],
         baselineRows: entry.baselineRows,
         alreadyTracked,
+        noNan: entry.noNan,
+        doubtfulColumns: entry.noNan ? [] : doubtful,
       };
     }
     if (options.signal?.aborted) throw interrupted(table);
@@ -311,6 +326,22 @@ function refuseExclusions(facts: TableFacts, exclude: readonly string[]): void {
         `"${name}" is part of the key of ${table} and cannot be excluded.`,
       );
   }
+}
+
+function doubtfulColumns({ columns }: TableFacts, excluded: readonly string[]): string[] {
+  return columns
+    .filter(
+      ({ typeOid, notNull, generated }) => PRINTED_AS_NULL.has(typeOid) && !notNull && generated !== 'v',
+    )
+    .map(({ name }) => name)
+    .filter((name) => !excluded.includes(name));
+}
+
+function noNanIsFalse(table: string, column: string): TimewarpError {
+  return new TimewarpError('NO_NAN_FALSE', `The column "${column}" of ${table} holds NaN or infinity.`, {
+    facts: { table, column },
+    remedy: `pgtimewarp untrack ${table}; pgtimewarp track ${table}`,
+  });
 }
 
 async function unpublish(source: pg.Client, publication: string, table: TableName): Promise<void> {

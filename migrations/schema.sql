@@ -22,7 +22,8 @@ CREATE TYPE pgtimewarp.key_state AS (
 	from_xid bigint,
 	to_lsn pg_lsn,
 	to_ts timestamp with time zone,
-	to_xid bigint
+	to_xid bigint,
+	nulls_assumed boolean
 );
 
 CREATE DOMAIN pgtimewarp.question AS text
@@ -40,7 +41,9 @@ DECLARE
 BEGIN
   IF asked IS NOT NULL THEN
     RETURN QUERY
-      SELECT ARRAY[asked]::pgtimewarp.question[], a.answer
+      SELECT ARRAY[asked]::pgtimewarp.question[],
+             CASE WHEN q ? 'columns' AND a.status = 'found'
+                  THEN pgtimewarp.with_names(a.answer, q ->> 'node', (q ->> 'relid')::oid, q -> 'columns') ELSE a.answer END
         FROM pgtimewarp.asof_answer(
                q ->> 'node', q ->> 'schema', q ->> 'table', q -> 'pk', (q ->> 'ts')::timestamptz, (q ->> 'lsn')::pg_lsn,
                q ->> 'requested') a;
@@ -67,15 +70,17 @@ BEGIN
   END IF;
   question := ARRAY[asked];
   RETURN QUERY
+    WITH c AS MATERIALIZED (
+      SELECT d.*, row_number() OVER () AS place
+        FROM pgtimewarp.diff_changes(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL, NULL, NULL, NULL, NULL) d)
     SELECT question, 0::bigint,
            json_build_object('unknown', f.unknown, 'final', f.final,
-                             'horizon', pgtimewarp.json_instant(f.horizon_ts)::json),
+                             'horizon', pgtimewarp.json_instant(f.horizon_ts)::json,
+                             'incomplete', ARRAY(SELECT DISTINCT unnest(c.incomplete) FROM c ORDER BY 1)),
            NULL::text, NULL::timestamptz, NULL::pg_lsn, NULL::bigint, NULL::json, NULL::json, NULL::json
       FROM pgtimewarp.diff_frame(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL) f
      UNION ALL
-    SELECT question, c.ordinality, NULL, c.op, c.ts, c.lsn, c.xid, c.row_data, c.changed, c.context
-      FROM pgtimewarp.diff_changes(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL, NULL, NULL, NULL, NULL)
-           WITH ORDINALITY c;
+    SELECT question, c.place, NULL, c.op, c.ts, c.lsn, c.xid, c.row_data, c.changed, c.context FROM c;
 END $$;
 
 CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
@@ -99,6 +104,7 @@ DECLARE
   context json;
   cutoff pgtimewarp.relation_retention; -- NULL in all members while nothing has expired
   oldest text := '';
+  assumes text := '';
 BEGIN
   -- The period that had begun last at the instant; without one, the first that has begun at all.
   SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts INTO horizon
@@ -180,6 +186,10 @@ BEGIN
        WHERE r.relation_id = period.relation_id AND r.pk = array_to_json(key_values)::text AND r.valid_from_lsn > at_lsn
        ORDER BY r.valid_from_lsn, r.seq LIMIT 1;
     END IF;
+    IF status = 'found' THEN
+      v.incomplete := pgtimewarp.incomplete_at(period.relation_id, v.incomplete, p_at_lsn, at_ts);
+      assumes := CASE WHEN v.nulls_assumed THEN ',"assumes":"no-nan"' ELSE '' END;
+    END IF;
     IF v.from_xid IS NOT NULL THEN
       SELECT t.context INTO context FROM pgtimewarp.transaction_contexts t
        WHERE t.node_id = p_node_id AND t.lsn_space = period.lsn_space AND t.lsn = v.from_lsn;
@@ -191,7 +201,7 @@ BEGIN
   END IF;
   answer := format(
     '{"status":"%s","reason":%s,"schema":%s,"table":%s,"pk":%s,"row":%s,"op":%s,"incomplete":%s,"context":%s,'
-    '"valid_from":%s,"valid_to":%s,"as_of":{"requested":%s,"lsn":%s},"horizon":{"lsn":%s,"ts":%s},"final":%s%s}',
+    '"valid_from":%s,"valid_to":%s,"as_of":{"requested":%s,"lsn":%s},"horizon":{"lsn":%s,"ts":%s},"final":%s%s%s}',
     status, coalesce('"' || reason || '"', 'null'), to_json(p_schema), to_json(p_table),
     pgtimewarp.json_object_of(period.pk_columns, key_values),
     coalesce(v.row_data::text, 'null'), coalesce('"' || v.op::text || '"', 'null'),
@@ -199,7 +209,7 @@ BEGIN
     pgtimewarp.json_commit(v.from_lsn, v.from_ts, v.from_xid), pgtimewarp.json_commit(v.to_lsn, v.to_ts, v.to_xid),
     coalesce(to_json(p_requested)::text, pgtimewarp.json_instant(coalesce(p_at_ts, statement_timestamp()))),
     coalesce('"' || at_lsn || '"', 'null'), coalesce('"' || horizon.applied_lsn || '"', 'null'),
-    pgtimewarp.json_instant(horizon.applied_ts), final::text, oldest);
+    pgtimewarp.json_instant(horizon.applied_ts), final::text, oldest, assumes);
   RETURN NEXT;
 END $$;
 
@@ -296,7 +306,8 @@ BEGIN
            FROM pgtimewarp.relation_leaves l
           WHERE l.relation_id = p.relation_id AND l.attached AND NOT l.checked) AS l
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-     AND p.tracked_from_lsn IS NOT NULL AND p.tracked_to_lsn IS NULL AND g.is_open IS NOT TRUE;
+     AND p.tracked_from_lsn IS NOT NULL AND p.tracked_to_lsn IS NULL AND g.is_open IS NOT TRUE
+     AND NOT EXISTS (SELECT FROM pgtimewarp.virtual_columns vc WHERE vc.relation_id = p.relation_id);
 
   -- OFFSET 0 keeps what is computed once from being computed wherever it is used.
   RETURN QUERY
@@ -329,7 +340,8 @@ BEGIN
      CROSS JOIN LATERAL (SELECT array_to_json(i.key_values)::text AS pk OFFSET 0) AS k
       -- the last change at or before the instant
       LEFT JOIN LATERAL (
-           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete
+           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete,
+                  r.nulls_assumed
              FROM pgtimewarp.row_changes r
             WHERE r.relation_id = f.relation_id AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
             ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1) AS ver ON true
@@ -367,7 +379,8 @@ BEGIN
                     ',"as_of":{"requested":',
                     coalesce(to_json(p_requested[q.place])::text,
                              pgtimewarp.json_instant(coalesce(q.at_ts, statement_timestamp()))),
-                    ',"lsn":"', i.lsn, f.horizon_member, ',"final":', v.final::text, '}') AS answer
+                    ',"lsn":"', i.lsn, f.horizon_member, ',"final":', v.final::text,
+                    CASE WHEN ver.nulls_assumed THEN ',"assumes":"no-nan"' END, '}') AS answer
             WHERE v.is_plain
             UNION ALL
            SELECT o.status, o.reason, o.final, o.answer::text
@@ -521,7 +534,7 @@ BEGIN
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON pgtimewarp.%I TO pgtimewarp_admin', leaf);
 END $$;
 
-CREATE FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) RETURNS TABLE(op text, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, row_data json, changed json, context json, relation_id integer)
+CREATE FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) RETURNS TABLE(op text, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, row_data json, changed json, context json, relation_id integer, incomplete text[], assumes text)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -552,18 +565,20 @@ BEGIN
     IF place.starts_inside AND NOT resumed AND before.op = 'S' AND remaining > 0 THEN
       op := 'S'; lsn := before.from_lsn; seq := before.from_seq; ts := before.from_ts; xid := NULL;
       row_data := before.row_data; changed := NULL; context := NULL;
+      incomplete := pgtimewarp.incomplete_at(relation_id, before.incomplete, NULL, ts); assumes := NULL;
       RETURN NEXT;
       remaining := remaining - 1;
     END IF;
     FOR e IN
-      (SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls
+      (SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls,
+              r.incomplete, r.nulls_assumed
          FROM pgtimewarp.row_changes r
         WHERE r.relation_id = period.relation_id AND r.pk = key
           AND (r.op <> 'S' OR r.valid_from_lsn > period.tracked_from_lsn)
           AND (r.valid_from_lsn, r.seq) > (start_lsn, start_seq) AND r.valid_from_lsn <= place.upper_lsn
         ORDER BY r.valid_from_lsn, r.seq LIMIT remaining)
       UNION ALL
-      SELECT t.op, t.lsn, t.seq, t.ts, t.xid, t.leaf_id, NULL, NULL FROM pgtimewarp.relation_events t
+      SELECT t.op, t.lsn, t.seq, t.ts, t.xid, t.leaf_id, NULL, NULL, NULL, NULL FROM pgtimewarp.relation_events t
        WHERE t.relation_id = period.relation_id AND t.op = 'T'
          AND (t.lsn, t.seq) > (start_lsn, start_seq) AND t.lsn <= place.upper_lsn
       ORDER BY 2, 3
@@ -572,6 +587,9 @@ BEGIN
       CONTINUE WHEN e.op = 'T'
         AND (before.status IS DISTINCT FROM 'found' OR e.leaf_id IS NOT NULL AND e.leaf_id IS DISTINCT FROM before.leaf_id);
       op := e.op; lsn := e.lsn; seq := e.seq; ts := e.ts; xid := e.xid; row_data := e.row_data;
+      incomplete := CASE WHEN e.op NOT IN ('D', 'T')
+                         THEN pgtimewarp.incomplete_at(relation_id, e.incomplete, NULL, e.ts) END;
+      assumes := CASE WHEN e.nulls_assumed THEN 'no-nan' END;
       changed := CASE WHEN e.op IN ('U', 'S') AND before.status = 'found'
         THEN pgtimewarp.changed_columns(before.row_data, before.json_nulls, e.row_data, e.json_nulls) END;
       SELECT c.context INTO context FROM pgtimewarp.transaction_contexts c
@@ -741,6 +759,8 @@ CREATE TABLE pgtimewarp.tracked_relations (
     catalog_facts jsonb,
     repair jsonb,
     follows_relation_id integer,
+    no_nan boolean DEFAULT false NOT NULL,
+    no_nan_refuted text,
     CONSTRAINT tracked_relations_baseline_state_check CHECK ((baseline_state = ANY (ARRAY['none'::text, 'pending'::text, 'done'::text]))),
     CONSTRAINT tracked_relations_check CHECK ((cardinality(pk_kinds) = cardinality(pk_columns))),
     CONSTRAINT tracked_relations_pk_columns_check CHECK ((cardinality(pk_columns) > 0)),
@@ -836,6 +856,19 @@ BEGIN
   EXECUTE format('DROP TABLE IF EXISTS pgtimewarp.%I', format('row_changes_r%s', p_relation_id));
   DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id;
 END $$;
+
+CREATE FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT nullif(coalesce(p_incomplete, '{}') || ARRAY(
+    SELECT DISTINCT v.column_name
+      FROM pgtimewarp.virtual_columns v
+     WHERE v.relation_id = p_relation_id AND (v.column_name = ANY (p_incomplete)) IS NOT TRUE
+       AND CASE WHEN p_lsn IS NOT NULL THEN v.from_lsn < p_lsn AND (v.to_lsn IS NULL OR p_lsn <= v.to_lsn)
+                ELSE v.from_ts < p_ts AND (v.to_ts IS NULL OR p_ts <= v.to_ts) END
+     ORDER BY 1), '{}')
+$$;
 
 CREATE FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) RETURNS text
     LANGUAGE sql STABLE
@@ -1020,11 +1053,11 @@ BEGIN
       ORDER BY c.pk OFFSET %s LIMIT 1', p_relation_id, r.to_lsn, r.built_to_pk, p_rows) INTO last_pk;
   EXECUTE format(
     'INSERT INTO pgtimewarp.%I (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, op, pk, row_data,
-            incomplete, json_nulls)
+            incomplete, json_nulls, nulls_assumed)
      SELECT v.valid_from_lsn, v.valid_from_ts, v.xid, v.read_lsn, v.relation_id, v.seq, v.leaf_id, v.op, v.pk, v.row_data,
-            v.incomplete, v.json_nulls
+            v.incomplete, v.json_nulls, v.nulls_assumed
        FROM (SELECT DISTINCT ON (c.pk) c.valid_from_lsn, c.valid_from_ts, c.xid, c.read_lsn, c.relation_id, c.seq,
-                    c.leaf_id, c.op, c.pk, c.row_data, c.incomplete, c.json_nulls
+                    c.leaf_id, c.op, c.pk, c.row_data, c.incomplete, c.json_nulls, c.nulls_assumed
                FROM pgtimewarp.row_changes c
               WHERE c.relation_id = %s AND c.valid_from_lsn < %L AND c.pk > %L %s
               ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) v
@@ -1344,7 +1377,7 @@ DECLARE
   told boolean;      -- nothing was lost between the position and nxt, so that nxt says what was there
 BEGIN
   SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
-         r.incomplete, r.json_nulls
+         r.incomplete, r.json_nulls, r.nulls_assumed
     INTO ver FROM pgtimewarp.row_changes r
    WHERE r.relation_id = relation AND r.pk = p_pk AND (r.valid_from_lsn, r.seq) <= (p_lsn, p_seq)
    ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1;
@@ -1388,6 +1421,7 @@ BEGIN
     ELSE
       s.status := 'found'; s.leaf_id := ver.leaf_id;
       s.row_data := ver.row_data; s.incomplete := ver.incomplete; s.json_nulls := ver.json_nulls;
+      s.nulls_assumed := ver.nulls_assumed;
     END IF;
   ELSIF truncated THEN
     -- Whatever was there at the start is gone. While the baseline is read, a row of before the TRUNCATE may turn up.
@@ -1405,6 +1439,78 @@ BEGIN
     s.status := 'unknown'; s.reason := 'before_tracking'; s.settled := nxt.lsn IS NOT NULL OR NOT p_open;
   END IF;
   RETURN s;
+END $$;
+
+CREATE FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) RETURNS json
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  stand_in text := pgtimewarp.json_stand_in(p_answer::text);
+  answer json := replace(p_answer::text, '\u0000', stand_in);
+  written pg_lsn := answer #>> '{valid_from,lsn}';
+  read_upto pg_lsn;  -- of a row that was read, at some time after that
+  relation record;
+  named text;
+  uncertain text[];
+BEGIN
+  SELECT p.relation_id, p.columns, t.relid = p_relid AS is_same INTO relation
+    FROM pgtimewarp.relation_periods p LEFT JOIN pgtimewarp.tracked_relations t ON t.relation_id = p.relation_id
+   WHERE p.node_id = p_node_id AND p.schema_name = answer ->> 'schema' AND p.table_name = answer ->> 'table'
+     AND p.tracked_from_ts <= (answer #>> '{valid_from,ts}')::timestamptz
+   ORDER BY p.tracked_from_ts DESC LIMIT 1;
+  SELECT r.read_lsn INTO read_upto FROM pgtimewarp.row_changes r
+   WHERE r.relation_id = relation.relation_id AND r.valid_from_lsn = written AND r.op = 'S'
+     AND r.pk = array_to_json(ARRAY(SELECT k.value FROM json_each_text(answer -> 'pk') WITH ORDINALITY k
+                                     ORDER BY k.ordinality))::text;
+  read_upto := coalesce(read_upto, written);
+
+  WITH member AS (
+    SELECT e.key AS name, e.value::text AS value FROM json_each(answer -> 'row') e),
+  -- the names that a column can have had when the row was written, or read
+  had AS (
+    SELECT (c.facts ->> 'attnum')::int AS attnum, n.name
+      FROM jsonb_array_elements(relation.columns) AS c (facts)
+     CROSS JOIN LATERAL (
+           SELECT c.facts ->> 'name' AS name, (c.facts ->> 'since_lsn')::pg_lsn AS since, NULL::pg_lsn AS until
+            UNION ALL
+           SELECT f.was ->> 'name', (f.was ->> 'since_lsn')::pg_lsn, (f.was ->> 'until_lsn')::pg_lsn
+             FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS f (was)) AS n
+     WHERE n.since < read_upto AND (n.until IS NULL OR written <= n.until)),
+  claim AS (
+    SELECT DISTINCT h.attnum, m.name, m.value FROM had h JOIN member m ON m.name = h.name),
+  -- columns without such a value that may have been there all the same
+  doubt AS (
+    SELECT (c.facts ->> 'attnum')::int AS attnum
+      FROM jsonb_array_elements(relation.columns) AS c (facts)
+     WHERE c.facts ? 'former_names' AND (c.facts #>> '{former_names,0,since_lsn}')::pg_lsn < read_upto
+        OR c.facts ->> 'name' IN (SELECT m.name FROM member m EXCEPT SELECT o.name FROM claim o)),
+  judged AS (
+    SELECT w.key::int AS attnum, w.value AS name,
+           (SELECT min(c.value) FROM claim c WHERE c.attnum = w.key::int HAVING count(*) = 1
+               AND NOT EXISTS (SELECT FROM claim o JOIN claim mine ON mine.name = o.name
+                                WHERE mine.attnum = w.key::int AND o.attnum <> w.key::int)) AS value,
+           w.key::int IN (SELECT c.attnum FROM claim c UNION ALL SELECT d.attnum FROM doubt d) AS may_have_been
+      FROM jsonb_each_text(p_columns) w
+     WHERE relation.is_same
+     UNION ALL
+    -- not known to be the same table: by name alone, where that leaves no doubt
+    SELECT w.key::int, w.value, m.value, EXISTS (
+             SELECT FROM member o WHERE o.name NOT IN (SELECT k.value FROM jsonb_each_text(p_columns) k))
+      FROM jsonb_each_text(p_columns) w LEFT JOIN member m ON m.name = w.value
+     WHERE relation.is_same IS NOT TRUE)
+  SELECT string_agg(to_json(j.name) || ':' || j.value, ',' ORDER BY j.attnum) FILTER (WHERE j.value IS NOT NULL),
+         array_agg(j.name ORDER BY j.attnum) FILTER (WHERE j.value IS NULL AND j.may_have_been)
+    INTO named, uncertain
+    FROM judged j;
+
+  RETURN (
+    SELECT replace('{' || string_agg(to_json(e.key) || ':' || CASE e.key
+             WHEN 'row' THEN '{' || coalesce(named, '') || '}'
+             WHEN 'incomplete' THEN array_to_json(ARRAY(
+               SELECT json_array_elements_text(e.value) UNION SELECT unnest(uncertain) ORDER BY 1))::text
+             ELSE e.value::text END, ',' ORDER BY e.ordinality) || '}', stand_in, '\u0000')
+      FROM json_each(answer) WITH ORDINALITY e);
 END $$;
 
 CREATE VIEW pgtimewarp.asof_answers AS
@@ -1629,55 +1735,86 @@ CREATE TABLE pgtimewarp.row_changes (
     pk text NOT NULL COLLATE pg_catalog."C",
     row_data json,
     incomplete text[],
-    json_nulls text[]
+    json_nulls text[],
+    nulls_assumed boolean
 )
 PARTITION BY LIST (relation_id);
 
+CREATE TABLE pgtimewarp.virtual_columns (
+    relation_id integer NOT NULL,
+    column_name text NOT NULL,
+    from_lsn pg_lsn NOT NULL,
+    from_ts timestamp with time zone NOT NULL,
+    to_lsn pg_lsn,
+    to_ts timestamp with time zone
+);
+
 CREATE VIEW pgtimewarp.row_versions AS
- SELECT p.node_id,
-    p.schema_name,
-    p.table_name,
-    r.pk,
-    r.op,
-    r.row_data,
-    r.xid,
-    r.seq,
-    r.valid_from_lsn,
+ SELECT v.node_id,
+    v.schema_name,
+    v.table_name,
+    v.pk,
+    v.op,
+    v.row_data,
+    v.xid,
+    v.seq,
+    v.valid_from_lsn,
+    v.valid_to_lsn,
+    v.valid_from_ts,
+    v.valid_to_ts,
         CASE
-            WHEN ((cut.lsn IS NOT NULL) AND ((nxt.lsn IS NULL) OR (ROW(cut.lsn, cut.seq) < ROW(nxt.lsn, nxt.seq)))) THEN cut.lsn
-            ELSE nxt.lsn
-        END AS valid_to_lsn,
-    r.valid_from_ts,
-        CASE
-            WHEN ((cut.lsn IS NOT NULL) AND ((nxt.lsn IS NULL) OR (ROW(cut.lsn, cut.seq) < ROW(nxt.lsn, nxt.seq)))) THEN cut.ts
-            ELSE nxt.ts
-        END AS valid_to_ts
-   FROM ((((pgtimewarp.relation_periods p
-     JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = p.node_id)))
-     JOIN pgtimewarp.row_changes r ON ((r.relation_id = p.relation_id)))
-     LEFT JOIN LATERAL ( SELECT n.valid_from_lsn AS lsn,
-            n.seq,
-            n.valid_from_ts AS ts
-           FROM pgtimewarp.row_changes n
-          WHERE ((n.relation_id = r.relation_id) AND (n.pk = r.pk) AND (ROW(n.valid_from_lsn, n.seq) > ROW(r.valid_from_lsn, r.seq)))
-          ORDER BY n.valid_from_lsn, n.seq
-         LIMIT 1) nxt ON (true))
-     LEFT JOIN LATERAL ( SELECT e.lsn,
-            e.seq,
-            e.ts
-           FROM pgtimewarp.relation_events e
-          WHERE ((e.relation_id = r.relation_id) AND (e.op = 'T'::"char") AND (r.op <> 'D'::"char") AND (ROW(e.lsn, e.seq) > ROW(r.valid_from_lsn,
+            WHEN (v.op <> 'D'::"char") THEN NULLIF((COALESCE(v.incomplete, '{}'::text[]) || ARRAY( SELECT DISTINCT c.column_name
+               FROM pgtimewarp.virtual_columns c
+              WHERE ((c.relation_id = v.relation_id) AND ((c.column_name = ANY (v.incomplete)) IS NOT TRUE) AND ((v.valid_to_ts IS NULL) OR (c.from_ts < v.valid_to_ts)) AND ((c.to_ts IS NULL) OR (v.valid_from_ts <= c.to_ts)))
+              ORDER BY c.column_name)), '{}'::text[])
+            ELSE NULL::text[]
+        END AS incomplete
+   FROM ( SELECT p.relation_id,
+            p.node_id,
+            p.schema_name,
+            p.table_name,
+            r.pk,
+            r.op,
+            r.row_data,
+            r.xid,
+            r.seq,
+            r.incomplete,
+            r.valid_from_lsn,
                 CASE
-                    WHEN (r.op <> 'S'::"char") THEN r.seq
-                    ELSE 2147483647
-                END)) AND ((e.leaf_id IS NULL) OR (e.leaf_id = r.leaf_id)))
-          ORDER BY e.lsn, e.seq
-         LIMIT 1) cut ON (true))
-  WHERE ((r.op <> 'S'::"char") OR (((nxt.lsn IS NULL) OR (nxt.lsn > r.read_lsn)) AND (r.read_lsn <=
-        CASE
-            WHEN ((p.tracked_to_lsn IS NULL) AND (p.lsn_space = c.lsn_space)) THEN c.applied_lsn
-            ELSE p.tracked_to_lsn
-        END)));
+                    WHEN ((cut.lsn IS NOT NULL) AND ((nxt.lsn IS NULL) OR (ROW(cut.lsn, cut.seq) < ROW(nxt.lsn, nxt.seq)))) THEN cut.lsn
+                    ELSE nxt.lsn
+                END AS valid_to_lsn,
+            r.valid_from_ts,
+                CASE
+                    WHEN ((cut.lsn IS NOT NULL) AND ((nxt.lsn IS NULL) OR (ROW(cut.lsn, cut.seq) < ROW(nxt.lsn, nxt.seq)))) THEN cut.ts
+                    ELSE nxt.ts
+                END AS valid_to_ts
+           FROM ((((pgtimewarp.relation_periods p
+             JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = p.node_id)))
+             JOIN pgtimewarp.row_changes r ON ((r.relation_id = p.relation_id)))
+             LEFT JOIN LATERAL ( SELECT n.valid_from_lsn AS lsn,
+                    n.seq,
+                    n.valid_from_ts AS ts
+                   FROM pgtimewarp.row_changes n
+                  WHERE ((n.relation_id = r.relation_id) AND (n.pk = r.pk) AND (ROW(n.valid_from_lsn, n.seq) > ROW(r.valid_from_lsn, r.seq)))
+                  ORDER BY n.valid_from_lsn, n.seq
+                 LIMIT 1) nxt ON (true))
+             LEFT JOIN LATERAL ( SELECT e.lsn,
+                    e.seq,
+                    e.ts
+                   FROM pgtimewarp.relation_events e
+                  WHERE ((e.relation_id = r.relation_id) AND (e.op = 'T'::"char") AND (r.op <> 'D'::"char") AND (ROW(e.lsn, e.seq) > ROW(r.valid_from_lsn,
+                        CASE
+                            WHEN (r.op <> 'S'::"char") THEN r.seq
+                            ELSE 2147483647
+                        END)) AND ((e.leaf_id IS NULL) OR (e.leaf_id = r.leaf_id)))
+                  ORDER BY e.lsn, e.seq
+                 LIMIT 1) cut ON (true))
+          WHERE ((r.op <> 'S'::"char") OR (((nxt.lsn IS NULL) OR (nxt.lsn > r.read_lsn)) AND (r.read_lsn <=
+                CASE
+                    WHEN ((p.tracked_to_lsn IS NULL) AND (p.lsn_space = c.lsn_space)) THEN c.applied_lsn
+                    ELSE p.tracked_to_lsn
+                END)))) v;
 
 CREATE TABLE pgtimewarp.schema_migrations (
     version bigint NOT NULL,
@@ -1746,6 +1883,9 @@ ALTER TABLE ONLY pgtimewarp.tracked_relations
 
 ALTER TABLE ONLY pgtimewarp.transaction_contexts
     ADD CONSTRAINT transaction_contexts_pkey PRIMARY KEY (node_id, lsn_space, lsn);
+
+ALTER TABLE ONLY pgtimewarp.virtual_columns
+    ADD CONSTRAINT virtual_columns_pkey PRIMARY KEY (relation_id, column_name, from_lsn);
 
 ALTER TABLE ONLY pgtimewarp.wal_checkpoints
     ADD CONSTRAINT wal_checkpoints_pkey PRIMARY KEY (node_id);
@@ -1864,6 +2004,11 @@ GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_t
 REVOKE ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_writer;
@@ -1964,6 +2109,11 @@ GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_admin;
+
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_admin;
@@ -2036,6 +2186,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_retention TO pgti
 GRANT SELECT ON TABLE pgtimewarp.row_changes TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.row_changes TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.row_changes TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.virtual_columns TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.virtual_columns TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.virtual_columns TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_writer;

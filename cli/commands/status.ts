@@ -70,6 +70,10 @@ export interface TableStatusDocument {
   readonly baseline: { readonly state: string; readonly rows: number; readonly estimated_rows: number };
   readonly retention: string | null;
   readonly excluded: readonly string[];
+  /** Declared: its numeric and float columns never hold NaN or Infinity. */
+  readonly no_nan: boolean;
+  /** What was seen that says otherwise; null: nothing. */
+  readonly no_nan_refuted: string | null;
   readonly estimated_changes: number | null;
   /** On disk, indexes and TOAST included. */
   readonly size_bytes: number | null;
@@ -230,6 +234,8 @@ function tableDocument(
     },
     retention: relation.retention,
     excluded: relation.excludedColumns,
+    no_nan: relation.noNan,
+    no_nan_refuted: relation.noNanRefuted,
     estimated_changes: relation.estimatedChanges,
     size_bytes: history?.sizeBytes ?? null,
     ranges: history?.ranges ?? 0,

@@ -8,12 +8,15 @@ import { EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { rowsProgress } from '../progress.ts';
 import { localTime } from '../render/local-time.ts';
+import { printable } from '../render/printable.ts';
 import { wrap } from '../render/wrap.ts';
 
 interface TrackFlags {
   readonly retention?: string;
   readonly exclude?: readonly string[];
   readonly baseline: boolean;
+  /** false: --no-nan. */
+  readonly nan: boolean;
 }
 
 export function registerTrack(program: Command, run: Run): Command {
@@ -26,6 +29,7 @@ export function registerTrack(program: Command, run: Run): Command {
       new Option('--exclude <columns>', 'leave these columns out, separated by commas').argParser(columnList),
     )
     .option('--no-baseline', 'do not read present rows: they are unknown until they change')
+    .option('--no-nan', 'its numeric and float columns never hold NaN or infinity: take NULLs at their word')
     .addHelpText(
       'after',
       '\nExample:\n  pgtimewarp track orders sales.customers --exclude card_number --retention 30d',
@@ -57,6 +61,7 @@ async function trackOne(
     exclude: [...(flags.exclude ?? [])],
     baseline: flags.baseline,
     retention: flags.retention ?? null,
+    noNan: !flags.nan,
     signal,
     onProgress: (step) => progress.show(step.message, step.rows, step.estimatedRows),
   });
@@ -70,6 +75,8 @@ function toJson(result: TrackResult): object {
     baseline: result.baseline,
     baseline_rows: result.baselineRows,
     already_tracked: result.alreadyTracked,
+    no_nan: result.noNan,
+    doubtful_columns: result.doubtfulColumns,
   };
 }
 
@@ -84,5 +91,13 @@ export function describeTracked({ table, trackedFrom, ...result }: TrackResult, 
     wrap(`${table} is tracked${what}. Its history ${verb} at`, width, '  '),
     `  ${trackedFrom.ts}  (${trackedFrom.lsn})`,
     ...(local === null ? [] : [`  ${local}`]),
+    ...(result.doubtfulColumns.length === 0 ? [] : [wrap(hint(table, result.doubtfulColumns), width, '  ')]),
   ].join('\n');
+}
+
+function hint(table: string, columns: readonly string[]): string {
+  return (
+    `hint: wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${printable(columns.join(', '))} will be called incomplete. ` +
+    `If these never hold NaN or infinity: pgtimewarp untrack ${table} --purge; pgtimewarp track ${table} --no-nan`
+  );
 }

@@ -54,6 +54,11 @@ export function renderAnswer(answerText: string, out: Output, full = false): str
   if (incomplete !== undefined && incomplete !== '[]' && incomplete !== 'null') {
     further(`incomplete  ${printable(incomplete)}: the source did not deliver these values`);
   }
+  const assumes = text('assumes');
+  if (assumes !== null)
+    further(
+      `assumes     ${printable(assumes)}: the table was declared so, and NULLs are taken at their word`,
+    );
   const final = answer.get('final') === 'true';
   lines.push(`known up to ${moment(answer.get('horizon'), out, final ? '; final' : '') ?? 'nothing'}`);
   if (!final) lines.push(INDENT + colors.dim('not final: later commits may still be read'));

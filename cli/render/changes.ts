@@ -89,6 +89,12 @@ function renderChange(change: DiffChange, out: Output, { who = false, full = fal
       }),
     );
   }
+  const { incomplete, assumes } = change;
+  if (incomplete !== undefined) {
+    const names = printable(incomplete.join(', '));
+    lines.push(`${INDENT}${colors.dim(shorten(`not known: ${names}`, width - INDENT.length))}`);
+  }
+  if (assumes !== undefined) lines.push(`${INDENT}${colors.dim(`assumes ${printable(assumes)}`)}`);
   if (change.contextText !== null && who) {
     lines.push(`${INDENT}${colors.cyan('by')}   ${printable(change.contextText)}`);
   } else if (change.contextText !== null) {

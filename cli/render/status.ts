@@ -66,7 +66,8 @@ function tableCells(table: TableStatusDocument): Cell[] {
     state === 'pending' ? `pending, ${rows} of about ${Math.max(rows, estimated)} rows` : state;
   const oldest = table.oldest?.ts ?? table.tracked_from?.ts ?? null;
   const size = `${formatBytes(table.size_bytes ?? 0)}${table.ranges > 0 ? ` in ${table.ranges} ranges` : ''}`;
-  return [table.table, table.status, oldest === null ? '(waiting)' : timeLines(oldest), size, progress];
+  const status = `${table.status}${table.no_nan ? ', no-nan' : ''}`;
+  return [table.table, status, oldest === null ? '(waiting)' : timeLines(oldest), size, progress];
 }
 
 function lag(node: NodeStatusDocument): string {

@@ -25,6 +25,8 @@ export interface BaselineChunk {
   /** Rows are decided once everything up to here has been applied. */
   readonly readPosition: Lsn;
   readonly isLast: boolean;
+  /** A numeric or float column that holds NaN or infinity in one of the rows; null: none does. */
+  readonly notFinite: string | null;
 }
 
 export interface ReadChunkOptions {
@@ -62,12 +64,14 @@ export async function readBaselineChunk(
   );
   const readPosition = await readInsertLsn(source);
   const names = columns.map((column) => `${quoteJson(column.name)}:`);
+  let notFinite: string | null = null;
   const read = rows.map((row): BaselineRow => {
     let rowData = '{';
     let jsonNulls: string[] | null = null;
     for (let i = 0; i < names.length; i++) {
       const text = row[i] ?? null;
       const fragment = text === null ? 'null' : renderText(kinds[i]!, text);
+      if (kinds[i]!.rendering === 'number' && NOT_FINITE.has(fragment)) notFinite ??= columns[i]!.name;
       if (text !== null && isJsonNull(kinds[i]!, text)) jsonNulls = [...(jsonNulls ?? []), columns[i]!.name];
       rowData += i === 0 ? names[i]! + fragment : `,${names[i]}${fragment}`;
     }
@@ -87,8 +91,12 @@ export async function readBaselineChunk(
     cursor: last === undefined ? cursor : keyAt.map((at) => last[at]!),
     readPosition,
     isLast: rows.length < options.limit,
+    notFinite,
   };
 }
+
+/** As {@link renderText} gives them. */
+const NOT_FINITE: ReadonlySet<string> = new Set(['"NaN"', '"Infinity"', '"-Infinity"']);
 
 function chunkStatement(
   facts: TableFacts,

@@ -140,6 +140,7 @@ class PgoutputDecoder implements StreamDecoder {
       partial: row.partial,
       incomplete: op === 'D' ? null : relation.incomplete,
       doubtfulNulls: null,
+      nullsAssumed: false,
       jsonNulls: row.jsonNulls,
     };
   }

@@ -6,6 +6,7 @@
 import { jsonMembers, jsonStringEnd, jsonValueEnd, quoteJson, unquoteJson } from '../types/json-text.ts';
 import { canonicalKeyValue } from '../types/key.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
+import { PRINTED_AS_NULL } from '../types/plugin.ts';
 import { isJsonNull, renderText } from '../types/render-text.ts';
 import type { DecodedTable } from '../types/stream.ts';
 import { type Column, describeColumn } from './column.ts';
@@ -14,17 +15,19 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BRACE = 0x7d;
 const BYTEA = 17;
-/** Types of which wal2json 2.5 prints NaN and infinity as null: float4, float8, numeric (not domains over them). */
-const LOSSY_NUMBERS = new Set([700, 701, 1700]);
+
+/**
+ * What a null in the stream says. `null`: NULL | `assumed`: NULL, as the table is declared | `doubtful`: NULL, NaN or infinity |
+ * `nan`: NaN | `lost`: NaN or infinity, and which of them is lost.
+ */
+type MeaningOfNull = 'null' | 'assumed' | 'doubtful' | 'nan' | 'lost';
 
 /** A column as wal2json writes it. */
 export interface Wal2jsonColumn extends Column {
   /** Everything before the value. */
   readonly header: string;
   readonly isBytea: boolean;
-  /** A null of this column is a lost NaN or infinity, or may be one: the column can be NULL too. */
-  readonly nullIsLoss: boolean;
-  readonly nullIsDoubtful: boolean;
+  readonly nullIs: MeaningOfNull;
   /** Can be left out of an update. */
   readonly toastable: boolean;
   /** What followed last time. */
@@ -53,12 +56,14 @@ export class Wal2jsonRelation {
   /** How many columns an update can lack. */
   readonly toastableTotal: number;
   readonly #types: TypeCatalog;
+  readonly #numbersAsText: boolean;
   readonly #byHeader = new Map<string, Wal2jsonColumn>();
   #first: Wal2jsonColumn | null = null;
 
-  constructor(table: DecodedTable, types: TypeCatalog) {
+  constructor(table: DecodedTable, types: TypeCatalog, numbersAsText: boolean) {
     this.table = table;
     this.#types = types;
+    this.#numbersAsText = numbersAsText;
     this.toastableTotal = toastableNames(table).length;
   }
 
@@ -112,18 +117,22 @@ export class Wal2jsonRelation {
     const name = unquoteJson(quotedName);
     const table = this.table;
     const column = describeColumn(table, name, quotedName, oid, this.#types);
-    const isLossy = LOSSY_NUMBERS.has(oid);
-    const isNotNull = table.notNullColumns?.has(name) ?? false;
     return {
       ...column,
       header,
       isBytea: oid === BYTEA,
-      nullIsLoss: isLossy && isNotNull,
-      nullIsDoubtful: isLossy && !isNotNull,
+      nullIs: PRINTED_AS_NULL.has(oid) && !this.#numbersAsText ? meaningOfNull(table, name) : 'null',
       toastable: !column.excluded && (table.toastableColumns?.has(name) ?? false),
       next: null,
     };
   }
+}
+
+/** What null says in a column of which wal2json prints NaN and infinity as null. */
+function meaningOfNull(table: DecodedTable, name: string): MeaningOfNull {
+  if (table.nullIsNanColumns?.has(name)) return 'nan';
+  if (table.notNullColumns?.has(name)) return 'lost';
+  return table.noNan ? 'assumed' : 'doubtful';
 }
 
 /** Columns that an update can lack, of those that are kept. */

@@ -20,6 +20,7 @@ export interface RowTexts {
   partial: PartialRow | null;
   incomplete: string[] | null;
   doubtfulNulls: string[] | null;
+  nullsAssumed: boolean;
   jsonNulls: string[] | null;
 }
 
@@ -29,6 +30,7 @@ export const NO_ROW: RowTexts = {
   partial: null,
   incomplete: null,
   doubtfulNulls: null,
+  nullsAssumed: false,
   jsonNulls: null,
 };
 
@@ -63,10 +65,21 @@ function fragmentAt(data: string, run: ColumnRun, i: number, row: RowTexts): str
   }
   const token = data.slice(run.starts[i]!, run.ends[i]!);
   if (token === 'null') {
-    if (column.nullIsDoubtful) row.doubtfulNulls = append(row.doubtfulNulls, column.name);
-    if (!column.nullIsLoss) return token;
-    row.incomplete = append(row.incomplete, column.name);
-    return null;
+    switch (column.nullIs) {
+      case 'doubtful':
+        row.doubtfulNulls = append(row.doubtfulNulls, column.name);
+        break;
+      case 'assumed':
+        row.nullsAssumed = true;
+        break;
+      case 'nan':
+        return '"NaN"';
+      case 'lost':
+        row.incomplete = append(row.incomplete, column.name);
+        return null;
+      default:
+    }
+    return token;
   }
   if (isJsonNullToken(column, token)) row.jsonNulls = append(row.jsonNulls, column.name);
   return renderToken(column, token);

@@ -44,9 +44,16 @@ const LAYOUT = [
   'pk',
 ];
 
-/** Makes a decoder for one peek. Changes need no `begin` before them: the caller may leave B rows out. */
-export function createWal2jsonDecoder(tables: TableLookup, types: TypeCatalog): StreamDecoder {
-  return new Wal2jsonDecoder(tables, types);
+/**
+ * Makes a decoder for one peek. Changes need no `begin` before them: the caller may leave B rows out.
+ * @param numbersAsText the stream was asked for with NUMBERS_AS_TEXT: null is NULL
+ */
+export function createWal2jsonDecoder(
+  tables: TableLookup,
+  types: TypeCatalog,
+  numbersAsText = false,
+): StreamDecoder {
+  return new Wal2jsonDecoder(tables, types, numbersAsText);
 }
 
 /** How a change goes on after its timestamp, `","schema":"…","table":"…"`, and the relation it names. */
@@ -61,15 +68,17 @@ interface Head {
 class Wal2jsonDecoder implements StreamDecoder {
   readonly #tables: TableLookup;
   readonly #types: TypeCatalog;
+  readonly #numbersAsText: boolean;
   readonly #timestamps = new CommitTimestampParser();
   readonly #heads = new Map<string, Head>();
   #lastHead: Head | null = null;
   readonly #new = new ColumnRun();
   readonly #old = new ColumnRun();
 
-  constructor(tables: TableLookup, types: TypeCatalog) {
+  constructor(tables: TableLookup, types: TypeCatalog, numbersAsText: boolean) {
     this.#tables = tables;
     this.#types = types;
+    this.#numbersAsText = numbersAsText;
   }
 
   decode(lsn: string, xid: string, data: string): StreamEvent | null {
@@ -174,6 +183,7 @@ class Wal2jsonDecoder implements StreamDecoder {
       partial: row.partial,
       incomplete: row.incomplete,
       doubtfulNulls: row.doubtfulNulls,
+      nullsAssumed: row.nullsAssumed,
       jsonNulls: row.jsonNulls,
     };
   }
@@ -205,7 +215,8 @@ class Wal2jsonDecoder implements StreamDecoder {
       unquoteJson(member(members, 'table')),
       null,
     );
-    return { text, relation: table === null ? null : new Wal2jsonRelation(table, this.#types), next: null };
+    const relation = table && new Wal2jsonRelation(table, this.#types, this.#numbersAsText);
+    return { text, relation, next: null };
   }
 }
 

@@ -202,10 +202,16 @@ export const CHECK_CODES = define({
     meaning: 'A column that is excluded has another name now, under which its values are stored.',
     remedy: '`pgtimewarp untrack TABLE`, `pgtimewarp track TABLE --exclude NEW_NAME`.',
   },
+  no_nan: {
+    meaning:
+      'A table that is tracked with `--no-nan` holds NaN or infinity. Since that was seen nothing is taken at its word; NULLs of before carry `assumes`, and may have been such values.',
+    remedy: '`pgtimewarp untrack TABLE`, `pgtimewarp track TABLE`, without the option.',
+  },
   column_incomplete: {
     meaning:
       'The output plugin does not carry every value of a column (NaN and infinities, with wal2json). Answers name it in `incomplete`. Warned of for a week.',
-    remedy: 'A node with `--plugin pgoutput`; or exclude the column.',
+    remedy:
+      'wal2json 2.6 or later and `pgtimewarp init` once more, or a node with `--plugin pgoutput`. Where the column never holds such values `pgtimewarp track TABLE --no-nan`; or exclude it.',
   },
   gaps: { meaning: 'No gap is open.', remedy: 'Nothing.' },
   gap_open: {

@@ -102,11 +102,12 @@ async function tryProof(
     now !== null && stored.status === 'active' && stored.baseline === 'done'
       ? [
           {
+            relationId: stored.relationId,
             name: stored.name,
             facts: now,
             keyColumns: stored.keyColumns,
             excludedColumns: stored.excludedColumns,
-            plugin: node.plugin,
+            noNan: stored.noNan,
           },
         ]
       : [],

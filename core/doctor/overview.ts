@@ -33,6 +33,10 @@ export interface RelationOverview {
   /** As PostgreSQL prints the interval. */
   readonly retention: string | null;
   readonly excludedColumns: readonly string[];
+  /** Declared: its numeric and float columns never hold NaN or Infinity. */
+  readonly noNan: boolean;
+  /** What was seen that says otherwise; null: nothing. */
+  readonly noNanRefuted: string | null;
   readonly relid: number | null;
   /** While starting: sessions whose transactions it waited for when it was looked at last. */
   readonly waitsForPids: readonly number[];
@@ -71,6 +75,7 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
   const { rows } = await store.query<RelationRow>(
     `SELECT r.relation_id, r.schema_name, r.table_name, r.status, r.status_reason, r.pk_columns, r.tracked_from_lsn,
             r.tracked_from_ts, r.tracked_to_lsn, r.tracked_to_ts, r.baseline_state, r.retention, r.excluded_columns,
+            r.no_nan, r.no_nan_refuted,
             r.relid, ARRAY(SELECT l ->> 'pid' FROM jsonb_array_elements(
                        CASE jsonb_typeof(r.start_conditions -> 'lockers') WHEN 'array'
                             THEN r.start_conditions -> 'lockers' ELSE '[]' END) AS l
@@ -98,6 +103,8 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
     baselineEstimatedRows: Number.parseInt(row.estimated_rows, 10),
     retention: row.retention,
     excludedColumns: row.excluded_columns,
+    noNan: row.no_nan,
+    noNanRefuted: row.no_nan_refuted,
     relid: row.relid,
     waitsForPids: row.waits_for.map((pid) => Number.parseInt(pid, 10)),
     estimatedChanges: row.estimated_changes === null ? null : Number.parseInt(row.estimated_changes, 10),
@@ -142,6 +149,8 @@ interface RelationRow {
   baseline_state: BaselineState;
   retention: string | null;
   excluded_columns: string[];
+  no_nan: boolean;
+  no_nan_refuted: string | null;
   relid: number | null;
   waits_for: string[];
   baseline_rows: string;

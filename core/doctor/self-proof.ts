@@ -13,10 +13,10 @@ import { poll } from '../poll.ts';
 import type { DatabaseUrls } from '../setup/databases.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
 import { readTypeCatalog, type TableFacts } from '../slot/table-facts.ts';
+import { refuteNoNan } from '../store/no-nan.ts';
 import { jsonMembers } from '../types/json-text.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
-import type { Plugin } from '../types/plugin.ts';
 
 export interface ProofFacts {
   /** Rows that are in history what they are in the table. */
@@ -24,6 +24,8 @@ export interface ProofFacts {
   /** Rows that changed each time they were looked at, or whose position the store did not reach in time. */
   readonly undecided: number;
   readonly differences: readonly ProofDifference[];
+  /** Tables that are declared to hold no NaN or infinity, and columns in which a row that was drawn does. */
+  readonly notFinite: readonly { readonly table: TableName; readonly column: string }[];
 }
 
 interface ProofDifference {
@@ -33,15 +35,14 @@ interface ProofDifference {
   readonly what: string;
 }
 
-/** What wal2json before 2.6 writes as null: lost at the source, and no fault of the history. */
-const NOT_FINITE = new Set(['"NaN"', '"Infinity"', '"-Infinity"']);
-
 export interface ProofTable {
+  readonly relationId: number;
   readonly name: TableName;
   readonly facts: TableFacts;
   readonly keyColumns: readonly string[];
   readonly excludedColumns: readonly string[];
-  readonly plugin: Plugin;
+  /** Declared to hold no NaN or infinity. */
+  readonly noNan: boolean;
 }
 
 /**
@@ -58,6 +59,8 @@ interface LiveRow {
   readonly key: string;
   /** null: the table has no such row. */
   readonly rowData: string | null;
+  /** A column of it that holds NaN or infinity. */
+  readonly notFinite: string | null;
 }
 
 const ROWS_PER_TABLE = 4;
@@ -78,8 +81,15 @@ export async function readProof(
   }
   let compared = 0;
   let differences: ProofDifference[] = [];
+  const notFinite = new Map<number, { table: TableName; column: string }>();
   for (let attempt = 0; attempt < TRIES && open.length > 0; attempt++) {
     const live = await readLive(source, open, types);
+    for (const { draw, notFinite: column } of live) {
+      const { relationId, name, noNan } = draw.table;
+      if (!noNan || column === null) continue;
+      notFinite.set(relationId, { table: name, column });
+      await refuteNoNan(store, urls.node, relationId, column);
+    }
     const position = await readInsertLsn(source);
     if ((await appliedLsn(store, urls.node)) < position)
       await poll({ ...urls, maxSeconds: POLL_SECONDS }).catch(() => null); // what fails here, other checks tell
@@ -95,7 +105,12 @@ export async function readProof(
       }
     }
   }
-  return { compared, undecided: open.length - differences.length, differences };
+  return {
+    compared,
+    undecided: open.length - differences.length,
+    differences,
+    notFinite: [...notFinite.values()],
+  };
 }
 
 function drawTables(tables: readonly ProofTable[]): ProofTable[] {
@@ -142,11 +157,11 @@ async function readLive(source: pg.Client, draws: readonly Draw[], types: TypeCa
     const { table, key } = draw;
     if (key !== undefined) {
       const missing = await readMissingKeys(source, { ...table, keys: [key], leaves: null });
-      if (missing.keys.length > 0) live.push({ draw, key, rowData: null }); // others are drawn from the table
+      if (missing.keys.length > 0) live.push({ draw, key, rowData: null, notFinite: null }); // others are drawn from the table
       continue;
     }
-    const { rows } = await readBaselineChunk(source, { ...draw.table, types, cursor: draw.after, limit: 1 });
-    for (const { key, rowData } of rows) live.push({ draw, key, rowData });
+    const chunk = await readBaselineChunk(source, { ...draw.table, types, cursor: draw.after, limit: 1 });
+    for (const { key, rowData } of chunk.rows) live.push({ draw, key, rowData, notFinite: chunk.notFinite });
   }
   return live;
 }
@@ -186,9 +201,6 @@ async function compare(store: pg.Client, node: string, live: LiveRow, position: 
     stored.has(name) ? stored.get(name) !== value : value !== 'null' && !values.has(value) && !excludedIsGone;
   const differing = [...jsonMembers(live.rowData, 0).members]
     .filter(([name, value]) => !answer.incomplete.includes(name) && isOther(name, value))
-    .filter(
-      ([name, value]) => table.plugin !== 'wal2json' || stored.get(name) !== 'null' || !NOT_FINITE.has(value),
-    )
     .map(([name]) => name);
   return differing.length === 0 ? null : `other values in ${differing.join(', ')}`;
 }

@@ -168,6 +168,11 @@ export const ERROR_CODES = define({
     remedy:
       'As superuser: ALTER SYSTEM SET output_plugin_libraries = pgoutput, wal2json; SELECT pg_reload_conf(); or `init --plugin pgoutput`.',
   },
+  NO_NAN_FALSE: {
+    action: 'client',
+    cause: 'A table that is tracked with --no-nan holds NaN or infinity.',
+    remedy: 'Untrack it, and track it without --no-nan.',
+  },
   PUBLICATION_RIGHTS: {
     action: 'operator',
     cause: 'Adding a table to a publication needs the owner of the table and of the publication.',

@@ -17,10 +17,14 @@ export function diffPageText(page: DiffPage): string {
 }
 
 function changeText(change: DiffChange): string {
-  const omitted = change.omitted === undefined ? '' : `,"omitted":${JSON.stringify(change.omitted)}`;
+  const { incomplete, assumes, omitted } = change;
+  const further = Object.entries({ incomplete, assumes, omitted })
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `,"${name}":${JSON.stringify(value)}`)
+    .join('');
   return (
     `{"op":${quote(change.op)},"lsn":${quote(change.lsn)},"ts":${quote(change.ts)},"xid":${quote(change.xid)},` +
-    `"row":${change.rowText},"changed":${change.changedText},"context":${change.contextText}${omitted}}`
+    `"row":${change.rowText},"changed":${change.changedText},"context":${change.contextText}${further}}`
   );
 }
 

@@ -35,6 +35,10 @@ export interface DiffChange {
   /** JSON text `{column: {from, to}}`; null unless op is U and the row before is known. */
   readonly changedText: string | null;
   readonly contextText: string | null;
+  /** Columns whose values the row lacks, though the table had them; not there: none. */
+  readonly incomplete?: readonly string[];
+  /** What a NULL of the row was taken for on somebody's word: `no-nan`; not there: nothing. */
+  readonly assumes?: string;
   /** Members that were left out (null here) because they did not fit into a response. */
   readonly omitted?: readonly string[];
 }
@@ -109,7 +113,7 @@ const FRAME_COLUMNS = `
   ${instantText('f.horizon_ts')} AS horizon_ts, f.unknown::text, f.final::text`;
 const CHANGE_COLUMNS = `
   c.op, c.lsn::text, c.seq::text, ${instantText('c.ts')} AS ts, c.xid::text, c.row_data::text AS row,
-  c.changed::text, c.context::text, c.relation_id::text`;
+  c.changed::text, c.context::text, c.relation_id::text, c.incomplete, c.assumes`;
 
 interface FrameColumns {
   readonly from_ts: string | null;
@@ -130,6 +134,8 @@ interface ChangeColumns {
   readonly changed: string | null;
   readonly context: string | null;
   readonly relation_id: string;
+  readonly incomplete: readonly string[] | null;
+  readonly assumes: string | null;
 }
 
 type DiffRow = FrameColumns & (ChangeColumns | { readonly op: null });
@@ -147,6 +153,8 @@ function toChange(row: ChangeColumns): DiffChange {
     rowText: row.row,
     changedText: row.changed,
     contextText: row.context,
+    ...(row.incomplete === null ? {} : { incomplete: row.incomplete }),
+    ...(row.assumes === null ? {} : { assumes: row.assumes }),
   };
 }
 

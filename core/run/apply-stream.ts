@@ -11,8 +11,9 @@ import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store
 import type { CommitStamp } from '../store/commit-stamp.ts';
 import type { Suspect } from '../store/failures.ts';
 import { openRelationGap } from '../store/gaps.ts';
-import { noteLostColumns } from '../store/lost-columns.ts';
+import { type LostColumn, noteLostColumns } from '../store/lost-columns.ts';
 import { MapRows } from '../store/map-rows.ts';
+import { refuteNoNan } from '../store/no-nan.ts';
 import { readPreviousVersions } from '../store/previous-versions.ts';
 import type { ReplayedCommit } from '../store/time-map.ts';
 import { type CommittedPart, writeChanges, writeEvents, writeTimeMap } from '../store/write-batch.ts';
@@ -43,6 +44,8 @@ export interface ApplyOptions {
   readonly decoder: StreamDecoder;
   readonly clock: CommitClock;
   readonly columnKnownSince: ColumnKnownSince;
+  /** See TablesOfRun. */
+  readonly refutesNoNan: (lost: LostColumn) => boolean;
   /** Asks the source which doubtful nulls are NULL. */
   readonly confirmNulls: (changes: readonly TransactedChange[]) => Promise<ConfirmedNulls>;
   readonly replay: ReplayOptions;
@@ -340,6 +343,8 @@ class StreamApplier {
     settleNulls(changes, askable.length === 0 ? new Map() : await confirmNulls(askable));
     batch.noteLost(changes.map(({ change }) => change));
     await noteLostColumns(store, claim.nodeId, batch.lost, this.#lostColumns);
+    for (const { relationId, column } of batch.lost.filter(this.#o.refutesNoNan))
+      await refuteNoNan(store, claim.nodeId, relationId, column);
     if (changes.length === 0) return;
     const stored = await readPreviousVersions(store, neededVersions(changes));
     fillPartial(changes, stored, columnKnownSince);

@@ -15,15 +15,23 @@ import { readLeaves, writeLeaves } from '../store/leaves.ts';
 import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
 import { askRepair, giveRepairUp, restartRepair } from '../store/repairs.ts';
 import { lockTracked } from '../store/tracking.ts';
+import { writeVirtualColumns } from '../store/virtual-columns.ts';
 import type { CatalogFacts, FormerColumn, FormerLeaf, FormerType } from '../types/catalog-facts.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { isPublishedWhole, toCatalogFacts } from './catalog-facts.ts';
 import { detectSilentChanges, type SilentChange, type SilentChangeCode } from './detect-silent-changes.ts';
 import { followKey, isKeyOfHistory } from './key-of-history.ts';
-import { columnsNow, leavesNow, type RelationNow, type RunPositions, streamNames } from './tables-of-run.ts';
+import {
+  columnsNow,
+  leavesNow,
+  type RelationNow,
+  type RunPositions,
+  streamNames,
+  virtualColumns,
+} from './tables-of-run.ts';
 
-type CatalogPositions = Pick<RunPositions, 'horizonBefore' | 'horizon' | 'positionNow'>;
+type CatalogPositions = Pick<RunPositions, 'horizonBefore' | 'horizon' | 'positionNow' | 'timeNow'>;
 
 const NONE: ReadonlySet<number> = new Set();
 
@@ -129,13 +137,19 @@ export async function writeFactsNow(
 ): Promise<void> {
   await writeCatalogFacts(store, relation.relationId, {
     relid: facts.oid,
-    columns: columnsNow(relation.columns, facts, positions),
+    columns: columnsNow(relation, facts, positions),
     persistence: facts.persistence,
     replicaIdentity: facts.replicaIdentity,
     isPartitioned: facts.relkind === 'p',
     compared: factsToKeep(relation, facts, plugin, positions),
   });
   await writeLeaves(store, relation.relationId, positions.horizon, leavesNow({ relation, facts }, attached));
+  await writeVirtualColumns(store, {
+    relationId: relation.relationId,
+    names: virtualColumns(facts).filter((name) => !relation.excludedColumns.includes(name)),
+    since: relation.catalogFacts === null || relation.status === 'starting' ? null : positions.horizon,
+    until: { lsn: positions.positionNow, time: positions.timeNow },
+  });
 }
 
 /** The catalog as it is now, with the names of before that still mean something. */
@@ -226,7 +240,7 @@ function isOther(
     relation.relid !== facts.oid ||
     facts.leaves.length !== attached.size ||
     !facts.leaves.every(({ relid }) => attached.has(relid)) ||
-    !isDeepStrictEqual(relation.columns, columnsNow(relation.columns, facts, positions)) ||
+    !isDeepStrictEqual(relation.columns, columnsNow(relation, facts, positions)) ||
     !isDeepStrictEqual(relation.catalogFacts, factsToKeep(relation, facts, plugin, positions))
   );
 }

@@ -9,8 +9,10 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import { readClock, readInsertLsn } from '../slot/end-of-wal.ts';
 import { Peek } from '../slot/peek.ts';
 import { publicationName, publicationOf } from '../slot/publication.ts';
+import { isOptionRefused } from '../slot/slot-lifecycle.ts';
 import { readConfirmedLsn } from '../slot/source-facts.ts';
 import { reportSkew } from '../store/clock-skew.ts';
+import { writeNumbersAsText } from '../store/nodes.ts';
 import { readAgain, type TrackedRelation } from '../store/relations.ts';
 import { boundTime } from '../store/trusted-clock.ts';
 import type { Lsn } from '../types/lsn.ts';
@@ -67,7 +69,7 @@ async function peekOnce(
 ): Promise<Counted> {
   const { node, source, store, claim, limits } = run;
   const { relations, maxRows, onFailure, onProgress } = options;
-  const { peek, now } = await openPeek(run, options);
+  const { peek, now, numbersAsText } = await openPeek(run, options);
   let nulls: NullConfirmer | null = null;
   try {
     // Read after the slot function has run, before anything is stored. A dying run of ours moves the slot at most to what
@@ -75,13 +77,15 @@ async function peekOnce(
     const standsAt = await limits.onSource(() => readConfirmedLsn(source, node.slotName));
     const loss = detectMovedSlot(standsAt, node, claim.horizon);
     if (loss !== null) throw new TimewarpError(loss.code, loss.reason);
+    const positionNow = await limits.onSource(() => readInsertLsn(source));
+    const { time: ceiling } = await boundTime(store, await limits.onSource(() => readClock(source)));
     const positions = {
       horizonBefore: claim.horizon.lsn,
       horizon: claim.horizon,
       foundNow: run.found,
-      positionNow: await limits.onSource(() => readInsertLsn(source)),
+      positionNow,
+      timeNow: ceiling,
     };
-    const { time: ceiling } = await boundTime(store, await limits.onSource(() => readClock(source)));
     const found = await noteCatalog(now, {
       ...{ store, claim, plugin: node.plugin, positions },
       hasLeftOut: (table) => peek.hasLeftOut(table),
@@ -90,7 +94,6 @@ async function peekOnce(
     const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
     const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);
     nulls = confirmer;
-    const createDecoder = node.plugin === 'wal2json' ? createWal2jsonDecoder : createPgoutputDecoder;
     const clock = new CommitClock(claim.horizon.time, ceiling);
     const delivered = await applyStream(
       {
@@ -98,9 +101,13 @@ async function peekOnce(
         claim,
         nextRows: () => limits.namingSource(() => peek.next()),
         lastRowOfTransaction: (xid) => limits.namingSource(() => peek.lastRowOfTransaction(xid)),
-        decoder: createDecoder(tables.lookup, tables.types),
+        decoder:
+          node.plugin === 'wal2json'
+            ? createWal2jsonDecoder(tables.lookup, tables.types, numbersAsText)
+            : createPgoutputDecoder(tables.lookup, tables.types),
         clock,
         columnKnownSince: tables.columnKnownSince,
+        refutesNoNan: tables.refutesNoNan,
         confirmNulls: (changes) => limits.namingSource(() => confirmer.confirm(changes)),
         replay: {
           from: standsAt,
@@ -133,9 +140,10 @@ async function peekOnce(
 
 /** wal2json is told the names of the leaves; one that appeared meanwhile means that the peek has to be repeated. */
 async function openPeek(
-  { node, source, limits }: RunContext,
+  { node, source, store, limits }: RunContext,
   { relations, seen, upto, maxRows }: PeekAndApplyOptions,
-): Promise<{ peek: Peek; now: RelationNow[] }> {
+): Promise<{ peek: Peek; now: RelationNow[]; numbersAsText: boolean }> {
+  let { numbersAsText } = node;
   const read = () => limits.onSource(() => readRelationsNow(source, relations, publicationOf(node)));
   let names = seen ?? (await read());
   for (let attempt = 0; ; attempt++) {
@@ -146,9 +154,18 @@ async function openPeek(
         upto,
         maxRows,
         tables: streamNames(names),
+        numbersAsText,
         publication: publicationName(node.node),
+      }).catch((error: unknown) => {
+        if (numbersAsText && isOptionRefused(error)) return null;
+        throw error;
       }),
     );
+    if (peek === null) {
+      numbersAsText = false; // an older plugin than at the last look: somebody has failed over, for instance
+      await writeNumbersAsText(store, node.node, false);
+      continue;
+    }
     let now: RelationNow[];
     try {
       now = await read();
@@ -157,7 +174,7 @@ async function openPeek(
       throw error;
     }
     if (JSON.stringify(streamNames(now)) === JSON.stringify(streamNames(names)) || attempt >= MAX_REPEEKS) {
-      return { peek, now };
+      return { peek, now, numbersAsText };
     }
     await peek.close();
     names = now;

@@ -10,6 +10,7 @@ import { publicationOf } from '../slot/publication.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { readLeaves } from '../store/leaves.ts';
+import { refuteNoNan } from '../store/no-nan.ts';
 import {
   readTrackedFromTime,
   readTrackedRelations,
@@ -128,6 +129,8 @@ async function readOne(
     };
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
+      if (chunk.notFinite !== null)
+        await refuteNoNan(store, claim.nodeId, relation.relationId, chunk.notFinite);
       await writeBaselineRows(store, target, chunk.rows, chunk.readPosition);
       await writeBaselineProgress(
         store,

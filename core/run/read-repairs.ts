@@ -11,6 +11,7 @@ import { inTransaction } from '../pg/transaction.ts';
 import { publicationOf } from '../slot/publication.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import { lockCheckpoint } from '../store/claim.ts';
+import { refuteNoNan } from '../store/no-nan.ts';
 import { type Repair, readTrackedRelations, type TrackedRelation } from '../store/relations.ts';
 import {
   type Finding,
@@ -66,6 +67,8 @@ export function hasTrackedKey({ relation, facts }: RelationNow): boolean {
 interface Step {
   readonly progress: Repair;
   readonly findings: readonly Finding[];
+  /** See BaselineChunk. */
+  readonly notFinite: string | null;
 }
 
 async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types: TypeCatalog): Promise<void> {
@@ -85,6 +88,8 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
     if (step === null || (await isStale(options, relation))) return;
     await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);
+      if (step.notFinite !== null)
+        await refuteNoNan(store, claim.nodeId, relation.relationId, step.notFinite);
       await writeFindings(store, relation.relationId, step.findings);
       await writeRepairProgress(store, relation.relationId, step.progress);
     });
@@ -125,6 +130,7 @@ async function compareChunk(
     .map((row) => ({ ...row, leafId: leafIds.get(row.leafRelid) ?? null }));
   return {
     findings,
+    notFinite: chunk.notFinite,
     progress: {
       ...progress,
       phase: chunk.isLast ? 'keys' : 'rows',
@@ -159,6 +165,7 @@ async function lookForKeys(
   const findings = missing.keys.map((at) => ({ ...present[at]!, rowData: null, jsonNulls: null }));
   return {
     findings,
+    notFinite: null,
     progress: {
       ...progress,
       phase: keys.length < KEYS_AT_ONCE ? 'done' : 'keys',

@@ -41,7 +41,7 @@ export async function prepareStarts(
     if (!isWaiting(relation) || facts === null) continue;
     if (relation.status === 'starting') {
       const position = await readInsertLsn(source);
-      const positions = { horizonBefore: position, horizon, positionNow: position };
+      const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
       await inTransaction(store, () => writeFactsNow(store, relation, facts, plugin, positions));
     }
     const conditions = isShownOtherwise(relation, facts, plugin) ? NOT_LOOKED_AT : relation.startConditions;

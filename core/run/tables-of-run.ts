@@ -7,7 +7,9 @@ import type { TableName } from '../pg/identifiers.ts';
 import { readTableFacts, readTypeCatalog, type TableFacts } from '../slot/table-facts.ts';
 import type { Horizon } from '../store/claim.ts';
 import { type LeafNow, readLeaves } from '../store/leaves.ts';
-import type { StoredColumn, TrackedRelation } from '../store/relations.ts';
+import type { LostColumn } from '../store/lost-columns.ts';
+import type { FormerName, StoredColumn, TrackedRelation } from '../store/relations.ts';
+import type { CommitTime } from '../types/commit-time.ts';
 import { formatLsn, LSN_ZERO, type Lsn, maxLsn, tryParseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import type { DecodedTable, TableLookup } from '../types/stream.ts';
@@ -20,6 +22,8 @@ export interface RunPositions {
   readonly horizon: Horizon;
   /** A position past every change of this peek. */
   readonly positionNow: Lsn;
+  /** The source's clock, read after the catalog. */
+  readonly timeNow: CommitTime;
   /** Relations of which a silent change was found at this peek. */
   readonly foundNow: ReadonlySet<number>;
 }
@@ -35,6 +39,8 @@ export interface TablesOfRun {
   readonly lookup: TableLookup;
   readonly types: TypeCatalog;
   readonly columnKnownSince: ColumnKnownSince;
+  /** Whether a value that the plugin lost in the column says that the table holds NaN or infinity, which it was declared not to. */
+  readonly refutesNoNan: (lost: LostColumn) => boolean;
 }
 
 /**
@@ -110,7 +116,7 @@ export async function tablesOfRun(
   const byRelid = new Map<number, DecodedTable>();
   const known = new Map<string, Lsn>();
   for (const { relation, facts } of relations) {
-    const columns = facts === null ? relation.columns : columnsNow(relation.columns, facts, positions);
+    const columns = facts === null ? relation.columns : columnsNow(relation, facts, positions);
     const trusted = trustedSince(relation, positions);
     for (const column of columns) {
       const since = tryParseLsn(column.since_lsn) ?? positions.positionNow;
@@ -147,6 +153,11 @@ export async function tablesOfRun(
         ...(catalogFacts?.types ?? []),
       ]),
     ),
+    refutesNoNan: ({ relationId, column }) =>
+      relations.some(
+        ({ relation, facts }) =>
+          relation.relationId === relationId && relation.noNan && alwaysNotNull(relation, facts).has(column),
+      ),
     columnKnownSince: (relationId, column) => known.get(`${relationId} ${column}`) ?? null,
   };
 }
@@ -164,13 +175,14 @@ function trustedSince(relation: TrackedRelation, positions: RunPositions): Lsn {
  * unknown moment before now.
  */
 export function columnsNow(
-  stored: readonly StoredColumn[],
+  known: Pick<TrackedRelation, 'columns' | 'relid'>,
   facts: TableFacts,
   positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
 ): StoredColumn[] {
+  const stored = known.columns;
   return facts.columns.map((column) => {
     const same = stored.find((each) => each.name === column.name);
-    const formerNames = namesBefore(stored, column.attnum, column.name);
+    const formerNames = namesBefore(known, column, facts, positions);
     let since: Lsn;
     if (stored.length === 0) since = LSN_ZERO;
     else if (same === undefined) since = positions.horizonBefore;
@@ -191,11 +203,27 @@ function hadAnotherName(stored: readonly StoredColumn[], { attnum, name }: Store
   return stored.some((each) => each.attnum === attnum && each.name !== name);
 }
 
-/** Of a column that is still the same one, all the names that it had before. */
-function namesBefore(stored: readonly StoredColumn[], attnum: number, name: string): string[] {
-  const before = stored.find((each) => each.attnum === attnum);
+/**
+ * All the names that a column had before. A change of this run may still come with the last of them, unless another column
+ * has that name now: then nobody knows whose it is. Of a table that was made anew nobody knows which column is which.
+ */
+function namesBefore(
+  { columns, relid }: Pick<TrackedRelation, 'columns' | 'relid'>,
+  { attnum, name }: TableFacts['columns'][number],
+  facts: TableFacts,
+  { horizonBefore, positionNow }: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+): FormerName[] {
+  const before = columns.find((each) => each.attnum === attnum);
   if (before === undefined) return [];
-  return [...new Set([...(before.former_names ?? []), before.name])].filter((each) => each !== name);
+  const former = before.former_names ?? [];
+  if (before.name === name) return [...former];
+  const isTaken = facts.columns.some((each) => each.name === before.name);
+  const isSameTable = relid === null || relid === facts.oid;
+  const zero = formatLsn(LSN_ZERO);
+  const last = isSameTable
+    ? { since_lsn: before.since_lsn, until_lsn: formatLsn(isTaken ? horizonBefore : positionNow) }
+    : { since_lsn: zero, until_lsn: zero };
+  return [...former, { name: before.name, ...last }];
 }
 
 function decodedTable(
@@ -210,22 +238,53 @@ function decodedTable(
     schema: relation.name.schema,
     name: relation.name.name,
     keyColumns: relation.keyColumns,
-    excludedColumns: new Set(relation.excludedColumns),
+    // of a virtual column the log has nothing, whatever a plugin prints
+    excludedColumns: new Set([...relation.excludedColumns, ...virtualColumns(facts)]),
     columns: columns?.map((column) => column.name) ?? null,
     mayBeListed: relation.excludedColumns.length > 0 && facts !== null && facts.relkind !== 'p',
     toastableColumns: new Set(
-      columns
-        ?.filter((column) => column.variableLength && column.generated !== 'v')
-        .map((column) => column.name),
+      columns?.filter((column) => column.variableLength).map((column) => column.name),
     ),
-    formerNames: new Map(known.map((column) => [column.name, column.former_names ?? []])),
+    formerNames: new Map(
+      known.map(({ name, former_names = [] }) => [
+        name,
+        former_names.map((former) => former.name).filter((former) => former !== name),
+      ]),
+    ),
     renamedNow: new Set(
       known.filter((column) => hadAnotherName(relation.columns, column)).map((column) => column.name),
     ),
     notNullColumns: new Set(columns?.filter((column) => column.notNull).map((column) => column.name)),
+    noNan: relation.noNan,
+    nullIsNanColumns: relation.noNan ? NONE : nullIsNan(relation, facts),
     generatedColumns:
       columns?.filter((column) => column.generated === 's').map((column) => column.name) ?? [],
   };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Columns that have been NOT NULL since the last run: their description is the same one. */
+function alwaysNotNull({ catalogFacts }: TrackedRelation, facts: TableFacts | null): ReadonlySet<string> {
+  const before = new Map(catalogFacts?.columns.map((column) => [column.attnum, column.describedBy]));
+  const columns = facts?.columns ?? [];
+  return new Set(
+    columns
+      .filter(({ notNull, attnum, describedBy }) => notNull && before.get(attnum) === describedBy)
+      .map(({ name }) => name),
+  );
+}
+
+/** Of those, the ones that hold NaN but no infinity (PostgreSQL manual, "Numeric Types": a declared precision). */
+function nullIsNan(relation: TrackedRelation, facts: TableFacts | null): ReadonlySet<string> {
+  const sure = alwaysNotNull(relation, facts);
+  const numbers = (facts?.columns ?? []).filter(({ typeName }) => typeName.startsWith('numeric('));
+  return new Set(numbers.map(({ name }) => name).filter((name) => sure.has(name)));
+}
+
+/** The names of the columns that are computed when they are read, so that they are in no row. */
+export function virtualColumns(facts: TableFacts | null): string[] {
+  return (facts?.columns ?? []).filter(({ generated }) => generated === 'v').map(({ name }) => name);
 }
 
 function nameKey(schema: string, name: string): string {

@@ -14,7 +14,10 @@ export function describeTable(facts: TableFacts): Description {
     relid: facts.oid,
     keyColumns: facts.key.map((column) => column.name),
     keyKinds: facts.key.map((column) => column.kind.name),
-    columns: columnsNow([], facts, { horizonBefore: LSN_ZERO, positionNow: LSN_ZERO }),
+    columns: columnsNow({ columns: [], relid: null }, facts, {
+      horizonBefore: LSN_ZERO,
+      positionNow: LSN_ZERO,
+    }),
     persistence: facts.persistence,
     replicaIdentity: facts.replicaIdentity,
     isPartitioned: facts.relkind === 'p',

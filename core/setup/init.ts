@@ -8,7 +8,7 @@ import type { Queryable } from '../pg/connection.ts';
 import { refuseEncoding } from '../pg/encoding.ts';
 import { inTransaction } from '../pg/transaction.ts';
 import { ensurePublication, publicationExists, publicationName } from '../slot/publication.ts';
-import { createSlot, dropSlot } from '../slot/slot-lifecycle.ts';
+import { createSlot, dropSlot, knowsNumbersAsText } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { migrate } from '../store/migrate.ts';
 import {
@@ -21,6 +21,7 @@ import {
   SETUP_UNFINISHED,
   type StoredNode,
   withdrawSetupIntent,
+  writeNumbersAsText,
 } from '../store/nodes.ts';
 import { boundTime } from '../store/trusted-clock.ts';
 import type { Plugin } from '../types/plugin.ts';
@@ -70,6 +71,7 @@ export async function init(options: InitOptions): Promise<InitResult> {
     const facts = await readSourceFacts(source, slotName);
     if (known !== null && known.status !== 'removed') {
       await checkExisting(source, known, facts, options);
+      await lookAtPluginAgain(source, store, known, facts);
       return describe(known, false);
     }
     const identity: NodeIdentity = {
@@ -113,7 +115,11 @@ async function create(
     const lsn = await createSlot(source, identity.slotName, identity.plugin);
     try {
       throwIfAborted(options.signal);
-      await inTransaction(store, () => activateNode(store, identity, { lsn, ts }));
+      const asText = await knowsNumbersAsText(source, identity.slotName, identity.plugin, lsn);
+      await inTransaction(store, async () => {
+        await activateNode(store, identity, { lsn, ts });
+        await writeNumbersAsText(store, identity.node, asText === true);
+      });
     } catch (error) {
       await dropSlot(source, identity.slotName);
       throw error;
@@ -170,6 +176,18 @@ async function checkExisting(
       `The publication ${publicationName(node)} of node "${node}" is gone.`,
     );
   }
+}
+
+/** The plugin may be another version by now. */
+async function lookAtPluginAgain(
+  source: Queryable,
+  store: Queryable,
+  known: StoredNode,
+  { slot }: SourceFacts,
+): Promise<void> {
+  if (slot?.confirmedFlushLsn == null) return;
+  const asText = await knowsNumbersAsText(source, known.slotName, known.plugin, slot.confirmedFlushLsn);
+  if (asText !== null) await writeNumbersAsText(store, known.node, asText);
 }
 
 function slotConflict(slotName: string, plugin: string): TimewarpError {

@@ -27,6 +27,9 @@ export async function dropHistory(store: Queryable, relationIds: readonly number
   await store.query('DELETE FROM pgtimewarp.relation_leaves WHERE relation_id = ANY ($1::int[])', [
     relationIds,
   ]);
+  await store.query('DELETE FROM pgtimewarp.virtual_columns WHERE relation_id = ANY ($1::int[])', [
+    relationIds,
+  ]);
   await store.query('DELETE FROM pgtimewarp.history_gaps WHERE relation_id = ANY ($1::int[])', [relationIds]);
 }
 

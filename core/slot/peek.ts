@@ -11,7 +11,7 @@ import { MARK_SQL, requireSameSession } from '../pg/same-session.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
 import { rollBack } from '../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
-import { PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
+import { NUMBERS_AS_TEXT, PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
 
 /** One row of the slot function: position, transaction, and what the plugin wrote, all as text. */
 export type PeekRow = readonly [lsn: string, xid: string, data: string];
@@ -24,6 +24,8 @@ export interface PeekOptions {
   readonly maxRows: number;
   /** wal2json: the tables (leaves) to decode. */
   readonly tables: readonly TableName[];
+  /** wal2json: whether numbers come as texts (see NUMBERS_AS_TEXT). */
+  readonly numbersAsText: boolean;
   /** pgoutput: the publication of the tracked tables. */
   readonly publication: string;
 }
@@ -273,7 +275,14 @@ function peekStatement(options: PeekOptions): { text: string; values: (string | 
                     CASE WHEN octet_length(data) <= ${LONGEST.wal2json} THEN data ELSE E'\\x01' || left(data, ${HEAD_BYTES}) END
                FROM pg_catalog.pg_logical_slot_peek_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])
               WHERE NOT starts_with(data, '{"action":"B"')`,
-      values: [...bounds, [...PLUGIN_OPTIONS.wal2json, 'add-tables', names.join(',')]],
+      values: [
+        ...bounds,
+        [
+          ...PLUGIN_OPTIONS.wal2json,
+          ...(options.numbersAsText ? NUMBERS_AS_TEXT : []),
+          ...['add-tables', names.join(',')],
+        ],
+      ],
     };
   }
   return {

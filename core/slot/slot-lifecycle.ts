@@ -6,7 +6,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { fromDatabaseError, sqlState } from '../pg/database-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
-import { PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
+import { NUMBERS_AS_TEXT, PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
 
 /**
  * Makes a logical slot and reads it once: a server may let a plugin be named and still refuse to load it.
@@ -67,7 +67,41 @@ export async function whyNotReadable(
   }
 }
 
-async function probe(source: Queryable, name: string, plugin: Plugin, upto: Lsn): Promise<void> {
+/**
+ * Whether the slot's plugin knows {@link NUMBERS_AS_TEXT}; null when the slot is being read at this moment. One that does not
+ * leaves an error in the server's log, so ask when a slot is made or looked after, not in every run.
+ * @param upto a position that the slot has confirmed, so that nothing is decoded
+ */
+export async function knowsNumbersAsText(
+  source: Queryable,
+  name: string,
+  plugin: Plugin,
+  upto: Lsn,
+): Promise<boolean | null> {
+  if (plugin !== 'wal2json') return false;
+  try {
+    await probe(source, name, plugin, upto, NUMBERS_AS_TEXT);
+    return true;
+  } catch (error) {
+    if (isOptionRefused(error)) return false;
+    const reason = await explain(source, error, name, plugin);
+    if (reason.code === 'SLOT_BUSY') return null;
+    throw reason;
+  }
+}
+
+/** invalid_parameter_value: what an output plugin says of an option that it does not know. */
+export function isOptionRefused(error: unknown): boolean {
+  return sqlState(error) === '22023';
+}
+
+async function probe(
+  source: Queryable,
+  name: string,
+  plugin: Plugin,
+  upto: Lsn,
+  further: readonly string[] = [],
+): Promise<void> {
   const [peek, options] =
     plugin === 'wal2json'
       ? ['pg_logical_slot_peek_changes', PLUGIN_OPTIONS.wal2json]
@@ -77,7 +111,7 @@ async function probe(source: Queryable, name: string, plugin: Plugin, upto: Lsn)
         ];
   await source.query(
     `SELECT count(*) FROM pg_catalog.${peek}($1::name, $2::pg_lsn, 1, VARIADIC $3::text[])`,
-    [name, formatLsn(upto), [...options]],
+    [name, formatLsn(upto), [...options, ...further]],
   );
 }
 

@@ -11,11 +11,11 @@ import { roughOrder } from './rough-order.ts';
 
 /** The columns in the order in which {@link ChangeRows} encodes them. */
 export const CHANGE_TARGET =
-  'pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, op, pk, row_data, incomplete, json_nulls)';
-const COLUMN_COUNT = 12;
+  'pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, nulls_assumed, op, pk, row_data, incomplete, json_nulls)';
+const COLUMN_COUNT = 13;
 const BLOCK_BYTES = 1024 * 1024;
 /** Of a row: its lengths, and the fields that have a fixed one. */
-const FIXED_BYTES = 2 + 3 * 12 + 4 + 3 * 8 + 5 + 2 * 4 + 2 * 4;
+const FIXED_BYTES = 2 + 3 * 12 + 4 + 3 * 8 + 2 * 5 + 2 * 4 + 2 * 4;
 /** What an entry costs beside its bytes: key and array slots. */
 const ENTRY_BYTES = 60;
 
@@ -65,9 +65,9 @@ export class ChangeRows {
     at = putInt4(view, at, change.relationId);
     at = putInt4(view, at, change.seq);
     at = leafId === null ? putNull(view, at) : putInt4(view, at, leafId);
-    view.setInt32(at, 1);
-    view.setUint8(at + 4, change.op.charCodeAt(0));
-    at = putText(block, view, at + 5, key);
+    at = change.nullsAssumed ? putByte(view, at, 1) : putNull(view, at);
+    at = putByte(view, at, change.op.charCodeAt(0));
+    at = putText(block, view, at, key);
     at = rowData === null ? putNull(view, at) : putText(block, view, at, rowData);
     if (change.incomplete === null && change.jsonNulls === null) {
       at = putNull(view, putNull(view, at));
@@ -116,6 +116,13 @@ export class ChangeRows {
 function putNull(view: DataView, at: number): number {
   view.setInt32(at, -1);
   return at + 4;
+}
+
+/** A boolean, or a "char". */
+function putByte(view: DataView, at: number, value: number): number {
+  view.setInt32(at, 1);
+  view.setUint8(at + 4, value);
+  return at + 5;
 }
 
 function putInt4(view: DataView, at: number, value: number): number {

@@ -22,6 +22,8 @@ export interface StoredNode {
   readonly createdAt: CommitTime;
   /** WAL that the slot may keep on the source; null: the default (core/slot/wal-budget.ts). */
   readonly slotBudgetBytes: bigint | null;
+  /** Whether wal2json is asked for numbers as texts, which tells NaN from NULL (see NUMBERS_AS_TEXT). */
+  readonly numbersAsText: boolean;
   /** Whether runs drop the slot when the budget is used up. */
   readonly releasesSlot: boolean;
   /** null only while the node is set up. */
@@ -177,7 +179,8 @@ async function selectNodes(store: Queryable, node: string | null): Promise<Store
   const { rows } = await store.query<NodeRow>(
     `SELECT n.node_id, n.system_identifier, n.timeline, n.database_name, n.slot_name, n.plugin, n.status,
             n.status_reason, n.created_at,
-            n.meta ->> 'slot_budget_bytes' AS slot_budget, n.meta ->> 'release_slot' = 'automatic' AS releases_slot, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
+            n.meta ->> 'slot_budget_bytes' AS slot_budget, n.meta ->> 'release_slot' = 'automatic' AS releases_slot,
+            coalesce((n.meta ->> 'numbers_as_text')::boolean, false) AS numbers_as_text, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
             c.last_run_outcome, c.failures
        FROM pgtimewarp.nodes AS n
        LEFT JOIN pgtimewarp.wal_checkpoints AS c USING (node_id)
@@ -200,6 +203,7 @@ interface NodeRow {
   created_at: string;
   slot_budget: string | null;
   releases_slot: boolean | null;
+  numbers_as_text: boolean;
   applied_lsn: string | null;
   applied_ts: string;
   lsn_space: number;
@@ -222,6 +226,7 @@ function toNode(row: NodeRow): StoredNode {
     createdAt: parseCommitTime(row.created_at),
     slotBudgetBytes: row.slot_budget === null ? null : BigInt(row.slot_budget),
     releasesSlot: row.releases_slot === true,
+    numbersAsText: row.numbers_as_text,
     horizon:
       row.applied_lsn === null
         ? null
@@ -235,6 +240,15 @@ function toNode(row: NodeRow): StoredNode {
             failures: row.failures,
           },
   };
+}
+
+/** Notes whether the plugin of the node's slot gives numbers as texts. */
+export async function writeNumbersAsText(store: Queryable, node: string, known: boolean): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET meta = meta || jsonb_build_object('numbers_as_text', $2::boolean)
+      WHERE node_id = $1::text`,
+    [node, known],
+  );
 }
 
 /** Changes what the slot may keep, and whether runs drop it then; what is undefined stays. */

@@ -19,8 +19,15 @@ export interface StoredColumn {
   readonly type_name: string;
   /** LSN text: an older version's value under this name may belong to another column. */
   readonly since_lsn: string;
-  /** The names that the column itself had before. */
-  readonly former_names?: readonly string[];
+  /** The names that the column itself had before, oldest first. */
+  readonly former_names?: readonly FormerName[];
+}
+
+/** A name that a column had for changes after `since_lsn`, up to `until_lsn`. Both 0/0: nobody knows when. */
+export interface FormerName {
+  readonly name: string;
+  readonly since_lsn: string;
+  readonly until_lsn: string;
 }
 
 export interface StartConditions {
@@ -83,6 +90,8 @@ export interface TrackedRelation {
   readonly baselineLsn: Lsn | null;
   readonly startConditions: StartConditions;
   readonly excludedColumns: readonly string[];
+  /** Declared, and not refuted so far: its numeric and float columns never hold NaN or Infinity. */
+  readonly noNan: boolean;
   /** As interval text; null keeps everything. */
   readonly retention: string | null;
   readonly status: RelationStatus;
@@ -103,7 +112,7 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
   const { rows } = await store.query<Record<string, unknown>>(
     `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
             is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
-            excluded_columns, retention, status, status_reason, catalog_facts, repair, follows_relation_id,
+            excluded_columns, no_nan AND no_nan_refuted IS NULL AS no_nan, retention, status, status_reason, catalog_facts, repair, follows_relation_id,
             (SELECT coalesce(json_agg(l.relid::int8), '[]') FROM pgtimewarp.relation_leaves AS l
               WHERE l.relation_id = r.relation_id AND NOT l.checked)::text AS unchecked_leaves
        FROM pgtimewarp.tracked_relations AS r
@@ -307,6 +316,7 @@ function toRelation(row: Record<string, unknown>): TrackedRelation {
     baselineLsn: lsn(row.baseline_lsn),
     startConditions: ownJson(row.start_conditions, NOT_LOOKED_AT),
     excludedColumns: row.excluded_columns as string[],
+    noNan: row.no_nan as boolean,
     retention: row.retention as string | null,
     status: row.status as RelationStatus,
     statusReason: row.status_reason as string | null,

@@ -19,6 +19,8 @@ export interface NewRelation {
   /** As interval text; null: the node's default, without which everything is kept. */
   readonly retention: string | null;
   readonly excludedColumns: readonly string[];
+  /** Declared: its numeric and float columns never hold NaN or Infinity. */
+  readonly noNan: boolean;
 }
 
 export interface RelationEntry {
@@ -31,6 +33,9 @@ export interface RelationEntry {
   readonly baselineRows: number;
   /** Why its rows could not be read in the last run. */
   readonly readFailure: string | null;
+  readonly noNan: boolean;
+  /** A column that says otherwise; null: none has been seen. */
+  readonly noNanRefuted: string | null;
 }
 
 /** The present entry of a table; null when it was never tracked. Locks it when `forUpdate`. */
@@ -40,11 +45,11 @@ export async function readRelationEntry(
   name: TableName,
   options: { readonly forUpdate?: boolean } = {},
 ): Promise<RelationEntry | null> {
-  const { rows } = await store.query<Record<string, string | number | null>>(
+  const { rows } = await store.query<Record<string, string | number | boolean | null>>(
     `SELECT relation_id, status, status_reason, tracked_from_lsn,
             to_char(tracked_from_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS tracked_from_ts,
             baseline_state, coalesce((baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows,
-            baseline_progress ->> 'failure' AS read_failure
+            baseline_progress ->> 'failure' AS read_failure, no_nan, no_nan_refuted
        FROM pgtimewarp.tracked_relations
       WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text
       ${options.forUpdate ? 'FOR UPDATE' : ''}`,
@@ -63,6 +68,8 @@ export async function readRelationEntry(
     baselineState: row.baseline_state as string,
     baselineRows: Number.parseInt(row.baseline_rows as string, 10),
     readFailure: row.read_failure as string | null,
+    noNan: row.no_nan as boolean,
+    noNanRefuted: row.no_nan_refuted as string | null,
   };
 }
 
@@ -87,10 +94,10 @@ export async function insertRelation(store: Queryable, relation: NewRelation): P
   );
   const { rows } = await store.query<{ relation_id: number }>(
     `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, lsn_space, relid, pk_columns, pk_kinds,
-            columns, persistence, replica_identity, is_partitioned, baseline_state, retention, excluded_columns)
+            columns, persistence, replica_identity, is_partitioned, baseline_state, retention, excluded_columns, no_nan)
      SELECT $1::text, $2::text, $3::text, c.lsn_space, $4::oid, $5::text[], $6::text[], $7::jsonb, $8::"char", $9::"char",
             $10::boolean, CASE WHEN $11::boolean THEN 'pending' ELSE 'none' END,
-            coalesce($12::interval, (n.meta ->> 'default_retention')::interval), $13::text[]
+            coalesce($12::interval, (n.meta ->> 'default_retention')::interval), $13::text[], $14::boolean
        FROM pgtimewarp.wal_checkpoints AS c JOIN pgtimewarp.nodes AS n ON n.node_id = c.node_id
       WHERE c.node_id = $1::text
      RETURNING relation_id`,
@@ -108,6 +115,7 @@ export async function insertRelation(store: Queryable, relation: NewRelation): P
       relation.baseline,
       relation.retention,
       relation.excludedColumns,
+      relation.noNan,
     ],
   );
   const relationId = rows[0]!.relation_id;

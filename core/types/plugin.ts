@@ -5,6 +5,15 @@ export type Plugin = 'wal2json' | 'pgoutput';
 /** Messages under this prefix are ours: `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`. */
 export const MESSAGE_PREFIX = 'pgtimewarp';
 
+/**
+ * wal2json from 2.6 on: numbers come as texts, NaN and infinity among them, which otherwise are printed as null. What does
+ * not know the option fails.
+ */
+export const NUMBERS_AS_TEXT: readonly string[] = ['numeric-data-types-as-string', '1'];
+
+/** OIDs of float4, float8 and numeric, of which wal2json prints NaN and infinity as null (not of domains over them). */
+export const PRINTED_AS_NULL: ReadonlySet<number> = new Set([700, 701, 1700]);
+
 /** The caller adds `add-tables` for wal2json and `publication_names` for pgoutput. */
 export const PLUGIN_OPTIONS: Readonly<Record<Plugin, readonly string[]>> = {
   wal2json: [

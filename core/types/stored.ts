@@ -16,6 +16,8 @@ export interface PendingChange {
   incomplete: readonly string[] | null;
   /** Columns whose null has to be confirmed before it is stored (see core/versions/settle-nulls.ts). */
   doubtfulNulls: readonly string[] | null;
+  /** A null of the row was taken at its word: see `noNan` of DecodedTable. */
+  readonly nullsAssumed: boolean;
   jsonNulls: readonly string[] | null;
 }
 

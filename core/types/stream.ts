@@ -24,6 +24,8 @@ export interface RowChange {
   readonly incomplete: readonly string[] | null;
   /** Columns that are null in the row and may have held a value that the plugin prints so; null when there are none. */
   readonly doubtfulNulls: readonly string[] | null;
+  /** A null of the row was taken at its word: the table is declared to hold no other value that the plugin prints so. */
+  readonly nullsAssumed: boolean;
   /** Columns of type json/jsonb that hold JSON null rather than SQL NULL; null when there are none. */
   readonly jsonNulls: readonly string[] | null;
 }
@@ -102,6 +104,13 @@ export interface DecodedTable {
   readonly renamedNow?: ReadonlySet<string>;
   /** Columns declared NOT NULL: where wal2json prints null for one of a float or numeric type, it lost NaN or infinity. */
   readonly notNullColumns?: ReadonlySet<string>;
+  /** Declared: its numeric and float columns never hold NaN or infinity, so that a null is NULL. */
+  readonly noNan?: boolean;
+  /**
+   * Columns that were NOT NULL, and of a type that holds NaN and no infinity, when all of the stream was written: null is
+   * NaN.
+   */
+  readonly nullIsNanColumns?: ReadonlySet<string>;
   /** Stored generated columns: pgoutput before PostgreSQL 18 leaves them out. */
   readonly generatedColumns?: readonly string[];
 }

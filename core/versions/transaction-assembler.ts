@@ -99,6 +99,7 @@ export class TransactionAssembler {
       previousKey,
       incomplete: change?.incomplete ?? null,
       doubtfulNulls: change?.doubtfulNulls ?? null,
+      nullsAssumed: change?.nullsAssumed ?? false,
       jsonNulls: change?.jsonNulls ?? null,
     });
     this.#bytes +=

@@ -27,6 +27,8 @@ const Table = z.strictObject({
     .nullable()
     .default(null),
   baseline: z.boolean().default(true),
+  /** Its numeric and float columns never hold NaN or Infinity: see docs/types.md. */
+  noNan: z.boolean().default(false),
 });
 
 const Node = z.strictObject({

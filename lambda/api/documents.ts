@@ -44,6 +44,7 @@ function tableDocument(node: string, relation: RelationOverview): TableDocument 
     baseline: relation.baseline,
     retention: relation.retention,
     excluded: [...relation.excludedColumns],
+    no_nan: relation.noNan,
   };
 }
 

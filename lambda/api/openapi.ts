@@ -28,6 +28,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   AnswerProblem: schemas.AnswerProblem,
   Answers: schemas.Answers,
   AsOfPoint: schemas.AsOfPoint,
+  Assumes: schemas.Assumes,
   BatchBody: schemas.BatchBody,
   Change: schemas.Change,
   ChangedValue: schemas.ChangedValue,

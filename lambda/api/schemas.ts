@@ -127,6 +127,11 @@ export const Operation = z
 export const AsOfPoint = z.object({ requested: Text.nullable(), lsn: Lsn.nullable() });
 export const HorizonPoint = z.object({ lsn: Lsn.nullable(), ts: Time.nullable() });
 
+export const Assumes = z.enum(['no-nan']).meta({
+  description:
+    'a NULL of a numeric or float column was taken at its word, because the table is tracked with --no-nan',
+});
+
 export const Answer = z.object({
   status: z.enum(['found', 'absent', 'unknown']),
   reason: Reason.nullable(),
@@ -143,6 +148,7 @@ export const Answer = z.object({
   horizon: HorizonPoint,
   final: z.boolean(),
   oldest: Point.optional().meta({ description: 'of an expired answer: what can still be asked' }),
+  assumes: Assumes.optional(),
 });
 
 /** An answer that is no row: the problem's members and the answer's. */
@@ -177,6 +183,11 @@ export const Change = z.object({
   row: Row.nullable(),
   changed: z.record(z.string(), ChangedValue).nullable(),
   context: z.unknown(),
+  incomplete: z
+    .array(Text)
+    .optional()
+    .meta({ description: 'columns whose values the row lacks, though the table had them' }),
+  assumes: Assumes.optional(),
   omitted: z
     .array(z.enum(['changed', 'row']))
     .optional()
@@ -219,6 +230,7 @@ export const Table = z.object({
   baseline: z.enum(['none', 'pending', 'done']),
   retention: Text.nullable(),
   excluded: z.array(Text),
+  no_nan: z.boolean().meta({ description: 'tracked with --no-nan' }),
 });
 export const Tables = z.object({ node: NodeName, tables: z.array(Table) });
 

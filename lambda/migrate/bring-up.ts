@@ -103,6 +103,7 @@ async function startTracking(urls: Urls, table: WantedTable, signal: AbortSignal
       exclude: table.exclude,
       baseline: table.baseline,
       retention: table.retention,
+      noNan: table.noNan,
       signal: AbortSignal.any([signal, started.signal]),
       onProgress: ({ phase }) => {
         if (phase === 'baseline' || phase === 'resolving') started.abort();

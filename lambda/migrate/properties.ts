@@ -8,6 +8,7 @@ const WantedTable = z.strictObject({
   exclude: z.array(z.string()).default([]),
   retention: z.string().nullable().default(null),
   baseline: z.boolean().default(true),
+  noNan: z.boolean().default(false),
 });
 
 const WantedNode = z.strictObject({

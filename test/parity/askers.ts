@@ -113,6 +113,21 @@ export function unsaidInSql({ question, at }: Asked): readonly string[] {
     : [];
 }
 
+const LACKS = /,"incomplete":\[([^\]]*)\]/g;
+
+/** SQL says of all changes together what their rows lack. */
+export function lackingInOne(text: string, { question }: Asked): string {
+  if (question.kind !== 'diff') return text;
+  const names = [...text.matchAll(LACKS)].flatMap(([, list]) => JSON.parse(`[${list}]`) as string[]);
+  return names.length === 0
+    ? text
+    : lackingTogether(text.replace(LACKS, ''), [...new Set(names)].sort().join(', '));
+}
+
+function lackingTogether(page: string, names: string): string {
+  return page.replace(/}$/, `,"lacking":${JSON.stringify(names)}}`);
+}
+
 /** The functions on the source. `sql` is what they were installed with; its warnings are taken. */
 export function bySql({ source, node: defaultNode }: TrackedNode, sql: SqlSource): Asker {
   const one = async (text: string, values: unknown[]): Promise<string | null> => {
@@ -151,7 +166,9 @@ export function bySql({ source, node: defaultNode }: TrackedNode, sql: SqlSource
     });
     const final = !warnings.some(({ code }) => code === '01T01');
     const frame = { from: null, to: null, horizon: null, nextCursor: null, final };
-    return diffPageText({ changes: rows, unknownText: JSON.stringify(unknown), ...frame });
+    const page = diffPageText({ changes: rows, unknownText: JSON.stringify(unknown), ...frame });
+    const lacking = warnings.find(({ code }) => code === '01T02');
+    return lacking === undefined ? page : lackingTogether(page, /left out: (.*)$/.exec(lacking.message)![1]!);
   };
   return async (asked) => {
     const { question, node } = asked;

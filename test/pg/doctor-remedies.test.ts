@@ -276,6 +276,20 @@ describeNeeding(needOf('wal2json'), 'with wal2json', () => {
     expect(await troubles(node)).toEqual([]);
   });
 
+  test('a table that is declared to hold no NaN holds one: fail no_nan', async () => {
+    await using node = await trackedNode({
+      plugin: 'wal2json',
+      tables: 'CREATE TABLE m (id int PRIMARY KEY, n numeric)',
+    });
+    await node.track('m', { noNan: true });
+    await node.source.query(`INSERT INTO m VALUES (1, 'NaN')`);
+    await node.poll();
+    const found = await troubles(node);
+    expect(verdicts(found)).toEqual(['fail no_nan', 'fail self_proof']); // it was taken for NULL
+    await pasteRemedy(node, found, 'no_nan');
+    expect(await troubles(node)).toEqual([]);
+  });
+
   test('a table becomes UNLOGGED: fail table_trackable', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['orders'] });
     await node.source.query('ALTER TABLE orders SET UNLOGGED');

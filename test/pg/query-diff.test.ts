@@ -230,6 +230,7 @@ test('row_versions has the columns of its contract and the intervals of the answ
     'valid_to_lsn',
     'valid_from_ts',
     'valid_to_ts',
+    'incomplete',
   ]);
   expect(rows.map((row) => [row.pk, row.op, row.valid_from_lsn, row.valid_to_lsn])).toEqual([
     ['["1"]', 'S', lsnOf(10), lsnOf(20)],

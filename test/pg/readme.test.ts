@@ -137,7 +137,7 @@ async function prepareShop(server: LocalServer): Promise<void> {
     server,
     'shop',
     'SET ROLE app',
-    `CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, status text NOT NULL, total numeric(12,2))`,
+    `CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, status text NOT NULL, total numeric(12,2) NOT NULL)`,
     `INSERT INTO orders (status, total) VALUES ('new', 49.90), ('new', 8.50)`,
   );
 }

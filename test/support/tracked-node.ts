@@ -15,7 +15,7 @@ export interface TrackedNode extends TestDatabases {
   catchUp(maxChanges?: number): Promise<void>;
   track(
     table: string,
-    options?: { baseline?: boolean; exclude?: readonly string[]; retention?: string },
+    options?: { baseline?: boolean; exclude?: readonly string[]; retention?: string; noNan?: boolean },
   ): Promise<TrackResult>;
 }
 
@@ -42,8 +42,10 @@ export async function trackedNode(options: TrackedNodeOptions): Promise<TrackedN
         if (result.caughtUp) return;
       }
     },
-    track: (table, { baseline = true, exclude = [], retention = null as string | null } = {}) =>
-      track({ ...urls, table: parseTableName(table), baseline, exclude, retention }),
+    track: (
+      table,
+      { baseline = true, exclude = [], retention = null as string | null, noNan = false } = {},
+    ) => track({ ...urls, table: parseTableName(table), baseline, exclude, retention, noNan }),
   };
   try {
     await init({ ...urls, plugin: options.plugin, slotName: null, version: 'test' });

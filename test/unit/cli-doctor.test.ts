@@ -29,6 +29,7 @@ const NODE: StoredNode = {
   statusReason: null,
   createdAt: T0,
   slotBudgetBytes: null,
+  numbersAsText: false,
   releasesSlot: false,
   horizon: {
     lsn: parseLsn('0/100'),
@@ -230,10 +231,23 @@ describe('diagnose', () => {
         proof: {
           compared: 1,
           undecided: 0,
+          notFinite: [],
           differences: [{ table: { schema: 'public', name: 't' }, key: '["1"]', what: 'x' }],
         },
       },
       ['fail self_proof'],
+    ],
+    [
+      'a row drawn holds NaN in a table declared to hold none',
+      {
+        proof: {
+          compared: 1,
+          undecided: 0,
+          differences: [],
+          notFinite: [{ table: { schema: 'public', name: 't' }, column: 'n' }],
+        },
+      },
+      ['fail no_nan'],
     ],
     [
       'publication restricted',

@@ -37,6 +37,8 @@ const TABLE: TableStatusDocument = {
   baseline: { state: 'pending', rows: 1_000_000, estimated_rows: 20_000_000 },
   retention: '30 days',
   excluded: [],
+  no_nan: false,
+  no_nan_refuted: null,
   estimated_changes: null,
   size_bytes: 123_456_789_012,
   ranges: 12,
@@ -166,7 +168,10 @@ describe.each([
 
   test.each([true, false])('a table that is tracked (already: %s)', (alreadyTracked) => {
     vi.stubEnv('TZ', zone);
-    const result = { relationId: 1, trackedFrom: POINT, baselineRows: 10, alreadyTracked };
+    const result = {
+      ...{ relationId: 1, trackedFrom: POINT, baselineRows: 10, alreadyTracked },
+      ...{ noNan: false, doubtfulColumns: ['total', 'a rather long name of a column'] },
+    };
     const text = describeTracked({ ...result, table: TABLE.table, baseline: 'done' }, out);
     expectToFit(text);
     expect(text).toContain(`\n  ${UTC}  (${POINT.lsn})`);

@@ -236,3 +236,49 @@ test('every cut row is refused with the code of an unreadable stream', () => {
     );
   }
 });
+
+test('with numbers as texts NULL is NULL, and NaN and infinity are what they are (as wal2json 2.6 wrote it)', () => {
+  const head = `{"action":"I","timestamp":"${STAMP}","schema":"public","table":"t","columns":[`;
+  const tail = '],"pk":[{"name":"id","typeoid":23}]}';
+  const rows = [
+    `${head}{"name":"id","typeoid":23,"value":"1"},{"name":"n","typeoid":1700,"value":"NaN"},{"name":"p","typeoid":1700,"value":"1.10"},{"name":"f","typeoid":701,"value":"Infinity"},{"name":"r","typeoid":700,"value":"-Infinity"},{"name":"b","typeoid":20,"value":"9007199254740993"},{"name":"o","typeoid":26,"value":"4294967295"},{"name":"d","typeoid":25,"value":"x"},{"name":"arr","typeoid":1231,"value":"{NaN,1.0}"}${tail}`,
+    `${head}{"name":"id","typeoid":23,"value":"2"},{"name":"n","typeoid":1700,"value":null},{"name":"p","typeoid":1700,"value":"NaN"},{"name":"f","typeoid":701,"value":null},{"name":"r","typeoid":700,"value":null},{"name":"b","typeoid":20,"value":null}${tail}`,
+    `${head}{"name":"id","typeoid":23,"value":"3"},{"name":"f","typeoid":701,"value":"1e-07"}${tail}`,
+  ];
+  const table = { notNullColumns: new Set(['id', 'p']) };
+  const decoder = createWal2jsonDecoder((schema, name) => tableOf({ schema, name, ...table }), types, true);
+  const read = rows.map((row) => {
+    const { key, rowData, incomplete, doubtfulNulls, nullsAssumed } = change(decoder.decode('0/1', '1', row));
+    expect([incomplete, doubtfulNulls, nullsAssumed]).toEqual([null, null, false]);
+    return [key, rowData];
+  });
+  expect(read).toEqual([
+    [
+      '["1"]',
+      '{"id":1,"n":"NaN","p":1.10,"f":"Infinity","r":"-Infinity","b":9007199254740993,"o":"4294967295","d":"x","arr":["NaN",1.0]}',
+    ],
+    ['["2"]', '{"id":2,"n":null,"p":"NaN","f":null,"r":null,"b":null}'],
+    ['["3"]', '{"id":3,"f":1e-07}'],
+  ]);
+});
+
+test('what null says of a number, by what is known of the column', () => {
+  const row = line('I', [id(1), { name: 'n', typeoid: 1700, value: null }], null);
+  const read = (table: Partial<DecodedTable>) => {
+    const { rowData, incomplete, doubtfulNulls, nullsAssumed } = change(
+      decoderOf(table).decode('0/1', '1', row),
+    );
+    return [rowData, incomplete, doubtfulNulls, nullsAssumed];
+  };
+  const names = new Set(['n']);
+  expect(read({})).toEqual(['{"id":1,"n":null}', null, ['n'], false]);
+  expect(read({ noNan: true })).toEqual(['{"id":1,"n":null}', null, null, true]);
+  expect(read({ notNullColumns: names })).toEqual(['{"id":1}', ['n'], null, false]);
+  expect(read({ notNullColumns: names, noNan: true })).toEqual(['{"id":1}', ['n'], null, false]);
+  expect(read({ notNullColumns: names, nullIsNanColumns: names })).toEqual([
+    '{"id":1,"n":"NaN"}',
+    null,
+    null,
+    false,
+  ]);
+});

@@ -19,6 +19,8 @@ const STORED: Stored = {
   baselineEstimatedRows: 20,
   retention: null,
   excludedColumns: [],
+  noNan: false,
+  noNanRefuted: null,
   relid: 100,
   waitsForPids: [],
   estimatedChanges: null,

@@ -69,6 +69,7 @@ function play(steps: readonly Step[], table: Map<string, string[]>, certain: boo
       partial,
       incomplete: null,
       doubtfulNulls: null,
+      nullsAssumed: false,
       jsonNulls: null,
     };
     built.changes.push({ lsn, change });
@@ -138,6 +139,7 @@ const hole = (more: Partial<PendingChange> = {}): PendingChange => ({
   partial: { columns: ['id', 'a'], fragments: ['1', undefined], holesAreCertain: true },
   incomplete: null,
   doubtfulNulls: null,
+  nullsAssumed: false,
   jsonNulls: null,
   ...more,
 });

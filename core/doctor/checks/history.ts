@@ -60,7 +60,7 @@ function checkIncomplete(columns: readonly IncompleteColumn[]): Check[] {
       : warn(
           'column_incomplete',
           message,
-          `A node with --plugin pgoutput carries all values. Or leave the column out: pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude ${quoteIdentifier(column)}`,
+          `A node with --plugin pgoutput carries all values, as wal2json 2.6 does after another init; a column that never holds NaN is best tracked with --no-nan. Or leave it out: pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude ${quoteIdentifier(column)}`,
         );
   });
 }

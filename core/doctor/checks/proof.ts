@@ -2,9 +2,21 @@
 import { formatTableName } from '../../pg/identifiers.ts';
 import { type Check, fail, ok } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
+import type { ProofFacts } from '../self-proof.ts';
+import { noNanIsFalse } from './tables.ts';
 
-export function checkProof({ proof }: DoctorFacts): Check[] {
+export function checkProof({ proof, store }: DoctorFacts): Check[] {
   if (proof === null) return [];
+  const known = new Set(
+    store.facts?.overview?.relations
+      .filter(({ noNanRefuted }) => noNanRefuted !== null)
+      .map(({ name }) => formatTableName(name)),
+  );
+  const news = proof.notFinite.filter(({ table }) => !known.has(formatTableName(table))); // the others are told already
+  return [...news.map(({ table, column }) => noNanIsFalse(table, column)), ...compared(proof)];
+}
+
+function compared(proof: ProofFacts): Check[] {
   if (proof.differences.length > 0) {
     return proof.differences.map(({ table, key, what }) => {
       const name = formatTableName(table);

@@ -1,5 +1,5 @@
 /** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
-import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
+import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
 import { whyNotTrackable } from '../../setup/trackable.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type TableState } from '../facts.ts';
@@ -60,6 +60,7 @@ function checkTable({ stored, now }: TableState): Check[] {
       ),
     );
   }
+  if (stored.noNanRefuted !== null) checks.push(noNanIsFalse(stored.name, stored.noNanRefuted));
   if (stored.status === 'needs_rebaseline') {
     const why = stored.statusReason ?? 'its rows changed without a trace in the log';
     checks.push(
@@ -78,4 +79,13 @@ function checkTable({ stored, now }: TableState): Check[] {
     );
   }
   return checks.length > 0 ? checks : [ok('table', `${table} is as it was when tracking began.`)];
+}
+
+export function noNanIsFalse(name: TableName, column: string): Check {
+  const table = formatTableName(name);
+  return fail(
+    'no_nan',
+    `${table} is tracked with --no-nan, and its column ${quoteIdentifier(column)} holds NaN or infinity. NULLs that answers mark with "assumes" may have been such values.`,
+    `pgtimewarp untrack ${table}; pgtimewarp track ${table}`,
+  );
 }
