@@ -244,7 +244,7 @@ class Run {
       caughtUp = await this.#catchUp(run, relations, now, end);
       if (caughtUp) {
         await limits.limitStore();
-        await reachHorizon(run, { end, starts, lateLockers, newLeaves });
+        caughtUp = await reachHorizon(run, { end, starts, lateLockers, newLeaves });
         await this.#advance(run);
         await decide(run, limits.slice(1 / 2, BASELINE_SLICE_MS));
         await this.#readExistingRows(run, waitingFor);
