@@ -11,9 +11,14 @@ import { asOf } from '../../core/query/as-of.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { init } from '../../core/setup/init.ts';
+import { claimNode } from '../../core/store/claim.ts';
+import { placeHorizon, readClockPage, readLineage, requireAgreement } from '../../core/store/lineage.ts';
 import { track } from '../../core/track.ts';
+import type { CommitTime } from '../../core/types/commit-time.ts';
+import type { Lsn } from '../../core/types/lsn.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
 import { describeNeeding, wal2json } from '../support/needs.ts';
+import { runMeanwhile } from '../support/run-meanwhile.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
 
 const SEED = Number.parseInt(process.env.CLOCK_SEED ?? `${Math.floor(Math.random() * 2 ** 31)}`, 10);
@@ -47,14 +52,12 @@ function randomOf(seed: number): (below: number) => number {
 /** A database with two nodes, and sessions that write to it. */
 class TwoNodes {
   readonly databases: TestDatabases;
-  readonly #plugins: Readonly<Record<Which, Plugin>>;
   readonly #writers: pg.Client[] = [];
   readonly #origins: string[] = [];
   #value = 0;
 
-  private constructor(databases: TestDatabases, plugins: Readonly<Record<Which, Plugin>>) {
+  private constructor(databases: TestDatabases) {
     this.databases = databases;
-    this.#plugins = plugins;
   }
 
   static async make(plugins: Readonly<Record<Which, Plugin>>): Promise<TwoNodes> {
@@ -66,7 +69,7 @@ class TwoNodes {
         )
         .join('\n'),
     });
-    const nodes = new TwoNodes(databases, plugins);
+    const nodes = new TwoNodes(databases);
     try {
       for (const which of BOTH) {
         await init({ ...nodes.urls(which), plugin: plugins[which], slotName: null, version: 'test' });
@@ -98,8 +101,9 @@ class TwoNodes {
     return { sourceUrl, storeUrl, node: `${node}_${which}` };
   }
 
-  plugin(which: Which): Plugin {
-    return this.#plugins[which];
+  /** Of four; the last two replicate from elsewhere. */
+  writer(index: number): pg.Client {
+    return this.#writers[index]!;
   }
 
   poll(which: Which, maxChanges?: number): Promise<PollResult> {
@@ -157,10 +161,10 @@ class Witness {
   }
 
   async check(random: (below: number) => number): Promise<void> {
-    const entries = { a: await this.#entries('a'), b: await this.#entries('b') };
+    const entries = { a: await this.entries('a'), b: await this.entries('b') };
     const times = new Map(entries.a.map(({ xid, ts }) => [xid, ts]));
     for (const { xid, ts } of entries.b) expect(`${xid} ${times.get(xid) ?? ts}`).toBe(`${xid} ${ts}`);
-    const horizons = { a: await this.#horizon('a'), b: await this.#horizon('b') };
+    const horizons = { a: await this.horizon('a'), b: await this.horizon('b') };
     for (let count = 0; count < 4; count++) {
       const at = await this.#instant(random);
       if (at === null) continue;
@@ -232,7 +236,7 @@ class Witness {
     });
   }
 
-  async #entries(which: Which): Promise<Entry[]> {
+  async entries(which: Which): Promise<Entry[]> {
     const { rows } = await this.#nodes.databases.store.query<{ lsn: string; xid: string; ts: string }>(
       `SELECT (lsn - '0/0')::text AS lsn, xid::text AS xid, to_char(ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts
          FROM pgtimewarp.lsn_time_map WHERE node_id = $1 AND xid IS NOT NULL ORDER BY lsn`,
@@ -241,7 +245,17 @@ class Witness {
     return rows.map(({ lsn, xid, ts }) => ({ lsn: BigInt(lsn), xid, ts }));
   }
 
-  async #horizon(which: Which): Promise<string> {
+  /** What the first row of a table was, and whether that is final. */
+  async say(which: Which, table: string, at: string): Promise<{ n: number; final: boolean }> {
+    const { answerText } = await asOf(this.#nodes.databases.store, {
+      ...{ node: this.#nodes.urls(which).node, table: { schema: 'public', name: table } },
+      ...{ pk: keyFromText('1'), at: parseInstant(at) },
+    });
+    const { row, final } = JSON.parse(answerText) as { row: { n: number }; final: boolean };
+    return { n: row.n, final };
+  }
+
+  async horizon(which: Which): Promise<string> {
     const { rows } = await this.#nodes.databases.store.query<{ ts: string }>(
       `SELECT to_char(applied_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts
          FROM pgtimewarp.wal_checkpoints WHERE node_id = $1`,
@@ -300,3 +314,97 @@ for (const plugins of PAIRS) {
     });
   });
 }
+
+describe('where commits of another node leave no time', () => {
+  const pair = { a: 'pgoutput', b: 'pgoutput' } as const;
+  const forged = async (nodes: TwoNodes, sql: string): Promise<void> => {
+    const writer = nodes.writer(2);
+    await writer.query('BEGIN');
+    await writer.query(sql);
+    await writer.query(`SELECT pg_replication_origin_xact_setup('0/1', '2001-01-01 00:00:00+00')`);
+    await writer.query('COMMIT');
+  };
+
+  test('commits share one, and none of them counts before all of them are stored', async () => {
+    await using nodes = await TwoNodes.make(pair);
+    const witness = new Witness(nodes);
+    await nodes.poll('b');
+    await nodes.poll('a');
+    const before = await witness.horizon('a');
+    for (let n = 1; n <= 5; n++) await nodes.writer(0).query(`UPDATE of_a SET n = ${n} WHERE id = 1`);
+    await forged(nodes, 'UPDATE of_b SET n = 1 WHERE id = 1'); // a microsecond after `before`
+    await nodes.writer(0).query('UPDATE shared SET n = 1 WHERE id = 1');
+    await nodes.poll('b');
+    const own = (await witness.entries('b'))[0]!;
+    expect(own.ts > before).toBe(true);
+    await nodes.poll('a', 2);
+    expect(await witness.horizon('a')).toBe(before);
+    expect(await witness.say('a', 'of_a', before)).toEqual({ n: 0, final: true });
+    expect((await witness.say('a', 'of_a', own.ts)).final).toBe(false);
+    await nodes.poll('a');
+    expect((await witness.entries('a')).map(({ ts }) => ts).slice(0, 5)).toEqual(Array(5).fill(own.ts));
+    expect(await witness.say('a', 'of_a', before)).toEqual({ n: 0, final: true });
+    expect(await witness.say('a', 'of_a', own.ts)).toEqual({ n: 5, final: true });
+    expect(await witness.say('b', 'of_b', own.ts)).toEqual({ n: 1, final: true });
+    expect(await witness.say('b', 'of_b', before)).toEqual({ n: 0, final: true });
+  });
+
+  test('the horizon stays where it was', async () => {
+    await using nodes = await TwoNodes.make(pair);
+    const witness = new Witness(nodes);
+    await nodes.poll('a');
+    await nodes.poll('b');
+    await runMeanwhile(nodes.urls('a'), 'DECLARE pgtimewarp_peek', async () => {
+      await forged(nodes, 'UPDATE shared SET n = 1 WHERE id = 1');
+      await nodes.poll('b');
+    });
+    const [commit] = await witness.entries('b');
+    expect((await witness.horizon('a')) < commit!.ts).toBe(true);
+    expect(await nodes.poll('a')).toMatchObject({ caughtUp: true });
+    expect(await witness.entries('a')).toEqual([commit]);
+  });
+});
+
+test('what others have defined is looked up by index, as far as it is needed', async () => {
+  await using nodes = await TwoNodes.make({ a: 'pgoutput', b: 'pgoutput' });
+  const { store } = nodes.databases;
+  await nodes.poll('b');
+  await nodes.poll('a');
+  await store.query(
+    `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts, commit_ts, xid)
+     SELECT c.node_id, c.lsn_space, c.applied_lsn + 1000 * i, c.applied_ts + i * interval '1 s', c.applied_ts, i
+       FROM pgtimewarp.wal_checkpoints AS c CROSS JOIN generate_series(1, 60000) AS i WHERE c.node_id = $1`,
+    [nodes.urls('b').node],
+  );
+  await store.query('ANALYZE');
+  const plans: string[] = [];
+  const explaining = {
+    query: async (text: string, values: unknown[]) => {
+      const { rows } = await store.query<Record<string, string>>(
+        `EXPLAIN (ANALYZE, TIMING off) ${text}`,
+        values,
+      );
+      plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+      return store.query(text, values);
+    },
+  } as unknown as pg.Client;
+  const claim = (await claimNode(store, nodes.urls('a').node, 60))!;
+  const { before, promises } = await readLineage(explaining, claim);
+  expect([before.length, promises.length]).toEqual([2, 1]);
+  const page = await readClockPage(explaining, claim, claim.horizon.lsn, 100);
+  expect([page.points.length, page.isLast]).toEqual([100, false]);
+  const horizon = { lsn: (claim.horizon.lsn + 1n) as Lsn, time: (claim.horizon.time + 1n) as CommitTime };
+  await requireAgreement(explaining, claim, horizon);
+  await placeHorizon(explaining, {
+    nodeId: claim.nodeId,
+    ...horizon,
+    wanted: horizon.time,
+    promised: claim.horizon.time,
+  });
+  expect(plans).toHaveLength(5);
+  for (const plan of plans) {
+    expect(plan).not.toMatch(/Seq Scan on lsn_time_map/);
+    for (const [, rows] of plan.matchAll(/lsn_time_map.*actual rows=(\d+)/g))
+      expect(Number(rows), plan).toBeLessThanOrEqual(100);
+  }
+});
