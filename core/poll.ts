@@ -4,7 +4,6 @@
  * exactly once (a run may die anywhere, be repeated or overlap another), bounded (in WAL position, rows, memory, time).
  */
 import type pg from 'pg';
-import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect, connectBeside } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
@@ -25,6 +24,7 @@ import { readRepairs } from './run/read-repairs.ts';
 import { recordLoss, releaseOverBudget, withdrawFalseGap } from './run/record-loss.ts';
 import type { RunContext } from './run/run-context.ts';
 import { LONGEST_MS, RunLimits, type RunLimitsOptions } from './run/run-limits.ts';
+import { askForLess } from './run/smaller-peek.ts';
 import { lockersAtEnd, prepareStarts, type StartState } from './run/start-relations.ts';
 import { isWaiting, type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
 import { advanceSlot } from './slot/advance.ts';
@@ -78,8 +78,6 @@ export interface PollResult {
   readonly missing: readonly TableName[];
 }
 
-/** SQLSTATE configuration_limit_exceeded. */
-const TEMP_FILE_LIMIT = '53400';
 /** A run without a time limit renews its lease. */
 const LEASE_SECONDS = 120;
 const RENEW_LEASE_MS = 30_000;
@@ -244,7 +242,7 @@ class Run {
       caughtUp = await this.#catchUp(run, relations, now, end);
       if (caughtUp) {
         await limits.limitStore();
-        await reachHorizon(run, { end, starts, lateLockers, newLeaves });
+        caughtUp = await reachHorizon(run, { end, starts, lateLockers, newLeaves });
         await this.#advance(run);
         await decide(run, limits.slice(1 / 2, BASELINE_SLICE_MS));
         await this.#readExistingRows(run, waitingFor);
@@ -313,19 +311,18 @@ class Run {
     let followed = relations.filter((relation) => relation.status !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
-    const size = new PeekSize();
+    const size = new PeekSize(claim.failures > 0);
+    const onFailure = (suspect: Suspect): void => {
+      this.#suspect = suspect;
+    };
     for (;;) {
       run.limits.checkStop();
       const maxRows = Math.min(size.rows, budget);
+      const peek = { relations: followed, upto: end.upto, maxRows, onFailure };
       try {
         const counted = await peekAndApply(run, {
-          relations: followed,
+          ...peek,
           seen,
-          upto: end.upto,
-          maxRows,
-          onFailure: (suspect) => {
-            this.#suspect = suspect;
-          },
           onProgress: (counts) =>
             this.#options.onProgress?.({ ...counts, appliedLsn: claim.horizon.lsn, uptoLsn: end.upto }),
         });
@@ -335,7 +332,7 @@ class Run {
         await this.#advance(run);
         if (budget <= 0) return false;
       } catch (error) {
-        if (!isBeyondTempFiles(error) || !size.halve(maxRows)) throw error;
+        if (!(await askForLess(run, error, size, peek))) throw error;
       }
       seen = null;
       followed = await readAgain(run.store, claim.nodeId, followed);
@@ -416,13 +413,4 @@ class Run {
       ...(more.reason === undefined ? {} : { reason: more.reason }),
     };
   }
-}
-
-/** temp_file_limit of the source is less than the answer to a peek. */
-function isBeyondTempFiles(error: unknown): boolean {
-  return (
-    error instanceof TimewarpError &&
-    error.facts.side === 'source' &&
-    error.facts.sqlstate === TEMP_FILE_LIMIT
-  );
 }

@@ -10,6 +10,7 @@ import { advanceSlot } from './slot/advance.ts';
 import { lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
 import { readFailure, unblockNode } from './store/failures.ts';
 import { openRelationGap, writeHealthEvent } from './store/gaps.ts';
+import { placeHorizon } from './store/lineage.ts';
 import { requireSchema } from './store/migrate.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { takeIdleNode } from './store/take-node.ts';
@@ -52,8 +53,14 @@ export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promi
       await lockCheckpoint(store, claim);
       for (const relation of touched)
         await openRelationGap(store, claim, relation.relationId, `the transaction at ${lsn} was skipped`);
-      const horizon = { lsn: options.lsn, time: nextMicrosecond(claim.horizon.time) };
-      await writeHorizonEntry(store, claim, horizon, false);
+      const { time, fits } = await placeHorizon(store, {
+        nodeId: node.node,
+        lsn: options.lsn,
+        wanted: nextMicrosecond(claim.horizon.time),
+        promised: claim.horizon.time,
+      });
+      const horizon = { lsn: options.lsn, time };
+      if (fits) await writeHorizonEntry(store, claim, horizon, false);
       await writeHorizon(store, claim, horizon, false);
       await unblockNode(store, node.node);
       await writeHealthEvent(store, {

@@ -131,11 +131,11 @@ BEGIN
   ELSE
     final := at_ts <= horizon.applied_ts;
     started := period.tracked_from_ts <= at_ts;
-    IF at_ts >= horizon.applied_ts THEN
+    IF at_ts > horizon.applied_ts THEN
       at_space := horizon.lsn_space; at_lsn := horizon.applied_lsn;
     ELSE
       SELECT m.lsn_space, m.lsn INTO at_space, at_lsn FROM pgtimewarp.lsn_time_map m
-       WHERE m.node_id = p_node_id AND m.ts <= at_ts ORDER BY m.ts DESC LIMIT 1;
+       WHERE m.node_id = p_node_id AND m.ts <= at_ts ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1;
     END IF;
   END IF;
   final := coalesce(final, false) AND NOT EXISTS (
@@ -332,9 +332,9 @@ BEGIN
                                     (SELECT m.lsn FROM pgtimewarp.lsn_time_map m
                                       WHERE m.node_id = p_node_id AND m.lsn_space = f.lsn_space AND m.lsn <= q.at_lsn
                                       ORDER BY m.lsn DESC LIMIT 1))
-                         WHEN q.at_ts < f.applied_ts THEN
+                         WHEN q.at_ts <= f.applied_ts THEN
                            (SELECT CASE WHEN m.lsn_space = f.lsn_space THEN m.lsn END FROM pgtimewarp.lsn_time_map m
-                             WHERE m.node_id = p_node_id AND m.ts <= q.at_ts ORDER BY m.ts DESC LIMIT 1)
+                             WHERE m.node_id = p_node_id AND m.ts <= q.at_ts ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1)
                          ELSE f.applied_lsn END) AS lsn
             OFFSET 0) AS i
      CROSS JOIN LATERAL (SELECT array_to_json(i.key_values)::text AS pk OFFSET 0) AS k
@@ -826,13 +826,16 @@ CREATE FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table t
                        greatest(p.tracked_from_lsn, (
                          SELECT m.lsn FROM pgtimewarp.lsn_time_map m
                           WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= p_from_ts
-                          ORDER BY m.ts DESC LIMIT 1)) END AS from_lsn,
+                          ORDER BY m.ts DESC, m.lsn DESC LIMIT 1)) END AS from_lsn,
                 CASE WHEN p_to_lsn IS NOT NULL AND p.lsn_space = c.lsn_space THEN p_to_lsn
-                     WHEN p_to_ts < coalesce(p.tracked_to_ts, c.applied_ts) THEN
+                     WHEN p_to_ts <= coalesce(p.tracked_to_ts, c.applied_ts) THEN
                        greatest(p.tracked_from_lsn, (
                          SELECT m.lsn FROM pgtimewarp.lsn_time_map m
                           WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= p_to_ts
-                          ORDER BY m.ts DESC LIMIT 1))
+                          ORDER BY m.ts DESC, m.lsn DESC LIMIT 1))
+                     WHEN p_to_ts IS NULL THEN -- up to the horizon
+                       (SELECT min(m.lsn) - 1 FROM pgtimewarp.lsn_time_map m
+                         WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts > c.applied_ts)
                      ELSE 'FFFFFFFF/FFFFFFFF' END AS to_lsn) b
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
      AND p.tracked_from_lsn IS NOT NULL AND x.is_dropped IS NOT TRUE
@@ -913,6 +916,33 @@ BEGIN
   RETURN '\u0000';
 END $$;
 
+CREATE FUNCTION pgtimewarp.lineage(p_node_id text) RETURNS TABLE(node_id text, lsn_space integer, applied_lsn pg_lsn, applied_ts timestamp with time zone)
+    LANGUAGE sql STABLE ROWS 2
+    AS $$
+  SELECT c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts
+    FROM pgtimewarp.nodes own
+    JOIN pgtimewarp.nodes n ON n.system_identifier = own.system_identifier AND n.timeline = own.timeline
+    JOIN pgtimewarp.wal_checkpoints c ON c.node_id = n.node_id
+   WHERE own.node_id = p_node_id
+$$;
+
+CREATE FUNCTION pgtimewarp.lineage_marks(p_node_id text) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT string_agg(concat_ws(' ', l.node_id, l.lsn_space, l.applied_lsn, l.applied_ts), ',' ORDER BY l.node_id)
+    FROM pgtimewarp.lineage(p_node_id) l WHERE l.node_id <> p_node_id
+$$;
+
+CREATE FUNCTION pgtimewarp.lock_lineage(p_node_id text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(1885828204, hashtext(concat(n.system_identifier, ' ', n.timeline)))
+     FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id;
+  RETURN pgtimewarp.lineage_marks(p_node_id); -- sees what others have committed while this one waited
+END $$;
+
 CREATE FUNCTION pgtimewarp.lower_by_letter(p_value text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -965,7 +995,7 @@ BEGIN
   END IF;
   SELECT greatest(p.tracked_from_lsn,
            (SELECT m.lsn FROM pgtimewarp.lsn_time_map m
-             WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= cut_ts ORDER BY m.ts DESC LIMIT 1),
+             WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= cut_ts ORDER BY m.ts DESC, m.lsn DESC LIMIT 1),
            (SELECT max(g.from_lsn - 1) FROM pgtimewarp.relation_ranges g
              WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts <= cut_ts)) INTO cut_lsn;
   UPDATE pgtimewarp.relation_retention x
@@ -1894,7 +1924,7 @@ CREATE INDEX health_events_by_node ON pgtimewarp.health_events USING btree (node
 
 CREATE INDEX history_gaps_by_node ON pgtimewarp.history_gaps USING btree (node_id, relation_id, from_ts);
 
-CREATE UNIQUE INDEX lsn_time_map_by_time ON pgtimewarp.lsn_time_map USING btree (node_id, ts) INCLUDE (lsn_space, lsn);
+CREATE INDEX lsn_time_map_by_time ON pgtimewarp.lsn_time_map USING btree (node_id, ts, lsn_space, lsn);
 
 CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (node_id, schema_name, table_name, tracked_from_ts DESC);
 
@@ -2028,6 +2058,18 @@ REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.lineage_marks(p_node_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.lineage_marks(p_node_id text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.lineage_marks(p_node_id text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.lock_lineage(p_node_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.lock_lineage(p_node_id text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.lock_lineage(p_node_id text) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;

@@ -43,7 +43,10 @@ export async function readStoreCondition(store: Queryable, node: string): Promis
                                WHERE t.node_id = c.node_id AND t.lsn_space = c.lsn_space
                                ORDER BY t.lsn DESC LIMIT 10000) AS m
                       WHERE c.node_id = $1::text) AS entries
-              WHERE next_ts <= ts OR lsn > applied_lsn OR ts > applied_ts)::text AS map_faults`,
+              WHERE next_ts < ts OR lsn > applied_lsn
+                 OR ts > applied_ts AND NOT EXISTS ( -- see decision 0023
+                      SELECT FROM pgtimewarp.lineage($1::text) AS l JOIN pgtimewarp.lsn_time_map AS o USING (node_id, lsn_space)
+                       WHERE l.node_id <> $1::text AND o.lsn > applied_lsn AND o.ts = entries.ts))::text AS map_faults`,
     [node],
   );
   const row = rows[0]!;

@@ -11,6 +11,7 @@ import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store
 import type { CommitStamp } from '../store/commit-stamp.ts';
 import type { Suspect } from '../store/failures.ts';
 import { openRelationGap } from '../store/gaps.ts';
+import { ClockMoved } from '../store/lineage.ts';
 import { type LostColumn, noteLostColumns } from '../store/lost-columns.ts';
 import { MapRows } from '../store/map-rows.ts';
 import { refuteNoNan } from '../store/no-nan.ts';
@@ -21,7 +22,6 @@ import type { CommitTime } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TransactionPart } from '../types/stored.ts';
 import type { CommitEvent, StreamDecoder, StreamEvent } from '../types/stream.ts';
-import type { CommitClock } from '../versions/commit-clock.ts';
 import { type ColumnKnownSince, fillPartial, neededVersions } from '../versions/fill-partial.ts';
 import {
   askableChanges,
@@ -33,6 +33,7 @@ import { TransactionAssembler } from '../versions/transaction-assembler.ts';
 import { Batch } from './batch.ts';
 import { RawRows } from './raw-rows.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
+import type { RunClock } from './run-clock.ts';
 
 export interface ApplyOptions {
   readonly store: pg.Client;
@@ -42,7 +43,7 @@ export interface ApplyOptions {
   /** The commit row of the transaction of the last row that `nextRows` gave. */
   readonly lastRowOfTransaction: (xid: string) => Promise<PeekRow>;
   readonly decoder: StreamDecoder;
-  readonly clock: CommitClock;
+  readonly clock: RunClock;
   readonly columnKnownSince: ColumnKnownSince;
   /** See TablesOfRun. */
   readonly refutesNoNan: (lost: LostColumn) => boolean;
@@ -193,15 +194,28 @@ class StreamApplier {
         this.#replayed.push({ lsn: event.lsn, xid: event.xid, timestamp: event.timestamp });
       return undefined;
     }
-    const time = this.#o.clock.timeOf(event.timestamp);
-    const take = (): void => {
-      this.#batch.last = { lsn: event.lsn, time };
-      if (relevant) this.#batch.add(stampOf(event, time), part);
-    };
     if (this.#singly !== null) this.#touched = relationsOf(part);
-    if (!this.#batch.accepts(part)) return this.#startWrite().then(take);
-    take();
-    return undefined;
+    if (this.#batch.accepts(part) && this.#o.clock.clock.covers(event.lsn)) {
+      this.#take(event, relevant ? part : null);
+      return undefined;
+    }
+    return this.#makeWay(event, part).then(() => this.#take(event, relevant ? part : null));
+  }
+
+  /** Writes what has to be written before the transaction, and reads what has to be known for its time. */
+  async #makeWay(event: CommitEvent, part: TransactionPart): Promise<void> {
+    if (!this.#batch.accepts(part)) await this.#startWrite();
+    if (this.#o.clock.clock.covers(event.lsn)) return;
+    await this.#writing; // in the same session
+    await this.#o.clock.reach(event.lsn);
+  }
+
+  /** @param part null: a transaction that changed nothing that is tracked */
+  #take(event: CommitEvent, part: TransactionPart | null): void {
+    const { clock } = this.#o.clock;
+    const time = clock.timeOf(event);
+    this.#batch.last = { lsn: event.lsn, time: clock.horizonTime };
+    if (part !== null) this.#batch.add(stampOf(event, time), part);
   }
 
   /** Writes the batch while the caller goes on; waits for the write before it. */
@@ -217,7 +231,7 @@ class StreamApplier {
   }
 
   async #writeBatch(batch: Batch, replayed: readonly ReplayedCommit[]): Promise<void> {
-    const { store, claim, beforeWrite } = this.#o;
+    const { store, claim, clock, beforeWrite } = this.#o;
     await beforeWrite();
     await this.#replay.compare(replayed);
     const horizon = batch.last;
@@ -230,7 +244,7 @@ class StreamApplier {
       await writeChanges(store, batch.rows);
       await writeEvents(store, claim, batch.special);
       await writeTimeMap(store, batch.map);
-      await writeHorizon(store, claim, horizon, false);
+      await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
     });
     this.#committed(horizon, batch.map.count, batch.changes);
   }
@@ -253,7 +267,8 @@ class StreamApplier {
       return;
     }
     await this.#replay.complete();
-    this.#huge = stampOf(commit, clock.timeOf(commit.timestamp));
+    await clock.reach(commit.lsn);
+    this.#huge = stampOf(commit, clock.clock.timeOf(commit));
     await store.query('BEGIN');
     await lockCheckpoint(store, claim);
     await this.#writePart(this.#assembler.takePart());
@@ -279,19 +294,19 @@ class StreamApplier {
   }
 
   async #endHuge(): Promise<void> {
-    const { store, claim } = this.#o;
+    const { store, claim, clock } = this.#o;
     const stamp = this.#huge!;
     const rest = this.#assembler.endTransaction();
     await this.#writePart(rest);
     await this.#writing;
     const last = [{ stamp, part: { ...rest, changes: [], truncates: [] } }];
-    const horizon = { lsn: stamp.lsn, time: stamp.time };
+    const horizon = { lsn: stamp.lsn, time: clock.clock.horizonTime };
     await this.#noteKeyMismatches(last);
     await writeEvents(store, claim, last);
     const map = new MapRows(claim);
     map.add(stamp);
     await writeTimeMap(store, map);
-    await writeHorizon(store, claim, horizon, false);
+    await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
     await store.query('COMMIT');
     this.#huge = null;
     this.#hugeChanges = 0;
@@ -311,6 +326,7 @@ class StreamApplier {
       await this.#startWrite();
       await this.#writing;
     } catch (error) {
+      if (error instanceof ClockMoved) throw error;
       this.#o.onFailure({
         lsn: event.lsn,
         xid: event.xid,

@@ -12,15 +12,16 @@ import { publicationName, publicationOf } from '../slot/publication.ts';
 import { isOptionRefused } from '../slot/slot-lifecycle.ts';
 import { readConfirmedLsn } from '../slot/source-facts.ts';
 import { reportSkew } from '../store/clock-skew.ts';
+import { ClockMoved } from '../store/lineage.ts';
 import { writeNumbersAsText } from '../store/nodes.ts';
 import { readAgain, type TrackedRelation } from '../store/relations.ts';
 import { boundTime } from '../store/trusted-clock.ts';
 import type { Lsn } from '../types/lsn.ts';
-import { CommitClock } from '../versions/commit-clock.ts';
 import { type ApplyOptions, applyStream, KeyForgotten } from './apply-stream.ts';
 import { NullConfirmer } from './confirm-nulls-of-run.ts';
 import { detectMovedSlot } from './detect-loss.ts';
 import { noteCatalog } from './note-catalog.ts';
+import { RunClock } from './run-clock.ts';
 import type { RunContext } from './run-context.ts';
 import { type RelationNow, readRelationsNow, streamNames, tablesOfRun } from './tables-of-run.ts';
 import { whenSlotIsFree } from './when-slot-is-free.ts';
@@ -51,11 +52,12 @@ export interface Counted {
  */
 export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions): Promise<Counted> {
   let { relations, seen } = options;
-  for (let reading = 1; ; reading++) {
+  for (let readings = 1; ; ) {
     try {
-      return await peekOnce(run, { ...options, relations, seen }, reading < MAX_READINGS);
+      return await peekOnce(run, { ...options, relations, seen }, readings < MAX_READINGS);
     } catch (error) {
-      if (!(error instanceof KeyForgotten)) throw error;
+      if (error instanceof KeyForgotten) readings++;
+      else if (!(error instanceof ClockMoved)) throw error; // each time, another node has got on
       relations = await readAgain(run.store, run.claim.nodeId, relations); // of which it has noted something
       seen = null;
     }
@@ -94,7 +96,7 @@ async function peekOnce(
     const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
     const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);
     nulls = confirmer;
-    const clock = new CommitClock(claim.horizon.time, ceiling);
+    const clock = await RunClock.open(store, claim, ceiling);
     const delivered = await applyStream(
       {
         store,
@@ -128,7 +130,7 @@ async function peekOnce(
       },
       run.counts,
     );
-    await reportSkew(store, claim, clock.skew);
+    await reportSkew(store, claim, clock.clock.skew);
     // wal2json's Begin rows count on the server and are left there (see peek.ts)
     const begins = node.plugin === 'wal2json' ? delivered.commits : 0;
     return { rows: delivered.rows + begins, bytes: delivered.bytes };

@@ -5,6 +5,7 @@
 import type pg from 'pg';
 import type { TimewarpError } from '../errors/timewarp-error.ts';
 import { inTransaction } from '../pg/transaction.ts';
+import { isTooLargeToPrint } from '../slot/locate-unreadable.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import { blockNode, MAX_FAILURES, recordFailure, type Suspect } from '../store/failures.ts';
 import { formatLsn } from '../types/lsn.ts';
@@ -15,10 +16,9 @@ const DATA_CLASSES = new Set(['0A', '21', '22', '23', '54', 'P0', 'XX']);
 /** Whether trying again can be expected to fail in the same way. */
 export function isPoison(failure: TimewarpError): boolean {
   if (['STREAM_UNREADABLE', 'ROW_TOO_LARGE', 'INTERNAL'].includes(failure.code)) return true;
-  const state = failure.facts.sqlstate;
-  return (
-    failure.code === 'DATABASE_ERROR' && typeof state === 'string' && DATA_CLASSES.has(state.slice(0, 2))
-  );
+  const { sqlstate: state, side } = failure.facts;
+  if (failure.code !== 'DATABASE_ERROR' || typeof state !== 'string') return false;
+  return DATA_CLASSES.has(state.slice(0, 2)) || (side === 'source' && isTooLargeToPrint(state));
 }
 
 /**
@@ -33,11 +33,15 @@ export async function bearFailure(
 ): Promise<string | null> {
   const failures = await recordFailure(store, claim, failure, suspect);
   if (failures < MAX_FAILURES) return null;
-  const where = suspect === null ? 'what follows' : `transaction ${suspect.xid} at ${formatLsn(suspect.lsn)}`;
+  const where = suspect === null ? 'what follows' : `${nameOf(suspect)} at ${formatLsn(suspect.lsn)}`;
   const reason = `${where} could not be applied in ${failures} runs: ${failure.message}`;
   await inTransaction(store, async () => {
     await lockCheckpoint(store, claim);
     await blockNode(store, claim, reason, suspect);
   });
   return reason;
+}
+
+function nameOf({ xid }: Suspect): string {
+  return xid === null ? 'the transaction' : `transaction ${xid}`;
 }

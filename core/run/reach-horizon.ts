@@ -5,6 +5,7 @@
 import { inTransaction } from '../pg/transaction.ts';
 import type { EndOfWal } from '../slot/end-of-wal.ts';
 import { type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
+import { placeHorizon } from '../store/lineage.ts';
 import {
   endGapsOfPast,
   readTrackedRelations,
@@ -32,25 +33,32 @@ export interface ReachHorizonOptions {
   readonly newLeaves: readonly NewLeaf[];
 }
 
-/** Call it when everything up to `end` is stored; the slot may move to `run.claim.horizon` afterwards. */
+/**
+ * Call it when everything up to `end` is stored; the slot may move to `run.claim.horizon` afterwards.
+ * @returns false where other nodes of the history, which got further meanwhile, have left the horizon no time: it stays
+ */
 export async function reachHorizon(
   { store, claim, counts, found }: RunContext,
   { end, starts, lateLockers, newLeaves }: ReachHorizonOptions,
-): Promise<void> {
+): Promise<boolean> {
   const relations = await readTrackedRelations(store, claim.nodeId);
   const lsn = maxLsn(end.upto, claim.horizon.lsn);
   // A commit that came after `now`, or was clamped to a later reading of the clock, has a time beyond it already.
   const after = lsn > claim.horizon.lsn ? nextMicrosecond(claim.horizon.time) : claim.horizon.time;
   const now = await boundTime(store, end.now);
-  const horizon: Horizon = { lsn, time: maxTime(now.time, after) };
+  const wanted = maxTime(now.time, after);
   const ready = starts.ready
-    .filter((each) => each.startAfter <= horizon.lsn && !found.has(each.relationId))
+    .filter((each) => each.startAfter <= lsn && !found.has(each.relationId))
     .map((each) => each.relationId);
   const resolved = relations
-    .filter((each) => isDecidable(each, horizon.lsn) && each.followsRelationId === null)
+    .filter((each) => isDecidable(each, lsn) && each.followsRelationId === null)
     .map((each) => each.relationId);
-  await inTransaction(store, async () => {
+  const reached = await inTransaction(store, async (): Promise<Horizon | null> => {
     await lockCheckpoint(store, claim);
+    const place = { nodeId: claim.nodeId, lsn, wanted, promised: claim.horizon.time };
+    const { time, fits } = await placeHorizon(store, place);
+    if (!fits) return null;
+    const horizon = { lsn, time };
     await writeHorizonEntry(store, claim, horizon, counts.transactions === 0);
     await writeHorizon(store, claim, horizon, true);
     const attached = await judgeNewLeaves(store, claim, newLeaves);
@@ -67,7 +75,10 @@ export async function reachHorizon(
       }
     }
     if (resolved.length > 0) await resolveBaselines(store, resolved);
+    return horizon;
   });
-  claim.horizon = horizon;
+  if (reached === null) return false;
+  claim.horizon = reached;
   if (now.isBounded) await tellClockAhead(store, claim.nodeId);
+  return true;
 }

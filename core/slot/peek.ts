@@ -263,7 +263,11 @@ class FetchQuery extends pg.Query {
   }
 }
 
-function peekStatement(options: PeekOptions): { text: string; values: (string | number | string[])[] } {
+/** The slot function with its bounds, as a query of {@link PeekRow}s. */
+export function peekStatement(options: PeekOptions): {
+  text: string;
+  values: (string | number | string[])[];
+} {
   const bounds: (string | number)[] = [options.slotName, formatLsn(options.upto), options.maxRows];
   if (options.plugin === 'wal2json') {
     const names = options.tables.map(

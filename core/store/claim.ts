@@ -162,19 +162,25 @@ export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<vo
   }
 }
 
-/** Moves the horizon inside the caller's transaction, and the lease with it. Set `claim.horizon` after the COMMIT. */
+/**
+ * Moves the horizon inside the caller's transaction, and the lease with it. Set `claim.horizon` after the COMMIT. No other node of
+ * the lineage defines times until then.
+ * @returns the marks of the lineage, see lineage.ts
+ */
 export async function writeHorizon(
   store: Queryable,
   claim: Claim,
   horizon: Horizon,
   caughtUp: boolean,
-): Promise<void> {
-  await store.query(
+): Promise<string | null> {
+  const { rows } = await store.query<{ marks: string | null }>(
     `UPDATE pgtimewarp.wal_checkpoints
         SET applied_lsn = $3::pg_lsn, applied_ts = $4::timestamptz, caught_up = $5::boolean,
             failures = 0, failure = NULL,
             lease_until = clock_timestamp() + make_interval(secs => $6::int)
-      WHERE node_id = $1::text AND epoch = $2::bigint`,
+       FROM (SELECT pgtimewarp.lock_lineage($1::text) AS marks OFFSET 0) AS lineage
+      WHERE node_id = $1::text AND epoch = $2::bigint
+     RETURNING lineage.marks`,
     [
       claim.nodeId,
       claim.epoch,
@@ -184,6 +190,7 @@ export async function writeHorizon(
       claim.leaseSeconds,
     ],
   );
+  return rows[0]?.marks ?? null;
 }
 
 /**

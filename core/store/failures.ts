@@ -6,9 +6,10 @@ import { writeHealthEvent } from './gaps.ts';
 
 /** A transaction that a run failed at. */
 export interface Suspect {
-  /** Of its commit. */
+  /** Of its commit, or a position that passes it and no other. */
   readonly lsn: Lsn;
-  readonly xid: string;
+  /** null: not known. */
+  readonly xid: string | null;
   /** Tables that it changes; null: not known, because it could not be decoded. */
   readonly relationIds: readonly number[] | null;
   /** What the plugin wrote, at most the beginning; null where it must not be kept. */

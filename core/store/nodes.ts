@@ -7,6 +7,7 @@ import type { Queryable } from '../pg/connection.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
+import { placeBeginning } from './lineage.ts';
 
 type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
 
@@ -152,13 +153,19 @@ export async function activateNode(
     `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL, last_seen = now() WHERE node_id = $1::text`,
     [identity.node],
   );
+  const time = await placeBeginning(store, {
+    nodeId: identity.node,
+    lsn: start.lsn,
+    wanted: start.ts,
+  });
   await store.query(
     `WITH horizon AS (
        INSERT INTO pgtimewarp.wal_checkpoints AS c (node_id, slot_name, applied_lsn, applied_ts)
        VALUES ($1::text, $2::text, $3::pg_lsn, $4::timestamptz)
        ON CONFLICT ON CONSTRAINT wal_checkpoints_pkey DO UPDATE -- the node was removed before
           SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + 1, applied_lsn = excluded.applied_lsn,
-              applied_ts = greatest(excluded.applied_ts, c.applied_ts + interval '1 microsecond'),
+              applied_ts = greatest(excluded.applied_ts, c.applied_ts + interval '1 microsecond',
+                (SELECT max(m.ts) FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = c.node_id) + interval '1 microsecond'),
               epoch = c.epoch + 1, caught_up = false, failures = 0, failure = NULL
        RETURNING c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts),
      ended AS ( -- a gap of the node that was open when it was removed: its positions are those of another space
@@ -166,7 +173,7 @@ export async function activateNode(
          FROM horizon WHERE g.node_id = horizon.node_id AND g.relation_id IS NULL AND g.to_ts IS NULL)
      INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
      SELECT node_id, lsn_space, applied_lsn, applied_ts FROM horizon`,
-    [identity.node, identity.slotName, formatLsn(start.lsn), formatCommitTime(start.ts)],
+    [identity.node, identity.slotName, formatLsn(start.lsn), formatCommitTime(time)],
   );
 }
 

@@ -4,10 +4,11 @@
  * caller's transaction.
  */
 import type { Queryable } from '../pg/connection.ts';
-import { type CommitTime, formatCommitTime } from '../types/commit-time.ts';
+import { type CommitTime, formatCommitTime, maxTime, nextMicrosecond } from '../types/commit-time.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 import type { Claim, Horizon } from './claim.ts';
 import { closeNodeGaps, writeHealthEvent } from './gaps.ts';
+import { placeBeginning } from './lineage.ts';
 import type { NodeIdentity } from './nodes.ts';
 import type { TrackedRelation } from './relations.ts';
 import { endRelation, insertRelation, type NewRelation } from './tracking.ts';
@@ -27,8 +28,8 @@ export interface NewBeginning {
 
 /** @returns the new horizon, which is the end of the gap */
 export async function restartNode(store: Queryable, claim: Claim, beginning: NewBeginning): Promise<Horizon> {
+  await writeIdentity(store, beginning.identity); // first: the lineage that it begins in
   const end = await moveCheckpoint(store, claim, beginning);
-  await writeIdentity(store, beginning.identity);
   for (const { before, after } of beginning.relations) {
     await endRelation(store, before.relationId, claim.horizon);
     if (after !== null) await continueRelation(store, before, after, end);
@@ -50,8 +51,11 @@ async function moveCheckpoint(
   claim: Claim,
   { identity, start, samePositions }: NewBeginning,
 ): Promise<Horizon> {
-  const after = claim.horizon.time + 1n;
-  const time = (start.clock > after ? start.clock : after) as CommitTime;
+  const time = await placeBeginning(store, {
+    nodeId: claim.nodeId,
+    lsn: start.lsn,
+    wanted: maxTime(start.clock, nextMicrosecond(claim.horizon.time)),
+  });
   await store.query(
     `WITH horizon AS (
        UPDATE pgtimewarp.wal_checkpoints

@@ -20,7 +20,11 @@ export async function writeHorizonEntry(
         WHERE node_id = $1::text AND lsn_space = $2::int AND lsn = $3::pg_lsn AND xid IS NULL
           AND NOT EXISTS ( -- what a repair has found stands at the end of its gap
                 SELECT FROM pgtimewarp.history_gaps AS g
-                 WHERE g.node_id = $1::text AND g.lsn_space = $2::int AND g.to_lsn = $3::pg_lsn)`,
+                 WHERE g.node_id = $1::text AND g.lsn_space = $2::int AND g.to_lsn = $3::pg_lsn)
+          AND NOT EXISTS ( -- so do rows of a table where its history begins
+                SELECT FROM pgtimewarp.tracked_relations AS r
+                 WHERE r.node_id = $1::text
+                   AND (r.tracked_from_lsn = $3::pg_lsn OR r.repair ->> 'end_lsn' = $3::pg_lsn::text))`,
       [claim.nodeId, claim.lsnSpace, formatLsn(claim.horizon.lsn)],
     );
   }

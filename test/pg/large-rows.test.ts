@@ -43,6 +43,55 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
     });
 
+    test('one that the source cannot print blocks at its transaction, and is skipped', {
+      timeout: 300_000,
+    }, async () => {
+      await using node = await trackedNode({
+        plugin,
+        tables: 'CREATE TABLE t (id int PRIMARY KEY, v bytea); CREATE TABLE other (id int PRIMARY KEY)',
+        track: ['t', 'other'],
+      });
+      await node.poll();
+      const xidOf = async (sql: string): Promise<string> => {
+        await node.source.query('BEGIN');
+        const { rows } = await node.source.query<{ xid: string }>(
+          `${sql} RETURNING pg_current_xact_id()::text AS xid`,
+        );
+        await node.source.query('COMMIT');
+        return rows[0]!.xid;
+      };
+      const before = await xidOf('INSERT INTO other VALUES (1)');
+      const culprit = await xidOf(`INSERT INTO t VALUES (7, convert_to(repeat('x', 540000000), 'UTF8'))`);
+      const after = await xidOf('INSERT INTO other VALUES (2)');
+      const stored = async (): Promise<string[]> => {
+        const { rows } = await node.store.query<{ xid: string }>(
+          'SELECT xid::text AS xid FROM pgtimewarp.lsn_time_map WHERE xid IS NOT NULL ORDER BY lsn',
+        );
+        return rows.map(({ xid }) => xid);
+      };
+      await expect(node.poll()).rejects.toMatchObject({
+        code: 'DATABASE_ERROR',
+        facts: { sqlstate: 'XX000' },
+      });
+      expect(await stored()).toEqual([before]);
+      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after so many runs
+      expect(await poll(node)).toMatchObject({
+        outcome: 'blocked',
+        reason: expect.stringMatching(
+          /^(the transaction|transaction \d+) at [0-9A-F]+\/[0-9A-F]+ could not be applied/,
+        ),
+      });
+      const { rows } = await node.store.query<{ lsn: string; xid: string | null }>(
+        `SELECT failure ->> 'lsn' AS lsn, failure ->> 'xid' AS xid FROM pgtimewarp.wal_checkpoints`,
+      );
+      expect(rows[0]!.xid).toBe(plugin === 'wal2json' ? culprit : null);
+      expect(await skip({ ...node, lsn: parseLsn(rows[0]!.lsn) })).toMatchObject({
+        tables: ['public.t', 'public.other'],
+      });
+      expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
+      expect(await stored()).toEqual([before, after]);
+    });
+
     test('a limit of temporary files halves what is read at once', async () => {
       await using node = await trackedNode({
         plugin,

@@ -6,7 +6,7 @@ import type { TrackedNode } from './tracked-node.ts';
 
 /** A run during which something happens on the source, before its first statement that has this text. */
 export async function runMeanwhile(
-  node: TrackedNode,
+  node: Pick<TrackedNode, 'sourceUrl' | 'storeUrl' | 'node'>,
   text: string,
   happens: () => Promise<unknown>,
 ): Promise<void> {

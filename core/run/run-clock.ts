@@ -1,0 +1,48 @@
+/** The clock of one peek: what other nodes of the same history have defined is read as far as it is needed. */
+import type pg from 'pg';
+import type { Claim, Horizon } from '../store/claim.ts';
+import { readClockPage, readLineage, requireAgreement } from '../store/lineage.ts';
+import type { CommitTime } from '../types/commit-time.ts';
+import type { Lsn } from '../types/lsn.ts';
+import { CommitClock } from '../versions/commit-clock.ts';
+
+export class RunClock {
+  readonly #store: pg.Client;
+  readonly #claim: Claim;
+  readonly #marks: string | null;
+  readonly clock: CommitClock;
+
+  private constructor(store: pg.Client, claim: Claim, marks: string | null, clock: CommitClock) {
+    this.#store = store;
+    this.#claim = claim;
+    this.#marks = marks;
+    this.clock = clock;
+  }
+
+  /** @param ceiling the source's clock, read after the peek */
+  static async open(store: pg.Client, claim: Claim, ceiling: CommitTime): Promise<RunClock> {
+    const { marks, before, promises } = await readLineage(store, claim);
+    const { horizon } = claim;
+    return new RunClock(
+      store,
+      claim,
+      marks,
+      new CommitClock({ horizon, ceiling, before, promises }, marks === null),
+    );
+  }
+
+  /** Reads what is missing for the time of a commit at this position. */
+  async reach(lsn: Lsn): Promise<void> {
+    while (!this.clock.covers(lsn))
+      this.clock.extend(await readClockPage(this.#store, this.#claim, this.clock.knownUpto));
+  }
+
+  /**
+   * Makes sure that the times of what the caller's transaction has written are those of the whole lineage. Throws ClockMoved.
+   * @param marks what writeHorizon returned
+   */
+  async confirm(marks: string | null, horizon: Horizon): Promise<void> {
+    if (marks !== this.#marks && !this.clock.isTorn)
+      await requireAgreement(this.#store, this.#claim, horizon);
+  }
+}
