@@ -6,7 +6,7 @@
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect, connectBeside } from './pg/connection.ts';
-import { fromDatabaseError } from './pg/database-error.ts';
+import { fromDatabaseError, sideOf } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
 import type { ApplyCounts } from './run/apply-stream.ts';
 import { readNewLeaves } from './run/check-new-leaves.ts';
@@ -108,6 +108,8 @@ export async function poll(options: PollOptions): Promise<PollResult> {
     } finally {
       await source.end().catch(() => {});
     }
+  } catch (error) {
+    throw fromDatabaseError(error, sideOf(error) ?? 'store');
   } finally {
     await store.end().catch(() => {});
   }
@@ -121,7 +123,11 @@ export async function pollWith(
   { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
   options: RunOptions,
 ): Promise<PollResult> {
-  return new Run(options, await requireNode(store, options.node), source, store).run();
+  try {
+    return await new Run(options, await requireNode(store, options.node), source, store).run();
+  } catch (error) {
+    throw fromDatabaseError(error, sideOf(error) ?? 'store');
+  }
 }
 
 class Run {

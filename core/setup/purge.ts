@@ -57,5 +57,6 @@ const TABLES_BY_NODE = [
   'past_relations',
   'tracked_relations',
   'wal_checkpoints',
+  'removals',
   'nodes',
 ];
