@@ -18,7 +18,7 @@ export interface ConnectOptions {
   readonly side: DatabaseSide;
   /** Shown in pg_stat_activity as `pgtimewarp/<node>`. */
   readonly node: string;
-  /** How long to wait for the server to answer the connection, default 10 s. */
+  /** How long to wait for the server to answer the connection, and then its first statement; default 10 s each. */
   readonly connectTimeoutMs?: number;
   /** `statement_timeout` of the session; 0 (the default) means none. */
   readonly statementTimeoutMs?: number;
@@ -129,7 +129,7 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
     const { processID } = client as unknown as { processID: number };
     rememberProcess(client, { pid: processID, since: null, openBeside });
     const settings = `${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`;
-    const answers = await answered(client, `${settings}; ${PROCESS_SQL}`);
+    const answers = await answered(client, `${settings}; ${PROCESS_SQL}`, options.connectTimeoutMs);
     const { pid, since } = (answers as pg.QueryResult<{ pid: number; since: string | null }>[]).at(-1)!
       .rows[0]!;
     rememberProcess(client, { pid, since, openBeside });
@@ -143,8 +143,8 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
 }
 
 /** The first answer of a server: its time-out for connecting ends when it lets us in. */
-async function answered(client: pg.Client, sql: string): Promise<unknown> {
-  const timer = setTimeout(() => void abandonSession(client, 'no answer in time'), FIRST_ANSWER_MS);
+async function answered(client: pg.Client, sql: string, limitMs = FIRST_ANSWER_MS): Promise<unknown> {
+  const timer = setTimeout(() => void abandonSession(client, 'no answer in time'), limitMs);
   try {
     return await client.query(sql);
   } finally {

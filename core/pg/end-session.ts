@@ -18,8 +18,8 @@ export interface ServerProcess {
 const GOODBYE_MS = 1_000;
 /** All of the ending beside: the caller may be late already. */
 const BESIDE_MS = 1_500;
-/** A process that never said when it began was waited for so long at least (see FIRST_ANSWER_MS). */
-const SILENT_FOR = '9 seconds';
+/** A process that has not said when it began must be older than one that a server began just now under the same number. */
+const SILENT_FOR = '900 milliseconds';
 
 const PROCESSES = new WeakMap<pg.Client, ServerProcess>();
 const ENDINGS = new WeakMap<pg.Client, Promise<void>>();

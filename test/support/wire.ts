@@ -3,6 +3,9 @@
 /** A byte for the type, then a length of itself and what follows. */
 const TYPE_BYTES = 1;
 const LENGTH_BYTES = 4;
+const HEADER_BYTES = TYPE_BYTES + LENGTH_BYTES;
+/** In the message R; anything else asks for something. */
+const AUTHENTICATED = 0;
 
 const CALL_ENDS = new Set(['Q', 'S', 'c', 'X']); // Query, Sync, CopyDone, Terminate
 const SENT_AT_ONCE = new Set(['d', 'H', 'f', 'p']); // CopyData, Flush, CopyFail, a password
@@ -51,7 +54,9 @@ export function isAnswered(answer: Buffer): boolean {
   for (let at = 0; at + TYPE_BYTES + LENGTH_BYTES <= answer.length; ) {
     const end = at + TYPE_BYTES + answer.readInt32BE(at + TYPE_BYTES);
     if (end > answer.length) return false;
-    if (ANSWER_ENDS.has(String.fromCharCode(answer[at]!))) return true;
+    const type = String.fromCharCode(answer[at]!);
+    if (ANSWER_ENDS.has(type) || (type === 'R' && answer.readInt32BE(at + HEADER_BYTES) !== AUTHENTICATED))
+      return true;
     at = end;
   }
   return false;
