@@ -5,7 +5,7 @@
  */
 import type pg from 'pg';
 import { connect, connectBeside } from './pg/connection.ts';
-import { fromDatabaseError } from './pg/database-error.ts';
+import { fromDatabaseError, sideOf } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
 import type { ApplyCounts } from './run/apply-stream.ts';
 import { readNewLeaves } from './run/check-new-leaves.ts';
@@ -81,6 +81,10 @@ export interface PollResult {
 /** A run without a time limit renews its lease. */
 const LEASE_SECONDS = 120;
 const RENEW_LEASE_MS = 30_000;
+/** How long a server may take to let us in. */
+const CONNECT_MS = 10_000;
+/** A run whose time is over before it has begun says so itself. */
+const SHORTEST_MS = 1_000;
 /** A run reads existing rows no longer than this, so that the horizon does not stand still meanwhile. */
 const BASELINE_SLICE_MS = 10_000;
 /** What a run spends on forgetting at most; what is left, the next one goes on with. */
@@ -92,22 +96,30 @@ const RETENTION_SHARE = 1 / 4;
  * An aborted signal ends the run with INTERRUPTED at the next safe point.
  */
 export async function poll(options: PollOptions): Promise<PollResult> {
-  const statementTimeoutMs = Math.min(Math.ceil((options.maxSeconds ?? 0) * 1000), LONGEST_MS);
-  const store = await connect(options.storeUrl, { side: 'store', node: options.node, statementTimeoutMs });
+  const begun = performance.now();
+  /** What is left of its time for a run that has to connect first. */
+  const limits = (): { connectTimeoutMs?: number; statementTimeoutMs?: number; maxSeconds?: number } => {
+    if (options.maxSeconds === undefined) return {};
+    const leftMs = Math.ceil(Math.max(SHORTEST_MS, options.maxSeconds * 1000 - (performance.now() - begun)));
+    return {
+      connectTimeoutMs: Math.min(leftMs, CONNECT_MS),
+      statementTimeoutMs: Math.min(leftMs, LONGEST_MS),
+      maxSeconds: leftMs / 1000,
+    };
+  };
+  const { node } = options;
+  let opened: pg.Client[] = [];
   try {
-    const node = await requireNode(store, options.node);
-    const source = await connect(options.sourceUrl, {
-      side: 'source',
-      node: options.node,
-      statementTimeoutMs,
-    });
-    try {
-      return await new Run(options, node, source, store).run();
-    } finally {
-      await source.end().catch(() => {});
-    }
+    const store = await connect(options.storeUrl, { side: 'store', node, ...limits() });
+    opened = [store];
+    const stored = await requireNode(store, node);
+    const source = await connect(options.sourceUrl, { side: 'source', node, ...limits() });
+    opened = [source, store];
+    return await new Run({ ...options, ...limits() }, stored, source, store).run();
+  } catch (error) {
+    throw fromDatabaseError(error, sideOf(error) ?? 'store');
   } finally {
-    await store.end().catch(() => {});
+    await Promise.allSettled(opened.map((session) => session.end()));
   }
 }
 
@@ -119,7 +131,11 @@ export async function pollWith(
   { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
   options: RunOptions,
 ): Promise<PollResult> {
-  return new Run(options, await requireNode(store, options.node), source, store).run();
+  try {
+    return await new Run(options, await requireNode(store, options.node), source, store).run();
+  } catch (error) {
+    throw fromDatabaseError(error, sideOf(error) ?? 'store');
+  }
 }
 
 class Run {

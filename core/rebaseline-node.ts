@@ -6,7 +6,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
-import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
@@ -14,7 +13,7 @@ import { isPublishedWhole } from './run/catalog-facts.ts';
 import type { BaselineStep } from './run/read-baseline.ts';
 import { type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
 import { cancelOnAbort, throwIfAborted } from './setup/cancel-on-abort.ts';
-import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './setup/databases.ts';
+import { type DatabaseUrls, refuseSameDatabase, withDatabases } from './setup/databases.ts';
 import { describeTable } from './setup/describe-table.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
 import { refuseUnsuitable } from './setup/unsuitable.ts';
@@ -63,19 +62,19 @@ export async function rebaselineNode(options: RebaselineNodeOptions): Promise<Re
 }
 
 async function restart(options: RebaselineNodeOptions): Promise<RebaselineNodeResult> {
-  await using databases = await openDatabases(options);
-  const { source, store } = databases;
-  await requireSchema(store);
-  await refuseSameDatabase(source, store);
-  const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
-  try {
-    const facts = await readSourceFacts(source, node.slotName);
-    refuseUnsuitable(facts);
-    refuseForeignSlot(facts, node);
-    return await claimed({ options, source, store, node, facts, claim });
-  } finally {
-    await releaseClaim(store, claim).catch(() => {});
-  }
+  return withDatabases(options, async ({ source, store }) => {
+    await requireSchema(store);
+    await refuseSameDatabase(source, store);
+    const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
+    try {
+      const facts = await readSourceFacts(source, node.slotName);
+      refuseUnsuitable(facts);
+      refuseForeignSlot(facts, node);
+      return await claimed({ options, source, store, node, facts, claim });
+    } finally {
+      await releaseClaim(store, claim).catch(() => {});
+    }
+  });
 }
 
 interface Restart {
@@ -229,12 +228,9 @@ async function readBaselines(options: RebaselineNodeOptions): Promise<void> {
   }
 }
 
-async function everyBaselineDecided(options: RebaselineNodeOptions): Promise<boolean> {
-  await using databases = await openDatabases(options);
-  try {
-    const relations = await readTrackedRelations(databases.store, options.node);
+function everyBaselineDecided(options: RebaselineNodeOptions): Promise<boolean> {
+  return withDatabases(options, async ({ store }) => {
+    const relations = await readTrackedRelations(store, options.node);
     return relations.every((relation) => relation.baselineState !== 'pending');
-  } catch (error) {
-    throw fromDatabaseError(error, 'store');
-  }
+  });
 }

@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { inTransaction } from './pg/transaction.ts';
-import { type DatabaseUrls, openDatabases } from './setup/databases.ts';
+import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
 import { dropSlot } from './slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { walBudget } from './slot/wal-budget.ts';
@@ -27,18 +27,18 @@ const LEASE_SECONDS = 60;
 
 /** Throws SLOT_BUSY while a run is under way, SLOT_CONFLICT when the slot is not this node's. */
 export async function releaseSlot(urls: DatabaseUrls): Promise<ReleaseResult> {
-  await using databases = await openDatabases(urls);
-  const { source, store } = databases;
-  await requireSchema(store);
-  const { node, claim } = await takeIdleNode(store, urls.node, LEASE_SECONDS);
-  try {
-    const facts = await readSourceFacts(source, node.slotName);
-    const dropped = await recordAndDrop({ source, store }, claim, node, facts, 'it was released by hand');
-    const keptBytes = walBudget(facts, null)?.keptBytes ?? 0n;
-    return { node: node.node, slot: node.slotName, dropped, keptBytes };
-  } finally {
-    await releaseClaim(store, claim).catch(() => {});
-  }
+  return withDatabases(urls, async ({ source, store }) => {
+    await requireSchema(store);
+    const { node, claim } = await takeIdleNode(store, urls.node, LEASE_SECONDS);
+    try {
+      const facts = await readSourceFacts(source, node.slotName);
+      const dropped = await recordAndDrop({ source, store }, claim, node, facts, 'it was released by hand');
+      const keptBytes = walBudget(facts, null)?.keptBytes ?? 0n;
+      return { node: node.node, slot: node.slotName, dropped, keptBytes };
+    } finally {
+      await releaseClaim(store, claim).catch(() => {});
+    }
+  });
 }
 
 /**

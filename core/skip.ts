@@ -5,7 +5,7 @@
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { formatTableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
-import { type DatabaseUrls, openDatabases } from './setup/databases.ts';
+import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
 import { advanceSlot } from './slot/advance.ts';
 import { lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
 import { readFailure, unblockNode } from './store/failures.ts';
@@ -29,51 +29,51 @@ const LEASE_SECONDS = 60;
 
 /** Throws BAD_FLAGS when the node is not blocked at this position, SLOT_BUSY while a run is under way. */
 export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promise<SkipResult> {
-  await using databases = await openDatabases(options);
-  const { source, store } = databases;
-  await requireSchema(store);
-  const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
-  try {
-    const failure = await readFailure(store, node.node);
-    if (node.status !== 'blocked' || failure?.lsn !== options.lsn) {
-      const at = failure?.lsn == null ? 'at no transaction' : `at ${formatLsn(failure.lsn)}`;
-      throw new TimewarpError(
-        'BAD_FLAGS',
-        `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${node.status === 'blocked' ? at : 'not at all'}.`,
-        { remedy: 'pgtimewarp doctor says where it is blocked, if it is.' },
+  return withDatabases(options, async ({ source, store }) => {
+    await requireSchema(store);
+    const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
+    try {
+      const failure = await readFailure(store, node.node);
+      if (node.status !== 'blocked' || failure?.lsn !== options.lsn) {
+        const at = failure?.lsn == null ? 'at no transaction' : `at ${formatLsn(failure.lsn)}`;
+        throw new TimewarpError(
+          'BAD_FLAGS',
+          `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${node.status === 'blocked' ? at : 'not at all'}.`,
+          { remedy: 'pgtimewarp doctor says where it is blocked, if it is.' },
+        );
+      }
+      const touched = (await readTrackedRelations(store, node.node)).filter(
+        (relation) =>
+          relation.trackedFrom !== null &&
+          (failure.relationIds === null || failure.relationIds.includes(relation.relationId)),
       );
+      const lsn = formatLsn(options.lsn);
+      await inTransaction(store, async () => {
+        await lockCheckpoint(store, claim);
+        for (const relation of touched)
+          await openRelationGap(store, claim, relation.relationId, `the transaction at ${lsn} was skipped`);
+        const { time, fits } = await placeHorizon(store, {
+          nodeId: node.node,
+          lsn: options.lsn,
+          wanted: nextMicrosecond(claim.horizon.time),
+          promised: claim.horizon.time,
+        });
+        const horizon = { lsn: options.lsn, time };
+        if (fits) await writeHorizonEntry(store, claim, horizon, false);
+        await writeHorizon(store, claim, horizon, false);
+        await unblockNode(store, node.node);
+        await writeHealthEvent(store, {
+          nodeId: node.node,
+          severity: 'warn',
+          code: 'TRANSACTION_SKIPPED',
+          message: `the transaction at ${lsn} was skipped: ${failure.message}`,
+          meta: { lsn, xid: failure.xid },
+        });
+      });
+      await advanceSlot(source, node.slotName, options.lsn);
+      return { node: node.node, lsn, tables: touched.map((relation) => formatTableName(relation.name)) };
+    } finally {
+      await releaseClaim(store, claim).catch(() => {});
     }
-    const touched = (await readTrackedRelations(store, node.node)).filter(
-      (relation) =>
-        relation.trackedFrom !== null &&
-        (failure.relationIds === null || failure.relationIds.includes(relation.relationId)),
-    );
-    const lsn = formatLsn(options.lsn);
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      for (const relation of touched)
-        await openRelationGap(store, claim, relation.relationId, `the transaction at ${lsn} was skipped`);
-      const { time, fits } = await placeHorizon(store, {
-        nodeId: node.node,
-        lsn: options.lsn,
-        wanted: nextMicrosecond(claim.horizon.time),
-        promised: claim.horizon.time,
-      });
-      const horizon = { lsn: options.lsn, time };
-      if (fits) await writeHorizonEntry(store, claim, horizon, false);
-      await writeHorizon(store, claim, horizon, false);
-      await unblockNode(store, node.node);
-      await writeHealthEvent(store, {
-        nodeId: node.node,
-        severity: 'warn',
-        code: 'TRANSACTION_SKIPPED',
-        message: `the transaction at ${lsn} was skipped: ${failure.message}`,
-        meta: { lsn, xid: failure.xid },
-      });
-    });
-    await advanceSlot(source, node.slotName, options.lsn);
-    return { node: node.node, lsn, tables: touched.map((relation) => formatTableName(relation.name)) };
-  } finally {
-    await releaseClaim(store, claim).catch(() => {});
-  }
+  });
 }

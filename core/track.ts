@@ -12,7 +12,7 @@ import { inPatientTransaction, inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
 import { describeTable } from './setup/describe-table.ts';
 import { nearestTable } from './setup/near-miss.ts';
-import { dropHistory } from './setup/purge.ts';
+import { purgeRelation } from './setup/purge.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
 import { publicationOf } from './slot/publication.ts';
 import { ensurePublished, removeFromPublication } from './slot/publication-tables.ts';
@@ -112,7 +112,7 @@ export async function untrack(options: {
       );
     }
     if (entry.status !== 'untracked') await endTracking(options, node, store);
-    if (options.purge) await inPatientTransaction(store, () => dropHistory(store, [entry.relationId]));
+    if (options.purge) await inPatientTransaction(store, () => purgeRelation(store, entry.relationId));
     return { table: formatTableName(options.table), relationId: entry.relationId, purged: options.purge };
   } catch (error) {
     throw fromDatabaseError(error, 'store');

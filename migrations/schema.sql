@@ -1753,6 +1753,11 @@ CREATE TABLE pgtimewarp.relation_retention (
     is_dropped boolean DEFAULT false NOT NULL
 );
 
+CREATE TABLE pgtimewarp.removals (
+    node_id text NOT NULL,
+    asked_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE pgtimewarp.row_changes (
     valid_from_lsn pg_lsn NOT NULL,
     valid_from_ts timestamp with time zone NOT NULL,
@@ -1898,6 +1903,9 @@ ALTER TABLE ONLY pgtimewarp.relation_ranges
 
 ALTER TABLE ONLY pgtimewarp.relation_retention
     ADD CONSTRAINT relation_retention_pkey PRIMARY KEY (relation_id);
+
+ALTER TABLE ONLY pgtimewarp.removals
+    ADD CONSTRAINT removals_pkey PRIMARY KEY (node_id);
 
 ALTER TABLE ONLY pgtimewarp.row_changes
     ADD CONSTRAINT row_changes_pkey PRIMARY KEY (relation_id, pk, valid_from_lsn, seq);
@@ -2224,6 +2232,10 @@ GRANT SELECT ON TABLE pgtimewarp.relation_ranges TO pgtimewarp_admin;
 GRANT SELECT ON TABLE pgtimewarp.relation_retention TO pgtimewarp_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.relation_retention TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_retention TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.removals TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.removals TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.removals TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.row_changes TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.row_changes TO pgtimewarp_writer;

@@ -7,7 +7,7 @@ import type { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect } from '../pg/connection.ts';
 import { type DatabaseSide, fromDatabaseError } from '../pg/database-error.ts';
 import { detectLoss } from '../run/detect-loss.ts';
-import { type DatabaseUrls, openDatabases } from '../setup/databases.ts';
+import { type DatabaseUrls, withDatabases } from '../setup/databases.ts';
 import { publicationExists, publicationName } from '../slot/publication.ts';
 import { whyNotReadable } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
@@ -114,8 +114,7 @@ async function tryProof(
   );
   if (tables.length === 0) return null;
   try {
-    await using databases = await openDatabases(urls);
-    return await readProof(urls, databases, tables);
+    return await withDatabases(urls, (databases) => readProof(urls, databases, tables));
   } catch {
     return null; // a right that is missing, a table dropped at this moment: other checks say so
   }

@@ -2,10 +2,10 @@
  * Database sessions. Every session has fixed settings (session-settings.ts), so that what a value looks like never
  * depends on the server, the database or the role; every value arrives as PostgreSQL's text unless its type is exact in JavaScript.
  */
-import type { Socket } from 'node:net';
 import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
+import { abandonSession, endInTime, rememberProcess, streamOf } from './end-session.ts';
 import { markSessionSql } from './same-session.ts';
 import { sessionSettingsSql } from './session-settings.ts';
 import { tlsFor } from './tls.ts';
@@ -18,7 +18,7 @@ export interface ConnectOptions {
   readonly side: DatabaseSide;
   /** Shown in pg_stat_activity as `pgtimewarp/<node>`. */
   readonly node: string;
-  /** How long to wait for the server to answer the connection, default 10 s. */
+  /** How long to wait for the server to answer the connection, and then its first statement; default 10 s each. */
   readonly connectTimeoutMs?: number;
   /** `statement_timeout` of the session; 0 (the default) means none. */
   readonly statementTimeoutMs?: number;
@@ -71,6 +71,13 @@ export const RAW_TEXT_TYPES: pg.CustomTypesConfig = {
 /** Settings cost a server nothing. */
 const FIRST_ANSWER_MS = 10_000;
 
+/** Of a session that looks after another one. */
+const BESIDE = { isWatched: false, connectTimeoutMs: 5_000 } as const;
+
+/** Which process answers, and since when. */
+const PROCESS_SQL = `SELECT a.pid, a.backend_start::text AS since FROM pg_catalog.pg_stat_activity AS a
+                      WHERE a.pid = pg_catalog.pg_backend_pid()`;
+
 /** The configuration of a session for a pool or a client. Throws BAD_FLAGS when `url` is not a PostgreSQL URL. */
 export function sessionConfig(url: string, options: ConnectOptions): pg.ClientConfig {
   const parsed = parseConnectionUrl(url, options.side);
@@ -114,17 +121,20 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
   const { side, statementTimeoutMs, answerTimeoutMs, isWatched = true } = options;
   const client = new pg.Client(config);
   client.on('error', () => {});
+  endInTime(client);
+  const openBeside = (): Promise<pg.Client> => connectBeside(client, { side, node: options.node, ...BESIDE });
   try {
     await client.connect();
     guardParser(client);
+    const { processID } = client as unknown as { processID: number };
+    rememberProcess(client, { pid: processID, since: null, openBeside });
     const settings = `${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`;
-    const answers = await answered(client, `${settings}; SELECT pg_catalog.pg_backend_pid() AS pid`);
-    const { pid } = (answers as unknown as pg.QueryResult<{ pid: number }>[]).at(-1)!.rows[0]!;
+    const answers = await answered(client, `${settings}; ${PROCESS_SQL}`, options.connectTimeoutMs);
+    const { pid, since } = (answers as pg.QueryResult<{ pid: number; since: string | null }>[]).at(-1)!
+      .rows[0]!;
+    rememberProcess(client, { pid, since, openBeside });
     rememberSide(client, side, answerTimeoutMs);
-    if (isWatched) {
-      const beside = { side, node: options.node, isWatched: false, connectTimeoutMs: 5_000 } as const;
-      watchSession(client, pid, () => connectBeside(client, beside));
-    }
+    if (isWatched) watchSession(client, pid, openBeside);
     return client;
   } catch (error) {
     await client.end().catch(() => {});
@@ -133,10 +143,8 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
 }
 
 /** The first answer of a server: its time-out for connecting ends when it lets us in. */
-async function answered(client: pg.Client, sql: string): Promise<unknown> {
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
-  const late = (): unknown => stream.destroy(new Error('Connection terminated: no answer in time'));
-  const timer = setTimeout(late, FIRST_ANSWER_MS);
+async function answered(client: pg.Client, sql: string, limitMs = FIRST_ANSWER_MS): Promise<unknown> {
+  const timer = setTimeout(() => void abandonSession(client, 'no answer in time'), limitMs);
   try {
     return await client.query(sql);
   } finally {
@@ -149,7 +157,7 @@ async function answered(client: pg.Client, sql: string): Promise<unknown> {
  * ends, with the error for whoever asked.
  */
 function guardParser(client: pg.Client): void {
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const stream = streamOf(client);
   for (const listener of stream.listeners('data') as ((chunk: Buffer) => void)[]) {
     stream.off('data', listener);
     stream.on('data', (chunk) => {
@@ -183,8 +191,7 @@ function rememberSide(client: pg.Client, side: DatabaseSide, answerTimeoutMs?: n
     const result = query(...args);
     if (!(result instanceof Promise)) return result; // a cursor or a COPY, which report in their own way
     if (answerTimeoutMs !== undefined) {
-      const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
-      const late = (): unknown => stream.destroy(new Error('Connection terminated: no answer in time'));
+      const late = (): unknown => abandonSession(client, 'no answer in time');
       const timer = setTimeout(late, answerTimeoutMs).unref();
       const settled = (): void => clearTimeout(timer);
       result.then(settled, settled);

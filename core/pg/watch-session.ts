@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import type pg from 'pg';
+import { abandonSession, endSession, streamOf } from './end-session.ts';
 
 export const WATCH_EVERY_MS = 10_000;
 /** How long the other session may take for its answer. */
@@ -43,7 +44,7 @@ class SessionWatch {
     this.#session = session;
     this.#pid = pid;
     this.#openBeside = openBeside;
-    this.#stream = (session as unknown as { connection: { stream: Socket } }).connection.stream;
+    this.#stream = streamOf(session);
   }
 
   async look(): Promise<void> {
@@ -60,7 +61,8 @@ class SessionWatch {
       const finding = await this.#ask();
       if (this.#bytes !== this.#stream.bytesRead + this.#stream.bytesWritten) return; // it came in the meantime
       if (finding === 'works') this.#suspicious = 0;
-      else if (finding === 'ended' || ++this.#suspicious >= LOOKS) await this.#end(finding);
+      else if (finding === 'ended' || ++this.#suspicious >= LOOKS)
+        await abandonSession(this.#session, 'it has gone silent');
     } finally {
       this.#isLooking = false;
     }
@@ -76,16 +78,6 @@ class SessionWatch {
       if (row === undefined || row.state?.startsWith('idle') === true) return 'ended';
       return row.wait === 'Client' ? 'waits for us' : 'works';
     });
-  }
-
-  /** Ends the session on both sides: what it held on the server is free for others. */
-  async #end(finding: Finding): Promise<void> {
-    if (finding !== 'no answer') {
-      await this.#beside(null, (beside) =>
-        beside.query('SELECT pg_catalog.pg_terminate_backend($1::int)', [this.#pid]),
-      );
-    }
-    this.#stream.destroy(new Error('Connection terminated: it has gone silent'));
   }
 
   async #beside<T>(otherwise: T, work: (beside: pg.Client) => Promise<unknown>): Promise<T> {
@@ -108,12 +100,4 @@ class SessionWatch {
       endSession(beside);
     }
   }
-}
-
-/** Ends a session without waiting for the server, which may be gone. */
-export function endSession(session: pg.Client | undefined): void {
-  if (session === undefined) return;
-  session.end().catch(() => {});
-  const { stream } = (session as unknown as { connection: { stream: Socket } }).connection;
-  setTimeout(() => stream.destroy(), 100).unref();
 }

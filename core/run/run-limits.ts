@@ -3,10 +3,10 @@
  * the run has left, so that neither a long peek nor somebody's lock keeps it; one that ran into that limit is the deadline,
  * and every other failure says whose it is.
  */
-import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { fromDatabaseError, fromTableQuery, sideOf, sqlState } from '../pg/database-error.ts';
+import { abandonSession } from '../pg/end-session.ts';
 
 /** SQLSTATE of a statement that ran into statement_timeout, among others. */
 const QUERY_CANCELED = '57014';
@@ -53,10 +53,7 @@ export class RunLimits {
 
   #cut(): void {
     this.#isCut = true;
-    for (const session of [this.#source, this.#store]) {
-      const { stream } = (session as unknown as { connection: { stream: Socket } }).connection;
-      stream.destroy(new Error('Connection terminated: no answer in time'));
-    }
+    for (const session of [this.#source, this.#store]) void abandonSession(session, 'no answer in time');
   }
 
   get isInterrupted(): boolean {

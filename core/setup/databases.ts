@@ -5,8 +5,9 @@
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect, type Queryable } from '../pg/connection.ts';
+import { fromDatabaseError, sideOf } from '../pg/database-error.ts';
 
-export interface Databases extends AsyncDisposable {
+export interface Databases {
   readonly source: Client;
   readonly store: Client;
 }
@@ -17,21 +18,25 @@ export interface DatabaseUrls {
   readonly node: string;
 }
 
-/** Opens both. Throws what `connect` throws, for the store first. */
-export async function openDatabases(urls: DatabaseUrls): Promise<Databases> {
-  const store = await connect(urls.storeUrl, { side: 'store', node: urls.node });
+/**
+ * Opens both for `work`. Throws what `connect` throws, for the store first, and what `work` throws: errors of the sessions
+ * as the TimewarpErrors that they mean.
+ */
+export async function withDatabases<T>(
+  urls: DatabaseUrls,
+  work: (databases: Databases) => Promise<T>,
+): Promise<T> {
+  const opened: Client[] = [];
   try {
+    const store = await connect(urls.storeUrl, { side: 'store', node: urls.node });
+    opened.push(store);
     const source = await connect(urls.sourceUrl, { side: 'source', node: urls.node });
-    return {
-      source,
-      store,
-      [Symbol.asyncDispose]: async () => {
-        await Promise.allSettled([source.end(), store.end()]);
-      },
-    };
+    opened.push(source);
+    return await work({ source, store });
   } catch (error) {
-    await store.end().catch(() => {});
-    throw error;
+    throw fromDatabaseError(error, sideOf(error) ?? 'store');
+  } finally {
+    await Promise.allSettled(opened.map((session) => session.end()));
   }
 }
 

@@ -2,19 +2,27 @@
  * Removes a node from its source: slot and publication go, so that nothing pins WAL any more; history stays unless it is
  * purged. No run can be under way meanwhile, and one that stood still writes nothing afterwards.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { inPatientTransaction, inTransaction } from '../pg/transaction.ts';
 import { dropPublication, publicationName } from '../slot/publication.ts';
-import { dropSlot } from '../slot/slot-lifecycle.ts';
+import { dropSlotWhenFree, stopCreatingSlot } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
 import { claimNode } from '../store/claim.ts';
 import { requireSchema } from '../store/migrate.ts';
-import { isDatabaseOf, requireNode, SETUP_UNFINISHED, type StoredNode } from '../store/nodes.ts';
-import { type DatabaseUrls, openDatabases } from './databases.ts';
+import {
+  isDatabaseOf,
+  readNode,
+  requireNode,
+  SETUP_UNFINISHED,
+  type StoredNode,
+  withdrawSetupIntent,
+} from '../store/nodes.ts';
+import { askRemoval } from '../store/removals.ts';
+import { type DatabaseUrls, withDatabases } from './databases.ts';
 import { purgeNode } from './purge.ts';
+import { lockSetupPatiently } from './setup-lock.ts';
 
 export interface DeinitOptions extends DatabaseUrls {
   readonly purge: boolean;
@@ -31,34 +39,39 @@ export interface DeinitResult {
 
 /** The run that deinit stands in for ends at once: the lease only keeps others away. */
 const LEASE_SECONDS = 60;
-/** How long a slot that is being read is waited for. */
-const PATIENCE_MS = 20_000;
-const PAUSE_MS = 250;
 
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when --source is another database. */
 export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
-  await using databases = await openDatabases(options);
-  const { source, store } = databases;
-  await requireSchema(store);
-  const node = await holdNode(store, options.node);
-  const wasActive = node.status !== 'removed';
-  const result = await inTransaction(store, async () => {
-    if (wasActive) await markRemoved(store, node);
-    const dropped =
-      wasActive || node.statusReason === SETUP_UNFINISHED
-        ? await dropFromSource(source, node)
-        : { slotDropped: false, publicationDropped: false };
-    return { node: node.node, removed: wasActive, ...dropped, purged: options.purge };
+  return withDatabases(options, async ({ source, store }) => {
+    await requireSchema(store);
+    const node = await holdNode(store, options.node, source);
+    const wasActive = node.status !== 'removed';
+    const isUnfinished = node.statusReason === SETUP_UNFINISHED;
+    const result = await inTransaction(store, async () => {
+      if (wasActive) await markRemoved(store, node);
+      const dropped =
+        wasActive || isUnfinished
+          ? await dropFromSource(source, node)
+          : { slotDropped: false, publicationDropped: false };
+      if (isUnfinished) await withdrawSetupIntent(store, node.node);
+      return { node: node.node, removed: wasActive, ...dropped, purged: options.purge };
+    });
+    if (options.purge) await inPatientTransaction(store, () => purgeNode(store, node.node)); // can be repeated
+    return result;
   });
-  if (options.purge) await inPatientTransaction(store, () => purgeNode(store, node.node)); // can be repeated
-  return result;
 }
 
 /**
- * Keeps runs of the node away for as long as this session of the store lasts, then reads it, also when it was removed. Throws
- * NODE_UNKNOWN, SLOT_BUSY while a run is under way.
+ * Ends a set-up of the node that is under way, keeps others and runs away for as long as this session of the store lasts, then
+ * reads it, also when it was removed. Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way.
+ * @param source null: it is gone
  */
-export async function holdNode(store: Client, nodeId: string): Promise<StoredNode> {
+export async function holdNode(store: Client, nodeId: string, source: Client | null): Promise<StoredNode> {
+  await askRemoval(store, nodeId);
+  await lockSetupPatiently(store, nodeId, async () => {
+    const begun = await readNode(store, nodeId);
+    if (source !== null && begun !== null) await stopCreatingSlot(source, begun.slotName);
+  });
   const known = await requireNode(store, nodeId, { removed: true });
   if (known.horizon === null) return known;
   if ((await claimNode(store, nodeId, LEASE_SECONDS)) === null) {
@@ -85,24 +98,10 @@ async function dropFromSource(
   const ours =
     facts.slot !== null && facts.slot.plugin === node.plugin && facts.slot.database === facts.database;
   return {
-    slotDropped: ours && (await dropWhenFree(source, node.slotName)),
+    slotDropped: ours && (await dropSlotWhenFree(source, node.slotName)),
     publicationDropped:
       node.plugin === 'pgoutput' && (await dropPublication(source, publicationName(node.node))),
   };
-}
-
-/** A run that died leaves its session behind, which goes on reading the slot until it finds nobody to send to. */
-async function dropWhenFree(source: Queryable, slotName: string): Promise<boolean> {
-  const patience = performance.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      return await dropSlot(source, slotName);
-    } catch (error) {
-      const inUse = error instanceof TimewarpError && error.code === 'SLOT_BUSY';
-      if (!inUse || performance.now() > patience) throw error;
-      await sleep(PAUSE_MS);
-    }
-  }
 }
 
 /** What was tracked is known up to the horizon, and no further. */

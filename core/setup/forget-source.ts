@@ -33,7 +33,7 @@ export async function forgetSource(options: ForgetSourceOptions): Promise<Forget
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
   try {
     await requireSchema(store);
-    const node = await holdNode(store, options.node);
+    const node = await holdNode(store, options.node, null);
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
     const removed = node.status !== 'removed';
     const left = removed ? leftOnSource(node) : [];

@@ -1,14 +1,19 @@
 /**
- * Makes a node: schema, publication (pgoutput), slot, node row, in this order, because each needs the one before. A set-up
- * that is stopped anywhere can be repeated, and leaves no slot behind that nobody knows of; repeating a finished one
+ * Makes a node: schema, a note, publication (pgoutput), slot, node row, in this order, because each needs the one before. A
+ * set-up that is stopped anywhere can be repeated, and leaves no slot behind that nobody knows of; repeating a finished one
  * changes nothing.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { refuseEncoding } from '../pg/encoding.ts';
 import { inTransaction } from '../pg/transaction.ts';
-import { ensurePublication, publicationExists, publicationName } from '../slot/publication.ts';
-import { createSlot, dropSlot, knowsNumbersAsText } from '../slot/slot-lifecycle.ts';
+import {
+  dropPublication,
+  ensurePublication,
+  publicationExists,
+  publicationName,
+} from '../slot/publication.ts';
+import { createSlot, dropSlotWhenFree, knowsNumbersAsText } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { migrate } from '../store/migrate.ts';
 import {
@@ -23,10 +28,12 @@ import {
   withdrawSetupIntent,
   writeNumbersAsText,
 } from '../store/nodes.ts';
+import { isRemovalAsked } from '../store/removals.ts';
 import { boundTime } from '../store/trusted-clock.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { cancelOnAbort, throwIfAborted } from './cancel-on-abort.ts';
-import { type DatabaseUrls, openDatabases, refuseSameDatabase } from './databases.ts';
+import { type Databases, type DatabaseUrls, refuseSameDatabase, withDatabases } from './databases.ts';
+import { lockSetup, lockSetupPatiently } from './setup-lock.ts';
 import { refuseUnsuitable } from './unsuitable.ts';
 
 export interface InitOptions extends DatabaseUrls {
@@ -37,8 +44,12 @@ export interface InitOptions extends DatabaseUrls {
   /** Version of this program, kept with the node. */
   readonly version: string;
   readonly signal?: AbortSignal;
+  /** When it was asked for, by `performance.now()`; now, when left out. A removal that is asked for later ends it. */
+  readonly begunMs?: number;
   readonly onProgress?: (message: string) => void;
 }
+
+type Wanted = InitOptions & { readonly begunMs: number };
 
 export interface InitResult {
   /** false when the node was there already. */
@@ -48,24 +59,42 @@ export interface InitResult {
   readonly publication: string | null;
 }
 
-/** First key of the advisory lock that makes concurrent set-ups of a node wait for each other. */
-const SETUP_LOCK_CLASS = 0x70677473;
+/** What a set-up has made, or is about to make, and nobody else knows how to remove. */
+interface Begun {
+  identity: NodeIdentity | null;
+  madePublication: boolean;
+}
 
 /**
- * Sets a node up, or checks that it is. Throws SAME_DATABASE, WAL_LEVEL, SOURCE_IN_RECOVERY, PLUGIN_MISSING,
- * PLUGIN_REFUSED, PUBLICATION_RIGHTS, SLOT_CONFLICT, SLOT_LIMIT, SLOT_MISSING, SLOT_LOST, NODE_CONFLICT, INTERRUPTED.
+ * Sets a node up, or checks that it is. One that fails leaves nothing, or, where a database does not answer any more, a note in
+ * the store by which repeating it, or `deinit`, removes the rest.
+ * Throws SAME_DATABASE, WAL_LEVEL, SOURCE_IN_RECOVERY, PLUGIN_MISSING, PLUGIN_REFUSED, PUBLICATION_RIGHTS, SLOT_CONFLICT,
+ * SLOT_LIMIT, SLOT_MISSING, SLOT_LOST, NODE_CONFLICT, INTERRUPTED (also when the removal of the node was asked for meanwhile).
  */
 export async function init(options: InitOptions): Promise<InitResult> {
-  await using databases = await openDatabases(options);
+  const begun: Begun = { identity: null, madePublication: false };
+  const wanted = { ...options, begunMs: options.begunMs ?? performance.now() };
+  try {
+    return await withDatabases(options, (databases) => setUp(databases, wanted, begun));
+  } catch (error) {
+    const { identity, madePublication } = begun;
+    if (identity !== null) {
+      // with sessions of its own: those of before may be what has failed
+      await withDatabases(options, (databases) => undo(databases, identity, madePublication)).catch(() => {});
+    }
+    throw error;
+  }
+}
+
+async function setUp(databases: Databases, options: Wanted, begun: Begun): Promise<InitResult> {
   const { source, store } = databases;
   await refuseSameDatabase(source, store);
   options.onProgress?.('bringing the schema of the store up to date');
   await migrate(store);
   return await cancelOnAbort(store, { ...storeSession(options), signal: options.signal }, async () => {
-    await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [
-      SETUP_LOCK_CLASS,
-      options.node,
-    ]);
+    await lockSetup(store, options.node);
+    const obstacle = await whyNotWanted(store, options);
+    if (obstacle !== null) throw obstacle;
     const known = await readNode(store, options.node);
     const slotName = options.slotName ?? activeSlotName(known) ?? `pgtimewarp_${options.node}`;
     const facts = await readSourceFacts(source, slotName);
@@ -84,50 +113,80 @@ export async function init(options: InitOptions): Promise<InitResult> {
       version: options.version,
     };
     await cancelOnAbort(source, { ...sourceSession(options), signal: options.signal }, () =>
-      create(databases, facts, identity, { known, options }),
+      create(databases, facts, identity, { known, options, begun }),
     );
     return describe(await requireNode(store, options.node), true);
   });
 }
 
 async function create(
-  { source, store }: { source: Queryable; store: Queryable },
+  { source, store }: Databases,
   facts: SourceFacts,
   identity: NodeIdentity,
-  { known, options }: { known: StoredNode | null; options: InitOptions },
+  { known, options, begun }: { known: StoredNode | null; options: Wanted; begun: Begun },
 ): Promise<void> {
   refuseUnsuitable(facts);
   await refuseEncoding(source, 'source');
   if (facts.slot !== null) {
     if (!isOwnLeftover(known, identity)) throw slotConflict(identity.slotName, facts.slot.plugin);
-    await dropSlot(source, identity.slotName);
-  }
-  if (identity.plugin === 'pgoutput') {
-    options.onProgress?.(`creating publication ${publicationName(identity.node)}`);
-    await ensurePublication(source, publicationName(identity.node));
+    await dropSlotWhenFree(source, identity.slotName);
   }
   throwIfAborted(options.signal);
+  begun.identity = identity;
   await recordSetupIntent(store, identity);
-  try {
-    options.onProgress?.(`creating slot ${identity.slotName} (waits for open transactions to end)`);
-    // Read before the slot is made: every transaction that it delivers began later, and committed later still.
-    const { time: ts } = await boundTime(store, facts.clock);
-    const lsn = await createSlot(source, identity.slotName, identity.plugin);
-    try {
-      throwIfAborted(options.signal);
-      const asText = await knowsNumbersAsText(source, identity.slotName, identity.plugin, lsn);
-      await inTransaction(store, async () => {
-        await activateNode(store, identity, { lsn, ts });
-        await writeNumbersAsText(store, identity.node, asText === true);
-      });
-    } catch (error) {
-      await dropSlot(source, identity.slotName);
-      throw error;
-    }
-  } catch (error) {
-    await withdrawSetupIntent(store, identity.node);
-    throw error;
+  if (identity.plugin === 'pgoutput') {
+    options.onProgress?.(`creating publication ${publicationName(identity.node)}`);
+    begun.madePublication =
+      isOwnLeftover(known, identity) || !(await publicationExists(source, publicationName(identity.node)));
+    await ensurePublication(source, publicationName(identity.node));
   }
+  options.onProgress?.(`creating slot ${identity.slotName} (waits for open transactions to end)`);
+  // Read before the slot is made: every transaction that it delivers began later, and committed later still.
+  const { time: ts } = await boundTime(store, facts.clock);
+  try {
+    const lsn = await createSlot(source, identity.slotName, identity.plugin);
+    throwIfAborted(options.signal);
+    const asText = await knowsNumbersAsText(source, identity.slotName, identity.plugin, lsn);
+    await inTransaction(store, async () => {
+      const obstacle = await whyNotWanted(store, options);
+      if (obstacle !== null) throw obstacle;
+      await activateNode(store, identity, { lsn, ts });
+      await writeNumbersAsText(store, identity.node, asText === true);
+    });
+  } catch (error) {
+    throw (await whyNotWanted(store, options, error).catch(() => null)) ?? error; // whoever removes a node ends the making of its slot
+  }
+}
+
+/** The removal of the node was asked for after its set-up. null: it was not */
+async function whyNotWanted(
+  store: Queryable,
+  { node, begunMs }: Wanted,
+  cause?: unknown,
+): Promise<TimewarpError | null> {
+  if (!(await isRemovalAsked(store, node, performance.now() - begunMs))) return null;
+  return new TimewarpError(
+    'INTERRUPTED',
+    `The removal of node "${node}" was asked for while it was set up.`,
+    {
+      remedy: 'If it is wanted after all, repeat the set-up.',
+      cause,
+    },
+  );
+}
+
+/** Removes what was made of a node that has not become active. What was made active, without our hearing it, stays. */
+async function undo(
+  { source, store }: Databases,
+  identity: NodeIdentity,
+  madePublication: boolean,
+): Promise<void> {
+  await lockSetupPatiently(store, identity.node);
+  const known = await readNode(store, identity.node);
+  if (known === null || !isOwnLeftover(known, identity)) return;
+  await dropSlotWhenFree(source, identity.slotName);
+  if (madePublication) await dropPublication(source, publicationName(identity.node));
+  await withdrawSetupIntent(store, identity.node);
 }
 
 /** A slot that an `init` of this node made before it was killed. */

@@ -16,8 +16,25 @@ export async function purgeNode(store: Queryable, node: string): Promise<{ relat
   return { relations: relationIds.length };
 }
 
+/**
+ * Removes the history of one period of a table that is tracked no more. Its entry stays and says that it has expired: of rows
+ * that are not there any more nothing else can be told.
+ */
+export async function purgeRelation(store: Queryable, relationId: number): Promise<void> {
+  await dropHistory(store, [relationId]);
+  await store.query(
+    `INSERT INTO pgtimewarp.relation_retention AS x (relation_id, expired_before_lsn, expired_before_ts, is_dropped)
+     SELECT relation_id, tracked_to_lsn + 1, tracked_to_ts + interval '1 microsecond', true
+       FROM pgtimewarp.tracked_relations
+      WHERE relation_id = $1::int AND tracked_from_lsn IS NOT NULL
+     ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE -- it had a window, or is purged again
+        SET expired_before_lsn = excluded.expired_before_lsn, expired_before_ts = excluded.expired_before_ts, is_dropped = true`,
+    [relationId],
+  );
+}
+
 /** Removes the rows, events and leaves of relations; their entries in `tracked_relations` stay. */
-export async function dropHistory(store: Queryable, relationIds: readonly number[]): Promise<void> {
+async function dropHistory(store: Queryable, relationIds: readonly number[]): Promise<void> {
   await store.query('SELECT pgtimewarp.drop_relation_partition(id) FROM unnest($1::int[]) AS id', [
     relationIds,
   ]);
@@ -43,5 +60,6 @@ const TABLES_BY_NODE = [
   'past_relations',
   'tracked_relations',
   'wal_checkpoints',
+  'removals',
   'nodes',
 ];

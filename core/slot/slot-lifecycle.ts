@@ -2,6 +2,7 @@
  * Making and dropping the replication slot of a node. What a server says when it does not let us is translated here, by
  * SQLSTATE and by looking, never by the wording alone: messages come in the server's language.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { fromDatabaseError, sqlState } from '../pg/database-error.ts';
@@ -46,6 +47,36 @@ export async function dropSlot(source: Queryable, name: string): Promise<boolean
   } catch (error) {
     throw fromDatabaseError(error, 'source');
   }
+}
+
+/** How long a slot that is being read is waited for. */
+const PATIENCE_MS = 20_000;
+const PAUSE_MS = 250;
+
+/**
+ * As {@link dropSlot}, waiting for whoever reads it: a run that died leaves its session behind, which goes on reading until it
+ * finds nobody to send to.
+ */
+export async function dropSlotWhenFree(source: Queryable, name: string): Promise<boolean> {
+  const patience = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await dropSlot(source, name);
+    } catch (error) {
+      const inUse = error instanceof TimewarpError && error.code === 'SLOT_BUSY';
+      if (!inUse || performance.now() > patience) throw error;
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+/** Ends the making of a slot, which may be waiting for open transactions; whoever makes it gets an error. */
+export async function stopCreatingSlot(source: Queryable, name: string): Promise<void> {
+  await source.query(
+    `SELECT pg_catalog.pg_cancel_backend(active_pid) FROM pg_catalog.pg_replication_slots
+      WHERE slot_name = $1::name AND active_pid IS NOT NULL AND confirmed_flush_lsn IS NULL`,
+    [name],
+  );
 }
 
 /**

@@ -20,7 +20,11 @@ import { takeDown } from './take-down.ts';
 
 const VERSION = process.env.PGTIMEWARP_VERSION ?? 'unknown';
 
-export async function bringUp(wanted: readonly WantedNode[], signal: AbortSignal): Promise<void> {
+/** @param begunMs when it was asked for, by `performance.now()`: a removal that is asked for later ends it */
+export async function bringUp(
+  wanted: readonly WantedNode[],
+  { signal, begunMs }: { readonly signal: AbortSignal; readonly begunMs: number },
+): Promise<void> {
   const reachable: WantedNode[] = [];
   for (const node of wanted) if (await canBeMade(node)) reachable.push(node);
   await prepareStore();
@@ -29,7 +33,7 @@ export async function bringUp(wanted: readonly WantedNode[], signal: AbortSignal
     for (const node of reachable) {
       const urls = await urlsOf(node);
       const { plugin, slotName } = node;
-      const result = await init({ ...urls, plugin, slotName, version: VERSION, signal });
+      const result = await init({ ...urls, plugin, slotName, version: VERSION, signal, begunMs });
       if (result.created) made.push(node);
       logger.info('node is set up', { node: node.node, created: result.created });
       for (const table of node.tables) await startTracking(urls, table, signal);

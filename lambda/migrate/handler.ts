@@ -23,15 +23,24 @@ import { takeDown } from './take-down.ts';
 const RESOURCE = 'pgtimewarp';
 /** What a failed creation leaves: its deletion, which CloudFormation asks for next, must not touch nodes of before. */
 const NOTHING = 'pgtimewarp-nothing';
+interface Invocation {
+  /** Given when its time is nearly over. */
+  readonly signal: AbortSignal;
+  readonly begunMs: number;
+}
+
 /** For undoing what was begun, and the answer to CloudFormation. */
 const CLOSING_MS = 20_000;
 
 export async function handler(event: CloudFormationCustomResourceEvent, context: Context): Promise<void> {
   logger.addContext(context);
-  const signal = AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - CLOSING_MS));
+  const invocation = {
+    signal: AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - CLOSING_MS)),
+    begunMs: performance.now(),
+  };
   let outcome: Outcome;
   try {
-    await beforeEnd(context, () => act(event, signal));
+    await beforeEnd(context, () => act(event, invocation));
     outcome = { status: 'SUCCESS', physicalResourceId: RESOURCE };
   } catch (error) {
     const fields = errorFields(error);
@@ -43,21 +52,21 @@ export async function handler(event: CloudFormationCustomResourceEvent, context:
   await respond(event, outcome);
 }
 
-async function act(event: CloudFormationCustomResourceEvent, signal: AbortSignal): Promise<void> {
+async function act(event: CloudFormationCustomResourceEvent, invocation: Invocation): Promise<void> {
   switch (event.RequestType) {
     case 'Create':
-      return bringUp(wantedState(event.ResourceProperties).nodes, signal);
+      return bringUp(wantedState(event.ResourceProperties).nodes, invocation);
     case 'Update':
-      return update(event, signal);
+      return update(event, invocation);
     case 'Delete':
-      return remove(event, signal);
+      return remove(event, invocation);
   }
 }
 
-async function update(event: CloudFormationCustomResourceUpdateEvent, signal: AbortSignal): Promise<void> {
+async function update(event: CloudFormationCustomResourceUpdateEvent, invocation: Invocation): Promise<void> {
   const [wanted, before] = [wantedState(event.ResourceProperties), wantedState(event.OldResourceProperties)];
   try {
-    await bringUp(wanted.nodes, signal);
+    await bringUp(wanted.nodes, invocation);
   } catch (error) {
     const tooNew = error instanceof TimewarpError && error.code === 'SCHEMA_TOO_NEW';
     if (!tooNew || !(await isRolledBack(wanted, before))) throw error;
@@ -65,7 +74,10 @@ async function update(event: CloudFormationCustomResourceUpdateEvent, signal: Ab
     return;
   }
   try {
-    await takeDown(before.nodes, wanted.nodes, { forgotten: wanted.forgetSources, signal });
+    await takeDown(before.nodes, wanted.nodes, {
+      forgotten: wanted.forgetSources,
+      signal: invocation.signal,
+    });
   } catch (error) {
     throw withWayOut(error, 'or, if a source is gone for good, name its node in forgetSources and deploy.');
   }
@@ -81,7 +93,7 @@ async function isRolledBack(wanted: Wanted, before: Wanted): Promise<boolean> {
   return true;
 }
 
-async function remove(event: CloudFormationCustomResourceDeleteEvent, signal: AbortSignal): Promise<void> {
+async function remove(event: CloudFormationCustomResourceDeleteEvent, { signal }: Invocation): Promise<void> {
   if (event.PhysicalResourceId === NOTHING) return;
   const { nodes, forgetSources } = wantedState(event.ResourceProperties);
   try {

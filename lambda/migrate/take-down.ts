@@ -8,8 +8,9 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { deinit } from '../../core/setup/deinit.ts';
 import { forgetSource, leftOnSource } from '../../core/setup/forget-source.ts';
-import { schemaVersion } from '../../core/store/migrate.ts';
+import { expectedSchemaVersion, migrate, schemaVersion } from '../../core/store/migrate.ts';
 import { readNode, SETUP_UNFINISHED, type StoredNode } from '../../core/store/nodes.ts';
+import { askRemoval } from '../../core/store/removals.ts';
 import { untrack } from '../../core/track.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
@@ -45,6 +46,7 @@ export async function takeDown(
       }
       let stored: StoredNode | null = null;
       try {
+        await stopSettingUp(node.node);
         stored = await storedNode(node.node);
         if (stored !== null) await inTime(options.signal, removeNode(node, options));
         logger.info('node is removed', { node: node.node });
@@ -84,6 +86,18 @@ async function untrackUnwanted(before: WantedNode, stays: WantedNode): Promise<v
   }
 }
 
+/**
+ * A creation that was cancelled may still be at work, also where nothing is to be seen of it yet (CloudFormation asks for the
+ * deletion of what it has not heard of): it finds this, and ends.
+ */
+function stopSettingUp(node: string): Promise<void> {
+  return withStore(node, async (store) => {
+    const version = await schemaVersion(store);
+    if (version === 0) await migrate(store); // else there is no place for it
+    if (version === 0 || version === (await expectedSchemaVersion())) await askRemoval(store, node);
+  });
+}
+
 /** null when nothing of the node is left on its source. */
 function storedNode(node: string): Promise<StoredNode | null> {
   return withStore(node, async (store) => {
@@ -99,6 +113,7 @@ async function removeNode(node: WantedNode, { forgotten, signal }: TakeDownOptio
     const urls = await urlsOf(node);
     await afterTheRun(() => deinit({ ...urls, purge: false }), signal);
   } catch (error) {
+    if (error instanceof TimewarpError && error.code === 'NODE_UNKNOWN') return; // its creation has undone itself meanwhile
     if (!forgotten.includes(node.node)) throw error;
     const { storeSecretArn } = readConfiguration(['storeSecretArn']);
     const urls = {

@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, resetSession } from '../../core/pg/connection.ts';
 import type { DatabaseSide } from '../../core/pg/database-error.ts';
-import { endSession } from '../../core/pg/watch-session.ts';
+import { endSession } from '../../core/pg/end-session.ts';
 import type { Credentials } from './credentials.ts';
 
 export interface DatabaseReference {

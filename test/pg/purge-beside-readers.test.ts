@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { untrack } from '../../core/track.ts';
-import { at } from '../support/node-questions.ts';
+import { at, sourceClock } from '../support/node-questions.ts';
 import { trackedNode } from '../support/tracked-node.ts';
 
 test('untrack --purge waits for a long reader, and nobody waits for untrack', async () => {
@@ -30,4 +30,26 @@ test('untrack --purge waits for a long reader, and nobody waits for untrack', as
   expect(done).toBe(false);
   await reader.query('COMMIT');
   expect(await purging).toMatchObject({ purged: true });
+});
+
+test('of a history that was removed nothing is told but that it has expired, also when the table is tracked again', async () => {
+  await using node = await trackedNode({
+    plugin: 'pgoutput',
+    tables: 'CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)',
+    track: ['a'],
+  });
+  await node.poll();
+  const then = await sourceClock(node);
+  await node.source.query('DELETE FROM a');
+  await node.poll();
+  expect(await at(node, '1', then, 'a')).toMatchObject({ status: 'found', final: true });
+  const table = { schema: 'public', name: 'a' };
+  for (const _ of [1, 2]) await untrack({ ...node, table, purge: true });
+  const expired = { status: 'unknown', reason: 'expired', final: true };
+  expect(await at(node, '1', then, 'a')).toMatchObject(expired);
+  expect(await at(node, '2', then, 'a')).toMatchObject(expired);
+  await node.track('a');
+  await node.poll();
+  expect(await at(node, '1', then, 'a')).toMatchObject(expired);
+  expect(await at(node, '1', await sourceClock(node), 'a')).toMatchObject({ status: 'absent' });
 });

@@ -1,14 +1,16 @@
 /** A connection that goes silent ends neither by itself nor by the server's time-outs: we end it, and what it held is free. */
+import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect, connectBeside } from '../../core/pg/connection.ts';
 import { watchSession } from '../../core/pg/watch-session.ts';
 import { poll } from '../../core/poll.ts';
 import { renewLease } from '../../core/store/claim.ts';
 import { takeNode } from '../../core/store/take-node.ts';
+import { callProxy } from '../support/call-proxy.ts';
 import { muteProxy } from '../support/mute-proxy.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
-import { trackedNode } from '../support/tracked-node.ts';
+import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const TABLES = 'CREATE TABLE t (id int PRIMARY KEY)';
 
@@ -31,16 +33,58 @@ for (const plugin of PLUGINS) {
       });
       expect(performance.now() - started).toBeLessThan(6_000);
       expect(proxy.muted()).toBe(1);
-      // what its server process holds is free when the lease is past
-      let outcome = '';
-      for (let runs = 0; outcome !== 'done' && runs < 50; runs++) {
-        ({ outcome } = await poll({ ...node, maxSeconds: 30 }));
-        if (outcome !== 'done') await new Promise((resolve) => setTimeout(resolve, 500));
-      }
-      expect(outcome).toBe('done');
+      // its server process has been ended too: what it held is free
+      await expect.poll(() => sessions(node)).toBe(0);
+      expect(await poll({ ...node, maxSeconds: 30 })).toMatchObject({ outcome: 'done', changes: 1 });
     });
   });
 }
+
+/** Sessions of ours, on both sides. */
+async function sessions(node: TrackedNode): Promise<number> {
+  const { rowCount } = await node.store.query('SELECT FROM pg_stat_activity WHERE application_name = $1', [
+    `pgtimewarp/${node.node}`,
+  ]);
+  return rowCount ?? 0;
+}
+
+test.each(['silent before', 'silent after'] as const)(
+  'a session that falls silent at its goodbye (%s)',
+  async (fault) => {
+    await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+    await using proxy = await callProxy(node.storeUrl, { at: 4, fault });
+    const session = await connect(proxy.url, { side: 'store', node: node.node });
+    await session.query('SELECT pg_advisory_lock(1)');
+    const started = performance.now();
+    await session.end();
+    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(proxy.calls()).toBeGreaterThanOrEqual(4);
+    expect(await sessions(node)).toBe(0);
+  },
+);
+
+test('a session whose connection was reset, unheard by its server, is ended there', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+  await using proxy = await callProxy(node.storeUrl, { at: 4, fault: 'silent before' });
+  const session = await connect(proxy.url, { side: 'store', node: node.node });
+  await session.query('SELECT pg_advisory_lock(1)');
+  const asking = session.query('SELECT 1');
+  (session as unknown as { connection: { stream: Socket } }).connection.stream.destroy(
+    new Error('read ECONNRESET'),
+  );
+  await expect(asking).rejects.toThrow();
+  await session.end();
+  await expect.poll(() => sessions(node)).toBe(0);
+});
+
+test('a session whose settings are not answered is ended on both sides', { timeout: 30_000 }, async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+  await using proxy = await callProxy(node.storeUrl, { at: 2, fault: 'silent after' });
+  await expect(connect(proxy.url, { side: 'store', node: node.node })).rejects.toMatchObject({
+    code: 'STORE_UNREACHABLE',
+  });
+  await expect.poll(() => sessions(node)).toBe(0);
+});
 
 test('a session that waits for an answer that has been given is ended on both sides', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });

@@ -1,0 +1,3 @@
+import { huntInterruptions } from './interruptions.ts';
+
+huntInterruptions('wal2json');

@@ -1,0 +1,187 @@
+/**
+ * A hunt: every call of a command, to either database, is delayed, cut or silenced, before the server has heard it or after
+ * it has answered; then the command is said again, as an operator would. In the end everything is as if nothing had
+ * happened: nothing that was final is contradicted, nothing is left behind, and every command ends in time.
+ *
+ * CI takes a sample (its seed is printed; HUNT_SEED=… repeats it); HUNT_FULL=1 takes every point. HUNT_ONLY=text keeps the
+ * trials whose name has it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { poll } from '../../core/poll.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
+import { callProxy, FAULTS, type Fault } from '../support/call-proxy.ts';
+import { HuntedNode } from '../support/hunted-node.ts';
+import { COMMANDS, type InterruptedCommand, isClear } from '../support/interrupted.ts';
+import { describeNeeding } from '../support/needs.ts';
+import { needOf } from '../support/plugins.ts';
+import { random as seededRandom } from '../support/retention-twins.ts';
+import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
+
+type Side = 'source' | 'store';
+
+interface Trial {
+  readonly command: InterruptedCommand;
+  readonly side: Side;
+  readonly at: number;
+  readonly fault: Fault;
+}
+
+/** A command without a limit notices within half a minute that a connection has gone silent (docs/limits.md). */
+const SILENCE_MS = 30_000;
+/** How long a command waits for a slot that is in use. */
+const PATIENCE_MS = 20_000;
+const GRACE_MS = 5_000;
+/** How long others may hold a slot up that is being made, or a command that is said again. */
+const AGAIN_MS = 60_000;
+const AT_ONCE = Number(process.env.HUNT_AT_ONCE ?? 10);
+const SAMPLE = Number(process.env.HUNT_SAMPLE ?? 40);
+
+export function huntInterruptions(plugin: Plugin): void {
+  describeNeeding(needOf(plugin), `commands that are interrupted (${plugin})`, () => {
+    const seed = Number(process.env.HUNT_SEED ?? Math.floor(Math.random() * 1e9));
+    const random = seededRandom(seed);
+    let databases: TestDatabases;
+    let made = 0;
+    const trials: Trial[] = [];
+
+    beforeAll(async () => {
+      databases = await testDatabases();
+      for (const command of COMMANDS) trials.push(...(await trialsOf(command)));
+    }, 300_000);
+
+    afterAll(async () => {
+      await databases?.[Symbol.asyncDispose]();
+    });
+
+    const newNode = (): HuntedNode => new HuntedNode(databases, plugin, ++made);
+
+    /** Learns from an undisturbed one how many calls the command makes. */
+    const trialsOf = async (command: InterruptedCommand): Promise<Trial[]> => {
+      const node = newNode();
+      await command.prepare(node);
+      await using source = await callProxy(node.urls.sourceUrl, null);
+      await using store = await callProxy(node.urls.storeUrl, null);
+      await command.run(node, { ...node.urls, sourceUrl: source.url, storeUrl: store.url });
+      const counts = { source: source.calls(), store: store.calls() };
+      await node.dispose();
+      return (['source', 'store'] as const).flatMap((side) =>
+        Array.from({ length: counts[side] }, (_, index) => index + 1).flatMap((at) =>
+          FAULTS.map((fault) => ({ command, side, at, fault })),
+        ),
+      );
+    };
+
+    test('says it again, and all is as it would have been', { timeout: 6 * 3600_000 }, async () => {
+      const wanted = trials.filter((trial) => nameOf(trial).includes(process.env.HUNT_ONLY ?? ''));
+      const chosen = process.env.HUNT_FULL === '1' ? wanted : sample(wanted, SAMPLE, random);
+      console.log(`${plugin}: ${chosen.length} of ${trials.length} points, seed ${seed}`);
+      const complaints: string[] = [];
+      const waiting = [...chosen];
+      const work = async (): Promise<void> => {
+        for (let trial = waiting.shift(); trial !== undefined; trial = waiting.shift()) {
+          const node = newNode();
+          const heard = await tryOut(trial, node).catch((error: unknown) => [
+            `the trial failed: ${String((error as Error).stack)}`,
+          ]);
+          await node.dispose();
+          if (heard.length === 0) continue;
+          const [first, ...more] = heard;
+          complaints.push(
+            `${nameOf(trial)}: ${first}${more.length === 0 ? '' : ` (and ${more.length} more)`}`,
+          );
+          console.log(`${plugin}, ${complaints.at(-1)}`);
+        }
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      expect(complaints, `HUNT_SEED=${seed}`).toEqual([]);
+    });
+  });
+}
+
+function nameOf({ command, side, at, fault }: Trial): string {
+  return `${command.name}, ${side} call ${at} ${fault}`;
+}
+
+function sample<T>(all: readonly T[], size: number, random: (below: number) => number): T[] {
+  const left = [...all];
+  const taken: T[] = [];
+  while (taken.length < size && left.length > 0) taken.push(left.splice(random(left.length), 1)[0]!);
+  return taken;
+}
+
+/** @returns what was wrong */
+async function tryOut({ command, side, at, fault }: Trial, node: HuntedNode): Promise<readonly string[]> {
+  await command.prepare(node);
+  await node.ask('before');
+  const serverUrl = side === 'source' ? node.urls.sourceUrl : node.urls.storeUrl;
+  await using proxy = await callProxy(serverUrl, { at, fault });
+  const urls = { ...node.urls, [side === 'source' ? 'sourceUrl' : 'storeUrl']: proxy.url };
+  const limitMs =
+    GRACE_MS +
+    (command.limitMs ?? (fault.startsWith('silent') ? SILENCE_MS : PATIENCE_MS)) +
+    (command.makesSlot ? AGAIN_MS : 0);
+  const started = performance.now();
+  const ended = await Promise.race([
+    command.run(node, urls).then(
+      () => 'done' as const,
+      (error: unknown) => error,
+    ),
+    sleep(limitMs + 30_000, 'never' as const),
+  ]);
+  const tookMs = Math.round(performance.now() - started);
+  if (ended === 'never') return [`it did not end in ${tookMs} ms`];
+  if (tookMs > limitMs) node.complain(`it took ${tookMs} ms`);
+  if (ended !== 'done' && !isClear(ended)) node.complain(`its error is not clear: ${String(ended)}`);
+  await node.ask('after it');
+  await sayAgain(command, node);
+  if (command.isFollowed) await follow(node);
+  await node.ask('in the end', new Set(command.unknownMay));
+  expectState(command, node, await node.state());
+  await node.lookForLeaks();
+  return node.complaints;
+}
+
+/** Until it is done. */
+async function sayAgain(command: InterruptedCommand, node: HuntedNode): Promise<void> {
+  const again = command.again ?? command.run;
+  const patience = performance.now() + AGAIN_MS;
+  for (;;) {
+    try {
+      await again(node, node.urls);
+      return;
+    } catch (error) {
+      if (!(error instanceof TimewarpError)) throw error;
+      if (error.code === command.doneIs) return;
+      if (!isClear(error)) node.complain(`said again, its error is not clear: ${String(error)}`);
+      if (performance.now() > patience) {
+        node.complain(`said again, it goes on failing: ${error.code} ${error.message}`);
+        return;
+      }
+      await sleep(300);
+    }
+  }
+}
+
+async function follow(node: HuntedNode): Promise<void> {
+  await node.change('SELECT 1');
+  const patience = performance.now() + AGAIN_MS;
+  for (;;) {
+    const run = await poll(node.urls);
+    if (run.outcome === 'done' && run.caughtUp) return;
+    if (run.outcome !== 'busy' || performance.now() > patience) {
+      node.complain(`the next run ends as ${run.outcome} ${run.reason ?? ''}`);
+      return;
+    }
+    await sleep(300);
+  }
+}
+
+function expectState(command: InterruptedCommand, node: HuntedNode, state: object): void {
+  for (const [what, value] of Object.entries(command.expected(node))) {
+    const found = (state as Record<string, unknown>)[what];
+    if (value !== undefined && found !== value)
+      node.complain(`${what} is ${String(found)}, not ${String(value)}`);
+  }
+}

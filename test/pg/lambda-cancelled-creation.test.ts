@@ -1,0 +1,152 @@
+/**
+ * CloudFormation cancels a creation without telling it, and asks for the deletion of what it has not heard of, under a physical
+ * id of its own making. Whichever comes first, nothing is left in the end: no slot, no publication, no active node.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import example from '../../infra/config/example.ts';
+import { callProxy } from '../support/call-proxy.ts';
+import {
+  ARNS,
+  type DeployedNode,
+  deploymentEvent,
+  type LambdaDatabases,
+  lambdaDatabases,
+} from '../support/lambda-databases.ts';
+import { type LambdaEnvironment, startLambda } from '../support/run-lambda.ts';
+import { bundleFolder, type Synthesized, synthesize } from '../support/synthesize.ts';
+
+let synthesized: Synthesized;
+let databases: LambdaDatabases;
+let creating: LambdaEnvironment;
+let deleting: LambdaEnvironment;
+let node: DeployedNode;
+
+beforeAll(() => {
+  synthesized = synthesize(example, { bundle: true });
+}, 240_000);
+
+beforeEach(async () => {
+  databases = await lambdaDatabases(
+    'CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1)',
+  );
+  const start = () => startLambda(bundleFolder(synthesized, 'Migrate'), databases.functionEnv('Migrate'));
+  [creating, deleting] = await Promise.all([start(), start()]);
+  node = {
+    node: databases.node,
+    sourceSecretArn: ARNS.source,
+    plugin: 'pgoutput',
+    tables: [{ name: 'orders' }],
+  };
+}, 60_000);
+
+afterEach(async () => {
+  await creating?.[Symbol.asyncDispose]();
+  await deleting?.[Symbol.asyncDispose]();
+  await databases?.[Symbol.asyncDispose]();
+});
+
+type Answer = Readonly<Record<'RequestId' | 'Status' | 'Reason', string>>;
+
+const create = (remainingMs = 60_000) =>
+  creating.invoke(deploymentEvent(databases.aws, 'Create', { nodes: [node] }), remainingMs);
+
+const cancel = (): Promise<unknown> => {
+  const event = deploymentEvent(databases.aws, 'Delete', { nodes: [node] });
+  return deleting.invoke({ ...event, PhysicalResourceId: 'pgtimewarp-app-Databases-1A2B3C4D5E6F7' }, 60_000);
+};
+
+function answerTo(type: 'Create' | 'Delete'): Answer | undefined {
+  const answers = databases.aws.cloudFormation as unknown as Answer[];
+  return answers.find(({ RequestId }) => RequestId === `request-${type}`);
+}
+
+/** What is there of the node. */
+async function left(): Promise<{ slots: number; publications: number; nodes: number }> {
+  const { rows: source } = await databases.source.query<{ slots: number; publications: number }>(
+    `SELECT (SELECT count(*)::int FROM pg_replication_slots WHERE database = current_database()) AS slots,
+            (SELECT count(*)::int FROM pg_publication) AS publications`,
+  );
+  const { rows: store } = await databases.store.query<{ nodes: number }>(
+    `SELECT count(*)::int AS nodes FROM pgtimewarp.nodes WHERE status <> 'removed'`,
+  );
+  return { ...source[0]!, ...store[0]! };
+}
+
+const NOTHING = { slots: 0, publications: 0, nodes: 0 };
+
+/** Lets the source's secret name another way to it. */
+function sourceIsAt(url: string): void {
+  databases.aws.secrets.set(ARNS.source, JSON.stringify({ url }));
+}
+
+async function expectStopped(): Promise<void> {
+  expect(answerTo('Create')).toMatchObject({
+    Status: 'FAILED',
+    Reason: expect.stringMatching(/^INTERRUPTED: The removal of node .* was asked for/),
+  });
+  expect(await left()).toEqual(NOTHING);
+  const again = await create().then(() => databases.aws.cloudFormation.at(-1));
+  expect(again, 'asked for anew, it is wanted').toMatchObject({ Status: 'SUCCESS' });
+}
+
+test('while the creation waits for an open transaction: it is ended', async () => {
+  const writer = await databases.connect('source');
+  await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
+  const created = create();
+  await expect.poll(async () => (await left().catch(() => NOTHING)).slots, { timeout: 20_000 }).toBe(1);
+  await cancel();
+  expect(answerTo('Delete'), deleting.output()).toMatchObject({ Status: 'SUCCESS' });
+  await created;
+  await writer.query('COMMIT');
+  await expectStopped();
+}, 60_000);
+
+test('while the creation has not come to either database', async () => {
+  let goOn = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  await using slow = await callProxy(databases.sourceUrl, { at: 1, fault: () => held });
+  sourceIsAt(slow.url);
+  const created = create();
+  await expect.poll(() => slow.calls(), { timeout: 20_000 }).toBe(1);
+  sourceIsAt(databases.sourceUrl);
+  await cancel();
+  expect(answerTo('Delete'), deleting.output()).toMatchObject({ Status: 'SUCCESS' });
+  goOn();
+  await created;
+  await expectStopped();
+}, 60_000);
+
+test.each([5, 14, 20, 30])(
+  'while the creation asks the source for the %d. time',
+  async (at) => {
+    let cancelled: Promise<unknown> | null = null;
+    const meanwhile = async (): Promise<void> => {
+      cancelled = cancel();
+      await sleep(1_500); // it waits for the creation, or is done
+    };
+    await using proxy = await callProxy(databases.sourceUrl, { at, fault: meanwhile });
+    sourceIsAt(proxy.url);
+    await create();
+    await cancelled;
+    expect(proxy.calls()).toBeGreaterThanOrEqual(at);
+    expect(answerTo('Delete'), deleting.output()).toMatchObject({ Status: 'SUCCESS' });
+    expect(answerTo('Create')).toMatchObject({
+      Status: 'FAILED',
+      Reason: expect.not.stringContaining('INTERNAL'),
+    });
+    expect(await left()).toEqual(NOTHING);
+  },
+  60_000,
+);
+
+test('a creation whose time is over while it waits leaves nothing', async () => {
+  const writer = await databases.connect('source');
+  await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
+  await create(24_000); // 20 seconds of it are for the end
+  await writer.query('COMMIT');
+  expect(answerTo('Create')).toMatchObject({ Status: 'FAILED' });
+  expect(await left()).toEqual(NOTHING);
+}, 60_000);

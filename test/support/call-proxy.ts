@@ -1,0 +1,119 @@
+/**
+ * A way to a server that counts what a client asks of it (its calls: a connection, a statement, the end of a COPY, the
+ * goodbye), on all connections together, and does something to one of them: holds it, or lets the connection end or fall
+ * silent before the server has heard it or after it has answered and nobody has heard that. Other connections work.
+ */
+import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CallReader, isAnswered } from './wire.ts';
+
+export const FAULTS = ['delayed', 'cut before', 'cut after', 'silent before', 'silent after'] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export interface Strike {
+  /** The call that it happens to, from 1. */
+  readonly at: number;
+  /** A function: the call waits for what it does. */
+  readonly fault: Fault | (() => Promise<unknown>);
+}
+
+export interface CallProxy extends AsyncDisposable {
+  /** The URL of the server, by way of this proxy. */
+  readonly url: string;
+  /** How many calls there were so far. */
+  readonly calls: () => number;
+}
+
+const DELAY_MS = 300;
+
+/** @param strike null: calls are only counted */
+export async function callProxy(serverUrl: string, strike: Strike | null): Promise<CallProxy> {
+  const target = new URL(serverUrl);
+  const sockets = new Set<Socket>();
+  let calls = 0;
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = dial({ port: Number(target.port), host: target.hostname, allowHalfOpen: true });
+    sockets.add(client).add(upstream);
+    const link = new Link(client, upstream, () => (++calls === strike?.at ? strike.fault : null));
+    for (const socket of [client, upstream]) socket.on('error', () => link.cut());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = new URL(serverUrl);
+  url.hostname = '127.0.0.1';
+  url.port = String((server.address() as AddressInfo).port);
+  return {
+    url: url.href,
+    calls: () => calls,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** One connection. */
+class Link {
+  readonly #client: Socket;
+  readonly #upstream: Socket;
+  readonly #nextFault: () => Strike['fault'] | null;
+  readonly #calls = new CallReader();
+  #turn: Promise<void> = Promise.resolve();
+  #isSilent = false;
+  /** What is done when the answer that is held back is whole. */
+  #onAnswer: (() => void) | null = null;
+  #answer = Buffer.alloc(0);
+
+  constructor(client: Socket, upstream: Socket, nextFault: () => Strike['fault'] | null) {
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#nextFault = nextFault;
+    client.on('data', (chunk) => {
+      for (const part of this.#calls.read(chunk)) {
+        this.#turn = this.#turn.then(() => this.#pass(part.bytes, part.isCall ? this.#nextFault() : null));
+      }
+    });
+    client.on('end', () => {
+      this.#turn = this.#turn.then(() => {
+        if (!this.#isSilent) upstream.end();
+      });
+    });
+    upstream.on('data', (chunk) => this.#hear(chunk));
+    upstream.on('end', () => {
+      if (!this.#isSilent) client.end();
+    });
+  }
+
+  cut(): void {
+    if (this.#isSilent) return; // neither side hears of the other's end
+    this.#client.destroy();
+    this.#upstream.destroy();
+  }
+
+  async #pass(bytes: Buffer, fault: Strike['fault'] | null): Promise<void> {
+    if (this.#isSilent) return;
+    if (fault === 'cut before') return this.cut();
+    if (fault === 'silent before') {
+      this.#isSilent = true;
+      return;
+    }
+    if (fault === 'delayed') await sleep(DELAY_MS);
+    if (typeof fault === 'function') await fault();
+    if (fault === 'cut after') this.#onAnswer = () => this.cut();
+    if (fault === 'silent after') {
+      this.#onAnswer = () => {
+        this.#isSilent = true;
+      };
+    }
+    if (!this.#upstream.destroyed) this.#upstream.write(bytes);
+  }
+
+  #hear(chunk: Buffer): void {
+    if (this.#isSilent) return;
+    if (this.#onAnswer === null) {
+      if (!this.#client.destroyed) this.#client.write(chunk);
+      return;
+    }
+    this.#answer = Buffer.concat([this.#answer, chunk]);
+    if (isAnswered(this.#answer)) this.#onAnswer();
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * The commands that the hunt over interruptions interrupts: how a node is prepared for one, how it is run and said again, and
+ * what must be there in the end.
+ */
+import type { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { poll } from '../../core/poll.ts';
+import { rebaseline } from '../../core/rebaseline.ts';
+import { rebaselineNode } from '../../core/rebaseline-node.ts';
+import { releaseSlot } from '../../core/release-slot.ts';
+import { runRetention, setRetention } from '../../core/retention.ts';
+import { deinit } from '../../core/setup/deinit.ts';
+import { init } from '../../core/setup/init.ts';
+import { skip } from '../../core/skip.ts';
+import { track, untrack } from '../../core/track.ts';
+import { parseLsn } from '../../core/types/lsn.ts';
+import type { HuntedNode, NodeState, Urls } from './hunted-node.ts';
+
+export interface InterruptedCommand {
+  readonly name: string;
+  readonly prepare: (node: HuntedNode) => Promise<void>;
+  readonly run: (node: HuntedNode, urls: Urls) => Promise<unknown>;
+  /** What an operator says afterwards, instead of the same again. */
+  readonly again?: (node: HuntedNode, urls: Urls) => Promise<unknown>;
+  /** The error with which a command ends that is said again after its work was done. */
+  readonly doneIs?: string;
+  /** In milliseconds, where the command has one. */
+  readonly limitMs?: number;
+  /** It makes a slot, which waits for every transaction of the server: also for those of other trials. */
+  readonly makesSlot?: true;
+  readonly expected: (node: HuntedNode) => Partial<NodeState>;
+  /** Why something may be unknown in the end. */
+  readonly unknownMay: readonly string[];
+  /** Whether runs follow. */
+  readonly isFollowed: boolean;
+}
+
+const CHANGES = [
+  'INSERT INTO $t VALUES (3, $$c$$); UPDATE $t SET v = $$a2$$ WHERE id = 1',
+  'BEGIN; DELETE FROM $t WHERE id = 2; INSERT INTO $t VALUES (4, $$d$$); UPDATE $t SET v = $$c2$$ WHERE id = 3; COMMIT',
+];
+
+async function tracked(node: HuntedNode, retention: string | null = null): Promise<void> {
+  await node.makeTable();
+  await node.init();
+  await node.track(retention);
+  await node.change('UPDATE $t SET v = $$b1$$ WHERE id = 2');
+  await poll(node.urls);
+}
+
+async function changed(node: HuntedNode): Promise<void> {
+  for (const sql of CHANGES) await node.change(sql);
+}
+
+export async function trackedAndChanged(node: HuntedNode): Promise<void> {
+  await tracked(node);
+  await changed(node);
+}
+
+/** The node stands at a transaction, as after five failed runs; see core/run/poison.ts. */
+async function blocked(node: HuntedNode): Promise<void> {
+  await tracked(node);
+  await node.change(CHANGES[0]!);
+  const { rows } = await node.databases.source.query<{ lsn: string }>(
+    'SELECT pg_current_wal_insert_lsn()::text AS lsn',
+  );
+  BLOCKED_AT.set(node, rows[0]!.lsn);
+  await node.databases.store.query(
+    `WITH failed AS (
+       UPDATE pgtimewarp.wal_checkpoints
+          SET failure = jsonb_build_object('code', 'INTERNAL', 'message', 'x', 'lsn', $2::text, 'xid', '1', 'relation_ids', NULL)
+        WHERE node_id = $1::text)
+     UPDATE pgtimewarp.nodes SET status = 'blocked' WHERE node_id = $1::text`,
+    [node.urls.node, rows[0]!.lsn],
+  );
+  await node.change(CHANGES[1]!);
+}
+
+const BLOCKED_AT = new WeakMap<HuntedNode, string>();
+
+const FOLLOWED = ({ plugin, table }: HuntedNode): NodeState => ({
+  slot: true,
+  publication: plugin === 'pgoutput',
+  tables: plugin === 'pgoutput' ? table.name : null,
+  node: 'active',
+  table: 'active',
+});
+const FROM_START = ['before_tracking'];
+const GAP = [...FROM_START, 'in_gap'];
+const ANY = [...GAP, 'baseline_pending', 'not final', 'TABLE_NOT_TRACKED', 'NODE_UNKNOWN'];
+const GONE = { slot: false, publication: false };
+
+export const COMMANDS: readonly InterruptedCommand[] = [
+  {
+    name: 'init',
+    makesSlot: true,
+    prepare: (node) => node.makeTable(),
+    run: ({ plugin }, urls) => init({ ...urls, plugin, slotName: null, version: 'test' }),
+    expected: (node) => ({ ...FOLLOWED(node), tables: null, table: null }),
+    unknownMay: ANY,
+    isFollowed: true,
+  },
+  {
+    name: 'init, given up',
+    makesSlot: true,
+    prepare: (node) => node.makeTable(),
+    run: ({ plugin }, urls) => init({ ...urls, plugin, slotName: null, version: 'test' }),
+    again: (_, urls) => deinit({ ...urls, purge: false }),
+    doneIs: 'NODE_UNKNOWN',
+    expected: () => GONE,
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+  {
+    name: 'poll',
+    prepare: trackedAndChanged,
+    run: (_, urls) => poll(urls),
+    expected: FOLLOWED,
+    unknownMay: FROM_START,
+    isFollowed: true,
+  },
+  {
+    name: 'poll with a limit',
+    prepare: trackedAndChanged,
+    run: (_, urls) => poll({ ...urls, maxSeconds: 2 }),
+    limitMs: 2_000,
+    expected: FOLLOWED,
+    unknownMay: FROM_START,
+    isFollowed: true,
+  },
+  {
+    name: 'track',
+    prepare: async (node) => {
+      await node.makeTable();
+      await node.init();
+    },
+    run: ({ table }, urls) => track({ ...urls, table, baseline: true, exclude: [], retention: null }),
+    expected: FOLLOWED,
+    unknownMay: FROM_START,
+    isFollowed: true,
+  },
+  {
+    name: 'untrack',
+    prepare: trackedAndChanged,
+    run: ({ table }, urls) => untrack({ ...urls, table, purge: false }),
+    doneIs: 'TABLE_NOT_TRACKED',
+    expected: (node) => ({ ...FOLLOWED(node), tables: null, table: 'untracked' }),
+    unknownMay: ANY,
+    isFollowed: true,
+  },
+  {
+    name: 'untrack --purge',
+    prepare: trackedAndChanged,
+    run: ({ table }, urls) => untrack({ ...urls, table, purge: true }),
+    doneIs: 'TABLE_NOT_TRACKED',
+    expected: (node) => ({ ...FOLLOWED(node), tables: null, table: 'untracked' }),
+    unknownMay: [...ANY, 'expired'],
+    isFollowed: true,
+  },
+  {
+    name: 'rebaseline',
+    prepare: trackedAndChanged,
+    run: ({ table }, urls) => rebaseline({ ...urls, table }),
+    expected: FOLLOWED,
+    unknownMay: GAP,
+    isFollowed: true,
+  },
+  {
+    name: 'rebaseline --node',
+    makesSlot: true,
+    prepare: trackedAndChanged,
+    run: (_, urls) => rebaselineNode({ ...urls, version: 'test' }),
+    expected: FOLLOWED,
+    unknownMay: GAP,
+    isFollowed: true,
+  },
+  {
+    name: 'release-slot',
+    prepare: trackedAndChanged,
+    run: (_, urls) => releaseSlot(urls),
+    expected: () => ({ slot: false, node: 'gap' }),
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+  {
+    name: 'skip',
+    prepare: blocked,
+    run: (node, urls) => skip({ ...urls, lsn: parseLsn(BLOCKED_AT.get(node)!) }),
+    doneIs: 'BAD_FLAGS',
+    expected: (node) => ({ ...FOLLOWED(node), table: undefined as unknown as null }),
+    unknownMay: GAP,
+    isFollowed: true,
+  },
+  {
+    name: 'retention set',
+    prepare: trackedAndChanged,
+    run: ({ table }, urls) => setRetention(urls, [table], '30d'),
+    expected: FOLLOWED,
+    unknownMay: FROM_START,
+    isFollowed: true,
+  },
+  {
+    name: 'retention run',
+    prepare: async (node) => {
+      await tracked(node, '1s');
+      await changed(node);
+      await new Promise((resolve) => setTimeout(resolve, 1_200));
+    },
+    run: (_, urls) => runRetention(urls),
+    expected: FOLLOWED,
+    unknownMay: [...FROM_START, 'expired'],
+    isFollowed: true,
+  },
+  {
+    name: 'deinit',
+    prepare: trackedAndChanged,
+    run: (_, urls) => deinit({ ...urls, purge: false }),
+    expected: () => ({ ...GONE, node: 'removed', table: 'untracked' }),
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+  {
+    name: 'deinit --purge',
+    prepare: trackedAndChanged,
+    run: (_, urls) => deinit({ ...urls, purge: true }),
+    doneIs: 'NODE_UNKNOWN',
+    expected: () => ({ ...GONE, node: null, table: null }),
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+];
+
+/** What an error has to be for a person to act on: not a bug of ours, and not a raw error of a server. */
+export function isClear(error: unknown): boolean {
+  const { code } = error as Partial<TimewarpError>;
+  return (
+    code !== undefined && !['INTERNAL', 'DATABASE_ERROR'].includes(code) && /^[A-Z]+_?[A-Z_]*$/.test(code)
+  );
+}
