@@ -671,3 +671,45 @@ BEGIN
       FROM pgtimewarp.diff_changes(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL, NULL, NULL, NULL, NULL)
            WITH ORDINALITY c;
 END $$;
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- What PostgreSQL's JSON functions refuse to look at passes through them: \u0000 and halves of characters.
+
+DROP FUNCTION pgtimewarp.json_stand_in(text);
+-- A JSON text without any escape, in which nothing but strings is another: ~ is written ~0, \\ ~1, \" ~2, and a \ before
+-- anything else ~3. And back, of any part of such a text.
+CREATE FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN p_back
+    THEN replace(replace(replace(replace(p_json, '~3', chr(92)), '~2', chr(92) || '"'), '~1', repeat(chr(92), 2)), '~0', '~')
+    ELSE replace(replace(replace(replace(p_json, '~', '~0'), repeat(chr(92), 2), '~1'), chr(92) || '"', '~2'), chr(92), '~3') END
+$$;
+REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(text, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.json_stand_in(text, boolean) TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
+
+-- {"column": {"from": …, "to": …}} of the columns that are not the same in two rows.
+CREATE OR REPLACE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[])
+RETURNS json
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  escaped boolean := position(chr(92) || 'u' IN concat(p_old, p_new)) > 0;
+  old_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_old::text, false)::json ELSE p_old END;
+  new_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_new::text, false)::json ELSE p_new END;
+  changed text;
+BEGIN
+  SELECT '{' || coalesce(string_agg(
+           to_json(coalesce(n.key, o.key)) || ':{'
+           || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
+           ',' ORDER BY n.ordinality, o.ordinality), '') || '}'
+    INTO changed
+    FROM json_each(old_row) WITH ORDINALITY o
+    FULL JOIN json_each(new_row) WITH ORDINALITY n ON n.key = o.key
+   CROSS JOIN LATERAL (
+         SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in('"' || coalesce(n.key, o.key) || '"', true)::json #>> '{}'
+                     ELSE coalesce(n.key, o.key) END AS name) c
+   WHERE o.value::text IS DISTINCT FROM n.value::text
+         -- JSON null and SQL NULL have one text
+      OR coalesce(c.name = ANY (p_old_nulls), false) <> coalesce(c.name = ANY (p_new_nulls), false);
+  RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
+END $$;

@@ -438,20 +438,25 @@ CREATE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  stand_in text := pgtimewarp.json_stand_in(concat(p_old, p_new));
-  members text;
+  escaped boolean := position(chr(92) || 'u' IN concat(p_old, p_new)) > 0;
+  old_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_old::text, false)::json ELSE p_old END;
+  new_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_new::text, false)::json ELSE p_new END;
+  changed text;
 BEGIN
-  SELECT string_agg(
+  SELECT '{' || coalesce(string_agg(
            to_json(coalesce(n.key, o.key)) || ':{'
            || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
-           ',' ORDER BY n.ordinality, o.ordinality)
-    INTO members
-    FROM json_each(replace(p_old::text, '\u0000', stand_in)::json) WITH ORDINALITY o
-    FULL JOIN json_each(replace(p_new::text, '\u0000', stand_in)::json) WITH ORDINALITY n ON n.key = o.key
+           ',' ORDER BY n.ordinality, o.ordinality), '') || '}'
+    INTO changed
+    FROM json_each(old_row) WITH ORDINALITY o
+    FULL JOIN json_each(new_row) WITH ORDINALITY n ON n.key = o.key
+   CROSS JOIN LATERAL (
+         SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in('"' || coalesce(n.key, o.key) || '"', true)::json #>> '{}'
+                     ELSE coalesce(n.key, o.key) END AS name) c
    WHERE o.value::text IS DISTINCT FROM n.value::text
          -- JSON null and SQL NULL have one text
-      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false);
-  RETURN replace('{' || coalesce(members, '') || '}', stand_in, '\u0000');
+      OR coalesce(c.name = ANY (p_old_nulls), false) <> coalesce(c.name = ANY (p_new_nulls), false);
+  RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
 END $$;
 
 CREATE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) RETURNS boolean
@@ -931,20 +936,14 @@ BEGIN
   RETURN '{' || members || '}';
 END $$;
 
-CREATE FUNCTION pgtimewarp.json_stand_in(p_json text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-BEGIN
-  IF position('\u0000' IN p_json) > 0 THEN
-    FOR code IN 1 .. 31 LOOP
-      IF position('\u00' || lpad(to_hex(code), 2, '0') IN lower(p_json)) = 0 THEN
-        RETURN '\u00' || lpad(to_hex(code), 2, '0');
-      END IF;
-    END LOOP;
-  END IF;
-  RETURN '\u0000';
-END $$;
+  SELECT CASE WHEN p_back
+    THEN replace(replace(replace(replace(p_json, '~3', chr(92)), '~2', chr(92) || '"'), '~1', repeat(chr(92), 2)), '~0', '~')
+    ELSE replace(replace(replace(replace(p_json, '~', '~0'), repeat(chr(92), 2), '~1'), chr(92) || '"', '~2'), chr(92), '~3') END
+$$;
 
 CREATE FUNCTION pgtimewarp.lower_by_letter(p_value text) RETURNS text
     LANGUAGE plpgsql STABLE STRICT
@@ -2008,10 +2007,10 @@ GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[])
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
