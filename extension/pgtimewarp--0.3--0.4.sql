@@ -77,8 +77,8 @@ END $$;
 
 -- PostgreSQL's JSON functions refuse \u0000 and halves of characters. A JSON text without any escape, in which nothing but
 -- strings is another: ~ is written ~0, \\ ~1, \" ~2, and a \ before anything else ~3. And back, of any part of such a text.
-DROP FUNCTION pgtimewarp_internal.stand_in(text);
-CREATE FUNCTION pgtimewarp_internal.stand_in(p_json text, p_back boolean) RETURNS text
+DROP FUNCTION IF EXISTS pgtimewarp_internal.stand_in(text);
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.stand_in(p_json text, p_back boolean) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN p_back
     THEN replace(replace(replace(replace(p_json, '~3', chr(92)), '~2', chr(92) || '"'), '~1', repeat(chr(92), 2)), '~0', '~')
@@ -97,7 +97,7 @@ BEGIN
 END $$;
 
 -- The members of {"column": …} as their JSON texts, by the names of the columns.
-CREATE FUNCTION pgtimewarp_internal.members(p_object json)
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.members(p_object json)
 RETURNS TABLE (place bigint, name text, key_text text, value_text text)
 LANGUAGE sql IMMUTABLE AS $$
   SELECT e.ordinality, k.key_text::json #>> '{}', k.key_text, pgtimewarp_internal.stand_in(e.value::text, true)
