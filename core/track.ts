@@ -164,7 +164,7 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
     if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
     refuseExclusions(facts!, options.exclude);
     if (publication !== null) await ensurePublished(source, publication, facts!, options.exclude);
-    await inTransaction(store, () => insertEntry(options, facts!, store));
+    await inPatientTransaction(store, () => insertEntry(options, facts!, store));
     return node.plugin === 'wal2json' && !node.numbersAsText ? doubtfulColumns(facts!, options.exclude) : [];
   } catch (error) {
     throw fromDatabaseError(error, 'source');

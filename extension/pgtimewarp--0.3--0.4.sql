@@ -1,4 +1,6 @@
--- A typed row follows columns that were renamed; a list of changes says what its rows lack.
+-- The table that is asked about has to be the one whose history is kept under its name, for its rights decide: the store
+-- compares its OID. TW005: it is another one. Values that PostgreSQL's JSON functions refuse pass through; a typed row follows
+-- columns that were renamed; a list of changes says what its rows lack.
 \echo Use "ALTER EXTENSION pgtimewarp UPDATE" to load this file. \quit
 
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.4'::text $$;
@@ -18,7 +20,7 @@ BEGIN
   END IF;
   who := pgtimewarp_internal.admit(rel, node_id);
   EXECUTE format('SELECT a.answer FROM pgtimewarp_internal.asof_answers a WHERE a.question = %L', ARRAY[(jsonb_build_object(
-    'node', who.node, 'schema', who.schema_name, 'table', who.table_name, 'pk', pk,
+    'node', who.node, 'schema', who.schema_name, 'table', who.table_name, 'relid', rel::oid::text, 'pk', pk,
     'ts', at_ts, 'lsn', at_lsn::text, 'requested', at_lsn::text)
     || CASE WHEN current_setting('pgtimewarp.names', true) = 'now' THEN pgtimewarp_internal.names_now(rel) ELSE '{}' END)::text])
     INTO answer;
@@ -31,20 +33,15 @@ BEGIN
   seen := pgtimewarp_internal.visible_part(pgtimewarp_internal.member(answer, 'row'), rel, who.caller);
   RETURN (SELECT format('{%s}', string_agg(format('"%s":%s', m.name, CASE m.name WHEN 'row' THEN seen
                    ELSE pgtimewarp_internal.member(answer, m.name) END), ',' ORDER BY m.ordinality))
-            FROM json_object_keys(replace(answer::text, '\u0000', '\u0001')::json) WITH ORDINALITY AS m (name, ordinality));
+            FROM json_object_keys(pgtimewarp_internal.stand_in(answer::text, false)::json) WITH ORDINALITY AS m (name, ordinality));
 END $$;
 
 -- What the store needs to know to follow columns of the table that were renamed, since its last run too.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.names_now(rel regclass) RETURNS jsonb LANGUAGE sql STABLE AS $$
-  SELECT jsonb_build_object('relid', rel::oid::text, 'columns', jsonb_object_agg(a.attnum::text, a.attname))
+  SELECT jsonb_build_object('columns', jsonb_object_agg(a.attnum::text, a.attname))
     FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
 $$;
 REVOKE ALL ON FUNCTION pgtimewarp_internal.names_now(regclass) FROM PUBLIC;
-
--- The row as a row of the table as it is now: columns that were renamed are followed, those that came since keep the value of
--- `base`; where it is not certain which value is a column's, it is an error. Runs as its caller, since making values of the
--- table's types may run code of the table's owner.
-ALTER FUNCTION @extschema@.pgtimewarp_asof_row(anyelement, jsonb, timestamptz, text) SET pgtimewarp.names = 'now';
 
 -- The changes of a row in (from_ts, to_ts], in order; NULL: from the start of tracking, to the horizon.
 CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_diff_pk(
@@ -65,8 +62,8 @@ BEGIN
   FOR c IN EXECUTE format(
     'SELECT d.frame, d.op, d.valid_from_ts, d.valid_from_lsn, d.xid, d.row_data, d.changed, d.context
        FROM pgtimewarp_internal.diff_answers d WHERE d.question = %L ORDER BY d.place',
-    ARRAY[jsonb_build_object('node', who.node, 'schema', who.schema_name, 'table', who.table_name, 'pk', pk,
-                             'from', from_ts, 'to', to_ts)::text])
+    ARRAY[jsonb_build_object('node', who.node, 'schema', who.schema_name, 'table', who.table_name,
+                             'relid', rel::oid::text, 'pk', pk, 'from', from_ts, 'to', to_ts)::text])
   LOOP
     IF c.frame IS NOT NULL THEN
       FOR hole IN SELECT h ->> 'from' AS lower, h ->> 'to' AS upper, h ->> 'reason' AS reason
@@ -92,4 +89,108 @@ BEGIN
                     ELSE pgtimewarp_internal.visible_part(c.changed, rel, who.caller) END;
     RETURN NEXT;
   END LOOP;
+END $$;
+
+-- PostgreSQL's JSON functions refuse \u0000 and halves of characters. A JSON text without any escape, in which nothing but
+-- strings is another: ~ is written ~0, \\ ~1, \" ~2, and a \ before anything else ~3. And back, of any part of such a text.
+DROP FUNCTION IF EXISTS pgtimewarp_internal.stand_in(text);
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.stand_in(p_json text, p_back boolean) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN p_back
+    THEN replace(replace(replace(replace(p_json, '~3', chr(92)), '~2', chr(92) || '"'), '~1', repeat(chr(92), 2)), '~0', '~')
+    ELSE replace(replace(replace(replace(p_json, '~', '~0'), repeat(chr(92), 2), '~1'), chr(92) || '"', '~2'), chr(92), '~3') END
+$$;
+
+-- {"row": …, "incomplete": [], …} of an answer, each as its JSON text.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.member(p_answer json, p_name text) RETURNS json
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF position(chr(92) || 'u' IN p_answer::text) = 0 THEN
+    RETURN p_answer -> p_name;
+  END IF;
+  RETURN pgtimewarp_internal.stand_in(
+    (pgtimewarp_internal.stand_in(p_answer::text, false)::json -> p_name)::text, true);
+END $$;
+
+-- The members of {"column": …} as their JSON texts, by the names of the columns.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.members(p_object json)
+RETURNS TABLE (place bigint, name text, key_text text, value_text text)
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT e.ordinality, k.key_text::json #>> '{}', k.key_text, pgtimewarp_internal.stand_in(e.value::text, true)
+    FROM json_each(pgtimewarp_internal.stand_in(p_object::text, false)::json) WITH ORDINALITY e
+   CROSS JOIN LATERAL (SELECT pgtimewarp_internal.stand_in('"' || e.key || '"', true) AS key_text) k
+$$;
+
+-- The columns of {"column": …} that the caller may see; without some of them only if that was asked for.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.visible_part(p_object json, rel regclass, caller name) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  hidden text;
+  visible text;
+BEGIN
+  IF json_typeof(p_object) IS DISTINCT FROM 'object' THEN
+    RETURN p_object;
+  END IF;
+  SELECT string_agg(quote_ident(e.name), ', ' ORDER BY e.place) FILTER (WHERE NOT may),
+         string_agg(e.key_text || ':' || e.value_text, ',' ORDER BY e.place) FILTER (WHERE may)
+    INTO hidden, visible
+    FROM pgtimewarp_internal.members(p_object) e
+    -- a column that is gone has no rights any more: only those of the whole table speak for it
+    LEFT JOIN pg_attribute a ON a.attrelid = rel AND a.attname = e.name AND a.attnum > 0 AND NOT a.attisdropped
+   CROSS JOIN LATERAL (SELECT coalesce(has_column_privilege(caller, rel, a.attnum, 'SELECT'), false) AS may) m;
+  IF hidden IS NOT NULL AND current_setting('pgtimewarp.columns', true) IS DISTINCT FROM 'visible' THEN
+    RAISE EXCEPTION 'permission denied for columns of the history of table %: %', rel, hidden
+      USING ERRCODE = 'insufficient_privilege', HINT = 'SET pgtimewarp.columns = visible; leaves them out.';
+  END IF;
+  RETURN '{' || coalesce(visible, '') || '}';
+END $$;
+
+-- The row as a row of the table as it is now: columns that were renamed are followed, those that came since keep the value of
+-- `base`; where it is not certain which value is a column's, it is an error. Runs as its caller, since making values of the
+-- table's types may run code of the table's owner.
+CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_asof_row(
+  base anyelement, pk jsonb, at timestamptz, node_id text DEFAULT NULL)
+RETURNS SETOF anyelement
+LANGUAGE plpgsql STABLE COST 10000 ROWS 1 SET search_path = pg_catalog, pg_temp SET pgtimewarp.names = 'now' AS $$
+DECLARE
+  rel regclass := (SELECT t.typrelid FROM pg_type t WHERE t.oid = pg_typeof(base) AND t.typrelid <> 0);
+  found_row json;
+  plain json;   -- without columns of type json that hold escapes: those are taken as they are
+  columns text;
+  problem text;
+BEGIN
+  IF rel IS NULL THEN
+    RAISE EXCEPTION '% is not the row type of a table', pg_typeof(base)
+      USING ERRCODE = 'wrong_object_type', HINT = 'Write NULL::orders for the table orders.';
+  END IF;
+  found_row := pgtimewarp_internal.row_of(@extschema@.pgtimewarp_asof_answer_pk(rel, pk, at, node_id), true);
+  IF found_row IS NULL THEN
+    RETURN;
+  END IF;
+  BEGIN
+    IF position(chr(92) || 'u' IN found_row::text) = 0 THEN
+      base := json_populate_record(base, found_row);
+    ELSE
+      WITH members AS (
+        SELECT m.name, m.place, m.key_text, m.value_text, position(chr(92) || 'u' IN m.value_text) > 0 AND EXISTS (
+                 SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                  WHERE a.attrelid = rel AND a.attname = m.name AND a.attnum > 0 AND NOT a.attisdropped
+                    AND 'json'::regtype IN (t.oid, t.typbasetype)) AS is_raw
+          FROM pgtimewarp_internal.members(found_row) m)
+      SELECT (SELECT '{' || coalesce(string_agg(m.key_text || ':' || m.value_text, ',' ORDER BY m.place), '') || '}'
+                FROM members m WHERE NOT m.is_raw),
+             (SELECT string_agg(CASE WHEN m.is_raw THEN format('%L::%s', m.value_text, format_type(a.atttypid, a.atttypmod))
+                                     ELSE format('($1).%I', a.attname) END, ', ' ORDER BY a.attnum)
+                FROM pg_attribute a LEFT JOIN members m ON m.name = a.attname
+               WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped)
+        INTO plain, columns;
+      base := json_populate_record(base, plain);
+      EXECUTE 'SELECT ' || columns INTO base USING base;
+    END IF;
+    RETURN NEXT base;
+  EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR cannot_coerce THEN
+    GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+    RAISE EXCEPTION 'the row of that time does not fit table % as it is now: %', rel, problem
+      USING ERRCODE = 'TW023', HINT = 'pgtimewarp_asof_pk() gives it as JSON.';
+  END;
 END $$;

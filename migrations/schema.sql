@@ -26,6 +26,24 @@ CREATE TYPE pgtimewarp.key_state AS (
 	nulls_assumed boolean
 );
 
+CREATE TYPE pgtimewarp.plain_facts AS (
+	relation_id integer,
+	lsn_space integer,
+	pk_columns text[],
+	pk_kinds text[],
+	applied_lsn pg_lsn,
+	applied_ts timestamp with time zone,
+	start_lsn pg_lsn,
+	from_lsn pg_lsn,
+	from_ts timestamp with time zone,
+	to_lsn pg_lsn,
+	to_ts timestamp with time zone,
+	truncated_lsn pg_lsn,
+	table_members text,
+	key_member text,
+	horizon_member text
+);
+
 CREATE DOMAIN pgtimewarp.question AS text
 	CONSTRAINT question_check CHECK ((set_config('pgtimewarp.question'::text, VALUE, true) IS NOT NULL));
 
@@ -40,6 +58,7 @@ DECLARE
   q jsonb := asked;
 BEGIN
   IF asked IS NOT NULL THEN
+    PERFORM pgtimewarp.refuse_other_table(q ->> 'node', q ->> 'schema', q ->> 'table', (q ->> 'relid')::oid);
     RETURN QUERY
       SELECT ARRAY[asked]::pgtimewarp.question[],
              CASE WHEN q ? 'columns' AND a.status = 'found'
@@ -68,6 +87,7 @@ BEGIN
   IF asked IS NULL THEN
     RETURN;
   END IF;
+  PERFORM pgtimewarp.refuse_other_table(node, schema_name, table_name, (q ->> 'relid')::oid);
   question := ARRAY[asked];
   RETURN QUERY
     WITH c AS MATERIALIZED (
@@ -86,7 +106,7 @@ END $$;
 CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 DECLARE
   by_lsn boolean := p_at_lsn IS NOT NULL;
@@ -181,16 +201,18 @@ BEGIN
       reason := 'not_in_window';
       v.op := NULL; v.from_lsn := NULL; v.from_seq := NULL; v.from_ts := NULL; v.from_xid := NULL;
       v.to_lsn := NULL; v.to_ts := NULL; v.to_xid := NULL;
-      SELECT r.valid_from_lsn, r.valid_from_ts, r.xid INTO v.to_lsn, v.to_ts, v.to_xid
-        FROM pgtimewarp.row_changes r
-       WHERE r.relation_id = period.relation_id AND r.pk = array_to_json(key_values)::text AND r.valid_from_lsn > at_lsn
-       ORDER BY r.valid_from_lsn, r.seq LIMIT 1;
+      EXECUTE format(
+        'SELECT r.valid_from_lsn, r.valid_from_ts, r.xid
+           FROM pgtimewarp.row_changes r
+          WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn > $2
+          ORDER BY r.valid_from_lsn, r.seq LIMIT 1', period.relation_id)
+         INTO v.to_lsn, v.to_ts, v.to_xid USING array_to_json(key_values)::text, at_lsn;
     END IF;
     IF status = 'found' THEN
       v.incomplete := pgtimewarp.incomplete_at(period.relation_id, v.incomplete, p_at_lsn, at_ts);
       assumes := CASE WHEN v.nulls_assumed THEN ',"assumes":"no-nan"' ELSE '' END;
     END IF;
-    IF v.from_xid IS NOT NULL THEN
+    IF v.from_xid IS NOT NULL AND (v.from_lsn <= cutoff.expired_before_lsn) IS NOT TRUE THEN
       SELECT t.context INTO context FROM pgtimewarp.transaction_contexts t
        WHERE t.node_id = p_node_id AND t.lsn_space = period.lsn_space AND t.lsn = v.from_lsn;
     END IF;
@@ -211,7 +233,7 @@ BEGIN
     coalesce('"' || at_lsn || '"', 'null'), coalesce('"' || horizon.applied_lsn || '"', 'null'),
     pgtimewarp.json_instant(horizon.applied_ts), final::text, oldest, assumes);
   RETURN NEXT;
-END $$;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) RETURNS TABLE(status text, reason text, final boolean, answer text, error_message text, error_hint text)
     LANGUAGE plpgsql STABLE ROWS 100
@@ -268,17 +290,14 @@ END $$;
 CREATE FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) RETURNS TABLE(status text, reason text, final boolean, answer text)
     LANGUAGE plpgsql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET jit TO 'off'
-    SET enable_memoize TO 'off'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 DECLARE
-  f record; -- NULL in all members when nothing is plain
+  f pgtimewarp.plain_facts; -- NULL in all members when nothing is plain
 BEGIN
   -- The period that is still going on, and the instants of which it is certain that they lie in it and in no gap, have not
   -- expired, and lie before every partition that has yet to be judged: from from_* to to_*, both included. While a gap is
-  -- open nothing is plain.
+  -- open nothing is plain, and nothing of a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
@@ -308,86 +327,19 @@ BEGIN
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
      AND p.tracked_from_lsn IS NOT NULL AND p.tracked_to_lsn IS NULL AND g.is_open IS NOT TRUE
      AND NOT EXISTS (SELECT FROM pgtimewarp.virtual_columns vc WHERE vc.relation_id = p.relation_id);
-
-  -- OFFSET 0 keeps what is computed once from being computed wherever it is used.
-  RETURN QUERY
-    SELECT a.status, a.reason, a.final, a.answer
-      FROM (SELECT s.place, p_pks[s.place] AS pk, p_at_ts[s.place] AS at_ts, p_at_lsn[s.place] AS at_lsn,
-                   CASE WHEN p_at_lsn[s.place] IS NOT NULL THEN p_at_lsn[s.place] BETWEEN f.from_lsn AND f.to_lsn
-                        ELSE coalesce(p_at_ts[s.place], 'infinity') BETWEEN f.from_ts AND f.to_ts END AS is_inside
-              FROM generate_subscripts(p_pks, 1) AS s (place)
-            OFFSET 0) AS q
-     CROSS JOIN LATERAL (
-           -- A bare value is looked up as it was written. The history holds canonical texts, and the canonical form of
-           -- such a text is the text itself: one that is found is the key. One that is not goes the long way.
-           SELECT CASE WHEN q.is_inside IS NOT TRUE THEN NULL
-                       WHEN jsonb_typeof(q.pk) IN ('string', 'number', 'boolean') THEN ARRAY[q.pk #>> '{}']
-                       ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END AS key_values,
-                  -- The last commit at the instant. Whoever names an LSN has mostly read it from an answer, so that it is
-                  -- a commit's: that entry is found at once, where the last one before a position reads half an index page.
-                  greatest(f.start_lsn,
-                    CASE WHEN q.at_lsn IS NOT NULL THEN
-                           coalesce((SELECT m.lsn FROM pgtimewarp.lsn_time_map m
-                                      WHERE m.node_id = p_node_id AND m.lsn_space = f.lsn_space AND m.lsn = q.at_lsn),
-                                    (SELECT m.lsn FROM pgtimewarp.lsn_time_map m
-                                      WHERE m.node_id = p_node_id AND m.lsn_space = f.lsn_space AND m.lsn <= q.at_lsn
-                                      ORDER BY m.lsn DESC LIMIT 1))
-                         WHEN q.at_ts <= f.applied_ts THEN
-                           (SELECT CASE WHEN m.lsn_space = f.lsn_space THEN m.lsn END FROM pgtimewarp.lsn_time_map m
-                             WHERE m.node_id = p_node_id AND m.ts <= q.at_ts ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1)
-                         ELSE f.applied_lsn END) AS lsn
-            OFFSET 0) AS i
-     CROSS JOIN LATERAL (SELECT array_to_json(i.key_values)::text AS pk OFFSET 0) AS k
-      -- the last change at or before the instant
-      LEFT JOIN LATERAL (
-           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete,
-                  r.nulls_assumed
-             FROM pgtimewarp.row_changes r
-            WHERE r.relation_id = f.relation_id AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
-            ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1) AS ver ON true
-      -- the first one after it
-      LEFT JOIN LATERAL (
-           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid
-             FROM pgtimewarp.row_changes r
-            WHERE r.relation_id = f.relation_id AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) > (i.lsn, 2147483647)
-            ORDER BY r.valid_from_lsn, r.seq LIMIT 1) AS nxt ON true
-      -- what the application said of the transaction; baseline rows have none
-      LEFT JOIN LATERAL (
-           SELECT c.context FROM pgtimewarp.transaction_contexts c
-            WHERE c.node_id = p_node_id AND c.lsn_space = f.lsn_space
-              AND c.lsn = CASE WHEN ver.xid IS NOT NULL THEN ver.lsn END LIMIT 1) AS t ON true
-     CROSS JOIN LATERAL (
-           -- It says what the row was, and no TRUNCATE came after it. A baseline row must have been read, and before the
-           -- next change (see version_at()).
-           SELECT (f.truncated_lsn < ver.lsn) IS NOT FALSE
-                  AND (ver.op IN ('I', 'U')
-                       OR ver.op = 'S' AND ver.read_lsn <= f.applied_lsn AND (nxt.lsn > ver.read_lsn) IS NOT FALSE)
-                  AS is_plain,
-                  coalesce(CASE WHEN q.at_lsn IS NOT NULL THEN q.at_lsn <= f.applied_lsn ELSE q.at_ts <= f.applied_ts END,
-                           false) AS final
-            OFFSET 0) AS v
-     CROSS JOIN LATERAL (
-           SELECT 'found' AS status, NULL AS reason, v.final,
-                  concat('{"status":"found","reason":null,', f.table_members,
-                    CASE WHEN f.key_member IS NOT NULL THEN f.key_member || substr(k.pk, 2, length(k.pk) - 2) || '}'
-                         ELSE pgtimewarp.json_object_of(f.pk_columns, i.key_values) END,
-                    ',"row":', ver.row_data, ',"op":"', ver.op,
-                    '","incomplete":', coalesce(array_to_json(ver.incomplete)::text, '[]'),
-                    ',"context":', coalesce(t.context::text, 'null'),
-                    ',"valid_from":', pgtimewarp.json_commit(ver.lsn, ver.ts, ver.xid),
-                    ',"valid_to":', pgtimewarp.json_commit(nxt.lsn, nxt.ts, nxt.xid),
-                    ',"as_of":{"requested":',
-                    coalesce(to_json(p_requested[q.place])::text,
-                             pgtimewarp.json_instant(coalesce(q.at_ts, statement_timestamp()))),
-                    ',"lsn":"', i.lsn, f.horizon_member, ',"final":', v.final::text,
-                    CASE WHEN ver.nulls_assumed THEN ',"assumes":"no-nan"' END, '}') AS answer
-            WHERE v.is_plain
-            UNION ALL
-           SELECT o.status, o.reason, o.final, o.answer::text
-             FROM pgtimewarp.asof_answer(
-                    p_node_id, p_schema, p_table, q.pk, q.at_ts, q.at_lsn, p_requested[q.place]) o
-            WHERE v.is_plain IS NOT TRUE) AS a;
-END $$;
+  IF f.relation_id IS NULL THEN
+    RETURN QUERY
+      SELECT o.status, o.reason, o.final, o.answer::text
+        FROM generate_subscripts(p_pks, 1) AS s (place)
+       CROSS JOIN LATERAL pgtimewarp.asof_answer(
+                p_node_id, p_schema, p_table, p_pks[s.place], p_at_ts[s.place], p_at_lsn[s.place], p_requested[s.place]) o;
+  ELSE
+    RETURN QUERY EXECUTE format(
+      'SELECT e.status, e.reason, e.final, e.answer
+         FROM pgtimewarp.asof_each_r%s($1, $2, $3, $4, $5, $6, $7, $8) e', f.relation_id)
+      USING f, p_node_id, p_schema, p_table, p_pks, p_at_ts, p_at_lsn, p_requested;
+  END IF;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) RETURNS text
     LANGUAGE sql STABLE
@@ -497,21 +449,138 @@ CREATE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-  stand_in text := pgtimewarp.json_stand_in(concat(p_old, p_new));
-  members text;
+  escaped boolean := position(chr(92) || 'u' IN concat(p_old, p_new)) > 0;
+  old_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_old::text, false)::json ELSE p_old END;
+  new_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_new::text, false)::json ELSE p_new END;
+  changed text;
 BEGIN
-  SELECT string_agg(
+  SELECT '{' || coalesce(string_agg(
            to_json(coalesce(n.key, o.key)) || ':{'
            || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
-           ',' ORDER BY n.ordinality, o.ordinality)
-    INTO members
-    FROM json_each(replace(p_old::text, '\u0000', stand_in)::json) WITH ORDINALITY o
-    FULL JOIN json_each(replace(p_new::text, '\u0000', stand_in)::json) WITH ORDINALITY n ON n.key = o.key
+           ',' ORDER BY n.ordinality, o.ordinality), '') || '}'
+    INTO changed
+    FROM json_each(old_row) WITH ORDINALITY o
+    FULL JOIN json_each(new_row) WITH ORDINALITY n ON n.key = o.key
+   CROSS JOIN LATERAL (
+         SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in('"' || coalesce(n.key, o.key) || '"', true)::json #>> '{}'
+                     ELSE coalesce(n.key, o.key) END AS name) c
    WHERE o.value::text IS DISTINCT FROM n.value::text
          -- JSON null and SQL NULL have one text
-      OR coalesce(o.key = ANY (p_old_nulls), false) <> coalesce(n.key = ANY (p_new_nulls), false);
-  RETURN replace('{' || coalesce(members, '') || '}', stand_in, '\u0000');
+      OR coalesce(c.name = ANY (p_old_nulls), false) <> coalesce(c.name = ANY (p_new_nulls), false);
+  RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
 END $$;
+
+CREATE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT EXISTS (
+    SELECT FROM unnest(coalesce(p_relation_ids, ARRAY(
+             SELECT p.relation_id FROM pgtimewarp.relation_periods p
+              WHERE p.node_id = p_node_id AND p.lsn_space = p_space))) AS touched (relation_id)
+      LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = touched.relation_id
+     WHERE (p_lsn <= x.expired_before_lsn) IS NOT TRUE
+       AND to_regclass(format('pgtimewarp.row_changes_r%s', touched.relation_id)) IS NOT NULL) -- it has a history
+$$;
+
+CREATE FUNCTION pgtimewarp.create_relation_function(p_relation_id integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  name text := format('pgtimewarp.asof_each_r%s', p_relation_id);
+BEGIN
+  EXECUTE format($f$
+CREATE OR REPLACE FUNCTION %2$s(
+  f pgtimewarp.plain_facts, p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamptz[],
+  p_at_lsn pg_lsn[], p_requested text[])
+RETURNS TABLE (status text, reason text, final boolean, answer text)
+LANGUAGE plpgsql STABLE ROWS 10
+#variable_conflict use_column
+BEGIN
+  -- OFFSET 0 keeps what is computed once from being computed wherever it is used.
+  RETURN QUERY
+    SELECT a.status, a.reason, a.final, a.answer
+      FROM (SELECT s.place, p_pks[s.place] AS pk, p_at_ts[s.place] AS at_ts, p_at_lsn[s.place] AS at_lsn,
+                   CASE WHEN p_at_lsn[s.place] IS NOT NULL THEN p_at_lsn[s.place] BETWEEN f.from_lsn AND f.to_lsn
+                        ELSE coalesce(p_at_ts[s.place], 'infinity') BETWEEN f.from_ts AND f.to_ts END AS is_inside
+              FROM generate_subscripts(p_pks, 1) AS s (place)
+            OFFSET 0) AS q
+     CROSS JOIN LATERAL (
+           -- A bare value is looked up as it was written. The history holds canonical texts, and the canonical form of
+           -- such a text is the text itself: one that is found is the key. One that is not goes the long way.
+           SELECT CASE WHEN q.is_inside IS NOT TRUE THEN NULL
+                       WHEN jsonb_typeof(q.pk) IN ('string', 'number', 'boolean') THEN ARRAY[q.pk #>> '{}']
+                       ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END AS key_values,
+                  -- The last commit at the instant. Whoever names an LSN has mostly read it from an answer, so that it is
+                  -- a commit's: that entry is found at once, where the last one before a position reads half an index page.
+                  greatest(f.start_lsn,
+                    CASE WHEN q.at_lsn IS NOT NULL THEN
+                           coalesce((SELECT m.lsn FROM pgtimewarp.lsn_time_map m
+                                      WHERE m.node_id = p_node_id AND m.lsn_space = f.lsn_space AND m.lsn = q.at_lsn),
+                                    (SELECT m.lsn FROM pgtimewarp.lsn_time_map m
+                                      WHERE m.node_id = p_node_id AND m.lsn_space = f.lsn_space AND m.lsn <= q.at_lsn
+                                      ORDER BY m.lsn DESC LIMIT 1))
+                         WHEN q.at_ts <= f.applied_ts THEN
+                           (SELECT CASE WHEN m.lsn_space = f.lsn_space THEN m.lsn END FROM pgtimewarp.lsn_time_map m
+                             WHERE m.node_id = p_node_id AND m.ts <= q.at_ts ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1)
+                         ELSE f.applied_lsn END) AS lsn
+            OFFSET 0) AS i
+     CROSS JOIN LATERAL (SELECT array_to_json(i.key_values)::text AS pk OFFSET 0) AS k
+      -- the last change at or before the instant
+      LEFT JOIN LATERAL (
+           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete,
+                  r.nulls_assumed
+             FROM pgtimewarp.row_changes r
+            WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
+            ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1) AS ver ON true
+      -- the first one after it
+      LEFT JOIN LATERAL (
+           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid
+             FROM pgtimewarp.row_changes r
+            WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) > (i.lsn, 2147483647)
+            ORDER BY r.valid_from_lsn, r.seq LIMIT 1) AS nxt ON true
+      -- what the application said of the transaction; baseline rows have none, and it is forgotten with the cutoff
+      LEFT JOIN LATERAL (
+           SELECT c.context FROM pgtimewarp.transaction_contexts c
+            WHERE c.node_id = p_node_id AND c.lsn_space = f.lsn_space
+              AND c.lsn = CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END LIMIT 1) AS t ON true
+     CROSS JOIN LATERAL (
+           -- It says what the row was, and no TRUNCATE came after it. A baseline row must have been read, and before the
+           -- next change (see version_at()).
+           SELECT (f.truncated_lsn < ver.lsn) IS NOT FALSE
+                  AND (ver.op IN ('I', 'U')
+                       OR ver.op = 'S' AND ver.read_lsn <= f.applied_lsn AND (nxt.lsn > ver.read_lsn) IS NOT FALSE)
+                  AS is_plain,
+                  coalesce(CASE WHEN q.at_lsn IS NOT NULL THEN q.at_lsn <= f.applied_lsn ELSE q.at_ts <= f.applied_ts END,
+                           false) AS final
+            OFFSET 0) AS v
+     CROSS JOIN LATERAL (
+           SELECT 'found' AS status, NULL AS reason, v.final,
+                  concat('{"status":"found","reason":null,', f.table_members,
+                    CASE WHEN f.key_member IS NOT NULL THEN f.key_member || substr(k.pk, 2, length(k.pk) - 2) || '}'
+                         ELSE pgtimewarp.json_object_of(f.pk_columns, i.key_values) END,
+                    ',"row":', ver.row_data, ',"op":"', ver.op,
+                    '","incomplete":', coalesce(array_to_json(ver.incomplete)::text, '[]'),
+                    ',"context":', coalesce(t.context::text, 'null'),
+                    ',"valid_from":', pgtimewarp.json_commit(ver.lsn, ver.ts, ver.xid),
+                    ',"valid_to":', pgtimewarp.json_commit(nxt.lsn, nxt.ts, nxt.xid),
+                    ',"as_of":{"requested":',
+                    coalesce(to_json(p_requested[q.place])::text,
+                             pgtimewarp.json_instant(coalesce(q.at_ts, statement_timestamp()))),
+                    ',"lsn":"', i.lsn, f.horizon_member, ',"final":', v.final::text,
+                    CASE WHEN ver.nulls_assumed THEN ',"assumes":"no-nan"' END, '}') AS answer
+            WHERE v.is_plain
+            UNION ALL
+           SELECT o.status, o.reason, o.final, o.answer::text
+             FROM pgtimewarp.asof_answer(
+                    p_node_id, p_schema, p_table, q.pk, q.at_ts, q.at_lsn, p_requested[q.place]) o
+            WHERE v.is_plain IS NOT TRUE) AS a;
+END $$
+  $f$, p_relation_id, name);
+  EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin', name);
+END $_$;
 
 CREATE FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -532,12 +601,13 @@ BEGIN
   EXECUTE format('GRANT SELECT, INSERT ON pgtimewarp.%I TO pgtimewarp_writer', leaf);
   EXECUTE format('GRANT SELECT ON pgtimewarp.%I TO pgtimewarp_reader', leaf);
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON pgtimewarp.%I TO pgtimewarp_admin', leaf);
+  PERFORM pgtimewarp.create_relation_function(p_relation_id);
 END $$;
 
 CREATE FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) RETURNS TABLE(op text, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, row_data json, changed json, context json, relation_id integer, incomplete text[], assumes text)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 #variable_conflict use_column
 DECLARE
   place record;
@@ -569,19 +639,19 @@ BEGIN
       RETURN NEXT;
       remaining := remaining - 1;
     END IF;
-    FOR e IN
-      (SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls,
-              r.incomplete, r.nulls_assumed
-         FROM pgtimewarp.row_changes r
-        WHERE r.relation_id = period.relation_id AND r.pk = key
-          AND (r.op <> 'S' OR r.valid_from_lsn > period.tracked_from_lsn)
-          AND (r.valid_from_lsn, r.seq) > (start_lsn, start_seq) AND r.valid_from_lsn <= place.upper_lsn
-        ORDER BY r.valid_from_lsn, r.seq LIMIT remaining)
-      UNION ALL
-      SELECT t.op, t.lsn, t.seq, t.ts, t.xid, t.leaf_id, NULL, NULL, NULL, NULL FROM pgtimewarp.relation_events t
-       WHERE t.relation_id = period.relation_id AND t.op = 'T'
-         AND (t.lsn, t.seq) > (start_lsn, start_seq) AND t.lsn <= place.upper_lsn
-      ORDER BY 2, 3
+    FOR e IN EXECUTE format(
+      '(SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls,
+               r.incomplete, r.nulls_assumed
+          FROM pgtimewarp.row_changes r
+         WHERE r.relation_id = %1$s AND r.pk = $1 AND (r.op <> ''S'' OR r.valid_from_lsn > $2)
+           AND r.valid_from_lsn >= $3 AND (r.valid_from_lsn, r.seq) > ($3, $4) AND r.valid_from_lsn <= $5
+         ORDER BY r.valid_from_lsn, r.seq LIMIT $6)
+       UNION ALL
+       SELECT t.op, t.lsn, t.seq, t.ts, t.xid, t.leaf_id, NULL, NULL, NULL, NULL
+         FROM pgtimewarp.relation_events t
+        WHERE t.relation_id = %1$s AND t.op = ''T'' AND (t.lsn, t.seq) > ($3, $4) AND t.lsn <= $5
+       ORDER BY 2, 3', relation_id)
+      USING key, period.tracked_from_lsn, start_lsn, start_seq, place.upper_lsn, remaining
     LOOP
       EXIT WHEN remaining = 0;
       CONTINUE WHEN e.op = 'T'
@@ -601,7 +671,7 @@ BEGIN
     END LOOP;
     EXIT WHEN remaining = 0;
   END LOOP;
-END $$;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
     LANGUAGE plpgsql STABLE ROWS 1
@@ -857,6 +927,7 @@ BEGIN
     EXECUTE format('DROP TABLE IF EXISTS pgtimewarp.%I', name);
   END LOOP;
   EXECUTE format('DROP TABLE IF EXISTS pgtimewarp.%I', format('row_changes_r%s', p_relation_id));
+  EXECUTE format('DROP FUNCTION IF EXISTS pgtimewarp.%I', format('asof_each_r%s', p_relation_id));
   DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id;
 END $$;
 
@@ -901,20 +972,21 @@ BEGIN
   RETURN '{' || members || '}';
 END $$;
 
-CREATE FUNCTION pgtimewarp.json_stand_in(p_json text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-BEGIN
-  IF position('\u0000' IN p_json) > 0 THEN
-    FOR code IN 1 .. 31 LOOP
-      IF position('\u00' || lpad(to_hex(code), 2, '0') IN lower(p_json)) = 0 THEN
-        RETURN '\u00' || lpad(to_hex(code), 2, '0');
-      END IF;
-    END LOOP;
-  END IF;
-  RETURN '\u0000';
-END $$;
+  SELECT CASE WHEN p_back
+    THEN replace(replace(replace(replace(p_json, '~3', chr(92)), '~2', chr(92) || '"'), '~1', repeat(chr(92), 2)), '~0', '~')
+    ELSE replace(replace(replace(replace(p_json, '~', '~0'), repeat(chr(92), 2), '~1'), chr(92) || '"', '~2'), chr(92), '~3') END
+$$;
+
+CREATE FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT CASE WHEN p_escaped THEN pgtimewarp.json_stand_in('"' || p_text || '"', true)::json #>> '{}' ELSE p_text END
+$$;
 
 CREATE FUNCTION pgtimewarp.lineage(p_node_id text) RETURNS TABLE(node_id text, lsn_space integer, applied_lsn pg_lsn, applied_ts timestamp with time zone)
     LANGUAGE sql STABLE ROWS 2
@@ -966,6 +1038,19 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'the table %.% is not tracked under node %', quote_ident(p_schema), quote_ident(p_table), p_node_id
     USING ERRCODE = 'TW001', HINT = 'Start with `pgtimewarp track TABLE`, or name the right node.';
+END $$;
+
+CREATE FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF EXISTS (SELECT FROM pgtimewarp.tracked_relations t
+              WHERE t.node_id = p_node_id AND t.schema_name = p_schema AND t.table_name = p_table AND t.relid <> p_relid) THEN
+    RAISE EXCEPTION 'the table %.% is another one than that whose history is kept under its name',
+                    quote_ident(p_schema), quote_ident(p_table)
+      USING ERRCODE = 'TW005', HINT = 'Ask again after the next run. A table that is not tracked any more has to be tracked again.';
+  END IF;
 END $$;
 
 CREATE FUNCTION pgtimewarp.retention_advance(p_relation_id integer) RETURNS boolean
@@ -1143,6 +1228,45 @@ BEGIN
   VALUES (p_relation_id, leaf, '-infinity', 'attached');
 END $$;
 
+CREATE FUNCTION pgtimewarp.retention_cut_contexts(p_node_id text, p_rows integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  r record;
+  seen int;
+  last_lsn pg_lsn;
+  total int := 0;
+BEGIN
+  FOR r IN
+    SELECT c.relation_id, c.lsn_space, c.from_lsn, c.upto_lsn
+      FROM (SELECT x.relation_id, p.lsn_space, coalesce(x.contexts_upto_lsn, '0/0') AS from_lsn,
+                   CASE WHEN x.is_dropped THEN 'FFFFFFFF/FFFFFFFF' ELSE x.expired_before_lsn END AS upto_lsn
+              FROM pgtimewarp.relation_retention x JOIN pgtimewarp.relation_periods p ON p.relation_id = x.relation_id
+             WHERE p.node_id = p_node_id) c
+     WHERE c.upto_lsn > c.from_lsn
+     ORDER BY c.relation_id
+  LOOP
+    WITH passed AS (
+      SELECT t.lsn, t.relation_ids FROM pgtimewarp.transaction_contexts t
+       WHERE t.node_id = p_node_id AND t.lsn_space = r.lsn_space AND t.lsn > r.from_lsn AND t.lsn <= r.upto_lsn
+         AND (t.relation_ids IS NULL OR r.relation_id = ANY (t.relation_ids))
+       ORDER BY t.lsn LIMIT p_rows - total),
+    forgotten AS (
+      DELETE FROM pgtimewarp.transaction_contexts t
+       USING passed
+       WHERE t.node_id = p_node_id AND t.lsn_space = r.lsn_space AND t.lsn = passed.lsn
+         AND NOT pgtimewarp.context_is_kept(p_node_id, r.lsn_space, passed.lsn, passed.relation_ids))
+    SELECT count(*), max(passed.lsn) INTO seen, last_lsn FROM passed;
+    total := total + seen;
+    UPDATE pgtimewarp.relation_retention x
+       SET contexts_upto_lsn = CASE WHEN total < p_rows THEN r.upto_lsn ELSE last_lsn END
+     WHERE x.relation_id = r.relation_id;
+    EXIT WHEN total = p_rows;
+  END LOOP;
+  RETURN total;
+END $$;
+
 CREATE FUNCTION pgtimewarp.retention_cut_map(p_node_id text, p_rows integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1167,12 +1291,13 @@ BEGIN
     DELETE FROM pgtimewarp.lsn_time_map d
      USING (SELECT o.ts FROM pgtimewarp.lsn_time_map o WHERE o.node_id = p_node_id AND o.ts < anchor ORDER BY o.ts LIMIT p_rows) o
      WHERE d.node_id = p_node_id AND d.ts = o.ts
-    RETURNING d.lsn_space, d.lsn),
-  contexts AS (
-    DELETE FROM pgtimewarp.transaction_contexts t
-     USING gone g WHERE t.node_id = p_node_id AND t.lsn_space = g.lsn_space AND t.lsn = g.lsn)
+    RETURNING d.lsn_space, d.lsn)
   SELECT count(*), max(g.lsn) FILTER (WHERE g.lsn_space = space) INTO forgotten, upper FROM gone g;
-  DELETE FROM pgtimewarp.blocked_changes b WHERE b.node_id = p_node_id AND b.kept_at < anchor;
+  DELETE FROM pgtimewarp.blocked_changes b
+   WHERE b.node_id = p_node_id
+     AND b.kept_at < (SELECT max(x.expired_before_ts)
+                        FROM pgtimewarp.relation_retention x JOIN pgtimewarp.relation_periods p ON p.relation_id = x.relation_id
+                       WHERE p.node_id = p_node_id);
   UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = greatest(map_from_lsn, upper + 1)
    WHERE node_id = p_node_id AND upper IS NOT NULL;
   RETURN forgotten;
@@ -1391,7 +1516,7 @@ $$;
 
 CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) RETURNS pgtimewarp.key_state
     LANGUAGE plpgsql STABLE
-    AS $$
+    AS $_$
 #variable_conflict use_column
 DECLARE
   s pgtimewarp.key_state;
@@ -1406,15 +1531,17 @@ DECLARE
   cut_first boolean; -- the next thing that happens to the key is the TRUNCATE
   told boolean;      -- nothing was lost between the position and nxt, so that nxt says what was there
 BEGIN
-  SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
-         r.incomplete, r.json_nulls, r.nulls_assumed
-    INTO ver FROM pgtimewarp.row_changes r
-   WHERE r.relation_id = relation AND r.pk = p_pk AND (r.valid_from_lsn, r.seq) <= (p_lsn, p_seq)
-   ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1;
-  SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id
-    INTO nxt FROM pgtimewarp.row_changes r
-   WHERE r.relation_id = relation AND r.pk = p_pk AND (r.valid_from_lsn, r.seq) > (p_lsn, p_seq)
-   ORDER BY r.valid_from_lsn, r.seq LIMIT 1;
+  EXECUTE format(
+    'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
+            r.incomplete, r.json_nulls, r.nulls_assumed
+       FROM pgtimewarp.row_changes r
+      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn <= $2 AND (r.valid_from_lsn, r.seq) <= ($2, $3)
+      ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1', relation) INTO ver USING p_pk, p_lsn, p_seq;
+  EXECUTE format(
+    'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id
+       FROM pgtimewarp.row_changes r
+      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
+      ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation) INTO nxt USING p_pk, p_lsn, p_seq;
   -- A baseline row stands at the start of tracking, before everything that happened after it.
   SELECT e.lsn, e.seq, e.ts, e.xid INTO cut FROM pgtimewarp.relation_events e
    WHERE e.relation_id = relation AND e.op = 'T'
@@ -1469,34 +1596,39 @@ BEGIN
     s.status := 'unknown'; s.reason := 'before_tracking'; s.settled := nxt.lsn IS NOT NULL OR NOT p_open;
   END IF;
   RETURN s;
-END $$;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) RETURNS json
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
-  stand_in text := pgtimewarp.json_stand_in(p_answer::text);
-  answer json := replace(p_answer::text, '\u0000', stand_in);
+  escaped boolean := position(chr(92) || 'u' IN p_answer::text) > 0;
+  answer json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_answer::text, false)::json ELSE p_answer END;
   written pg_lsn := answer #>> '{valid_from,lsn}';
   read_upto pg_lsn;  -- of a row that was read, at some time after that
   relation record;
   named text;
   uncertain text[];
+  result text;
 BEGIN
   SELECT p.relation_id, p.columns, t.relid = p_relid AS is_same INTO relation
     FROM pgtimewarp.relation_periods p LEFT JOIN pgtimewarp.tracked_relations t ON t.relation_id = p.relation_id
-   WHERE p.node_id = p_node_id AND p.schema_name = answer ->> 'schema' AND p.table_name = answer ->> 'table'
+   WHERE p.node_id = p_node_id AND p.schema_name = pgtimewarp.json_stood_for(answer ->> 'schema', escaped)
+     AND p.table_name = pgtimewarp.json_stood_for(answer ->> 'table', escaped)
      AND p.tracked_from_ts <= (answer #>> '{valid_from,ts}')::timestamptz
    ORDER BY p.tracked_from_ts DESC LIMIT 1;
-  SELECT r.read_lsn INTO read_upto FROM pgtimewarp.row_changes r
-   WHERE r.relation_id = relation.relation_id AND r.valid_from_lsn = written AND r.op = 'S'
-     AND r.pk = array_to_json(ARRAY(SELECT k.value FROM json_each_text(answer -> 'pk') WITH ORDINALITY k
-                                     ORDER BY k.ordinality))::text;
+  EXECUTE format(
+    'SELECT r.read_lsn FROM pgtimewarp.row_changes r
+      WHERE r.relation_id = %s AND r.valid_from_lsn = $1 AND r.op = ''S'' AND r.pk = $2', relation.relation_id)
+     INTO read_upto
+    USING written, array_to_json(ARRAY(
+            SELECT pgtimewarp.json_stood_for(k.value, escaped) FROM json_each_text(answer -> 'pk') WITH ORDINALITY k
+             ORDER BY k.ordinality))::text;
   read_upto := coalesce(read_upto, written);
 
   WITH member AS (
-    SELECT e.key AS name, e.value::text AS value FROM json_each(answer -> 'row') e),
+    SELECT pgtimewarp.json_stood_for(e.key, escaped) AS name, e.value::text AS value FROM json_each(answer -> 'row') e),
   -- the names that a column can have had when the row was written, or read
   had AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum, n.name
@@ -1529,19 +1661,26 @@ BEGIN
              SELECT FROM member o WHERE o.name NOT IN (SELECT k.value FROM jsonb_each_text(p_columns) k))
       FROM jsonb_each_text(p_columns) w LEFT JOIN member m ON m.name = w.value
      WHERE relation.is_same IS NOT TRUE)
-  SELECT string_agg(to_json(j.name) || ':' || j.value, ',' ORDER BY j.attnum) FILTER (WHERE j.value IS NOT NULL),
+  SELECT string_agg(CASE WHEN escaped THEN pgtimewarp.json_stand_in(to_json(j.name)::text, false) ELSE to_json(j.name)::text END
+                    || ':' || j.value, ',' ORDER BY j.attnum) FILTER (WHERE j.value IS NOT NULL),
          array_agg(j.name ORDER BY j.attnum) FILTER (WHERE j.value IS NULL AND j.may_have_been)
     INTO named, uncertain
     FROM judged j;
 
-  RETURN (
-    SELECT replace('{' || string_agg(to_json(e.key) || ':' || CASE e.key
-             WHEN 'row' THEN '{' || coalesce(named, '') || '}'
-             WHEN 'incomplete' THEN array_to_json(ARRAY(
-               SELECT json_array_elements_text(e.value) UNION SELECT unnest(uncertain) ORDER BY 1))::text
-             ELSE e.value::text END, ',' ORDER BY e.ordinality) || '}', stand_in, '\u0000')
-      FROM json_each(answer) WITH ORDINALITY e);
-END $$;
+  SELECT '{' || string_agg(to_json(e.key) || ':' || CASE e.key
+           WHEN 'row' THEN '{' || coalesce(named, '') || '}'
+           WHEN 'incomplete' THEN lacking.names
+           ELSE e.value::text END, ',' ORDER BY e.ordinality) || '}'
+    INTO result
+    FROM json_each(answer) WITH ORDINALITY e
+   CROSS JOIN LATERAL (
+         SELECT CASE WHEN e.key = 'incomplete' THEN array_to_json(ARRAY(
+                  SELECT pgtimewarp.json_stood_for(n, escaped) FROM json_array_elements_text(e.value) n
+                   UNION SELECT unnest(uncertain) ORDER BY 1))::text END AS plain) l
+   CROSS JOIN LATERAL (
+         SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in(l.plain, false) ELSE l.plain END AS names) lacking;
+  RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(result, true) ELSE result END;
+END $_$;
 
 CREATE VIEW pgtimewarp.asof_answers AS
  SELECT a.question,
@@ -1750,7 +1889,8 @@ CREATE TABLE pgtimewarp.relation_retention (
     expired_before_lsn pg_lsn,
     expired_before_ts timestamp with time zone,
     cutoff_xid xid8,
-    is_dropped boolean DEFAULT false NOT NULL
+    is_dropped boolean DEFAULT false NOT NULL,
+    contexts_upto_lsn pg_lsn
 );
 
 CREATE TABLE pgtimewarp.removals (
@@ -1865,7 +2005,8 @@ CREATE TABLE pgtimewarp.transaction_contexts (
     node_id text NOT NULL,
     lsn_space integer DEFAULT 1 NOT NULL,
     lsn pg_lsn NOT NULL,
-    context json NOT NULL
+    context json NOT NULL,
+    relation_ids integer[]
 );
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
@@ -2005,6 +2146,12 @@ GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[],
 GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.create_relation_function(p_relation_id integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
@@ -2062,10 +2209,15 @@ GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[])
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_stand_in(p_json text, p_back boolean) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_writer;
@@ -2089,6 +2241,11 @@ GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.retention_advance(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.retention_advance(p_relation_id integer) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.retention_advance(p_relation_id integer) TO pgtimewarp_admin;
@@ -2110,6 +2267,10 @@ GRANT ALL ON FUNCTION pgtimewarp.retention_check(p_relation_id integer, p_table 
 REVOKE ALL ON FUNCTION pgtimewarp.retention_convert(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.retention_convert(p_relation_id integer) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.retention_convert(p_relation_id integer) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.retention_cut_contexts(p_node_id text, p_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.retention_cut_contexts(p_node_id text, p_rows integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.retention_cut_contexts(p_node_id text, p_rows integer) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.retention_cut_map(p_node_id text, p_rows integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.retention_cut_map(p_node_id text, p_rows integer) TO pgtimewarp_writer;

@@ -29,7 +29,7 @@ const LOCK_NOT_AVAILABLE = '55P03';
 const PATIENCE_MS = 60_000;
 
 /**
- * As {@link inTransaction}, for work that needs a table for itself. Whoever waits for such a lock is waited for by everybody
+ * As {@link inTransaction}, for work that changes or removes tables. Whoever waits for such a lock is waited for by everybody
  * who comes later, so it is asked for shortly, again and again. Throws TRANSACTION_CONFLICT when others stay in the way.
  */
 export async function inPatientTransaction<T>(session: Queryable, work: () => Promise<T>): Promise<T> {
@@ -40,7 +40,8 @@ export async function inPatientTransaction<T>(session: Queryable, work: () => Pr
     } catch (error) {
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
       if (performance.now() > patience) {
-        const message = 'A table of the store is in use by long readers, and cannot be removed meanwhile.';
+        const message =
+          'A table of the store is in use by others for a long time, and cannot be changed or removed meanwhile.';
         throw new TimewarpError('TRANSACTION_CONFLICT', message, { cause: error });
       }
       await sleep(pauseMs);

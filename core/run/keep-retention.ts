@@ -14,6 +14,7 @@ import {
   beginBase,
   buildBase,
   changeRanges,
+  cutContexts,
   cutTimeMap,
   dropExpiredPeriod,
   dropRangeChecks,
@@ -53,6 +54,7 @@ const LOCKED_TIMEOUT_MS = 900;
 const LOCK_TRIES = 5;
 const BUILD_ROWS = 50_000;
 const MAP_ROWS = 50_000;
+const CONTEXT_ROWS = 20_000;
 const MAX_ACTIONS = 6;
 
 /** Makes ranges ahead, moves cutoffs, and drops what has expired, for every relation of the node that has a window. */
@@ -69,6 +71,8 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
     result.rangesDropped += dropped ?? 0;
     if (!prepared || dropped === null) unfinished.push(relationId);
   }
+  for (let seen = CONTEXT_ROWS; seen === CONTEXT_ROWS && options.mayGoOn(); )
+    seen = await cutContexts(options.store, options.claim.nodeId, CONTEXT_ROWS);
   for (let forgotten = MAP_ROWS; forgotten === MAP_ROWS && options.mayGoOn(); ) {
     forgotten = await cutTimeMap(options.store, options.claim.nodeId, MAP_ROWS);
     result.mapEntriesForgotten += forgotten;

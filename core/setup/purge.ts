@@ -33,8 +33,8 @@ export async function purgeRelation(store: Queryable, relationId: number): Promi
   );
 }
 
-/** Removes the rows, events and leaves of relations; their entries in `tracked_relations` stay. */
-async function dropHistory(store: Queryable, relationIds: readonly number[]): Promise<void> {
+/** Removes the rows, events and leaves of relations, and who made the commits that touched nothing else; their entries in `tracked_relations` stay. */
+export async function dropHistory(store: Queryable, relationIds: readonly number[]): Promise<void> {
   await store.query('SELECT pgtimewarp.drop_relation_partition(id) FROM unnest($1::int[]) AS id', [
     relationIds,
   ]);
@@ -48,6 +48,11 @@ async function dropHistory(store: Queryable, relationIds: readonly number[]): Pr
     relationIds,
   ]);
   await store.query('DELETE FROM pgtimewarp.history_gaps WHERE relation_id = ANY ($1::int[])', [relationIds]);
+  await store.query(
+    `DELETE FROM pgtimewarp.transaction_contexts AS t
+      WHERE t.relation_ids && $1::int[] AND NOT pgtimewarp.context_is_kept(t.node_id, t.lsn_space, t.lsn, t.relation_ids)`,
+    [relationIds],
+  );
 }
 
 /** Those that refer to `nodes` before it. */

@@ -10,7 +10,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { refuseEncoding } from '../pg/encoding.ts';
-import { inTransaction } from '../pg/transaction.ts';
+import { inPatientTransaction } from '../pg/transaction.ts';
 
 export interface MigrateResult {
   /** Version before and after; 0 is a database without our schema. */
@@ -31,13 +31,13 @@ const ATTEMPTS = 5;
 
 /**
  * Applies the migrations that the store lacks. `session` is one session of its own, not a pool.
- * Throws SCHEMA_TOO_NEW, SCHEMA_CHANGED, ENCODING_REFUSED.
+ * Throws SCHEMA_TOO_NEW, SCHEMA_CHANGED, ENCODING_REFUSED, and TRANSACTION_CONFLICT when others hold its tables for long.
  */
 export async function migrate(session: Queryable, folder = migrationsFolder()): Promise<MigrateResult> {
   await refuseEncoding(session, 'store');
   for (let attempt = 1; ; attempt++) {
     try {
-      return await inTransaction(session, () => migrateLocked(session, folder));
+      return await inPatientTransaction(session, () => migrateLocked(session, folder));
     } catch (error) {
       if (attempt === ATTEMPTS || !MET_ANOTHER_STORE.has(sqlState(error) ?? '')) throw error;
     }

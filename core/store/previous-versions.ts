@@ -25,9 +25,14 @@ export async function readPreviousVersions(
               SELECT r.valid_from_lsn, r.row_data, r.incomplete, r.json_nulls, r.read_lsn
                 FROM pgtimewarp.row_changes AS r
                WHERE r.relation_id = k.relation_id AND r.pk = k.pk
+                 AND r.relation_id = ANY ($3::int[]) -- known before it runs: other tables are left alone
                ORDER BY r.valid_from_lsn DESC, r.seq DESC
                LIMIT 1) AS c`,
-    [keys.map((key) => key.relationId), keys.map((key) => key.key)],
+    [
+      keys.map((key) => key.relationId),
+      keys.map((key) => key.key),
+      [...new Set(keys.map((key) => key.relationId))],
+    ],
   );
   for (const row of rows) {
     found.set(versionKey(row.relation_id, row.pk), {

@@ -173,6 +173,15 @@ export async function cutTimeMap(store: Queryable, nodeId: string, rowCount: num
   return rows[0]!.forgotten;
 }
 
+/** Forgets who made commits that no table keeps any more. @returns how many were looked at */
+export async function cutContexts(store: Queryable, nodeId: string, rowCount: number): Promise<number> {
+  const { rows } = await store.query<{ seen: number }>(
+    'SELECT pgtimewarp.retention_cut_contexts($1::text, $2::int) AS seen',
+    [nodeId, rowCount],
+  );
+  return rows[0]!.seen;
+}
+
 /** Sets the window of a table, all its periods included; null keeps everything. @returns false: the table is not known */
 export async function setTableRetention(
   store: Queryable,

@@ -49,13 +49,15 @@ export async function writeEvents(
   const contexts = parts.filter(({ part }) => part.context !== null);
   if (contexts.length > 0) {
     await store.query(
-      `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, context)
-       SELECT $1::text, $2::int, lsn, context::json FROM unnest($3::pg_lsn[], $4::text[]) AS c (lsn, context)`,
+      `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, context, relation_ids)
+       SELECT $1::text, $2::int, lsn, context::json, relation_ids::int[]
+         FROM unnest($3::pg_lsn[], $4::text[], $5::text[]) AS c (lsn, context, relation_ids)`,
       [
         node.nodeId,
         node.lsnSpace,
         contexts.map(({ stamp }) => formatLsn(stamp.lsn)),
         contexts.map(({ part }) => part.context),
+        contexts.map(({ part }) => `{${[...part.relationIds].join(',')}}`),
       ],
     );
   }

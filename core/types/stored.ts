@@ -34,6 +34,8 @@ export interface TransactionPart {
   readonly truncates: PendingTruncate[];
   /** JSON text of the last `pgtimewarp` message; null without one. */
   readonly context: string | null;
+  /** The relations that the transaction has touched so far. */
+  readonly relationIds: ReadonlySet<number>;
   /** Changes that cannot be stored because they lack the tracked key: relation and why. */
   readonly keyMismatches: ReadonlyMap<number, string>;
   readonly bytes: number;

@@ -14,6 +14,7 @@ export class TransactionAssembler {
   #changes: PendingChange[] = [];
   #truncates: PendingTruncate[] = [];
   #context: string | null = null;
+  #relationIds = new Set<number>();
   #keyMismatches = new Map<number, string>();
   #bytes = 0;
   #seq = 0;
@@ -35,6 +36,7 @@ export class TransactionAssembler {
         break;
       case 'truncate':
         for (const table of event.tables) {
+          this.#relationIds.add(table.relationId);
           this.#truncates.push({ relationId: table.relationId, leafId: table.leafId, seq: this.#seq++ });
         }
         break;
@@ -49,12 +51,13 @@ export class TransactionAssembler {
     }
   }
 
-  /** Hands over what has been collected since the last call; `seq` and a context go on until `endTransaction`. */
+  /** Hands over what has been collected since the last call; `seq`, relations and a context go on until `endTransaction`. */
   takePart(): TransactionPart {
     const part: TransactionPart = {
       changes: this.#changes,
       truncates: this.#truncates,
       context: this.#context,
+      relationIds: this.#relationIds,
       keyMismatches: this.#keyMismatches,
       bytes: this.#bytes,
     };
@@ -68,6 +71,7 @@ export class TransactionAssembler {
   endTransaction(): TransactionPart {
     const part = this.takePart();
     this.#context = null;
+    this.#relationIds = new Set();
     if (this.#keyMismatches.size > 0) this.#keyMismatches = new Map();
     this.#seq = 0;
     return part;
@@ -88,6 +92,7 @@ export class TransactionAssembler {
     change: RowChange | null,
     previousKey = key,
   ): void {
+    this.#relationIds.add(table.relationId);
     this.#changes.push({
       relationId: table.relationId,
       leafId: table.leafId,

@@ -1,8 +1,13 @@
-/** Removing a history needs its table alone; whoever reads others meanwhile is not held up by it. */
+/** What changes or removes tables of the store needs them alone; whoever reads them or others meanwhile is not held up by it. */
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { migrate } from '../../core/store/migrate.ts';
 import { untrack } from '../../core/track.ts';
 import { at, sourceClock } from '../support/node-questions.ts';
+import { testDatabases } from '../support/test-databases.ts';
 import { trackedNode } from '../support/tracked-node.ts';
 
 test('untrack --purge waits for a long reader, and nobody waits for untrack', async () => {
@@ -52,4 +57,32 @@ test('of a history that was removed nothing is told but that it has expired, als
   await node.poll();
   expect(await at(node, '1', then, 'a')).toMatchObject(expired);
   expect(await at(node, '1', await sourceClock(node), 'a')).toMatchObject({ status: 'absent' });
+});
+
+test('migrate waits for a long reader, and nobody waits for migrate', async () => {
+  await using databases = await testDatabases({ store: 'empty' });
+  const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-migrations-'));
+  await cp(join(import.meta.dirname, '../../migrations'), folder, { recursive: true });
+  for (const name of await readdir(folder)) if (name >= '0026') await rm(join(folder, name));
+  await migrate(databases.store, folder);
+  const reader = await databases.connect('store');
+  await reader.query('BEGIN; SELECT count(*) FROM pgtimewarp.transaction_contexts');
+  let done = false;
+  const migrating = migrate(databases.store).then((result) => {
+    done = true;
+    return result;
+  });
+  const other = await databases.connect('store');
+  let slowest = 0;
+  for (let question = 0; question < 10; question++) {
+    const asked = performance.now();
+    await other.query('SELECT count(*) FROM pgtimewarp.transaction_contexts');
+    slowest = Math.max(slowest, performance.now() - asked);
+    await sleep(150);
+  }
+  expect(slowest).toBeLessThan(1_500);
+  expect(done).toBe(false);
+  await reader.query('COMMIT');
+  expect((await migrating).applied.length).toBeGreaterThan(0);
+  await rm(folder, { recursive: true });
 });

@@ -140,7 +140,13 @@ describe('the functions', () => {
         WHERE (p.proname ~ '^pgtimewarp_' OR p.pronamespace = 'pgtimewarp_internal'::regnamespace)
           AND has_function_privilege('${bob}', p.oid, 'EXECUTE') ORDER BY 1`,
     );
-    expect(open.map(({ proname }) => proname)).toEqual(['member', 'row_of', 'stand_in', 'version']);
+    expect(open.map(({ proname }) => proname)).toEqual([
+      'member',
+      'members',
+      'row_of',
+      'stand_in',
+      'version',
+    ]);
     expect(await refusal(`REVOKE ALL ON FUNCTION pgtimewarp_asof_pk FROM ${bob}`)).toMatch(
       /^42501: permission denied for function/,
     );
