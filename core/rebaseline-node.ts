@@ -24,7 +24,7 @@ import { createSlot, dropSlot } from './slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { type Claim, type Horizon, lockCheckpoint, releaseClaim } from './store/claim.ts';
 import { openNodeGap, readOpenNodeGap } from './store/gaps.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import type { StoredNode } from './store/nodes.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { restartNode } from './store/restart-node.ts';
@@ -65,7 +65,7 @@ export async function rebaselineNode(options: RebaselineNodeOptions): Promise<Re
 async function restart(options: RebaselineNodeOptions): Promise<RebaselineNodeResult> {
   await using databases = await openDatabases(options);
   const { source, store } = databases;
-  await requireSchema(store);
+  await requireWritable(store);
   await refuseSameDatabase(source, store);
   const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
   try {

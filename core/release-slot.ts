@@ -11,7 +11,7 @@ import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { walBudget } from './slot/wal-budget.ts';
 import { type Claim, lockCheckpoint, releaseClaim } from './store/claim.ts';
 import { openNodeGap } from './store/gaps.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import type { StoredNode } from './store/nodes.ts';
 import { takeIdleNode } from './store/take-node.ts';
 
@@ -29,7 +29,7 @@ const LEASE_SECONDS = 60;
 export async function releaseSlot(urls: DatabaseUrls): Promise<ReleaseResult> {
   await using databases = await openDatabases(urls);
   const { source, store } = databases;
-  await requireSchema(store);
+  await requireWritable(store);
   const { node, claim } = await takeIdleNode(store, urls.node, LEASE_SECONDS);
   try {
     const facts = await readSourceFacts(source, node.slotName);

@@ -10,7 +10,7 @@ import { advanceSlot } from './slot/advance.ts';
 import { lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
 import { readFailure, unblockNode } from './store/failures.ts';
 import { openRelationGap, writeHealthEvent } from './store/gaps.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { takeIdleNode } from './store/take-node.ts';
 import { writeHorizonEntry } from './store/time-map.ts';
@@ -30,7 +30,7 @@ const LEASE_SECONDS = 60;
 export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promise<SkipResult> {
   await using databases = await openDatabases(options);
   const { source, store } = databases;
-  await requireSchema(store);
+  await requireWritable(store);
   const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
   try {
     const failure = await readFailure(store, node.node);

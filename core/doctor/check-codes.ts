@@ -212,7 +212,11 @@ export const CHECK_CODES = define({
     meaning: 'A table, or the node, is unknown from some time on.',
     remedy: `${REBASELINE_TABLE} or ${REBASELINE}`,
   },
-  store_writable: { meaning: 'The store is a standby or read-only.', remedy: 'Name the primary as --store.' },
+  store_writable: {
+    meaning:
+      'The store is a standby: no run can write. As a warning: its transactions are read-only by default, which runs do not follow.',
+    remedy: 'Name the primary as --store, or `SELECT pg_promote();` Warned of: the SQL that doctor prints.',
+  },
   store_role: { meaning: 'The role may not write history.', remedy: '`GRANT pgtimewarp_writer TO …;`' },
   store_connections: {
     meaning: 'Nine tenths of the connections of the store are used.',

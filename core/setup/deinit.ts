@@ -11,7 +11,7 @@ import { dropPublication, publicationName } from '../slot/publication.ts';
 import { dropSlot } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
 import { claimNode } from '../store/claim.ts';
-import { requireSchema } from '../store/migrate.ts';
+import { requireWritable } from '../store/migrate.ts';
 import { isDatabaseOf, requireNode, SETUP_UNFINISHED, type StoredNode } from '../store/nodes.ts';
 import { type DatabaseUrls, openDatabases } from './databases.ts';
 import { purgeNode } from './purge.ts';
@@ -39,7 +39,7 @@ const PAUSE_MS = 250;
 export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
   await using databases = await openDatabases(options);
   const { source, store } = databases;
-  await requireSchema(store);
+  await requireWritable(store);
   const node = await holdNode(store, options.node);
   const wasActive = node.status !== 'removed';
   const result = await inTransaction(store, async () => {

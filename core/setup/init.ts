@@ -10,7 +10,7 @@ import { inTransaction } from '../pg/transaction.ts';
 import { ensurePublication, publicationExists, publicationName } from '../slot/publication.ts';
 import { createSlot, dropSlot } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
-import { migrate } from '../store/migrate.ts';
+import { migrate, requireWritable } from '../store/migrate.ts';
 import {
   activateNode,
   isDatabaseOf,
@@ -60,6 +60,7 @@ export async function init(options: InitOptions): Promise<InitResult> {
   await refuseSameDatabase(source, store);
   options.onProgress?.('bringing the schema of the store up to date');
   await migrate(store);
+  await requireWritable(store);
   return await cancelOnAbort(store, { ...storeSession(options), signal: options.signal }, async () => {
     await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [
       SETUP_LOCK_CLASS,

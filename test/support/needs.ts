@@ -26,6 +26,13 @@ export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
   return { what: name, met, remedy: 'apt-get install postgresql-15 postgresql-15-wal2json' };
 }
 
+/** Messages of the server in German: Debian's PostgreSQL brings them along. */
+export function germanMessages(): Need {
+  const version = /^\/usr\/lib\/postgresql\/(\d+)\//.exec(serverInfo().binDir)?.[1];
+  const met = version !== undefined && existsSync(`/usr/share/locale/de/LC_MESSAGES/postgres-${version}.mo`);
+  return { what: 'messages of PostgreSQL in German', met, remedy: 'apt-get install postgresql-15' };
+}
+
 /** The first of several needs that is not met, else any of them. */
 export function allOf(...needs: readonly [Need, ...Need[]]): Need {
   return needs.find((need) => !need.met) ?? needs[0];
