@@ -63,6 +63,21 @@ export const CHECK_CODES = define({
       'Row-level security hides rows of a tracked table from the role. What the log tells goes on; rows are not read until all are seen.',
     remedy: 'As superuser on the source: `ALTER ROLE … BYPASSRLS;`',
   },
+  source_pooler: {
+    meaning:
+      'The source is reached through a pooler that gives every transaction another session. Runs store nothing wrong, and end with SESSION_CHANGED.',
+    remedy:
+      "Name the server itself as --source; or, on PgBouncer's console and in its file: `SET pool_mode = 'session';`",
+  },
+  source_timeouts: {
+    meaning:
+      'Time-outs that server, database or role give every session. Ours set their own; through a pooler that exchanges sessions they end runs.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  source_encoding: {
+    meaning: 'The source has the encoding SQL_ASCII: its bytes belong to no character set.',
+    remedy: 'Dump the database and restore it into one with the encoding UTF8.',
+  },
   source_primary: {
     meaning: 'The source is a standby.',
     remedy: 'Name the primary (the writer endpoint) as --source.',
@@ -97,6 +112,11 @@ export const CHECK_CODES = define({
   },
   slot_present: {
     meaning: 'The slot is gone; what happened since the last run is lost.',
+    remedy: REBASELINE,
+  },
+  slot_position: {
+    meaning:
+      'The slot stands past what the store has: somebody else read or moved it, and what is in between is lost. The next run records the gap.',
     remedy: REBASELINE,
   },
   slot_ours: {
@@ -216,6 +236,21 @@ export const CHECK_CODES = define({
     meaning:
       'The store is a standby: no run can write. As a warning: its transactions are read-only by default, which runs do not follow.',
     remedy: 'Name the primary as --store, or `SELECT pg_promote();` Warned of: the SQL that doctor prints.',
+  },
+  store_pooler: {
+    meaning:
+      'The store is reached through a pooler that gives every transaction another session. Runs store nothing wrong, and end with SESSION_CHANGED.',
+    remedy:
+      "Name the server itself as --store; or, on PgBouncer's console and in its file: `SET pool_mode = 'session';`",
+  },
+  store_timeouts: {
+    meaning:
+      'Time-outs that server, database or role give every session. Ours set their own; through a pooler that exchanges sessions they end runs and questions.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  store_encoding: {
+    meaning: 'The store has another encoding than UTF8, and cannot hold whatever a source holds.',
+    remedy: "`CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8';`, and name it as --store.",
   },
   store_role: { meaning: 'The role may not write history.', remedy: '`GRANT pgtimewarp_writer TO …;`' },
   store_connections: {

@@ -6,6 +6,7 @@ import type { Client } from 'pg';
 import type { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect } from '../pg/connection.ts';
 import { type DatabaseSide, fromDatabaseError } from '../pg/database-error.ts';
+import { type Pooling, readPooling } from '../pg/pooler.ts';
 import { detectLoss } from '../run/detect-loss.ts';
 import { type DatabaseUrls, openDatabases } from '../setup/databases.ts';
 import { publicationExists, publicationName } from '../slot/publication.ts';
@@ -14,6 +15,7 @@ import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { readTableFacts, type TableFacts } from '../slot/table-facts.ts';
 import { readFailure, type StoredFailure } from '../store/failures.ts';
 import { expectedSchemaVersion, schemaVersion } from '../store/migrate.ts';
+import { isDatabaseOf, readNode, type StoredNode } from '../store/nodes.ts';
 import { type HistoryCondition, readHistoryCondition } from './history-condition.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from './overview.ts';
 import { type ProofFacts, readProof } from './self-proof.ts';
@@ -26,6 +28,9 @@ export interface DoctorFacts {
   readonly everySeconds: number;
   readonly store: Gathered<StoreFacts>;
   readonly source: Gathered<SourceSide>;
+  readonly pooling: Readonly<Record<DatabaseSide, Pooling>>;
+  /** The node as the store had it after the slot was read: what a slot stands past then was not stored. */
+  readonly nodeLater: StoredNode | null;
   /** null: not tried, because something else is wrong already. */
   readonly proof: ProofFacts | null;
 }
@@ -68,10 +73,8 @@ export interface TableState {
 export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
   const node = store.facts?.overview?.node;
   if (source.facts === null || node === undefined) return source.facts;
-  const { systemIdentifier, database, inRecovery } = source.facts.server;
-  return systemIdentifier === node.systemIdentifier && database === node.database && !inRecovery
-    ? source.facts
-    : null;
+  const { server } = source.facts;
+  return isDatabaseOf(server, node) && !server.inRecovery ? source.facts : null;
 }
 
 /**
@@ -79,13 +82,21 @@ export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
  * @param everySeconds how often runs come: decides what is late, and what a pause may cost
  */
 export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promise<DoctorFacts> {
+  const poolings = Promise.all([
+    readPooling(urls.sourceUrl, { side: 'source', node: urls.node }),
+    readPooling(urls.storeUrl, { side: 'store', node: urls.node }),
+  ]);
   const store = await gather('store', urls.storeUrl, urls.node, (session) => gatherStore(session, urls.node));
   const overview = store.facts?.overview ?? null;
   const source = await gather('source', urls.sourceUrl, urls.node, (session) =>
     gatherSource(session, urls.node, overview),
   );
+  const later = await gather('store', urls.storeUrl, urls.node, async (session) =>
+    overview === null ? null : readNode(session, urls.node),
+  );
   const proof = await tryProof(urls, store.facts, source.facts);
-  return { node: urls.node, everySeconds, store, source, proof };
+  const pooling = { source: (await poolings)[0], store: (await poolings)[1] };
+  return { node: urls.node, everySeconds, store, source, pooling, nodeLater: later.facts, proof };
 }
 
 /** Only of a node that is well: what is wrong otherwise is said by other checks. */

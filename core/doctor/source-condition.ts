@@ -6,9 +6,12 @@ import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { readServerVersion } from '../pg/server-version.ts';
 import { publicationName } from '../slot/publication.ts';
+import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';
 
 export interface SourceCondition {
   readonly platform: 'aurora' | 'rds' | 'self-managed';
+  readonly encoding: string;
+  readonly inherited: InheritedSettings;
   readonly slotsUsed: number;
   readonly slotsMax: number;
   readonly sendersUsed: number;
@@ -86,7 +89,10 @@ export async function readSourceCondition(
     publicationName(node),
     tables,
   ]);
-  return JSON.parse(result.rows[0]!.condition) as SourceCondition; // names and counts of the catalog only
+  return {
+    ...(JSON.parse(result.rows[0]!.condition) as SourceCondition), // names and counts of the catalog only
+    inherited: await readInheritedSettings(source),
+  };
 }
 
 const WAL_SINCE_14 = `(SELECT wal_bytes FROM pg_stat_wal),
@@ -120,6 +126,7 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
   SELECT json_build_object(
     'platform', CASE WHEN to_regproc('pg_catalog.aurora_version') IS NOT NULL THEN 'aurora'
                      WHEN to_regrole('rdsadmin') IS NOT NULL THEN 'rds' ELSE 'self-managed' END,
+    'encoding', current_setting('server_encoding'),
     'slotsUsed', (SELECT count(*) FROM pg_replication_slots),
     'slotsMax', current_setting('max_replication_slots')::int,
     'sendersUsed', (SELECT count(*) FROM pg_stat_replication),

@@ -8,6 +8,7 @@ export interface StoreCondition {
   /** Quoted where SQL needs it. */
   readonly role: string;
   readonly inRecovery: boolean;
+  readonly encoding: string;
   readonly inherited: InheritedSettings;
   /** The role may write history. */
   readonly mayWrite: boolean;
@@ -26,7 +27,7 @@ export interface StoreCondition {
 export async function readStoreCondition(store: Queryable, node: string): Promise<StoreCondition> {
   const { rows } = await store.query<Record<string, string>>(
     `SELECT clock_timestamp() AS clock, quote_ident(current_user) AS role,
-            pg_is_in_recovery()::text AS in_recovery,
+            pg_is_in_recovery()::text AS in_recovery, current_setting('server_encoding') AS encoding,
             (has_table_privilege('pgtimewarp.row_changes', 'INSERT')
               AND has_table_privilege('pgtimewarp.wal_checkpoints', 'UPDATE'))::text AS may_write,
             (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::text AS used,
@@ -52,6 +53,7 @@ export async function readStoreCondition(store: Queryable, node: string): Promis
     clock: parseCommitTime(row.clock!),
     role: row.role!,
     inRecovery: row.in_recovery === 'true',
+    encoding: row.encoding!,
     inherited: await readInheritedSettings(store),
     mayWrite: row.may_write === 'true',
     connectionsUsed: count('used'),

@@ -159,6 +159,16 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    name: 'somebody has read the slot',
+    expected: ['fail slot_position'],
+    damage: async (node) => {
+      await node.source.query('UPDATE logs SET n = n + 1');
+      await node.source.query('SELECT count(*) FROM pg_logical_slot_get_changes($1, NULL, NULL)', [
+        node.slot,
+      ]);
+    },
+  },
+  {
     name: 'the slot was made by somebody else, with two_phase',
     expected: ['fail slot_ours'],
     damage: async (node) => {

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { MISSING } from './missing-note.ts';
+import { PGBOUNCER } from './pooler.ts';
 import { serverInfo } from './server-info.ts';
 
 export interface Need {
@@ -24,6 +25,11 @@ export function wal2json(): Need {
 export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
   const met = existsSync(join(serverInfo().binDir, name));
   return { what: name, met, remedy: 'apt-get install postgresql-15 postgresql-15-wal2json' };
+}
+
+/** A pooler of connections. */
+export function pgbouncer(): Need {
+  return { what: 'pgbouncer', met: existsSync(PGBOUNCER), remedy: 'apt-get install pgbouncer' };
 }
 
 /** Messages of the server in German: Debian's PostgreSQL brings them along. */

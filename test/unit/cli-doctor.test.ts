@@ -4,6 +4,7 @@ import { type Check, fail, groupByRemedy, ok, summarize, warn } from '../../core
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
 import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
+import type { InheritedSettings } from '../../core/doctor/inherited-settings.ts';
 import { findings, isNews } from '../../core/doctor/record-diagnosis.ts';
 import type { ProofFacts } from '../../core/doctor/self-proof.ts';
 import type { SourceCondition } from '../../core/doctor/source-condition.ts';
@@ -56,6 +57,8 @@ const SLOT: SlotFacts = {
 
 const SOURCE: SourceCondition = {
   platform: 'self-managed',
+  encoding: 'UTF8',
+  inherited: { timeouts: [], readOnly: null },
   slotsUsed: 1,
   slotsMax: 10,
   sendersUsed: 0,
@@ -79,6 +82,7 @@ const STORE: StoreCondition = {
   clock: T0,
   role: 'app',
   inRecovery: false,
+  encoding: 'UTF8',
   inherited: { timeouts: [], readOnly: null },
   mayWrite: true,
   connectionsUsed: 3,
@@ -88,6 +92,18 @@ const STORE: StoreCondition = {
   sizeBytes: 1_000_000,
   ageSeconds: 1000,
   mapFaults: 0,
+};
+
+const INHERITED: InheritedSettings = {
+  timeouts: [
+    {
+      name: 'statement_timeout',
+      value: '150 ms',
+      from: 'role app',
+      reset: 'ALTER ROLE app RESET statement_timeout;',
+    },
+  ],
+  readOnly: null,
 };
 
 const HISTORY: HistoryCondition = { windows: [], incomplete: [], oldestReader: null };
@@ -108,12 +124,14 @@ const lost = (ageSeconds: number): IncompleteColumn => ({
 });
 
 interface Changes {
+  pooling?: Partial<DoctorFacts['pooling']>;
   everySeconds?: number;
   history?: Partial<HistoryCondition>;
   proof?: ProofFacts;
   condition?: Partial<StoreCondition>;
   surroundings?: Partial<SourceCondition>;
   node?: Partial<StoredNode>;
+  later?: Partial<StoredNode>;
   store?: Partial<StoreFacts>;
   side?: Partial<SourceSide>;
   server?: Partial<SourceSide['server']>;
@@ -162,6 +180,8 @@ function facts(changes: Changes = {}): DoctorFacts {
         ...changes.side,
       },
     },
+    pooling: { source: 'none', store: 'none', ...changes.pooling },
+    nodeLater: { ...NODE, ...changes.node, ...changes.later },
     proof: changes.proof ?? null,
   };
 }
@@ -191,6 +211,31 @@ describe('diagnose', () => {
     ['slot gone', { slot: null }, ['fail slot_present']],
     ['slot of another plugin', { slot: { plugin: 'wal2json' } }, ['fail slot_ours']],
     ['two_phase slot', { slot: { twoPhase: true } }, ['fail slot_ours']],
+    ['slot moved', { slot: { confirmedFlushLsn: parseLsn('0/101') } }, ['fail slot_position']],
+    [
+      'slot moved by a run after the store was asked first',
+      {
+        slot: { confirmedFlushLsn: parseLsn('0/101') },
+        later: { horizon: { ...NODE.horizon!, lsn: parseLsn('0/101') } },
+      },
+      [],
+    ],
+    [
+      'node that begins anew meanwhile',
+      { slot: { confirmedFlushLsn: parseLsn('0/101') }, later: { status: 'gap' } },
+      [],
+    ],
+    ['poolers', { pooling: { source: 'transaction' } }, ['fail source_pooler']],
+    ['pooler of the store', { pooling: { store: 'transaction' } }, ['fail store_pooler']],
+    ['poolers that keep sessions', { pooling: { source: 'session', store: 'session' } }, []],
+    ['time-outs that are inherited', { surroundings: { inherited: INHERITED } }, []],
+    [
+      'time-outs that are inherited through a pooler',
+      { pooling: { source: 'transaction' }, surroundings: { inherited: INHERITED } },
+      ['fail source_pooler', 'fail source_timeouts'],
+    ],
+    ['SQL_ASCII', { surroundings: { encoding: 'SQL_ASCII' } }, ['fail source_encoding']],
+    ['a store in LATIN1', { condition: { encoding: 'LATIN1' } }, ['fail store_encoding']],
     ['slot lost', { slot: { walStatus: 'lost' } }, ['fail slot_wal']],
     ['slot in danger', { slot: { walStatus: 'unreserved' } }, ['warn slot_wal']],
     [
