@@ -197,6 +197,12 @@ export const CHECK_CODES = define({
       'Runs end at their deadline without having stored anything: one transaction is too large for them.',
     remedy: '`pgtimewarp poll` on a machine without a time limit.',
   },
+  nothing_tracked: {
+    meaning:
+      'The node follows no table: it has a slot, which keeps WAL on the source, and no history to answer from.',
+    remedy:
+      '`pgtimewarp track TABLE`, or `pgtimewarp deinit --node NODE` (what was followed before stays readable).',
+  },
   table: { meaning: 'The table is as it was when tracking began.', remedy: 'Nothing.' },
   table_present: {
     meaning: 'A tracked table is gone or renamed.',
@@ -204,19 +210,23 @@ export const CHECK_CODES = define({
   },
   table_trackable: {
     meaning: 'A tracked table cannot be followed any more: key, replica identity or persistence.',
-    remedy: `The SQL that doctor prints, then ${REBASELINE_TABLE}.`,
+    remedy: 'The SQL that doctor prints; then the next runs read it again.',
   },
   table_key: {
     meaning: 'The primary key is another one; history is kept under the old one.',
     remedy: '`pgtimewarp untrack TABLE`, `pgtimewarp track TABLE`.',
   },
   table_recreated: {
-    meaning: 'A table was made anew under the name of a tracked one.',
-    remedy: REBASELINE_TABLE,
+    meaning: 'A table was made anew under the name of a tracked one, and no run has seen it yet.',
+    remedy: 'Nothing, as a warning: runs read it again. Else the remedy that doctor prints.',
+  },
+  table_changed: {
+    meaning: 'Rows of a table may have changed without a trace in the log, and no run has seen it yet.',
+    remedy: 'Nothing, as a warning: runs read it again. Else the remedy that doctor prints.',
   },
   table_baseline: {
-    meaning: 'Rows of the table are unknown, or its baseline is not finished.',
-    remedy: `${REBASELINE_TABLE}, or wait for later runs.`,
+    meaning: 'Rows of the table are unknown, cannot be read, or its baseline is not finished.',
+    remedy: `Nothing, as a warning: runs go on with it. Else ${REBASELINE_TABLE}, or what the message says.`,
   },
   excluded_column: {
     meaning: 'A column that is excluded has another name now, under which its values are stored.',
@@ -230,7 +240,7 @@ export const CHECK_CODES = define({
   gaps: { meaning: 'No gap is open.', remedy: 'Nothing.' },
   gap_open: {
     meaning: 'A table, or the node, is unknown from some time on.',
-    remedy: `${REBASELINE_TABLE} or ${REBASELINE}`,
+    remedy: `Nothing, as a warning: runs read the table again. Else ${REBASELINE_TABLE} or ${REBASELINE}`,
   },
   store_writable: {
     meaning:

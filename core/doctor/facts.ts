@@ -8,14 +8,20 @@ import { connect } from '../pg/connection.ts';
 import { type DatabaseSide, fromDatabaseError } from '../pg/database-error.ts';
 import { type Pooling, readPooling } from '../pg/pooler.ts';
 import { detectLoss } from '../run/detect-loss.ts';
+import type { SilentChange, SilentChangeCode } from '../run/detect-silent-changes.ts';
+import { isKeyOfHistory } from '../run/key-of-history.ts';
+import { silentChanges } from '../run/note-catalog.ts';
+import { type RelationNow, readRelationsNow } from '../run/tables-of-run.ts';
 import { type DatabaseUrls, openDatabases } from '../setup/databases.ts';
-import { publicationExists, publicationName } from '../slot/publication.ts';
+import { publicationExists, publicationName, publicationOf } from '../slot/publication.ts';
 import { whyNotReadable } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
-import { readTableFacts, type TableFacts } from '../slot/table-facts.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
 import { readFailure, type StoredFailure } from '../store/failures.ts';
 import { expectedSchemaVersion, schemaVersion } from '../store/migrate.ts';
 import { isDatabaseOf, readNode, type StoredNode } from '../store/nodes.ts';
+import { readTrackedRelations, type TrackedRelation } from '../store/relations.ts';
+import type { Plugin } from '../types/plugin.ts';
 import { type HistoryCondition, readHistoryCondition } from './history-condition.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from './overview.ts';
 import { type ProofFacts, readProof } from './self-proof.ts';
@@ -45,6 +51,8 @@ export interface StoreFacts {
   readonly schemaExpected: number;
   /** null: no such node, or a schema that cannot be read. */
   readonly overview: NodeOverview | null;
+  /** The tables of the overview, as runs know them. */
+  readonly relations: readonly TrackedRelation[];
   /** null: as overview, or the role may not see it. */
   readonly condition: StoreCondition | null;
   /** null: as overview. */
@@ -67,6 +75,14 @@ export interface SourceSide {
 export interface TableState {
   readonly stored: RelationOverview;
   readonly now: TableFacts | null;
+  /** Whether its key is the one that its history is kept under, or follows from that. */
+  readonly keepsKey: boolean;
+  /** What the next run will find of it that the log does not tell, but for what the publication leaves out. */
+  readonly changes: readonly SilentChange[];
+  /** Runs read it again, without anybody's decision. */
+  readonly isRepaired: boolean;
+  /** Why its rows could not be read when a run tried it last. */
+  readonly readFailure: string | null;
 }
 
 /** The source, when it is the one that the node follows: what another one has says nothing about the node. */
@@ -89,7 +105,7 @@ export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promis
   const store = await gather('store', urls.storeUrl, urls.node, (session) => gatherStore(session, urls.node));
   const overview = store.facts?.overview ?? null;
   const source = await gather('source', urls.sourceUrl, urls.node, (session) =>
-    gatherSource(session, urls.node, overview),
+    gatherSource(session, urls.node, overview, store.facts?.relations ?? []),
   );
   const later = await gather('store', urls.storeUrl, urls.node, async (session) =>
     overview === null ? null : readNode(session, urls.node),
@@ -109,8 +125,8 @@ async function tryProof(
   if (source === null || node?.status !== 'active' || node.horizon === null) return null;
   if (source.slotUnreadable !== null || source.publicationPresent === false) return null;
   if (detectLoss(source.server, node, { lsn: node.horizon.lsn, time: node.horizon.ts }) !== null) return null;
-  const tables = source.tables.flatMap(({ stored, now }) =>
-    now !== null && stored.status === 'active' && stored.baseline === 'done'
+  const tables = source.tables.flatMap(({ stored, now, changes }) =>
+    now !== null && stored.status === 'active' && stored.baseline === 'done' && changes.length === 0
       ? [
           {
             name: stored.name,
@@ -155,6 +171,7 @@ async function gatherStore(session: Client, node: string): Promise<StoreFacts> {
     schemaFound,
     schemaExpected,
     overview,
+    relations: overview === null ? [] : await readTrackedRelations(session, node),
     condition: overview === null ? null : await readStoreCondition(session, node),
     history: overview === null ? null : await readHistoryCondition(session, node),
     failure: overview === null ? null : await readFailure(session, node),
@@ -165,13 +182,11 @@ async function gatherSource(
   session: Client,
   node: string,
   overview: NodeOverview | null,
+  relations: readonly TrackedRelation[],
 ): Promise<SourceSide> {
-  const stored = (overview?.relations ?? []).filter((relation) => relation.status !== 'untracked');
   const server = await readSourceFacts(session, overview?.node.slotName ?? `pgtimewarp_${node}`);
-  const now = await readTableFacts(
-    session,
-    stored.map((relation) => relation.name),
-  );
+  const tables =
+    overview === null ? [] : await readRelationsNow(session, relations, publicationOf(overview.node));
   const confirmed = server.slot?.confirmedFlushLsn ?? null;
   return {
     server,
@@ -184,12 +199,29 @@ async function gatherSource(
         : await whyNotReadable(session, overview.node.slotName, overview.node.plugin, confirmed),
     publicationPresent:
       overview?.node.plugin === 'pgoutput' ? await publicationExists(session, publicationName(node)) : null,
-    tables: stored.map((relation, index) => ({ stored: relation, now: now[index] ?? null })),
+    tables: tables.flatMap((table) => {
+      const stored = overview?.relations.find(({ relationId }) => relationId === table.relation.relationId);
+      return stored === undefined ? [] : [stateOf(stored, table, overview!.node.plugin)];
+    }),
     condition: await readSourceCondition(
       session,
       node,
       server.slot === null ? '' : (overview?.node.slotName ?? ''),
-      now.flatMap((table) => (table === null ? [] : [table.oid])),
+      tables.flatMap(({ facts }) => (facts === null ? [] : [facts.oid])),
     ),
+  };
+}
+
+/** Said by the checks of the publication, with its SQL. */
+const OF_PUBLICATION: readonly SilentChangeCode[] = ['UNPUBLISHED', 'PUBLISHED_IN_PART'];
+
+function stateOf(stored: RelationOverview, { relation, facts }: RelationNow, plugin: Plugin): TableState {
+  return {
+    stored,
+    now: facts,
+    keepsKey: facts === null || isKeyOfHistory(relation, facts),
+    changes: silentChanges({ relation, facts }, plugin).filter(({ code }) => !OF_PUBLICATION.includes(code)),
+    isRepaired: relation.repair !== null,
+    readFailure: relation.repair?.failure ?? relation.baselineProgress.failure ?? null,
   };
 }

@@ -5,6 +5,7 @@ import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
 import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
 import type { InheritedSettings } from '../../core/doctor/inherited-settings.ts';
+import type { GapOverview } from '../../core/doctor/overview.ts';
 import { findings, isNews } from '../../core/doctor/record-diagnosis.ts';
 import type { ProofFacts } from '../../core/doctor/self-proof.ts';
 import type { SourceCondition } from '../../core/doctor/source-condition.ts';
@@ -15,6 +16,7 @@ import type { StoredNode } from '../../core/store/nodes.ts';
 import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 import { reportOf } from '../../lambda/doctor/report.ts';
+import { tableState } from '../support/table-state.ts';
 
 const T0 = parseCommitTime('2026-01-01T00:00:00Z');
 const LATER = parseCommitTime('2026-01-01T00:05:01Z');
@@ -73,7 +75,13 @@ const SOURCE: SourceCondition = {
   oldestWriter: null,
   oldestPrepared: null,
   pids: [],
-  publication: { allActions: true, viaRoot: false, restricted: [], members: [], keyless: [] },
+  publication: {
+    allActions: true,
+    viaRoot: false,
+    restricted: [],
+    members: [{ schema: 'public', name: 'orders' }],
+    keyless: [],
+  },
   unreadable: [],
   filtered: [],
 };
@@ -106,6 +114,13 @@ const INHERITED: InheritedSettings = {
   readOnly: null,
 };
 
+const gap = (isRepaired: boolean): GapOverview => ({
+  table: { schema: 'public', name: 't' },
+  from: { lsn: parseLsn('0/100'), ts: T0 },
+  reason: 'it changed',
+  isRepaired,
+});
+
 const HISTORY: HistoryCondition = { windows: [], incomplete: [], oldestReader: null };
 
 const window = (changes: Partial<WindowState>): WindowState => ({
@@ -124,6 +139,7 @@ const lost = (ageSeconds: number): IncompleteColumn => ({
 });
 
 interface Changes {
+  gaps?: readonly GapOverview[];
   pooling?: Partial<DoctorFacts['pooling']>;
   everySeconds?: number;
   history?: Partial<HistoryCondition>;
@@ -148,8 +164,14 @@ function facts(changes: Changes = {}): DoctorFacts {
       facts: {
         schemaFound: 1,
         schemaExpected: 1,
-        overview: { node: { ...NODE, ...changes.node }, relations: [], histories: [], openGaps: [] },
+        overview: {
+          node: { ...NODE, ...changes.node },
+          relations: [],
+          histories: [],
+          openGaps: changes.gaps ?? [],
+        },
         failure: null,
+        relations: [],
         history: { ...HISTORY, ...changes.history },
         condition: { ...STORE, ...changes.condition },
         ...changes.store,
@@ -175,7 +197,7 @@ function facts(changes: Changes = {}): DoctorFacts {
         },
         slotUnreadable: null,
         publicationPresent: true,
-        tables: [],
+        tables: [tableState()],
         condition: { ...SOURCE, ...changes.surroundings },
         ...changes.side,
       },
@@ -236,6 +258,12 @@ describe('diagnose', () => {
     ],
     ['SQL_ASCII', { surroundings: { encoding: 'SQL_ASCII' } }, ['fail source_encoding']],
     ['a store in LATIN1', { condition: { encoding: 'LATIN1' } }, ['fail store_encoding']],
+    [
+      'a gap that somebody has to end, and one that ends by itself',
+      { gaps: [gap(false), gap(true)] },
+      ['fail gap_open', 'warn gap_open'],
+    ],
+    ['no table', { side: { tables: [] } }, ['fail nothing_tracked']],
     ['slot lost', { slot: { walStatus: 'lost' } }, ['fail slot_wal']],
     ['slot in danger', { slot: { walStatus: 'unreserved' } }, ['warn slot_wal']],
     [
