@@ -63,6 +63,11 @@ export const CHECK_CODES = define({
       'Row-level security hides rows of a tracked table from the role. What the log tells goes on; rows are not read until all are seen.',
     remedy: 'As superuser on the source: `ALTER ROLE … BYPASSRLS;`',
   },
+  inherited_rows: {
+    meaning:
+      'Other tables inherit from a tracked one: a SELECT from it shows their rows, and its history has its own only.',
+    remedy: '`pgtimewarp track CHILD` follows theirs.',
+  },
   source_pooler: {
     meaning:
       'The source is reached through a pooler that gives every transaction another session. Runs store nothing wrong, and end with SESSION_CHANGED.',

@@ -10,7 +10,8 @@ import { expect, test } from 'vitest';
 import { asOf } from '../../core/query/as-of.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
-import { troubles, verdicts } from '../support/doctored.ts';
+import { runCommand } from '../support/command.ts';
+import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
 import { allOf, describeNeeding, type Need } from '../support/needs.ts';
 import { ownSource } from '../support/own-source.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -67,7 +68,12 @@ for (const plugin of PLUGINS) {
           await node.databases.store.query(
             `UPDATE pgtimewarp.wal_checkpoints SET applied_ts = applied_ts + interval '1 year'`,
           );
-          expect(verdicts(await troubles(node.urls))).toContain('fail horizon_ahead');
+          const ahead = await troubles(node.urls);
+          expect(verdicts(ahead)).toContain('fail horizon_ahead');
+          await pasteRemedy(node.urls, ahead, 'horizon_ahead');
+          const second = { ...node.urls, node: `${node.urls.node}_2` };
+          await runCommand(['track', 'orders'], second);
+          expect(await troubles(second)).toEqual([]);
         } finally {
           await node[Symbol.asyncDispose]();
           await rm(folder, { recursive: true });

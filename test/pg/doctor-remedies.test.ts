@@ -58,6 +58,26 @@ const CASES: readonly Case[] = [
     damage: source('ALTER TABLE orders REPLICA IDENTITY NOTHING'),
   },
   {
+    name: 'the primary key becomes deferrable',
+    expected: ['fail table_trackable'],
+    damage: source(
+      'ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD CONSTRAINT "late Key" PRIMARY KEY (id) DEFERRABLE',
+    ),
+  },
+  {
+    name: 'a column of the primary key is renamed',
+    expected: ['warn table_changed'],
+    damage: source('ALTER TABLE logs RENAME COLUMN id TO log_id'),
+    mend: source('ALTER TABLE logs RENAME COLUMN log_id TO id'),
+  },
+  {
+    name: 'tables inherit from one that is tracked, with a key and without',
+    expected: ['warn inherited_rows'],
+    damage: source(
+      'CREATE TABLE heir (PRIMARY KEY (id)) INHERITS (people); CREATE TABLE grand_child () INHERITS (heir)',
+    ),
+  },
+  {
     name: 'the primary key is another one',
     expected: ['fail table_key'],
     damage: source(

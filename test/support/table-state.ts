@@ -31,7 +31,7 @@ const NOW: Now = {
   replicaIdentity: 'd',
   rowSecurity: false,
   identity: 'key',
-  keyIsDeferrable: false,
+  deferrableKey: null,
   identityIsPrimaryKey: false,
   partitionRoot: null,
   owned: true,

@@ -84,6 +84,7 @@ const SOURCE: SourceCondition = {
   },
   unreadable: [],
   filtered: [],
+  heirs: [],
 };
 
 const STORE: StoreCondition = {
@@ -262,6 +263,17 @@ describe('diagnose', () => {
       'a gap that somebody has to end, and one that ends by itself',
       { gaps: [gap(false), gap(true)] },
       ['fail gap_open', 'warn gap_open'],
+    ],
+    [
+      'a table that inherits',
+      {
+        surroundings: {
+          heirs: [
+            { schema: 'public', name: 'c', parent: { schema: 'public', name: 'orders' }, hasKey: true },
+          ],
+        },
+      },
+      ['warn inherited_rows'],
     ],
     ['no table', { side: { tables: [] } }, ['fail nothing_tracked']],
     ['slot lost', { slot: { walStatus: 'lost' } }, ['fail slot_wal']],
