@@ -23,7 +23,7 @@ import { createSlot, dropSlot, knowsNumbersAsText } from './slot/slot-lifecycle.
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { type Claim, type Horizon, lockCheckpoint, releaseClaim } from './store/claim.ts';
 import { openNodeGap, readOpenNodeGap } from './store/gaps.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import { type StoredNode, writeNumbersAsText } from './store/nodes.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { restartNode } from './store/restart-node.ts';
@@ -63,7 +63,7 @@ export async function rebaselineNode(options: RebaselineNodeOptions): Promise<Re
 
 async function restart(options: RebaselineNodeOptions): Promise<RebaselineNodeResult> {
   return withDatabases(options, async ({ source, store }) => {
-    await requireSchema(store);
+    await requireWritable(store);
     await refuseSameDatabase(source, store);
     const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
     try {

@@ -16,7 +16,7 @@ import { publicationOf } from './slot/publication.ts';
 import { ensurePublished } from './slot/publication-tables.ts';
 import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
 import { openRelationGap } from './store/gaps.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { readTrackedRelations, type TrackedRelation } from './store/relations.ts';
 import { askRepair, lockHorizon } from './store/repairs.ts';
@@ -47,7 +47,7 @@ export interface RebaselineResult {
 export async function rebaseline(options: RebaselineOptions): Promise<RebaselineResult> {
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
   try {
-    await requireSchema(store);
+    await requireWritable(store);
     const node = await requireNode(store, options.node);
     const relation = await requireRelation(store, options);
     const facts = await makeReadable(options, node, relation);

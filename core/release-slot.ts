@@ -11,7 +11,7 @@ import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { walBudget } from './slot/wal-budget.ts';
 import { type Claim, lockCheckpoint, releaseClaim } from './store/claim.ts';
 import { openNodeGap } from './store/gaps.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import type { StoredNode } from './store/nodes.ts';
 import { takeIdleNode } from './store/take-node.ts';
 
@@ -28,7 +28,7 @@ const LEASE_SECONDS = 60;
 /** Throws SLOT_BUSY while a run is under way, SLOT_CONFLICT when the slot is not this node's. */
 export async function releaseSlot(urls: DatabaseUrls): Promise<ReleaseResult> {
   return withDatabases(urls, async ({ source, store }) => {
-    await requireSchema(store);
+    await requireWritable(store);
     const { node, claim } = await takeIdleNode(store, urls.node, LEASE_SECONDS);
     try {
       const facts = await readSourceFacts(source, node.slotName);

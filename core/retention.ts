@@ -9,7 +9,7 @@ import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { keepRetention, type RetentionResult } from './run/keep-retention.ts';
 import { claimNode, releaseClaim } from './store/claim.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import { requireNode } from './store/nodes.ts';
 import {
   readDefaultRetention,
@@ -94,7 +94,7 @@ async function inStore<T>(
 ): Promise<T> {
   const store = await connect(target.storeUrl, { side: 'store', node: target.node });
   try {
-    await requireSchema(store);
+    await requireWritable(store);
     await requireNode(store, target.node);
     return await work(store);
   } catch (error) {

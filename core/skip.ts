@@ -11,7 +11,7 @@ import { lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
 import { readFailure, unblockNode } from './store/failures.ts';
 import { openRelationGap, writeHealthEvent } from './store/gaps.ts';
 import { placeHorizon } from './store/lineage.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import { readTrackedRelations } from './store/relations.ts';
 import { takeIdleNode } from './store/take-node.ts';
 import { writeHorizonEntry } from './store/time-map.ts';
@@ -30,7 +30,7 @@ const LEASE_SECONDS = 60;
 /** Throws BAD_FLAGS when the node is not blocked at this position, SLOT_BUSY while a run is under way. */
 export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promise<SkipResult> {
   return withDatabases(options, async ({ source, store }) => {
-    await requireSchema(store);
+    await requireWritable(store);
     const { node, claim } = await takeIdleNode(store, options.node, LEASE_SECONDS);
     try {
       const failure = await readFailure(store, node.node);

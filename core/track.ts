@@ -18,7 +18,7 @@ import { publicationOf } from './slot/publication.ts';
 import { ensurePublished, removeFromPublication } from './slot/publication-tables.ts';
 import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
 import { readTableNames } from './slot/table-names.ts';
-import { requireSchema } from './store/migrate.ts';
+import { requireWritable } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { lockHorizon } from './store/repairs.ts';
 import { requireWindow } from './store/retention.ts';
@@ -78,7 +78,7 @@ const UNPUBLISHING_MS = 10_000;
 export async function track(options: TrackOptions): Promise<TrackResult> {
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
   try {
-    await requireSchema(store);
+    await requireWritable(store);
     const node = await requireNode(store, options.node);
     const before = await readRelationEntry(store, options.node, options.table);
     const alreadyTracked = before !== null && before.status !== 'untracked';
@@ -102,7 +102,7 @@ export async function untrack(options: {
 }): Promise<UntrackResult> {
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
   try {
-    await requireSchema(store);
+    await requireWritable(store);
     const node = await requireNode(store, options.node);
     const entry = await readRelationEntry(store, options.node, options.table);
     if (entry === null || (entry.status === 'untracked' && !options.purge)) {

@@ -63,6 +63,26 @@ export const CHECK_CODES = define({
       'Row-level security hides rows of a tracked table from the role. What the log tells goes on; rows are not read until all are seen.',
     remedy: 'As superuser on the source: `ALTER ROLE … BYPASSRLS;`',
   },
+  inherited_rows: {
+    meaning:
+      'Other tables inherit from a tracked one: a SELECT from it shows their rows, and its history has its own only.',
+    remedy: '`pgtimewarp track CHILD` follows theirs.',
+  },
+  source_pooler: {
+    meaning:
+      'The source is reached through a pooler that gives every transaction another session. Runs store nothing wrong, and end with SESSION_CHANGED.',
+    remedy:
+      "Name the server itself as --source; or, on PgBouncer's console and in its file: `SET pool_mode = 'session';`",
+  },
+  source_timeouts: {
+    meaning:
+      'Time-outs that server, database or role give every session. Ours set their own; through a pooler that exchanges sessions they end runs.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  source_encoding: {
+    meaning: 'The source has the encoding SQL_ASCII: its bytes belong to no character set.',
+    remedy: 'Dump the database and restore it into one with the encoding UTF8.',
+  },
   source_primary: {
     meaning: 'The source is a standby.',
     remedy: 'Name the primary (the writer endpoint) as --source.',
@@ -97,6 +117,11 @@ export const CHECK_CODES = define({
   },
   slot_present: {
     meaning: 'The slot is gone; what happened since the last run is lost.',
+    remedy: REBASELINE,
+  },
+  slot_position: {
+    meaning:
+      'The slot stands past what the store has: somebody else read or moved it, and what is in between is lost. The next run records the gap.',
     remedy: REBASELINE,
   },
   slot_ours: {
@@ -177,6 +202,12 @@ export const CHECK_CODES = define({
       'Runs end at their deadline without having stored anything: one transaction is too large for them.',
     remedy: '`pgtimewarp poll` on a machine without a time limit.',
   },
+  nothing_tracked: {
+    meaning:
+      'The node follows no table: it has a slot, which keeps WAL on the source, and no history to answer from.',
+    remedy:
+      '`pgtimewarp track TABLE`, or `pgtimewarp deinit --node NODE` (what was followed before stays readable).',
+  },
   table: { meaning: 'The table is as it was when tracking began.', remedy: 'Nothing.' },
   table_present: {
     meaning: 'A tracked table is gone or renamed.',
@@ -184,19 +215,23 @@ export const CHECK_CODES = define({
   },
   table_trackable: {
     meaning: 'A tracked table cannot be followed any more: key, replica identity or persistence.',
-    remedy: `The SQL that doctor prints, then ${REBASELINE_TABLE}.`,
+    remedy: 'The SQL that doctor prints; then the next runs read it again.',
   },
   table_key: {
     meaning: 'The primary key is another one; history is kept under the old one.',
     remedy: '`pgtimewarp untrack TABLE`, `pgtimewarp track TABLE`.',
   },
   table_recreated: {
-    meaning: 'A table was made anew under the name of a tracked one.',
-    remedy: REBASELINE_TABLE,
+    meaning: 'A table was made anew under the name of a tracked one, and no run has seen it yet.',
+    remedy: 'Nothing, as a warning: runs read it again. Else the remedy that doctor prints.',
+  },
+  table_changed: {
+    meaning: 'Rows of a table may have changed without a trace in the log, and no run has seen it yet.',
+    remedy: 'Nothing, as a warning: runs read it again. Else the remedy that doctor prints.',
   },
   table_baseline: {
-    meaning: 'Rows of the table are unknown, or its baseline is not finished.',
-    remedy: `${REBASELINE_TABLE}, or wait for later runs.`,
+    meaning: 'Rows of the table are unknown, cannot be read, or its baseline is not finished.',
+    remedy: `Nothing, as a warning: runs go on with it. Else ${REBASELINE_TABLE}, or what the message says.`,
   },
   excluded_column: {
     meaning: 'A column that is excluded has another name now, under which its values are stored.',
@@ -216,9 +251,28 @@ export const CHECK_CODES = define({
   gaps: { meaning: 'No gap is open.', remedy: 'Nothing.' },
   gap_open: {
     meaning: 'A table, or the node, is unknown from some time on.',
-    remedy: `${REBASELINE_TABLE} or ${REBASELINE}`,
+    remedy: `Nothing, as a warning: runs read the table again. Else ${REBASELINE_TABLE} or ${REBASELINE}`,
   },
-  store_writable: { meaning: 'The store is a standby or read-only.', remedy: 'Name the primary as --store.' },
+  store_writable: {
+    meaning:
+      'The store is a standby: no run can write. As a warning: its transactions are read-only by default, which runs do not follow.',
+    remedy: 'Name the primary as --store, or `SELECT pg_promote();` Warned of: the SQL that doctor prints.',
+  },
+  store_pooler: {
+    meaning:
+      'The store is reached through a pooler that gives every transaction another session. Runs store nothing wrong, and end with SESSION_CHANGED.',
+    remedy:
+      "Name the server itself as --store; or, on PgBouncer's console and in its file: `SET pool_mode = 'session';`",
+  },
+  store_timeouts: {
+    meaning:
+      'Time-outs that server, database or role give every session. Ours set their own; through a pooler that exchanges sessions they end runs and questions.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  store_encoding: {
+    meaning: 'The store has another encoding than UTF8, and cannot hold whatever a source holds.',
+    remedy: "`CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8';`, and name it as --store.",
+  },
   store_role: { meaning: 'The role may not write history.', remedy: '`GRANT pgtimewarp_writer TO …;`' },
   store_connections: {
     meaning: 'Nine tenths of the connections of the store are used.',

@@ -38,6 +38,11 @@ export const fail = (code: CheckCode, message: string, remedy: string): Check =>
   remedy,
 });
 
+/** The remedy of what runs mend without anybody's decision. */
+export function nextRunsReadAgain(node: string): string {
+  return `Nothing: the next runs read it again, and the gap ends. At once: pgtimewarp poll --node ${node}`;
+}
+
 /** Checks that one remedy mends: said one after the other, with what to do once. */
 export interface Finding {
   readonly checks: readonly Check[];

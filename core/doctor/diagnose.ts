@@ -9,6 +9,7 @@ import { checkHistory } from './checks/history.ts';
 import { checkProgress } from './checks/progress.ts';
 import { checkProof } from './checks/proof.ts';
 import { checkPublication } from './checks/publication.ts';
+import { checkSessions } from './checks/sessions.ts';
 import { checkSlot } from './checks/slot.ts';
 import { checkSource } from './checks/source.ts';
 import { checkStoreCondition } from './checks/store.ts';
@@ -19,6 +20,7 @@ import type { DoctorFacts } from './facts.ts';
 const AREAS = [
   checkConnections,
   checkSource,
+  checkSessions,
   checkSlot,
   checkWal,
   checkPublication,

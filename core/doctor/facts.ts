@@ -6,14 +6,22 @@ import type { Client } from 'pg';
 import type { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect } from '../pg/connection.ts';
 import { type DatabaseSide, fromDatabaseError } from '../pg/database-error.ts';
+import { type Pooling, readPooling } from '../pg/pooler.ts';
 import { detectLoss } from '../run/detect-loss.ts';
+import type { SilentChange, SilentChangeCode } from '../run/detect-silent-changes.ts';
+import { isKeyOfHistory } from '../run/key-of-history.ts';
+import { silentChanges } from '../run/note-catalog.ts';
+import { type RelationNow, readRelationsNow } from '../run/tables-of-run.ts';
 import { type DatabaseUrls, withDatabases } from '../setup/databases.ts';
-import { publicationExists, publicationName } from '../slot/publication.ts';
+import { publicationExists, publicationName, publicationOf } from '../slot/publication.ts';
 import { whyNotReadable } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
-import { readTableFacts, type TableFacts } from '../slot/table-facts.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
 import { readFailure, type StoredFailure } from '../store/failures.ts';
 import { expectedSchemaVersion, schemaVersion } from '../store/migrate.ts';
+import { isDatabaseOf, readNode, type StoredNode } from '../store/nodes.ts';
+import { readTrackedRelations, type TrackedRelation } from '../store/relations.ts';
+import type { Plugin } from '../types/plugin.ts';
 import { type HistoryCondition, readHistoryCondition } from './history-condition.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from './overview.ts';
 import { type ProofFacts, readProof } from './self-proof.ts';
@@ -26,6 +34,9 @@ export interface DoctorFacts {
   readonly everySeconds: number;
   readonly store: Gathered<StoreFacts>;
   readonly source: Gathered<SourceSide>;
+  readonly pooling: Readonly<Record<DatabaseSide, Pooling>>;
+  /** The node as the store had it after the slot was read: what a slot stands past then was not stored. */
+  readonly nodeLater: StoredNode | null;
   /** null: not tried, because something else is wrong already. */
   readonly proof: ProofFacts | null;
 }
@@ -40,6 +51,8 @@ export interface StoreFacts {
   readonly schemaExpected: number;
   /** null: no such node, or a schema that cannot be read. */
   readonly overview: NodeOverview | null;
+  /** The tables of the overview, as runs know them. */
+  readonly relations: readonly TrackedRelation[];
   /** null: as overview, or the role may not see it. */
   readonly condition: StoreCondition | null;
   /** null: as overview. */
@@ -62,16 +75,22 @@ export interface SourceSide {
 export interface TableState {
   readonly stored: RelationOverview;
   readonly now: TableFacts | null;
+  /** Whether its key is the one that its history is kept under, or follows from that. */
+  readonly keepsKey: boolean;
+  /** What the next run will find of it that the log does not tell, but for what the publication leaves out. */
+  readonly changes: readonly SilentChange[];
+  /** Runs read it again, without anybody's decision. */
+  readonly isRepaired: boolean;
+  /** Why its rows could not be read when a run tried it last. */
+  readonly readFailure: string | null;
 }
 
 /** The source, when it is the one that the node follows: what another one has says nothing about the node. */
 export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
   const node = store.facts?.overview?.node;
   if (source.facts === null || node === undefined) return source.facts;
-  const { systemIdentifier, database, inRecovery } = source.facts.server;
-  return systemIdentifier === node.systemIdentifier && database === node.database && !inRecovery
-    ? source.facts
-    : null;
+  const { server } = source.facts;
+  return isDatabaseOf(server, node) && !server.inRecovery ? source.facts : null;
 }
 
 /**
@@ -79,13 +98,21 @@ export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
  * @param everySeconds how often runs come: decides what is late, and what a pause may cost
  */
 export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promise<DoctorFacts> {
+  const poolings = Promise.all([
+    readPooling(urls.sourceUrl, { side: 'source', node: urls.node }),
+    readPooling(urls.storeUrl, { side: 'store', node: urls.node }),
+  ]);
   const store = await gather('store', urls.storeUrl, urls.node, (session) => gatherStore(session, urls.node));
   const overview = store.facts?.overview ?? null;
   const source = await gather('source', urls.sourceUrl, urls.node, (session) =>
-    gatherSource(session, urls.node, overview),
+    gatherSource(session, urls.node, overview, store.facts?.relations ?? []),
+  );
+  const later = await gather('store', urls.storeUrl, urls.node, async (session) =>
+    overview === null ? null : readNode(session, urls.node),
   );
   const proof = await tryProof(urls, store.facts, source.facts);
-  return { node: urls.node, everySeconds, store, source, proof };
+  const pooling = { source: (await poolings)[0], store: (await poolings)[1] };
+  return { node: urls.node, everySeconds, store, source, pooling, nodeLater: later.facts, proof };
 }
 
 /** Only of a node that is well: what is wrong otherwise is said by other checks. */
@@ -98,8 +125,8 @@ async function tryProof(
   if (source === null || node?.status !== 'active' || node.horizon === null) return null;
   if (source.slotUnreadable !== null || source.publicationPresent === false) return null;
   if (detectLoss(source.server, node, { lsn: node.horizon.lsn, time: node.horizon.ts }) !== null) return null;
-  const tables = source.tables.flatMap(({ stored, now }) =>
-    now !== null && stored.status === 'active' && stored.baseline === 'done'
+  const tables = source.tables.flatMap(({ stored, now, changes }) =>
+    now !== null && stored.status === 'active' && stored.baseline === 'done' && changes.length === 0
       ? [
           {
             relationId: stored.relationId,
@@ -144,6 +171,7 @@ async function gatherStore(session: Client, node: string): Promise<StoreFacts> {
     schemaFound,
     schemaExpected,
     overview,
+    relations: overview === null ? [] : await readTrackedRelations(session, node),
     condition: overview === null ? null : await readStoreCondition(session, node),
     history: overview === null ? null : await readHistoryCondition(session, node),
     failure: overview === null ? null : await readFailure(session, node),
@@ -154,13 +182,11 @@ async function gatherSource(
   session: Client,
   node: string,
   overview: NodeOverview | null,
+  relations: readonly TrackedRelation[],
 ): Promise<SourceSide> {
-  const stored = (overview?.relations ?? []).filter((relation) => relation.status !== 'untracked');
   const server = await readSourceFacts(session, overview?.node.slotName ?? `pgtimewarp_${node}`);
-  const now = await readTableFacts(
-    session,
-    stored.map((relation) => relation.name),
-  );
+  const tables =
+    overview === null ? [] : await readRelationsNow(session, relations, publicationOf(overview.node));
   const confirmed = server.slot?.confirmedFlushLsn ?? null;
   return {
     server,
@@ -173,12 +199,29 @@ async function gatherSource(
         : await whyNotReadable(session, overview.node.slotName, overview.node.plugin, confirmed),
     publicationPresent:
       overview?.node.plugin === 'pgoutput' ? await publicationExists(session, publicationName(node)) : null,
-    tables: stored.map((relation, index) => ({ stored: relation, now: now[index] ?? null })),
+    tables: tables.flatMap((table) => {
+      const stored = overview?.relations.find(({ relationId }) => relationId === table.relation.relationId);
+      return stored === undefined ? [] : [stateOf(stored, table, overview!.node.plugin)];
+    }),
     condition: await readSourceCondition(
       session,
       node,
       server.slot === null ? '' : (overview?.node.slotName ?? ''),
-      now.flatMap((table) => (table === null ? [] : [table.oid])),
+      tables.flatMap(({ facts }) => (facts === null ? [] : [facts.oid])),
     ),
+  };
+}
+
+/** Said by the checks of the publication, with its SQL. */
+const OF_PUBLICATION: readonly SilentChangeCode[] = ['UNPUBLISHED', 'PUBLISHED_IN_PART'];
+
+function stateOf(stored: RelationOverview, { relation, facts }: RelationNow, plugin: Plugin): TableState {
+  return {
+    stored,
+    now: facts,
+    keepsKey: facts === null || isKeyOfHistory(relation, facts),
+    changes: silentChanges({ relation, facts }, plugin).filter(({ code }) => !OF_PUBLICATION.includes(code)),
+    isRepaired: relation.repair !== null,
+    readFailure: relation.repair?.failure ?? relation.baselineProgress.failure ?? null,
   };
 }

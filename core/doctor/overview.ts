@@ -48,6 +48,8 @@ export interface GapOverview {
   readonly table: TableName | null;
   readonly from: Point;
   readonly reason: string;
+  /** Of a table that runs read again, without anybody's decision: it ends with that. */
+  readonly isRepaired: boolean;
 }
 
 export interface Point {
@@ -114,13 +116,11 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
 /** A gap is open until it has a time at which it ends; of a table that is tracked no more it says nothing of now. */
 async function readOpenGaps(store: Queryable, node: string): Promise<GapOverview[]> {
   const { rows } = await store.query<GapRow>(
-    `SELECT p.schema_name, p.table_name, g.from_lsn, g.from_ts, g.reason
+    `SELECT p.schema_name, p.table_name, g.from_lsn, g.from_ts, g.reason, t.repair IS NOT NULL AS is_repaired
        FROM pgtimewarp.history_gaps AS g
        LEFT JOIN pgtimewarp.relation_periods AS p USING (relation_id)
-      WHERE g.node_id = $1::text AND g.to_ts IS NULL
-        AND (g.relation_id IS NULL
-             OR EXISTS (SELECT FROM pgtimewarp.tracked_relations AS r
-                         WHERE r.relation_id = g.relation_id AND r.status <> 'untracked'))
+       LEFT JOIN pgtimewarp.tracked_relations AS t ON t.relation_id = g.relation_id AND t.status <> 'untracked'
+      WHERE g.node_id = $1::text AND g.to_ts IS NULL AND (g.relation_id IS NULL OR t.relation_id IS NOT NULL)
       ORDER BY g.from_ts, g.id`,
     [node],
   );
@@ -128,6 +128,7 @@ async function readOpenGaps(store: Queryable, node: string): Promise<GapOverview
     table: row.table_name === null ? null : { schema: row.schema_name!, name: row.table_name },
     from: toPoint(row.from_lsn, row.from_ts)!,
     reason: row.reason,
+    isRepaired: row.is_repaired,
   }));
 }
 
@@ -164,4 +165,5 @@ interface GapRow {
   from_lsn: string;
   from_ts: string;
   reason: string;
+  is_repaired: boolean;
 }

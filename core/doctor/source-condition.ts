@@ -6,9 +6,12 @@ import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { readServerVersion } from '../pg/server-version.ts';
 import { publicationName } from '../slot/publication.ts';
+import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';
 
 export interface SourceCondition {
   readonly platform: 'aurora' | 'rds' | 'self-managed';
+  readonly encoding: string;
+  readonly inherited: InheritedSettings;
   readonly slotsUsed: number;
   readonly slotsMax: number;
   readonly sendersUsed: number;
@@ -35,6 +38,13 @@ export interface SourceCondition {
   readonly unreadable: readonly string[];
   /** Tables whose policies hide rows from the role, of those given. */
   readonly filtered: readonly string[];
+  /** Tables that inherit from one of those given, and are none of them. */
+  readonly heirs: readonly Heir[];
+}
+
+export interface Heir extends TableName {
+  readonly parent: TableName;
+  readonly hasKey: boolean;
 }
 
 export interface PreparedTransaction {
@@ -86,7 +96,10 @@ export async function readSourceCondition(
     publicationName(node),
     tables,
   ]);
-  return JSON.parse(result.rows[0]!.condition) as SourceCondition; // names and counts of the catalog only
+  return {
+    ...(JSON.parse(result.rows[0]!.condition) as SourceCondition), // names and counts of the catalog only
+    inherited: await readInheritedSettings(source),
+  };
 }
 
 const WAL_SINCE_14 = `(SELECT wal_bytes FROM pg_stat_wal),
@@ -101,7 +114,12 @@ const RESTRICTED_SINCE_15 = `pr.prqual IS NOT NULL AS filtered,
 
 function statement(parts: { wal: string; spilled: string; restricted: string }): string {
   return `
-  WITH wal (bytes, seconds) AS (SELECT ${parts.wal}),
+  WITH RECURSIVE heir (root, relid) AS (
+    SELECT i.inhparent, i.inhrelid
+      FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhparent AND p.relkind = 'r'
+     WHERE i.inhparent = ANY ($3::oid[])
+     UNION SELECT h.root, i.inhrelid FROM heir AS h JOIN pg_inherits AS i ON i.inhparent = h.relid),
+  wal (bytes, seconds) AS (SELECT ${parts.wal}),
   writer AS (
     SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int8 AS age, coalesce(state, '') AS state
       FROM pg_stat_activity
@@ -120,6 +138,7 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
   SELECT json_build_object(
     'platform', CASE WHEN to_regproc('pg_catalog.aurora_version') IS NOT NULL THEN 'aurora'
                      WHEN to_regrole('rdsadmin') IS NOT NULL THEN 'rds' ELSE 'self-managed' END,
+    'encoding', current_setting('server_encoding'),
     'slotsUsed', (SELECT count(*) FROM pg_replication_slots),
     'slotsMax', current_setting('max_replication_slots')::int,
     'sendersUsed', (SELECT count(*) FROM pg_stat_replication),
@@ -160,6 +179,15 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
     'filtered', coalesce((
        SELECT json_agg(format('%I.%I', n.nspname, c.relname))
          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE c.oid = ANY ($3::oid[]) AND row_security_active(c.oid)), '[]')
+        WHERE c.oid = ANY ($3::oid[]) AND row_security_active(c.oid)), '[]'),
+    'heirs', coalesce((
+       SELECT json_agg(json_build_object(
+                'schema', n.nspname, 'name', c.relname, 'parent', json_build_object('schema', pn.nspname, 'name', p.relname),
+                'hasKey', EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary))
+                ORDER BY n.nspname, c.relname, h.root)
+         FROM heir AS h
+         JOIN pg_class AS c ON c.oid = h.relid AND c.relkind = 'r' JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         JOIN pg_class AS p ON p.oid = h.root JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
+        WHERE c.oid <> ALL ($3::oid[])), '[]')
   )::text AS condition`;
 }

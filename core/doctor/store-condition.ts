@@ -1,13 +1,15 @@
 /** What the store says of itself, and of the history of one node, in one statement. */
 import type { Queryable } from '../pg/connection.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';
 
 export interface StoreCondition {
   readonly clock: CommitTime;
   /** Quoted where SQL needs it. */
   readonly role: string;
-  readonly database: string;
-  readonly writable: boolean;
+  readonly inRecovery: boolean;
+  readonly encoding: string;
+  readonly inherited: InheritedSettings;
   /** The role may write history. */
   readonly mayWrite: boolean;
   readonly connectionsUsed: number;
@@ -24,9 +26,8 @@ export interface StoreCondition {
 
 export async function readStoreCondition(store: Queryable, node: string): Promise<StoreCondition> {
   const { rows } = await store.query<Record<string, string>>(
-    `SELECT clock_timestamp() AS clock, quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
-            (NOT pg_is_in_recovery() AND (SELECT s.reset_val FROM pg_catalog.pg_settings AS s -- ours has another value
-                                           WHERE s.name = 'default_transaction_read_only') = 'off')::text AS writable,
+    `SELECT clock_timestamp() AS clock, quote_ident(current_user) AS role,
+            pg_is_in_recovery()::text AS in_recovery, current_setting('server_encoding') AS encoding,
             (has_table_privilege('pgtimewarp.row_changes', 'INSERT')
               AND has_table_privilege('pgtimewarp.wal_checkpoints', 'UPDATE'))::text AS may_write,
             (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::text AS used,
@@ -54,8 +55,9 @@ export async function readStoreCondition(store: Queryable, node: string): Promis
   return {
     clock: parseCommitTime(row.clock!),
     role: row.role!,
-    database: row.database!,
-    writable: row.writable === 'true',
+    inRecovery: row.in_recovery === 'true',
+    encoding: row.encoding!,
+    inherited: await readInheritedSettings(store),
     mayWrite: row.may_write === 'true',
     connectionsUsed: count('used'),
     connectionsMax: count('max'),

@@ -106,6 +106,13 @@ export const ERROR_CODES = define({
     remedy:
       'Start the server, or check host, port and firewall in --store; nothing is lost, the slot on the source waits.',
   },
+  STORE_READ_ONLY: {
+    action: 'operator',
+    cause:
+      'The store is a standby, after a failover for instance: it answers questions, and takes no history. Nothing is lost; the slot on the source waits.',
+    remedy:
+      'Name the primary (the writer endpoint) as --store; or make this one the primary: SELECT pg_promote();',
+  },
   SESSION_CHANGED: {
     action: 'operator',
     cause:

@@ -36,6 +36,10 @@ const UNREACHABLE_STATES = new Set([
 /** serialization_failure and deadlock_detected: nothing is wrong with what was asked, only with the moment. */
 const CONFLICT_STATES = new Set(['40001', '40P01']);
 
+/** read_only_sql_transaction: our sessions may write wherever the server lets them, so it is one that cannot be written to. */
+const READ_ONLY_TRANSACTION = '25006';
+const READ_ONLY_CODES = { source: 'SOURCE_IN_RECOVERY', store: 'STORE_READ_ONLY' } as const;
+
 /** SQLSTATEs of a statement beneath which a table was dropped, renamed or altered, or that gave way to such a change. */
 const DEFINITION_CHANGE_STATES = new Set(['42P01', '42703', '40P01']);
 
@@ -99,14 +103,16 @@ export function stackWithoutData(error: Error): string {
 
 /**
  * Turns whatever a session threw into a TimewarpError (returned as it is when it already is one).
+ * @param expected whose session it was, where that was not noted with the error
  * @param target the connection without its password, for the message
  */
 export function fromDatabaseError(
   error: unknown,
-  side: DatabaseSide,
-  target = side as string,
+  expected: DatabaseSide,
+  target = sideOf(error) ?? (expected as string),
 ): TimewarpError {
   if (error instanceof TimewarpError) return error;
+  const side = sideOf(error) ?? expected;
   const message = messageWithoutData(error) || String((error as { code?: string }).code);
   const state = sqlState(error);
   const make = (code: ErrorCode, text: string): TimewarpError =>
@@ -127,8 +133,8 @@ export function fromDatabaseError(
     return make('AUTHENTICATION_FAILED', `The ${side} refused the login: ${message}.`);
   if (state === '3D000') return make('DATABASE_MISSING', `The ${side} ${target}: ${message}.`);
   if (UNREACHABLE_STATES.has(state)) return make(unreachable, `The ${side} ${target}: ${message}.`);
-  if (state === '42501' && message.includes('output plugin'))
-    return make('PLUGIN_REFUSED', `The ${side}: ${message}.`);
+  if (state === READ_ONLY_TRANSACTION)
+    return make(READ_ONLY_CODES[side], `The ${side} can only be read: ${message}.`);
   if (state === '42501') return make('PERMISSION_DENIED', `The ${side}: ${message}.`);
   if (state === '55006') return make('SLOT_BUSY', `The ${side}: ${message}.`);
   if (CONFLICT_STATES.has(state)) return make('TRANSACTION_CONFLICT', `The ${side}: ${message}.`);

@@ -17,9 +17,14 @@ export async function readEncoding(session: Queryable): Promise<string> {
 
 /** Throws ENCODING_REFUSED when text of this database could not be read, or kept, as it is. */
 export async function refuseEncoding(session: Queryable, side: DatabaseSide): Promise<void> {
-  const encoding = await readEncoding(session);
-  if (side === 'store' ? encoding === 'UTF8' : encoding !== 'SQL_ASCII') return;
-  throw new TimewarpError(
+  const refusal = whyEncodingRefused(await readEncoding(session), side);
+  if (refusal !== null) throw refusal;
+}
+
+/** The refusal, with its remedy; null when text of such a database is read, and kept, as it is. */
+export function whyEncodingRefused(encoding: string, side: DatabaseSide): TimewarpError | null {
+  if (side === 'store' ? encoding === 'UTF8' : encoding !== 'SQL_ASCII') return null;
+  return new TimewarpError(
     'ENCODING_REFUSED',
     side === 'store'
       ? `The store's database has the encoding ${encoding}; it has to be UTF8, to hold whatever a source holds.`

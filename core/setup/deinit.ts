@@ -10,7 +10,7 @@ import { dropPublication, publicationName } from '../slot/publication.ts';
 import { dropSlotWhenFree, stopCreatingSlot } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
 import { claimNode } from '../store/claim.ts';
-import { requireSchema } from '../store/migrate.ts';
+import { requireWritable } from '../store/migrate.ts';
 import {
   isDatabaseOf,
   readNode,
@@ -43,7 +43,7 @@ const LEASE_SECONDS = 60;
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when --source is another database. */
 export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
   return withDatabases(options, async ({ source, store }) => {
-    await requireSchema(store);
+    await requireWritable(store);
     const node = await holdNode(store, options.node, source);
     const wasActive = node.status !== 'removed';
     const isUnfinished = node.statusReason === SETUP_UNFINISHED;

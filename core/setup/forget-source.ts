@@ -10,7 +10,7 @@ import { inPatientTransaction, inTransaction } from '../pg/transaction.ts';
 import { publicationName } from '../slot/publication.ts';
 import { readSourceFacts } from '../slot/source-facts.ts';
 import { addHealthEvent } from '../store/health-event.ts';
-import { requireSchema } from '../store/migrate.ts';
+import { requireWritable } from '../store/migrate.ts';
 import { isDatabaseOf, type StoredNode } from '../store/nodes.ts';
 import { type DeinitResult, holdNode, markRemoved } from './deinit.ts';
 import { purgeNode } from './purge.ts';
@@ -32,7 +32,7 @@ export interface ForgetSourceResult extends DeinitResult {
 export async function forgetSource(options: ForgetSourceOptions): Promise<ForgetSourceResult> {
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
   try {
-    await requireSchema(store);
+    await requireWritable(store);
     const node = await holdNode(store, options.node, null);
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
     const removed = node.status !== 'removed';

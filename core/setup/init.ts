@@ -15,7 +15,7 @@ import {
 } from '../slot/publication.ts';
 import { createSlot, dropSlotWhenFree, knowsNumbersAsText } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
-import { migrate } from '../store/migrate.ts';
+import { migrate, requireWritable } from '../store/migrate.ts';
 import {
   activateNode,
   isDatabaseOf,
@@ -91,6 +91,7 @@ async function setUp(databases: Databases, options: Wanted, begun: Begun): Promi
   await refuseSameDatabase(source, store);
   options.onProgress?.('bringing the schema of the store up to date');
   await migrate(store);
+  await requireWritable(store);
   return await cancelOnAbort(store, { ...storeSession(options), signal: options.signal }, async () => {
     await lockSetup(store, options.node);
     const obstacle = await whyNotWanted(store, options);

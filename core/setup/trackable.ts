@@ -155,11 +155,12 @@ function identityObstacle(facts: TableFacts, table: string, refuse: Refuse): Tim
       remedy(table),
     );
   }
-  if (facts.keyIsDeferrable) {
+  if (facts.deferrableKey !== null) {
+    const columns = facts.key.map(({ name }) => quoteIdentifier(name)).join(', ');
     return refuse(
       'TABLE_NOT_TRACKABLE',
       `The primary key of ${table} is DEFERRABLE: the server does not take it for a replica identity.`,
-      `ALTER TABLE ${table} DROP CONSTRAINT …, ADD PRIMARY KEY (…); without DEFERRABLE.`,
+      `ALTER TABLE ${table} DROP CONSTRAINT ${quoteIdentifier(facts.deferrableKey)}, ADD PRIMARY KEY (${columns});`,
     );
   }
   const leaf = facts.leaves.find((each) => each.replicaIdentity === 'n');

@@ -12,6 +12,7 @@ import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
 import { rollBack } from '../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 import { NUMBERS_AS_TEXT, PLUGIN_OPTIONS, type Plugin } from '../types/plugin.ts';
+import { explainPlugin } from './slot-lifecycle.ts';
 
 /** One row of the slot function: position, transaction, and what the plugin wrote, all as text. */
 export type PeekRow = readonly [lsn: string, xid: string, data: string];
@@ -84,7 +85,7 @@ export class Peek {
       return new Peek(session, warnings);
     } catch (error) {
       await rollBack(session);
-      throw error;
+      throw (await explainPlugin(session, error, options.slotName, options.plugin)) ?? error;
     }
   }
 

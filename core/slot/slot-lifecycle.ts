@@ -152,6 +152,36 @@ async function explain(
   name: string,
   plugin: Plugin,
 ): Promise<TimewarpError> {
+  const ofPlugin = await explainPlugin(source, error, name, plugin);
+  if (ofPlugin !== null) return ofPlugin;
+  const said = error instanceof Error ? error.message : String(error);
+  const facts = { slot: name, plugin, sqlstate: sqlState(error) ?? null };
+  switch (sqlState(error)) {
+    case '53400': // configuration_limit_exceeded
+      return new TimewarpError('SLOT_LIMIT', `The source has no free replication slot: ${said}.`, {
+        cause: error,
+        facts,
+      });
+    case '42710': // duplicate_object
+      return new TimewarpError('SLOT_CONFLICT', `The source already has a slot "${name}".`, {
+        cause: error,
+        facts,
+      });
+    default:
+      return fromDatabaseError(error, 'source');
+  }
+}
+
+/**
+ * Why the output plugin of a slot cannot be used, of what a function that makes or reads the slot has thrown; null when that
+ * is about something else. Outside a failed transaction.
+ */
+export async function explainPlugin(
+  source: Queryable,
+  error: unknown,
+  name: string,
+  plugin: Plugin,
+): Promise<TimewarpError | null> {
   const said = error instanceof Error ? error.message : String(error);
   const facts = { slot: name, plugin, sqlstate: sqlState(error) ?? null };
   switch (sqlState(error)) {
@@ -170,18 +200,8 @@ async function explain(
       return (await mayReplicate(source))
         ? refusedPlugin(error, said, facts)
         : noReplication(error, said, facts);
-    case '53400': // configuration_limit_exceeded
-      return new TimewarpError('SLOT_LIMIT', `The source has no free replication slot: ${said}.`, {
-        cause: error,
-        facts,
-      });
-    case '42710': // duplicate_object
-      return new TimewarpError('SLOT_CONFLICT', `The source already has a slot "${name}".`, {
-        cause: error,
-        facts,
-      });
     default:
-      return fromDatabaseError(error, 'source');
+      return null;
   }
 }
 

@@ -27,8 +27,11 @@ export interface TableFacts {
   /** d default, n nothing, f full, i index. */
   readonly replicaIdentity: string;
   readonly identity: Identity;
-  /** The primary key is checked at the end of a statement or transaction: until then rows may share a key. */
-  readonly keyIsDeferrable: boolean;
+  /**
+   * The constraint of a primary key that is checked at the end of a statement or transaction: until then rows may share a key.
+   * null: there is none.
+   */
+  readonly deferrableKey: string | null;
   /** With replica identity `i`: whether that index is the primary key. */
   readonly identityIsPrimaryKey: boolean;
   /** Policies filter what the session's role sees of it (PostgreSQL manual, "Row Security Policies"). */
@@ -249,8 +252,8 @@ const TABLE_FACTS_SQL = `
                WHERE i.indrelid = c.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
                  AND i.indpred IS NULL
                  AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END), 'none') END,
-           'keyIsDeferrable', coalesce((
-              SELECT NOT i.indimmediate FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary), false),
+           'deferrableKey', (
+              SELECT k.conname FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'p' AND k.condeferrable),
            'identityIsPrimaryKey', coalesce((
               SELECT i.indisprimary FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident), false),
            'rowSecurity', c.relkind IN ('r', 'p') AND row_security_active(c.oid),

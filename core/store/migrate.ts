@@ -74,6 +74,19 @@ export async function requireSchema(store: Queryable): Promise<void> {
   }
 }
 
+/**
+ * What a command that writes needs of a store, before it changes anything on the source: as {@link requireSchema}, and
+ * STORE_READ_ONLY when the store is a standby.
+ */
+export async function requireWritable(store: Queryable): Promise<void> {
+  await requireSchema(store);
+  const { rows } = await store.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+  if (!rows[0]!.standby) return;
+  throw new TimewarpError('STORE_READ_ONLY', 'The store can only be read: it is a standby.', {
+    facts: { side: 'store' },
+  });
+}
+
 async function migrateLocked(session: Queryable, folder: string): Promise<MigrateResult> {
   await session.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
   const from = await schemaVersion(session);

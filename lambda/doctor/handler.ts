@@ -74,7 +74,9 @@ async function examine(node: string, storeSecretArn: string, sourceSecretArn: st
   const diagnosis = diagnose(facts);
   logger.info('examined', { node, status: diagnosis.status, checks: diagnosis.checks.filter(notOk) });
   const recordable =
-    facts.store.facts !== null && facts.store.facts.schemaFound === facts.store.facts.schemaExpected;
+    facts.store.facts !== null &&
+    facts.store.facts.schemaFound === facts.store.facts.schemaExpected &&
+    facts.store.facts.condition?.inRecovery !== true;
   const news = recordable
     ? await sessions.use(store, (session) => recordDiagnosis(session, node, diagnosis))
     : isNewsHere(node, diagnosis);

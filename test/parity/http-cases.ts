@@ -159,6 +159,15 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     ({ orders }) => ({ target: `${orders}/asof?pk=1&at=yesterday`, status: 400, type: 'error:BAD_TIME' }),
   ],
   [
+    'time finer than commits have',
+    ({ orders }) => ({
+      target: `${orders}/asof?pk=1&at=2026-01-31t09:41:00.1234567z`,
+      status: 400,
+      type: 'error:BAD_TIME',
+      says: /six decimals at most/,
+    }),
+  ],
+  [
     'plus that nobody encoded',
     ({ orders }) => ({
       target: `${orders}/asof?pk=1&at=2026-01-01T00:00:00+01:00`,

@@ -11,6 +11,7 @@ import { deinit } from '../../core/setup/deinit.ts';
 import { init } from '../../core/setup/init.ts';
 import { skip } from '../../core/skip.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
+import { troubles, verdicts } from '../support/doctored.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { ownSource } from '../support/own-source.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -96,7 +97,9 @@ for (const plugin of PLUGINS) {
       await queryOnce(admin, 'ALTER DATABASE source RENAME TO renamed; ');
       await queryOnce(admin, 'CREATE DATABASE source');
       await expect(node.poll()).rejects.toMatchObject({ code: 'NODE_CONFLICT' });
-      expect(await poll(renamed)).toMatchObject({ outcome: 'done', changes: 1, caughtUp: true });
+      expect(await troubles(renamed)).toEqual([]);
+      expect(verdicts(await troubles(node.urls))).toEqual(['fail source_identity']);
+      expect(await poll(renamed)).toMatchObject({ outcome: 'done', caughtUp: true });
       expect(await node.state('1')).toBe('found 11');
       const again = { ...renamed, plugin, slotName: null, version: 'test' };
       expect(await init(again)).toMatchObject({ created: false });

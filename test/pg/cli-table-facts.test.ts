@@ -36,7 +36,7 @@ test('facts come in the order of the names, null for what is not there', async (
     replicaIdentity: 'd',
     rowSecurity: false,
     identity: 'key',
-    keyIsDeferrable: false,
+    deferrableKey: null,
     partitionRoot: null,
     owned: true,
     leaves: [],

@@ -3,19 +3,19 @@
  * says it, and when the clock is right again nothing is left of it.
  */
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { PostgresBinaries } from '../../cli/servers/find-binaries.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
-import { chooseServer } from '../support/choose-server.ts';
-import { troubles, verdicts } from '../support/doctored.ts';
+import { runCommand } from '../support/command.ts';
+import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
 import { allOf, describeNeeding, type Need } from '../support/needs.ts';
 import { ownSource } from '../support/own-source.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
+import { wrappedServer } from '../support/wrapped-server.ts';
 
 const LIBRARY = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
 const FAKETIME: Need = {
@@ -34,7 +34,10 @@ for (const plugin of PLUGINS) {
         const file = join(folder, 'offset');
         const setClock = (offset: string): Promise<void> => writeFile(file, offset);
         await setClock('+0');
-        const node = await ownSource({ plugin, binaries: await fakedServer(folder, file) });
+        const binaries = await wrappedServer(folder, [
+          `LD_PRELOAD=${LIBRARY} FAKETIME_TIMESTAMP_FILE=${file} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1`,
+        ]);
+        const node = await ownSource({ plugin, binaries });
         try {
           await node.poll();
           await setClock('+365d');
@@ -65,7 +68,12 @@ for (const plugin of PLUGINS) {
           await node.databases.store.query(
             `UPDATE pgtimewarp.wal_checkpoints SET applied_ts = applied_ts + interval '1 year'`,
           );
-          expect(verdicts(await troubles(node.urls))).toContain('fail horizon_ahead');
+          const ahead = await troubles(node.urls);
+          expect(verdicts(ahead)).toContain('fail horizon_ahead');
+          await pasteRemedy(node.urls, ahead, 'horizon_ahead');
+          const second = { ...node.urls, node: `${node.urls.node}_2` };
+          await runCommand(['track', 'orders'], second);
+          expect(await troubles(second)).toEqual([]);
         } finally {
           await node[Symbol.asyncDispose]();
           await rm(folder, { recursive: true });
@@ -73,22 +81,6 @@ for (const plugin of PLUGINS) {
       });
     },
   );
-}
-
-/** A server whose clock is set by a file. */
-async function fakedServer(folder: string, clock: string): Promise<PostgresBinaries> {
-  const { binaries } = await chooseServer();
-  for (const program of ['initdb', 'pg_ctl'])
-    await copyFile(join(binaries.binDir, program), join(folder, program));
-  await writeFile(
-    join(folder, 'postgres'),
-    `#!/bin/sh
-LD_PRELOAD=${LIBRARY} FAKETIME_TIMESTAMP_FILE=${clock} FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1 exec ${binaries.binDir}/postgres "$@"
-`,
-    { mode: 0o755 },
-  );
-  await chmod(folder, 0o755);
-  return { ...binaries, binDir: folder };
 }
 
 function secondsAhead(instant: string): number {

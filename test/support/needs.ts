@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { MISSING } from './missing-note.ts';
+import { PGBOUNCER } from './pooler.ts';
 import { serverInfo } from './server-info.ts';
 
 export interface Need {
@@ -24,6 +25,18 @@ export function wal2json(): Need {
 export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
   const met = existsSync(join(serverInfo().binDir, name));
   return { what: name, met, remedy: 'apt-get install postgresql-15 postgresql-15-wal2json' };
+}
+
+/** A pooler of connections. */
+export function pgbouncer(): Need {
+  return { what: 'pgbouncer', met: existsSync(PGBOUNCER), remedy: 'apt-get install pgbouncer' };
+}
+
+/** Messages of the server in German: Debian's PostgreSQL brings them along. */
+export function germanMessages(): Need {
+  const version = /^\/usr\/lib\/postgresql\/(\d+)\//.exec(serverInfo().binDir)?.[1];
+  const met = version !== undefined && existsSync(`/usr/share/locale/de/LC_MESSAGES/postgres-${version}.mo`);
+  return { what: 'messages of PostgreSQL in German', met, remedy: 'apt-get install postgresql-15' };
 }
 
 /** The first of several needs that is not met, else any of them. */

@@ -4,6 +4,8 @@ import { type Check, fail, groupByRemedy, ok, summarize, warn } from '../../core
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
 import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
+import type { InheritedSettings } from '../../core/doctor/inherited-settings.ts';
+import type { GapOverview } from '../../core/doctor/overview.ts';
 import { findings, isNews } from '../../core/doctor/record-diagnosis.ts';
 import type { ProofFacts } from '../../core/doctor/self-proof.ts';
 import type { SourceCondition } from '../../core/doctor/source-condition.ts';
@@ -14,6 +16,7 @@ import type { StoredNode } from '../../core/store/nodes.ts';
 import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 import { reportOf } from '../../lambda/doctor/report.ts';
+import { tableState } from '../support/table-state.ts';
 
 const T0 = parseCommitTime('2026-01-01T00:00:00Z');
 const LATER = parseCommitTime('2026-01-01T00:05:01Z');
@@ -57,6 +60,8 @@ const SLOT: SlotFacts = {
 
 const SOURCE: SourceCondition = {
   platform: 'self-managed',
+  encoding: 'UTF8',
+  inherited: { timeouts: [], readOnly: null },
   slotsUsed: 1,
   slotsMax: 10,
   sendersUsed: 0,
@@ -71,16 +76,24 @@ const SOURCE: SourceCondition = {
   oldestWriter: null,
   oldestPrepared: null,
   pids: [],
-  publication: { allActions: true, viaRoot: false, restricted: [], members: [], keyless: [] },
+  publication: {
+    allActions: true,
+    viaRoot: false,
+    restricted: [],
+    members: [{ schema: 'public', name: 'orders' }],
+    keyless: [],
+  },
   unreadable: [],
   filtered: [],
+  heirs: [],
 };
 
 const STORE: StoreCondition = {
   clock: T0,
   role: 'app',
-  database: 'history',
-  writable: true,
+  inRecovery: false,
+  encoding: 'UTF8',
+  inherited: { timeouts: [], readOnly: null },
   mayWrite: true,
   connectionsUsed: 3,
   connectionsMax: 100,
@@ -90,6 +103,25 @@ const STORE: StoreCondition = {
   ageSeconds: 1000,
   mapFaults: 0,
 };
+
+const INHERITED: InheritedSettings = {
+  timeouts: [
+    {
+      name: 'statement_timeout',
+      value: '150 ms',
+      from: 'role app',
+      reset: 'ALTER ROLE app RESET statement_timeout;',
+    },
+  ],
+  readOnly: null,
+};
+
+const gap = (isRepaired: boolean): GapOverview => ({
+  table: { schema: 'public', name: 't' },
+  from: { lsn: parseLsn('0/100'), ts: T0 },
+  reason: 'it changed',
+  isRepaired,
+});
 
 const HISTORY: HistoryCondition = { windows: [], incomplete: [], oldestReader: null };
 
@@ -109,12 +141,15 @@ const lost = (ageSeconds: number): IncompleteColumn => ({
 });
 
 interface Changes {
+  gaps?: readonly GapOverview[];
+  pooling?: Partial<DoctorFacts['pooling']>;
   everySeconds?: number;
   history?: Partial<HistoryCondition>;
   proof?: ProofFacts;
   condition?: Partial<StoreCondition>;
   surroundings?: Partial<SourceCondition>;
   node?: Partial<StoredNode>;
+  later?: Partial<StoredNode>;
   store?: Partial<StoreFacts>;
   side?: Partial<SourceSide>;
   server?: Partial<SourceSide['server']>;
@@ -131,8 +166,14 @@ function facts(changes: Changes = {}): DoctorFacts {
       facts: {
         schemaFound: 1,
         schemaExpected: 1,
-        overview: { node: { ...NODE, ...changes.node }, relations: [], histories: [], openGaps: [] },
+        overview: {
+          node: { ...NODE, ...changes.node },
+          relations: [],
+          histories: [],
+          openGaps: changes.gaps ?? [],
+        },
         failure: null,
+        relations: [],
         history: { ...HISTORY, ...changes.history },
         condition: { ...STORE, ...changes.condition },
         ...changes.store,
@@ -158,11 +199,13 @@ function facts(changes: Changes = {}): DoctorFacts {
         },
         slotUnreadable: null,
         publicationPresent: true,
-        tables: [],
+        tables: [tableState()],
         condition: { ...SOURCE, ...changes.surroundings },
         ...changes.side,
       },
     },
+    pooling: { source: 'none', store: 'none', ...changes.pooling },
+    nodeLater: { ...NODE, ...changes.node, ...changes.later },
     proof: changes.proof ?? null,
   };
 }
@@ -192,6 +235,48 @@ describe('diagnose', () => {
     ['slot gone', { slot: null }, ['fail slot_present']],
     ['slot of another plugin', { slot: { plugin: 'wal2json' } }, ['fail slot_ours']],
     ['two_phase slot', { slot: { twoPhase: true } }, ['fail slot_ours']],
+    ['slot moved', { slot: { confirmedFlushLsn: parseLsn('0/101') } }, ['fail slot_position']],
+    [
+      'slot moved by a run after the store was asked first',
+      {
+        slot: { confirmedFlushLsn: parseLsn('0/101') },
+        later: { horizon: { ...NODE.horizon!, lsn: parseLsn('0/101') } },
+      },
+      [],
+    ],
+    [
+      'node that begins anew meanwhile',
+      { slot: { confirmedFlushLsn: parseLsn('0/101') }, later: { status: 'gap' } },
+      [],
+    ],
+    ['poolers', { pooling: { source: 'transaction' } }, ['fail source_pooler']],
+    ['pooler of the store', { pooling: { store: 'transaction' } }, ['fail store_pooler']],
+    ['poolers that keep sessions', { pooling: { source: 'session', store: 'session' } }, []],
+    ['time-outs that are inherited', { surroundings: { inherited: INHERITED } }, []],
+    [
+      'time-outs that are inherited through a pooler',
+      { pooling: { source: 'transaction' }, surroundings: { inherited: INHERITED } },
+      ['fail source_pooler', 'fail source_timeouts'],
+    ],
+    ['SQL_ASCII', { surroundings: { encoding: 'SQL_ASCII' } }, ['fail source_encoding']],
+    ['a store in LATIN1', { condition: { encoding: 'LATIN1' } }, ['fail store_encoding']],
+    [
+      'a gap that somebody has to end, and one that ends by itself',
+      { gaps: [gap(false), gap(true)] },
+      ['fail gap_open', 'warn gap_open'],
+    ],
+    [
+      'a table that inherits',
+      {
+        surroundings: {
+          heirs: [
+            { schema: 'public', name: 'c', parent: { schema: 'public', name: 'orders' }, hasKey: true },
+          ],
+        },
+      },
+      ['warn inherited_rows'],
+    ],
+    ['no table', { side: { tables: [] } }, ['fail nothing_tracked']],
     ['slot lost', { slot: { walStatus: 'lost' } }, ['fail slot_wal']],
     ['slot in danger', { slot: { walStatus: 'unreserved' } }, ['warn slot_wal']],
     [
@@ -215,7 +300,7 @@ describe('diagnose', () => {
     ['small keep size', { server: { maxSlotWalKeepBytes: 300_000n } }, ['warn wal_keep_size']],
     ['budget half used', { node: { slotBudgetBytes: 0x200n } }, ['warn wal_budget']],
     ['budget used', { node: { slotBudgetBytes: 0x110n } }, ['fail wal_budget']],
-    ['read-only store', { condition: { writable: false } }, ['fail store_writable']],
+    ['standby as store', { condition: { inRecovery: true } }, ['fail store_writable']],
     ['no right to write', { condition: { mayWrite: false } }, ['fail store_role']],
     ['store connections', { condition: { connectionsUsed: 95 } }, ['warn store_connections']],
     ['no autovacuum', { condition: { autovacuum: false } }, ['warn store_autovacuum']],

@@ -77,6 +77,18 @@ describe('instants', () => {
       '2026-01-31T09:41:00.123456+01:00',
     ]);
   });
+  test('letters in lower case, and up to six decimals', () => {
+    const written = ['2026-01-31t09:41:00.5z', '2026-01-31T09:41:00.50Z', '2026-01-31t10:41:00.500000+01:00'];
+    for (const text of written)
+      expect(instantParameters(parseInstant(text))).toEqual(['2026-01-31T09:41:00.500000Z', null, text]);
+  });
+  test.each(['0000000', '12345678', '123456789'])(
+    'the decimals .%s are refused with the reason',
+    (decimals) => {
+      expect(() => parseInstant(`2026-01-31T09:41:00.${decimals}Z`)).toThrow(/six decimals at most/);
+      expect(codeOf(() => parseInstant(`2026-01-31t09:41:00.${decimals}z`))).toBe('BAD_TIME');
+    },
+  );
   test('LSNs, and nothing', () => {
     expect(instantParameters(parseInstant('16/b374d848'))).toEqual([null, '16/B374D848', '16/b374d848']);
     expect(parseInstant(null)).toBe(NOW);

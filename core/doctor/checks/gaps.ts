@@ -1,7 +1,7 @@
 /** Are there gaps without an end? */
 import { formatTableName } from '../../pg/identifiers.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
-import { type Check, fail, ok } from '../check.ts';
+import { type Check, fail, nextRunsReadAgain, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { GapOverview } from '../overview.ts';
 
@@ -17,10 +17,9 @@ export function checkOpenGaps(openGaps: readonly GapOverview[], node: string): C
       gap.table === null
         ? ['The node', `--node ${node}`]
         : [formatTableName(gap.table), formatTableName(gap.table)];
-    return fail(
-      'gap_open',
-      `${what} is unknown from ${formatCommitTime(gap.from.ts)} on: ${gap.reason}.`,
-      `pgtimewarp rebaseline ${target}`,
-    );
+    const message = `${what} is unknown from ${formatCommitTime(gap.from.ts)} on: ${gap.reason}.`;
+    return gap.isRepaired
+      ? warn('gap_open', message, nextRunsReadAgain(node))
+      : fail('gap_open', message, `pgtimewarp rebaseline ${target}`);
   });
 }

@@ -38,7 +38,7 @@ export function checkProgress(facts: DoctorFacts): Check[] {
       fail(
         'horizon_ahead',
         `The horizon ${formatCommitTime(progress.ts)} lies in the future: the clock of the source was wrong.`,
-        `Put the clock right; then a new node: pgtimewarp init --node ${facts.node}_2, and track its tables.`,
+        `Put the clock right; then begin a new node: pgtimewarp init --node ${facts.node}_2 --plugin ${node!.plugin}; and track its tables there.`,
       ),
     );
   }

@@ -10,7 +10,7 @@ export function checkPublication(facts: DoctorFacts): Check[] {
   if (side === null || publication === null || side.publicationPresent !== true) return [];
   const name = publicationName(facts.node);
   const quoted = quoteIdentifier(name);
-  const again = `then: pgtimewarp rebaseline --node ${facts.node}`;
+  const again = `The next runs read what it left out again; at once: pgtimewarp poll --node ${facts.node}`;
   const checks: Check[] = [];
   if (!publication.allActions || publication.viaRoot) {
     checks.push(
@@ -41,7 +41,7 @@ export function checkPublication(facts: DoctorFacts): Check[] {
       fail(
         'publication_table',
         `The publication ${name} does not name ${table}: its changes do not come.`,
-        `ALTER PUBLICATION ${quoted} ADD TABLE ${quoteTable(stored.name)}; then: pgtimewarp rebaseline ${table}`,
+        `ALTER PUBLICATION ${quoted} ADD TABLE ${quoteTable(stored.name)}; ${again}`,
       ),
     );
   }

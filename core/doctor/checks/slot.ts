@@ -1,8 +1,9 @@
 /** Is the source set up for decoding, and is the slot there, ours, readable and safe? */
 import { ERROR_CODES } from '../../errors/codes.ts';
+import { detectMovedSlot } from '../../run/detect-loss.ts';
 import { publicationName } from '../../slot/publication.ts';
 import type { SlotFacts, SourceFacts } from '../../slot/source-facts.ts';
-import type { StoredNode } from '../../store/nodes.ts';
+import { isDatabaseOf, type StoredNode } from '../../store/nodes.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
@@ -18,6 +19,7 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   if (node === undefined || node.status === 'removed') return checks;
   checks.push(...checkSlotItself(server, node, side.condition.platform));
   if (rightSource(facts) === null || server.slot === null) return checks; // another one's slots are none of ours
+  if (isOurs(server.slot, server, node)) checks.push(...checkPosition(server.slot, node, facts.nodeLater));
   checks.push(checkReader(side.condition, node));
   if (side.condition.mayReplicate) checks.push(checkPlugin(side, node)); // else nothing can be read, with any plugin
   if (side.publicationPresent !== null) {
@@ -50,8 +52,28 @@ export function checkSlotItself(
   return [
     identity,
     ok('slot_present', `The slot ${node.slotName} is there.`),
-    checkOwnership(server.slot, node),
+    checkOwnership(server.slot, server, node),
     checkWalStatus(server, server.slot, node, platform),
+  ];
+}
+
+/**
+ * Runs move the slot to what the store has committed before, and a node that begins anew is no active one until the store has
+ * its beginning. So a slot that was read first and stands past what the store had afterwards was moved by somebody else.
+ */
+function checkPosition(slot: SlotFacts, node: StoredNode, later: StoredNode | null): Check[] {
+  if (node.status !== 'active' || later?.status !== 'active' || later.horizon === null) return [];
+  if (later.slotName !== node.slotName || later.horizon.lsnSpace !== node.horizon?.lsnSpace) return [];
+  const { lsn, ts } = later.horizon;
+  const loss = detectMovedSlot(slot.confirmedFlushLsn, later, { lsn, time: ts });
+  return [
+    loss === null
+      ? ok('slot_position', 'The slot stands where the store is, or before.')
+      : fail(
+          'slot_position',
+          `Changes are lost: ${loss.reason}.`,
+          `pgtimewarp rebaseline --node ${node.node}`,
+        ),
   ];
 }
 
@@ -95,7 +117,7 @@ function checkIdentity(server: SourceFacts, node: StoredNode): Check {
       successor,
     );
   }
-  if (server.database !== node.database) {
+  if (!isDatabaseOf(server, node)) {
     return fail(
       'source_identity',
       `The node follows database ${node.database}; --source is database ${server.database} of the same server.`,
@@ -103,7 +125,7 @@ function checkIdentity(server: SourceFacts, node: StoredNode): Check {
     );
   }
   return server.timeline === node.timeline
-    ? ok('source_identity', `The source is database ${node.database} that the node follows.`)
+    ? ok('source_identity', `The source is database ${server.database} that the node follows.`)
     : fail(
         'source_timeline',
         `The source was promoted or restored: it is on timeline ${server.timeline}, the node follows timeline ${node.timeline}.`,
@@ -111,10 +133,12 @@ function checkIdentity(server: SourceFacts, node: StoredNode): Check {
       );
 }
 
-function checkOwnership(slot: SlotFacts, node: StoredNode): Check {
-  const ours =
-    slot.plugin === node.plugin && slot.database === node.database && !slot.twoPhase && !slot.temporary;
-  return ours
+function isOurs(slot: SlotFacts, { database }: SourceFacts, { plugin }: StoredNode): boolean {
+  return slot.plugin === plugin && slot.database === database && !slot.twoPhase && !slot.temporary;
+}
+
+function checkOwnership(slot: SlotFacts, server: SourceFacts, node: StoredNode): Check {
+  return isOurs(slot, server, node)
     ? ok('slot_ours', 'The slot is as it was made.')
     : fail(
         'slot_ours',

@@ -1,9 +1,11 @@
 /** The source beyond the slot: version, limits, rights, clock. */
+import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/trusted-clock.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
-import type { DoctorFacts } from '../facts.ts';
+import type { DoctorFacts, SourceSide } from '../facts.ts';
 import { restartRemedy } from '../platform.ts';
+import type { Heir } from '../source-condition.ts';
 import { secondsBetween } from './progress.ts';
 
 const OLDEST_TRIED = 150_000;
@@ -59,9 +61,23 @@ export function checkSource(facts: DoctorFacts): Check[] {
       ),
     );
   }
+  checks.push(...condition.heirs.map((heir) => checkHeir(heir, side)));
   const clock = facts.store.facts?.condition?.clock;
   if (clock !== undefined) checks.push(checkClocks(server.clock, clock));
   return checks;
+}
+
+/** A key of the parent does not bind its heirs: each is a table of its own (PostgreSQL manual, "Inheritance"). */
+function checkHeir({ parent, hasKey, ...heir }: Heir, { tables }: SourceSide): Check {
+  const [table, from] = [formatTableName(heir), formatTableName(parent)];
+  const key =
+    tables.find(({ now }) => now?.schema === parent.schema && now.name === parent.name)?.now?.key ?? [];
+  const columns = key.map(({ name }) => quoteIdentifier(name)).join(', ');
+  return warn(
+    'inherited_rows',
+    `Rows of ${table}, which inherits from ${from}, are seen by SELECT … FROM ${from}, and are not in its history.`,
+    `To follow them: ${hasKey ? '' : `ALTER TABLE ${table} ADD PRIMARY KEY (${columns}); `}pgtimewarp track ${table}`,
+  );
 }
 
 /** Times of commits are the source's; the store bounds those that lie too far ahead of its own clock. */

@@ -1,6 +1,7 @@
 /** Can the store take more, and is what it says of positions and times in order? */
 import { type Check, fail, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
+import type { StoreCondition } from '../store-condition.ts';
 
 const DAY_SECONDS = 86_400;
 /** Autovacuum begins to hurry at 200 million; from 1.6 billion on vacuum leaves out all else (vacuum_failsafe_age). */
@@ -12,13 +13,7 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
   const { connectionsUsed, connectionsMax, sizeBytes, ageSeconds } = condition;
   const perDay = Math.round((sizeBytes / Math.max(ageSeconds, DAY_SECONDS)) * DAY_SECONDS);
   return [
-    condition.writable
-      ? ok('store_writable', 'The store can be written.')
-      : fail(
-          'store_writable',
-          'The store is read-only: a standby, or default_transaction_read_only is on.',
-          `On the store: SET default_transaction_read_only = off; ALTER DATABASE ${condition.database} SET default_transaction_read_only = off; or name the primary as --store.`,
-        ),
+    checkWritable(condition),
     condition.mayWrite
       ? ok('store_role', 'The role may write history.')
       : fail(
@@ -59,6 +54,24 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
           `The store was changed by hand, or this is a fault of pgtimewarp: report it. The times are kept with the changes too; on the store: ${timesFromChanges(node)}`,
         ),
   ];
+}
+
+/** Our sessions may write whatever the default of their transactions is; a standby takes nothing. */
+function checkWritable({ inRecovery, inherited: { readOnly } }: StoreCondition): Check {
+  if (inRecovery) {
+    return fail(
+      'store_writable',
+      'The store is a standby: it answers questions, and no run can write to it.',
+      'Name the primary (the writer endpoint) as --store; or, to make this one the primary, on the store: SELECT pg_promote();',
+    );
+  }
+  return readOnly === null
+    ? ok('store_writable', 'The store can be written.')
+    : warn(
+        'store_writable',
+        `Transactions are read-only by default (default_transaction_read_only of ${readOnly.from}): runs write all the same.`,
+        `If nobody wants that, on the store: SET default_transaction_read_only = off; ${readOnly.reset}`,
+      );
 }
 
 /** Every change has the time of its commit beside it: the map is mended from there. */

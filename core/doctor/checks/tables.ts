@@ -1,16 +1,29 @@
 /** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
 import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
 import { whyNotTrackable } from '../../setup/trackable.ts';
-import { type Check, fail, ok, warn } from '../check.ts';
+import { type Check, fail, nextRunsReadAgain, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type TableState } from '../facts.ts';
 
 export function checkTables(facts: DoctorFacts): Check[] {
   const side = rightSource(facts);
   if (side === null) return [];
-  return side.tables.flatMap(checkTable);
+  const node = facts.store.facts?.overview?.node;
+  if (node?.status === 'active' && side.tables.length === 0) {
+    return [
+      fail(
+        'nothing_tracked',
+        `Node "${facts.node}" follows no table: its slot keeps WAL on the source for nothing.`,
+        `pgtimewarp track TABLE; or, when nothing is to be followed any more: pgtimewarp deinit --node ${facts.node}`,
+      ),
+    ];
+  }
+  return side.tables.flatMap((table) => checkTable(table, facts.node));
 }
 
-function checkTable({ stored, now }: TableState): Check[] {
+function checkTable(
+  { stored, now, keepsKey, changes, isRepaired, readFailure }: TableState,
+  node: string,
+): Check[] {
   const table = formatTableName(stored.name);
   const obstacle = whyNotTrackable(now, stored.name);
   const checks: Check[] = [];
@@ -28,26 +41,30 @@ function checkTable({ stored, now }: TableState): Check[] {
       obstacle.code === 'NO_PRIMARY_KEY'
         ? `ALTER TABLE ${table} ADD PRIMARY KEY (${stored.keyColumns.map(quoteIdentifier).join(', ')});`
         : obstacle.remedy;
-    const again = `then: pgtimewarp rebaseline ${table}`;
-    return [fail('table_trackable', obstacle.message, `${mend} ${again}`)];
+    return [
+      fail(
+        'table_trackable',
+        obstacle.message,
+        `${mend} The next runs read it again; at once: pgtimewarp poll --node ${node}`,
+      ),
+    ];
   }
-  const key = now.key.map((column) => column.name);
-  if (key.join('\n') !== stored.keyColumns.join('\n')) {
+  if (!keepsKey) {
+    const key = now.key.map(({ name, typeName }) => `${name} ${typeName}`);
     checks.push(
       fail(
         'table_key',
-        `The primary key of ${table} is (${key.join(', ')}), tracked is (${stored.keyColumns.join(', ')}): its history is kept under that key.`,
+        `The primary key of ${table} is (${key.join(', ')}); its history is kept under another one: (${stored.keyColumns.join(', ')}).`,
         `pgtimewarp untrack ${table}; pgtimewarp track ${table}`,
       ),
     );
-  }
-  if (stored.relid !== null && stored.relid !== now.oid) {
+  } else if (changes.length > 0) {
+    const code = stored.relid !== null && stored.relid !== now.oid ? 'table_recreated' : 'table_changed';
+    const message = `Rows of ${table} may have changed without a trace in the log: ${changes.map(({ reason }) => reason).join('; ')}.`;
     checks.push(
-      fail(
-        'table_recreated',
-        `${table} was made anew: OID ${now.oid} instead of ${stored.relid}.`,
-        `pgtimewarp rebaseline ${table}`,
-      ),
+      changes.every((change) => change.repairsItself)
+        ? warn(code, message, nextRunsReadAgain(node))
+        : fail(code, message, `pgtimewarp rebaseline ${table}`),
     );
   }
   for (const column of stored.excludedColumns) {
@@ -61,13 +78,23 @@ function checkTable({ stored, now }: TableState): Check[] {
     );
   }
   if (stored.noNanRefuted !== null) checks.push(noNanIsFalse(stored.name, stored.noNanRefuted));
-  if (stored.status === 'needs_rebaseline') {
-    const why = stored.statusReason ?? 'its rows changed without a trace in the log';
+  if (readFailure !== null) {
     checks.push(
-      fail('table_baseline', `${table} has unknown rows: ${why}.`, `pgtimewarp rebaseline ${table}`),
+      fail(
+        'table_baseline',
+        readFailure,
+        `Mend that; every run tries it again: pgtimewarp poll --node ${node}; or give it up: pgtimewarp untrack ${table}`,
+      ),
     );
-  }
-  if (stored.status === 'starting' || (stored.status === 'active' && stored.baseline === 'pending')) {
+  } else if (stored.status === 'needs_rebaseline') {
+    const why = stored.statusReason ?? 'its rows changed without a trace in the log';
+    const message = `${table} has unknown rows: ${why}.`;
+    checks.push(
+      isRepaired
+        ? warn('table_baseline', message, nextRunsReadAgain(node))
+        : fail('table_baseline', message, `pgtimewarp rebaseline ${table}`),
+    );
+  } else if (stored.status === 'starting' || (stored.status === 'active' && stored.baseline === 'pending')) {
     checks.push(
       warn(
         'table_baseline',
