@@ -188,8 +188,11 @@ function columnChanges(
   return changes;
 }
 
-/** same: no other file, or the same rows in another one | rewritten: by ALTER TABLE | unclear: no TOAST table tells */
-type FileChange = 'same' | 'rewritten' | 'unclear';
+/**
+ * same: no other file | copied: the same rows in another one, where defaults of added columns have been filled in without a
+ * trace | rewritten: by ALTER TABLE | unclear: no TOAST table tells
+ */
+type FileChange = 'same' | 'copied' | 'rewritten' | 'unclear';
 
 function fileChange(before: CatalogFacts, now: CatalogFacts): FileChange {
   let change: FileChange = 'same';
@@ -197,6 +200,7 @@ function fileChange(before: CatalogFacts, now: CatalogFacts): FileChange {
     if (old.filenode === it.filenode) continue;
     if (old.toast === undefined || (old.toast === 0 && it.toast === 0)) change = 'unclear';
     else if (old.toast !== it.toast) return 'rewritten';
+    else if (change === 'same') change = 'copied';
   }
   return change;
 }
@@ -217,7 +221,7 @@ function isRewritten(old: CatalogColumn, now: CatalogColumn, file: FileChange): 
   ) {
     return true; // without a rewrite the same bytes can still print another text (timestamp and timestamptz)
   }
-  if (file === 'same' || old.describedBy === now.describedBy) return false;
+  if (file === 'same' || file === 'copied' || old.describedBy === now.describedBy) return false;
   if (file === 'rewritten' || old.typeName !== now.typeName) return true;
   // ALTER TYPE makes the default anew; VACUUM FULL, which fills a constant in and forgets it, does not
   const isDefaultKept = typeof old.defaultOid === 'number' && old.defaultOid === now.defaultOid;

@@ -146,6 +146,11 @@ const CASES: readonly [
   ['a new column that is generated', { columns: plus({ generated: 's' }) }, ['TABLE_CHANGED']],
   ['a new column that is virtual', { columns: plus({ generated: 'v' }) }, []],
   ['a new column in a new file', { columns: plus({}), leaves: rewritten }, ['TABLE_CHANGED']],
+  [
+    'a new column in a copy of the file, where its default was filled in',
+    { columns: plus({}), leaves: copied },
+    ['TABLE_CHANGED'],
+  ],
   ['a column less', { columns: [column(1, 'id')] }, []],
   ['a column renamed', { columns: [column(1, 'id'), column(2, 'w')] }, []],
   [
