@@ -70,6 +70,7 @@ function toJson(result: TrackResult): object {
     baseline: result.baseline,
     baseline_rows: result.baselineRows,
     already_tracked: result.alreadyTracked,
+    notes: result.notes,
   };
 }
 
@@ -84,5 +85,6 @@ export function describeTracked({ table, trackedFrom, ...result }: TrackResult, 
     wrap(`${table} is tracked${what}. Its history ${verb} at`, width, '  '),
     `  ${trackedFrom.ts}  (${trackedFrom.lsn})`,
     ...(local === null ? [] : [`  ${local}`]),
+    ...result.notes.map((note) => wrap(note, width, '  ')),
   ].join('\n');
 }

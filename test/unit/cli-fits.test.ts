@@ -166,7 +166,13 @@ describe.each([
 
   test.each([true, false])('a table that is tracked (already: %s)', (alreadyTracked) => {
     vi.stubEnv('TZ', zone);
-    const result = { relationId: 1, trackedFrom: POINT, baselineRows: 10, alreadyTracked };
+    const result = {
+      relationId: 1,
+      trackedFrom: POINT,
+      baselineRows: 10,
+      alreadyTracked,
+      notes: ['A long sentence of many words that does not fit on one line of a narrow terminal.'],
+    };
     const text = describeTracked({ ...result, table: TABLE.table, baseline: 'done' }, out);
     expectToFit(text);
     expect(text).toContain(`\n  ${UTC}  (${POINT.lsn})`);
