@@ -183,9 +183,18 @@ function columnChanges(
   const type = printedOtherwise(before, now);
   if (type !== null)
     changes.push(found('TABLE_CHANGED', `values of the type ${type} in ${table} print another text`));
-  if (changes.length === 0 && file === 'rewritten')
-    changes.push(found('TABLE_CHANGED', `${table} was rewritten`)); // UNLOGGED for a time, for instance
+  if (changes.length === 0 && file === 'rewritten' && canHaveBeenUnlogged(now))
+    changes.push(found('TABLE_CHANGED', `${table} was rewritten`));
   return changes;
+}
+
+/**
+ * Rows of that time are in no log. Of other rewrites that leave the columns alone (pg_repack, another access method) nothing
+ * is lost, but they look the same. PostgreSQL refuses UNLOGGED for a table that is published itself, not for the
+ * partitions of one.
+ */
+function canHaveBeenUnlogged({ published, relkind }: CatalogFacts): boolean {
+  return published === undefined || relkind === 'p';
 }
 
 /**

@@ -236,6 +236,21 @@ test.each<readonly [what: string, columns: CatalogColumn[], codes: string[]]>([
   expect(found.map((each) => each.code)).toEqual(codes);
 });
 
+test.each([
+  ['a table, which cannot be UNLOGGED while it is published (pg_repack)', 'r', whole(1), []],
+  ['a table that wal2json tells of', 'r', undefined, ['TABLE_CHANGED']],
+  ['a partitioned table, whose partitions can be UNLOGGED', 'p', whole(1), ['TABLE_CHANGED']],
+])('rewritten with the columns as they were: %s', (_what, relkind, published, codes) => {
+  const state = published === undefined ? {} : { published };
+  const before: CatalogFacts = { ...BEFORE, ...state, relkind, filenode: 7, toast: 8, leaves: [] };
+  const found = detectSilentChanges({ schema: 'public', name: 't' }, before, {
+    ...before,
+    filenode: 9,
+    toast: 10,
+  });
+  expect(found.map((each) => each.code)).toEqual(codes);
+});
+
 test('a table that is seen for the first time, and not published', () => {
   const now = { ...BEFORE, published: null };
   const found = detectSilentChanges({ schema: 'public', name: 't' }, null, now);
