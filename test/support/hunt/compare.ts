@@ -48,10 +48,11 @@ export async function readLive(source: pg.Client, hunts: readonly Hunt[]): Promi
       live.push(null);
       continue;
     }
+    const keyColumns = each.key.map((column) => column.name);
     const { rows } = await readBaselineChunk(source, {
       facts: each,
-      keyColumns: each.key.map((column) => column.name),
-      excludedColumns: hunt.exclude,
+      keyColumns,
+      excludedColumns: hunt.exclude.filter((name) => !keyColumns.includes(name)),
       types,
       cursor: null,
       limit: 1000,
