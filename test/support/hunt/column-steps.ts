@@ -73,6 +73,11 @@ export function columnSteps(moment: Moment): Steps {
     ['DROP DEFAULT', () => `${some} DROP DEFAULT`],
     ['SET NOT NULL', () => `${some} SET NOT NULL`],
     ['DROP NOT NULL', () => `${some} DROP NOT NULL`],
+    [
+      'SET EXPRESSION',
+      () =>
+        `${alter} ADD e int GENERATED ALWAYS AS (1) STORED; ${write()}; ${alter} ALTER e SET EXPRESSION AS (${outOf(50)})`,
+    ],
     ['SET EXPRESSION', () => `${alter} ALTER ${generated} SET EXPRESSION AS (${outOf(50)})`],
     [
       'DROP EXPRESSION',

@@ -62,6 +62,8 @@ export const GRAMMAR: readonly string[] = [
 
 /** Why a form is no step. */
 export const NOT_STEPS: Readonly<Record<string, string>> = {
+  'DETACH PARTITION FINALIZE':
+    'it ends a DETACH CONCURRENTLY that was interrupted, and the hunt interrupts none',
   'ALL IN TABLESPACE SET TABLESPACE': 'it moves the tables of every sequence; the single move is a step',
   'ALTER DATABASE RENAME TO': 'nobody may be connected, and the hunt is; see test/pg/claim-first.test.ts',
   'ALTER DATABASE SET TABLESPACE': 'nobody may be connected; files move, and the catalog says the same',

@@ -49,7 +49,8 @@ export async function openGround(server: LocalServer | null): Promise<HuntGround
     await admin.query(
       `CREATE ROLE ${roles.owner}; CREATE ROLE ${roles.sourceRole} LOGIN REPLICATION PASSWORD 'p';
        CREATE ROLE ${roles.storeRole} LOGIN SUPERUSER PASSWORD 'p';
-       GRANT CREATE ON DATABASE ${source} TO ${roles.owner}, ${roles.sourceRole}`,
+       GRANT CREATE ON DATABASE ${source} TO ${roles.owner}, ${roles.sourceRole};
+       GRANT ${roles.owner} TO ${roles.sourceRole}`,
     );
     await admin.query('SET allow_in_place_tablespaces = on');
     await admin.query(`CREATE TABLESPACE space_${id} LOCATION ''`);

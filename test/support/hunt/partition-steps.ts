@@ -23,7 +23,6 @@ export function partitionSteps({ own, schema: s, table: t, key, column, outOf, p
       'DETACH PARTITION CONCURRENTLY',
       () => `${detach} CONCURRENTLY; UPDATE ${leaf} SET ${column} = NULL; ${attach}`,
     ],
-    ['DETACH PARTITION FINALIZE', () => `${detach} FINALIZE`],
     ['ATTACH PARTITION', () => attach],
     [
       'ATTACH PARTITION',

@@ -33,7 +33,8 @@ class Pack {
   constructor(ground: HuntGround, seeds: readonly number[]) {
     this.#ground = ground;
     this.#outOf = randomOf(seeds[0]!);
-    this.hunts = seeds.map((seed) => new Hunt(ground, seed));
+    const mayExclude = this.#outOf(2) === 0;
+    this.hunts = seeds.map((seed) => new Hunt(ground, seed, mayExclude));
   }
 
   async begin(): Promise<void> {

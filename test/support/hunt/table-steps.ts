@@ -61,6 +61,11 @@ function constraintSteps({ own, schema: s, table: t, key, column, outOf, pick, w
         `${alter} ALTER CONSTRAINT far ${pick(['DEFERRABLE INITIALLY DEFERRED', 'NOT DEFERRABLE', 'NOT ENFORCED', 'ENFORCED'])}; ${write()}`,
     ],
     ['ALTER CONSTRAINT', () => `${alter} ALTER CONSTRAINT n18 NO INHERIT`],
+    [
+      'VALIDATE CONSTRAINT',
+      () =>
+        `${alter} ADD CONSTRAINT sound CHECK (${key} IS NOT NULL) NOT VALID; ${write()}; ${alter} VALIDATE CONSTRAINT sound`,
+    ],
     ['VALIDATE CONSTRAINT', () => `${alter} VALIDATE CONSTRAINT ${pick(['far', 'n18', 'sure'])}`],
     [
       'DROP CONSTRAINT',
@@ -131,6 +136,7 @@ function wholeSteps(moment: Moment): Steps {
         `${alter} INHERIT ${s}.parent; ${write()}; INSERT INTO ${s}.parent VALUES (5); UPDATE ${s}.parent SET n = ${outOf(9)}`,
     ],
     ['NO INHERIT', () => `${alter} NO INHERIT ${s}.parent; ${write()}`],
+    ['NO INHERIT', () => `${alter} INHERIT ${s}.parent; ${write()}; ${alter} NO INHERIT ${s}.parent`],
     [
       'INHERIT',
       () =>
@@ -143,6 +149,11 @@ function wholeSteps(moment: Moment): Steps {
         `ALTER TYPE ${s}.kind ADD ATTRIBUTE of${outOf(3)} int CASCADE; ALTER TYPE ${s}.kind RENAME ATTRIBUTE ${column} TO kindly CASCADE; ${write()}`,
     ],
     ['NOT OF', () => `${alter} NOT OF; DROP TYPE IF EXISTS ${s}.kind`],
+    [
+      'NOT OF',
+      () =>
+        `CREATE TYPE ${s}.kind AS (${plain}); ${alter} OF ${s}.kind; ${write()}; ${alter} NOT OF; DROP TYPE ${s}.kind`,
+    ],
     ['DISABLE TRIGGER', () => `${alter} DISABLE TRIGGER ALL; ${write()}`],
     [
       'ENABLE TRIGGER',

@@ -73,10 +73,16 @@ function alterDomain({ schema: s, outOf, pick, write, ground }: Moment): Steps {
       () =>
         `${alter} ADD CONSTRAINT few CHECK (VALUE < ${10 + outOf(20)}) ${pick(['', 'NOT VALID'])}; ${write()}`,
     ],
+    [
+      'ALTER DOMAIN VALIDATE CONSTRAINT',
+      () =>
+        `${alter} ADD CONSTRAINT fair CHECK (VALUE < 1000000) NOT VALID; ${write()}; ${alter} VALIDATE CONSTRAINT fair; ${alter} DROP CONSTRAINT fair`,
+    ],
     ['ALTER DOMAIN VALIDATE CONSTRAINT', () => `${alter} VALIDATE CONSTRAINT few`],
     [
       'ALTER DOMAIN RENAME CONSTRAINT',
-      () => `${alter} RENAME CONSTRAINT few TO fewer; ${alter} RENAME CONSTRAINT fewer TO few`,
+      () =>
+        `${alter} ADD CONSTRAINT new CHECK (VALUE < 1000000); ${alter} RENAME CONSTRAINT new TO newer; ${alter} DROP CONSTRAINT newer`,
     ],
     ['ALTER DOMAIN DROP CONSTRAINT', () => `${alter} DROP CONSTRAINT IF EXISTS few`],
     ['ALTER DOMAIN OWNER TO', () => `${alter} OWNER TO ${pick(['CURRENT_USER', ground.owner])}`],
