@@ -52,7 +52,9 @@ export async function readLive(source: pg.Client, hunts: readonly Hunt[]): Promi
     const { rows } = await readBaselineChunk(source, {
       facts: each,
       keyColumns,
-      excludedColumns: hunt.exclude.filter((name) => !keyColumns.includes(name)),
+      excludedColumns: each.columns
+        .filter(({ name, attnum }) => hunt.exclude.includes(name) || attnum === hunt.excludedNumber)
+        .flatMap(({ name }) => (keyColumns.includes(name) ? [] : [name])),
       types,
       cursor: null,
       limit: 1000,

@@ -11,6 +11,8 @@ export class Hunt {
   readonly seed: number;
   readonly place: Place;
   readonly exclude: readonly string[];
+  /** Number of the excluded column: under another name nothing of it is read without a decision (doctor: excluded_column). */
+  excludedNumber: number | null = null;
   readonly wrong: string[] = [];
   readonly said: string[] = [];
   /** Forms of steps of which every statement succeeded. */
@@ -46,6 +48,9 @@ export class Hunt {
     const { databases, sourceUrl, storeUrl, nodes } = this.#ground;
     await databases.source.query(createSql(this.place, this.#shape));
     for (let rows = 0; rows < 4; rows++) await this.step();
+    const [facts = null] = await readTableFacts(databases.source, [this.name]);
+    const excluded = facts?.columns.find(({ name }) => this.exclude.includes(name));
+    this.excludedNumber = excluded?.attnum ?? null;
     const retention = this.#outOf(5) === 0 ? '30d' : null;
     for (const { node } of nodes) {
       const ask = {
