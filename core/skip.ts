@@ -9,10 +9,11 @@ import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
 import { advanceSlot } from './slot/advance.ts';
 import { lockCheckpoint, releaseClaim, writeHorizon } from './store/claim.ts';
 import { readFailure, unblockNode } from './store/failures.ts';
-import { openRelationGap, writeHealthEvent } from './store/gaps.ts';
+import { writeHealthEvent } from './store/gaps.ts';
 import { placeHorizon } from './store/lineage.ts';
 import { requireWritable } from './store/migrate.ts';
 import { readTrackedRelations } from './store/relations.ts';
+import { recordRelationLoss } from './store/repairs.ts';
 import { takeIdleNode } from './store/take-node.ts';
 import { writeHorizonEntry } from './store/time-map.ts';
 import { nextMicrosecond } from './types/commit-time.ts';
@@ -51,7 +52,12 @@ export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promi
       await inTransaction(store, async () => {
         await lockCheckpoint(store, claim);
         for (const relation of touched)
-          await openRelationGap(store, claim, relation.relationId, `the transaction at ${lsn} was skipped`);
+          await recordRelationLoss(
+            store,
+            claim,
+            relation.relationId,
+            `the transaction at ${lsn} was skipped`,
+          );
         const { time, fits } = await placeHorizon(store, {
           nodeId: node.node,
           lsn: options.lsn,

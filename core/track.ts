@@ -7,7 +7,7 @@ import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
-import { formatTableName, type TableName } from './pg/identifiers.ts';
+import { formatTableName, quoteIdentifier, type TableName } from './pg/identifiers.ts';
 import { inPatientTransaction, inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
 import { describeTable } from './setup/describe-table.ts';
@@ -56,8 +56,8 @@ export interface TrackResult {
   readonly alreadyTracked: boolean;
   /** As the table is tracked: see TrackOptions. */
   readonly noNan: boolean;
-  /** Columns of which NULLs may be called incomplete, through this plugin: what `noNan` is for; empty when it is set. */
-  readonly doubtfulColumns: readonly string[];
+  /** What being tracked means for the table's owner and applications, in whole sentences. */
+  readonly notes: readonly string[];
 }
 
 export interface UntrackResult {
@@ -83,8 +83,8 @@ export async function track(options: TrackOptions): Promise<TrackResult> {
     const before = await readRelationEntry(store, options.node, options.table);
     const alreadyTracked = before !== null && before.status !== 'untracked';
     await requireWindow(store, options.retention);
-    const doubtful = alreadyTracked ? [] : await ask(options, node, store);
-    return await bringIn(options, store, { alreadyTracked, doubtful });
+    const notes = alreadyTracked ? [] : await ask(options, node, store);
+    return { ...(await bringIn(options, store)), alreadyTracked, notes };
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {
@@ -151,10 +151,7 @@ async function endTracking(
   }
 }
 
-/**
- * Checks the table, publishes it where the plugin needs that, and makes its entry.
- * @returns the columns whose NULLs the plugin prints as it prints other values
- */
+/** Checks the table, publishes it where the plugin needs that, and makes its entry. @returns notes, see TrackResult */
 async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): Promise<string[]> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
@@ -163,14 +160,42 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
     const obstacle = whyNotTrackable(facts, options.table);
     if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
     refuseExclusions(facts!, options.exclude);
-    if (publication !== null) await ensurePublished(source, publication, facts!, options.exclude);
+    const listed =
+      publication === null ? null : await ensurePublished(source, publication, facts!, options.exclude);
     await inPatientTransaction(store, () => insertEntry(options, facts!, store));
-    return node.plugin === 'wal2json' && !node.numbersAsText ? doubtfulColumns(facts!, options.exclude) : [];
+    const doubtful =
+      node.plugin === 'wal2json' && !node.numbersAsText && !options.noNan
+        ? doubtfulColumns(facts!, options.exclude)
+        : [];
+    return [
+      ...(listed === null ? [] : [meaningOfList(options.table, publication!)]),
+      ...(doubtful.length === 0 ? [] : [meaningOfNulls(options.table, doubtful)]),
+    ];
   } catch (error) {
     throw fromDatabaseError(error, 'source');
   } finally {
     await source.end().catch(() => {});
   }
+}
+
+/** What the server refuses of a table that is published with a list of columns (seen on 15 and 18). */
+function meaningOfList(table: TableName, publication: string): string {
+  const name = formatTableName(table);
+  return (
+    `The publication lists the columns of ${name}, so that excluded ones do not leave the source. The server then refuses ` +
+    `to drop a listed column or change its type (before that: ALTER PUBLICATION ${quoteIdentifier(publication)} DROP TABLE ${name}; ` +
+    `afterwards: pgtimewarp rebaseline ${name}), and, after REPLICA IDENTITY FULL or another primary key, UPDATE ` +
+    'and DELETE until the next run.'
+  );
+}
+
+/** What wal2json before 2.6 cannot tell apart. */
+function meaningOfNulls(table: TableName, columns: readonly string[]): string {
+  const name = formatTableName(table);
+  return (
+    `wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${columns.join(', ')} will be called incomplete. ` +
+    `If these never hold NaN or infinity: pgtimewarp untrack ${name} --purge; pgtimewarp track ${name} --no-nan`
+  );
 }
 
 async function suggest(source: pg.Client, error: TimewarpError, wanted: TableName): Promise<TimewarpError> {
@@ -199,8 +224,7 @@ async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.C
 async function bringIn(
   options: TrackOptions,
   store: pg.Client,
-  { alreadyTracked, doubtful }: { readonly alreadyTracked: boolean; readonly doubtful: readonly string[] },
-): Promise<TrackResult> {
+): Promise<Omit<TrackResult, 'alreadyTracked' | 'notes'>> {
   const report = options.onProgress ?? (() => {});
   const table = formatTableName(options.table);
   for (let runs = 0; ; runs++) {
@@ -216,9 +240,7 @@ async function bringIn(
         trackedFrom: entry.trackedFrom!,
         baseline: entry.baselineState as TrackResult['baseline'],
         baselineRows: entry.baselineRows,
-        alreadyTracked,
         noNan: entry.noNan,
-        doubtfulColumns: entry.noNan ? [] : doubtful,
       };
     }
     if (options.signal?.aborted) throw interrupted(table);

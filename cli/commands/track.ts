@@ -8,7 +8,6 @@ import { EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { rowsProgress } from '../progress.ts';
 import { localTime } from '../render/local-time.ts';
-import { printable } from '../render/printable.ts';
 import { wrap } from '../render/wrap.ts';
 
 interface TrackFlags {
@@ -76,7 +75,7 @@ function toJson(result: TrackResult): object {
     baseline_rows: result.baselineRows,
     already_tracked: result.alreadyTracked,
     no_nan: result.noNan,
-    doubtful_columns: result.doubtfulColumns,
+    notes: result.notes,
   };
 }
 
@@ -91,13 +90,6 @@ export function describeTracked({ table, trackedFrom, ...result }: TrackResult, 
     wrap(`${table} is tracked${what}. Its history ${verb} at`, width, '  '),
     `  ${trackedFrom.ts}  (${trackedFrom.lsn})`,
     ...(local === null ? [] : [`  ${local}`]),
-    ...(result.doubtfulColumns.length === 0 ? [] : [wrap(hint(table, result.doubtfulColumns), width, '  ')]),
+    ...result.notes.map((note) => wrap(note, width, '  ')),
   ].join('\n');
-}
-
-function hint(table: string, columns: readonly string[]): string {
-  return (
-    `hint: wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${printable(columns.join(', '))} will be called incomplete. ` +
-    `If these never hold NaN or infinity: pgtimewarp untrack ${table} --purge; pgtimewarp track ${table} --no-nan`
-  );
 }

@@ -10,12 +10,12 @@ import type { PeekRow } from '../slot/peek.ts';
 import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
 import type { CommitStamp } from '../store/commit-stamp.ts';
 import type { Suspect } from '../store/failures.ts';
-import { openRelationGap } from '../store/gaps.ts';
 import { ClockMoved } from '../store/lineage.ts';
 import { type LostColumn, noteLostColumns } from '../store/lost-columns.ts';
 import { MapRows } from '../store/map-rows.ts';
 import { refuteNoNan } from '../store/no-nan.ts';
 import { readPreviousVersions } from '../store/previous-versions.ts';
+import { askRepair, recordRelationLoss } from '../store/repairs.ts';
 import type { ReplayedCommit } from '../store/time-map.ts';
 import { type CommittedPart, writeChanges, writeEvents, writeTimeMap } from '../store/write-batch.ts';
 import type { CommitTime } from '../types/commit-time.ts';
@@ -367,10 +367,16 @@ class StreamApplier {
     batch.encodeFilled();
   }
 
+  /**
+   * A change that does not say which row it changed is lost, and the table is read again. (Where the table itself stands in
+   * the way, its gap is open by now, and nobody reads it.)
+   */
   async #noteKeyMismatches(parts: readonly CommittedPart[]): Promise<void> {
+    const { store, claim } = this.#o;
     for (const { part } of parts) {
       for (const [relationId, detail] of part.keyMismatches) {
-        await openRelationGap(this.#o.store, this.#o.claim, relationId, detail);
+        const opened = await recordRelationLoss(store, claim, relationId, detail);
+        if (opened) await askRepair(store, relationId);
       }
     }
   }

@@ -179,13 +179,25 @@ function columnChanges(
   const type = printedOtherwise(before, now);
   if (type !== null)
     changes.push(found('TABLE_CHANGED', `values of the type ${type} in ${table} print another text`));
-  if (changes.length === 0 && file === 'rewritten')
-    changes.push(found('TABLE_CHANGED', `${table} was rewritten`)); // UNLOGGED for a time, for instance
+  if (changes.length === 0 && file === 'rewritten' && canHaveBeenUnlogged(now))
+    changes.push(found('TABLE_CHANGED', `${table} was rewritten`));
   return changes;
 }
 
-/** same: no other file, or the same rows in another one | rewritten: by ALTER TABLE | unclear: no TOAST table tells */
-type FileChange = 'same' | 'rewritten' | 'unclear';
+/**
+ * Rows of that time are in no log. Of other rewrites that leave the columns alone (pg_repack, another access method) nothing
+ * is lost, but they look the same. PostgreSQL refuses UNLOGGED for a table that is published itself, not for the
+ * partitions of one.
+ */
+function canHaveBeenUnlogged({ published, relkind }: CatalogFacts): boolean {
+  return published === undefined || relkind === 'p';
+}
+
+/**
+ * same: no other file | copied: the same rows in another one, where defaults of added columns have been filled in without a
+ * trace | rewritten: by ALTER TABLE | unclear: no TOAST table tells
+ */
+type FileChange = 'same' | 'copied' | 'rewritten' | 'unclear';
 
 function fileChange(before: CatalogFacts, now: CatalogFacts): FileChange {
   let change: FileChange = 'same';
@@ -193,6 +205,7 @@ function fileChange(before: CatalogFacts, now: CatalogFacts): FileChange {
     if (old.filenode === it.filenode) continue;
     if (old.toast === undefined || (old.toast === 0 && it.toast === 0)) change = 'unclear';
     else if (old.toast !== it.toast) return 'rewritten';
+    else if (change === 'same') change = 'copied';
   }
   return change;
 }
@@ -213,7 +226,7 @@ function isRewritten(old: CatalogColumn, now: CatalogColumn, file: FileChange): 
   ) {
     return true; // without a rewrite the same bytes can still print another text (timestamp and timestamptz)
   }
-  if (file === 'same' || old.describedBy === now.describedBy) return false;
+  if (file === 'same' || file === 'copied' || old.describedBy === now.describedBy) return false;
   if (file === 'rewritten' || old.typeName !== now.typeName) return true;
   // ALTER TYPE makes the default anew; VACUUM FULL, which fills a constant in and forgets it, does not
   const isDefaultKept = typeof old.defaultOid === 'number' && old.defaultOid === now.defaultOid;

@@ -10,10 +10,10 @@ import { inTransaction } from '../pg/transaction.ts';
 import { whyNotInLog, whyNotTrackable } from '../setup/trackable.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
-import { openRelationGap, writeHealthEvent } from '../store/gaps.ts';
+import { writeHealthEvent } from '../store/gaps.ts';
 import { readLeaves, writeLeaves } from '../store/leaves.ts';
 import { type TrackedRelation, writeCatalogFacts } from '../store/relations.ts';
-import { askRepair, giveRepairUp, restartRepair } from '../store/repairs.ts';
+import { askRepair, giveRepairUp, recordRelationLoss } from '../store/repairs.ts';
 import { lockTracked } from '../store/tracking.ts';
 import { writeVirtualColumns } from '../store/virtual-columns.ts';
 import type { CatalogFacts, FormerColumn, FormerLeaf, FormerType } from '../types/catalog-facts.ts';
@@ -255,14 +255,13 @@ async function record(
   if (!(await lockTracked(store, relation.relationId))) return; // untracked meanwhile
   if (changes.length > 0) {
     const reason = changes.map((change) => change.reason).join('; ');
-    const opened = await openRelationGap(store, claim, relation.relationId, reason);
+    const opened = await recordRelationLoss(store, claim, relation.relationId, reason);
     if (canBeReadAgain({ relation, facts }, changes)) {
       await askRepair(store, relation.relationId);
-      if (!opened) await restartRepair(store, relation.relationId); // what was read before says nothing about now
       await followKey(store, relation, facts!);
     } else if (changes.some(({ code }) => code === 'NOT_IN_LOG' || code === 'KEY_CHANGED')) {
       await giveRepairUp(store, relation.relationId, reason);
-    } else if (!opened) await restartRepair(store, relation.relationId);
+    }
     if (!opened) {
       const event = { severity: 'warn', code: changes[0]!.code, message: reason } as const;
       await writeHealthEvent(store, { nodeId: claim.nodeId, ...event });

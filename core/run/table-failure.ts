@@ -36,7 +36,8 @@ export async function forTable<T>(
   }
 }
 
-function isOfTable(failure: TimewarpError): boolean {
+/** Whether the reason is one table, and reading others may go on. */
+export function isOfTable(failure: TimewarpError): boolean {
   if (['ROW_TOO_LARGE', 'KEY_TOO_LONG', 'PERMISSION_DENIED'].includes(failure.code)) return true;
   const state = failure.facts.sqlstate;
   return failure.code === 'DATABASE_ERROR' && typeof state === 'string' && REFUSALS.has(state.slice(0, 2));

@@ -22,13 +22,14 @@ const EVERY_ACTION = `SET (publish = 'insert, update, delete, truncate', publish
  * PUBLICATION_MISSING, PUBLICATION_RIGHTS with the SQL for its owner, and TABLE_CHANGING when it is locked.
  * @param facts of the table, with how the publication shows it
  * @param excluded columns not to publish
+ * @returns the columns that it lists; null: it publishes the table whole
  */
 export async function ensurePublished(
   source: Queryable,
   publication: string,
   facts: TableFacts,
   excluded: readonly string[],
-): Promise<void> {
+): Promise<readonly string[] | null> {
   const columns = await columnsToPublish(source, facts, excluded);
   const { published } = facts;
   if (published === null) throw missing(publication);
@@ -43,6 +44,7 @@ export async function ensurePublished(
   } catch (error) {
     if (sqlState(error) !== DUPLICATE_OBJECT) throw error; // somebody else has just added it
   }
+  return columns;
 }
 
 /** Takes the table out; nothing when it is not there. Throws as {@link ensurePublished} does. */

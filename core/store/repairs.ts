@@ -7,7 +7,7 @@ import { formatTableName } from '../pg/identifiers.ts';
 import { formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Claim, Horizon } from './claim.ts';
-import { writeHealthEvent } from './gaps.ts';
+import { openRelationGap, writeHealthEvent } from './gaps.ts';
 import type { Repair, TrackedRelation } from './relations.ts';
 import { lockTracked } from './tracking.ts';
 
@@ -47,6 +47,21 @@ export async function askRepair(store: Queryable, relationId: number): Promise<v
       WHERE relation_id = $1::int AND repair IS NULL`,
     [relationId, JSON.stringify(NOT_BEGUN)],
   );
+}
+
+/**
+ * From the horizon on something of the relation is lost: its gap is open, and what a repair has read before that says
+ * nothing of now, so the repair begins anew. In the caller's transaction. @returns whether the gap was opened by this
+ */
+export async function recordRelationLoss(
+  store: Queryable,
+  claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
+  relationId: number,
+  reason: string,
+): Promise<boolean> {
+  const opened = await openRelationGap(store, claim, relationId, reason);
+  if (!opened) await restartRepair(store, relationId);
+  return opened;
 }
 
 /** Begins a repair that is under way anew: the table has changed silently once more. In the caller's transaction. */

@@ -5,6 +5,7 @@ import { gatherFacts } from '../../core/doctor/facts.ts';
 import { skip } from '../../core/skip.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 import { describeNeeding } from '../support/needs.ts';
+import { relation, sameAsLive } from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { runCli } from '../support/run-cli.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
@@ -86,6 +87,27 @@ describe.for(PLUGINS)('with %s', (plugin) => {
         [rows[0].lsn, node.slot],
       );
       expect(slot.rows).toEqual([{ past: true }]);
+    });
+
+    test('skipped while its table is being read again: it is read anew, and its rows are there', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'other'] });
+      await node.source.query('ALTER TABLE orders ADD g int GENERATED ALWAYS AS (1) STORED');
+      const phase = async () =>
+        (JSON.parse((await relation(node, 'orders')).repair ?? '{}') as { phase?: string }).phase;
+      for (let runs = 0; runs < 5 && (await phase()) !== 'done'; runs++) await node.poll();
+      expect(await phase()).toBe('done');
+      await poison(node);
+      await pollUntilBlocked(node);
+      const { rows } = await node.store.query<{ lsn: string; id: number }>(
+        `SELECT c.failure ->> 'lsn' AS lsn, r.relation_id AS id
+           FROM pgtimewarp.wal_checkpoints AS c JOIN pgtimewarp.tracked_relations AS r USING (node_id)
+          WHERE r.table_name = 'orders'`,
+      );
+      await node.store.query(`ALTER TABLE pgtimewarp.row_changes_r${rows[0]!.id} DROP CONSTRAINT poison`);
+      await skip({ ...node, lsn: parseLsn(rows[0]!.lsn) });
+      for (let runs = 0; runs < 4; runs++) await node.poll();
+      expect(await relation(node, 'orders')).toMatchObject({ status: 'active', repair: null });
+      await sameAsLive(node, 'orders');
     });
 
     test('values of excluded columns are not kept', async () => {

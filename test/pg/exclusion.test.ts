@@ -154,6 +154,39 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     expect(await inStream(node, PLANTED)).toBe(false);
   });
 
+  test('`track` says what the server refuses while there is a list, and each of it is so', async () => {
+    await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+    if (!(await hasColumnLists(node.source))) return;
+    const { notes } = await node.track('people', { exclude: ['secret'] });
+    expect(notes).toEqual([expect.stringContaining('The publication lists the columns of public.people')]);
+    expect((await node.track('parts', { exclude: ['secret'] })).notes).toEqual([]); // it has no list
+    const refused = async (sql: string): Promise<void> => {
+      const answer = node.source.query(sql).then(
+        () => 'done',
+        (error: Error & { detail?: string }) => `${error.message} ${error.detail}`,
+      );
+      expect(await answer, sql).toMatch(/publication/);
+    };
+    await refused('ALTER TABLE people DROP COLUMN doc');
+    await refused('ALTER TABLE people ALTER name TYPE varchar');
+    await node.source.query('ALTER TABLE people REPLICA IDENTITY FULL');
+    await refused(`UPDATE people SET name = 'a'`);
+    await node.poll();
+    await node.source.query(`UPDATE people SET name = 'a'`);
+    await node.source.query('ALTER TABLE people REPLICA IDENTITY DEFAULT');
+    await node.poll();
+    await node.source.query(/ALTER PUBLICATION [^;]+/.exec(notes[0]!)![0]);
+    await node.source.query('ALTER TABLE people DROP COLUMN doc, ALTER name TYPE varchar');
+    await rebaseline({ ...urls(node), table: parseTableName(/rebaseline (\S+)\)/.exec(notes[0]!)![1]!) });
+    await node.source.query(`UPDATE people SET name = 'b', secret = '${PLANTED}' WHERE id = 1`);
+    await node.poll();
+    const { rows } = await node.store.query<{ row: string }>(
+      `SELECT row_data::text AS row FROM pgtimewarp.row_versions WHERE pk = '["1"]' AND table_name = 'people' AND valid_to_lsn IS NULL`,
+    );
+    expect(rows[0]!.row).toMatch(/"name":"b"/);
+    expect(await inStream(node, PLANTED)).toBe(false);
+  });
+
   test('dropping a listed column with CASCADE unpublishes the table: that is a gap, and its end publishes it again', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     if (!(await hasColumnLists(node.source))) return;

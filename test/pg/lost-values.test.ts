@@ -161,9 +161,11 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
 
   test('is what track tells of, where NULLs may be called incomplete', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables });
-    expect((await node.track('m')).doubtfulColumns).toEqual(['n']);
+    expect((await node.track('m')).notes).toEqual([
+      expect.stringMatching(/some NULLs of n will be called incomplete.*--no-nan/),
+    ]);
     await using declared = await trackedNode({ plugin: 'wal2json', tables });
-    expect(await declared.track('m', { noNan: true })).toMatchObject({ noNan: true, doubtfulColumns: [] });
+    expect(await declared.track('m', { noNan: true })).toMatchObject({ noNan: true, notes: [] });
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeNeeding } from '../support/needs.ts';
+import { now, relation, sameAsLive } from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
@@ -165,4 +166,28 @@ describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
     );
     expect(rows).toEqual([{ told: 1 }]);
   });
+});
+
+describeNeeding(needOf('pgoutput'), 'rows whose key pgoutput does not tell', () => {
+  test.each([0, 1, 2, 3, 4])(
+    'inserted %d runs after the table has begun to be read again: never absent, and whole in the end',
+    async (runs) => {
+      await using node = await trackedNode({
+        plugin: 'pgoutput',
+        tables: `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old')`,
+        track: ['t'],
+      });
+      await node.source.query('ALTER TABLE t ADD g int GENERATED ALWAYS AS (1) STORED');
+      for (let run = 0; run < runs; run++) await node.poll();
+      await node.source.query('ALTER TABLE t REPLICA IDENTITY NOTHING');
+      await node.source.query(`INSERT INTO t VALUES (2, 'lost')`);
+      await node.source.query('ALTER TABLE t REPLICA IDENTITY DEFAULT');
+      for (let run = 0; run < 5; run++) {
+        await node.poll();
+        expect(await now(node, '2', 't')).not.toMatchObject({ status: 'absent' });
+      }
+      expect(await relation(node)).toMatchObject({ status: 'active', repair: null });
+      await sameAsLive(node);
+    },
+  );
 });

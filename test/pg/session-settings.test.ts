@@ -8,35 +8,11 @@ import { connect, resetSession } from '../../core/pg/connection.ts';
 import type { DatabaseSide } from '../../core/pg/database-error.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../../core/pg/session-settings.ts';
 import { poll } from '../../core/poll.ts';
+import { HOSTILE, settingValue } from '../support/hostile-settings.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { connectForTest } from '../support/test-client.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
-
-const HOSTILE: Readonly<Record<string, string>> = {
-  TimeZone: 'Asia/Kolkata',
-  DateStyle: 'SQL, DMY',
-  IntervalStyle: 'iso_8601',
-  bytea_output: 'escape',
-  extra_float_digits: '-3',
-  xmlbinary: 'hex',
-  xmloption: 'document',
-  array_nulls: 'off',
-  quote_all_identifiers: 'on',
-  transform_null_equals: 'on',
-  standard_conforming_strings: 'off',
-  search_path: 'pg_temp, public',
-  row_security: 'on',
-  statement_timeout: '150ms',
-  lock_timeout: '1ms',
-  idle_in_transaction_session_timeout: '100ms',
-  idle_session_timeout: '150ms',
-  default_transaction_isolation: 'serializable',
-  default_transaction_read_only: 'on',
-  default_transaction_deferrable: 'on',
-  synchronous_commit: 'off',
-  client_min_messages: 'error',
-};
 
 const TRANSACTION_TIMEOUT = 170_000;
 
@@ -81,8 +57,7 @@ async function amongHostile(of: TrackedNode, side: DatabaseSide, work: () => Pro
   };
   try {
     for (const [name, value] of Object.entries(settings)) {
-      const text = name === 'search_path' ? value : `'${value}'`;
-      await admin.query(`ALTER DATABASE ${database} SET ${name} = ${text}`);
+      await admin.query(`ALTER DATABASE ${database} SET ${name} = ${settingValue(name, value)}`);
     }
     await work();
   } finally {
@@ -135,8 +110,7 @@ test('a transaction that brings its settings prints values in our form, whatever
   const session = await connectForTest(node.sourceUrl);
   try {
     for (const [name, value] of Object.entries(HOSTILE))
-      if (!/timeout|read_only/.test(name))
-        await session.query(`SET ${name} = ${name === 'search_path' ? value : `'${value}'`}`);
+      if (!/timeout|read_only/.test(name)) await session.query(`SET ${name} = ${settingValue(name, value)}`);
     await session.query(`BEGIN; ${TRANSACTION_OUTPUT_SQL}`);
     const { rows } = await session.query(
       `SELECT '\\x41ff42'::bytea::text AS bytes, '1 day 02:03'::interval::text AS span, (1.0::float8 / 3)::text AS third,

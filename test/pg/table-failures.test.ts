@@ -1,6 +1,8 @@
 /** What is wrong with one table stays with it: the run goes on, other tables are tracked, read and answered. */
 import { expect, test } from 'vitest';
+import { databaseUrl } from '../../cli/servers/databases.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
+import { poll } from '../../core/poll.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { at, relation, sameAsLive, urls } from '../support/node-questions.ts';
@@ -69,6 +71,43 @@ for (const plugin of PLUGINS) {
       await rebaseline({ ...urls(node), table: parseTableName('a') });
       expect(await relation(node, 'a')).toMatchObject({ status: 'active' });
       expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
+    });
+
+    test('a partition that may not be read by itself: its table is read again from the root, and no other waits', async () => {
+      await using node = await trackedNode({
+        plugin,
+        tables: `CREATE TABLE t (id int PRIMARY KEY, n int) PARTITION BY RANGE (id);
+                 CREATE TABLE t_a PARTITION OF t FOR VALUES FROM (0) TO (100); INSERT INTO t VALUES (1, 1);
+                 CREATE TABLE b (id int PRIMARY KEY, v int)`,
+        track: ['t', 'b'],
+      });
+      const role = `reader_${node.node}`;
+      await node.source.query(
+        `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'p'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role}`,
+      );
+      try {
+        const { pathname } = new URL(node.sourceUrl);
+        const sourceUrl = databaseUrl(node.sourceUrl, pathname.slice(1), { user: role, password: 'p' });
+        const run = () => poll({ ...urls(node), sourceUrl });
+        await run();
+        await node.source.query('CREATE TABLE t_b PARTITION OF t FOR VALUES FROM (100) TO (200)'); // empty: nothing is lost
+        expect(await run()).toMatchObject({ outcome: 'done', caughtUp: true });
+        expect(await relation(node)).toMatchObject({ status: 'active' });
+        await node.source.query('CREATE TABLE t_c (LIKE t INCLUDING ALL); INSERT INTO t_c VALUES (201, 1)');
+        await node.source.query('ALTER TABLE t ATTACH PARTITION t_c FOR VALUES FROM (200) TO (300)');
+        await node.source.query('INSERT INTO t VALUES (101, 1), (202, 1); INSERT INTO b VALUES (1, 1)');
+        expect(await run()).toMatchObject({ outcome: 'done', caughtUp: true });
+        expect(await relation(node)).toMatchObject({
+          status: 'needs_rebaseline',
+          status_reason: expect.stringMatching(/t_c .*may have been attached with rows.*permission denied/),
+        });
+        await sameAsLive(node, 'b');
+        for (let runs = 0; runs < 3; runs++) await run();
+        expect(await relation(node)).toMatchObject({ status: 'active', repair: null });
+        await sameAsLive(node);
+      } finally {
+        await node.source.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+      }
     });
 
     test('a gap with more findings than one step holds', async () => {

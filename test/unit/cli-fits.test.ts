@@ -169,8 +169,12 @@ describe.each([
   test.each([true, false])('a table that is tracked (already: %s)', (alreadyTracked) => {
     vi.stubEnv('TZ', zone);
     const result = {
-      ...{ relationId: 1, trackedFrom: POINT, baselineRows: 10, alreadyTracked },
-      ...{ noNan: false, doubtfulColumns: ['total', 'a rather long name of a column'] },
+      relationId: 1,
+      trackedFrom: POINT,
+      baselineRows: 10,
+      alreadyTracked,
+      noNan: false,
+      notes: ['A long sentence of many words that does not fit on one line of a narrow terminal.'],
     };
     const text = describeTracked({ ...result, table: TABLE.table, baseline: 'done' }, out);
     expectToFit(text);

@@ -154,6 +154,11 @@ const CASES: readonly [
   ['a new column that is generated', { columns: plus({ generated: 's' }) }, ['TABLE_CHANGED']],
   ['a new column that is virtual', { columns: plus({ generated: 'v' }) }, []],
   ['a new column in a new file', { columns: plus({}), leaves: rewritten }, ['TABLE_CHANGED']],
+  [
+    'a new column in a copy of the file, where its default was filled in',
+    { columns: plus({}), leaves: copied },
+    ['TABLE_CHANGED'],
+  ],
   ['a column less', { columns: [column(1, 'id')] }, []],
   ['a column renamed', { columns: [column(1, 'id'), column(2, 'w')] }, []],
   [
@@ -241,6 +246,21 @@ test.each<readonly [what: string, columns: CatalogColumn[], codes: string[]]>([
   ['renamed, which doctor tells: nothing of it is read without a decision', withV({ name: 'w' }), []],
 ])('an excluded column: %s', (_what, columns, codes) => {
   const found = detectSilentChanges({ schema: 'public', name: 't' }, BEFORE, { ...BEFORE, columns }, ['v']);
+  expect(found.map((each) => each.code)).toEqual(codes);
+});
+
+test.each([
+  ['a table, which cannot be UNLOGGED while it is published (pg_repack)', 'r', whole(1), []],
+  ['a table that wal2json tells of', 'r', undefined, ['TABLE_CHANGED']],
+  ['a partitioned table, whose partitions can be UNLOGGED', 'p', whole(1), ['TABLE_CHANGED']],
+])('rewritten with the columns as they were: %s', (_what, relkind, published, codes) => {
+  const state = published === undefined ? {} : { published };
+  const before: CatalogFacts = { ...BEFORE, ...state, relkind, filenode: 7, toast: 8, leaves: [] };
+  const found = detectSilentChanges({ schema: 'public', name: 't' }, before, {
+    ...before,
+    filenode: 9,
+    toast: 10,
+  });
   expect(found.map((each) => each.code)).toEqual(codes);
 });
 

@@ -1,0 +1,135 @@
+/** One sequence of steps over one table, told apart by its seed; it remembers what was said and what went wrong. */
+import { sqlState } from '../../../core/pg/database-error.ts';
+import { readTableFacts } from '../../../core/slot/table-facts.ts';
+import { track, untrack } from '../../../core/track.ts';
+import type { HuntGround } from './ground.ts';
+import { createSql, PARTITIONED, type Place, readMoment, SHAPES } from './place.ts';
+import { type OutOf, randomOf } from './random.ts';
+import { nextStep } from './steps.ts';
+
+export class Hunt {
+  readonly seed: number;
+  readonly place: Place;
+  readonly exclude: readonly string[];
+  /** Number of the excluded column: under another name nothing of it is read without a decision (doctor: excluded_column). */
+  excludedNumber: number | null = null;
+  readonly wrong: string[] = [];
+  readonly said: string[] = [];
+  /** Forms of steps of which every statement succeeded. */
+  readonly done = new Set<string>();
+  /** Changes of rows that the server refused for what somebody did to key or publication. */
+  refused = 0;
+  compared = 0;
+  unknown = 0;
+  unmended = 0;
+  readonly #ground: HuntGround;
+  readonly #outOf: OutOf;
+  readonly #shape: number;
+  /** Somebody has restricted what the publication shows of the table. */
+  #isRestricted = false;
+  /** `track` has said what the server refuses of a table that is published with a column list. */
+  #isTold = false;
+
+  /** @param mayExclude with a column list in it, a publication takes no schemas */
+  constructor(ground: HuntGround, seed: number, mayExclude: boolean) {
+    this.seed = seed;
+    this.#ground = ground;
+    this.#outOf = randomOf(seed);
+    this.#shape = this.#outOf(SHAPES);
+    this.exclude = mayExclude && this.#outOf(3) === 0 ? ['n'] : [];
+    this.place = { ground, schema: `s${seed}`, table: 't', isPartitioned: this.#shape >= PARTITIONED };
+  }
+
+  get name(): { readonly schema: string; readonly name: string } {
+    return { schema: this.place.schema, name: this.place.table };
+  }
+
+  async begin(): Promise<void> {
+    const { databases, sourceUrl, storeUrl, nodes } = this.#ground;
+    await databases.source.query(createSql(this.place, this.#shape));
+    for (let rows = 0; rows < 4; rows++) await this.step();
+    const [facts = null] = await readTableFacts(databases.source, [this.name]);
+    const excluded = facts?.columns.find(({ name }) => this.exclude.includes(name));
+    this.excludedNumber = excluded?.attnum ?? null;
+    const retention = this.#outOf(5) === 0 ? '30d' : null;
+    for (const { node } of nodes) {
+      const ask = {
+        sourceUrl,
+        storeUrl,
+        node,
+        table: this.name,
+        exclude: this.exclude,
+        baseline: true,
+        retention,
+      };
+      const said = await track(ask).then(
+        ({ notes }) => notes,
+        (error: Error) => [error.message],
+      );
+      this.said.push(...said.map((line) => `-- track: ${line}`));
+      this.#isTold ||= said.some((line) => /lists the columns/.test(line));
+    }
+  }
+
+  async end(): Promise<void> {
+    const { databases, sourceUrl, storeUrl, nodes } = this.#ground;
+    for (const { node } of nodes) {
+      const { rows } = await databases.store.query<{ status: string }>(
+        `SELECT status FROM pgtimewarp.tracked_relations WHERE node_id = $1 AND schema_name = $2`,
+        [node, this.place.schema],
+      );
+      if (rows[0]?.status !== 'active') this.unmended++;
+      await untrack({ sourceUrl, storeUrl, node, table: this.name, purge: true }).catch(() => {});
+    }
+    await databases.source.query(`DROP SCHEMA IF EXISTS ${this.place.schema} CASCADE`);
+  }
+
+  async step(): Promise<void> {
+    const { source } = this.#ground.databases;
+    const { form, sql } = nextStep(await readMoment(source, this.place, this.#outOf));
+    if (form.startsWith('ALTER PUBLICATION')) this.#isRestricted = true;
+    let failed = false;
+    for (const statement of sql.split('; ')) {
+      try {
+        await source.query(statement);
+        this.said.push(`${statement};`);
+      } catch (error) {
+        failed = true;
+        const message = saidBy(error as Error & { detail?: string });
+        this.said.push(`-- ${statement}; ${message}`);
+        if (/publication|publishes|replica identity/i.test(message))
+          await this.#judge(statement, message, sqlState(error));
+      }
+    }
+    if (!failed) this.done.add(form);
+    await source.query('ROLLBACK');
+    await source.query('RESET ALL');
+  }
+
+  /**
+   * The server refused a statement with words about publications. That is documented of what the user did; anything else
+   * is a statement of the application that fails because of us.
+   */
+  async #judge(statement: string, message: string, state: string | undefined): Promise<void> {
+    if (/^ALTER PUBLICATION|REPLICA IDENTITY/.test(statement)) return; // about the step itself
+    if (/to unlogged because it is part of a publication/.test(message)) return; // PostgreSQL manual; docs/limits.md
+    const isRows = /^(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)/.test(statement);
+    if (isRows && /does not have a replica identity/.test(message) && (await this.#hasNoIdentity())) {
+      this.refused++; // the key went after the table was published; docs/limits.md
+      return;
+    }
+    if (this.#isRestricted || this.#isTold) return;
+    this.wrong.push(`refused because of us: ${statement}; ${state} ${message}`);
+  }
+
+  async #hasNoIdentity(): Promise<boolean> {
+    await this.#ground.databases.source.query('ROLLBACK');
+    const [facts = null] = await readTableFacts(this.#ground.databases.source, [this.name]);
+    return facts === null || [facts, ...facts.leaves].some(({ identity }) => identity === 'none');
+  }
+}
+
+/** What is about publications is often in the detail alone. */
+function saidBy({ message, detail }: Error & { detail?: string }): string {
+  return detail === undefined ? message : `${message}: ${detail}`;
+}
