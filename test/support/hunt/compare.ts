@@ -4,6 +4,7 @@
  */
 import type pg from 'pg';
 import { readBaselineChunk } from '../../../core/baseline/read-chunk.ts';
+import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { connect } from '../../../core/pg/connection.ts';
 import { whyNotTrackable } from '../../../core/setup/trackable.ts';
 import { readTableFacts, readTypeCatalog } from '../../../core/slot/table-facts.ts';
@@ -11,8 +12,11 @@ import { jsonMembers } from '../../../core/types/json-text.ts';
 import type { HuntGround, HuntNode } from './ground.ts';
 import type { Hunt } from './hunt.ts';
 
-/** By key, the rows as a baseline would read them; null where the table is not there, or not to be read. */
-export type LiveRows = ReadonlyMap<string, string> | null;
+/**
+ * By key, the rows as a baseline would read them; null where the table is not there, or not to be read; `too long`: with a
+ * key that no store holds, nothing is compared.
+ */
+export type LiveRows = ReadonlyMap<string, string> | null | 'too long';
 
 interface Answer {
   readonly schema: string;
@@ -49,7 +53,7 @@ export async function readLive(source: pg.Client, hunts: readonly Hunt[]): Promi
       continue;
     }
     const keyColumns = each.key.map((column) => column.name);
-    const { rows } = await readBaselineChunk(source, {
+    const reading = readBaselineChunk(source, {
       facts: each,
       keyColumns,
       excludedColumns: each.columns
@@ -59,7 +63,15 @@ export async function readLive(source: pg.Client, hunts: readonly Hunt[]): Promi
       cursor: null,
       limit: 1000,
     });
-    live.push(new Map(rows.map(({ key, rowData }) => [key, rowData])));
+    live.push(
+      await reading.then(
+        ({ rows }) => new Map(rows.map(({ key, rowData }) => [key, rowData])),
+        (error: unknown) => {
+          if (error instanceof TimewarpError && error.code === 'KEY_TOO_LONG') return 'too long';
+          throw error;
+        },
+      ),
+    );
   }
   return live;
 }
@@ -76,6 +88,7 @@ export async function compareAll(
   const perHunt = new Map<Hunt, number>();
   for (const answer of await askNow(ground, node, hunts, live)) {
     const { hunt, rows } = bySchema.get(answer.schema)!;
+    if (rows === 'too long') continue;
     if (answer.status === 'unknown') {
       hunt.unknown++;
       continue;
@@ -97,7 +110,7 @@ async function askNow(
   live: readonly LiveRows[],
 ): Promise<Answer[]> {
   const keys = hunts.flatMap(({ place }, index) =>
-    [...(live[index]?.keys() ?? [])].map((pk) => ({ schema: place.schema, pk })),
+    keysOf(live[index]!).map((pk) => ({ schema: place.schema, pk })),
   );
   return await asking(ground, node, async (store) => {
     const { rows } = await store.query<Answer>(
@@ -120,6 +133,10 @@ async function askNow(
     );
     return rows;
   });
+}
+
+function keysOf(rows: LiveRows): string[] {
+  return rows === null || rows === 'too long' ? [] : [...rows.keys()];
 }
 
 const INCOMPLETE = `CASE WHEN json_typeof(a.answer -> 'incomplete') = 'array'
