@@ -3,7 +3,7 @@
 -- A statement that learns only while it runs which table it is about locks every partition of row_changes, of every table,
 -- with its indexes: 2,058 locks where 1,014 partitions are, and eight such sessions leave the server without memory for locks. So
 -- the relation stands in the text of each statement, and PostgreSQL leaves the others out while it plans. Where planning
--- would take longer than answering, the plan is kept in a function of the relation's own. (docs/decisions/0022-own-locks.md)
+-- would take longer than answering, the plan is kept in a function of the relation's own. (docs/decisions/0024-own-locks.md)
 
 -- The state of a key within one period as of (p_lsn, p_seq), the changes at that very place included. The caller sees
 -- to it that the position lies within the period; p_through is the position up to which the period is complete (its
