@@ -4,7 +4,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,30 +22,39 @@ const markdown = await readFile(README, 'utf8');
 const blocks = blocksOf(markdown);
 const { binaries } = await chooseServer();
 
-/** A folder with an `npx` that runs this checkout, as it would run the installed package. */
+/** Where npm installs what is installed globally. */
 let tools: string;
 
 beforeAll(async () => {
   tools = await mkdtemp(join(tmpdir(), 'pgtimewarp-readme-'));
-  await writeFile(
-    join(tools, 'npx'),
-    `#!/bin/sh\n[ "$1" = pgtimewarp ] || exit 99\nshift\nexec node "${ROOT}cli/main.ts" "$@"\n`,
-  );
-  await chmod(join(tools, 'npx'), 0o755);
-});
+  const checkout = join(tools, 'checkout'); // of its own: packing makes dist/ anew
+  await mkdir(checkout);
+  for (const name of PACKED) await cp(join(ROOT, name), join(checkout, name), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
+  const [block] = blocks.filter(({ marks }) => marks.includes('install'));
+  await runBlock(block!, async (command) => ({
+    printed: await shell(command.replace('npm install --silent && ', ''), [], checkout),
+  }));
+}, 180_000);
+
+/** What a package is made of. */
+const PACKED = [
+  ...['package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
+  ...['core', 'cli', 'lambda', 'migrations', 'extension'],
+];
 
 afterAll(async () => {
   if (tools !== undefined) await rm(tools, { recursive: true, force: true });
 });
 
-async function shell(script: string, exports: readonly string[] = []): Promise<string> {
-  const path = [tools, dirname(process.execPath), process.env.PATH].join(delimiter);
+async function shell(script: string, exports: readonly string[] = [], cwd = ROOT): Promise<string> {
+  const path = [join(tools, 'bin'), dirname(process.execPath), process.env.PATH].join(delimiter);
   const { stdout, stderr } = await runTool(
     '/bin/sh',
     ['-c', [...exports, `{ ${script}; } 2>&1`].join('\n')],
     {
-      cwd: ROOT,
-      env: { PATH: path, TZ: 'UTC' },
+      cwd,
+      env: { PATH: path, TZ: 'UTC', npm_config_prefix: tools },
       timeoutMs: 90_000,
     },
   );
