@@ -14,6 +14,7 @@ import { describeTable } from './setup/describe-table.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { purgeRelation } from './setup/purge.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
+import { refuseOtherSettings } from './setup/tracked-otherwise.ts';
 import { publicationOf } from './slot/publication.ts';
 import { ensurePublished, removeFromPublication } from './slot/publication-tables.ts';
 import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
@@ -21,7 +22,7 @@ import { readTableNames } from './slot/table-names.ts';
 import { requireWritable } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { lockHorizon } from './store/repairs.ts';
-import { requireWindow } from './store/retention.ts';
+import { readOtherRetention, requireWindow, setTableRetention } from './store/retention.ts';
 import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
 import { PRINTED_AS_NULL } from './types/plugin.ts';
 
@@ -30,11 +31,13 @@ export interface TrackOptions {
   readonly storeUrl: string;
   readonly node: string;
   readonly table: TableName;
-  readonly exclude: readonly string[];
+  /** Undefined: none, or what a table that is tracked already leaves out. */
+  readonly exclude?: readonly string[] | undefined;
   /** The numeric and float columns never hold NaN or Infinity: a NULL that wal2json prints is one. Default: false. */
-  readonly noNan?: boolean;
-  readonly baseline: boolean;
-  /** `30d`, or null to keep everything. */
+  readonly noNan?: boolean | undefined;
+  /** Undefined: it is read, or as it is with a table that is tracked already. */
+  readonly baseline?: boolean | undefined;
+  /** `30d`; null: the node's, or what a table that is tracked already has. */
   readonly retention: string | null;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TrackProgress) => void;
@@ -83,13 +86,28 @@ export async function track(options: TrackOptions): Promise<TrackResult> {
     const before = await readRelationEntry(store, options.node, options.table);
     const alreadyTracked = before !== null && before.status !== 'untracked';
     await requireWindow(store, options.retention);
-    const notes = alreadyTracked ? [] : await ask(options, node, store);
+    const notes = alreadyTracked ? await settle(options, store) : await ask(options, node, store);
     return { ...(await bringIn(options, store)), alreadyTracked, notes };
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {
     await store.end().catch(() => {});
   }
+}
+
+/** Makes a table that is tracked already what is asked for, or refuses. @returns what has changed, in whole sentences */
+async function settle(options: TrackOptions, store: pg.Client): Promise<string[]> {
+  await refuseOtherSettings(store, options.node, options.table, options);
+  if (options.retention === null) return [];
+  const { node, table, retention } = options;
+  const before = await inTransaction(store, async () => {
+    const stored = await readOtherRetention(store, node, table, retention);
+    if (stored !== null) await setTableRetention(store, node, table, retention);
+    return stored;
+  });
+  return before === null
+    ? []
+    : [`The retention of ${formatTableName(table)} is ${retention} from now on; it was ${before}.`];
 }
 
 /** Ends tracking. History stays, unless `purge` asks for its removal. */
@@ -153,19 +171,19 @@ async function endTracking(
 
 /** Checks the table, publishes it where the plugin needs that, and makes its entry. @returns notes, see TrackResult */
 async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): Promise<string[]> {
+  const exclude = options.exclude ?? [];
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
     const publication = publicationOf(node);
     const [facts = null] = await readTableFacts(source, [options.table], publication);
     const obstacle = whyNotTrackable(facts, options.table);
     if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
-    refuseExclusions(facts!, options.exclude);
-    const listed =
-      publication === null ? null : await ensurePublished(source, publication, facts!, options.exclude);
+    refuseExclusions(facts!, exclude);
+    const listed = publication === null ? null : await ensurePublished(source, publication, facts!, exclude);
     await inPatientTransaction(store, () => insertEntry(options, facts!, store));
     const doubtful =
       node.plugin === 'wal2json' && !node.numbersAsText && !options.noNan
-        ? doubtfulColumns(facts!, options.exclude)
+        ? doubtfulColumns(facts!, exclude)
         : [];
     return [
       ...(listed === null ? [] : [meaningOfList(options.table, publication!)]),
@@ -213,9 +231,9 @@ async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.C
     nodeId: options.node,
     name: options.table,
     ...describeTable(facts),
-    baseline: options.baseline,
+    baseline: options.baseline ?? true,
     retention: options.retention,
-    excludedColumns: options.exclude,
+    excludedColumns: options.exclude ?? [],
     noNan: options.noNan ?? false,
   });
 }

@@ -57,10 +57,10 @@ async function trackOne(
   return await track({
     ...settings.databases,
     table,
-    exclude: [...(flags.exclude ?? [])],
-    baseline: flags.baseline,
+    exclude: flags.exclude,
+    baseline: flags.baseline ? undefined : false,
     retention: flags.retention ?? null,
-    noNan: !flags.nan,
+    noNan: flags.nan ? undefined : true,
     signal,
     onProgress: (step) => progress.show(step.message, step.rows, step.estimatedRows),
   });

@@ -55,9 +55,12 @@ export function quoteOwnRows(table: TableName & { readonly relkind: string }): s
 
 /** For messages: as a person would type it, quoted only where {@link parseTableName} needs it. */
 export function formatTableName(table: TableName): string {
-  return [table.schema, table.name]
-    .map((part) => (PLAIN.test(part) ? part : quoteIdentifier(part)))
-    .join('.');
+  return [table.schema, table.name].map(formatIdentifier).join('.');
+}
+
+/** For messages: quoted only where it needs it. */
+export function formatIdentifier(name: string): string {
+  return PLAIN.test(name) ? name : quoteIdentifier(name);
 }
 
 /** The server folds ASCII letters only (in multi-byte encodings). */

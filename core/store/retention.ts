@@ -204,6 +204,23 @@ export async function setTableRetention(
   return rowCount === 1;
 }
 
+/** @returns the window of a table where it is another one than this, as text; null where it is the same, or the table is not known */
+export async function readOtherRetention(
+  store: Queryable,
+  nodeId: string,
+  table: TableName,
+  retention: string,
+): Promise<string | null> {
+  const { rows } = await store.query<{ retention: string }>(
+    `SELECT coalesce(retention::text, 'none') AS retention FROM pgtimewarp.tracked_relations
+      WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text
+        AND retention IS DISTINCT FROM $4::interval
+        FOR UPDATE`,
+    [nodeId, table.schema, table.name, retention],
+  );
+  return rows[0]?.retention ?? null;
+}
+
 /** Sets the window of tables that are tracked from now on without one of their own. */
 export async function setDefaultRetention(
   store: Queryable,

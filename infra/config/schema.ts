@@ -1,5 +1,6 @@
 /** What a deployment is told: one document, checked before anything is made of it. */
 import { z } from 'zod';
+import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 
 const SecretArn = z
   .string()
@@ -18,8 +19,17 @@ const Minutes = z.int().min(1, 'must be at least 1: the unit of schedules is the
 /** What the other variables of a function leave of Lambda's 4 KB for the secrets of the sources. */
 const SOURCES_BYTES = 3400;
 
+/** As psql takes it: the rule of the program itself. */
+function tableName({ value, issues }: z.core.ParsePayload<string>): void {
+  try {
+    parseTableName(value);
+  } catch (error) {
+    issues.push({ code: 'custom', input: value, message: `is no table: ${(error as Error).message}` });
+  }
+}
+
 const Table = z.strictObject({
-  name: z.string().min(1),
+  name: z.string().check(tableName),
   exclude: z.array(z.string()).default([]),
   retention: z
     .string()
@@ -120,6 +130,18 @@ export const DeploymentConfiguration = z
     if (twice !== -1) {
       const message = `"${names[twice]}" is the name of another node already`;
       context.issues.push({ code: 'custom', path: ['nodes', twice, 'node'], message, input: names[twice] });
+    }
+    for (const [index, { tables }] of nodes.entries()) {
+      const tableNames = tables.map((table) => formatTableName(parseTableName(table.name)));
+      const again = tableNames.findIndex((name, place) => tableNames.indexOf(name) !== place);
+      if (again === -1) continue;
+      const message = `${tableNames[again]} is in the list already`;
+      context.issues.push({
+        code: 'custom',
+        path: ['nodes', index, 'tables', again, 'name'],
+        message,
+        input: tables,
+      });
     }
     const known = JSON.stringify(nodes.map((node) => [node.node, node.sourceSecretArn]));
     if (known.length > SOURCES_BYTES) {

@@ -7,6 +7,7 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { init } from '../../core/setup/init.ts';
 import { whyNotTrackable } from '../../core/setup/trackable.ts';
+import { refuseOtherSettings } from '../../core/setup/tracked-otherwise.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
 import { migrate } from '../../core/store/migrate.ts';
 import { track } from '../../core/track.ts';
@@ -47,9 +48,24 @@ export async function bringUp(
 }
 
 /** Whether the store has the node with all its tables already, so that nothing is left to do on its source. */
-export async function isAsWanted({ node, tables }: WantedNode): Promise<boolean> {
-  const tracked = await trackedTables(node);
-  return tracked !== null && tables.every(({ name }) => tracked.has(formatTableName(parseTableName(name))));
+export async function isAsWanted(node: WantedNode): Promise<boolean> {
+  const tracked = await trackedTables(node.node);
+  if (
+    tracked === null ||
+    !node.tables.every(({ name }) => tracked.has(formatTableName(parseTableName(name))))
+  )
+    return false;
+  await refuseOther(node, tracked);
+  return true;
+}
+
+/** Throws where a table is tracked with other settings that cannot change: before anything is done. */
+async function refuseOther({ node, tables }: WantedNode, tracked: ReadonlySet<string> | null): Promise<void> {
+  for (const { name, exclude, baseline, noNan } of tables) {
+    const table = parseTableName(name);
+    if (tracked?.has(formatTableName(table)) !== true) continue;
+    await withStore(node, (store) => refuseOtherSettings(store, node, table, { exclude, baseline, noNan }));
+  }
 }
 
 /**
@@ -67,6 +83,7 @@ async function canBeMade(node: WantedNode): Promise<boolean> {
     return false;
   }
   const known = await trackedTables(node.node);
+  await refuseOther(node, known);
   const names = node.tables
     .map(({ name }) => parseTableName(name))
     .filter((name) => known?.has(formatTableName(name)) !== true);

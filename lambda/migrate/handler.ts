@@ -16,7 +16,7 @@ import { errorFields } from '../shared/observability.ts';
 import { bringUp, isAsWanted } from './bring-up.ts';
 import { logger } from './logger.ts';
 import { trackedTables } from './node-access.ts';
-import { type Wanted, wantedState } from './properties.ts';
+import { formerState, type Wanted, wantedState } from './properties.ts';
 import { type Outcome, respond } from './respond.ts';
 import { takeDown } from './take-down.ts';
 
@@ -64,7 +64,7 @@ async function act(event: CloudFormationCustomResourceEvent, invocation: Invocat
 }
 
 async function update(event: CloudFormationCustomResourceUpdateEvent, invocation: Invocation): Promise<void> {
-  const [wanted, before] = [wantedState(event.ResourceProperties), wantedState(event.OldResourceProperties)];
+  const [wanted, before] = [wantedState(event.ResourceProperties), formerState(event.OldResourceProperties)];
   try {
     await bringUp(wanted.nodes, invocation);
   } catch (error) {
@@ -95,7 +95,7 @@ async function isRolledBack(wanted: Wanted, before: Wanted): Promise<boolean> {
 
 async function remove(event: CloudFormationCustomResourceDeleteEvent, { signal }: Invocation): Promise<void> {
   if (event.PhysicalResourceId === NOTHING) return;
-  const { nodes, forgetSources } = wantedState(event.ResourceProperties);
+  const { nodes, forgetSources } = formerState(event.ResourceProperties);
   try {
     await takeDown(nodes, [], { forgotten: forgetSources, signal });
   } catch (error) {

@@ -35,6 +35,51 @@ export interface Wanted {
   readonly forgetSources: readonly string[];
 }
 
+/**
+ * What a deployment wanted before, as far as it can be understood: it may have been refused for the very mistake that is in it, or
+ * be a later version's. What cannot be understood was never made.
+ */
+export function formerState(properties: unknown): Wanted {
+  const { Nodes, ForgetSources } = (properties ?? {}) as Record<string, unknown>;
+  const nodes = parsedArray(Nodes).flatMap((value) => {
+    const node = FormerNode.safeParse(value);
+    if (!node.success) return [];
+    const tables = node.data.tables.flatMap((table) => {
+      const known = FormerTable.safeParse(table);
+      return known.success && isTableName(known.data.name) ? [known.data] : [];
+    });
+    return [{ ...node.data, tables }];
+  });
+  return { nodes, forgetSources: parsedArray(ForgetSources).filter((name) => typeof name === 'string') };
+}
+
+const FormerTable = WantedTable.pick({ name: true }).transform(({ name }) => WantedTable.parse({ name }));
+const FormerNode = z.object({
+  node: NodeName,
+  sourceSecretArn: SecretArn,
+  plugin: z.enum(['wal2json', 'pgoutput']).nullable().catch(null),
+  slotName: z.string().nullable().catch(null),
+  tables: z.array(z.unknown()).catch([]),
+});
+
+function parsedArray(text: unknown): unknown[] {
+  try {
+    const value: unknown = JSON.parse(String(text));
+    return Array.isArray(value) ? value : [];
+  } catch {
+    return [];
+  }
+}
+
+function isTableName(name: string): boolean {
+  try {
+    parseTableName(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Throws CONFIGURATION_WRONG, and BAD_TABLE_NAME before anything has been done. */
 export function wantedState(properties: unknown): Wanted {
   const { Nodes, ForgetSources } = parseSetting(Properties, properties, 'The properties of the deployment');

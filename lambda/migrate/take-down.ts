@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { parseTableName } from '../../core/pg/identifiers.ts';
+import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { deinit } from '../../core/setup/deinit.ts';
 import { forgetSource, leftOnSource } from '../../core/setup/forget-source.ts';
 import { expectedSchemaVersion, migrate, schemaVersion } from '../../core/store/migrate.ts';
@@ -73,8 +73,9 @@ export async function takeDown(
 }
 
 async function untrackUnwanted(before: WantedNode, stays: WantedNode): Promise<void> {
-  const names = new Set(stays.tables.map((table) => table.name));
-  const unwanted = before.tables.filter((table) => !names.has(table.name));
+  const trueName = (table: { readonly name: string }): string => formatTableName(parseTableName(table.name));
+  const names = new Set(stays.tables.map(trueName));
+  const unwanted = before.tables.filter((table) => !names.has(trueName(table)));
   if (unwanted.length === 0) return;
   const urls = await urlsOf(before);
   for (const { name } of unwanted) {

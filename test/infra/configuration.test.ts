@@ -48,6 +48,21 @@ describe('mistakes', () => {
     ],
     ['unknown store', { ...example, store: { kind: 'other' } }, /^store\.kind: /m],
     [
+      'a table that is none',
+      { ...example, nodes: [{ ...node, tables: [{ name: 'a b' }] }] },
+      /^nodes\[0\]\.tables\[0\]\.name: is no table/m,
+    ],
+    [
+      'a table of a schema of a schema',
+      { ...example, nodes: [{ ...node, tables: [{ name: 'public.orders.x' }] }] },
+      /^nodes\[0\]\.tables\[0\]\.name: is no table/m,
+    ],
+    [
+      'a table twice, in two spellings',
+      { ...example, nodes: [{ ...node, tables: [{ name: 'orders' }, { name: 'PUBLIC.Orders' }] }] },
+      /^nodes\[0\]\.tables\[1\]\.name: public\.orders is in the list already/m,
+    ],
+    [
       'retention',
       { ...example, nodes: [{ ...node, tables: [{ name: 'a', retention: '3 days' }] }] },
       /^nodes\[0\]\.tables\[0\]\.retention: must be a duration/m,

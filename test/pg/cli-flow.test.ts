@@ -37,6 +37,22 @@ function cli(...args: string[]): Promise<CliResult> {
   return runCli(args, { env: databases.env });
 }
 
+test('track again with other settings: the window changes, what is left out is refused', async () => {
+  const kept = await cli('track', 'orders', '--retention', '365d', '--json');
+  expect(kept.json()).toMatchObject({
+    tables: [{ notes: ['The retention of public.orders is 365d from now on; it was none.'] }],
+  });
+  const again = (await cli('track', 'orders', '--retention', '365d', '--json')).json();
+  expect(again).toMatchObject({ tables: [{ already_tracked: true, notes: [] }] });
+  const other = await cli('track', 'orders', '--exclude', 'doc');
+  expect(other.code).toBe(2);
+  expect(other.stderr).toMatch(/exclude of public\.orders is secret, and cannot become doc.*stays stored/);
+  expect(other.stderr).toMatch(/untrack public\.orders --purge .*track public\.orders --exclude doc/);
+  expect((await cli('track', 'orders', '--exclude', 'SECRET')).code).toBe(0);
+  expect((await cli('track', 'orders', '--no-nan')).code).toBe(2);
+  expect((await cli('retention', 'set', 'forever', 'orders')).code).toBe(0);
+});
+
 test('track again changes nothing', async () => {
   const result = await cli('track', 'orders', '--json');
   expect(result.code).toBe(0);

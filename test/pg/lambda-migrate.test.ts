@@ -197,6 +197,78 @@ describe('deployments that change or fail', () => {
   });
 });
 
+describe('a table that is tracked already', () => {
+  const withTable = (table: DeployedNode['tables'][number]): DeployedState => ({
+    nodes: [{ ...main, tables: [table] }, other],
+  });
+  const tracked = async (): Promise<unknown> => {
+    const { rows } = await databases.store.query(
+      `SELECT retention::text, excluded_columns AS excluded, status, relation_id FROM pgtimewarp.tracked_relations
+        WHERE node_id = $1 AND table_name = 'orders'`,
+      [main.node],
+    );
+    return rows;
+  };
+
+  test('another spelling of its name is the same table', async () => {
+    const before = await tracked();
+    for (const _ of TWICE)
+      expect(
+        await request('Update', withTable({ name: 'public.Orders' }), withTable({ name: 'orders' })),
+        migrate.output(),
+      ).toMatchObject({ Status: 'SUCCESS' });
+    expect(await tracked()).toEqual(before);
+  });
+
+  test('a retention that is added holds', async () => {
+    const [plain, kept] = [withTable({ name: 'orders' }), withTable({ name: 'orders', retention: '30d' })];
+    for (const _ of TWICE)
+      expect(await request('Update', kept, plain), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
+    expect(await tracked()).toMatchObject([{ retention: '30 days', status: 'active' }]);
+  });
+
+  test.each([
+    [
+      'exclude',
+      { exclude: ['total'] },
+      /BAD_FLAGS: exclude of public\.orders is none, and cannot become total.*stays stored/,
+    ],
+    ['noNan', { noNan: true }, /BAD_FLAGS: no-nan of public\.orders is false, and cannot become true/],
+  ])(
+    '%s cannot be added: the update fails, names table and field, and changes nothing',
+    async (_, more, says) => {
+      const [before, plain] = [await tracked(), withTable({ name: 'orders' })];
+      const wrong = withTable({ name: 'orders', ...more });
+      for (const _ of TWICE) {
+        const { Status, Reason } = await request('Update', wrong, plain);
+        expect(Status).toBe('FAILED');
+        expect(Reason).toMatch(says);
+        expect(await request('Update', plain, wrong), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
+      }
+      expect(await tracked()).toEqual(before);
+    },
+  );
+
+  test('what cannot be read of the properties of before fails neither the way back nor the removal', async () => {
+    const right = withTable({ name: 'orders' });
+    const odd: DeployedState[] = [
+      withTable({ name: 'a b' }),
+      withTable({ name: 'public.orders.x' }),
+      withTable({ name: 'orders', keyOfLaterVersion: { a: 1 } }),
+      { nodes: [{ ...main, node: 'No Name' }, { ...main, isLater: true } as unknown as DeployedNode, other] },
+      { nodes: 'none' as unknown as DeployedNode[], forgetSources: 7 as unknown as string[] },
+    ];
+    for (const before of odd)
+      expect(await request('Update', right, before), JSON.stringify(before)).toMatchObject({
+        Status: 'SUCCESS',
+      });
+    expect(await slots()).toEqual([databases.slot, `${databases.slot}_b`]);
+    expect(await tracked()).toMatchObject([{ status: 'active' }]);
+    const nobody = { nodes: [{ ...main, node: `${main.node}_x`, tables: [{ name: 'a b' }] }] };
+    expect(await request('Delete', nobody)).toMatchObject({ Status: 'SUCCESS' });
+  });
+});
+
 describe('removal', () => {
   test('a node taken out of the configuration: its slot goes when the run that is under way has ended', async () => {
     const run = await databases.connect('store');

@@ -95,7 +95,7 @@ export interface DeployedNode {
   readonly node: string;
   readonly sourceSecretArn: string;
   readonly plugin: string;
-  readonly tables: readonly { readonly name: string }[];
+  readonly tables: readonly { readonly name: string; readonly [setting: string]: unknown }[];
 }
 
 export interface DeployedState {

@@ -1,0 +1,59 @@
+/**
+ * A table that is tracked already, and asked for with other settings. Its window can change; what is left out, taken at its word, or was never
+ * read cannot, without saying something else about the history that there is. So that is refused, and never passed over.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { formatIdentifier, formatTableName, type TableName } from '../pg/identifiers.ts';
+
+/** Undefined: not said, so that whatever it is stays. */
+export interface WantedSettings {
+  readonly exclude?: readonly string[] | undefined;
+  readonly baseline?: boolean | undefined;
+  readonly noNan?: boolean | undefined;
+}
+
+/** Throws BAD_FLAGS, naming table and setting; for a table that is not tracked it does nothing. Asks any version of the schema. */
+export async function refuseOtherSettings(
+  store: Queryable,
+  nodeId: string,
+  table: TableName,
+  wanted: WantedSettings,
+): Promise<void> {
+  const { rows } = await store.query<{ excluded: string[]; baseline: string; no_nan: boolean }>(
+    `SELECT t.excluded_columns AS excluded, t.baseline_state AS baseline,
+            coalesce((to_jsonb(t) ->> 'no_nan')::boolean, false) AS no_nan
+       FROM pgtimewarp.tracked_relations AS t
+      WHERE t.node_id = $1::text AND t.schema_name = $2::text AND t.table_name = $3::text AND t.status <> 'untracked'`,
+    [nodeId, table.schema, table.name],
+  );
+  const stored = rows[0];
+  if (stored === undefined) return;
+  const name = formatTableName(table);
+  const anew = `pgtimewarp untrack ${name} --purge (which removes its history); pgtimewarp track ${name}`;
+  const columns = (names: readonly string[]): string =>
+    names.length === 0 ? 'none' : [...names].sort().map(formatIdentifier).join(',');
+  const { exclude, baseline, noNan } = wanted;
+  if (exclude !== undefined && columns(exclude) !== columns(stored.excluded)) {
+    throw refused(
+      `exclude of ${name} is ${columns(stored.excluded)}, and cannot become ${columns(exclude)} while it is tracked: what has been stored of its columns stays stored.`,
+      exclude.length === 0 ? anew : `${anew} --exclude ${columns(exclude)}`,
+    );
+  }
+  if (baseline === true && stored.baseline === 'none') {
+    throw refused(
+      `baseline of ${name} is false: the rows that it held when tracking began have not been read.`,
+      `Read them now: pgtimewarp rebaseline ${name}; and leave baseline: false.`,
+    );
+  }
+  if (noNan !== undefined && noNan !== stored.no_nan) {
+    throw refused(
+      `no-nan of ${name} is ${stored.no_nan}, and cannot become ${noNan} while it is tracked: rows that are stored were read so.`,
+      noNan ? `${anew} --no-nan` : anew,
+    );
+  }
+}
+
+function refused(message: string, remedy: string): TimewarpError {
+  return new TimewarpError('BAD_FLAGS', message, { remedy });
+}
