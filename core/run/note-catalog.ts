@@ -35,6 +35,9 @@ type CatalogPositions = Pick<RunPositions, 'horizonBefore' | 'horizon' | 'positi
 
 const NONE: ReadonlySet<number> = new Set();
 
+/** After these there is nothing to read again before somebody has done something. */
+const NEED_SOMEBODY: ReadonlySet<SilentChangeCode> = new Set(['TABLE_GONE', 'NOT_IN_LOG', 'KEY_CHANGED']);
+
 export interface NoteCatalogOptions {
   readonly store: pg.Client;
   readonly claim: Claim;
@@ -104,7 +107,7 @@ function isTold(
 ): boolean {
   switch (code) {
     case 'TABLE_GONE':
-      return true;
+      return !isRepaired; // what has been read of it must not become history at a horizon where it is gone
     case 'UNPUBLISHED':
     case 'PUBLISHED_IN_PART':
       return before?.entry === now?.entry && before?.whole === now?.whole;
@@ -259,7 +262,7 @@ async function record(
     if (canBeReadAgain({ relation, facts }, changes)) {
       await askRepair(store, relation.relationId);
       await followKey(store, relation, facts!);
-    } else if (changes.some(({ code }) => code === 'NOT_IN_LOG' || code === 'KEY_CHANGED')) {
+    } else if (changes.some(({ code }) => NEED_SOMEBODY.has(code))) {
       await giveRepairUp(store, relation.relationId, reason);
     }
     if (!opened) {

@@ -41,7 +41,8 @@ export const FIRST_USER_OID = 16_384;
 export interface TypeShape extends TypeRow {
   /**
    * What the text of values follows, each `thing=as it is`. What begins with `+` (a label of an enum, a name that a regclass
-   * shows) says nothing of values that are there already when it is new; everything else does.
+   * shows) says nothing of values that are there already when it is new; everything else does. `+by` is the transaction that
+   * named it: a name that was given back has been printed otherwise meanwhile.
    */
   readonly parts: readonly string[];
   /** The OIDs of the types that it is made of. */
@@ -128,6 +129,8 @@ export const TYPE_SHAPES_SQL = `
   SELECT c.*, ARRAY(
            SELECT '+' || e.oid || '=' || e.enumlabel FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = c.oid
             UNION ALL
+           SELECT '+by ' || e.oid || '=' || e.xmin FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = c.oid
+            UNION ALL
            SELECT a.attnum || '=' || a.atttypid || ',' || a.atttypmod
              FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_attribute AS a ON a.attrelid = t.typrelid
             WHERE t.oid = c.oid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped
@@ -140,6 +143,10 @@ export const TYPE_SHAPES_SQL = `
    UNION ALL
   SELECT t.oid, t.typtype::text, t.typbasetype, 0::oid, t.typname::text, t.typdelim::text, ARRAY(
            SELECT '+' || o.oid || '=' || o.oid::regclass FROM pg_catalog.pg_class AS o WHERE t.oid = 2205 AND o.oid >= 16384
+            UNION ALL
+           SELECT '+by ' || o.oid || '=' || y.xmin -- the row type bears the table's name
+             FROM pg_catalog.pg_class AS o JOIN pg_catalog.pg_type AS y ON y.oid = o.reltype
+            WHERE t.oid = 2205 AND o.oid >= 16384
             UNION ALL
            SELECT '+' || o.oid || '=' || o.oid::regprocedure FROM pg_catalog.pg_proc AS o WHERE t.oid IN (24, 2202) AND o.oid >= 16384
             UNION ALL

@@ -254,6 +254,21 @@ const SILENT: readonly Case[] = [
     code: /print another text/,
   },
   {
+    name: 'a label of an enum renamed, written, and renamed back between two runs',
+    tables: `CREATE TYPE t_e AS ENUM ('sad', 'ok'); CREATE TABLE t (id int PRIMARY KEY, v t_e); INSERT INTO t VALUES (1, 'sad')`,
+    sql: `ALTER TYPE t_e RENAME VALUE 'sad' TO 'blue'; INSERT INTO t VALUES (2, 'blue'); ALTER TYPE t_e RENAME VALUE 'blue' TO 'sad'`,
+    key: '1',
+    code: /print another text/,
+  },
+  {
+    name: 'what a regclass names renamed, written, and renamed back between two runs',
+    tables: `CREATE TABLE t_n (); CREATE TABLE t (id int PRIMARY KEY, v regclass); INSERT INTO t VALUES (1, 't_n')`,
+    sql: `ALTER TABLE t_n RENAME TO t_m; INSERT INTO t VALUES (2, 't_m'); ALTER TABLE t_m RENAME TO t_n`,
+    key: '1',
+    row: `json_build_object('id', id, 'v', 'public.' || v::text)`,
+    code: /print another text/,
+  },
+  {
     name: 'a label of an enum in a domain over an array renamed',
     tables: `CREATE TYPE t_e AS ENUM ('sad', 'ok'); CREATE DOMAIN t_d AS t_e[]; CREATE TABLE t (id int PRIMARY KEY, v t_d);
              INSERT INTO t VALUES (1, '{sad}')`,
@@ -507,6 +522,20 @@ for (const plugin of PLUGINS) {
       for (let runs = 0; runs < 3; runs++) await node.poll(); // quiet ones, whose horizons take each other's place
       expect((await at(node, '2', after)).row).toEqual({ id: 2, v: 'v2', n: 2, d: 'given' });
     });
+
+    test.each([0, 1, 2, 3])(
+      'a table that goes %d runs after it has begun to be read again is unknown from then on',
+      async (runs) => {
+        node = await trackedNode({ plugin, tables: PLAIN, track: ['t'] });
+        await runAll(node, 'ALTER TABLE t ADD g int GENERATED ALWAYS AS (n * 2) STORED');
+        for (let run = 0; run < runs; run++) await node.poll();
+        await runAll(node, 'ALTER TABLE t RENAME TO t_away; UPDATE t_away SET n = 0');
+        for (let run = 0; run < 3; run++) {
+          await node.poll();
+          expect(await now(node, '3', 't')).toMatchObject({ status: 'unknown', reason: 'in_gap' });
+        }
+      },
+    );
 
     test.each([
       ['in one transaction', PLAIN, ['BEGIN; ALTER TABLE t DROP n; ALTER TABLE t ADD n int; COMMIT']],

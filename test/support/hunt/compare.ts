@@ -196,8 +196,10 @@ function differs({ status, row, incomplete }: Answer, live: string | null | unde
   if (status === 'absent') return live === null ? null : 'absent, and it is there';
   if (live === null) return 'found, and it is not there';
   const stored = jsonMembers(row!, 0).members;
-  for (const [name, value] of jsonMembers(live, 0).members) {
+  const { members } = jsonMembers(live, 0);
+  for (const [name, value] of members) {
     if (incomplete?.includes(name) === true || stored.get(name) === value) continue;
+    if (!stored.has(name) && incomplete?.some((each) => !members.has(each)) === true) continue; // renamed since
     if (!stored.has(name) && (value === 'null' || [...stored.values()].includes(value))) continue; // added, or renamed
     return `${name} is ${stored.get(name)?.slice(0, 40)} instead of ${value.slice(0, 40)}`;
   }
