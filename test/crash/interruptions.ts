@@ -35,7 +35,7 @@ const PATIENCE_MS = 20_000;
 const GRACE_MS = 5_000;
 /** How long others may hold a slot up that is being made, or a command that is said again. */
 const AGAIN_MS = 60_000;
-const AT_ONCE = Number(process.env.HUNT_AT_ONCE ?? 10);
+const AT_ONCE = Number(process.env.HUNT_AT_ONCE ?? 5);
 const SAMPLE = Number(process.env.HUNT_SAMPLE ?? 40);
 
 export function huntInterruptions(plugin: Plugin): void {
@@ -121,7 +121,7 @@ async function tryOut({ command, side, at, fault }: Trial, node: HuntedNode): Pr
   const limitMs =
     GRACE_MS +
     (command.limitMs ?? (fault.startsWith('silent') ? SILENCE_MS : PATIENCE_MS)) +
-    (command.makesSlot ? AGAIN_MS : 0);
+    (command.waitsForOthers ? AGAIN_MS : 0);
   const started = performance.now();
   const ended = await Promise.race([
     command.run(node, urls).then(

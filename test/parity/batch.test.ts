@@ -294,7 +294,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
   test('other methods are not allowed', async () => {
     const seen = await asked[way](`${table('orders')}/asof:batch`);
     expect(seen.status).toBe(405);
-    expect(seen.headers.get('allow')).toBe('POST');
+    expect(seen.headers.get('allow')).toBe('POST, OPTIONS');
   });
 });
 

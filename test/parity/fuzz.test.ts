@@ -115,8 +115,9 @@ async function examine(
   seen.statuses.set(status, (seen.statuses.get(status) ?? 0) + 1);
   expect(performance.now() - start).toBeLessThan(LONGEST_MS);
   expect(status, body.slice(0, 500)).toBeLessThan(500);
-  if (options.method === 'HEAD') {
+  if (options.method === 'HEAD' || status === 204) {
     expect(body).toBe('');
+    expect(options.method).toBe(status === 204 ? 'OPTIONS' : 'HEAD');
     return;
   }
   const contentType = headers.get('content-type');

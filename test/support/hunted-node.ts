@@ -46,6 +46,8 @@ export class HuntedNode {
   readonly #index: number;
   #moments: Moment[] = [];
   readonly #final = new Map<string, string>();
+  /** Retention makes the reason of an absence `not_in_window`, which is no other answer. */
+  #hasWindow = false;
 
   constructor(databases: TestDatabases, plugin: Plugin, index: number) {
     const { sourceUrl, storeUrl } = databases;
@@ -78,6 +80,7 @@ export class HuntedNode {
   }
 
   async track(retention: string | null = null): Promise<void> {
+    this.#hasWindow = retention !== null;
     await track({ ...this.urls, table: this.table, baseline: true, exclude: [], retention });
   }
 
@@ -123,7 +126,8 @@ export class HuntedNode {
       const told = JSON.stringify({ status, reason, row });
       const about = `${when}, key ${key} at ${at}: ${told}`;
       const before = this.#final.get(`${at} ${key}`);
-      if (before !== undefined && before !== told && reason !== 'expired')
+      const isForgotten = reason === 'expired' || (this.#hasWindow && reason === 'not_in_window');
+      if (before !== undefined && before !== told && !isForgotten)
         this.complain(`${about} was final as ${before}`);
       if (!final) {
         if (unknownMay?.size && !unknownMay.has('not final')) this.complain(`${about} is not final`);

@@ -25,8 +25,11 @@ export interface InterruptedCommand {
   readonly doneIs?: string;
   /** In milliseconds, where the command has one. */
   readonly limitMs?: number;
-  /** It makes a slot, which waits for every transaction of the server: also for those of other trials. */
-  readonly makesSlot?: true;
+  /**
+   * It waits for what other trials do on the same servers: for every transaction, where it makes a slot; for readers, where it
+   * removes tables of the store (see inPatientTransaction).
+   */
+  readonly waitsForOthers?: true;
   readonly expected: (node: HuntedNode) => Partial<NodeState>;
   /** Why something may be unknown in the end. */
   readonly unknownMay: readonly string[];
@@ -92,7 +95,7 @@ const GONE = { slot: false, publication: false };
 export const COMMANDS: readonly InterruptedCommand[] = [
   {
     name: 'init',
-    makesSlot: true,
+    waitsForOthers: true,
     prepare: (node) => node.makeTable(),
     run: ({ plugin }, urls) => init({ ...urls, plugin, slotName: null, version: 'test' }),
     expected: (node) => ({ ...FOLLOWED(node), tables: null, table: null }),
@@ -101,7 +104,7 @@ export const COMMANDS: readonly InterruptedCommand[] = [
   },
   {
     name: 'init, given up',
-    makesSlot: true,
+    waitsForOthers: true,
     prepare: (node) => node.makeTable(),
     run: ({ plugin }, urls) => init({ ...urls, plugin, slotName: null, version: 'test' }),
     again: (_, urls) => deinit({ ...urls, purge: false }),
@@ -149,6 +152,7 @@ export const COMMANDS: readonly InterruptedCommand[] = [
   },
   {
     name: 'untrack --purge',
+    waitsForOthers: true,
     prepare: trackedAndChanged,
     run: ({ table }, urls) => untrack({ ...urls, table, purge: true }),
     doneIs: 'TABLE_NOT_TRACKED',
@@ -166,7 +170,7 @@ export const COMMANDS: readonly InterruptedCommand[] = [
   },
   {
     name: 'rebaseline --node',
-    makesSlot: true,
+    waitsForOthers: true,
     prepare: trackedAndChanged,
     run: (_, urls) => rebaselineNode({ ...urls, version: 'test' }),
     expected: FOLLOWED,
@@ -220,6 +224,7 @@ export const COMMANDS: readonly InterruptedCommand[] = [
   },
   {
     name: 'deinit --purge',
+    waitsForOthers: true,
     prepare: trackedAndChanged,
     run: (_, urls) => deinit({ ...urls, purge: true }),
     doneIs: 'NODE_UNKNOWN',
