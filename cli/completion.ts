@@ -1,45 +1,121 @@
 /**
- * Completion scripts, made from the program itself: a command or option that is added is completed without anyone
- * thinking of it. The scripts call nothing of ours; tables are not completed, because that would take a connection.
+ * Completion scripts, made from the program itself: a command, option or choice that is added is completed without anyone
+ * thinking of it. Nodes and tables are asked of the store, by `pgtimewarp complete`, where its URL is in the environment.
  */
 import type { Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
+/** What `pgtimewarp complete` lists. */
+export const NAMES = ['nodes', 'tables'] as const;
+export type Names = (typeof NAMES)[number];
+
+/** A command by its whole name: `retention set`. */
 interface Words {
-  readonly name: string;
+  readonly path: string;
   readonly description: string;
   readonly options: readonly Option[];
-  readonly choices: readonly string[];
+  /** What may follow it: subcommands, or choices of its arguments. */
+  readonly choices: readonly Choice[];
+  readonly takesTables: boolean;
+}
+
+interface Choice {
+  readonly word: string;
+  readonly description: string;
 }
 
 export function completionScript(shell: Shell, program: Command): string {
-  const shared = program.options.map((option) => option);
-  const commands: Words[] = program.commands.map((command) => ({
-    name: command.name(),
+  const shown = program.commands.filter((command) => !isHidden(command));
+  const commands = shown.flatMap((command) => [
+    words(command, [], program.options),
+    ...command.commands.map((sub) => words(sub, [command.name()], program.options)),
+  ]);
+  return { bash, zsh, fish }[shell](commands, program.options);
+}
+
+/** Commander says it nowhere else. */
+function isHidden(command: Command): boolean {
+  return (command as Command & { readonly _hidden?: boolean })._hidden === true;
+}
+
+function words(command: Command, before: readonly string[], shared: readonly Option[]): Words {
+  const argumentChoices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? []);
+  return {
+    path: [...before, command.name()].join(' '),
     description: command.description(),
     options: [...command.options, ...shared],
-    choices: command.registeredArguments.flatMap((argument) => argument.argChoices ?? []),
-  }));
-  return { bash, zsh, fish }[shell](commands);
+    choices: [
+      ...command.commands.map((sub) => ({ word: sub.name(), description: sub.description() })),
+      ...argumentChoices.map((word) => ({ word, description: '' })),
+    ],
+    takesTables: command.registeredArguments.some((argument) => argument.name() === 'table'),
+  };
 }
+
+const isTop = ({ path }: Words): boolean => !path.includes(' ');
+const longName = (option: Option): string => option.long ?? option.short ?? '';
 
 function flags(options: readonly Option[]): string[] {
-  return [...options.map((option) => option.long ?? option.short ?? ''), '--help'];
+  return [...options.map(longName), '--help'];
 }
 
-function bash(commands: readonly Words[]): string {
-  return `_pgtimewarp() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" word command= words
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in
-      ${commands.map(({ name }) => name).join('|')}) command="$word"; break ;;
+/** Options whose value is one of a few. */
+function valued({ path, options }: Words): { readonly when: string; readonly values: readonly string[] }[] {
+  return options.flatMap((option) =>
+    option.argChoices === undefined
+      ? []
+      : [{ when: `${path} ${longName(option)}`, values: option.argChoices }],
+  );
+}
+
+/** The part that bash and zsh share: which command it is, after `line`, a list of the words before the current one. */
+function findCommand(commands: readonly Words[], line: string): string {
+  const subs = commands.filter((each) => !isTop(each)).map(({ path }) => `"${path}"`);
+  return `  for word in ${line}; do
+    case "$command $word" in
+      ${subs.join('|')}) command="$command $word"; break ;;
     esac
-  done
-  case "$command" in
-${commands.map(({ name, options, choices }) => `    ${name}) words="${[...choices, ...flags(options)].join(' ')}" ;;`).join('\n')}
-    *) words="${commands.map(({ name }) => name).join(' ')} --help --version" ;;
+    if [[ -z $command ]]; then
+      case "$word" in
+        ${commands
+          .filter(isTop)
+          .map(({ path }) => path)
+          .join('|')}) command="$word" ;;
+      esac
+    fi
+  done`;
+}
+
+function bash(commands: readonly Words[], shared: readonly Option[]): string {
+  const tables = commands.filter((each) => each.takesTables).map(({ path }) => `"${path}"`);
+  return `_pgtimewarp() {
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" word command= words
+${findCommand(commands, `"\${COMP_WORDS[@]:1:COMP_CWORD-1}"`)}
+  case "$command $previous" in
+    *" --node") words="$(pgtimewarp complete nodes 2>/dev/null)" ;;
+${commands
+  .flatMap(valued)
+  .map(({ when, values }) => `    "${when}") words="${values.join(' ')}" ;;`)
+  .join('\n')}
+    *)
+      case "$command" in
+${commands
+  .map(
+    ({ path, options, choices }) =>
+      `        "${path}") words="${[...choices.map(({ word }) => word), ...flags(options)].join(' ')}" ;;`,
+  )
+  .join('\n')}
+        *) words="${commands
+          .filter(isTop)
+          .map(({ path }) => path)
+          .join(' ')} ${flags(shared).join(' ')}" ;;
+      esac
+      case "$command" in
+        ${tables.join('|')})
+          [[ $current == -* ]] || words="$words $(pgtimewarp complete tables 2>/dev/null)" ;;
+      esac ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
@@ -50,28 +126,39 @@ complete -o default -F _pgtimewarp pgtimewarp
 function zsh(commands: readonly Words[]): string {
   const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
   const entry = (name: string, description: string): string =>
-    quoted(`${name.replaceAll(':', '\\:')}:${description}`);
+    quoted(`${name.replaceAll(':', '\\:')}${description === '' ? '' : `:${description}`}`);
+  const tables = commands.filter((each) => each.takesTables).map(({ path }) => `"${path}"`);
   return `#compdef pgtimewarp
 _pgtimewarp() {
-  local word command
+  local word command= previous="\${words[CURRENT-1]}"
   local -a entries
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "$word" in
-      ${commands.map(({ name }) => name).join('|')}) command="$word"; break ;;
-    esac
-  done
-  case "$command" in
+${findCommand(commands, `"\${(@)words[2,CURRENT-1]}"`)}
+  case "$command $previous" in
+    *" --node") entries=(\${(f)"$(pgtimewarp complete nodes 2>/dev/null)"}) ;;
 ${commands
-  .map(({ name, options, choices }) => {
+  .flatMap(valued)
+  .map(({ when, values }) => `    "${when}") entries=(${values.map(quoted).join(' ')}) ;;`)
+  .join('\n')}
+    *)
+      case "$command" in
+${commands
+  .map(({ path, options, choices }) => {
     const all = [
-      ...choices.map((choice) => entry(choice, 'shell')),
-      ...options.map((option) => entry(option.long ?? '', option.description)),
+      ...choices.map(({ word, description }) => entry(word, description)),
+      ...options.map((option) => entry(longName(option), option.description)),
       entry('--help', 'display help for command'),
     ];
-    return `    ${name}) entries=(${all.join(' ')}) ;;`;
+    return `        "${path}") entries=(${all.join(' ')}) ;;`;
   })
   .join('\n')}
-    *) entries=(${commands.map(({ name, description }) => entry(name, description)).join(' ')}) ;;
+        *) entries=(${commands
+          .filter(isTop)
+          .map(({ path, description }) => entry(path, description))
+          .join(' ')}) ;;
+      esac
+      case "$command" in
+        ${tables.join('|')}) entries+=(\${(f)"$(pgtimewarp complete tables 2>/dev/null)"}) ;;
+      esac ;;
   esac
   _describe pgtimewarp entries || _files
 }
@@ -81,15 +168,27 @@ compdef _pgtimewarp pgtimewarp
 
 function fish(commands: readonly Words[]): string {
   const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-  const lines = commands.flatMap(({ name, description, options, choices }) => {
-    const within = `complete -c pgtimewarp -n '__fish_seen_subcommand_from ${name}'`;
+  const lines = commands.flatMap(({ path, description, options, choices, takesTables }) => {
+    const [top = '', sub] = path.split(' ');
+    const within = `complete -c pgtimewarp -n '__fish_seen_subcommand_from ${top}${sub === undefined ? '' : `; and __fish_seen_subcommand_from ${sub}`}'`;
     return [
-      `complete -c pgtimewarp -f -n __fish_use_subcommand -a ${name} -d ${quoted(description)}`,
-      ...choices.map((choice) => `${within} -f -a ${choice}`),
-      ...options.map(
-        (option) =>
-          `${within} -l ${(option.long ?? '').replace(/^--/, '')}${option.required ? ' -r' : ''} -d ${quoted(option.description)}`,
+      ...(sub === undefined
+        ? [`complete -c pgtimewarp -f -n __fish_use_subcommand -a ${top} -d ${quoted(description)}`]
+        : []),
+      ...choices.map(
+        ({ word, description: what }) => `${within} -f -a ${word}${what === '' ? '' : ` -d ${quoted(what)}`}`,
       ),
+      ...(takesTables ? [`${within} -f -a '(pgtimewarp complete tables 2>/dev/null)'`] : []),
+      ...options.map((option) => {
+        const values =
+          option.argChoices !== undefined
+            ? ` -f -a ${quoted(option.argChoices.join(' '))}`
+            : longName(option) === '--node'
+              ? ` -f -a '(pgtimewarp complete nodes 2>/dev/null)'`
+              : '';
+        const name = longName(option).replace(/^--/, '');
+        return `${within} -l ${name}${option.required ? ' -r' : ''}${values} -d ${quoted(option.description)}`;
+      }),
     ];
   });
   return `${lines.join('\n')}\n`;

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
 import { registerAsOf } from './commands/asof.ts';
+import { registerComplete } from './commands/complete.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerDeinit } from './commands/deinit.ts';
 import { registerDemo } from './commands/demo.ts';
@@ -37,7 +38,7 @@ const GROUPS: readonly (readonly [
     [registerServe, registerPoll, registerRetention, registerStatus, registerDoctor, registerEvents],
   ],
   ['Repair:', [registerRebaseline, registerSkip, registerReleaseSlot]],
-  ['Help:', [registerCompletion]],
+  ['Help:', [registerCompletion, registerComplete]],
 ];
 
 /** The program, ready to parse; it throws CommanderErrors instead of ending the process. */
