@@ -1,5 +1,5 @@
 /**
- * The topic to which findings, failures and alarms go, and by mail to those who are named. It has a key of its own:
+ * The topic to which findings and alarms go, and by mail to those who are named. It has a key of its own:
  * CloudWatch may not use the one that AWS keeps for SNS, and its alarms would fail without a word.
  */
 import { Aws, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
@@ -41,7 +41,7 @@ export class Alerts extends Construct {
     for (const email of new Set(emails)) this.topic.addSubscription(new EmailSubscription(email));
   }
 
-  /** Lets the role behind a policy publish, itself or as the failure destination of its function. */
+  /** Lets the role behind a policy publish. */
   allow(policy: Policy): void {
     policy.addStatements(
       new PolicyStatement({ actions: ['sns:Publish'], resources: [this.topic.topicArn] }),

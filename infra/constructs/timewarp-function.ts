@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Effect, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, type IDestination, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { type CfnLogGroup, LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -27,7 +27,6 @@ export interface TimewarpFunctionProps {
   readonly environment: Readonly<Record<string, string>>;
   /** ARNs of the secrets that it may read. */
   readonly secretArns: readonly string[];
-  readonly onFailure: IDestination;
   readonly reservedConcurrency?: number | null;
   /** Whether the bundle carries migrations/. */
   readonly withMigrations?: boolean;
@@ -104,7 +103,6 @@ export class TimewarpFunction extends Construct {
       },
       retryAttempts: 0,
       maxEventAge: Duration.minutes(1),
-      onFailure: props.onFailure,
       ...(props.reservedConcurrency == null
         ? {}
         : { reservedConcurrentExecutions: props.reservedConcurrency }),
@@ -139,7 +137,11 @@ export class TimewarpFunction extends Construct {
       ],
       [
         'Serverless::Serverless-LambdaDLQ',
-        'Invocations that fail go to the topic, by the failure destination, and nothing is done a second time from a queue: the next run of the schedule is that.',
+        'Nothing is done a second time from a queue: the next run of the schedule is that.',
+      ],
+      [
+        'Serverless::Serverless-LambdaAsyncFailureDestination',
+        'Failures ring alarms, which say so once. A failure destination would say it with every run: a mail a minute while a node is down. A run that cannot even report rings the alarm of the horizon, for which silence is a fault.',
       ],
       [
         'Serverless::Serverless-LambdaTracing',

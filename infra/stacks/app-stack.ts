@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { CustomResource, Duration, FileSystem, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import { SnsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
@@ -17,7 +16,7 @@ interface AppStackProps extends StackProps {
   readonly store: StoreStack;
 }
 
-type Specifics = Omit<TimewarpFunctionProps, 'vpc' | 'securityGroup' | 'logDays' | 'onFailure'>;
+type Specifics = Omit<TimewarpFunctionProps, 'vpc' | 'securityGroup' | 'logDays'>;
 
 export class AppStack extends Stack {
   readonly poller: IFunction;
@@ -40,17 +39,13 @@ export class AppStack extends Stack {
     ]);
     this.alerts = alerts.topic;
 
-    const make = (name: string, specifics: Specifics): TimewarpFunction => {
-      const made = new TimewarpFunction(this, name, {
+    const make = (name: string, specifics: Specifics): TimewarpFunction =>
+      new TimewarpFunction(this, name, {
         ...specifics,
         vpc: store.vpc,
         securityGroup: store.clients,
         logDays: functions.logDays,
-        onFailure: new SnsDestination(alerts.topic),
       });
-      alerts.allow(made.policy);
-      return made;
-    };
 
     const poller = make('Poller', {
       handler: 'poller',
@@ -83,6 +78,7 @@ export class AppStack extends Stack {
       secretArns: [writerArn, ...sourceArns],
       withMigrations: true,
     });
+    alerts.allow(doctorFunction.policy);
     this.doctor = doctorFunction.function;
     const migrate = make('Migrate', {
       handler: 'migrate',
