@@ -1,8 +1,9 @@
 /**
  * What the source says of itself beyond identity and slot: what is left of its limits, what keeps WAL, what the role may
- * do, how the publication is made. One statement; whatever a version or a role cannot say is null.
+ * do, how the publication is made. Whatever a version, a role or a hosted platform cannot say is null, and spoils nothing else.
  */
 import type { Queryable } from '../pg/connection.ts';
+import { sqlState } from '../pg/database-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { readServerVersion } from '../pg/server-version.ts';
 import { publicationName } from '../slot/publication.ts';
@@ -24,7 +25,7 @@ export interface SourceCondition {
   readonly mayReplicate: boolean;
   /** Of PostgreSQL 18; null: there is no such setting. */
   readonly idleSlotTimeoutSeconds: number | null;
-  /** Written since `walSinceSeconds`; null before PostgreSQL 14. */
+  /** Written since `walSinceSeconds`; null before PostgreSQL 14, and on Aurora. */
   readonly walBytes: number | null;
   readonly walSinceSeconds: number | null;
   readonly spilledBytes: number | null;
@@ -88,23 +89,54 @@ export async function readSourceCondition(
   tables: readonly number[],
 ): Promise<SourceCondition> {
   const version = await readServerVersion(source);
-  const wal = version >= 140000 ? WAL_SINCE_14 : 'NULL, NULL';
-  const spilled = version >= 140000 ? SPILLED_SINCE_14 : 'NULL';
   const restricted = version >= 150000 ? RESTRICTED_SINCE_15 : `false AS filtered, '{}'::name[] AS hidden`;
-  const result = await source.query<{ condition: string }>(statement({ wal, spilled, restricted }), [
+  const result = await source.query<{ condition: string }>(statement(restricted), [
     slotName,
     publicationName(node),
     tables,
   ]);
+  const wal =
+    version >= 140000
+      ? await readUnlessLacking<{ bytes: number; seconds: number }>(source, WAL_SINCE_14)
+      : null;
+  const spilled =
+    version >= 140000
+      ? await readUnlessLacking<{ bytes: number }>(source, SPILLED_SINCE_14, [slotName])
+      : null;
   return {
-    ...(JSON.parse(result.rows[0]!.condition) as SourceCondition), // names and counts of the catalog only
+    ...(JSON.parse(result.rows[0]!.condition) as Omit<SourceCondition, keyof Statistics | 'inherited'>), // names and counts of the catalog only
+    walBytes: wal?.bytes ?? null,
+    walSinceSeconds: wal?.seconds ?? null,
+    spilledBytes: spilled?.bytes ?? null,
     inherited: await readInheritedSettings(source),
   };
 }
 
-const WAL_SINCE_14 = `(SELECT wal_bytes FROM pg_stat_wal),
-  (SELECT greatest(1, extract(epoch FROM now() - stats_reset))::int8 FROM pg_stat_wal)`;
-const SPILLED_SINCE_14 = `(SELECT spill_bytes FROM pg_stat_replication_slots WHERE slot_name = $1::text)`;
+type Statistics = Pick<SourceCondition, 'walBytes' | 'walSinceSeconds' | 'spilledBytes'>;
+
+const WAL_SINCE_14 = `SELECT json_build_object('bytes', wal_bytes,
+                                'seconds', greatest(1, extract(epoch FROM now() - stats_reset))::int8)::text AS fact
+  FROM pg_catalog.pg_stat_wal`;
+const SPILLED_SINCE_14 = `SELECT json_build_object('bytes', spill_bytes)::text AS fact
+  FROM pg_catalog.pg_stat_replication_slots WHERE slot_name = $1::text`;
+
+/** SQLSTATEs of what a platform has not: feature_not_supported, insufficient_privilege, undefined_function, undefined_table. */
+const LACKING = new Set(['0A000', '42501', '42883', '42P01']);
+
+/** A fact by itself; null where the platform has not got it (Amazon Aurora refuses pg_stat_wal, for instance) or there is none. */
+async function readUnlessLacking<T>(
+  source: Queryable,
+  text: string,
+  values: unknown[] = [],
+): Promise<T | null> {
+  try {
+    const { rows } = await source.query<{ fact: string }>(text, values);
+    return rows[0] === undefined ? null : (JSON.parse(rows[0].fact) as T); // counts only
+  } catch (error) {
+    if (LACKING.has(sqlState(error) ?? '')) return null;
+    throw error;
+  }
+}
 
 const RESTRICTED_SINCE_15 = `pr.prqual IS NOT NULL AS filtered,
            CASE WHEN pr.prattrs IS NULL THEN '{}'::name[] ELSE ARRAY(
@@ -112,14 +144,13 @@ const RESTRICTED_SINCE_15 = `pr.prqual IS NOT NULL AS filtered,
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
                 AND a.attnum <> ALL (pr.prattrs) ORDER BY a.attnum) END AS hidden`;
 
-function statement(parts: { wal: string; spilled: string; restricted: string }): string {
+function statement(restricted: string): string {
   return `
   WITH RECURSIVE heir (root, relid) AS (
     SELECT i.inhparent, i.inhrelid
       FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhparent AND p.relkind = 'r'
      WHERE i.inhparent = ANY ($3::oid[])
      UNION SELECT h.root, i.inhrelid FROM heir AS h JOIN pg_inherits AS i ON i.inhparent = h.relid),
-  wal (bytes, seconds) AS (SELECT ${parts.wal}),
   writer AS (
     SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int8 AS age, coalesce(state, '') AS state
       FROM pg_stat_activity
@@ -128,7 +159,7 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
     SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::int8 AS age
       FROM pg_prepared_xacts ORDER BY prepared LIMIT 1),
   members AS (
-    SELECT p.oid AS publication, n.nspname, c.relname, ${parts.restricted},
+    SELECT p.oid AS publication, n.nspname, c.relname, ${restricted},
            c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
              SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS keyless
       FROM pg_publication AS p
@@ -155,8 +186,6 @@ function statement(parts: { wal: string; spilled: string; restricted: string }):
     'idleSlotTimeoutSeconds', (
        SELECT CASE unit WHEN 'min' THEN setting::int8 * 60 ELSE setting::int8 END
          FROM pg_settings WHERE name = 'idle_replication_slot_timeout'),
-    'walBytes', (SELECT bytes FROM wal), 'walSinceSeconds', (SELECT seconds FROM wal),
-    'spilledBytes', ${parts.spilled},
     'oldestWriter', (SELECT json_build_object('pid', pid, 'ageSeconds', age, 'state', state) FROM writer),
     'oldestPrepared', (SELECT json_build_object('gid', gid, 'ageSeconds', age) FROM prepared),
     'pids', coalesce((SELECT json_agg(pid) FROM pg_stat_activity WHERE xact_start IS NOT NULL), '[]'),

@@ -4,6 +4,7 @@
  */
 
 import type { Queryable } from '../pg/connection.ts';
+import { sqlState } from '../pg/database-error.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../types/lsn.ts';
 
@@ -40,32 +41,19 @@ export interface SlotFacts {
   readonly safeWalBytes: bigint | null;
 }
 
-/** Reads server identity, positions, clock and slot. Works on a standby too (positions are then those replayed). */
+/** SQLSTATE feature_not_supported. */
+const NOT_SUPPORTED = '0A000';
+type FactsRow = Record<string, string | number | boolean | null>;
+
+/**
+ * Reads server identity, positions, clock and slot. Works on a standby too: positions are then those replayed, or 0/0 where a
+ * platform does not tell them (a reader of Amazon Aurora).
+ */
 export async function readSourceFacts(source: Queryable, slotName: string): Promise<SourceFacts> {
-  const { rows } = await source.query<Record<string, string | number | boolean | null>>(
-    `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system_identifier,
-            -- the control file tells of a promotion only from its checkpoint on, which may take minutes
-            (SELECT greatest(timeline_id,
-                      CASE WHEN NOT pg_is_in_recovery() AND to_regproc('pg_catalog.aurora_version') IS NULL
-                           THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END)
-               FROM pg_catalog.pg_control_checkpoint()) AS timeline,
-            current_database()::text AS database_name,
-            current_setting('server_version_num')::int AS version_number,
-            current_setting('server_version') AS version,
-            current_setting('wal_level') AS wal_level,
-            pg_is_in_recovery() AS in_recovery,
-            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END AS insert_lsn,
-            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END AS flush_lsn,
-            clock_timestamp() AS clock,
-            nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), -1) AS max_slot_wal_keep,
-            s.slot_name IS NOT NULL AS has_slot, s.plugin::text AS plugin, s.database::text AS slot_database,
-            s.slot_type, s.two_phase, s.temporary, s.active_pid, s.wal_status,
-            s.restart_lsn, s.confirmed_flush_lsn, s.safe_wal_size
-       FROM (SELECT 1) AS one
-       LEFT JOIN pg_catalog.pg_replication_slots AS s ON s.slot_name = $1::text`,
-    [slotName],
-  );
-  const row = rows[0]!;
+  const row = await readFactsRow(source, slotName, 'pg_last_wal_replay_lsn()').catch((error: unknown) => {
+    if (sqlState(error) !== NOT_SUPPORTED) throw error;
+    return readFactsRow(source, slotName, `'0/0'::pg_lsn`);
+  });
   const lsnOrNull = (value: unknown): Lsn | null => (value === null ? null : parseLsn(value as string));
   return {
     systemIdentifier: row.system_identifier as string,
@@ -94,6 +82,33 @@ export async function readSourceFacts(source: Queryable, slotName: string): Prom
         }
       : null,
   };
+}
+
+async function readFactsRow(source: Queryable, slotName: string, replayed: string): Promise<FactsRow> {
+  const { rows } = await source.query<FactsRow>(
+    `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system_identifier,
+            -- the control file tells of a promotion only from its checkpoint on, which may take minutes
+            (SELECT greatest(timeline_id,
+                      CASE WHEN NOT pg_is_in_recovery() AND to_regproc('pg_catalog.aurora_version') IS NULL
+                           THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END)
+               FROM pg_catalog.pg_control_checkpoint()) AS timeline,
+            current_database()::text AS database_name,
+            current_setting('server_version_num')::int AS version_number,
+            current_setting('server_version') AS version,
+            current_setting('wal_level') AS wal_level,
+            pg_is_in_recovery() AS in_recovery,
+            CASE WHEN pg_is_in_recovery() THEN ${replayed} ELSE pg_current_wal_insert_lsn() END AS insert_lsn,
+            CASE WHEN pg_is_in_recovery() THEN ${replayed} ELSE pg_current_wal_flush_lsn() END AS flush_lsn,
+            clock_timestamp() AS clock,
+            nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), -1) AS max_slot_wal_keep,
+            s.slot_name IS NOT NULL AS has_slot, s.plugin::text AS plugin, s.database::text AS slot_database,
+            s.slot_type, s.two_phase, s.temporary, s.active_pid, s.wal_status,
+            s.restart_lsn, s.confirmed_flush_lsn, s.safe_wal_size
+       FROM (SELECT 1) AS one
+       LEFT JOIN pg_catalog.pg_replication_slots AS s ON s.slot_name = $1::text`,
+    [slotName],
+  );
+  return rows[0]!;
 }
 
 /** How far the slot has been confirmed; null when there is no such slot. */
