@@ -65,3 +65,4 @@ END $$;
 REVOKE ALL ON FUNCTION pgtimewarp.lineage(text), pgtimewarp.lineage_marks(text), pgtimewarp.lock_lineage(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgtimewarp.lineage(text), pgtimewarp.lineage_marks(text), pgtimewarp.lock_lineage(text)
    TO pgtimewarp_writer, pgtimewarp_admin;
+GRANT EXECUTE ON FUNCTION pgtimewarp.lineage(text) TO pgtimewarp_reader; -- for doctor, which may have no more

@@ -2222,6 +2222,7 @@ GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) 
 REVOKE ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_admin;
+GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_reader;
 
 REVOKE ALL ON FUNCTION pgtimewarp.lineage_marks(p_node_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lineage_marks(p_node_id text) TO pgtimewarp_writer;

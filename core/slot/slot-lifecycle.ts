@@ -121,9 +121,10 @@ export async function knowsNumbersAsText(
   }
 }
 
-/** invalid_parameter_value: what an output plugin says of an option that it does not know. */
+/** invalid_parameter_value: what an output plugin says of an option that it does not know, explained already or not. */
 export function isOptionRefused(error: unknown): boolean {
-  return sqlState(error) === '22023';
+  const state = error instanceof TimewarpError ? error.facts.sqlstate : sqlState(error);
+  return state === '22023';
 }
 
 async function probe(

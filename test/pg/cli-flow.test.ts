@@ -244,7 +244,7 @@ describe('doctor', () => {
       expect(failing.toSorted()).toEqual(['publication_keyless', 'table_present', 'table_trackable']);
       expect(checks.slice(0, failing.length).map((check) => check.code)).toEqual(failing);
       expect(checks.find((check) => check.code === 'table_trackable')?.remedy).toBe(
-        'ALTER TABLE public.orders REPLICA IDENTITY DEFAULT; then: pgtimewarp rebaseline public.orders',
+        `ALTER TABLE public.orders REPLICA IDENTITY DEFAULT; The next runs read it again; at once: pgtimewarp poll --node ${databases.node}`,
       );
       expect((await cli('doctor')).stdout).toMatch(/^FAIL /);
     } finally {
