@@ -328,8 +328,9 @@ describe('where commits of another node leave no time', () => {
   test('commits share one, and none of them counts before all of them are stored', async () => {
     await using nodes = await TwoNodes.make(pair);
     const witness = new Witness(nodes);
-    await nodes.poll('b');
-    await nodes.poll('a');
+    // to the end of WAL, which transactions of others may put off: else the horizon of `a` is earlier than that of `b`
+    for (const one of ['b', 'a'] as const)
+      await expect.poll(async () => (await nodes.poll(one)).caughtUp, { timeout: 20_000 }).toBe(true);
     const before = await witness.horizon('a');
     for (let n = 1; n <= 5; n++) await nodes.writer(0).query(`UPDATE of_a SET n = ${n} WHERE id = 1`);
     await forged(nodes, 'UPDATE of_b SET n = 1 WHERE id = 1'); // a microsecond after `before`

@@ -11,7 +11,7 @@ import { parseLsn } from '../../core/types/lsn.ts';
 import { Follower } from '../support/follower.ts';
 import { compareSchemaNode } from '../support/oracle/compare-schema.ts';
 import { type OracleRun, runWorkload, TABLES_LOCK } from '../support/oracle/run-workload.ts';
-import { eventsOf, ignoranceOf, type Span } from '../support/oracle/schema-model.ts';
+import { eventsOf, heardThrough, ignoranceOf, type Span } from '../support/oracle/schema-model.ts';
 import { SCHEMA_ORACLE_SQL, SCHEMA_TABLES, STATE_SQL, schemaSteps } from '../support/oracle/schema-tables.ts';
 import { transactions } from '../support/oracle/workload.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -101,7 +101,9 @@ describe(`an oracle over ${TRANSACTIONS} transactions that change tables too (OR
           node: follower.node,
           tables: SCHEMA_TABLES,
           run,
-          ignorance: events.map((each, place) => ignoranceOf(spans, place, each)),
+          ignorance: events.map((each, place) =>
+            ignoranceOf(spans, place, heardThrough(follower.plugin, each)),
+          ),
         });
         console.log(
           `schema oracle: ${follower.node} ${spans.length} runs, ${rebaselines} rebaselines, ${JSON.stringify(result)}`,

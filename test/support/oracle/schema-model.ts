@@ -5,6 +5,7 @@
  * will do, if it is right. Of a follower whose runs overlap with no change both bounds are one.
  */
 import { parseLsn } from '../../../core/types/lsn.ts';
+import type { Plugin } from '../../../core/types/plugin.ts';
 import type { OracleRun } from './run-workload.ts';
 import { COLUMNS_PLACE, FILES_PLACE, SILENT_PLACE } from './schema-tables.ts';
 
@@ -24,7 +25,7 @@ export interface Span {
 
 /** A change that the log does not tell of, between two positions. */
 interface Event {
-  readonly kind: 'silent' | 'attached' | 'described' | 'files' | 'columns' | 'renamed' | 'replaced';
+  readonly kind: 'silent' | 'attached' | 'named' | 'described' | 'files' | 'columns' | 'renamed' | 'replaced';
   readonly before: bigint;
   readonly after: bigint;
 }
@@ -84,6 +85,13 @@ export function eventsOf(run: OracleRun, place: number): Event[] {
     });
   });
   return [...noted, ...columns];
+}
+
+/** Names say nothing through pgoutput, and hide changes through wal2json. */
+export function heardThrough(plugin: Plugin, events: readonly Event[]): Event[] {
+  return plugin === 'pgoutput'
+    ? events.filter(({ kind }) => kind !== 'named')
+    : events.map((event) => (event.kind === 'named' ? { ...event, kind: 'silent' } : event));
 }
 
 export function ignoranceOf(spans: readonly Span[], place: number, events: readonly Event[]): Ignorance {
