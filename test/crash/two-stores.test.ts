@@ -25,7 +25,7 @@ const UNKNOWN_MAY = new Set(['before_tracking', 'in_gap', 'not final']);
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `two stores on one slot (${plugin})`, () => {
-    const seed = Number(process.env.HUNT_SEED ?? Math.floor(Math.random() * 1e9));
+    const seed = Number(process.env.HUNT_SEED ?? 1);
     const pick = random(seed);
     const all = (['source', 'store'] as const).flatMap((side) =>
       Array.from({ length: CALLS[side] }, (_, index) => [side, index + 1] as const),
