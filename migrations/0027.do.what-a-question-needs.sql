@@ -303,6 +303,12 @@ BEGIN
   END LOOP;
 END $$;
 
+REVOKE ALL ON FUNCTION
+  pgtimewarp.diff_changes(text, text, text, jsonb, timestamptz, pg_lsn, timestamptz, pg_lsn, int, pg_lsn, int, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+  pgtimewarp.diff_changes(text, text, text, jsonb, timestamptz, pg_lsn, timestamptz, pg_lsn, int, pg_lsn, int, int)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
+
 -- What is known of a table and its node while questions about it are plain: the period that is still going on, and the
 -- instants of which it is certain that they lie in it.
 CREATE TYPE pgtimewarp.plain_facts AS (
@@ -713,8 +719,11 @@ $$;
 REVOKE ALL ON FUNCTION pgtimewarp.json_stood_for(text, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION pgtimewarp.json_stood_for(text, boolean) TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
 
--- As before (migration 0026), through the new stand-in, and with locks of its own table only.
-CREATE OR REPLACE FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) RETURNS json
+-- An answer whose row has the names that the columns of the table have now: p_columns is {"number": "name"} of the table with
+-- OID p_relid. A column that was renamed is followed by its number. Where it is not certain which value is the column's, it is
+-- not in the row but in `incomplete`; a column that is neither came after the row was written. Values of columns that are gone
+-- are left out.
+CREATE FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) RETURNS json
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -796,6 +805,8 @@ BEGIN
          SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in(l.plain, false) ELSE l.plain END AS names) lacking;
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(result, true) ELSE result END;
 END $$;
+REVOKE ALL ON FUNCTION pgtimewarp.with_names(json, text, oid, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.with_names(json, text, oid, jsonb) TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
 
 -- {"column": {"from": …, "to": …}} of the columns that are not the same in two rows.
 CREATE OR REPLACE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[])
