@@ -40,7 +40,6 @@ export interface TableFacts {
   readonly partitionRoot: TableName | null;
   /** Whether the session's role is, or is a member of, the owner. */
   readonly owned: boolean;
-  readonly owner: string;
   /** The transaction that gave it its name (or its owner); null of what has no row type. */
   readonly namedBy: string | null;
   readonly namespace: NamespaceFacts;
@@ -262,7 +261,6 @@ const TABLE_FACTS_SQL = `
                 FROM pg_class AS r JOIN pg_namespace AS rn ON rn.oid = r.relnamespace
                WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)),
            'owned', pg_has_role(c.relowner, 'USAGE'),
-           'owner', pg_get_userbyid(c.relowner),
            'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = c.reltype), -- the row type bears the table's name
            'namespace', ${namespaceSql('n')},
            'keyConstraint', ${keyConstraintSql('c')},

@@ -37,7 +37,6 @@ const NOW: Now = {
   identityIsPrimaryKey: false,
   partitionRoot: null,
   owned: true,
-  owner: 'app',
   namedBy: '600',
   namespace: { changedBy: '500', rights: '' },
   keyConstraint: 200,
