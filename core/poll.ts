@@ -4,7 +4,7 @@
  * exactly once (a run may die anywhere, be repeated or overlap another), bounded (in WAL position, rows, memory, time).
  */
 import type pg from 'pg';
-import { type ConnectOptions, connect, connectBeside } from './pg/connection.ts';
+import { answered, connect, connectBeside } from './pg/connection.ts';
 import { fromDatabaseError, sideOf } from './pg/database-error.ts';
 import type { TableName } from './pg/identifiers.ts';
 import type { ApplyCounts } from './run/apply-stream.ts';
@@ -83,8 +83,8 @@ const LEASE_SECONDS = 120;
 const RENEW_LEASE_MS = 30_000;
 /** How long a server may take to let us in. */
 const CONNECT_MS = 10_000;
-/** How long after its own limit a server that has not answered is silent. */
-const ANSWER_MS = 1_000;
+/** A server that has not answered so long after its own limit has gone silent. */
+const SILENCE_MS = 1_000;
 /** A run whose time is over before it has begun says so itself. */
 const SHORTEST_MS = 1_000;
 /** A run reads existing rows no longer than this, so that the horizon does not stand still meanwhile. */
@@ -100,15 +100,12 @@ const RETENTION_SHARE = 1 / 4;
 export async function poll(options: PollOptions): Promise<PollResult> {
   const begun = performance.now();
   /** What is left of its time for a run that has to connect first. */
-  const limits = (): Pick<ConnectOptions, 'connectTimeoutMs' | 'statementTimeoutMs' | 'answerTimeoutMs'> & {
-    maxSeconds?: number;
-  } => {
+  const limits = (): { connectTimeoutMs?: number; statementTimeoutMs?: number; maxSeconds?: number } => {
     if (options.maxSeconds === undefined) return {};
     const leftMs = Math.ceil(Math.max(SHORTEST_MS, options.maxSeconds * 1000 - (performance.now() - begun)));
     return {
       connectTimeoutMs: Math.min(leftMs, CONNECT_MS),
-      statementTimeoutMs: Math.min(leftMs, LONGEST_MS),
-      answerTimeoutMs: Math.min(leftMs + ANSWER_MS, LONGEST_MS), // of a server that is silent, its own limit is not heard
+      statementTimeoutMs: Math.min(leftMs, LONGEST_MS - SILENCE_MS),
       maxSeconds: leftMs / 1000,
     };
   };
@@ -117,7 +114,9 @@ export async function poll(options: PollOptions): Promise<PollResult> {
   try {
     const store = await connect(options.storeUrl, { side: 'store', node, ...limits() });
     opened = [store];
-    const stored = await requireNode(store, node);
+    const { statementTimeoutMs } = limits();
+    const silentMs = statementTimeoutMs && statementTimeoutMs + SILENCE_MS;
+    const stored = await answered(store, () => requireNode(store, node), silentMs);
     const source = await connect(options.sourceUrl, { side: 'source', node, ...limits() });
     opened = [source, store];
     return await new Run({ ...options, ...limits() }, stored, source, store).run();

@@ -129,7 +129,8 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
     const { processID } = client as unknown as { processID: number };
     rememberProcess(client, { pid: processID, since: null, openBeside });
     const settings = `${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`;
-    const answers = await answered(client, `${settings}; ${PROCESS_SQL}`, options.connectTimeoutMs);
+    const ask = (): Promise<unknown> => client.query(`${settings}; ${PROCESS_SQL}`);
+    const answers = await answered(client, ask, options.connectTimeoutMs ?? FIRST_ANSWER_MS);
     const { pid, since } = (answers as pg.QueryResult<{ pid: number; since: string | null }>[]).at(-1)!
       .rows[0]!;
     rememberProcess(client, { pid, since, openBeside });
@@ -142,11 +143,12 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
   }
 }
 
-/** The first answer of a server: its time-out for connecting ends when it lets us in. */
-async function answered(client: pg.Client, sql: string, limitMs = FIRST_ANSWER_MS): Promise<unknown> {
-  const timer = setTimeout(() => void abandonSession(client, 'no answer in time'), limitMs);
+/** A question that no limit of a run reaches: unanswered for so long, its session is ended. */
+export async function answered<T>(client: pg.Client, ask: () => Promise<T>, limitMs?: number): Promise<T> {
+  const late = (): void => void abandonSession(client, 'no answer in time');
+  const timer = limitMs === undefined ? undefined : setTimeout(late, limitMs);
   try {
-    return await client.query(sql);
+    return await ask();
   } finally {
     clearTimeout(timer);
   }
