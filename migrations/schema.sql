@@ -1851,7 +1851,11 @@ CREATE TABLE pgtimewarp.relation_leaves (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_after_lsn pg_lsn,
     seen_after_ts timestamp with time zone,
-    checked boolean DEFAULT true NOT NULL
+    checked boolean DEFAULT true NOT NULL,
+    first_change_lsn pg_lsn,
+    changed_unheard boolean DEFAULT false NOT NULL,
+    attached_at jsonb DEFAULT '{}'::jsonb NOT NULL,
+    judged_upto text[]
 );
 
 ALTER TABLE pgtimewarp.relation_leaves ALTER COLUMN leaf_id ADD GENERATED ALWAYS AS IDENTITY (

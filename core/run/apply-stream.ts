@@ -10,6 +10,7 @@ import type { PeekRow } from '../slot/peek.ts';
 import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
 import type { CommitStamp } from '../store/commit-stamp.ts';
 import type { Suspect } from '../store/failures.ts';
+import { noteNewsOfLeaf } from '../store/leaves.ts';
 import { ClockMoved } from '../store/lineage.ts';
 import { type LostColumn, noteLostColumns } from '../store/lost-columns.ts';
 import { MapRows } from '../store/map-rows.ts';
@@ -31,9 +32,11 @@ import {
 } from '../versions/settle-nulls.ts';
 import { TransactionAssembler } from '../versions/transaction-assembler.ts';
 import { Batch } from './batch.ts';
+import { NewsOfLeaves } from './news-of-leaves.ts';
 import { RawRows } from './raw-rows.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import type { RunClock } from './run-clock.ts';
+import type { NewLeaves } from './tables-of-run.ts';
 
 export interface ApplyOptions {
   readonly store: pg.Client;
@@ -45,6 +48,8 @@ export interface ApplyOptions {
   readonly decoder: StreamDecoder;
   readonly clock: RunClock;
   readonly columnKnownSince: ColumnKnownSince;
+  /** See TablesOfRun. */
+  readonly newLeaves: NewLeaves;
   /** See TablesOfRun. */
   readonly refutesNoNan: (lost: LostColumn) => boolean;
   /** Asks the source which doubtful nulls are NULL. */
@@ -117,7 +122,7 @@ class StreamApplier {
   constructor(options: ApplyOptions, counts: ApplyCounts) {
     this.#o = options;
     this.#counts = counts;
-    this.#batch = new Batch(options.claim);
+    this.#batch = new Batch(options.claim, options.newLeaves);
     this.#replayedUpto = options.claim.horizon.lsn;
     this.#replay = new Replay(options.store, options.claim, options.replay);
     this.#singly = options.claim.failures > 0 ? new RawRows(options.keepsRaw) : null;
@@ -215,6 +220,7 @@ class StreamApplier {
     const { clock } = this.#o.clock;
     const time = clock.timeOf(event);
     this.#batch.last = { lsn: event.lsn, time: clock.horizonTime };
+    this.#batch.ofNewLeaves.hearCommit(event.xid, event.lsn);
     if (part !== null) this.#batch.add(stampOf(event, time), part);
   }
 
@@ -224,7 +230,7 @@ class StreamApplier {
     const batch = this.#batch;
     const replayed = this.#replayed;
     if (batch.last === null && replayed.length === 0) return;
-    this.#batch = new Batch(this.#o.claim);
+    this.#batch = new Batch(this.#o.claim, this.#o.newLeaves);
     this.#replayed = [];
     this.#writing = this.#writeBatch(batch, replayed);
     this.#writing.catch(() => {}); // reported by the next await
@@ -242,6 +248,7 @@ class StreamApplier {
       await this.#completeRows(batch, true);
       await this.#noteKeyMismatches(batch.special);
       await writeChanges(store, batch.rows);
+      await noteNews(store, batch.ofNewLeaves);
       await writeEvents(store, claim, batch.special);
       await writeTimeMap(store, batch.map);
       await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
@@ -277,7 +284,7 @@ class StreamApplier {
   /** Writes rows and truncates of a part; context and key mismatches wait for the end of the transaction. */
   async #writePart(part: TransactionPart): Promise<void> {
     const stamp = this.#huge!;
-    const batch = new Batch(this.#o.claim);
+    const batch = new Batch(this.#o.claim, this.#o.newLeaves);
     batch.addChanges(stamp, part);
     await this.#writing;
     this.#writing = (async () => {
@@ -285,6 +292,7 @@ class StreamApplier {
       await beforeWrite();
       await this.#completeRows(batch, false);
       await writeChanges(store, batch.rows);
+      await noteNews(store, batch.ofNewLeaves);
       await writeEvents(store, claim, [{ stamp, part: { ...part, context: null } }]);
     })();
     this.#writing.catch(() => {});
@@ -303,6 +311,9 @@ class StreamApplier {
     const horizon = { lsn: stamp.lsn, time: clock.clock.horizonTime };
     await this.#noteKeyMismatches(last);
     await writeEvents(store, claim, last);
+    const news = new NewsOfLeaves(this.#o.newLeaves);
+    news.hearCommit(stamp.xid, stamp.lsn);
+    await noteNews(store, news);
     const map = new MapRows(claim);
     map.add(stamp);
     await writeTimeMap(store, map);
@@ -380,6 +391,10 @@ class StreamApplier {
       }
     }
   }
+}
+
+async function noteNews(store: pg.Client, news: NewsOfLeaves): Promise<void> {
+  for (const each of news.heard()) await noteNewsOfLeaf(store, each);
 }
 
 function stampOf({ lsn, timestamp, xid }: CommitEvent, time: CommitTime): CommitStamp {

@@ -10,6 +10,8 @@ import { MapRows } from '../store/map-rows.ts';
 import type { CommittedPart } from '../store/write-batch.ts';
 import type { PendingChange, TransactionPart } from '../types/stored.ts';
 import type { PlacedChange } from '../versions/fill-partial.ts';
+import { NewsOfLeaves } from './news-of-leaves.ts';
+import type { NewLeaves } from './tables-of-run.ts';
 
 const FULL_CHANGES = 20_000;
 const FULL_BYTES = 8 * 1024 * 1024;
@@ -29,6 +31,7 @@ export class Batch {
   readonly special: CommittedPart[] = [];
   /** Columns whose values the plugin lost, of any change. */
   readonly lost: LostColumn[] = [];
+  readonly ofNewLeaves: NewsOfLeaves;
   /** Row changes and truncates. */
   changes = 0;
   /** The last commit seen, whether or not it touched a tracked table: the horizon that this batch reaches. */
@@ -36,8 +39,9 @@ export class Batch {
   #unfilledBytes = 0;
   readonly #lostIds = new Set<string>();
 
-  constructor(node: { readonly nodeId: string; readonly lsnSpace: number }) {
+  constructor(node: { readonly nodeId: string; readonly lsnSpace: number }, newLeaves: NewLeaves) {
     this.map = new MapRows(node);
+    this.ofNewLeaves = new NewsOfLeaves(newLeaves);
   }
 
   get isFull(): boolean {
@@ -60,6 +64,7 @@ export class Batch {
   /** Only the row changes and truncates' count: for parts of a huge transaction. */
   addChanges(stamp: CommitStamp, part: TransactionPart): void {
     this.changes += part.changes.length + part.truncates.length;
+    this.ofNewLeaves.hearChanges(stamp.lsn, part.changes);
     if (this.unfilled.length > 0 || hasHoles(part)) {
       for (const change of part.changes) this.unfilled.push({ lsn: stamp.lsn, stamp, change });
       this.#unfilledBytes += part.bytes;

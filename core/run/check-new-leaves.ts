@@ -1,7 +1,7 @@
 /**
  * A leaf that is new to us was created empty, and then the log tells of every row in it, or it was attached with rows,
- * which is a silent change. Its first keys are read before the end of WAL is; once everything up to there is applied, each must
- * have a change that is not older than the partition. Where there are more rows, each says itself when it was written. One
+ * which is a silent change. Its keys are read before the end of WAL is, so many a run; once everything up to there is
+ * applied, the log must tell how each of them came, and how those came that were updated or deleted meanwhile. One
  * that cannot be read by itself (a right to the table is none to its partitions) counts as attached with rows, unless it
  * is empty: reading the table again, which is done from the root, tells.
  */
@@ -9,10 +9,10 @@ import type pg from 'pg';
 import { readBaselineChunk } from '../baseline/read-chunk.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { fromDatabaseError } from '../pg/database-error.ts';
-import { formatTableName, quoteOwnRows, type TableName } from '../pg/identifiers.ts';
+import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import type { Claim } from '../store/claim.ts';
-import { firstSeenWithRows, markLeafChecked } from '../store/leaves.ts';
+import { cameWithRows, type LeafToJudge, markLeafChecked, markLeafJudged } from '../store/leaves.ts';
 import { askRepair, recordRelationLoss } from '../store/repairs.ts';
 import { parseCommitTime } from '../types/commit-time.ts';
 import { parseLsn } from '../types/lsn.ts';
@@ -21,22 +21,20 @@ import { isOfTable } from './table-failure.ts';
 import { leavesNow, type RelationNow } from './tables-of-run.ts';
 import { unlessChanged } from './unless-changed.ts';
 
-const KEYS_READ = 10_000;
+/** So many a run, and leaf: they are kept in memory until they are judged. */
+const KEYS_A_RUN = 100_000;
+const KEYS_A_CHUNK = 10_000;
 
-export interface NewLeaf {
+export interface NewLeaf extends LeafToJudge {
   readonly relationId: number;
-  readonly relid: number;
   readonly name: TableName;
-  /** Through wal2json, which may tell of what came before; none through pgoutput, which tells of partitions only. */
-  readonly attachedBy: readonly string[];
-  readonly keys: readonly string[];
-  /** It holds a row that was written before the partition was attached, or may hold one. */
-  readonly hasOlderRows: boolean;
+  /** Where the keys end; null: at the end of the leaf. */
+  readonly upto: readonly string[] | null;
   /** Why its rows could not be read; null: they were. */
   readonly unread: string | null;
 }
 
-/** Reads the first keys of leaves that are not known to have come empty. Call it before the end of WAL is read. */
+/** Reads keys of leaves that are not known to have come empty. Call it before the end of WAL is read. */
 export async function readNewLeaves(
   source: pg.Client,
   relations: readonly RelationNow[],
@@ -46,26 +44,45 @@ export async function readNewLeaves(
   for (const now of relations) {
     const { relation, facts } = now;
     if (facts === null || relation.status === 'starting') continue;
-    const unchecked = leavesNow(now).filter(
-      (leaf) => !leaf.fromTheStart || relation.uncheckedLeaves.includes(leaf.relid),
-    );
-    for (const { name, relid } of unchecked) {
-      const { attachedBy } = facts.leaves.find((leaf) => leaf.relid === relid)!;
-      if (attachedBy === '') continue; // it is being detached: the next run says so
-      const isByName = plugin === 'wal2json';
-      const read = await readLeaf(source, now, { name, relid, isByName });
+    for (const { name, relid, fromTheStart } of leavesNow(now)) {
+      const unchecked = relation.uncheckedLeaves.find((leaf) => leaf.relid === relid);
+      if (fromTheStart && unchecked === undefined) continue;
+      if (facts.leaves.find((leaf) => leaf.relid === relid)!.attachedBy === '') continue; // it is being detached: the next run says so
+      const attached = await readAttaching(source, relid, plugin);
+      const read = await readLeaf(source, now, { name, relid, after: unchecked?.judged_upto ?? null });
       if (read === null) continue; // the next run looks at it
-      const by = isByName ? attachedBy.split(' ') : [];
-      news.push({ ...{ relationId: relation.relationId, relid, name, attachedBy: by }, ...read });
+      news.push({ relationId: relation.relationId, relid, name, ...attached, ...read });
     }
   }
   return news;
 }
 
+/** How the leaf became one. Transactions of so long ago that their ids look like ones to come are none that the log may tell. */
+async function readAttaching(
+  source: pg.Client,
+  relid: number,
+  plugin: Plugin,
+): Promise<Pick<LeafToJudge, 'attachedBy' | 'isMadeAttached'>> {
+  const { rows } = await source.query<{ by: string[] | null; made: boolean | null }>(
+    `SELECT array_agg(i.xmin::text) FILTER (WHERE age(i.xmin) >= 0) AS by,
+            bool_and(i.inhrelid <> $1::oid OR i.xmin = made.xmin) AND bool_and(age(i.xmin) < 0 OR age(i.xmin) >= age(made.xmin)) AS made
+       FROM pg_class AS c
+       JOIN pg_type AS made ON made.oid = c.reltype
+      CROSS JOIN pg_partition_ancestors(c.oid) AS up
+       JOIN pg_inherits AS i ON i.inhrelid = up.relid
+      WHERE c.oid = $1::oid`,
+    [relid],
+  );
+  const { by, made } = rows[0]!;
+  // pgoutput tells of partitions only
+  return { attachedBy: plugin === 'wal2json' ? (by ?? []) : [], isMadeAttached: made ?? false };
+}
+
 interface Leaf {
   readonly name: TableName;
   readonly relid: number;
-  readonly isByName: boolean;
+  /** Texts of the key to go on after. */
+  readonly after: readonly string[] | null;
 }
 
 /** @returns null when the table is another one by now, or has another key, which is reported elsewhere */
@@ -73,30 +90,35 @@ async function readLeaf(
   source: pg.Client,
   now: RelationNow,
   leaf: Leaf,
-): Promise<Pick<NewLeaf, 'keys' | 'hasOlderRows' | 'unread'> | null> {
+): Promise<Pick<NewLeaf, 'keys' | 'mayHoldRows' | 'upto' | 'unread'> | null> {
   const keyColumns = now.relation.keyColumns;
   const columns = now.facts!.columns.filter((column) => keyColumns.includes(column.name));
   if (columns.length < keyColumns.length || now.facts!.key.length === 0) return null;
   const types = await readTypeCatalog(source);
+  const keys: string[] = [];
+  let cursor = leaf.after;
   try {
-    const chunk = await unlessChanged(source, now, () =>
-      readBaselineChunk(source, {
-        facts: { ...now.facts!, ...leaf.name, columns },
-        keyColumns,
-        excludedColumns: [],
-        types,
-        cursor: null,
-        limit: KEYS_READ,
-      }),
-    );
-    if (chunk === null) return null;
-    const older = chunk.isLast ? false : await unlessChanged(source, now, () => hasOlderRows(source, leaf));
-    if (older === null) return null;
-    return { keys: chunk.rows.map(({ key }) => key), hasOlderRows: older, unread: null };
+    for (;;) {
+      const chunk = await unlessChanged(source, now, () =>
+        readBaselineChunk(source, {
+          facts: { ...now.facts!, ...leaf.name, columns },
+          keyColumns,
+          excludedColumns: [],
+          types,
+          cursor,
+          limit: KEYS_A_CHUNK,
+        }),
+      );
+      if (chunk === null) return null;
+      for (const { key } of chunk.rows) keys.push(key);
+      cursor = chunk.cursor;
+      if (chunk.isLast) return { keys, mayHoldRows: false, upto: null, unread: null };
+      if (keys.length >= KEYS_A_RUN) return { keys, mayHoldRows: false, upto: cursor, unread: null };
+    }
   } catch (error) {
     const failure = fromDatabaseError(error, 'source');
     if (!isOfTable(failure)) throw error;
-    return { keys: [], hasOlderRows: !(await isEmpty(source, leaf)), unread: failure.message };
+    return { keys, mayHoldRows: !(await isEmpty(source, leaf)), upto: null, unread: failure.message };
   }
 }
 
@@ -107,24 +129,6 @@ async function isEmpty(source: pg.Client, { relid }: Leaf): Promise<boolean> {
     [relid],
   );
   return rows[0]!.empty;
-}
-
-/**
- * Whether a row was written before one of the partitions above it was attached. A row keeps the transaction that wrote it, and
- * the place in it, also when it is frozen (PostgreSQL manual, "System Columns"). What the attaching transaction itself
- * wrote before comes through wal2json, which finds it by name when it commits.
- */
-async function hasOlderRows(source: pg.Client, { name, relid, isByName }: Leaf): Promise<boolean> {
-  const { rows } = await source.query<{ older: boolean }>(
-    `SELECT EXISTS (
-       SELECT FROM (SELECT i.xmin AS xid, i.cmin::text::int8 AS place
-                      FROM pg_partition_ancestors($1::oid) AS up JOIN pg_inherits AS i ON i.inhrelid = up.relid) AS attached
-         JOIN ${quoteOwnRows({ ...name, relkind: 'r' })} AS r
-           ON age(r.xmin) > age(attached.xid) OR age(r.xmin) < 0 -- of so long ago that it looks like one to come
-           OR (NOT $2::boolean AND r.xmin = attached.xid AND r.cmin::text::int8 <= attached.place)) AS older`,
-    [relid, isByName],
-  );
-  return rows[0]!.older;
 }
 
 /**
@@ -139,7 +143,7 @@ export async function judgeNewLeaves(
   const found = new Set<number>();
   for (const leaf of leaves) {
     const { relationId, relid, name } = leaf;
-    const seen = await firstSeenWithRows(store, relationId, leaf);
+    const seen = await cameWithRows(store, relationId, leaf);
     if (seen !== null) {
       const horizon = { lsn: parseLsn(seen.lsn), time: parseCommitTime(seen.ts) };
       const reason =
@@ -150,7 +154,8 @@ export async function judgeNewLeaves(
       if (opened) await askRepair(store, relationId);
       found.add(relationId);
     }
-    await markLeafChecked(store, relationId, relid);
+    if (seen !== null || leaf.upto === null) await markLeafChecked(store, relationId, relid);
+    else await markLeafJudged(store, relationId, relid, leaf.upto);
   }
   return found;
 }

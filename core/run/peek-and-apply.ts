@@ -108,6 +108,7 @@ async function peekOnce(
             ? createWal2jsonDecoder(tables.lookup, tables.types, numbersAsText)
             : createPgoutputDecoder(tables.lookup, tables.types),
         clock,
+        newLeaves: tables.newLeaves,
         columnKnownSince: tables.columnKnownSince,
         refutesNoNan: tables.refutesNoNan,
         confirmNulls: (changes) => limits.namingSource(() => confirmer.confirm(changes)),

@@ -41,7 +41,14 @@ export interface TablesOfRun {
   readonly columnKnownSince: ColumnKnownSince;
   /** Whether a value that the plugin lost in the column says that the table holds NaN or infinity, which it was declared not to. */
   readonly refutesNoNan: (lost: LostColumn) => boolean;
+  readonly newLeaves: NewLeaves;
 }
+
+/** Leaves that have not been judged (see check-new-leaves.ts), by id. */
+export type NewLeaves = ReadonlyMap<
+  number,
+  { readonly relationId: number; readonly attachedBy: readonly string[] }
+>;
 
 /**
  * The names under which changes of the relations come: the table's own, or its leaves', those included that leaves had
@@ -158,8 +165,21 @@ export async function tablesOfRun(
         ({ relation, facts }) =>
           relation.relationId === relationId && relation.noNan && alwaysNotNull(relation, facts).has(column),
       ),
+    newLeaves: new Map(
+      storedLeaves
+        .filter(({ checked }) => !checked)
+        .map(({ leafId, relationId, relid }) => [
+          leafId,
+          { relationId, attachedBy: attachedBy(relations, relid) },
+        ]),
+    ),
     columnKnownSince: (relationId, column) => known.get(`${relationId} ${column}`) ?? null,
   };
+}
+
+function attachedBy(relations: readonly RelationNow[], relid: number): string[] {
+  const leaf = relations.flatMap(({ facts }) => facts?.leaves ?? []).find((each) => each.relid === relid);
+  return leaf?.attachedBy.split(' ') ?? [];
 }
 
 /** In a gap nothing of before the repair's beginning may fill a hole: the log did not tell of every change. */

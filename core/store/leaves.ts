@@ -2,7 +2,7 @@
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { formatCommitTime } from '../types/commit-time.ts';
-import { formatLsn } from '../types/lsn.ts';
+import { formatLsn, type Lsn } from '../types/lsn.ts';
 import type { Horizon } from './claim.ts';
 
 export interface StoredLeaf {
@@ -10,6 +10,8 @@ export interface StoredLeaf {
   readonly relationId: number;
   readonly relid: number;
   readonly attached: boolean;
+  /** Its rows are all known to be in the log, or their gap is recorded. */
+  readonly checked: boolean;
 }
 
 export interface LeafNow {
@@ -43,7 +45,11 @@ export async function writeLeaves(
         DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name, attached = true,
                       checked = CASE WHEN l.attached THEN l.checked ELSE excluded.checked END,
                       seen_after_lsn = CASE WHEN l.attached THEN l.seen_after_lsn ELSE excluded.seen_after_lsn END,
-                      seen_after_ts = CASE WHEN l.attached THEN l.seen_after_ts ELSE excluded.seen_after_ts END`,
+                      seen_after_ts = CASE WHEN l.attached THEN l.seen_after_ts ELSE excluded.seen_after_ts END,
+                      first_change_lsn = CASE WHEN l.attached THEN l.first_change_lsn END,
+                      changed_unheard = l.attached AND l.changed_unheard,
+                      attached_at = CASE WHEN l.attached THEN l.attached_at ELSE '{}' END,
+                      judged_upto = CASE WHEN l.attached THEN l.judged_upto END`,
     [
       relationId,
       leaves.map((leaf) => leaf.name.schema),
@@ -63,8 +69,9 @@ export async function readLeaves(store: Queryable, relationIds: readonly number[
     relation_id: number;
     relid: number;
     attached: boolean;
+    checked: boolean;
   }>(
-    `SELECT leaf_id, relation_id, relid, attached FROM pgtimewarp.relation_leaves
+    `SELECT leaf_id, relation_id, relid, attached, checked FROM pgtimewarp.relation_leaves
       WHERE relation_id = ANY ($1::int[]) AND relid IS NOT NULL`,
     [relationIds],
   );
@@ -73,10 +80,108 @@ export async function readLeaves(store: Queryable, relationIds: readonly number[
     relationId: row.relation_id,
     relid: row.relid,
     attached: row.attached,
+    checked: row.checked,
   }));
 }
 
-/** Notes that the leaf is known not to have come with rows, or that its gap is recorded. */
+/** What a batch of transactions tells of a leaf that has not been judged. */
+export interface NewsOfLeaf {
+  readonly relationId: number;
+  readonly leafId: number;
+  /** The first change of it; null: there was none. */
+  readonly firstChange: Lsn | null;
+  /** Keys of its rows that were updated or deleted. */
+  readonly changedKeys: ReadonlySet<string>;
+  /** By transaction that attached it, as {@link AttachPosition}. */
+  readonly attachedAt: ReadonlyMap<string, AttachPosition>;
+}
+
+/**
+ * Where a leaf was attached: the commit of the transaction, or, since commits do not tell of subtransactions, one that it is
+ * not later than (`exactly` is false): the last of those that began before.
+ */
+export interface AttachPosition {
+  readonly lsn: Lsn;
+  readonly exactly: boolean;
+}
+
+/** Whether the log tells how the row with the key `k.pk` came into the leaf `l`. */
+const CAME_UNHEARD = `coalesce((
+  SELECT c.op
+    FROM pgtimewarp.row_changes AS c
+   WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id AND c.xid IS NOT NULL
+     AND c.valid_from_lsn > l.seen_after_lsn
+   ORDER BY c.valid_from_lsn, c.seq
+   LIMIT 1), '-') <> 'I'`;
+
+/** Notes what is told of a leaf that has not been judged, in the transaction that has written its changes. */
+export async function noteNewsOfLeaf(store: Queryable, news: NewsOfLeaf): Promise<void> {
+  const attachedAt = [...news.attachedAt].map(([xid, { lsn, exactly }]) => ({
+    ...{ xid, lsn: formatLsn(lsn), exactly },
+  }));
+  await store.query(
+    `UPDATE pgtimewarp.relation_leaves AS l
+        SET first_change_lsn = coalesce(l.first_change_lsn, $3::pg_lsn),
+            changed_unheard = l.changed_unheard OR EXISTS (SELECT FROM unnest($4::text[]) AS k (pk) WHERE ${CAME_UNHEARD}),
+            attached_at = l.attached_at || coalesce((
+              SELECT jsonb_object_agg(a ->> 'xid', a - 'xid')
+                FROM jsonb_array_elements($5::jsonb) AS a
+               WHERE (l.attached_at -> (a ->> 'xid') -> 'exactly') IS DISTINCT FROM 'true'), '{}')
+      WHERE l.relation_id = $1::int AND l.leaf_id = $2::int`,
+    [
+      news.relationId,
+      news.leafId,
+      news.firstChange === null ? null : formatLsn(news.firstChange),
+      [...news.changedKeys],
+      JSON.stringify(attachedAt),
+    ],
+  );
+}
+
+/** What the source says of a leaf that has not been judged. */
+export interface LeafToJudge {
+  readonly relid: number;
+  /**
+   * The transactions that attached it, or a table above it, where the log may tell what happened before: wal2json knows tables
+   * by name.
+   */
+  readonly attachedBy: readonly string[];
+  /** Keys of its rows. */
+  readonly keys: readonly string[];
+  /** It may hold rows that cannot be read. */
+  readonly mayHoldRows: boolean;
+  /** It was made as a partition, so that it was empty. */
+  readonly isMadeAttached: boolean;
+}
+
+/**
+ * Whether the leaf came with rows: the log does not tell how a row came into it, or told of rows before the leaf was
+ * attached; or rows may have been there that were truncated since.
+ * @returns the horizon when it was first seen if it came with rows
+ */
+export async function cameWithRows(
+  store: Queryable,
+  relationId: number,
+  leaf: LeafToJudge,
+): Promise<{ readonly lsn: string; readonly ts: string } | null> {
+  const { rows } = await store.query<{ lsn: string; ts: string }>(
+    `SELECT l.seen_after_lsn AS lsn, l.seen_after_ts AS ts
+       FROM pgtimewarp.relation_leaves AS l
+      CROSS JOIN LATERAL (
+             SELECT max((l.attached_at -> a.xid ->> 'lsn')::pg_lsn) AS lsn FROM unnest($4::text[]) AS a (xid)) AS attached
+      WHERE l.relation_id = $1::int AND l.relid = $2::oid
+        AND ($5::boolean OR l.changed_unheard OR l.first_change_lsn < attached.lsn
+             OR EXISTS (SELECT FROM unnest($3::text[]) AS k (pk) WHERE ${CAME_UNHEARD})
+             OR NOT $6::boolean AND EXISTS (
+                  SELECT FROM pgtimewarp.relation_events AS e
+                   WHERE e.relation_id = $1::int AND e.leaf_id = l.leaf_id AND e.op = 'T'
+                     AND e.lsn > greatest(l.seen_after_lsn, attached.lsn)))`,
+    [relationId, leaf.relid, leaf.keys, leaf.attachedBy, leaf.mayHoldRows, leaf.isMadeAttached],
+  );
+  return rows[0] ?? null;
+}
+
+/** Notes that all rows of the leaf have been judged, or that its gap is recorded. */
 export async function markLeafChecked(store: Queryable, relationId: number, relid: number): Promise<void> {
   await store.query(
     'UPDATE pgtimewarp.relation_leaves SET checked = true WHERE relation_id = $1::int AND relid = $2::oid',
@@ -84,42 +189,15 @@ export async function markLeafChecked(store: Queryable, relationId: number, reli
   );
 }
 
-/**
- * Whether the leaf came with rows: the log does not tell how one of the keys came into it, or told of it before the leaf was
- * attached (wal2json knows tables by name, and so gives what happened to the table before it was a partition).
- * @param attachedBy the transactions that attached it; transaction ids go round (PostgreSQL manual, "Transaction IDs")
- * @returns the horizon when it was first seen if it came with rows
- */
-export async function firstSeenWithRows(
+/** Notes up to which key the rows of the leaf have been judged: the next run goes on there. */
+export async function markLeafJudged(
   store: Queryable,
   relationId: number,
-  leaf: {
-    readonly relid: number;
-    readonly attachedBy: readonly string[];
-    readonly keys: readonly string[];
-    readonly hasOlderRows: boolean;
-  },
-): Promise<{ readonly lsn: string; readonly ts: string } | null> {
-  const { rows } = await store.query<{ lsn: string; ts: string }>(
-    `SELECT l.seen_after_lsn AS lsn, l.seen_after_ts AS ts
-       FROM pgtimewarp.relation_leaves AS l
-      WHERE l.relation_id = $1::int AND l.relid = $2::oid
-        AND ($5::boolean OR EXISTS (
-              SELECT FROM unnest($3::text[]) AS k (pk)
-               WHERE coalesce((
-                       SELECT c.op
-                         FROM pgtimewarp.row_changes AS c
-                        WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id AND c.xid IS NOT NULL
-                          AND c.valid_from_lsn > l.seen_after_lsn
-                        ORDER BY c.valid_from_lsn, c.seq
-                        LIMIT 1), '-') <> 'I'
-                  OR EXISTS (
-                       SELECT FROM pgtimewarp.row_changes AS c
-                        WHERE c.relation_id = $1::int AND c.pk = k.pk AND c.leaf_id = l.leaf_id
-                          AND c.valid_from_lsn > l.seen_after_lsn
-                          AND EXISTS (SELECT FROM unnest($4::bigint[]) AS a (xid)
-                                       WHERE (c.xid - a.xid + 4294967296) % 4294967296 > 2147483648))))`,
-    [relationId, leaf.relid, leaf.keys, leaf.attachedBy, leaf.hasOlderRows],
+  relid: number,
+  upto: readonly string[] | null,
+): Promise<void> {
+  await store.query(
+    'UPDATE pgtimewarp.relation_leaves SET judged_upto = $3::text[] WHERE relation_id = $1::int AND relid = $2::oid',
+    [relationId, relid, upto],
   );
-  return rows[0] ?? null;
 }

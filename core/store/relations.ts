@@ -100,8 +100,14 @@ export interface TrackedRelation {
   readonly catalogFacts: CatalogFacts | null;
   /** null unless a repair was asked for. */
   readonly repair: Repair | null;
-  /** OIDs of leaves of which it is not known yet whether they came with rows. */
-  readonly uncheckedLeaves: readonly number[];
+  /** Leaves of which it is not known yet whether they came with rows. */
+  readonly uncheckedLeaves: readonly UncheckedLeaf[];
+}
+
+export interface UncheckedLeaf {
+  readonly relid: number;
+  /** Source texts of the last key that was judged. */
+  readonly judged_upto: readonly string[] | null;
 }
 
 const NO_PROGRESS: BaselineProgress = { cursor: null, rows: 0, estimated_rows: 0, read_done: false };
@@ -113,7 +119,7 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
     `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
             is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
             excluded_columns, no_nan AND no_nan_refuted IS NULL AS no_nan, retention, status, status_reason, catalog_facts, repair, follows_relation_id,
-            (SELECT coalesce(json_agg(l.relid::int8), '[]') FROM pgtimewarp.relation_leaves AS l
+            (SELECT coalesce(json_agg(json_build_object('relid', l.relid::int8, 'judged_upto', l.judged_upto)), '[]') FROM pgtimewarp.relation_leaves AS l
               WHERE l.relation_id = r.relation_id AND NOT l.checked)::text AS unchecked_leaves
        FROM pgtimewarp.tracked_relations AS r
       WHERE node_id = $1::text AND status <> 'untracked'
@@ -322,6 +328,6 @@ function toRelation(row: Record<string, unknown>): TrackedRelation {
     statusReason: row.status_reason as string | null,
     catalogFacts: ownJson<CatalogFacts | null>(row.catalog_facts, null),
     repair: ownJson<Repair | null>(row.repair, null),
-    uncheckedLeaves: ownJson<number[]>(row.unchecked_leaves, []),
+    uncheckedLeaves: ownJson<UncheckedLeaf[]>(row.unchecked_leaves, []),
   };
 }

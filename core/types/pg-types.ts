@@ -142,29 +142,32 @@ export const TYPE_SHAPES_SQL = `
     FROM (${TYPE_CATALOG_SQL} AND t.oid = ANY (ARRAY(SELECT p.oid FROM part AS p))) AS c
    UNION ALL
   SELECT t.oid, t.typtype::text, t.typbasetype, 0::oid, t.typname::text, t.typdelim::text, ARRAY(
-           SELECT '+' || o.oid || '=' || o.oid::regclass FROM pg_catalog.pg_class AS o WHERE t.oid = 2205 AND o.oid >= 16384
-            UNION ALL
-           SELECT '+by ' || o.oid || '=' || y.xmin -- the row type bears the table's name
-             FROM pg_catalog.pg_class AS o JOIN pg_catalog.pg_type AS y ON y.oid = o.reltype
-            WHERE t.oid = 2205 AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || o.oid::regprocedure FROM pg_catalog.pg_proc AS o WHERE t.oid IN (24, 2202) AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || o.oid::regoperator FROM pg_catalog.pg_operator AS o WHERE t.oid IN (2203, 2204) AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || o.oid::regtype FROM pg_catalog.pg_type AS o WHERE t.oid = 2206 AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || o.oid::regnamespace FROM pg_catalog.pg_namespace AS o WHERE t.oid = 4089 AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || o.rolname FROM pg_catalog.pg_roles AS o WHERE t.oid IN (4096, 1033) AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || o.oid::regconfig FROM pg_catalog.pg_ts_config AS o WHERE t.oid = 3734 AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || o.oid::regdictionary FROM pg_catalog.pg_ts_dict AS o WHERE t.oid = 3769 AND o.oid >= 16384
-            UNION ALL
-           SELECT '+' || o.oid || '=' || n.nspname || '.' || o.collname
-             FROM pg_catalog.pg_collation AS o JOIN pg_catalog.pg_namespace AS n ON n.oid = o.collnamespace
-            WHERE t.oid = 4191 AND o.oid >= 16384
+           SELECT CASE WHEN x.what = 'by' THEN '+by ' ELSE '+' END || named.oid || '=' || x.value
+             FROM (
+                    SELECT o.oid, o.oid::regclass::text AS name, y.xmin AS by, o.relnamespace AS namespace -- the row type bears the table's name
+                      FROM pg_catalog.pg_class AS o LEFT JOIN pg_catalog.pg_type AS y ON y.oid = o.reltype WHERE t.oid = 2205
+                     UNION ALL
+                    SELECT o.oid, o.oid::regprocedure::text, o.xmin, o.pronamespace FROM pg_catalog.pg_proc AS o WHERE t.oid IN (24, 2202)
+                     UNION ALL
+                    SELECT o.oid, o.oid::regoperator::text, o.xmin, o.oprnamespace FROM pg_catalog.pg_operator AS o WHERE t.oid IN (2203, 2204)
+                     UNION ALL
+                    SELECT o.oid, o.oid::regtype::text, o.xmin, o.typnamespace FROM pg_catalog.pg_type AS o WHERE t.oid = 2206
+                     UNION ALL
+                    SELECT o.oid, o.oid::regnamespace::text, o.xmin, NULL FROM pg_catalog.pg_namespace AS o WHERE t.oid = 4089
+                     UNION ALL
+                    SELECT o.oid, o.rolname, NULL, NULL FROM pg_catalog.pg_roles AS o WHERE t.oid IN (4096, 1033)
+                     UNION ALL
+                    SELECT o.oid, o.oid::regconfig::text, o.xmin, o.cfgnamespace FROM pg_catalog.pg_ts_config AS o WHERE t.oid = 3734
+                     UNION ALL
+                    SELECT o.oid, o.oid::regdictionary::text, o.xmin, o.dictnamespace FROM pg_catalog.pg_ts_dict AS o WHERE t.oid = 3769
+                     UNION ALL
+                    SELECT o.oid, n.nspname || '.' || o.collname, o.xmin, o.collnamespace
+                      FROM pg_catalog.pg_collation AS o JOIN pg_catalog.pg_namespace AS n ON n.oid = o.collnamespace WHERE t.oid = 4191
+                  ) AS named
+             LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = named.namespace
+            CROSS JOIN LATERAL (
+                   VALUES ('name', named.name), ('by', concat_ws(',', named.by, n.xmin))) AS x (what, value)
+            WHERE named.oid >= 16384 AND x.value <> ''
             ORDER BY 1), '{}'::text[]
     FROM part AS p JOIN pg_catalog.pg_type AS t ON t.oid = p.oid
    WHERE t.oid = ANY ('{24,2202,2203,2204,2205,2206,3734,3769,4089,4096,4191,1033}'::oid[])
