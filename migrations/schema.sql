@@ -7,6 +7,8 @@ CREATE TYPE pgtimewarp.hole AS (
 	reason text
 );
 
+COMMENT ON TYPE pgtimewarp.hole IS 'An interval in which changes may be missing, and why.';
+
 CREATE TYPE pgtimewarp.key_state AS (
 	status text,
 	reason text,
@@ -26,6 +28,8 @@ CREATE TYPE pgtimewarp.key_state AS (
 	nulls_assumed boolean
 );
 
+COMMENT ON TYPE pgtimewarp.key_state IS 'What the history says about a key at one position. from_*: what made the version or the absence; to_*: what ends it, or the ignorance; NULL when nothing has so far. settled: false when later runs may say more.';
+
 CREATE TYPE pgtimewarp.plain_facts AS (
 	relation_id integer,
 	lsn_space integer,
@@ -43,6 +47,8 @@ CREATE TYPE pgtimewarp.plain_facts AS (
 	key_member text,
 	horizon_member text
 );
+
+COMMENT ON TYPE pgtimewarp.plain_facts IS 'What is known of a table and its node while questions about it are plain: the period that is still going on, and the instants of which it is certain that they lie in it.';
 
 CREATE DOMAIN pgtimewarp.question AS text
 	CONSTRAINT question_check CHECK ((set_config('pgtimewarp.question'::text, VALUE, true) IS NOT NULL));
@@ -789,6 +795,8 @@ CREATE TABLE pgtimewarp.past_relations (
     excluded_columns text[] NOT NULL
 );
 
+COMMENT ON TABLE pgtimewarp.past_relations IS 'Earlier periods of tables that were tracked anew: their history stays readable under its own relation_id. Columns as in tracked_relations.';
+
 CREATE SEQUENCE pgtimewarp.relation_id_seq
     AS integer
     START WITH 1
@@ -837,6 +845,74 @@ CREATE TABLE pgtimewarp.tracked_relations (
     CONSTRAINT tracked_relations_status_check CHECK ((status = ANY (ARRAY['starting'::text, 'active'::text, 'needs_rebaseline'::text, 'untracked'::text])))
 );
 
+COMMENT ON TABLE pgtimewarp.tracked_relations IS 'The tables that are tracked now, found by name and never by OID, with the state of their tracking.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.schema_name IS 'The name that the table is tracked under.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.table_name IS 'The name that the table is tracked under.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.relation_id IS 'One period of tracking. Tracked anew, a table gets another one.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.lsn_space IS 'The LSN space of the positions of this period.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.relid IS 'OID of the table on the source, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_columns IS 'The columns of the key, in the order of the key.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_kinds IS 'Per column of the key, how its text is made canonical (core/types/key.ts, canonical_key()).';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.persistence IS 'As pg_class.relpersistence, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.replica_identity IS 'As pg_class.relreplident, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.is_partitioned IS 'Whether it is the root of partitions.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_lsn IS 'L0: complete from here on; null while the start waits for transactions that already touched the table.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_ts IS 'The time of tracked_from_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_lsn IS 'Where tracking ended (untrack); null while it goes on.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_ts IS 'The time of tracked_to_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_state IS 'none: asked for without | pending: rows are being read | done: every key is decided.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_progress IS '{cursor: key of the last row read, rows, estimated_rows, read_done}.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_lsn IS 'Read after the last statement of the baseline: its rows are decided once everything up to here is applied.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_lsn IS 'Keys without a row of the baseline or a change are unknown before this TRUNCATE, which came while the baseline was read.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_ts IS 'The time of unseen_unknown_before_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.start_conditions IS 'While starting: {lockers: transactions that are waited for, start_after_lsn}.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.retention IS 'How long history is kept; null: without end.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.excluded_columns IS 'Columns that are never stored.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.status IS 'starting | active | needs_rebaseline: a gap is open | untracked: no longer followed, history kept.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.status_reason IS 'Why a gap is open, for people.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.created_at IS 'When track was called.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.updated_at IS 'When the row was last changed.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.catalog_facts IS 'What the catalog said at the last run, to be compared at the next (core/types/catalog-facts.ts); null: not read yet.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.repair IS 'While a repair is asked for or under way: {base_lsn, base_ts, phase, cursor, rows, differences, read_lsn, end_lsn}.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.follows_relation_id IS 'The period of the same table before a gap of the node: keys that lived then and are not there any more get a deletion at the end of the gap.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan IS 'Declared: its numeric and float columns never hold NaN or Infinity.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan_refuted IS 'What was seen that says otherwise: from then on nothing is taken at its word.';
+
 CREATE VIEW pgtimewarp.relation_periods AS
  SELECT tracked_relations.relation_id,
     tracked_relations.node_id,
@@ -875,6 +951,8 @@ UNION ALL
     past_relations.unseen_unknown_before_ts,
     past_relations.excluded_columns
    FROM pgtimewarp.past_relations;
+
+COMMENT ON VIEW pgtimewarp.relation_periods IS 'Every period in which a table was tracked, the present one included. Here, not in functions/: functions take its rows.';
 
 CREATE FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(period pgtimewarp.relation_periods, starts_inside boolean, lower_lsn pg_lsn, upper_lsn pg_lsn, through pg_lsn, is_open boolean)
     LANGUAGE sql STABLE
@@ -1699,7 +1777,21 @@ CREATE TABLE pgtimewarp.blocked_changes (
     kept_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE pgtimewarp.blocked_changes IS 'Raw changes of transactions that could not be applied.';
+COMMENT ON TABLE pgtimewarp.blocked_changes IS 'What the output plugin wrote for a transaction that could not be applied, for people to look at.';
+
+COMMENT ON COLUMN pgtimewarp.blocked_changes.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.blocked_changes.lsn_space IS 'The LSN space of lsn.';
+
+COMMENT ON COLUMN pgtimewarp.blocked_changes.lsn IS 'The commit.';
+
+COMMENT ON COLUMN pgtimewarp.blocked_changes."position" IS 'The place of the row within its transaction.';
+
+COMMENT ON COLUMN pgtimewarp.blocked_changes.xid IS 'The transaction.';
+
+COMMENT ON COLUMN pgtimewarp.blocked_changes.data IS 'The row of the plugin; null where it may hold values of excluded columns.';
+
+COMMENT ON COLUMN pgtimewarp.blocked_changes.kept_at IS 'When it was kept.';
 
 CREATE VIEW pgtimewarp.diff_answers AS
  SELECT d.question,
@@ -1725,6 +1817,22 @@ CREATE TABLE pgtimewarp.health_events (
     CONSTRAINT health_events_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warn'::text, 'fail'::text])))
 );
 
+COMMENT ON TABLE pgtimewarp.health_events IS 'What happened to nodes: losses, repairs, failures, findings of the doctor.';
+
+COMMENT ON COLUMN pgtimewarp.health_events.id IS 'In the order of writing.';
+
+COMMENT ON COLUMN pgtimewarp.health_events.node_id IS 'The node; null: none in particular.';
+
+COMMENT ON COLUMN pgtimewarp.health_events.ts IS 'When it was written.';
+
+COMMENT ON COLUMN pgtimewarp.health_events.severity IS 'info | warn | fail.';
+
+COMMENT ON COLUMN pgtimewarp.health_events.code IS 'What happened, for programs.';
+
+COMMENT ON COLUMN pgtimewarp.health_events.message IS 'What happened, for people.';
+
+COMMENT ON COLUMN pgtimewarp.health_events.meta IS 'Facts that belong to the code.';
+
 ALTER TABLE pgtimewarp.health_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgtimewarp.health_events_id_seq
     START WITH 1
@@ -1748,6 +1856,30 @@ CREATE TABLE pgtimewarp.history_gaps (
     code text
 );
 
+COMMENT ON TABLE pgtimewarp.history_gaps IS 'Intervals in which the log did not tell everything.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.id IS 'In the order of finding.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.relation_id IS 'The table; null: all tables of the node.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.lsn_space IS 'The LSN space of from_lsn. to_lsn belongs to the one that begins there, which may be another.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.from_lsn IS 'Known up to and including this position.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.to_lsn IS 'Known again from and including this position; null: not yet, or it ended in another LSN space.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.from_ts IS 'The time of from_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.to_ts IS 'When it ended; null: the gap is open.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.reason IS 'What was lost and why, for people.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.detected_at IS 'When it was found.';
+
+COMMENT ON COLUMN pgtimewarp.history_gaps.code IS 'What it was lost by, for programs.';
+
 ALTER TABLE pgtimewarp.history_gaps ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgtimewarp.history_gaps_id_seq
     START WITH 1
@@ -1765,6 +1897,20 @@ CREATE TABLE pgtimewarp.lsn_time_map (
     commit_ts timestamp with time zone,
     xid bigint
 );
+
+COMMENT ON TABLE pgtimewarp.lsn_time_map IS 'Position to time and back: commits that changed tracked tables, and horizons. Commits of one node may share a time where those of another leave no microsecond between them: as of that time all of them count.';
+
+COMMENT ON COLUMN pgtimewarp.lsn_time_map.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.lsn_time_map.lsn_space IS 'The LSN space of lsn.';
+
+COMMENT ON COLUMN pgtimewarp.lsn_time_map.lsn IS 'The commit, or a horizon.';
+
+COMMENT ON COLUMN pgtimewarp.lsn_time_map.ts IS 'The time of the position; never earlier than that of a position before.';
+
+COMMENT ON COLUMN pgtimewarp.lsn_time_map.commit_ts IS 'The time that the source gave the commit; null for a horizon.';
+
+COMMENT ON COLUMN pgtimewarp.lsn_time_map.xid IS 'The transaction; null for a horizon.';
 
 CREATE TABLE pgtimewarp.nodes (
     node_id text NOT NULL,
@@ -1786,6 +1932,30 @@ CREATE TABLE pgtimewarp.nodes (
 
 COMMENT ON TABLE pgtimewarp.nodes IS 'One row per observed source database.';
 
+COMMENT ON COLUMN pgtimewarp.nodes.node_id IS 'The name that commands use.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.system_identifier IS 'Of the source server: pg_control_system().';
+
+COMMENT ON COLUMN pgtimewarp.nodes.timeline IS 'Of the source server, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.database_name IS 'The source database, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.slot_name IS 'The logical replication slot on the source.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.plugin IS 'The output plugin of the slot.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.status IS 'active | gap: a loss is recorded, rebaseline is needed | blocked: a transaction cannot be applied | removed: deinit; history stays.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.status_reason IS 'Why it is gap or blocked, for people.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.created_at IS 'When init made the node.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.last_seen IS 'When a run last reached the source.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.version IS 'The version of pgtimewarp that made the node.';
+
+COMMENT ON COLUMN pgtimewarp.nodes.meta IS 'Settings of the node: what the plugin can do, budgets of WAL.';
+
 CREATE TABLE pgtimewarp.wal_checkpoints (
     node_id text NOT NULL,
     slot_name text NOT NULL,
@@ -1803,6 +1973,38 @@ CREATE TABLE pgtimewarp.wal_checkpoints (
     failure jsonb,
     map_from_lsn pg_lsn
 );
+
+COMMENT ON TABLE pgtimewarp.wal_checkpoints IS 'The horizon of each node, and the claim of the run that is under way.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.slot_name IS 'The slot that the horizon belongs to.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lsn_space IS 'Counts the LSN spaces of the node: LSNs are comparable only within one. Another server behind the name begins a new one.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.applied_lsn IS 'The horizon: everything committed up to here is stored.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.applied_ts IS 'The time of the horizon.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.epoch IS 'Raised at every claim and compared in every write: a stale run writes nothing.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_pid IS 'The server process of the run that holds the claim.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_backend_start IS 'When that process began: another one may have its number later.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_until IS 'When the claim ends unless it is renewed.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.last_run_at IS 'When the last run ended.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.last_run_outcome IS 'How the last run ended.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.caught_up IS 'Whether the last run reached the end of WAL.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.failures IS 'Failed runs in a row at the same position.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.failure IS 'Where and why the last of them failed.';
+
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.map_from_lsn IS 'Entries of lsn_time_map before this position (of the present LSN space) have been forgotten.';
 
 CREATE VIEW pgtimewarp.node_status AS
  SELECT n.node_id,
@@ -1831,6 +2033,18 @@ CREATE TABLE pgtimewarp.rebaseline_findings (
     json_nulls text[]
 );
 
+COMMENT ON TABLE pgtimewarp.rebaseline_findings IS 'What a repair has found to differ from the history, until it is known which of it holds.';
+
+COMMENT ON COLUMN pgtimewarp.rebaseline_findings.relation_id IS 'The table.';
+
+COMMENT ON COLUMN pgtimewarp.rebaseline_findings.pk IS 'The key, as in row_changes.';
+
+COMMENT ON COLUMN pgtimewarp.rebaseline_findings.leaf_id IS 'The partition that the row was found in.';
+
+COMMENT ON COLUMN pgtimewarp.rebaseline_findings.row_data IS 'The row as it was read; null: it is gone.';
+
+COMMENT ON COLUMN pgtimewarp.rebaseline_findings.json_nulls IS 'As in row_changes.';
+
 CREATE TABLE pgtimewarp.relation_events (
     relation_id integer NOT NULL,
     lsn pg_lsn NOT NULL,
@@ -1840,6 +2054,22 @@ CREATE TABLE pgtimewarp.relation_events (
     op "char" NOT NULL,
     xid bigint
 );
+
+COMMENT ON TABLE pgtimewarp.relation_events IS 'What happens to a table as a whole.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.relation_id IS 'The table.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.lsn IS 'The commit.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.seq IS 'The place within its transaction.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.leaf_id IS 'The partition that it happened to; null: the whole table.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.ts IS 'The time of the commit.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
 
 CREATE TABLE pgtimewarp.relation_leaves (
     leaf_id integer NOT NULL,
@@ -1857,6 +2087,36 @@ CREATE TABLE pgtimewarp.relation_leaves (
     attached_at jsonb DEFAULT '{}'::jsonb NOT NULL,
     judged_upto text[]
 );
+
+COMMENT ON TABLE pgtimewarp.relation_leaves IS 'Partitions of tracked roots. A leaf is the table, not its name: renamed it keeps its id, made anew it gets another.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.leaf_id IS 'What changes of the leaf refer to.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.relation_id IS 'The root.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.schema_name IS 'Its name as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.table_name IS 'Its name as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.relid IS 'Its OID.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.attached IS 'Whether it was a partition at the last run.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.created_at IS 'When it was first seen.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.seen_after_lsn IS 'The horizon when it was first seen: where a gap begins should it turn out to have come with rows.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.seen_after_ts IS 'The time of seen_after_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.checked IS 'false until it is known whether it came with rows.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.first_change_lsn IS 'The first of its changes since it was first seen.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.changed_unheard IS 'A row of it was updated or deleted of which the log had not told before.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.attached_at IS 'By transaction that attached it: {lsn, exactly}; not exactly: at the latest.';
+
+COMMENT ON COLUMN pgtimewarp.relation_leaves.judged_upto IS 'Its rows have been judged up to this key; null: none has.';
 
 ALTER TABLE pgtimewarp.relation_leaves ALTER COLUMN leaf_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgtimewarp.relation_leaves_leaf_id_seq
@@ -1889,6 +2149,28 @@ CREATE TABLE pgtimewarp.relation_ranges (
     CONSTRAINT relation_ranges_state_check CHECK ((state = ANY (ARRAY['attached'::text, 'building'::text, 'built'::text])))
 );
 
+COMMENT ON TABLE pgtimewarp.relation_ranges IS 'The ranges of valid_from_lsn that a partition of row_changes is cut into, as the catalog has them: written in the transactions that change it.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.relation_id IS 'The table.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.table_name IS 'The range, a table of schema pgtimewarp.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.from_lsn IS 'null: from the beginning.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.to_lsn IS 'Exclusive; null: open.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.opened_ts IS 'A time by which every commit before from_lsn had happened; null while the horizon has not got here.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.state IS 'attached | building: beside, as the new lowest range | built: waits for the exchange.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.is_base IS 'Holds one version per key: what was valid when it was built.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.built_to_pk IS 'While building: done up to this key.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.keeps_deletions IS 'While building: deletions stay where they alone tell that a key is known.';
+
+COMMENT ON COLUMN pgtimewarp.relation_ranges.built_xid IS 'The transaction that finished it: older snapshots do not see its rows.';
+
 CREATE TABLE pgtimewarp.relation_retention (
     relation_id integer NOT NULL,
     retention interval,
@@ -1899,10 +2181,32 @@ CREATE TABLE pgtimewarp.relation_retention (
     contexts_upto_lsn pg_lsn
 );
 
+COMMENT ON TABLE pgtimewarp.relation_retention IS 'What is forgotten of each period. Apart from tracked_relations because earlier periods of a table age as well.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.relation_id IS 'The period.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.retention IS 'null: keeps everything from now on; what is expired stays so.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.expired_before_lsn IS 'The cutoff: the oldest position that can be asked for; null: nothing has expired yet.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.expired_before_ts IS 'The time of the cutoff.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.cutoff_xid IS 'The transaction that moved the cutoff last.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.is_dropped IS 'All of it is older than the window and has been removed.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_lsn IS 'Contexts up to here have been looked at since the cutoff passed them.';
+
 CREATE TABLE pgtimewarp.removals (
     node_id text NOT NULL,
     asked_at timestamp with time zone NOT NULL
 );
+
+COMMENT ON TABLE pgtimewarp.removals IS 'When the removal of a node was last asked for: a set-up that had begun before is not finished, however long it takes.';
+
+COMMENT ON COLUMN pgtimewarp.removals.node_id IS 'The node, which may not be known yet.';
+
+COMMENT ON COLUMN pgtimewarp.removals.asked_at IS 'When.';
 
 CREATE TABLE pgtimewarp.row_changes (
     valid_from_lsn pg_lsn NOT NULL,
@@ -1921,6 +2225,34 @@ CREATE TABLE pgtimewarp.row_changes (
 )
 PARTITION BY LIST (relation_id);
 
+COMMENT ON TABLE pgtimewarp.row_changes IS 'One row per change. An update of the key is a D and an I.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_lsn IS 'The commit.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_ts IS 'The time of the commit.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.xid IS 'The transaction; null for S, and for a D that a repair found.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.read_lsn IS 'S only: read after the statement that read the row. It is decided once this is applied, and void when the key has a change in (valid_from_lsn, read_lsn].';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.relation_id IS 'The table.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.seq IS 'The place of the change within its transaction.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.leaf_id IS 'The partition of a partitioned table.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.op IS 'I, U, D from the log; S: read from the table, by a baseline or a repair.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.pk IS 'The key: a compact JSON array of canonical texts, ["42"].';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.row_data IS 'The row after the change; null for D.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.incomplete IS 'Columns whose values the log did not tell.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.json_nulls IS 'Columns that hold the JSON value null, which has the text of a missing value.';
+
+COMMENT ON COLUMN pgtimewarp.row_changes.nulls_assumed IS 'A NULL of the row was taken at its word, because the table is declared to hold no NaN.';
+
 CREATE TABLE pgtimewarp.virtual_columns (
     relation_id integer NOT NULL,
     column_name text NOT NULL,
@@ -1929,6 +2261,20 @@ CREATE TABLE pgtimewarp.virtual_columns (
     to_lsn pg_lsn,
     to_ts timestamp with time zone
 );
+
+COMMENT ON TABLE pgtimewarp.virtual_columns IS 'Columns of which neither the log nor a read row has values: virtual generated ones. The ends are those of the runs that noticed, never too narrow.';
+
+COMMENT ON COLUMN pgtimewarp.virtual_columns.relation_id IS 'The table.';
+
+COMMENT ON COLUMN pgtimewarp.virtual_columns.column_name IS 'The column.';
+
+COMMENT ON COLUMN pgtimewarp.virtual_columns.from_lsn IS 'It was there after this position, not at it.';
+
+COMMENT ON COLUMN pgtimewarp.virtual_columns.from_ts IS 'The time of from_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.virtual_columns.to_lsn IS 'It was there up to and including this position; null: it is.';
+
+COMMENT ON COLUMN pgtimewarp.virtual_columns.to_ts IS 'The time of to_lsn.';
 
 CREATE VIEW pgtimewarp.row_versions AS
  SELECT v.node_id,
@@ -1997,6 +2343,24 @@ CREATE VIEW pgtimewarp.row_versions AS
                     ELSE p.tracked_to_lsn
                 END)))) v;
 
+CREATE TABLE pgtimewarp.schema_functions (
+    is_only boolean DEFAULT true NOT NULL,
+    digest text NOT NULL,
+    definitions text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schema_functions_is_only_check CHECK (is_only)
+);
+
+COMMENT ON TABLE pgtimewarp.schema_functions IS 'Which files of functions and views the store has: one row.';
+
+COMMENT ON COLUMN pgtimewarp.schema_functions.is_only IS 'There is one row.';
+
+COMMENT ON COLUMN pgtimewarp.schema_functions.digest IS 'Of the files.';
+
+COMMENT ON COLUMN pgtimewarp.schema_functions.definitions IS 'Of what PostgreSQL made of them: one that was changed by hand shows.';
+
+COMMENT ON COLUMN pgtimewarp.schema_functions.applied_at IS 'When they were applied.';
+
 CREATE TABLE pgtimewarp.schema_migrations (
     version bigint NOT NULL,
     name text,
@@ -2014,6 +2378,18 @@ CREATE TABLE pgtimewarp.transaction_contexts (
     context json NOT NULL,
     relation_ids integer[]
 );
+
+COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'What a transaction said about itself: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}'').';
+
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn_space IS 'The LSN space of lsn.';
+
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit.';
+
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of its last message.';
+
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables that the transaction touched: retention of the last of them forgets the context. null: all of the node.';
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
@@ -2056,6 +2432,9 @@ ALTER TABLE ONLY pgtimewarp.removals
 
 ALTER TABLE ONLY pgtimewarp.row_changes
     ADD CONSTRAINT row_changes_pkey PRIMARY KEY (relation_id, pk, valid_from_lsn, seq);
+
+ALTER TABLE ONLY pgtimewarp.schema_functions
+    ADD CONSTRAINT schema_functions_pkey PRIMARY KEY (is_only);
 
 ALTER TABLE ONLY pgtimewarp.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
@@ -2226,9 +2605,9 @@ GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) 
 GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_admin;
-GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_reader;
 
 REVOKE ALL ON FUNCTION pgtimewarp.lineage_marks(p_node_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lineage_marks(p_node_id text) TO pgtimewarp_writer;
@@ -2336,7 +2715,7 @@ GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_admin;
 
-GRANT SELECT,DELETE,UPDATE ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_admin;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_admin;
 GRANT INSERT ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
 
 GRANT SELECT(node_id) ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
@@ -2416,6 +2795,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.virtual_columns TO pgtimew
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.row_versions TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.schema_functions TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.schema_functions TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.schema_functions TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.schema_migrations TO pgtimewarp_writer;

@@ -20,7 +20,7 @@ export function registerMigrate(program: Command, run: Run): Command {
           });
           out.result(result, () =>
             result.applied.length === 0
-              ? `The store is up to date (version ${result.to}).`
+              ? `The store is up to date (version ${result.to})${result.functions ? ', its functions are those of this version now' : ''}.`
               : `The store is now at version ${result.to} (was ${result.from}).`,
           );
           return EXIT.done;

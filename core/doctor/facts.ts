@@ -18,7 +18,7 @@ import { whyNotReadable } from '../slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { readFailure, type StoredFailure } from '../store/failures.ts';
-import { expectedSchemaVersion, schemaVersion } from '../store/migrate.ts';
+import { readSchemaState, type SchemaState } from '../store/migrate.ts';
 import { isDatabaseOf, readNode, type StoredNode } from '../store/nodes.ts';
 import { readTrackedRelations, type TrackedRelation } from '../store/relations.ts';
 import type { Plugin } from '../types/plugin.ts';
@@ -47,8 +47,7 @@ export type Gathered<T> =
   | { readonly facts: null; readonly error: TimewarpError };
 
 export interface StoreFacts {
-  readonly schemaFound: number;
-  readonly schemaExpected: number;
+  readonly schema: SchemaState;
   /** null: no such node, or a schema that cannot be read. */
   readonly overview: NodeOverview | null;
   /** The tables of the overview, as runs know them. */
@@ -165,11 +164,11 @@ async function gather<T>(
 }
 
 async function gatherStore(session: Client, node: string): Promise<StoreFacts> {
-  const [schemaFound, schemaExpected] = [await schemaVersion(session), await expectedSchemaVersion()];
-  const overview = schemaFound === schemaExpected ? ((await readOverview(session, node))[0] ?? null) : null;
+  const schema = await readSchemaState(session);
+  const overview =
+    schema.version === schema.expected ? ((await readOverview(session, node))[0] ?? null) : null;
   return {
-    schemaFound,
-    schemaExpected,
+    schema,
     overview,
     relations: overview === null ? [] : await readTrackedRelations(session, node),
     condition: overview === null ? null : await readStoreCondition(session, node),

@@ -293,7 +293,8 @@ export const ERROR_CODES = define({
   },
   SCHEMA_OUTDATED: {
     action: 'operator',
-    cause: 'The store has no schema yet, or an older one than this version needs.',
+    cause:
+      'The store has no schema yet, an older one than this version needs, or functions of another version.',
     remedy: 'Run `pgtimewarp migrate`.',
   },
   SCHEMA_TOO_NEW: {
@@ -319,8 +320,11 @@ export const ERROR_CODES = define({
   },
   SCHEMA_CHANGED: {
     action: 'operator',
-    cause: 'A migration that the store has applied differs from the file of this version.',
-    remedy: 'Use an unaltered installation; a merged migration never changes.',
+    cause:
+      'A migration that the store has applied differs from the file of this version, or the store is older than 0.1.0.',
+    remedy:
+      'Use an unaltered installation; a merged migration never changes. A store from before 0.1.0 cannot be carried over: keep it with the version ' +
+      'that made it, or `DROP SCHEMA pgtimewarp CASCADE` in the store, and init and track again.',
   },
   SOURCE_IN_RECOVERY: {
     action: 'operator',

@@ -1,5 +1,6 @@
 /**
- * Brings the store's schema up to date. All of it happens in one transaction that holds an advisory lock, so a store is
+ * Brings the store's schema up to date: numbered migrations for tables, types, roles and drops, then functions and views as they
+ * are now (functions.ts). All of it happens in one transaction that holds an advisory lock, so a store is
  * at one version or another, never between two, whoever else migrates at the same moment. A store that is newer than
  * this program is left alone.
  */
@@ -11,13 +12,28 @@ import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { refuseEncoding } from '../pg/encoding.ts';
 import { inPatientTransaction } from '../pg/transaction.ts';
+import { applyFunctions, digestOfFunctions, digestOfStore } from './functions.ts';
 
 export interface MigrateResult {
   /** Version before and after; 0 is a database without our schema. */
   readonly from: number;
   readonly to: number;
   readonly applied: readonly { readonly version: number; readonly name: string }[];
+  /** Whether functions and views were others, and are now those of this program. */
+  readonly functions: boolean;
 }
+
+export interface SchemaState {
+  /** The version of the store's schema; 0: it has none. */
+  readonly version: number;
+  /** The version that this program works with: the highest of its migrations. */
+  readonly expected: number;
+  /** Whether its functions and views are those of this program, as far as they were not changed by hand. */
+  readonly hasOurFunctions: boolean;
+}
+
+/** Of a store at the version of this program. */
+export const OTHER_FUNCTIONS = 'The functions of the store are those of another version of pgtimewarp.';
 
 /** The key of the advisory lock: the bytes of "pgtimewa" as a number. */
 const MIGRATION_LOCK = '8099837163303462753';
@@ -44,12 +60,19 @@ export async function migrate(session: Queryable, folder = migrationsFolder()): 
   }
 }
 
-/** The version of the store's schema; 0 when it has none. */
+/** The version of the store's schema; 0 when it has none. Throws SCHEMA_CHANGED when it is of before 0.1.0. */
 export async function schemaVersion(store: Queryable): Promise<number> {
-  const { rows: present } = await store.query<{ present: boolean }>(
-    `SELECT to_regclass('pgtimewarp.schema_migrations') IS NOT NULL AS present`,
+  const { rows: present } = await store.query<{ present: boolean; is_of_before: boolean }>(
+    `SELECT to_regclass('pgtimewarp.schema_migrations') IS NOT NULL AS present,
+            to_regclass('pgtimewarp.schema_functions') IS NULL AS is_of_before`,
   );
   if (!present[0]!.present) return 0;
+  if (present[0]!.is_of_before) {
+    throw new TimewarpError(
+      'SCHEMA_CHANGED',
+      'The store was made by a state of pgtimewarp from before 0.1.0.',
+    );
+  }
   const { rows } = await store.query<{ version: number }>(
     'SELECT coalesce(max(version), 0)::int AS version FROM pgtimewarp.schema_migrations',
   );
@@ -61,9 +84,16 @@ export async function expectedSchemaVersion(folder = migrationsFolder()): Promis
   return migrator(folder).getMaxVersion();
 }
 
+export async function readSchemaState(store: Queryable, folder = migrationsFolder()): Promise<SchemaState> {
+  const [version, expected] = [await schemaVersion(store), await expectedSchemaVersion(folder)];
+  const hasOurFunctions =
+    version === expected && (await digestOfStore(store)) === (await digestOfFunctions(folder));
+  return { version, expected, hasOurFunctions };
+}
+
 /** Throws SCHEMA_OUTDATED or SCHEMA_TOO_NEW unless the store's schema is the one this program works with. */
 export async function requireSchema(store: Queryable): Promise<void> {
-  const [found, expected] = [await schemaVersion(store), await expectedSchemaVersion()];
+  const { version: found, expected, hasOurFunctions } = await readSchemaState(store);
   if (found > expected) throw tooNew(found, expected);
   if (found < expected) {
     const message =
@@ -72,6 +102,8 @@ export async function requireSchema(store: Queryable): Promise<void> {
         : `The schema of the store is at version ${found}, this program needs ${expected}.`;
     throw new TimewarpError('SCHEMA_OUTDATED', message, { facts: { found, expected } });
   }
+  if (!hasOurFunctions)
+    throw new TimewarpError('SCHEMA_OUTDATED', OTHER_FUNCTIONS, { facts: { found, expected } });
 }
 
 /**
@@ -101,8 +133,9 @@ async function migrateLocked(session: Queryable, folder: string): Promise<Migrat
   const applied = await plan.migrate().catch((error: unknown) => {
     throw checksumError(error) ?? error;
   });
+  const functions = await applyFunctions(session, folder);
   await session.query('SET LOCAL search_path = pg_catalog');
-  return { from, to: latest, applied: applied.map(({ version, name }) => ({ version, name })) };
+  return { from, to: latest, applied: applied.map(({ version, name }) => ({ version, name })), functions };
 }
 
 function migrator(folder: string, session?: Queryable): Postgrator {

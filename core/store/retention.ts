@@ -1,5 +1,5 @@
 /**
- * The statements of retention: one function each. What they do to tables is in the functions of migration 0016, which
+ * The statements of retention: one function each. What they do to tables is in migrations/functions/retention, which
  * belong to the owner of the store, since the role that writes history owns none of its tables.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';

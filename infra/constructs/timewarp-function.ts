@@ -158,7 +158,7 @@ function carryMigrations() {
     beforeBundling: () => [],
     beforeInstall: () => [],
     afterBundling: (input: string, output: string) => [
-      `mkdir -p "${output}/migrations" && cp "${input}"/migrations/*.do.*.sql "${output}/migrations/"`,
+      `mkdir -p "${output}/migrations" && cp -r "${input}"/migrations/*.do.*.sql "${input}/migrations/functions" "${output}/migrations/"`,
     ],
   };
 }

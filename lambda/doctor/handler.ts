@@ -75,7 +75,7 @@ async function examine(node: string, storeSecretArn: string, sourceSecretArn: st
   logger.info('examined', { node, status: diagnosis.status, checks: diagnosis.checks.filter(notOk) });
   const recordable =
     facts.store.facts !== null &&
-    facts.store.facts.schemaFound === facts.store.facts.schemaExpected &&
+    facts.store.facts.schema.version === facts.store.facts.schema.expected &&
     facts.store.facts.condition?.inRecovery !== true;
   const news = recordable
     ? await sessions.use(store, (session) => recordDiagnosis(session, node, diagnosis))

@@ -24,7 +24,7 @@ test('an empty store gets the schema, a second time nothing happens', async () =
   const first = await migrate(store);
   expect(first).toMatchObject({ from: 0, to: await expectedSchemaVersion() });
   expect(first.applied.map((each) => each.version)[0]).toBe(1);
-  expect(await migrate(store)).toEqual({ from: first.to, to: first.to, applied: [] });
+  expect(await migrate(store)).toEqual({ from: first.to, to: first.to, applied: [], functions: false });
   await requireSchema(store);
   expect((await store.query('SELECT node_id FROM pgtimewarp.nodes')).rows).toEqual([]);
 });
@@ -89,7 +89,7 @@ test('a store that is newer is left alone', async () => {
 test('a migration that was changed after it was applied is refused; other line ends are no change', async () => {
   await using databases = await testDatabases();
   await using copy = await copyOfMigrations();
-  const file = join(copy.path, '0001.do.schema.sql');
+  const file = join(copy.path, '0001.do.tables.sql');
   const text = await readFile(file, 'utf8');
   await writeFile(file, text.replaceAll('\n', '\r\n'));
   expect((await migrate(databases.store, copy.path)).applied).toEqual([]);
@@ -110,4 +110,16 @@ test('a session with the fixed settings of the engine migrates, and has its sear
   } finally {
     await session.end();
   }
+});
+
+test('a store of before 0.1.0 is refused, with what to do', async () => {
+  await using databases = await testDatabases({ store: 'empty' });
+  await databases.store.query(
+    `CREATE SCHEMA pgtimewarp;
+     CREATE TABLE pgtimewarp.schema_migrations (version bigint PRIMARY KEY, name text, md5 text, run_at timestamptz);
+     INSERT INTO pgtimewarp.schema_migrations VALUES (1, 'schema', 'x'), (35, 'new-partitions', 'x')`,
+  );
+  const refused = { code: 'SCHEMA_CHANGED', message: expect.stringContaining('before 0.1.0') };
+  await expect(migrate(databases.store)).rejects.toMatchObject(refused);
+  await expect(requireSchema(databases.store)).rejects.toMatchObject(refused);
 });

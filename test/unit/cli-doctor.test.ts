@@ -21,6 +21,8 @@ import { tableState } from '../support/table-state.ts';
 const T0 = parseCommitTime('2026-01-01T00:00:00Z');
 const LATER = parseCommitTime('2026-01-01T00:05:01Z');
 
+const SCHEMA = { version: 1, expected: 1, hasOurFunctions: true };
+
 const NODE: StoredNode = {
   node: 'default',
   systemIdentifier: '7',
@@ -164,8 +166,7 @@ function facts(changes: Changes = {}): DoctorFacts {
     store: {
       error: null,
       facts: {
-        schemaFound: 1,
-        schemaExpected: 1,
+        schema: SCHEMA,
         overview: {
           node: { ...NODE, ...changes.node },
           relations: [],
@@ -223,8 +224,13 @@ describe('diagnose', () => {
   });
 
   test.each<[string, Changes, string[]]>([
-    ['old schema', { store: { schemaFound: 0, overview: null } }, ['fail schema_version']],
-    ['new schema', { store: { schemaFound: 2, overview: null } }, ['fail schema_version']],
+    ['old schema', { store: { schema: { ...SCHEMA, version: 0 }, overview: null } }, ['fail schema_version']],
+    ['new schema', { store: { schema: { ...SCHEMA, version: 2 }, overview: null } }, ['fail schema_version']],
+    [
+      'other functions',
+      { store: { schema: { ...SCHEMA, hasOurFunctions: false } } },
+      ['fail schema_version'],
+    ],
     ['unknown node', { store: { overview: null } }, ['fail node_known']],
     ['removed', { node: { status: 'removed' } }, ['fail node_known']],
     ['gap', { node: { status: 'gap' } }, ['fail node_gap']],

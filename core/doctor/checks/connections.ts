@@ -1,6 +1,7 @@
 /** Can both databases be reached, and does the store know this node? */
 import { ERROR_CODES } from '../../errors/codes.ts';
 import type { StoredFailure } from '../../store/failures.ts';
+import { OTHER_FUNCTIONS } from '../../store/migrate.ts';
 import type { StoredNode } from '../../store/nodes.ts';
 import { formatLsn } from '../../types/lsn.ts';
 import { type Check, fail, ok } from '../check.ts';
@@ -26,18 +27,21 @@ function reachable(
 
 function checkStore({ node, store }: DoctorFacts): Check[] {
   if (store.facts === null) return [];
-  const { schemaFound, schemaExpected, overview } = store.facts;
-  if (schemaFound !== schemaExpected) {
-    const code = schemaFound < schemaExpected ? 'SCHEMA_OUTDATED' : 'SCHEMA_TOO_NEW';
-    const message = `The schema of the store is at version ${schemaFound}, this program needs ${schemaExpected}.`;
+  const { schema, overview } = store.facts;
+  const { version, expected, hasOurFunctions } = schema;
+  if (version !== expected) {
+    const code = version < expected ? 'SCHEMA_OUTDATED' : 'SCHEMA_TOO_NEW';
+    const message = `The schema of the store is at version ${version}, this program needs ${expected}.`;
     return [fail('schema_version', message, ERROR_CODES[code].remedy)];
   }
-  const schema = ok('schema_version', `The schema of the store is at version ${schemaFound}.`);
+  const isOurs = hasOurFunctions
+    ? ok('schema_version', `The schema of the store is at version ${version}.`)
+    : fail('schema_version', OTHER_FUNCTIONS, ERROR_CODES.SCHEMA_OUTDATED.remedy);
   if (overview === null) {
     const remedy = `pgtimewarp init --node ${node}; or name the right --node: pgtimewarp status lists them.`;
-    return [schema, fail('node_known', `The store has no node "${node}".`, remedy)];
+    return [isOurs, fail('node_known', `The store has no node "${node}".`, remedy)];
   }
-  return [schema, checkNodeStatus(overview.node, store.facts.failure)];
+  return [isOurs, checkNodeStatus(overview.node, store.facts.failure)];
 }
 
 /** Whether the node goes on: a gap or a block ends its runs until someone acts. */

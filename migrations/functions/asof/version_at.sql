@@ -1,0 +1,94 @@
+-- The state of a key within one period as of (p_lsn, p_seq), the changes at that very place included. The caller sees
+-- to it that the position lies within the period; p_through is the position up to which the period is complete (its
+-- end, or the horizon), p_open says whether it may still grow. Called by functions that have set the path.
+--
+-- The relation stands in the text of each statement: one that learns only while it runs which table it is about locks every
+-- partition of row_changes. (docs/decisions/0024-own-locks.md)
+CREATE OR REPLACE FUNCTION pgtimewarp.version_at(
+  p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq int, p_through pg_lsn, p_open boolean)
+RETURNS pgtimewarp.key_state
+LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+  s pgtimewarp.key_state;
+  relation int := p_period.relation_id;
+  start pg_lsn := p_period.tracked_from_lsn;
+  is_pending boolean := p_period.baseline_state = 'pending' AND p_open;
+  ver record;  -- the last change at or before the position
+  nxt record;  -- the first one after it
+  cut record;  -- the first TRUNCATE after ver (or after the start of tracking)
+  seen boolean;
+  truncated boolean;
+  cut_first boolean; -- the next thing that happens to the key is the TRUNCATE
+  told boolean;      -- nothing was lost between the position and nxt, so that nxt says what was there
+BEGIN
+  EXECUTE format(
+    'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
+            r.incomplete, r.json_nulls, r.nulls_assumed
+       FROM pgtimewarp.row_changes r
+      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn <= $2 AND (r.valid_from_lsn, r.seq) <= ($2, $3)
+      ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1', relation) INTO ver USING p_pk, p_lsn, p_seq;
+  EXECUTE format(
+    'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id
+       FROM pgtimewarp.row_changes r
+      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
+      ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation) INTO nxt USING p_pk, p_lsn, p_seq;
+  -- A baseline row stands at the start of tracking, before everything that happened after it.
+  SELECT e.lsn, e.seq, e.ts, e.xid INTO cut FROM pgtimewarp.relation_events e
+   WHERE e.relation_id = relation AND e.op = 'T'
+     AND (e.lsn, e.seq) > (coalesce(ver.lsn, start), CASE WHEN ver.op <> 'S' THEN ver.seq ELSE 2147483647 END)
+     AND (e.leaf_id IS NULL OR e.leaf_id = coalesce(ver.leaf_id, nxt.leaf_id))
+   ORDER BY e.lsn, e.seq LIMIT 1;
+  truncated := cut.lsn IS NOT NULL AND (cut.lsn, cut.seq) <= (p_lsn, p_seq);
+  cut_first := NOT truncated AND cut.lsn IS NOT NULL AND (nxt.lsn IS NULL OR (cut.lsn, cut.seq) < (nxt.lsn, nxt.seq));
+  told := nxt.lsn IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pgtimewarp.history_gaps g
+     WHERE g.node_id = p_period.node_id AND g.relation_id = relation AND g.lsn_space = p_period.lsn_space
+       AND g.from_lsn >= p_lsn AND g.from_lsn < nxt.lsn);
+  s.settled := true;
+  IF cut_first THEN
+    s.to_lsn := cut.lsn; s.to_ts := cut.ts; s.to_xid := cut.xid;
+  ELSE
+    s.to_lsn := nxt.lsn; s.to_ts := nxt.ts; s.to_xid := nxt.xid;
+  END IF;
+
+  -- A baseline row is what the key held at the start only when no change came between the start and its reading. (A
+  -- TRUNCATE there does not void it: had the row been read after the TRUNCATE, there would be an insert after it.)
+  seen := ver.lsn IS NOT NULL AND (ver.op <> 'S' OR nxt.lsn IS NULL OR nxt.lsn > ver.read_lsn);
+  IF seen AND ver.op = 'S' AND (p_through IS NULL OR p_through < ver.read_lsn) THEN
+    s.status := 'unknown'; s.settled := NOT p_open;
+    s.reason := CASE WHEN p_open THEN 'baseline_pending' ELSE 'before_tracking' END;
+  ELSIF seen THEN
+    s.op := ver.op; s.from_lsn := ver.lsn; s.from_seq := ver.seq; s.from_ts := ver.ts; s.from_xid := ver.xid;
+    IF s.op = 'D' THEN
+      s.status := 'absent'; s.reason := 'deleted';
+      s.to_lsn := nxt.lsn; s.to_ts := nxt.ts; s.to_xid := nxt.xid;
+    ELSIF truncated THEN
+      s.status := 'absent'; s.reason := 'deleted';
+      s.op := 'T'; s.from_lsn := cut.lsn; s.from_seq := cut.seq; s.from_ts := cut.ts; s.from_xid := cut.xid;
+    ELSE
+      s.status := 'found'; s.leaf_id := ver.leaf_id;
+      s.row_data := ver.row_data; s.incomplete := ver.incomplete; s.json_nulls := ver.json_nulls;
+      s.nulls_assumed := ver.nulls_assumed;
+    END IF;
+  ELSIF truncated THEN
+    -- Whatever was there at the start is gone. While the baseline is read, a row of before the TRUNCATE may turn up.
+    s.status := 'absent'; s.reason := 'not_yet_inserted'; s.settled := NOT is_pending;
+  ELSIF told AND nxt.op = 'I' AND NOT cut_first THEN
+    s.status := 'absent'; s.reason := 'not_yet_inserted'; -- nothing between the start and an insert: it was not there
+  ELSIF told AND nxt.op <> 'I' OR ver.lsn IS NOT NULL THEN
+    s.status := 'unknown'; s.reason := 'before_tracking'; -- it was there, as what nobody read in time
+  ELSIF is_pending THEN
+    s.status := 'unknown'; s.reason := 'baseline_pending'; s.settled := false;
+  ELSIF p_period.baseline_state = 'done' AND p_lsn >= coalesce(p_period.unseen_unknown_before_lsn, start) THEN
+    s.status := 'absent'; s.reason := 'not_yet_inserted';
+  ELSE
+    -- As long as the key has no change, one may still come that decides it (an insert).
+    s.status := 'unknown'; s.reason := 'before_tracking'; s.settled := nxt.lsn IS NOT NULL OR NOT p_open;
+  END IF;
+  RETURN s;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.version_at(pgtimewarp.relation_periods, text, pg_lsn, int, pg_lsn, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.version_at(pgtimewarp.relation_periods, text, pg_lsn, int, pg_lsn, boolean)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

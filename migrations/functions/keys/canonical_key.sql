@@ -1,0 +1,10 @@
+-- The key as the history stores it: a compact JSON array of strings, ["42"] or ["eu","7"].
+CREATE OR REPLACE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT array_to_json(pgtimewarp.canonical_key_values(pk_columns, pk_kinds, pk))::text
+$$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(text[], text[], jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.canonical_key(text[], text[], jsonb)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -1,0 +1,50 @@
+-- Carries the next keys into the new lowest range: the last version of each before its upper end, unless it is gone.
+-- Returns whether all keys are carried. History below the cutoff does not change, so it can go on in another run.
+CREATE OR REPLACE FUNCTION pgtimewarp.retention_build(p_relation_id integer, p_rows integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+  r pgtimewarp.relation_ranges;
+  last_pk text COLLATE "C";
+BEGIN
+  SELECT * INTO r FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id AND g.state <> 'attached' FOR UPDATE;
+  IF NOT FOUND OR r.state = 'built' THEN
+    RETURN true;
+  END IF;
+  EXECUTE format(
+    'SELECT c.pk FROM pgtimewarp.row_changes c WHERE c.relation_id = %s AND c.valid_from_lsn < %L AND c.pk > %L
+      ORDER BY c.pk OFFSET %s LIMIT 1', p_relation_id, r.to_lsn, r.built_to_pk, p_rows) INTO last_pk;
+  EXECUTE format(
+    'INSERT INTO pgtimewarp.%I (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, op, pk, row_data,
+            incomplete, json_nulls, nulls_assumed)
+     SELECT v.valid_from_lsn, v.valid_from_ts, v.xid, v.read_lsn, v.relation_id, v.seq, v.leaf_id, v.op, v.pk, v.row_data,
+            v.incomplete, v.json_nulls, v.nulls_assumed
+       FROM (SELECT DISTINCT ON (c.pk) c.valid_from_lsn, c.valid_from_ts, c.xid, c.read_lsn, c.relation_id, c.seq,
+                    c.leaf_id, c.op, c.pk, c.row_data, c.incomplete, c.json_nulls, c.nulls_assumed
+               FROM pgtimewarp.row_changes c
+              WHERE c.relation_id = %s AND c.valid_from_lsn < %L AND c.pk > %L %s
+              ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) v
+      WHERE %L OR v.op <> ''D'' AND NOT EXISTS (
+            SELECT FROM pgtimewarp.relation_events e
+             WHERE e.relation_id = %s AND e.op = ''T'' AND e.lsn < %L
+               AND (e.lsn, e.seq) > (v.valid_from_lsn, CASE WHEN v.op <> ''S'' THEN v.seq ELSE 2147483647 END)
+               AND (e.leaf_id IS NULL OR e.leaf_id = v.leaf_id))
+      ORDER BY v.pk',
+    r.table_name, p_relation_id, r.to_lsn, r.built_to_pk,
+    CASE WHEN last_pk IS NOT NULL THEN format('AND c.pk <= %L', last_pk) END,
+    r.keeps_deletions, p_relation_id, r.to_lsn);
+  UPDATE pgtimewarp.relation_ranges
+     SET built_to_pk = coalesce(last_pk, built_to_pk), state = CASE WHEN last_pk IS NULL THEN 'built' ELSE state END,
+         built_xid = CASE WHEN last_pk IS NULL THEN pg_current_xact_id() END
+   WHERE relation_id = p_relation_id AND table_name = r.table_name;
+  RETURN last_pk IS NULL;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.retention_build(int, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.retention_build(int, int)
+   TO pgtimewarp_writer, pgtimewarp_admin;

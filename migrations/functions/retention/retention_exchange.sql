@@ -1,0 +1,34 @@
+-- Exchanges the expired ranges for the new lowest one. Returns how many were dropped; NULL: not ready, or an older
+-- snapshot is left that does not see the new rows.
+CREATE OR REPLACE FUNCTION pgtimewarp.retention_exchange(p_relation_id int) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  r pgtimewarp.relation_ranges;
+  name text;
+  dropped int := 0;
+BEGIN
+  SELECT * INTO r FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id AND g.state = 'built' FOR UPDATE;
+  IF NOT FOUND OR NOT pgtimewarp.retention_seen_by_all(r.built_xid) THEN
+    RETURN NULL;
+  END IF;
+  FOR name IN
+    SELECT g.table_name FROM pgtimewarp.relation_ranges g
+     WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.to_lsn <= r.to_lsn
+     ORDER BY g.from_lsn NULLS FIRST
+  LOOP
+    EXECUTE format('DROP TABLE pgtimewarp.%I', name);
+    DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id AND table_name = name;
+    dropped := dropped + 1;
+  END LOOP;
+  PERFORM pgtimewarp.retention_attach(p_relation_id, r.table_name, NULL, r.to_lsn);
+  UPDATE pgtimewarp.relation_ranges SET state = 'attached', built_to_pk = NULL, built_xid = NULL
+   WHERE relation_id = p_relation_id AND table_name = r.table_name;
+  IF NOT r.keeps_deletions THEN
+    DELETE FROM pgtimewarp.relation_events WHERE relation_id = p_relation_id AND op = 'T' AND lsn < r.to_lsn;
+  END IF;
+  RETURN dropped;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.retention_exchange(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.retention_exchange(int)
+   TO pgtimewarp_writer, pgtimewarp_admin;

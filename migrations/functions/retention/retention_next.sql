@@ -1,0 +1,59 @@
+-- What the ranges of a followed relation need next, one thing at a time, before positions up to p_upto are written.
+--   convert: it has none yet
+--   split:   the range that is being written has been so for an eighth of the window, or is the open one: close it at
+--            the horizon (otherwise a quiet table would never forget); or: make ranges ahead, past p_upto, each as wide
+--            as the log grows in a tenth of the window. The open one behind them stays empty, so that cutting it is free,
+--            and takes what comes unexpectedly.
+CREATE OR REPLACE FUNCTION pgtimewarp.retention_next(p_relation_id int, p_upto pg_lsn)
+RETURNS TABLE (action text, table_name text, at pg_lsn[], opened_ts timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  h record;
+  current_range pgtimewarp.relation_ranges;
+  last_range pgtimewarp.relation_ranges;
+  width numeric;
+BEGIN
+  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, x.retention INTO h
+    FROM pgtimewarp.relation_periods p
+    JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
+    JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.retention IS NOT NULL
+   WHERE p.relation_id = p_relation_id AND p.tracked_to_lsn IS NULL;
+  IF NOT FOUND THEN
+    RETURN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id) THEN
+    action := 'convert';
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  SELECT g.* INTO current_range FROM pgtimewarp.relation_ranges g
+   WHERE g.relation_id = p_relation_id AND g.state = 'attached'
+     AND (g.from_lsn IS NULL OR g.from_lsn <= h.lsn) AND (g.to_lsn IS NULL OR g.to_lsn > h.lsn + 1);
+  SELECT g.* INTO STRICT last_range FROM pgtimewarp.relation_ranges g
+   WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.to_lsn IS NULL;
+  IF (current_range.from_lsn IS NULL AND current_range.to_lsn IS NULL AND current_range.relation_id IS NOT NULL)
+     OR (current_range.to_lsn IS NULL OR current_range.opened_ts <= h.ts - h.retention / 8)
+        AND NOT pgtimewarp.retention_is_empty(current_range.table_name) THEN
+    action := 'split'; table_name := current_range.table_name; at := ARRAY[h.lsn + 1]; opened_ts := h.ts;
+    RETURN NEXT;
+    RETURN;
+  END IF;
+  SELECT (h.lsn - m.lsn) / extract(epoch FROM h.ts - m.ts) * extract(epoch FROM h.retention) / 10 INTO width
+    FROM pgtimewarp.lsn_time_map m
+   WHERE m.node_id = h.node_id AND m.lsn_space = h.lsn_space AND m.ts >= h.ts - h.retention AND m.ts < h.ts
+   ORDER BY m.ts LIMIT 1;
+  width := greatest(coalesce(width, 16777216), 65536);
+  IF last_range.from_lsn < p_upto + width THEN
+    -- a backlog gets wider ranges rather than more
+    width := ceil(greatest(width, (p_upto + 2 * width - last_range.from_lsn) / 8));
+    action := 'split'; table_name := last_range.table_name; opened_ts := NULL;
+    at := ARRAY(SELECT last_range.from_lsn + n * width
+                  FROM generate_series(1, ceil((p_upto + width - last_range.from_lsn) / width)) n);
+    RETURN NEXT;
+  END IF;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.retention_next(int, pg_lsn) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.retention_next(int, pg_lsn)
+   TO pgtimewarp_writer, pgtimewarp_admin;

@@ -1,0 +1,26 @@
+-- The answer to the question that was laid down last, {node, schema, table, pk, ts | lsn, requested}; nothing when there is
+-- none. A foreign scan sends nothing but a SELECT with conditions on columns, so a question travels as such a condition:
+-- `WHERE question = '{…}'`. The literal takes the column's type, question[], and reading it runs the CHECK of the domain, which
+-- lays the question down for the functions under the view. (docs/decisions/0013-questions-as-conditions.md)
+CREATE OR REPLACE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE (question pgtimewarp.question[], answer json)
+LANGUAGE plpgsql STABLE ROWS 1
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+BEGIN
+  IF asked IS NOT NULL THEN
+    PERFORM pgtimewarp.refuse_other_table(q ->> 'node', q ->> 'schema', q ->> 'table', (q ->> 'relid')::oid);
+    RETURN QUERY
+      SELECT ARRAY[asked]::pgtimewarp.question[],
+             CASE WHEN q ? 'columns' AND a.status = 'found'
+                  THEN pgtimewarp.with_names(a.answer, q ->> 'node', (q ->> 'relid')::oid, q -> 'columns') ELSE a.answer END
+        FROM pgtimewarp.asof_answer(
+               q ->> 'node', q ->> 'schema', q ->> 'table', q -> 'pk', (q ->> 'ts')::timestamptz, (q ->> 'lsn')::pg_lsn,
+               q ->> 'requested') a;
+  END IF;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.answer_asof() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.answer_asof()
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -1,0 +1,90 @@
+-- An answer whose row has the names that the columns of the table have now: p_columns is {"number": "name"} of the table with
+-- OID p_relid. A column that was renamed is followed by its number. Where it is not certain which value is the column's, it is
+-- not in the row but in `incomplete`; a column that is neither came after the row was written. Values of columns that are gone
+-- are left out.
+CREATE OR REPLACE FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) RETURNS json
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  escaped boolean := position(chr(92) || 'u' IN p_answer::text) > 0;
+  answer json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_answer::text, false)::json ELSE p_answer END;
+  written pg_lsn := answer #>> '{valid_from,lsn}';
+  read_upto pg_lsn;  -- of a row that was read, at some time after that
+  relation record;
+  named text;
+  uncertain text[];
+  result text;
+BEGIN
+  SELECT p.relation_id, p.columns, t.relid = p_relid AS is_same INTO relation
+    FROM pgtimewarp.relation_periods p LEFT JOIN pgtimewarp.tracked_relations t ON t.relation_id = p.relation_id
+   WHERE p.node_id = p_node_id AND p.schema_name = pgtimewarp.json_stood_for(answer ->> 'schema', escaped)
+     AND p.table_name = pgtimewarp.json_stood_for(answer ->> 'table', escaped)
+     AND p.tracked_from_ts <= (answer #>> '{valid_from,ts}')::timestamptz
+   ORDER BY p.tracked_from_ts DESC LIMIT 1;
+  EXECUTE format(
+    'SELECT r.read_lsn FROM pgtimewarp.row_changes r
+      WHERE r.relation_id = %s AND r.valid_from_lsn = $1 AND r.op = ''S'' AND r.pk = $2', relation.relation_id)
+     INTO read_upto
+    USING written, array_to_json(ARRAY(
+            SELECT pgtimewarp.json_stood_for(k.value, escaped) FROM json_each_text(answer -> 'pk') WITH ORDINALITY k
+             ORDER BY k.ordinality))::text;
+  read_upto := coalesce(read_upto, written);
+
+  WITH member AS (
+    SELECT pgtimewarp.json_stood_for(e.key, escaped) AS name, e.value::text AS value FROM json_each(answer -> 'row') e),
+  -- the names that a column can have had when the row was written, or read
+  had AS (
+    SELECT (c.facts ->> 'attnum')::int AS attnum, n.name
+      FROM jsonb_array_elements(relation.columns) AS c (facts)
+     CROSS JOIN LATERAL (
+           SELECT c.facts ->> 'name' AS name, (c.facts ->> 'since_lsn')::pg_lsn AS since, NULL::pg_lsn AS until
+            UNION ALL
+           SELECT f.was ->> 'name', (f.was ->> 'since_lsn')::pg_lsn, (f.was ->> 'until_lsn')::pg_lsn
+             FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS f (was)) AS n
+     WHERE n.since < read_upto AND (n.until IS NULL OR written <= n.until)),
+  claim AS (
+    SELECT DISTINCT h.attnum, m.name, m.value FROM had h JOIN member m ON m.name = h.name),
+  -- columns without such a value that may have been there all the same
+  doubt AS (
+    SELECT (c.facts ->> 'attnum')::int AS attnum
+      FROM jsonb_array_elements(relation.columns) AS c (facts)
+     WHERE c.facts ? 'former_names' AND (c.facts #>> '{former_names,0,since_lsn}')::pg_lsn < read_upto
+        OR c.facts ->> 'name' IN (SELECT m.name FROM member m EXCEPT SELECT o.name FROM claim o)),
+  judged AS (
+    SELECT w.key::int AS attnum, w.value AS name,
+           (SELECT min(c.value) FROM claim c WHERE c.attnum = w.key::int HAVING count(*) = 1
+               AND NOT EXISTS (SELECT FROM claim o JOIN claim mine ON mine.name = o.name
+                                WHERE mine.attnum = w.key::int AND o.attnum <> w.key::int)) AS value,
+           w.key::int IN (SELECT c.attnum FROM claim c UNION ALL SELECT d.attnum FROM doubt d) AS may_have_been
+      FROM jsonb_each_text(p_columns) w
+     WHERE relation.is_same
+     UNION ALL
+    -- not known to be the same table: by name alone, where that leaves no doubt
+    SELECT w.key::int, w.value, m.value, EXISTS (
+             SELECT FROM member o WHERE o.name NOT IN (SELECT k.value FROM jsonb_each_text(p_columns) k))
+      FROM jsonb_each_text(p_columns) w LEFT JOIN member m ON m.name = w.value
+     WHERE relation.is_same IS NOT TRUE)
+  SELECT string_agg(CASE WHEN escaped THEN pgtimewarp.json_stand_in(to_json(j.name)::text, false) ELSE to_json(j.name)::text END
+                    || ':' || j.value, ',' ORDER BY j.attnum) FILTER (WHERE j.value IS NOT NULL),
+         array_agg(j.name ORDER BY j.attnum) FILTER (WHERE j.value IS NULL AND j.may_have_been)
+    INTO named, uncertain
+    FROM judged j;
+
+  SELECT '{' || string_agg(to_json(e.key) || ':' || CASE e.key
+           WHEN 'row' THEN '{' || coalesce(named, '') || '}'
+           WHEN 'incomplete' THEN lacking.names
+           ELSE e.value::text END, ',' ORDER BY e.ordinality) || '}'
+    INTO result
+    FROM json_each(answer) WITH ORDINALITY e
+   CROSS JOIN LATERAL (
+         SELECT CASE WHEN e.key = 'incomplete' THEN array_to_json(ARRAY(
+                  SELECT pgtimewarp.json_stood_for(n, escaped) FROM json_array_elements_text(e.value) n
+                   UNION SELECT unnest(uncertain) ORDER BY 1))::text END AS plain) l
+   CROSS JOIN LATERAL (
+         SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in(l.plain, false) ELSE l.plain END AS names) lacking;
+  RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(result, true) ELSE result END;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.with_names(json, text, oid, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.with_names(json, text, oid, jsonb)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
