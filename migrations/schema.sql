@@ -1257,10 +1257,7 @@ BEGIN
               WHERE c.relation_id = %s AND c.valid_from_lsn < %L AND c.pk > %L %s
               ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) v
       WHERE %L OR v.op <> ''D'' AND NOT EXISTS (
-            SELECT FROM pgtimewarp.relation_events e
-             WHERE e.relation_id = %s AND e.op = ''T'' AND e.lsn < %L
-               AND (e.lsn, e.seq) > (v.valid_from_lsn, CASE WHEN v.op <> ''S'' THEN v.seq ELSE 2147483647 END)
-               AND (e.leaf_id IS NULL OR e.leaf_id = v.leaf_id))
+            SELECT FROM pgtimewarp.truncates_after(%s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) e WHERE e.lsn < %L)
       ORDER BY v.pk',
     r.table_name, p_relation_id, r.to_lsn, r.built_to_pk,
     CASE WHEN last_pk IS NOT NULL THEN format('AND c.pk <= %L', last_pk) END,
@@ -1594,6 +1591,42 @@ CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn
    WHERE m.node_id = p_node_id AND m.lsn_space = p_space AND m.lsn <= p_lsn ORDER BY m.lsn DESC LIMIT 1
 $$;
 
+CREATE TABLE pgtimewarp.relation_events (
+    relation_id integer NOT NULL,
+    lsn pg_lsn NOT NULL,
+    seq integer NOT NULL,
+    leaf_id integer,
+    ts timestamp with time zone NOT NULL,
+    op "char" NOT NULL,
+    xid bigint
+);
+
+COMMENT ON TABLE pgtimewarp.relation_events IS 'What happens to a table as a whole.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.relation_id IS 'The table.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.lsn IS 'The commit.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.seq IS 'The place within its transaction.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.leaf_id IS 'The partition that it happened to; null: the whole table.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.ts IS 'The time of the commit.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
+
+COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
+
+CREATE FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) RETURNS SETOF pgtimewarp.relation_events
+    LANGUAGE sql STABLE ROWS 1
+    AS $$
+  SELECT e.*
+    FROM pgtimewarp.relation_events AS e
+   WHERE e.relation_id = p_relation_id AND e.op = 'T'
+     AND (e.lsn, e.seq) > (p_lsn, CASE WHEN p_op <> 'S' THEN p_seq ELSE 2147483647 END)
+     AND (e.leaf_id IS NULL OR e.leaf_id = p_leaf_id)
+$$;
+
 CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) RETURNS pgtimewarp.key_state
     LANGUAGE plpgsql STABLE
     AS $_$
@@ -1622,11 +1655,9 @@ BEGIN
        FROM pgtimewarp.row_changes r
       WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
       ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation) INTO nxt USING p_pk, p_lsn, p_seq;
-  -- A baseline row stands at the start of tracking, before everything that happened after it.
-  SELECT e.lsn, e.seq, e.ts, e.xid INTO cut FROM pgtimewarp.relation_events e
-   WHERE e.relation_id = relation AND e.op = 'T'
-     AND (e.lsn, e.seq) > (coalesce(ver.lsn, start), CASE WHEN ver.op <> 'S' THEN ver.seq ELSE 2147483647 END)
-     AND (e.leaf_id IS NULL OR e.leaf_id = coalesce(ver.leaf_id, nxt.leaf_id))
+  SELECT e.lsn, e.seq, e.ts, e.xid INTO cut
+    FROM pgtimewarp.truncates_after(
+           relation, coalesce(ver.lsn, start), ver.seq, ver.op, coalesce(ver.leaf_id, nxt.leaf_id)) e
    ORDER BY e.lsn, e.seq LIMIT 1;
   truncated := cut.lsn IS NOT NULL AND (cut.lsn, cut.seq) <= (p_lsn, p_seq);
   cut_first := NOT truncated AND cut.lsn IS NOT NULL AND (nxt.lsn IS NULL OR (cut.lsn, cut.seq) < (nxt.lsn, nxt.seq));
@@ -2045,32 +2076,6 @@ COMMENT ON COLUMN pgtimewarp.rebaseline_findings.row_data IS 'The row as it was 
 
 COMMENT ON COLUMN pgtimewarp.rebaseline_findings.json_nulls IS 'As in row_changes.';
 
-CREATE TABLE pgtimewarp.relation_events (
-    relation_id integer NOT NULL,
-    lsn pg_lsn NOT NULL,
-    seq integer NOT NULL,
-    leaf_id integer,
-    ts timestamp with time zone NOT NULL,
-    op "char" NOT NULL,
-    xid bigint
-);
-
-COMMENT ON TABLE pgtimewarp.relation_events IS 'What happens to a table as a whole.';
-
-COMMENT ON COLUMN pgtimewarp.relation_events.relation_id IS 'The table.';
-
-COMMENT ON COLUMN pgtimewarp.relation_events.lsn IS 'The commit.';
-
-COMMENT ON COLUMN pgtimewarp.relation_events.seq IS 'The place within its transaction.';
-
-COMMENT ON COLUMN pgtimewarp.relation_events.leaf_id IS 'The partition that it happened to; null: the whole table.';
-
-COMMENT ON COLUMN pgtimewarp.relation_events.ts IS 'The time of the commit.';
-
-COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
-
-COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
-
 CREATE TABLE pgtimewarp.relation_leaves (
     leaf_id integer NOT NULL,
     relation_id integer NOT NULL,
@@ -2329,12 +2334,8 @@ CREATE VIEW pgtimewarp.row_versions AS
              LEFT JOIN LATERAL ( SELECT e.lsn,
                     e.seq,
                     e.ts
-                   FROM pgtimewarp.relation_events e
-                  WHERE ((e.relation_id = r.relation_id) AND (e.op = 'T'::"char") AND (r.op <> 'D'::"char") AND (ROW(e.lsn, e.seq) > ROW(r.valid_from_lsn,
-                        CASE
-                            WHEN (r.op <> 'S'::"char") THEN r.seq
-                            ELSE 2147483647
-                        END)) AND ((e.leaf_id IS NULL) OR (e.leaf_id = r.leaf_id)))
+                   FROM pgtimewarp.truncates_after(r.relation_id, r.valid_from_lsn, r.seq, r.op, r.leaf_id) e(relation_id, lsn, seq, leaf_id, ts, op, xid)
+                  WHERE (r.op <> 'D'::"char")
                   ORDER BY e.lsn, e.seq
                  LIMIT 1) cut ON (true))
           WHERE ((r.op <> 'S'::"char") OR (((nxt.lsn IS NULL) OR (nxt.lsn > r.read_lsn)) AND (r.read_lsn <=
@@ -2701,6 +2702,15 @@ GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn 
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
 
+GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
+GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
@@ -2761,10 +2771,6 @@ GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_admin;
 GRANT SELECT ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_admin;
-
-GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
-GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.relation_leaves TO pgtimewarp_reader;
 GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.relation_leaves TO pgtimewarp_writer;

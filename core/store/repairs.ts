@@ -157,12 +157,10 @@ interface KnownRowText {
   readonly json_nulls: string[] | null;
 }
 
-/** Whether a T closes the version `c`: as in version_at(), a baseline row stands before everything at its position. */
+/** Whether a T closes the version `c`. */
 const IS_TRUNCATED = `EXISTS (
-                 SELECT FROM pgtimewarp.relation_events AS e
-                  WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn <= $2::pg_lsn
-                    AND (e.lsn, e.seq) > (c.valid_from_lsn, CASE WHEN c.op <> 'S' THEN c.seq ELSE 2147483647 END)
-                    AND (e.leaf_id IS NULL OR e.leaf_id = c.leaf_id))`;
+                 SELECT FROM pgtimewarp.truncates_after($1::int, c.valid_from_lsn, c.seq, c.op, c.leaf_id) AS e
+                  WHERE e.lsn <= $2::pg_lsn)`;
 
 /** The rows that history has under the keys at the position; keys that it does not have are left out. */
 export async function readKnownRows(
@@ -254,9 +252,8 @@ export async function finishRepairStep(
                  LIMIT 1) AS later ON true
         WHERE later.is_told IS NULL
           AND NOT EXISTS (
-                SELECT FROM pgtimewarp.relation_events AS e
-                 WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn > $2::pg_lsn AND e.lsn <= $3::pg_lsn
-                   AND (e.leaf_id IS NULL OR e.leaf_id = f.leaf_id)))
+                SELECT FROM pgtimewarp.truncates_after($1::int, $2::pg_lsn, NULL, NULL, f.leaf_id) AS e
+                 WHERE e.lsn <= $3::pg_lsn))
      SELECT count(*)::int AS taken FROM taken`,
     [relationId, base, end, time, AFTER_ALL_CHANGES, limit],
   );

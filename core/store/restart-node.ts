@@ -142,10 +142,7 @@ export async function writeDeletionsOfGap(
                ORDER BY n.valid_from_lsn, n.seq LIMIT 1) AS first ON true
       WHERE o.op <> 'D' AND (first.op IS NULL OR first.op = 'I')
         AND NOT EXISTS (
-              SELECT FROM pgtimewarp.relation_events AS e
-               WHERE e.relation_id = r.follows_relation_id AND e.op = 'T'
-                 AND (e.lsn, e.seq) > (o.valid_from_lsn, CASE WHEN o.op = 'S' THEN 2147483647 ELSE o.seq END)
-                 AND (e.leaf_id IS NULL OR e.leaf_id = o.leaf_id))
+              SELECT FROM pgtimewarp.truncates_after(r.follows_relation_id, o.valid_from_lsn, o.seq, o.op, o.leaf_id))
         AND NOT EXISTS (
               SELECT FROM pgtimewarp.relation_events AS e
                WHERE e.relation_id = r.relation_id AND e.op = 'T' AND e.lsn <= r.baseline_lsn))

@@ -33,11 +33,9 @@ BEGIN
        FROM pgtimewarp.row_changes r
       WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
       ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation) INTO nxt USING p_pk, p_lsn, p_seq;
-  -- A baseline row stands at the start of tracking, before everything that happened after it.
-  SELECT e.lsn, e.seq, e.ts, e.xid INTO cut FROM pgtimewarp.relation_events e
-   WHERE e.relation_id = relation AND e.op = 'T'
-     AND (e.lsn, e.seq) > (coalesce(ver.lsn, start), CASE WHEN ver.op <> 'S' THEN ver.seq ELSE 2147483647 END)
-     AND (e.leaf_id IS NULL OR e.leaf_id = coalesce(ver.leaf_id, nxt.leaf_id))
+  SELECT e.lsn, e.seq, e.ts, e.xid INTO cut
+    FROM pgtimewarp.truncates_after(
+           relation, coalesce(ver.lsn, start), ver.seq, ver.op, coalesce(ver.leaf_id, nxt.leaf_id)) e
    ORDER BY e.lsn, e.seq LIMIT 1;
   truncated := cut.lsn IS NOT NULL AND (cut.lsn, cut.seq) <= (p_lsn, p_seq);
   cut_first := NOT truncated AND cut.lsn IS NOT NULL AND (nxt.lsn IS NULL OR (cut.lsn, cut.seq) < (nxt.lsn, nxt.seq));

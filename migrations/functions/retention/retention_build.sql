@@ -30,10 +30,7 @@ BEGIN
               WHERE c.relation_id = %s AND c.valid_from_lsn < %L AND c.pk > %L %s
               ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) v
       WHERE %L OR v.op <> ''D'' AND NOT EXISTS (
-            SELECT FROM pgtimewarp.relation_events e
-             WHERE e.relation_id = %s AND e.op = ''T'' AND e.lsn < %L
-               AND (e.lsn, e.seq) > (v.valid_from_lsn, CASE WHEN v.op <> ''S'' THEN v.seq ELSE 2147483647 END)
-               AND (e.leaf_id IS NULL OR e.leaf_id = v.leaf_id))
+            SELECT FROM pgtimewarp.truncates_after(%s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) e WHERE e.lsn < %L)
       ORDER BY v.pk',
     r.table_name, p_relation_id, r.to_lsn, r.built_to_pk,
     CASE WHEN last_pk IS NOT NULL THEN format('AND c.pk <= %L', last_pk) END,

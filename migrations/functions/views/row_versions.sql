@@ -27,10 +27,9 @@ CREATE OR REPLACE VIEW pgtimewarp.row_versions AS
             AND (n.valid_from_lsn, n.seq) > (r.valid_from_lsn, r.seq)
           ORDER BY n.valid_from_lsn, n.seq LIMIT 1) nxt ON true
     LEFT JOIN LATERAL (
-         SELECT e.lsn, e.seq, e.ts FROM pgtimewarp.relation_events e
-          WHERE e.relation_id = r.relation_id AND e.op = 'T' AND r.op <> 'D'
-            AND (e.lsn, e.seq) > (r.valid_from_lsn, CASE WHEN r.op <> 'S' THEN r.seq ELSE 2147483647 END)
-            AND (e.leaf_id IS NULL OR e.leaf_id = r.leaf_id)
+         SELECT e.lsn, e.seq, e.ts
+           FROM pgtimewarp.truncates_after(r.relation_id, r.valid_from_lsn, r.seq, r.op, r.leaf_id) e
+          WHERE r.op <> 'D'
           ORDER BY e.lsn, e.seq LIMIT 1) cut ON true
    WHERE r.op <> 'S'
       OR (nxt.lsn IS NULL OR nxt.lsn > r.read_lsn)
