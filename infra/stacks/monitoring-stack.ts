@@ -84,7 +84,7 @@ export class MonitoringStack extends Stack {
     });
     this.#alarm(`Gaps-${node}`, {
       metric: metric('OpenGaps', Duration.minutes(doctor.everyMinutes)),
-      description: `Changes of ${node} were lost: pgtimewarp rebaseline (docs/run-books.md).`,
+      description: `Changes of ${node} were lost: rebaseline, by command or maintenance event (docs/run-books.md).`,
       threshold: 1,
       operator: AT_LEAST,
       missing: IGNORE, // a doctor that cannot ask does not close a gap

@@ -173,13 +173,16 @@ describe('the lines of the documents', () => {
       expect(args.some((arg) => isStack(arg) || arg === '--all')).toBe(true);
   });
 
-  const asked = about.map((line) => own(line).filter((arg) => arg !== '--all' && arg !== '--quiet'));
+  const asked = about.map((line) =>
+    own(line).filter((arg) => !['--all', '--quiet', '--exclusively'].includes(arg)),
+  );
   test.each([...new Set(asked.map((args) => args.join(' ')))])('cdk list %s', async (text) => {
     const args = text.split(' ');
     const { stdout } = await promisify(execFile)('node_modules/.bin/cdk', ['list', ...args], { cwd: ROOT });
     const named = args.filter(isStack);
+    // with those that they need
     expect(stdout.trim().split('\n')).toEqual(
-      named.length > 0 ? named : expect.arrayContaining(['pgtimewarp-store', 'pgtimewarp-app']),
+      expect.arrayContaining(named.length > 0 ? named : ['pgtimewarp-store', 'pgtimewarp-app']),
     );
   });
 });

@@ -172,6 +172,26 @@ describe('the life of a deployment', () => {
     expect(rows).toEqual([{ readable: true, writable: false }]);
   });
 
+  test('a login that has all the connections it may have is a reason to ask again', async () => {
+    const limit = (count: number) =>
+      databases.store.query(`ALTER ROLE "${databases.logins.reader}" CONNECTION LIMIT ${count}`);
+    await using first = await start('Api');
+    await using second = await start('Api');
+    const event = apiEvent(`/v1/nodes/${databases.node}/tables/public.orders/asof?pk=1`);
+    await limit(1);
+    try {
+      expect(await first.invoke(event)).toMatchObject({ statusCode: 200 });
+      expect(await second.invoke(event), second.output()).toMatchObject({
+        statusCode: 503,
+        headers: { 'retry-after': '5' },
+      });
+      expect(await first.invoke(event)).toMatchObject({ statusCode: 200 });
+    } finally {
+      await limit(-1);
+    }
+    expect(await second.invoke(event)).toMatchObject({ statusCode: 200 });
+  });
+
   test('names that a path has to encode arrive', async () => {
     await databases.source.query(
       'CREATE TABLE "Odd 50% name.x" (id int PRIMARY KEY); INSERT INTO "Odd 50% name.x" VALUES (7)',
