@@ -11,6 +11,7 @@ import type { ApplyCounts } from './run/apply-stream.ts';
 import { readNewLeaves } from './run/check-new-leaves.ts';
 import { decide } from './run/decide.ts';
 import { detectLoss, type Loss, refuseWrongEndpoint } from './run/detect-loss.ts';
+import { reachedEnd } from './run/end-of-stream.ts';
 import { keepColumnLists } from './run/keep-column-lists.ts';
 import { keepRepairsPublished } from './run/keep-repairs-published.ts';
 import { keepRetention } from './run/keep-retention.ts';
@@ -192,7 +193,16 @@ class Run {
       this.#seen = facts.insertLsn;
       refuseWrongEndpoint(facts, taken.node, claim.horizon);
       const node = await this.#followRename(taken.node, facts);
-      const run = { node, source, store, claim, limits, counts: this.#counts, found: new Set<number>() };
+      const run = {
+        node,
+        source,
+        store,
+        claim,
+        limits,
+        counts: this.#counts,
+        found: new Set<number>(),
+        endMarks: new Map(),
+      };
       const loss = detectLoss(facts, node, claim.horizon);
       if (node.status !== 'active' && !(loss === null && (await withdrawFalseGap(run)))) {
         return await this.#standStill(run, facts);
@@ -331,6 +341,7 @@ class Run {
     let followed = relations.filter((relation) => relation.status !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
+    let looks = 0;
     const size = new PeekSize(claim.failures > 0);
     const onFailure = (suspect: Suspect): void => {
       this.#suspect = suspect;
@@ -346,7 +357,8 @@ class Run {
           onProgress: (counts) =>
             this.#options.onProgress?.({ ...counts, appliedLsn: claim.horizon.lsn, uptoLsn: end.upto }),
         });
-        if (counted.rows < maxRows) return end.complete;
+        const reached = counted.rows < maxRows ? await reachedEnd(run, end, looks++) : null;
+        if (reached !== null) return reached;
         budget -= counted.rows;
         size.learn(counted.rows, counted.bytes);
         await this.#advance(run);

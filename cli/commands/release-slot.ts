@@ -4,6 +4,7 @@ import { connect } from '../../core/pg/connection.ts';
 import { releaseSlot } from '../../core/release-slot.ts';
 import { requireSchema } from '../../core/store/migrate.ts';
 import { requireNode, writeSlotSettings } from '../../core/store/nodes.ts';
+import { BYTE_SIZE_FORM, tryParseByteSize } from '../../core/types/byte-size.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { formatBytes } from '../render/status.ts';
@@ -67,15 +68,8 @@ async function configure({ settings, out }: CommandContext, flags: ReleaseFlags)
   }
 }
 
-const UNITS: Readonly<Record<string, bigint>> = {
-  kB: 1024n,
-  MB: 1024n ** 2n,
-  GB: 1024n ** 3n,
-  TB: 1024n ** 4n,
-};
-
 function size(text: string): bigint {
-  const match = /^([1-9]\d{0,9})(kB|MB|GB|TB)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError('Write a number with kB, MB, GB or TB.');
-  return BigInt(match[1]!) * UNITS[match[2]!]!;
+  const bytes = tryParseByteSize(text);
+  if (bytes === null) throw new InvalidArgumentError(`Write ${BYTE_SIZE_FORM}.`);
+  return bytes;
 }

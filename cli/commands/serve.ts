@@ -1,4 +1,5 @@
 /** `serve`: the HTTP API, polling and the doctor, on this machine. */
+import type { HttpBindings } from '@hono/node-server';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { gatheredAsOf } from '../../core/query/gathered-as-of.ts';
 import { createApp } from '../../lambda/api/app.ts';
@@ -52,6 +53,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
     askAsOf: gatheredAsOf(pool.withStore),
     report: (error, id) => out.note(`${id} ${error.code}: ${error.message}`),
     ...(authorize === undefined ? { isOwnHost } : { authorize }),
+    pathAsSent: (context) => (context.env as Partial<HttpBindings>).incoming?.url,
     corsOrigins: flags.cors ?? [],
   });
   await using server = await listen(app, flags);

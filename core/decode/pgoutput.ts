@@ -7,7 +7,7 @@ import { commitTimeFromPostgresMicros } from '../types/commit-time.ts';
 import { keyLengthRefusal } from '../types/key.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
-import { MESSAGE_PREFIX } from '../types/plugin.ts';
+import { OUR_PREFIXES } from '../types/plugin.ts';
 import type {
   CommitEvent,
   DecodedTable,
@@ -160,7 +160,7 @@ class PgoutputDecoder implements StreamDecoder {
     const flags = this.#reader.uint8();
     this.#reader.skip(8); // its LSN
     const prefix = this.#reader.cString();
-    if (prefix !== MESSAGE_PREFIX || (flags & TRANSACTIONAL_FLAG) === 0) return null;
+    if (!OUR_PREFIXES.has(prefix) || (flags & TRANSACTIONAL_FLAG) === 0) return null;
     return { kind: 'message', prefix, content: this.#reader.text(this.#reader.uint32()) };
   }
 

@@ -10,7 +10,7 @@ import { jsonMembers, jsonStringEnd, unquoteJson } from '../types/json-text.ts';
 import { keyLengthRefusal } from '../types/key.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
-import { MESSAGE_PREFIX } from '../types/plugin.ts';
+import { OUR_PREFIXES } from '../types/plugin.ts';
 import type {
   CommitEvent,
   MessageEvent,
@@ -241,7 +241,7 @@ function otherKeyInTail(data: string, at: number, keyColumns: readonly string[])
 function message(data: string): MessageEvent | null {
   const { members } = jsonMembers(data, 0);
   const prefix = unquoteJson(member(members, 'prefix'));
-  if (prefix !== MESSAGE_PREFIX || members.get('transactional') !== 'true') return null;
+  if (!OUR_PREFIXES.has(prefix) || members.get('transactional') !== 'true') return null;
   return { kind: 'message', prefix, content: unquoteJson(member(members, 'content')) };
 }
 

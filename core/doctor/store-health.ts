@@ -34,7 +34,12 @@ export function judgeStore(overviews: readonly NodeOverview[], now: CommitTime):
   const nodes = overviews
     .filter(({ node }) => node.status !== 'removed')
     .map((overview) => ({ node: overview.node.node, ...summarize(quickChecks(overview, now, null)) }));
-  return { status: summarize(nodes.flatMap((node) => node.checks)).status, nodes };
+  return healthOf(nodes);
+}
+
+/** Of some of the nodes. */
+export function healthOf(nodes: StoreHealth['nodes']): StoreHealth {
+  return { status: summarize(nodes.flatMap((node) => [...node.checks])).status, nodes };
 }
 
 /** @param server what the source said, when it is the one that the node follows; null when nobody asked it */

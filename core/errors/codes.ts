@@ -233,6 +233,13 @@ export const ERROR_CODES = define({
       'Name the right server as --source: the gap is withdrawn. If this one is the successor: ' +
       '`pgtimewarp rebaseline --node`.',
   },
+  POSITIONS_DIFFER: {
+    action: 'operator',
+    cause:
+      'The source counts the positions of its log otherwise than its slots do: what is complete cannot be known.',
+    remedy:
+      'Report it with the output of `SELECT version(), aurora_version()`. Nothing was lost: the slot stays where it is.',
+  },
   NODE_GAP: {
     action: 'operator',
     cause:

@@ -20,7 +20,8 @@ import { askRepair, recordRelationLoss } from '../store/repairs.ts';
 import type { ReplayedCommit } from '../store/time-map.ts';
 import { type CommittedPart, writeChanges, writeEvents, writeTimeMap } from '../store/write-batch.ts';
 import type { CommitTime } from '../types/commit-time.ts';
-import { parseLsn } from '../types/lsn.ts';
+import { type Lsn, parseLsn } from '../types/lsn.ts';
+import { END_PREFIX } from '../types/plugin.ts';
 import type { TransactionPart } from '../types/stored.ts';
 import type { CommitEvent, StreamDecoder, StreamEvent } from '../types/stream.ts';
 import { type ColumnKnownSince, fillPartial, neededVersions } from '../versions/fill-partial.ts';
@@ -61,6 +62,8 @@ export interface ApplyOptions {
   readonly keepsRaw: boolean;
   /** Told before the error is thrown, where it is known which transaction could not be applied. */
   readonly onFailure: (suspect: Suspect) => void;
+  /** Told of messages under END_PREFIX, at their commits. */
+  readonly onEndMark: (id: string, lsn: Lsn) => void;
   /** Throws when the run has to stop (deadline, signal); asked between chunks. */
   readonly checkStop: () => void;
   /** Gives the statements that follow on the store session the time that is left; may throw as `checkStop` does. */
@@ -116,6 +119,7 @@ class StreamApplier {
   #rows = 0;
   #bytes = 0;
   #commits = 0;
+  #endMark: string | null = null;
   /** Columns whose loss is on record. */
   readonly #lostColumns = new Set<string>();
 
@@ -158,10 +162,13 @@ class StreamApplier {
           if (event.kind !== 'commit') {
             if (event.kind === 'key-mismatch' && event.mayBeForgotten && this.#o.repeatsForgottenKeys)
               throw new KeyForgotten(event.detail);
+            if (event.kind === 'message' && event.prefix === END_PREFIX) this.#endMark = event.content;
             this.#assembler.add(event);
             continue;
           }
           this.#commits++;
+          if (this.#endMark !== null) this.#o.onEndMark(this.#endMark, event.lsn);
+          this.#endMark = null;
           if (this.#huge !== null) await this.#endHuge();
           else {
             const written = this.#commit(event);

@@ -125,6 +125,7 @@ async function peekOnce(
         repeatsForgottenKeys,
         keepsRaw: relations.every((relation) => relation.excludedColumns.length === 0),
         onFailure,
+        onEndMark: (id, lsn) => run.endMarks.set(id, lsn),
         checkStop: () => limits.checkStop(),
         beforeWrite: () => limits.limitStore(),
         onProgress,

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import type { Claim } from '../store/claim.ts';
 import type { StoredNode } from '../store/nodes.ts';
+import type { Lsn } from '../types/lsn.ts';
 import type { ApplyCounts } from './apply-stream.ts';
 import type { RunLimits } from './run-limits.ts';
 
@@ -15,4 +16,6 @@ export interface RunContext {
   readonly counts: ApplyCounts;
   /** Relations of which this run has found a silent change. */
   readonly found: Set<number>;
+  /** Messages about the end of WAL that the stream has delivered, with the positions of their commits. */
+  readonly endMarks: Map<string, Lsn>;
 }

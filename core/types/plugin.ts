@@ -5,6 +5,11 @@ export type Plugin = 'wal2json' | 'pgoutput';
 /** Messages under this prefix are ours: `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`. */
 export const MESSAGE_PREFIX = 'pgtimewarp';
 
+/** Of the messages by which a run finds out how far the stream has come (see end-of-wal.ts). */
+export const END_PREFIX = 'pgtimewarp.end';
+
+export const OUR_PREFIXES: ReadonlySet<string> = new Set([MESSAGE_PREFIX, END_PREFIX]);
+
 /**
  * wal2json from 2.6 on: numbers come as texts, NaN and infinity among them, which otherwise are printed as null. What does
  * not know the option fails.
@@ -24,7 +29,7 @@ export const PLUGIN_OPTIONS: Readonly<Record<Plugin, readonly string[]>> = {
     ...['include-pk', '1'],
     ...['include-xids', '0'],
     ...['include-lsn', '0'],
-    ...['add-msg-prefixes', MESSAGE_PREFIX],
+    ...['add-msg-prefixes', [...OUR_PREFIXES].join(',')],
   ],
   pgoutput: ['proto_version', '1', 'messages', 'true'],
 };

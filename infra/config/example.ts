@@ -14,17 +14,23 @@ const configuration: DeploymentInput = {
     vpcId: 'vpc-0123456789abcdef0',
     availabilityZones: ['eu-central-1a', 'eu-central-1b'],
     privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0fedcba9876543210'],
+    // Security groups of interface endpoints that you have: each gets a rule that lets the functions in.
+    endpointSecurityGroupIds: [],
   },
 
   // The database with the history. `new` makes an Aurora PostgreSQL Serverless v2 cluster. For a database that you have:
   // { kind: 'existing', ownerSecretArn: …, writerSecretArn: …, readerSecretArn: … }: one login that owns the database,
-  // and the secrets of two logins, which the deployment makes, for the functions that write and for the API.
+  // and the secrets of two logins, which the deployment makes, for the functions that write and for the API. With
+  // maxConnections, the part of its connections that is ours, the configuration is checked against it.
   store: {
     kind: 'new',
+    // aws rds describe-db-engine-versions --engine aurora-postgresql lists those that your region has.
+    engineVersion: '17.9',
     // In Aurora capacity units; 0 lets the cluster pause, which the poller's schedule hardly ever allows.
     minCapacity: 0.5,
     maxCapacity: 2,
     backupDays: 7,
+    // null: nobody changes the passwords; where the serverless application repository is missing (docs/aws.md).
     rotationDays: 30,
   },
 
@@ -67,10 +73,13 @@ const configuration: DeploymentInput = {
     apiP99Ms: 2000,
   },
 
-  // `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …, audience: […] }.
+  // null: no HTTP API. `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …,
+  // audience: […], tablesClaim: null }: a claim of that name says which nodes and tables a caller may ask about.
   // More than so many requests a second (twice that for a moment) are refused with 429. Pages of `corsOrigins`, such as
   // https://app.example.com, may ask from a browser.
-  api: { authorization: { kind: 'iam' }, requestsPerSecond: 100, corsOrigins: [] },
+  // `concurrency` bounds how many are answered at a time, and with it the connections to the store: reserved for the
+  // function, so null in young accounts, which cannot reserve any.
+  api: { authorization: { kind: 'iam' }, requestsPerSecond: 100, concurrency: null, corsOrigins: [] },
 
   functions: {
     // A run ends before that; the next one goes on where it was.
@@ -78,6 +87,7 @@ const configuration: DeploymentInput = {
     pollerMemoryMb: 1769,
     // Not needed for correctness: the database lets only one run of a node write. Young accounts cannot reserve any.
     reservedConcurrency: null,
+    // For all logs, or { default: 30, poller: 7, requests: 365, … }.
     logDays: 30,
   },
 };

@@ -1,6 +1,8 @@
 /** What a deployment is told: one document, checked before anything is made of it. */
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
+import { connectionsOfFunctions, connectionsOfStore } from './connections.ts';
 
 const SecretArn = z
   .string()
@@ -62,12 +64,40 @@ const Node = z.strictObject({
     .default(null),
 });
 
+/** What CloudWatch takes ("PutRetentionPolicy"). */
+const LogDays = z.literal([
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+]);
+const LOG_DAYS = 30;
+/** The functions, those that change passwords (`rotation`), and the requests to the HTTP API. */
+const LOGS = ['poller', 'api', 'doctor', 'migrate', 'maintenance', 'rotation', 'requests'] as const;
+type LogName = (typeof LOGS)[number];
+
+/** One number for all logs, or one for each. */
+const LogRetention = z
+  .union([LogDays, z.partialRecord(z.enum(['default', ...LOGS]), LogDays)])
+  .default(LOG_DAYS)
+  .transform((days) => {
+    const each = typeof days === 'number' ? { default: days } : days;
+    const ofLog = (name: LogName) => [name, each[name] ?? each.default ?? LOG_DAYS] as const;
+    return Object.fromEntries(LOGS.map(ofLog)) as Record<LogName, RetentionDays>;
+  });
+
+const MaxConnections = z.int().min(20).nullable().default(null);
+
 const NewStore = z.strictObject({
   kind: z.literal('new'),
+  engineVersion: z
+    .string()
+    .regex(/^1[5-9]\.\d{1,2}$/, 'must be a version of Aurora PostgreSQL from 15 on, such as 17.9')
+    .default('17.9'),
   minCapacity: z.number().min(0).max(128).multipleOf(0.5).default(0.5),
   maxCapacity: z.number().min(1).max(128).multipleOf(0.5).default(2),
   backupDays: z.int().min(1).max(35).default(7),
-  rotationDays: z.int().min(1).max(1000).default(30),
+  /** null: the passwords are changed by somebody else. */
+  rotationDays: z.int().min(1).max(1000).nullable().default(30),
+  /** null: what Aurora gives a cluster of `maxCapacity`. */
+  maxConnections: MaxConnections,
 });
 
 const ExistingStore = z.strictObject({
@@ -75,12 +105,30 @@ const ExistingStore = z.strictObject({
   ownerSecretArn: SecretArn,
   writerSecretArn: SecretArn,
   readerSecretArn: SecretArn,
+  /** Of what the database takes, the part that is ours. null: not known, and nothing is checked. */
+  maxConnections: MaxConnections,
 });
 
 const Jwt = z.strictObject({
   kind: z.literal('jwt'),
   issuer: z.url(),
   audience: z.array(z.string().min(1)).min(1),
+  /** The claim that names the nodes and tables that a caller may ask about; null: all of them. */
+  tablesClaim: z
+    .string()
+    .regex(/^[\w:./-]{1,100}$/, 'must be the name of a claim')
+    .nullable()
+    .default(null),
+});
+
+const Api = z.strictObject({
+  authorization: z
+    .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
+    .default({ kind: 'iam' }),
+  requestsPerSecond: z.int().min(1).max(10_000).default(100),
+  /** How many questions are answered at the same time, each with a connection; null: as many as the account lets. */
+  concurrency: z.int().min(1).nullable().default(null),
+  corsOrigins: z.array(Origin).default([]),
 });
 
 export const DeploymentConfiguration = z
@@ -90,6 +138,8 @@ export const DeploymentConfiguration = z
       vpcId: z.string().startsWith('vpc-'),
       availabilityZones: z.array(z.string()).min(2, 'must name at least two zones'),
       privateSubnetIds: z.array(z.string().startsWith('subnet-')).min(2, 'must name one subnet per zone'),
+      /** Of interface endpoints that are there: the functions are let in. */
+      endpointSecurityGroupIds: z.array(z.string().startsWith('sg-')).default([]),
     }),
     store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
     nodes: z.array(Node).min(1, 'must have at least one node'),
@@ -105,26 +155,19 @@ export const DeploymentConfiguration = z
         apiP99Ms: z.int().min(1).default(2000),
       })
       .prefault({}),
-    api: z
-      .strictObject({
-        authorization: z
-          .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
-          .default({ kind: 'iam' }),
-        requestsPerSecond: z.int().min(1).max(10_000).default(100),
-        corsOrigins: z.array(Origin).default([]),
-      })
-      .prefault({}),
+    /** null: no HTTP API is made. */
+    api: Api.nullable().prefault({}),
     functions: z
       .strictObject({
         pollerSeconds: z.int().min(30).max(900).default(300),
         pollerMemoryMb: z.int().min(512).max(10_240).default(1769),
         reservedConcurrency: z.int().min(1).nullable().default(null),
-        logDays: z.literal([1, 3, 5, 7, 14, 30, 60, 90, 180, 365]).default(30),
+        logDays: LogRetention,
       })
       .prefault({}),
   })
   .check((context) => {
-    const { nodes, vpc } = context.value;
+    const { nodes, vpc, store, api } = context.value;
     const names = nodes.map((node) => node.node);
     const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
     if (twice !== -1) {
@@ -148,6 +191,16 @@ export const DeploymentConfiguration = z
       const message = `are too many for one deployment (${nodes.length}): AWS limits the environment of a function to 4 KB; make several`;
       context.issues.push({ code: 'custom', path: ['nodes'], message, input: nodes });
     }
+    const available = connectionsOfStore(store);
+    const [asking, others] = [
+      api === null ? 0 : (api.concurrency ?? 1),
+      connectionsOfFunctions(nodes.length),
+    ];
+    if (available !== null && asking + others > available) {
+      const message = `may open too many connections: ${asking} of the API and ${others} of the other functions; the store takes ${available} (store.maxConnections, store.maxCapacity)`;
+      const path = api?.concurrency == null ? ['nodes'] : ['api', 'concurrency'];
+      context.issues.push({ code: 'custom', path, message, input: asking });
+    }
     if (vpc.privateSubnetIds.length !== vpc.availabilityZones.length) {
       const message = 'must name one subnet per zone, in the order of availabilityZones';
       context.issues.push({
@@ -160,6 +213,7 @@ export const DeploymentConfiguration = z
   });
 
 export type DeploymentConfiguration = z.output<typeof DeploymentConfiguration>;
+export type ApiConfiguration = NonNullable<DeploymentConfiguration['api']>;
 export type DeploymentInput = z.input<typeof DeploymentConfiguration>;
 
 /** Throws an Error with one sentence per mistake, each naming its field. */

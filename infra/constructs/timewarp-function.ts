@@ -17,13 +17,13 @@ export const ROOT = join(import.meta.dirname, '../..');
 
 export interface TimewarpFunctionProps {
   /** The folder of the handler in lambda/. */
-  readonly handler: 'poller' | 'api' | 'doctor' | 'migrate';
+  readonly handler: 'poller' | 'api' | 'doctor' | 'migrate' | 'maintenance';
   readonly description: string;
   readonly timeout: Duration;
   readonly memoryMb: number;
   readonly vpc: IVpc;
   readonly securityGroup: ISecurityGroup;
-  readonly logDays: number;
+  readonly logDays: RetentionDays;
   readonly environment: Readonly<Record<string, string>>;
   /** ARNs of the secrets that it may read. */
   readonly secretArns: readonly string[];
@@ -43,7 +43,7 @@ export class TimewarpFunction extends Construct {
   constructor(scope: Construct, id: string, props: TimewarpFunctionProps) {
     super(scope, id);
     const logGroup = new LogGroup(this, 'Logs', {
-      retention: props.logDays as RetentionDays,
+      retention: props.logDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });

@@ -1,6 +1,14 @@
-/** The four functions, what each may do, and the deployment's part inside the databases (the migrate function's). */
+/** The functions, what each may do, and the deployment's part inside the databases (the migrate function's). */
 import { join } from 'node:path';
-import { CustomResource, Duration, FileSystem, Stack, type StackProps, Validations } from 'aws-cdk-lib';
+import {
+  CfnOutput,
+  CustomResource,
+  Duration,
+  FileSystem,
+  Stack,
+  type StackProps,
+  Validations,
+} from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
@@ -18,15 +26,19 @@ interface AppStackProps extends StackProps {
 
 type Specifics = Omit<TimewarpFunctionProps, 'vpc' | 'securityGroup' | 'logDays'>;
 
+/** A login by IAM that it begins with holds for all of it. */
+const MAINTENANCE_TIME = Duration.minutes(10);
+
 export class AppStack extends Stack {
   readonly poller: IFunction;
-  readonly api: IFunction;
+  /** null: the configuration wants none. */
+  readonly api: IFunction | null;
   readonly doctor: IFunction;
   readonly alerts: ITopic;
 
   constructor(scope: Construct, id: string, { configuration, store, ...props }: AppStackProps) {
     super(scope, id, props);
-    const { nodes, functions, doctor } = configuration;
+    const { nodes, functions, doctor, api } = configuration;
     const { ownerArn, writerArn, readerArn } = store.secrets;
     const sourceArns = nodes.map((node) => node.sourceSecretArn);
     const sources = JSON.stringify(
@@ -44,7 +56,7 @@ export class AppStack extends Stack {
         ...specifics,
         vpc: store.vpc,
         securityGroup: store.clients,
-        logDays: functions.logDays,
+        logDays: functions.logDays[specifics.handler],
       });
 
     const poller = make('Poller', {
@@ -57,14 +69,23 @@ export class AppStack extends Stack {
       secretArns: [writerArn, ...sourceArns],
     });
     this.poller = poller.function;
-    this.api = make('Api', {
-      handler: 'api',
-      description: 'Answers what rows were, and how they changed',
-      timeout: Duration.seconds(29), // API Gateway waits 30 s
-      memoryMb: 1024,
-      environment: { PGTIMEWARP_STORE_SECRET_ARN: readerArn },
-      secretArns: [readerArn],
-    }).function;
+    this.api =
+      api === null
+        ? null
+        : make('Api', {
+            handler: 'api',
+            description: 'Answers what rows were, and how they changed',
+            timeout: Duration.seconds(29), // API Gateway waits 30 s
+            memoryMb: 1024,
+            reservedConcurrency: api.concurrency,
+            environment: {
+              PGTIMEWARP_STORE_SECRET_ARN: readerArn,
+              ...(api.authorization.kind === 'jwt' && api.authorization.tablesClaim !== null
+                ? { PGTIMEWARP_TABLES_CLAIM: api.authorization.tablesClaim }
+                : {}),
+            },
+            secretArns: [readerArn],
+          }).function;
     const doctorFunction = make('Doctor', {
       handler: 'doctor',
       description: 'Examines sources, slots and store',
@@ -93,9 +114,22 @@ export class AppStack extends Stack {
       secretArns: [ownerArn, writerArn, readerArn, ...sourceArns],
       withMigrations: true,
     });
+    const maintenance = make('Maintenance', {
+      handler: 'maintenance',
+      description: 'Does what an operator asks: rebaseline, skip, release-slot',
+      timeout: MAINTENANCE_TIME,
+      memoryMb: functions.pollerMemoryMb,
+      environment: {
+        PGTIMEWARP_STORE_SECRET_ARN: writerArn,
+        PGTIMEWARP_OWNER_SECRET_ARN: ownerArn,
+        PGTIMEWARP_SOURCE_SECRET_ARNS: sources,
+      },
+      secretArns: [ownerArn, writerArn, ...sourceArns],
+      withMigrations: true,
+    });
     const users = nodes.flatMap(({ iamUserArn }) => (iamUserArn === null ? [] : [iamUserArn]));
     if (users.length > 0) {
-      for (const { policy } of [poller, doctorFunction, migrate]) {
+      for (const { policy } of [poller, doctorFunction, maintenance, migrate]) {
         policy.addStatements(new PolicyStatement({ actions: ['rds-db:connect'], resources: users }));
       }
     }
@@ -111,7 +145,16 @@ export class AppStack extends Stack {
       },
     });
     // What a new version asks of the store is there before that version answers.
-    this.api.node.addDependency(databases);
+    this.api?.node.addDependency(databases);
+    for (const [name, value] of Object.entries({
+      PollerFunctionName: poller.function.functionName,
+      DoctorFunctionName: doctorFunction.function.functionName,
+      MaintenanceFunctionName: maintenance.function.functionName,
+      MaintenanceFunctionArn: maintenance.function.functionArn,
+      AlertsTopicArn: alerts.topic.topicArn,
+    })) {
+      new CfnOutput(this, name, { value });
+    }
     Validations.of(databases).acknowledge({
       id: 'CloudFormation-Validate::W9003',
       reason:

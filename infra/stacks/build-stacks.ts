@@ -11,7 +11,8 @@ export interface Stacks {
   readonly store: StoreStack;
   readonly app: AppStack;
   readonly schedules: SchedulesStack;
-  readonly httpApi: HttpApiStack;
+  /** null: the configuration wants no API. */
+  readonly httpApi: HttpApiStack | null;
   readonly monitoring: MonitoringStack;
 }
 
@@ -25,11 +26,22 @@ export function buildStacks(scope: App, configuration: DeploymentConfiguration):
     poller: app.poller,
     doctor: app.doctor,
   });
-  const httpApi = new HttpApiStack(scope, `${name}-http-api`, { configuration, api: app.api });
+  const { api } = app;
+  const httpApi =
+    configuration.api === null || api === null
+      ? null
+      : new HttpApiStack(scope, `${name}-http-api`, {
+          configuration: configuration.api,
+          logDays: configuration.functions.logDays.requests,
+          api,
+        });
   const monitoring = new MonitoringStack(scope, `${name}-monitoring`, {
     configuration,
-    functions: { poller: app.poller, doctor: app.doctor, api: app.api },
-    stage: httpApi.stage,
+    functions: { poller: app.poller, doctor: app.doctor, ...(api === null ? {} : { api }) },
+    api:
+      httpApi === null || configuration.api === null
+        ? null
+        : { stage: httpApi.stage, p99Ms: configuration.alarms.apiP99Ms },
     alerts: app.alerts,
   });
   return { store, app, schedules, httpApi, monitoring };

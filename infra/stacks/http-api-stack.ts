@@ -15,10 +15,11 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
-import type { DeploymentConfiguration } from '../config/schema.ts';
+import type { ApiConfiguration } from '../config/schema.ts';
 
 interface HttpApiStackProps extends StackProps {
-  readonly configuration: DeploymentConfiguration;
+  readonly configuration: ApiConfiguration;
+  readonly logDays: RetentionDays;
   readonly api: IFunction;
 }
 
@@ -45,13 +46,13 @@ const CORS = {
 export class HttpApiStack extends Stack {
   readonly stage: HttpStage;
 
-  constructor(scope: Construct, id: string, { configuration, api, ...props }: HttpApiStackProps) {
+  constructor(scope: Construct, id: string, { configuration, logDays, api, ...props }: HttpApiStackProps) {
     super(scope, id, props);
-    const { corsOrigins } = configuration.api;
+    const { corsOrigins } = configuration;
     const http = new HttpApi(this, 'HttpApi', {
       description: 'pgtimewarp: rows as they were',
       createDefaultStage: false,
-      defaultAuthorizer: authorizer(configuration.api.authorization),
+      defaultAuthorizer: authorizer(configuration.authorization),
       ...(corsOrigins.length > 0 ? { corsPreflight: { ...CORS, allowOrigins: corsOrigins } } : {}),
     });
     const integration = new HttpLambdaIntegration('Integration', api);
@@ -70,7 +71,7 @@ export class HttpApiStack extends Stack {
       integration,
     });
     const logGroup = new LogGroup(this, 'AccessLog', {
-      retention: configuration.functions.logDays as RetentionDays,
+      retention: logDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     this.stage = new HttpStage(this, 'Stage', {
@@ -82,15 +83,18 @@ export class HttpApiStack extends Stack {
         format: AccessLogFormat.custom(JSON.stringify(ACCESS_LOG)),
       },
       throttle: {
-        rateLimit: configuration.api.requestsPerSecond,
-        burstLimit: 2 * configuration.api.requestsPerSecond,
+        rateLimit: configuration.requestsPerSecond,
+        burstLimit: 2 * configuration.requestsPerSecond,
       },
     });
     new CfnOutput(this, 'Url', { value: this.stage.url });
+    // what a policy names, with method and path of a request behind it
+    const arn = this.formatArn({ service: 'execute-api', resource: http.apiId, resourceName: '$default' });
+    new CfnOutput(this, 'ExecutionArn', { value: arn });
   }
 }
 
-function authorizer(authorization: DeploymentConfiguration['api']['authorization']): IHttpRouteAuthorizer {
+function authorizer(authorization: ApiConfiguration['authorization']): IHttpRouteAuthorizer {
   if (authorization.kind === 'iam') return new HttpIamAuthorizer();
   return new HttpJwtAuthorizer('Jwt', authorization.issuer, { jwtAudience: authorization.audience });
 }

@@ -23,8 +23,9 @@ import { nodeMetric } from '../constructs/node-metrics.ts';
 
 interface MonitoringStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
-  readonly functions: { readonly poller: IFunction; readonly doctor: IFunction; readonly api: IFunction };
-  readonly stage: HttpStage;
+  readonly functions: { readonly poller: IFunction; readonly doctor: IFunction; readonly api?: IFunction };
+  /** null: there is none. */
+  readonly api: { readonly stage: HttpStage; readonly p99Ms: number } | null;
   readonly alerts: ITopic;
 }
 
@@ -47,14 +48,14 @@ export class MonitoringStack extends Stack {
 
   constructor(scope: Construct, id: string, props: MonitoringStackProps) {
     super(scope, id, props);
-    const { configuration, functions, stage, alerts } = props;
+    const { configuration, functions, api, alerts } = props;
     this.#action = new SnsAction(alerts);
     for (const { node, everyMinutes } of configuration.nodes) {
       this.#watchNode(node, Duration.minutes(everyMinutes), configuration);
     }
     this.#watchFunctions(functions, Duration.minutes(configuration.doctor.everyMinutes));
-    this.#watchApi(stage, configuration.alarms.apiP99Ms);
-    this.#dashboard(configuration, functions, stage);
+    if (api !== null) this.#watchApi(api.stage, api.p99Ms);
+    this.#dashboard(configuration, functions, api?.stage ?? null);
   }
 
   #watchNode(node: string, run: Duration, { alarms, doctor }: DeploymentConfiguration): void {
@@ -83,7 +84,7 @@ export class MonitoringStack extends Stack {
     });
     this.#alarm(`Gaps-${node}`, {
       metric: metric('OpenGaps', Duration.minutes(doctor.everyMinutes)),
-      description: `Changes of ${node} were lost: pgtimewarp rebaseline (docs/run-books.md).`,
+      description: `Changes of ${node} were lost: rebaseline, by command or maintenance event (docs/run-books.md).`,
       threshold: 1,
       operator: AT_LEAST,
       missing: IGNORE, // a doctor that cannot ask does not close a gap
@@ -151,7 +152,7 @@ export class MonitoringStack extends Stack {
   #dashboard(
     { nodes, doctor }: DeploymentConfiguration,
     functions: MonitoringStackProps['functions'],
-    stage: HttpStage,
+    stage: HttpStage | null,
   ): void {
     const perNode = (title: string, name: MetricName, statistic: string, period = Duration.minutes(1)) =>
       new GraphWidget({
@@ -186,23 +187,25 @@ export class MonitoringStack extends Stack {
             left: Object.values(functions).map((each: IFunction) => each.metricThrottles()),
           }),
         ],
-        [
-          new GraphWidget({ title: 'Requests', width: 8, left: [stage.metricCount()] }),
-          new GraphWidget({
-            title: 'Answers 4xx and 5xx',
-            width: 8,
-            left: [stage.metricClientError(), stage.metricServerError()],
-          }),
-          new GraphWidget({
-            title: 'Time of an answer (ms)',
-            width: 8,
-            left: [
-              stage.metricLatency({ statistic: Stats.percentile(50) }),
-              stage.metricLatency({ statistic: Stats.percentile(99) }),
-            ],
-          }),
-        ],
+        ...(stage === null ? [] : [answers(stage)]),
       ],
     });
   }
+}
+
+function answers(stage: HttpStage): GraphWidget[] {
+  const [p50, p99] = [50, 99].map(Stats.percentile) as [string, string];
+  return [
+    new GraphWidget({ title: 'Requests', width: 8, left: [stage.metricCount()] }),
+    new GraphWidget({
+      title: 'Answers 4xx and 5xx',
+      width: 8,
+      left: [stage.metricClientError(), stage.metricServerError()],
+    }),
+    new GraphWidget({
+      title: 'Time of an answer (ms)',
+      width: 8,
+      left: [stage.metricLatency({ statistic: p50 }), stage.metricLatency({ statistic: p99 })],
+    }),
+  ];
 }

@@ -2,8 +2,23 @@
  * The database with the history: a new Aurora PostgreSQL Serverless v2 cluster, or one that is there. Either way the other
  * stacks get three secrets (owner, writer, reader) and the security group that its clients are in.
  */
-import { Annotations, CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
-import { type ISecurityGroup, type IVpc, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2';
+import {
+  Annotations,
+  CfnOutput,
+  Duration,
+  RemovalPolicy,
+  Stack,
+  type StackProps,
+  Validations,
+} from 'aws-cdk-lib';
+import {
+  CfnSecurityGroupIngress,
+  type ISecurityGroup,
+  type IVpc,
+  SecurityGroup,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import {
   AuroraPostgresEngineVersion,
   ClusterInstance,
@@ -13,6 +28,8 @@ import {
   DatabaseSecret,
   ParameterGroup,
 } from 'aws-cdk-lib/aws-rds';
+import type { CfnApplication } from 'aws-cdk-lib/aws-sam';
+import type { SecretRotation } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
 
@@ -25,6 +42,13 @@ export interface StoreSecrets {
 type NewStore = Extract<DeploymentConfiguration['store'], { kind: 'new' }>;
 
 const DATABASE = 'pgtimewarp';
+const HTTPS = 443;
+
+interface RotationOptions {
+  /** Security groups of the interface endpoints. */
+  readonly endpoints: readonly string[];
+  readonly logDays: RetentionDays;
+}
 
 export class StoreStack extends Stack {
   readonly vpc: IVpc;
@@ -38,7 +62,7 @@ export class StoreStack extends Stack {
     props: StackProps & { readonly configuration: DeploymentConfiguration },
   ) {
     super(scope, id, props);
-    const { vpc, store } = props.configuration;
+    const { vpc, store, functions } = props.configuration;
     this.vpc = Vpc.fromVpcAttributes(this, 'Vpc', {
       vpcId: vpc.vpcId,
       availabilityZones: vpc.availabilityZones,
@@ -52,32 +76,53 @@ export class StoreStack extends Stack {
       vpc: this.vpc,
       description: 'Functions of pgtimewarp: let them into source databases by this group',
     });
-    this.secrets =
-      store.kind === 'new'
-        ? this.#newStore(store)
-        : {
-            ownerArn: store.ownerSecretArn,
-            writerArn: store.writerSecretArn,
-            readerArn: store.readerSecretArn,
-          };
-    new CfnOutput(this, 'ClientSecurityGroupId', { value: this.clients.securityGroupId });
+    const { endpointSecurityGroupIds: endpoints } = vpc;
+    this.#letIn('Endpoint', endpoints, this.clients);
+    if (store.kind === 'existing') {
+      this.secrets = {
+        ownerArn: store.ownerSecretArn,
+        writerArn: store.writerSecretArn,
+        readerArn: store.readerSecretArn,
+      };
+    } else {
+      const cluster = this.#cluster(store);
+      const { rotation: logDays } = functions.logDays;
+      this.secrets = this.#logins(cluster, store.rotationDays, { endpoints, logDays });
+      this.#output('Endpoint', cluster.clusterEndpoint.hostname);
+      this.#output('ReaderEndpoint', cluster.clusterReadEndpoint.hostname);
+      this.#output('OwnerSecretArn', this.secrets.ownerArn);
+      this.#output('WriterSecretArn', this.secrets.writerArn);
+      this.#output('ReaderSecretArn', this.secrets.readerArn);
+    }
+    this.#output('ClientSecurityGroupId', this.clients.securityGroupId);
   }
 
-  #newStore({ minCapacity, maxCapacity, backupDays, rotationDays }: NewStore): StoreSecrets {
-    const engine = DatabaseClusterEngine.auroraPostgres({ version: AuroraPostgresEngineVersion.VER_17_5 });
-    const subnets = { subnets: this.vpc.privateSubnets };
+  #cluster({
+    engineVersion,
+    minCapacity,
+    maxCapacity,
+    backupDays,
+    maxConnections,
+  }: NewStore): DatabaseCluster {
+    const [major = ''] = engineVersion.split('.');
+    const engine = DatabaseClusterEngine.auroraPostgres({
+      version: AuroraPostgresEngineVersion.of(engineVersion, major),
+    });
     const cluster = new DatabaseCluster(this, 'Cluster', {
       engine,
       writer: ClusterInstance.serverlessV2('Writer', { publiclyAccessible: false }),
       serverlessV2MinCapacity: minCapacity,
       serverlessV2MaxCapacity: maxCapacity,
       vpc: this.vpc,
-      vpcSubnets: subnets,
+      vpcSubnets: { subnets: this.vpc.privateSubnets },
       defaultDatabaseName: DATABASE,
       credentials: Credentials.fromGeneratedSecret('pgtimewarp_owner'),
       parameterGroup: new ParameterGroup(this, 'Parameters', {
         engine,
-        parameters: { 'rds.force_ssl': '1' },
+        parameters: {
+          'rds.force_ssl': '1',
+          ...(maxConnections === null ? {} : { max_connections: String(maxConnections) }),
+        },
       }),
       storageEncrypted: true,
       deletionProtection: true,
@@ -88,12 +133,14 @@ export class StoreStack extends Stack {
       cloudwatchLogsExports: ['postgresql'],
     });
     cluster.connections.allowDefaultPortFrom(this.clients, 'functions of pgtimewarp');
-    const rotation = {
-      automaticallyAfter: Duration.days(rotationDays),
-      vpcSubnets: subnets,
-      rotateImmediatelyOnUpdate: false, // the logins are made after the cluster
-    };
-    cluster.addRotationSingleUser(rotation);
+    return cluster;
+  }
+
+  /** Owner, writer and reader, and who changes their passwords. */
+  #logins(cluster: DatabaseCluster, rotationDays: number | null, rotating: RotationOptions): StoreSecrets {
+    const rotation = rotationDays === null ? null : this.#rotation(rotationDays, rotating);
+    if (rotation === null) this.#acceptUnrotated();
+    rotation?.watch(cluster.addRotationSingleUser(rotation.options));
     const login = (name: string, username: string): string => {
       const secret = new DatabaseSecret(this, name, {
         username,
@@ -101,7 +148,9 @@ export class StoreStack extends Stack {
         masterSecret: cluster.secret!,
       });
       const attached = secret.attach(cluster);
-      cluster.addRotationMultiUser(`${name}Rotation`, { ...rotation, secret: attached });
+      rotation?.watch(
+        cluster.addRotationMultiUser(`${name}Rotation`, { ...rotation.options, secret: attached }),
+      );
       return attached.secretArn;
     };
     return {
@@ -109,5 +158,56 @@ export class StoreStack extends Stack {
       writerArn: login('WriterLogin', 'pgtimewarp_poller'),
       readerArn: login('ReaderLogin', 'pgtimewarp_api'),
     };
+  }
+
+  #rotation(days: number, { endpoints, logDays }: RotationOptions) {
+    const securityGroup = new SecurityGroup(this, 'Rotations', {
+      vpc: this.vpc,
+      description: 'Functions that change the passwords of the store of pgtimewarp',
+    });
+    this.#letIn('RotationEndpoint', endpoints, securityGroup);
+    return {
+      options: {
+        automaticallyAfter: Duration.days(days),
+        vpcSubnets: { subnets: this.vpc.privateSubnets },
+        rotateImmediatelyOnUpdate: false, // the logins are made after the cluster
+        securityGroup,
+      },
+      /** The application of AWS makes no log group: its function would, and keep everything for ever. */
+      watch: (rotation: SecretRotation): void => {
+        const application = rotation.node.defaultChild as CfnApplication;
+        const { functionName } = application.parameters as { functionName: string };
+        const logs = new LogGroup(rotation, 'Logs', {
+          logGroupName: `/aws/lambda/${functionName}`,
+          retention: logDays,
+          removalPolicy: RemovalPolicy.DESTROY,
+        });
+        application.node.addDependency(logs);
+      },
+    };
+  }
+
+  #letIn(name: string, groups: readonly string[], source: ISecurityGroup): void {
+    for (const groupId of groups) {
+      new CfnSecurityGroupIngress(this, `${name}-${groupId}`, {
+        groupId,
+        sourceSecurityGroupId: source.securityGroupId,
+        ipProtocol: 'tcp',
+        fromPort: HTTPS,
+        toPort: HTTPS,
+        description: 'functions of pgtimewarp',
+      });
+    }
+  }
+
+  #output(name: string, value: string): void {
+    new CfnOutput(this, name, { value });
+  }
+
+  #acceptUnrotated(): void {
+    Validations.of(this).acknowledge({
+      id: 'AwsSolutions::AwsSolutions-SMG4',
+      reason: 'The configuration says that the passwords are changed by somebody else (rotationDays: null).',
+    });
   }
 }

@@ -7,7 +7,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
 import { readOverview } from '../../core/doctor/overview.ts';
-import { readStoreHealth } from '../../core/doctor/store-health.ts';
+import { healthOf, readStoreHealth } from '../../core/doctor/store-health.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { fromDatabaseError } from '../../core/pg/database-error.ts';
@@ -25,6 +25,7 @@ import { boundedDiff } from './bounded-diff.ts';
 import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { nodeDocument, tablesDocument } from './documents.ts';
 import { cacheHeaders, matchesTag, withoutHorizon } from './entity-tag.ts';
+import type { Grants } from './grants.ts';
 import { HTTP } from './http-status.ts';
 import openApi from './openapi.json' with { type: 'json' };
 import {
@@ -35,7 +36,13 @@ import {
   problemTextOfError,
   respond,
 } from './problem.ts';
-import { readInstant, readPathParameter, readQuery, requireEncoding } from './request-input.ts';
+import {
+  readInstant,
+  readPathParameter,
+  readQuery,
+  requireEncoding,
+  requirePlainPath,
+} from './request-input.ts';
 import { allowed, READING, ROUTES, type Route, routerPath } from './routes.ts';
 import { Health, NodeName, Nodes, NoQuery, TableSegment, Tables } from './schemas.ts';
 import { parseTableSegment } from './table-segment.ts';
@@ -49,6 +56,10 @@ export interface AppOptions {
   readonly report: (error: TimewarpError, id: string) => void;
   /** Whether a request may be answered, by its Authorization header; without it everyone's is. */
   readonly authorize?: (authorization: string | undefined) => boolean;
+  /** What the caller may ask about; null, and without it: everything. */
+  readonly grantsOf?: (context: Context) => Grants | null;
+  /** The path as the caller sent it, where what a caller may ask about can be limited by it. */
+  readonly pathAsSent?: (context: Context) => string | undefined;
   /** What a request may take, where something ends it then. */
   readonly timeLeftMs?: (context: Context) => number;
   /** Whether a request is meant for this server, by its Host header; without it every one is. */
@@ -67,6 +78,8 @@ export function createApp({
   askAsOf = (request) => withStore((store) => asOf(store, request)),
   report,
   authorize,
+  grantsOf = () => null,
+  pathAsSent,
   timeLeftMs,
   isOwnHost,
   corsOrigins = [],
@@ -96,17 +109,27 @@ export function createApp({
   if (corsOrigins.length > 0) app.use(cors({ ...CORS, origin: [...corsOrigins] }));
   app.use(async (context, next) => {
     if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
+    requirePlainPath(pathAsSent?.(context) ?? '');
     requireEncoding(context.req.url);
     return next();
   });
 
   const handlers: Record<keyof typeof ROUTES, (context: Context) => Promise<Response>> = {
-    nodes: async () => own(Nodes.parse({ nodes: (await withStore(listNodes)).map(nodeDocument) })),
+    nodes: async (context) => {
+      const grants = grantsOf(context);
+      const nodes = (await withStore(listNodes)).filter(({ node }) => grants?.mayReadOf(node) !== false);
+      const shownNodes = nodes.map(nodeDocument).map((each) => {
+        return grants?.mayReadAllOf(each.node) === false ? { ...each, status_reason: null } : each;
+      });
+      return own(Nodes.parse({ nodes: shownNodes }));
+    },
     tables: async (context) => {
       const node = readPathParameter(context, 'node', NodeName);
       const [overview] = await withStore((store) => readOverview(store, node));
       if (overview === undefined) throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${node}".`);
-      return own(Tables.parse(tablesDocument(overview)));
+      const grants = grantsOf(context);
+      const relations = overview.relations.filter(({ name }) => grants?.mayRead(node, name) !== false);
+      return own(Tables.parse(tablesDocument({ ...overview, relations })));
     },
     asOf: async (context) => {
       const query = readQuery(context, ROUTES.asOf.query);
@@ -152,14 +175,18 @@ export function createApp({
       const headers = cacheHeaders(page.final && isPinned, () => diffPageText({ ...page, horizon: null }));
       return keepable(context, diffPageText(page), headers);
     },
-    health: async () => own(Health.parse(await withStore(readStoreHealth))),
+    health: async (context) => {
+      const grants = grantsOf(context);
+      const { nodes } = await withStore(readStoreHealth);
+      return own(Health.parse(healthOf(nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false))));
+    },
   };
 
   for (const [name, route] of Object.entries(ROUTES) as [keyof typeof ROUTES, Route][]) {
     if (route.body !== undefined) app.use(routerPath(route), bodyLimit(BODY_LIMIT));
     app.on(route.method ?? 'GET', routerPath(route), (context) => {
       if (route.query === NoQuery) readQuery(context, route.query);
-      return handlers[name](context);
+      return mayAsk(context, route, grantsOf(context)) ? handlers[name](context) : forbidden();
     });
     app.all(routerPath(route), (context) => otherMethod(context, allowed(route)));
   }
@@ -175,6 +202,16 @@ export function createApp({
   );
   app.onError((error) => problemOfError(fromDatabaseError(error, 'store'), report));
   return app;
+}
+
+/** What is asked of a node or table by its path; the lists leave out by themselves what may not be seen. */
+function mayAsk(context: Context, { pathParameters }: Route, grants: Grants | null): boolean {
+  if (grants === null) return true;
+  if ('table' in pathParameters) {
+    const { node, table } = tableOf(context);
+    return grants.mayRead(node, table);
+  }
+  return !('node' in pathParameters) || grants.mayReadOf(readPathParameter(context, 'node', NodeName));
 }
 
 function tableOf(context: Context): { node: string; table: ReturnType<typeof parseTableSegment> } {
@@ -265,6 +302,15 @@ function misdirected(): Response {
     kind: 'misdirected',
     title: 'The request is for another host',
     detail: 'A server without a token answers only requests to localhost and its addresses.',
+  });
+}
+
+function forbidden(): Response {
+  return problem({
+    status: HTTP.forbidden,
+    kind: 'forbidden',
+    title: 'The token does not allow it',
+    detail: 'The claim of the token that names nodes and tables does not name this one.',
   });
 }
 

@@ -8,6 +8,7 @@ import { Credentials } from '../shared/credentials.ts';
 import { createLogger, errorFields } from '../shared/observability.ts';
 import { Sessions } from '../shared/sessions.ts';
 import { createApp } from './app.ts';
+import { Grants } from './grants.ts';
 
 const logger = createLogger('api');
 const sessions = new Sessions(new Credentials());
@@ -17,10 +18,29 @@ const AGAIN_WITHIN_MS = 5_000;
 const app = createApp({
   withStore: useStore,
   report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
-  timeLeftMs: (context) =>
-    (context.env as { lambdaContext: Context }).lambdaContext.getRemainingTimeInMillis(),
+  pathAsSent: (context) => (context.env as Surroundings).event.rawPath,
+  grantsOf: (context) => grantsOf(context.env as Surroundings),
+  timeLeftMs: (context) => (context.env as Surroundings).lambdaContext.getRemainingTimeInMillis(),
 });
 const answer = handle(app);
+
+interface Surroundings {
+  readonly event: APIGatewayProxyEventV2;
+  readonly lambdaContext: Context;
+}
+
+/**
+ * Where the deployment names a claim, it limits every caller; one without the claim may ask about nothing. API Gateway has
+ * verified the token (Developer Guide, "Control access to HTTP APIs with JWT authorizers").
+ */
+function grantsOf({ event }: Surroundings): Grants | null {
+  const { tablesClaim } = readConfiguration(['tablesClaim']);
+  if (tablesClaim === null) return null;
+  const { authorizer } = event.requestContext as {
+    authorizer?: { jwt?: { claims?: Record<string, unknown> } };
+  };
+  return new Grants(authorizer?.jwt?.claims?.[tablesClaim]);
+}
 
 export async function handler(
   event: APIGatewayProxyEventV2,

@@ -8,6 +8,7 @@ export const HTTP = {
   notModified: 304,
   badRequest: 400,
   unauthorized: 401,
+  forbidden: 403,
   notFound: 404,
   methodNotAllowed: 405,
   timeout: 408,

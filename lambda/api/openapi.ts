@@ -10,6 +10,8 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.notModified]: 'The answer that the caller has is still right',
   [HTTP.badRequest]: 'The request is wrong as it is written',
   [HTTP.unauthorized]: 'No token, or not the right one (only where the server asks for one)',
+  [HTTP.forbidden]:
+    'The claim of the token names neither this node nor this table (only where a deployment has one)',
   [HTTP.notFound]: 'The row was absent; or there is no such node or tracked table. `type` tells',
   [HTTP.unknown]: 'Whether the row was there is not known; or the node has not been read up to `await_lsn`',
   [HTTP.gone]: 'The history of that time is expired or erased',
@@ -99,6 +101,7 @@ function operation(route: Route): object {
       Object.entries({
         ...route.responses,
         [HTTP.unauthorized]: [schemas.Problem],
+        ...('node' in route.pathParameters ? { [HTTP.forbidden]: [schemas.Problem] } : {}),
         [HTTP.methodNotAllowed]: [schemas.Problem],
         [HTTP.misdirected]: [schemas.Problem],
         [HTTP.headersTooLarge]: [schemas.Problem],

@@ -48,6 +48,19 @@ export function requireEncoding(url: string): void {
   }
 }
 
+/**
+ * Throws where the path, as it was sent, has a segment `.` or `..`: it would be resolved here, after whoever let the request
+ * through by its path has read another (RFC 3986 section 5.2.4: to be resolved by the client).
+ */
+export function requirePlainPath(pathAsSent: string): void {
+  const [path = ''] = pathAsSent.split('?');
+  const segments = path.replaceAll(/%2e/gi, '.').split(/[/\\]/);
+  if (!segments.some((segment) => segment === '.' || segment === '..')) return;
+  throw new TimewarpError('BAD_FLAGS', 'The path has a segment "." or "..".', {
+    remedy: 'Send the path that is meant.',
+  });
+}
+
 /** Throws BAD_FLAGS with the first thing that is wrong. */
 export function check<T extends z.ZodType>(schema: T, value: unknown, name = ''): z.output<T> {
   const result = schema.safeParse(value);

@@ -24,7 +24,10 @@ const SourceSecrets = z
 export const SETTINGS = {
   storeSecretArn: { variable: 'PGTIMEWARP_STORE_SECRET_ARN', schema: SecretArn },
   sourceSecretArns: { variable: 'PGTIMEWARP_SOURCE_SECRET_ARNS', schema: SourceSecrets },
+  /** null: tokens say nothing of tables. */
+  tablesClaim: { variable: 'PGTIMEWARP_TABLES_CLAIM', schema: z.string().nullable().default(null) },
   topicArn: { variable: 'PGTIMEWARP_TOPIC_ARN', schema: z.string().startsWith('arn:') },
+  ownerSecretArn: { variable: 'PGTIMEWARP_OWNER_SECRET_ARN', schema: SecretArn },
   writerSecretArn: { variable: 'PGTIMEWARP_WRITER_SECRET_ARN', schema: SecretArn },
   readerSecretArn: { variable: 'PGTIMEWARP_READER_SECRET_ARN', schema: SecretArn },
 } as const;

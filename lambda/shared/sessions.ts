@@ -19,6 +19,11 @@ export interface DatabaseReference {
   readonly statementTimeoutMs?: number;
 }
 
+/**
+ * Sessions that wait to be lent again: those of one node. With a schedule for each of many nodes an environment comes to serve
+ * all of them, and every environment would keep a session for every node.
+ */
+const MAX_IDLE = 2;
 /** A session that does not answer for that long is taken for dead. */
 const ANSWER_MS = 2_000;
 
@@ -85,8 +90,15 @@ export class Sessions {
   }
 
   #keep(reference: DatabaseReference, session: pg.Client): void {
-    if (this.#idle.has(keyOf(reference))) endSession(session);
-    else this.#idle.set(keyOf(reference), session);
+    if (this.#idle.has(keyOf(reference))) {
+      endSession(session);
+      return;
+    }
+    this.#idle.set(keyOf(reference), session);
+    const [oldest] = this.#idle;
+    if (this.#idle.size <= MAX_IDLE || oldest === undefined) return;
+    this.#idle.delete(oldest[0]);
+    endSession(oldest[1]);
   }
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { connectionsOfStore } from '../../infra/config/connections.ts';
 import example from '../../infra/config/example.ts';
 import { parseConfiguration } from '../../infra/config/schema.ts';
 
@@ -63,6 +64,40 @@ describe('mistakes', () => {
       /^nodes\[0\]\.tables\[1\]\.name: public\.orders is in the list already/m,
     ],
     [
+      'an Aurora that is none',
+      { ...example, store: { ...example.store, engineVersion: '17' } },
+      /^store\.engineVersion: must be a version of Aurora PostgreSQL/m,
+    ],
+    [
+      'log days that CloudWatch does not know',
+      { ...example, functions: { logDays: { poller: 2 } } },
+      /^functions\.logDays/m,
+    ],
+    [
+      'more questions at a time than the store has connections',
+      { ...example, api: { concurrency: 390 } },
+      /^api\.concurrency: may open too many connections: 390 of the API and 14 .* the store takes 400 /m,
+    ],
+    [
+      'more nodes than the store has connections for',
+      {
+        ...example,
+        nodes: Array.from({ length: 20 }, (_, index) => ({ ...node, node: `n${index}` })),
+        store: { kind: 'new', maxConnections: 80 },
+      },
+      /^nodes: may open too many connections: 1 of the API and 90 /m,
+    ],
+    [
+      'a claim without a name',
+      {
+        ...example,
+        api: {
+          authorization: { kind: 'jwt', issuer: 'https://issuer.example', audience: ['a'], tablesClaim: '' },
+        },
+      },
+      /^api\.authorization\.tablesClaim: must be the name of a claim/m,
+    ],
+    [
       'retention',
       { ...example, nodes: [{ ...node, tables: [{ name: 'a', retention: '3 days' }] }] },
       /^nodes\[0\]\.tables\[0\]\.retention: must be a duration/m,
@@ -74,6 +109,17 @@ describe('mistakes', () => {
       /^The configuration mine\.json cannot be used\./,
     );
   });
+});
+
+test('what a store takes is what Aurora gives its capacity, or what is said', () => {
+  const of = (store: object): number | null =>
+    connectionsOfStore({ kind: 'new', maxConnections: null, ...store });
+  const table = [1, 2, 4, 8, 16, 64].map((maxCapacity) => of({ minCapacity: 1, maxCapacity }));
+  expect(table).toEqual([189, 400, 823, 1669, 3360, 5000]);
+  expect(of({ minCapacity: 0.5, maxCapacity: 64 })).toBe(2000);
+  expect(of({ maxCapacity: 1, maxConnections: 500 })).toBe(500);
+  expect(of({ kind: 'existing' })).toBeNull();
+  expect(() => parseConfiguration({ ...example, api: { concurrency: 386 } }, 'mine.json')).not.toThrow();
 });
 
 async function appSays(context: object): Promise<{ code: number; stderr: string }> {
@@ -127,13 +173,16 @@ describe('the lines of the documents', () => {
       expect(args.some((arg) => isStack(arg) || arg === '--all')).toBe(true);
   });
 
-  const asked = about.map((line) => own(line).filter((arg) => arg !== '--all' && arg !== '--quiet'));
+  const asked = about.map((line) =>
+    own(line).filter((arg) => !['--all', '--quiet', '--exclusively'].includes(arg)),
+  );
   test.each([...new Set(asked.map((args) => args.join(' ')))])('cdk list %s', async (text) => {
     const args = text.split(' ');
     const { stdout } = await promisify(execFile)('node_modules/.bin/cdk', ['list', ...args], { cwd: ROOT });
     const named = args.filter(isStack);
+    // with those that they need
     expect(stdout.trim().split('\n')).toEqual(
-      named.length > 0 ? named : expect.arrayContaining(['pgtimewarp-store', 'pgtimewarp-app']),
+      expect.arrayContaining(named.length > 0 ? named : ['pgtimewarp-store', 'pgtimewarp-app']),
     );
   });
 });

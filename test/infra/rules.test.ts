@@ -26,14 +26,32 @@ const CONFIGURATIONS: readonly (readonly [name: string, configuration: object])[
         },
       ],
       alarms: { emails: ['a@example.com'] },
-      api: { authorization: { kind: 'jwt', issuer: 'https://issuer.example', audience: ['history'] } },
-      functions: { ...example.functions, reservedConcurrency: 2 },
+      api: {
+        authorization: {
+          kind: 'jwt',
+          issuer: 'https://issuer.example',
+          audience: ['history'],
+          tablesClaim: 'tables',
+        },
+        concurrency: 20,
+      },
+      vpc: { ...example.vpc, endpointSecurityGroupIds: ['sg-0123456789abcdef0'] },
+      functions: { ...example.functions, reservedConcurrency: 2, logDays: { default: 7, requests: 90 } },
       store: {
         kind: 'existing',
         ownerSecretArn: secretArn('owner'),
         writerSecretArn: secretArn('writer'),
         readerSecretArn: secretArn('reader'),
       },
+    },
+  ],
+  [
+    'without an API and without rotation',
+    {
+      ...example,
+      api: null,
+      store: { kind: 'new', rotationDays: null, engineVersion: '16.13', maxConnections: 300 },
+      vpc: { ...example.vpc, endpointSecurityGroupIds: ['sg-0123456789abcdef0'] },
     },
   ],
 ];

@@ -1,11 +1,12 @@
 /** What the templates promise, whatever the code behind them looks like. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, CfnResource, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
 import example from '../../infra/config/example.ts';
+import { parseConfiguration } from '../../infra/config/schema.ts';
 import { cdkContext, type Synthesized, synthesize } from '../support/synthesize.ts';
 
 type Resource = {
@@ -30,7 +31,7 @@ beforeAll(() => {
     stacks.store,
     stacks.app,
     stacks.schedules,
-    stacks.httpApi,
+    stacks.httpApi!,
     stacks.monitoring,
   ].map((stack) => Template.fromStack(stack)) as [Template, Template, Template, Template, Template];
 });
@@ -40,9 +41,9 @@ function resources(template: Template, type: string): [id: string, resource: Res
 }
 
 describe('functions', () => {
-  test('there are four, and nothing else that runs', () => {
+  test('there are five, and nothing else that runs', () => {
     const ids = resources(app, 'AWS::Lambda::Function').map(([id]) => id.replace(/Function.*/, ''));
-    expect(ids.sort()).toEqual(['Api', 'Doctor', 'Migrate', 'Poller']);
+    expect(ids.sort()).toEqual(['Api', 'Doctor', 'Maintenance', 'Migrate', 'Poller']);
     for (const other of [store, schedules, httpApi, monitoring])
       other.resourceCountIs('AWS::Lambda::Function', 0);
   });
@@ -69,7 +70,7 @@ describe('functions', () => {
 
   test('nothing is tried again, old events are dropped, and no run that fails sends a message of its own', () => {
     const configurations = resources(app, 'AWS::Lambda::EventInvokeConfig');
-    expect(configurations).toHaveLength(4);
+    expect(configurations).toHaveLength(5);
     for (const [, { Properties }] of configurations) {
       expect(Properties).toMatchObject({
         MaximumRetryAttempts: 0,
@@ -101,15 +102,18 @@ describe('rights', () => {
   ];
   const PUBLISHING = ['kms:Decrypt', 'kms:GenerateDataKey', 'sns:Publish'];
 
-  test.each(['Api', 'Doctor', 'Migrate', 'Poller'])('%s may do these things and no others', (name) => {
-    const allowed = statements(name).filter(({ Effect }) => Effect === 'Allow');
-    const wanted = name === 'Doctor' ? [...ALL, ...PUBLISHING] : ALL;
-    expect([...new Set(allowed.flatMap(({ Action }) => Action))].sort()).toEqual(wanted.sort());
-    const everywhere = allowed.filter(({ Resource }) => JSON.stringify(Resource).includes('"*"'));
-    expect(everywhere.flatMap(({ Action }) => Action).every((action) => action.startsWith('ec2:'))).toBe(
-      true,
-    );
-  });
+  test.each(['Api', 'Doctor', 'Maintenance', 'Migrate', 'Poller'])(
+    '%s may do these things and no others',
+    (name) => {
+      const allowed = statements(name).filter(({ Effect }) => Effect === 'Allow');
+      const wanted = name === 'Doctor' ? [...ALL, ...PUBLISHING] : ALL;
+      expect([...new Set(allowed.flatMap(({ Action }) => Action))].sort()).toEqual(wanted.sort());
+      const everywhere = allowed.filter(({ Resource }) => JSON.stringify(Resource).includes('"*"'));
+      expect(everywhere.flatMap(({ Action }) => Action).every((action) => action.startsWith('ec2:'))).toBe(
+        true,
+      );
+    },
+  );
 
   test('a login by IAM is allowed to those who read that source, and only as that user', () => {
     const iamUserArn = 'arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC123/timewarp';
@@ -125,6 +129,7 @@ describe('rights', () => {
       ]);
     expect(allowed.sort()).toEqual([
       ['Doctor', true],
+      ['Maintenance', true],
       ['Migrate', true],
       ['Poller', true],
     ]);
@@ -142,6 +147,16 @@ describe('rights', () => {
     const [secret] = statements('Api').filter(({ Action }) => Action === 'secretsmanager:GetSecretValue');
     expect(JSON.stringify(secret?.Resource)).toMatch(/ReaderLogin/);
     expect(JSON.stringify(secret?.Resource)).not.toMatch(/shop-database|WriterLogin|Cluster/);
+  });
+
+  test('maintenance reads the secrets of owner, writer and sources, and no schedule may invoke it', () => {
+    const [secrets] = statements('Maintenance').filter(
+      ({ Action }) => Action === 'secretsmanager:GetSecretValue',
+    );
+    const text = JSON.stringify(secrets?.Resource);
+    for (const each of [/ClusterSecret/, /WriterLogin/, /shop-database/]) expect(text).toMatch(each);
+    expect(text).not.toMatch(/ReaderLogin/);
+    expect(JSON.stringify(schedules.toJSON())).not.toMatch(/Maintenance/);
   });
 
   test('schedules may invoke the poller and the doctor', () => {
@@ -185,10 +200,44 @@ describe('HTTP API', () => {
   test('with JWT every route names the authorizer', () => {
     const jwt = { kind: 'jwt', issuer: 'https://issuer.example', audience: ['history'] };
     const { stacks } = synthesize({ ...example, api: { authorization: jwt } }, { bundle: false });
-    const routes = resources(Template.fromStack(stacks.httpApi), 'AWS::ApiGatewayV2::Route');
+    const routes = resources(Template.fromStack(stacks.httpApi!), 'AWS::ApiGatewayV2::Route');
     for (const [, { Properties }] of routes) {
       expect(Properties).toMatchObject({ AuthorizationType: 'JWT', AuthorizerId: expect.anything() });
     }
+  });
+
+  test('its ARN for policies ends where method and path begin', () => {
+    const { Value } = httpApi.findOutputs('ExecutionArn').ExecutionArn as { Value: unknown };
+    expect(JSON.stringify(Value)).toMatch(/execute-api:.*"Ref":"HttpApi\w+".*\/\$default/);
+  });
+
+  test('without one there is no function, no stack, no alarm of it', () => {
+    const { stacks } = synthesize({ ...example, api: null }, { bundle: false });
+    expect(stacks.httpApi).toBeNull();
+    const ids = resources(Template.fromStack(stacks.app), 'AWS::Lambda::Function').map(([id]) => id);
+    expect(ids).toHaveLength(4);
+    expect(JSON.stringify(Template.fromStack(stacks.app).toJSON())).not.toMatch(/"Api/);
+    const alarms = resources(Template.fromStack(stacks.monitoring), 'AWS::CloudWatch::Alarm');
+    expect(alarms.filter(([id]) => /api/i.test(id))).toEqual([]);
+    expect(JSON.stringify(Template.fromStack(stacks.monitoring).toJSON())).not.toMatch(/ApiGateway/);
+  });
+
+  test('so many questions at a time, and the claim that names tables', () => {
+    const jwt = {
+      kind: 'jwt',
+      issuer: 'https://issuer.example',
+      audience: ['history'],
+      tablesClaim: 'tables',
+    };
+    const { stacks } = synthesize(
+      { ...example, api: { authorization: jwt, concurrency: 50 } },
+      { bundle: false },
+    );
+    const [, { Properties }] = resources(Template.fromStack(stacks.app), 'AWS::Lambda::Function').find(
+      ([id]) => id.startsWith('Api'),
+    )!;
+    expect(Properties.ReservedConcurrentExecutions).toBe(50);
+    expect(Properties.Environment).toMatchObject({ Variables: { PGTIMEWARP_TABLES_CLAIM: 'tables' } });
   });
 
   test('requests are logged', () => {
@@ -224,6 +273,63 @@ describe('store', () => {
     }
   });
 
+  test('has the version of Aurora that is asked for', () => {
+    const versions = ['16.13', '18.6'].map((engineVersion) => {
+      const { stacks } = synthesize(
+        { ...example, store: { ...example.store, engineVersion } },
+        { bundle: false },
+      );
+      const template = Template.fromStack(stacks.store);
+      const [[, cluster]] = resources(template, 'AWS::RDS::DBCluster') as [[string, Resource]];
+      const [[, group]] = resources(template, 'AWS::RDS::DBClusterParameterGroup') as [[string, Resource]];
+      return [cluster.Properties.EngineVersion, group.Properties.Family];
+    });
+    expect(versions).toEqual([
+      ['16.13', 'aurora-postgresql16'],
+      ['18.6', 'aurora-postgresql18'],
+    ]);
+  });
+
+  test('the default version is one that the CDK does not know as withdrawn', () => {
+    const file = readFileSync('node_modules/aws-cdk-lib/aws-rds/lib/cluster-engine.d.ts', 'utf8');
+    const { engineVersion } = parseConfiguration({ ...example, store: { kind: 'new' } }, 'of the test')
+      .store as { engineVersion: string };
+    const name = `VER_${engineVersion.replace('.', '_')}`;
+    const [, comment = ''] =
+      file.match(new RegExp(`/\\*\\*([^/]*)\\*/\\s+static readonly ${name}: Aurora`)) ?? [];
+    expect(comment).toContain(`"${engineVersion}"`);
+    expect(comment).not.toContain('@deprecated');
+  });
+
+  test('without rotation nothing changes passwords, where AWS has no application for it', () => {
+    const { stacks } = synthesize(
+      { ...example, store: { kind: 'new', rotationDays: null } },
+      { bundle: false, rules: true },
+    );
+    const template = Template.fromStack(stacks.store);
+    template.resourceCountIs('AWS::SecretsManager::Secret', 3);
+    template.resourceCountIs('AWS::SecretsManager::RotationSchedule', 0);
+    template.resourceCountIs('AWS::Serverless::Application', 0);
+  });
+
+  test('interface endpoints let in the functions and the rotations', () => {
+    const endpointSecurityGroupIds = ['sg-0123456789abcdef0', 'sg-0fedcba9876543210'];
+    const { stacks } = synthesize(
+      { ...example, vpc: { ...example.vpc, endpointSecurityGroupIds } },
+      { bundle: false },
+    );
+    const rules = resources(Template.fromStack(stacks.store), 'AWS::EC2::SecurityGroupIngress')
+      .map(([, { Properties }]) => Properties)
+      .filter(({ FromPort }) => FromPort === 443)
+      .map(({ GroupId, SourceSecurityGroupId }) => `${GroupId} ${JSON.stringify(SourceSecurityGroupId)}`);
+    for (const group of endpointSecurityGroupIds) {
+      for (const source of ['Clients', 'Rotations']) {
+        expect(rules).toContainEqual(expect.stringMatching(new RegExp(`^${group} .*"${source}`)));
+      }
+    }
+    expect(rules).toHaveLength(4);
+  });
+
   test('an existing one is taken by its secrets, and nothing is made', () => {
     const arn = (name: string): string =>
       `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`;
@@ -239,6 +345,75 @@ describe('store', () => {
       Environment: { Variables: Match.objectLike({ PGTIMEWARP_STORE_SECRET_ARN: arn('reader') }) },
     });
   });
+});
+
+describe('logs', () => {
+  const days = {
+    default: 14,
+    poller: 1,
+    api: 3,
+    doctor: 5,
+    migrate: 7,
+    maintenance: 90,
+    rotation: 365,
+    requests: 731,
+  };
+
+  test('each has the days that are named for it, and no function writes to another', () => {
+    const { stacks } = synthesize(
+      { ...example, functions: { ...example.functions, logDays: days } },
+      { bundle: false },
+    );
+    const seen = [stacks.store, stacks.app, stacks.httpApi!].flatMap((stack) =>
+      resources(Template.fromStack(stack), 'AWS::Logs::LogGroup').map(([id, { Properties }]) => [
+        id.replace(/(Cluster|Logs).*|[0-9A-F]{8}$/, ''),
+        Properties.RetentionInDays,
+      ]),
+    );
+    expect(seen.sort()).toEqual(
+      [
+        ['', 365],
+        ['', 365],
+        ['', 365],
+        ['AccessLog', 731],
+        ...Object.entries(days)
+          .slice(1, 6)
+          .map(([name, count]) => [name[0]!.toUpperCase() + name.slice(1), count]),
+      ].sort(),
+    );
+  });
+
+  test('a rotation writes to the group that is made for it', () => {
+    const groups = resources(store, 'AWS::Logs::LogGroup').map(
+      ([, { Properties }]) => Properties.LogGroupName,
+    );
+    const functions = resources(store, 'AWS::Serverless::Application').map(
+      ([, { Properties }]) => (Properties.Parameters as { functionName: string }).functionName,
+    );
+    expect(groups.sort()).toEqual(functions.map((name) => `/aws/lambda/${name}`).sort());
+    expect(functions).toHaveLength(3);
+  });
+
+  test('what is not named has the default', () => {
+    const { functions } = parseConfiguration(
+      { ...example, functions: { logDays: { api: 3 } } },
+      'of the test',
+    );
+    expect(functions.logDays).toMatchObject({ api: 3, poller: 30, maintenance: 30, requests: 30 });
+  });
+});
+
+test('what the guide says of outputs, stacks have', () => {
+  const guide = readFileSync('docs/aws.md', 'utf8');
+  const named = [
+    ...[...guide.matchAll(/pgtimewarp-([\w-]+)\.(\w+) = /g)].map(([, stack, name]) => [stack, name]),
+    ...[...guide.matchAll(/output (pgtimewarp-)([\w-]+) (\w+)/g)].map(([, , stack, name]) => [stack, name]),
+  ] as [string, string][];
+  expect(named.length).toBeGreaterThan(4);
+  const templates: Record<string, Template> = { store, app, schedules, 'http-api': httpApi, monitoring };
+  for (const [stack, name] of named) {
+    expect(Object.keys(templates[stack]!.findOutputs('*')), `${stack}.${name}`).toContain(name);
+  }
 });
 
 describe('monitoring', () => {

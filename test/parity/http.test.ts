@@ -353,9 +353,24 @@ test('a change that fits into no page says what it leaves out; a row that fits i
   }
 });
 
+test('where a deployment names a claim, a caller without it is refused in the words of the document', async () => {
+  process.env.PGTIMEWARP_TABLES_CLAIM = 'tables'; // read with every request
+  try {
+    for (const request of everyRoute().filter(({ target }) => target.includes(node.node))) {
+      const seen = await asked.handler(request.target, request);
+      expectSeen(seen, { ...request, status: 403, type: 'forbidden' });
+      check('handler', request, seen);
+    }
+  } finally {
+    delete process.env.PGTIMEWARP_TABLES_CLAIM;
+  }
+});
+
 test('no status that the document has for a route went unasked', () => {
   const documented = documentedAnswers(openApi);
-  expect(documented.filter((each) => !answered.serve.has(each))).toEqual([]);
+  // of serve every caller with its token may ask about everything
+  const ofServe = documented.filter((each) => !each.endsWith(' 403'));
+  expect(ofServe.filter((each) => !answered.serve.has(each))).toEqual([]);
   // API Gateway asks who the caller is, and for which host, and bounds the request, before the function is called
   const ofFunction = documented.filter((each) => !/ (401|421|431)$/.test(each));
   expect(ofFunction.filter((each) => !answered.handler.has(each))).toEqual([]);

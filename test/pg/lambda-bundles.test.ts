@@ -121,6 +121,19 @@ describe('the life of a deployment', () => {
     expect(await pids()).not.toBe(first);
   });
 
+  test('an environment that served many nodes keeps sessions of one', async () => {
+    const others = ['one', 'two', 'three', 'four'];
+    await using poller = await start('Poller', Object.fromEntries(others.map((name) => [name, ARNS.source])));
+    for (const name of others) await poller.invoke({ node: name }).catch(() => {});
+    await poller.invoke({ node: databases.node });
+    const { rows } = await databases.store.query<{ database: string; n: number }>(
+      `SELECT datname AS database, count(*)::int AS n FROM pg_stat_activity
+        WHERE application_name LIKE 'pgtimewarp/%' AND (usename = $1 OR application_name = ANY ($2)) GROUP BY datname`,
+      [databases.logins.writer, [...others, databases.node].map((name) => `pgtimewarp/${name}`)],
+    );
+    expect(rows.map(({ n }) => n)).toEqual([1, 1]); // of the store and of the source
+  });
+
   test('a failing node stops no other, and fails the invocation', async () => {
     await using poller = await start('Poller', { broken: ARNS.source, lost: secretArn('nowhere') });
     await databases.source.query('UPDATE orders SET total = 3');
@@ -157,6 +170,26 @@ describe('the life of a deployment', () => {
       [databases.logins.reader],
     );
     expect(rows).toEqual([{ readable: true, writable: false }]);
+  });
+
+  test('a login that has all the connections it may have is a reason to ask again', async () => {
+    const limit = (count: number) =>
+      databases.store.query(`ALTER ROLE "${databases.logins.reader}" CONNECTION LIMIT ${count}`);
+    await using first = await start('Api');
+    await using second = await start('Api');
+    const event = apiEvent(`/v1/nodes/${databases.node}/tables/public.orders/asof?pk=1`);
+    await limit(1);
+    try {
+      expect(await first.invoke(event)).toMatchObject({ statusCode: 200 });
+      expect(await second.invoke(event), second.output()).toMatchObject({
+        statusCode: 503,
+        headers: { 'retry-after': '5' },
+      });
+      expect(await first.invoke(event)).toMatchObject({ statusCode: 200 });
+    } finally {
+      await limit(-1);
+    }
+    expect(await second.invoke(event)).toMatchObject({ statusCode: 200 });
   });
 
   test('names that a path has to encode arrive', async () => {
@@ -257,7 +290,7 @@ describe('the life of a deployment', () => {
 });
 
 test('bundles are small', () => {
-  const sizes = (['Poller', 'Api', 'Doctor', 'Migrate'] as const).map((name) => {
+  const sizes = (['Poller', 'Api', 'Doctor', 'Migrate', 'Maintenance'] as const).map((name) => {
     const bytes = statSync(join(bundleFolder(synthesized, name), 'index.mjs')).size;
     return [name, bytes] as const;
   });

@@ -1,5 +1,5 @@
 /**
- * The four synthesised bundles under Lambda's own runtime interface client, against real source and store: cold, warm, out
+ * The synthesised bundles under Lambda's own runtime interface client, against real source and store: cold, warm, out
  * of time, failing to start, and with credentials and servers that change between two invocations.
  */
 import { availableParallelism, loadavg } from 'node:os';
@@ -66,6 +66,7 @@ const EVENTS: Record<FunctionName, () => object> = {
   Poller: () => ({ node: databases.node }),
   Api: () => apiEvent(`/v1/nodes/${databases.node}/tables/public.orders/asof?pk=1`),
   Doctor: () => ({}),
+  Maintenance: () => ({ action: 'rebaseline', node: databases.node, tables: ['orders'] }),
 };
 
 /** Nothing is known of the answer but that it is one of success. */
@@ -73,10 +74,12 @@ function expectSuccess(name: FunctionName, answer: unknown, output: string): voi
   if (name === 'Migrate') {
     expect(databases.aws.cloudFormation.at(-1), output).toMatchObject({ Status: 'SUCCESS' });
   } else if (name === 'Api') expect(answer, output).toMatchObject({ statusCode: 200 });
-  else expect(answer, output).toMatchObject({ nodes: [{ node: databases.node }] });
+  else if (name === 'Maintenance') {
+    expect(answer, output).toMatchObject({ tables: [{ table: 'public.orders', done: true }] });
+  } else expect(answer, output).toMatchObject({ nodes: [{ node: databases.node }] });
 }
 
-describe.each(['Migrate', 'Poller', 'Api', 'Doctor'] as const)('%s', (name) => {
+describe.each(['Migrate', 'Poller', 'Api', 'Doctor', 'Maintenance'] as const)('%s', (name) => {
   test('cold and warm', async () => {
     for (let round = 0; round < 2; round++) {
       await using environment = await start(name);

@@ -8,7 +8,7 @@ import { serverInfo } from './server-info.ts';
 import { connectForTest } from './test-client.ts';
 import { type TestDatabases, testDatabases } from './test-databases.ts';
 
-export type FunctionName = 'Poller' | 'Api' | 'Doctor' | 'Migrate';
+export type FunctionName = 'Poller' | 'Api' | 'Doctor' | 'Migrate' | 'Maintenance';
 
 export const secretArn = (name: string): string =>
   `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`;
@@ -50,9 +50,11 @@ export async function lambdaDatabases(
       PGTIMEWARP_STORE_SECRET_ARN: {
         Poller: ARNS.writer,
         Doctor: ARNS.writer,
+        Maintenance: ARNS.writer,
         Api: ARNS.reader,
         Migrate: ARNS.owner,
       }[name],
+      PGTIMEWARP_OWNER_SECRET_ARN: ARNS.owner,
       PGTIMEWARP_WRITER_SECRET_ARN: ARNS.writer,
       PGTIMEWARP_READER_SECRET_ARN: ARNS.reader,
       PGTIMEWARP_SOURCE_SECRET_ARNS: JSON.stringify({ [databases.node]: ARNS.source, ...sources }),

@@ -8,6 +8,7 @@ import type { CloudAssembly } from 'aws-cdk-lib/cx-api';
 import { parseConfiguration } from '../../infra/config/schema.ts';
 import { checkRules } from '../../infra/nag.ts';
 import { buildStacks, type Stacks } from '../../infra/stacks/build-stacks.ts';
+import type { FunctionName } from './lambda-databases.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -41,10 +42,7 @@ export function synthesize(
 }
 
 /** The folder with a function's bundle, by the function's construct in the app stack. */
-export function bundleFolder(
-  { assembly, stacks }: Synthesized,
-  name: 'Poller' | 'Api' | 'Doctor' | 'Migrate',
-): string {
+export function bundleFolder({ assembly, stacks }: Synthesized, name: FunctionName): string {
   const template = assembly.getStackByName(stacks.app.stackName).template as {
     Resources: Record<string, { Type: string; Metadata?: Record<string, string> }>;
   };

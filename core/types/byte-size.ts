@@ -1,0 +1,15 @@
+/** Sizes as people write them: a whole number with kB, MB, GB or TB, in powers of 1024 as PostgreSQL counts them. */
+const UNITS: Readonly<Record<string, bigint>> = {
+  kB: 1024n,
+  MB: 1024n ** 2n,
+  GB: 1024n ** 3n,
+  TB: 1024n ** 4n,
+};
+
+export const BYTE_SIZE_FORM = 'a number with kB, MB, GB or TB';
+
+/** Bytes; null when the text is no size. */
+export function tryParseByteSize(text: string): bigint | null {
+  const match = /^([1-9]\d{0,9})(kB|MB|GB|TB)$/.exec(text);
+  return match === null ? null : BigInt(match[1]!) * UNITS[match[2]!]!;
+}

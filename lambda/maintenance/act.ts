@@ -1,0 +1,107 @@
+/**
+ * What each action does: the same functions of core as the command of that name. A run that is under way is waited for, and
+ * what takes longer than an invocation is left to the scheduled runs, which go on with it.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { formatTableName } from '../../core/pg/identifiers.ts';
+import { rebaseline } from '../../core/rebaseline.ts';
+import { rebaselineNode } from '../../core/rebaseline-node.ts';
+import { releaseSlot } from '../../core/release-slot.ts';
+import type { DatabaseUrls } from '../../core/setup/databases.ts';
+import { skip } from '../../core/skip.ts';
+import { requireSchema } from '../../core/store/migrate.ts';
+import { requireNode, writeSlotSettings } from '../../core/store/nodes.ts';
+import type { MaintenanceEvent } from './event.ts';
+
+export interface Surroundings {
+  readonly urls: DatabaseUrls;
+  readonly version: string;
+  /** Given when the time of the invocation is nearly over. */
+  readonly signal: AbortSignal;
+  /** Lends a session with the store. */
+  readonly withStore: <T>(work: (store: pg.Client) => Promise<T>) => Promise<T>;
+}
+
+const PAUSE_MS = 500;
+
+/** @returns a JSON document. Throws TimewarpErrors; what was done by then stays, and the event can be repeated */
+export async function act(event: MaintenanceEvent, around: Surroundings): Promise<object> {
+  const { urls, signal } = around;
+  switch (event.action) {
+    case 'rebaseline': {
+      if (event.tables === undefined) return await readNodeAnew(around);
+      const tables: object[] = [];
+      for (const table of event.tables) tables.push(await readTableAgain(table, around));
+      return { node: event.node, tables };
+    }
+    case 'skip': {
+      const { lsn } = event;
+      return await whenIdle(signal, () => skip({ ...urls, lsn }));
+    }
+    case 'release-slot': {
+      const { node, slot, dropped, keptBytes } = await whenIdle(signal, () => releaseSlot(urls));
+      return { node, slot, dropped, kept_bytes: Number(keptBytes) };
+    }
+    case 'slot-budget':
+      return await setBudget(event, around);
+  }
+}
+
+async function readTableAgain(
+  table: Parameters<typeof formatTableName>[0],
+  { urls, signal }: Surroundings,
+): Promise<object> {
+  try {
+    const { table: name, rows, differences } = await rebaseline({ ...urls, table, signal });
+    return { table: name, done: true, rows, differences };
+  } catch (error) {
+    if (!isInterrupted(error)) throw error;
+    return { table: formatTableName(table), done: false };
+  }
+}
+
+async function readNodeAnew({ urls, version, signal, withStore }: Surroundings): Promise<object> {
+  try {
+    const result = await whenIdle(signal, () => rebaselineNode({ ...urls, version, signal }));
+    const { node, gap, samePositions, tables, ended } = result;
+    return { node, done: true, gap, same_positions: samePositions, tables, ended };
+  } catch (error) {
+    if (!isInterrupted(error)) throw error;
+    const node = await withStore((store) => requireNode(store, urls.node));
+    if (node.status !== 'active') throw error; // interrupted before the new slot was there
+    return { node: node.node, done: false };
+  }
+}
+
+async function setBudget(
+  { node: name, budget, automatic }: Extract<MaintenanceEvent, { action: 'slot-budget' }>,
+  { withStore }: Surroundings,
+): Promise<object> {
+  return await withStore(async (store) => {
+    await requireSchema(store);
+    await requireNode(store, name);
+    await writeSlotSettings(store, name, { budgetBytes: budget, automatic });
+    const { node, slotBudgetBytes, releasesSlot } = await requireNode(store, name);
+    const budgetBytes = slotBudgetBytes === null ? null : Number(slotBudgetBytes);
+    return { node, slot_budget_bytes: budgetBytes, automatic: releasesSlot };
+  });
+}
+
+/** The schedule starts runs all the time: one that is under way is waited for. */
+async function whenIdle<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const isBusy = error instanceof TimewarpError && error.code === 'SLOT_BUSY';
+      if (!isBusy || signal.aborted) throw error;
+      await sleep(PAUSE_MS);
+    }
+  }
+}
+
+function isInterrupted(error: unknown): boolean {
+  return error instanceof TimewarpError && error.code === 'INTERRUPTED';
+}
