@@ -84,6 +84,11 @@ export class Hunt {
     await databases.source.query(`DROP SCHEMA IF EXISTS ${this.place.schema} CASCADE`);
   }
 
+  /** Somebody has made the publication tell less: what PostgreSQL refuses then is documented of publications. */
+  restrict(): void {
+    this.#isRestricted = true;
+  }
+
   async step(): Promise<void> {
     const { source } = this.#ground.databases;
     const { form, sql } = nextStep(await readMoment(source, this.place, this.#outOf));
