@@ -27,9 +27,9 @@ import type { RunContext } from './run/run-context.ts';
 import { LONGEST_MS, RunLimits, type RunLimitsOptions } from './run/run-limits.ts';
 import { askForLess } from './run/smaller-peek.ts';
 import { lockersAtEnd, prepareStarts, type StartState } from './run/start-relations.ts';
-import { isWaiting, type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
+import { isWaiting, type RelationNow, readRelationsNow, type SeenRelations } from './run/tables-of-run.ts';
 import { advanceSlot } from './slot/advance.ts';
-import { type EndOfWal, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
+import { type EndOfWal, readEndOfWal, readInsertLsn, readSnapshot } from './slot/end-of-wal.ts';
 import { publicationOf } from './slot/publication.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { type Claim, releaseClaim, renewLease } from './store/claim.ts';
@@ -253,6 +253,7 @@ class Run {
     const waitingFor: Locker[] = [];
     try {
       let relations = await readTrackedRelations(store, claim.nodeId);
+      const snapshot = await limits.onSource(() => readSnapshot(run.source));
       const now = await limits.onSource(async () => {
         const seen = await readRelationsNow(run.source, relations, publication);
         if (publication === null || !(await keepRepairsPublished(run, publication, seen))) return seen;
@@ -269,7 +270,7 @@ class Run {
       const end = await limits.onSource(() => readEndOfWal(run.source));
       const lateLockers = await limits.onSource(() => lockersAtEnd(run.source, starts.ready, now));
       await this.#keepRetention(run, end.upto); // before the writes: ranges are made ahead of them
-      caughtUp = await this.#catchUp(run, relations, now, end);
+      caughtUp = await this.#catchUp(run, relations, { relations: now, snapshot }, end);
       if (caughtUp) {
         await limits.limitStore();
         caughtUp = await reachHorizon(run, { end, starts, lateLockers, newLeaves });
@@ -333,11 +334,14 @@ class Run {
   async #catchUp(
     run: RunContext,
     relations: readonly TrackedRelation[],
-    now: readonly RelationNow[],
+    before: SeenRelations,
     end: EndOfWal,
   ): Promise<boolean> {
     const { claim } = run;
-    let seen: readonly RelationNow[] | null = now.filter(({ relation }) => relation.status !== 'starting');
+    let seen: SeenRelations | null = {
+      ...before,
+      relations: before.relations.filter(({ relation }) => relation.status !== 'starting'),
+    };
     let followed = relations.filter((relation) => relation.status !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
