@@ -6,14 +6,16 @@ import type pg from 'pg';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
+import type { TablePattern } from './pg/table-pattern.ts';
 import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
 import { readSourceFacts } from './slot/source-facts.ts';
 import { walBudget } from './slot/wal-budget.ts';
+import { readFollowRules } from './store/follow-rules.ts';
 import { historyOf, type KeptHistory } from './store/kept-history.ts';
 import { requireWritable } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { readTrackedRelations } from './store/relations.ts';
-import { readRelationEntry } from './store/tracking.ts';
+import { readMatchingEntries, readRelationEntry } from './store/tracking.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 
 export interface Plan {
@@ -63,13 +65,20 @@ export async function planDeinit(
 export async function planUntrack(
   options: Omit<DatabaseUrls, 'sourceUrl'> & {
     readonly tables: readonly TableName[];
+    readonly patterns: readonly TablePattern[];
     readonly purge: boolean;
   },
 ): Promise<Plan> {
   return withStore(options, async (store) => {
     const node = await requireNode(store, options.node);
     const would: string[] = [];
-    for (const table of options.tables) {
+    const rules = await readFollowRules(store, options.node);
+    for (const { text } of options.patterns.filter(({ text }) =>
+      rules.some((rule) => rule.pattern.text === text),
+    ))
+      would.push(`Tables to come that match ${text} are not tracked any more.`);
+    const matching = await readMatchingEntries(store, options.node, options.patterns, options.purge);
+    for (const table of [...options.tables, ...matching]) {
       const name = formatTableName(table);
       const entry = await readRelationEntry(store, options.node, table);
       const isTracked = entry !== null && entry.status !== 'untracked';

@@ -12,6 +12,7 @@ import { readNewLeaves } from './run/check-new-leaves.ts';
 import { decide } from './run/decide.ts';
 import { detectLoss, type Loss, refuseWrongEndpoint } from './run/detect-loss.ts';
 import { reachedEnd } from './run/end-of-stream.ts';
+import { followTables } from './run/follow-tables.ts';
 import { keepColumnLists } from './run/keep-column-lists.ts';
 import { keepRepairsPublished } from './run/keep-repairs-published.ts';
 import { keepRetention } from './run/keep-retention.ts';
@@ -77,6 +78,8 @@ export interface PollResult {
   readonly waitingFor: readonly Locker[];
   /** Tracked tables that the source has no more. */
   readonly missing: readonly TableName[];
+  /** Tables that are tracked from this run on: they match a pattern that is followed. */
+  readonly followed: readonly TableName[];
 }
 
 /** A run without a time limit renews its lease. */
@@ -151,6 +154,7 @@ class Run {
   readonly #limits: RunLimits;
   readonly #counts: ApplyCounts = { transactions: 0, changes: 0 };
   #missing: TableName[] = [];
+  #followed: TableName[] = [];
   /** The last position of the source that is known. */
   #seen: Lsn | null = null;
   /** The transaction that the run failed at, where that is known. */
@@ -252,6 +256,8 @@ class Run {
     const horizonBefore = claim.horizon.lsn;
     const waitingFor: Locker[] = [];
     try {
+      const onSource = <T>(work: () => Promise<T>): Promise<T> => limits.onSource(work);
+      this.#followed = await followTables({ source: run.source, store, node: run.node, onSource });
       let relations = await readTrackedRelations(store, claim.nodeId);
       const snapshot = await limits.onSource(() => readSnapshot(run.source));
       const now = await limits.onSource(async () => {
@@ -446,6 +452,7 @@ class Run {
       caughtUp: more.caughtUp ?? false,
       waitingFor: more.waitingFor ?? [],
       missing: this.#missing,
+      followed: this.#followed,
       ...(more.reason === undefined ? {} : { reason: more.reason }),
     };
   }

@@ -45,6 +45,28 @@ export function whyNotAsWanted(
   return null;
 }
 
+/** Those of the columns that the table has. */
+export function presentColumns(facts: TableFacts | null, names: readonly string[]): string[] {
+  return names.filter((name) => facts?.columns.some((column) => column.name === name));
+}
+
+/** As {@link whyNotAsWanted}, of a table that nobody named: what an extension brings is its own business. */
+export function obstacleOfPattern(
+  facts: TableFacts | null,
+  {
+    table,
+    extension,
+    exclude,
+  }: { readonly table: TableName; readonly extension: string | null; readonly exclude: readonly string[] },
+): TimewarpError | null {
+  if (extension === null) return whyNotAsWanted(facts, table, exclude);
+  const name = formatTableName(table);
+  return new TimewarpError('TABLE_NOT_TRACKABLE', `${name} belongs to the extension ${extension}.`, {
+    remedy: `If it is wanted all the same, name it: pgtimewarp track ${name}`,
+    facts: { table: name },
+  });
+}
+
 /**
  * Publishes the table where the plugin needs that, and makes its entry, unless somebody else has meanwhile. Call it when
  * {@link whyNotAsWanted} has nothing to say. @returns notes, see TrackResult
@@ -54,24 +76,29 @@ export async function askTracking(
   node: StoredNode,
   facts: TableFacts,
   wanted: WantedTracking,
+  patienceMs?: number,
 ): Promise<string[]> {
   const table = { schema: facts.schema, name: facts.name };
   const publication = publicationOf(node);
   const listed =
     publication === null ? null : await ensurePublished(source, publication, facts, wanted.exclude);
-  await inPatientTransaction(store, async () => {
-    const present = await readRelationEntry(store, node.node, table, { forUpdate: true });
-    if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
-    await insertRelation(store, {
-      nodeId: node.node,
-      name: table,
-      ...describeTable(facts),
-      baseline: wanted.baseline,
-      retention: wanted.retention,
-      excludedColumns: wanted.exclude,
-      noNan: wanted.noNan,
-    });
-  });
+  await inPatientTransaction(
+    store,
+    async () => {
+      const present = await readRelationEntry(store, node.node, table, { forUpdate: true });
+      if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
+      await insertRelation(store, {
+        nodeId: node.node,
+        name: table,
+        ...describeTable(facts),
+        baseline: wanted.baseline,
+        retention: wanted.retention,
+        excludedColumns: wanted.exclude,
+        noNan: wanted.noNan,
+      });
+    },
+    patienceMs,
+  );
   const doubtful =
     node.plugin === 'wal2json' && !node.numbersAsText && !wanted.noNan
       ? doubtfulColumns(facts, wanted.exclude)

@@ -1,6 +1,7 @@
 /** The entries of `tracked_relations`: made when tracking is asked for, ended by untrack. */
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
+import type { TablePattern } from '../pg/table-pattern.ts';
 import { type CommitTime, formatCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 import type { RelationStatus, StoredColumn } from './relations.ts';
@@ -169,4 +170,37 @@ export async function endRelation(
       WHERE relation_id = $1::int AND status <> 'untracked'`,
     [relationId, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
   );
+}
+
+/** Every table that is tracked, or was and is not any more. */
+export async function readKnownNames(store: Queryable, nodeId: string): Promise<TableName[]> {
+  const { rows } = await store.query<TableName>(
+    'SELECT schema_name AS schema, table_name AS name FROM pgtimewarp.tracked_relations WHERE node_id = $1::text',
+    [nodeId],
+  );
+  return rows;
+}
+
+/** The tables that are tracked, those that are not any more included where `ended`, and match a pattern. */
+export async function readMatchingEntries(
+  store: Queryable,
+  nodeId: string,
+  patterns: readonly TablePattern[],
+  ended: boolean,
+): Promise<TableName[]> {
+  const { rows } = await store.query<TableName>(
+    `SELECT r.schema_name AS schema, r.table_name AS name
+       FROM pgtimewarp.tracked_relations AS r
+      WHERE r.node_id = $1::text AND (r.status <> 'untracked' OR $4::boolean)
+        AND EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS p (schema_like, name_like)
+                     WHERE r.schema_name LIKE p.schema_like AND r.table_name LIKE p.name_like)
+      ORDER BY r.schema_name, r.table_name`,
+    [
+      nodeId,
+      patterns.map((pattern) => pattern.schemaLike),
+      patterns.map((pattern) => pattern.nameLike),
+      ended,
+    ],
+  );
+  return rows;
 }
