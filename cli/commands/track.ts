@@ -37,7 +37,7 @@ export function registerTrack(program: Command, run: Run): Command {
     .option('--no-nan', 'its numeric and float columns never hold NaN or infinity: take NULLs at their word')
     .addHelpText(
       'after',
-      "\nExamples:\n  pgtimewarp track orders sales.customers --exclude card_number --retention 30d\n  pgtimewarp track 'tenant_*.orders' --follow",
+      "\nExample:\n  pgtimewarp track orders sales.customers --exclude card_number --retention 30d\n  pgtimewarp track 'tenant_*.orders' --follow",
     )
     .action((tables: string[] | undefined, flags: TrackFlags) =>
       run(async (context) => {

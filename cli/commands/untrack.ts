@@ -22,7 +22,7 @@ export function registerUntrack(program: Command, run: Run): Command {
   )
     .addHelpText(
       'after',
-      "\nA pattern is not followed any more either.\n\nExamples:\n  pgtimewarp untrack orders\n  pgtimewarp untrack 'tenant_*.orders' --purge --dry-run",
+      "\nA pattern is not followed any more either.\n\nExample:\n  pgtimewarp untrack orders\n  pgtimewarp untrack 'tenant_*.orders' --purge --dry-run",
     )
     .action((tables: string[] | undefined, flags: UntrackFlags) =>
       run(async (context) => {

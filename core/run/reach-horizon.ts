@@ -69,10 +69,12 @@ export async function reachHorizon(
       await startRelations(store, ready, horizon);
       await endGapsOfPast(store, ready, horizon);
       await beginRepairs(store, ready, horizon);
-      for (const relationId of ready) {
-        const lockers = lateLockers.get(relationId) ?? [];
-        await writeStartConditions(store, relationId, { lockers, start_after_lsn: formatLsn(horizon.lsn) });
-      }
+      const startedAt = formatLsn(horizon.lsn);
+      const conditions = ready.map(
+        (relationId) =>
+          [relationId, { lockers: lateLockers.get(relationId) ?? [], start_after_lsn: startedAt }] as const,
+      );
+      await writeStartConditions(store, new Map(conditions));
     }
     if (resolved.length > 0) await resolveBaselines(store, resolved);
     return horizon;

@@ -165,15 +165,17 @@ export async function readTrackedFromTime(store: Queryable, relationId: number):
   return parseCommitTime(rows[0]!.tracked_from_ts);
 }
 
-/** Stores what the run learnt of how a starting relation waits. */
+/** Stores what the run learnt of how starting relations wait. */
 export async function writeStartConditions(
   store: Queryable,
-  relationId: number,
-  conditions: StartConditions,
+  conditions: ReadonlyMap<number, StartConditions>,
 ): Promise<void> {
+  if (conditions.size === 0) return;
   await store.query(
-    `UPDATE pgtimewarp.tracked_relations SET start_conditions = $2::jsonb, updated_at = now() WHERE relation_id = $1::int`,
-    [relationId, JSON.stringify(conditions)],
+    `UPDATE pgtimewarp.tracked_relations AS r SET start_conditions = n.conditions::jsonb, updated_at = now()
+       FROM unnest($1::int[], $2::text[]) AS n (relation_id, conditions)
+      WHERE r.relation_id = n.relation_id`,
+    [[...conditions.keys()], [...conditions.values()].map((each) => JSON.stringify(each))],
   );
 }
 
