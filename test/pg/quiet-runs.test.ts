@@ -63,15 +63,15 @@ for (const plugin of PLUGINS) {
         await using source = await callProxy(node.sourceUrl, null);
         await using store = await callProxy(node.storeUrl, null);
         const counts: number[] = [];
-        for (let run = 0; run < 3; run++) {
+        for (let run = 0; run < 5; run++) {
           const before = source.calls() + store.calls();
           await poll({ ...urls, sourceUrl: source.url, storeUrl: store.url });
           counts.push(source.calls() + store.calls() - before);
         }
-        return Math.min(...counts); // transactions of other tests make a run look twice
+        return Math.min(...counts); // beside other tests a run looks twice, or has WAL flushed
       };
-      const [few, many] = [await callsOf(2), await callsOf(15)];
-      expect(many).toBeLessThanOrEqual(few + 4);
+      const [few, many] = [await callsOf(2), await callsOf(30)];
+      expect(many).toBeLessThanOrEqual(few + 15);
       expect(many).toBeLessThan(90);
     });
   });
