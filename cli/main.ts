@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { boundHeapGrowth } from '../core/run/heap-growth.ts';
+import type { Run } from './command.ts';
 import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
 import { exitCodeWhenStopped, interruptSignal } from './interrupt.ts';
 import { Output } from './output.ts';
@@ -24,16 +25,22 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   // Known before parsing, because parsing may fail; flags after `--` are not options.
   const before = args.slice(0, args.indexOf('--') === -1 ? args.length : args.indexOf('--'));
   const out = new Output({ json: before.includes('--json'), verbose: before.includes('--verbose') });
+  const words: string[] = [];
   try {
-    const program = buildProgram(packageVersion(), async (body, ends = 'by itself') => {
+    const run: Run = async (body, ends = 'by itself') => {
       const settings = new Settings(program.opts<SharedOptions>());
       exitCode = await body({ settings, out, signal });
       if (signal.aborted) exitCode = exitCodeWhenStopped(signal, ends);
-    });
+    };
+    const program = buildProgram(packageVersion(), run, (text) => words.push(text));
     await program.parseAsync(nameTheNode(args), { from: 'user' });
     return exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError && thrown.exitCode === 0) return EXIT.done; // --help, --version
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) {
+      const text = words.join('');
+      out.result({ [thrown.code === 'commander.version' ? 'version' : 'help']: text.trim() }, () => text);
+      return EXIT.done;
+    }
     const error = signal.aborted ? interrupted(thrown) : toError(thrown);
     out.error(error);
     return exitCodeOfError(error);

@@ -41,13 +41,17 @@ const GROUPS: readonly (readonly [
   ['Help:', [registerCompletion, registerComplete]],
 ];
 
-/** The program, ready to parse; it throws CommanderErrors instead of ending the process. */
-export function buildProgram(version: string, run: Run): Command {
+/**
+ * The program, ready to parse; it throws CommanderErrors instead of ending the process.
+ * @param write where its version and its help go; stdout
+ */
+export function buildProgram(version: string, run: Run, write?: (text: string) => void): Command {
   const program = new Command('pgtimewarp')
     .description('Time travel for rows of tracked PostgreSQL tables: what was this row at that time?')
     .version(version)
     .configureHelp({ showGlobalOptions: true })
-    .configureOutput({ outputError: () => {} }) // errors are printed in one place, see main.ts
+    // errors are printed in one place, see main.ts
+    .configureOutput({ outputError: () => {}, ...(write === undefined ? {} : { writeOut: write }) })
     .exitOverride();
   addSharedOptions(program);
   program.addHelpCommand(

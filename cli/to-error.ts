@@ -21,6 +21,14 @@ function fromCommander(error: CommanderError): TimewarpError {
     const remedy = 'See `pgtimewarp --help`.';
     return new TimewarpError('BAD_FLAGS', 'A command is missing.', { remedy, cause: error });
   }
+  if (error.code === 'commander.unknownCommand') {
+    const [what = '', ...hints] = error.message.split('\n');
+    const meant = hints.join(' ').replace(/^\(|\)$/g, '');
+    return new TimewarpError('BAD_FLAGS', sentence(what.replace(/^error: /, '')), {
+      remedy: `${meant}${meant === '' ? '' : ' '}All commands: pgtimewarp --help`,
+      cause: error,
+    });
+  }
   const [first = '', ...rest] = error.message.split('\n');
   const hint = rest.join(' ').replace(/^\(|\)$/g, '');
   return new TimewarpError('BAD_FLAGS', sentence(first.replace(/^error: /, '')), {

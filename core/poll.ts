@@ -12,6 +12,7 @@ import { readNewLeaves } from './run/check-new-leaves.ts';
 import { decide } from './run/decide.ts';
 import { detectLoss, type Loss, refuseWrongEndpoint } from './run/detect-loss.ts';
 import { reachedEnd } from './run/end-of-stream.ts';
+import { followTables } from './run/follow-tables.ts';
 import { keepColumnLists } from './run/keep-column-lists.ts';
 import { keepRepairsPublished } from './run/keep-repairs-published.ts';
 import { keepRetention } from './run/keep-retention.ts';
@@ -27,9 +28,9 @@ import type { RunContext } from './run/run-context.ts';
 import { LONGEST_MS, RunLimits, type RunLimitsOptions } from './run/run-limits.ts';
 import { askForLess } from './run/smaller-peek.ts';
 import { lockersAtEnd, prepareStarts, type StartState } from './run/start-relations.ts';
-import { isWaiting, type RelationNow, readRelationsNow } from './run/tables-of-run.ts';
+import { isWaiting, type RelationNow, readRelationsNow, type SeenRelations } from './run/tables-of-run.ts';
 import { advanceSlot } from './slot/advance.ts';
-import { type EndOfWal, readEndOfWal, readInsertLsn } from './slot/end-of-wal.ts';
+import { type EndOfWal, readEndOfWal, readInsertLsn, readSnapshot } from './slot/end-of-wal.ts';
 import { publicationOf } from './slot/publication.ts';
 import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
 import { type Claim, releaseClaim, renewLease } from './store/claim.ts';
@@ -77,6 +78,8 @@ export interface PollResult {
   readonly waitingFor: readonly Locker[];
   /** Tracked tables that the source has no more. */
   readonly missing: readonly TableName[];
+  /** Tables that are tracked from this run on: they match a pattern that is followed. */
+  readonly followed: readonly TableName[];
 }
 
 /** A run without a time limit renews its lease. */
@@ -151,6 +154,7 @@ class Run {
   readonly #limits: RunLimits;
   readonly #counts: ApplyCounts = { transactions: 0, changes: 0 };
   #missing: TableName[] = [];
+  #followed: TableName[] = [];
   /** The last position of the source that is known. */
   #seen: Lsn | null = null;
   /** The transaction that the run failed at, where that is known. */
@@ -252,7 +256,10 @@ class Run {
     const horizonBefore = claim.horizon.lsn;
     const waitingFor: Locker[] = [];
     try {
+      const onSource = <T>(work: () => Promise<T>): Promise<T> => limits.onSource(work);
+      this.#followed = await followTables({ source: run.source, store, node: run.node, onSource });
       let relations = await readTrackedRelations(store, claim.nodeId);
+      const snapshot = await limits.onSource(() => readSnapshot(run.source));
       const now = await limits.onSource(async () => {
         const seen = await readRelationsNow(run.source, relations, publication);
         if (publication === null || !(await keepRepairsPublished(run, publication, seen))) return seen;
@@ -269,7 +276,7 @@ class Run {
       const end = await limits.onSource(() => readEndOfWal(run.source));
       const lateLockers = await limits.onSource(() => lockersAtEnd(run.source, starts.ready, now));
       await this.#keepRetention(run, end.upto); // before the writes: ranges are made ahead of them
-      caughtUp = await this.#catchUp(run, relations, now, end);
+      caughtUp = await this.#catchUp(run, relations, { relations: now, snapshot }, end);
       if (caughtUp) {
         await limits.limitStore();
         caughtUp = await reachHorizon(run, { end, starts, lateLockers, newLeaves });
@@ -333,11 +340,14 @@ class Run {
   async #catchUp(
     run: RunContext,
     relations: readonly TrackedRelation[],
-    now: readonly RelationNow[],
+    before: SeenRelations,
     end: EndOfWal,
   ): Promise<boolean> {
     const { claim } = run;
-    let seen: readonly RelationNow[] | null = now.filter(({ relation }) => relation.status !== 'starting');
+    let seen: SeenRelations | null = {
+      ...before,
+      relations: before.relations.filter(({ relation }) => relation.status !== 'starting'),
+    };
     let followed = relations.filter((relation) => relation.status !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
@@ -442,6 +452,7 @@ class Run {
       caughtUp: more.caughtUp ?? false,
       waitingFor: more.waitingFor ?? [],
       missing: this.#missing,
+      followed: this.#followed,
       ...(more.reason === undefined ? {} : { reason: more.reason }),
     };
   }

@@ -1,5 +1,5 @@
 /**
- * Begins and ends the tracking of a table. Beginning takes runs of the node: until the start is fixed, and until every
+ * Begins and ends the tracking of tables. Beginning takes runs of the node: until the start is fixed, and until every
  * existing row is decided. Interrupted, it leaves the rest to later runs; repeated, it goes on.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,30 +7,32 @@ import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
-import { formatTableName, quoteIdentifier, type TableName } from './pg/identifiers.ts';
+import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inPatientTransaction, inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
-import { describeTable } from './setup/describe-table.ts';
+import { askTracking, whyNotAsWanted } from './setup/ask-tracking.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { purgeRelation } from './setup/purge.ts';
-import { whyNotTrackable } from './setup/trackable.ts';
 import { refuseOtherSettings } from './setup/tracked-otherwise.ts';
 import { publicationOf } from './slot/publication.ts';
-import { ensurePublished, removeFromPublication } from './slot/publication-tables.ts';
-import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
+import { removeFromPublication } from './slot/publication-tables.ts';
+import { readTableFacts } from './slot/table-facts.ts';
 import { readTableNames } from './slot/table-names.ts';
 import { requireWritable } from './store/migrate.ts';
 import { requireNode, type StoredNode } from './store/nodes.ts';
 import { lockHorizon } from './store/repairs.ts';
 import { readOtherRetention, requireWindow, setTableRetention } from './store/retention.ts';
-import { endRelation, insertRelation, type RelationEntry, readRelationEntry } from './store/tracking.ts';
-import { PRINTED_AS_NULL } from './types/plugin.ts';
+import { endRelation, type RelationEntry, readRelationEntries, readRelationEntry } from './store/tracking.ts';
 
-export interface TrackOptions {
+export interface TrackOptions extends TrackSettings {
+  readonly table: TableName;
+}
+
+/** How tables are tracked, and where. */
+export interface TrackSettings {
   readonly sourceUrl: string;
   readonly storeUrl: string;
   readonly node: string;
-  readonly table: TableName;
   /** Undefined: none, or what a table that is tracked already leaves out. */
   readonly exclude?: readonly string[] | undefined;
   /** The numeric and float columns never hold NaN or Infinity: a NULL that wal2json prints is one. Default: false. */
@@ -78,16 +80,37 @@ const UNPUBLISHING_MS = 10_000;
  * a rebaseline), BAD_FLAGS (a column that cannot be excluded), TABLE_UNREADABLE, PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what
  * `poll` throws.
  */
-export async function track(options: TrackOptions): Promise<TrackResult> {
+export async function track({ table, ...settings }: TrackOptions): Promise<TrackResult> {
+  const [result] = await trackTables({ ...settings, tables: [table] });
+  return result!;
+}
+
+/** As {@link track}, of many tables in the same runs; when one of them cannot be tracked, none is asked for. */
+export async function trackTables(
+  options: TrackSettings & { readonly tables: readonly TableName[] },
+): Promise<TrackResult[]> {
+  const { tables } = options;
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
   try {
     await requireWritable(store);
     const node = await requireNode(store, options.node);
-    const before = await readRelationEntry(store, options.node, options.table);
-    const alreadyTracked = before !== null && before.status !== 'untracked';
+    const before = await readRelationEntries(store, options.node, tables);
+    const isTracked = (table: TableName): boolean =>
+      (before.get(formatTableName(table))?.status ?? 'untracked') !== 'untracked';
     await requireWindow(store, options.retention);
-    const notes = alreadyTracked ? await settle(options, store) : await ask(options, node, store);
-    return { ...(await bringIn(options, store)), alreadyTracked, notes };
+    const notes = new Map<string, readonly string[]>();
+    const wanted = tables.filter((table) => !isTracked(table));
+    if (wanted.length > 0) await askAll(options, { node, store, tables: wanted, notes });
+    for (const table of tables.filter(isTracked))
+      notes.set(formatTableName(table), await settle({ ...options, table }, store));
+    const brought = await bringIn(options, store, tables, (_, error) => {
+      throw error;
+    });
+    return tables.map((table) => ({
+      ...brought.get(formatTableName(table))!,
+      alreadyTracked: isTracked(table),
+      notes: notes.get(formatTableName(table)) ?? [],
+    }));
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {
@@ -96,7 +119,7 @@ export async function track(options: TrackOptions): Promise<TrackResult> {
 }
 
 /** Makes a table that is tracked already what is asked for, or refuses. @returns what has changed, in whole sentences */
-async function settle(options: TrackOptions, store: pg.Client): Promise<string[]> {
+export async function settle(options: TrackOptions, store: pg.Client): Promise<string[]> {
   await refuseOtherSettings(store, options.node, options.table, options);
   if (options.retention === null) return [];
   const { node, table, retention } = options;
@@ -110,33 +133,57 @@ async function settle(options: TrackOptions, store: pg.Client): Promise<string[]
     : [`The retention of ${formatTableName(table)} is ${retention} from now on; it was ${before}.`];
 }
 
-/** Ends tracking. History stays, unless `purge` asks for its removal. */
-export async function untrack(options: {
+export interface UntrackSettings {
   readonly sourceUrl: string;
   readonly storeUrl: string;
   readonly node: string;
-  readonly table: TableName;
   readonly purge: boolean;
-}): Promise<UntrackResult> {
+}
+
+/** Ends tracking. History stays, unless `purge` asks for its removal. */
+export async function untrack({
+  table,
+  ...settings
+}: UntrackSettings & { readonly table: TableName }): Promise<UntrackResult> {
+  const [result] = await untrackTables({ ...settings, tables: [table] });
+  return result!;
+}
+
+/** As {@link untrack}, one table after the other. */
+export async function untrackTables(
+  options: UntrackSettings & { readonly tables: readonly TableName[] },
+): Promise<UntrackResult[]> {
   const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  let source: pg.Client | null = null;
   try {
     await requireWritable(store);
     const node = await requireNode(store, options.node);
-    const entry = await readRelationEntry(store, options.node, options.table);
-    if (entry === null || (entry.status === 'untracked' && !options.purge)) {
-      throw new TimewarpError(
-        'TABLE_NOT_TRACKED',
-        `${formatTableName(options.table)} is not tracked by node "${options.node}".`,
-      );
+    const results: UntrackResult[] = [];
+    for (const table of options.tables) {
+      const entry = await readRelationEntry(store, options.node, table);
+      if (entry === null || (entry.status === 'untracked' && !options.purge)) {
+        throw new TimewarpError(
+          'TABLE_NOT_TRACKED',
+          `${formatTableName(table)} is not tracked by node "${options.node}".`,
+        );
+      }
+      if (entry.status !== 'untracked') {
+        if (publicationOf(node) !== null) source ??= await connectToUnpublish(options);
+        await endTracking({ source, store }, node, table);
+      }
+      if (options.purge) await inPatientTransaction(store, () => purgeRelation(store, entry.relationId));
+      results.push({ table: formatTableName(table), relationId: entry.relationId, purged: options.purge });
     }
-    if (entry.status !== 'untracked') await endTracking(options, node, store);
-    if (options.purge) await inPatientTransaction(store, () => purgeRelation(store, entry.relationId));
-    return { table: formatTableName(options.table), relationId: entry.relationId, purged: options.purge };
+    return results;
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {
-    await store.end().catch(() => {});
+    await Promise.allSettled([source?.end(), store.end()]);
   }
+}
+
+function connectToUnpublish({ sourceUrl, node }: UntrackSettings): Promise<pg.Client> {
+  return connect(sourceUrl, { side: 'source', node, statementTimeoutMs: UNPUBLISHING_MS });
 }
 
 /**
@@ -144,51 +191,47 @@ export async function untrack(options: {
  * `busy`, and the next one goes on.
  */
 async function endTracking(
-  options: { readonly sourceUrl: string; readonly node: string; readonly table: TableName },
+  { source, store }: { readonly source: pg.Client | null; readonly store: pg.Client },
   node: StoredNode,
-  store: pg.Client,
+  table: TableName,
 ): Promise<void> {
   const publication = publicationOf(node);
-  const source =
-    publication === null
-      ? null
-      : await connect(options.sourceUrl, {
-          ...{ side: 'source', node: options.node },
-          statementTimeoutMs: UNPUBLISHING_MS,
-        });
-  try {
-    await inTransaction(store, async () => {
-      const { horizon } = await lockHorizon(store, options.node);
-      const entry = await readRelationEntry(store, options.node, options.table, { forUpdate: true });
-      if (entry === null || entry.status === 'untracked') return; // untracked by somebody else meanwhile
-      if (source !== null) await unpublish(source, publication!, options.table);
-      await endRelation(store, entry.relationId, horizon);
-    });
-  } finally {
-    await source?.end().catch(() => {});
-  }
+  await inTransaction(store, async () => {
+    const { horizon } = await lockHorizon(store, node.node);
+    const entry = await readRelationEntry(store, node.node, table, { forUpdate: true });
+    if (entry === null || entry.status === 'untracked') return; // untracked by somebody else meanwhile
+    if (source !== null && publication !== null) await unpublish(source, publication, table);
+    await endRelation(store, entry.relationId, horizon);
+  });
 }
 
-/** Checks the table, publishes it where the plugin needs that, and makes its entry. @returns notes, see TrackResult */
-async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): Promise<string[]> {
+/** Checks all of the tables, and asks for them when nothing stands in the way. */
+async function askAll(
+  options: TrackSettings,
+  {
+    node,
+    store,
+    tables,
+    notes,
+  }: {
+    readonly node: StoredNode;
+    readonly store: pg.Client;
+    readonly tables: readonly TableName[];
+    readonly notes: Map<string, readonly string[]>;
+  },
+): Promise<void> {
   const exclude = options.exclude ?? [];
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
-    const publication = publicationOf(node);
-    const [facts = null] = await readTableFacts(source, [options.table], publication);
-    const obstacle = whyNotTrackable(facts, options.table);
-    if (obstacle !== null) throw facts === null ? await suggest(source, obstacle, options.table) : obstacle;
-    refuseExclusions(facts!, exclude);
-    const listed = publication === null ? null : await ensurePublished(source, publication, facts!, exclude);
-    await inPatientTransaction(store, () => insertEntry(options, facts!, store));
-    const doubtful =
-      node.plugin === 'wal2json' && !node.numbersAsText && !options.noNan
-        ? doubtfulColumns(facts!, exclude)
-        : [];
-    return [
-      ...(listed === null ? [] : [meaningOfList(options.table, publication!)]),
-      ...(doubtful.length === 0 ? [] : [meaningOfNulls(options.table, doubtful)]),
-    ];
+    const facts = await readTableFacts(source, tables, publicationOf(node));
+    for (const [index, table] of tables.entries()) {
+      const obstacle = whyNotAsWanted(facts[index] ?? null, table, exclude);
+      if (obstacle !== null) throw facts[index] === null ? await suggest(source, obstacle, table) : obstacle;
+    }
+    for (const [index, table] of tables.entries()) {
+      const wanted = { ...wantedTracking(options), exclude };
+      notes.set(formatTableName(table), await askTracking({ source, store }, node, facts[index]!, wanted));
+    }
   } catch (error) {
     throw fromDatabaseError(error, 'source');
   } finally {
@@ -196,24 +239,13 @@ async function ask(options: TrackOptions, node: StoredNode, store: pg.Client): P
   }
 }
 
-/** What the server refuses of a table that is published with a list of columns (seen on 15 and 18). */
-function meaningOfList(table: TableName, publication: string): string {
-  const name = formatTableName(table);
-  return (
-    `The publication lists the columns of ${name}, so that excluded ones do not leave the source. The server then refuses ` +
-    `to drop a listed column or change its type (before that: ALTER PUBLICATION ${quoteIdentifier(publication)} DROP TABLE ${name}; ` +
-    `afterwards: pgtimewarp rebaseline ${name}), and, after REPLICA IDENTITY FULL or another primary key, UPDATE ` +
-    'and DELETE until the next run.'
-  );
-}
-
-/** What wal2json before 2.6 cannot tell apart. */
-function meaningOfNulls(table: TableName, columns: readonly string[]): string {
-  const name = formatTableName(table);
-  return (
-    `wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${columns.join(', ')} will be called incomplete. ` +
-    `If these never hold NaN or infinity: pgtimewarp untrack ${name} --purge; pgtimewarp track ${name} --no-nan`
-  );
+/** What was left unsaid of a table that is new. */
+export function wantedTracking({ baseline, retention, noNan }: TrackSettings): {
+  readonly baseline: boolean;
+  readonly retention: string | null;
+  readonly noNan: boolean;
+} {
+  return { baseline: baseline ?? true, retention, noNan: noNan ?? false };
 }
 
 async function suggest(source: pg.Client, error: TimewarpError, wanted: TableName): Promise<TimewarpError> {
@@ -224,51 +256,44 @@ async function suggest(source: pg.Client, error: TimewarpError, wanted: TableNam
   });
 }
 
-async function insertEntry(options: TrackOptions, facts: TableFacts, store: pg.Client): Promise<void> {
-  const present = await readRelationEntry(store, options.node, options.table, { forUpdate: true });
-  if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
-  await insertRelation(store, {
-    nodeId: options.node,
-    name: options.table,
-    ...describeTable(facts),
-    baseline: options.baseline ?? true,
-    retention: options.retention,
-    excludedColumns: options.exclude ?? [],
-    noNan: options.noNan ?? false,
-  });
-}
+export type BroughtIn = Omit<TrackResult, 'alreadyTracked' | 'notes'>;
 
-/** Runs until the table has started and its existing rows are decided. */
-async function bringIn(
-  options: TrackOptions,
+/**
+ * Runs until the tables have started and their existing rows are decided.
+ * @param onFailure told of a table of which that cannot be; it may throw. What concerns them all is thrown
+ * @returns the others, by their formatted names
+ */
+export async function bringIn(
+  options: TrackSettings,
   store: pg.Client,
-): Promise<Omit<TrackResult, 'alreadyTracked' | 'notes'>> {
+  tables: readonly TableName[],
+  onFailure: (table: TableName, error: TimewarpError) => void,
+): Promise<Map<string, BroughtIn>> {
   const report = options.onProgress ?? (() => {});
-  const table = formatTableName(options.table);
+  const done = new Map<string, BroughtIn>();
+  const waiting = new Map(tables.map((table) => [formatTableName(table), table]));
+  const fails = (table: TableName, error: TimewarpError): void => {
+    waiting.delete(formatTableName(table));
+    onFailure(table, error);
+  };
   for (let runs = 0; ; runs++) {
-    const entry = await readRelationEntry(store, options.node, options.table);
-    if (entry === null) throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
-    if (entry.status === 'needs_rebaseline') throw await whyNotGoingOn(options, entry);
-    if (options.noNan && entry.noNanRefuted !== null) throw noNanIsFalse(table, entry.noNanRefuted);
-    if (isBroughtIn(entry)) {
-      report({ phase: 'done', message: `${table} is tracked` });
-      return {
-        table,
-        relationId: entry.relationId,
-        trackedFrom: entry.trackedFrom!,
-        baseline: entry.baselineState as TrackResult['baseline'],
-        baselineRows: entry.baselineRows,
-        noNan: entry.noNan,
-      };
+    const entries = await readRelationEntries(store, options.node, [...waiting.values()]);
+    let isStarting = false;
+    for (const [name, table] of waiting) {
+      const entry = entries.get(name) ?? null;
+      const failure = await whyNotGoingOn(options, table, entry, runs);
+      if (failure !== null) fails(table, failure);
+      else if (isBroughtIn(entry!)) {
+        done.set(name, broughtIn(name, entry!));
+        waiting.delete(name);
+      } else isStarting ||= entry!.trackedFrom === null;
     }
-    if (options.signal?.aborted) throw interrupted(table);
-    if (runs > 0 && entry.readFailure !== null)
-      throw new TimewarpError('TABLE_UNREADABLE', entry.readFailure);
-    if (entry.status === 'untracked')
-      throw new TimewarpError('TABLE_NOT_TRACKED', `${table} was untracked meanwhile.`);
+    if (waiting.size === 0) break;
+    const what = waiting.size === 1 ? [...waiting.keys()][0]! : `${waiting.size} tables`;
+    if (options.signal?.aborted) throw interrupted(what);
     report({
-      phase: entry.trackedFrom === null ? 'starting' : 'resolving',
-      message: entry.trackedFrom === null ? `starting ${table}` : `deciding the rows of ${table}`,
+      phase: isStarting ? 'starting' : 'resolving',
+      message: isStarting ? `starting ${what}` : `deciding the rows of ${what}`,
     });
     const run = await poll({
       sourceUrl: options.sourceUrl,
@@ -283,22 +308,58 @@ async function bringIn(
           estimatedRows: step.estimatedRows,
         }),
     });
-    refuseMissing(run, options.table);
+    for (const table of [...waiting.values()]) if (isMissing(run, table)) fails(table, gone(table));
     await reactTo(run, report, options.signal);
   }
+  const all = tables.length === 1 ? `${formatTableName(tables[0]!)} is` : `${done.size} tables are`;
+  report({ phase: 'done', message: `${all} tracked` });
+  return done;
+}
+
+function broughtIn(table: string, entry: RelationEntry): BroughtIn {
+  return {
+    table,
+    relationId: entry.relationId,
+    trackedFrom: entry.trackedFrom!,
+    baseline: entry.baselineState as TrackResult['baseline'],
+    baselineRows: entry.baselineRows,
+    noNan: entry.noNan,
+  };
+}
+
+/** null: it goes on, or is brought in. */
+async function whyNotGoingOn(
+  options: TrackSettings,
+  table: TableName,
+  entry: RelationEntry | null,
+  runs: number,
+): Promise<TimewarpError | null> {
+  const name = formatTableName(table);
+  const untracked = (): TimewarpError =>
+    new TimewarpError('TABLE_NOT_TRACKED', `${name} was untracked meanwhile.`);
+  if (entry === null) return untracked();
+  if (entry.status === 'needs_rebaseline') return await whyInGap(options, table, entry);
+  if (options.noNan && entry.noNanRefuted !== null) return noNanIsFalse(name, entry.noNanRefuted);
+  if (isBroughtIn(entry) || options.signal?.aborted) return null;
+  if (runs > 0 && entry.readFailure !== null) return new TimewarpError('TABLE_UNREADABLE', entry.readFailure);
+  return entry.status === 'untracked' ? untracked() : null;
 }
 
 /**
  * What a table with a gap is told: the gap may have been recorded by any run before this one, so the source says whether
  * the table is there to be read again.
  */
-async function whyNotGoingOn(options: TrackOptions, entry: RelationEntry): Promise<TimewarpError> {
+async function whyInGap(
+  options: TrackSettings,
+  table: TableName,
+  entry: RelationEntry,
+): Promise<TimewarpError> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
-    const [facts = null] = await readTableFacts(source, [options.table]);
-    if (facts === null) return gone(options.table);
+    const [facts = null] = await readTableFacts(source, [table]);
+    if (facts === null) return gone(table);
     const why = entry.statusReason ?? 'its rows changed without a trace in the log';
-    return new TimewarpError('RELATION_GAP', `${formatTableName(options.table)} has a gap: ${why}.`);
+    return new TimewarpError('RELATION_GAP', `${formatTableName(table)} has a gap: ${why}.`);
   } catch (error) {
     throw fromDatabaseError(error, 'source');
   } finally {
@@ -308,9 +369,11 @@ async function whyNotGoingOn(options: TrackOptions, entry: RelationEntry): Promi
 
 /** Throws TABLE_UNKNOWN when the run has found that the source has the table no more: waiting would not end. */
 export function refuseMissing(run: PollResult, wanted: TableName): void {
-  if (run.missing.some((each) => each.schema === wanted.schema && each.name === wanted.name)) {
-    throw gone(wanted);
-  }
+  if (isMissing(run, wanted)) throw gone(wanted);
+}
+
+function isMissing({ missing }: PollResult, wanted: TableName): boolean {
+  return missing.some((each) => each.schema === wanted.schema && each.name === wanted.name);
 }
 
 function gone(wanted: TableName): TimewarpError {
@@ -352,29 +415,6 @@ function isBroughtIn(entry: RelationEntry): boolean {
 
 function interrupted(table: string): TimewarpError {
   return new TimewarpError('INTERRUPTED', `Interrupted; ${table} stays asked for, later runs go on with it.`);
-}
-
-function refuseExclusions(facts: TableFacts, exclude: readonly string[]): void {
-  for (const name of exclude) {
-    const column = facts.columns.find((each) => each.name === name);
-    const table = formatTableName(facts);
-    if (column === undefined)
-      throw new TimewarpError('BAD_FLAGS', `${table} has no column "${name}" to exclude.`);
-    if (column.isKey)
-      throw new TimewarpError(
-        'BAD_FLAGS',
-        `"${name}" is part of the key of ${table} and cannot be excluded.`,
-      );
-  }
-}
-
-function doubtfulColumns({ columns }: TableFacts, excluded: readonly string[]): string[] {
-  return columns
-    .filter(
-      ({ typeOid, notNull, generated }) => PRINTED_AS_NULL.has(typeOid) && !notNull && generated !== 'v',
-    )
-    .map(({ name }) => name)
-    .filter((name) => !excluded.includes(name));
 }
 
 function noNanIsFalse(table: string, column: string): TimewarpError {

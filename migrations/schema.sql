@@ -1837,6 +1837,35 @@ CREATE VIEW pgtimewarp.diff_answers AS
     d.context
    FROM pgtimewarp.answer_diff() d(question, place, frame, op, valid_from_ts, valid_from_lsn, xid, row_data, changed, context);
 
+CREATE TABLE pgtimewarp.follow_rules (
+    node_id text NOT NULL,
+    pattern text NOT NULL,
+    retention interval,
+    excluded_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    baseline boolean DEFAULT true NOT NULL,
+    no_nan boolean DEFAULT false NOT NULL,
+    not_tracked jsonb DEFAULT '[]'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE pgtimewarp.follow_rules IS 'Patterns by which runs begin to track tables that are made later: those that match and were never tracked.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.pattern IS 'As psql takes it, in one spelling (core/pg/table-pattern.ts).';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.retention IS 'How long history of such a table is kept; NULL: as is usual for the node.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.excluded_columns IS 'Left out of the tables that have them.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.baseline IS 'Whether the rows that a table holds when it is found are read.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.no_nan IS 'Declared: numeric and float columns never hold NaN or infinity.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.not_tracked IS '[{"table", "reason"}]: what matches and cannot be tracked, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.created_at IS 'When; of two rules that match a table, the older one says how.';
+
 CREATE TABLE pgtimewarp.health_events (
     id bigint NOT NULL,
     node_id text,
@@ -2395,6 +2424,9 @@ COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables th
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
 
+ALTER TABLE ONLY pgtimewarp.follow_rules
+    ADD CONSTRAINT follow_rules_pkey PRIMARY KEY (node_id, pattern);
+
 ALTER TABLE ONLY pgtimewarp.health_events
     ADD CONSTRAINT health_events_pkey PRIMARY KEY (id);
 
@@ -2465,6 +2497,9 @@ CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (no
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
+
+ALTER TABLE ONLY pgtimewarp.follow_rules
+    ADD CONSTRAINT follow_rules_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
 
 ALTER TABLE ONLY pgtimewarp.history_gaps
     ADD CONSTRAINT history_gaps_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
@@ -2739,6 +2774,10 @@ GRANT SELECT("position") ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_write
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.follow_rules TO pgtimewarp_reader;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.follow_rules TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.follow_rules TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.health_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.health_events TO pgtimewarp_writer;

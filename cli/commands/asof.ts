@@ -9,6 +9,7 @@ import { collect } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { Run } from '../command.ts';
 import { exitCodeOfAnswer } from '../exit-codes.ts';
+import { explainingKey } from '../explain-key.ts';
 import { JsonText } from '../output.ts';
 import { renderAnswer } from '../render/answer.ts';
 import { suggestingTable } from '../suggest-table.ts';
@@ -40,8 +41,10 @@ export function registerAsOf(program: Command, run: Run): Command {
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
           const request = { node: settings.node, table, pk, at };
-          const result = await suggestingTable(store, request, () =>
-            askAwaiting(store, { node: settings.node, flags, signal }, () => asOf(store, request)),
+          const result = await explainingKey(flags.pk ?? [], () =>
+            suggestingTable(store, request, () =>
+              askAwaiting(store, { node: settings.node, flags, signal }, () => asOf(store, request)),
+            ),
           );
           out.result(new JsonText(result.answerText), () =>
             renderAnswer(result.answerText, out, flags.full === true),

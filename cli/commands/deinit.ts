@@ -1,20 +1,25 @@
 /** `deinit`: removes a node from its source. */
 import type { Command } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { planDeinit } from '../../core/plan.ts';
 import { type DeinitResult, deinit } from '../../core/setup/deinit.ts';
 import { forgetSource } from '../../core/setup/forget-source.ts';
 import type { CommandContext, Run } from '../command.ts';
+import { type ConfirmFlags, confirmOptions, mayGoOn } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 
 export function registerDeinit(program: Command, run: Run): Command {
-  return program
+  const command = program
     .command('deinit')
     .description('stop observing: drop slot, publication and node; history stays unless purged')
     .option('--purge', 'delete the history of the node as well, for good')
-    .option('--forget-source', 'the source is gone for good: remove the node without asking it')
+    .option('--forget-source', 'the source is gone for good: remove the node without asking it');
+  return confirmOptions(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp deinit --node shop --purge')
     .action((flags: DeinitFlags) =>
       run(async (context) => {
+        const plan = () => planDeinit({ ...wanted(context, flags), asksSource: flags.forgetSource !== true });
+        if (!(await mayGoOn(context, flags, plan))) return EXIT.done;
         const { result, leftOnSource } = await remove(context, flags);
         context.out.result(
           {
@@ -32,7 +37,7 @@ export function registerDeinit(program: Command, run: Run): Command {
     );
 }
 
-interface DeinitFlags {
+interface DeinitFlags extends ConfirmFlags {
   readonly purge?: boolean;
   readonly forgetSource?: boolean;
 }
@@ -43,15 +48,21 @@ interface Removal {
   readonly leftOnSource: readonly string[] | null;
 }
 
-async function remove({ settings }: CommandContext, flags: DeinitFlags): Promise<Removal> {
-  const purge = flags.purge === true;
+function wanted({ settings }: CommandContext, flags: DeinitFlags) {
+  return { storeUrl: settings.storeUrl, node: settings.node, purge: flags.purge === true };
+}
+
+async function remove(context: CommandContext, flags: DeinitFlags): Promise<Removal> {
+  const { settings } = context;
   if (flags.forgetSource) {
-    const { storeUrl, optionalSourceUrl: sourceUrl, node } = settings;
-    const result = await forgetSource({ storeUrl, sourceUrl, node, purge });
+    const result = await forgetSource({ ...wanted(context, flags), sourceUrl: settings.optionalSourceUrl });
     return { result, leftOnSource: result.leftOnSource };
   }
   try {
-    return { result: await deinit({ ...settings.databases, purge }), leftOnSource: null };
+    return {
+      result: await deinit({ ...settings.databases, purge: flags.purge === true }),
+      leftOnSource: null,
+    };
   } catch (error) {
     if (!(error instanceof TimewarpError) || error.code !== 'SOURCE_UNREACHABLE') throw error;
     const { code, message, facts } = error;

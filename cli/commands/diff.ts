@@ -11,6 +11,7 @@ import { collect } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
+import { explainingKey } from '../explain-key.ts';
 import { JsonText } from '../output.ts';
 import { renderDiff } from '../render/changes.ts';
 import { suggestingTable } from '../suggest-table.ts';
@@ -50,8 +51,10 @@ export function registerDiff(program: Command, run: Run): Command {
         };
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {
-          const page = await suggestingTable(store, request, () =>
-            askAwaiting(store, { node: settings.node, flags, signal }, () => allPages(store, request)),
+          const page = await explainingKey(flags.pk ?? [], () =>
+            suggestingTable(store, request, () =>
+              askAwaiting(store, { node: settings.node, flags, signal }, () => allPages(store, request)),
+            ),
           );
           out.result(new JsonText(diffPageText(page)), () =>
             renderDiff(formatTableName(table), page, out, flags),

@@ -111,7 +111,8 @@ function connectCommand(flags: ConnectFlags): Body {
       sslRootCert: flags.sslrootcert ?? null,
     };
     await connectStore(source, schema, to);
-    const { password: _, ...shown } = to;
+    const { password: _, sslMode, sslRootCert, ...others } = to;
+    const shown = { ...others, ssl_mode: sslMode, ssl_root_cert: sslRootCert };
     out.result(
       shown,
       () =>

@@ -1,5 +1,6 @@
 /** `poll`: one run, or one after the other. */
 import { type Command, Option } from 'commander';
+import { formatTableName } from '../../core/pg/identifiers.ts';
 import { type PollResult, poll } from '../../core/poll.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
 import { positiveInteger } from '../arguments.ts';
@@ -100,6 +101,7 @@ function toJson(result: PollResult): object {
     applied_lsn: formatLsn(result.appliedLsn),
     lag_bytes: Number(result.lagBytes),
     caught_up: result.caughtUp,
+    ...(result.followed.length === 0 ? {} : { followed: result.followed.map(formatTableName) }),
     ...(result.reason === undefined ? {} : { reason: result.reason }),
   };
 }

@@ -1,28 +1,41 @@
 /** `rebaseline`: reads tables again whose history has a gap. */
 import type { Command } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { parseTableName } from '../../core/pg/identifiers.ts';
+import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
+import { planRebaselineNode } from '../../core/plan.ts';
 import { type RebaselineResult, rebaseline } from '../../core/rebaseline.ts';
 import { collect } from '../arguments.ts';
 import type { Run } from '../command.ts';
+import { type ConfirmFlags, confirmOptions, mayGoOn, tellPlan } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { rowsProgress } from '../progress.ts';
 import { rebaselineWholeNode } from '../rebaseline-whole-node.ts';
 
 export function registerRebaseline(program: Command, run: Run): Command {
-  return program
+  const command = program
     .command('rebaseline')
     .description('read tables again whose rows changed without a trace in the log, and end their gap')
-    .argument('[table...]', 'as psql takes it; none, with --node: the whole node, after a loss', collect)
+    .argument('[table...]', 'as psql takes it; none, with --node: the whole node, after a loss', collect);
+  return confirmOptions(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp rebaseline orders')
-    .action((tables: string[] = []) =>
+    .action((tables: string[] = [], flags: ConfirmFlags) =>
       run(async (context) => {
         if (tables.length === 0 && program.getOptionValueSource('node') !== 'cli') {
           throw new TimewarpError('BAD_FLAGS', 'Name tables, or --node for the whole node.');
         }
-        if (tables.length === 0) return rebaselineWholeNode(context, program.version() ?? 'unknown');
+        if (tables.length === 0) {
+          const { storeUrl, node } = context.settings;
+          if (!(await mayGoOn(context, flags, () => planRebaselineNode({ storeUrl, node }))))
+            return EXIT.done;
+          return rebaselineWholeNode(context, program.version() ?? 'unknown');
+        }
         const { settings, out, signal } = context;
         const names = tables.map(parseTableName); // all of them before the first is touched
+        if (flags.dryRun) {
+          const would = names.map((name) => `Reads ${formatTableName(name)} again.`);
+          tellPlan(context, { node: settings.node, would, losesNothing: true });
+          return EXIT.done;
+        }
         const results: RebaselineResult[] = [];
         for (const table of names) {
           using progress = rowsProgress(out);

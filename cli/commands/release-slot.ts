@@ -1,21 +1,23 @@
 /** `release-slot`: lets go of the WAL that the source keeps for the node. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { connect } from '../../core/pg/connection.ts';
+import { planRelease } from '../../core/plan.ts';
 import { releaseSlot } from '../../core/release-slot.ts';
 import { requireSchema } from '../../core/store/migrate.ts';
 import { requireNode, writeSlotSettings } from '../../core/store/nodes.ts';
 import { BYTE_SIZE_FORM, tryParseByteSize } from '../../core/types/byte-size.ts';
 import type { CommandContext, Run } from '../command.ts';
+import { type ConfirmFlags, confirmOptions, mayGoOn } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { formatBytes } from '../render/status.ts';
 
-interface ReleaseFlags {
+interface ReleaseFlags extends ConfirmFlags {
   readonly automatic?: 'on' | 'off';
   readonly budget?: bigint;
 }
 
 export function registerReleaseSlot(program: Command, run: Run): Command {
-  return program
+  const command = program
     .command('release-slot')
     .description('drop the slot so that its WAL does not fill the disk of the source; records the gap')
     .addOption(
@@ -24,12 +26,14 @@ export function registerReleaseSlot(program: Command, run: Run): Command {
         'off',
       ]),
     )
-    .addOption(new Option('--budget <size>', 'only set: WAL the slot may keep, as 20GB').argParser(size))
+    .addOption(new Option('--budget <size>', 'only set: WAL the slot may keep, as 20GB').argParser(size));
+  return confirmOptions(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp release-slot --budget 20GB --automatic on')
     .action((flags: ReleaseFlags) =>
       run(async (context) => {
         if (flags.automatic !== undefined || flags.budget !== undefined) return configure(context, flags);
         const { settings, out } = context;
+        if (!(await mayGoOn(context, flags, () => planRelease(settings.databases)))) return EXIT.done;
         const result = await releaseSlot(settings.databases);
         const document = { ...result, keptBytes: undefined, kept_bytes: Number(result.keptBytes) };
         out.result(document, () =>

@@ -69,7 +69,11 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
     keepExamining(background),
     untilStopped(signal),
   ]);
-  out.result({ url: server.url, ...totals }, () => `${totals.runs} runs, ${totals.changes} changes.`);
+  const { failedRuns, ...others } = totals;
+  out.result(
+    { url: server.url, ...others, failed_runs: failedRuns },
+    () => `${totals.runs} runs, ${totals.changes} changes.`,
+  );
   return EXIT.done;
 }
 

@@ -13,6 +13,7 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { readSourceFacts, type SourceFacts } from '../../core/slot/source-facts.ts';
+import { type FollowRule, readFollowRules } from '../../core/store/follow-rules.ts';
 import { requireSchema } from '../../core/store/migrate.ts';
 import { requireNode } from '../../core/store/nodes.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../core/types/commit-time.ts';
@@ -54,6 +55,14 @@ export interface NodeStatusDocument {
     readonly table: string | null;
     readonly from: PointDocument;
     readonly reason: string;
+  }[];
+  /** Patterns by which runs begin to track tables that are made later. */
+  readonly followed: readonly {
+    readonly pattern: string;
+    readonly retention: string | null;
+    readonly excluded: readonly string[];
+    /** What matches and cannot be tracked. */
+    readonly not_tracked: readonly { readonly table: string; readonly reason: string }[];
   }[];
   /** What does not pass of the checks that cost next to nothing; `doctor` makes them all. */
   readonly checks: readonly Check[];
@@ -135,12 +144,14 @@ async function readStatus(
   const overviews = await readOverview(store, only);
   const source = await askSource(context, overviews);
   const { rows } = await store.query<{ now: string }>('SELECT clock_timestamp()::text AS now');
-  return {
-    source_error: source.error,
-    nodes: overviews.map((overview) =>
-      nodeDocument(overview, source.facts.get(overview.node.node) ?? null, parseCommitTime(rows[0]!.now)),
-    ),
-  };
+  const now = parseCommitTime(rows[0]!.now);
+  const nodes: NodeStatusDocument[] = [];
+  for (const overview of overviews) {
+    const { node } = overview.node;
+    const rules = await readFollowRules(store, node);
+    nodes.push(nodeDocument(overview, source.facts.get(node) ?? null, now, rules));
+  }
+  return { source_error: source.error, nodes };
 }
 
 /** Facts for every node that observes the database of --source. An unreachable source leaves the store's part. */
@@ -172,9 +183,11 @@ function nodeDocument(
   overview: NodeOverview,
   source: SourceFacts | null,
   now: CommitTime,
+  rules: readonly FollowRule[],
 ): NodeStatusDocument {
   const { node, relations, histories, openGaps } = overview;
   const { horizon } = node;
+  const byRelation = new Map(histories.map((history) => [history.relationId, history]));
   const slot = source?.slot ?? null;
   const ran = horizon?.lastRunAt ?? null;
   return {
@@ -207,19 +220,25 @@ function nodeDocument(
       from: pointDocument(gap.from),
       reason: gap.reason,
     })),
+    followed: rules.map(({ pattern, retention, excludedColumns, notTracked }) => ({
+      pattern: pattern.text,
+      retention,
+      excluded: excludedColumns,
+      not_tracked: notTracked,
+    })),
     checks:
       node.status === 'removed'
         ? []
         : summarize(quickChecks(overview, now, source)).checks.filter(({ status }) => status !== 'ok'),
-    tables: relations.map((relation) => tableDocument(relation, histories)),
+    tables: relations.map((relation) => tableDocument(relation, byRelation)),
   };
 }
 
 function tableDocument(
   relation: RelationOverview,
-  histories: NodeOverview['histories'],
+  histories: ReadonlyMap<number, NodeOverview['histories'][number]>,
 ): TableStatusDocument {
-  const history = histories.find((each) => each.relationId === relation.relationId);
+  const history = histories.get(relation.relationId);
   return {
     table: formatTableName(relation.name),
     status: relation.status,

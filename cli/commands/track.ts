@@ -1,28 +1,34 @@
 /** `track`: starts the history of tables. */
 import { type Command, Option } from 'commander';
-import { parseTableName, type TableName } from '../../core/pg/identifiers.ts';
-import { track } from '../../core/track.ts';
-import { collect, columnList, duration } from '../arguments.ts';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { type TrackResult, type TrackSettings, trackTables } from '../../core/track.ts';
+import { type TrackMatchingResult, trackMatching } from '../../core/track-matching.ts';
+import { columnList, duration } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { rowsProgress } from '../progress.ts';
 import { localTime } from '../render/local-time.ts';
 import { wrap } from '../render/wrap.ts';
+import { type SelectionFlags, selectionOptions, selectTables } from '../table-selection.ts';
 
-interface TrackFlags {
+interface TrackFlags extends SelectionFlags {
   readonly retention?: string;
   readonly exclude?: readonly string[];
   readonly baseline: boolean;
   /** false: --no-nan. */
   readonly nan: boolean;
+  /** false: --no-follow. */
+  readonly follow?: boolean;
 }
 
 export function registerTrack(program: Command, run: Run): Command {
-  return program
+  const command = program
     .command('track')
-    .description('start the history of tables and wait until their present rows are read')
-    .argument('<table...>', 'as psql takes it: orders, sales.orders, "Odd Name"', collect)
+    .description('start the history of tables and wait until their present rows are read');
+  return selectionOptions(command)
+    .option('--follow', 'tables that match the pattern and are made later, too: runs begin to track them')
+    .option('--no-follow', 'do that no more')
     .addOption(new Option('--retention <duration>', 'keep history that long: N(s|m|h|d)').argParser(duration))
     .addOption(
       new Option('--exclude <columns>', 'leave these columns out, separated by commas').argParser(columnList),
@@ -31,39 +37,61 @@ export function registerTrack(program: Command, run: Run): Command {
     .option('--no-nan', 'its numeric and float columns never hold NaN or infinity: take NULLs at their word')
     .addHelpText(
       'after',
-      '\nExample:\n  pgtimewarp track orders sales.customers --exclude card_number --retention 30d',
+      "\nExample:\n  pgtimewarp track orders sales.customers --exclude card_number --retention 30d\n  pgtimewarp track 'tenant_*.orders' --follow",
     )
-    .action((tables: string[], flags: TrackFlags) =>
+    .action((tables: string[] | undefined, flags: TrackFlags) =>
       run(async (context) => {
-        const names = tables.map(parseTableName); // all of them before the first is touched
-        const results: TrackResult[] = [];
-        for (const table of names) results.push(await trackOne(context, table, flags));
-        context.out.result({ node: context.settings.node, tables: results.map(toJson) }, () =>
-          results.map((result) => describeTracked(result, context.out)).join('\n'),
+        const { names, patterns } = selectTables(tables ?? [], flags); // all of them before the first is touched
+        if (flags.follow !== undefined && patterns.length === 0)
+          throw new TimewarpError('BAD_FLAGS', 'Only patterns can be followed.', {
+            remedy: "Use --follow with a pattern ('tenant_*.orders'), --schema or --all.",
+          });
+        using progress = rowsProgress(context.out);
+        const settings = trackSettings(context, flags, progress);
+        const named = names.length === 0 ? [] : await trackTables({ ...settings, tables: names });
+        const matching =
+          patterns.length === 0 ? null : await trackMatching({ ...settings, patterns, follow: flags.follow });
+        const others = (matching?.tables ?? []).filter(({ table }) =>
+          named.every((each) => each.table !== table),
+        );
+        const { width } = context.out;
+        context.out.result(
+          {
+            node: context.settings.node,
+            tables: [...named, ...others].map(toJson),
+            ...(matching === null
+              ? {}
+              : {
+                  not_tracked: matching.notTracked,
+                  followed: matching.followed,
+                  unfollowed: matching.unfollowed,
+                }),
+          },
+          () =>
+            [
+              ...named.map((result) => describeTracked(result, context.out)),
+              ...(matching === null ? [] : describeMatching({ ...matching, tables: others }, width)),
+            ].join('\n'),
         );
         return EXIT.done;
       }),
     );
 }
 
-type TrackResult = Awaited<ReturnType<typeof track>>;
-
-async function trackOne(
-  { settings, out, signal }: CommandContext,
-  table: TableName,
+function trackSettings(
+  { settings, signal }: CommandContext,
   flags: TrackFlags,
-): Promise<TrackResult> {
-  using progress = rowsProgress(out);
-  return await track({
+  progress: ReturnType<typeof rowsProgress>,
+): TrackSettings {
+  return {
     ...settings.databases,
-    table,
     exclude: flags.exclude,
     baseline: flags.baseline ? undefined : false,
     retention: flags.retention ?? null,
     noNan: flags.nan ? undefined : true,
     signal,
     onProgress: (step) => progress.show(step.message, step.rows, step.estimatedRows),
-  });
+  };
 }
 
 function toJson(result: TrackResult): object {
@@ -77,6 +105,24 @@ function toJson(result: TrackResult): object {
     no_nan: result.noNan,
     notes: result.notes,
   };
+}
+
+/** Of many tables, a line for each; what could not be tracked comes last, where it is seen. */
+function describeMatching(
+  { tables, notTracked, followed, unfollowed }: TrackMatchingResult,
+  width: number,
+): string[] {
+  return [
+    ...tables.map(({ table, alreadyTracked, baseline, baselineRows }) =>
+      alreadyTracked
+        ? `${table} is tracked already.`
+        : `${table} is tracked, ${baseline === 'none' ? 'without its present rows' : `${baselineRows} rows read`}.`,
+    ),
+    ...new Set(tables.flatMap(({ notes }) => notes).map((note) => wrap(note, width, '  '))),
+    ...notTracked.map(({ reason, remedy }) => wrap(`Not tracked: ${reason} ${remedy}`, width, '  ')),
+    ...followed.map((pattern) => `Tables to come that match ${pattern} are tracked as runs find them.`),
+    ...unfollowed.map((pattern) => `Tables to come that match ${pattern} are not tracked any more.`),
+  ];
 }
 
 /** The result for people. */

@@ -1,32 +1,59 @@
 /** `untrack`: ends the history of tables. */
 import type { Command } from 'commander';
-import { parseTableName } from '../../core/pg/identifiers.ts';
-import { untrack } from '../../core/track.ts';
-import { collect } from '../arguments.ts';
+import { planUntrack } from '../../core/plan.ts';
+import { type UntrackResult, untrackTables } from '../../core/track.ts';
+import { untrackMatching } from '../../core/track-matching.ts';
 import type { Run } from '../command.ts';
+import { dryRunOption, tellPlan } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
+import { type SelectionFlags, selectionOptions, selectTables } from '../table-selection.ts';
+
+interface UntrackFlags extends SelectionFlags {
+  readonly purge?: boolean;
+  readonly dryRun?: boolean;
+}
 
 export function registerUntrack(program: Command, run: Run): Command {
-  return program
+  const command = program
     .command('untrack')
-    .description('end the history of tables; what is known stays unless purged')
-    .argument('<table...>', 'as psql takes it', collect)
-    .option('--purge', 'delete the history of the tables as well, for good')
-    .addHelpText('after', '\nExample:\n  pgtimewarp untrack orders')
-    .action((tables: string[], flags: { purge?: boolean }) =>
-      run(async ({ settings, out }) => {
-        const names = tables.map(parseTableName);
+    .description('end the history of tables; what is known stays unless purged');
+  return dryRunOption(
+    selectionOptions(command).option('--purge', 'delete the history of the tables as well, for good'),
+  )
+    .addHelpText(
+      'after',
+      "\nA pattern is not followed any more either.\n\nExample:\n  pgtimewarp untrack orders\n  pgtimewarp untrack 'tenant_*.orders' --purge --dry-run",
+    )
+    .action((tables: string[] | undefined, flags: UntrackFlags) =>
+      run(async (context) => {
+        const { settings, out } = context;
+        const { names, patterns } = selectTables(tables ?? [], flags);
         const purge = flags.purge === true;
-        const results: Awaited<ReturnType<typeof untrack>>[] = [];
-        for (const table of names) results.push(await untrack({ ...settings.databases, table, purge }));
-        out.result({ node: settings.node, tables: results }, () =>
-          tables
-            .map(
-              (table) => `${table} is not tracked any more; its history ${purge ? 'is deleted' : 'stays'}.`,
-            )
-            .join('\n'),
+        if (flags.dryRun) {
+          const { storeUrl, node } = settings;
+          tellPlan(context, await planUntrack({ storeUrl, node, tables: names, patterns, purge }));
+          return EXIT.done;
+        }
+        const where = { ...settings.databases, purge };
+        const named = names.length === 0 ? [] : await untrackTables({ ...where, tables: names });
+        const matching = patterns.length === 0 ? null : await untrackMatching({ ...where, patterns });
+        const results = [...named, ...(matching?.tables ?? [])];
+        const unfollowed = matching?.unfollowed ?? [];
+        const document = { node: settings.node, tables: results.map(toJson) };
+        out.result(matching === null ? document : { ...document, unfollowed }, () =>
+          [
+            ...results.map(
+              ({ table }) =>
+                `${table} is not tracked any more; its history ${purge ? 'is deleted' : 'stays'}.`,
+            ),
+            ...unfollowed.map((pattern) => `Tables to come that match ${pattern} are not tracked any more.`),
+          ].join('\n'),
         );
         return EXIT.done;
       }),
     );
+}
+
+function toJson({ table, relationId, purged }: UntrackResult): object {
+  return { table, relation_id: relationId, purged };
 }

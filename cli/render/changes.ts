@@ -1,5 +1,6 @@
 /** A diff for people: of an update only what changed, old → new, each change on lines that fit the terminal. */
 import type { DiffChange, DiffOp, DiffPage } from '../../core/query/diff.ts';
+import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { jsonMembers } from '../../core/types/json-text.ts';
 import type { Output } from '../output.ts';
 import { localTime, withLocalTimes } from './local-time.ts';
@@ -30,19 +31,12 @@ export function renderDiff(title: string, page: DiffPage, out: Output, view: Dif
     fitted(`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`),
   ];
   if (page.changes.length === 0) lines.push('', 'No changes.');
-  for (const change of page.changes) lines.push('', ...renderChange(change, out, view));
-  const unknown = parseIntervals(page.unknownText);
-  if (unknown.length > 0) lines.push('');
-  for (const { from, to, reason } of unknown) {
-    lines.push(
-      out.colors.red(
-        fitted(
-          withLocalTimes(
-            `unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`,
-          ),
-        ),
-      ),
-    );
+  for (const { change, unknown } of inTime(page.changes, parseIntervals(page.unknownText))) {
+    if (change !== undefined) lines.push('', ...renderChange(change, out, view));
+    if (unknown === undefined) continue;
+    const { from, to, reason } = unknown;
+    const text = `unknown from ${from ?? 'the start'} to ${to ?? 'the end'}: ${reason.replaceAll('_', ' ')}`;
+    lines.push('', out.colors.red(fitted(withLocalTimes(text))));
   }
   if (page.horizon !== null) {
     const final = page.final ? 'final' : 'not final';
@@ -168,6 +162,26 @@ function nameWidth(members: readonly (readonly [string, string])[]): number {
 
 function pad(name: string, width: number): string {
   return padTo(shorten(printable(name), width), width);
+}
+
+interface Entry {
+  readonly change?: DiffChange;
+  readonly unknown?: UnknownInterval;
+}
+
+/** Each interval before the first change that is not before its beginning. */
+function inTime(changes: readonly DiffChange[], intervals: readonly UnknownInterval[]): Entry[] {
+  const left = [...intervals];
+  const isDue = (ts: string): boolean => {
+    const from = left[0]?.from ?? null;
+    return left.length > 0 && (from === null || parseCommitTime(from) <= parseCommitTime(ts));
+  };
+  const entries: Entry[] = [];
+  for (const change of changes) {
+    while (isDue(change.ts)) entries.push({ unknown: left.shift()! });
+    entries.push({ change });
+  }
+  return [...entries, ...left.map((unknown) => ({ unknown }))];
 }
 
 interface UnknownInterval {

@@ -33,6 +33,11 @@ function renderNode(node: NodeStatusDocument, out: Output): string {
   ];
   for (const check of node.checks)
     lines.push(...checkLines([check], check.remedy, out, { left: '  ', width: INDENT.length }));
+  for (const { pattern, not_tracked } of node.followed) {
+    lines.push(fact('follows', pattern, out));
+    for (const { reason } of not_tracked)
+      lines.push(wrap(`${INDENT}not tracked: ${printable(reason)}`, out.width, INDENT));
+  }
   const tables =
     node.tables.length === 0
       ? '  No tables are tracked.'

@@ -14,6 +14,7 @@ import type { DatabaseUrls } from '../setup/databases.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
 import { readTypeCatalog, type TableFacts } from '../slot/table-facts.ts';
 import { refuteNoNan } from '../store/no-nan.ts';
+import { readRelationEntry } from '../store/tracking.ts';
 import { jsonMembers } from '../types/json-text.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
@@ -138,15 +139,15 @@ async function drawPlaces(source: pg.Client, table: ProofTable): Promise<Draw[]>
 
 /** Keys of the history, at random among the first it comes upon. */
 async function drawKeys(store: pg.Client, node: string, table: ProofTable): Promise<Draw[]> {
+  const entry = await readRelationEntry(store, node, table.name);
+  if (entry === null) return [];
   const { rows } = await store.query<{ pk: string }>(
+    // by a value that is known when it is planned: of the partitions of all tables one is looked at
     `SELECT DISTINCT c.pk
        FROM (SELECT c.pk
-               FROM (SELECT c.pk
-                       FROM pgtimewarp.tracked_relations AS r JOIN pgtimewarp.row_changes AS c ON c.relation_id = r.relation_id
-                      WHERE r.node_id = $1::text AND r.schema_name = $2::text AND r.table_name = $3::text
-                      LIMIT 10000) AS c
-              ORDER BY random() LIMIT $4::int) AS c`,
-    [node, table.name.schema, table.name.name, ROWS_PER_TABLE],
+               FROM (SELECT c.pk FROM pgtimewarp.row_changes AS c WHERE c.relation_id = $1::int LIMIT 10000) AS c
+              ORDER BY random() LIMIT $2::int) AS c`,
+    [entry.relationId, ROWS_PER_TABLE],
   );
   return rows.map(({ pk }) => ({ table, after: null, key: pk }));
 }

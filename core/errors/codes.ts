@@ -26,6 +26,12 @@ export const ERROR_CODES = define({
     cause: 'An option is missing, unknown or has a value that it cannot take.',
     remedy: 'See `pgtimewarp COMMAND --help`.',
   },
+  NOT_CONFIRMED: {
+    action: 'client',
+    cause:
+      'The command cannot be undone, and nobody has agreed to it: it was not typed at a terminal, or the answer was no.',
+    remedy: 'Repeat it with --yes; with --dry-run it only says what it would do.',
+  },
   BAD_TIME: {
     action: 'client',
     cause: 'A point in time is neither RFC 3339 with an offset nor an LSN.',

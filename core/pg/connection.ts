@@ -6,6 +6,7 @@ import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
 import { abandonSession, endInTime, rememberProcess, streamOf } from './end-session.ts';
+import { passwordFromFile } from './password-file.ts';
 import { markSessionSql } from './same-session.ts';
 import { sessionSettingsSql } from './session-settings.ts';
 import { tlsFor } from './tls.ts';
@@ -81,11 +82,13 @@ const PROCESS_SQL = `SELECT a.pid, a.backend_start::text AS since FROM pg_catalo
 /** The configuration of a session for a pool or a client. Throws BAD_FLAGS when `url` is not a PostgreSQL URL. */
 export function sessionConfig(url: string, options: ConnectOptions): pg.ClientConfig {
   const parsed = parseConnectionUrl(url, options.side);
+  // asked for a password that the file has not, pg says so; its types know of no such answer
+  const askFile = (): Promise<string> => passwordFromFile(parsed) as Promise<string>;
   return {
     host: parsed.host,
     port: parsed.port,
     user: parsed.user,
-    password: parsed.password,
+    password: parsed.password ?? askFile,
     database: parsed.database,
     ssl: tlsFor(parsed.host, parsed.parameters, options.side),
     ...commonConfig(options),

@@ -137,8 +137,22 @@ export function fromDatabaseError(
     return make(READ_ONLY_CODES[side], `The ${side} can only be read: ${message}.`);
   if (state === '42501') return make('PERMISSION_DENIED', `The ${side}: ${message}.`);
   if (state === '55006') return make('SLOT_BUSY', `The ${side}: ${message}.`);
+  if (side === 'store' && isSchemaMissing(state, message)) {
+    return new TimewarpError('SCHEMA_OUTDATED', 'The store has no pgtimewarp schema, or an older one.', {
+      cause: error,
+      remedy:
+        'A new store: `pgtimewarp init`, which sets it and a node up. One of an older version: `pgtimewarp migrate`.',
+      facts: { side, sqlstate: state },
+    });
+  }
   if (CONFLICT_STATES.has(state)) return make('TRANSACTION_CONFLICT', `The ${side}: ${message}.`);
   return make('DATABASE_ERROR', `The ${side}: ${message} (SQLSTATE ${state}).`);
+}
+
+/** A table of ours is not there; those that hold the history of one table come and go. */
+function isSchemaMissing(state: string, message: string): boolean {
+  if (state !== '42P01' && state !== '3F000') return false;
+  return /pgtimewarp/.test(message) && !/row_changes_r\d/.test(message);
 }
 
 function isConnectionFailure(error: unknown, message: string): boolean {

@@ -32,8 +32,12 @@ const PATIENCE_MS = 60_000;
  * As {@link inTransaction}, for work that changes or removes tables. Whoever waits for such a lock is waited for by everybody
  * who comes later, so it is asked for shortly, again and again. Throws TRANSACTION_CONFLICT when others stay in the way.
  */
-export async function inPatientTransaction<T>(session: Queryable, work: () => Promise<T>): Promise<T> {
-  const patience = performance.now() + PATIENCE_MS;
+export async function inPatientTransaction<T>(
+  session: Queryable,
+  work: () => Promise<T>,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  const patience = performance.now() + patienceMs;
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
     try {
       return await inTransaction(session, work, `BEGIN; SET LOCAL lock_timeout = '300ms'`);

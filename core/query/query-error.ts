@@ -20,11 +20,18 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   '42883': 'SCHEMA_OUTDATED',
 };
 
+/** Where what the function hints at does not help. */
+const REMEDIES: readonly (readonly [about: RegExp, remedy: string])[] = [
+  [/^the interval ends before it begins/i, 'Name the earlier instant as from, the later one as to.'],
+  [/cannot have this value/i, 'Give the key column a value of its type, as the source prints it.'],
+];
+
 /** Any failure of a question to the store as a TimewarpError; the server's hint becomes the remedy. */
 export function fromQueryError(error: unknown): TimewarpError {
   const code = CODES[sqlState(error) ?? ''];
   if (code === undefined) return fromDatabaseError(error, 'store');
-  const { message, hint } = error as { message: string; hint?: string };
+  const { message, hint: told } = error as { message: string; hint?: string };
+  const hint = REMEDIES.find(([about]) => about.test(message))?.[1] ?? told;
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
   return new TimewarpError(
     code,

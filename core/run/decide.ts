@@ -6,7 +6,7 @@
 import { inTransaction } from '../pg/transaction.ts';
 import { lockCheckpoint } from '../store/claim.ts';
 import {
-  readTrackedRelations,
+  readUnsettledRelations,
   resolveBaselines,
   type TrackedRelation,
   writeBaselineProgress,
@@ -26,7 +26,7 @@ export function isDecidable({ baselineState, baselineLsn }: TrackedRelation, hor
 /** Call it when the horizon has been moved. @param mayGoOn whether there is time for another step */
 export async function decide(run: RunContext, mayGoOn: () => boolean): Promise<void> {
   const { store, claim, limits } = run;
-  for (const relation of await readTrackedRelations(store, claim.nodeId)) {
+  for (const relation of await readUnsettledRelations(store, claim.nodeId)) {
     if (relation.repair?.phase === 'deciding') {
       const step = (): Promise<boolean> => finishRepairStep(store, claim, relation, KEYS_AT_ONCE);
       await inSteps(run, mayGoOn, step);

@@ -10,7 +10,7 @@ import { inTransaction } from '../pg/transaction.ts';
 import { type Claim, lockCheckpoint } from '../store/claim.ts';
 import {
   addRangeCheck,
-  advanceCutoff,
+  advanceCutoffs,
   beginBase,
   buildBase,
   changeRanges,
@@ -21,6 +21,8 @@ import {
   exchangeBase,
   nextRangeAction,
   type RangeAction,
+  relationsToExpire,
+  relationsToPrepare,
   syncRetention,
   validateRangeCheck,
 } from '../store/retention.ts';
@@ -64,10 +66,12 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
   const unfinished: number[] = [];
   if (relationIds.length === 0) return { ...result, unfinished };
   await shortly(options, () => dropRangeChecks(options.store, options.claim.nodeId));
-  for (const relationId of relationIds) {
-    await advanceCutoff(options.store, relationId);
-    const prepared = await prepareRanges(options, relationId);
-    const dropped = await expire(options, relationId);
+  await advanceCutoffs(options.store, relationIds);
+  const unprepared = await relationsToPrepare(options.store, relationIds, options.upto);
+  const expiring = await relationsToExpire(options.store, relationIds);
+  for (const relationId of relationIds.filter((each) => unprepared.has(each) || expiring.has(each))) {
+    const prepared = !unprepared.has(relationId) || (await prepareRanges(options, relationId));
+    const dropped = expiring.has(relationId) ? await expire(options, relationId) : 0;
     result.rangesDropped += dropped ?? 0;
     if (!prepared || dropped === null) unfinished.push(relationId);
   }

@@ -58,18 +58,27 @@ export async function noteCatalog(
   const found = new Set<number>();
   const attached = await readAttached(options.store, relations);
   for (const now of relations) {
-    const changes = [...silentChanges(now, options.plugin), ...rowsLeftOut(now, options.hasLeftOut)];
+    const catalog = catalogNow(now, options.plugin);
+    const changes = [...changesSince(now, catalog), ...rowsLeftOut(now, options.hasLeftOut)];
     if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
     const leaves = attached.get(now.relation.relationId) ?? NONE;
-    if (changes.length === 0 && !isOther(now, leaves, options)) continue;
+    if (changes.length === 0 && !isOther(now, catalog, leaves, options)) continue;
     await inTransaction(options.store, () => record(now, changes, leaves, options));
   }
   return found;
 }
 
 /** Whether rows read from the table now could be others than those of its history for a reason that the log does not tell. */
-export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin): SilentChange[] {
-  const now = facts === null ? null : toCatalogFacts(facts, plugin, relation.excludedColumns);
+export function silentChanges(now: RelationNow, plugin: Plugin): SilentChange[] {
+  return changesSince(now, catalogNow(now, plugin));
+}
+
+/** In the form in which it is kept; null: the table is gone. */
+function catalogNow({ relation, facts }: RelationNow, plugin: Plugin): CatalogFacts | null {
+  return facts === null ? null : toCatalogFacts(facts, plugin, relation.excludedColumns);
+}
+
+function changesSince({ relation }: RelationNow, now: CatalogFacts | null): SilentChange[] {
   const { catalogFacts, excludedColumns, name, status } = relation;
   return detectSilentChanges(name, catalogFacts, now, excludedColumns).filter(
     ({ code }) =>
@@ -144,7 +153,12 @@ export async function writeFactsNow(
     persistence: facts.persistence,
     replicaIdentity: facts.replicaIdentity,
     isPartitioned: facts.relkind === 'p',
-    compared: factsToKeep(relation, facts, plugin, positions),
+    compared: factsToKeep(
+      relation,
+      facts,
+      toCatalogFacts(facts, plugin, relation.excludedColumns),
+      positions,
+    ),
   });
   await writeLeaves(store, relation.relationId, positions.horizon, leavesNow({ relation, facts }, attached));
   await writeVirtualColumns(store, {
@@ -157,12 +171,11 @@ export async function writeFactsNow(
 
 /** The catalog as it is now, with the names of before that still mean something. */
 function factsToKeep(
-  { catalogFacts, excludedColumns, status, keyColumns }: TrackedRelation,
+  { catalogFacts, status, keyColumns }: TrackedRelation,
   facts: TableFacts,
-  plugin: Plugin,
+  now: CatalogFacts,
   positions: CatalogPositions,
 ): CatalogFacts {
-  const now = toCatalogFacts(facts, plugin, excludedColumns);
   // what came between the asking and the start is found by the run after it
   if (status === 'starting') return { ...now, obstacle: null, key: keyColumns };
   if (catalogFacts === null) return now;
@@ -235,16 +248,17 @@ async function readAttached(
 /** Whatever the order of members: jsonb does not keep it. */
 function isOther(
   { relation, facts }: RelationNow,
+  catalog: CatalogFacts | null,
   attached: ReadonlySet<number>,
-  { plugin, positions }: Pick<NoteCatalogOptions, 'plugin' | 'positions'>,
+  { positions }: Pick<NoteCatalogOptions, 'positions'>,
 ): boolean {
-  if (facts === null) return false;
+  if (facts === null || catalog === null) return false;
   return (
     relation.relid !== facts.oid ||
     facts.leaves.length !== attached.size ||
     !facts.leaves.every(({ relid }) => attached.has(relid)) ||
     !isDeepStrictEqual(relation.columns, columnsNow(relation, facts, positions)) ||
-    !isDeepStrictEqual(relation.catalogFacts, factsToKeep(relation, facts, plugin, positions))
+    !isDeepStrictEqual(relation.catalogFacts, factsToKeep(relation, facts, catalog, positions))
   );
 }
 

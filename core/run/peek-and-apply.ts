@@ -6,7 +6,7 @@
 import { createPgoutputDecoder } from '../decode/pgoutput.ts';
 import { createWal2jsonDecoder } from '../decode/wal2json.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import { readClock, readInsertLsn } from '../slot/end-of-wal.ts';
+import { readClock, readInsertLsn, readSnapshot } from '../slot/end-of-wal.ts';
 import { Peek } from '../slot/peek.ts';
 import { publicationName, publicationOf } from '../slot/publication.ts';
 import { isOptionRefused } from '../slot/slot-lifecycle.ts';
@@ -23,7 +23,13 @@ import { detectMovedSlot } from './detect-loss.ts';
 import { noteCatalog } from './note-catalog.ts';
 import { RunClock } from './run-clock.ts';
 import type { RunContext } from './run-context.ts';
-import { type RelationNow, readRelationsNow, streamNames, tablesOfRun } from './tables-of-run.ts';
+import {
+  type RelationNow,
+  readRelationsNow,
+  type SeenRelations,
+  streamNames,
+  tablesOfRun,
+} from './tables-of-run.ts';
 import { whenSlotIsFree } from './when-slot-is-free.ts';
 
 /** How often a peek is repeated because the catalog changed under it; then the run goes on with the one it has. */
@@ -34,8 +40,8 @@ const MAX_READINGS = 3;
 
 export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'onProgress'> {
   readonly relations: readonly TrackedRelation[];
-  /** The relations as the catalog had them when the run began, if that was a moment ago. */
-  readonly seen: readonly RelationNow[] | null;
+  /** Those that the run saw when it began, if that was a moment ago. */
+  readonly seen: SeenRelations | null;
   readonly upto: Lsn;
   /** The server stops at the first commit after this many rows. */
   readonly maxRows: number;
@@ -148,8 +154,14 @@ async function openPeek(
   { relations, seen, upto, maxRows }: PeekAndApplyOptions,
 ): Promise<{ peek: Peek; now: RelationNow[]; numbersAsText: boolean }> {
   let { numbersAsText } = node;
+  /** While no transaction ends, the catalog is what it was: a quiet source is not asked twice. */
+  const unchanged = async (before: SeenRelations | null): Promise<RelationNow[] | null> => {
+    const snapshot = before && (await limits.onSource(() => readSnapshot(source)));
+    if (before === null || snapshot !== before.snapshot) return null;
+    return paired(relations, before.relations);
+  };
   const read = () => limits.onSource(() => readRelationsNow(source, relations, publicationOf(node)));
-  let names = seen ?? (await read());
+  let names = seen?.relations ?? (await read());
   for (let attempt = 0; ; attempt++) {
     const peek = await whenSlotIsFree(limits, () =>
       Peek.open(source, {
@@ -172,7 +184,7 @@ async function openPeek(
     }
     let now: RelationNow[];
     try {
-      now = await read();
+      now = (await unchanged(seen)) ?? (await read());
     } catch (error) {
       await peek.close().catch(() => {}); // the end of the run needs a session without a failed transaction
       throw error;
@@ -183,4 +195,12 @@ async function openPeek(
     await peek.close();
     names = now;
   }
+}
+
+/** The relations as the store has them now, each with what the catalog said of it; null where one was not asked about. */
+function paired(relations: readonly TrackedRelation[], seen: readonly RelationNow[]): RelationNow[] | null {
+  const facts = new Map(seen.map(({ relation, facts }) => [relation.relationId, facts]));
+  return relations.every(({ relationId }) => facts.has(relationId))
+    ? relations.map((relation) => ({ relation, facts: facts.get(relation.relationId)! }))
+    : null;
 }

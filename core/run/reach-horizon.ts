@@ -8,7 +8,7 @@ import { type Horizon, lockCheckpoint, writeHorizon } from '../store/claim.ts';
 import { placeHorizon } from '../store/lineage.ts';
 import {
   endGapsOfPast,
-  readTrackedRelations,
+  readUnsettledRelations,
   resolveBaselines,
   startRelations,
   writeStartConditions,
@@ -41,7 +41,7 @@ export async function reachHorizon(
   { store, claim, counts, found }: RunContext,
   { end, starts, lateLockers, newLeaves }: ReachHorizonOptions,
 ): Promise<boolean> {
-  const relations = await readTrackedRelations(store, claim.nodeId);
+  const relations = await readUnsettledRelations(store, claim.nodeId);
   const lsn = maxLsn(end.upto, claim.horizon.lsn);
   // A commit that came after `now`, or was clamped to a later reading of the clock, has a time beyond it already.
   const after = lsn > claim.horizon.lsn ? nextMicrosecond(claim.horizon.time) : claim.horizon.time;
@@ -69,10 +69,12 @@ export async function reachHorizon(
       await startRelations(store, ready, horizon);
       await endGapsOfPast(store, ready, horizon);
       await beginRepairs(store, ready, horizon);
-      for (const relationId of ready) {
-        const lockers = lateLockers.get(relationId) ?? [];
-        await writeStartConditions(store, relationId, { lockers, start_after_lsn: formatLsn(horizon.lsn) });
-      }
+      const startedAt = formatLsn(horizon.lsn);
+      const conditions = ready.map(
+        (relationId) =>
+          [relationId, { lockers: lateLockers.get(relationId) ?? [], start_after_lsn: startedAt }] as const,
+      );
+      await writeStartConditions(store, new Map(conditions));
     }
     if (resolved.length > 0) await resolveBaselines(store, resolved);
     return horizon;

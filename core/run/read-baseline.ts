@@ -13,7 +13,7 @@ import { readLeaves } from '../store/leaves.ts';
 import { refuteNoNan } from '../store/no-nan.ts';
 import {
   readTrackedFromTime,
-  readTrackedRelations,
+  readUnsettledRelations,
   type TrackedRelation,
   writeBaselineProgress,
 } from '../store/relations.ts';
@@ -54,7 +54,7 @@ export interface ReadBaselinesOptions {
 export async function readBaselines(options: ReadBaselinesOptions): Promise<boolean> {
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
-  const pending = (await readTrackedRelations(store, claim.nodeId)).filter(
+  const pending = (await readUnsettledRelations(store, claim.nodeId)).filter(
     (relation) =>
       relation.baselineState === 'pending' &&
       relation.status === 'active' &&

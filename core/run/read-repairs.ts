@@ -12,7 +12,7 @@ import { publicationOf } from '../slot/publication.ts';
 import { readTypeCatalog } from '../slot/table-facts.ts';
 import { lockCheckpoint } from '../store/claim.ts';
 import { refuteNoNan } from '../store/no-nan.ts';
-import { type Repair, readTrackedRelations, type TrackedRelation } from '../store/relations.ts';
+import { type Repair, readUnsettledRelations, type TrackedRelation } from '../store/relations.ts';
 import {
   type Finding,
   readKnownKeys,
@@ -35,7 +35,7 @@ const KEYS_AT_ONCE = 5_000;
 export async function readRepairs(options: ReadBaselinesOptions): Promise<void> {
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
-  const begun = (await readTrackedRelations(store, claim.nodeId)).filter(
+  const begun = (await readUnsettledRelations(store, claim.nodeId)).filter(
     ({ repair }) =>
       repair !== null && repair.base_lsn !== null && (repair.phase === 'rows' || repair.phase === 'keys'),
   );

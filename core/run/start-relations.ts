@@ -8,7 +8,12 @@ import { readInsertLsn } from '../slot/end-of-wal.ts';
 import { findLockers, stillAlive } from '../slot/start-lockers.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import type { Horizon } from '../store/claim.ts';
-import { NOT_LOOKED_AT, type TrackedRelation, writeStartConditions } from '../store/relations.ts';
+import {
+  NOT_LOOKED_AT,
+  type StartConditions,
+  type TrackedRelation,
+  writeStartConditions,
+} from '../store/relations.ts';
 import { formatLsn, type Lsn, tryParseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
 import type { Locker } from '../types/tracking.ts';
@@ -35,31 +40,69 @@ export async function prepareStarts(
   relations: readonly RelationNow[],
   horizon: Horizon,
 ): Promise<StartState> {
+  const waiting = relations.flatMap(({ relation, facts }) =>
+    facts !== null && isWaiting(relation) ? [{ relation, facts }] : [],
+  );
+  const position = await readInsertLsn(source);
+  const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
+  for (const { relation, facts } of waiting) {
+    if (relation.status !== 'starting') continue;
+    await inTransaction(store, () => writeFactsNow(store, relation, facts, plugin, positions));
+  }
+  const ready: { relationId: number; startAfter: Lsn }[] = [];
+  const undecided: { relationId: number; relids: number[]; lockers: readonly Locker[] | null }[] = [];
+  for (const { relation, facts } of waiting) {
+    const { relationId } = relation;
+    const conditions = isShownOtherwise(relation, facts, plugin) ? NOT_LOOKED_AT : relation.startConditions;
+    const startAfter = tryParseLsn(conditions.start_after_lsn ?? '');
+    if (startAfter !== null) ready.push({ relationId, startAfter });
+    else undecided.push({ relationId, relids: lockedUnder(facts), lockers: conditions.lockers });
+  }
+  const decided = await lookAtLockers(source, undecided);
+  await writeStartConditions(store, decided.conditions);
+  return { ready: [...ready, ...decided.ready], waitingFor: decided.waitingFor };
+}
+
+/** Who is to be waited for, and for those that wait for nobody a position after that was seen. */
+async function lookAtLockers(
+  source: pg.Client,
+  undecided: readonly {
+    readonly relationId: number;
+    readonly relids: readonly number[];
+    /** null: not looked at before. */
+    readonly lockers: readonly Locker[] | null;
+  }[],
+): Promise<StartState & { readonly conditions: Map<number, StartConditions> }> {
+  const conditions = new Map<number, StartConditions>();
   const ready: { relationId: number; startAfter: Lsn }[] = [];
   const waitingFor: Locker[] = [];
-  for (const { relation, facts } of relations) {
-    if (!isWaiting(relation) || facts === null) continue;
-    if (relation.status === 'starting') {
-      const position = await readInsertLsn(source);
-      const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
-      await inTransaction(store, () => writeFactsNow(store, relation, facts, plugin, positions));
-    }
-    const conditions = isShownOtherwise(relation, facts, plugin) ? NOT_LOOKED_AT : relation.startConditions;
-    let startAfter = tryParseLsn(conditions.start_after_lsn ?? '');
-    if (startAfter === null) {
-      const relids = [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)];
-      const lockers = conditions.lockers ?? (await findLockers(source, relids));
-      const alive = await stillAlive(source, lockers);
-      waitingFor.push(...alive);
-      if (alive.length === 0) startAfter = await readInsertLsn(source);
-      await writeStartConditions(store, relation.relationId, {
-        lockers,
-        start_after_lsn: startAfter === null ? null : formatLsn(startAfter),
-      });
-    }
-    if (startAfter !== null) ready.push({ relationId: relation.relationId, startAfter });
+  if (undecided.length === 0) return { ready, waitingFor, conditions };
+  const found = await findLockers(
+    source,
+    undecided.filter(({ lockers }) => lockers === null),
+  );
+  const free: number[] = [];
+  for (const { relationId, lockers: known } of undecided) {
+    const lockers = known ?? found.get(relationId) ?? [];
+    const alive = await stillAlive(source, lockers);
+    waitingFor.push(...alive);
+    if (alive.length === 0) free.push(relationId);
+    conditions.set(relationId, { lockers, start_after_lsn: null });
   }
-  return { ready, waitingFor };
+  const startAfter = await readInsertLsn(source);
+  for (const relationId of free) {
+    ready.push({ relationId, startAfter });
+    conditions.set(relationId, {
+      lockers: conditions.get(relationId)!.lockers,
+      start_after_lsn: formatLsn(startAfter),
+    });
+  }
+  return { ready, waitingFor, conditions };
+}
+
+/** The OIDs under which writers lock a table. */
+function lockedUnder(facts: TableFacts): number[] {
+  return [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)];
 }
 
 /**
@@ -72,13 +115,12 @@ export async function lockersAtEnd(
   ready: StartState['ready'],
   relations: readonly RelationNow[],
 ): Promise<Map<number, readonly Locker[]>> {
-  const late = new Map<number, readonly Locker[]>();
-  for (const { relationId } of ready) {
-    const facts = relations.find(({ relation }) => relation.relationId === relationId)?.facts ?? null;
-    if (facts === null) continue;
-    late.set(relationId, await findLockers(source, [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)]));
-  }
-  return late;
+  const facts = new Map(relations.map((now) => [now.relation.relationId, now.facts]));
+  const tables = ready.flatMap(({ relationId }) => {
+    const found = facts.get(relationId) ?? null;
+    return found === null ? [] : [{ relationId, relids: lockedUnder(found) }];
+  });
+  return await findLockers(source, tables);
 }
 
 /** Transactions of {@link lockersAtEnd} that are not over: the rows of the relation are not read before they are. */

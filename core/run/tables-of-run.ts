@@ -34,6 +34,13 @@ export interface RelationNow {
   readonly facts: TableFacts | null;
 }
 
+/** The relations as they were a moment ago. */
+export interface SeenRelations {
+  readonly relations: readonly RelationNow[];
+  /** See `readSnapshot`; from before the catalog was read. */
+  readonly snapshot: string;
+}
+
 export interface TablesOfRun {
   readonly relations: readonly RelationNow[];
   readonly lookup: TableLookup;

@@ -104,7 +104,7 @@ async function dropFromSource(
   };
 }
 
-/** What was tracked is known up to the horizon, and no further. */
+/** What was tracked is known up to the horizon, and no further; nothing is followed any more. */
 export async function markRemoved(store: Queryable, node: StoredNode): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes SET status = 'removed', status_reason = NULL WHERE node_id = $1::text`,
@@ -117,4 +117,5 @@ export async function markRemoved(store: Queryable, node: StoredNode): Promise<v
       WHERE r.node_id = $1::text AND c.node_id = r.node_id AND r.status <> 'untracked'`,
     [node.node],
   );
+  await store.query('DELETE FROM pgtimewarp.follow_rules WHERE node_id = $1::text', [node.node]);
 }

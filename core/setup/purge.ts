@@ -65,6 +65,7 @@ const TABLES_BY_NODE = [
   'past_relations',
   'tracked_relations',
   'wal_checkpoints',
+  'follow_rules',
   'removals',
   'nodes',
 ];

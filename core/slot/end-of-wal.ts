@@ -30,6 +30,18 @@ export interface EndMark {
 
 /** Of messages that are only there to be flushed. */
 const FLUSH_PREFIX = 'pgtimewarp.flush';
+
+/**
+ * Which transactions have ended, for statements that begin now. Where two readings are the same, none that writes has ended in
+ * between, so that the catalog reads the same (PostgreSQL manual, "Transaction ID and Snapshot Information Functions").
+ */
+export async function readSnapshot(source: Queryable): Promise<string> {
+  const { rows } = await source.query<{ snapshot: string }>(
+    'SELECT txid_current_snapshot()::text AS snapshot',
+  );
+  return rows[0]!.snapshot;
+}
+
 const WAIT_STEPS_MS = [5, 20, 50, 100, 200, 400, 800];
 
 /** Reads the end of WAL and sees to it that it can be decoded. */

@@ -6,10 +6,21 @@
 import type { Queryable } from '../pg/connection.ts';
 import type { Locker } from '../types/tracking.ts';
 
-/** Transactions that hold a lock on one of the tables which writers take. */
-export async function findLockers(source: Queryable, relids: readonly number[]): Promise<Locker[]> {
-  const { rows } = await source.query<Locker>(
-    `SELECT DISTINCT l.virtualtransaction AS vxid,
+/** A table, by the OIDs under which writers lock it: its own, and those of its leaves. */
+export interface LockedTable {
+  readonly relationId: number;
+  readonly relids: readonly number[];
+}
+
+/** Transactions that hold a lock on one of the tables which writers take, by relation; one that nobody has locked is not there. */
+export async function findLockers(
+  source: Queryable,
+  tables: readonly LockedTable[],
+): Promise<Map<number, Locker[]>> {
+  const found = new Map<number, Locker[]>();
+  if (tables.length === 0) return found;
+  const { rows } = await source.query<Locker & { relid: number }>(
+    `SELECT DISTINCT l.relation AS relid, l.virtualtransaction AS vxid,
             (SELECT x.transactionid::text FROM pg_catalog.pg_locks AS x
               WHERE x.locktype = 'transactionid' AND x.granted AND x.mode = 'ExclusiveLock'
                 AND x.virtualtransaction = l.virtualtransaction LIMIT 1) AS xid,
@@ -20,9 +31,18 @@ export async function findLockers(source: Queryable, relids: readonly number[]):
         AND l.relation = ANY ($1::oid[])
         AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         AND l.pid IS DISTINCT FROM pg_backend_pid()`,
-    [relids],
+    [tables.flatMap(({ relids }) => relids)],
   );
-  return rows;
+  if (rows.length === 0) return found;
+  for (const { relationId, relids } of tables) {
+    const own = new Map(
+      rows
+        .filter(({ relid }) => relids.includes(relid))
+        .map(({ vxid, xid, pid }) => [`${vxid} ${pid}`, { vxid, xid, pid }]),
+    );
+    if (own.size > 0) found.set(relationId, [...own.values()]);
+  }
+  return found;
 }
 
 /** Those of `lockers` that have not ended yet, whether they are running or prepared. */

@@ -289,13 +289,15 @@ const TABLE_FACTS_SQL = `
                        'typeName', format_type(a.atttypid, a.atttypmod),
                        'operatorSchema', (
                           SELECT bn.nspname FROM pg_type AS ty
-                            JOIN pg_type AS base ON base.oid = coalesce(nullif(ty.typbasetype, 0), ty.oid)
+                            JOIN pg_type AS base ON base.oid = CASE WHEN ty.typbasetype = 0 THEN ty.oid ELSE ty.typbasetype END
                             JOIN pg_namespace AS bn ON bn.oid = base.typnamespace
                            WHERE ty.oid = a.atttypid),
-                       'deterministicCollation', coalesce(co.collisdeterministic, true)) ORDER BY key.position)
+                       'deterministicCollation', coalesce((
+                          SELECT co.collisdeterministic FROM pg_collation AS co WHERE co.oid = a.attcollation), true)) ORDER BY key.position)
                 FROM unnest(k.key) WITH ORDINALITY AS key (attnum, position)
-                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = key.attnum
-                LEFT JOIN pg_collation AS co ON co.oid = a.attcollation), '[]'),
+               CROSS JOIN LATERAL ( -- by index, one after the other
+                     SELECT a.attname, a.atttypid, a.atttypmod, a.attcollation FROM pg_attribute AS a
+                      WHERE a.attrelid = c.oid AND a.attnum = key.attnum OFFSET 0) AS a), '[]'),
            'leaves', coalesce((
               SELECT json_agg(json_build_object(
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,

@@ -115,6 +115,19 @@ export const NOT_LOOKED_AT: StartConditions = { lockers: null, start_after_lsn: 
 
 /** The relations of a node that are not untracked, in order of their ids. */
 export async function readTrackedRelations(store: Queryable, nodeId: string): Promise<TrackedRelation[]> {
+  return selectRelations(store, nodeId, 'true');
+}
+
+/** Those of them whose existing rows are not all read and decided: next to none, however many are tracked. */
+export async function readUnsettledRelations(store: Queryable, nodeId: string): Promise<TrackedRelation[]> {
+  return selectRelations(store, nodeId, `(baseline_state = 'pending' OR repair IS NOT NULL)`);
+}
+
+async function selectRelations(
+  store: Queryable,
+  nodeId: string,
+  condition: string,
+): Promise<TrackedRelation[]> {
   const { rows } = await store.query<Record<string, unknown>>(
     `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
             is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
@@ -122,7 +135,7 @@ export async function readTrackedRelations(store: Queryable, nodeId: string): Pr
             (SELECT coalesce(json_agg(json_build_object('relid', l.relid::int8, 'judged_upto', l.judged_upto)), '[]') FROM pgtimewarp.relation_leaves AS l
               WHERE l.relation_id = r.relation_id AND NOT l.checked)::text AS unchecked_leaves
        FROM pgtimewarp.tracked_relations AS r
-      WHERE node_id = $1::text AND status <> 'untracked'
+      WHERE node_id = $1::text AND status <> 'untracked' AND ${condition}
       ORDER BY relation_id`,
     [nodeId],
   );
@@ -152,15 +165,17 @@ export async function readTrackedFromTime(store: Queryable, relationId: number):
   return parseCommitTime(rows[0]!.tracked_from_ts);
 }
 
-/** Stores what the run learnt of how a starting relation waits. */
+/** Stores what the run learnt of how starting relations wait. */
 export async function writeStartConditions(
   store: Queryable,
-  relationId: number,
-  conditions: StartConditions,
+  conditions: ReadonlyMap<number, StartConditions>,
 ): Promise<void> {
+  if (conditions.size === 0) return;
   await store.query(
-    `UPDATE pgtimewarp.tracked_relations SET start_conditions = $2::jsonb, updated_at = now() WHERE relation_id = $1::int`,
-    [relationId, JSON.stringify(conditions)],
+    `UPDATE pgtimewarp.tracked_relations AS r SET start_conditions = n.conditions::jsonb, updated_at = now()
+       FROM unnest($1::int[], $2::text[]) AS n (relation_id, conditions)
+      WHERE r.relation_id = n.relation_id`,
+    [[...conditions.keys()], [...conditions.values()].map((each) => JSON.stringify(each))],
   );
 }
 

@@ -65,6 +65,38 @@ export interface RangeAction {
   readonly openedTs: string | null;
 }
 
+/** Those of the relations whose ranges need something before positions up to `upto` are written. */
+export async function relationsToPrepare(
+  store: Queryable,
+  relationIds: readonly number[],
+  upto: Lsn,
+): Promise<Set<number>> {
+  const { rows } = await store.query<{ relation_id: number }>(
+    `SELECT r.relation_id FROM unnest($1::int[]) AS r (relation_id)
+      CROSS JOIN LATERAL pgtimewarp.retention_next(r.relation_id, $2::pg_lsn)`,
+    [relationIds, formatLsn(upto)],
+  );
+  return new Set(rows.map((row) => row.relation_id));
+}
+
+/** Those of the relations of which something may have to go: a superset, which costs no lock. */
+export async function relationsToExpire(
+  store: Queryable,
+  relationIds: readonly number[],
+): Promise<Set<number>> {
+  const { rows } = await store.query<{ relation_id: number }>(
+    `SELECT x.relation_id
+       FROM pgtimewarp.relation_retention AS x JOIN pgtimewarp.relation_periods AS p ON p.relation_id = x.relation_id
+      WHERE x.relation_id = ANY ($1::int[])
+        AND (x.expired_before_ts > p.tracked_to_ts
+             OR EXISTS (SELECT FROM pgtimewarp.relation_ranges AS g
+                         WHERE g.relation_id = x.relation_id
+                           AND (g.state <> 'attached' OR NOT g.is_base AND g.to_lsn <= x.expired_before_lsn + 1)))`,
+    [relationIds],
+  );
+  return new Set(rows.map((row) => row.relation_id));
+}
+
 /** What the ranges of a relation need next before positions up to `upto` are written; null: nothing. */
 export async function nextRangeAction(
   store: Queryable,
@@ -119,13 +151,12 @@ export async function dropRangeChecks(store: Queryable, nodeId: string): Promise
   await store.query('SELECT pgtimewarp.retention_repair($1::text)', [nodeId]);
 }
 
-/** Moves the cutoff. @returns whether it moved */
-export async function advanceCutoff(store: Queryable, relationId: number): Promise<boolean> {
-  const { rows } = await store.query<{ moved: boolean }>(
-    'SELECT pgtimewarp.retention_advance($1::int) AS moved',
-    [relationId],
+/** Moves the cutoffs of the relations. */
+export async function advanceCutoffs(store: Queryable, relationIds: readonly number[]): Promise<void> {
+  await store.query(
+    'SELECT pgtimewarp.retention_advance(relation_id) FROM unnest($1::int[]) AS r (relation_id)',
+    [relationIds],
   );
-  return rows[0]!.moved;
 }
 
 /** @returns whether a new lowest range is being made */

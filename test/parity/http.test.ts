@@ -254,7 +254,7 @@ describe('serve', () => {
     const found = async (): Promise<boolean> => (await fetch(`${own.url}${orders()}/asof?pk=77`)).ok;
     await expect.poll(found, { timeout: 20_000 }).toBe(true);
     const ended = await own.stop();
-    expect(JSON.parse(ended.stdout), ended.stderr).toMatchObject({ url: own.url, failedRuns: 0 });
+    expect(JSON.parse(ended.stdout), ended.stderr).toMatchObject({ url: own.url, failed_runs: 0 });
   });
 });
 

@@ -62,7 +62,7 @@ function worksWith(node: string): void {
       [['diff', 'orders', '--pk', 'id=1'], { changes: [{ op: 'S' }, { op: 'U' }] }],
       [['status'], { nodes: [{ node: databases.node, tables: [{ table: 'public.orders' }] }] }],
       [['doctor'], { status: 'ok' }],
-      [['deinit', '--purge'], { removed: true, slot_dropped: true, purged: true }],
+      [['deinit', '--purge', '--yes'], { removed: true, slot_dropped: true, purged: true }],
     ];
     for (const [command, expected] of steps) {
       if (command[0] === 'poll') await databases.source.query('UPDATE orders SET total = 12.5');

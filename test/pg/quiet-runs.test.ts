@@ -6,7 +6,10 @@ import type pg from 'pg';
 import { expect, test } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
 import type { TableName } from '../../core/pg/identifiers.ts';
+import { poll } from '../../core/poll.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
+import { trackTables } from '../../core/track.ts';
+import { callProxy } from '../support/call-proxy.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { testDatabases } from '../support/test-databases.ts';
@@ -39,6 +42,37 @@ for (const plugin of PLUGINS) {
       await node.source.query('ALTER TABLE plain ADD COLUMN last int');
       await node.catchUp();
       expect(await written(node)).toEqual({ ...before, plain: expect.not.stringMatching(before.plain!) });
+    });
+  });
+}
+
+for (const plugin of PLUGINS) {
+  describeNeeding(needOf(plugin), `what a quiet run asks, through ${plugin}`, () => {
+    test('is no more with many tables than with two, windows included', async () => {
+      const sql = (count: number): string =>
+        Array.from(
+          { length: count },
+          (_, index) => `CREATE TABLE t${index} (id int PRIMARY KEY, note text);`,
+        ).join('');
+      const callsOf = async (count: number): Promise<number> => {
+        await using node = await trackedNode({ plugin, tables: sql(count) });
+        const tables = Array.from({ length: count }, (_, index) => ({ schema: 'public', name: `t${index}` }));
+        const urls = { sourceUrl: node.sourceUrl, storeUrl: node.storeUrl, node: node.node };
+        await trackTables({ ...urls, tables, retention: '1d' });
+        for (let run = 0; run < 3; run++) await node.poll(); // ranges are made
+        await using source = await callProxy(node.sourceUrl, null);
+        await using store = await callProxy(node.storeUrl, null);
+        const counts: number[] = [];
+        for (let run = 0; run < 5; run++) {
+          const before = source.calls() + store.calls();
+          await poll({ ...urls, sourceUrl: source.url, storeUrl: store.url });
+          counts.push(source.calls() + store.calls() - before);
+        }
+        return Math.min(...counts); // beside other tests a run looks twice, or has WAL flushed
+      };
+      const [few, many] = [await callsOf(2), await callsOf(30)];
+      expect(many).toBeLessThanOrEqual(few + 15);
+      expect(many).toBeLessThan(90);
     });
   });
 }

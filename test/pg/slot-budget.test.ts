@@ -47,7 +47,7 @@ test('warning at 50 %, failing at 80 %, naming what pins; release-slot by hand, 
   const back = await cli('rebaseline', '--node');
   expect(back.code, back.stderr).toBe(0);
   expect(await node.state('3')).toBe('found 30');
-  expect((await cli('release-slot')).json()).toMatchObject({ dropped: true });
+  expect((await cli('release-slot', '--yes')).json()).toMatchObject({ dropped: true });
   expect((await node.gaps()).at(-1)).toMatchObject({ code: 'SLOT_RELEASED', to_ts: null });
   expect(await node.state('3')).toBe('unknown in_gap');
 });

@@ -1,9 +1,11 @@
 /** Runs a command of the command line inside the test's process: as typed, without the time that a process takes to start. */
+import { expect } from 'vitest';
 import type { OutputStreams } from '../../cli/output.ts';
 import { Output } from '../../cli/output.ts';
 import { buildProgram } from '../../cli/program.ts';
 import { nameTheNode } from '../../cli/rebaseline-whole-node.ts';
 import { Settings, type SharedOptions } from '../../cli/settings.ts';
+import { otherKeys } from './key-style.ts';
 
 export interface CommandDatabases {
   readonly sourceUrl: string;
@@ -32,5 +34,6 @@ export async function runCommand(
   const where = ['--source', sourceUrl, '--store', storeUrl];
   const whose = args.includes('--node') ? [] : ['--node', node];
   await program.parseAsync(nameTheNode([...args, ...where, ...whose]), { from: 'user' });
+  if (out.json && stdout !== '') expect(otherKeys(JSON.parse(stdout)), stdout).toEqual([]);
   return { code, stdout };
 }

@@ -33,7 +33,7 @@ export async function pasteRemedy(
   try {
     for (const step of steps) {
       if (step.kind === 'command') {
-        await runCommand(step.args, databases);
+        await runCommand(agreed(step.args), databases);
         continue;
       }
       const url = step.side === 'source' ? databases.sourceUrl : databases.storeUrl;
@@ -44,6 +44,12 @@ export async function pasteRemedy(
   } finally {
     for (const session of sessions.values()) await session.end();
   }
+}
+
+/** Commands that ask on a terminal are told yes. */
+function agreed(args: readonly string[]): readonly string[] {
+  const asks = args[0] === 'release-slot' || (args[0] === 'rebaseline' && args.includes('--node'));
+  return asks ? [...args, '--yes'] : args;
 }
 
 /** What was lost meanwhile is said next, and mended in the same way; reading a table again takes some runs. */

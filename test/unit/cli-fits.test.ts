@@ -48,6 +48,19 @@ const TABLE: TableStatusDocument = {
 const NODE: NodeStatusDocument = {
   node: 'n'.repeat(40),
   status: 'blocked',
+  followed: [
+    {
+      pattern: `${'s'.repeat(63)}_*.${'t'.repeat(63)}`,
+      retention: null,
+      excluded: [],
+      not_tracked: [
+        {
+          table: 'public.t',
+          reason: 'public.t has no primary key, and more words than one line has room for: so many.',
+        },
+      ],
+    },
+  ],
   status_reason: 'transaction 731 could not be applied in 5 runs: the store said no to one of its rows',
   database: 'd'.repeat(63),
   plugin: 'wal2json',

@@ -31,7 +31,7 @@ function page(changedText: string): DiffPage {
         contextText: null,
       },
     ],
-    unknownText: '[{"from" : "2026-01-01T00:00:00.000000Z", "to" : null, "reason" : "in_gap"}]',
+    unknownText: '[{"from" : "2026-01-01T00:00:00.000002Z", "to" : null, "reason" : "in_gap"}]',
     from: null,
     to: null,
     horizon: { lsn: '0/2', ts: '2026-01-02T00:00:00.000000Z' },
@@ -49,7 +49,7 @@ describe('a diff for people', () => {
     );
     expect(text).toContain('n      9007199254740993 → 1.10');
     expect(text).toContain('added  (none) → null');
-    expect(text).toContain('unknown from 2026-01-01T00:00:00.000000Z to the end: in gap');
+    expect(text).toContain('unknown from 2026-01-01T00:00:00.000002Z to the end: in gap');
   });
 
   test.each([
@@ -61,6 +61,27 @@ describe('a diff for people', () => {
     for (const line of renderDiff('public.t id=1', page(changed), out).split('\n')) {
       expect(line.length, line).toBeLessThanOrEqual(80);
     }
+  });
+
+  test('says what is unknown in its place in time', () => {
+    const one = page('{}');
+    const at = (second: number) => `2026-01-01T00:00:0${second}.000000Z`;
+    const changes = [1, 3, 5].map((second) => ({ ...one.changes[0]!, ts: at(second) }));
+    const unknown = [
+      { from: null, to: at(1), reason: 'before_tracking' },
+      { from: at(2), to: at(3), reason: 'in_gap' },
+      { from: at(5), to: null, reason: 'in_gap' },
+    ];
+    const text = renderDiff('t', { ...one, changes, unknownText: JSON.stringify(unknown) }, out);
+    const order = text.match(/unknown from \S+|^2026\S+ {2}updated/gm)!.map((line) => line.split('  ')[0]);
+    expect(order).toEqual([
+      'unknown from the',
+      at(1),
+      `unknown from ${at(2)}`,
+      at(3),
+      `unknown from ${at(5)}`,
+      at(5),
+    ]);
   });
 
   test('two long texts that differ far inside do not look alike', () => {

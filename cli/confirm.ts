@@ -1,0 +1,64 @@
+/**
+ * Commands that cannot be undone: on a terminal they ask, elsewhere they want --yes, and with --dry-run they only say what they
+ * would do. Where nothing would be lost nobody is asked.
+ */
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { Plan } from '../core/plan.ts';
+import type { CommandContext } from './command.ts';
+
+export interface ConfirmFlags {
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** The options that {@link mayGoOn} reads. */
+export function confirmOptions(command: Command): Command {
+  return dryRunOption(command.option('--yes', 'do not ask'));
+}
+
+export function dryRunOption(command: Command): Command {
+  return command.option('--dry-run', 'only say what would be done');
+}
+
+/**
+ * Whether to carry the plan out. With --dry-run the plan is the result, and the answer is no. Throws NOT_CONFIRMED when nobody
+ * agrees, or can be asked.
+ */
+export async function mayGoOn(
+  context: CommandContext,
+  flags: ConfirmFlags,
+  readPlan: () => Promise<Plan>,
+): Promise<boolean> {
+  if (flags.yes && !flags.dryRun) return true;
+  const plan = await readPlan();
+  if (flags.dryRun) {
+    tellPlan(context, plan);
+    return false;
+  }
+  if (plan.losesNothing) return true;
+  const what = plan.would.join(' ');
+  if (process.stdin.isTTY !== true || !context.out.interactive)
+    throw new TimewarpError('NOT_CONFIRMED', `Not confirmed, so nothing was done. It would: ${what}`);
+  if (!(await ask(context, what)))
+    throw new TimewarpError('NOT_CONFIRMED', 'You did not agree, so nothing was done.');
+  return true;
+}
+
+/** The result of a --dry-run. */
+export function tellPlan({ out }: CommandContext, { node, would, losesNothing }: Plan): void {
+  out.result({ node, dry_run: true, would, loses_nothing: losesNothing }, () => would.join('\n'));
+}
+
+async function ask({ out, signal }: CommandContext, what: string): Promise<boolean> {
+  out.note(what);
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const closed = new Promise<string>((resolve) => lines.once('close', () => resolve(''))); // Ctrl-D
+  try {
+    const answer = await Promise.race([lines.question('Go on? [y/N] ', { signal }), closed]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
+}

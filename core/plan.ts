@@ -1,0 +1,137 @@
+/**
+ * What the commands that cannot be undone are about to do, in words, before anything is touched: they only read. What a plan
+ * says may be out of date a moment later; the command itself looks again.
+ */
+import type pg from 'pg';
+import { connect } from './pg/connection.ts';
+import { fromDatabaseError } from './pg/database-error.ts';
+import { formatTableName, type TableName } from './pg/identifiers.ts';
+import type { TablePattern } from './pg/table-pattern.ts';
+import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
+import { readSourceFacts } from './slot/source-facts.ts';
+import { walBudget } from './slot/wal-budget.ts';
+import { readFollowRules } from './store/follow-rules.ts';
+import { historyOf, type KeptHistory } from './store/kept-history.ts';
+import { requireWritable } from './store/migrate.ts';
+import { requireNode, type StoredNode } from './store/nodes.ts';
+import { readTrackedRelations } from './store/relations.ts';
+import { readMatchingEntries, readRelationEntry } from './store/tracking.ts';
+import { formatCommitTime } from './types/commit-time.ts';
+
+export interface Plan {
+  readonly node: string;
+  /** Whole sentences. */
+  readonly would: readonly string[];
+  /** Nothing would be gone that is not gone already. */
+  readonly losesNothing: boolean;
+}
+
+/** Of `releaseSlot`. Throws NODE_UNKNOWN and what connecting throws. */
+export async function planRelease(urls: DatabaseUrls): Promise<Plan> {
+  return withDatabases(urls, async ({ source, store }) => {
+    await requireWritable(store);
+    const node = await requireNode(store, urls.node);
+    const facts = await readSourceFacts(source, node.slotName);
+    const slot = `the slot ${node.slotName} of node "${node.node}"`;
+    if (facts.slot === null)
+      return plan(node, [`There is no slot ${node.slotName}; the gap is recorded.`], true);
+    const kept = walBudget(facts, null)?.keptBytes ?? 0n;
+    return plan(node, [
+      `Drops ${slot}, which keeps ${kept} bytes of WAL.`,
+      'What changes from then on is lost, for every tracked table, until rebaseline --node.',
+    ]);
+  });
+}
+
+/** Of `deinit` and `forgetSource`. @param sourceUrl null: it is not asked */
+export async function planDeinit(
+  options: Omit<DatabaseUrls, 'sourceUrl'> & { readonly purge: boolean; readonly asksSource: boolean },
+): Promise<Plan> {
+  return withStore(options, async (store) => {
+    const node = await requireNode(store, options.node, { removed: true });
+    const kept = await historyOf(store, options.node, null);
+    const slot = node.plugin === 'wal2json' ? 'the slot' : 'slot and publication';
+    const would = [
+      node.status === 'removed'
+        ? `Node "${node.node}" has been removed before.`
+        : `Removes node "${node.node}"${options.asksSource ? `, and ${slot} ${node.slotName}` : '; the source is not asked'}.`,
+      options.purge ? `Deletes ${describe(kept)}, for good.` : `${describe(kept, 'The')} stays.`,
+    ];
+    return plan(node, would, !options.purge || kept.tables === 0);
+  });
+}
+
+/** Of `untrack`. */
+export async function planUntrack(
+  options: Omit<DatabaseUrls, 'sourceUrl'> & {
+    readonly tables: readonly TableName[];
+    readonly patterns: readonly TablePattern[];
+    readonly purge: boolean;
+  },
+): Promise<Plan> {
+  return withStore(options, async (store) => {
+    const node = await requireNode(store, options.node);
+    const would: string[] = [];
+    const rules = await readFollowRules(store, options.node);
+    for (const { text } of options.patterns.filter(({ text }) =>
+      rules.some((rule) => rule.pattern.text === text),
+    ))
+      would.push(`Tables to come that match ${text} are not tracked any more.`);
+    const matching = await readMatchingEntries(store, options.node, options.patterns, options.purge);
+    for (const table of [...options.tables, ...matching]) {
+      const name = formatTableName(table);
+      const entry = await readRelationEntry(store, options.node, table);
+      const isTracked = entry !== null && entry.status !== 'untracked';
+      if (isTracked) would.push(`Ends the tracking of ${name}.`);
+      const kept = await historyOf(store, options.node, table);
+      if (entry === null || (!isTracked && !options.purge)) would.push(`${name} is not tracked: refused.`);
+      else
+        would.push(
+          options.purge ? `Deletes ${describe(kept)}, for good.` : `${describe(kept, 'The')} stays.`,
+        );
+    }
+    return plan(node, would, !options.purge);
+  });
+}
+
+/** Of `rebaselineNode`: it loses nothing where everything that is tracked has a gap already. */
+export async function planRebaselineNode(options: Omit<DatabaseUrls, 'sourceUrl'>): Promise<Plan> {
+  return withStore(options, async (store) => {
+    const node = await requireNode(store, options.node);
+    const relations = await readTrackedRelations(store, options.node);
+    const whole = relations.filter((relation) => relation.status !== 'needs_rebaseline');
+    const since = node.horizon === null ? '' : ` since ${formatCommitTime(node.horizon.ts)}`;
+    const would = [
+      `Makes the slot ${node.slotName} anew and reads ${count(relations.length, 'table')} again.`,
+      `What they were${since} is unknown until then.`,
+    ];
+    return plan(node, would, node.status === 'gap' || whole.length === 0);
+  });
+}
+
+function plan({ node }: StoredNode, would: readonly string[], losesNothing = false): Plan {
+  return { node, would, losesNothing };
+}
+
+function describe({ tables, bytes }: KeptHistory, article = 'the'): string {
+  return `${article} history of ${count(tables, 'table')} (${bytes} bytes)`;
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}
+
+async function withStore(
+  options: { readonly storeUrl: string; readonly node: string },
+  work: (store: pg.Client) => Promise<Plan>,
+): Promise<Plan> {
+  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  try {
+    await requireWritable(store);
+    return await work(store);
+  } catch (error) {
+    throw fromDatabaseError(error, 'store');
+  } finally {
+    await store.end().catch(() => {});
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Asks for the tracking of a table: whether it can be, its place in the publication, its entry in the store. Runs do the
+ * rest. The same for who types a name and for a rule that a new table matches.
+ */
+import type pg from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { formatTableName, quoteIdentifier, type TableName } from '../pg/identifiers.ts';
+import { inPatientTransaction } from '../pg/transaction.ts';
+import { publicationOf } from '../slot/publication.ts';
+import { ensurePublished } from '../slot/publication-tables.ts';
+import type { TableFacts } from '../slot/table-facts.ts';
+import type { StoredNode } from '../store/nodes.ts';
+import { insertRelation, readRelationEntry } from '../store/tracking.ts';
+import { PRINTED_AS_NULL } from '../types/plugin.ts';
+import { describeTable } from './describe-table.ts';
+import { whyNotTrackable } from './trackable.ts';
+
+export interface WantedTracking {
+  readonly exclude: readonly string[];
+  readonly baseline: boolean;
+  /** As interval text; null: the node's. */
+  readonly retention: string | null;
+  readonly noNan: boolean;
+}
+
+/** What stands in the way; null: nothing. @param facts null: the source has no table of that name */
+export function whyNotAsWanted(
+  facts: TableFacts | null,
+  table: TableName,
+  exclude: readonly string[],
+): TimewarpError | null {
+  const obstacle = whyNotTrackable(facts, table);
+  if (obstacle !== null) return obstacle;
+  const name = formatTableName(table);
+  for (const excluded of exclude) {
+    const column = facts!.columns.find((each) => each.name === excluded);
+    if (column === undefined)
+      return new TimewarpError('BAD_FLAGS', `${name} has no column "${excluded}" to exclude.`);
+    if (column.isKey)
+      return new TimewarpError(
+        'BAD_FLAGS',
+        `"${excluded}" is part of the key of ${name} and cannot be excluded.`,
+      );
+  }
+  return null;
+}
+
+/** Those of the columns that the table has. */
+export function presentColumns(facts: TableFacts | null, names: readonly string[]): string[] {
+  return names.filter((name) => facts?.columns.some((column) => column.name === name));
+}
+
+/** As {@link whyNotAsWanted}, of a table that nobody named: what an extension brings is its own business. */
+export function obstacleOfPattern(
+  facts: TableFacts | null,
+  {
+    table,
+    extension,
+    exclude,
+  }: { readonly table: TableName; readonly extension: string | null; readonly exclude: readonly string[] },
+): TimewarpError | null {
+  if (extension === null) return whyNotAsWanted(facts, table, exclude);
+  const name = formatTableName(table);
+  return new TimewarpError('TABLE_NOT_TRACKABLE', `${name} belongs to the extension ${extension}.`, {
+    remedy: `If it is wanted all the same, name it: pgtimewarp track ${name}`,
+    facts: { table: name },
+  });
+}
+
+/**
+ * Publishes the table where the plugin needs that, and makes its entry, unless somebody else has meanwhile. Call it when
+ * {@link whyNotAsWanted} has nothing to say. @returns notes, see TrackResult
+ */
+export async function askTracking(
+  { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
+  node: StoredNode,
+  facts: TableFacts,
+  wanted: WantedTracking,
+  patienceMs?: number,
+): Promise<string[]> {
+  const table = { schema: facts.schema, name: facts.name };
+  const publication = publicationOf(node);
+  const listed =
+    publication === null ? null : await ensurePublished(source, publication, facts, wanted.exclude);
+  await inPatientTransaction(
+    store,
+    async () => {
+      const present = await readRelationEntry(store, node.node, table, { forUpdate: true });
+      if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
+      await insertRelation(store, {
+        nodeId: node.node,
+        name: table,
+        ...describeTable(facts),
+        baseline: wanted.baseline,
+        retention: wanted.retention,
+        excludedColumns: wanted.exclude,
+        noNan: wanted.noNan,
+      });
+    },
+    patienceMs,
+  );
+  const doubtful =
+    node.plugin === 'wal2json' && !node.numbersAsText && !wanted.noNan
+      ? doubtfulColumns(facts, wanted.exclude)
+      : [];
+  return [
+    ...(listed === null ? [] : [meaningOfList(table, publication!)]),
+    ...(doubtful.length === 0 ? [] : [meaningOfNulls(table, doubtful)]),
+  ];
+}
+
+/** What the server refuses of a table that is published with a list of columns (seen on 15 and 18). */
+function meaningOfList(table: TableName, publication: string): string {
+  const name = formatTableName(table);
+  return (
+    `The publication lists the columns of ${name}, so that excluded ones do not leave the source. The server then refuses ` +
+    `to drop a listed column or change its type (before that: ALTER PUBLICATION ${quoteIdentifier(publication)} DROP TABLE ${name}; ` +
+    `afterwards: pgtimewarp rebaseline ${name}), and, after REPLICA IDENTITY FULL or another primary key, UPDATE ` +
+    'and DELETE until the next run.'
+  );
+}
+
+/** What wal2json before 2.6 cannot tell apart. */
+function meaningOfNulls(table: TableName, columns: readonly string[]): string {
+  const name = formatTableName(table);
+  return (
+    `wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${columns.join(', ')} will be called incomplete. ` +
+    `If these never hold NaN or infinity: pgtimewarp untrack ${name} --purge; pgtimewarp track ${name} --no-nan`
+  );
+}
+
+function doubtfulColumns({ columns }: TableFacts, excluded: readonly string[]): string[] {
+  return columns
+    .filter(
+      ({ typeOid, notNull, generated }) => PRINTED_AS_NULL.has(typeOid) && !notNull && generated !== 'v',
+    )
+    .map(({ name }) => name)
+    .filter((name) => !excluded.includes(name));
+}

@@ -1,0 +1,32 @@
+/** How much a purge would remove. */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+
+export interface KeptHistory {
+  /** Tables that were ever tracked and whose history is there. */
+  readonly tables: number;
+  /** On disk, indexes and TOAST included. */
+  readonly bytes: bigint;
+}
+
+/** Of one table, its past periods left out as `untrack` leaves them; of the whole node with null. */
+export async function historyOf(
+  store: Queryable,
+  nodeId: string,
+  table: TableName | null,
+): Promise<KeptHistory> {
+  const { rows } = await store.query<{ tables: number; bytes: string }>(
+    `SELECT count(DISTINCT (p.schema_name, p.table_name))::int AS tables, coalesce(sum(s.bytes), 0)::text AS bytes
+       FROM pgtimewarp.relation_periods AS p
+      CROSS JOIN LATERAL (
+            SELECT sum(pg_total_relation_size(t.relid)) AS bytes
+              FROM pg_partition_tree(to_regclass('pgtimewarp.row_changes_r' || p.relation_id)) AS t
+             WHERE t.isleaf) AS s
+      WHERE p.node_id = $1::text AND s.bytes IS NOT NULL
+        AND ($2::text IS NULL OR p.relation_id IN (
+              SELECT r.relation_id FROM pgtimewarp.tracked_relations AS r
+               WHERE r.node_id = $1::text AND r.schema_name = $2::text AND r.table_name = $3::text))`,
+    [nodeId, table?.schema ?? null, table?.name ?? null],
+  );
+  return { tables: rows[0]!.tables, bytes: BigInt(rows[0]!.bytes) };
+}
