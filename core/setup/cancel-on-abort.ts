@@ -11,7 +11,7 @@ export interface CancelOptions extends ConnectOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Runs `work` on the session; on abort the statement that runs then is cancelled, and INTERRUPTED is thrown. */
+/** Runs `work` on the session; on abort the statement that runs then is cancelled, and {@link throwIfAborted} throws. */
 export async function cancelOnAbort<T>(
   session: pg.Client,
   options: CancelOptions,
@@ -28,7 +28,7 @@ export async function cancelOnAbort<T>(
   try {
     return await work();
   } catch (error) {
-    throwIfAborted(signal, error);
+    if (!isAboutStop(error, signal)) throwIfAborted(signal, error);
     throw error;
   } finally {
     signal?.removeEventListener('abort', cancel);
@@ -36,9 +36,20 @@ export async function cancelOnAbort<T>(
   }
 }
 
-/** Throws INTERRUPTED when the signal was given. */
+/** The work itself has said why it was stopped, and what it waited for. */
+function isAboutStop(error: unknown, signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true && error instanceof TimewarpError && error.code === stopOf(signal).code;
+}
+
+/** What a signal was given for. */
+export function stopOf(signal: AbortSignal, cause?: unknown): TimewarpError {
+  if (signal.reason instanceof TimewarpError) return signal.reason;
+  return new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause });
+}
+
+/** Throws what the signal was given for, where that is one of our errors, else INTERRUPTED. */
 export function throwIfAborted(signal: AbortSignal | undefined, cause?: unknown): void {
-  if (signal?.aborted === true) throw new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause });
+  if (signal?.aborted === true) throw stopOf(signal, cause);
 }
 
 async function cancelBackend(url: string, options: ConnectOptions, pid: number): Promise<void> {

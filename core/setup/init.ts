@@ -7,6 +7,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { refuseEncoding } from '../pg/encoding.ts';
 import { inTransaction } from '../pg/transaction.ts';
+import { openTransactions } from '../slot/open-transactions.ts';
 import {
   dropPublication,
   ensurePublication,
@@ -31,7 +32,7 @@ import {
 import { isRemovalAsked } from '../store/removals.ts';
 import { boundTime } from '../store/trusted-clock.ts';
 import type { Plugin } from '../types/plugin.ts';
-import { cancelOnAbort, throwIfAborted } from './cancel-on-abort.ts';
+import { cancelOnAbort, stopOf, throwIfAborted } from './cancel-on-abort.ts';
 import { type Databases, type DatabaseUrls, refuseSameDatabase, withDatabases } from './databases.ts';
 import { lockSetup, lockSetupPatiently } from './setup-lock.ts';
 import { refuseUnsuitable } from './unsuitable.ts';
@@ -58,6 +59,9 @@ export interface InitResult {
   /** null for wal2json. */
   readonly publication: string | null;
 }
+
+/** Of those that a slot waits for. */
+const TRANSACTIONS_SHOWN = 3;
 
 /** What a set-up has made, or is about to make, and nobody else knows how to remove. */
 interface Begun {
@@ -145,7 +149,9 @@ async function create(
   // Read before the slot is made: every transaction that it delivers began later, and committed later still.
   const { time: ts } = await boundTime(store, facts.clock);
   try {
-    const lsn = await createSlot(source, identity.slotName, identity.plugin);
+    const lsn = await createSlot(source, identity.slotName, identity.plugin).catch(async (error) => {
+      throw (await whyStoppedWaiting(source, options, error)) ?? error;
+    });
     throwIfAborted(options.signal);
     const asText = await knowsNumbersAsText(source, identity.slotName, identity.plugin, lsn);
     await inTransaction(store, async () => {
@@ -157,6 +163,26 @@ async function create(
   } catch (error) {
     throw (await whyNotWanted(store, options, error).catch(() => null)) ?? error; // whoever removes a node ends the making of its slot
   }
+}
+
+/** What the making of the slot waited for when it was stopped. null: it was not stopped, or waited for nobody */
+async function whyStoppedWaiting(
+  source: Queryable,
+  { node, signal }: Wanted,
+  error: unknown,
+): Promise<TimewarpError | null> {
+  if (signal?.aborted !== true) return null;
+  const open = await openTransactions(source, TRANSACTIONS_SHOWN).catch(() => []);
+  if (open.length === 0) return null;
+  const { code, message } = stopOf(signal, error);
+  return new TimewarpError(
+    code,
+    `${message} The slot of node "${node}" waits for transactions that are open on the source: ${open.join(', ')}.`,
+    {
+      remedy: 'Repeat it when they have ended: SELECT pg_terminate_backend(PID), or ROLLBACK PREPARED.',
+      cause: error,
+    },
+  );
 }
 
 /** The removal of the node was asked for after its set-up. null: it was not */

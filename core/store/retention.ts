@@ -252,6 +252,11 @@ export async function readOtherRetention(
   return rows[0]?.retention ?? null;
 }
 
+/** Gives a table the window that the node's tables have without one of their own. */
+export async function setNodesRetention(store: Queryable, nodeId: string, table: TableName): Promise<void> {
+  await setTableRetention(store, nodeId, table, await readDefaultRetention(store, nodeId));
+}
+
 /** Sets the window of tables that are tracked from now on without one of their own. */
 export async function setDefaultRetention(
   store: Queryable,

@@ -5,56 +5,116 @@
  */
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
+import { inTransaction } from '../../core/pg/transaction.ts';
+import { throwIfAborted } from '../../core/setup/cancel-on-abort.ts';
 import { init } from '../../core/setup/init.ts';
 import { whyNotTrackable } from '../../core/setup/trackable.ts';
 import { refuseOtherSettings } from '../../core/setup/tracked-otherwise.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
 import { migrate } from '../../core/store/migrate.ts';
+import { requireWindow, setNodesRetention, setTableRetention } from '../../core/store/retention.ts';
 import { track } from '../../core/track.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
+import { isTurnLost } from './in-turn.ts';
 import { logger } from './logger.ts';
 import { ensureLogin } from './logins.ts';
 import { credentials, trackedTables, type Urls, urlsOf, withSource, withStore } from './node-access.ts';
-import type { WantedNode, WantedTable } from './properties.ts';
-import { takeDown } from './take-down.ts';
+import { trueName, type WantedNode, type WantedTable } from './properties.ts';
+import { takeDown, untrackTable } from './take-down.ts';
 
 const VERSION = process.env.PGTIMEWARP_VERSION ?? 'unknown';
 
-/** @param begunMs when it was asked for, by `performance.now()`: a removal that is asked for later ends it */
+/** For undoing, when the time of the request is over: shorter than what is kept for its end. */
+const UNDOING_MS = 12_000;
+
+export interface BringUpOptions {
+  readonly signal: AbortSignal;
+  /** Given when somebody else decides what holds. */
+  readonly superseded: AbortSignal;
+  /** When it was asked for, by `performance.now()`: a removal that is asked for later ends it. */
+  readonly begunMs: number;
+  /** Gets the names of nodes that were not there, and loses those that are gone again. */
+  readonly made: Set<string>;
+}
+
+/** A table whose tracking was begun. */
+type Begun = readonly [node: WantedNode, table: WantedTable];
+
+/** @param before what the deployment wanted until now */
 export async function bringUp(
   wanted: readonly WantedNode[],
-  { signal, begunMs }: { readonly signal: AbortSignal; readonly begunMs: number },
+  before: readonly WantedNode[],
+  { signal, superseded, begunMs, made }: BringUpOptions,
 ): Promise<void> {
   const reachable: WantedNode[] = [];
-  for (const node of wanted) if (await canBeMade(node)) reachable.push(node);
+  for (const node of wanted) {
+    throwIfAborted(signal);
+    if (await canBeMade(node)) reachable.push(node);
+  }
   await prepareStore();
-  const made: WantedNode[] = [];
+  const begun: Begun[] = [];
   try {
     for (const node of reachable) {
+      throwIfAborted(signal);
       const urls = await urlsOf(node);
+      const known = await trackedTables(node.node);
+      if (known === null) made.add(node.node);
       const { plugin, slotName } = node;
       const result = await init({ ...urls, plugin, slotName, version: VERSION, signal, begunMs });
-      if (result.created) made.push(node);
       logger.info('node is set up', { node: node.node, created: result.created });
-      for (const table of node.tables) await startTracking(urls, table, signal);
+      for (const table of node.tables) {
+        throwIfAborted(signal);
+        if (known !== null && !known.has(trueName(table))) begun.push([node, table]);
+        await startTracking(urls, table, signal);
+      }
     }
+    for (const node of wanted) await settleWindows(node, before);
+    throwIfAborted(superseded);
   } catch (error) {
-    await takeDown(made, [], { forgotten: [], signal }).catch((also) =>
-      logger.error('undoing failed', errorFields(also)),
-    );
+    if (!isTurnLost(superseded)) {
+      await undo(wanted, made, begun).catch((also) => logger.error('undoing failed', errorFields(also)));
+    }
     throw error;
+  }
+}
+
+/** Leaves of a bring-up that failed what was there before it: nobody may come to look after the rest. */
+async function undo(
+  wanted: readonly WantedNode[],
+  made: Set<string>,
+  begun: readonly Begun[],
+): Promise<void> {
+  const inTime = AbortSignal.timeout(UNDOING_MS);
+  for (const [node, table] of begun) {
+    if (!inTime.aborted) await untrackTable(node, table.name);
+  }
+  const nodes = wanted.filter(({ node }) => made.has(node));
+  await takeDown(nodes, [], { forgotten: [], signal: inTime, deadline: inTime });
+  made.clear();
+}
+
+/** Windows are the store's alone: they follow the configuration also where a source does not answer. */
+async function settleWindows(node: WantedNode, before: readonly WantedNode[]): Promise<void> {
+  const former = before.find((each) => each.node === node.node)?.tables ?? [];
+  for (const table of node.tables) {
+    const name = parseTableName(table.name);
+    const earlier = former.find((each) => trueName(each) === trueName(table))?.retention ?? null;
+    if (table.retention === null && earlier === null) continue; // whatever it was given by hand stays
+    await withStore(node.node, async (store) => {
+      await requireWindow(store, table.retention);
+      await inTransaction(store, async () => {
+        if (table.retention === null) await setNodesRetention(store, node.node, name);
+        else await setTableRetention(store, node.node, name, table.retention);
+      });
+    });
   }
 }
 
 /** Whether the store has the node with all its tables already, so that nothing is left to do on its source. */
 export async function isAsWanted(node: WantedNode): Promise<boolean> {
   const tracked = await trackedTables(node.node);
-  if (
-    tracked === null ||
-    !node.tables.every(({ name }) => tracked.has(formatTableName(parseTableName(name))))
-  )
-    return false;
+  if (tracked === null || !node.tables.every((table) => tracked.has(trueName(table)))) return false;
   await refuseOther(node, tracked);
   return true;
 }

@@ -7,13 +7,14 @@
 import type {
   CloudFormationCustomResourceDeleteEvent,
   CloudFormationCustomResourceEvent,
-  CloudFormationCustomResourceUpdateEvent,
   Context,
 } from 'aws-lambda';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { stopOf } from '../../core/setup/cancel-on-abort.ts';
 import { beforeEnd } from '../shared/deadline.ts';
 import { errorFields } from '../shared/observability.ts';
 import { bringUp, isAsWanted } from './bring-up.ts';
+import { inTurn } from './in-turn.ts';
 import { logger } from './logger.ts';
 import { trackedTables } from './node-access.ts';
 import { formerState, type Wanted, wantedState } from './properties.ts';
@@ -21,12 +22,22 @@ import { type Outcome, respond } from './respond.ts';
 import { takeDown } from './take-down.ts';
 
 const RESOURCE = 'pgtimewarp';
-/** What a failed creation leaves: its deletion, which CloudFormation asks for next, must not touch nodes of before. */
+/**
+ * What a failed creation leaves: its deletion, which CloudFormation asks for next, must not touch nodes of before. Those that it made
+ * and could not remove are named behind it.
+ */
 const NOTHING = 'pgtimewarp-nothing';
+
 interface Invocation {
-  /** Given when its time is nearly over. */
+  /** Given when its time is nearly over, or when a newer request of the deployment has come. */
   readonly signal: AbortSignal;
+  /** Given when its time is nearly over. */
+  readonly deadline: AbortSignal;
+  /** Given when a newer request has come. */
+  readonly superseded: AbortSignal;
   readonly begunMs: number;
+  /** Names of the nodes that it began to make, and has not removed. */
+  readonly made: Set<string>;
 }
 
 /** For undoing what was begun, and the answer to CloudFormation. */
@@ -34,39 +45,85 @@ const CLOSING_MS = 20_000;
 
 export async function handler(event: CloudFormationCustomResourceEvent, context: Context): Promise<void> {
   logger.addContext(context);
-  const invocation = {
-    signal: AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - CLOSING_MS)),
-    begunMs: performance.now(),
-  };
-  let outcome: Outcome;
-  try {
-    await beforeEnd(context, () => act(event, invocation));
-    outcome = { status: 'SUCCESS', physicalResourceId: RESOURCE };
-  } catch (error) {
+  await respond(event, await outcomeOf(event, context));
+}
+
+async function outcomeOf(event: CloudFormationCustomResourceEvent, context: Context): Promise<Outcome> {
+  const made = new Set<string>();
+  const failed = (error: unknown): Outcome => {
     const fields = errorFields(error);
     logger.error('deployment failed', fields);
     const reason = `${fields.code}: ${fields.detail} ${fields.remedy ?? ''}`;
-    const physicalResourceId = event.RequestType === 'Create' ? NOTHING : event.PhysicalResourceId;
-    outcome = { status: 'FAILED', physicalResourceId, reason };
-  }
-  await respond(event, outcome);
-}
-
-async function act(event: CloudFormationCustomResourceEvent, invocation: Invocation): Promise<void> {
-  switch (event.RequestType) {
-    case 'Create':
-      return bringUp(wantedState(event.ResourceProperties).nodes, invocation);
-    case 'Update':
-      return update(event, invocation);
-    case 'Delete':
-      return remove(event, invocation);
-  }
-}
-
-async function update(event: CloudFormationCustomResourceUpdateEvent, invocation: Invocation): Promise<void> {
-  const [wanted, before] = [wantedState(event.ResourceProperties), formerState(event.OldResourceProperties)];
+    const physicalResourceId = event.RequestType === 'Create' ? idOf(made) : event.PhysicalResourceId;
+    return { status: 'FAILED', physicalResourceId, reason };
+  };
+  const done: Outcome = { status: 'SUCCESS', physicalResourceId: RESOURCE };
   try {
-    await bringUp(wanted.nodes, invocation);
+    const work = workOf(event);
+    if (work === null) return done;
+    const deadline = deadlineOf(context);
+    return await beforeEnd(context, (over) =>
+      inTurn(event, over, (superseded) => {
+        const signal = AbortSignal.any([deadline, superseded]);
+        const begunMs = performance.now();
+        return work({ signal, deadline, superseded, begunMs, made }).then(
+          () => done,
+          (error) => failed(superseded.aborted ? stoppedBy(superseded, error) : error),
+        );
+      }),
+    );
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+/** Whatever came of being stopped. */
+function stoppedBy(superseded: AbortSignal, error: unknown): unknown {
+  const stop = stopOf(superseded, error);
+  return error instanceof TimewarpError && error.code === stop.code ? error : stop;
+}
+
+function idOf(left: ReadonlySet<string>): string {
+  return left.size === 0 ? NOTHING : `${NOTHING}-but:${[...left].join(',')}`;
+}
+
+function deadlineOf(context: Context): AbortSignal {
+  const controller = new AbortController();
+  const timeMs = Math.max(1, context.getRemainingTimeInMillis() - CLOSING_MS);
+  const over = new TimewarpError('DEADLINE', 'The time of the request was over before its work was done.', {
+    remedy: 'Deploy again.',
+  });
+  setTimeout(() => controller.abort(over), timeMs).unref();
+  return controller.signal;
+}
+
+/** What a request asks for; null: nothing. Throws what is wrong with it, before anything is done. */
+function workOf(
+  event: CloudFormationCustomResourceEvent,
+): ((invocation: Invocation) => Promise<void>) | null {
+  switch (event.RequestType) {
+    case 'Create': {
+      const wanted = wantedState(event.ResourceProperties);
+      return (invocation) => bringUp(wanted.nodes, [], invocation);
+    }
+    case 'Update': {
+      const [wanted, before] = [
+        wantedState(event.ResourceProperties),
+        formerState(event.OldResourceProperties),
+      ];
+      return (invocation) => update(wanted, before, invocation);
+    }
+    case 'Delete':
+      return event.PhysicalResourceId === NOTHING ? null : (invocation) => remove(event, invocation);
+    default:
+      throw new TimewarpError('CONFIGURATION_WRONG', 'The request is none of Create, Update and Delete.');
+  }
+}
+
+async function update(wanted: Wanted, before: Wanted, invocation: Invocation): Promise<void> {
+  const { signal, deadline } = invocation;
+  try {
+    await bringUp(wanted.nodes, before.nodes, invocation);
   } catch (error) {
     const tooNew = error instanceof TimewarpError && error.code === 'SCHEMA_TOO_NEW';
     if (!tooNew || !(await isRolledBack(wanted, before))) throw error;
@@ -74,10 +131,7 @@ async function update(event: CloudFormationCustomResourceUpdateEvent, invocation
     return;
   }
   try {
-    await takeDown(before.nodes, wanted.nodes, {
-      forgotten: wanted.forgetSources,
-      signal: invocation.signal,
-    });
+    await takeDown(before.nodes, wanted.nodes, { forgotten: wanted.forgetSources, signal, deadline });
   } catch (error) {
     throw withWayOut(error, 'or, if a source is gone for good, name its node in forgetSources and deploy.');
   }
@@ -93,11 +147,16 @@ async function isRolledBack(wanted: Wanted, before: Wanted): Promise<boolean> {
   return true;
 }
 
-async function remove(event: CloudFormationCustomResourceDeleteEvent, { signal }: Invocation): Promise<void> {
-  if (event.PhysicalResourceId === NOTHING) return;
+async function remove(
+  event: CloudFormationCustomResourceDeleteEvent,
+  { signal, deadline }: Invocation,
+): Promise<void> {
   const { nodes, forgetSources } = formerState(event.ResourceProperties);
+  const [id, left] = event.PhysicalResourceId.split('-but:');
+  const names = id === NOTHING ? (left ?? '').split(',') : nodes.map(({ node }) => node);
+  const doomed = nodes.filter(({ node }) => names.includes(node));
   try {
-    await takeDown(nodes, [], { forgotten: forgetSources, signal });
+    await takeDown(doomed, [], { forgotten: forgetSources, signal, deadline });
   } catch (error) {
     const stack = event.StackId.split('/')[1] ?? event.StackId;
     const way = `aws cloudformation delete-stack --stack-name ${stack} --retain-resources ${event.LogicalResourceId}`;

@@ -1,6 +1,6 @@
 /** What a deployment wants to be there: the properties of the custom resource, in which CloudFormation makes texts of all values. */
 import * as z from 'zod';
-import { parseTableName } from '../../core/pg/identifiers.ts';
+import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { NodeName, parseSetting, SecretArn } from '../shared/configuration.ts';
 
 const WantedTable = z.strictObject({
@@ -22,12 +22,24 @@ const WantedNode = z.strictObject({
 export type WantedNode = z.output<typeof WantedNode>;
 export type WantedTable = z.output<typeof WantedTable>;
 
-const JsonText = z.string().transform((text) => JSON.parse(text) as unknown);
+const JsonText = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue('must be JSON');
+    return z.NEVER;
+  }
+});
 
 const Properties = z.object({
   Nodes: JsonText.pipe(z.array(WantedNode)),
   ForgetSources: JsonText.pipe(z.array(NodeName)).default([]),
 });
+
+/** The one spelling under which names are compared. */
+export function trueName(table: { readonly name: string }): string {
+  return formatTableName(parseTableName(table.name));
+}
 
 export interface Wanted {
   readonly nodes: readonly WantedNode[];
@@ -53,7 +65,10 @@ export function formerState(properties: unknown): Wanted {
   return { nodes, forgetSources: parsedArray(ForgetSources).filter((name) => typeof name === 'string') };
 }
 
-const FormerTable = WantedTable.pick({ name: true }).transform(({ name }) => WantedTable.parse({ name }));
+/** Other settings than these do not count once they are past, whoever wrote them. */
+const FormerTable = z
+  .object({ name: z.string(), retention: z.string().nullable().catch(null) })
+  .transform(({ name, retention }) => WantedTable.parse({ name, retention }));
 const FormerNode = z.object({
   node: NodeName,
   sourceSecretArn: SecretArn,

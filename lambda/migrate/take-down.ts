@@ -5,7 +5,8 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
+import { parseTableName } from '../../core/pg/identifiers.ts';
+import { throwIfAborted } from '../../core/setup/cancel-on-abort.ts';
 import { deinit } from '../../core/setup/deinit.ts';
 import { forgetSource, leftOnSource } from '../../core/setup/forget-source.ts';
 import { expectedSchemaVersion, migrate, schemaVersion } from '../../core/store/migrate.ts';
@@ -16,12 +17,15 @@ import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
 import { logger } from './logger.ts';
 import { credentials, urlsOf, withStore } from './node-access.ts';
-import type { WantedNode } from './properties.ts';
+import { trueName, type WantedNode } from './properties.ts';
 
 export interface TakeDownOptions {
   /** Nodes whose sources are gone for good: they are removed from the store alone when the source does not answer. */
   readonly forgotten: readonly string[];
+  /** Nothing more is begun when it is given. */
   readonly signal: AbortSignal;
+  /** Nothing more is waited for when it is given. */
+  readonly deadline: AbortSignal;
 }
 
 /** Nodes removed at the same time: one whose source is silent costs ten seconds. */
@@ -29,62 +33,86 @@ const AT_ONCE = 10;
 /** Between two looks whether the run that is under way has ended. */
 const PAUSE_MS = 1000;
 
-/** Throws the first failure, with all that is left on the sources in its remedy. */
+interface Failure {
+  readonly node: string;
+  readonly error: unknown;
+  /** SQL that removes what is left on the source; empty: the node stays, and was to lose tables. */
+  readonly left: readonly string[];
+}
+
+/** Ends when all of it has ended. Throws the first failure, with all that is left on the sources in its remedy. */
 export async function takeDown(
   before: readonly WantedNode[],
   wanted: readonly WantedNode[],
   options: TakeDownOptions,
 ): Promise<void> {
-  const failures: { readonly node: string; readonly error: unknown; readonly left: readonly string[] }[] = [];
+  const failures: Failure[] = [];
   const waiting = [...before];
   const work = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
       const stays = wanted.find((each) => each.node === node.node);
-      if (stays !== undefined) {
-        await untrackUnwanted(node, stays);
-        continue;
-      }
-      let stored: StoredNode | null = null;
-      try {
-        await stopSettingUp(node.node);
-        stored = await storedNode(node.node);
-        if (stored !== null) await inTime(options.signal, removeNode(node, options));
-        logger.info('node is removed', { node: node.node });
-      } catch (error) {
-        const left = leftOnSource(stored ?? asNamed(node));
-        logger.error('node is not removed', { node: node.node, left, ...errorFields(error) });
-        failures.push({ node: node.node, error, left });
-      }
+      if (stays === undefined) await removeOne(node, options, failures);
+      else await untrackUnwanted(node, stays, options, failures);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  const [first] = failures;
+  const removals = failures.filter(({ left }) => left.length > 0);
+  const [first = failures[0]] = removals;
   if (first === undefined) return;
-  const fields = failures.map(({ error }) => errorFields(error));
-  const which = failures.map(({ node }, index) => `"${node}" (${fields[index]!.code})`).join(', ');
+  if (removals.length === 0) throw first.error;
+  const fields = removals.map(({ error }) => errorFields(error));
+  const which = removals.map(({ node }, index) => `"${node}" (${fields[index]!.code})`).join(', ');
   throw new TimewarpError(
     first.error instanceof TimewarpError ? first.error.code : 'INTERNAL',
     `Not removed: ${which}. A slot that is left keeps WAL until the disk of its source is full.`,
     {
       cause: first.error,
-      remedy: `On the source of ${failures.map(({ node, left }) => `"${node}" run: ${left.join(' ')}`).join(' On that of ')}`,
+      remedy: `On the source of ${removals.map(({ node, left }) => `"${node}" run: ${left.join(' ')}`).join(' On that of ')}`,
     },
   );
 }
 
-async function untrackUnwanted(before: WantedNode, stays: WantedNode): Promise<void> {
-  const trueName = (table: { readonly name: string }): string => formatTableName(parseTableName(table.name));
-  const names = new Set(stays.tables.map(trueName));
-  const unwanted = before.tables.filter((table) => !names.has(trueName(table)));
-  if (unwanted.length === 0) return;
-  const urls = await urlsOf(before);
-  for (const { name } of unwanted) {
-    await untrack({ ...urls, table: parseTableName(name), purge: false }).catch((error: unknown) => {
-      const gone = ['NODE_UNKNOWN', 'TABLE_NOT_TRACKED'];
-      if (!(error instanceof TimewarpError) || !gone.includes(error.code)) throw error;
-    });
-    logger.info('table is no longer tracked', { node: before.node, table: name });
+async function removeOne(node: WantedNode, options: TakeDownOptions, failures: Failure[]): Promise<void> {
+  let stored: StoredNode | null = null;
+  try {
+    throwIfAborted(options.signal);
+    await stopSettingUp(node.node);
+    stored = await storedNode(node.node);
+    if (stored !== null) await inTime(options.deadline, removeNode(node, options));
+    logger.info('node is removed', { node: node.node });
+  } catch (error) {
+    const left = leftOnSource(stored ?? asNamed(node));
+    logger.error('node is not removed', { node: node.node, left, ...errorFields(error) });
+    failures.push({ node: node.node, error, left });
   }
+}
+
+async function untrackUnwanted(
+  before: WantedNode,
+  stays: WantedNode,
+  { signal, deadline }: TakeDownOptions,
+  failures: Failure[],
+): Promise<void> {
+  const names = new Set(stays.tables.map(trueName));
+  for (const table of before.tables.filter((each) => !names.has(trueName(each)))) {
+    try {
+      throwIfAborted(signal);
+      await inTime(deadline, untrackTable(stays, table.name));
+    } catch (error) {
+      failures.push({ node: before.node, error, left: [] });
+      return;
+    }
+  }
+}
+
+/** Nothing when it is not tracked. */
+export async function untrackTable(node: WantedNode, name: string): Promise<void> {
+  const urls = await urlsOf(node);
+  await untrack({ ...urls, table: parseTableName(name), purge: false }).catch((error: unknown) => {
+    const gone = ['NODE_UNKNOWN', 'TABLE_NOT_TRACKED'];
+    if (!(error instanceof TimewarpError) || !gone.includes(error.code)) throw error;
+  });
+  logger.info('table is no longer tracked', { node: node.node, table: name });
 }
 
 /**

@@ -58,7 +58,7 @@ const cancel = (): Promise<unknown> => {
 
 function answerTo(type: 'Create' | 'Delete'): Answer | undefined {
   const answers = databases.aws.cloudFormation as unknown as Answer[];
-  return answers.find(({ RequestId }) => RequestId === `request-${type}`);
+  return answers.find(({ RequestId }) => RequestId.startsWith(`request-${type}-`));
 }
 
 /** What is there of the node. */
@@ -83,7 +83,7 @@ function sourceIsAt(url: string): void {
 async function expectStopped(): Promise<void> {
   expect(answerTo('Create')).toMatchObject({
     Status: 'FAILED',
-    Reason: expect.stringMatching(/^INTERRUPTED: The removal of node .* was asked for/),
+    Reason: expect.stringMatching(/^INTERRUPTED: A newer request/),
   });
   expect(await left()).toEqual(NOTHING);
   const again = await create().then(() => databases.aws.cloudFormation.at(-1));
@@ -147,6 +147,11 @@ test('a creation whose time is over while it waits leaves nothing', async () => 
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
   await create(24_000); // 20 seconds of it are for the end
   await writer.query('COMMIT');
-  expect(answerTo('Create')).toMatchObject({ Status: 'FAILED' });
+  expect(answerTo('Create')).toMatchObject({
+    Status: 'FAILED',
+    Reason: expect.stringMatching(
+      /^DEADLINE: The time of the request was over.* waits for transactions .*: pid \d+ \(role .*Repeat it when they have ended/,
+    ),
+  });
   expect(await left()).toEqual(NOTHING);
 }, 60_000);

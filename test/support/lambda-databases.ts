@@ -105,6 +105,9 @@ export interface DeployedState {
   readonly forgetSources?: readonly string[];
 }
 
+/** Every request has an id of its own; a request that is delivered again keeps it. */
+let requests = 0;
+
 /**
  * A request as CloudFormation sends it (AWS CloudFormation User Guide, "Custom resource request objects"), with the
  * properties that the synthesised resource has, all of them texts.
@@ -130,7 +133,7 @@ export function deploymentEvent(
     ResponseURL: aws.responseUrl,
     StackId:
       'arn:aws:cloudformation:eu-central-1:123456789012:stack/pgtimewarp-app/6c1b3f00-0000-11f0-8de9-0242ac120002',
-    RequestId: `request-${type}`,
+    RequestId: `request-${type}-${++requests}`,
     ResourceType: 'AWS::CloudFormation::CustomResource',
     LogicalResourceId: 'Databases',
     ...(type === 'Create' ? {} : { PhysicalResourceId: 'pgtimewarp' }),

@@ -11,6 +11,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 export interface LambdaEnvironment extends AsyncDisposable {
   /** Rejects with the handler's error. */
   invoke(event: unknown, remainingMs?: number): Promise<unknown>;
+  /** Stops it in the middle of what it does, as Lambda does between invocations; it is not ended. */
+  freeze(): void;
+  thaw(): void;
   /** Everything that was printed so far. */
   output(): string;
 }
@@ -45,6 +48,8 @@ export async function startLambda(
       if (error !== undefined) throw new Error(error);
       return result;
     },
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     output: () => output,
     [Symbol.asyncDispose]: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));

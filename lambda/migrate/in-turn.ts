@@ -1,0 +1,197 @@
+/**
+ * One request of a deployment at a time, and the last one counts. CloudFormation cancels a request without telling it and sends
+ * the next; Lambda may deliver one twice, also much later. So a newer request stops the older one and waits for its end,
+ * and one that is delivered again does nothing and gets the answer that it was given.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
+import type pg from 'pg';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { connect } from '../../core/pg/connection.ts';
+import { endSession } from '../../core/pg/end-session.ts';
+import { migrate, schemaVersion } from '../../core/store/migrate.ts';
+import { readConfiguration } from '../shared/configuration.ts';
+import { errorFields } from '../shared/observability.ts';
+import { logger } from './logger.ts';
+import { credentials } from './node-access.ts';
+import type { Outcome } from './respond.ts';
+
+/** First key of the advisory lock ("pgtd" in ASCII); the second is a hash of the deployment. */
+const LOCK_CLASS = 0x70677464;
+const PAUSE_MS = 250;
+/** Whoever works asks something every {@link PAUSE_MS}: one that has not for so long is frozen, or gone, and its turn is taken from it. */
+const SILENT_FOR = '10 seconds';
+/** Nobody delivers a request after so long. */
+const KEPT_DAYS = 30;
+
+const LOST = 'The request has lost its session with the store, and its turn with it.';
+
+type Event = Pick<CloudFormationCustomResourceEvent, 'StackId' | 'LogicalResourceId' | 'RequestId'>;
+
+/**
+ * Does the work when it is this request's turn. Its signal is given when a newer request has come, or when the turn is lost.
+ * Throws INTERRUPTED when a newer one came before, DEADLINE when `over` was given while it waited.
+ */
+export async function inTurn(
+  event: Event,
+  over: AbortSignal,
+  work: (superseded: AbortSignal) => Promise<Outcome>,
+): Promise<Outcome> {
+  const { storeSecretArn } = readConfiguration(['storeSecretArn']);
+  const session = await credentials.withUrl(storeSecretArn, (url) =>
+    connect(url, { side: 'store', node: `migrate ${event.RequestId}` }),
+  );
+  try {
+    const arrival = await announce(session, event);
+    await waitForTurn(session, { event, arrival, over });
+    const given = arrival === null ? null : await givenAnswer(session, arrival);
+    if (given !== null) {
+      logger.info('this request was answered before', { status: given.status });
+      return given;
+    }
+    const outcome = await whileLast(session, arrival, work);
+    if (arrival !== null) {
+      // without it, the request is only worked on again when it is delivered again
+      await keepAnswer(session, arrival, outcome).catch((error) =>
+        logger.warn('the answer is not kept', errorFields(error)),
+      );
+    }
+    return outcome;
+  } finally {
+    endSession(session);
+  }
+}
+
+/** Others may be at work by now: nothing may be undone. */
+export function isTurnLost(superseded: AbortSignal): boolean {
+  return superseded.reason instanceof TimewarpError && superseded.reason.facts.turnLost === true;
+}
+
+const deploymentOf = ({ StackId, LogicalResourceId }: Event): string => `${StackId}/${LogicalResourceId}`;
+
+/** @returns the request's place among those of its deployment; null: the schema is of a version that does not keep them */
+async function announce(session: pg.Client, event: Event): Promise<string | null> {
+  if ((await schemaVersion(session)) === 0) await migrate(session);
+  const { rows: present } = await session.query<{ present: boolean }>(
+    `SELECT to_regclass('pgtimewarp.deployment_requests') IS NOT NULL AS present`,
+  );
+  if (!present[0]!.present) return null;
+  await session.query(
+    `DELETE FROM pgtimewarp.deployment_requests WHERE arrived_at < now() - make_interval(days => $1::int)`,
+    [KEPT_DAYS],
+  );
+  const request = [deploymentOf(event), event.RequestId];
+  await session.query(
+    `INSERT INTO pgtimewarp.deployment_requests (deployment, request_id) VALUES ($1::text, $2::text)
+     ON CONFLICT ON CONSTRAINT deployment_requests_key DO NOTHING -- delivered again: it keeps its place`,
+    request,
+  );
+  const { rows } = await session.query<{ arrival: string }>(
+    `SELECT arrival::text AS arrival FROM pgtimewarp.deployment_requests WHERE deployment = $1::text AND request_id = $2::text`,
+    request,
+  );
+  return rows[0]!.arrival;
+}
+
+interface Waiting {
+  readonly event: Event;
+  readonly arrival: string | null;
+  readonly over: AbortSignal;
+}
+
+async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting): Promise<void> {
+  const key = [LOCK_CLASS, deploymentOf(event)];
+  for (;;) {
+    const { rows } = await session.query<{ locked: boolean }>(
+      'SELECT pg_try_advisory_lock($1::int, hashtext($2::text)) AS locked',
+      key,
+    );
+    if (rows[0]!.locked) return;
+    if (arrival !== null && (await isAnswered(session, arrival))) return;
+    await refuseNewer(session, arrival);
+    if (over.aborted)
+      throw new TimewarpError('DEADLINE', 'Another request of this deployment is still at work.');
+    await session.query(
+      `SELECT pg_catalog.pg_terminate_backend(l.pid)
+         FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND l.granted AND l.database = a.datid AND a.datname = current_database()
+          AND l.classid = $1::int::oid AND l.objid::bigint = hashtext($2::text)::bigint & 4294967295 AND l.objsubid = 2
+          AND a.state = 'idle' AND a.state_change < clock_timestamp() - interval '${SILENT_FOR}'`,
+      key,
+    );
+    await sleep(PAUSE_MS);
+  }
+}
+
+/** Throws INTERRUPTED when a request of this deployment has come since. */
+async function refuseNewer(session: pg.Client, arrival: string | null): Promise<void> {
+  if (arrival === null) return;
+  const { rows } = await session.query(
+    `SELECT FROM pgtimewarp.deployment_requests AS mine JOIN pgtimewarp.deployment_requests AS newer
+         ON newer.deployment = mine.deployment AND newer.arrival > mine.arrival
+      WHERE mine.arrival = $1::bigint LIMIT 1`,
+    [arrival],
+  );
+  if (rows.length > 0)
+    throw new TimewarpError('INTERRUPTED', 'A newer request of CloudFormation took the place of this one.', {
+      remedy: 'Nothing: the newer one decides what holds.',
+    });
+}
+
+async function isAnswered(session: pg.Client, arrival: string): Promise<boolean> {
+  return (await readAnswer(session, arrival)) !== null;
+}
+
+/** The answer that the request was given before. Throws INTERRUPTED when it has none and a newer request has come since. */
+async function givenAnswer(session: pg.Client, arrival: string): Promise<Outcome | null> {
+  const answer = await readAnswer(session, arrival);
+  if (answer === null) await refuseNewer(session, arrival);
+  return answer === null ? null : (JSON.parse(answer) as Outcome);
+}
+
+async function readAnswer(session: pg.Client, arrival: string): Promise<string | null> {
+  const { rows } = await session.query<{ answer: string | null }>(
+    'SELECT answer::text AS answer FROM pgtimewarp.deployment_requests WHERE arrival = $1::bigint',
+    [arrival],
+  );
+  return rows[0]?.answer ?? null;
+}
+
+async function keepAnswer(session: pg.Client, arrival: string, outcome: Outcome): Promise<void> {
+  await session.query(
+    'UPDATE pgtimewarp.deployment_requests SET answer = $2::jsonb WHERE arrival = $1::bigint',
+    [arrival, JSON.stringify(outcome)],
+  );
+}
+
+/** Looks now and then whether the request is still the last one, and its turn still held. */
+async function whileLast<T>(
+  session: pg.Client,
+  arrival: string | null,
+  work: (superseded: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const superseded = new AbortController();
+  const ended = new AbortController();
+  const watch = async (): Promise<void> => {
+    for (;;) {
+      await sleep(PAUSE_MS, undefined, { signal: ended.signal });
+      await session.query('SELECT 1'); // the turn ends with the session
+      await refuseNewer(session, arrival);
+    }
+  };
+  const watching = watch().catch((error: unknown) => {
+    if (ended.signal.aborted) return;
+    logger.warn('this request is to end', errorFields(error));
+    superseded.abort(
+      error instanceof TimewarpError
+        ? error
+        : new TimewarpError('INTERRUPTED', LOST, { cause: error, facts: { turnLost: true } }),
+    );
+  });
+  try {
+    return await work(superseded.signal);
+  } finally {
+    ended.abort();
+    await watching;
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Random lives of deployments (test/support/deployment-hunt.ts): whatever comes twice, at once, too late or is cut short, in the end
+ * source and store hold what the last successful request declared. HUNT_DEPLOYMENTS=200 runs that many (from HUNT_FROM), HUNT_SEED=n one.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import example from '../../infra/config/example.ts';
+import { DeploymentHunt, HUNTED_TABLES } from '../support/deployment-hunt.ts';
+import { type LambdaDatabases, lambdaDatabases } from '../support/lambda-databases.ts';
+import { startLambda } from '../support/run-lambda.ts';
+import { serverInfo } from '../support/server-info.ts';
+import { bundleFolder, synthesize } from '../support/synthesize.ts';
+
+const COUNT = Number.parseInt(process.env.HUNT_DEPLOYMENTS ?? '3', 10);
+const { HUNT_SEED: ONE, HUNT_FROM: FROM } = process.env;
+/** Another seed every day for those that the suite runs. */
+const FIRST = Number.parseInt(ONE ?? FROM ?? String(Math.floor(Date.now() / 86_400_000)), 10);
+const AN_ORDER_MS = 60_000;
+
+let databases: LambdaDatabases;
+let bundle: string;
+
+beforeAll(async () => {
+  bundle = bundleFolder(synthesize(example, { bundle: true }), 'Migrate');
+  databases = await lambdaDatabases(HUNTED_TABLES);
+}, 240_000);
+
+afterAll(async () => {
+  await databases?.[Symbol.asyncDispose]();
+});
+
+test(
+  `${ONE === undefined ? COUNT : 1} deployments in random orders, from seed ${FIRST}`,
+  async () => {
+    const failed: string[] = [];
+    for (let seed = FIRST; seed < FIRST + (ONE === undefined ? COUNT : 1); seed++) {
+      const start = () => startLambda(bundle, databases.functionEnv('Migrate'));
+      const hunt = new DeploymentHunt({ databases, start, hasWal2json: serverInfo().hasWal2json }, seed);
+      await hunt.run();
+      if (hunt.wrong.length > 0) failed.push(`HUNT_SEED=${seed}\n${hunt.said.join('\n')}`);
+      const shown = ONE !== undefined || hunt.wrong.length > 0 || process.env.HUNT_VERBOSE === '1';
+      console.log(`seed ${seed}${shown ? `\n${hunt.said.join('\n')}` : ' is right'}`);
+    }
+    expect(failed.join('\n\n')).toBe('');
+  },
+  COUNT * AN_ORDER_MS,
+);
