@@ -41,6 +41,7 @@ import { readAgain, readTrackedRelations, type TrackedRelation } from './store/r
 import { finishRun } from './store/run-outcome.ts';
 import { type TakenNode, takeNode } from './store/take-node.ts';
 import { LSN_ZERO, type Lsn, lsnDistanceBytes } from './types/lsn.ts';
+import { maybeSameSystem } from './types/server-identity.ts';
 import type { Locker } from './types/tracking.ts';
 
 export interface PollOptions extends RunOptions {
@@ -242,7 +243,7 @@ class Run {
 
   /** The database of the node may have got another name; what it is follows from the slot. */
   async #followRename(node: StoredNode, facts: SourceFacts): Promise<StoredNode> {
-    if (node.database === facts.database || facts.systemIdentifier !== node.systemIdentifier) return node;
+    if (node.database === facts.database || !maybeSameSystem(facts, node)) return node;
     await writeDatabaseName(this.#store, node.node, facts.database);
     this.#node = { ...node, database: facts.database };
     return this.#node;

@@ -30,6 +30,7 @@ import { restartNode } from './store/restart-node.ts';
 import { takeIdleNode } from './store/take-node.ts';
 import { boundTime } from './store/trusted-clock.ts';
 import { formatCommitTime } from './types/commit-time.ts';
+import { isKnownSystem } from './types/server-identity.ts';
 
 export interface RebaselineNodeOptions extends DatabaseUrls {
   /** Version of this program, kept with the node. */
@@ -119,6 +120,7 @@ async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
 /** Positions of this source come after the stored ones: the same server, that has never gone back. */
 function comparable(facts: SourceFacts, node: StoredNode, claim: Claim): boolean {
   return (
+    isKnownSystem(facts) &&
     facts.systemIdentifier === node.systemIdentifier &&
     facts.timeline === node.timeline &&
     facts.insertLsn >= claim.horizon.lsn

@@ -14,6 +14,7 @@ import { openNodeGap } from './store/gaps.ts';
 import { requireWritable } from './store/migrate.ts';
 import type { StoredNode } from './store/nodes.ts';
 import { takeIdleNode } from './store/take-node.ts';
+import { maybeSameSystem } from './types/server-identity.ts';
 
 export interface ReleaseResult {
   readonly node: string;
@@ -61,7 +62,7 @@ export async function recordAndDrop(
   why: string,
 ): Promise<boolean> {
   const ours = facts.slot?.plugin === node.plugin && facts.slot.database === node.database;
-  if (facts.slot !== null && (!ours || facts.systemIdentifier !== node.systemIdentifier)) {
+  if (facts.slot !== null && (!ours || !maybeSameSystem(facts, node))) {
     throw new TimewarpError('SLOT_CONFLICT', `The slot "${node.slotName}" is not this node's.`);
   }
   await inTransaction(store, async () => {

@@ -18,6 +18,7 @@ import { requireSchema } from '../../core/store/migrate.ts';
 import { requireNode } from '../../core/store/nodes.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn, type Lsn, lsnDistanceBytes } from '../../core/types/lsn.ts';
+import { maybeSameSystem } from '../../core/types/server-identity.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { pause } from '../interrupt.ts';
@@ -167,7 +168,7 @@ async function askSource(
     try {
       for (const { node } of overviews) {
         const found = await readSourceFacts(source, node.slotName);
-        const same = found.systemIdentifier === node.systemIdentifier && found.database === node.database;
+        const same = maybeSameSystem(found, node) && found.database === node.database;
         if (same && node.status !== 'removed') facts.set(node.node, found);
       }
     } finally {

@@ -45,6 +45,11 @@ export const CHECK_CODES = define({
     remedy:
       'Remove the cause and run `pgtimewarp skip --lsn LSN` (its tables are then unknown), then `pgtimewarp rebaseline TABLE`.',
   },
+  not_known: {
+    meaning:
+      'The platform refuses some of what is asked (Amazon Aurora, for instance, pg_stat_wal). It never fails.',
+    remedy: 'Nothing; checks that depend on it say so.',
+  },
   source_version: {
     meaning: 'The source is older than what has been tried.',
     remedy: 'Upgrade it to PostgreSQL 15 or later.',

@@ -24,6 +24,9 @@ export const ok = (code: CheckCode, message: string): Check => ({
   remedy: null,
 });
 
+/** The server does not tell what the check would judge. */
+export const notKnown = (code: CheckCode, what: string): Check => ok(code, `${what} is not known here.`);
+
 export const warn = (code: CheckCode, message: string, remedy: string): Check => ({
   code,
   status: 'warn',

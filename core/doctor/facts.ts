@@ -6,6 +6,7 @@ import type { Client } from 'pg';
 import type { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect } from '../pg/connection.ts';
 import { type DatabaseSide, fromDatabaseError } from '../pg/database-error.ts';
+import { isLacking } from '../pg/lacking.ts';
 import { type Pooling, readPooling } from '../pg/pooler.ts';
 import { detectLoss } from '../run/detect-loss.ts';
 import type { SilentChange, SilentChangeCode } from '../run/detect-silent-changes.ts';
@@ -15,7 +16,7 @@ import { type RelationNow, readRelationsNow } from '../run/tables-of-run.ts';
 import { type DatabaseUrls, withDatabases } from '../setup/databases.ts';
 import { publicationExists, publicationName, publicationOf } from '../slot/publication.ts';
 import { whyNotReadable } from '../slot/slot-lifecycle.ts';
-import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
+import { readKnownFacts, SLOTS, type SourceFacts } from '../slot/source-facts.ts';
 import type { TableFacts } from '../slot/table-facts.ts';
 import { readFailure, type StoredFailure } from '../store/failures.ts';
 import { readSchemaState, type SchemaState } from '../store/migrate.ts';
@@ -37,8 +38,8 @@ export interface DoctorFacts {
   readonly pooling: Readonly<Record<DatabaseSide, Pooling>>;
   /** The node as the store had it after the slot was read: what a slot stands past then was not stored. */
   readonly nodeLater: StoredNode | null;
-  /** null: not tried, because something else is wrong already. */
-  readonly proof: ProofFacts | null;
+  /** null: not tried, because something else is wrong already; refused: the platform has not got what it needs. */
+  readonly proof: ProofFacts | 'refused' | null;
 }
 
 /** Facts, or why there are none. */
@@ -119,10 +120,11 @@ async function tryProof(
   urls: DatabaseUrls,
   store: StoreFacts | null,
   source: SourceSide | null,
-): Promise<ProofFacts | null> {
+): Promise<ProofFacts | 'refused' | null> {
   const node = store?.overview?.node;
   if (source === null || node?.status !== 'active' || node.horizon === null) return null;
   if (source.slotUnreadable !== null || source.publicationPresent === false) return null;
+  if (source.server.unknown.includes(SLOTS)) return 'refused';
   if (detectLoss(source.server, node, { lsn: node.horizon.lsn, time: node.horizon.ts }) !== null) return null;
   const tables = source.tables.flatMap(({ stored, now, changes }) =>
     now !== null && stored.status === 'active' && stored.baseline === 'done' && changes.length === 0
@@ -141,8 +143,8 @@ async function tryProof(
   if (tables.length === 0) return null;
   try {
     return await withDatabases(urls, (databases) => readProof(urls, databases, tables));
-  } catch {
-    return null; // a right that is missing, a table dropped at this moment: other checks say so
+  } catch (error) {
+    return isLacking(error) ? 'refused' : null; // a table dropped at this moment: other checks say so
   }
 }
 
@@ -183,7 +185,7 @@ async function gatherSource(
   overview: NodeOverview | null,
   relations: readonly TrackedRelation[],
 ): Promise<SourceSide> {
-  const server = await readSourceFacts(session, overview?.node.slotName ?? `pgtimewarp_${node}`);
+  const server = await readKnownFacts(session, overview?.node.slotName ?? `pgtimewarp_${node}`);
   const tables =
     overview === null ? [] : await readRelationsNow(session, relations, publicationOf(overview.node));
   const confirmed = server.slot?.confirmedFlushLsn ?? null;
@@ -205,7 +207,7 @@ async function gatherSource(
     condition: await readSourceCondition(
       session,
       node,
-      server.slot === null ? '' : (overview?.node.slotName ?? ''),
+      server.slot === null && !server.unknown.includes(SLOTS) ? '' : (overview?.node.slotName ?? ''),
       tables.flatMap(({ facts }) => (facts === null ? [] : [facts.oid])),
     ),
   };

@@ -4,11 +4,12 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import { FactReader } from '../pg/lacking.ts';
 
 export interface HistoryCondition {
   readonly windows: readonly WindowState[];
   readonly incomplete: readonly IncompleteColumn[];
-  /** The oldest transaction of the store whose snapshot keeps expired history from being dropped; null: none. */
+  /** The oldest transaction of the store whose snapshot keeps expired history from being dropped; null: none, or it is not known. */
   readonly oldestReader: { readonly pid: number; readonly ageSeconds: number } | null;
 }
 
@@ -28,7 +29,11 @@ export interface IncompleteColumn extends TableName {
 
 export async function readHistoryCondition(store: Queryable, node: string): Promise<HistoryCondition> {
   const { rows } = await store.query<{ condition: string }>(CONDITION, [node]);
-  return JSON.parse(rows[0]!.condition) as HistoryCondition; // names and counts of the catalog only
+  const oldest = await new FactReader(store).fact<string>('pg_stat_activity', OLDEST_READER);
+  return {
+    ...(JSON.parse(rows[0]!.condition) as Omit<HistoryCondition, 'oldestReader'>), // names and counts of the catalog only
+    oldestReader: oldest === null ? null : (JSON.parse(oldest) as HistoryCondition['oldestReader']),
+  };
 }
 
 /**
@@ -71,11 +76,11 @@ const CONDITION = `
          FROM pgtimewarp.health_events AS e
          JOIN pgtimewarp.tracked_relations AS t
            ON t.node_id = e.node_id AND t.relation_id = (e.meta ->> 'relation_id')::int AND t.status <> 'untracked'
-        WHERE e.node_id = $1::text AND e.code = 'COLUMN_INCOMPLETE'), '[]'),
-    'oldestReader', (
-       SELECT json_build_object('pid', pid, 'ageSeconds', extract(epoch FROM clock_timestamp() - xact_start)::int8)
-         FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
-          AND backend_xmin IS NOT NULL
-        ORDER BY xact_start LIMIT 1)
+        WHERE e.node_id = $1::text AND e.code = 'COLUMN_INCOMPLETE'), '[]')
   )::text AS condition`;
+
+const OLDEST_READER = `
+  SELECT json_build_object('pid', pid, 'ageSeconds', extract(epoch FROM clock_timestamp() - xact_start)::int8)::text AS fact
+    FROM pg_catalog.pg_stat_activity
+   WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL AND backend_xmin IS NOT NULL
+   ORDER BY xact_start LIMIT 1`;

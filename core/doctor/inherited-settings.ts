@@ -2,7 +2,7 @@
  * What server, database and role set for every session and pgtimewarp sets otherwise for its own (core/pg/session-settings.ts):
  * time-outs that would end a run, and that transactions may not write.
  */
-import type { Queryable } from '../pg/connection.ts';
+import type { FactReader } from '../pg/lacking.ts';
 
 export interface InheritedSetting {
   readonly name: string;
@@ -28,9 +28,10 @@ export interface InheritedSettings {
   readonly readOnly: InheritedSetting | null;
 }
 
-/** PostgreSQL manual, "ALTER ROLE": of a role in a database goes before of a role, before of a database, before of all roles. */
-export async function readInheritedSettings(session: Queryable): Promise<InheritedSettings> {
-  const { rows } = await session.query<InheritedSetting & { from: string }>(
+/** null: not known. PostgreSQL manual, "ALTER ROLE": of a role in a database goes before of a role, before of a database, before of all roles. */
+export async function readInheritedSettings(reader: FactReader): Promise<InheritedSettings | null> {
+  const rows = await reader.rows<InheritedSetting & { from: string }>(
+    'pg_settings',
     `SELECT s.name, concat_ws(' ', s.reset_val, s.unit) AS value,
             CASE WHEN o.setrole IS NULL THEN 'the server'
                  WHEN o.setrole = 0 AND o.setdatabase = 0 THEN 'all roles'
@@ -56,6 +57,7 @@ export async function readInheritedSettings(session: Queryable): Promise<Inherit
       ORDER BY s.name`,
     [[...TIMEOUTS, READ_ONLY]],
   );
+  if (rows === null) return null;
   return {
     timeouts: rows.filter(({ name }) => name !== READ_ONLY),
     readOnly: rows.find(({ name }) => name === READ_ONLY) ?? null,

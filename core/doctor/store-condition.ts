@@ -1,5 +1,6 @@
-/** What the store says of itself, and of the history of one node, in one statement. */
+/** What the store says of itself, and of the history of one node. What a hosted platform refuses of it is null. */
 import type { Queryable } from '../pg/connection.ts';
+import { FactReader } from '../pg/lacking.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';
 
@@ -9,19 +10,24 @@ export interface StoreCondition {
   readonly role: string;
   readonly inRecovery: boolean;
   readonly encoding: string;
-  readonly inherited: InheritedSettings;
+  /** null: not known. */
+  readonly inherited: InheritedSettings | null;
   /** The role may write history. */
   readonly mayWrite: boolean;
-  readonly connectionsUsed: number;
+  /** null: not known. */
+  readonly connectionsUsed: number | null;
   readonly connectionsMax: number;
   readonly autovacuum: boolean;
   /** Transactions until the oldest row must be frozen, of about 2.1 billion. */
   readonly transactionAge: number;
-  readonly sizeBytes: number;
+  /** null: not known. */
+  readonly sizeBytes: number | null;
   /** Since the first node was made. */
   readonly ageSeconds: number;
   /** Neighbours in the latest part of the map that are not in order, or lie beyond the horizon. */
   readonly mapFaults: number;
+  /** What the server does not tell, by the name of what was asked for it. */
+  readonly unknown: readonly string[];
 }
 
 export async function readStoreCondition(store: Queryable, node: string): Promise<StoreCondition> {
@@ -30,11 +36,9 @@ export async function readStoreCondition(store: Queryable, node: string): Promis
             pg_is_in_recovery()::text AS in_recovery, current_setting('server_encoding') AS encoding,
             (has_table_privilege('pgtimewarp.row_changes', 'INSERT')
               AND has_table_privilege('pgtimewarp.wal_checkpoints', 'UPDATE'))::text AS may_write,
-            (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::text AS used,
             current_setting('max_connections') AS max,
             current_setting('autovacuum') AS autovacuum,
             (SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database())::text AS xid_age,
-            pg_database_size(current_database())::text AS size,
             (SELECT extract(epoch FROM now() - min(created_at))::int8 FROM pgtimewarp.nodes)::text AS age,
             (SELECT count(*)
                FROM (SELECT m.lsn, m.ts, lead(m.ts) OVER (ORDER BY m.lsn) AS next_ts, c.applied_lsn, c.applied_ts
@@ -52,19 +56,30 @@ export async function readStoreCondition(store: Queryable, node: string): Promis
   );
   const row = rows[0]!;
   const count = (name: string): number => Number.parseInt(row[name] ?? '0', 10);
+  const reader = new FactReader(store);
+  const used = await reader.fact<string>(
+    'pg_stat_activity',
+    `SELECT count(*)::text AS fact FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'`,
+  );
+  const size = await reader.fact<string>(
+    'pg_database_size()',
+    'SELECT pg_database_size(current_database())::text AS fact',
+  );
+  const inherited = await readInheritedSettings(reader);
   return {
     clock: parseCommitTime(row.clock!),
     role: row.role!,
     inRecovery: row.in_recovery === 'true',
     encoding: row.encoding!,
-    inherited: await readInheritedSettings(store),
+    inherited,
     mayWrite: row.may_write === 'true',
-    connectionsUsed: count('used'),
+    connectionsUsed: used === null ? null : Number.parseInt(used, 10),
     connectionsMax: count('max'),
     autovacuum: row.autovacuum === 'on',
     transactionAge: count('xid_age'),
-    sizeBytes: count('size'),
+    sizeBytes: size === null ? null : Number.parseInt(size, 10),
     ageSeconds: count('age'),
     mapFaults: count('map_faults'),
+    unknown: [...new Set(reader.unknown)],
   };
 }

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
 import { abandonSession, endInTime, rememberProcess, streamOf } from './end-session.ts';
+import { isLacking } from './lacking.ts';
 import { passwordFromFile } from './password-file.ts';
 import { markSessionSql } from './same-session.ts';
 import { sessionSettingsSql } from './session-settings.ts';
@@ -79,6 +80,9 @@ const BESIDE = { isWatched: false, connectTimeoutMs: 5_000 } as const;
 const PROCESS_SQL = `SELECT a.pid, a.backend_start::text AS since FROM pg_catalog.pg_stat_activity AS a
                       WHERE a.pid = pg_catalog.pg_backend_pid()`;
 
+/** For a platform that does not let itself be asked since when. */
+const PID_SQL = 'SELECT pg_catalog.pg_backend_pid() AS pid, NULL::text AS since';
+
 /** The configuration of a session for a pool or a client. Throws BAD_FLAGS when `url` is not a PostgreSQL URL. */
 export function sessionConfig(url: string, options: ConnectOptions): pg.ClientConfig {
   const parsed = parseConnectionUrl(url, options.side);
@@ -132,8 +136,12 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
     const { processID } = client as unknown as { processID: number };
     rememberProcess(client, { pid: processID, since: null, openBeside });
     const settings = `${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(client)}`;
-    const ask = (): Promise<unknown> => client.query(`${settings}; ${PROCESS_SQL}`);
-    const answers = await answered(client, ask, options.connectTimeoutMs ?? FIRST_ANSWER_MS);
+    const ask = (process: string) => (): Promise<unknown> => client.query(`${settings}; ${process}`);
+    const limitMs = options.connectTimeoutMs ?? FIRST_ANSWER_MS;
+    const answers = await answered(client, ask(PROCESS_SQL), limitMs).catch((error: unknown) => {
+      if (!isLacking(error)) throw error;
+      return answered(client, ask(PID_SQL), limitMs);
+    });
     const { pid, since } = (answers as pg.QueryResult<{ pid: number; since: string | null }>[]).at(-1)!
       .rows[0]!;
     rememberProcess(client, { pid, since, openBeside });

@@ -7,7 +7,8 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { SourceFacts } from '../slot/source-facts.ts';
 import type { Horizon } from '../store/claim.ts';
 import { isDatabaseOf, type StoredNode } from '../store/nodes.ts';
-import { formatLsn, type Lsn } from '../types/lsn.ts';
+import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
+import { maybeSameSystem, maybeSameTimeline } from '../types/server-identity.ts';
 
 export interface Loss {
   readonly code: Extract<
@@ -17,21 +18,23 @@ export interface Loss {
   readonly reason: string;
 }
 
+const UNKNOWN_LSN = parseLsn('0/0');
+
 /** @param facts read AFTER the claim, as `horizon` was @returns null when nothing is lost */
 export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizon): Loss | null {
-  if (facts.systemIdentifier !== node.systemIdentifier) {
+  if (!maybeSameSystem(facts, node)) {
     return {
       code: 'SOURCE_REPLACED',
       reason: 'another server answers for this source (its system identifier differs)',
     };
   }
-  if (facts.timeline !== node.timeline) {
+  if (!maybeSameTimeline(facts.timeline, node.timeline)) {
     return {
       code: 'SOURCE_REPLACED',
       reason: `the source is on timeline ${facts.timeline}, history was followed on timeline ${node.timeline}`,
     };
   }
-  if (facts.insertLsn < horizon.lsn) {
+  if (facts.insertLsn !== UNKNOWN_LSN && facts.insertLsn < horizon.lsn) {
     return {
       code: 'HISTORY_FORKED',
       reason: `the source stands at ${formatLsn(facts.insertLsn)}, before the stored ${formatLsn(horizon.lsn)}: restored from an older copy`,
@@ -70,9 +73,9 @@ export function detectMovedSlot(standsAt: Lsn | null, node: StoredNode, horizon:
  * of the right server, also one that has got the name of the node's own, whose slot waits where it was).
  */
 export function refuseWrongEndpoint(facts: SourceFacts, node: StoredNode, horizon: Horizon): void {
-  if (facts.inRecovery && facts.systemIdentifier === node.systemIdentifier)
+  if (facts.inRecovery && maybeSameSystem(facts, node))
     throw new TimewarpError('SOURCE_IN_RECOVERY', 'The source is a standby, not the primary.');
-  if (facts.systemIdentifier === node.systemIdentifier && !isDatabaseOf(facts, node)) {
+  if (maybeSameSystem(facts, node) && !isDatabaseOf(facts, node)) {
     throw new TimewarpError(
       'NODE_CONFLICT',
       `Node "${node.node}" observes database ${node.database}; --source is ${facts.database} of the same server.`,
@@ -80,8 +83,7 @@ export function refuseWrongEndpoint(facts: SourceFacts, node: StoredNode, horizo
     );
   }
   const slot = facts.slot;
-  if (facts.systemIdentifier !== node.systemIdentifier || slot === null || slot.plugin !== node.plugin)
-    return;
+  if (!maybeSameSystem(facts, node) || slot === null || slot.plugin !== node.plugin) return;
   const waits = slot.confirmedFlushLsn !== null && slot.confirmedFlushLsn <= horizon.lsn;
   if (slot.database !== null && slot.database !== facts.database && waits) {
     throw new TimewarpError(

@@ -6,6 +6,7 @@ import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect, type Queryable } from '../pg/connection.ts';
 import { fromDatabaseError, sideOf } from '../pg/database-error.ts';
+import { FactReader } from '../pg/lacking.ts';
 
 export interface Databases {
   readonly source: Client;
@@ -51,9 +52,19 @@ export async function refuseSameDatabase(source: Queryable, store: Queryable): P
 }
 
 async function identify(session: Queryable): Promise<{ system: string; oid: number; name: string }> {
-  const { rows } = await session.query<{ system: string; oid: number; name: string }>(
-    `SELECT (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system, d.oid, d.datname AS name
-       FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()`,
+  const reader = new FactReader(session);
+  const system =
+    (await reader.fact<string>(
+      'pg_control_system()',
+      'SELECT system_identifier::text AS fact FROM pg_catalog.pg_control_system()',
+    )) ??
+    // where a platform does not tell it: no two servers began in the same microsecond
+    (await reader.fact<string>(
+      'pg_postmaster_start_time()',
+      'SELECT pg_postmaster_start_time()::text AS fact',
+    ));
+  const { rows } = await session.query<{ oid: number; name: string }>(
+    'SELECT d.oid, d.datname AS name FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()',
   );
-  return rows[0]!;
+  return { system: system ?? 'unknown', ...rows[0]! };
 }

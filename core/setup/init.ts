@@ -32,6 +32,7 @@ import {
 import { isRemovalAsked } from '../store/removals.ts';
 import { boundTime } from '../store/trusted-clock.ts';
 import type { Plugin } from '../types/plugin.ts';
+import { maybeSameSystem } from '../types/server-identity.ts';
 import { cancelOnAbort, stopOf, throwIfAborted } from './cancel-on-abort.ts';
 import { type Databases, type DatabaseUrls, refuseSameDatabase, withDatabases } from './databases.ts';
 import { lockSetup, lockSetupPatiently } from './setup-lock.ts';
@@ -221,7 +222,7 @@ function isOwnLeftover(known: StoredNode | null, identity: NodeIdentity): boolea
   return (
     known?.statusReason === SETUP_UNFINISHED &&
     known.slotName === identity.slotName &&
-    known.systemIdentifier === identity.systemIdentifier &&
+    maybeSameSystem(known, identity) &&
     known.database === identity.database
   );
 }

@@ -7,6 +7,7 @@ import type { Queryable } from '../pg/connection.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { Plugin } from '../types/plugin.ts';
+import { maybeSameSystem } from '../types/server-identity.ts';
 import { placeBeginning } from './lineage.ts';
 
 type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
@@ -68,7 +69,7 @@ export function isDatabaseOf(
   },
   node: Pick<StoredNode, 'systemIdentifier' | 'database' | 'plugin'>,
 ): boolean {
-  if (source.systemIdentifier !== node.systemIdentifier) return false;
+  if (!maybeSameSystem(source, node)) return false;
   if (source.database === node.database) return true;
   return source.slot?.database === source.database && source.slot.plugin === node.plugin;
 }

@@ -42,6 +42,14 @@ interface Known {
 /** Of a token's life, so that a connection can still be made with it. */
 const TOKEN_USE_MS = (TOKEN_SECONDS * 1000) / 3;
 
+/** What a secret of before makes: rotated since, or naming a server that has been replaced. */
+const OUTDATED = new Set<string>([
+  'AUTHENTICATION_FAILED',
+  'SOURCE_UNREACHABLE',
+  'STORE_UNREACHABLE',
+  'DATABASE_MISSING',
+]);
+
 export class Credentials {
   readonly #client: SecretsManagerClient;
   readonly #known = new Map<string, Known>();
@@ -64,14 +72,17 @@ export class Credentials {
     this.#known.delete(arn);
   }
 
-  /** Does `work` with the URL, and once more with a fresh one when the database refuses the login. */
+  /** Does `work` with the URL, and once more with a fresh one when the database refuses the login, or has moved. */
   async withUrl<T>(arn: string, work: (url: string) => Promise<T>): Promise<T> {
+    const tried = await this.url(arn);
     try {
-      return await work(await this.url(arn));
+      return await work(tried);
     } catch (error) {
-      if (!(error instanceof TimewarpError) || error.code !== 'AUTHENTICATION_FAILED') throw error;
+      if (!(error instanceof TimewarpError) || !OUTDATED.has(error.code)) throw error;
       this.forget(arn);
-      return await work(await this.url(arn));
+      const fresh = await this.url(arn);
+      if (fresh === tried && error.code !== 'AUTHENTICATION_FAILED') throw error;
+      return await work(fresh);
     }
   }
 

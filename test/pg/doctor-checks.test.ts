@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
+import type { ProofFacts } from '../../core/doctor/self-proof.ts';
 import { releaseSlot } from '../../core/release-slot.ts';
 import { deinit } from '../../core/setup/deinit.ts';
 import { init } from '../../core/setup/init.ts';
@@ -29,7 +30,7 @@ for (const plugin of PLUGINS) {
       expect(diagnose(facts).checks.filter((check) => check.status !== 'ok')).toEqual([]);
       expect(facts.proof).toMatchObject({ differences: [], undecided: 0 });
       // the first row of each, and the rows behind three of orders, one of which may be the last
-      expect(facts.proof!.compared).toBeGreaterThanOrEqual(4);
+      expect((facts.proof as ProofFacts).compared).toBeGreaterThanOrEqual(4);
     });
 
     test('history that is not what the table holds is found, with its key', async () => {

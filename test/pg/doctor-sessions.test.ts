@@ -143,7 +143,7 @@ describe('time-outs that are inherited', () => {
         }
         const { source, store } = await gatherFacts(asRole);
         const { inherited } = side === 'source' ? source.facts!.condition : store.facts!.condition!;
-        for (const { reset } of inherited.timeouts) await admin.query(reset);
+        for (const { reset } of inherited!.timeouts) await admin.query(reset);
         expect(await message()).toContain(`statement_timeout = 2 ms (role ${role})`);
       } finally {
         await admin.query(`ALTER DATABASE ${database} RESET ALL`);

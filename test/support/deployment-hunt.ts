@@ -239,7 +239,7 @@ export class DeploymentHunt {
   async #invoke(request: Request, remainingMs: number, killAfterMs: number | null): Promise<void> {
     const lambda = this.#idle.pop() ?? (await this.#ground.start());
     const ended = lambda.invoke(request, remainingMs).then(
-      () => this.#idle.push(lambda),
+      () => void this.#idle.push(lambda),
       (error: Error) => {
         if (killAfterMs === null) this.#say('WRONG', `the function threw: ${error.message.slice(0, 300)}`);
       },
@@ -316,9 +316,9 @@ export class DeploymentHunt {
         const retention = pickFrom(this.#outOf, [null, null, '30d', '90d']);
         if (tracked !== undefined && this.#outOf(8) > 0)
           return [{ name, retention, exclude: tracked.exclude, baseline: tracked.baseline }];
-        return [
-          { name, retention, baseline: this.#outOf(4) > 0, exclude: this.#outOf(3) === 0 ? ['s'] : [] },
-        ];
+        // rows that have been read stay read: `false` says nothing of a table that is tracked with them
+        const baseline = this.#outOf(4) > 0 || tracked?.baseline === true;
+        return [{ name, retention, baseline, exclude: this.#outOf(3) === 0 ? ['s'] : [] }];
       });
       return [{ node, plugin, slotName: null, sourceSecretArn: ARNS.source, tables }];
     });
@@ -358,6 +358,8 @@ export class DeploymentHunt {
          FROM pg_publication AS p WHERE p.pubname = ANY ($1::text[]) ORDER BY 1`,
       [this.#names.map((name) => `pgtimewarp_${name}`)],
     );
+    const { rows: schema } = await store.query(`SELECT FROM pg_namespace WHERE nspname = 'pgtimewarp'`);
+    if (schema.length === 0) return { slots, publications, nodes: [], tables: [] };
     const { rows: nodes } = await store.query<{ node: string }>(
       `SELECT node_id AS node FROM pgtimewarp.nodes WHERE node_id = ANY ($1::text[]) AND status <> 'removed' ORDER BY 1`,
       [this.#names],

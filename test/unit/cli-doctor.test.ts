@@ -88,6 +88,7 @@ const SOURCE: SourceCondition = {
   unreadable: [],
   filtered: [],
   heirs: [],
+  unknown: [],
 };
 
 const STORE: StoreCondition = {
@@ -104,6 +105,7 @@ const STORE: StoreCondition = {
   sizeBytes: 1_000_000,
   ageSeconds: 1000,
   mapFaults: 0,
+  unknown: [],
 };
 
 const INHERITED: InheritedSettings = {
@@ -196,6 +198,7 @@ function facts(changes: Changes = {}): DoctorFacts {
           clock: T0,
           maxSlotWalKeepBytes: null,
           slot,
+          unknown: [],
           ...changes.server,
         },
         slotUnreadable: null,

@@ -1,12 +1,13 @@
 /** Is history what the tables hold? */
 import { formatTableName } from '../../pg/identifiers.ts';
-import { type Check, fail, ok } from '../check.ts';
+import { type Check, fail, notKnown, ok } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { ProofFacts } from '../self-proof.ts';
 import { noNanIsFalse } from './tables.ts';
 
 export function checkProof({ proof, store }: DoctorFacts): Check[] {
   if (proof === null) return [];
+  if (proof === 'refused') return [notKnown('self_proof', 'Whether history is what the tables hold')];
   const known = new Set(
     store.facts?.overview?.relations
       .filter(({ noNanRefuted }) => noNanRefuted !== null)

@@ -2,7 +2,7 @@
 import type { DatabaseSide } from '../../pg/database-error.ts';
 import { whyEncodingRefused } from '../../pg/encoding.ts';
 import type { Pooling } from '../../pg/pooler.ts';
-import { type Check, fail, ok } from '../check.ts';
+import { type Check, fail, notKnown, ok } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { InheritedSetting } from '../inherited-settings.ts';
 
@@ -15,7 +15,7 @@ export function checkSessions({ source, store, pooling }: DoctorFacts): Check[] 
 
 interface SideCondition {
   readonly encoding: string;
-  readonly inherited: { readonly timeouts: readonly InheritedSetting[] };
+  readonly inherited: { readonly timeouts: readonly InheritedSetting[] } | null;
 }
 
 function checkSide(side: DatabaseSide, pooling: Pooling, condition: SideCondition | null): Check[] {
@@ -24,7 +24,9 @@ function checkSide(side: DatabaseSide, pooling: Pooling, condition: SideConditio
     ...(condition === null
       ? []
       : [
-          checkTimeouts(side, condition.inherited.timeouts, pooling === 'transaction'),
+          condition.inherited === null
+            ? notKnown(`${side}_timeouts`, `What sessions of the ${side} inherit`)
+            : checkTimeouts(side, condition.inherited.timeouts, pooling === 'transaction'),
           checkEncoding(side, condition.encoding),
         ]),
   ];

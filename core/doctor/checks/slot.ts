@@ -2,10 +2,11 @@
 import { ERROR_CODES } from '../../errors/codes.ts';
 import { detectMovedSlot } from '../../run/detect-loss.ts';
 import { publicationName } from '../../slot/publication.ts';
-import type { SlotFacts, SourceFacts } from '../../slot/source-facts.ts';
+import { SLOTS, type SlotFacts, type SourceFacts } from '../../slot/source-facts.ts';
 import { isDatabaseOf, type StoredNode } from '../../store/nodes.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
-import { type Check, fail, ok, warn } from '../check.ts';
+import { maybeSameSystem, maybeSameTimeline } from '../../types/server-identity.ts';
+import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { reloadRemedy, walLevelRemedy } from '../platform.ts';
 import type { SourceCondition } from '../source-condition.ts';
@@ -18,10 +19,16 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   const node = facts.store.facts?.overview?.node;
   if (node === undefined || node.status === 'removed') return checks;
   checks.push(...checkSlotItself(server, node, side.condition.platform));
-  if (rightSource(facts) === null || server.slot === null) return checks; // another one's slots are none of ours
-  if (isOurs(server.slot, server, node)) checks.push(...checkPosition(server.slot, node, facts.nodeLater));
+  const isSlotKnown = !server.unknown.includes(SLOTS);
+  if (rightSource(facts) === null || (server.slot === null && isSlotKnown)) return checks; // another one's slots are none of ours
+  if (server.slot === null) checks.push(notKnown('slot_position', 'Where the slot stands'));
+  else if (isOurs(server.slot, server, node))
+    checks.push(...checkPosition(server.slot, node, facts.nodeLater));
   checks.push(checkReader(side.condition, node));
-  if (side.condition.mayReplicate) checks.push(checkPlugin(side, node)); // else nothing can be read, with any plugin
+  if (side.condition.mayReplicate !== false)
+    checks.push(
+      isSlotKnown ? checkPlugin(side, node) : notKnown('plugin_permitted', 'Whether the slot can be read'),
+    ); // else nothing can be read, with any plugin
   if (side.publicationPresent !== null) {
     checks.push(
       side.publicationPresent
@@ -45,6 +52,13 @@ export function checkSlotItself(
   const identity = checkIdentity(server, node);
   if (identity.code === 'source_identity' && identity.status === 'fail') return [identity];
   if (server.inRecovery) return [identity]; // slots are the primary's
+  if (server.unknown.includes(SLOTS)) {
+    const what = `What the server keeps for the slot ${node.slotName}`;
+    return [
+      identity,
+      ...(['slot_present', 'slot_ours', 'slot_wal'] as const).map((code) => notKnown(code, what)),
+    ];
+  }
   if (server.slot === null) {
     const gone = `The slot ${node.slotName} is gone.`;
     return [identity, fail('slot_present', gone, `pgtimewarp rebaseline --node ${node.node}`)];
@@ -78,7 +92,9 @@ function checkPosition(slot: SlotFacts, node: StoredNode, later: StoredNode | nu
 }
 
 /** Runs read under a name of their own; who else reads consumes changes that we then miss. */
-function checkReader({ slotReader }: SourceCondition, node: StoredNode): Check {
+function checkReader({ slotReader, unknown }: SourceCondition, node: StoredNode): Check {
+  if (unknown.includes('pg_stat_activity') || unknown.includes(SLOTS))
+    return notKnown('slot_reader', 'Who reads the slot');
   if (slotReader === null || slotReader.application === `pgtimewarp/${node.node}`)
     return ok('slot_reader', 'Nobody else reads the slot.');
   const { pid, application, role } = slotReader;
@@ -110,7 +126,7 @@ function checkRole(server: SourceFacts): Check[] {
 function checkIdentity(server: SourceFacts, node: StoredNode): Check {
   const right = 'Name the right server as --source: the gap is withdrawn.';
   const successor = `${right} If this one is the successor: pgtimewarp rebaseline --node ${node.node}`;
-  if (server.systemIdentifier !== node.systemIdentifier) {
+  if (!maybeSameSystem(server, node)) {
     return fail(
       'source_identity',
       `The node follows server ${node.systemIdentifier}; --source is server ${server.systemIdentifier}.`,
@@ -124,7 +140,7 @@ function checkIdentity(server: SourceFacts, node: StoredNode): Check {
       `Name the database ${node.database} in --source, or the node of this database with --node.`,
     );
   }
-  return server.timeline === node.timeline
+  return maybeSameTimeline(server.timeline, node.timeline)
     ? ok('source_identity', `The source is database ${server.database} that the node follows.`)
     : fail(
         'source_timeline',

@@ -2,7 +2,7 @@
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/trusted-clock.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
-import { type Check, fail, ok, warn } from '../check.ts';
+import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import type { DoctorFacts, SourceSide } from '../facts.ts';
 import { restartRemedy } from '../platform.ts';
 import type { Heir } from '../source-condition.ts';
@@ -15,6 +15,7 @@ export function checkSource(facts: DoctorFacts): Check[] {
   if (side === null) return [];
   const { server, condition } = side;
   const checks = [
+    ...checkUnknown(side),
     server.versionNumber >= OLDEST_TRIED
       ? ok('source_version', `The source is PostgreSQL ${server.version} (${condition.platform}).`)
       : warn(
@@ -22,26 +23,30 @@ export function checkSource(facts: DoctorFacts): Check[] {
           `The source is PostgreSQL ${server.version}; older than 15 has not been tried.`,
           'Upgrade the source to PostgreSQL 15 or later.',
         ),
-    condition.mayReplicate
-      ? ok('source_role', 'The role may use replication slots.')
-      : fail(
-          'source_role',
-          'The role of --source may not use replication slots.',
-          condition.platform === 'self-managed'
-            ? `As superuser on the source: ALTER ROLE ${condition.role} REPLICATION;`
-            : `GRANT rds_replication TO ${condition.role}; (from documentation)`,
-        ),
-    condition.slotsUsed < condition.slotsMax
-      ? ok(
-          'slots_left',
-          `${condition.slotsUsed} of ${condition.slotsMax} replication slots are used, and ` +
-            `${condition.sendersUsed} of ${condition.sendersMax} WAL senders, of which runs need none.`,
-        )
-      : warn(
-          'slots_left',
-          `All ${condition.slotsMax} replication slots are used: a lost slot could not be made anew by others in time.`,
-          restartRemedy(condition.platform, 'max_replication_slots', String(condition.slotsMax + 10)),
-        ),
+    condition.mayReplicate === null
+      ? notKnown('source_role', 'Whether the role may use replication slots')
+      : condition.mayReplicate
+        ? ok('source_role', 'The role may use replication slots.')
+        : fail(
+            'source_role',
+            'The role of --source may not use replication slots.',
+            condition.platform === 'self-managed'
+              ? `As superuser on the source: ALTER ROLE ${condition.role} REPLICATION;`
+              : `GRANT rds_replication TO ${condition.role}; (from documentation)`,
+          ),
+    condition.slotsUsed === null
+      ? notKnown('slots_left', 'How many replication slots are used')
+      : condition.slotsUsed < condition.slotsMax
+        ? ok(
+            'slots_left',
+            `${condition.slotsUsed} of ${condition.slotsMax} replication slots are used, and ` +
+              `${condition.sendersUsed ?? '(not known here)'} of ${condition.sendersMax} WAL senders, of which runs need none.`,
+          )
+        : warn(
+            'slots_left',
+            `All ${condition.slotsMax} replication slots are used: a lost slot could not be made anew by others in time.`,
+            restartRemedy(condition.platform, 'max_replication_slots', String(condition.slotsMax + 10)),
+          ),
   ];
   if (condition.unreadable.length > 0) {
     checks.push(
@@ -65,6 +70,13 @@ export function checkSource(facts: DoctorFacts): Check[] {
   const clock = facts.store.facts?.condition?.clock;
   if (clock !== undefined) checks.push(checkClocks(server.clock, clock));
   return checks;
+}
+
+/** What a hosted platform refuses is no fault of anybody's; what depends on it says so itself. */
+function checkUnknown({ server, condition }: SourceSide): Check[] {
+  const unknown = [...new Set([...server.unknown, ...condition.unknown])];
+  if (unknown.length === 0) return [];
+  return [ok('not_known', `The source does not let itself be asked for ${unknown.join(', ')}.`)];
 }
 
 /** A key of the parent does not bind its heirs: each is a table of its own (PostgreSQL manual, "Inheritance"). */

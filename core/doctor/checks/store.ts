@@ -1,5 +1,5 @@
 /** Can the store take more, and is what it says of positions and times in order? */
-import { type Check, fail, ok, warn } from '../check.ts';
+import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { StoreCondition } from '../store-condition.ts';
 
@@ -11,8 +11,11 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
   const condition = store.facts?.condition ?? null;
   if (condition === null) return [];
   const { connectionsUsed, connectionsMax, sizeBytes, ageSeconds } = condition;
-  const perDay = Math.round((sizeBytes / Math.max(ageSeconds, DAY_SECONDS)) * DAY_SECONDS);
+  const perDay = Math.round(((sizeBytes ?? 0) / Math.max(ageSeconds, DAY_SECONDS)) * DAY_SECONDS);
   return [
+    ...(condition.unknown.length === 0
+      ? []
+      : [ok('not_known', `The store does not let itself be asked for ${condition.unknown.join(', ')}.`)]),
     checkWritable(condition),
     condition.mayWrite
       ? ok('store_role', 'The role may write history.')
@@ -21,13 +24,18 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
           'The role of --store may not write history.',
           `On the store: GRANT pgtimewarp_writer TO ${condition.role};`,
         ),
-    connectionsUsed < connectionsMax * 0.9
-      ? ok('store_connections', `${connectionsUsed} of ${connectionsMax} connections of the store are used.`)
-      : warn(
-          'store_connections',
-          `${connectionsUsed} of ${connectionsMax} connections of the store are used.`,
-          `On the store: ALTER SYSTEM SET max_connections = ${connectionsMax * 2}; and restart it, or end sessions that nobody uses.`,
-        ),
+    connectionsUsed === null
+      ? notKnown('store_connections', 'How many connections of the store are used')
+      : connectionsUsed < connectionsMax * 0.9
+        ? ok(
+            'store_connections',
+            `${connectionsUsed} of ${connectionsMax} connections of the store are used.`,
+          )
+        : warn(
+            'store_connections',
+            `${connectionsUsed} of ${connectionsMax} connections of the store are used.`,
+            `On the store: ALTER SYSTEM SET max_connections = ${connectionsMax * 2}; and restart it, or end sessions that nobody uses.`,
+          ),
     condition.autovacuum
       ? ok('store_autovacuum', 'Autovacuum is on.')
       : warn(
@@ -45,7 +53,9 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
           `The oldest rows of the store are ${condition.transactionAge} transactions old.`,
           'On the store, soon: VACUUM (FREEZE, VERBOSE);',
         ),
-    ok('store_size', `The store is ${sizeBytes} bytes, at most about ${perDay} more each day.`),
+    sizeBytes === null
+      ? notKnown('store_size', 'The size of the store')
+      : ok('store_size', `The store is ${sizeBytes} bytes, at most about ${perDay} more each day.`),
     condition.mapFaults === 0
       ? ok('time_map', 'Positions and times are in the same order.')
       : fail(
@@ -57,7 +67,8 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
 }
 
 /** Our sessions may write whatever the default of their transactions is; a standby takes nothing. */
-function checkWritable({ inRecovery, inherited: { readOnly } }: StoreCondition): Check {
+function checkWritable({ inRecovery, inherited }: StoreCondition): Check {
+  const readOnly = inherited?.readOnly ?? null;
   if (inRecovery) {
     return fail(
       'store_writable',

@@ -1,8 +1,8 @@
 /** Does the WAL that the source keeps for us threaten its disk, or its limits threaten our slot? And what keeps it? */
-import type { SourceFacts } from '../../slot/source-facts.ts';
+import { INSERTED, SLOTS, type SourceFacts } from '../../slot/source-facts.ts';
 import { walBudget } from '../../slot/wal-budget.ts';
 import type { StoredNode } from '../../store/nodes.ts';
-import { type Check, fail, ok, warn } from '../check.ts';
+import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { reloadRemedy } from '../platform.ts';
 import type { OpenTransaction, PreparedTransaction, SourceCondition } from '../source-condition.ts';
@@ -16,11 +16,14 @@ const GRACE_RUNS = 3;
 export function checkWal(facts: DoctorFacts): Check[] {
   const side = rightSource(facts);
   const node = facts.store.facts?.overview?.node;
-  if (side === null || side.server.slot === null || node === undefined || node.status === 'removed')
-    return [];
+  const isSlotKnown = side?.server.unknown.includes(SLOTS) === false;
+  if (side === null || node === undefined || node.status === 'removed') return [];
+  if (side.server.slot === null && isSlotKnown) return [];
   const graceSeconds = Math.max(GRACE_SECONDS, GRACE_RUNS * facts.everySeconds);
   return [
-    ...checkBudget(side.server, node, side.condition),
+    ...(isSlotKnown && !side.server.unknown.includes(INSERTED)
+      ? checkBudget(side.server, node, side.condition)
+      : [notKnown('wal_budget', 'How much WAL the slot keeps')]),
     ...checkWaiting(side, facts.node),
     ...checkIdleTimeout(side, graceSeconds),
     ...checkKeepSize(side, graceSeconds),
@@ -78,7 +81,7 @@ function checkWaiting(side: SourceSide, node: string): Check[] {
   const starting = side.tables.filter(({ stored }) => stored.status === 'starting');
   const pids = starting
     .flatMap(({ stored }) => stored.waitsForPids)
-    .filter((pid) => side.condition.pids.includes(pid));
+    .filter((pid) => side.condition.pids?.includes(pid) ?? true);
   return [...new Set(pids)].map((pid) =>
     warn(
       'open_transaction',
@@ -90,7 +93,10 @@ function checkWaiting(side: SourceSide, node: string): Check[] {
 
 function checkIdleTimeout({ condition }: SourceSide, graceSeconds: number): Check[] {
   const seconds = condition.idleSlotTimeoutSeconds;
-  if (seconds === null) return [];
+  if (seconds === null) {
+    const isLacking = condition.unknown.includes('pg_settings');
+    return isLacking ? [notKnown('idle_slot_timeout', 'idle_replication_slot_timeout')] : [];
+  }
   const message = `idle_replication_slot_timeout is ${seconds} s.`;
   return [
     seconds > 0 && seconds < graceSeconds
@@ -109,7 +115,8 @@ function checkKeepSize({ server, condition }: SourceSide, graceSeconds: number):
     return [
       ok('wal_keep_size', 'max_slot_wal_keep_size sets no limit: the slot budget is what protects the disk.'),
     ];
-  if (condition.walBytes === null || condition.walSinceSeconds === null) return [];
+  if (condition.walBytes === null || condition.walSinceSeconds === null)
+    return [notKnown('wal_keep_size', 'How much WAL the source writes')];
   const perPause = Math.round((condition.walBytes / condition.walSinceSeconds) * graceSeconds);
   const message = `max_slot_wal_keep_size is ${limit} bytes; the source writes about ${perPause} bytes of WAL in ${graceSeconds} s.`;
   return [
@@ -128,6 +135,8 @@ function megabytes(bytes: number): number {
 }
 
 function checkSpills({ condition }: SourceSide): Check[] {
+  if (condition.unknown.includes('pg_stat_replication_slots'))
+    return [notKnown('decoding_spills', 'What decoding has spilled to the disk')];
   return condition.spilledBytes === null
     ? []
     : [
