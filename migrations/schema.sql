@@ -1540,9 +1540,11 @@ CREATE FUNCTION pgtimewarp.retention_seen_by_all(p_xid xid8) RETURNS boolean
     AS $$
   SELECT NOT EXISTS (
            SELECT FROM pg_stat_activity a
-            WHERE a.pid <> pg_backend_pid() AND a.backend_type <> 'autovacuum worker'
+            WHERE a.pid <> pg_backend_pid() AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
               AND (a.datid IS NULL OR a.datname = current_database())
-              AND age(a.backend_xmin) >= age(p_xid::xid))
+              AND (age(a.backend_xmin) >= age(p_xid::xid)
+                   OR a.state_change IS NULL AND a.backend_type IS NULL AND EXISTS (
+                        SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted)))
      AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE age(s.xmin) >= age(p_xid::xid))
 $$;
 

@@ -279,6 +279,11 @@ export const CHECK_CODES = define({
     remedy: "`CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8';`, and name it as --store.",
   },
   store_role: { meaning: 'The role may not write history.', remedy: '`GRANT pgtimewarp_writer TO …;`' },
+  store_other_login: {
+    meaning:
+      'A run under another login of the store is under way (a rotation with two users), and this login can neither see nor end it.',
+    remedy: '`GRANT pg_read_all_stats, pg_signal_backend TO pgtimewarp_writer;` on the store.',
+  },
   store_connections: {
     meaning: 'Nine tenths of the connections of the store are used.',
     remedy: 'Raise `max_connections`, or end idle sessions.',

@@ -1,6 +1,7 @@
 /** What the store says of itself, and of the history of one node. What a hosted platform refuses of it is null. */
 import type { Queryable } from '../pg/connection.ts';
-import { FactReader } from '../pg/lacking.ts';
+import { FactReader, isLacking } from '../pg/lacking.ts';
+import { readHiddenHolder } from '../store/claim.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';
 
@@ -26,6 +27,8 @@ export interface StoreCondition {
   readonly ageSeconds: number;
   /** Neighbours in the latest part of the map that are not in order, or lie beyond the horizon. */
   readonly mapFaults: number;
+  /** A run under another login that is under way, and cannot be seen at work. */
+  readonly hiddenHolder: { readonly pid: number; readonly role: string } | null;
   /** What the server does not tell, by the name of what was asked for it. */
   readonly unknown: readonly string[];
 }
@@ -66,6 +69,11 @@ export async function readStoreCondition(store: Queryable, node: string): Promis
     'SELECT pg_database_size(current_database())::text AS fact',
   );
   const inherited = await readInheritedSettings(reader);
+  const hiddenHolder = await readHiddenHolder(store, node).catch((error: unknown) => {
+    if (!isLacking(error)) throw error;
+    reader.unknown.push('pg_locks');
+    return null;
+  });
   return {
     clock: parseCommitTime(row.clock!),
     role: row.role!,
@@ -80,6 +88,7 @@ export async function readStoreCondition(store: Queryable, node: string): Promis
     sizeBytes: size === null ? null : Number.parseInt(size, 10),
     ageSeconds: count('age'),
     mapFaults: count('map_faults'),
+    hiddenHolder,
     unknown: [...new Set(reader.unknown)],
   };
 }

@@ -70,13 +70,20 @@ export async function dropSlotWhenFree(source: Queryable, name: string): Promise
   }
 }
 
-/** Ends the making of a slot, which may be waiting for open transactions; whoever makes it gets an error. */
+/**
+ * Ends the making of a slot, which may be waiting for open transactions; whoever makes it gets an error. One that another login
+ * makes may be none of ours to end: then it is waited for.
+ */
 export async function stopCreatingSlot(source: Queryable, name: string): Promise<void> {
-  await source.query(
-    `SELECT pg_catalog.pg_cancel_backend(active_pid) FROM pg_catalog.pg_replication_slots
+  await source
+    .query(
+      `SELECT pg_catalog.pg_cancel_backend(active_pid) FROM pg_catalog.pg_replication_slots
       WHERE slot_name = $1::name AND active_pid IS NOT NULL AND confirmed_flush_lsn IS NULL`,
-    [name],
-  );
+      [name],
+    )
+    .catch((error: unknown) => {
+      if (sqlState(error) !== '42501') throw error;
+    });
 }
 
 /**

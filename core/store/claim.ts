@@ -32,6 +32,14 @@ export interface Claim {
 /** First key of our advisory locks ("pgtw" in ASCII); the second is a hash of the node. */
 const LOCK_CLASS = 0x70677477;
 const LOCK_NOT_AVAILABLE = '55P03';
+const INSUFFICIENT_PRIVILEGE = '42501';
+/**
+ * Of a session of another login one sees neither what it does nor since when (PostgreSQL manual, "pg_stat_activity"). Past its lease
+ * for longer than any function of AWS may run, it is taken for frozen.
+ */
+const HIDDEN_FOR = '15 minutes';
+/** SQL: logins that take turns (a rotation with two users) see and end each other's runs. */
+export const SEE_EACH_OTHER = 'GRANT pg_read_all_stats, pg_signal_backend TO pgtimewarp_writer;';
 const TAKE_OVER_TRIES = 15;
 const LOOK_EVERY_MS = 100;
 /** A holder whose lease is past, and that stands still from look to look so many times, is frozen or gone. */
@@ -50,11 +58,11 @@ export async function claimNode(
   let stoodStill = { since: '', looks: 0 };
   for (let attempt = 0; !row.locked; attempt++) {
     const holder = await readHolder(store, nodeId);
-    if (attempt >= TAKE_OVER_TRIES || holder === null || (holder.isAlive && !holder.isPast)) return null;
+    if (attempt >= TAKE_OVER_TRIES || (holder !== null && !holder.isPast)) return null;
     // one whose lease could not be renewed, in the middle of a huge transaction, goes from statement to statement
-    const looks = holder.since === stoodStill.since ? stoodStill.looks + 1 : 0;
-    stoodStill = { since: holder.since, looks };
-    if (holder.isAlive && looks >= LOOKS) await terminateHolder(store, nodeId);
+    const looks = holder?.since === stoodStill.since ? stoodStill.looks + 1 : 0;
+    stoodStill = { since: holder?.since ?? '', looks };
+    if (holder !== null && looks >= LOOKS) await terminateHolder(store, nodeId, holder);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     row = await tryClaim(store, nodeId, leaseSeconds);
   }
@@ -207,34 +215,69 @@ export async function renewLease(beside: Queryable, claim: Claim): Promise<void>
   );
 }
 
+/** The session that holds the lock of the node: everybody may see that one, whoever it belongs to. */
 interface Holder {
-  readonly isAlive: boolean;
-  /** Its lease is past. */
+  readonly pid: number;
+  readonly role: string;
+  /** Its lease is past; by much, where it is not to be seen what it does. */
   readonly isPast: boolean;
-  /** When its session began or ended its last statement. */
+  /** When it ended or began its last statement; empty where that is not to be seen. */
   readonly since: string;
 }
 
 async function readHolder(store: Queryable, nodeId: string): Promise<Holder | null> {
-  const { rows } = await store.query<{ alive: boolean; past: boolean | null; since: string }>(
-    `SELECT a.pid IS NOT NULL AS alive, c.lease_until < clock_timestamp() AS past, coalesce(a.state_change::text, '') AS since
-       FROM pgtimewarp.wal_checkpoints AS c
-       LEFT JOIN pg_catalog.pg_stat_activity AS a
-         ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
-      WHERE c.node_id = $1::text`,
-    [nodeId],
+  const { rows } = await store.query<{ pid: number; role: string | null; past: boolean; since: string }>(
+    `SELECT l.pid, a.usename AS role, coalesce(a.state_change::text, '') AS since,
+            coalesce(c.lease_pid = l.pid -- else it is claiming at this moment
+              AND c.lease_until < clock_timestamp() - CASE WHEN a.state_change IS NULL THEN interval '${HIDDEN_FOR}'
+                                                           ELSE interval '0' END, false) AS past
+       FROM pgtimewarp.wal_checkpoints AS c JOIN pg_catalog.pg_locks AS l ON ${HELD_SQL}
+       LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+      WHERE c.node_id = $2::text`,
+    [LOCK_CLASS, nodeId],
   );
   const row = rows[0];
-  return row === undefined ? null : { isAlive: row.alive, isPast: row.past === true, since: row.since };
+  return row === undefined
+    ? null
+    : { pid: row.pid, role: row.role ?? 'unknown', isPast: row.past, since: row.since };
 }
 
-/** Ends the session of a holder whose lease is (still) past. */
-async function terminateHolder(store: Queryable, nodeId: string): Promise<void> {
-  await store.query(
-    `SELECT pg_terminate_backend(a.pid)
-       FROM pgtimewarp.wal_checkpoints AS c
-       JOIN pg_catalog.pg_stat_activity AS a ON a.pid = c.lease_pid AND a.backend_start = c.lease_backend_start
-      WHERE c.node_id = $1::text AND c.lease_until < clock_timestamp()`,
-    [nodeId],
+/** A run of another login that is under way, of which ours cannot see whether it works; null: none. */
+export async function readHiddenHolder(
+  store: Queryable,
+  nodeId: string,
+): Promise<{ readonly pid: number; readonly role: string } | null> {
+  const { rows } = await store.query<{ pid: number; role: string }>(
+    `SELECT l.pid, coalesce(a.usename::text, 'unknown') AS role
+       FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
+      WHERE ${HELD_SQL} AND a.state_change IS NULL LIMIT 1`,
+    [LOCK_CLASS, nodeId],
   );
+  return rows[0] ?? null;
+}
+
+/**
+ * Ends the session of a holder whose lease is (still) past. Throws PERMISSION_DENIED when it is another login's, and ours may not:
+ * nothing else would ever free the node.
+ */
+async function terminateHolder(store: Queryable, nodeId: string, { pid, role }: Holder): Promise<void> {
+  try {
+    await store.query(
+      `SELECT pg_catalog.pg_terminate_backend(l.pid)
+         FROM pgtimewarp.wal_checkpoints AS c JOIN pg_catalog.pg_locks AS l ON ${HELD_SQL}
+        WHERE c.node_id = $2::text AND l.pid = $3::int AND c.lease_until < clock_timestamp()`,
+      [LOCK_CLASS, nodeId, pid],
+    );
+  } catch (error) {
+    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
+    throw new TimewarpError(
+      'PERMISSION_DENIED',
+      `A run of node "${nodeId}" under another login (pid ${pid} of role ${role}) stands still, and this login may not end it.`,
+      {
+        cause: error,
+        facts: { side: 'store', pid, role },
+        remedy: `On the store, as an administrator: SELECT pg_terminate_backend(${pid}); ${SEE_EACH_OTHER}`,
+      },
+    );
+  }
 }

@@ -11,6 +11,7 @@ import { init } from '../../core/setup/init.ts';
 import { whyNotTrackable } from '../../core/setup/trackable.ts';
 import { refuseOtherSettings } from '../../core/setup/tracked-otherwise.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
+import { SEE_EACH_OTHER } from '../../core/store/claim.ts';
 import { migrate } from '../../core/store/migrate.ts';
 import { requireWindow, setNodesRetention, setTableRetention } from '../../core/store/retention.ts';
 import { track } from '../../core/track.ts';
@@ -18,7 +19,7 @@ import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
 import { isTurnLost } from './in-turn.ts';
 import { logger } from './logger.ts';
-import { ensureLogin } from './logins.ts';
+import { ensureLogin, letSeeRuns } from './logins.ts';
 import { credentials, trackedTables, type Urls, urlsOf, withSource, withStore } from './node-access.ts';
 import { trueName, type WantedNode, type WantedTable } from './properties.ts';
 import { takeDown, untrackTable } from './take-down.ts';
@@ -172,6 +173,11 @@ async function prepareStore(): Promise<void> {
       credentials.forget(arn); // the present one: it may just have been rotated
       if (arn !== storeSecretArn) await ensureLogin(owner, await credentials.url(arn), role);
     }
+    if (
+      writerSecretArn !== storeSecretArn &&
+      !(await letSeeRuns(owner, await credentials.url(writerSecretArn)))
+    )
+      logger.warn('logins that take turns do not see each other at work', { remedy: SEE_EACH_OTHER });
   });
 }
 

@@ -6,6 +6,7 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, parseConnectionUrl } from '../../core/pg/connection.ts';
+import { isLacking } from '../../core/pg/lacking.ts';
 
 const ITERATIONS = 4096;
 
@@ -28,6 +29,26 @@ export async function ensureLogin(owner: pg.Client, url: string, role: string): 
   );
   const grant = rows[0]!.statement;
   if (grant !== null) await owner.query(grant);
+}
+
+/**
+ * Logins that take turns (a rotation with two users makes the second a member of the first) have to see whether a run of the other
+ * one works, and to end it when it is frozen. @returns false where the owner of the store may not grant that
+ */
+export async function letSeeRuns(owner: pg.Client, url: string): Promise<boolean> {
+  const { user } = parseConnectionUrl(url, 'store');
+  const { rows } = await owner.query<{ statement: string }>(
+    `SELECT format('GRANT pg_read_all_stats, pg_signal_backend TO %I', $1::text) AS statement
+      WHERE NOT (pg_has_role($1::name, 'pg_read_all_stats', 'USAGE') AND pg_has_role($1::name, 'pg_signal_backend', 'USAGE'))`,
+    [user],
+  );
+  try {
+    for (const { statement } of rows) await owner.query(statement);
+    return true;
+  } catch (error) {
+    if (isLacking(error)) return false;
+    throw error;
+  }
 }
 
 async function canLogIn(url: string): Promise<boolean> {

@@ -105,6 +105,7 @@ const STORE: StoreCondition = {
   sizeBytes: 1_000_000,
   ageSeconds: 1000,
   mapFaults: 0,
+  hiddenHolder: null,
   unknown: [],
 };
 

@@ -1,4 +1,6 @@
 /** Can the store take more, and is what it says of positions and times in order? */
+
+import { SEE_EACH_OTHER } from '../../store/claim.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { StoreCondition } from '../store-condition.ts';
@@ -24,6 +26,7 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
           'The role of --store may not write history.',
           `On the store: GRANT pgtimewarp_writer TO ${condition.role};`,
         ),
+    ...checkHolder(condition),
     connectionsUsed === null
       ? notKnown('store_connections', 'How many connections of the store are used')
       : connectionsUsed < connectionsMax * 0.9
@@ -83,6 +86,18 @@ function checkWritable({ inRecovery, inherited }: StoreCondition): Check {
         `Transactions are read-only by default (default_transaction_read_only of ${readOnly.from}): runs write all the same.`,
         `If nobody wants that, on the store: SET default_transaction_read_only = off; ${readOnly.reset}`,
       );
+}
+
+/** Whether it works, or stands still for ever, is hidden from other logins. */
+function checkHolder({ hiddenHolder, role }: StoreCondition): Check[] {
+  if (hiddenHolder === null) return [];
+  return [
+    warn(
+      'store_other_login',
+      `A run under the login ${hiddenHolder.role} (pid ${hiddenHolder.pid}) is under way, and ${role} can neither see whether it works nor end it: frozen, it is not replaced for long.`,
+      `On the store, as an administrator: ${SEE_EACH_OTHER}`,
+    ),
+  ];
 }
 
 /** Every change has the time of its commit beside it: the map is mended from there. */
