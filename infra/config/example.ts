@@ -22,6 +22,7 @@ const configuration: DeploymentInput = {
   // { kind: 'existing', ownerSecretArn: …, writerSecretArn: …, readerSecretArn: … }: one login that owns the database,
   // and the secrets of two logins, which the deployment makes, for the functions that write and for the API. With
   // maxConnections, the part of its connections that is ours, the configuration is checked against it.
+  // What the secrets do not say of the database stands beside them: database: { host: …, port: 5432, dbname: … }.
   store: {
     kind: 'new',
     // aws rds describe-db-engine-versions --engine aurora-postgresql lists those that your region has.
@@ -41,6 +42,8 @@ const configuration: DeploymentInput = {
       node: 'shop',
       // {"host", "port", "username", "password", "dbname"}, as RDS makes it, or {"url"}. The writer's endpoint, not a proxy.
       sourceSecretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-database-AbCdEf',
+      // Where it is, for a secret that does not say so: RDS's own (manageMasterUserPassword) has user and password alone.
+      // database: { host: 'shop.abc.eu-central-1.rds.amazonaws.com', port: 5432, dbname: 'shop' },
       // Logging in by IAM instead of a password: arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE/timewarp, and in the secret
       // "iam": true instead of the password.
       iamUserArn: null,
@@ -55,6 +58,10 @@ const configuration: DeploymentInput = {
       ],
     },
   ],
+
+  // Customer keys that secrets are encrypted with: functions may decrypt by Secrets Manager with them. Secrets of other accounts
+  // always have one, and a resource policy that lets this account in (docs/aws.md).
+  kmsKeyArns: [],
 
   // Names of nodes, taken out of the list above, whose sources are gone for good: removing them needs no answer from there.
   forgetSources: [],

@@ -3,6 +3,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { connectionsOfFunctions, connectionsOfStore } from './connections.ts';
+import { secretReference } from './secret-reference.ts';
 
 const SecretArn = z
   .string()
@@ -43,9 +44,21 @@ const Table = z.strictObject({
   noNan: z.boolean().default(false),
 });
 
+const KmsKeyArn = z
+  .string()
+  .regex(/^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'must be the ARN of a key (not of an alias)');
+
+/** Where a database is, for secrets that do not say it: those that RDS manages have user and password alone. */
+const Place = z.strictObject({
+  host: z.string().min(1).optional(),
+  port: z.int().min(1).max(65_535).optional(),
+  dbname: z.string().min(1).optional(),
+});
+
 const Node = z.strictObject({
   node: z.string().regex(/^[a-z0-9_]{1,40}$/, 'must be 1 to 40 lower-case letters, digits or underscores'),
   sourceSecretArn: SecretArn,
+  database: Place.nullable().default(null),
   everyMinutes: Minutes.default(1),
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().default(null),
   slotName: z
@@ -107,6 +120,7 @@ const ExistingStore = z.strictObject({
   readerSecretArn: SecretArn,
   /** Of what the database takes, the part that is ours. null: not known, and nothing is checked. */
   maxConnections: MaxConnections,
+  database: Place.nullable().default(null),
 });
 
 const Jwt = z.strictObject({
@@ -143,6 +157,7 @@ export const DeploymentConfiguration = z
     }),
     store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
     nodes: z.array(Node).min(1, 'must have at least one node'),
+    kmsKeyArns: z.array(KmsKeyArn).default([]),
     forgetSources: z.array(z.string()).default([]),
     doctor: z
       .strictObject({ everyMinutes: Minutes.default(60), email: z.email().nullable().default(null) })
@@ -186,7 +201,9 @@ export const DeploymentConfiguration = z
         input: tables,
       });
     }
-    const known = JSON.stringify(nodes.map((node) => [node.node, node.sourceSecretArn]));
+    const known = JSON.stringify(
+      nodes.map((node) => [node.node, secretReference(node.sourceSecretArn, node.database)]),
+    );
     if (known.length > SOURCES_BYTES) {
       const message = `are too many for one deployment (${nodes.length}): AWS limits the environment of a function to 4 KB; make several`;
       context.issues.push({ code: 'custom', path: ['nodes'], message, input: nodes });

@@ -27,6 +27,8 @@ export interface TimewarpFunctionProps {
   readonly environment: Readonly<Record<string, string>>;
   /** ARNs of the secrets that it may read. */
   readonly secretArns: readonly string[];
+  /** ARNs of the customer keys that these are encrypted with. */
+  readonly kmsKeyArns: readonly string[];
   readonly reservedConcurrency?: number | null;
   /** Whether the bundle carries migrations/. */
   readonly withMigrations?: boolean;
@@ -78,6 +80,16 @@ export class TimewarpFunction extends Construct {
           conditions: { ArnLike: { 'lambda:SourceFunctionArn': 'arn:*:lambda:*:*:function:*' } },
         }),
         new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [...props.secretArns] }),
+        // AWS Secrets Manager User Guide, "Secret encryption and decryption": Secrets Manager asks in the caller's name.
+        ...(props.kmsKeyArns.length === 0
+          ? []
+          : [
+              new PolicyStatement({
+                actions: ['kms:Decrypt'],
+                resources: [...props.kmsKeyArns],
+                conditions: { StringLike: { 'kms:ViaService': 'secretsmanager.*' } },
+              }),
+            ]),
       ],
     });
     this.function = new NodejsFunction(this, 'Function', {

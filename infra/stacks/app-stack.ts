@@ -14,6 +14,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
+import { secretReference } from '../config/secret-reference.ts';
 import { Alerts } from '../constructs/alerts.ts';
 import { ROOT, TimewarpFunction, type TimewarpFunctionProps } from '../constructs/timewarp-function.ts';
 import { version } from '../version.ts';
@@ -24,7 +25,7 @@ interface AppStackProps extends StackProps {
   readonly store: StoreStack;
 }
 
-type Specifics = Omit<TimewarpFunctionProps, 'vpc' | 'securityGroup' | 'logDays'>;
+type Specifics = Omit<TimewarpFunctionProps, 'vpc' | 'securityGroup' | 'logDays' | 'kmsKeyArns'>;
 
 /** A login by IAM that it begins with holds for all of it. */
 const MAINTENANCE_TIME = Duration.minutes(10);
@@ -40,9 +41,12 @@ export class AppStack extends Stack {
     super(scope, id, props);
     const { nodes, functions, doctor, api } = configuration;
     const { ownerArn, writerArn, readerArn } = store.secrets;
+    const { owner, writer, reader } = store.references;
     const sourceArns = nodes.map((node) => node.sourceSecretArn);
     const sources = JSON.stringify(
-      Object.fromEntries(nodes.map((node) => [node.node, node.sourceSecretArn])),
+      Object.fromEntries(
+        nodes.map((node) => [node.node, secretReference(node.sourceSecretArn, node.database)]),
+      ),
     );
 
     const alerts = new Alerts(this, 'Alerts', [
@@ -57,6 +61,7 @@ export class AppStack extends Stack {
         vpc: store.vpc,
         securityGroup: store.clients,
         logDays: functions.logDays[specifics.handler],
+        kmsKeyArns: configuration.kmsKeyArns,
       });
 
     const poller = make('Poller', {
@@ -65,7 +70,7 @@ export class AppStack extends Stack {
       timeout: Duration.seconds(functions.pollerSeconds),
       memoryMb: functions.pollerMemoryMb,
       reservedConcurrency: functions.reservedConcurrency,
-      environment: { PGTIMEWARP_STORE_SECRET_ARN: writerArn, PGTIMEWARP_SOURCE_SECRET_ARNS: sources },
+      environment: { PGTIMEWARP_STORE_SECRET_ARN: writer, PGTIMEWARP_SOURCE_SECRET_ARNS: sources },
       secretArns: [writerArn, ...sourceArns],
     });
     this.poller = poller.function;
@@ -79,7 +84,7 @@ export class AppStack extends Stack {
             memoryMb: 1024,
             reservedConcurrency: api.concurrency,
             environment: {
-              PGTIMEWARP_STORE_SECRET_ARN: readerArn,
+              PGTIMEWARP_STORE_SECRET_ARN: reader,
               ...(api.authorization.kind === 'jwt' && api.authorization.tablesClaim !== null
                 ? { PGTIMEWARP_TABLES_CLAIM: api.authorization.tablesClaim }
                 : {}),
@@ -92,7 +97,7 @@ export class AppStack extends Stack {
       timeout: Duration.minutes(2),
       memoryMb: 512,
       environment: {
-        PGTIMEWARP_STORE_SECRET_ARN: writerArn,
+        PGTIMEWARP_STORE_SECRET_ARN: writer,
         PGTIMEWARP_SOURCE_SECRET_ARNS: sources,
         PGTIMEWARP_TOPIC_ARN: alerts.topic.topicArn,
       },
@@ -107,9 +112,9 @@ export class AppStack extends Stack {
       timeout: Duration.minutes(15),
       memoryMb: 1024,
       environment: {
-        PGTIMEWARP_STORE_SECRET_ARN: ownerArn,
-        PGTIMEWARP_WRITER_SECRET_ARN: writerArn,
-        PGTIMEWARP_READER_SECRET_ARN: readerArn,
+        PGTIMEWARP_STORE_SECRET_ARN: owner,
+        PGTIMEWARP_WRITER_SECRET_ARN: writer,
+        PGTIMEWARP_READER_SECRET_ARN: reader,
       },
       secretArns: [ownerArn, writerArn, readerArn, ...sourceArns],
       withMigrations: true,
@@ -137,7 +142,12 @@ export class AppStack extends Stack {
       serviceToken: migrate.function.functionArn,
       serviceTimeout: Duration.minutes(16),
       properties: {
-        Nodes: JSON.stringify(nodes.map(({ everyMinutes, iamUserArn, ...wanted }) => wanted)),
+        Nodes: JSON.stringify(
+          nodes.map(({ everyMinutes, iamUserArn, database, ...wanted }) => ({
+            ...wanted,
+            sourceSecretArn: secretReference(wanted.sourceSecretArn, database),
+          })),
+        ),
         ForgetSources: JSON.stringify(configuration.forgetSources),
         // A new migration is a reason to run again.
         Migrations: FileSystem.fingerprint(join(ROOT, 'migrations'), { exclude: ['schema.sql'] }),

@@ -32,6 +32,7 @@ import type { CfnApplication } from 'aws-cdk-lib/aws-sam';
 import type { SecretRotation } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
+import { secretReference } from '../config/secret-reference.ts';
 
 export interface StoreSecrets {
   readonly ownerArn: string;
@@ -55,6 +56,8 @@ export class StoreStack extends Stack {
   /** Of all functions: databases let them in by it. */
   readonly clients: ISecurityGroup;
   readonly secrets: StoreSecrets;
+  /** As functions are told of them. */
+  readonly references: { readonly owner: string; readonly writer: string; readonly reader: string };
 
   constructor(
     scope: Construct,
@@ -95,6 +98,12 @@ export class StoreStack extends Stack {
       this.#output('ReaderSecretArn', this.secrets.readerArn);
     }
     this.#output('ClientSecurityGroupId', this.clients.securityGroupId);
+    const place = store.kind === 'existing' ? store.database : null;
+    const { ownerArn, writerArn, readerArn } = this.secrets;
+    const [owner, writer, reader] = [ownerArn, writerArn, readerArn].map((arn) =>
+      secretReference(arn, place),
+    );
+    this.references = { owner: owner!, writer: writer!, reader: reader! };
   }
 
   #cluster({

@@ -8,30 +8,21 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { rdsToken, TOKEN_SECONDS } from './rds-token.ts';
 
 const Port = z.union([z.int(), z.string().regex(/^\d+$/)]).default(5432);
+const Text = z.string().min(1);
 
-/** A login of the function's own IAM role: there is no password, only a name. */
-const IamSecret = z.object({
-  iam: z.literal(true),
-  host: z.string().min(1),
-  port: Port,
-  username: z.string().min(1),
-  dbname: z.string().min(1),
-  /** That of the function when it is left out. */
-  region: z.string().min(1).optional(),
-});
+/** A connection URL. */
+const UrlSecret = z.object({ url: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL') });
 
-/** As RDS writes it (and its rotation keeps it), a connection URL, or a login by IAM. */
-const Secret = z.union([
-  IamSecret,
-  z.object({ url: z.string().regex(/^postgres(ql)?:\/\//) }),
-  z.object({
-    host: z.string().min(1),
-    port: Port,
-    username: z.string().min(1),
-    password: z.string().min(1),
-    dbname: z.string().min(1),
-  }),
-]);
+const Place = { host: Text, port: Port, username: Text, dbname: Text };
+
+/** A login of the function's own IAM role: there is no password, only a name; the region is the function's when left out. */
+const IamSecret = z.object({ ...Place, iam: z.literal(true), region: Text.optional() });
+
+/** As RDS writes it (and its rotation keeps it). */
+const PasswordSecret = z.object({ ...Place, password: Text });
+
+/** What `database` of the configuration can say where the secret does not. */
+const SETTABLE = ['host', 'port', 'dbname'];
 
 interface Known {
   readonly url: string;
@@ -41,6 +32,12 @@ interface Known {
 
 /** Of a token's life, so that a connection can still be made with it. */
 const TOKEN_USE_MS = (TOKEN_SECONDS * 1000) / 3;
+
+/** What AWS says of a right that is missing, and of a key that may not be used. */
+const DENIED = new Set(['AccessDeniedException', 'DecryptionFailure', 'KMSAccessDeniedException']);
+const DENIED_REMEDY =
+  'A secret with a customer key: name the key in kmsKeyArns of the configuration, and let its policy allow the roles of the functions. ' +
+  'One of another account: its resource policy, too (docs/aws.md).';
 
 /** What a secret of before makes: rotated since, or naming a server that has been replaced. */
 const OUTDATED = new Set<string>([
@@ -88,40 +85,69 @@ export class Credentials {
 
   async #read(arn: string): Promise<string> {
     try {
-      const { SecretString } = await this.#client.send(new GetSecretValueCommand({ SecretId: arn }));
+      const [SecretId] = arn.split('#'); // see infra/config/secret-reference.ts
+      const { SecretString } = await this.#client.send(new GetSecretValueCommand({ SecretId }));
       return SecretString ?? '';
     } catch (cause) {
       const name = cause instanceof Error ? cause.name : 'unknown error';
-      throw new TimewarpError('SECRET_UNREADABLE', `The secret ${arn} cannot be read (${name}).`, { cause });
+      throw new TimewarpError(
+        'SECRET_UNREADABLE',
+        `The secret ${arn.split('#')[0]} cannot be read (${name}).`,
+        {
+          cause,
+          ...(DENIED.has(name) ? { remedy: DENIED_REMEDY } : {}),
+        },
+      );
     }
   }
 }
 
-/** Exported for tests. The text of the secret stays out of every message. */
+/** Exported for tests. The text of the secret stays out of every message. @param reference see infra/config/secret-reference.ts */
 export function connectionUrl(
   secretText: string,
-  arn: string,
+  reference: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Known {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(secretText);
-  } catch {
-    parsed = null;
+  const [arn = '', place = ''] = reference.split('#');
+  const refuse = (why: string, remedy?: string): TimewarpError =>
+    new TimewarpError(
+      'SECRET_UNREADABLE',
+      `The secret ${arn} ${why}.`,
+      remedy === undefined ? {} : { remedy },
+    );
+  const found = jsonObject(secretText);
+  if (found === null) throw refuse('is no JSON object');
+  const secret: Record<string, unknown> = { ...found, ...Object.fromEntries(new URLSearchParams(place)) };
+  const form = 'url' in secret ? UrlSecret : secret.iam === true ? IamSecret : PasswordSecret;
+  const parsed = form.safeParse(secret);
+  if (!parsed.success) {
+    const fields = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))];
+    const missing = fields.filter((field) => !(field in secret));
+    const remedy = fields.some((field) => SETTABLE.includes(field))
+      ? 'Add it to the secret; or, of a secret that RDS manages, name it as `database` beside the ARN in the configuration.'
+      : undefined;
+    if (missing.length > 0) throw refuse(`has no ${missing.join(', ')}`, remedy);
+    throw refuse(`has a ${fields.join(', ')} of another form`, remedy);
   }
-  const secret = Secret.safeParse(parsed);
-  if (!secret.success) {
-    throw new TimewarpError('SECRET_UNREADABLE', `The secret ${arn} does not have the form of credentials.`);
-  }
-  if ('url' in secret.data) return { url: secret.data.url, untilMs: Number.POSITIVE_INFINITY };
-  const { host, port, username, dbname } = secret.data;
-  const byIam = 'iam' in secret.data;
-  const password = 'iam' in secret.data ? tokenFor(secret.data, environment) : secret.data.password;
+  const login = parsed.data;
+  if ('url' in login) return { url: login.url, untilMs: Number.POSITIVE_INFINITY };
+  const { host, port, username, dbname } = login;
+  const byIam = 'iam' in login;
+  const password = byIam ? tokenFor(login, environment) : login.password;
   const [user, word, database] = [username, password, dbname].map(encodeURIComponent);
   return {
     url: `postgres://${user}:${word}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`,
     untilMs: byIam ? Date.now() + TOKEN_USE_MS : Number.POSITIVE_INFINITY,
   };
+}
+
+function jsonObject(text: string): object | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
 }
 
 function tokenFor(login: z.output<typeof IamSecret>, environment: NodeJS.ProcessEnv): string {

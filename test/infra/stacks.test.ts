@@ -135,6 +135,34 @@ describe('rights', () => {
     ]);
   });
 
+  test('of a customer key, functions may decrypt what Secrets Manager reads for them, and are told where the database is', () => {
+    const key = 'arn:aws:kms:eu-central-1:210987654321:key/0a1b2c3d-0000-1111-2222-333344445555';
+    const [node] = example.nodes;
+    const configuration = {
+      ...example,
+      kmsKeyArns: [key],
+      nodes: [{ ...node!, database: { host: 'db.example', dbname: 'shop' } }],
+    };
+    const template = Template.fromStack(synthesize(configuration, { bundle: false }).stacks.app);
+    const functions = resources(template, 'AWS::Lambda::Function');
+    const decrypting = resources(template, 'AWS::IAM::Policy').flatMap(([, { Properties }]) =>
+      (Properties.PolicyDocument as { Statement: Statement[] }).Statement.filter(
+        ({ Action, Resource }) => Action === 'kms:Decrypt' && Resource === key,
+      ),
+    );
+    expect(decrypting).toHaveLength(functions.length);
+    for (const each of decrypting)
+      expect(each).toMatchObject({ Condition: { StringLike: { 'kms:ViaService': 'secretsmanager.*' } } });
+    const said = `${node!.sourceSecretArn}#host=db.example&dbname=shop`;
+    for (const [id, { Properties }] of functions)
+      if (/^(Poller|Doctor)/.test(id)) expect(JSON.stringify(Properties.Environment)).toContain(said);
+    const [[, databases]] = resources(template, 'AWS::CloudFormation::CustomResource') as [
+      [string, Resource],
+    ];
+    expect(databases.Properties.Nodes).toContain(said);
+    expect(databases.Properties.Nodes).not.toContain('"database"');
+  });
+
   test('no role has a managed policy', () => {
     for (const template of [app, schedules]) {
       for (const [, { Properties }] of resources(template, 'AWS::IAM::Role')) {

@@ -155,3 +155,31 @@ test('a creation whose time is over while it waits leaves nothing', async () => 
   });
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
+
+test('a creation that stands still keeps nobody from the deletion, and does nothing when it goes on', async () => {
+  const writer = await databases.connect('source');
+  await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
+  const created = create().catch(() => {}); // it may have to be ended
+  await expect.poll(async () => (await left().catch(() => NOTHING)).slots, { timeout: 20_000 }).toBe(1);
+  creating.freeze();
+  await writer.query('COMMIT');
+  await cancel();
+  expect(answerTo('Delete'), deleting.output()).toMatchObject({ Status: 'SUCCESS' });
+  const again = deploymentEvent(databases.aws, 'Create', { nodes: [node] });
+  await deleting.invoke(again, 60_000);
+  expect(databases.aws.cloudFormation.at(-1), deleting.output()).toMatchObject({ Status: 'SUCCESS' });
+  const made = await left();
+  creating.thaw();
+  await created;
+  expect(await left()).toEqual(made);
+}, 90_000);
+
+test('one that is delivered twice gets one answer twice', async () => {
+  const event = deploymentEvent(databases.aws, 'Create', { nodes: [node] });
+  await Promise.all([creating.invoke(event, 60_000), deleting.invoke(event, 60_000)]);
+  expect(databases.aws.cloudFormation.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS']);
+  await cancel();
+  await creating.invoke(event, 60_000);
+  expect(databases.aws.cloudFormation.at(-1), 'long after').toMatchObject({ Status: 'SUCCESS' });
+  expect(await left()).toEqual(NOTHING);
+}, 60_000);

@@ -7,8 +7,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseConnectionUrl } from '../../core/pg/connection.ts';
 import { claimNode } from '../../core/store/claim.ts';
 import example from '../../infra/config/example.ts';
+import { secretReference } from '../../infra/config/secret-reference.ts';
 import { apiEvent, type HttpAnswer } from '../support/api-event.ts';
 import {
   ARNS,
@@ -31,6 +33,8 @@ let synthesized: Synthesized;
 let databases: LambdaDatabases;
 let migrate: LambdaEnvironment;
 /** The node of the test, and one more of the same source, with the other plugin where there is one. */
+/** How functions are told of the secret of `main`. */
+let source: string;
 let main: DeployedNode;
 let other: DeployedNode;
 
@@ -41,7 +45,11 @@ beforeAll(async () => {
      CREATE TABLE notes (id int PRIMARY KEY, note text);`,
   );
   databases.aws.secrets.set(OTHER, JSON.stringify({ url: databases.sourceUrl }));
-  main = node(databases.node, ARNS.source, 'pgoutput', ['orders']);
+  // as RDS manages it: user and password alone
+  const { host, port, user, password, database } = parseConnectionUrl(databases.sourceUrl, 'source');
+  databases.aws.secrets.set(ARNS.source, JSON.stringify({ username: user, password: password ?? 'none' }));
+  source = secretReference(ARNS.source, { host, port, dbname: database });
+  main = node(databases.node, source, 'pgoutput', ['orders']);
   other = node(`${databases.node}_b`, OTHER, serverInfo().hasWal2json ? 'wal2json' : 'pgoutput', ['notes']);
   migrate = await startLambda(bundleFolder(synthesized, 'Migrate'), databases.functionEnv('Migrate'));
 }, 240_000);
@@ -88,7 +96,7 @@ async function publications(): Promise<string[]> {
 async function expectWorking(total: string): Promise<void> {
   await using poller = await startLambda(
     bundleFolder(synthesized, 'Poller'),
-    databases.functionEnv('Poller'),
+    databases.functionEnv('Poller', { [databases.node]: source }),
   );
   await using api = await startLambda(bundleFolder(synthesized, 'Api'), databases.functionEnv('Api'));
   await databases.source.query('UPDATE orders SET total = $1::numeric', [total]);
@@ -130,7 +138,7 @@ describe('deployments that change or fail', () => {
   });
 
   test('an update that fails, and the way back', async () => {
-    const wrong = { nodes: [main, node(`${databases.node}_c`, ARNS.source, 'pgoutput', ['nothing_there'])] };
+    const wrong = { nodes: [main, node(`${databases.node}_c`, source, 'pgoutput', ['nothing_there'])] };
     const right = { nodes: [main, other] };
     for (const _ of TWICE) {
       expect(await request('Update', wrong, right), migrate.output()).toMatchObject({
@@ -161,7 +169,7 @@ describe('deployments that change or fail', () => {
 
   test('a mistake in the configuration of a new version is found before the schema moves', async () => {
     await using next = await nextVersion('CREATE TABLE pgtimewarp.early (id int);');
-    const wrong = { nodes: [main, node(`${databases.node}_c`, ARNS.source, 'pgoutput', ['nothing_there'])] };
+    const wrong = { nodes: [main, node(`${databases.node}_c`, source, 'pgoutput', ['nothing_there'])] };
     expect(await request('Update', wrong, { nodes: [main] }, { lambda: next })).toMatchObject({
       Reason: expect.stringContaining('TABLE_UNKNOWN'),
     });
@@ -171,7 +179,7 @@ describe('deployments that change or fail', () => {
 
   test('the way back from a version whose migration succeeded and whose node did not', async () => {
     const state = { nodes: [main, other] };
-    const wrong = { nodes: [...state.nodes, node(`${databases.node}_c`, ARNS.source, 'pgoutput', [])] };
+    const wrong = { nodes: [...state.nodes, node(`${databases.node}_c`, source, 'pgoutput', [])] };
     const taken = `pgtimewarp_${databases.node}_c`;
     await databases.source.query(`SELECT pg_create_logical_replication_slot($1, 'test_decoding')`, [taken]);
     await using next = await nextVersion('CREATE TABLE pgtimewarp.next (id int);');
@@ -225,6 +233,27 @@ describe('a table that is tracked already', () => {
     for (const _ of TWICE)
       expect(await request('Update', kept, plain), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     expect(await tracked()).toMatchObject([{ retention: '30 days', status: 'active' }]);
+  });
+
+  test('a table that is taken out is no longer tracked, and a retention that is taken out is the node’s again', async () => {
+    const whole = (name: string, retention: string | null) => ({
+      ...{ name, exclude: [], retention, baseline: true, noNan: false },
+    });
+    const [one, both] = [whole('orders', null), [whole('orders', '30d'), whole('public.notes', null)]];
+    const state = (tables: DeployedNode['tables']): DeployedState => ({
+      nodes: [{ ...main, tables }, other],
+    });
+    for (const _ of TWICE)
+      expect(await request('Update', state(both), state([one]))).toMatchObject({ Status: 'SUCCESS' });
+    expect(await tracked()).toMatchObject([{ retention: '30 days' }]);
+    for (const _ of TWICE)
+      expect(await request('Update', state([one]), state(both))).toMatchObject({ Status: 'SUCCESS' });
+    expect(await tracked()).toMatchObject([{ retention: null }]);
+    const { rows } = await databases.store.query(
+      `SELECT status FROM pgtimewarp.tracked_relations WHERE node_id = $1 AND table_name = 'notes'`,
+      [main.node],
+    );
+    expect(rows).toEqual([{ status: 'untracked' }]);
   });
 
   test.each([

@@ -1,5 +1,6 @@
 /** The pure parts of the functions. */
 import { describe, expect, test } from 'vitest';
+import { secretReference } from '../../infra/config/secret-reference.ts';
 import { matchesTag, withoutHorizon } from '../../lambda/api/entity-tag.ts';
 import { statusOfAnswer } from '../../lambda/api/http-status.ts';
 import { formatTableSegment, parseTableSegment } from '../../lambda/api/table-segment.ts';
@@ -77,10 +78,26 @@ describe('secrets', () => {
   test.each(['', 'null', '{}', '{"host":"h","password":"geheim"}', '{"url":"mysql://geheim"}', 'geheim'])(
     'of another form are refused without being shown: %s',
     (text) => {
-      expect(() => connectionUrl(text, 'the-arn')).toThrow(/^The secret the-arn does not have the form/);
+      expect(() => connectionUrl(text, 'the-arn')).toThrow(
+        /^The secret the-arn (is no JSON object|has no \w+|has a url of another form)/,
+      );
       expect(() => connectionUrl(text, 'the-arn')).not.toThrow(/geheim/);
     },
   );
+
+  test.each(['host', 'username', 'password', 'dbname'])('that have no %s say so', (field) => {
+    const whole = { host: 'h', username: 'u', password: 'geheim', dbname: 'd' };
+    const text = JSON.stringify({ ...whole, [field]: undefined });
+    expect(() => connectionUrl(text, 'the-arn')).toThrow(`The secret the-arn has no ${field}.`);
+  });
+
+  test('that RDS manages have user and password alone: the rest is what the configuration says', () => {
+    const reference = secretReference('the-arn', { host: 'db.example', port: 5433, dbname: 'a b&c' });
+    const { url } = connectionUrl(JSON.stringify({ username: 'u', password: 'p' }), reference);
+    expect(url).toBe('postgres://u:p@db.example:5433/a%20b%26c');
+    expect(() => connectionUrl('{"username":"u","password":"p"}', 'the-arn')).toThrow('has no host, dbname.');
+    expect(secretReference('the-arn', null)).toBe('the-arn');
+  });
 
   test('a login by IAM has a signed token as its password, for a while', () => {
     const secret = { iam: true, host: 'db.example', username: 'timewarp', dbname: 'shop' };
