@@ -15,7 +15,7 @@ import {
   publicationName,
 } from '../slot/publication.ts';
 import { createSlot, dropSlotWhenFree, knowsNumbersAsText } from '../slot/slot-lifecycle.ts';
-import { readSourceFacts, type SourceFacts } from '../slot/source-facts.ts';
+import { readSourceFacts, type SlotFacts, type SourceFacts } from '../slot/source-facts.ts';
 import { migrate, requireWritable } from '../store/migrate.ts';
 import {
   activateNode,
@@ -134,8 +134,11 @@ async function create(
   refuseUnsuitable(facts);
   await refuseEncoding(source, 'source');
   if (facts.slot !== null) {
-    if (!isOwnLeftover(known, identity)) throw slotConflict(identity.slotName, facts.slot.plugin);
+    const isForgotten = isForgottenSlot(known, identity, facts.slot);
+    if (!isOwnLeftover(known, identity) && !isForgotten)
+      throw slotConflict(identity.slotName, facts.slot.plugin);
     await dropSlotWhenFree(source, identity.slotName);
+    if (isForgotten) await dropPublication(source, publicationName(identity.node)); // with the tables of then
   }
   throwIfAborted(options.signal);
   begun.identity = identity;
@@ -224,6 +227,22 @@ function isOwnLeftover(known: StoredNode | null, identity: NodeIdentity): boolea
     known.slotName === identity.slotName &&
     maybeSameSystem(known, identity) &&
     known.database === identity.database
+  );
+}
+
+/**
+ * The slot of this node, removed without an answer from its source, which came back. One that somebody has made under its name
+ * since stands further on than the store has ever read.
+ */
+function isForgottenSlot(known: StoredNode | null, identity: NodeIdentity, slot: SlotFacts): boolean {
+  if (known?.status !== 'removed' || known.horizon === null || slot.confirmedFlushLsn === null) return false;
+  return (
+    known.slotName === identity.slotName &&
+    known.plugin === slot.plugin &&
+    known.systemIdentifier === identity.systemIdentifier &&
+    known.database === identity.database &&
+    slot.database === identity.database &&
+    slot.confirmedFlushLsn <= known.horizon.lsn
   );
 }
 

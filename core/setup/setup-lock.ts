@@ -2,11 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
+import { isLacking } from '../pg/lacking.ts';
 
 /** First key of the advisory lock ("pgts" in ASCII); the second is a hash of the node. */
 const LOCK_CLASS = 0x70677473;
 const PATIENCE_MS = 20_000;
 const PAUSE_MS = 250;
+const AFTER_END_MS = 3_000;
 
 /** Waits for as long as it takes. */
 export async function lockSetup(store: Queryable, node: string): Promise<void> {
@@ -15,13 +17,15 @@ export async function lockSetup(store: Queryable, node: string): Promise<void> {
 
 /**
  * Waits for a set-up that is under way, and does `meanwhile` now and then. Throws SLOT_BUSY when it does not end.
+ * @param meanwhile tells it to end; given, one that does not is frozen, and loses its session
  */
 export async function lockSetupPatiently(
   store: Queryable,
   node: string,
-  meanwhile: () => Promise<unknown> = async () => {},
+  meanwhile: (() => Promise<unknown>) | null = null,
 ): Promise<void> {
-  const patience = performance.now() + PATIENCE_MS;
+  let patience = performance.now() + PATIENCE_MS;
+  let mayEnd = meanwhile !== null;
   for (;;) {
     const { rows } = await store.query<{ locked: boolean }>(
       'SELECT pg_try_advisory_lock($1::int, hashtext($2::text)) AS locked',
@@ -29,11 +33,31 @@ export async function lockSetupPatiently(
     );
     if (rows[0]!.locked) return;
     if (performance.now() > patience) {
-      throw new TimewarpError('SLOT_BUSY', `Node "${node}" is being set up.`, {
-        remedy: 'Repeat it when the set-up has ended.',
-      });
+      if (!mayEnd) {
+        throw new TimewarpError('SLOT_BUSY', `Node "${node}" is being set up.`, {
+          remedy: 'Repeat it when the set-up has ended.',
+        });
+      }
+      await endHolder(store, node);
+      mayEnd = false;
+      patience += AFTER_END_MS;
     }
-    await meanwhile();
+    await meanwhile?.();
     await sleep(PAUSE_MS);
+  }
+}
+
+/** Without its session of the store, a set-up can finish nothing. One of another login may be none of ours to end. */
+async function endHolder(store: Queryable, node: string): Promise<void> {
+  try {
+    await store.query(
+      `SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+          AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+          AND l.classid = $1::int::oid AND l.objid = (hashtext($2::text)::int8 & 4294967295)::oid`,
+      [LOCK_CLASS, node],
+    );
+  } catch (error) {
+    if (!isLacking(error)) throw error;
   }
 }

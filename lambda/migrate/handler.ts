@@ -40,6 +40,9 @@ interface Invocation {
   readonly made: Set<string>;
 }
 
+/** CloudFormation takes 1 KB. */
+const LONGEST_ID = 1000;
+
 /** For undoing what was begun, and the answer to CloudFormation. */
 const CLOSING_MS = 20_000;
 
@@ -84,7 +87,9 @@ function stoppedBy(superseded: AbortSignal, error: unknown): unknown {
 }
 
 function idOf(left: ReadonlySet<string>): string {
-  return left.size === 0 ? NOTHING : `${NOTHING}-but:${[...left].join(',')}`;
+  if (left.size === 0) return NOTHING;
+  const id = `${NOTHING}-but:${[...left].join(',')}`;
+  return id.length > LONGEST_ID ? RESOURCE : id;
 }
 
 function deadlineOf(context: Context): AbortSignal {

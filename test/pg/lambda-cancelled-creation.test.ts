@@ -51,9 +51,9 @@ type Answer = Readonly<Record<'RequestId' | 'Status' | 'Reason', string>>;
 const create = (remainingMs = 60_000) =>
   creating.invoke(deploymentEvent(databases.aws, 'Create', { nodes: [node] }), remainingMs);
 
-const cancel = (): Promise<unknown> => {
+const cancel = (remainingMs = 60_000): Promise<unknown> => {
   const event = deploymentEvent(databases.aws, 'Delete', { nodes: [node] });
-  return deleting.invoke({ ...event, PhysicalResourceId: 'pgtimewarp-app-Databases-1A2B3C4D5E6F7' }, 60_000);
+  return deleting.invoke({ ...event, PhysicalResourceId: 'pgtimewarp-app-Databases-1A2B3C4D5E6F7' }, remainingMs);
 };
 
 function answerTo(type: 'Create' | 'Delete'): Answer | undefined {
@@ -145,7 +145,7 @@ test.each([5, 14, 20, 30])(
 test('a creation whose time is over while it waits leaves nothing', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
-  await create(24_000); // 20 seconds of it are for the end
+  await create(34_000); // 20 seconds of it are for the end
   await writer.query('COMMIT');
   expect(answerTo('Create')).toMatchObject({
     Status: 'FAILED',
@@ -163,7 +163,7 @@ test('a creation that stands still keeps nobody from the deletion, and does noth
   await expect.poll(async () => (await left().catch(() => NOTHING)).slots, { timeout: 20_000 }).toBe(1);
   creating.freeze();
   await writer.query('COMMIT');
-  await cancel();
+  await cancel(90_000);
   expect(answerTo('Delete'), deleting.output()).toMatchObject({ Status: 'SUCCESS' });
   const again = deploymentEvent(databases.aws, 'Create', { nodes: [node] });
   await deleting.invoke(again, 60_000);
@@ -172,7 +172,7 @@ test('a creation that stands still keeps nobody from the deletion, and does noth
   creating.thaw();
   await created;
   expect(await left()).toEqual(made);
-}, 90_000);
+}, 150_000);
 
 test('one that is delivered twice gets one answer twice', async () => {
   const event = deploymentEvent(databases.aws, 'Create', { nodes: [node] });
