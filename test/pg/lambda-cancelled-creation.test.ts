@@ -53,7 +53,10 @@ const create = (remainingMs = 60_000) =>
 
 const cancel = (remainingMs = 60_000): Promise<unknown> => {
   const event = deploymentEvent(databases.aws, 'Delete', { nodes: [node] });
-  return deleting.invoke({ ...event, PhysicalResourceId: 'pgtimewarp-app-Databases-1A2B3C4D5E6F7' }, remainingMs);
+  return deleting.invoke(
+    { ...event, PhysicalResourceId: 'pgtimewarp-app-Databases-1A2B3C4D5E6F7' },
+    remainingMs,
+  );
 };
 
 function answerTo(type: 'Create' | 'Delete'): Answer | undefined {
