@@ -1,6 +1,6 @@
 /**
  * Random lives of deployments (test/support/deployment-hunt.ts): whatever comes twice, at once, too late or is cut short, in the end
- * source and store hold what the last successful request declared. HUNT_DEPLOYMENTS=200 runs that many (from HUNT_FROM), HUNT_SEED=n one.
+ * source and store hold what the last successful request declared. HUNT_DEPLOYMENTS=200 runs that many (from HUNT_FROM), HUNT_SEEDS=1,2 these.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import example from '../../infra/config/example.ts';
@@ -11,9 +11,12 @@ import { serverInfo } from '../support/server-info.ts';
 import { bundleFolder, synthesize } from '../support/synthesize.ts';
 
 const COUNT = Number.parseInt(process.env.HUNT_DEPLOYMENTS ?? '3', 10);
-const { HUNT_SEED: ONE, HUNT_FROM: FROM } = process.env;
-/** Another seed every day for those that the suite runs. */
-const FIRST = Number.parseInt(ONE ?? FROM ?? String(Math.floor(Date.now() / 86_400_000)), 10);
+const { HUNT_SEEDS, HUNT_FROM } = process.env;
+/** Other seeds every day for those that the suite runs. */
+const FIRST = Number.parseInt(HUNT_FROM ?? String(Math.floor(Date.now() / 86_400_000)), 10);
+const SEEDS =
+  HUNT_SEEDS?.split(',').map((seed) => Number.parseInt(seed, 10)) ??
+  Array.from({ length: COUNT }, (_, place) => FIRST + place);
 const AN_ORDER_MS = 60_000;
 
 let databases: LambdaDatabases;
@@ -29,18 +32,18 @@ afterAll(async () => {
 });
 
 test(
-  `${ONE === undefined ? COUNT : 1} deployments in random orders, from seed ${FIRST}`,
+  `${SEEDS.length} deployments in random orders, from seed ${SEEDS[0]}`,
   async () => {
     const failed: string[] = [];
-    for (let seed = FIRST; seed < FIRST + (ONE === undefined ? COUNT : 1); seed++) {
+    for (const seed of SEEDS) {
       const start = () => startLambda(bundle, databases.functionEnv('Migrate'));
       const hunt = new DeploymentHunt({ databases, start, hasWal2json: serverInfo().hasWal2json }, seed);
       await hunt.run();
-      if (hunt.wrong.length > 0) failed.push(`HUNT_SEED=${seed}\n${hunt.said.join('\n')}`);
-      const shown = ONE !== undefined || hunt.wrong.length > 0 || process.env.HUNT_VERBOSE === '1';
-      console.log(`seed ${seed}${shown ? `\n${hunt.said.join('\n')}` : ' is right'}`);
+      if (hunt.wrong.length > 0) failed.push(`HUNT_SEEDS=${seed}\n${hunt.said.join('\n')}`);
+      const isShown = HUNT_SEEDS !== undefined || hunt.wrong.length > 0;
+      console.log(`seed ${seed}${isShown ? `\n${hunt.said.join('\n')}` : ' is right'}`);
     }
     expect(failed.join('\n\n')).toBe('');
   },
-  COUNT * AN_ORDER_MS,
+  SEEDS.length * AN_ORDER_MS,
 );
