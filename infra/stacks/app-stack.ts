@@ -125,8 +125,8 @@ export class AppStack extends Stack {
       timeout: MAINTENANCE_TIME,
       memoryMb: functions.pollerMemoryMb,
       environment: {
-        PGTIMEWARP_STORE_SECRET_ARN: writerArn,
-        PGTIMEWARP_OWNER_SECRET_ARN: ownerArn,
+        PGTIMEWARP_STORE_SECRET_ARN: writer,
+        PGTIMEWARP_OWNER_SECRET_ARN: owner,
         PGTIMEWARP_SOURCE_SECRET_ARNS: sources,
       },
       secretArns: [ownerArn, writerArn, ...sourceArns],
