@@ -1826,6 +1826,35 @@ COMMENT ON COLUMN pgtimewarp.blocked_changes.data IS 'The row of the plugin; nul
 
 COMMENT ON COLUMN pgtimewarp.blocked_changes.kept_at IS 'When it was kept.';
 
+CREATE TABLE pgtimewarp.deployment_requests (
+    arrival bigint NOT NULL,
+    deployment text NOT NULL,
+    request_id text NOT NULL,
+    arrived_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    answer jsonb
+);
+
+COMMENT ON TABLE pgtimewarp.deployment_requests IS 'Requests of deployments: the last one of each counts.';
+
+COMMENT ON COLUMN pgtimewarp.deployment_requests.arrival IS 'In the order in which they came.';
+
+COMMENT ON COLUMN pgtimewarp.deployment_requests.deployment IS 'Stack and resource.';
+
+COMMENT ON COLUMN pgtimewarp.deployment_requests.request_id IS 'Of CloudFormation: the same when it is delivered again.';
+
+COMMENT ON COLUMN pgtimewarp.deployment_requests.arrived_at IS 'When it came first.';
+
+COMMENT ON COLUMN pgtimewarp.deployment_requests.answer IS 'What it was answered; null: nothing yet.';
+
+ALTER TABLE pgtimewarp.deployment_requests ALTER COLUMN arrival ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pgtimewarp.deployment_requests_arrival_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE VIEW pgtimewarp.diff_answers AS
  SELECT d.question,
     d.place,
@@ -2426,6 +2455,12 @@ COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables th
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
 
+ALTER TABLE ONLY pgtimewarp.deployment_requests
+    ADD CONSTRAINT deployment_requests_key UNIQUE (deployment, request_id);
+
+ALTER TABLE ONLY pgtimewarp.deployment_requests
+    ADD CONSTRAINT deployment_requests_pkey PRIMARY KEY (arrival);
+
 ALTER TABLE ONLY pgtimewarp.follow_rules
     ADD CONSTRAINT follow_rules_pkey PRIMARY KEY (node_id, pattern);
 
@@ -2772,6 +2807,8 @@ GRANT SELECT(lsn_space) ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer
 GRANT SELECT(lsn) ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
 
 GRANT SELECT("position") ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.deployment_requests TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_writer;
