@@ -6,6 +6,7 @@
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { init } from '../../core/setup/init.ts';
+import { ensureLogin } from '../../core/setup/logins.ts';
 import { whyNotTrackable } from '../../core/setup/trackable.ts';
 import { refuseOtherSettings } from '../../core/setup/tracked-otherwise.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
@@ -14,7 +15,6 @@ import { track } from '../../core/track.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
 import { logger } from './logger.ts';
-import { ensureLogin } from './logins.ts';
 import { credentials, trackedTables, type Urls, urlsOf, withSource, withStore } from './node-access.ts';
 import type { WantedNode, WantedTable } from './properties.ts';
 import { takeDown } from './take-down.ts';
