@@ -9,6 +9,9 @@ import { MISSING } from './missing-note.ts';
 import { PGBOUNCER } from './pooler.ts';
 import { serverInfo } from './server-info.ts';
 
+/** Where Debian has it. */
+export const BUSYBOX = '/usr/bin/busybox';
+
 export interface Need {
   readonly what: string;
   readonly met: boolean;
@@ -30,6 +33,11 @@ export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
 /** A pooler of connections. */
 export function pgbouncer(): Need {
   return { what: 'pgbouncer', met: existsSync(PGBOUNCER), remedy: 'apt-get install pgbouncer' };
+}
+
+/** The env of Alpine and other small systems. */
+export function busybox(): Need {
+  return { what: 'busybox', met: existsSync(BUSYBOX), remedy: 'apt-get install busybox' };
 }
 
 /** Messages of the server in German: Debian's PostgreSQL brings them along. */
