@@ -21,6 +21,7 @@ const SEED = process.env.SCHEMATHESIS_SEED ?? String(Math.floor(Math.random() * 
 const TOKEN = 'a-token-for-schemathesis';
 /** A request may wait for await_lsn, ten seconds at most. */
 const MAX_SECONDS = '20';
+const LIMIT_MS = 1_700_000;
 
 test(`nothing but what has a reason (seed ${SEED})`, async () => {
   const program = await installSchemathesis();
@@ -39,7 +40,11 @@ test(`nothing but what has a reason (seed ${SEED})`, async () => {
   }
   await node.source.query('DELETE FROM orders WHERE id = 3');
   await node.catchUp();
-  await using server = await startServe(['--every', '1h'], { ...node.env, PGTIMEWARP_TOKEN: TOKEN });
+  await using server = await startServe(
+    ['--every', '1h'],
+    { ...node.env, PGTIMEWARP_TOKEN: TOKEN },
+    LIMIT_MS,
+  );
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(OUT, { recursive: true });
   const document = await (await fetch(`${server.url}/openapi.json`, bearer())).text();
@@ -47,7 +52,7 @@ test(`nothing but what has a reason (seed ${SEED})`, async () => {
   writeFileSync(join(OUT, 'schemathesis.toml'), configuration(node.node));
   const { code, stdout, stderr } = await runTool(program, commandLine(server.url), {
     cwd: OUT,
-    timeoutMs: 1_700_000,
+    timeoutMs: LIMIT_MS,
   });
   console.log(stdout.slice(-3000));
   const [report] = readdirSync(join(OUT, 'report'));
@@ -88,10 +93,13 @@ values = ['public.orders', 'public."v1.items"']
 values = ['1', '3', '{"id": 2}', '{"region": "eu", "id": 7}']
 [dictionaries.awaited]
 values = ['0/1']
+[dictionaries.seconds]
+values = [0, 1]
 [parameters]
 "path.node" = { dictionary = 'nodes', probability = 0.8 }
 "path.table" = { dictionary = 'tables', probability = 0.8 }
 "query.pk" = { dictionary = 'keys', probability = 0.7 }
-"query.await_lsn" = { dictionary = 'awaited', probability = 0.8 }
+"query.await_lsn" = { dictionary = 'awaited', probability = 0.9 }
+"query.await_seconds" = { dictionary = 'seconds', probability = 0.9 }
 `;
 }
