@@ -21,27 +21,36 @@ import { takeDown } from './take-down.ts';
 
 const VERSION = process.env.PGTIMEWARP_VERSION ?? 'unknown';
 
-/** @param begunMs when it was asked for, by `performance.now()`: a removal that is asked for later ends it */
+export interface BringUpOptions {
+  readonly signal: AbortSignal;
+  /** When it was asked for, by `performance.now()`: a removal that is asked for later ends it. */
+  readonly begunMs: number;
+  /** Names of nodes that were not there before and may be now: kept while it works, and empty again when they are gone. */
+  readonly made: Set<string>;
+}
+
 export async function bringUp(
   wanted: readonly WantedNode[],
-  { signal, begunMs }: { readonly signal: AbortSignal; readonly begunMs: number },
+  { signal, begunMs, made }: BringUpOptions,
 ): Promise<void> {
   const reachable: WantedNode[] = [];
   for (const node of wanted) if (await canBeMade(node)) reachable.push(node);
   await prepareStore();
-  const made: WantedNode[] = [];
   try {
     for (const node of reachable) {
       const urls = await urlsOf(node);
       const { plugin, slotName } = node;
+      if ((await trackedTables(node.node)) === null) made.add(node.node);
       const result = await init({ ...urls, plugin, slotName, version: VERSION, signal, begunMs });
-      if (result.created) made.push(node);
+      if (!result.created) made.delete(node.node);
       logger.info('node is set up', { node: node.node, created: result.created });
       for (const table of node.tables) await startTracking(urls, table, signal);
     }
   } catch (error) {
-    await takeDown(made, [], { forgotten: [], signal }).catch((also) =>
-      logger.error('undoing failed', errorFields(also)),
+    const begun = reachable.filter(({ node }) => made.has(node));
+    await takeDown(begun, [], { forgotten: [], signal }).then(
+      () => made.clear(),
+      (also) => logger.error('undoing failed', errorFields(also)),
     );
     throw error;
   }

@@ -21,12 +21,21 @@ import { type Outcome, respond } from './respond.ts';
 import { takeDown } from './take-down.ts';
 
 const RESOURCE = 'pgtimewarp';
-/** What a failed creation leaves: its deletion, which CloudFormation asks for next, must not touch nodes of before. */
+/**
+ * What a failed creation leaves: its deletion, which CloudFormation asks for next by this name, must not touch nodes of before,
+ * and must remove what there was no time, or no way, to undo. Names of nodes follow, a slash before each.
+ */
 const NOTHING = 'pgtimewarp-nothing';
+const LEFT = /^pgtimewarp-nothing-but((?:\/[a-z0-9_]+)+)$/;
+/** Of a physical resource id (AWS CloudFormation User Guide, "Custom resource response objects"). */
+const MAX_ID_LENGTH = 1024;
+
 interface Invocation {
   /** Given when its time is nearly over. */
   readonly signal: AbortSignal;
   readonly begunMs: number;
+  /** Nodes that were not there before, and may be now. */
+  readonly made: Set<string>;
 }
 
 /** For undoing what was begun, and the answer to CloudFormation. */
@@ -37,6 +46,7 @@ export async function handler(event: CloudFormationCustomResourceEvent, context:
   const invocation = {
     signal: AbortSignal.timeout(Math.max(1, context.getRemainingTimeInMillis() - CLOSING_MS)),
     begunMs: performance.now(),
+    made: new Set<string>(),
   };
   let outcome: Outcome;
   try {
@@ -46,10 +56,20 @@ export async function handler(event: CloudFormationCustomResourceEvent, context:
     const fields = errorFields(error);
     logger.error('deployment failed', fields);
     const reason = `${fields.code}: ${fields.detail} ${fields.remedy ?? ''}`;
-    const physicalResourceId = event.RequestType === 'Create' ? NOTHING : event.PhysicalResourceId;
+    const physicalResourceId =
+      event.RequestType === 'Create' ? failedCreation(invocation.made) : event.PhysicalResourceId;
     outcome = { status: 'FAILED', physicalResourceId, reason };
   }
   await respond(event, outcome);
+}
+
+function failedCreation(made: ReadonlySet<string>): string {
+  let id = NOTHING;
+  for (const node of made) {
+    const longer = `${id === NOTHING ? `${NOTHING}-but` : id}/${node}`;
+    if (longer.length <= MAX_ID_LENGTH) id = longer;
+  }
+  return id;
 }
 
 async function act(event: CloudFormationCustomResourceEvent, invocation: Invocation): Promise<void> {
@@ -95,9 +115,11 @@ async function isRolledBack(wanted: Wanted, before: Wanted): Promise<boolean> {
 
 async function remove(event: CloudFormationCustomResourceDeleteEvent, { signal }: Invocation): Promise<void> {
   if (event.PhysicalResourceId === NOTHING) return;
+  const left = LEFT.exec(event.PhysicalResourceId)?.[1]?.split('/');
   const { nodes, forgetSources } = formerState(event.ResourceProperties);
+  const own = nodes.filter(({ node }) => left === undefined || left.includes(node));
   try {
-    await takeDown(nodes, [], { forgotten: forgetSources, signal });
+    await takeDown(own, [], { forgotten: forgetSources, signal });
   } catch (error) {
     const stack = event.StackId.split('/')[1] ?? event.StackId;
     const way = `aws cloudformation delete-stack --stack-name ${stack} --retain-resources ${event.LogicalResourceId}`;

@@ -50,7 +50,7 @@ export function huntInterruptions(plugin: Plugin): void {
     beforeAll(async () => {
       databases = await testDatabases();
       for (const command of COMMANDS) trials.push(...(await trialsOf(command)));
-    }, 300_000);
+    }, 900_000);
 
     afterAll(async () => {
       await databases?.[Symbol.asyncDispose]();
