@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { MISSING } from './missing-note.ts';
+import { NGINX } from './nginx.ts';
 import { PGBOUNCER } from './pooler.ts';
 import { serverInfo } from './server-info.ts';
 
@@ -33,6 +34,11 @@ export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
 /** A pooler of connections. */
 export function pgbouncer(): Need {
   return { what: 'pgbouncer', met: existsSync(PGBOUNCER), remedy: 'apt-get install pgbouncer' };
+}
+
+/** A proxy of HTTP. */
+export function nginx(): Need {
+  return { what: 'nginx', met: existsSync(NGINX), remedy: 'apt-get install nginx-light' };
 }
 
 /** The env of Alpine and other small systems. */
