@@ -168,12 +168,13 @@ async function sayAgain(command: InterruptedCommand, node: HuntedNode): Promise<
   }
 }
 
+/** Runs until all is read: a deployment leaves the reading of a table to them. */
 async function follow(node: HuntedNode): Promise<void> {
   await node.change('SELECT 1');
   const patience = performance.now() + AGAIN_MS;
   for (;;) {
     const run = await poll(node.urls);
-    if (run.outcome === 'done' && run.caughtUp) return;
+    if (run.outcome === 'done' && run.caughtUp && !(await node.isBaselinePending())) return;
     // the nodes of other trials share its clock: a run may end before the end of WAL, and the next one goes on (decision 0023)
     const goesOn = run.outcome === 'busy' || run.outcome === 'done';
     if (!goesOn || performance.now() > patience) {

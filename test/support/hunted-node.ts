@@ -198,6 +198,15 @@ export class HuntedNode {
     return { ...source[0]!, ...store[0]! };
   }
 
+  async isBaselinePending(): Promise<boolean> {
+    const { rowCount } = await this.databases.store.query(
+      `SELECT FROM pgtimewarp.tracked_relations
+        WHERE node_id = $1::text AND status <> 'untracked' AND baseline_state = 'pending'`,
+      [this.urls.node],
+    );
+    return rowCount !== 0;
+  }
+
   async dispose(): Promise<void> {
     await this.databases.source.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1::text`,
