@@ -271,7 +271,10 @@ export const COMMANDS: readonly InterruptedCommand[] = [
   {
     name: 'deployment, Create',
     waitsForOthers: true,
-    prepare: (node) => node.makeTable(),
+    prepare: async (node) => {
+      node.mayBeginAgain = true;
+      await node.makeTable();
+    },
     run: create,
     again: async (node, urls) => {
       // what CloudFormation asks for after a failure, then the next deployment
