@@ -10,6 +10,7 @@ const TIMEOUTS_MS = {
   crash: 300_000,
   runtime: 300_000,
   long: 600_000,
+  schemathesis: 1_800_000,
 };
 
 function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
@@ -36,6 +37,8 @@ export default defineConfig({
       project('crash', true),
       // only when asked for: npm run test:long
       ...(process.env.TEST_LONG === '1' ? [project('long', true)] : []),
+      // only when asked for (npm run test:schemathesis): it comes from PyPI
+      ...(process.env.TEST_SCHEMATHESIS === '1' ? [project('schemathesis', true)] : []),
       // only when asked for (npm run test:runtime): it builds Lambda's runtime client first
       ...(process.env.TEST_RUNTIME === '1' ? [project('runtime', false)] : []),
     ],

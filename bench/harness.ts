@@ -110,9 +110,6 @@ export async function benchServer(settings: Readonly<Record<string, string>> = {
 
 const BUFFER = { maxBuffer: 64 * 1024 * 1024 };
 
-/** What the first line of cli/main.ts starts Node with. */
-export const AS_INSTALLED = ['--max-semi-space-size=4'];
-
 /** What one `poll` in a process of its own took, start-up apart, and its peak resident memory. */
 export interface PollRun {
   readonly ms: number;
@@ -127,12 +124,6 @@ export async function pollInChild(urls: {
   node: string;
 }): Promise<PollRun> {
   const child = new URL('./poll-child.ts', import.meta.url).pathname;
-  const { stdout } = await run(process.execPath, [
-    ...AS_INSTALLED,
-    child,
-    urls.sourceUrl,
-    urls.storeUrl,
-    urls.node,
-  ]);
+  const { stdout } = await run(process.execPath, [child, urls.sourceUrl, urls.storeUrl, urls.node]);
   return JSON.parse(stdout) as PollRun;
 }

@@ -1,9 +1,9 @@
 /** One run in a process of its own: prints what it took without the start of the process, and its peak memory. */
-import { poll } from '../core/poll.ts';
-import { boundHeapGrowth } from '../core/run/heap-growth.ts';
+import { boundHeap } from '../core/run/heap.ts';
 
+boundHeap(); // before anything else is loaded, as the command line does it
+const { poll } = await import('../core/poll.ts');
 const [sourceUrl = '', storeUrl = '', node = ''] = process.argv.slice(2);
-boundHeapGrowth();
 const start = performance.now();
 const result = await poll({ sourceUrl, storeUrl, node });
 const ms = performance.now() - start;

@@ -2,12 +2,12 @@
  * Retention on demand: setting windows, and one pass of forgetting that is not bounded in time. It holds the node like a
  * run, so it never meets one.
  */
+import type { Client } from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
-import { connect } from './pg/connection.ts';
-import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { keepRetention, type RetentionResult } from './run/keep-retention.ts';
+import { withStoreOnly } from './setup/databases.ts';
 import { claimNode, releaseClaim } from './store/claim.ts';
 import { requireWritable } from './store/migrate.ts';
 import { requireNode } from './store/nodes.ts';
@@ -88,18 +88,10 @@ export async function setRetention(
   );
 }
 
-async function inStore<T>(
-  target: RetentionTarget,
-  work: (store: Awaited<ReturnType<typeof connect>>) => Promise<T>,
-): Promise<T> {
-  const store = await connect(target.storeUrl, { side: 'store', node: target.node });
-  try {
+function inStore<T>(target: RetentionTarget, work: (store: Client) => Promise<T>): Promise<T> {
+  return withStoreOnly(target, async (store) => {
     await requireWritable(store);
     await requireNode(store, target.node);
-    return await work(store);
-  } catch (error) {
-    throw fromDatabaseError(error, 'store');
-  } finally {
-    await store.end().catch(() => {});
-  }
+    return work(store);
+  });
 }

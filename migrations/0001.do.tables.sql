@@ -110,6 +110,23 @@ COMMENT ON COLUMN pgtimewarp.health_events.code IS 'What happened, for programs.
 COMMENT ON COLUMN pgtimewarp.health_events.message IS 'What happened, for people.';
 COMMENT ON COLUMN pgtimewarp.health_events.meta IS 'Facts that belong to the code.';
 
+-- The requests of deployments (CloudFormation's custom resource) in the order in which they came: a newer one takes the place of an
+-- older one that is still at work, and one that is delivered again gets the answer that it was given.
+CREATE TABLE pgtimewarp.deployment_requests (
+  arrival bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  deployment text NOT NULL,
+  request_id text NOT NULL,
+  arrived_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  answer jsonb,
+  CONSTRAINT deployment_requests_key UNIQUE (deployment, request_id)
+);
+COMMENT ON TABLE pgtimewarp.deployment_requests IS 'Requests of deployments: the last one of each counts.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.arrival IS 'In the order in which they came.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.deployment IS 'Stack and resource.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.request_id IS 'Of CloudFormation: the same when it is delivered again.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.arrived_at IS 'When it came first.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.answer IS 'What it was answered; null: nothing yet.';
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Tracked tables
 
@@ -314,6 +331,27 @@ COMMENT ON COLUMN pgtimewarp.history_gaps.reason IS 'What was lost and why, for 
 COMMENT ON COLUMN pgtimewarp.history_gaps.detected_at IS 'When it was found.';
 COMMENT ON COLUMN pgtimewarp.history_gaps.code IS 'What it was lost by, for programs.';
 
+CREATE TABLE pgtimewarp.follow_rules (
+  node_id          text NOT NULL REFERENCES pgtimewarp.nodes,
+  pattern          text NOT NULL,
+  retention        interval,
+  excluded_columns text[] NOT NULL DEFAULT '{}',
+  baseline         boolean NOT NULL DEFAULT true,
+  no_nan           boolean NOT NULL DEFAULT false,
+  not_tracked      jsonb NOT NULL DEFAULT '[]',
+  created_at       timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (node_id, pattern)
+);
+COMMENT ON TABLE pgtimewarp.follow_rules IS 'Patterns by which runs begin to track tables that are made later: those that match and were never tracked.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.node_id IS 'The node.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.pattern IS 'As psql takes it, in one spelling (core/pg/table-pattern.ts).';
+COMMENT ON COLUMN pgtimewarp.follow_rules.retention IS 'How long history of such a table is kept; NULL: as is usual for the node.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.excluded_columns IS 'Left out of the tables that have them.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.baseline IS 'Whether the rows that a table holds when it is found are read.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.no_nan IS 'Declared: numeric and float columns never hold NaN or infinity.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.not_tracked IS '[{"table", "reason"}]: what matches and cannot be tracked, as of the last run.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.created_at IS 'When; of two rules that match a table, the older one says how.';
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- History
 
@@ -511,12 +549,13 @@ GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_reader, pgtimewarp_writer, pgtime
 GRANT SELECT ON ALL TABLES IN SCHEMA pgtimewarp TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
 REVOKE ALL ON pgtimewarp.blocked_changes FROM pgtimewarp_reader, pgtimewarp_writer; -- values of rows, whatever the table
 GRANT SELECT (node_id, lsn_space, lsn, position), INSERT ON pgtimewarp.blocked_changes TO pgtimewarp_writer;
+REVOKE ALL ON pgtimewarp.deployment_requests FROM pgtimewarp_reader, pgtimewarp_writer;
 GRANT INSERT, UPDATE ON pgtimewarp.nodes, pgtimewarp.tracked_relations, pgtimewarp.past_relations, pgtimewarp.relation_leaves,
   pgtimewarp.wal_checkpoints, pgtimewarp.history_gaps, pgtimewarp.removals, pgtimewarp.virtual_columns,
   pgtimewarp.relation_retention TO pgtimewarp_writer;
 GRANT INSERT ON pgtimewarp.row_changes, pgtimewarp.relation_events, pgtimewarp.transaction_contexts,
   pgtimewarp.health_events TO pgtimewarp_writer;
-GRANT INSERT, UPDATE, DELETE ON pgtimewarp.lsn_time_map, pgtimewarp.rebaseline_findings TO pgtimewarp_writer;
+GRANT INSERT, UPDATE, DELETE ON pgtimewarp.lsn_time_map, pgtimewarp.rebaseline_findings, pgtimewarp.follow_rules TO pgtimewarp_writer;
 GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_writer;
 GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgtimewarp TO pgtimewarp_admin;
 REVOKE INSERT, UPDATE, DELETE ON pgtimewarp.relation_ranges FROM pgtimewarp_admin; -- functions of retention write them

@@ -9,7 +9,6 @@ import { parseTableName } from '../../core/pg/identifiers.ts';
 import { init } from '../../core/setup/init.ts';
 import { track } from '../../core/track.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
-import { AS_INSTALLED } from '../harness.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE = 'bench';
@@ -84,7 +83,7 @@ export async function watchedPoll(
   ...flags: string[]
 ): Promise<WatchedRun> {
   const started = performance.now();
-  const child = spawn(process.execPath, [...AS_INSTALLED, 'cli/main.ts', 'poll', '--json', ...flags], {
+  const child = spawn(process.execPath, ['cli/main.ts', 'poll', '--json', ...flags], {
     cwd: ROOT,
     env: {
       ...process.env,

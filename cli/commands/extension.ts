@@ -17,7 +17,10 @@ import {
   requireInstallation,
   uninstall,
   upgrade,
+  type WrapperFate,
 } from '../extension/methods.ts';
+import { dropReader, ensureReader, ownReader, type Reader } from '../extension/reader.ts';
+import type { Settings } from '../settings.ts';
 
 const PASSWORD_VARIABLE = 'PGTIMEWARP_READER_PASSWORD';
 
@@ -25,10 +28,7 @@ export function registerExtension(program: Command, run: Run): Command {
   const group = program
     .command('extension')
     .description('ask for history in SQL: functions on the source that read the store')
-    .addHelpText(
-      'after',
-      '\nExample:\n  pgtimewarp extension install && pgtimewarp extension connect --reader history_reader',
-    );
+    .addHelpText('after', '\nExample:\n  pgtimewarp extension install && pgtimewarp extension connect');
   group
     .command('install')
     .description('create the functions')
@@ -38,7 +38,7 @@ export function registerExtension(program: Command, run: Run): Command {
   group
     .command('connect')
     .description('say where the store is and who reads it')
-    .requiredOption('--reader <role>', 'login of the store that was granted pgtimewarp_reader')
+    .option('--reader <role>', 'login of the store that was granted pgtimewarp_reader (default: makes one)')
     .option(
       '--password-file <file>',
       `first line: its password; - for stdin (default: $${PASSWORD_VARIABLE})`,
@@ -65,7 +65,7 @@ interface InstallFlags {
 }
 
 interface ConnectFlags {
-  readonly reader: string;
+  readonly reader?: string;
   readonly passwordFile?: string;
   readonly storeHost?: string;
   readonly storePort?: number;
@@ -90,7 +90,7 @@ function installCommand(flags: InstallFlags): Body {
     const done = await inTransaction(source, () => install(source, method, flags.schema));
     out.result(
       { ...done, created: true, why },
-      () => `Installed: ${describe(done)} (${why}).\nNext: pgtimewarp extension connect --reader ROLE`,
+      () => `Installed: ${describe(done)} (${why}).\nNext: pgtimewarp extension connect`,
     );
     return EXIT.done;
   };
@@ -100,27 +100,42 @@ function connectCommand(flags: ConnectFlags): Body {
   return async ({ settings, out }, source) => {
     const { schema } = await requireInstallation(source);
     const url = parseConnectionUrl(settings.storeUrl, 'store');
+    const reader = await chooseReader(source, settings, flags);
     const to: StoreConnection = {
       host: flags.storeHost ?? url.host,
       port: flags.storePort ?? url.port,
       database: url.database,
-      reader: flags.reader,
-      password: readPassword(flags.passwordFile),
+      reader: reader.name,
+      password: reader.password,
       node: settings.node,
       sslMode: flags.sslmode ?? null,
       sslRootCert: flags.sslrootcert ?? null,
     };
-    await connectStore(source, schema, to);
+    try {
+      await connectStore(source, schema, to);
+    } catch (error) {
+      if (reader.made) await dropReader(settings.storeUrl, reader, settings.node).catch(() => {});
+      throw error;
+    }
     const { password: _, sslMode, sslRootCert, ...others } = to;
     const shown = { ...others, ssl_mode: sslMode, ssl_root_cert: sslRootCert };
     out.result(
-      shown,
+      { ...shown, reader_made: reader.made },
       () =>
+        (reader.made ? `Made the login ${to.reader} in the store.\n` : '') +
         `The functions read ${to.database} on ${to.host}:${to.port} as ${to.reader}, node "${to.node}" by default.\n` +
         `Nobody may call them yet: GRANT EXECUTE ON FUNCTION ${schema}.pgtimewarp_asof_pk TO …`,
     );
     return EXIT.done;
   };
+}
+
+async function chooseReader(source: pg.Client, settings: Settings, flags: ConnectFlags): Promise<Reader> {
+  if (flags.reader !== undefined) {
+    return { name: flags.reader, password: readPassword(flags.passwordFile), made: false };
+  }
+  if (flags.passwordFile === undefined) return ensureReader(source, settings.storeUrl, settings.node);
+  throw new TimewarpError('BAD_FLAGS', '--password-file is the password of a --reader, and none is named.');
 }
 
 async function upgradeCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
@@ -136,13 +151,24 @@ async function upgradeCommand({ out }: CommandContext, source: pg.Client): Promi
 
 async function uninstallCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
   const present = await requireInstallation(source);
-  await inTransaction(source, () => uninstall(source, present));
-  out.result(
-    { ...present, removed: true },
-    () => `Removed: ${describe(present)}. History stays in the store.`,
+  const reader = await ownReader(source);
+  const postgresFdw = await inTransaction(source, () => uninstall(source, present));
+  // a copy of this source reads the store with the same login: whether it may go is not for us to say
+  const login = reader === null ? '' : `The login that was made in the store stays: DROP ROLE ${reader};`;
+  out.result({ ...present, removed: true, postgres_fdw: postgresFdw, reader }, () =>
+    [
+      `Removed: ${describe(present)}. History stays in the store.`,
+      ...[WRAPPER_NOTES[postgresFdw], login].filter(Boolean),
+    ].join('\n'),
   );
   return EXIT.done;
 }
+
+const WRAPPER_NOTES: Readonly<Record<WrapperFate, string>> = {
+  removed: 'postgres_fdw, which `extension install` had made, is removed too.',
+  'in-use': 'postgres_fdw stays, though `extension install` made it: something else uses it.',
+  'not-ours': '',
+};
 
 function describe({ method, version, schema }: { method: Method; version: string; schema: string }): string {
   return `version ${version} in schema ${schema} by ${method}`;

@@ -4,6 +4,7 @@
  */
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { Queryable } from '../../core/pg/connection.ts';
+import { sqlState } from '../../core/pg/database-error.ts';
 import { quoteIdentifier } from '../../core/pg/identifiers.ts';
 import {
   extensionScripts,
@@ -14,6 +15,8 @@ import {
   tleStatements,
   tleUpdateStatement,
 } from './scripts.ts';
+
+const DEPENDENT_OBJECTS_STILL_EXIST = '2BP01';
 
 export const METHODS = ['create-extension', 'tle', 'plain'] as const;
 export type Method = (typeof METHODS)[number];
@@ -64,7 +67,7 @@ export async function findInstallation(source: Queryable): Promise<Installation 
 /** Throws DATABASE_ERROR where the method is not to be had. */
 export async function install(source: Queryable, method: Method, schema: string): Promise<Installation> {
   const scripts = extensionScripts();
-  await source.query('CREATE EXTENSION IF NOT EXISTS postgres_fdw WITH SCHEMA public');
+  await ensureWrapper(source);
   if (method === 'tle') for (const statement of tleStatements(scripts)) await source.query(statement);
   if (method === 'plain') for (const script of scripts) await source.query(plainSql(script, schema));
   else await source.query(`CREATE EXTENSION pgtimewarp WITH SCHEMA ${quoteIdentifier(schema)}`);
@@ -85,15 +88,44 @@ export async function upgrade(source: Queryable, present: Installation): Promise
   return newest;
 }
 
-/** Removes the connection to the store as well; history is not touched. */
-export async function uninstall(source: Queryable, present: Installation): Promise<void> {
+/** What became of postgres_fdw. */
+export type WrapperFate = 'removed' | 'in-use' | 'not-ours';
+
+/** Removes the connection to the store as well, and postgres_fdw if it came with us; history is not touched. */
+export async function uninstall(source: Queryable, present: Installation): Promise<WrapperFate> {
   await source.query(`SELECT ${quoteIdentifier(present.schema)}.pgtimewarp_disconnect()`);
-  if (present.method === 'plain') {
-    await source.query(plainRemovalSql());
-    return;
-  }
-  await source.query('DROP EXTENSION pgtimewarp');
+  if (present.method === 'plain') await source.query(plainRemovalSql());
+  else await source.query('DROP EXTENSION pgtimewarp');
   if (present.method === 'tle') await source.query(`SELECT pgtle.uninstall_extension('pgtimewarp')`);
+  return removeWrapper(source);
+}
+
+/** On postgres_fdw itself: it goes where the extension goes, and ends with it. */
+const MADE_BY_US =
+  'foreign-data wrapper for remote PostgreSQL servers (made by `pgtimewarp extension install`)';
+
+async function ensureWrapper(source: Queryable): Promise<void> {
+  const { rowCount } = await source.query(`SELECT FROM pg_extension WHERE extname = 'postgres_fdw'`);
+  if (rowCount === 1) return;
+  await source.query('CREATE EXTENSION postgres_fdw WITH SCHEMA public');
+  await source.query(`COMMENT ON EXTENSION postgres_fdw IS '${MADE_BY_US}'`);
+}
+
+async function removeWrapper(source: Queryable): Promise<WrapperFate> {
+  const { rowCount } = await source.query(
+    `SELECT FROM pg_extension e WHERE e.extname = 'postgres_fdw' AND obj_description(e.oid, 'pg_extension') = $1::text`,
+    [MADE_BY_US],
+  );
+  if (rowCount !== 1) return 'not-ours';
+  await source.query('SAVEPOINT wrapper');
+  try {
+    await source.query('DROP EXTENSION postgres_fdw RESTRICT');
+    return 'removed';
+  } catch (error) {
+    if (sqlState(error) !== DEPENDENT_OBJECTS_STILL_EXIST) throw error;
+    await source.query('ROLLBACK TO SAVEPOINT wrapper');
+    return 'in-use';
+  }
 }
 
 export async function requireInstallation(source: Queryable): Promise<Installation> {

@@ -9,7 +9,8 @@ export interface CursorParts {
   readonly seq: string;
 }
 
-const CURSOR = /^(\d{1,9})_([0-9A-F]{1,8}-[0-9A-F]{1,8})_(\d{1,9})$/;
+/** What {@link parseCursor} takes. */
+export const CURSOR = /^(\d{1,9})_([0-9A-F]{1,8}-[0-9A-F]{1,8})_(\d{1,9})$/;
 
 export function formatCursor(parts: CursorParts): DiffCursor {
   return `${parts.relationId}_${parts.lsn.replace('/', '-')}_${parts.seq}` as DiffCursor;

@@ -1,7 +1,13 @@
 /** The points in time that a question names: parsed once, at the edge, and kept together with what was typed. */
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import { type CommitTime, formatCommitTime, tryParseCommitTime } from '../types/commit-time.ts';
-import { formatLsn, type Lsn, tryParseLsn } from '../types/lsn.ts';
+import {
+  type CommitTime,
+  EARLIEST,
+  formatCommitTime,
+  maxTime,
+  tryParseCommitTime,
+} from '../types/commit-time.ts';
+import { formatLsn, LSN_TEXT, type Lsn, tryParseLsn } from '../types/lsn.ts';
 
 export type Instant =
   | { readonly kind: 'time'; readonly time: CommitTime; readonly requested: string }
@@ -15,6 +21,17 @@ const FOUR_DIGIT_YEAR = /^\d{4}-/; // RFC 3339; the parser of server output take
 
 /** Cut to microseconds it would be another instant than the one that was asked for. */
 const TOO_FINE = /\.\d{7}/;
+
+const LEAP_DAY = '(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29';
+const OTHER_DAY =
+  '\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))';
+const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d:(?:[0-5]\\d|60)(?:\\.\\d{1,6})?';
+const OFFSET = '(?:[Zz]|[+-](?:[01]\\d|2[0-3])(?::?[0-5]\\d(?::[0-5]\\d)?)?)';
+
+/** Exactly what {@link parseInstant} takes, for documents that others generate requests from. */
+export const INSTANT_TEXT = new RegExp(
+  `${LSN_TEXT.source}|^(?:${LEAP_DAY}|${OTHER_DAY})[Tt ]${CLOCK}${OFFSET}$`,
+);
 
 /** Reads an RFC 3339 time with an offset or an LSN; nothing given is now. Throws BAD_TIME. */
 export function parseInstant(text: string | null | undefined): Instant {
@@ -33,7 +50,8 @@ export function instantParameters(
 ): [ts: string | null, lsn: string | null, requested: string | null] {
   switch (instant.kind) {
     case 'time':
-      return [formatCommitTime(instant.time), null, instant.requested];
+      // RFC 3339 has a year 0000, which the store's types have not; nothing was committed before either
+      return [formatCommitTime(maxTime(instant.time, EARLIEST)), null, instant.requested];
     case 'lsn':
       return [null, formatLsn(instant.lsn), instant.requested];
     case 'now':

@@ -41,6 +41,22 @@ export async function withDatabases<T>(
   }
 }
 
+/** As {@link withDatabases}, for work that asks the store alone. */
+export async function withStoreOnly<T>(
+  { storeUrl, node }: Pick<DatabaseUrls, 'storeUrl' | 'node'>,
+  work: (store: Client) => Promise<T>,
+): Promise<T> {
+  let store: Client | undefined;
+  try {
+    store = await connect(storeUrl, { side: 'store', node });
+    return await work(store);
+  } catch (error) {
+    throw fromDatabaseError(error, sideOf(error) ?? 'store');
+  } finally {
+    await store?.end().catch(() => {});
+  }
+}
+
 /** Throws SAME_DATABASE when both sessions are in one database of one server, whatever the URLs look like. */
 export async function refuseSameDatabase(source: Queryable, store: Queryable): Promise<void> {
   const [first, second] = [await identify(source), await identify(store)];

@@ -12,6 +12,7 @@ import { readSourceFacts } from '../slot/source-facts.ts';
 import { addHealthEvent } from '../store/health-event.ts';
 import { requireWritable } from '../store/migrate.ts';
 import { isDatabaseOf, type StoredNode } from '../store/nodes.ts';
+import { withStoreOnly } from './databases.ts';
 import { type DeinitResult, holdNode, markRemoved } from './deinit.ts';
 import { purgeNode } from './purge.ts';
 
@@ -30,8 +31,7 @@ export interface ForgetSourceResult extends DeinitResult {
 
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when the source of the node answers. */
 export async function forgetSource(options: ForgetSourceOptions): Promise<ForgetSourceResult> {
-  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
-  try {
+  return withStoreOnly(options, async (store) => {
     await requireWritable(store);
     const node = await holdNode(store, options.node, null);
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
@@ -48,9 +48,7 @@ export async function forgetSource(options: ForgetSourceOptions): Promise<Forget
     if (options.purge) await inPatientTransaction(store, () => purgeNode(store, node.node));
     const dropped = { slotDropped: false, publicationDropped: false };
     return { node: node.node, removed, ...dropped, purged: options.purge, leftOnSource: left };
-  } finally {
-    await store.end().catch(() => {});
-  }
+  });
 }
 
 /** SQL for the source that removes what a node has made there. */

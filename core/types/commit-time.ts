@@ -6,7 +6,7 @@ export type CommitTime = bigint & { readonly __brand: 'CommitTime' };
 
 const POSTGRES_EPOCH_MICROS = 946_684_800_000_000n; // 2000-01-01T00:00:00Z, the zero of PostgreSQL's timestamps
 /** 0001-01-01T00:00:00Z, and the last microsecond that PostgreSQL's type can hold. */
-const EARLIEST = -62_135_596_800_000_000n as CommitTime;
+export const EARLIEST = -62_135_596_800_000_000n as CommitTime;
 const LATEST = 9_224_318_015_999_999_999n as CommitTime;
 const TEXT =
   /^(\d{4,6})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z|z|[+-]\d\d(?::?\d\d)?(?::\d\d)?)$/;

@@ -4,7 +4,8 @@
  */
 export type Lsn = bigint & { readonly __brand: 'Lsn' };
 
-const LSN_TEXT = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/;
+/** What {@link tryParseLsn} takes. */
+export const LSN_TEXT = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/;
 
 /** The position before everything: PostgreSQL's InvalidXLogRecPtr. */
 export const LSN_ZERO = 0n as Lsn;

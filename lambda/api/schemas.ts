@@ -1,10 +1,14 @@
 /**
  * What goes in and comes out, as zod schemas: the requests are checked with them, the documents that this code makes are
- * too, and the OpenAPI document is generated from them. Values of rows are only described: they pass through as text.
+ * too, and the OpenAPI document is generated from them. A `pattern` that is only documented is that of the parser, which
+ * says better what is wrong. Values of rows are only described: they pass through as text.
  */
 import * as z from 'zod';
 import { MAX_AWAIT_MS } from '../../core/query/await-horizon.ts';
-import { parseLsn } from '../../core/types/lsn.ts';
+import { CURSOR } from '../../core/query/diff-cursor.ts';
+import { INSTANT_TEXT } from '../../core/query/instant.ts';
+import { LSN_TEXT, parseLsn } from '../../core/types/lsn.ts';
+import { SEGMENT } from './table-segment.ts';
 
 const Text = z.string();
 const Lsn = z
@@ -27,6 +31,7 @@ export const TableSegment = z
   .string()
   .min(1)
   .meta({
+    pattern: SEGMENT.source,
     description: 'schema.table by their true names, percent-encoded; a name with a dot in double quotes',
     examples: ['public.orders', 'public."v1.orders"'],
   });
@@ -34,6 +39,7 @@ const Pk = z
   .string()
   .min(1)
   .meta({
+    pattern: '^[^\\u0000]+$',
     description: 'the key: a JSON object naming every key column, or the bare value of a one-column key',
     examples: ['42', '{"region":"eu","id":"7"}'],
   });
@@ -41,6 +47,7 @@ const Instant = z
   .string()
   .min(1)
   .meta({
+    pattern: INSTANT_TEXT.source,
     description: 'RFC 3339 with an offset (percent-encode the +), or an LSN',
     examples: ['2026-01-31T09:41:00Z', '0/16B3748'],
   });
@@ -48,7 +55,7 @@ const Instant = z
 const AWAITED = {
   await_lsn: z
     .string()
-    .regex(/^[0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8}$/, 'must be an LSN')
+    .regex(LSN_TEXT, 'must be an LSN')
     .transform(parseLsn)
     .optional()
     .meta({
@@ -104,7 +111,11 @@ export const DiffQuery = z.strictObject({
     .pipe(z.int().min(1).max(MAX_PAGE))
     .default(100)
     .meta({ description: `changes of a page, 1 to ${MAX_PAGE}; fewer when they are big` }),
-  cursor: z.string().min(1).optional().meta({ description: '`next_cursor` of the page before' }),
+  cursor: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ pattern: CURSOR.source, description: '`next_cursor` of the page before' }),
   ...AWAITED,
   ...SHOWN,
 });

@@ -6,15 +6,16 @@
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { TableName } from '../../core/pg/identifiers.ts';
 
-const PART = '"(?:[^"]|"")+"|[^".][^.]*';
-const SEGMENT = new RegExp(`^(${PART})\\.(${PART})$`, 's');
+const PART = '"(?:[^"\\u0000]|"")+"|[^".\\u0000][^.\\u0000]*';
+/** What {@link parseTableSegment} takes, but for the length of names, which is counted in bytes. */
+export const SEGMENT = new RegExp(`^(${PART})\\.(${PART})$`);
 const MAX_BYTES = 63; // as in SQL: the server knows no longer names
 
 /** Throws BAD_TABLE_NAME. */
 export function parseTableSegment(segment: string): TableName {
   const match = SEGMENT.exec(segment);
   const [schema = '', name = ''] = [match?.[1], match?.[2]].map(unquote);
-  const fits = [schema, name].every((part) => Buffer.byteLength(part) <= MAX_BYTES && !part.includes('\0'));
+  const fits = [schema, name].every((part) => Buffer.byteLength(part) <= MAX_BYTES);
   if (match !== null && fits) return { schema, name };
   throw new TimewarpError('BAD_TABLE_NAME', `Not a table: ${segment.slice(0, 80)}`, {
     remedy:

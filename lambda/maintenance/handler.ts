@@ -5,7 +5,7 @@
  */
 import type { Context } from 'aws-lambda';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { boundHeapGrowth } from '../../core/run/heap-growth.ts';
+import { boundHeap } from '../../core/run/heap.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd } from '../shared/deadline.ts';
@@ -14,7 +14,7 @@ import { type DatabaseReference, Sessions } from '../shared/sessions.ts';
 import { act } from './act.ts';
 import { type MaintenanceEvent, parseEvent } from './event.ts';
 
-boundHeapGrowth();
+boundHeap();
 const logger = createLogger('maintenance');
 const credentials = new Credentials();
 const sessions = new Sessions(credentials);

@@ -8,6 +8,7 @@ import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { inTransaction } from '../../core/pg/transaction.ts';
 import { throwIfAborted } from '../../core/setup/cancel-on-abort.ts';
 import { init } from '../../core/setup/init.ts';
+import { ensureLogin, letSeeRuns } from '../../core/setup/logins.ts';
 import { whyNotTrackable } from '../../core/setup/trackable.ts';
 import { refuseOtherSettings } from '../../core/setup/tracked-otherwise.ts';
 import { readTableFacts } from '../../core/slot/table-facts.ts';
@@ -19,7 +20,7 @@ import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
 import { isTurnLost } from './in-turn.ts';
 import { logger } from './logger.ts';
-import { ensureLogin, letSeeRuns } from './logins.ts';
+
 import { credentials, trackedTables, type Urls, urlsOf, withSource, withStore } from './node-access.ts';
 import { trueName, type WantedNode, type WantedTable } from './properties.ts';
 import { takeDown, untrackTable } from './take-down.ts';

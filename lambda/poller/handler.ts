@@ -7,7 +7,7 @@ import type { Context } from 'aws-lambda';
 import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type PollResult, pollWith } from '../../core/poll.ts';
-import { boundHeapGrowth } from '../../core/run/heap-growth.ts';
+import { boundHeap } from '../../core/run/heap.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
 import { NodeName, parseSetting, readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
@@ -16,7 +16,7 @@ import { createLogger, createMetrics, errorFields, publishOf } from '../shared/o
 import { Sessions } from '../shared/sessions.ts';
 import { type NodeState, readNodeState } from './node-state.ts';
 
-boundHeapGrowth();
+boundHeap();
 const logger = createLogger('poller');
 const metrics = createMetrics('poller');
 const sessions = new Sessions(new Credentials());

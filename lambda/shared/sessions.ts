@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, resetSession } from '../../core/pg/connection.ts';
-import type { DatabaseSide } from '../../core/pg/database-error.ts';
+import { type DatabaseSide, fromDatabaseError, sideOf } from '../../core/pg/database-error.ts';
 import { endSession } from '../../core/pg/end-session.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -35,7 +35,10 @@ export class Sessions {
     this.#credentials = credentials;
   }
 
-  /** Lends a session to `work`; it is closed, by force if need be, when the work fails or the signal is given. */
+  /**
+   * Lends a session to `work`; it is closed, by force if need be, when the work fails or the signal is given. Throws what
+   * `work` throws: errors of the session as the TimewarpErrors that they mean.
+   */
   async use<T>(
     reference: DatabaseReference,
     work: (session: pg.Client) => Promise<T>,
@@ -52,7 +55,7 @@ export class Sessions {
       const harmless = error instanceof TimewarpError && error.action === 'client'; // the question was wrong
       if (harmless && signal?.aborted !== true) this.#keep(reference, session);
       else destroy();
-      throw error;
+      throw fromDatabaseError(error, sideOf(error) ?? reference.side);
     } finally {
       signal?.removeEventListener('abort', destroy);
     }

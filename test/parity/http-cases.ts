@@ -69,6 +69,23 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   [
+    'before the year 1',
+    ({ orders }) => ({
+      target: `${orders}/asof?pk=1&at=0000-01-01T00:00:00Z`,
+      status: 409,
+      type: 'unknown:before_tracking',
+      says: /"requested":"0000-01-01T00:00:00Z"/,
+    }),
+  ],
+  [
+    'a change before the year 1',
+    ({ orders }) => ({
+      target: `${orders}/diff?pk=1&from=0001-01-01T00:00:00%2B23:59`,
+      status: 200,
+      says: /"from":"0001-01-01T00:00:00\+23:59"/,
+    }),
+  ],
+  [
     'before tracking',
     ({ orders }) => ({
       target: `${orders}/asof?pk=1&at=${OLD}`,

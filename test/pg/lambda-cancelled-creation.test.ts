@@ -186,3 +186,31 @@ test('one that is delivered twice gets one answer twice', async () => {
   expect(databases.aws.cloudFormation.at(-1), 'long after').toMatchObject({ Status: 'SUCCESS' });
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
+
+test('what a failed creation could not undo, its deletion removes, and nothing of before', async () => {
+  const before = { ...node, node: `${node.node}_before`, tables: [] };
+  await creating.invoke(deploymentEvent(databases.aws, 'Create', { nodes: [before] }), 60_000);
+  databases.aws.cloudFormation.length = 0;
+  const writer = await databases.connect('source');
+  await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
+  const way = await callProxy(databases.sourceUrl, null);
+  const both = { nodes: [before, { ...node, sourceSecretArn: ARNS.reader }] };
+  const direct = JSON.stringify({ url: databases.sourceUrl });
+  databases.aws.secrets.set(ARNS.reader, JSON.stringify({ url: way.url }));
+  const env = { ...databases.functionEnv('Migrate'), PGTIMEWARP_READER_SECRET_ARN: ARNS.writer };
+  await using creation = await startLambda(bundleFolder(synthesized, 'Migrate'), env);
+  const created = creation.invoke(deploymentEvent(databases.aws, 'Create', both), 60_000);
+  await expect.poll(async () => (await left()).slots, { timeout: 20_000 }).toBe(2);
+  await way[Symbol.asyncDispose](); // the source is away, until the deletion
+  await created;
+  await writer.query('COMMIT');
+  const { Status, PhysicalResourceId } = databases.aws.cloudFormation.at(-1)!;
+  expect({ Status, PhysicalResourceId }, creation.output()).toEqual({
+    Status: 'FAILED',
+    PhysicalResourceId: `pgtimewarp-nothing-but:${node.node}`,
+  });
+  databases.aws.secrets.set(ARNS.reader, direct);
+  await deleting.invoke({ ...deploymentEvent(databases.aws, 'Delete', both), PhysicalResourceId }, 60_000);
+  expect(answerTo('Delete'), deleting.output()).toMatchObject({ Status: 'SUCCESS' });
+  expect(await left()).toEqual({ slots: 1, publications: 1, nodes: 1 });
+}, 90_000);

@@ -2,13 +2,13 @@
  * The package as users get it: packed, installed into an empty folder without our development dependencies, and run by
  * plain Node. What is tested is the built JavaScript, the list of files, and the declared dependencies.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { freePort } from '../../cli/servers/free-port.ts';
-import { describeNeeding } from '../support/needs.ts';
+import { BUSYBOX, busybox, describeNeeding } from '../support/needs.ts';
 import { oldestNode } from '../support/oldest-node.ts';
 import { type ProgramResult, runTool } from '../support/run-tool.ts';
 import { testDatabases } from '../support/test-databases.ts';
@@ -104,6 +104,23 @@ describeNeeding(oldestNode(), 'with the oldest Node that is supported', () => {
     expect(`>=${stdout.trim().slice(1)}`).toBe(`${engines.node}.0`);
   });
   worksWith(oldestNode().path);
+});
+
+describeNeeding(busybox(), 'where env is that of BusyBox', () => {
+  test('the command starts', async () => {
+    const command = join(folder, 'node_modules/.bin/pgtimewarp');
+    const [first = ''] = (await readFile(command, 'utf8')).split('\n', 1);
+    // the kernel hands the rest of the line over as one argument (execve(2))
+    const [, argument] = /^#!\/usr\/bin\/env (.*)$/.exec(first) ?? [];
+    const env = { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter) };
+    const options = { cwd: folder, env, timeoutMs: 60_000 };
+    const { code, stdout, stderr } = await runTool(
+      BUSYBOX,
+      ['env', argument!, command, '--version'],
+      options,
+    );
+    expect([code, stdout], stderr).toEqual([0, expect.stringMatching(/^\d+\.\d+\.\d+\n$/)]);
+  });
 });
 
 test('types: a program that uses core compiles against the package', async () => {

@@ -9,10 +9,12 @@ import { rebaselineNode } from '../../core/rebaseline-node.ts';
 import { releaseSlot } from '../../core/release-slot.ts';
 import { runRetention, setRetention } from '../../core/retention.ts';
 import { deinit } from '../../core/setup/deinit.ts';
+import { forgetSource } from '../../core/setup/forget-source.ts';
 import { init } from '../../core/setup/init.ts';
 import { skip } from '../../core/skip.ts';
 import { track, untrack } from '../../core/track.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
+import { deploy, deployed, INVOCATION_MS } from './deployments.ts';
 import type { HuntedNode, NodeState, Urls } from './hunted-node.ts';
 
 export interface InterruptedCommand {
@@ -232,7 +234,132 @@ export const COMMANDS: readonly InterruptedCommand[] = [
     unknownMay: ANY,
     isFollowed: false,
   },
+  {
+    name: 'deinit --forget-source',
+    prepare: trackedAndChanged,
+    run: (_, urls) => forgetSource({ ...urls, sourceUrl: NOWHERE, purge: false }),
+    expected: ({ plugin, table }) => ({
+      ...{
+        slot: true,
+        publication: plugin === 'pgoutput',
+        tables: plugin === 'pgoutput' ? table.name : null,
+      },
+      ...{ node: 'removed', table: 'untracked' },
+    }),
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+  {
+    name: 'deinit --forget-source --purge',
+    waitsForOthers: true,
+    prepare: trackedAndChanged,
+    run: (_, urls) => forgetSource({ ...urls, sourceUrl: NOWHERE, purge: true }),
+    doneIs: 'NODE_UNKNOWN',
+    expected: () => ({ slot: true, node: null, table: null }),
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+  {
+    name: 'deinit --forget-source of a source that answers',
+    prepare: trackedAndChanged,
+    run: (_, urls) => forgetSource({ ...urls, purge: false }).catch(unlessItLives),
+    again: (_, urls) => deinit({ ...urls, purge: false }),
+    expected: () => ({ node: 'removed', table: 'untracked' }),
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+  {
+    name: 'deployment, Create',
+    waitsForOthers: true,
+    prepare: async (node) => {
+      node.mayBeginAgain = true;
+      await node.makeTable();
+    },
+    run: create,
+    again: async (node, urls) => {
+      // what CloudFormation asks for after a failure, then the next deployment
+      if (PHYSICAL_ID.get(node) !== 'pgtimewarp') await undo(node, urls);
+      await create(node, urls);
+    },
+    limitMs: INVOCATION_MS,
+    expected: FOLLOWED,
+    unknownMay: GAP,
+    isFollowed: true,
+  },
+  {
+    name: 'deployment, Create given up',
+    waitsForOthers: true,
+    prepare: (node) => node.makeTable(),
+    run: create,
+    again: undo,
+    limitMs: INVOCATION_MS,
+    expected: () => GONE,
+    unknownMay: ANY,
+    isFollowed: false,
+  },
+  {
+    name: 'deployment, Update that tracks',
+    prepare: async (node) => {
+      await node.makeTable();
+      await node.init();
+    },
+    run: (node, urls) =>
+      deploy(urls, { type: 'Update', wanted: deployed(node, true), before: deployed(node, false) }),
+    limitMs: INVOCATION_MS,
+    expected: FOLLOWED,
+    unknownMay: FROM_START,
+    isFollowed: true,
+  },
+  {
+    name: 'deployment, Update rolled back',
+    prepare: async (node) => {
+      await node.makeTable();
+      await node.init();
+    },
+    run: (node, urls) =>
+      deploy(urls, { type: 'Update', wanted: deployed(node, true), before: deployed(node, false) }),
+    again: (node, urls) =>
+      deploy(urls, { type: 'Update', wanted: deployed(node, false), before: deployed(node, true) }),
+    limitMs: INVOCATION_MS,
+    expected: (node) => ({ ...FOLLOWED(node), tables: null, table: undefined as unknown as null }),
+    unknownMay: ANY,
+    isFollowed: true,
+  },
+  {
+    name: 'deployment, Delete',
+    prepare: trackedAndChanged,
+    run: (node, urls) => deploy(urls, { type: 'Delete', wanted: deployed(node, true) }),
+    limitMs: INVOCATION_MS,
+    expected: () => ({ ...GONE, node: 'removed', table: 'untracked' }),
+    unknownMay: ANY,
+    isFollowed: false,
+  },
 ];
+
+/** A port that nobody listens on. */
+const NOWHERE = 'postgres://127.0.0.1:1/gone';
+const PHYSICAL_ID = new WeakMap<HuntedNode, string>();
+
+async function create(node: HuntedNode, urls: Urls): Promise<void> {
+  try {
+    PHYSICAL_ID.set(node, await deploy(urls, { type: 'Create', wanted: deployed(node, true) }));
+  } catch (error) {
+    const { physicalResourceId } = (error as TimewarpError).facts;
+    if (typeof physicalResourceId === 'string') PHYSICAL_ID.set(node, physicalResourceId);
+    throw error;
+  }
+}
+
+/** What CloudFormation has been told that there is. */
+async function undo(node: HuntedNode, urls: Urls): Promise<void> {
+  const physicalResourceId = PHYSICAL_ID.get(node)!;
+  await deploy(urls, { type: 'Delete', wanted: deployed(node, true), physicalResourceId });
+}
+
+/** That the source answers is what has to be found out; a source that is cut off or silent looks as one that is gone. */
+function unlessItLives(error: unknown): void {
+  if ((error as Partial<TimewarpError>).code !== 'NODE_CONFLICT') throw error;
+}
 
 /** What an error has to be for a person to act on: not a bug of ours, and not a raw error of a server. */
 export function isClear(error: unknown): boolean {

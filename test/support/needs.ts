@@ -6,8 +6,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
 import { MISSING } from './missing-note.ts';
+import { NGINX } from './nginx.ts';
 import { PGBOUNCER } from './pooler.ts';
 import { serverInfo } from './server-info.ts';
+
+/** Where Debian has it. */
+export const BUSYBOX = '/usr/bin/busybox';
 
 export interface Need {
   readonly what: string;
@@ -30,6 +34,16 @@ export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
 /** A pooler of connections. */
 export function pgbouncer(): Need {
   return { what: 'pgbouncer', met: existsSync(PGBOUNCER), remedy: 'apt-get install pgbouncer' };
+}
+
+/** A proxy of HTTP. */
+export function nginx(): Need {
+  return { what: 'nginx', met: existsSync(NGINX), remedy: 'apt-get install nginx-light' };
+}
+
+/** The env of Alpine and other small systems. */
+export function busybox(): Need {
+  return { what: 'busybox', met: existsSync(BUSYBOX), remedy: 'apt-get install busybox' };
 }
 
 /** Messages of the server in German: Debian's PostgreSQL brings them along. */

@@ -18,6 +18,9 @@ export interface LambdaEnvironment extends AsyncDisposable {
   output(): string;
 }
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const RUNNER = fileURLToPath(new URL('lambda-child.mjs', import.meta.url));
+
 type Message = { result?: unknown; error?: string; ready?: true };
 
 export async function startLambda(
@@ -27,9 +30,28 @@ export async function startLambda(
   const task = mkdtempSync(join(tmpdir(), 'pgtimewarp-task-'));
   cpSync(folder, task, { recursive: true });
   const runner = join(task, 'lambda-child.mjs');
-  cpSync(fileURLToPath(new URL('lambda-child.mjs', import.meta.url)), runner);
-  const child = fork(runner, [pathToFileURL(join(task, 'index.mjs')).href], {
-    cwd: task,
+  cpSync(RUNNER, runner);
+  return startHandler(pathToFileURL(join(task, 'index.mjs')), {
+    ...{ runner, cwd: task, env },
+    remove: () => rmSync(task, { recursive: true, force: true }),
+  });
+}
+
+export interface HandlerOptions {
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly runner?: string;
+  /** When the process has ended. */
+  readonly remove?: () => void;
+}
+
+/** A module with a handler in a process of its own: a bundle, or the source. */
+export async function startHandler(
+  module: URL,
+  { env, cwd = ROOT, runner = RUNNER, remove = () => {} }: HandlerOptions,
+): Promise<LambdaEnvironment> {
+  const child = fork(runner, [module.href], {
+    cwd,
     env: { PATH: process.env.PATH ?? '', ...env },
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -55,7 +77,7 @@ export async function startLambda(
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGKILL');
       await ended;
-      rmSync(task, { recursive: true, force: true });
+      remove();
     },
   };
 }

@@ -12,8 +12,9 @@ export interface ServeProcess extends AsyncDisposable {
 export async function startServe(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  timeoutMs = 300_000,
 ): Promise<ServeProcess> {
-  const { child, result } = spawnCli(['serve', '--port', '0', ...args], { env, timeoutMs: 300_000 });
+  const { child, result } = spawnCli(['serve', '--port', '0', ...args], { env, timeoutMs });
   let stderr = '';
   const url = await new Promise<string>((resolve, reject) => {
     child.stderr.on('data', (text: string) => {

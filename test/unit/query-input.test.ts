@@ -5,7 +5,7 @@ import { formatTableName, parseTableName, quoteIdentifier, quoteTable } from '..
 import type { DiffPage } from '../../core/query/diff.ts';
 import { formatCursor, parseCursor } from '../../core/query/diff-cursor.ts';
 import { diffPageText } from '../../core/query/diff-text.ts';
-import { instantParameters, NOW, parseInstant } from '../../core/query/instant.ts';
+import { INSTANT_TEXT, instantParameters, NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromOptions, keyFromText } from '../../core/query/key-input.ts';
 
 function codeOf(run: () => unknown): string {
@@ -89,6 +89,25 @@ describe('instants', () => {
       expect(codeOf(() => parseInstant(`2026-01-31t09:41:00.${decimals}z`))).toBe('BAD_TIME');
     },
   );
+  test('the documented pattern is exactly what is taken, and every instant is one that the store can read', () => {
+    const digits = fc.stringMatching(
+      /^\d{4}-[01]\d-[0-3]\d[Tt ][0-2]\d:[0-6]\d:[0-6]\d(\.\d{1,7})?(Z|[+-][0-2]\d(:?\d\d)?)$/,
+    );
+    const leapDay = fc.nat(9999).map((year) => `${String(year).padStart(4, '0')}-02-29T00:00:00Z`);
+    fc.assert(
+      fc.property(fc.oneof(fc.stringMatching(INSTANT_TEXT), digits, leapDay), (text) => {
+        expect(codeOf(() => parseInstant(text)) === 'no error', text).toBe(INSTANT_TEXT.test(text));
+        if (!INSTANT_TEXT.test(text)) return;
+        expect(instantParameters(parseInstant(text))[0] ?? '0001-').toMatch(/^(?!0000)\d{4,5}-/);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+  test('what lies before the year 1 is asked as its first instant', () => {
+    for (const text of ['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+23:59']) {
+      expect(instantParameters(parseInstant(text))).toEqual(['0001-01-01T00:00:00.000000Z', null, text]);
+    }
+  });
   test('LSNs, and nothing', () => {
     expect(instantParameters(parseInstant('16/b374d848'))).toEqual([null, '16/B374D848', '16/b374d848']);
     expect(parseInstant(null)).toBe(NOW);

@@ -1,12 +1,12 @@
 /**
- * The logins of the other functions in the store: made from their secrets, each a member of one role. A login that works
- * is left alone, so that a deployment does not interfere with a rotation.
+ * Logins of the store, each a member of one role. A login that works is left alone, so that a deployment does not interfere
+ * with a rotation. No password is in a statement: the server is given what it keeps of it.
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { connect, parseConnectionUrl } from '../../core/pg/connection.ts';
-import { isLacking } from '../../core/pg/lacking.ts';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { connect, parseConnectionUrl } from '../pg/connection.ts';
+import { isLacking } from '../pg/lacking.ts';
 
 const ITERATIONS = 4096;
 
@@ -51,9 +51,10 @@ export async function letSeeRuns(owner: pg.Client, url: string): Promise<boolean
   }
 }
 
-async function canLogIn(url: string): Promise<boolean> {
+/** Whether the URL's user has the URL's password. Throws TimewarpErrors of other kinds. */
+export async function canLogIn(url: string): Promise<boolean> {
   try {
-    await (await connect(url, { side: 'store', node: 'migrate' })).end();
+    await (await connect(url, { side: 'store', node: 'logins' })).end();
     return true;
   } catch (error) {
     if (error instanceof TimewarpError && error.code === 'AUTHENTICATION_FAILED') return false;

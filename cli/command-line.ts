@@ -1,0 +1,73 @@
+/** The command line: parses, runs one command, prints its errors, sets the exit status. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CommanderError } from 'commander';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { Run } from './command.ts';
+import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
+import { exitCodeWhenStopped, interruptSignal } from './interrupt.ts';
+import { Output } from './output.ts';
+import { buildProgram } from './program.ts';
+import { nameTheNode } from './rebaseline-whole-node.ts';
+import { Settings, type SharedOptions } from './settings.ts';
+import { toError } from './to-error.ts';
+
+/** Runs the command line; resolves to the exit status. */
+async function main(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT.done;
+  const signal = interruptSignal();
+  // Known before parsing, because parsing may fail; flags after `--` are not options.
+  const before = args.slice(0, args.indexOf('--') === -1 ? args.length : args.indexOf('--'));
+  const out = new Output({ json: before.includes('--json'), verbose: before.includes('--verbose') });
+  const words: string[] = [];
+  try {
+    const run: Run = async (body, ends = 'by itself') => {
+      const settings = new Settings(program.opts<SharedOptions>());
+      exitCode = await body({ settings, out, signal });
+      if (signal.aborted) exitCode = exitCodeWhenStopped(signal, ends);
+    };
+    const program = buildProgram(packageVersion(), run, (text) => words.push(text));
+    await program.parseAsync(nameTheNode(args), { from: 'user' });
+    return exitCode;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) {
+      const text = words.join('');
+      out.result({ [thrown.code === 'commander.version' ? 'version' : 'help']: text.trim() }, () => text);
+      return EXIT.done;
+    }
+    const error = signal.aborted ? interrupted(thrown) : toError(thrown);
+    out.error(error);
+    return exitCodeOfError(error);
+  }
+}
+
+/** What fails after the signal fails because of it. */
+function interrupted(thrown: unknown): TimewarpError {
+  return new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause: thrown });
+}
+
+/** package.json lies one folder up in a checkout (cli/) and two in the package (dist/cli/). */
+function packageVersion(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const { name, version } = JSON.parse(readFileSync(join(import.meta.dirname, path), 'utf8')) as {
+        name?: string;
+        version?: string;
+      };
+      if (name === 'pgtimewarp' && version !== undefined) return version;
+    } catch {
+      // not there: try the next place
+    }
+  }
+  return 'unknown';
+}
+
+// A reader that has gone (`| head`) is no reason to complain; a result that could not be written is.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  process.stderr.write(`error: The result could not be written: ${error.message}\n`);
+  process.exit(EXIT.failed);
+});
+process.exitCode = await main(process.argv.slice(2));
+// Everything is closed by now; a socket that still lingers must not keep the process.
+setTimeout(() => process.exit(), 2_000).unref();

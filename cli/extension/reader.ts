@@ -1,0 +1,95 @@
+/**
+ * The login that the functions read the store with, where nobody named one. What the connection has is kept while it works;
+ * else a login is made for this source alone, so that two sources, and a copy of one, never change each other's password.
+ * The password is known to the user mapping of the source, and to nobody else.
+ */
+import { randomBytes } from 'node:crypto';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { connect, parseConnectionUrl, type Queryable } from '../../core/pg/connection.ts';
+import { sqlState } from '../../core/pg/database-error.ts';
+import { quoteIdentifier } from '../../core/pg/identifiers.ts';
+import { inTransaction } from '../../core/pg/transaction.ts';
+import { canLogIn, ensureLogin } from '../../core/setup/logins.ts';
+
+export interface Reader {
+  readonly name: string;
+  readonly password: string;
+  /** By this call. */
+  readonly made: boolean;
+}
+
+const ROLE = 'pgtimewarp_reader';
+const PREFIX = `${ROLE}_`;
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** Throws PERMISSION_DENIED, with the SQL for somebody else, where this login of the store may make none. */
+export async function ensureReader(source: Queryable, storeUrl: string, node: string): Promise<Reader> {
+  const present = await mappedReader(source);
+  if (present !== null && (await canLogIn(urlOf(storeUrl, present)))) return { ...present, made: false };
+  const reader = {
+    name: `${PREFIX}${randomBytes(4).toString('hex')}`,
+    password: randomBytes(24).toString('base64url'),
+  };
+  const store = await connect(storeUrl, { side: 'store', node });
+  try {
+    await inTransaction(store, async () => {
+      await ensureLogin(store, urlOf(storeUrl, reader), ROLE);
+      await store.query(
+        `COMMENT ON ROLE ${quoteIdentifier(reader.name)} IS 'made by pgtimewarp extension connect for node ${node}'`,
+      );
+    });
+  } catch (error) {
+    throw sqlState(error) === INSUFFICIENT_PRIVILEGE ? mayNot(storeUrl, error) : error;
+  } finally {
+    await store.end().catch(() => {});
+  }
+  return { ...reader, made: true };
+}
+
+/** What the connection of the source has, as far as this login may see it. */
+async function mappedReader(source: Queryable): Promise<{ name: string; password: string } | null> {
+  const { rows } = await source.query<{ name: string | null; password: string | null }>(
+    `SELECT (SELECT option_value FROM pg_options_to_table(m.umoptions) WHERE option_name = 'user') AS name,
+            (SELECT option_value FROM pg_options_to_table(m.umoptions) WHERE option_name = 'password') AS password
+       FROM pg_user_mappings m
+       JOIN pg_proc v ON v.oid = to_regprocedure('pgtimewarp_internal.version()') AND v.proowner = m.umuser
+      WHERE m.srvname = 'pgtimewarp'`,
+  );
+  const { name = null, password = null } = rows[0] ?? {};
+  return name === null || password === null ? null : { name, password };
+}
+
+/** The name of a login that this program made for the connection of the source; null when it has another, or none. */
+export async function ownReader(source: Queryable): Promise<string | null> {
+  const reader = await mappedReader(source);
+  return reader?.name.startsWith(PREFIX) ? reader.name : null;
+}
+
+/** Takes a login back that {@link ensureReader} has just made. */
+export async function dropReader(storeUrl: string, { name }: Reader, node: string): Promise<void> {
+  const store = await connect(storeUrl, { side: 'store', node });
+  try {
+    await store.query(`DROP ROLE ${quoteIdentifier(name)}`);
+  } finally {
+    await store.end().catch(() => {});
+  }
+}
+
+function urlOf(storeUrl: string, { name, password }: { name: string; password: string }): string {
+  const { host, port, database, parameters } = parseConnectionUrl(storeUrl, 'store');
+  const wanted = new URLSearchParams(parameters);
+  wanted.set('host', host);
+  wanted.set('port', String(port));
+  const login = [name, password].map(encodeURIComponent).join(':');
+  return `postgres://${login}@localhost/${encodeURIComponent(database)}?${wanted}`;
+}
+
+function mayNot(storeUrl: string, cause: unknown): TimewarpError {
+  const { user } = parseConnectionUrl(storeUrl, 'store');
+  return new TimewarpError('PERMISSION_DENIED', `${user} may make no login in the store.`, {
+    cause,
+    remedy:
+      `Have somebody run in the store: CREATE ROLE history_reader LOGIN PASSWORD '…' IN ROLE ${ROLE}; ` +
+      'then `PGTIMEWARP_READER_PASSWORD=… pgtimewarp extension connect --reader history_reader`.',
+  });
+}

@@ -1,0 +1,32 @@
+/**
+ * What schemathesis may find, and why it stays: the document says what a request looks like, and these depend on what the
+ * store holds, or on two parameters together. Everything else that it finds fails the run.
+ */
+export interface Reason {
+  readonly check: string;
+  /** The `type` of the problem that was answered. */
+  readonly type: string;
+  readonly detail: RegExp;
+  readonly why: string;
+}
+
+export const REASONS: readonly Reason[] = [
+  {
+    check: 'positive_data_acceptance',
+    type: 'urn:pgtimewarp:error:BAD_KEY',
+    detail: /./,
+    why: 'which columns a key has, and which values they take, is the table’s matter: the document knows no table',
+  },
+  {
+    check: 'positive_data_acceptance',
+    type: 'urn:pgtimewarp:error:BAD_TIME',
+    detail: /^The interval ends before it begins/,
+    why: 'OpenAPI cannot compare two parameters',
+  },
+  {
+    check: 'positive_data_acceptance',
+    type: 'urn:pgtimewarp:error:BAD_TABLE_NAME',
+    detail: /./,
+    why: 'a name has at most 63 bytes, and JSON Schema counts characters',
+  },
+];

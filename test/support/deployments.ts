@@ -1,0 +1,66 @@
+/**
+ * The migrate function as CloudFormation calls it, for the hunt over interruptions: each event in a process of its own, which
+ * ends with it as a frozen environment would, and whose secrets lead to the databases that it is given.
+ */
+
+import { ERROR_CODES, type ErrorCode } from '../../core/errors/codes.ts';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { startAwsStub } from './aws-stub.ts';
+import type { HuntedNode, Urls } from './hunted-node.ts';
+import { ARNS, type DeployedState, deploymentEvent } from './lambda-databases.ts';
+import { startHandler } from './run-lambda.ts';
+
+/** What an invocation has; the function keeps 20 s of it for undoing what it began, and 5 s for its answer. */
+export const INVOCATION_MS = 45_000;
+
+const MIGRATE = new URL('../../lambda/migrate/handler.ts', import.meta.url);
+
+export interface Request {
+  readonly type: 'Create' | 'Update' | 'Delete';
+  readonly wanted: DeployedState;
+  /** Of an Update: what was wanted before. */
+  readonly before?: DeployedState;
+  readonly physicalResourceId?: string;
+}
+
+/** What a deployment wants of the node: its table, or no table. */
+export function deployed({ urls: { node }, plugin, table }: HuntedNode, isTracked: boolean): DeployedState {
+  return {
+    nodes: [{ node, plugin, sourceSecretArn: ARNS.source, tables: isTracked ? [{ name: table.name }] : [] }],
+  };
+}
+
+/**
+ * Sends an event. Throws the function's reason when the answer is FAILED, with the physical resource id that it gave, and an
+ * Error when there is not exactly one answer.
+ * @returns the physical resource id of the answer
+ */
+export async function deploy(urls: Urls, request: Request, invocationMs = INVOCATION_MS): Promise<string> {
+  await using aws = await startAwsStub();
+  aws.secrets.set(ARNS.owner, JSON.stringify({ url: urls.storeUrl }));
+  aws.secrets.set(ARNS.source, JSON.stringify({ url: urls.sourceUrl }));
+  await using environment = await startHandler(MIGRATE, {
+    env: {
+      ...aws.env,
+      PGTIMEWARP_STORE_SECRET_ARN: ARNS.owner,
+      PGTIMEWARP_WRITER_SECRET_ARN: ARNS.owner,
+      PGTIMEWARP_READER_SECRET_ARN: ARNS.owner,
+    },
+  });
+  const { type, wanted, before, physicalResourceId } = request;
+  const event = deploymentEvent(aws, type, wanted, before);
+  await environment.invoke(
+    physicalResourceId === undefined ? event : { ...event, PhysicalResourceId: physicalResourceId },
+    invocationMs,
+  );
+  const [answer, ...more] = aws.cloudFormation;
+  if (answer === undefined || more.length > 0) {
+    throw new Error(`${aws.cloudFormation.length} answers: ${environment.output().slice(-2000)}`);
+  }
+  if (answer.Status === 'SUCCESS') return answer.PhysicalResourceId!;
+  const [code = ''] = answer.Reason!.split(':');
+  if (!(code in ERROR_CODES)) throw new Error(answer.Reason);
+  throw new TimewarpError(code as ErrorCode, answer.Reason!, {
+    facts: { node: urls.node, physicalResourceId: answer.PhysicalResourceId! },
+  });
+}
