@@ -23,7 +23,13 @@ async function youngMib(how: 'bounded' | 'not bounded'): Promise<number> {
   return Number.parseFloat(stdout);
 }
 
+/** A collection that comes late lets it grow for a moment: seldom, and not for good. */
+async function usually(how: 'bounded' | 'not bounded'): Promise<number> {
+  const tries = [await youngMib(how), await youngMib(how), await youngMib(how)];
+  return tries.toSorted((left, right) => left - right)[1]!;
+}
+
 test('stays small, and grows without it', async () => {
-  expect(await youngMib('bounded')).toBeLessThan(16); // both halves, while it is being collected
-  expect(await youngMib('not bounded')).toBeGreaterThan(16);
+  expect(await usually('bounded')).toBeLessThan(16); // both halves, while it is being collected
+  expect(await usually('not bounded')).toBeGreaterThan(16);
 });
