@@ -5,6 +5,8 @@
 import { createColors } from 'picocolors';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { stackWithoutData } from '../core/pg/database-error.ts';
+import { visibleWidth } from './render/width.ts';
+import { wrap } from './render/wrap.ts';
 
 export interface OutputStreams {
   readonly stdout: NodeJS.WriteStream;
@@ -42,18 +44,28 @@ export class Output {
 
   /** The result, in the one form or the other. `json` is a value, or text that is JSON already. */
   result(json: unknown, human: () => string): void {
-    const text = this.json ? (json instanceof JsonText ? json.text : JSON.stringify(json)) : human();
+    const text = this.json
+      ? json instanceof JsonText
+        ? json.text
+        : JSON.stringify(json)
+      : fitted(human(), this.#streams.stdout);
     if (text !== '') this.#streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  /** What a program reads, a script, to stdout as it is. */
+  script(text: string): void {
+    this.#streams.stdout.write(text);
   }
 
   /** A line of a story that is told as it happens: part of the result for people, aside for programs. */
   say(line: string): void {
-    (this.json ? this.#streams.stderr : this.#streams.stdout).write(`${line}\n`);
+    const stream = this.json ? this.#streams.stderr : this.#streams.stdout;
+    stream.write(`${fitted(line, stream)}\n`);
   }
 
   /** A line on what is going on. */
   note(message: string): void {
-    this.#streams.stderr.write(`${message}\n`);
+    this.#streams.stderr.write(`${fitted(message, this.#streams.stderr)}\n`);
   }
 
   /** Two lines for people, one document for programs. */
@@ -76,6 +88,16 @@ export class JsonText {
   constructor(text: string) {
     this.text = text;
   }
+}
+
+/** On a terminal, lines that are too long for it are broken at spaces; elsewhere they stay whole. */
+function fitted(text: string, stream: NodeJS.WriteStream): string {
+  const { columns } = stream;
+  if (stream.isTTY !== true || columns === undefined) return text;
+  return text
+    .split('\n')
+    .map((line) => (visibleWidth(line) <= columns ? line : wrap(line, columns, '  ')))
+    .join('\n');
 }
 
 function wantsColor(stream: NodeJS.WriteStream): boolean {

@@ -37,9 +37,12 @@ export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promi
       const failure = await readFailure(store, node.node);
       if (node.status !== 'blocked' || failure?.lsn !== options.lsn) {
         const at = failure?.lsn == null ? 'at no transaction' : `at ${formatLsn(failure.lsn)}`;
+        const isBlocked = node.status === 'blocked';
         throw new TimewarpError(
           'BAD_FLAGS',
-          `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${node.status === 'blocked' ? at : 'not at all'}.`,
+          isBlocked
+            ? `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${at}.`
+            : `Node "${node.node}" is not blocked.`,
           { remedy: 'pgtimewarp doctor says where it is blocked, if it is.' },
         );
       }

@@ -18,7 +18,8 @@ export function registerCompletion(program: Command, run: Run): Command {
     .action((shell: Shell) =>
       run(async ({ out }) => {
         const script = completionScript(shell, program);
-        out.result({ shell, script }, () => script);
+        if (out.json) out.result({ shell, script }, () => script);
+        else out.script(script);
         return EXIT.done;
       }),
     );

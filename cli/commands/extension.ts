@@ -150,7 +150,14 @@ async function upgradeCommand({ out }: CommandContext, source: pg.Client): Promi
 }
 
 async function uninstallCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
-  const present = await requireInstallation(source);
+  const present = await findInstallation(source);
+  if (present === null) {
+    out.result(
+      { removed: false },
+      () => 'The SQL functions are not installed on the source; nothing to remove.',
+    );
+    return EXIT.done;
+  }
   const reader = await ownReader(source);
   const postgresFdw = await inTransaction(source, () => uninstall(source, present));
   // a copy of this source reads the store with the same login: whether it may go is not for us to say

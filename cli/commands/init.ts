@@ -23,7 +23,7 @@ export function registerInit(program: Command, run: Run): Command {
     .option('--slot <name>', 'name of the replication slot (default: pgtimewarp_<node>)')
     .addHelpText(
       'after',
-      '\nExample:\n  pgtimewarp init --source postgres://app@db.example/shop --store postgres://app@db.example/history',
+      '\nExample:\n  pgtimewarp init --source postgres://app@db.example/shop \\\n                  --store postgres://app@db.example/history',
     )
     .action((flags: InitFlags) =>
       run(async ({ settings, out, signal }) => {

@@ -8,6 +8,7 @@ import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode, exitCodeOfRun } from '../exit-codes.ts';
 import { pause } from '../interrupt.ts';
 import { catchUpProgress } from '../progress.ts';
+import { count } from '../render/count.ts';
 import { toError } from '../to-error.ts';
 
 interface PollFlags {
@@ -107,7 +108,7 @@ function toJson(result: PollResult): object {
 }
 
 function describe(result: PollResult): string {
-  const counts = `${result.changes} changes in ${result.transactions} transactions, to ${formatLsn(result.appliedLsn)}`;
+  const counts = `${count(result.changes, 'change')} in ${count(result.transactions, 'transaction')}, to ${formatLsn(result.appliedLsn)}`;
   switch (result.outcome) {
     case 'done':
       return `${counts}${result.caughtUp ? '' : `; ${result.lagBytes} bytes of WAL to go`}.`;

@@ -118,6 +118,10 @@ describe('the command', () => {
     const result = await runCli(['extension', 'connect', '--reader', 'r'], { env: databases.env });
     expect([result.code, result.stderr]).toEqual([2, expect.stringContaining('PGTIMEWARP_READER_PASSWORD')]);
     expect((await runCli(['extension', 'uninstall'], { env: databases.env })).code).toBe(0);
+    expect(await runCli(['extension', 'uninstall'], { env: databases.env })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('nothing to remove'),
+    });
     expect(await leftovers(databases)).toEqual([]);
   });
 

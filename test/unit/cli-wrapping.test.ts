@@ -1,0 +1,39 @@
+/** Lines that are too long for the terminal are broken at spaces; what is no terminal gets them whole. */
+import { stripVTControlCharacters } from 'node:util';
+import { expect, test } from 'vitest';
+import { Output } from '../../cli/output.ts';
+import { visibleWidth } from '../../cli/render/width.ts';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+
+const COLUMNS = 40;
+
+/** What was written to a terminal of 40 columns, or to a file. */
+function written(isTTY: boolean, write: (out: Output) => void): string {
+  let text = '';
+  const stream = { isTTY, columns: isTTY ? COLUMNS : undefined, write: (part: string) => (text += part) };
+  const each = stream as unknown as NodeJS.WriteStream;
+  write(new Output({ json: false, verbose: false }, { stdout: each, stderr: each }));
+  return stripVTControlCharacters(text);
+}
+
+const LONG =
+  'The store cannot be reached: connect ECONNREFUSED 127.0.0.1:1, which is what the system said of it.';
+const failure = new TimewarpError('STORE_UNREACHABLE', LONG, { remedy: LONG });
+
+test.each([
+  ['an error', (out: Output) => out.error(failure)],
+  ['a note', (out: Output) => out.note(LONG)],
+  ['a result', (out: Output) => out.result({}, () => `${LONG}\nshort\n${LONG}`)],
+  ['a line of a story', (out: Output) => out.say(LONG)],
+])('%s fits the terminal, and no word is broken', (_what, write) => {
+  const lines = written(true, write).split('\n');
+  expect(lines.filter((line) => visibleWidth(line) > COLUMNS)).toEqual([]);
+  expect(lines.length).toBeGreaterThan(3);
+  const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
+  expect(words(lines.join(' '))).toEqual(words(written(false, write)));
+});
+
+test('what is no terminal gets whole lines, and a script is left alone', () => {
+  expect(written(false, (out) => out.note(LONG))).toBe(`${LONG}\n`);
+  expect(written(true, (out) => out.script(LONG))).toBe(LONG);
+});
