@@ -24,7 +24,7 @@ import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
 import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { nodeDocument, tablesDocument } from './documents.ts';
-import { cacheHeaders, matchesTag, withoutHorizon } from './entity-tag.ts';
+import { cacheHeaders, matchesTag, tagOf, withoutHorizon } from './entity-tag.ts';
 import type { Grants } from './grants.ts';
 import { HTTP } from './http-status.ts';
 import openApi from './openapi.json' with { type: 'json' };
@@ -244,7 +244,8 @@ function shown(text: string, numbers: Numbers): string {
 }
 
 /** 304 when the caller has it already (RFC 9110 section 13.2.1: only in place of a 2xx). */
-function keepable(context: Context, text: string, headers: Record<string, string>): Response {
+function keepable(context: Context, text: string, caching: Record<string, string>): Response {
+  const headers = { ...caching, etag: caching.etag ?? tagOf(text) };
   if (matchesTag(context.req.header('if-none-match'), headers.etag)) {
     return respond(HTTP.notModified, null, headers);
   }

@@ -124,7 +124,10 @@ function parameter(
 
 const text = (description: string): object => ({ schema: { type: 'string' }, description });
 const HEADERS: Partial<Record<HttpStatus, (route: Route) => object>> = {
-  [HTTP.ok]: ({ keepable }) => (keepable ? { ETag: text('of a final answer to a pinned question') } : {}),
+  [HTTP.ok]: ({ keepable }) =>
+    keepable
+      ? { ETag: text('of the answer; of a final one to a pinned question, of all but its horizon') }
+      : {},
   [HTTP.methodNotAllowed]: () => ({ Allow: text('the methods that the route takes') }),
   [HTTP.unknown]: () => ({ 'Retry-After': text('seconds; where `await_lsn` has not been reached') }),
   [HTTP.unavailable]: () => ({ 'Retry-After': text('seconds') }),
