@@ -68,10 +68,10 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(zipped.headers.get('content-encoding')).toBe('gzip');
     if (way === 'handler') {
       const bytes = Buffer.from(zipped.body, 'base64'); // how a function hands bytes over
-      expect(gunzipSync(bytes).toString()).toBe(plain.body);
+      expect(lasting(gunzipSync(bytes).toString())).toEqual(lasting(plain.body));
       expect(bytes.length).toBeLessThan(plain.body.length / 4);
     } else {
-      expect(zipped.body).toBe(plain.body); // fetch() has unzipped it
+      expect(lasting(zipped.body)).toEqual(lasting(plain.body)); // fetch() has unzipped it
     }
     const short = await asked[way]('/v1/nodes', { headers: { 'accept-encoding': 'gzip' } });
     expect(short.headers.get('content-encoding')).toBeNull();
@@ -91,6 +91,11 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 });
+
+/** A diff without its end: a run may have come between two requests. */
+function lasting(body: string): unknown {
+  return { ...(JSON.parse(body) as object), to: null, horizon: null };
+}
 
 describe('pages of other origins', () => {
   let server: ServeProcess;
