@@ -44,18 +44,16 @@ export async function inTurn(
   try {
     const arrival = await announce(session, event);
     await waitForTurn(session, { event, arrival, over });
-    const given = arrival === null ? null : await givenAnswer(session, arrival);
+    const given = await givenAnswer(session, arrival);
     if (given !== null) {
       logger.info('this request was answered before', { status: given.status });
       return given;
     }
     const outcome = await whileLast(session, arrival, work);
-    if (arrival !== null) {
-      // without it, the request is only worked on again when it is delivered again
-      await keepAnswer(session, arrival, outcome).catch((error) =>
-        logger.warn('the answer is not kept', errorFields(error)),
-      );
-    }
+    // without it, the request is only worked on again when it is delivered again
+    await keepAnswer(session, arrival, outcome).catch((error) =>
+      logger.warn('the answer is not kept', errorFields(error)),
+    );
     return outcome;
   } finally {
     endSession(session);
@@ -69,13 +67,9 @@ export function isTurnLost(superseded: AbortSignal): boolean {
 
 const deploymentOf = ({ StackId, LogicalResourceId }: Event): string => `${StackId}/${LogicalResourceId}`;
 
-/** @returns the request's place among those of its deployment; null: the schema is of a version that does not keep them */
-async function announce(session: pg.Client, event: Event): Promise<string | null> {
+/** @returns the request's place among those of its deployment */
+async function announce(session: pg.Client, event: Event): Promise<string> {
   if ((await schemaVersion(session)) === 0) await migrate(session);
-  const { rows: present } = await session.query<{ present: boolean }>(
-    `SELECT to_regclass('pgtimewarp.deployment_requests') IS NOT NULL AS present`,
-  );
-  if (!present[0]!.present) return null;
   await session.query(
     `DELETE FROM pgtimewarp.deployment_requests WHERE arrived_at < now() - make_interval(days => $1::int)`,
     [KEPT_DAYS],
@@ -95,7 +89,7 @@ async function announce(session: pg.Client, event: Event): Promise<string | null
 
 interface Waiting {
   readonly event: Event;
-  readonly arrival: string | null;
+  readonly arrival: string;
   readonly over: AbortSignal;
 }
 
@@ -107,7 +101,7 @@ async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting
       key,
     );
     if (rows[0]!.locked) return;
-    if (arrival !== null && (await isAnswered(session, arrival))) return;
+    if (await isAnswered(session, arrival)) return;
     await refuseNewer(session, arrival);
     if (over.aborted)
       throw new TimewarpError('DEADLINE', 'Another request of this deployment is still at work.');
@@ -124,8 +118,7 @@ async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting
 }
 
 /** Throws INTERRUPTED when a request of this deployment has come since. */
-async function refuseNewer(session: pg.Client, arrival: string | null): Promise<void> {
-  if (arrival === null) return;
+async function refuseNewer(session: pg.Client, arrival: string): Promise<void> {
   const { rows } = await session.query(
     `SELECT FROM pgtimewarp.deployment_requests AS mine JOIN pgtimewarp.deployment_requests AS newer
          ON newer.deployment = mine.deployment AND newer.arrival > mine.arrival
@@ -167,7 +160,7 @@ async function keepAnswer(session: pg.Client, arrival: string, outcome: Outcome)
 /** Looks now and then whether the request is still the last one, and its turn still held. */
 async function whileLast<T>(
   session: pg.Client,
-  arrival: string | null,
+  arrival: string,
   work: (superseded: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const superseded = new AbortController();
