@@ -126,12 +126,15 @@ describe('the life of a deployment', () => {
     await using poller = await start('Poller', Object.fromEntries(others.map((name) => [name, ARNS.source])));
     for (const name of others) await poller.invoke({ node: name }).catch(() => {});
     await poller.invoke({ node: databases.node });
-    const { rows } = await databases.store.query<{ database: string; n: number }>(
-      `SELECT datname AS database, count(*)::int AS n FROM pg_stat_activity
-        WHERE application_name LIKE 'pgtimewarp/%' AND (usename = $1 OR application_name = ANY ($2)) GROUP BY datname`,
-      [databases.logins.writer, [...others, databases.node].map((name) => `pgtimewarp/${name}`)],
-    );
-    expect(rows.map(({ n }) => n)).toEqual([1, 1]); // of the store and of the source
+    const sessions = async (): Promise<number[]> => {
+      const { rows } = await databases.store.query<{ database: string; n: number }>(
+        `SELECT datname AS database, count(*)::int AS n FROM pg_stat_activity
+          WHERE application_name LIKE 'pgtimewarp/%' AND (usename = $1 OR application_name = ANY ($2)) GROUP BY datname`,
+        [databases.logins.writer, [...others, databases.node].map((name) => `pgtimewarp/${name}`)],
+      );
+      return rows.map(({ n }) => n);
+    };
+    await expect.poll(sessions, { timeout: 5_000 }).toEqual([1, 1]); // of the store and of the source; others say goodbye
   });
 
   test('a failing node stops no other, and fails the invocation', async () => {
