@@ -14,7 +14,7 @@ import { init } from '../../core/setup/init.ts';
 import { claimNode } from '../../core/store/claim.ts';
 import { placeHorizon, readClockPage, readLineage, requireAgreement } from '../../core/store/lineage.ts';
 import { track } from '../../core/track.ts';
-import type { CommitTime } from '../../core/types/commit-time.ts';
+import { type CommitTime, nextMicrosecond, parseCommitTime } from '../../core/types/commit-time.ts';
 import type { Lsn } from '../../core/types/lsn.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
 import { describeNeeding, wal2json } from '../support/needs.ts';
@@ -326,6 +326,11 @@ describe('where commits of another node leave no time', () => {
   };
 
   test('commits share one, and none of them counts before all of them are stored', async () => {
+    for (let tries = 0; !(await isShownByOne()); tries++) expect(tries).toBeLessThan(5);
+  });
+
+  /** Whether a commit of `b` came to lie a microsecond after the horizon of `a`: a horizon of `b` in between leaves more room. */
+  async function isShownByOne(): Promise<boolean> {
     await using nodes = await TwoNodes.make(pair);
     const witness = new Witness(nodes);
     // to the end of WAL, which transactions of others may put off: else the horizon of `a` is earlier than that of `b`
@@ -340,6 +345,7 @@ describe('where commits of another node leave no time', () => {
     await reach('b');
     const own = (await witness.entries('b'))[0]!;
     expect(own.ts > before).toBe(true);
+    if (parseCommitTime(own.ts) !== nextMicrosecond(parseCommitTime(before))) return false;
     await nodes.poll('a', 2);
     expect(await witness.horizon('a')).toBe(before);
     expect(await witness.say('a', 'of_a', before)).toEqual({ n: 0, final: true });
@@ -350,7 +356,8 @@ describe('where commits of another node leave no time', () => {
     expect(await witness.say('a', 'of_a', own.ts)).toEqual({ n: 5, final: true });
     expect(await witness.say('b', 'of_b', own.ts)).toEqual({ n: 1, final: true });
     expect(await witness.say('b', 'of_b', before)).toEqual({ n: 0, final: true });
-  });
+    return true;
+  }
 
   test('the horizon stays where it was', async () => {
     await using nodes = await TwoNodes.make(pair);
