@@ -90,10 +90,13 @@ export class JsonText {
   }
 }
 
+/** A terminal that says less, 0 for instance, does not know how wide it is. */
+const NARROWEST = 20;
+
 /** On a terminal, lines that are too long for it are broken at spaces; elsewhere they stay whole. */
 function fitted(text: string, stream: NodeJS.WriteStream): string {
   const { columns } = stream;
-  if (stream.isTTY !== true || columns === undefined) return text;
+  if (stream.isTTY !== true || columns === undefined || columns < NARROWEST) return text;
   return text
     .split('\n')
     .map((line) => (visibleWidth(line) <= columns ? line : wrap(line, columns, '  ')))

@@ -209,7 +209,7 @@ describe('poll --watch', () => {
     await databases.source.query(`INSERT INTO orders VALUES ($1, 1)`, [signal === 'SIGINT' ? 100 : 101]);
     await new Promise<void>((resolve) => {
       child.stderr.on('data', (text: string) => {
-        if (text.includes('1 changes')) resolve();
+        if (text.includes('1 change in')) resolve();
       });
     });
     child.kill(signal);

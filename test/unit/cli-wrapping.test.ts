@@ -8,9 +8,9 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 const COLUMNS = 40;
 
 /** What was written to a terminal of 40 columns, or to a file. */
-function written(isTTY: boolean, write: (out: Output) => void): string {
+function written(isTTY: boolean, write: (out: Output) => void, columns = COLUMNS): string {
   let text = '';
-  const stream = { isTTY, columns: isTTY ? COLUMNS : undefined, write: (part: string) => (text += part) };
+  const stream = { isTTY, columns: isTTY ? columns : undefined, write: (part: string) => (text += part) };
   const each = stream as unknown as NodeJS.WriteStream;
   write(new Output({ json: false, verbose: false }, { stdout: each, stderr: each }));
   return stripVTControlCharacters(text);
@@ -31,6 +31,10 @@ test.each([
   expect(lines.length).toBeGreaterThan(3);
   const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
   expect(words(lines.join(' '))).toEqual(words(written(false, write)));
+});
+
+test('a terminal that does not know its width gets whole lines', () => {
+  expect(written(true, (out) => out.note(LONG), 0)).toBe(`${LONG}\n`);
 });
 
 test('what is no terminal gets whole lines, and a script is left alone', () => {
