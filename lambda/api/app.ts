@@ -270,9 +270,24 @@ const CORS = {
 const BODY_LIMIT = {
   maxSize: 256 * 1024,
   // what nobody reads must not be taken for the next request of the connection
-  onError: () =>
-    tooLarge('The body of the request is too big.', 'Ask for fewer keys at a time.', { connection: 'close' }),
+  onError: async (context: Context) => {
+    await readAway(context.req.raw.body).catch(() => {}); // somebody reads it already, or it is gone
+    return tooLarge('The body of the request is too big.', 'Ask for fewer keys at a time.', {
+      connection: 'close',
+    });
+  },
 };
+
+const READ_AWAY_BYTES = 8 * 1024 * 1024;
+
+/** A connection that is closed with words of the client unread is reset, and our answer may be lost with it. */
+async function readAway(body: ReadableStream<Uint8Array> | null): Promise<void> {
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length;
+    if (bytes > READ_AWAY_BYTES) return;
+  }
+}
 
 function tooLarge(detail: string, remedy: string, headers: Record<string, string> = {}): Response {
   return problem({
