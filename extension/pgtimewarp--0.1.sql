@@ -144,7 +144,7 @@ BEGIN
 END $$;
 
 -- The whole answer, as far as the caller may see it. One remote query, with the question as a literal: only a literal
--- without a type takes that of the remote column (see the store's migration 0013).
+-- without a type takes that of the remote column (see answer_asof() of the store).
 CREATE FUNCTION pgtimewarp_internal.ask_asof(rel regclass, pk jsonb, at_ts timestamptz, at_lsn pg_lsn, node_id text)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 DECLARE

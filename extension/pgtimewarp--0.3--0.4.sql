@@ -6,7 +6,7 @@
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.4'::text $$;
 
 -- The whole answer, as far as the caller may see it. One remote query, with the question as a literal: only a literal
--- without a type takes that of the remote column (see the store's migration 0013). With pgtimewarp.names = now the row has the
+-- without a type takes that of the remote column (see answer_asof() of the store). With pgtimewarp.names = now the row has the
 -- names that the columns have now, which the store follows by their numbers.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.ask_asof(rel regclass, pk jsonb, at_ts timestamptz, at_lsn pg_lsn, node_id text)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
