@@ -57,7 +57,6 @@ CREATE TABLE pgtimewarp.wal_checkpoints (
   applied_ts          timestamptz NOT NULL,
   epoch               bigint NOT NULL DEFAULT 0,
   lease_pid           int,
-  lease_backend_start timestamptz,
   lease_until         timestamptz,
   last_run_at         timestamptz,
   last_run_outcome    text,
@@ -74,7 +73,6 @@ COMMENT ON COLUMN pgtimewarp.wal_checkpoints.applied_lsn IS 'The horizon: everyt
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.applied_ts IS 'The time of the horizon.';
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.epoch IS 'Raised at every claim and compared in every write: a stale run writes nothing.';
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_pid IS 'The server process of the run that holds the claim.';
-COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_backend_start IS 'When that process began: another one may have its number later.';
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_until IS 'When the claim ends unless it is renewed.';
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.last_run_at IS 'When the last run ended.';
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.last_run_outcome IS 'How the last run ended.';

@@ -2055,7 +2055,6 @@ CREATE TABLE pgtimewarp.wal_checkpoints (
     applied_ts timestamp with time zone NOT NULL,
     epoch bigint DEFAULT 0 NOT NULL,
     lease_pid integer,
-    lease_backend_start timestamp with time zone,
     lease_until timestamp with time zone,
     last_run_at timestamp with time zone,
     last_run_outcome text,
@@ -2080,8 +2079,6 @@ COMMENT ON COLUMN pgtimewarp.wal_checkpoints.applied_ts IS 'The time of the hori
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.epoch IS 'Raised at every claim and compared in every write: a stale run writes nothing.';
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_pid IS 'The server process of the run that holds the claim.';
-
-COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_backend_start IS 'When that process began: another one may have its number later.';
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_until IS 'When the claim ends unless it is renewed.';
 

@@ -103,8 +103,6 @@ async function tryClaim(store: Queryable, nodeId: string, leaseSeconds: number):
             UPDATE pgtimewarp.wal_checkpoints AS c
                SET epoch = c.epoch + 1,
                    lease_pid = pg_backend_pid(),
-                   lease_backend_start = (SELECT a.backend_start FROM pg_catalog.pg_stat_activity AS a
-                                           WHERE a.pid = pg_backend_pid()),
                    lease_until = clock_timestamp() + make_interval(secs => $3::int)
               FROM lock
              WHERE lock.locked AND c.node_id = $2::text
