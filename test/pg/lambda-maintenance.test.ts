@@ -217,7 +217,7 @@ describe('what cannot be used is refused, with what to write', () => {
     [{ action: 'rebaseline', tables: ['nothing_there'] }, /^TABLE_NOT_TRACKED: public\.nothing_there/],
     [{ action: 'skip' }, /^BAD_FLAGS: .*lsn: /],
     [{ action: 'skip', lsn: '16B3748' }, /^BAD_FLAGS: .*lsn: must be an LSN/],
-    [{ action: 'skip', lsn: '0/16B3748' }, /^BAD_FLAGS: .*is not blocked .*doctor/],
+    [{ action: 'skip', lsn: '0/16B3748' }, /^BAD_FLAGS: .*is not blocked\. .*doctor/],
     [{ action: 'release-slot', yes: 'yes' }, /^BAD_FLAGS: .*yes: /],
     [{ action: 'slot-budget' }, /^BAD_FLAGS: .*name "budget", "automatic" or both/],
     [{ action: 'slot-budget', budget: '20 GB' }, /^BAD_FLAGS: .*budget: must be a number with kB/],
