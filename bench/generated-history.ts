@@ -5,8 +5,8 @@
  */
 import type pg from 'pg';
 import { connect } from '../core/pg/connection.ts';
-import { migrate } from '../core/store/migrate.ts';
-import { syncRetention } from '../core/store/retention.ts';
+import { syncRetention } from '../core/retention/periods.ts';
+import { migrate } from '../core/store/schema/migrate.ts';
 import { formatLsn, type Lsn } from '../core/types/lsn.ts';
 
 export interface HistorySize {

@@ -5,9 +5,9 @@
  */
 import type pg from 'pg';
 import { connect } from '../core/pg/connection.ts';
-import { keepRetention } from '../core/run/keep-retention.ts';
-import { claimNode, releaseClaim } from '../core/store/claim.ts';
-import { migrate } from '../core/store/migrate.ts';
+import { keepRetention } from '../core/retention/keep-retention.ts';
+import { claimNode, releaseClaim } from '../core/store/node/claim.ts';
+import { migrate } from '../core/store/schema/migrate.ts';
 import { formatLsn, type Lsn } from '../core/types/lsn.ts';
 import { splitIntoRanges } from './generated-history.ts';
 import {

@@ -7,15 +7,15 @@ import { connect } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import type { TablePattern } from './pg/table-pattern.ts';
+import { historyOf, type KeptHistory } from './retention/kept-history.ts';
 import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
-import { readSourceFacts } from './slot/source-facts.ts';
-import { walBudget } from './slot/wal-budget.ts';
-import { readFollowRules } from './store/follow-rules.ts';
-import { historyOf, type KeptHistory } from './store/kept-history.ts';
-import { requireWritable } from './store/migrate.ts';
-import { requireNode, type StoredNode } from './store/nodes.ts';
-import { readTrackedRelations } from './store/relations.ts';
-import { readMatchingEntries, readRelationEntry } from './store/tracking.ts';
+import { readSourceFacts } from './source/slot/source-facts.ts';
+import { walBudget } from './source/slot/wal-budget.ts';
+import { requireNode, type StoredNode } from './store/node/nodes.ts';
+import { requireWritable } from './store/schema/migrate.ts';
+import { readFollowRules } from './store/tables/follow-rules.ts';
+import { readTrackedRelations } from './store/tables/relations.ts';
+import { readMatchingEntries, readRelationEntry } from './store/tables/tracking.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 
 export interface Plan {

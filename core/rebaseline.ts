@@ -9,17 +9,17 @@ import { fromDatabaseError, fromTableQuery } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
-import { isPublishedWhole } from './run/catalog-facts.ts';
-import { followKey, isKeyOfHistory } from './run/key-of-history.ts';
+import { isPublishedWhole } from './run/catalog/catalog-facts.ts';
+import { followKey, isKeyOfHistory } from './run/catalog/key-of-history.ts';
 import { whyNotTrackable } from './setup/trackable.ts';
-import { publicationOf } from './slot/publication.ts';
-import { ensurePublished } from './slot/publication-tables.ts';
-import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
-import { openRelationGap } from './store/gaps.ts';
-import { requireWritable } from './store/migrate.ts';
-import { requireNode, type StoredNode } from './store/nodes.ts';
-import { readTrackedRelations, type TrackedRelation } from './store/relations.ts';
-import { askRepair, lockHorizon } from './store/repairs.ts';
+import { readTableFacts, type TableFacts } from './source/catalog/table-facts.ts';
+import { publicationOf } from './source/publication/publication.ts';
+import { ensurePublished } from './source/publication/publication-tables.ts';
+import { requireNode, type StoredNode } from './store/node/nodes.ts';
+import { requireWritable } from './store/schema/migrate.ts';
+import { openRelationGap } from './store/tables/gaps.ts';
+import { readTrackedRelations, type TrackedRelation } from './store/tables/relations.ts';
+import { askRepair, lockHorizon } from './store/tables/repairs.ts';
 import { reactTo, refuseMissing, type TrackProgress } from './track.ts';
 
 export interface RebaselineOptions {

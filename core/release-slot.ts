@@ -6,14 +6,14 @@ import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { inTransaction } from './pg/transaction.ts';
 import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
-import { dropSlot } from './slot/slot-lifecycle.ts';
-import { readSourceFacts, type SourceFacts } from './slot/source-facts.ts';
-import { walBudget } from './slot/wal-budget.ts';
-import { type Claim, lockCheckpoint, releaseClaim } from './store/claim.ts';
-import { openNodeGap } from './store/gaps.ts';
-import { requireWritable } from './store/migrate.ts';
-import type { StoredNode } from './store/nodes.ts';
-import { takeIdleNode } from './store/take-node.ts';
+import { dropSlot } from './source/slot/slot-lifecycle.ts';
+import { readSourceFacts, type SourceFacts } from './source/slot/source-facts.ts';
+import { walBudget } from './source/slot/wal-budget.ts';
+import { type Claim, lockCheckpoint, releaseClaim } from './store/node/claim.ts';
+import type { StoredNode } from './store/node/nodes.ts';
+import { takeIdleNode } from './store/node/take-node.ts';
+import { requireWritable } from './store/schema/migrate.ts';
+import { openNodeGap } from './store/tables/gaps.ts';
 import { maybeSameSystem } from './types/server-identity.ts';
 
 export interface ReleaseResult {

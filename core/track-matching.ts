@@ -1,6 +1,6 @@
 /**
  * Tracking by patterns: every table that matches and can be tracked is, the others are named with the reason; where it is
- * asked for, tables that come later are followed by runs (core/run/follow-tables.ts). The way back, by the same patterns.
+ * asked for, tables that come later are followed by runs (core/run/catalog/follow-tables.ts). The way back, by the same patterns.
  */
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
@@ -8,15 +8,15 @@ import { connect } from './pg/connection.ts';
 import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import type { TablePattern } from './pg/table-pattern.ts';
+import { requireWindow } from './retention/periods.ts';
 import { askTracking, obstacleOfPattern, presentColumns } from './setup/ask-tracking.ts';
-import { type MatchingTable, readMatchingTables } from './slot/matching-tables.ts';
-import { publicationOf } from './slot/publication.ts';
-import { readTableFacts, type TableFacts } from './slot/table-facts.ts';
-import { removeFollowRules, writeFollowRule } from './store/follow-rules.ts';
-import { requireWritable } from './store/migrate.ts';
-import { requireNode } from './store/nodes.ts';
-import { requireWindow } from './store/retention.ts';
-import { readMatchingEntries, readRelationEntries } from './store/tracking.ts';
+import { type MatchingTable, readMatchingTables } from './source/catalog/matching-tables.ts';
+import { readTableFacts, type TableFacts } from './source/catalog/table-facts.ts';
+import { publicationOf } from './source/publication/publication.ts';
+import { requireNode } from './store/node/nodes.ts';
+import { requireWritable } from './store/schema/migrate.ts';
+import { removeFollowRules, writeFollowRule } from './store/tables/follow-rules.ts';
+import { readMatchingEntries, readRelationEntries } from './store/tables/tracking.ts';
 import {
   bringIn,
   settle,

@@ -10,19 +10,24 @@ import { fromDatabaseError } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
 import { inPatientTransaction, inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
+import { readOtherRetention, requireWindow, setTableRetention } from './retention/periods.ts';
 import { askTracking, whyNotAsWanted } from './setup/ask-tracking.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { purgeRelation } from './setup/purge.ts';
 import { refuseOtherSettings } from './setup/tracked-otherwise.ts';
-import { publicationOf } from './slot/publication.ts';
-import { removeFromPublication } from './slot/publication-tables.ts';
-import { readTableFacts } from './slot/table-facts.ts';
-import { readTableNames } from './slot/table-names.ts';
-import { requireWritable } from './store/migrate.ts';
-import { requireNode, type StoredNode } from './store/nodes.ts';
-import { lockHorizon } from './store/repairs.ts';
-import { readOtherRetention, requireWindow, setTableRetention } from './store/retention.ts';
-import { endRelation, type RelationEntry, readRelationEntries, readRelationEntry } from './store/tracking.ts';
+import { readTableFacts } from './source/catalog/table-facts.ts';
+import { readTableNames } from './source/catalog/table-names.ts';
+import { publicationOf } from './source/publication/publication.ts';
+import { removeFromPublication } from './source/publication/publication-tables.ts';
+import { requireNode, type StoredNode } from './store/node/nodes.ts';
+import { requireWritable } from './store/schema/migrate.ts';
+import { lockHorizon } from './store/tables/repairs.ts';
+import {
+  endRelation,
+  type RelationEntry,
+  readRelationEntries,
+  readRelationEntry,
+} from './store/tables/tracking.ts';
 
 export interface TrackOptions extends TrackSettings {
   readonly table: TableName;

@@ -526,7 +526,7 @@ CREATE DOMAIN pgtimewarp.question AS text
 COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. Making a value of it asks the question.';
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- What functions and views were applied last (see core/store/functions.ts)
+-- What functions and views were applied last
 
 CREATE TABLE pgtimewarp.schema_functions (
   is_only     boolean PRIMARY KEY DEFAULT true CHECK (is_only),

@@ -3,7 +3,7 @@ import { Argument, type Command } from 'commander';
 import { readOverview } from '../../core/doctor/overview.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
-import { listNodes } from '../../core/store/nodes.ts';
+import { listNodes } from '../../core/store/node/nodes.ts';
 import type { Run } from '../command.ts';
 import { NAMES, type Names } from '../completion.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { readHealthEvents } from '../../core/doctor/events.ts';
 import { connect } from '../../core/pg/connection.ts';
-import { requireSchema } from '../../core/store/migrate.ts';
+import { requireSchema } from '../../core/store/schema/migrate.ts';
 import { positiveInteger } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { connect } from '../../core/pg/connection.ts';
 import { fromDatabaseError } from '../../core/pg/database-error.ts';
-import { migrate } from '../../core/store/migrate.ts';
+import { migrate } from '../../core/store/schema/migrate.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 

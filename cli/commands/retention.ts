@@ -1,7 +1,12 @@
 /** `retention`: how long history is kept, and forgetting at once. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseTableName } from '../../core/pg/identifiers.ts';
-import { runRetention, setRetention, showRetention, type TableRetention } from '../../core/retention.ts';
+import {
+  runRetention,
+  setRetention,
+  showRetention,
+  type TableRetention,
+} from '../../core/retention/change-retention.ts';
 import { collect, duration, positiveInteger } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';

@@ -13,7 +13,7 @@ import { diff } from '../../core/query/diff.ts';
 import { NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { init } from '../../core/setup/init.ts';
-import { readClock } from '../../core/slot/end-of-wal.ts';
+import { readClock } from '../../core/source/slot/end-of-wal.ts';
 import { track } from '../../core/track.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
 import type { Output } from '../output.ts';

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from '../../core/pg/connection.ts';
-import { migrate } from '../../core/store/migrate.ts';
+import { migrate } from '../../core/store/schema/migrate.ts';
 import { startServer } from '../servers/start-server.ts';
 import { dumpSchema, SCHEMA_FILE } from './schema-dump.ts';
 

@@ -5,16 +5,16 @@
  * or a fault.
  */
 import type pg from 'pg';
-import { readBaselineChunk } from '../baseline/read-chunk.ts';
-import { readMissingKeys } from '../baseline/read-missing-keys.ts';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
 import { quoteIdentifier, quoteOwnRows, type TableName } from '../pg/identifiers.ts';
 import { poll } from '../poll.ts';
 import type { DatabaseUrls } from '../setup/databases.ts';
-import { readInsertLsn } from '../slot/end-of-wal.ts';
-import { readTypeCatalog, type TableFacts } from '../slot/table-facts.ts';
-import { refuteNoNan } from '../store/no-nan.ts';
-import { readRelationEntry } from '../store/tracking.ts';
+import { readTypeCatalog, type TableFacts } from '../source/catalog/table-facts.ts';
+import { readBaselineChunk } from '../source/rows/read-chunk.ts';
+import { readMissingKeys } from '../source/rows/read-missing-keys.ts';
+import { readInsertLsn } from '../source/slot/end-of-wal.ts';
+import { refuteNoNan } from '../store/history/no-nan.ts';
+import { readRelationEntry } from '../store/tables/tracking.ts';
 import { jsonMembers } from '../types/json-text.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';

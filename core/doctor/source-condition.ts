@@ -7,7 +7,7 @@ import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { FactReader } from '../pg/lacking.ts';
 import { readServerVersion } from '../pg/server-version.ts';
-import { publicationName } from '../slot/publication.ts';
+import { publicationName } from '../source/publication/publication.ts';
 import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';
 
 export interface SourceCondition {

@@ -3,7 +3,7 @@
  * to the sources, and how their slots are, for who has asked the source anyway. Everything else is the doctor's.
  */
 import type { Queryable } from '../pg/connection.ts';
-import type { SourceFacts } from '../slot/source-facts.ts';
+import type { SourceFacts } from '../source/slot/source-facts.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type Check, ok, summarize, warn } from './check.ts';
 import { checkNodeStatus } from './checks/connections.ts';

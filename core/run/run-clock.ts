@@ -1,7 +1,7 @@
 /** The clock of one peek: what other nodes of the same history have defined is read as far as it is needed. */
 import type pg from 'pg';
-import type { Claim, Horizon } from '../store/claim.ts';
-import { readClockPage, readLineage, requireAgreement } from '../store/lineage.ts';
+import type { Claim, Horizon } from '../store/node/claim.ts';
+import { readClockPage, readLineage, requireAgreement } from '../store/node/lineage.ts';
 import type { CommitTime } from '../types/commit-time.ts';
 import type { Lsn } from '../types/lsn.ts';
 import { CommitClock } from '../versions/commit-clock.ts';

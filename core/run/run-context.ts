@@ -1,10 +1,10 @@
 /** What the steps of one run share, from its claim to its end. */
 import type pg from 'pg';
-import type { Claim } from '../store/claim.ts';
-import type { StoredNode } from '../store/nodes.ts';
+import type { Claim } from '../store/node/claim.ts';
+import type { StoredNode } from '../store/node/nodes.ts';
 import type { Lsn } from '../types/lsn.ts';
-import type { ApplyCounts } from './apply-stream.ts';
 import type { RunLimits } from './run-limits.ts';
+import type { ApplyCounts } from './stream/apply-stream.ts';
 
 export interface RunContext {
   readonly node: StoredNode;

@@ -6,11 +6,10 @@ import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { inPatientTransaction, inTransaction } from '../pg/transaction.ts';
-import { dropPublication, publicationName } from '../slot/publication.ts';
-import { dropSlotWhenFree, stopCreatingSlot } from '../slot/slot-lifecycle.ts';
-import { readSourceFacts } from '../slot/source-facts.ts';
-import { claimNode } from '../store/claim.ts';
-import { requireWritable } from '../store/migrate.ts';
+import { dropPublication, publicationName } from '../source/publication/publication.ts';
+import { dropSlotWhenFree, stopCreatingSlot } from '../source/slot/slot-lifecycle.ts';
+import { readSourceFacts } from '../source/slot/source-facts.ts';
+import { claimNode } from '../store/node/claim.ts';
 import {
   isDatabaseOf,
   readNode,
@@ -18,8 +17,9 @@ import {
   SETUP_UNFINISHED,
   type StoredNode,
   withdrawSetupIntent,
-} from '../store/nodes.ts';
-import { askRemoval } from '../store/removals.ts';
+} from '../store/node/nodes.ts';
+import { askRemoval } from '../store/node/removals.ts';
+import { requireWritable } from '../store/schema/migrate.ts';
 import { type DatabaseUrls, withDatabases } from './databases.ts';
 import { purgeNode } from './purge.ts';
 import { lockSetupPatiently } from './setup-lock.ts';

@@ -1,7 +1,7 @@
 /** How a table from the catalog is written down when its tracking begins. */
-import { columnsNow } from '../run/tables-of-run.ts';
-import type { TableFacts } from '../slot/table-facts.ts';
-import type { NewRelation } from '../store/tracking.ts';
+import { columnsNow } from '../run/catalog/tables-of-run.ts';
+import type { TableFacts } from '../source/catalog/table-facts.ts';
+import type { NewRelation } from '../store/tables/tracking.ts';
 import { LSN_ZERO } from '../types/lsn.ts';
 
 type Description = Pick<

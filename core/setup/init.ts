@@ -7,16 +7,15 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { refuseEncoding } from '../pg/encoding.ts';
 import { inTransaction } from '../pg/transaction.ts';
-import { openTransactions } from '../slot/open-transactions.ts';
 import {
   dropPublication,
   ensurePublication,
   publicationExists,
   publicationName,
-} from '../slot/publication.ts';
-import { createSlot, dropSlotWhenFree, knowsNumbersAsText } from '../slot/slot-lifecycle.ts';
-import { readSourceFacts, type SlotFacts, type SourceFacts } from '../slot/source-facts.ts';
-import { migrate, requireWritable } from '../store/migrate.ts';
+} from '../source/publication/publication.ts';
+import { openTransactions } from '../source/slot/open-transactions.ts';
+import { createSlot, dropSlotWhenFree, knowsNumbersAsText } from '../source/slot/slot-lifecycle.ts';
+import { readSourceFacts, type SlotFacts, type SourceFacts } from '../source/slot/source-facts.ts';
 import {
   activateNode,
   isDatabaseOf,
@@ -28,9 +27,10 @@ import {
   type StoredNode,
   withdrawSetupIntent,
   writeNumbersAsText,
-} from '../store/nodes.ts';
-import { isRemovalAsked } from '../store/removals.ts';
-import { boundTime } from '../store/trusted-clock.ts';
+} from '../store/node/nodes.ts';
+import { isRemovalAsked } from '../store/node/removals.ts';
+import { boundTime } from '../store/node/trusted-clock.ts';
+import { migrate, requireWritable } from '../store/schema/migrate.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { maybeSameSystem } from '../types/server-identity.ts';
 import { cancelOnAbort, stopOf, throwIfAborted } from './cancel-on-abort.ts';

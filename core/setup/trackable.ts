@@ -4,7 +4,7 @@
 import type { ErrorCode } from '../errors/codes.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { formatTableName, quoteIdentifier, type TableName } from '../pg/identifiers.ts';
-import type { TableFacts } from '../slot/table-facts.ts';
+import type { TableFacts } from '../source/catalog/table-facts.ts';
 import { keyTypeRefusal } from '../types/key.ts';
 
 const KINDS: Readonly<Record<string, string>> = {

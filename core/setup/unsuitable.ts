@@ -1,6 +1,6 @@
 /** What a server must be before a slot can be made on it. */
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import type { SourceFacts } from '../slot/source-facts.ts';
+import type { SourceFacts } from '../source/slot/source-facts.ts';
 
 /** Throws SOURCE_IN_RECOVERY or WAL_LEVEL. */
 export function refuseUnsuitable(facts: SourceFacts): void {

@@ -17,7 +17,7 @@ import type { DiffCursor } from '../../core/query/diff-cursor.ts';
 import { diffPageText } from '../../core/query/diff-text.ts';
 import { NOW } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
-import { listNodes } from '../../core/store/nodes.ts';
+import { listNodes } from '../../core/store/node/nodes.ts';
 import { numbersAsText } from '../../core/types/json-text.ts';
 import type { Lsn } from '../../core/types/lsn.ts';
 import { readBatchKeys } from './batch-keys.ts';

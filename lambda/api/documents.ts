@@ -1,7 +1,7 @@
 /** The documents that this code makes itself, from what the store knows of nodes and tables. No row data in them. */
 import type * as z from 'zod';
 import type { NodeOverview, Point, RelationOverview } from '../../core/doctor/overview.ts';
-import type { StoredNode } from '../../core/store/nodes.ts';
+import type { StoredNode } from '../../core/store/node/nodes.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
 import type { Nodes, Tables } from './schemas.ts';

@@ -11,8 +11,8 @@ import { rebaselineNode } from '../../core/rebaseline-node.ts';
 import { releaseSlot } from '../../core/release-slot.ts';
 import type { DatabaseUrls } from '../../core/setup/databases.ts';
 import { skip } from '../../core/skip.ts';
-import { requireSchema } from '../../core/store/migrate.ts';
-import { requireNode, writeSlotSettings } from '../../core/store/nodes.ts';
+import { requireNode, writeSlotSettings } from '../../core/store/node/nodes.ts';
+import { requireSchema } from '../../core/store/schema/migrate.ts';
 import type { MaintenanceEvent } from './event.ts';
 
 export interface Surroundings {

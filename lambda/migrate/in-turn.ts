@@ -9,7 +9,7 @@ import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect } from '../../core/pg/connection.ts';
 import { endSession } from '../../core/pg/end-session.ts';
-import { migrate, schemaVersion } from '../../core/store/migrate.ts';
+import { migrate, schemaVersion } from '../../core/store/schema/migrate.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
 import { logger } from './logger.ts';

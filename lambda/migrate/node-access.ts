@@ -1,7 +1,7 @@
 /** How the migrate function reaches databases: with credentials that hold now, because core connects by itself. */
 import type pg from 'pg';
 import { formatTableName } from '../../core/pg/identifiers.ts';
-import { schemaVersion } from '../../core/store/migrate.ts';
+import { schemaVersion } from '../../core/store/schema/migrate.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { Sessions } from '../shared/sessions.ts';

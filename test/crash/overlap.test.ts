@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { poll } from '../../core/poll.ts';
-import { claimNode } from '../../core/store/claim.ts';
-import { recordNoProgress } from '../../core/store/no-progress.ts';
-import { finishRun } from '../../core/store/run-outcome.ts';
+import { claimNode } from '../../core/store/node/claim.ts';
+import { recordNoProgress } from '../../core/store/node/no-progress.ts';
+import { finishRun } from '../../core/store/node/run-outcome.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 import { type Backlog, type Fork, makeBacklog, onDatabase, runToEnd } from '../support/backlog.ts';
 import { CRASH_TABLES, prepareCrashTables, writeCrashHistory } from '../support/crash-history.ts';

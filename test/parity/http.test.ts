@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runRetention, setRetention } from '../../core/retention.ts';
+import { runRetention, setRetention } from '../../core/retention/change-retention.ts';
 import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
 import { buildOpenApi } from '../../lambda/api/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };

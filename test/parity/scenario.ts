@@ -5,7 +5,7 @@
  */
 import pg from 'pg';
 import { quoteTable } from '../../core/pg/identifiers.ts';
-import { runRetention, setRetention } from '../../core/retention.ts';
+import { runRetention, setRetention } from '../../core/retention/change-retention.ts';
 import { StoreHistory } from '../pg/query-history.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 

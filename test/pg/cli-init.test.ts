@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { poll } from '../../core/poll.ts';
 import { deinit } from '../../core/setup/deinit.ts';
 import { type InitOptions, init } from '../../core/setup/init.ts';
-import { recordSetupIntent } from '../../core/store/nodes.ts';
+import { recordSetupIntent } from '../../core/store/node/nodes.ts';
 import { track } from '../../core/track.ts';
 import { describeNeeding, wal2json } from '../support/needs.ts';
 import { runCli, spawnCli } from '../support/run-cli.ts';

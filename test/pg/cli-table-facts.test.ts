@@ -1,6 +1,6 @@
 /** What the catalog says of tables, on the shapes that matter for tracking. */
 import { expect, test } from 'vitest';
-import { readTableFacts } from '../../core/slot/table-facts.ts';
+import { readTableFacts } from '../../core/source/catalog/table-facts.ts';
 import { testDatabases } from '../support/test-databases.ts';
 
 const TABLES = `

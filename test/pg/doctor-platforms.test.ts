@@ -9,7 +9,7 @@ import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
 import { refuseSameDatabase } from '../../core/setup/databases.ts';
 import { init } from '../../core/setup/init.ts';
-import { readSourceFacts } from '../../core/slot/source-facts.ts';
+import { readSourceFacts } from '../../core/source/slot/source-facts.ts';
 import { isKnownSystem } from '../../core/types/server-identity.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
 import { poll } from '../../core/poll.ts';
 import { init } from '../../core/setup/init.ts';
-import { migrate } from '../../core/store/migrate.ts';
+import { migrate } from '../../core/store/schema/migrate.ts';
 import { track } from '../../core/track.ts';
 import { connectForTest } from '../support/test-client.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { parseTableName, quoteIdentifier } from '../../core/pg/identifiers.ts';
 import { poll } from '../../core/poll.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
-import { hasColumnLists } from '../../core/slot/column-lists.ts';
+import { hasColumnLists } from '../../core/source/publication/column-lists.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { urls } from '../support/node-questions.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { poll } from '../../core/poll.ts';
-import { advanceSlot } from '../../core/slot/advance.ts';
+import { advanceSlot } from '../../core/source/slot/advance.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
 import { allOf, describeNeeding, germanMessages } from '../support/needs.ts';

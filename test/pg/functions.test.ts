@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
-import { migrate, requireSchema } from '../../core/store/migrate.ts';
+import { migrate, requireSchema } from '../../core/store/schema/migrate.ts';
 import { testDatabases } from '../support/test-databases.ts';
 import { trackedNode } from '../support/tracked-node.ts';
 

@@ -9,7 +9,7 @@ import { asOf } from '../../core/query/as-of.ts';
 import { diff } from '../../core/query/diff.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
-import { runRetention } from '../../core/retention.ts';
+import { runRetention } from '../../core/retention/change-retention.ts';
 import { untrack } from '../../core/track.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';

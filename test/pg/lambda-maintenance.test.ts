@@ -3,8 +3,8 @@
  * the role of the source, beside the poller that the schedule starts.
  */
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { releaseClaim } from '../../core/store/claim.ts';
-import { takeIdleNode } from '../../core/store/take-node.ts';
+import { releaseClaim } from '../../core/store/node/claim.ts';
+import { takeIdleNode } from '../../core/store/node/take-node.ts';
 import example from '../../infra/config/example.ts';
 import { apiEvent, type HttpAnswer } from '../support/api-event.ts';
 import {

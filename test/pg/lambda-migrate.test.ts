@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseConnectionUrl } from '../../core/pg/connection.ts';
-import { claimNode } from '../../core/store/claim.ts';
+import { claimNode } from '../../core/store/node/claim.ts';
 import example from '../../infra/config/example.ts';
 import { secretReference } from '../../infra/config/secret-reference.ts';
 import { apiEvent, type HttpAnswer } from '../support/api-event.ts';

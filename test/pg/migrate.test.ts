@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
-import { expectedSchemaVersion, migrate, requireSchema, schemaVersion } from '../../core/store/migrate.ts';
+import {
+  expectedSchemaVersion,
+  migrate,
+  requireSchema,
+  schemaVersion,
+} from '../../core/store/schema/migrate.ts';
 import { runCli } from '../support/run-cli.ts';
 import { testDatabases } from '../support/test-databases.ts';
 

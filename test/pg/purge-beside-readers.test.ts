@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { migrate } from '../../core/store/migrate.ts';
+import { migrate } from '../../core/store/schema/migrate.ts';
 import { untrack } from '../../core/track.ts';
 import { at, sourceClock } from '../support/node-questions.ts';
 import { testDatabases } from '../support/test-databases.ts';

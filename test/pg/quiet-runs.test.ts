@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
 import type { TableName } from '../../core/pg/identifiers.ts';
 import { poll } from '../../core/poll.ts';
-import { readTableFacts } from '../../core/slot/table-facts.ts';
+import { readTableFacts } from '../../core/source/catalog/table-facts.ts';
 import { trackTables } from '../../core/track.ts';
 import { callProxy } from '../support/call-proxy.ts';
 import { describeNeeding } from '../support/needs.ts';

@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
 import { type PollResult, poll, pollWith, type RunOptions } from '../../core/poll.ts';
-import { writeSlotSettings } from '../../core/store/nodes.ts';
+import { writeSlotSettings } from '../../core/store/node/nodes.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';

@@ -12,7 +12,7 @@ import { messageWithoutData } from '../../core/pg/database-error.ts';
 import { type PollResult, poll } from '../../core/poll.ts';
 import { init } from '../../core/setup/init.ts';
 import { skip } from '../../core/skip.ts';
-import { MAX_FAILURES, readFailure } from '../../core/store/failures.ts';
+import { MAX_FAILURES, readFailure } from '../../core/store/node/failures.ts';
 import { track } from '../../core/track.ts';
 import { errorFields } from '../../lambda/shared/observability.ts';
 import { describeNeeding } from '../support/needs.ts';

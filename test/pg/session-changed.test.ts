@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, resetSession } from '../../core/pg/connection.ts';
 import { pollWith } from '../../core/poll.ts';
-import { claimNode, releaseClaim } from '../../core/store/claim.ts';
+import { claimNode, releaseClaim } from '../../core/store/node/claim.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 let node: TrackedNode;

@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
 import { poll } from '../../core/poll.ts';
-import { claimNode } from '../../core/store/claim.ts';
+import { claimNode } from '../../core/store/node/claim.ts';
 import { troubles } from '../support/doctored.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 

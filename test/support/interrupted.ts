@@ -7,7 +7,7 @@ import { poll } from '../../core/poll.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
 import { rebaselineNode } from '../../core/rebaseline-node.ts';
 import { releaseSlot } from '../../core/release-slot.ts';
-import { runRetention, setRetention } from '../../core/retention.ts';
+import { runRetention, setRetention } from '../../core/retention/change-retention.ts';
 import { deinit } from '../../core/setup/deinit.ts';
 import { forgetSource } from '../../core/setup/forget-source.ts';
 import { init } from '../../core/setup/init.ts';
@@ -61,7 +61,7 @@ export async function trackedAndChanged(node: HuntedNode): Promise<void> {
   await changed(node);
 }
 
-/** The node stands at a transaction, as after five failed runs; see core/run/poison.ts. */
+/** The node stands at a transaction, as after five failed runs; see core/run/stream/poison.ts. */
 async function blocked(node: HuntedNode): Promise<void> {
   await tracked(node);
   await node.change(CHANGES[0]!);

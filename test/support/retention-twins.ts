@@ -3,8 +3,8 @@
  * everything and so knows every right answer.
  */
 import type pg from 'pg';
-import { keepRetention, type RetentionResult } from '../../core/run/keep-retention.ts';
-import { type Claim, claimNode, releaseClaim } from '../../core/store/claim.ts';
+import { keepRetention, type RetentionResult } from '../../core/retention/keep-retention.ts';
+import { type Claim, claimNode, releaseClaim } from '../../core/store/node/claim.ts';
 import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { LSN_ZERO, type Lsn, parseLsn } from '../../core/types/lsn.ts';
 import { type Answer, lsnOf, type PeriodOptions, StoreHistory, timeOf } from '../pg/query-history.ts';

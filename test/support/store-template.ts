@@ -1,6 +1,6 @@
 /** A migrated store made once per run; the stores of the tests are copies of it. */
 import { createDatabase, databaseUrl } from '../../cli/servers/databases.ts';
-import { migrate } from '../../core/store/migrate.ts';
+import { migrate } from '../../core/store/schema/migrate.ts';
 import { connectForTest } from './test-client.ts';
 
 const TEMPLATE = 'pgtimewarp_store_template';

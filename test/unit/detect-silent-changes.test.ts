@@ -1,6 +1,6 @@
 /** Each silent change by itself, and what looks alike: one difference of the catalog, one verdict. */
 import { expect, test } from 'vitest';
-import { detectSilentChanges } from '../../core/run/detect-silent-changes.ts';
+import { detectSilentChanges } from '../../core/run/catalog/detect-silent-changes.ts';
 import type { CatalogColumn, CatalogFacts, CatalogLeaf, Published } from '../../core/types/catalog-facts.ts';
 
 const column = (attnum: number, name: string, changes: Partial<CatalogColumn> = {}): CatalogColumn => ({

@@ -43,7 +43,7 @@ describe('every check', () => {
 });
 
 describe('every loss', () => {
-  const codes = readFileSync(join(ROOT, 'core/run/detect-loss.ts'), 'utf8').matchAll(/code: '(\w+)'/g);
+  const codes = readFileSync(join(ROOT, 'core/run/loss/detect-loss.ts'), 'utf8').matchAll(/code: '(\w+)'/g);
   test.each([...new Set([...codes].map(([, code]) => code!))])('%s', (code) => {
     expect(readFileSync(join(ROOT, 'test/pg/loss.test.ts'), 'utf8')).toContain(`code: '${code}'`);
   });

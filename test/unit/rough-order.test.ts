@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { roughOrder } from '../../core/store/rough-order.ts';
+import { roughOrder } from '../../core/store/history/rough-order.ts';
 
 const ordered = (keys: readonly string[]): string[] => [...roughOrder(keys)].map((place) => keys[place]!);
 

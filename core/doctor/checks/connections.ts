@@ -1,8 +1,8 @@
 /** Can both databases be reached, and does the store know this node? */
 import { ERROR_CODES } from '../../errors/codes.ts';
-import type { StoredFailure } from '../../store/failures.ts';
-import { OTHER_FUNCTIONS } from '../../store/migrate.ts';
-import type { StoredNode } from '../../store/nodes.ts';
+import type { StoredFailure } from '../../store/node/failures.ts';
+import type { StoredNode } from '../../store/node/nodes.ts';
+import { OTHER_FUNCTIONS } from '../../store/schema/migrate.ts';
 import { formatLsn } from '../../types/lsn.ts';
 import { type Check, fail, ok } from '../check.ts';
 import type { DoctorFacts, Gathered } from '../facts.ts';

@@ -1,7 +1,7 @@
 /** Does the store keep up with the source? */
 import { ERROR_CODES } from '../../errors/codes.ts';
-import { NO_PROGRESS_FAILS } from '../../store/no-progress.ts';
-import { CLOCK_TOLERANCE_SECONDS } from '../../store/trusted-clock.ts';
+import { NO_PROGRESS_FAILS } from '../../store/node/no-progress.ts';
+import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';

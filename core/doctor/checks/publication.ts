@@ -1,6 +1,6 @@
 /** Does the publication show every change of every tracked table, and does it harm no other? */
 import { formatTableName, quoteIdentifier, quoteTable } from '../../pg/identifiers.ts';
-import { publicationName } from '../../slot/publication.ts';
+import { publicationName } from '../../source/publication/publication.ts';
 import { type Check, fail, ok } from '../check.ts';
 import { type DoctorFacts, rightSource } from '../facts.ts';
 

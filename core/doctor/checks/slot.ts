@@ -1,9 +1,9 @@
 /** Is the source set up for decoding, and is the slot there, ours, readable and safe? */
 import { ERROR_CODES } from '../../errors/codes.ts';
-import { detectMovedSlot } from '../../run/detect-loss.ts';
-import { publicationName } from '../../slot/publication.ts';
-import { SLOTS, type SlotFacts, type SourceFacts } from '../../slot/source-facts.ts';
-import { isDatabaseOf, type StoredNode } from '../../store/nodes.ts';
+import { detectMovedSlot } from '../../run/loss/detect-loss.ts';
+import { publicationName } from '../../source/publication/publication.ts';
+import { SLOTS, type SlotFacts, type SourceFacts } from '../../source/slot/source-facts.ts';
+import { isDatabaseOf, type StoredNode } from '../../store/node/nodes.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { maybeSameSystem, maybeSameTimeline } from '../../types/server-identity.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';

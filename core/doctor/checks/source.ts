@@ -1,6 +1,6 @@
 /** The source beyond the slot: version, limits, rights, clock. */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
-import { CLOCK_TOLERANCE_SECONDS } from '../../store/trusted-clock.ts';
+import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import type { DoctorFacts, SourceSide } from '../facts.ts';

@@ -1,6 +1,6 @@
 /** Can the store take more, and is what it says of positions and times in order? */
 
-import { SEE_EACH_OTHER } from '../../store/claim.ts';
+import { SEE_EACH_OTHER } from '../../store/node/claim.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { StoreCondition } from '../store-condition.ts';

@@ -1,7 +1,7 @@
 /** Does the WAL that the source keeps for us threaten its disk, or its limits threaten our slot? And what keeps it? */
-import { INSERTED, SLOTS, type SourceFacts } from '../../slot/source-facts.ts';
-import { walBudget } from '../../slot/wal-budget.ts';
-import type { StoredNode } from '../../store/nodes.ts';
+import { INSERTED, SLOTS, type SourceFacts } from '../../source/slot/source-facts.ts';
+import { walBudget } from '../../source/slot/wal-budget.ts';
+import type { StoredNode } from '../../store/node/nodes.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { reloadRemedy } from '../platform.ts';

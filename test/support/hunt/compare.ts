@@ -3,11 +3,11 @@
  * end: what was answered as of a horizon is answered so for ever.
  */
 import type pg from 'pg';
-import { readBaselineChunk } from '../../../core/baseline/read-chunk.ts';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { connect } from '../../../core/pg/connection.ts';
 import { whyNotTrackable } from '../../../core/setup/trackable.ts';
-import { readTableFacts, readTypeCatalog } from '../../../core/slot/table-facts.ts';
+import { readTableFacts, readTypeCatalog } from '../../../core/source/catalog/table-facts.ts';
+import { readBaselineChunk } from '../../../core/source/rows/read-chunk.ts';
 import { jsonMembers } from '../../../core/types/json-text.ts';
 import type { HuntGround, HuntNode } from './ground.ts';
 import type { Hunt } from './hunt.ts';

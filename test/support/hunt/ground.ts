@@ -6,7 +6,7 @@
 import { databaseUrl } from '../../../cli/servers/databases.ts';
 import type { LocalServer } from '../../../cli/servers/start-server.ts';
 import { init } from '../../../core/setup/init.ts';
-import { publicationName } from '../../../core/slot/publication.ts';
+import { publicationName } from '../../../core/source/publication/publication.ts';
 import type { Plugin } from '../../../core/types/plugin.ts';
 import { PLUGINS } from '../plugins.ts';
 import { serverInfo } from '../server-info.ts';

@@ -1,6 +1,6 @@
 /** One sequence of steps over one table, told apart by its seed; it remembers what was said and what went wrong. */
 import { sqlState } from '../../../core/pg/database-error.ts';
-import { readTableFacts } from '../../../core/slot/table-facts.ts';
+import { readTableFacts } from '../../../core/source/catalog/table-facts.ts';
 import { track, untrack } from '../../../core/track.ts';
 import type { HuntGround } from './ground.ts';
 import { createSql, PARTITIONED, type Place, readMoment, SHAPES } from './place.ts';
@@ -118,6 +118,7 @@ export class Hunt {
   async #judge(statement: string, message: string, state: string | undefined): Promise<void> {
     if (/^ALTER PUBLICATION|REPLICA IDENTITY/.test(statement)) return; // about the step itself
     if (/to unlogged because it is part of a publication/.test(message)) return; // PostgreSQL manual; docs/limits.md
+    if (/is in index used as replica identity/.test(message)) return; // an index that the step before chose; we choose none
     const isRows = /^(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)/.test(statement);
     if (isRows && /does not have a replica identity/.test(message) && (await this.#hasNoIdentity())) {
       this.refused++; // the key went after the table was published; docs/limits.md

@@ -1,0 +1,174 @@
+/**
+ * The part of a run that forgets, inside its claim and bounded in time. Every step is committed by itself and may be the
+ * last one: what a run leaves, the next one goes on with. No lock that stops readers is waited for, or held, for as
+ * long as a second.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { sqlState } from '../pg/database-error.ts';
+import { inTransaction } from '../pg/transaction.ts';
+import { type Claim, lockCheckpoint } from '../store/node/claim.ts';
+import type { Lsn } from '../types/lsn.ts';
+import {
+  addRangeCheck,
+  advanceCutoffs,
+  beginBase,
+  buildBase,
+  changeRanges,
+  cutContexts,
+  cutTimeMap,
+  dropExpiredPeriod,
+  dropRangeChecks,
+  exchangeBase,
+  nextRangeAction,
+  type RangeAction,
+  relationsToExpire,
+  relationsToPrepare,
+  syncRetention,
+  validateRangeCheck,
+} from './periods.ts';
+
+export interface KeepRetentionOptions {
+  readonly store: pg.Client;
+  readonly claim: Claim;
+  /** Positions up to here are about to be written. */
+  readonly upto: Lsn;
+  /** Whether there is time for another step. */
+  readonly mayGoOn: () => boolean;
+}
+
+export interface RetentionResult {
+  /** Relations that have a window. */
+  readonly relations: number;
+  readonly rangesDropped: number;
+  readonly mapEntriesForgotten: number;
+  /** Relations for which something is left to do: time was up, or readers were in the way. */
+  readonly unfinished: readonly number[];
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+const QUERY_CANCELED = '57014';
+const DEADLOCK = '40P01';
+/** A lock that others would queue behind is waited for no longer than this. */
+const LOCK_TIMEOUT_MS = 400;
+/** Waiting and working under such a lock together; a scan that takes longer is done without it first. */
+const LOCKED_TIMEOUT_MS = 900;
+const LOCK_TRIES = 5;
+const BUILD_ROWS = 50_000;
+const MAP_ROWS = 50_000;
+const CONTEXT_ROWS = 20_000;
+const MAX_ACTIONS = 6;
+
+/** Makes ranges ahead, moves cutoffs, and drops what has expired, for every relation of the node that has a window. */
+export async function keepRetention(options: KeepRetentionOptions): Promise<RetentionResult> {
+  const relationIds = await syncRetention(options.store, options.claim.nodeId);
+  const result = { relations: relationIds.length, rangesDropped: 0, mapEntriesForgotten: 0 };
+  const unfinished: number[] = [];
+  if (relationIds.length === 0) return { ...result, unfinished };
+  await shortly(options, () => dropRangeChecks(options.store, options.claim.nodeId));
+  await advanceCutoffs(options.store, relationIds);
+  const unprepared = await relationsToPrepare(options.store, relationIds, options.upto);
+  const expiring = await relationsToExpire(options.store, relationIds);
+  for (const relationId of relationIds.filter((each) => unprepared.has(each) || expiring.has(each))) {
+    const prepared = !unprepared.has(relationId) || (await prepareRanges(options, relationId));
+    const dropped = expiring.has(relationId) ? await expire(options, relationId) : 0;
+    result.rangesDropped += dropped ?? 0;
+    if (!prepared || dropped === null) unfinished.push(relationId);
+  }
+  for (let seen = CONTEXT_ROWS; seen === CONTEXT_ROWS && options.mayGoOn(); )
+    seen = await cutContexts(options.store, options.claim.nodeId, CONTEXT_ROWS);
+  for (let forgotten = MAP_ROWS; forgotten === MAP_ROWS && options.mayGoOn(); ) {
+    forgotten = await cutTimeMap(options.store, options.claim.nodeId, MAP_ROWS);
+    result.mapEntriesForgotten += forgotten;
+  }
+  return { ...result, unfinished };
+}
+
+/** @returns whether the ranges are as they should be */
+async function prepareRanges(options: KeepRetentionOptions, relationId: number): Promise<boolean> {
+  const { store, upto } = options;
+  for (let count = 0; count < MAX_ACTIONS; count++) {
+    const next = await nextRangeAction(store, relationId, upto);
+    if (next === null) return true;
+    const done = await shortly(options, () => changeRanges(store, relationId, next));
+    if (done === 'slow' && next.action === 'split') {
+      if (!(await splitLarge(options, relationId, next))) return false;
+    } else if (done !== 'done') return false;
+  }
+  return true;
+}
+
+/** Splits a range whose rows take too long to look through under a lock: they are looked through before. */
+async function splitLarge(
+  options: KeepRetentionOptions,
+  relationId: number,
+  next: RangeAction,
+): Promise<boolean> {
+  const { store } = options;
+  if (!options.mayGoOn()) return false;
+  if ((await shortly(options, () => addRangeCheck(store, relationId, next))) !== 'done') return false;
+  try {
+    await validateRangeCheck(store, relationId, next.table);
+    if ((await shortly(options, () => changeRanges(store, relationId, next))) === 'done') return true;
+  } finally {
+    await shortly(options, () => dropRangeChecks(store, options.claim.nodeId)).catch(() => {});
+  }
+  return false;
+}
+
+/** @returns how many ranges were dropped; null when what is due could not be finished */
+async function expire(options: KeepRetentionOptions, relationId: number): Promise<number | null> {
+  const { store, claim } = options;
+  let periodDropped = false;
+  await shortly(options, async () => {
+    periodDropped = await dropExpiredPeriod(store, relationId);
+  });
+  if (periodDropped) return 1;
+  let due = false;
+  const begun = await shortly(options, async () => {
+    due = await beginBase(store, relationId);
+  });
+  if (begun !== 'done') return null;
+  if (!due) return 0;
+  for (let built = false; !built; ) {
+    if (!options.mayGoOn()) return null;
+    built = await inTransaction(store, async () => {
+      await lockCheckpoint(store, claim);
+      return await buildBase(store, relationId, BUILD_ROWS);
+    });
+  }
+  for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+    let dropped: number | null = null;
+    await shortly(options, async () => {
+      dropped = await exchangeBase(store, relationId);
+    });
+    if (dropped !== null) return dropped;
+    if (!options.mayGoOn()) return null;
+    await sleep(pauseMs); // until readers that began before have ended
+  }
+}
+
+/** Runs `work` in a transaction that cannot hold others up for a second; tries again while readers are in the way. */
+async function shortly(
+  { store, claim, mayGoOn }: KeepRetentionOptions,
+  work: () => Promise<void>,
+): Promise<'done' | 'locked' | 'slow'> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await inTransaction(store, async () => {
+        await lockCheckpoint(store, claim);
+        await store.query(
+          `SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL statement_timeout = ${LOCKED_TIMEOUT_MS}`,
+        );
+        await work();
+      });
+      return 'done';
+    } catch (error) {
+      const state = sqlState(error);
+      if (state === QUERY_CANCELED) return 'slow';
+      if (state !== LOCK_NOT_AVAILABLE && state !== DEADLOCK) throw error;
+      if (attempt === LOCK_TRIES || !mayGoOn()) return 'locked';
+      await sleep(50 * attempt);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * A table that is made anew is in no publication, and others are taken out of theirs, or restricted in it: pgoutput tells
+ * nothing of them, and a repair would end with nobody listening. Such a repair begins again when every change is published.
+ */
+import { inTransaction } from '../../pg/transaction.ts';
+import { whyNotTrackable } from '../../setup/trackable.ts';
+import { ensurePublished } from '../../source/publication/publication-tables.ts';
+import { lockCheckpoint } from '../../store/node/claim.ts';
+import { restartRepair } from '../../store/tables/repairs.ts';
+import { lockTracked } from '../../store/tables/tracking.ts';
+import { tellRefusal } from '../refused-by-source.ts';
+import { hasTrackedKey } from '../rows/read-repairs.ts';
+import type { RunContext } from '../run-context.ts';
+import { isPublishedWhole } from './catalog-facts.ts';
+import type { RelationNow } from './tables-of-run.ts';
+
+/**
+ * For pgoutput, before anything that lets a repair begin. Answers whether a repair begins again. Where the
+ * run cannot publish the table its repair waits, and begins again with every run, until somebody has.
+ */
+export async function keepRepairsPublished(
+  { source, store, claim }: Pick<RunContext, 'source' | 'store' | 'claim'>,
+  publication: string,
+  relations: readonly RelationNow[],
+): Promise<boolean> {
+  let restarted = false;
+  for (const { relation, facts } of relations) {
+    if (relation.repair === null || facts === null) continue;
+    // PostgreSQL refuses updates of a published table without a key; and such a table is not read
+    if (whyNotTrackable(facts, relation.name) !== null || !hasTrackedKey({ relation, facts })) continue;
+    if (isPublishedWhole(facts, relation.excludedColumns)) continue;
+    const isTracked = await inTransaction(store, async () => {
+      await lockCheckpoint(store, claim);
+      if (!(await lockTracked(store, relation.relationId))) return false;
+      await restartRepair(store, relation.relationId); // first: what was read before must not become history
+      return true;
+    });
+    if (!isTracked) continue;
+    restarted = true;
+    try {
+      await ensurePublished(source, publication, facts, relation.excludedColumns);
+    } catch (error) {
+      await tellRefusal({ store, nodeId: claim.nodeId }, 'REPAIR_WAITS', error);
+    }
+  }
+  return restarted;
+}

@@ -1,0 +1,44 @@
+/**
+ * A history is kept under the columns of one key. They may get other names, and types that read the texts of before as they
+ * were: what was asked for before must be found. Other columns are another history.
+ */
+import type { Queryable } from '../../pg/connection.ts';
+import type { TableFacts } from '../../source/catalog/table-facts.ts';
+import { type TrackedRelation, writeKey } from '../../store/tables/relations.ts';
+
+/** Kinds of key columns that take the place of others: every text of the former kind is one of the new kind, unchanged. */
+const WIDER: Readonly<Record<string, readonly string[]>> = {
+  int2: ['int4', 'int8', 'numeric'],
+  int4: ['int8', 'numeric'],
+  int8: ['numeric'],
+  varchar: ['text'],
+  text: ['varchar'],
+};
+
+/** Whether the key of the table is that of its history: columns of the same names, or the same columns of the same table. */
+export function isKeyOfHistory(
+  relation: Pick<TrackedRelation, 'keyColumns' | 'keyKinds' | 'columns' | 'relid'>,
+  facts: TableFacts,
+): boolean {
+  const { keyColumns, keyKinds, columns, relid } = relation;
+  if (facts.key.length !== keyColumns.length) return false;
+  return facts.key.every(({ name, kind }, index) => {
+    const before = keyKinds[index]!;
+    if (kind.name !== before && WIDER[before]?.includes(kind.name) !== true) return false;
+    if (name === keyColumns[index]) return true;
+    const attnum = facts.columns.find((column) => column.name === name)?.attnum;
+    const then = columns.find((column) => column.name === keyColumns[index])?.attnum;
+    return relid === facts.oid && then !== undefined && then === attnum;
+  });
+}
+
+/** Keeps the names and types that the columns of the key have now. In the caller's transaction, while a gap is open. */
+export async function followKey(
+  store: Queryable,
+  { relationId, keyColumns, keyKinds }: Pick<TrackedRelation, 'relationId' | 'keyColumns' | 'keyKinds'>,
+  facts: TableFacts,
+): Promise<void> {
+  const [names, kinds] = [facts.key.map(({ name }) => name), facts.key.map(({ kind }) => kind.name)];
+  if ([...names, ...kinds].join('\n') === [...keyColumns, ...keyKinds].join('\n')) return;
+  await writeKey(store, relationId, names, kinds);
+}

@@ -1,0 +1,319 @@
+/**
+ * Joins what the store knows of the tracked tables with what the catalog says now, for one peek: which names in the
+ * stream belong to which relation, and since when each column has been the column of its name.
+ */
+import type pg from 'pg';
+import type { TableName } from '../../pg/identifiers.ts';
+import { readTableFacts, readTypeCatalog, type TableFacts } from '../../source/catalog/table-facts.ts';
+import type { Horizon } from '../../store/node/claim.ts';
+import { type LeafNow, readLeaves } from '../../store/tables/leaves.ts';
+import type { LostColumn } from '../../store/tables/lost-columns.ts';
+import type { FormerName, StoredColumn, TrackedRelation } from '../../store/tables/relations.ts';
+import type { CommitTime } from '../../types/commit-time.ts';
+import { formatLsn, LSN_ZERO, type Lsn, maxLsn, tryParseLsn } from '../../types/lsn.ts';
+import type { TypeCatalog } from '../../types/pg-types.ts';
+import type { DecodedTable, TableLookup } from '../../types/stream.ts';
+import type { ColumnKnownSince } from '../../versions/fill-partial.ts';
+
+/** Where a peek stands. */
+export interface RunPositions {
+  /** Where the last run ended. */
+  readonly horizonBefore: Lsn;
+  readonly horizon: Horizon;
+  /** A position past every change of this peek. */
+  readonly positionNow: Lsn;
+  /** The source's clock, read after the catalog. */
+  readonly timeNow: CommitTime;
+  /** Relations of which a silent change was found at this peek. */
+  readonly foundNow: ReadonlySet<number>;
+}
+
+/** A tracked relation with the catalog's view of it; `facts` is null when the source has no table of that name. */
+export interface RelationNow {
+  readonly relation: TrackedRelation;
+  readonly facts: TableFacts | null;
+}
+
+/** The relations as they were a moment ago. */
+export interface SeenRelations {
+  readonly relations: readonly RelationNow[];
+  /** See `readSnapshot`; from before the catalog was read. */
+  readonly snapshot: string;
+}
+
+export interface TablesOfRun {
+  readonly relations: readonly RelationNow[];
+  readonly lookup: TableLookup;
+  readonly types: TypeCatalog;
+  readonly columnKnownSince: ColumnKnownSince;
+  /** Whether a value that the plugin lost in the column says that the table holds NaN or infinity, which it was declared not to. */
+  readonly refutesNoNan: (lost: LostColumn) => boolean;
+  readonly newLeaves: NewLeaves;
+}
+
+/** Leaves that have not been judged (see check-new-leaves.ts), by id. */
+export type NewLeaves = ReadonlyMap<
+  number,
+  { readonly relationId: number; readonly attachedBy: readonly string[] }
+>;
+
+/**
+ * The names under which changes of the relations come: the table's own, or its leaves', those included that leaves had
+ * when the oldest change that is still to come was written: it comes under the name that its table had at that time.
+ */
+export function streamNames(relations: readonly RelationNow[]): TableName[] {
+  const names = new Map<string, TableName>();
+  for (const { relation, facts } of relations) {
+    const leaves = leavesEverSeen(relation, facts);
+    const own = leaves.length > 0 ? leaves : [relation.name]; // never none: that would ask for every table
+    for (const { schema, name } of own) names.set(nameKey(schema, name), { schema, name });
+  }
+  return [...names.values()];
+}
+
+/** Names of leaves under which changes may come; of one name the last leaf counts. */
+function leavesEverSeen(
+  { catalogFacts }: TrackedRelation,
+  facts: TableFacts | null,
+): (TableName & { readonly relid: number })[] {
+  return [...(catalogFacts?.formerLeaves ?? []), ...(catalogFacts?.leaves ?? []), ...(facts?.leaves ?? [])];
+}
+
+/** Whether a relation waits for transactions that may have touched it: to start, or to be read again. */
+export function isWaiting(relation: TrackedRelation): boolean {
+  return relation.status === 'starting' || (relation.repair !== null && relation.repair.base_lsn === null);
+}
+
+/**
+ * The leaves of a relation as the catalog has them.
+ * @param attached OIDs of those that the store takes for attached; without it, all that were noted
+ */
+export function leavesNow({ relation, facts }: RelationNow, attached?: ReadonlySet<number>): LeafNow[] {
+  const noted = relation.status === 'starting' ? null : (relation.catalogFacts?.leaves ?? null);
+  return (facts?.leaves ?? []).map((leaf) => ({
+    name: { schema: leaf.schema, name: leaf.name },
+    relid: leaf.relid,
+    fromTheStart:
+      noted === null ||
+      (noted.some((each) => each.relid === leaf.relid) && (attached?.has(leaf.relid) ?? true)),
+  }));
+}
+
+/** Reads the catalog for the relations. @param publication see `publicationOf` */
+export async function readRelationsNow(
+  source: pg.Client,
+  relations: readonly TrackedRelation[],
+  publication: string | null,
+): Promise<RelationNow[]> {
+  const facts = await readTableFacts(
+    source,
+    relations.map((relation) => relation.name),
+    publication,
+  );
+  return relations.map((relation, index) => ({ relation, facts: facts[index] ?? null }));
+}
+
+/**
+ * Prepares decoding: call it after the slot function has run, so that the catalog is younger than every change.
+ */
+export async function tablesOfRun(
+  source: pg.Client,
+  store: pg.Client,
+  relations: readonly RelationNow[],
+  positions: RunPositions,
+): Promise<TablesOfRun> {
+  const storedLeaves = await readLeaves(
+    store,
+    relations.map(({ relation }) => relation.relationId),
+  );
+  const tables = new Map<string, DecodedTable>();
+  const byRelid = new Map<number, DecodedTable>();
+  const known = new Map<string, Lsn>();
+  for (const { relation, facts } of relations) {
+    const columns = facts === null ? relation.columns : columnsNow(relation, facts, positions);
+    const trusted = trustedSince(relation, positions);
+    for (const column of columns) {
+      const since = tryParseLsn(column.since_lsn) ?? positions.positionNow;
+      known.set(`${relation.relationId} ${column.name}`, maxLsn(since, trusted));
+    }
+    if (relation.status === 'starting') continue; // what came before its start is not its history
+    const table = decodedTable(relation, facts, columns);
+    const leaves = leavesEverSeen(relation, facts);
+    if (leaves.length === 0) {
+      const own = nameKey(relation.name.schema, relation.name.name);
+      if (!tables.has(own)) tables.set(own, table); // it may have become a partition of another one
+      for (const relid of new Set([relation.relid, facts?.oid])) {
+        if (typeof relid === 'number' && !byRelid.has(relid)) byRelid.set(relid, table);
+      }
+    }
+    for (const { schema, name, relid } of leaves) {
+      const stored = storedLeaves.find(
+        (each) => each.relationId === relation.relationId && each.relid === relid,
+      );
+      if (stored === undefined) continue;
+      const leaf = { ...table, schema, name, leafId: stored.leafId };
+      tables.set(nameKey(schema, name), leaf);
+      byRelid.set(relid, leaf);
+    }
+  }
+  return {
+    relations,
+    lookup: (schema, name, relid) =>
+      (relid === null ? null : byRelid.get(relid)) ?? tables.get(nameKey(schema, name)) ?? null,
+    types: await readTypeCatalog(
+      source,
+      relations.flatMap(({ relation: { catalogFacts } }) => [
+        ...(catalogFacts?.formerTypes ?? []),
+        ...(catalogFacts?.types ?? []),
+      ]),
+    ),
+    refutesNoNan: ({ relationId, column }) =>
+      relations.some(
+        ({ relation, facts }) =>
+          relation.relationId === relationId && relation.noNan && alwaysNotNull(relation, facts).has(column),
+      ),
+    newLeaves: new Map(
+      storedLeaves
+        .filter(({ checked }) => !checked)
+        .map(({ leafId, relationId, relid }) => [
+          leafId,
+          { relationId, attachedBy: attachedBy(relations, relid) },
+        ]),
+    ),
+    columnKnownSince: (relationId, column) => known.get(`${relationId} ${column}`) ?? null,
+  };
+}
+
+function attachedBy(relations: readonly RelationNow[], relid: number): string[] {
+  const leaf = relations.flatMap(({ facts }) => facts?.leaves ?? []).find((each) => each.relid === relid);
+  return leaf?.attachedBy.split(' ') ?? [];
+}
+
+/** In a gap nothing of before the repair's beginning may fill a hole: the log did not tell of every change. */
+function trustedSince(relation: TrackedRelation, positions: RunPositions): Lsn {
+  if (positions.foundNow.has(relation.relationId)) return positions.positionNow;
+  if (relation.status !== 'needs_rebaseline') return LSN_ZERO;
+  return tryParseLsn(relation.repair?.base_lsn ?? '') ?? positions.positionNow;
+}
+
+/**
+ * The columns as they are now. A column that kept number and name keeps its position; a name that is new to us was
+ * used, if ever, by a column that was gone at the last run; a name that went from one column to another did so at an
+ * unknown moment before now.
+ */
+export function columnsNow(
+  known: Pick<TrackedRelation, 'columns' | 'relid'>,
+  facts: TableFacts,
+  positions: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+): StoredColumn[] {
+  const stored = known.columns;
+  return facts.columns.map((column) => {
+    const same = stored.find((each) => each.name === column.name);
+    const formerNames = namesBefore(known, column, facts, positions);
+    let since: Lsn;
+    if (stored.length === 0) since = LSN_ZERO;
+    else if (same === undefined) since = positions.horizonBefore;
+    else if (same.attnum === column.attnum) since = tryParseLsn(same.since_lsn) ?? positions.positionNow;
+    else since = positions.positionNow;
+    return {
+      attnum: column.attnum,
+      name: column.name,
+      type_oid: column.typeOid,
+      type_name: column.typeName,
+      since_lsn: formatLsn(since),
+      ...(formerNames.length === 0 ? {} : { former_names: formerNames }),
+    };
+  });
+}
+
+function hadAnotherName(stored: readonly StoredColumn[], { attnum, name }: StoredColumn): boolean {
+  return stored.some((each) => each.attnum === attnum && each.name !== name);
+}
+
+/**
+ * All the names that a column had before. A change of this run may still come with the last of them, unless another column
+ * has that name now: then nobody knows whose it is. Of a table that was made anew nobody knows which column is which.
+ */
+function namesBefore(
+  { columns, relid }: Pick<TrackedRelation, 'columns' | 'relid'>,
+  { attnum, name }: TableFacts['columns'][number],
+  facts: TableFacts,
+  { horizonBefore, positionNow }: Pick<RunPositions, 'horizonBefore' | 'positionNow'>,
+): FormerName[] {
+  const before = columns.find((each) => each.attnum === attnum);
+  if (before === undefined) return [];
+  const former = before.former_names ?? [];
+  if (before.name === name) return [...former];
+  const isTaken = facts.columns.some((each) => each.name === before.name);
+  const isSameTable = relid === null || relid === facts.oid;
+  const zero = formatLsn(LSN_ZERO);
+  const last = isSameTable
+    ? { since_lsn: before.since_lsn, until_lsn: formatLsn(isTaken ? horizonBefore : positionNow) }
+    : { since_lsn: zero, until_lsn: zero };
+  return [...former, { name: before.name, ...last }];
+}
+
+function decodedTable(
+  relation: TrackedRelation,
+  facts: TableFacts | null,
+  known: readonly StoredColumn[],
+): DecodedTable {
+  const columns = facts?.columns ?? null;
+  return {
+    relationId: relation.relationId,
+    leafId: null,
+    schema: relation.name.schema,
+    name: relation.name.name,
+    keyColumns: relation.keyColumns,
+    // of a virtual column the log has nothing, whatever a plugin prints
+    excludedColumns: new Set([...relation.excludedColumns, ...virtualColumns(facts)]),
+    columns: columns?.map((column) => column.name) ?? null,
+    mayBeListed: relation.excludedColumns.length > 0 && facts !== null && facts.relkind !== 'p',
+    toastableColumns: new Set(
+      columns?.filter((column) => column.variableLength).map((column) => column.name),
+    ),
+    formerNames: new Map(
+      known.map(({ name, former_names = [] }) => [
+        name,
+        former_names.map((former) => former.name).filter((former) => former !== name),
+      ]),
+    ),
+    renamedNow: new Set(
+      known.filter((column) => hadAnotherName(relation.columns, column)).map((column) => column.name),
+    ),
+    notNullColumns: new Set(columns?.filter((column) => column.notNull).map((column) => column.name)),
+    noNan: relation.noNan,
+    nullIsNanColumns: relation.noNan ? NONE : nullIsNan(relation, facts),
+    generatedColumns:
+      columns?.filter((column) => column.generated === 's').map((column) => column.name) ?? [],
+  };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Columns that have been NOT NULL since the last run: their description is the same one. */
+function alwaysNotNull({ catalogFacts }: TrackedRelation, facts: TableFacts | null): ReadonlySet<string> {
+  const before = new Map(catalogFacts?.columns.map((column) => [column.attnum, column.describedBy]));
+  const columns = facts?.columns ?? [];
+  return new Set(
+    columns
+      .filter(({ notNull, attnum, describedBy }) => notNull && before.get(attnum) === describedBy)
+      .map(({ name }) => name),
+  );
+}
+
+/** Of those, the ones that hold NaN but no infinity (PostgreSQL manual, "Numeric Types": a declared precision). */
+function nullIsNan(relation: TrackedRelation, facts: TableFacts | null): ReadonlySet<string> {
+  const sure = alwaysNotNull(relation, facts);
+  const numbers = (facts?.columns ?? []).filter(({ typeName }) => typeName.startsWith('numeric('));
+  return new Set(numbers.map(({ name }) => name).filter((name) => sure.has(name)));
+}
+
+/** The names of the columns that are computed when they are read, so that they are in no row. */
+export function virtualColumns(facts: TableFacts | null): string[] {
+  return (facts?.columns ?? []).filter(({ generated }) => generated === 'v').map(({ name }) => name);
+}
+
+function nameKey(schema: string, name: string): string {
+  return `${schema}\u0000${name}`;
+}

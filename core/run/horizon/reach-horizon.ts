@@ -1,0 +1,86 @@
+/**
+ * Everything up to the end of WAL as of the run's start is stored: the horizon moves there, and in the same transaction
+ * whatever waited for that position begins or ends.
+ */
+import { inTransaction } from '../../pg/transaction.ts';
+import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
+import { writeHorizonEntry } from '../../store/history/time-map.ts';
+import { type Horizon, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { placeHorizon } from '../../store/node/lineage.ts';
+import { boundTime, tellClockAhead } from '../../store/node/trusted-clock.ts';
+import {
+  endGapsOfPast,
+  readUnsettledRelations,
+  resolveBaselines,
+  startRelations,
+  writeStartConditions,
+} from '../../store/tables/relations.ts';
+import { beginRepairs, fixEnd } from '../../store/tables/repairs.ts';
+import { maxTime, nextMicrosecond } from '../../types/commit-time.ts';
+import { formatLsn, maxLsn } from '../../types/lsn.ts';
+import type { Locker } from '../../types/tracking.ts';
+import { judgeNewLeaves, type NewLeaf } from '../leaves/check-new-leaves.ts';
+import { finishedRepairs } from '../rows/read-repairs.ts';
+import type { RunContext } from '../run-context.ts';
+import { isDecidable } from './decide.ts';
+import type { StartState } from './start-relations.ts';
+
+export interface ReachHorizonOptions {
+  readonly end: EndOfWal;
+  readonly starts: StartState;
+  /** See `lockersAtEnd`. */
+  readonly lateLockers: ReadonlyMap<number, readonly Locker[]>;
+  readonly newLeaves: readonly NewLeaf[];
+}
+
+/**
+ * Call it when everything up to `end` is stored; the slot may move to `run.claim.horizon` afterwards.
+ * @returns false where other nodes of the history, which got further meanwhile, have left the horizon no time: it stays
+ */
+export async function reachHorizon(
+  { store, claim, counts, found }: RunContext,
+  { end, starts, lateLockers, newLeaves }: ReachHorizonOptions,
+): Promise<boolean> {
+  const relations = await readUnsettledRelations(store, claim.nodeId);
+  const lsn = maxLsn(end.upto, claim.horizon.lsn);
+  // A commit that came after `now`, or was clamped to a later reading of the clock, has a time beyond it already.
+  const after = lsn > claim.horizon.lsn ? nextMicrosecond(claim.horizon.time) : claim.horizon.time;
+  const now = await boundTime(store, end.now);
+  const wanted = maxTime(now.time, after);
+  const ready = starts.ready
+    .filter((each) => each.startAfter <= lsn && !found.has(each.relationId))
+    .map((each) => each.relationId);
+  const resolved = relations
+    .filter((each) => isDecidable(each, lsn) && each.followsRelationId === null)
+    .map((each) => each.relationId);
+  const reached = await inTransaction(store, async (): Promise<Horizon | null> => {
+    await lockCheckpoint(store, claim);
+    const place = { nodeId: claim.nodeId, lsn, wanted, promised: claim.horizon.time };
+    const { time, fits } = await placeHorizon(store, place);
+    if (!fits) return null;
+    const horizon = { lsn, time };
+    await writeHorizonEntry(store, claim, horizon, counts.transactions === 0);
+    await writeHorizon(store, claim, horizon, true);
+    const attached = await judgeNewLeaves(store, claim, newLeaves);
+    for (const repair of finishedRepairs(relations, horizon.lsn)) {
+      if (!attached.has(repair.relationId)) await fixEnd(store, repair.relationId, horizon);
+    }
+    if (ready.length > 0) {
+      await startRelations(store, ready, horizon);
+      await endGapsOfPast(store, ready, horizon);
+      await beginRepairs(store, ready, horizon);
+      const startedAt = formatLsn(horizon.lsn);
+      const conditions = ready.map(
+        (relationId) =>
+          [relationId, { lockers: lateLockers.get(relationId) ?? [], start_after_lsn: startedAt }] as const,
+      );
+      await writeStartConditions(store, new Map(conditions));
+    }
+    if (resolved.length > 0) await resolveBaselines(store, resolved);
+    return horizon;
+  });
+  if (reached === null) return false;
+  claim.horizon = reached;
+  if (now.isBounded) await tellClockAhead(store, claim.nodeId);
+  return true;
+}

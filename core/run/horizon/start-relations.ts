@@ -1,0 +1,137 @@
+/**
+ * Tracking of a table starts at a horizon that lies past every transaction which touched the table before it was asked
+ * for: otherwise half of such a transaction could be delivered. This file decides when that is so.
+ */
+import type pg from 'pg';
+import { inTransaction } from '../../pg/transaction.ts';
+import { findLockers, stillAlive } from '../../source/catalog/start-lockers.ts';
+import type { TableFacts } from '../../source/catalog/table-facts.ts';
+import { readInsertLsn } from '../../source/slot/end-of-wal.ts';
+import type { Horizon } from '../../store/node/claim.ts';
+import {
+  NOT_LOOKED_AT,
+  type StartConditions,
+  type TrackedRelation,
+  writeStartConditions,
+} from '../../store/tables/relations.ts';
+import { formatLsn, type Lsn, tryParseLsn } from '../../types/lsn.ts';
+import type { Plugin } from '../../types/plugin.ts';
+import type { Locker } from '../../types/tracking.ts';
+import { toCatalogFacts } from '../catalog/catalog-facts.ts';
+import { writeFactsNow } from '../catalog/note-catalog.ts';
+import { isWaiting, type RelationNow } from '../catalog/tables-of-run.ts';
+
+export interface StartState {
+  /** Relations that may start, or whose repair may begin, at a horizon at or past the position. */
+  readonly ready: readonly { readonly relationId: number; readonly startAfter: Lsn }[];
+  /** Transactions that others wait for. */
+  readonly waitingFor: readonly Locker[];
+}
+
+/**
+ * Looks at every starting relation: who held a lock when it was first seen here, and whether they have ended. Call it
+ * before the end of WAL is read, so that a relation that is ready now can start in this run. What the catalog says of a
+ * starting table is kept now: nothing that happens to the table after its start may be missed.
+ */
+export async function prepareStarts(
+  source: pg.Client,
+  store: pg.Client,
+  plugin: Plugin,
+  relations: readonly RelationNow[],
+  horizon: Horizon,
+): Promise<StartState> {
+  const waiting = relations.flatMap(({ relation, facts }) =>
+    facts !== null && isWaiting(relation) ? [{ relation, facts }] : [],
+  );
+  const position = await readInsertLsn(source);
+  const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
+  for (const { relation, facts } of waiting) {
+    if (relation.status !== 'starting') continue;
+    await inTransaction(store, () => writeFactsNow(store, relation, facts, plugin, positions));
+  }
+  const ready: { relationId: number; startAfter: Lsn }[] = [];
+  const undecided: { relationId: number; relids: number[]; lockers: readonly Locker[] | null }[] = [];
+  for (const { relation, facts } of waiting) {
+    const { relationId } = relation;
+    const conditions = isShownOtherwise(relation, facts, plugin) ? NOT_LOOKED_AT : relation.startConditions;
+    const startAfter = tryParseLsn(conditions.start_after_lsn ?? '');
+    if (startAfter !== null) ready.push({ relationId, startAfter });
+    else undecided.push({ relationId, relids: lockedUnder(facts), lockers: conditions.lockers });
+  }
+  const decided = await lookAtLockers(source, undecided);
+  await writeStartConditions(store, decided.conditions);
+  return { ready: [...ready, ...decided.ready], waitingFor: decided.waitingFor };
+}
+
+/** Who is to be waited for, and for those that wait for nobody a position after that was seen. */
+async function lookAtLockers(
+  source: pg.Client,
+  undecided: readonly {
+    readonly relationId: number;
+    readonly relids: readonly number[];
+    /** null: not looked at before. */
+    readonly lockers: readonly Locker[] | null;
+  }[],
+): Promise<StartState & { readonly conditions: Map<number, StartConditions> }> {
+  const conditions = new Map<number, StartConditions>();
+  const ready: { relationId: number; startAfter: Lsn }[] = [];
+  const waitingFor: Locker[] = [];
+  if (undecided.length === 0) return { ready, waitingFor, conditions };
+  const found = await findLockers(
+    source,
+    undecided.filter(({ lockers }) => lockers === null),
+  );
+  const free: number[] = [];
+  for (const { relationId, lockers: known } of undecided) {
+    const lockers = known ?? found.get(relationId) ?? [];
+    const alive = await stillAlive(source, lockers);
+    waitingFor.push(...alive);
+    if (alive.length === 0) free.push(relationId);
+    conditions.set(relationId, { lockers, start_after_lsn: null });
+  }
+  const startAfter = await readInsertLsn(source);
+  for (const relationId of free) {
+    ready.push({ relationId, startAfter });
+    conditions.set(relationId, {
+      lockers: conditions.get(relationId)!.lockers,
+      start_after_lsn: formatLsn(startAfter),
+    });
+  }
+  return { ready, waitingFor, conditions };
+}
+
+/** The OIDs under which writers lock a table. */
+function lockedUnder(facts: TableFacts): number[] {
+  return [facts.oid, ...facts.leaves.map((leaf) => leaf.relid)];
+}
+
+/**
+ * Looks at those that start once more, after the end of WAL is read. A commit can lie before that end and not be visible
+ * yet: it waits for a synchronous standby, and holds its locks meanwhile. It is no part of what the log tells from here on,
+ * and rows must not be read without it.
+ */
+export async function lockersAtEnd(
+  source: pg.Client,
+  ready: StartState['ready'],
+  relations: readonly RelationNow[],
+): Promise<Map<number, readonly Locker[]>> {
+  const facts = new Map(relations.map((now) => [now.relation.relationId, now.facts]));
+  const tables = ready.flatMap(({ relationId }) => {
+    const found = facts.get(relationId) ?? null;
+    return found === null ? [] : [{ relationId, relids: lockedUnder(found) }];
+  });
+  return await findLockers(source, tables);
+}
+
+/** Transactions of {@link lockersAtEnd} that are not over: the rows of the relation are not read before they are. */
+export async function stillHolding(source: pg.Client, relation: TrackedRelation): Promise<readonly Locker[]> {
+  return stillAlive(source, relation.startConditions.lockers ?? []);
+}
+
+/** What a transaction wrote before the table was published does not come, even when it commits later. */
+function isShownOtherwise(relation: TrackedRelation, facts: TableFacts, plugin: Plugin): boolean {
+  if (relation.status !== 'starting' || relation.catalogFacts === null) return false; // a repair begins again
+  const before = relation.catalogFacts.published;
+  const now = toCatalogFacts(facts, plugin, relation.excludedColumns).published;
+  return before?.entry !== now?.entry || before?.whole !== now?.whole;
+}

@@ -1,0 +1,65 @@
+/**
+ * What transactions tell of leaves that have not been judged (see check-new-leaves.ts): which rows they changed, and, in the
+ * order of commits, where each leaf was attached. Transaction ids go round (PostgreSQL manual, "Transaction IDs").
+ */
+import type { AttachPosition, NewsOfLeaf } from '../../store/tables/leaves.ts';
+import type { Lsn } from '../../types/lsn.ts';
+import type { PendingChange } from '../../types/stored.ts';
+import type { NewLeaves } from '../catalog/tables-of-run.ts';
+
+const XIDS = 2 ** 32;
+
+interface Heard extends NewsOfLeaf {
+  firstChange: Lsn | null;
+  readonly changedKeys: Set<string>;
+  readonly attachedAt: Map<string, AttachPosition>;
+}
+
+export class NewsOfLeaves {
+  readonly #newLeaves: NewLeaves;
+  readonly #heard = new Map<number, Heard>();
+
+  constructor(newLeaves: NewLeaves) {
+    this.#newLeaves = newLeaves;
+  }
+
+  heard(): NewsOfLeaf[] {
+    return [...this.#heard.values()];
+  }
+
+  /** Every commit, also of what changed nothing that is tracked. */
+  hearCommit(xid: string, lsn: Lsn): void {
+    for (const [leafId, { attachedBy }] of this.#newLeaves) {
+      for (const by of attachedBy) {
+        const exactly = by === xid;
+        if (!exactly && !isOlder(xid, by)) continue;
+        const { attachedAt } = this.#of(leafId);
+        if (attachedAt.get(by)?.exactly !== true) attachedAt.set(by, { lsn, exactly });
+      }
+    }
+  }
+
+  hearChanges(lsn: Lsn, changes: readonly PendingChange[]): void {
+    if (this.#newLeaves.size === 0) return;
+    for (const { leafId, op, key } of changes) {
+      if (leafId === null || !this.#newLeaves.has(leafId)) continue;
+      const heard = this.#of(leafId);
+      heard.firstChange ??= lsn;
+      if (op !== 'I') heard.changedKeys.add(key);
+    }
+  }
+
+  #of(leafId: number): Heard {
+    let heard = this.#heard.get(leafId);
+    if (heard === undefined) {
+      const { relationId } = this.#newLeaves.get(leafId)!;
+      heard = { relationId, leafId, firstChange: null, changedKeys: new Set(), attachedAt: new Map() };
+      this.#heard.set(leafId, heard);
+    }
+    return heard;
+  }
+}
+
+function isOlder(xid: string, than: string): boolean {
+  return (Number.parseInt(xid, 10) - Number.parseInt(than, 10) + XIDS) % XIDS > XIDS / 2;
+}

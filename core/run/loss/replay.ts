@@ -1,0 +1,95 @@
+/**
+ * What a slot delivers again, after a crash of the source for instance, must be what is stored: the same commits, all of
+ * them. Otherwise the source has another history than the one that was followed, although server and timeline are the
+ * same: a copy of its files that went its own way.
+ */
+import type pg from 'pg';
+import { TimewarpError } from '../../errors/timewarp-error.ts';
+import { firstForkedCommit, firstMissingCommit, type ReplayedCommit } from '../../store/history/time-map.ts';
+import type { Claim } from '../../store/node/claim.ts';
+import { type Lsn, maxLsn } from '../../types/lsn.ts';
+import type { TransactionPart } from '../../types/stored.ts';
+
+export interface ReplayOptions {
+  /** Where the slot stands: commits after it come again. null: there is no slot. */
+  readonly from: Lsn | null;
+  /** Relations of which every change comes again: those whose history has no open gap. */
+  readonly told: readonly number[];
+  /** The bound of the peek: at it, more may follow. */
+  readonly maxRows: number;
+  readonly countsBegins: boolean;
+  /** Where each relation's history begins; null: not yet. */
+  readonly trackedFrom: ReadonlyMap<number, Lsn | null>;
+}
+
+export class Replay {
+  readonly #store: pg.Client;
+  readonly #claim: Claim;
+  readonly #options: ReplayOptions;
+  /** The horizon when the peek began. */
+  readonly #upto: Lsn;
+  readonly #seen: Lsn[] = [];
+  #last: Lsn | null = null;
+  #done: boolean;
+
+  constructor(store: pg.Client, claim: Claim, options: ReplayOptions) {
+    this.#store = store;
+    this.#claim = claim;
+    this.#options = options;
+    this.#upto = claim.horizon.lsn;
+    this.#done = options.from === null || options.from >= this.#upto;
+  }
+
+  /** Whether a commit that comes again must be in the store: it changed a table after its history began. */
+  wasStored(lsn: Lsn, part: TransactionPart): boolean {
+    this.#last = lsn;
+    const touched = (relationId: number): boolean => {
+      const from = this.#options.trackedFrom.get(relationId) ?? null;
+      return from !== null && lsn > from;
+    };
+    return (
+      part.changes.some((change) => touched(change.relationId)) ||
+      part.truncates.some((truncate) => touched(truncate.relationId)) ||
+      [...part.keyMismatches.keys()].some(touched)
+    );
+  }
+
+  /** Throws HISTORY_FORKED when one of the commits is not the one that is stored. */
+  async compare(commits: readonly ReplayedCommit[]): Promise<void> {
+    for (const { lsn } of commits) {
+      this.#seen.push(lsn);
+      this.#last = maxLsn(this.#last ?? lsn, lsn);
+    }
+    const forked = await firstForkedCommit(this.#store, this.#claim, commits);
+    if (forked !== null) {
+      throw new TimewarpError(
+        'HISTORY_FORKED',
+        'A commit that the slot delivered again is not the one that was stored.',
+      );
+    }
+  }
+
+  /** Everything that comes again has come: throws HISTORY_FORKED when a stored commit was not among it. */
+  async complete(upto = this.#upto): Promise<void> {
+    if (this.#done) return;
+    this.#done = true;
+    const missing = await firstMissingCommit(this.#store, this.#claim, {
+      from: this.#options.from!,
+      upto,
+      seen: this.#seen,
+      told: this.#options.told,
+    });
+    if (missing !== null) {
+      throw new TimewarpError(
+        'HISTORY_FORKED',
+        'A stored commit is not among those that the slot delivered again.',
+      );
+    }
+  }
+
+  /** The peek is over. @param counted rows as the slot function counts them */
+  async end(counted: number): Promise<void> {
+    if (counted < this.#options.maxRows) await this.complete();
+    else if (this.#last !== null) await this.complete(this.#last);
+  }
+}

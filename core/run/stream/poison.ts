@@ -1,0 +1,47 @@
+/**
+ * A transaction that cannot be applied neither blocks unseen nor is dropped: it is tried again in later runs, alone, so
+ * that it is known which one it is; after a bounded number of runs the node is blocked with position and reason.
+ */
+import type pg from 'pg';
+import type { TimewarpError } from '../../errors/timewarp-error.ts';
+import { inTransaction } from '../../pg/transaction.ts';
+import { isTooLargeToPrint } from '../../source/slot/locate-unreadable.ts';
+import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
+import { blockNode, MAX_FAILURES, recordFailure, type Suspect } from '../../store/node/failures.ts';
+import { formatLsn } from '../../types/lsn.ts';
+
+/** Classes of SQLSTATE by which a server refuses data and not us: PostgreSQL manual, "PostgreSQL Error Codes". */
+const DATA_CLASSES = new Set(['0A', '21', '22', '23', '54', 'P0', 'XX']);
+
+/** Whether trying again can be expected to fail in the same way. */
+export function isPoison(failure: TimewarpError): boolean {
+  if (['STREAM_UNREADABLE', 'ROW_TOO_LARGE', 'INTERNAL'].includes(failure.code)) return true;
+  const { sqlstate: state, side } = failure.facts;
+  if (failure.code !== 'DATABASE_ERROR' || typeof state !== 'string') return false;
+  return DATA_CLASSES.has(state.slice(0, 2)) || (side === 'source' && isTooLargeToPrint(state));
+}
+
+/**
+ * Counts the failure, and blocks the node when it was the last that is borne.
+ * @returns why the node is blocked; null when a later run shall try again
+ */
+export async function bearFailure(
+  store: pg.Client,
+  claim: Claim,
+  failure: TimewarpError,
+  suspect: Suspect | null,
+): Promise<string | null> {
+  const failures = await recordFailure(store, claim, failure, suspect);
+  if (failures < MAX_FAILURES) return null;
+  const where = suspect === null ? 'what follows' : `${nameOf(suspect)} at ${formatLsn(suspect.lsn)}`;
+  const reason = `${where} could not be applied in ${failures} runs: ${failure.message}`;
+  await inTransaction(store, async () => {
+    await lockCheckpoint(store, claim);
+    await blockNode(store, claim, reason, suspect);
+  });
+  return reason;
+}
+
+function nameOf({ xid }: Suspect): string {
+  return xid === null ? 'the transaction' : `transaction ${xid}`;
+}

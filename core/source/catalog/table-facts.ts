@@ -1,0 +1,362 @@
+/**
+ * What the catalog of the source says of tables that are found by name, in one statement: the state now, to be compared
+ * with what the store remembers. Nothing here decides anything.
+ */
+import type { Queryable } from '../../pg/connection.ts';
+import type { TableName } from '../../pg/identifiers.ts';
+import {
+  createTypeCatalog,
+  hasShape,
+  shapesOf,
+  TYPE_CATALOG_SQL,
+  TYPE_SHAPES_SQL,
+  type TypeCatalog,
+  type TypeKind,
+  type TypeRow,
+  type TypeShape,
+} from '../../types/pg-types.ts';
+
+export interface TableFacts {
+  readonly schema: string;
+  readonly name: string;
+  readonly oid: number;
+  /** pg_class.relkind: r table, p partitioned table, v view, m materialized view, f foreign table, … */
+  readonly relkind: string;
+  /** p permanent, u unlogged, t temporary. */
+  readonly persistence: string;
+  /** d default, n nothing, f full, i index. */
+  readonly replicaIdentity: string;
+  readonly identity: Identity;
+  /**
+   * The constraint of a primary key that is checked at the end of a statement or transaction: until then rows may share a key.
+   * null: there is none.
+   */
+  readonly deferrableKey: string | null;
+  /** With replica identity `i`: whether that index is the primary key. */
+  readonly identityIsPrimaryKey: boolean;
+  /** Policies filter what the session's role sees of it (PostgreSQL manual, "Row Security Policies"). */
+  readonly rowSecurity: boolean;
+  /** The topmost table of which this one is a partition; null when it is none. */
+  readonly partitionRoot: TableName | null;
+  /** Whether the session's role is, or is a member of, the owner. */
+  readonly owned: boolean;
+  /** The transaction that gave it its name (or its owner); null of what has no row type. */
+  readonly namedBy: string | null;
+  readonly namespace: NamespaceFacts;
+  /** OID of the constraint of the primary key: another one when the key was dropped and added again. */
+  readonly keyConstraint: number | null;
+  /**
+   * OID of the TOAST table, 0 without one: another one after ALTER TABLE has rewritten the table. VACUUM FULL, CLUSTER and
+   * TRUNCATE keep it.
+   */
+  readonly toast: number;
+  /** It holds chunks of TimescaleDB, which the log tells of under names of their own. */
+  readonly isHypertable: boolean;
+  /** The types of its columns, and what those are made of, as far as the text of their values follows more than the value. */
+  readonly types: readonly TypeShape[];
+  readonly columns: readonly ColumnFacts[];
+  /** In key order; empty when there is no primary key. */
+  readonly key: readonly KeyColumnFacts[];
+  /** Of a partitioned table, its leaves that hold rows; empty for others. */
+  readonly leaves: readonly LeafFacts[];
+  /** pg_class.relfilenode: another one after whatever rewrote the table (or TRUNCATE, VACUUM FULL); 0 of a partitioned one. */
+  readonly filenode: number;
+  /** As of the last ANALYZE or VACUUM, of all leaves; -1 when the server has no idea. */
+  readonly estimatedRows: number;
+  /** How the publication that was asked for shows the table; null when there is none, or none was asked for. */
+  readonly published: PublishedFacts | null;
+}
+
+/**
+ * What old rows come with in the log: what the server takes for the replica identity, without asking it for an index,
+ * which would wait for locks (its RelationGetIndexList; PostgreSQL manual, "ALTER TABLE", REPLICA IDENTITY).
+ */
+export type Identity = 'key' | 'other' | 'full' | 'none';
+
+export interface PublishedFacts {
+  /** OID of the table's entry in pg_publication_rel: another one when it was taken out and put back; null: it is in none. */
+  readonly entry: number | null;
+  /** The transaction that last changed the publication itself (what it publishes, its name, its owner). */
+  readonly changedBy: string;
+  /** Every action is published, and changes of its partitions under their own names. */
+  readonly everyAction: boolean;
+  /** The entry leaves rows out. */
+  readonly isFiltered: boolean;
+  /** The entry's column list; null: all columns. */
+  readonly columns: readonly string[] | null;
+  /** Partitions with entries of their own that leave rows or columns out. */
+  readonly restrictedPartitions: readonly TableName[];
+}
+
+/** The schema of a table, of which a rename leaves nothing but the transaction when its name is given back. */
+export interface NamespaceFacts {
+  /** The transaction that last changed the schema: its name, its owner or its rights. */
+  readonly changedBy: string;
+  readonly rights: string;
+}
+
+interface ColumnFacts {
+  readonly attnum: number;
+  readonly name: string;
+  readonly typeOid: number;
+  /** As format_type prints it: `numeric(10,2)`. */
+  readonly typeName: string;
+  readonly notNull: boolean;
+  /** '' | s stored | v virtual. */
+  readonly generated: string;
+  /**
+   * Values may lie out of line, and are then left out of an UPDATE that does not change them. The type says so: a column's
+   * storage says only where new values go (PostgreSQL manual, "TOAST").
+   */
+  readonly variableLength: boolean;
+  readonly isKey: boolean;
+  /** The type itself, or what a domain is made over. */
+  readonly baseTypeOid: number;
+  /** The transaction that last changed the description of this column. */
+  readonly describedBy: string;
+  /** Rows that are older than the column show a constant that is kept in the catalog (ADD COLUMN … DEFAULT). */
+  readonly hasMissing: boolean;
+  /** OID of its default: another one after ALTER TYPE. null: it has none. */
+  readonly defaultOid: number | null;
+}
+
+interface KeyColumnFacts {
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typeName: string;
+  readonly kind: TypeKind;
+  /** Where the type is at home (of a domain: the type under it), and its operators with it. */
+  readonly operatorSchema: string;
+  /** false: texts that differ can be equal. */
+  readonly deterministicCollation: boolean;
+}
+
+interface LeafFacts {
+  readonly schema: string;
+  readonly name: string;
+  readonly relid: number;
+  readonly relkind: string;
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+  readonly identity: Identity;
+  readonly filenode: number;
+  readonly toast: number;
+  readonly namedBy: string;
+  readonly namespace: NamespaceFacts;
+  readonly keyConstraint: number | null;
+  /** The transactions that attached it, and the partitions above it: others when it was detached and attached again. */
+  readonly attachedBy: string;
+}
+
+/**
+ * The facts of the tables, in the order of `names`; null where the source has no relation of that name.
+ * @param publication the one of which to say how it names the tables
+ */
+export async function readTableFacts(
+  source: Queryable,
+  names: readonly TableName[],
+  publication: string | null = null,
+): Promise<(TableFacts | null)[]> {
+  if (names.length === 0) return [];
+  const { rows } = await source.query<FactsRow>(TABLE_FACTS_SQL, [
+    names.map((name) => name.schema),
+    names.map((name) => name.name),
+    publication,
+  ]);
+  const drafts = rows.map((row) => (row.facts === null ? null : parseCatalogJson(row.facts)));
+  const shapes = await readTypeShapes(
+    source,
+    drafts.flatMap((draft) => draft?.columns.map((column) => column.typeOid) ?? []),
+  );
+  const types = createTypeCatalog(shapes);
+  return drafts.map((draft) =>
+    draft === null
+      ? null
+      : {
+          ...draft,
+          key: draft.key.map((column) => ({ ...column, kind: types(column.typeOid) })),
+          types: shapesOf(
+            shapes,
+            draft.columns.map((column) => column.typeOid),
+          ),
+        },
+  );
+}
+
+/** The types and all that they are made of, as far as {@link hasShape} says that there is something to know. */
+async function readTypeShapes(source: Queryable, oids: readonly number[]): Promise<TypeShape[]> {
+  const asked = [...new Set(oids)].filter(hasShape);
+  if (asked.length === 0) return [];
+  const { rows } = await source.query<TypeRowText & { parts: string[]; made_of: string[] }>(TYPE_SHAPES_SQL, [
+    asked,
+  ]);
+  return rows.map((row) => ({
+    ...toTypeRow(row),
+    parts: row.parts,
+    madeOf: row.made_of.map((oid) => Number.parseInt(oid, 10)),
+  }));
+}
+
+/** The types of the source's database. @param former types that may be gone by now, as they were */
+export async function readTypeCatalog(
+  source: Queryable,
+  former: readonly TypeRow[] = [],
+): Promise<TypeCatalog> {
+  const { rows } = await source.query<TypeRowText>(TYPE_CATALOG_SQL);
+  return createTypeCatalog([...former, ...rows.map(toTypeRow)]);
+}
+
+type TypeRowText = Record<'oid' | 'typtype' | 'typbasetype' | 'typelem' | 'typname' | 'typdelim', string>;
+
+function toTypeRow(row: TypeRowText): TypeRow {
+  const toOid = (text: string): number => Number.parseInt(text, 10);
+  return {
+    oid: toOid(row.oid),
+    typtype: row.typtype,
+    typbasetype: toOid(row.typbasetype),
+    typelem: toOid(row.typelem),
+    typname: row.typname,
+    typdelim: row.typdelim,
+  };
+}
+
+interface FactsRow {
+  readonly facts: string | null;
+}
+
+type DraftFacts = Omit<TableFacts, 'key' | 'types'> & {
+  readonly key: readonly Omit<KeyColumnFacts, 'kind'>[];
+};
+
+/** Names and OIDs of the catalog only: nothing in it can lose anything as a JavaScript value. */
+function parseCatalogJson(text: string): DraftFacts {
+  return JSON.parse(text) as DraftFacts;
+}
+
+function namespaceSql(n: string): string {
+  return `json_build_object('changedBy', ${n}.xmin::text, 'rights', coalesce(${n}.nspacl::text, ''))`;
+}
+
+function keyConstraintSql(c: string): string {
+  return `(SELECT k.oid::int8 FROM pg_constraint AS k WHERE k.conrelid = ${c}.oid AND k.contype = 'p')`;
+}
+
+const TABLE_FACTS_SQL = `
+  SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
+           'schema', n.nspname, 'name', c.relname, 'oid', c.oid::int8, 'relkind', c.relkind,
+           'persistence', c.relpersistence, 'replicaIdentity', c.relreplident, 'filenode', c.relfilenode::int8,
+           'identity', CASE WHEN c.relreplident = 'f' THEN 'full' ELSE coalesce((
+              SELECT CASE WHEN i.indisprimary THEN 'key' ELSE 'other' END
+                FROM pg_index AS i
+               WHERE i.indrelid = c.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
+                 AND i.indpred IS NULL
+                 AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END), 'none') END,
+           'deferrableKey', (
+              SELECT k.conname FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'p' AND k.condeferrable),
+           'identityIsPrimaryKey', coalesce((
+              SELECT i.indisprimary FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisreplident), false),
+           'rowSecurity', c.relkind IN ('r', 'p') AND row_security_active(c.oid),
+           'partitionRoot', (
+              SELECT json_build_object('schema', rn.nspname, 'name', r.relname)
+                FROM pg_class AS r JOIN pg_namespace AS rn ON rn.oid = r.relnamespace
+               WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)),
+           'owned', pg_has_role(c.relowner, 'USAGE'),
+           'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = c.reltype), -- the row type bears the table's name
+           'namespace', ${namespaceSql('n')},
+           'keyConstraint', ${keyConstraintSql('c')},
+           'toast', c.reltoastrelid::int8,
+           'isHypertable', c.relkind = 'r' AND c.relhassubclass AND EXISTS (
+              SELECT FROM pg_inherits AS i
+               CROSS JOIN LATERAL (SELECT k.relnamespace FROM pg_class AS k WHERE k.oid = i.inhrelid OFFSET 0) AS k
+               WHERE i.inhparent = c.oid
+                 AND k.relnamespace = (SELECT kn.oid FROM pg_namespace AS kn WHERE kn.nspname = '_timescaledb_internal')),
+           'columns', coalesce((
+              SELECT json_agg(json_build_object(
+                       'attnum', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8,
+                       'typeName', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
+                       'generated', a.attgenerated, 'variableLength', a.attlen = -1,
+                       'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
+                       'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
+                       'describedBy', a.xmin::text,
+                       'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names) IS TRUE,
+                       'defaultOid', CASE WHEN a.atthasdef THEN (
+                          SELECT d.oid::int8 FROM pg_attrdef AS d WHERE d.adrelid = c.oid AND d.adnum = a.attnum) END) ORDER BY a.attnum)
+                FROM pg_attribute AS a JOIN pg_type AS ty ON ty.oid = a.atttypid
+               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+           'key', coalesce((
+              SELECT json_agg(json_build_object(
+                       'name', a.attname, 'typeOid', a.atttypid::int8,
+                       'typeName', format_type(a.atttypid, a.atttypmod),
+                       'operatorSchema', (
+                          SELECT bn.nspname FROM pg_type AS ty
+                            JOIN pg_type AS base ON base.oid = CASE WHEN ty.typbasetype = 0 THEN ty.oid ELSE ty.typbasetype END
+                            JOIN pg_namespace AS bn ON bn.oid = base.typnamespace
+                           WHERE ty.oid = a.atttypid),
+                       'deterministicCollation', coalesce((
+                          SELECT co.collisdeterministic FROM pg_collation AS co WHERE co.oid = a.attcollation), true)) ORDER BY key.position)
+                FROM unnest(k.key) WITH ORDINALITY AS key (attnum, position)
+               CROSS JOIN LATERAL ( -- by index, one after the other
+                     SELECT a.attname, a.atttypid, a.atttypmod, a.attcollation FROM pg_attribute AS a
+                      WHERE a.attrelid = c.oid AND a.attnum = key.attnum OFFSET 0) AS a), '[]'),
+           'leaves', coalesce((
+              SELECT json_agg(json_build_object(
+                       'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
+                       'persistence', l.relpersistence, 'replicaIdentity', l.relreplident, 'identity', CASE WHEN l.relreplident = 'f' THEN 'full' ELSE coalesce((
+              SELECT CASE WHEN i.indisprimary THEN 'key' ELSE 'other' END
+                FROM pg_index AS i
+               WHERE i.indrelid = l.oid AND i.indislive AND i.indisvalid AND i.indisunique AND i.indimmediate
+                 AND i.indpred IS NULL
+                 AND CASE l.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END), 'none') END,
+                       'filenode', l.relfilenode::int8, 'toast', l.reltoastrelid::int8,
+                       'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = l.reltype),
+                       'namespace', ${namespaceSql('ln')}, 'keyConstraint', ${keyConstraintSql('l')}, 'attachedBy', (
+                          SELECT coalesce(string_agg(i.by, ' ' ORDER BY up.relid), '') -- '': it goes this moment
+                            FROM pg_partition_ancestors(l.oid) AS up
+                           CROSS JOIN LATERAL (
+                                 SELECT i.xmin::text AS by FROM pg_inherits AS i WHERE i.inhrelid = up.relid OFFSET 0) AS i))
+                       ORDER BY ln.nspname, l.relname)
+                FROM unnest(tree.leaves) AS t (relid)
+                JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace), '[]'),
+           'estimatedRows', CASE WHEN c.relkind <> 'p' THEN c.reltuples::int8 ELSE (
+              SELECT CASE WHEN bool_and(e.reltuples < 0) THEN -1 ELSE sum(greatest(e.reltuples, 0)) END::int8
+                FROM unnest(tree.leaves) AS t (relid) JOIN pg_class AS e ON e.oid = t.relid) END,
+           'published', (
+              SELECT json_build_object(
+                       'entry', own.oid::int8, 'changedBy', p.xmin::text,
+                       'everyAction', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
+                                      AND NOT (p.pubviaroot AND c.relkind = 'p'),
+                       'isFiltered', own.entry ->> 'prqual' IS NOT NULL,
+                       'columns', CASE WHEN own.entry ->> 'prattrs' IS NOT NULL THEN ARRAY(
+                          SELECT a.attname FROM pg_attribute AS a
+                           WHERE a.attrelid = c.oid AND own.entry -> 'prattrs' @> to_jsonb(a.attnum)
+                           ORDER BY a.attnum) END,
+                       'restrictedPartitions', coalesce((
+                          SELECT json_agg(json_build_object('schema', ln.nspname, 'name', l.relname) ORDER BY l.oid)
+                            FROM unnest(tree.partitions) AS t (relid)
+                            JOIN pg_publication_rel AS e ON e.prrelid = t.relid AND e.prpubid = p.oid
+                            JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace
+                           WHERE c.relkind = 'p' AND coalesce(to_jsonb(e) ->> 'prqual', to_jsonb(e) ->> 'prattrs') IS NOT NULL), '[]'))
+                FROM pg_publication AS p
+                LEFT JOIN LATERAL ( -- as jsonb: before 15 there is neither filter nor column list
+                       SELECT e.oid, to_jsonb(e) AS entry
+                         FROM pg_publication_rel AS e WHERE e.prpubid = p.oid AND e.prrelid = c.oid) AS own ON true
+               WHERE p.pubname = $3::name)
+         )::text END AS facts
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (schema_name, table_name, position)
+    LEFT JOIN pg_namespace AS n ON n.nspname = wanted.schema_name
+    LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted.table_name
+                           AND c.relkind NOT IN ('i', 'I', 'S', 't', 'c')
+    LEFT JOIN LATERAL ( -- an int2vector counts from 0; behind the key columns come INCLUDEd ones
+           SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS key
+             FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS k ON true
+   CROSS JOIN LATERAL (
+         SELECT array_agg(t.relid::oid) AS partitions, array_agg(t.relid::oid) FILTER (WHERE t.isleaf) AS leaves
+           FROM pg_partition_tree(c.oid) AS t
+          WHERE c.relkind = 'p' AND t.relid <> c.oid) AS tree
+   CROSS JOIN LATERAL ( -- columns whose value rows of a partition lack: a root has no rows of its own
+         SELECT array_agg(DISTINCT la.attname) AS names
+           FROM unnest(tree.leaves) AS t (relid)
+          CROSS JOIN LATERAL (
+                SELECT a.attname FROM pg_attribute AS a
+                 WHERE a.attrelid = t.relid AND a.attnum > 0 AND a.atthasmissing OFFSET 0) AS la) AS missing
+   ORDER BY wanted.position`;

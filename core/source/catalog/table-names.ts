@@ -1,0 +1,21 @@
+/** The tables of the source that can be named in a command. */
+import type { Queryable } from '../../pg/connection.ts';
+import type { TableName } from '../../pg/identifiers.ts';
+
+/** Enough for a suggestion; a database with more tables gets one of these. */
+const MAX_NAMES = 10_000;
+
+/** Ordinary tables and partition roots outside of PostgreSQL's own schemas. */
+export async function readTableNames(source: Queryable): Promise<TableName[]> {
+  const { rows } = await source.query<{ schema: string; name: string }>(
+    `SELECT n.nspname AS schema, c.relname AS name
+       FROM pg_catalog.pg_class AS c
+       JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+      ORDER BY n.nspname, c.relname
+      LIMIT $1::int`,
+    [MAX_NAMES],
+  );
+  return rows;
+}

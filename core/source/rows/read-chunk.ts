@@ -1,0 +1,116 @@
+/**
+ * Reads existing rows of a table in the order of its key, one statement per chunk. The position read AFTER the
+ * statement is what makes the rows usable: whatever the statement did not see has a commit position that is either
+ * later, or that the log delivers anyway. (A position read before the snapshot would not do: a commit record can reach
+ * the log before its transaction is visible.)
+ */
+import type pg from 'pg';
+import { TimewarpError } from '../../errors/timewarp-error.ts';
+import { RAW_TEXT_TYPES } from '../../pg/connection.ts';
+import { formatTableName, quoteIdentifier, quoteOwnRows } from '../../pg/identifiers.ts';
+import { quoteJson } from '../../types/json-text.ts';
+import { canonicalKey, canonicalKeyValue, keyLengthRefusal } from '../../types/key.ts';
+import type { Lsn } from '../../types/lsn.ts';
+import type { TypeCatalog } from '../../types/pg-types.ts';
+import { isJsonNull, renderText } from '../../types/render-text.ts';
+import type { BaselineRow } from '../../types/stored.ts';
+import type { TableFacts } from '../catalog/table-facts.ts';
+import { readInsertLsn } from '../slot/end-of-wal.ts';
+import { withKeyOperators } from './key-operators.ts';
+
+export interface BaselineChunk {
+  readonly rows: readonly BaselineRow[];
+  /** Key texts of the last row, to go on after; null when there was no row. */
+  readonly cursor: readonly string[] | null;
+  /** Rows are decided once everything up to here has been applied. */
+  readonly readPosition: Lsn;
+  readonly isLast: boolean;
+  /** A numeric or float column that holds NaN or infinity in one of the rows; null: none does. */
+  readonly notFinite: string | null;
+}
+
+export interface ReadChunkOptions {
+  readonly facts: TableFacts;
+  readonly keyColumns: readonly string[];
+  readonly excludedColumns: readonly string[];
+  readonly types: TypeCatalog;
+  /** As returned with the chunk before; null at the beginning. */
+  readonly cursor: readonly string[] | null;
+  readonly limit: number;
+}
+
+/** Reads the next chunk. The session must be outside a transaction: every statement has a snapshot of its own. */
+export async function readBaselineChunk(
+  source: pg.Client,
+  options: ReadChunkOptions,
+): Promise<BaselineChunk> {
+  const { facts, keyColumns, cursor, types } = options;
+  const columns = facts.columns.filter(
+    // the log has nothing of a virtual column: computed when it is read, it is no part of the row
+    ({ name, generated }) => generated !== 'v' && !options.excludedColumns.includes(name),
+  );
+  const kinds = columns.map((column) => types(column.typeOid));
+  const keyAt = keyColumns.map((name) => columns.findIndex((column) => column.name === name));
+  const text = chunkStatement(
+    facts,
+    keyColumns,
+    columns.map((column) => column.name),
+    cursor !== null,
+    options.limit,
+  );
+  const values = [...(cursor ?? [])];
+  const { rows } = await withKeyOperators(source, facts.key, () =>
+    source.query<(string | null)[]>({ text, values, rowMode: 'array', types: RAW_TEXT_TYPES }),
+  );
+  const readPosition = await readInsertLsn(source);
+  const names = columns.map((column) => `${quoteJson(column.name)}:`);
+  let notFinite: string | null = null;
+  const read = rows.map((row): BaselineRow => {
+    let rowData = '{';
+    let jsonNulls: string[] | null = null;
+    for (let i = 0; i < names.length; i++) {
+      const text = row[i] ?? null;
+      const fragment = text === null ? 'null' : renderText(kinds[i]!, text);
+      if (kinds[i]!.rendering === 'number' && NOT_FINITE.has(fragment)) notFinite ??= columns[i]!.name;
+      if (text !== null && isJsonNull(kinds[i]!, text)) jsonNulls = [...(jsonNulls ?? []), columns[i]!.name];
+      rowData += i === 0 ? names[i]! + fragment : `,${names[i]}${fragment}`;
+    }
+    const key = canonicalKey(keyAt.map((at) => canonicalKeyValue(kinds[at]!, row[at]!)));
+    const tooLong = keyLengthRefusal(key);
+    if (tooLong !== null) throw new TimewarpError('KEY_TOO_LONG', `In ${formatTableName(facts)} ${tooLong}.`);
+    return {
+      key,
+      rowData: `${rowData}}`,
+      leafRelid: Number.parseInt(row[names.length]!, 10),
+      jsonNulls,
+    };
+  });
+  const last = rows.at(-1);
+  return {
+    rows: read,
+    cursor: last === undefined ? cursor : keyAt.map((at) => last[at]!),
+    readPosition,
+    isLast: rows.length < options.limit,
+    notFinite,
+  };
+}
+
+/** As {@link renderText} gives them. */
+const NOT_FINITE: ReadonlySet<string> = new Set(['"NaN"', '"Infinity"', '"-Infinity"']);
+
+function chunkStatement(
+  facts: TableFacts,
+  keyColumns: readonly string[],
+  columns: readonly string[],
+  afterCursor: boolean,
+  limit: number,
+): string {
+  const key = keyColumns.map(quoteIdentifier).join(', ');
+  const parameters = keyColumns.map((name, index) => {
+    const type = facts.key.find((column) => column.name === name)!.typeName;
+    return `$${index + 1}::text::${type}`;
+  });
+  const list = [...columns.map(quoteIdentifier), 'tableoid'].join(', ');
+  const where = afterCursor ? `WHERE (${key}) > (${parameters.join(', ')})` : '';
+  return `SELECT ${list} FROM ${quoteOwnRows(facts)} ${where} ORDER BY ${key} LIMIT ${limit}`;
+}

@@ -1,0 +1,154 @@
+/**
+ * Row versions on their way into the store, encoded as they come: what waits is bytes, not objects, and memory stays
+ * within what {@link ChangeRows.bytes} says. They leave by relation and roughly sorted by key, which keeps index pages
+ * together.
+ */
+import { postgresMicros } from '../../types/commit-time.ts';
+import type { PendingChange } from '../../types/stored.ts';
+import type { CommitStamp } from './commit-stamp.ts';
+import { CopyEncoder } from './copy.ts';
+import { roughOrder } from './rough-order.ts';
+
+/** The columns in the order in which {@link ChangeRows} encodes them. */
+export const CHANGE_TARGET =
+  'pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, nulls_assumed, op, pk, row_data, incomplete, json_nulls)';
+const COLUMN_COUNT = 13;
+const BLOCK_BYTES = 1024 * 1024;
+/** Of a row: its lengths, and the fields that have a fixed one. */
+const FIXED_BYTES = 2 + 3 * 12 + 4 + 3 * 8 + 2 * 5 + 2 * 4 + 2 * 4;
+/** What an entry costs beside its bytes: key and array slots. */
+const ENTRY_BYTES = 60;
+
+/** Where the encoded rows of one relation are. */
+class RelationRows {
+  readonly keys: string[] = [];
+  readonly blocks: Buffer[] = [];
+  readonly starts: number[] = [];
+  readonly ends: number[] = [];
+}
+
+export class ChangeRows {
+  readonly #relations = new Map<number, RelationRows>();
+  #block: Buffer = Buffer.alloc(0);
+  #view = new DataView(this.#block.buffer);
+  #at = 0;
+  #bytes = 0;
+  #count = 0;
+  /** The commit of the row before, and its numbers as they are encoded. */
+  #stamp: CommitStamp | null = null;
+  #time = 0n;
+  #xid = 0n;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes a change whose row is whole (`partial` is null). */
+  add(stamp: CommitStamp, change: PendingChange): void {
+    const { key, rowData, leafId } = change;
+    if (stamp !== this.#stamp) {
+      this.#stamp = stamp;
+      this.#time = postgresMicros(stamp.time);
+      this.#xid = BigInt(stamp.xid);
+    }
+    this.#reserve(FIXED_BYTES + key.length * 3 + (rowData === null ? 0 : rowData.length * 3));
+    const [block, view, start] = [this.#block, this.#view, this.#at];
+    view.setInt16(start, COLUMN_COUNT);
+    let at = putInt8(view, start + 2, stamp.lsn);
+    at = putInt8(view, at, this.#time);
+    at = putInt8(view, at, this.#xid);
+    at = putNull(view, at); // read_lsn
+    at = putInt4(view, at, change.relationId);
+    at = putInt4(view, at, change.seq);
+    at = leafId === null ? putNull(view, at) : putInt4(view, at, leafId);
+    at = change.nullsAssumed ? putByte(view, at, 1) : putNull(view, at);
+    at = putByte(view, at, change.op.charCodeAt(0));
+    at = putText(block, view, at, key);
+    at = rowData === null ? putNull(view, at) : putText(block, view, at, rowData);
+    if (change.incomplete === null && change.jsonNulls === null) {
+      at = putNull(view, putNull(view, at));
+      this.#note(change, block, start, at);
+      this.#at = at;
+    } else {
+      const whole = withArrays(block.subarray(start, at), change); // rare: kept in a buffer of its own
+      this.#note(change, whole, 0, whole.length);
+    }
+  }
+
+  /** The rows for COPY into {@link CHANGE_TARGET}. */
+  *chunks(): Generator<Buffer> {
+    const encoder = new CopyEncoder();
+    for (const { keys, blocks, starts, ends } of this.#relations.values()) {
+      for (const place of roughOrder(keys)) {
+        encoder.encoded(blocks[place]!, starts[place]!, ends[place]!);
+        if (encoder.hasFull) yield* encoder.take();
+      }
+    }
+    yield* encoder.take(true);
+  }
+
+  #note({ relationId, key }: PendingChange, block: Buffer, start: number, end: number): void {
+    let rows = this.#relations.get(relationId);
+    if (rows === undefined) {
+      rows = new RelationRows();
+      this.#relations.set(relationId, rows);
+    }
+    rows.keys.push(key);
+    rows.blocks.push(block);
+    rows.starts.push(start);
+    rows.ends.push(end);
+    this.#count += 1;
+    this.#bytes += end - start + ENTRY_BYTES;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#block.length) return;
+    this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytes));
+    this.#view = new DataView(this.#block.buffer);
+    this.#at = 0;
+  }
+}
+
+function putNull(view: DataView, at: number): number {
+  view.setInt32(at, -1);
+  return at + 4;
+}
+
+/** A boolean, or a "char". */
+function putByte(view: DataView, at: number, value: number): number {
+  view.setInt32(at, 1);
+  view.setUint8(at + 4, value);
+  return at + 5;
+}
+
+function putInt4(view: DataView, at: number, value: number): number {
+  view.setInt32(at, 4);
+  view.setInt32(at + 4, value);
+  return at + 8;
+}
+
+function putInt8(view: DataView, at: number, value: bigint): number {
+  view.setInt32(at, 8);
+  view.setBigInt64(at + 4, value);
+  return at + 12;
+}
+
+function putText(block: Buffer, view: DataView, at: number, text: string): number {
+  const written = block.write(text, at + 4, 'utf8');
+  view.setInt32(at, written);
+  return at + 4 + written;
+}
+
+function withArrays(fields: Buffer, change: PendingChange): Buffer {
+  const encoder = new CopyEncoder();
+  encoder.encoded(fields, 0, fields.length);
+  for (const names of [change.incomplete, change.jsonNulls]) {
+    if (names === null) encoder.null();
+    else encoder.textArray(names);
+  }
+  return Buffer.concat(encoder.take(true));
+}

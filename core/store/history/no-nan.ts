@@ -1,0 +1,37 @@
+/**
+ * The declaration of a table that its numeric and float columns never hold NaN or Infinity, which takes NULLs of wal2json at
+ * their word: it holds until such a value is seen.
+ */
+
+import type { Queryable } from '../../pg/connection.ts';
+import { formatTableName } from '../../pg/identifiers.ts';
+import { writeHealthEvent } from '../tables/gaps.ts';
+
+/**
+ * Notes, once, that the declaration of a table is false: later runs take nothing at its word, and doctor fails. Nothing happens
+ * to a table that is not declared so.
+ */
+export async function refuteNoNan(
+  store: Queryable,
+  nodeId: string,
+  relationId: number,
+  column: string,
+): Promise<void> {
+  const { rows } = await store.query<{ schema_name: string; table_name: string }>(
+    `UPDATE pgtimewarp.tracked_relations
+        SET no_nan_refuted = $2::text, updated_at = now()
+      WHERE relation_id = $1::int AND no_nan AND no_nan_refuted IS NULL
+     RETURNING schema_name, table_name`,
+    [relationId, column],
+  );
+  const found = rows[0];
+  if (found === undefined) return;
+  const table = formatTableName({ schema: found.schema_name, name: found.table_name });
+  await writeHealthEvent(store, {
+    nodeId,
+    severity: 'fail',
+    code: 'NO_NAN_FALSE',
+    message: `${table} is tracked with --no-nan, but its column "${column}" holds NaN or infinity: NULLs that were taken at their word before may have been such values`,
+    meta: { relation_id: relationId, column },
+  });
+}

@@ -1,0 +1,69 @@
+/**
+ * Writes the changes of a batch of transactions inside the caller's store transaction: row versions, truncates,
+ * contexts and the LSN-to-time map. Insert-only.
+ */
+import type pg from 'pg';
+import { formatCommitTime } from '../../types/commit-time.ts';
+import { formatLsn } from '../../types/lsn.ts';
+import type { TransactionPart } from '../../types/stored.ts';
+import { CHANGE_TARGET, type ChangeRows } from './change-rows.ts';
+import type { CommitStamp } from './commit-stamp.ts';
+import { copyInto } from './copy.ts';
+import { MAP_TARGET, type MapRows } from './map-rows.ts';
+
+export interface CommittedPart {
+  readonly stamp: CommitStamp;
+  readonly part: TransactionPart;
+}
+
+/** Writes row versions. */
+export async function writeChanges(store: pg.Client, rows: ChangeRows): Promise<void> {
+  if (rows.count > 0) await copyInto(store, CHANGE_TARGET, rows.chunks());
+}
+
+/** Writes truncates and contexts, which are few. */
+export async function writeEvents(
+  store: pg.Client,
+  node: { readonly nodeId: string; readonly lsnSpace: number },
+  parts: readonly CommittedPart[],
+): Promise<void> {
+  const truncates = parts.flatMap(({ stamp, part }) =>
+    part.truncates.map((truncate) => ({ stamp, truncate })),
+  );
+  if (truncates.length > 0) {
+    await store.query(
+      `INSERT INTO pgtimewarp.relation_events (relation_id, lsn, seq, leaf_id, ts, op, xid)
+       SELECT relation_id, lsn, seq, leaf_id, ts, 'T', xid
+         FROM unnest($1::int[], $2::pg_lsn[], $3::int[], $4::int[], $5::timestamptz[], $6::bigint[])
+              AS e (relation_id, lsn, seq, leaf_id, ts, xid)`,
+      [
+        truncates.map(({ truncate }) => truncate.relationId),
+        truncates.map(({ stamp }) => formatLsn(stamp.lsn)),
+        truncates.map(({ truncate }) => truncate.seq),
+        truncates.map(({ truncate }) => truncate.leafId),
+        truncates.map(({ stamp }) => formatCommitTime(stamp.time)),
+        truncates.map(({ stamp }) => stamp.xid),
+      ],
+    );
+  }
+  const contexts = parts.filter(({ part }) => part.context !== null);
+  if (contexts.length > 0) {
+    await store.query(
+      `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, context, relation_ids)
+       SELECT $1::text, $2::int, lsn, context::json, relation_ids::int[]
+         FROM unnest($3::pg_lsn[], $4::text[], $5::text[]) AS c (lsn, context, relation_ids)`,
+      [
+        node.nodeId,
+        node.lsnSpace,
+        contexts.map(({ stamp }) => formatLsn(stamp.lsn)),
+        contexts.map(({ part }) => part.context),
+        contexts.map(({ part }) => `{${[...part.relationIds].join(',')}}`),
+      ],
+    );
+  }
+}
+
+/** Adds the entries of commits to the map. */
+export async function writeTimeMap(store: pg.Client, rows: MapRows): Promise<void> {
+  if (rows.count > 0) await copyInto(store, MAP_TARGET, rows.chunks());
+}

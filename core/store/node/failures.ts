@@ -1,0 +1,119 @@
+/** Transactions that cannot be applied: how often it was tried, when it is given up, and what is kept of them. */
+import type { Queryable } from '../../pg/connection.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
+import { writeHealthEvent } from '../tables/gaps.ts';
+import type { Claim } from './claim.ts';
+
+/** A transaction that a run failed at. */
+export interface Suspect {
+  /** Of its commit, or a position that passes it and no other. */
+  readonly lsn: Lsn;
+  /** null: not known. */
+  readonly xid: string | null;
+  /** Tables that it changes; null: not known, because it could not be decoded. */
+  readonly relationIds: readonly number[] | null;
+  /** What the plugin wrote, at most the beginning; null where it must not be kept. */
+  readonly raw: readonly (string | null)[];
+}
+
+export interface StoredFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly lsn: Lsn | null;
+  readonly xid: string | null;
+  readonly relationIds: readonly number[] | null;
+}
+
+/** So many runs may fail at one position before the node is blocked. */
+export const MAX_FAILURES = 5;
+
+/** Counts a failure. @returns failed runs in a row at this position, this one included */
+export async function recordFailure(
+  store: Queryable,
+  claim: Claim,
+  error: { readonly code: string; readonly message: string },
+  suspect: Suspect | null,
+): Promise<number> {
+  const failure = {
+    code: error.code,
+    message: error.message,
+    lsn: suspect === null ? null : formatLsn(suspect.lsn),
+    xid: suspect?.xid ?? null,
+    relation_ids: suspect?.relationIds ?? null,
+  };
+  const { rows } = await store.query<{ failures: number }>(
+    `UPDATE pgtimewarp.wal_checkpoints
+        SET failures = CASE WHEN failure ->> 'code' = 'NO_PROGRESS' THEN 1 ELSE failures + 1 END, failure = $3::jsonb, last_run_at = clock_timestamp(), last_run_outcome = 'failed',
+            caught_up = false
+      WHERE node_id = $1::text AND epoch = $2::bigint
+      RETURNING failures`,
+    [claim.nodeId, claim.epoch, JSON.stringify(failure)],
+  );
+  const failures = rows[0]?.failures ?? 0;
+  if (failures === 1) {
+    const event = { severity: 'warn', code: 'RUN_FAILED', message: error.message } as const;
+    await writeHealthEvent(store, { nodeId: claim.nodeId, ...event });
+  }
+  return failures;
+}
+
+/** Stops the node at the transaction, in the caller's transaction; nothing more is read until `skip` or `rebaseline`. */
+export async function blockNode(
+  store: Queryable,
+  claim: Claim,
+  reason: string,
+  suspect: Suspect | null,
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'blocked', status_reason = $2::text WHERE node_id = $1::text`,
+    [claim.nodeId, reason],
+  );
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'fail',
+    code: 'NODE_BLOCKED',
+    message: reason,
+    meta: { lsn: suspect === null ? null : formatLsn(suspect.lsn), xid: suspect?.xid ?? null },
+  });
+  if (suspect === null) return;
+  await store.query(
+    `INSERT INTO pgtimewarp.blocked_changes (node_id, lsn_space, lsn, position, xid, data)
+     SELECT $1::text, $2::int, $3::pg_lsn, position, $4::bigint, data
+       FROM unnest($5::text[]) WITH ORDINALITY AS r (data, position)
+     ON CONFLICT ON CONSTRAINT blocked_changes_pkey DO NOTHING -- blocked at the same transaction before`,
+    [claim.nodeId, claim.lsnSpace, formatLsn(suspect.lsn), suspect.xid, suspect.raw],
+  );
+}
+
+/** What the node failed at last at its present position; null when nothing. */
+export async function readFailure(store: Queryable, nodeId: string): Promise<StoredFailure | null> {
+  const { rows } = await store.query<{
+    code: string;
+    message: string;
+    lsn: string | null;
+    xid: string | null;
+    relation_ids: string | null;
+  }>(
+    `SELECT failure ->> 'code' AS code, failure ->> 'message' AS message, failure ->> 'lsn' AS lsn,
+            failure ->> 'xid' AS xid, failure ->> 'relation_ids' AS relation_ids
+       FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text AND failure IS NOT NULL`,
+    [nodeId],
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return {
+    code: row.code,
+    message: row.message,
+    lsn: row.lsn === null ? null : parseLsn(row.lsn),
+    xid: row.xid,
+    relationIds: row.relation_ids === null ? null : (JSON.parse(row.relation_ids) as number[]),
+  };
+}
+
+/** Lets the node go on, in the caller's transaction. */
+export async function unblockNode(store: Queryable, nodeId: string): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL WHERE node_id = $1::text`,
+    [nodeId],
+  );
+}

@@ -1,0 +1,278 @@
+/**
+ * The rows of `nodes` and `wal_checkpoints`: which database a node observes, through which slot, and its horizon.
+ * A node is written together with its checkpoint; one is never there without the other, except while it is set up.
+ */
+import { TimewarpError } from '../../errors/timewarp-error.ts';
+import type { Queryable } from '../../pg/connection.ts';
+import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
+import type { Plugin } from '../../types/plugin.ts';
+import { maybeSameSystem } from '../../types/server-identity.ts';
+import { placeBeginning } from './lineage.ts';
+
+type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
+
+export interface StoredNode {
+  readonly node: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly database: string;
+  readonly slotName: string;
+  readonly plugin: Plugin;
+  readonly status: NodeStatus;
+  readonly statusReason: string | null;
+  readonly createdAt: CommitTime;
+  /** WAL that the slot may keep on the source; null: the default (core/source/slot/wal-budget.ts). */
+  readonly slotBudgetBytes: bigint | null;
+  /** Whether wal2json is asked for numbers as texts, which tells NaN from NULL (see NUMBERS_AS_TEXT). */
+  readonly numbersAsText: boolean;
+  /** Whether runs drop the slot when the budget is used up. */
+  readonly releasesSlot: boolean;
+  /** null only while the node is set up. */
+  readonly horizon: NodeProgress | null;
+}
+
+/** The checkpoint as reports show it. */
+interface NodeProgress {
+  readonly lsn: Lsn;
+  readonly ts: CommitTime;
+  readonly lsnSpace: number;
+  readonly caughtUp: boolean;
+  readonly lastRunAt: CommitTime | null;
+  readonly lastRunOutcome: string | null;
+  readonly failures: number;
+}
+
+/** What identifies a node and cannot be changed by repeating `init`. */
+export interface NodeIdentity {
+  readonly node: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  readonly database: string;
+  readonly slotName: string;
+  readonly plugin: Plugin;
+  readonly version: string;
+}
+
+/** `status_reason` of a node whose slot is about to be made: see {@link recordSetupIntent}. */
+export const SETUP_UNFINISHED = 'set-up not finished';
+
+/**
+ * Whether the source is the database that the node observes, under whatever name: a slot belongs to a database, and shows the
+ * name that it has now (ALTER DATABASE … RENAME).
+ */
+export function isDatabaseOf(
+  source: {
+    readonly systemIdentifier: string;
+    readonly database: string;
+    readonly slot: { readonly database: string | null; readonly plugin: string } | null;
+  },
+  node: Pick<StoredNode, 'systemIdentifier' | 'database' | 'plugin'>,
+): boolean {
+  if (!maybeSameSystem(source, node)) return false;
+  if (source.database === node.database) return true;
+  return source.slot?.database === source.database && source.slot.plugin === node.plugin;
+}
+
+/** The database of the node has another name. */
+export async function writeDatabaseName(store: Queryable, node: string, database: string): Promise<void> {
+  await store.query('UPDATE pgtimewarp.nodes SET database_name = $2::text WHERE node_id = $1::text', [
+    node,
+    database,
+  ]);
+}
+
+/** All nodes of the store, by name. */
+export async function listNodes(store: Queryable): Promise<StoredNode[]> {
+  return selectNodes(store, null);
+}
+
+/** The node, also when it was removed; null when the store never heard of it. */
+export async function readNode(store: Queryable, node: string): Promise<StoredNode | null> {
+  return (await selectNodes(store, node))[0] ?? null;
+}
+
+/** The node; throws NODE_UNKNOWN, also when it was removed unless `removed` allows that. */
+export async function requireNode(
+  store: Queryable,
+  node: string,
+  options: { removed?: boolean } = {},
+): Promise<StoredNode> {
+  const found = await readNode(store, node);
+  if (found === null)
+    throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${node}".`, { facts: { node } });
+  if (found.status === 'removed' && options.removed !== true) {
+    throw new TimewarpError('NODE_UNKNOWN', `Node "${node}" was removed; only its history is left.`, {
+      facts: { node },
+    });
+  }
+  return found;
+}
+
+/**
+ * Notes that a slot is about to be made for this node, before it is: a slot that a killed `init` leaves behind is then
+ * known to be ours. The row looks like a removed node to everyone else.
+ */
+export async function recordSetupIntent(store: Queryable, identity: NodeIdentity): Promise<void> {
+  await store.query(
+    `INSERT INTO pgtimewarp.nodes AS n
+            (node_id, system_identifier, timeline, database_name, slot_name, plugin, status, status_reason, version)
+     VALUES ($1::text, $2::text, $3::int, $4::text, $5::text, $6::text, 'removed', $8::text, $7::text)
+     ON CONFLICT ON CONSTRAINT nodes_pkey DO UPDATE -- a removed node: its history stays, its settings are the new ones
+        SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
+            database_name = excluded.database_name, slot_name = excluded.slot_name, plugin = excluded.plugin,
+            status_reason = excluded.status_reason, version = excluded.version
+      WHERE n.status = 'removed'`,
+    [...identityValues(identity), SETUP_UNFINISHED],
+  );
+}
+
+/** Takes the note back: no slot was made. A node that has history keeps its row. */
+export async function withdrawSetupIntent(store: Queryable, node: string): Promise<void> {
+  await store.query(
+    `DELETE FROM pgtimewarp.nodes AS n
+      WHERE n.node_id = $1::text AND n.status = 'removed' AND n.status_reason = $2::text
+        AND NOT EXISTS (SELECT FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = n.node_id)`,
+    [node, SETUP_UNFINISHED],
+  );
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status_reason = NULL WHERE node_id = $1::text AND status_reason = $2::text`,
+    [node, SETUP_UNFINISHED],
+  );
+}
+
+/**
+ * Makes the node active with its first horizon, in the caller's transaction. A node that was removed continues in a new
+ * LSN space, and its time never goes back: times of commits are strictly increasing over all spaces.
+ */
+export async function activateNode(
+  store: Queryable,
+  identity: NodeIdentity,
+  start: { lsn: Lsn; ts: CommitTime },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL, last_seen = now() WHERE node_id = $1::text`,
+    [identity.node],
+  );
+  const time = await placeBeginning(store, {
+    nodeId: identity.node,
+    lsn: start.lsn,
+    wanted: start.ts,
+  });
+  await store.query(
+    `WITH horizon AS (
+       INSERT INTO pgtimewarp.wal_checkpoints AS c (node_id, slot_name, applied_lsn, applied_ts)
+       VALUES ($1::text, $2::text, $3::pg_lsn, $4::timestamptz)
+       ON CONFLICT ON CONSTRAINT wal_checkpoints_pkey DO UPDATE -- the node was removed before
+          SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + 1, applied_lsn = excluded.applied_lsn,
+              applied_ts = greatest(excluded.applied_ts, c.applied_ts + interval '1 microsecond',
+                (SELECT max(m.ts) FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = c.node_id) + interval '1 microsecond'),
+              epoch = c.epoch + 1, caught_up = false, failures = 0, failure = NULL
+       RETURNING c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts),
+     ended AS ( -- a gap of the node that was open when it was removed: its positions are those of another space
+       UPDATE pgtimewarp.history_gaps AS g SET to_ts = horizon.applied_ts
+         FROM horizon WHERE g.node_id = horizon.node_id AND g.relation_id IS NULL AND g.to_ts IS NULL)
+     INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
+     SELECT node_id, lsn_space, applied_lsn, applied_ts FROM horizon`,
+    [identity.node, identity.slotName, formatLsn(start.lsn), formatCommitTime(time)],
+  );
+}
+
+function identityValues(identity: NodeIdentity): (string | number)[] {
+  const { node, systemIdentifier, timeline, database, slotName, plugin, version } = identity;
+  return [node, systemIdentifier, timeline, database, slotName, plugin, version];
+}
+
+async function selectNodes(store: Queryable, node: string | null): Promise<StoredNode[]> {
+  const { rows } = await store.query<NodeRow>(
+    `SELECT n.node_id, n.system_identifier, n.timeline, n.database_name, n.slot_name, n.plugin, n.status,
+            n.status_reason, n.created_at,
+            n.meta ->> 'slot_budget_bytes' AS slot_budget, n.meta ->> 'release_slot' = 'automatic' AS releases_slot,
+            coalesce((n.meta ->> 'numbers_as_text')::boolean, false) AS numbers_as_text, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
+            c.last_run_outcome, c.failures
+       FROM pgtimewarp.nodes AS n
+       LEFT JOIN pgtimewarp.wal_checkpoints AS c USING (node_id)
+      WHERE $1::text IS NULL OR n.node_id = $1::text
+      ORDER BY n.node_id`,
+    [node],
+  );
+  return rows.map(toNode);
+}
+
+interface NodeRow {
+  node_id: string;
+  system_identifier: string;
+  timeline: number;
+  database_name: string;
+  slot_name: string;
+  plugin: Plugin;
+  status: NodeStatus;
+  status_reason: string | null;
+  created_at: string;
+  slot_budget: string | null;
+  releases_slot: boolean | null;
+  numbers_as_text: boolean;
+  applied_lsn: string | null;
+  applied_ts: string;
+  lsn_space: number;
+  caught_up: boolean;
+  last_run_at: string | null;
+  last_run_outcome: string | null;
+  failures: number;
+}
+
+function toNode(row: NodeRow): StoredNode {
+  return {
+    node: row.node_id,
+    systemIdentifier: row.system_identifier,
+    timeline: row.timeline,
+    database: row.database_name,
+    slotName: row.slot_name,
+    plugin: row.plugin,
+    status: row.status,
+    statusReason: row.status_reason,
+    createdAt: parseCommitTime(row.created_at),
+    slotBudgetBytes: row.slot_budget === null ? null : BigInt(row.slot_budget),
+    releasesSlot: row.releases_slot === true,
+    numbersAsText: row.numbers_as_text,
+    horizon:
+      row.applied_lsn === null
+        ? null
+        : {
+            lsn: parseLsn(row.applied_lsn),
+            ts: parseCommitTime(row.applied_ts),
+            lsnSpace: row.lsn_space,
+            caughtUp: row.caught_up,
+            lastRunAt: row.last_run_at === null ? null : parseCommitTime(row.last_run_at),
+            lastRunOutcome: row.last_run_outcome,
+            failures: row.failures,
+          },
+  };
+}
+
+/** Notes whether the plugin of the node's slot gives numbers as texts. */
+export async function writeNumbersAsText(store: Queryable, node: string, known: boolean): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET meta = meta || jsonb_build_object('numbers_as_text', $2::boolean)
+      WHERE node_id = $1::text`,
+    [node, known],
+  );
+}
+
+/** Changes what the slot may keep, and whether runs drop it then; what is undefined stays. */
+export async function writeSlotSettings(
+  store: Queryable,
+  node: string,
+  settings: { readonly budgetBytes?: bigint | undefined; readonly automatic?: boolean | undefined },
+): Promise<void> {
+  const meta = {
+    ...(settings.budgetBytes === undefined ? {} : { slot_budget_bytes: settings.budgetBytes.toString() }),
+    ...(settings.automatic === undefined
+      ? {}
+      : { release_slot: settings.automatic ? 'automatic' : 'by hand' }),
+  };
+  await store.query('UPDATE pgtimewarp.nodes SET meta = meta || $2::jsonb WHERE node_id = $1::text', [
+    node,
+    JSON.stringify(meta),
+  ]);
+}

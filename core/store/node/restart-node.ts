@@ -1,0 +1,154 @@
+/**
+ * A node begins again after a gap. Every tracked table ends its period where the last complete run ended and begins a new
+ * one, under a new relation_id, where the new slot begins; what lies between is the gap. Everything here happens in the
+ * caller's transaction.
+ */
+import type { Queryable } from '../../pg/connection.ts';
+import { type CommitTime, formatCommitTime, maxTime, nextMicrosecond } from '../../types/commit-time.ts';
+import { formatLsn, type Lsn } from '../../types/lsn.ts';
+import { closeNodeGaps, writeHealthEvent } from '../tables/gaps.ts';
+import type { TrackedRelation } from '../tables/relations.ts';
+import { endRelation, insertRelation, type NewRelation } from '../tables/tracking.ts';
+import type { Claim, Horizon } from './claim.ts';
+import { placeBeginning } from './lineage.ts';
+import type { NodeIdentity } from './nodes.ts';
+
+export interface NewBeginning {
+  readonly identity: NodeIdentity;
+  /** Where the new slot begins, and the source's clock from before it was made. */
+  readonly start: { readonly lsn: Lsn; readonly clock: CommitTime };
+  /** false: positions of the source cannot be ordered after the stored ones. */
+  readonly samePositions: boolean;
+  readonly relations: readonly {
+    readonly before: TrackedRelation;
+    /** As the table is now; null when it cannot be followed any more: its tracking ends with the gap. */
+    readonly after: Omit<NewRelation, 'retention' | 'baseline'> | null;
+  }[];
+}
+
+/** @returns the new horizon, which is the end of the gap */
+export async function restartNode(store: Queryable, claim: Claim, beginning: NewBeginning): Promise<Horizon> {
+  await writeIdentity(store, beginning.identity); // first: the lineage that it begins in
+  const end = await moveCheckpoint(store, claim, beginning);
+  for (const { before, after } of beginning.relations) {
+    await endRelation(store, before.relationId, claim.horizon);
+    if (after !== null) await continueRelation(store, before, after, end);
+  }
+  await closeNodeGaps(store, claim.nodeId, end);
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'info',
+    code: 'NODE_REBASELINED',
+    message: `history goes on at ${formatCommitTime(end.time)} (${formatLsn(end.lsn)})`,
+    meta: { from_lsn: formatLsn(claim.horizon.lsn), to_lsn: formatLsn(end.lsn) },
+  });
+  return end;
+}
+
+/** Times go on increasing whatever happens to positions. */
+async function moveCheckpoint(
+  store: Queryable,
+  claim: Claim,
+  { identity, start, samePositions }: NewBeginning,
+): Promise<Horizon> {
+  const time = await placeBeginning(store, {
+    nodeId: claim.nodeId,
+    lsn: start.lsn,
+    wanted: maxTime(start.clock, nextMicrosecond(claim.horizon.time)),
+  });
+  await store.query(
+    `WITH horizon AS (
+       UPDATE pgtimewarp.wal_checkpoints
+          SET slot_name = $2::text, lsn_space = lsn_space + CASE WHEN $5::boolean THEN 0 ELSE 1 END,
+              applied_lsn = $3::pg_lsn, applied_ts = $4::timestamptz, caught_up = false, failures = 0, failure = NULL
+        WHERE node_id = $1::text
+        RETURNING node_id, lsn_space, applied_lsn, applied_ts)
+     INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
+     SELECT node_id, lsn_space, applied_lsn, applied_ts FROM horizon`,
+    [claim.nodeId, identity.slotName, formatLsn(start.lsn), formatCommitTime(time), samePositions],
+  );
+  return { lsn: start.lsn, time };
+}
+
+async function writeIdentity(store: Queryable, identity: NodeIdentity): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes
+        SET system_identifier = $2::text, timeline = $3::int, database_name = $4::text, slot_name = $5::text,
+            version = $6::text, status = 'active', status_reason = NULL, last_seen = now()
+      WHERE node_id = $1::text`,
+    [
+      identity.node,
+      identity.systemIdentifier,
+      identity.timeline,
+      identity.database,
+      identity.slotName,
+      identity.version,
+    ],
+  );
+}
+
+/**
+ * The new period. Rows of its baseline stand one position before the end of the gap, which no commit can have, so that
+ * deletions found at the end of the gap are changes of the period.
+ */
+async function continueRelation(
+  store: Queryable,
+  before: TrackedRelation,
+  after: Omit<NewRelation, 'retention' | 'baseline'>,
+  end: Horizon,
+): Promise<void> {
+  const relationId = await insertRelation(store, {
+    ...after,
+    retention: before.retention,
+    baseline: before.baselineState !== 'none',
+  });
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'active', tracked_from_lsn = $2::pg_lsn - 1, tracked_from_ts = $3::timestamptz,
+            follows_relation_id = CASE WHEN pk_columns = $5::text[] THEN $4::int END, updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, formatLsn(end.lsn), formatCommitTime(end.time), before.relationId, before.keyColumns],
+  );
+}
+
+/**
+ * Keys that lived before the gap and are gone after it get a deletion at its end. Called when the baseline is decided:
+ * then a key without a row in it, and without a change that says otherwise, was not there. After a TRUNCATE that came
+ * while rows were read nobody can say. In steps, in the order of the keys, in the caller's transaction.
+ * @param after the last key of the step before @returns the last key of this one; null when there are no more
+ */
+export async function writeDeletionsOfGap(
+  store: Queryable,
+  relationId: number,
+  after: string | null,
+  limit: number,
+): Promise<string | null> {
+  const { rows } = await store.query<{ last: string | null; count: number }>(
+    `WITH relation AS (
+       SELECT * FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND baseline_state = 'pending'),
+     step AS MATERIALIZED (
+       SELECT DISTINCT ON (c.pk) c.pk, c.op, c.valid_from_lsn, c.seq, c.leaf_id
+         FROM pgtimewarp.row_changes AS c
+        WHERE c.relation_id = (SELECT follows_relation_id FROM relation) AND ($2::text IS NULL OR c.pk > $2::text)
+        ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC
+        LIMIT $3::int),
+     deleted AS (
+     INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, seq, valid_from_ts, op, leaf_id)
+     SELECT r.relation_id, o.pk, r.tracked_from_lsn + 1, 0, r.tracked_from_ts, 'D', NULL
+       FROM relation AS r CROSS JOIN step AS o
+       LEFT JOIN LATERAL (
+              SELECT n.op FROM pgtimewarp.row_changes AS n
+               WHERE n.relation_id = r.relation_id AND n.pk = o.pk
+               ORDER BY n.valid_from_lsn, n.seq LIMIT 1) AS first ON true
+      WHERE o.op <> 'D' AND (first.op IS NULL OR first.op = 'I')
+        AND NOT EXISTS (
+              SELECT FROM pgtimewarp.truncates_after(r.follows_relation_id, o.valid_from_lsn, o.seq, o.op, o.leaf_id))
+        AND NOT EXISTS (
+              SELECT FROM pgtimewarp.relation_events AS e
+               WHERE e.relation_id = r.relation_id AND e.op = 'T' AND e.lsn <= r.baseline_lsn))
+     SELECT max(pk) AS last, count(*)::int AS count FROM step`,
+    [relationId, after, limit],
+  );
+  const step = rows[0]!;
+  return step.count < limit ? null : step.last;
+}

@@ -1,0 +1,91 @@
+/** The rules of `follow_rules`: which tables runs begin to track when they appear, and how. */
+import type { Queryable } from '../../pg/connection.ts';
+import type { TablePattern } from '../../pg/table-pattern.ts';
+import { parseTablePattern } from '../../pg/table-pattern.ts';
+
+export interface FollowSettings {
+  /** As interval text; null: the node's. */
+  readonly retention: string | null;
+  /** Left out of the tables that have them. */
+  readonly excludedColumns: readonly string[];
+  readonly baseline: boolean;
+  readonly noNan: boolean;
+}
+
+export interface FollowRule extends FollowSettings {
+  readonly pattern: TablePattern;
+  /** What matches and cannot be tracked, as of the last run. */
+  readonly notTracked: readonly NotTracked[];
+}
+
+export interface NotTracked {
+  readonly table: string;
+  readonly reason: string;
+}
+
+/** The rules of a node, the oldest first: of two that match a table, that one says how. */
+export async function readFollowRules(store: Queryable, nodeId: string): Promise<FollowRule[]> {
+  const { rows } = await store.query<{
+    pattern: string;
+    retention: string | null;
+    excluded_columns: string[];
+    baseline: boolean;
+    no_nan: boolean;
+    not_tracked: string;
+  }>(
+    `SELECT pattern, retention::text, excluded_columns, baseline, no_nan, not_tracked::text
+       FROM pgtimewarp.follow_rules WHERE node_id = $1::text ORDER BY created_at, pattern`,
+    [nodeId],
+  );
+  return rows.map((row) => ({
+    pattern: parseTablePattern(row.pattern),
+    retention: row.retention,
+    excludedColumns: row.excluded_columns,
+    baseline: row.baseline,
+    noNan: row.no_nan,
+    notTracked: JSON.parse(row.not_tracked) as NotTracked[], // our own: names and messages
+  }));
+}
+
+/** Makes the rule, or gives it these settings. */
+export async function writeFollowRule(
+  store: Queryable,
+  nodeId: string,
+  pattern: TablePattern,
+  settings: FollowSettings,
+): Promise<void> {
+  await store.query(
+    `INSERT INTO pgtimewarp.follow_rules AS f (node_id, pattern, retention, excluded_columns, baseline, no_nan)
+     VALUES ($1::text, $2::text, $3::interval, $4::text[], $5::boolean, $6::boolean)
+     ON CONFLICT ON CONSTRAINT follow_rules_pkey DO UPDATE -- asked for again: tables to come follow what was said last
+        SET retention = excluded.retention, excluded_columns = excluded.excluded_columns,
+            baseline = excluded.baseline, no_nan = excluded.no_nan`,
+    [nodeId, pattern.text, settings.retention, settings.excludedColumns, settings.baseline, settings.noNan],
+  );
+}
+
+/** Ends rules. @returns the patterns of those that there were */
+export async function removeFollowRules(
+  store: Queryable,
+  nodeId: string,
+  patterns: readonly TablePattern[],
+): Promise<string[]> {
+  const { rows } = await store.query<{ pattern: string }>(
+    `DELETE FROM pgtimewarp.follow_rules WHERE node_id = $1::text AND pattern = ANY ($2::text[]) RETURNING pattern`,
+    [nodeId, patterns.map((pattern) => pattern.text)],
+  );
+  return rows.map((row) => row.pattern);
+}
+
+/** Notes what cannot be tracked, for `status`. In the caller's transaction. */
+export async function writeNotTracked(
+  store: Queryable,
+  nodeId: string,
+  pattern: TablePattern,
+  notTracked: readonly NotTracked[],
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.follow_rules SET not_tracked = $3::jsonb WHERE node_id = $1::text AND pattern = $2::text`,
+    [nodeId, pattern.text, JSON.stringify(notTracked)],
+  );
+}

@@ -1,0 +1,171 @@
+/** Records intervals in which changes may have been lost, and what to do about them. */
+import type { Queryable } from '../../pg/connection.ts';
+import { formatCommitTime } from '../../types/commit-time.ts';
+import { formatLsn } from '../../types/lsn.ts';
+import type { Claim, Horizon } from '../node/claim.ts';
+import { lockTracked } from './tracking.ts';
+
+export type Severity = 'info' | 'warn' | 'fail';
+
+/** Adds a health event. `meta` carries figures, never row data. */
+export async function writeHealthEvent(
+  store: Queryable,
+  event: {
+    readonly nodeId: string | null;
+    readonly severity: Severity;
+    readonly code: string;
+    readonly message: string;
+    readonly meta?: object;
+  },
+): Promise<void> {
+  await store.query(
+    `INSERT INTO pgtimewarp.health_events (node_id, severity, code, message, meta)
+     VALUES ($1::text, $2::text, $3::text, $4::text, $5::jsonb)`,
+    [event.nodeId, event.severity, event.code, event.message, JSON.stringify(event.meta ?? {})],
+  );
+}
+
+/** As {@link writeHealthEvent}, unless the same was said within a day. */
+export async function writeDailyEvent(
+  store: Queryable,
+  event: Parameters<typeof writeHealthEvent>[1],
+): Promise<void> {
+  const { rows } = await store.query(
+    `SELECT FROM pgtimewarp.health_events
+      WHERE node_id = $1::text AND code = $2::text AND message = $3::text AND ts > now() - interval '1 day' LIMIT 1`,
+    [event.nodeId, event.code, event.message],
+  );
+  if (rows.length === 0) await writeHealthEvent(store, event);
+}
+
+/**
+ * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
+ * again while it is open changes nothing, unless it began earlier: then so did the gap. Inside the caller's transaction.
+ * Of a table that was untracked meanwhile nothing is recorded. @returns whether it was opened now
+ */
+export async function openRelationGap(
+  store: Queryable,
+  claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
+  relationId: number,
+  reason: string,
+): Promise<boolean> {
+  if (!(await lockTracked(store, relationId))) return false;
+  const { rowCount } = await store.query(
+    `INSERT INTO pgtimewarp.history_gaps (node_id, relation_id, lsn_space, from_lsn, from_ts, reason)
+     SELECT $1::text, $2::int, $3::int, $4::pg_lsn, $5::timestamptz, $6::text
+      WHERE NOT EXISTS (
+              SELECT FROM pgtimewarp.history_gaps WHERE node_id = $1::text AND relation_id = $2::int AND to_ts IS NULL)`,
+    [
+      claim.nodeId,
+      relationId,
+      claim.lsnSpace,
+      formatLsn(claim.horizon.lsn),
+      formatCommitTime(claim.horizon.time),
+      reason,
+    ],
+  );
+  if (rowCount === 0) {
+    await store.query(
+      `UPDATE pgtimewarp.history_gaps SET from_lsn = $4::pg_lsn, from_ts = $5::timestamptz
+        WHERE node_id = $1::text AND relation_id = $2::int AND lsn_space = $3::int AND to_ts IS NULL AND from_lsn > $4::pg_lsn`,
+      [
+        claim.nodeId,
+        relationId,
+        claim.lsnSpace,
+        formatLsn(claim.horizon.lsn),
+        formatCommitTime(claim.horizon.time),
+      ],
+    );
+    return false;
+  }
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'needs_rebaseline', status_reason = $2::text, updated_at = now() WHERE relation_id = $1::int`,
+    [relationId, reason],
+  );
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'fail',
+    code: 'RELATION_GAP',
+    message: reason,
+    meta: { relation_id: relationId, from_lsn: formatLsn(claim.horizon.lsn) },
+  });
+  return true;
+}
+
+/** The whole node is unknown from the horizon on, until `rebaseline --node`; nothing more is read until then. */
+export async function openNodeGap(
+  store: Queryable,
+  claim: Claim,
+  code: string,
+  reason: string,
+): Promise<void> {
+  const { rowCount } = await store.query(
+    `INSERT INTO pgtimewarp.history_gaps (node_id, lsn_space, from_lsn, from_ts, reason, code)
+     SELECT n.node_id, $2::int, $3::pg_lsn, $4::timestamptz, $5::text, $6::text
+       FROM pgtimewarp.nodes AS n
+      WHERE n.node_id = $1::text AND n.status <> 'removed'
+        AND NOT EXISTS (
+              SELECT FROM pgtimewarp.history_gaps
+               WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL)`,
+    [
+      claim.nodeId,
+      claim.lsnSpace,
+      formatLsn(claim.horizon.lsn),
+      formatCommitTime(claim.horizon.time),
+      reason,
+      code,
+    ],
+  );
+  if (rowCount === 0) return;
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'gap', status_reason = $2::text WHERE node_id = $1::text`,
+    [claim.nodeId, reason],
+  );
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'fail',
+    code,
+    message: reason,
+    meta: { from_lsn: formatLsn(claim.horizon.lsn) },
+  });
+}
+
+/** The code of the node's open gap; null when none is open. */
+export async function readOpenNodeGap(store: Queryable, nodeId: string): Promise<string | null> {
+  const { rows } = await store.query<{ code: string }>(
+    `SELECT coalesce(code, 'NODE_GAP') AS code
+       FROM pgtimewarp.history_gaps WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL`,
+    [nodeId],
+  );
+  return rows[0]?.code ?? null;
+}
+
+/** Ends every open gap of the node and of its tables, in the caller's transaction: known again from `end` on. */
+export async function closeNodeGaps(store: Queryable, nodeId: string, end: Horizon): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.history_gaps SET to_lsn = $2::pg_lsn, to_ts = $3::timestamptz
+      WHERE node_id = $1::text AND to_ts IS NULL`,
+    [nodeId, formatLsn(end.lsn), formatCommitTime(end.time)],
+  );
+}
+
+/** Nothing was lost after all: the gap becomes an empty interval, in the caller's transaction. */
+export async function withdrawNodeGap(store: Queryable, claim: Claim): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.history_gaps SET to_lsn = from_lsn, to_ts = from_ts
+      WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL`,
+    [claim.nodeId],
+  );
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL WHERE node_id = $1::text`,
+    [claim.nodeId],
+  );
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'info',
+    code: 'GAP_WITHDRAWN',
+    message: 'the right source answers again, with its slot as it was: nothing is lost',
+    meta: { from_lsn: formatLsn(claim.horizon.lsn) },
+  });
+}

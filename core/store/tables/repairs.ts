@@ -1,0 +1,317 @@
+/**
+ * The repair of relations with a gap: what a re-reading has found waits beside the history until it is known which of it
+ * holds; then it becomes part of the history at the end of the gap, in one transaction with the closing of the gap.
+ */
+import type { Queryable } from '../../pg/connection.ts';
+import { formatTableName } from '../../pg/identifiers.ts';
+import { formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
+import type { Claim, Horizon } from '../node/claim.ts';
+import { openRelationGap, writeHealthEvent } from './gaps.ts';
+import type { Repair, TrackedRelation } from './relations.ts';
+import { lockTracked } from './tracking.ts';
+
+/** After every change of a commit that ends where the gap ends. */
+const AFTER_ALL_CHANGES = 2_147_483_646;
+
+const NOT_BEGUN: Repair = {
+  base_lsn: null,
+  base_ts: null,
+  phase: 'rows',
+  cursor: null,
+  key_cursor: null,
+  rows: 0,
+  estimated_rows: 0,
+  differences: 0,
+  read_lsn: null,
+};
+
+/** The horizon of a node, locked against runs until the end of the caller's transaction. */
+export async function lockHorizon(
+  store: Queryable,
+  nodeId: string,
+): Promise<Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>> {
+  const { rows } = await store.query<{ lsn_space: number; applied_lsn: string; applied_ts: string }>(
+    `SELECT lsn_space, applied_lsn, applied_ts FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text FOR UPDATE`,
+    [nodeId],
+  );
+  const row = rows[0]!;
+  const horizon = { lsn: parseLsn(row.applied_lsn), time: parseCommitTime(row.applied_ts) };
+  return { nodeId, lsnSpace: row.lsn_space, horizon };
+}
+
+/** Asks for a repair, unless one is under way. In the caller's transaction. */
+export async function askRepair(store: Queryable, relationId: number): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations SET repair = $2::jsonb, start_conditions = NULL, updated_at = now()
+      WHERE relation_id = $1::int AND repair IS NULL`,
+    [relationId, JSON.stringify(NOT_BEGUN)],
+  );
+}
+
+/**
+ * From the horizon on something of the relation is lost: its gap is open, and what a repair has read before that says
+ * nothing of now, so the repair begins anew. In the caller's transaction. @returns whether the gap was opened by this
+ */
+export async function recordRelationLoss(
+  store: Queryable,
+  claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
+  relationId: number,
+  reason: string,
+): Promise<boolean> {
+  const opened = await openRelationGap(store, claim, relationId, reason);
+  if (!opened) await restartRepair(store, relationId);
+  return opened;
+}
+
+/** Begins a repair that is under way anew: the table has changed silently once more. In the caller's transaction. */
+export async function restartRepair(store: Queryable, relationId: number): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations SET repair = $2::jsonb, start_conditions = NULL, updated_at = now()
+      WHERE relation_id = $1::int AND repair IS NOT NULL`,
+    [relationId, JSON.stringify(NOT_BEGUN)],
+  );
+  await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
+}
+
+/** Ends a repair without its gap: the log does not tell of the table, or not by its key. In the caller's transaction. */
+export async function giveRepairUp(store: Queryable, relationId: number, reason: string): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET repair = NULL, start_conditions = NULL, status_reason = $2::text, updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, reason],
+  );
+  await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
+}
+
+/** From this horizon on the relations are followed in full again. Inside the horizon's transaction. */
+export async function beginRepairs(
+  store: Queryable,
+  relationIds: readonly number[],
+  horizon: Horizon,
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET repair = repair || jsonb_build_object('base_lsn', $2::pg_lsn::text, 'base_ts', $3::text), updated_at = now()
+      WHERE relation_id = ANY ($1::int[]) AND repair IS NOT NULL`,
+    [relationIds, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
+export async function writeRepairProgress(
+  store: Queryable,
+  relationId: number,
+  repair: Repair,
+): Promise<void> {
+  await store.query(
+    'UPDATE pgtimewarp.tracked_relations SET repair = $2::jsonb, updated_at = now() WHERE relation_id = $1::int',
+    [relationId, JSON.stringify(repair)],
+  );
+}
+
+/** A row that differs from the history, or, without `rowData`, one that history has and the table has not. */
+export interface Finding {
+  readonly key: string;
+  readonly leafId: number | null;
+  readonly rowData: string | null;
+  readonly jsonNulls: readonly string[] | null;
+}
+
+export async function writeFindings(
+  store: Queryable,
+  relationId: number,
+  findings: readonly Finding[],
+): Promise<void> {
+  if (findings.length === 0) return;
+  await store.query(
+    `INSERT INTO pgtimewarp.rebaseline_findings (relation_id, pk, leaf_id, row_data, json_nulls)
+     SELECT $1::int, f.pk, f.leaf_id, f.row_data::json, f.json_nulls::text[]
+       FROM unnest($2::text[], $3::int[], $4::text[], $5::text[]) AS f (pk, leaf_id, row_data, json_nulls)
+     ON CONFLICT ON CONSTRAINT rebaseline_findings_pkey -- read, then deleted: the log tells, and neither will hold
+        DO UPDATE SET row_data = excluded.row_data, json_nulls = excluded.json_nulls, leaf_id = excluded.leaf_id`,
+    [
+      relationId,
+      findings.map((finding) => finding.key),
+      findings.map((finding) => finding.leafId),
+      findings.map((finding) => finding.rowData),
+      findings.map((finding) => arrayText(finding.jsonNulls)),
+    ],
+  );
+}
+
+/** What history says of a key at one position; `rowData` is null when it has no such row. */
+export interface KnownRow {
+  readonly key: string;
+  readonly leafId: number | null;
+  readonly rowData: string | null;
+  readonly incomplete: readonly string[] | null;
+  readonly jsonNulls: readonly string[] | null;
+}
+
+interface KnownRowText {
+  readonly pk: string;
+  readonly leaf_id: number | null;
+  readonly row_data: string | null;
+  readonly incomplete: string[] | null;
+  readonly json_nulls: string[] | null;
+}
+
+/** Whether a T closes the version `c`. */
+const IS_TRUNCATED = `EXISTS (
+                 SELECT FROM pgtimewarp.truncates_after($1::int, c.valid_from_lsn, c.seq, c.op, c.leaf_id) AS e
+                  WHERE e.lsn <= $2::pg_lsn)`;
+
+/** The rows that history has under the keys at the position; keys that it does not have are left out. */
+export async function readKnownRows(
+  store: Queryable,
+  relationId: number,
+  position: Lsn,
+  keys: readonly string[],
+): Promise<Map<string, KnownRow>> {
+  const { rows } = await store.query<KnownRowText>(
+    `SELECT k.pk, c.leaf_id, c.row_data, c.incomplete, c.json_nulls
+       FROM unnest($3::text[]) AS k (pk)
+      CROSS JOIN LATERAL (
+              SELECT r.valid_from_lsn, r.seq, r.op, r.leaf_id, r.row_data, r.incomplete, r.json_nulls
+                FROM pgtimewarp.row_changes AS r
+               WHERE r.relation_id = $1::int AND r.pk = k.pk AND r.valid_from_lsn <= $2::pg_lsn
+               ORDER BY r.valid_from_lsn DESC, r.seq DESC
+               LIMIT 1) AS c
+      WHERE c.op <> 'D' AND NOT ${IS_TRUNCATED}`,
+    [relationId, formatLsn(position), keys],
+  );
+  return new Map(rows.map((row) => [row.pk, toKnownRow(row)]));
+}
+
+/**
+ * The next keys that history has ever had, in their order, with the row at the position (null where it has none).
+ * @returns none when there are no more
+ */
+export async function readKnownKeys(
+  store: Queryable,
+  relationId: number,
+  position: Lsn,
+  after: string | null,
+  limit: number,
+): Promise<KnownRow[]> {
+  const { rows } = await store.query<KnownRowText>(
+    `SELECT c.pk, c.leaf_id, NULL::text[] AS incomplete, NULL::text[] AS json_nulls,
+            CASE WHEN c.op <> 'D' AND NOT ${IS_TRUNCATED} THEN '{}' END AS row_data
+       FROM (SELECT DISTINCT ON (r.pk) r.pk, r.valid_from_lsn, r.seq, r.op, r.leaf_id
+               FROM pgtimewarp.row_changes AS r
+              WHERE r.relation_id = $1::int AND r.valid_from_lsn <= $2::pg_lsn AND ($3::text IS NULL OR r.pk > $3::text)
+              ORDER BY r.pk, r.valid_from_lsn DESC, r.seq DESC
+              LIMIT $4::int) AS c
+      ORDER BY c.pk`,
+    [relationId, formatLsn(position), after, limit],
+  );
+  return rows.map(toKnownRow);
+}
+
+/** Fixes where the gap of a relation ends: at this horizon. Inside the horizon's transaction. */
+export async function fixEnd(store: Queryable, relationId: number, horizon: Horizon): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET repair = repair || jsonb_build_object('phase', 'deciding', 'end_lsn', $2::pg_lsn::text, 'end_ts', $3::text), updated_at = now()
+      WHERE relation_id = $1::int AND repair IS NOT NULL`,
+    [relationId, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
+/**
+ * Makes a part of what was found part of the history, at the end of the gap, where the keys have no change since the repair
+ * began (S; D for a row that is gone); with the last part the gap ends. In the caller's transaction.
+ * @returns whether it was the last part
+ */
+export async function finishRepairStep(
+  store: Queryable,
+  claim: Claim,
+  { relationId, name, repair }: Pick<TrackedRelation, 'relationId' | 'name' | 'repair'>,
+  limit: number,
+): Promise<boolean> {
+  if (!(await lockTracked(store, relationId))) return true; // untracked meanwhile
+  const { base_lsn: base, end_lsn: end, end_ts: time, differences } = repair!;
+  const { rows } = await store.query<{ taken: number }>(
+    `WITH last AS MATERIALIZED ( -- none in the last part
+       SELECT max(n.pk) AS pk
+         FROM (SELECT pk FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int ORDER BY pk OFFSET $6::int - 1 LIMIT 1) AS n),
+     taken AS (
+       DELETE FROM pgtimewarp.rebaseline_findings AS f
+        WHERE f.relation_id = $1::int AND f.pk <= coalesce((SELECT pk FROM last), f.pk)
+       RETURNING f.*),
+     written AS (
+       INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, read_lsn, leaf_id, op, row_data, json_nulls)
+       SELECT f.relation_id, f.pk, $3::pg_lsn, $4::timestamptz, $5::int, $3::pg_lsn, f.leaf_id,
+              CASE WHEN f.row_data IS NULL THEN 'D' ELSE 'S' END::"char", f.row_data, f.json_nulls
+         FROM taken AS f
+         LEFT JOIN LATERAL ( -- LIMIT: by index for each key, whatever the planner thinks of a new table
+                SELECT true AS is_told
+                  FROM pgtimewarp.row_changes AS c
+                 WHERE c.relation_id = $1::int AND c.pk = f.pk AND c.valid_from_lsn > $2::pg_lsn AND c.valid_from_lsn <= $3::pg_lsn
+                 LIMIT 1) AS later ON true
+        WHERE later.is_told IS NULL
+          AND NOT EXISTS (
+                SELECT FROM pgtimewarp.truncates_after($1::int, $2::pg_lsn, NULL, NULL, f.leaf_id) AS e
+                 WHERE e.lsn <= $3::pg_lsn))
+     SELECT count(*)::int AS taken FROM taken`,
+    [relationId, base, end, time, AFTER_ALL_CHANGES, limit],
+  );
+  if (rows[0]!.taken === limit) return false;
+  await endGap(store, claim, relationId, { lsn: end!, ts: time! });
+  await writeHealthEvent(store, {
+    nodeId: claim.nodeId,
+    severity: 'info',
+    code: 'RELATION_REPAIRED',
+    message: `${formatTableName(name)} was read again: ${differences} rows differed, its gap ends`,
+    meta: { relation_id: relationId, to_lsn: end },
+  });
+  return true;
+}
+
+async function endGap(
+  store: Queryable,
+  claim: Claim,
+  relationId: number,
+  end: { readonly lsn: string; readonly ts: string },
+): Promise<void> {
+  await store.query(
+    // the entry of that horizon may have moved on since: what was found stands there
+    `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
+     VALUES ($1::text, $2::int, $3::pg_lsn, $4::timestamptz)
+     ON CONFLICT ON CONSTRAINT lsn_time_map_pkey DO NOTHING`,
+    [claim.nodeId, claim.lsnSpace, end.lsn, end.ts],
+  );
+  await store.query(
+    `UPDATE pgtimewarp.history_gaps SET to_lsn = $2::pg_lsn, to_ts = $3::timestamptz
+      WHERE relation_id = $1::int AND to_ts IS NULL`,
+    [relationId, end.lsn, end.ts],
+  );
+  // keys that were never seen are absent from here on; what they were before is unknown unless a baseline was finished
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'active', status_reason = NULL, repair = NULL, start_conditions = NULL, updated_at = now(),
+            unseen_unknown_before_lsn = CASE WHEN baseline_state = 'done' THEN unseen_unknown_before_lsn ELSE $2::pg_lsn END,
+            unseen_unknown_before_ts = CASE WHEN baseline_state = 'done' THEN unseen_unknown_before_ts ELSE $3::timestamptz END,
+            baseline_lsn = coalesce(baseline_lsn, $2::pg_lsn), baseline_state = 'done'
+      WHERE relation_id = $1::int`,
+    [relationId, end.lsn, end.ts],
+  );
+}
+
+function toKnownRow(row: KnownRowText): KnownRow {
+  return {
+    key: row.pk,
+    leafId: row.leaf_id,
+    rowData: row.row_data,
+    incomplete: row.incomplete,
+    jsonNulls: row.json_nulls,
+  };
+}
+
+/** A one-dimensional array as text: PostgreSQL knows no array of arrays of different lengths. */
+function arrayText(values: readonly string[] | null): string | null {
+  return values === null
+    ? null
+    : `{${values.map((value) => `"${value.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`;
+}

@@ -1,0 +1,206 @@
+/** The entries of `tracked_relations`: made when tracking is asked for, ended by untrack. */
+import type { Queryable } from '../../pg/connection.ts';
+import { formatTableName, type TableName } from '../../pg/identifiers.ts';
+import type { TablePattern } from '../../pg/table-pattern.ts';
+import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
+import { formatLsn, type Lsn } from '../../types/lsn.ts';
+import type { RelationStatus, StoredColumn } from './relations.ts';
+
+export interface NewRelation {
+  readonly nodeId: string;
+  readonly name: TableName;
+  readonly relid: number;
+  readonly keyColumns: readonly string[];
+  readonly keyKinds: readonly string[];
+  readonly columns: readonly StoredColumn[];
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+  readonly isPartitioned: boolean;
+  readonly baseline: boolean;
+  /** As interval text; null: the node's default, without which everything is kept. */
+  readonly retention: string | null;
+  readonly excludedColumns: readonly string[];
+  /** Declared: its numeric and float columns never hold NaN or Infinity. */
+  readonly noNan: boolean;
+}
+
+export interface RelationEntry {
+  readonly relationId: number;
+  readonly status: RelationStatus;
+  /** Why the status is what it is; null where nothing was noted. */
+  readonly statusReason: string | null;
+  readonly trackedFrom: { readonly lsn: string; readonly ts: string } | null;
+  readonly baselineState: string;
+  readonly baselineRows: number;
+  /** Why its rows could not be read in the last run. */
+  readonly readFailure: string | null;
+  readonly noNan: boolean;
+  /** A column that says otherwise; null: none has been seen. */
+  readonly noNanRefuted: string | null;
+}
+
+type EntryRow = Record<string, string | number | boolean | null>;
+
+const ENTRY_COLUMNS = `
+  r.relation_id, r.status, r.status_reason, r.tracked_from_lsn,
+  to_char(r.tracked_from_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS tracked_from_ts,
+  r.baseline_state, coalesce((r.baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows,
+  r.baseline_progress ->> 'failure' AS read_failure, r.no_nan, r.no_nan_refuted`;
+
+/** The present entry of a table; null when it was never tracked. Locks it when `forUpdate`. */
+export async function readRelationEntry(
+  store: Queryable,
+  nodeId: string,
+  name: TableName,
+  options: { readonly forUpdate?: boolean } = {},
+): Promise<RelationEntry | null> {
+  const { rows } = await store.query<EntryRow>(
+    `SELECT ${ENTRY_COLUMNS} FROM pgtimewarp.tracked_relations AS r
+      WHERE r.node_id = $1::text AND r.schema_name = $2::text AND r.table_name = $3::text
+      ${options.forUpdate ? 'FOR UPDATE' : ''}`,
+    [nodeId, name.schema, name.name],
+  );
+  return rows[0] === undefined ? null : toEntry(rows[0]);
+}
+
+/** The present entries of those of the tables that were ever tracked, by their formatted names. */
+export async function readRelationEntries(
+  store: Queryable,
+  nodeId: string,
+  names: readonly TableName[],
+): Promise<Map<string, RelationEntry>> {
+  const { rows } = await store.query<EntryRow & { schema_name: string; table_name: string }>(
+    `SELECT r.schema_name, r.table_name, ${ENTRY_COLUMNS}
+       FROM pgtimewarp.tracked_relations AS r
+       JOIN unnest($2::text[], $3::text[]) AS w (schema_name, table_name)
+         ON w.schema_name = r.schema_name AND w.table_name = r.table_name
+      WHERE r.node_id = $1::text`,
+    [nodeId, names.map((name) => name.schema), names.map((name) => name.name)],
+  );
+  return new Map(
+    rows.map((row) => [formatTableName({ schema: row.schema_name, name: row.table_name }), toEntry(row)]),
+  );
+}
+
+function toEntry(row: EntryRow): RelationEntry {
+  return {
+    relationId: row.relation_id as number,
+    status: row.status as RelationStatus,
+    statusReason: row.status_reason as string | null,
+    trackedFrom:
+      row.tracked_from_lsn === null
+        ? null
+        : { lsn: row.tracked_from_lsn as string, ts: row.tracked_from_ts as string },
+    baselineState: row.baseline_state as string,
+    baselineRows: Number.parseInt(row.baseline_rows as string, 10),
+    readFailure: row.read_failure as string | null,
+    noNan: row.no_nan as boolean,
+    noNanRefuted: row.no_nan_refuted as string | null,
+  };
+}
+
+/**
+ * Makes the entry and its partition, in the caller's transaction. An earlier, ended period of the table moves to
+ * `past_relations`: its history stays readable under its own id.
+ */
+export async function insertRelation(store: Queryable, relation: NewRelation): Promise<number> {
+  await store.query(
+    `WITH ended AS (
+       DELETE FROM pgtimewarp.tracked_relations
+        WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text AND status = 'untracked'
+       RETURNING *)
+     INSERT INTO pgtimewarp.past_relations (relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
+            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns)
+     SELECT relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
+            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns
+       FROM ended`,
+    [relation.nodeId, relation.name.schema, relation.name.name],
+  );
+  const { rows } = await store.query<{ relation_id: number }>(
+    `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, lsn_space, relid, pk_columns, pk_kinds,
+            columns, persistence, replica_identity, is_partitioned, baseline_state, retention, excluded_columns, no_nan)
+     SELECT $1::text, $2::text, $3::text, c.lsn_space, $4::oid, $5::text[], $6::text[], $7::jsonb, $8::"char", $9::"char",
+            $10::boolean, CASE WHEN $11::boolean THEN 'pending' ELSE 'none' END,
+            coalesce($12::interval, (n.meta ->> 'default_retention')::interval), $13::text[], $14::boolean
+       FROM pgtimewarp.wal_checkpoints AS c JOIN pgtimewarp.nodes AS n ON n.node_id = c.node_id
+      WHERE c.node_id = $1::text
+     RETURNING relation_id`,
+    [
+      relation.nodeId,
+      relation.name.schema,
+      relation.name.name,
+      relation.relid,
+      relation.keyColumns,
+      relation.keyKinds,
+      JSON.stringify(relation.columns),
+      relation.persistence,
+      relation.replicaIdentity,
+      relation.isPartitioned,
+      relation.baseline,
+      relation.retention,
+      relation.excludedColumns,
+      relation.noNan,
+    ],
+  );
+  const relationId = rows[0]!.relation_id;
+  await store.query('SELECT pgtimewarp.create_relation_partition($1::int)', [relationId]);
+  return relationId;
+}
+
+/** Locks the entry, against untracking too, until the end of the caller's transaction. @returns whether it is still tracked */
+export async function lockTracked(store: Queryable, relationId: number): Promise<boolean> {
+  const { rowCount } = await store.query(
+    `SELECT FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND status <> 'untracked' FOR UPDATE`,
+    [relationId],
+  );
+  return rowCount === 1;
+}
+
+/** Ends a period at the horizon, in the caller's transaction. A table that had not started yet has no history to keep. */
+export async function endRelation(
+  store: Queryable,
+  relationId: number,
+  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'untracked', tracked_to_lsn = $2::pg_lsn, tracked_to_ts = $3::timestamptz, updated_at = now()
+      WHERE relation_id = $1::int AND status <> 'untracked'`,
+    [relationId, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
+  );
+}
+
+/** Every table that is tracked, or was and is not any more. */
+export async function readKnownNames(store: Queryable, nodeId: string): Promise<TableName[]> {
+  const { rows } = await store.query<TableName>(
+    'SELECT schema_name AS schema, table_name AS name FROM pgtimewarp.tracked_relations WHERE node_id = $1::text',
+    [nodeId],
+  );
+  return rows;
+}
+
+/** The tables that are tracked, those that are not any more included where `ended`, and match a pattern. */
+export async function readMatchingEntries(
+  store: Queryable,
+  nodeId: string,
+  patterns: readonly TablePattern[],
+  ended: boolean,
+): Promise<TableName[]> {
+  const { rows } = await store.query<TableName>(
+    `SELECT r.schema_name AS schema, r.table_name AS name
+       FROM pgtimewarp.tracked_relations AS r
+      WHERE r.node_id = $1::text AND (r.status <> 'untracked' OR $4::boolean)
+        AND EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS p (schema_like, name_like)
+                     WHERE r.schema_name LIKE p.schema_like AND r.table_name LIKE p.name_like)
+      ORDER BY r.schema_name, r.table_name`,
+    [
+      nodeId,
+      patterns.map((pattern) => pattern.schemaLike),
+      patterns.map((pattern) => pattern.nameLike),
+      ended,
+    ],
+  );
+  return rows;
+}
