@@ -10,7 +10,6 @@ import type { TableName } from './pg/identifiers.ts';
 import { keepRetention } from './retention/keep-retention.ts';
 import { followTables } from './run/catalog/follow-tables.ts';
 import { keepColumnLists } from './run/catalog/keep-column-lists.ts';
-import { keepRepairsPublished } from './run/catalog/keep-repairs-published.ts';
 import { isUnheard } from './run/catalog/note-catalog.ts';
 import {
   isWaiting,
@@ -20,15 +19,15 @@ import {
 } from './run/catalog/tables-of-run.ts';
 import { decide } from './run/horizon/decide.ts';
 import { reachHorizon } from './run/horizon/reach-horizon.ts';
-import { lockersAtEnd, prepareStarts, type StartState } from './run/horizon/start-relations.ts';
 import { readNewLeaves } from './run/leaves/check-new-leaves.ts';
 import { detectLoss, type Loss, refuseWrongEndpoint } from './run/loss/detect-loss.ts';
 import { recordLoss, releaseOverBudget, withdrawFalseGap } from './run/loss/record-loss.ts';
+import { keepRepairsPublished } from './run/rows/keep-repairs-published.ts';
 import { type BaselineStep, readBaselines } from './run/rows/read-baseline.ts';
 import { readRepairs } from './run/rows/read-repairs.ts';
-import type { RunContext } from './run/run-context.ts';
+import { lockersAtEnd, prepareStarts, type StartState } from './run/rows/start-relations.ts';
+import type { ApplyCounts, RunContext } from './run/run-context.ts';
 import { LONGEST_MS, RunLimits, type RunLimitsOptions } from './run/run-limits.ts';
-import type { ApplyCounts } from './run/stream/apply-stream.ts';
 import { reachedEnd } from './run/stream/end-of-stream.ts';
 import { peekAndApply } from './run/stream/peek-and-apply.ts';
 import { PeekSize } from './run/stream/peek-size.ts';

@@ -1,20 +1,11 @@
-/**
- * Drops the slot of a node before the WAL that it keeps fills the disk of the source. The gap is recorded first: a death
- * in between leaves a node that knows of its loss, and a slot that the next call drops.
- */
-import type pg from 'pg';
-import { TimewarpError } from './errors/timewarp-error.ts';
-import { inTransaction } from './pg/transaction.ts';
+/** Drops the slot of a node by hand. What was not read of it is recorded as a gap first. */
+import { recordAndDrop } from './run/loss/drop-slot-over-budget.ts';
 import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
-import { dropSlot } from './source/slot/slot-lifecycle.ts';
-import { readSourceFacts, type SourceFacts } from './source/slot/source-facts.ts';
+import { readSourceFacts } from './source/slot/source-facts.ts';
 import { walBudget } from './source/slot/wal-budget.ts';
-import { type Claim, lockCheckpoint, releaseClaim } from './store/node/claim.ts';
-import type { StoredNode } from './store/node/nodes.ts';
+import { releaseClaim } from './store/node/claim.ts';
 import { takeIdleNode } from './store/node/take-node.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { openNodeGap } from './store/tables/gaps.ts';
-import { maybeSameSystem } from './types/server-identity.ts';
 
 export interface ReleaseResult {
   readonly node: string;
@@ -40,34 +31,4 @@ export async function releaseSlot(urls: DatabaseUrls): Promise<ReleaseResult> {
       await releaseClaim(store, claim).catch(() => {});
     }
   });
-}
-
-/**
- * Whether the WAL that the slot keeps is more than the node allows, where dropping it then was asked for.
- * @returns why the slot shall go, null when it may stay
- */
-export function mustRelease(node: StoredNode, facts: SourceFacts): string | null {
-  if (!node.releasesSlot) return null;
-  const budget = walBudget(facts, node.slotBudgetBytes);
-  if (budget === null || budget.keptBytes <= budget.budgetBytes) return null;
-  return `it kept ${budget.keptBytes} bytes of WAL, more than the budget of ${budget.budgetBytes}`;
-}
-
-/** Records the gap, then drops the slot. @returns whether there was one */
-export async function recordAndDrop(
-  { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
-  claim: Claim,
-  node: StoredNode,
-  facts: SourceFacts,
-  why: string,
-): Promise<boolean> {
-  const ours = facts.slot?.plugin === node.plugin && facts.slot.database === node.database;
-  if (facts.slot !== null && (!ours || !maybeSameSystem(facts, node))) {
-    throw new TimewarpError('SLOT_CONFLICT', `The slot "${node.slotName}" is not this node's.`);
-  }
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await openNodeGap(store, claim, 'SLOT_RELEASED', `the slot "${node.slotName}" was dropped: ${why}`);
-  });
-  return dropSlot(source, node.slotName);
 }

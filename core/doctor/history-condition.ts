@@ -3,8 +3,8 @@
  * which the stream does not carry every value. All of it is what runs have recorded; no history is read.
  */
 import type { Queryable } from '../pg/connection.ts';
+import { FactReader } from '../pg/fact-reader.ts';
 import type { TableName } from '../pg/identifiers.ts';
-import { FactReader } from '../pg/lacking.ts';
 
 export interface HistoryCondition {
   readonly windows: readonly WindowState[];

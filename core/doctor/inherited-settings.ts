@@ -2,7 +2,7 @@
  * What server, database and role set for every session and pgtimewarp sets otherwise for its own (core/pg/session-settings.ts):
  * time-outs that would end a run, and that transactions may not write.
  */
-import type { FactReader } from '../pg/lacking.ts';
+import type { FactReader } from '../pg/fact-reader.ts';
 
 export interface InheritedSetting {
   readonly name: string;

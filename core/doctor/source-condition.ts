@@ -4,8 +4,8 @@
  * named among what is not known, and spoils nothing else.
  */
 import type { Queryable } from '../pg/connection.ts';
+import { FactReader } from '../pg/fact-reader.ts';
 import type { TableName } from '../pg/identifiers.ts';
-import { FactReader } from '../pg/lacking.ts';
 import { readServerVersion } from '../pg/server-version.ts';
 import { publicationName } from '../source/publication/publication.ts';
 import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';

@@ -1,6 +1,7 @@
 /** What the store says of itself, and of the history of one node. What a hosted platform refuses of it is null. */
 import type { Queryable } from '../pg/connection.ts';
-import { FactReader, isLacking } from '../pg/lacking.ts';
+import { FactReader } from '../pg/fact-reader.ts';
+import { isLacking } from '../pg/lacking.ts';
 import { readHiddenHolder } from '../store/node/claim.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';

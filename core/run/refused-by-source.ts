@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { messageWithoutData, sqlState } from '../pg/database-error.ts';
-import { writeDailyEvent } from '../store/tables/gaps.ts';
+import { writeDailyEvent } from '../store/health-events.ts';
 
 /** SQLSTATE classes of what the server refuses (PostgreSQL manual, "Error Codes"), others than a lost session or a time-out. */
 const REFUSALS: ReadonlySet<string> = new Set(['0A', '22', '42', '55', 'XX']);

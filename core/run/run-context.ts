@@ -4,7 +4,11 @@ import type { Claim } from '../store/node/claim.ts';
 import type { StoredNode } from '../store/node/nodes.ts';
 import type { Lsn } from '../types/lsn.ts';
 import type { RunLimits } from './run-limits.ts';
-import type { ApplyCounts } from './stream/apply-stream.ts';
+
+export interface ApplyCounts {
+  transactions: number;
+  changes: number;
+}
 
 export interface RunContext {
   readonly node: StoredNode;

@@ -7,13 +7,13 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import { formatTableName, quoteIdentifier, type TableName } from '../pg/identifiers.ts';
 import { inPatientTransaction } from '../pg/transaction.ts';
 import type { TableFacts } from '../source/catalog/table-facts.ts';
+import { whyNotTrackable } from '../source/catalog/trackable.ts';
 import { publicationOf } from '../source/publication/publication.ts';
 import { ensurePublished } from '../source/publication/publication-tables.ts';
 import type { StoredNode } from '../store/node/nodes.ts';
 import { insertRelation, readRelationEntry } from '../store/tables/tracking.ts';
 import { PRINTED_AS_NULL } from '../types/plugin.ts';
 import { describeTable } from './describe-table.ts';
-import { whyNotTrackable } from './trackable.ts';
 
 export interface WantedTracking {
   readonly exclude: readonly string[];

@@ -6,7 +6,7 @@ import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect, type Queryable } from '../pg/connection.ts';
 import { fromDatabaseError, sideOf } from '../pg/database-error.ts';
-import { FactReader } from '../pg/lacking.ts';
+import { FactReader } from '../pg/fact-reader.ts';
 
 export interface Databases {
   readonly source: Client;

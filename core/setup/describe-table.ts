@@ -1,8 +1,9 @@
 /** How a table from the catalog is written down when its tracking begins. */
-import { columnsNow } from '../run/catalog/tables-of-run.ts';
+
 import type { TableFacts } from '../source/catalog/table-facts.ts';
 import type { NewRelation } from '../store/tables/tracking.ts';
 import { LSN_ZERO } from '../types/lsn.ts';
+import { columnsNow } from './columns-now.ts';
 
 type Description = Pick<
   NewRelation,

@@ -9,7 +9,7 @@ import { quoteIdentifier } from '../pg/identifiers.ts';
 import { inPatientTransaction, inTransaction } from '../pg/transaction.ts';
 import { publicationName } from '../source/publication/publication.ts';
 import { readSourceFacts } from '../source/slot/source-facts.ts';
-import { addHealthEvent } from '../store/health-event.ts';
+import { addHealthEvent } from '../store/health-events.ts';
 import { isDatabaseOf, type StoredNode } from '../store/node/nodes.ts';
 import { requireWritable } from '../store/schema/migrate.ts';
 import { withStoreOnly } from './databases.ts';

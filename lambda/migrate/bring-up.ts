@@ -10,9 +10,9 @@ import { requireWindow, setNodesRetention, setTableRetention } from '../../core/
 import { throwIfAborted } from '../../core/setup/cancel-on-abort.ts';
 import { init } from '../../core/setup/init.ts';
 import { ensureLogin, letSeeRuns } from '../../core/setup/logins.ts';
-import { whyNotTrackable } from '../../core/setup/trackable.ts';
 import { refuseOtherSettings } from '../../core/setup/tracked-otherwise.ts';
 import { readTableFacts } from '../../core/source/catalog/table-facts.ts';
+import { whyNotTrackable } from '../../core/source/catalog/trackable.ts';
 import { SEE_EACH_OTHER } from '../../core/store/node/claim.ts';
 import { migrate } from '../../core/store/schema/migrate.ts';
 import { track } from '../../core/track.ts';

@@ -1,6 +1,6 @@
 /** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
 import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
-import { whyNotTrackable } from '../../setup/trackable.ts';
+import { whyNotTrackable } from '../../source/catalog/trackable.ts';
 import { type Check, fail, nextRunsReadAgain, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type TableState } from '../facts.ts';
 

@@ -1,6 +1,7 @@
 /** From what the catalog says of a table to the part of it that is kept and compared from run to run. */
-import { whyNotInLog } from '../../setup/trackable.ts';
+
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
+import { whyNotInLog } from '../../source/catalog/trackable.ts';
 import type { CatalogFacts, Published } from '../../types/catalog-facts.ts';
 import { shapesOf } from '../../types/pg-types.ts';
 import type { Plugin } from '../../types/plugin.ts';

@@ -9,6 +9,7 @@ import { askTracking, obstacleOfPattern, presentColumns } from '../../setup/ask-
 import { readMatchingTables } from '../../source/catalog/matching-tables.ts';
 import { readTableFacts } from '../../source/catalog/table-facts.ts';
 import { publicationOf } from '../../source/publication/publication.ts';
+import { writeHealthEvent } from '../../store/health-events.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
 import {
   type FollowRule,
@@ -16,7 +17,6 @@ import {
   readFollowRules,
   writeNotTracked,
 } from '../../store/tables/follow-rules.ts';
-import { writeHealthEvent } from '../../store/tables/gaps.ts';
 import { readKnownNames } from '../../store/tables/tracking.ts';
 
 interface Places {

@@ -2,15 +2,17 @@
  * Compares the catalog with what it said at the last run and records what the log did not tell: a gap from the horizon
  * on, in one store transaction with the facts that it was concluded from, so that no finding is lost or made twice.
  */
+
 import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
 import { inTransaction } from '../../pg/transaction.ts';
-import { whyNotInLog, whyNotTrackable } from '../../setup/trackable.ts';
+import { columnsNow } from '../../setup/columns-now.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
+import { whyNotInLog, whyNotTrackable } from '../../source/catalog/trackable.ts';
+import { writeHealthEvent } from '../../store/health-events.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
-import { writeHealthEvent } from '../../store/tables/gaps.ts';
 import { readLeaves, writeLeaves } from '../../store/tables/leaves.ts';
 import { type TrackedRelation, writeCatalogFacts } from '../../store/tables/relations.ts';
 import { askRepair, giveRepairUp, recordRelationLoss } from '../../store/tables/repairs.ts';
@@ -23,7 +25,6 @@ import { isPublishedWhole, toCatalogFacts } from './catalog-facts.ts';
 import { detectSilentChanges, type SilentChange, type SilentChangeCode } from './detect-silent-changes.ts';
 import { followKey, isKeyOfHistory } from './key-of-history.ts';
 import {
-  columnsNow,
   leavesNow,
   type RelationNow,
   type RunPositions,

@@ -5,7 +5,6 @@
  */
 import { inTransaction } from '../../pg/transaction.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import { writeDeletionsOfGap } from '../../store/node/restart-node.ts';
 import {
   readUnsettledRelations,
   resolveBaselines,
@@ -13,6 +12,7 @@ import {
   writeBaselineProgress,
 } from '../../store/tables/relations.ts';
 import { finishRepairStep } from '../../store/tables/repairs.ts';
+import { writeDeletionsOfGap } from '../../store/tables/restart-node.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import type { RunContext } from '../run-context.ts';
 

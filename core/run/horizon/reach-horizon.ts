@@ -21,9 +21,9 @@ import { formatLsn, maxLsn } from '../../types/lsn.ts';
 import type { Locker } from '../../types/tracking.ts';
 import { judgeNewLeaves, type NewLeaf } from '../leaves/check-new-leaves.ts';
 import { finishedRepairs } from '../rows/read-repairs.ts';
+import type { StartState } from '../rows/start-relations.ts';
 import type { RunContext } from '../run-context.ts';
 import { isDecidable } from './decide.ts';
-import type { StartState } from './start-relations.ts';
 
 export interface ReachHorizonOptions {
   readonly end: EndOfWal;

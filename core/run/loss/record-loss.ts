@@ -3,12 +3,12 @@
  * happens, and a gap is taken back only when nothing was lost after all.
  */
 import { inTransaction } from '../../pg/transaction.ts';
-import { mustRelease, recordAndDrop } from '../../release-slot.ts';
 import type { SourceFacts } from '../../source/slot/source-facts.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
 import { openNodeGap, readOpenNodeGap, withdrawNodeGap } from '../../store/tables/gaps.ts';
 import type { RunContext } from '../run-context.ts';
 import type { Loss } from './detect-loss.ts';
+import { mustRelease, recordAndDrop } from './drop-slot-over-budget.ts';
 
 /** Opens a gap of the node at the horizon. */
 export async function recordLoss({ store, claim }: RunContext, { code, reason }: Loss): Promise<void> {

@@ -24,8 +24,8 @@ import type { BaselineRow } from '../../types/stored.ts';
 import type { Locker } from '../../types/tracking.ts';
 import { silentChanges } from '../catalog/note-catalog.ts';
 import { type RelationNow, readRelationsNow } from '../catalog/tables-of-run.ts';
-import { stillHolding } from '../horizon/start-relations.ts';
 import { ChunkSize } from './chunk-size.ts';
+import { stillHolding } from './start-relations.ts';
 import { forTable } from './table-failure.ts';
 import { unlessChanged } from './unless-changed.ts';
 

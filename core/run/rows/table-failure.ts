@@ -3,19 +3,20 @@
  * the store cannot index. Neither the run nor other tables are held up by that: it is noted with the table, told once a
  * day, and tried again by every run.
  */
+import type pg from 'pg';
 import type { TimewarpError } from '../../errors/timewarp-error.ts';
 import { fromDatabaseError } from '../../pg/database-error.ts';
 import { formatTableName } from '../../pg/identifiers.ts';
-import { writeDailyEvent } from '../../store/tables/gaps.ts';
+import { writeDailyEvent } from '../../store/health-events.ts';
+import type { Claim } from '../../store/node/claim.ts';
 import { noteReadFailure, type TrackedRelation } from '../../store/tables/relations.ts';
-import type { ReadBaselinesOptions } from './read-baseline.ts';
 
 /** SQLSTATE classes in which a server refuses a statement or a value, others than limits, locks and lost sessions. */
 const REFUSALS: ReadonlySet<string> = new Set(['0A', '21', '22', '23', '42', '54', 'P0', 'XX']);
 
 /** Does `work` for a relation. @returns what it returns; undefined when it failed for a reason of the table */
 export async function forTable<T>(
-  { store, claim }: Pick<ReadBaselinesOptions, 'store' | 'claim'>,
+  { store, claim }: { readonly store: pg.Client; readonly claim: Claim },
   { relationId, name }: TrackedRelation,
   work: () => Promise<T>,
 ): Promise<T | undefined> {

@@ -41,6 +41,7 @@ import type { NewLeaves } from '../catalog/tables-of-run.ts';
 import { NewsOfLeaves } from '../leaves/news-of-leaves.ts';
 import { Replay, type ReplayOptions } from '../loss/replay.ts';
 import type { RunClock } from '../run-clock.ts';
+import type { ApplyCounts } from '../run-context.ts';
 import { Batch } from './batch.ts';
 import { RawRows } from './raw-rows.ts';
 
@@ -74,11 +75,6 @@ export interface ApplyOptions {
   /** Gives the statements that follow on the store session the time that is left; may throw as `checkStop` does. */
   readonly beforeWrite: () => Promise<void>;
   readonly onProgress: (counts: ApplyCounts) => void;
-}
-
-export interface ApplyCounts {
-  transactions: number;
-  changes: number;
 }
 
 /** Not an error of anyone: what has been stored stays, and the rest of the peek has to be read again. */

@@ -6,7 +6,8 @@
 
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
-import { FactReader, isLacking } from '../../pg/lacking.ts';
+import { FactReader } from '../../pg/fact-reader.ts';
+import { isLacking } from '../../pg/lacking.ts';
 import { type CommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../../types/lsn.ts';
 import { UNKNOWN_SYSTEM } from '../../types/server-identity.ts';

@@ -5,7 +5,7 @@
 
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName } from '../../pg/identifiers.ts';
-import { writeHealthEvent } from '../tables/gaps.ts';
+import { writeHealthEvent } from '../health-events.ts';
 
 /**
  * Notes, once, that the declaration of a table is false: later runs take nothing at its word, and doctor fails. Nothing happens

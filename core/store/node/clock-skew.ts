@@ -1,6 +1,6 @@
 /** Tells of commit timestamps that cannot be right. Times given out stay in order all the same (see CommitClock). */
 import type { Queryable } from '../../pg/connection.ts';
-import { writeHealthEvent } from '../tables/gaps.ts';
+import { writeHealthEvent } from '../health-events.ts';
 import type { Claim } from './claim.ts';
 
 export interface Skew {

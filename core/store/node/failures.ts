@@ -1,7 +1,7 @@
 /** Transactions that cannot be applied: how often it was tried, when it is given up, and what is kept of them. */
 import type { Queryable } from '../../pg/connection.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
-import { writeHealthEvent } from '../tables/gaps.ts';
+import { writeHealthEvent } from '../health-events.ts';
 import type { Claim } from './claim.ts';
 
 /** A transaction that a run failed at. */

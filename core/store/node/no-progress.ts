@@ -6,7 +6,7 @@
 import { ERROR_CODES } from '../../errors/codes.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { formatLsn, type Lsn, lsnDistanceBytes } from '../../types/lsn.ts';
-import { writeHealthEvent } from '../tables/gaps.ts';
+import { writeHealthEvent } from '../health-events.ts';
 import type { Claim } from './claim.ts';
 
 /** From this many such runs in a row it is no accident, and the doctor's check fails. */

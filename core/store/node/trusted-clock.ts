@@ -5,7 +5,7 @@
  */
 import type { Queryable } from '../../pg/connection.ts';
 import { type CommitTime, parseCommitTime } from '../../types/commit-time.ts';
-import { writeDailyEvent } from '../tables/gaps.ts';
+import { writeDailyEvent } from '../health-events.ts';
 
 /** How far the clock of the source may be ahead of that of the store. */
 export const CLOCK_TOLERANCE_SECONDS = 60n;

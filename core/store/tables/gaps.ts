@@ -2,41 +2,9 @@
 import type { Queryable } from '../../pg/connection.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn } from '../../types/lsn.ts';
+import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 import { lockTracked } from './tracking.ts';
-
-export type Severity = 'info' | 'warn' | 'fail';
-
-/** Adds a health event. `meta` carries figures, never row data. */
-export async function writeHealthEvent(
-  store: Queryable,
-  event: {
-    readonly nodeId: string | null;
-    readonly severity: Severity;
-    readonly code: string;
-    readonly message: string;
-    readonly meta?: object;
-  },
-): Promise<void> {
-  await store.query(
-    `INSERT INTO pgtimewarp.health_events (node_id, severity, code, message, meta)
-     VALUES ($1::text, $2::text, $3::text, $4::text, $5::jsonb)`,
-    [event.nodeId, event.severity, event.code, event.message, JSON.stringify(event.meta ?? {})],
-  );
-}
-
-/** As {@link writeHealthEvent}, unless the same was said within a day. */
-export async function writeDailyEvent(
-  store: Queryable,
-  event: Parameters<typeof writeHealthEvent>[1],
-): Promise<void> {
-  const { rows } = await store.query(
-    `SELECT FROM pgtimewarp.health_events
-      WHERE node_id = $1::text AND code = $2::text AND message = $3::text AND ts > now() - interval '1 day' LIMIT 1`,
-    [event.nodeId, event.code, event.message],
-  );
-  if (rows.length === 0) await writeHealthEvent(store, event);
-}
 
 /**
  * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found

@@ -6,8 +6,9 @@ import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName } from '../../pg/identifiers.ts';
 import { formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
+import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
-import { openRelationGap, writeHealthEvent } from './gaps.ts';
+import { openRelationGap } from './gaps.ts';
 import type { Repair, TrackedRelation } from './relations.ts';
 import { lockTracked } from './tracking.ts';
 

@@ -5,8 +5,8 @@
 import type pg from 'pg';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { connect } from '../../../core/pg/connection.ts';
-import { whyNotTrackable } from '../../../core/setup/trackable.ts';
 import { readTableFacts, readTypeCatalog } from '../../../core/source/catalog/table-facts.ts';
+import { whyNotTrackable } from '../../../core/source/catalog/trackable.ts';
 import { readBaselineChunk } from '../../../core/source/rows/read-chunk.ts';
 import { jsonMembers } from '../../../core/types/json-text.ts';
 import type { HuntGround, HuntNode } from './ground.ts';

@@ -6,12 +6,13 @@
 import type { Queryable } from '../../pg/connection.ts';
 import { type CommitTime, formatCommitTime, maxTime, nextMicrosecond } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
-import { closeNodeGaps, writeHealthEvent } from '../tables/gaps.ts';
-import type { TrackedRelation } from '../tables/relations.ts';
-import { endRelation, insertRelation, type NewRelation } from '../tables/tracking.ts';
-import type { Claim, Horizon } from './claim.ts';
-import { placeBeginning } from './lineage.ts';
-import type { NodeIdentity } from './nodes.ts';
+import { writeHealthEvent } from '../health-events.ts';
+import type { Claim, Horizon } from '../node/claim.ts';
+import { placeBeginning } from '../node/lineage.ts';
+import type { NodeIdentity } from '../node/nodes.ts';
+import { closeNodeGaps } from './gaps.ts';
+import type { TrackedRelation } from './relations.ts';
+import { endRelation, insertRelation, type NewRelation } from './tracking.ts';
 
 export interface NewBeginning {
   readonly identity: NodeIdentity;

@@ -1,11 +1,11 @@
 /**
  * Whether a table can be followed through the log by its primary key. Pure: facts in, the first obstacle out.
  */
-import type { ErrorCode } from '../errors/codes.ts';
-import { TimewarpError } from '../errors/timewarp-error.ts';
-import { formatTableName, quoteIdentifier, type TableName } from '../pg/identifiers.ts';
-import type { TableFacts } from '../source/catalog/table-facts.ts';
-import { keyTypeRefusal } from '../types/key.ts';
+import type { ErrorCode } from '../../errors/codes.ts';
+import { TimewarpError } from '../../errors/timewarp-error.ts';
+import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
+import { keyTypeRefusal } from '../../types/key.ts';
+import type { TableFacts } from './table-facts.ts';
 
 const KINDS: Readonly<Record<string, string>> = {
   v: 'a view',

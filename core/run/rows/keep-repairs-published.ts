@@ -3,16 +3,16 @@
  * nothing of them, and a repair would end with nobody listening. Such a repair begins again when every change is published.
  */
 import { inTransaction } from '../../pg/transaction.ts';
-import { whyNotTrackable } from '../../setup/trackable.ts';
+import { whyNotTrackable } from '../../source/catalog/trackable.ts';
 import { ensurePublished } from '../../source/publication/publication-tables.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
 import { restartRepair } from '../../store/tables/repairs.ts';
 import { lockTracked } from '../../store/tables/tracking.ts';
+import { isPublishedWhole } from '../catalog/catalog-facts.ts';
+import type { RelationNow } from '../catalog/tables-of-run.ts';
 import { tellRefusal } from '../refused-by-source.ts';
-import { hasTrackedKey } from '../rows/read-repairs.ts';
 import type { RunContext } from '../run-context.ts';
-import { isPublishedWhole } from './catalog-facts.ts';
-import type { RelationNow } from './tables-of-run.ts';
+import { hasTrackedKey } from './read-repairs.ts';
 
 /**
  * For pgoutput, before anything that lets a repair begin. Answers whether a repair begins again. Where the
