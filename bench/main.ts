@@ -17,7 +17,7 @@ import { type Benchmark, type Figure, isMet, SIZES, type Size } from './harness.
 import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
-import { writePerformancePage } from './performance-page.ts';
+import { type Results, writePerformancePage } from './performance-page.ts';
 import { quietRuns } from './quiet-runs.ts';
 import { retention } from './retention.ts';
 import { sourceCost } from './source-cost.ts';
@@ -40,19 +40,6 @@ const BENCHMARKS: readonly Benchmark[] = [
   backlog,
 ];
 const RESULTS = new URL('./results.json', import.meta.url).pathname;
-
-export interface Results {
-  readonly machine: string;
-  readonly versions: string;
-  readonly benchmarks: {
-    readonly name: string;
-    readonly title: string;
-    readonly size: Size;
-    readonly date: string;
-    readonly seconds: number;
-    readonly figures: readonly Figure[];
-  }[];
-}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

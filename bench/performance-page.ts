@@ -1,7 +1,19 @@
 /** Writes the tables of docs/performance.md from the results: no number in it is typed by hand. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { isMet } from './harness.ts';
-import type { Results } from './main.ts';
+import { type Figure, isMet, type Size } from './harness.ts';
+
+export interface Results {
+  readonly machine: string;
+  readonly versions: string;
+  readonly benchmarks: {
+    readonly name: string;
+    readonly title: string;
+    readonly size: Size;
+    readonly date: string;
+    readonly seconds: number;
+    readonly figures: readonly Figure[];
+  }[];
+}
 
 const PAGE = new URL('../docs/performance.md', import.meta.url).pathname;
 const BEGIN = '<!-- measured: begin -->';

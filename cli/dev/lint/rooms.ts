@@ -1,0 +1,85 @@
+/**
+ * Which room may import which. A room is a folder, or a file that stands alone. It may import itself and the rooms that
+ * its line names, and nothing else of the project. A line names only rooms of lines above it, so that nobody can write
+ * down a circle of rooms. docs/architecture.md says what each room is for.
+ */
+
+const BASE = ['core/types', 'core/errors', 'core/pg'];
+const SOURCE = ['core/source/catalog', 'core/source/slot', 'core/source/publication', 'core/source/rows'];
+const STORE = [
+  'core/store/health-events.ts',
+  'core/store/node',
+  'core/store/tables',
+  'core/store/history',
+  'core/store/schema',
+];
+const PHASES = [
+  'core/run/loss',
+  'core/run/catalog',
+  'core/run/rows',
+  'core/run/leaves',
+  'core/run/stream',
+  'core/run/horizon',
+];
+const ENGINE = [
+  ...[...BASE, 'core/query', ...SOURCE, ...STORE],
+  ...['core/setup', 'core/retention', 'core/run', ...PHASES, 'core', 'core/doctor'],
+];
+
+/** From the lowest room to the highest. */
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  'core/errors': [],
+  'core/types': ['core/errors'],
+  'core/pg': ['core/types', 'core/errors'],
+  'core/decode': ['core/types', 'core/errors'],
+  'core/versions': ['core/types', 'core/errors'],
+
+  'core/source/catalog': BASE,
+  'core/source/slot': BASE,
+  'core/source/publication': [...BASE, 'core/source/catalog'],
+  'core/source/rows': [...BASE, 'core/source/catalog', 'core/source/slot'],
+
+  'core/store/schema': BASE,
+  'core/store/health-events.ts': BASE,
+  'core/store/node': [...BASE, 'core/store/health-events.ts'],
+  'core/store/tables': [...BASE, 'core/store/health-events.ts', 'core/store/node'],
+  'core/store/history': [...BASE, 'core/store/health-events.ts', 'core/store/node'],
+
+  'core/query': BASE,
+  'core/setup': [...BASE, ...SOURCE, ...STORE],
+  'core/retention': [...BASE, ...STORE, 'core/setup'],
+
+  // a run: what its phases share, then the phases
+  'core/run': [...BASE, 'core/versions', ...SOURCE, ...STORE],
+  'core/run/loss': [...BASE, ...SOURCE, ...STORE, 'core/run'],
+  'core/run/catalog': [...BASE, 'core/versions', ...SOURCE, ...STORE, 'core/setup', 'core/run'],
+  'core/run/rows': [...BASE, 'core/versions', ...SOURCE, ...STORE, 'core/run', 'core/run/catalog'],
+  'core/run/leaves': [...BASE, ...SOURCE, ...STORE, 'core/run', 'core/run/catalog', 'core/run/rows'],
+  'core/run/stream': [
+    ...[...BASE, 'core/decode', 'core/versions', ...SOURCE, ...STORE],
+    ...['core/run', 'core/run/loss', 'core/run/catalog', 'core/run/leaves'],
+  ],
+  'core/run/horizon': [
+    ...[...BASE, ...SOURCE, ...STORE],
+    ...['core/run', 'core/run/catalog', 'core/run/rows', 'core/run/leaves'],
+  ],
+
+  // what one can ask the engine to do, a file each
+  core: [...BASE, ...SOURCE, ...STORE, 'core/setup', 'core/retention', 'core/run', ...PHASES],
+  'core/doctor': [
+    ...[...BASE, ...SOURCE, ...STORE, 'core/setup', 'core/retention'],
+    ...['core/run/loss', 'core/run/catalog', 'core'],
+  ],
+
+  // who asks it
+  'lambda/shared': BASE,
+  'lambda/api': [...ENGINE, 'lambda/shared'],
+  'lambda/dev': ['lambda/api'],
+  'lambda/doctor': [...ENGINE, 'lambda/shared'],
+  'lambda/maintenance': [...ENGINE, 'lambda/shared'],
+  'lambda/migrate': [...ENGINE, 'lambda/shared'],
+  'lambda/poller': [...ENGINE, 'lambda/shared'],
+  'cli/servers': BASE,
+  cli: [...ENGINE, 'lambda/api', 'cli/servers'],
+  infra: ['core/pg/identifiers.ts', 'lambda/shared/metric-names.ts'],
+};
