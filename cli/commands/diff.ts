@@ -5,7 +5,6 @@ import { connect } from '../../core/pg/connection.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { type DiffChange, type DiffPage, type DiffRequest, diff } from '../../core/query/diff.ts';
 import { diffPageText } from '../../core/query/diff-text.ts';
-import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
 import { collect } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
@@ -15,6 +14,7 @@ import { explainingKey } from '../explain-key.ts';
 import { JsonText } from '../output.ts';
 import { renderDiff } from '../render/changes.ts';
 import { suggestingTable } from '../suggest-table.ts';
+import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
 
 interface DiffFlags extends AwaitFlags {
   readonly pk?: readonly string[];
@@ -32,12 +32,15 @@ export function registerDiff(program: Command, run: Run): Command {
     .description('how a row changed between two instants')
     .argument('<table>', 'as psql takes it')
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
-    .option('--from <time>', 'RFC 3339 with an offset, or an LSN (default: the start of tracking)')
+    .option('--from <time>', `${INSTANT_FORMS} (default: the start of tracking)`)
     .option('--to <time>', 'likewise (default: the horizon)')
     .option('--full', 'long values too, on as many lines as they need')
     .option('--who', 'what each transaction said about itself, in full (see docs/who-did-it.md)');
   return awaitOption(command)
-    .addHelpText('after', '\nExample:\n  pgtimewarp diff orders --pk id=42 --from 2026-01-31T00:00:00+01:00')
+    .addHelpText(
+      'after',
+      '\nExample:\n  pgtimewarp diff orders --pk id=42 --from 2026-01-31T00:00:00+01:00\n  pgtimewarp diff orders --pk 42 --from -1d',
+    )
     .action((tableText: string, flags: DiffFlags) =>
       run(async ({ settings, out, signal }) => {
         const table = parseTableName(tableText);
@@ -45,8 +48,8 @@ export function registerDiff(program: Command, run: Run): Command {
           node: settings.node,
           table,
           pk: keyFromOptions(flags.pk ?? []),
-          from: flags.from === undefined ? null : parseInstant(flags.from),
-          to: flags.to === undefined ? null : parseInstant(flags.to),
+          from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
+          to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
           limit: PAGE_SIZE,
         };
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });

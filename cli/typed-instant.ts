@@ -1,0 +1,120 @@
+/**
+ * Points in time as people type them: `now`, `-15m`, `2026-01-31`, `2026-01-31 09:41`, each by the clock and the zone of the
+ * terminal, and what core reads: RFC 3339 with an offset, or an LSN. HTTP and SQL take the latter two only.
+ */
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { type Instant, parseInstant } from '../core/query/instant.ts';
+import { durationSeconds } from './arguments.ts';
+import type { Output } from './output.ts';
+
+export interface TypedInstant {
+  readonly instant: Instant;
+  /** The instant as it was understood, with its zone: to be told. null: it was typed with an offset, or is an LSN. */
+  readonly understood: string | null;
+}
+
+/** For `--help`: what {@link readInstant} takes. */
+export const INSTANT_FORMS = 'RFC 3339, "2026-01-31 09:41" (local time), -15m, now, or an LSN';
+
+const AGO = /^-([1-9]\d{0,8}[smhd])$/;
+const LOCAL = /^(\d{4})-(\d\d)-(\d\d)(?:[ T]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?)?$/;
+const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
+
+/** The instant that an option names. Says on stderr how it was understood, where the zone of the terminal decided. */
+export function instantOption(option: string, text: string, out: Output): Instant {
+  const { instant, understood: said } = readInstant(text);
+  if (said !== null) out.note(`${option} is ${said}`);
+  return instant;
+}
+
+/**
+ * Reads a point in time. Throws BAD_TIME; also for local times that the zone's clocks showed twice or never.
+ * @param nowMs what the clock says
+ */
+export function readInstant(text: string, nowMs: number = Date.now()): TypedInstant {
+  if (text === 'now') return understood(nowMs, offsetAt(nowMs));
+  const ago = AGO.exec(text);
+  if (ago !== null) {
+    const atMs = nowMs - durationSeconds(ago[1]!) * 1000;
+    if (!Number.isFinite(new Date(atMs).getTime()))
+      throw new TimewarpError('BAD_TIME', `Not a point in time: ${text} is before every calendar.`);
+    return understood(atMs, offsetAt(atMs));
+  }
+  const local = LOCAL.exec(text);
+  if (local !== null) return readLocal(text, local);
+  try {
+    return { instant: parseInstant(text), understood: null };
+  } catch (error) {
+    if (!(error instanceof TimewarpError)) throw error;
+    const remedy = 'Write -15m, "2026-01-31 09:41", 2026-01-31T09:41:00Z, or an LSN such as 0/16B3748.';
+    throw new TimewarpError(error.code, error.message, { remedy, facts: error.facts });
+  }
+}
+
+function readLocal(text: string, parts: RegExpExecArray): TypedInstant {
+  const [year, month, day, hour = 0, minute = 0, second = 0] = parts
+    .slice(1, 7)
+    .map((part) => (part === undefined ? undefined : Number.parseInt(part, 10))) as [
+    number,
+    number,
+    number,
+    number?,
+    number?,
+    number?,
+  ];
+  const wall = new Date(0);
+  wall.setUTCFullYear(year, month - 1, day);
+  wall.setUTCHours(hour, minute, second);
+  if (wall.getUTCMonth() !== month - 1)
+    throw new TimewarpError('BAD_TIME', `Not a point in time: ${text} is in no calendar.`);
+  const offsets = offsetsOf(wall.getTime());
+  const [offset] = offsets;
+  if (offset === undefined) {
+    throw new TimewarpError('BAD_TIME', `${text} was skipped by the clocks of ${zone()}.`, {
+      remedy: `Write it with an offset: ${withOffset(text, offsetAt(wall.getTime()))}`,
+    });
+  }
+  if (offsets.length > 1) {
+    throw new TimewarpError('BAD_TIME', `The clocks of ${zone()} showed ${text} twice.`, {
+      remedy: `Write which one: ${offsets.map((each) => withOffset(text, each)).join(' or ')}`,
+    });
+  }
+  return understood(wall.getTime() - offset * MINUTE_MS, offset, parts[7]);
+}
+
+/** The offsets, in minutes, at which the zone's clocks show the time: one, none in spring, two in autumn. */
+function offsetsOf(wallMs: number): number[] {
+  const around = new Set([offsetAt(wallMs - DAY_MS), offsetAt(wallMs + DAY_MS)]);
+  return [...around].filter((offset) => offsetAt(wallMs - offset * MINUTE_MS) === offset);
+}
+
+/** In minutes east of UTC. */
+function offsetAt(atMs: number): number {
+  return -new Date(atMs).getTimezoneOffset();
+}
+
+/** @param fraction decimals of the second that were typed; without, those of `atMs` */
+function understood(atMs: number, offset: number, fraction?: string): TypedInstant {
+  const wall = new Date(atMs + offset * MINUTE_MS).toISOString();
+  const [seconds, milliseconds] = wall.replace('Z', '').split('.') as [string, string];
+  const decimals = (fraction ?? milliseconds).replace(/0+$/, '');
+  const text = `${seconds}${decimals === '' ? '' : `.${decimals}`}${offsetText(offset)}`;
+  return { instant: parseInstant(text), understood: `${text} (${zone()})` };
+}
+
+function withOffset(text: string, offset: number): string {
+  const [day, clock = '00:00'] = text.split(/[ T]/) as [string, string?];
+  return `${day}T${clock.length === 5 ? `${clock}:00` : clock}${offsetText(offset)}`;
+}
+
+function offsetText(minutes: number): string {
+  if (minutes === 0) return 'Z';
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return `${minutes < 0 ? '-' : '+'}${two(hours)}:${two(rest)}`;
+}
+
+function zone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
