@@ -10,6 +10,7 @@ import type { TableName } from './pg/identifiers.ts';
 import { keepRetention } from './retention/keep-retention.ts';
 import { followTables } from './run/catalog/follow-tables.ts';
 import { keepColumnLists } from './run/catalog/keep-column-lists.ts';
+import { letWritesThrough } from './run/catalog/let-writes-through.ts';
 import { isUnheard } from './run/catalog/note-catalog.ts';
 import {
   isWaiting,
@@ -267,9 +268,13 @@ class Run {
       const snapshot = await limits.onSource(() => readSnapshot(run.source));
       const now = await limits.onSource(async () => {
         const seen = await readRelationsNow(run.source, relations, publication);
-        if (publication === null || !(await keepRepairsPublished(run, publication, seen))) return seen;
-        relations = await readTrackedRelations(store, claim.nodeId);
-        return await readRelationsNow(run.source, relations, publication);
+        if (publication === null) return seen;
+        const again = async (): Promise<RelationNow[]> => {
+          relations = await readTrackedRelations(store, claim.nodeId);
+          return await readRelationsNow(run.source, relations, publication);
+        };
+        const present = (await letWritesThrough(run, publication, seen)) ? await again() : seen;
+        return (await keepRepairsPublished(run, publication, present)) ? await again() : present;
       });
       this.#missing = now.filter(({ facts }) => facts === null).map(({ relation }) => relation.name);
       const starts = await this.#prepareStarts(run, now);

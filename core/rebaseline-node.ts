@@ -18,7 +18,7 @@ import { describeTable } from './setup/describe-table.ts';
 import { refuseUnsuitable } from './setup/unsuitable.ts';
 import { whyNotTrackable } from './source/catalog/trackable.ts';
 import { ensurePublication, publicationOf } from './source/publication/publication.ts';
-import { ensurePublished } from './source/publication/publication-tables.ts';
+import { ensurePublished, removeFromPublication } from './source/publication/publication-tables.ts';
 import { createSlot, dropSlot, knowsNumbersAsText } from './source/slot/slot-lifecycle.ts';
 import { readSourceFacts, type SourceFacts } from './source/slot/source-facts.ts';
 import { type Claim, type Horizon, lockCheckpoint, releaseClaim } from './store/node/claim.ts';
@@ -30,6 +30,7 @@ import { openNodeGap, readOpenNodeGap } from './store/tables/gaps.ts';
 import { readTrackedRelations } from './store/tables/relations.ts';
 import { restartNode } from './store/tables/restart-node.ts';
 import { formatCommitTime } from './types/commit-time.ts';
+import type { Plugin } from './types/plugin.ts';
 import { isKnownSystem } from './types/server-identity.ts';
 
 export interface RebaselineNodeOptions extends DatabaseUrls {
@@ -111,7 +112,7 @@ async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
     gap: { from: formatCommitTime(claim.horizon.time), to: formatCommitTime(end.time) },
     samePositions,
     tables: tables
-      .filter((table) => why(table) === null)
+      .filter((table) => why(table, node.plugin) === null)
       .map(({ relation }) => formatTableName(relation.name)),
     ended,
   };
@@ -150,7 +151,7 @@ async function withNewSlot(
     const relations = tables.map((table) => ({
       before: table.relation,
       after:
-        why(table) === null
+        why(table, node.plugin) === null
           ? {
               nodeId: node.node,
               name: table.relation.name,
@@ -167,7 +168,7 @@ async function withNewSlot(
       return restartNode(store, claim, { identity, start: { lsn, clock }, samePositions, relations });
     });
     const ended = tables.flatMap((table) => {
-      const reason = why(table);
+      const reason = why(table, node.plugin);
       return reason === null ? [] : [{ table: formatTableName(table.relation.name), reason: reason.message }];
     });
     return { end, ended };
@@ -177,11 +178,14 @@ async function withNewSlot(
   }
 }
 
-function why({ relation, facts }: RelationNow): TimewarpError | null {
-  return whyNotTrackable(facts, relation.name);
+function why({ relation, facts }: RelationNow, plugin: Plugin): TimewarpError | null {
+  return whyNotTrackable(facts, relation.name, plugin);
 }
 
-/** All of it comes before the slot, which could not be read otherwise. */
+/**
+ * All of it comes before the slot, which could not be read otherwise. What cannot be followed any more is taken out: the server
+ * may refuse its application's writes while it is published.
+ */
 async function publish(
   source: pg.Client,
   publication: string,
@@ -189,8 +193,10 @@ async function publish(
 ): Promise<void> {
   for (const table of tables) {
     const { relation, facts } = table;
-    if (why(table) !== null || isPublishedWhole(facts!, relation.excludedColumns)) continue;
-    await ensurePublished(source, publication, facts!, relation.excludedColumns);
+    if (facts === null) continue;
+    if (why(table, 'pgoutput') !== null) await removeFromPublication(source, publication, relation.name);
+    else if (!isPublishedWhole(facts, relation.excludedColumns))
+      await ensurePublished(source, publication, facts, relation.excludedColumns);
   }
 }
 

@@ -92,7 +92,7 @@ async function makeReadable(
   try {
     const publication = publicationOf(node);
     const [facts = null] = await readTableFacts(source, [options.table], publication);
-    const obstacle = whyNotTrackable(facts, options.table);
+    const obstacle = whyNotTrackable(facts, options.table, node.plugin);
     if (obstacle !== null) throw obstacle;
     if (!isKeyOfHistory(relation, facts!)) {
       const key = facts!.key.map(({ name, typeName }) => `${name} ${typeName}`);

@@ -146,7 +146,10 @@ async function askOne(
     readonly exclude: readonly string[];
   },
 ): Promise<string[]> {
-  const obstacle = obstacleOfPattern(facts, { table: { schema, name }, extension, exclude });
+  const obstacle = obstacleOfPattern(facts, {
+    ...{ table: { schema, name }, extension, exclude },
+    plugin: node.plugin,
+  });
   if (obstacle !== null) throw obstacle;
   return await askTracking(sessions, node, facts!, { ...wantedTracking(options), exclude });
 }

@@ -230,7 +230,7 @@ async function askAll(
   try {
     const facts = await readTableFacts(source, tables, publicationOf(node));
     for (const [index, table] of tables.entries()) {
-      const obstacle = whyNotAsWanted(facts[index] ?? null, table, exclude);
+      const obstacle = whyNotAsWanted(facts[index] ?? null, table, { exclude, plugin: node.plugin });
       if (obstacle !== null) throw facts[index] === null ? await suggest(source, obstacle, table) : obstacle;
     }
     for (const [index, table] of tables.entries()) {

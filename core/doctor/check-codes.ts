@@ -189,9 +189,16 @@ export const CHECK_CODES = define({
     meaning: 'The publication does not name a tracked table. Runs record a gap.',
     remedy: 'The SQL that doctor prints.',
   },
-  publication_keyless: {
-    meaning: 'A published table has no key any more: the source refuses its UPDATE and DELETE.',
-    remedy: 'Give the key back, or take the table out of the publication.',
+  publication_generated: {
+    meaning:
+      'The publication hides stored generated columns (PostgreSQL 18): where a replica identity has one, the source refuses UPDATE and DELETE. Runs put it right if their role owns the publication.',
+    remedy: 'The SQL that doctor prints.',
+  },
+  publication_refused: {
+    meaning:
+      'The source refuses UPDATE and DELETE of a published table: it has no replica identity, or a virtual generated column beside REPLICA IDENTITY FULL. The next run takes it out, if its role owns the publication.',
+    remedy:
+      'The SQL that doctor prints: take the table out of the publication, or give it a replica identity.',
   },
   publication_tables: { meaning: 'The publication is as it should be.', remedy: 'Nothing.' },
   lag: {

@@ -7,6 +7,8 @@ import type { Queryable } from '../pg/connection.ts';
 import { FactReader } from '../pg/fact-reader.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { readServerVersion } from '../pg/server-version.ts';
+import { type RefusedWrites, whyWritesRefused } from '../source/catalog/refused-writes.ts';
+import { readTableFacts } from '../source/catalog/table-facts.ts';
 import { publicationName } from '../source/publication/publication.ts';
 import { type InheritedSettings, readInheritedSettings } from './inherited-settings.ts';
 
@@ -77,8 +79,10 @@ interface PublicationState {
   /** The members that it restricts to some rows or columns. */
   readonly restricted: readonly RestrictedMember[];
   readonly members: readonly TableName[];
-  /** Members whose UPDATE and DELETE the server refuses, for want of a key. */
-  readonly keyless: readonly TableName[];
+  /** Stored generated columns could be shown, and are not. */
+  readonly hidesGenerated: boolean;
+  /** Members whose UPDATE and DELETE the server refuses because they are published. */
+  readonly refused: readonly (TableName & RefusedWrites)[];
 }
 
 export interface RestrictedMember extends TableName {
@@ -104,6 +108,11 @@ export async function readSourceCondition(
   const restricted = version >= 150000 ? RESTRICTED_SINCE_15 : `false AS filtered, '{}'::name[] AS hidden`;
   const since14 = version >= 140000;
   const wal = since14 ? await read<{ bytes: number; seconds: number }>('pg_stat_wal', WAL) : null;
+  const publication = await read<Omit<PublicationState, 'refused'>>(
+    'pg_publication',
+    publicationSql(restricted),
+    [publicationName(node)],
+  );
   const server = (await read<ServerFacts>('pg_settings', SERVER))!;
   return {
     ...server,
@@ -118,13 +127,27 @@ export async function readSourceCondition(
     oldestWriter: await read('pg_stat_activity', OLDEST_WRITER),
     oldestPrepared: await read('pg_prepared_xacts', OLDEST_PREPARED),
     pids: await read('pg_stat_activity', PIDS),
-    publication: await read('pg_publication', publicationSql(restricted), [publicationName(node)]),
+    publication:
+      publication === null
+        ? null
+        : { ...publication, refused: await readRefused(source, publication.members) },
     unreadable: (await read<string[]>('pg_class', UNREADABLE, [tables])) ?? [],
     filtered: (await read<string[]>('pg_class', FILTERED, [tables])) ?? [],
     heirs: (await read<Heir[]>('pg_inherits', HEIRS, [tables])) ?? [],
     inherited: await readInheritedSettings(reader),
     unknown: [...new Set(reader.unknown)],
   };
+}
+
+async function readRefused(
+  source: Queryable,
+  members: readonly TableName[],
+): Promise<(TableName & RefusedWrites)[]> {
+  const facts = await readTableFacts(source, members);
+  return facts.flatMap((each) => {
+    const refused = each === null ? null : whyWritesRefused(each);
+    return refused === null ? [] : [{ schema: each!.schema, name: each!.name, ...refused }];
+  });
 }
 
 type ServerFacts = Pick<SourceCondition, 'platform' | 'encoding' | 'slotsMax' | 'sendersMax' | 'role'>;
@@ -196,21 +219,18 @@ const RESTRICTED_SINCE_15 = `pr.prqual IS NOT NULL AS filtered,
 function publicationSql(restricted: string): string {
   return `
   WITH members AS (
-    SELECT p.oid AS publication, n.nspname, c.relname, ${restricted},
-           c.relreplident = 'n' OR c.relreplident = 'd' AND NOT EXISTS (
-             SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS keyless
+    SELECT p.oid AS publication, n.nspname, c.relname, ${restricted}
       FROM pg_publication AS p
       JOIN pg_publication_rel AS pr ON pr.prpubid = p.oid
       JOIN pg_class AS c ON c.oid = pr.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
      WHERE p.pubname = $1::name)
   SELECT json_build_object(
                 'allActions', pubinsert AND pubupdate AND pubdelete AND pubtruncate, 'viaRoot', pubviaroot,
+                'hidesGenerated', coalesce(to_jsonb(pg_publication) ->> 'pubgencols' = 'n', false),
                 'restricted', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname, 'rows', filtered,
                                                                   'hidden', hidden))
                                           FROM members WHERE filtered OR cardinality(hidden) > 0), '[]'),
                 'members', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname))
-                                       FROM members), '[]'),
-                'keyless', coalesce((SELECT json_agg(json_build_object('schema', nspname, 'name', relname))
-                                       FROM members WHERE keyless), '[]'))
+                                       FROM members), '[]'))
     FROM pg_publication WHERE pubname = $1::name`;
 }

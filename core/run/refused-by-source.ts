@@ -11,7 +11,7 @@ const CODES: ReadonlySet<string> = new Set(['PUBLICATION_RIGHTS', 'PUBLICATION_M
 /** Tells it once a day; rethrows what is no refusal. */
 export async function tellRefusal(
   { store, nodeId }: { readonly store: pg.Client; readonly nodeId: string },
-  code: 'COLUMN_LIST_OUTDATED' | 'REPAIR_WAITS',
+  code: 'COLUMN_LIST_OUTDATED' | 'GENERATED_HIDDEN' | 'REPAIR_WAITS' | 'SOURCE_WRITES_FAIL',
   error: unknown,
 ): Promise<void> {
   const isKnown = error instanceof TimewarpError && CODES.has(error.code);

@@ -6,13 +6,14 @@ import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { formatTableName, quoteIdentifier, type TableName } from '../pg/identifiers.ts';
 import { inPatientTransaction } from '../pg/transaction.ts';
+import { whatWouldRefuseWrites } from '../source/catalog/refused-writes.ts';
 import type { TableFacts } from '../source/catalog/table-facts.ts';
 import { whyNotTrackable } from '../source/catalog/trackable.ts';
 import { publicationOf } from '../source/publication/publication.ts';
 import { ensurePublished } from '../source/publication/publication-tables.ts';
 import type { StoredNode } from '../store/node/nodes.ts';
 import { insertRelation, readRelationEntry } from '../store/tables/tracking.ts';
-import { PRINTED_AS_NULL } from '../types/plugin.ts';
+import { type Plugin, PRINTED_AS_NULL } from '../types/plugin.ts';
 import { describeTable } from './describe-table.ts';
 
 export interface WantedTracking {
@@ -27,9 +28,9 @@ export interface WantedTracking {
 export function whyNotAsWanted(
   facts: TableFacts | null,
   table: TableName,
-  exclude: readonly string[],
+  { exclude, plugin }: { readonly exclude: readonly string[]; readonly plugin: Plugin },
 ): TimewarpError | null {
-  const obstacle = whyNotTrackable(facts, table);
+  const obstacle = whyNotTrackable(facts, table, plugin);
   if (obstacle !== null) return obstacle;
   const name = formatTableName(table);
   for (const excluded of exclude) {
@@ -56,10 +57,15 @@ export function obstacleOfPattern(
   {
     table,
     extension,
-    exclude,
-  }: { readonly table: TableName; readonly extension: string | null; readonly exclude: readonly string[] },
+    ...wanted
+  }: {
+    readonly table: TableName;
+    readonly extension: string | null;
+    readonly exclude: readonly string[];
+    readonly plugin: Plugin;
+  },
 ): TimewarpError | null {
-  if (extension === null) return whyNotAsWanted(facts, table, exclude);
+  if (extension === null) return whyNotAsWanted(facts, table, wanted);
   const name = formatTableName(table);
   return new TimewarpError('TABLE_NOT_TRACKABLE', `${name} belongs to the extension ${extension}.`, {
     remedy: `If it is wanted all the same, name it: pgtimewarp track ${name}`,
@@ -103,8 +109,10 @@ export async function askTracking(
     node.plugin === 'wal2json' && !node.numbersAsText && !wanted.noNan
       ? doubtfulColumns(facts, wanted.exclude)
       : [];
+  const wouldRefuse = publication === null ? null : whatWouldRefuseWrites(facts);
   return [
     ...(listed === null ? [] : [meaningOfList(table, publication!)]),
+    ...(wouldRefuse === null ? [] : [meaningOfHalf(table, wouldRefuse)]),
     ...(doubtful.length === 0 ? [] : [meaningOfNulls(table, doubtful)]),
   ];
 }
@@ -115,8 +123,17 @@ function meaningOfList(table: TableName, publication: string): string {
   return (
     `The publication lists the columns of ${name}, so that excluded ones do not leave the source. The server then refuses ` +
     `to drop a listed column or change its type (before that: ALTER PUBLICATION ${quoteIdentifier(publication)} DROP TABLE ${name}; ` +
-    `afterwards: pgtimewarp rebaseline ${name}), and, after REPLICA IDENTITY FULL or another primary key, UPDATE ` +
+    `afterwards: pgtimewarp rebaseline ${name}), and, after another REPLICA IDENTITY or another primary key, UPDATE ` +
     'and DELETE until the next run.'
+  );
+}
+
+/** What the server refuses of a published table as soon as something comes to it (seen on 18). */
+function meaningOfHalf(table: TableName, whatWouldRefuse: string): string {
+  const name = formatTableName(table);
+  return (
+    `${name} is published. If it gets ${whatWouldRefuse}, the server refuses UPDATE and DELETE until the next run, which takes ` +
+    `${name} out of the publication: it is unknown from there on, until a run finds one of the two gone and reads it again.`
   );
 }
 

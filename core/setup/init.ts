@@ -31,7 +31,7 @@ import {
 import { isRemovalAsked } from '../store/node/removals.ts';
 import { boundTime } from '../store/node/trusted-clock.ts';
 import { migrate, requireWritable } from '../store/schema/migrate.ts';
-import type { Plugin } from '../types/plugin.ts';
+import { DEFAULT_PLUGIN, type Plugin } from '../types/plugin.ts';
 import { maybeSameSystem } from '../types/server-identity.ts';
 import { cancelOnAbort, stopOf, throwIfAborted } from './cancel-on-abort.ts';
 import { type Databases, type DatabaseUrls, refuseSameDatabase, withDatabases } from './databases.ts';
@@ -115,7 +115,7 @@ async function setUp(databases: Databases, options: Wanted, begun: Begun): Promi
       timeline: facts.timeline,
       database: facts.database,
       slotName,
-      plugin: options.plugin ?? 'wal2json',
+      plugin: options.plugin ?? DEFAULT_PLUGIN,
       version: options.version,
     };
     await cancelOnAbort(source, { ...sourceSession(options), signal: options.signal }, () =>

@@ -2,6 +2,9 @@
 
 export type Plugin = 'wal2json' | 'pgoutput';
 
+/** Of a node that is made without a word about it. */
+export const DEFAULT_PLUGIN: Plugin = 'wal2json';
+
 /** Messages under this prefix are ours: `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`. */
 export const MESSAGE_PREFIX = 'pgtimewarp';
 

@@ -16,12 +16,21 @@ import { whyNotTrackable } from '../../core/source/catalog/trackable.ts';
 import { SEE_EACH_OTHER } from '../../core/store/node/claim.ts';
 import { migrate } from '../../core/store/schema/migrate.ts';
 import { track } from '../../core/track.ts';
+import { DEFAULT_PLUGIN } from '../../core/types/plugin.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { errorFields } from '../shared/observability.ts';
 import { isTurnLost } from './in-turn.ts';
 import { logger } from './logger.ts';
 
-import { credentials, trackedTables, type Urls, urlsOf, withSource, withStore } from './node-access.ts';
+import {
+  credentials,
+  storedPlugin,
+  trackedTables,
+  type Urls,
+  urlsOf,
+  withSource,
+  withStore,
+} from './node-access.ts';
 import { trueName, type WantedNode, type WantedTable } from './properties.ts';
 import { takeDown, untrackTable } from './take-down.ts';
 
@@ -150,9 +159,10 @@ async function canBeMade(node: WantedNode): Promise<boolean> {
     .map(({ name }) => parseTableName(name))
     .filter((name) => known?.has(formatTableName(name)) !== true);
   if (names.length === 0) return true;
+  const plugin = node.plugin ?? (await storedPlugin(node.node)) ?? DEFAULT_PLUGIN;
   const facts = await withSource(node, (source) => readTableFacts(source, names));
   for (const [index, name] of names.entries()) {
-    const obstacle = whyNotTrackable(facts[index] ?? null, name);
+    const obstacle = whyNotTrackable(facts[index] ?? null, name, plugin);
     if (obstacle !== null) throw obstacle;
   }
   return true;

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { schemaVersion } from '../../core/store/schema/migrate.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { Sessions } from '../shared/sessions.ts';
@@ -40,6 +41,18 @@ export function withSource<T>(
 export function withStore<T>(node: string, work: (store: pg.Client) => Promise<T>): Promise<T> {
   const { storeSecretArn } = readConfiguration(['storeSecretArn']);
   return sessions.use({ side: 'store', node, secretArn: storeSecretArn }, work);
+}
+
+/** The plugin of a node that is there, before the schema is brought up to date; null: there is no such node. */
+export function storedPlugin(node: string): Promise<Plugin | null> {
+  return withStore(node, async (store) => {
+    if ((await schemaVersion(store)) === 0) return null;
+    const { rows } = await store.query<{ plugin: Plugin }>(
+      `SELECT plugin FROM pgtimewarp.nodes WHERE node_id = $1::text AND status <> 'removed'`,
+      [node],
+    );
+    return rows[0]?.plugin ?? null;
+  });
 }
 
 /**

@@ -241,7 +241,7 @@ describe('doctor', () => {
       const { status, checks } = result.json() as Document;
       expect([result.code, status]).toEqual([1, 'fail']);
       const failing = checks.filter((check) => check.status === 'fail').map((check) => check.code);
-      expect(failing.toSorted()).toEqual(['publication_keyless', 'table_present', 'table_trackable']);
+      expect(failing.toSorted()).toEqual(['publication_refused', 'table_present', 'table_trackable']);
       expect(checks.slice(0, failing.length).map((check) => check.code)).toEqual(failing);
       expect(checks.find((check) => check.code === 'table_trackable')?.remedy).toBe(
         `ALTER TABLE public.orders REPLICA IDENTITY DEFAULT; The next runs read it again; at once: pgtimewarp poll --node ${databases.node}`,

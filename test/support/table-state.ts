@@ -43,6 +43,7 @@ const NOW: Now = {
   toast: 0,
   isHypertable: false,
   types: [],
+  publishesGenerated: false,
   published: null,
   columns: [],
   key: [

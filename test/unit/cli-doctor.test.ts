@@ -83,7 +83,8 @@ const SOURCE: SourceCondition = {
     viaRoot: false,
     restricted: [],
     members: [{ schema: 'public', name: 'orders' }],
-    keyless: [],
+    hidesGenerated: false,
+    refused: [],
   },
   unreadable: [],
   filtered: [],
@@ -362,11 +363,21 @@ describe('diagnose', () => {
       ['fail publication_actions'],
     ],
     [
-      'published table without key',
+      'published table whose writes are refused',
       {
-        surroundings: { publication: { ...SOURCE.publication!, keyless: [{ schema: 'public', name: 't' }] } },
+        surroundings: {
+          publication: {
+            ...SOURCE.publication!,
+            refused: [{ schema: 'public', name: 't', why: 'x', remedy: 'y' }],
+          },
+        },
       },
-      ['fail publication_keyless'],
+      ['fail publication_refused'],
+    ],
+    [
+      'publication without generated columns',
+      { surroundings: { publication: { ...SOURCE.publication!, hidesGenerated: true } } },
+      ['fail publication_generated'],
     ],
     [
       'plugin too old (recorded: what a plugin says of an option that it does not know)',

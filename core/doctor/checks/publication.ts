@@ -1,6 +1,7 @@
 /** Does the publication show every change of every tracked table, and does it harm no other? */
 import { formatTableName, quoteIdentifier, quoteTable } from '../../pg/identifiers.ts';
-import { publicationName } from '../../source/publication/publication.ts';
+import { whyNotTrackable } from '../../source/catalog/trackable.ts';
+import { publicationName, SHOW_GENERATED } from '../../source/publication/publication.ts';
 import { type Check, fail, ok } from '../check.ts';
 import { type DoctorFacts, rightSource } from '../facts.ts';
 
@@ -21,6 +22,15 @@ export function checkPublication(facts: DoctorFacts): Check[] {
       ),
     );
   }
+  if (publication.hidesGenerated) {
+    checks.push(
+      fail(
+        'publication_generated',
+        `The publication ${name} hides stored generated columns: where a replica identity has one, the source refuses UPDATE and DELETE.`,
+        `ALTER PUBLICATION ${quoted} ${SHOW_GENERATED}; ${again}`,
+      ),
+    );
+  }
   for (const member of publication.restricted) {
     const table = formatTableName(member);
     const stored = side.tables.find((each) => formatTableName(each.stored.name) === table)?.stored;
@@ -36,6 +46,7 @@ export function checkPublication(facts: DoctorFacts): Check[] {
   const members = new Set(publication.members.map(formatTableName));
   for (const { stored, now } of side.tables) {
     if (now === null || members.has(formatTableName(stored.name))) continue;
+    if (whyNotTrackable(now, stored.name, 'pgoutput') !== null) continue; // it must not be published; checks of tables say why
     const table = formatTableName(stored.name);
     checks.push(
       fail(
@@ -45,12 +56,12 @@ export function checkPublication(facts: DoctorFacts): Check[] {
       ),
     );
   }
-  for (const member of publication.keyless) {
+  for (const { why, remedy, ...member } of publication.refused) {
     checks.push(
       fail(
-        'publication_keyless',
-        `${formatTableName(member)} is published and has no key: the source refuses its UPDATE and DELETE.`,
-        `ALTER PUBLICATION ${quoted} DROP TABLE ${quoteTable(member)}; or give the table its primary key back.`,
+        'publication_refused',
+        `The source refuses UPDATE and DELETE on ${formatTableName(member)}, because it is published: ${why}.`,
+        `ALTER PUBLICATION ${quoted} DROP TABLE ${quoteTable(member)}; the next run does the same. Or mend the identity: ${remedy}`,
       ),
     );
   }

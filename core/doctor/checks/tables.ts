@@ -1,6 +1,7 @@
 /** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
 import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
 import { whyNotTrackable } from '../../source/catalog/trackable.ts';
+import type { Plugin } from '../../types/plugin.ts';
 import { type Check, fail, nextRunsReadAgain, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type TableState } from '../facts.ts';
 
@@ -17,15 +18,17 @@ export function checkTables(facts: DoctorFacts): Check[] {
       ),
     ];
   }
-  return side.tables.flatMap((table) => checkTable(table, facts.node));
+  const plugin = node?.plugin ?? 'pgoutput'; // without a node there are no tables
+  return side.tables.flatMap((table) => checkTable(table, facts.node, plugin));
 }
 
 function checkTable(
   { stored, now, keepsKey, changes, isRepaired, readFailure }: TableState,
   node: string,
+  plugin: Plugin,
 ): Check[] {
   const table = formatTableName(stored.name);
-  const obstacle = whyNotTrackable(now, stored.name);
+  const obstacle = whyNotTrackable(now, stored.name, plugin);
   const checks: Check[] = [];
   if (now === null) {
     return [

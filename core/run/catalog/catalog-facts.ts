@@ -19,7 +19,7 @@ export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: read
     ...{ oid, relkind, persistence, filenode, toast, keyConstraint },
     ...(byName ? { namedBy: facts.namedBy, namespace: facts.namespace } : {}),
     key: facts.key.map((column) => column.name),
-    obstacle: whyNotInLog(facts, facts)?.message ?? null,
+    obstacle: whyNotInLog(facts, facts, plugin)?.message ?? null,
     ...(byName ? {} : { published: toPublished(facts, excluded) }),
     columns: facts.columns.map((column) => ({
       attnum: column.attnum,

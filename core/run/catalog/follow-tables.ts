@@ -39,7 +39,7 @@ export async function followTables(places: Places): Promise<TableName[]> {
     const rule = rules[pattern]!;
     const exclude = presentColumns(facts, rule.excludedColumns);
     const failure =
-      obstacleOfPattern(facts, { table, extension, exclude }) ??
+      obstacleOfPattern(facts, { table, extension, exclude, plugin: node.plugin }) ??
       (await ask(places, facts!, { ...rule, exclude }));
     if (failure === null) followed.push(table);
     else notTracked[pattern]!.push({ table: formatTableName(table), reason: failure.message });

@@ -60,7 +60,7 @@ export async function noteCatalog(
   const attached = await readAttached(options.store, relations);
   for (const now of relations) {
     const catalog = catalogNow(now, options.plugin);
-    const changes = [...changesSince(now, catalog), ...rowsLeftOut(now, options.hasLeftOut)];
+    const changes = [...changesSince(now, catalog), ...rowsLeftOut(now, options)];
     if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
     const leaves = attached.get(now.relation.relationId) ?? NONE;
     if (changes.length === 0 && !isOther(now, catalog, leaves, options)) continue;
@@ -94,7 +94,10 @@ function changesSince({ relation }: RelationNow, now: CatalogFacts | null): Sile
  * Rows that wal2json could not tell are lost, whatever the catalog says of the table by now. Where their key can be told
  * again, the table is read again; a table that waits for somebody is told once.
  */
-function rowsLeftOut(now: RelationNow, hasLeftOut: NoteCatalogOptions['hasLeftOut']): SilentChange[] {
+function rowsLeftOut(
+  now: RelationNow,
+  { hasLeftOut, plugin }: Pick<NoteCatalogOptions, 'hasLeftOut' | 'plugin'>,
+): SilentChange[] {
   const { relation, facts } = now;
   const isWaiting = relation.status === 'needs_rebaseline' && relation.repair === null;
   if (relation.status === 'starting' || isWaiting || !streamNames([now]).some(hasLeftOut)) return [];
@@ -103,7 +106,7 @@ function rowsLeftOut(now: RelationNow, hasLeftOut: NoteCatalogOptions['hasLeftOu
     {
       code: 'ROWS_LEFT_OUT',
       reason: `the log had no key of rows of ${table} that were updated or deleted`,
-      repairsItself: facts !== null && whyNotTrackable(facts, relation.name) === null,
+      repairsItself: facts !== null && whyNotTrackable(facts, relation.name, plugin) === null,
     },
   ];
 }
@@ -274,7 +277,7 @@ async function record(
   if (changes.length > 0) {
     const reason = changes.map((change) => change.reason).join('; ');
     const opened = await recordRelationLoss(store, claim, relation.relationId, reason);
-    if (canBeReadAgain({ relation, facts }, changes)) {
+    if (canBeReadAgain({ relation, facts }, changes, plugin)) {
       await askRepair(store, relation.relationId);
       await followKey(store, relation, facts!);
     } else if (changes.some(({ code }) => NEED_SOMEBODY.has(code))) {
@@ -284,38 +287,21 @@ async function record(
       const event = { severity: 'warn', code: changes[0]!.code, message: reason } as const;
       await writeHealthEvent(store, { nodeId: claim.nodeId, ...event });
     }
-    if (plugin === 'pgoutput' && facts !== null) await shoutIfWritesFail(store, claim, changes, facts);
   }
   if (facts === null) return;
   await writeFactsNow(store, relation, facts, plugin, positions, attached);
 }
 
 /** Whether runs can read the table again without anybody's decision: the log tells of it, under the key of its history. */
-function canBeReadAgain({ relation, facts }: RelationNow, changes: readonly SilentChange[]): boolean {
+function canBeReadAgain(
+  { relation, facts }: RelationNow,
+  changes: readonly SilentChange[],
+  plugin: Plugin,
+): boolean {
   return (
     facts !== null &&
     changes.every((change) => change.repairsItself) &&
-    whyNotInLog(facts, relation.name) === null &&
+    whyNotInLog(facts, relation.name, plugin) === null &&
     isKeyOfHistory(relation, facts)
   );
-}
-
-/** PostgreSQL refuses updates and deletions of a published table that has no replica identity (manual, "Publication"). */
-async function shoutIfWritesFail(
-  store: Queryable,
-  claim: Claim,
-  changes: readonly SilentChange[],
-  facts: TableFacts,
-): Promise<void> {
-  if (!changes.some(({ code }) => code === 'NOT_IN_LOG' || code === 'KEY_CHANGED')) return;
-  const holders = facts.relkind === 'p' ? facts.leaves : [facts];
-  if (!holders.some(({ identity }) => identity === 'none')) return;
-  const table = formatTableName(facts);
-  await writeHealthEvent(store, {
-    nodeId: claim.nodeId,
-    severity: 'fail',
-    code: 'SOURCE_WRITES_FAIL',
-    message: `UPDATE and DELETE on ${table} FAIL on the source: it is published and has no replica identity; give it its primary key back, or run pgtimewarp untrack ${table}`,
-    meta: { table },
-  });
 }

@@ -26,8 +26,9 @@ export async function keepRepairsPublished(
   let restarted = false;
   for (const { relation, facts } of relations) {
     if (relation.repair === null || facts === null) continue;
-    // PostgreSQL refuses updates of a published table without a key; and such a table is not read
-    if (whyNotTrackable(facts, relation.name) !== null || !hasTrackedKey({ relation, facts })) continue;
+    // such a table is not read, and publishing it may make the server refuse its application's writes
+    if (whyNotTrackable(facts, relation.name, 'pgoutput') !== null || !hasTrackedKey({ relation, facts }))
+      continue;
     if (isPublishedWhole(facts, relation.excludedColumns)) continue;
     const isTracked = await inTransaction(store, async () => {
       await lockCheckpoint(store, claim);

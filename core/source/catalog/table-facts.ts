@@ -63,6 +63,8 @@ export interface TableFacts {
   readonly filenode: number;
   /** As of the last ANALYZE or VACUUM, of all leaves; -1 when the server has no idea. */
   readonly estimatedRows: number;
+  /** The server can publish stored generated columns, and minds those of a replica identity (PostgreSQL 18). */
+  readonly publishesGenerated: boolean;
   /** How the publication that was asked for shows the table; null when there is none, or none was asked for. */
   readonly published: PublishedFacts | null;
 }
@@ -80,6 +82,8 @@ export interface PublishedFacts {
   readonly changedBy: string;
   /** Every action is published, and changes of its partitions under their own names. */
   readonly everyAction: boolean;
+  /** It could show stored generated columns, and does not: false where the server cannot either. */
+  readonly hidesGenerated: boolean;
   /** The entry leaves rows out. */
   readonly isFiltered: boolean;
   /** The entry's column list; null: all columns. */
@@ -320,11 +324,13 @@ const TABLE_FACTS_SQL = `
            'estimatedRows', CASE WHEN c.relkind <> 'p' THEN c.reltuples::int8 ELSE (
               SELECT CASE WHEN bool_and(e.reltuples < 0) THEN -1 ELSE sum(greatest(e.reltuples, 0)) END::int8
                 FROM unnest(tree.leaves) AS t (relid) JOIN pg_class AS e ON e.oid = t.relid) END,
+           'publishesGenerated', current_setting('server_version_num')::int >= 180000,
            'published', (
               SELECT json_build_object(
                        'entry', own.oid::int8, 'changedBy', p.xmin::text,
                        'everyAction', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
                                       AND NOT (p.pubviaroot AND c.relkind = 'p'),
+                       'hidesGenerated', coalesce(to_jsonb(p) ->> 'pubgencols' = 'n', false),
                        'isFiltered', own.entry ->> 'prqual' IS NOT NULL,
                        'columns', CASE WHEN own.entry ->> 'prattrs' IS NOT NULL THEN ARRAY(
                           SELECT a.attname FROM pg_attribute AS a

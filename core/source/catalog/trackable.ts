@@ -5,6 +5,8 @@ import type { ErrorCode } from '../../errors/codes.ts';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
 import { keyTypeRefusal } from '../../types/key.ts';
+import type { Plugin } from '../../types/plugin.ts';
+import { whyWritesRefused } from './refused-writes.ts';
 import type { TableFacts } from './table-facts.ts';
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -16,27 +18,33 @@ const KINDS: Readonly<Record<string, string>> = {
 /**
  * The obstacle, with its remedy; null when the table can be tracked.
  * @param wanted the name that was asked for: `facts` is null when the source has no such table
+ * @param plugin through which it is to be read: pgoutput reads what is published
  */
-export function whyNotTrackable(facts: TableFacts | null, wanted: TableName): TimewarpError | null {
+export function whyNotTrackable(
+  facts: TableFacts | null,
+  wanted: TableName,
+  plugin: Plugin,
+): TimewarpError | null {
   const table = formatTableName(wanted);
   const refuse: Refuse = (code, why, remedy) =>
     new TimewarpError(code, why, { facts: { table }, ...(remedy === undefined ? {} : { remedy }) });
   if (facts === null) return refuse('TABLE_UNKNOWN', `The source has no table ${table}.`);
-  return whyNotInLog(facts, wanted) ?? policyObstacle(facts, table, refuse);
+  return whyNotInLog(facts, wanted, plugin) ?? policyObstacle(facts, table, refuse);
 }
 
 /**
  * Why the log does not tell every change of a table by its primary key; null when it does. (Rows that are hidden from us when
  * we read them are in the log all the same.)
  */
-export function whyNotInLog(facts: TableFacts, name: TableName): TimewarpError | null {
+export function whyNotInLog(facts: TableFacts, name: TableName, plugin: Plugin): TimewarpError | null {
   const table = formatTableName(name);
   const refuse: Refuse = (code, why, remedy) =>
     new TimewarpError(code, why, { facts: { table }, ...(remedy === undefined ? {} : { remedy }) });
   return (
     kindObstacle(facts, table, refuse) ??
     keyObstacle(facts, table, refuse) ??
-    identityObstacle(facts, table, refuse)
+    identityObstacle(facts, table, refuse) ??
+    (plugin === 'pgoutput' ? publishedObstacle(facts, table, refuse) : null)
   );
 }
 
@@ -186,5 +194,25 @@ function keyIndexObstacle(facts: TableFacts, table: string, refuse: Refuse): Tim
       ? `${what} has no valid index for its primary key: updates and deletions come without a key.`
       : `${what} has another index than its primary key as REPLICA IDENTITY.`,
     `Give ${name} a valid primary key, and: ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`,
+  );
+}
+
+/** What is published must not make the server refuse the application's writes, and must show the key. */
+function publishedObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
+  const refused = whyWritesRefused(facts);
+  if (refused !== null) {
+    return refuse(
+      'TABLE_NOT_TRACKABLE',
+      `${refused.why}: while ${table} is published, the server refuses UPDATE and DELETE.`,
+      `${refused.remedy} Or follow the table with a node of wal2json, which needs no publication.`,
+    );
+  }
+  const key = new Set(facts.key.map(({ name }) => name));
+  const generated = facts.columns.find((column) => key.has(column.name) && column.generated !== '');
+  if (generated === undefined || facts.publishesGenerated) return null;
+  return refuse(
+    'TABLE_NOT_TRACKABLE',
+    `The key column ${quoteIdentifier(generated.name)} of ${table} is generated: before PostgreSQL 18 pgoutput leaves it out.`,
+    'Follow the table with a node of wal2json, or upgrade the source to PostgreSQL 18.',
   );
 }

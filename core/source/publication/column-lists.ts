@@ -24,12 +24,15 @@ export async function columnsToPublish(
 
 /**
  * The columns to list; null: publish the table whole. (PostgreSQL manual, "Column Lists": none for partitioned tables
- * that are not published via their root, none that lacks a column of the replica identity, and generated columns cannot
+ * that are not published via their root, none that lacks a column of the replica identity, and stored generated columns cannot
  * be listed before 18; unlisted ones are not sent there anyway.)
  */
 export function listedColumns(facts: TableFacts, excluded: readonly string[]): string[] | null {
-  if (excluded.length === 0 || facts.relkind === 'p' || facts.replicaIdentity === 'f') return null;
+  if (excluded.length === 0 || facts.relkind === 'p') return null;
+  const isKeyIdentity = facts.identity === 'key' && !facts.key.some(({ name }) => excluded.includes(name));
+  if (!isKeyIdentity) return null; // which columns another identity needs is not looked up: such a table is not followed
+  const sent = facts.publishesGenerated ? ['', 's'] : [''];
   return facts.columns
-    .filter((column) => column.generated === '' && !excluded.includes(column.name))
+    .filter((column) => sent.includes(column.generated) && !excluded.includes(column.name))
     .map((column) => column.name);
 }

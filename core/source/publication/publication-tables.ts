@@ -4,8 +4,9 @@ import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
 import { formatTableName, quoteIdentifier, quoteTable, type TableName } from '../../pg/identifiers.ts';
 import { inTransaction } from '../../pg/transaction.ts';
-import type { TableFacts } from '../catalog/table-facts.ts';
+import { readTableFacts, type TableFacts } from '../catalog/table-facts.ts';
 import { columnsToPublish } from './column-lists.ts';
+import { SHOW_GENERATED } from './publication.ts';
 
 const INSUFFICIENT_PRIVILEGE = '42501';
 const DUPLICATE_OBJECT = '42710';
@@ -38,6 +39,7 @@ export async function ensurePublished(
   const actions = published.restrictedPartitions.map(dropTable); // the table's own entry shows all of them
   if (published.entry !== null && !isAsWanted) actions.push(dropTable(facts));
   if (!published.everyAction) actions.push(EVERY_ACTION);
+  if (published.hidesGenerated) actions.push(SHOW_GENERATED);
   if (published.entry === null || !isAsWanted) actions.push(addTable(facts, columns));
   try {
     await alter(source, publication, facts, actions);
@@ -76,6 +78,30 @@ export async function replaceInPublication(
     if ((await readEntry(source, publication, table)) !== entry) return null;
     for (const action of actions) await source.query(statement(publication, action));
     return await readEntry(source, publication, table);
+  });
+}
+
+/**
+ * Takes the table out when it is, at that moment, what `isToGo` asks for, and with it its partitions where they are published by
+ * themselves. Throws as {@link ensurePublished} does.
+ * @returns what the catalog says of it since; null: it stays, or was not there
+ */
+export async function takeOutIf(
+  source: Queryable,
+  publication: string,
+  table: TableName,
+  isToGo: (facts: TableFacts) => boolean,
+): Promise<TableFacts | null> {
+  return await changing(source, publication, table, [dropTable(table)], async () => {
+    await source.query(`LOCK TABLE ONLY ${quoteTable(table)} IN SHARE UPDATE EXCLUSIVE MODE`); // as ALTER PUBLICATION does
+    const [facts = null] = await readTableFacts(source, [table], publication);
+    if (facts === null || typeof facts.published?.entry !== 'number' || !isToGo(facts)) return null;
+    for (const each of [table, ...facts.leaves]) {
+      if ((await readEntry(source, publication, each)) !== null)
+        await source.query(statement(publication, dropTable(each)));
+    }
+    const [after = null] = await readTableFacts(source, [table], publication);
+    return after;
   });
 }
 

@@ -11,6 +11,9 @@ import type { Plugin } from '../../types/plugin.ts';
 
 const FIRST_WITH_GENERATED_COLUMNS = 180_000;
 
+/** How a publication is made where the server knows the choice. */
+export const SHOW_GENERATED = 'SET (publish_generated_columns = stored)';
+
 /** The name of a node's publication. */
 export function publicationName(node: string): string {
   return `pgtimewarp_${node}`;
@@ -36,12 +39,14 @@ export async function publicationExists(source: Queryable, name: string): Promis
 
 /**
  * Makes the publication unless it is there. Changes of partitions come under the leaf's name: through the root,
- * truncates of a leaf would be missing. Stored generated columns come along where the server can send them (18).
+ * truncates of a leaf would be missing. Stored generated columns come along where the server can send them (18): it refuses
+ * UPDATE and DELETE where a replica identity has one that is not published.
  * @returns whether it was made
  */
 export async function ensurePublication(source: Queryable, name: string): Promise<boolean> {
   if (await publicationExists(source, name)) {
     await refuseForeignPublication(source, name);
+    if (await hidesGenerated(source, name)) await showGenerated(source, name); // made before the server was upgraded, for one
     return false;
   }
   const isCarrying = (await readServerVersion(source)) >= FIRST_WITH_GENERATED_COLUMNS;
@@ -49,6 +54,20 @@ export async function ensurePublication(source: Queryable, name: string): Promis
   const sql = `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (publish_via_partition_root = false${generated})`;
   await asOwner(source, sql, 'CREATE on the database');
   return true;
+}
+
+/** Has stored generated columns come along again. Throws PUBLICATION_RIGHTS with the SQL for its owner. */
+export async function showGenerated(source: Queryable, name: string): Promise<void> {
+  await asOwner(source, `ALTER PUBLICATION ${quoteIdentifier(name)} ${SHOW_GENERATED}`, 'its owner');
+}
+
+async function hidesGenerated(source: Queryable, name: string): Promise<boolean> {
+  const { rows } = await source.query<{ hidden: boolean }>(
+    `SELECT coalesce(to_jsonb(p) ->> 'pubgencols' = 'n', false) AS hidden
+       FROM pg_catalog.pg_publication AS p WHERE p.pubname = $1::name`,
+    [name],
+  );
+  return rows[0]?.hidden === true;
 }
 
 /** Drops the publication; nothing when there is none. @returns whether it was there */

@@ -6,7 +6,6 @@ import type pg from 'pg';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { connect } from '../../../core/pg/connection.ts';
 import { readTableFacts, readTypeCatalog } from '../../../core/source/catalog/table-facts.ts';
-import { whyNotTrackable } from '../../../core/source/catalog/trackable.ts';
 import { readBaselineChunk } from '../../../core/source/rows/read-chunk.ts';
 import { jsonMembers } from '../../../core/types/json-text.ts';
 import type { HuntGround, HuntNode } from './ground.ts';
@@ -44,11 +43,7 @@ export async function readLive(source: pg.Client, hunts: readonly Hunt[]): Promi
   const live: LiveRows[] = [];
   for (const [index, hunt] of hunts.entries()) {
     const each = facts[index] ?? null;
-    if (
-      each === null ||
-      each.key.length === 0 ||
-      whyNotTrackable(each, hunt.name)?.code === 'TABLE_UNKNOWN'
-    ) {
+    if (each === null || each.key.length === 0) {
       live.push(null);
       continue;
     }
