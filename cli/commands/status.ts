@@ -2,18 +2,18 @@
 import type { Command } from 'commander';
 import { type Check, summarize } from '../../core/doctor/check.ts';
 import { secondsBetween } from '../../core/doctor/checks/progress.ts';
-import {
-  type NodeOverview,
-  type Point,
-  type RelationOverview,
-  readOverview,
-} from '../../core/doctor/overview.ts';
 import { quickChecks } from '../../core/doctor/store-health.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { readSourceFacts, type SourceFacts } from '../../core/source/slot/source-facts.ts';
 import { requireNode } from '../../core/store/node/nodes.ts';
+import {
+  type NodeOverview,
+  type Point,
+  type RelationOverview,
+  readOverview,
+} from '../../core/store/overview.ts';
 import { requireSchema } from '../../core/store/schema/migrate.ts';
 import { type FollowRule, readFollowRules } from '../../core/store/tables/follow-rules.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../core/types/commit-time.ts';

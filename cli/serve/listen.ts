@@ -5,8 +5,8 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { HTTP } from '../../lambda/api/http-status.ts';
-import { PROBLEM_CONTENT, problem, problemText } from '../../lambda/api/problem.ts';
+import { HTTP } from '../../http/http-status.ts';
+import { PROBLEM_CONTENT, problem, problemText } from '../../http/problem.ts';
 
 export interface Listening extends AsyncDisposable {
   readonly url: string;

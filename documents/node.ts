@@ -1,10 +1,10 @@
 /** The documents that this code makes itself, from what the store knows of nodes and tables. No row data in them. */
 import type * as z from 'zod';
-import type { NodeOverview, Point, RelationOverview } from '../../core/doctor/overview.ts';
-import type { StoredNode } from '../../core/store/node/nodes.ts';
-import { formatCommitTime } from '../../core/types/commit-time.ts';
-import { formatLsn } from '../../core/types/lsn.ts';
-import type { Nodes, Tables } from './schemas.ts';
+import type { StoredNode } from '../core/store/node/nodes.ts';
+import type { NodeOverview, Point, RelationOverview } from '../core/store/overview.ts';
+import { formatCommitTime } from '../core/types/commit-time.ts';
+import { formatLsn } from '../core/types/lsn.ts';
+import type { Nodes, Tables } from '../http/schemas.ts';
 import { formatTableSegment } from './table-segment.ts';
 
 type NodeDocument = z.input<typeof Nodes>['nodes'][number];

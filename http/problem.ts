@@ -3,8 +3,8 @@
  * that is not the caller's has an id under which the log has the rest.
  */
 import { randomUUID } from 'node:crypto';
-import type { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import type { AsOfResult } from '../../core/query/as-of.ts';
+import type { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { AsOfResult } from '../core/query/as-of.ts';
 import { HTTP, type HttpStatus, statusOfAnswer, statusOfError } from './http-status.ts';
 
 export const PROBLEM_TYPES = 'urn:pgtimewarp:';

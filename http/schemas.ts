@@ -4,11 +4,11 @@
  * says better what is wrong. Values of rows are only described: they pass through as text.
  */
 import * as z from 'zod';
-import { MAX_AWAIT_MS } from '../../core/query/await-horizon.ts';
-import { CURSOR } from '../../core/query/diff-cursor.ts';
-import { INSTANT_TEXT } from '../../core/query/instant.ts';
-import { LSN_TEXT, parseLsn } from '../../core/types/lsn.ts';
-import { SEGMENT } from './table-segment.ts';
+import { MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
+import { CURSOR } from '../core/query/diff-cursor.ts';
+import { INSTANT_TEXT } from '../core/query/instant.ts';
+import { LSN_TEXT, parseLsn } from '../core/types/lsn.ts';
+import { SEGMENT } from '../documents/table-segment.ts';
 
 const Text = z.string();
 const Lsn = z

@@ -1,5 +1,5 @@
 /** The JSON text of a diff page: the same document from the command line and from HTTP, row texts verbatim. */
-import type { DiffChange, DiffPage } from './diff.ts';
+import type { DiffChange, DiffPage } from '../core/query/diff.ts';
 
 /** `{changes, unknown, from, to, horizon, final, next_cursor}`; next_cursor only when another page follows. */
 export function diffPageText(page: DiffPage): string {

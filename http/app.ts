@@ -6,24 +6,25 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
-import { readOverview } from '../../core/doctor/overview.ts';
-import { healthOf, readStoreHealth } from '../../core/doctor/store-health.ts';
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import type { Queryable } from '../../core/pg/connection.ts';
-import { fromDatabaseError } from '../../core/pg/database-error.ts';
-import { type AsOfRequest, type AsOfResult, asOf, asOfMany } from '../../core/query/as-of.ts';
-import { askAfter, type WithStore } from '../../core/query/await-horizon.ts';
-import type { DiffCursor } from '../../core/query/diff-cursor.ts';
-import { diffPageText } from '../../core/query/diff-text.ts';
-import { NOW } from '../../core/query/instant.ts';
-import { keyFromText } from '../../core/query/key-input.ts';
-import { listNodes } from '../../core/store/node/nodes.ts';
-import { numbersAsText } from '../../core/types/json-text.ts';
-import type { Lsn } from '../../core/types/lsn.ts';
+import { healthOf, readStoreHealth } from '../core/doctor/store-health.ts';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { Queryable } from '../core/pg/connection.ts';
+import { fromDatabaseError } from '../core/pg/database-error.ts';
+import { type AsOfRequest, type AsOfResult, asOf, asOfMany } from '../core/query/as-of.ts';
+import { askAfter, type WithStore } from '../core/query/await-horizon.ts';
+import type { DiffCursor } from '../core/query/diff-cursor.ts';
+import { NOW } from '../core/query/instant.ts';
+import { keyFromText } from '../core/query/key-input.ts';
+import { listNodes } from '../core/store/node/nodes.ts';
+import { readOverview } from '../core/store/overview.ts';
+import { numbersAsText } from '../core/types/json-text.ts';
+import type { Lsn } from '../core/types/lsn.ts';
+import { diffPageText } from '../documents/diff.ts';
+import { nodeDocument, tablesDocument } from '../documents/node.ts';
+import { parseTableSegment } from '../documents/table-segment.ts';
 import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
 import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
-import { nodeDocument, tablesDocument } from './documents.ts';
 import { cacheHeaders, matchesTag, tagOf, withoutHorizon } from './entity-tag.ts';
 import type { Grants } from './grants.ts';
 import { HTTP } from './http-status.ts';
@@ -45,7 +46,6 @@ import {
 } from './request-input.ts';
 import { allowed, READING, ROUTES, type Route, routerPath } from './routes.ts';
 import { Health, NodeName, Nodes, NoQuery, TableSegment, Tables } from './schemas.ts';
-import { parseTableSegment } from './table-segment.ts';
 
 export interface AppOptions {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */

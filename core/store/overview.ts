@@ -5,10 +5,10 @@
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { type RetentionOverview, readRetentionOverview } from '../retention/retention-overview.ts';
-import { listNodes, readNode, type StoredNode } from '../store/node/nodes.ts';
-import type { BaselineState, RelationStatus } from '../store/tables/relations.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../types/lsn.ts';
+import { listNodes, readNode, type StoredNode } from './node/nodes.ts';
+import type { BaselineState, RelationStatus } from './tables/relations.ts';
 
 export interface NodeOverview {
   readonly node: StoredNode;
