@@ -1,14 +1,23 @@
-/** The documents that this code makes itself, from what the store knows of nodes and tables. No row data in them. */
-import type * as z from 'zod';
+/** A node as the store knows it: a document of its own over HTTP, and part of the status. */
+import * as z from 'zod';
 import type { StoredNode } from '../core/store/node/nodes.ts';
-import type { NodeOverview, Point, RelationOverview } from '../core/store/overview.ts';
 import { formatCommitTime } from '../core/types/commit-time.ts';
-import { formatLsn } from '../core/types/lsn.ts';
-import type { Nodes, Tables } from '../http/schemas.ts';
-import { formatTableSegment } from './table-segment.ts';
+import { NodeName, Point, pointDocument, Text, Time } from './values.ts';
 
-type NodeDocument = z.input<typeof Nodes>['nodes'][number];
-type TableDocument = z.input<typeof Tables>['tables'][number];
+export const LastRun = z.object({ at: Time, outcome: Text.nullable() });
+export const Node = z.object({
+  node: NodeName,
+  status: z.enum(['active', 'gap', 'blocked', 'removed']),
+  status_reason: Text.nullable(),
+  database: Text,
+  plugin: z.enum(['wal2json', 'pgoutput']),
+  horizon: Point.nullable(),
+  caught_up: z.boolean(),
+  last_run: LastRun.nullable(),
+});
+export const Nodes = z.object({ nodes: z.array(Node) });
+
+export type NodeDocument = Readonly<z.input<typeof Node>>;
 
 export function nodeDocument(node: StoredNode): NodeDocument {
   const { horizon } = node;
@@ -19,35 +28,8 @@ export function nodeDocument(node: StoredNode): NodeDocument {
     status_reason: node.statusReason,
     database: node.database,
     plugin: node.plugin,
-    horizon: horizon && point(horizon),
+    horizon: horizon && pointDocument(horizon),
     caught_up: horizon?.caughtUp ?? false,
     last_run: ran === null ? null : { at: formatCommitTime(ran), outcome: horizon?.lastRunOutcome ?? null },
   };
-}
-
-export function tablesDocument({ node, relations }: NodeOverview): z.input<typeof Tables> {
-  return { node: node.node, tables: relations.map((relation) => tableDocument(node.node, relation)) };
-}
-
-function tableDocument(node: string, relation: RelationOverview): TableDocument {
-  const segment = formatTableSegment(relation.name);
-  return {
-    schema: relation.name.schema,
-    table: relation.name.name,
-    segment,
-    path: `/v1/nodes/${node}/tables/${encodeURIComponent(segment)}`,
-    status: relation.status,
-    status_reason: relation.statusReason,
-    key: [...relation.keyColumns],
-    tracked_from: relation.trackedFrom && point(relation.trackedFrom),
-    tracked_to: relation.trackedTo && point(relation.trackedTo),
-    baseline: relation.baseline,
-    retention: relation.retention,
-    excluded: [...relation.excludedColumns],
-    no_nan: relation.noNan,
-  };
-}
-
-function point({ lsn, ts }: Point): { lsn: string; ts: string } {
-  return { lsn: formatLsn(lsn), ts: formatCommitTime(ts) };
 }

@@ -19,24 +19,21 @@ import { listNodes } from '../core/store/node/nodes.ts';
 import { readOverview } from '../core/store/overview.ts';
 import { numbersAsText } from '../core/types/json-text.ts';
 import type { Lsn } from '../core/types/lsn.ts';
+import { answerProblemText, answersText } from '../documents/answer.ts';
+import { Health, healthDocument } from '../documents/checks.ts';
 import { diffPageText } from '../documents/diff.ts';
-import { nodeDocument, tablesDocument } from '../documents/node.ts';
+import { Nodes, nodeDocument } from '../documents/node.ts';
+import { Tables, tablesDocument } from '../documents/table.ts';
 import { parseTableSegment } from '../documents/table-segment.ts';
+import { NodeName } from '../documents/values.ts';
 import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
 import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { cacheHeaders, matchesTag, tagOf, withoutHorizon } from './entity-tag.ts';
 import type { Grants } from './grants.ts';
-import { HTTP } from './http-status.ts';
+import { HTTP, statusOfAnswer } from './http-status.ts';
 import openApi from './openapi.json' with { type: 'json' };
-import {
-  answerProblem,
-  PROBLEM_CONTENT,
-  problem,
-  problemOfError,
-  problemTextOfError,
-  respond,
-} from './problem.ts';
+import { PROBLEM_CONTENT, problem, problemOfError, problemTextOfError, respond } from './problem.ts';
 import {
   readInstant,
   readPathParameter,
@@ -45,7 +42,7 @@ import {
   requirePlainPath,
 } from './request-input.ts';
 import { allowed, READING, ROUTES, type Route, routerPath } from './routes.ts';
-import { Health, NodeName, Nodes, NoQuery, TableSegment, Tables } from './schemas.ts';
+import { NoQuery, TableSegment } from './schemas.ts';
 
 export interface AppOptions {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */
@@ -149,7 +146,7 @@ export function createApp({
       const texts = answers.map((each) =>
         each instanceof TimewarpError ? problemTextOfError(each) : shown(each.answerText, query.numbers),
       );
-      const text = `{"answers":[${texts.join(',')}]}`;
+      const text = answersText(texts);
       if (texts.length < pks.length || isTooBig(text)) {
         return tooLarge('The rows do not fit into a response.', 'Ask for fewer keys at a time.');
       }
@@ -178,7 +175,8 @@ export function createApp({
     health: async (context) => {
       const grants = grantsOf(context);
       const { nodes } = await withStore(readStoreHealth);
-      return own(Health.parse(healthOf(nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false))));
+      const shownNodes = nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false);
+      return own(Health.parse(healthDocument(healthOf(shownNodes))));
     },
   };
 
@@ -232,7 +230,8 @@ function answer(context: Context, result: AsOfResult, { isPinned, numbers }: Ans
   }
   const headers = cacheHeaders(result.final && isPinned, () => withoutHorizon(result.answerText));
   if (result.status === 'found') return keepable(context, answerText, headers);
-  const { status, text } = answerProblem({ ...result, answerText });
+  const text = answerProblemText({ ...result, answerText });
+  const status = statusOfAnswer(result.status, result.reason);
   return respond(status, text, { ...headers, 'content-type': PROBLEM_CONTENT });
 }
 

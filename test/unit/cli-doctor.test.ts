@@ -173,7 +173,6 @@ function facts(changes: Changes = {}): DoctorFacts {
         overview: {
           node: { ...NODE, ...changes.node },
           relations: [],
-          histories: [],
           openGaps: changes.gaps ?? [],
         },
         failure: null,
