@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { Plan } from '../core/plan.ts';
+import { planDocument } from '../documents/plan.ts';
 import type { CommandContext } from './command.ts';
 
 export interface ConfirmFlags {
@@ -47,8 +48,8 @@ export async function mayGoOn(
 }
 
 /** The result of a --dry-run. */
-export function tellPlan({ out }: CommandContext, { node, would, losesNothing }: Plan): void {
-  out.result({ node, dry_run: true, would, loses_nothing: losesNothing }, () => would.join('\n'));
+export function tellPlan({ out }: CommandContext, plan: Plan): void {
+  out.result(planDocument(plan), () => plan.would.join('\n'));
 }
 
 async function ask({ out, signal }: CommandContext, what: string): Promise<boolean> {

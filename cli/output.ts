@@ -5,6 +5,7 @@
 import { createColors } from 'picocolors';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { stackWithoutData } from '../core/pg/database-error.ts';
+import { errorDocument } from '../documents/problem.ts';
 import { visibleWidth } from './render/width.ts';
 import { wrap } from './render/wrap.ts';
 
@@ -75,8 +76,7 @@ export class Output {
     this.note(`${colors.yellow('remedy:')} ${oneLine(error.remedy)}`);
     if (this.verbose) this.note(describeCause(error));
     if (this.json) {
-      const { code, message, remedy } = error;
-      this.#streams.stdout.write(`${JSON.stringify({ error: { code, message, remedy } })}\n`);
+      this.#streams.stdout.write(`${JSON.stringify(errorDocument(error))}\n`);
     }
   }
 }

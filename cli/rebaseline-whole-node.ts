@@ -1,5 +1,6 @@
 /** `rebaseline --node`: a new slot, every table read anew, the gap recorded. */
 import { rebaselineNode } from '../core/rebaseline-node.ts';
+import { rebaselinedNodeDocument } from '../documents/repair.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { rowsProgress } from './progress.ts';
@@ -15,14 +16,7 @@ export async function rebaselineWholeNode(
     signal,
     onProgress: (message, step) => progress.show(message, step?.rows, step?.estimatedRows),
   });
-  const document = {
-    node: result.node,
-    gap: result.gap,
-    same_positions: result.samePositions,
-    tables: result.tables,
-    ended: result.ended,
-  };
-  out.result(document, () =>
+  out.result(rebaselinedNodeDocument(result), () =>
     [
       `Node "${result.node}" is whole again from ${result.gap.to} on; unknown since ${result.gap.from}.`,
       `${result.tables.length} ${result.tables.length === 1 ? 'table was' : 'tables were'} read anew.`,

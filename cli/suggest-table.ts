@@ -1,9 +1,10 @@
 /** Questions about a table: when it is not tracked, the answer names the one that was probably meant. */
-import { readOverview } from '../core/doctor/overview.ts';
+
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { Queryable } from '../core/pg/connection.ts';
 import { formatTableName, type TableName } from '../core/pg/identifiers.ts';
 import { nearestTable } from '../core/setup/near-miss.ts';
+import { readOverview } from '../core/store/overview.ts';
 
 /** Runs a question; TABLE_NOT_TRACKED comes back with a suggestion where there is one. */
 export async function suggestingTable<T>(

@@ -1,9 +1,9 @@
 /** `complete`, which nobody types: the names that a shell completes. What cannot be asked in time is left out, silently. */
 import { Argument, type Command } from 'commander';
-import { readOverview } from '../../core/doctor/overview.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { listNodes } from '../../core/store/node/nodes.ts';
+import { readOverview } from '../../core/store/overview.ts';
 import type { Run } from '../command.ts';
 import { NAMES, type Names } from '../completion.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -4,6 +4,7 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { planDeinit } from '../../core/plan.ts';
 import { type DeinitResult, deinit } from '../../core/setup/deinit.ts';
 import { forgetSource } from '../../core/setup/forget-source.ts';
+import { deinitDocument } from '../../documents/set-up.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { type ConfirmFlags, confirmOptions, mayGoOn } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -21,17 +22,7 @@ export function registerDeinit(program: Command, run: Run): Command {
         const plan = () => planDeinit({ ...wanted(context, flags), asksSource: flags.forgetSource !== true });
         if (!(await mayGoOn(context, flags, plan))) return EXIT.done;
         const { result, leftOnSource } = await remove(context, flags);
-        context.out.result(
-          {
-            node: result.node,
-            removed: result.removed,
-            slot_dropped: result.slotDropped,
-            publication_dropped: result.publicationDropped,
-            purged: result.purged,
-            ...(leftOnSource === null ? {} : { left_on_source: leftOnSource }),
-          },
-          () => describe(result, leftOnSource ?? []),
-        );
+        context.out.result(deinitDocument(result, leftOnSource), () => describe(result, leftOnSource ?? []));
         return EXIT.done;
       }),
     );

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
+import { diagnosisDocument } from '../../documents/checks.ts';
 import { duration, durationSeconds } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { exitCodeOfChecks } from '../exit-codes.ts';
@@ -22,7 +23,7 @@ export function registerDoctor(program: Command, run: Run): Command {
     .action((flags: { every: string }) =>
       run(async ({ settings, out }) => {
         const diagnosis = diagnose(await gatherFacts(settings.databases, durationSeconds(flags.every)));
-        out.result(diagnosis, () => describe(diagnosis, out));
+        out.result(diagnosisDocument(diagnosis), () => describe(diagnosis, out));
         return exitCodeOfChecks(diagnosis.status);
       }),
     );

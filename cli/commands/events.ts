@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { readHealthEvents } from '../../core/doctor/events.ts';
 import { connect } from '../../core/pg/connection.ts';
 import { requireSchema } from '../../core/store/schema/migrate.ts';
+import { eventsDocument } from '../../documents/events.ts';
 import { positiveInteger } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -20,7 +21,7 @@ export function registerEvents(program: Command, run: Run): Command {
         try {
           await requireSchema(store);
           const events = await readHealthEvents(store, { node: settings.node, limit: flags.limit });
-          out.result({ node: settings.node, events }, () => renderEvents(events, out));
+          out.result(eventsDocument(settings.node, events), () => renderEvents(events, out));
           return EXIT.done;
         } finally {
           await store.end().catch(() => {});

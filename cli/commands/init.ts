@@ -2,9 +2,8 @@
 import { type Command, Option } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { init } from '../../core/setup/init.ts';
-import { formatCommitTime } from '../../core/types/commit-time.ts';
-import { formatLsn } from '../../core/types/lsn.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
+import { initDocument } from '../../documents/set-up.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 
@@ -35,18 +34,12 @@ export function registerInit(program: Command, run: Run): Command {
           signal,
           onProgress: (message) => out.note(`init: ${message}`),
         });
-        const { node, publication, created } = result;
-        const horizon = node.horizon && {
-          lsn: formatLsn(node.horizon.lsn),
-          ts: formatCommitTime(node.horizon.ts),
-        };
-        out.result(
-          { node: node.node, created, plugin: node.plugin, slot: node.slotName, publication, horizon },
-          () =>
-            created
-              ? `Node "${node.node}" observes database ${node.database} through slot ${node.slotName} (${node.plugin}).\n` +
-                'Next: pgtimewarp track TABLE'
-              : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). Nothing changed.`,
+        const { node, created } = result;
+        out.result(initDocument(result), () =>
+          created
+            ? `Node "${node.node}" observes database ${node.database} through slot ${node.slotName} (${node.plugin}).\n` +
+              'Next: pgtimewarp track TABLE'
+            : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). Nothing changed.`,
         );
         return EXIT.done;
       }),

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { connect } from '../../core/pg/connection.ts';
 import { fromDatabaseError } from '../../core/pg/database-error.ts';
 import { migrate } from '../../core/store/schema/migrate.ts';
+import { migrateDocument } from '../../documents/set-up.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 
@@ -18,7 +19,7 @@ export function registerMigrate(program: Command, run: Run): Command {
           const result = await migrate(store).catch((error: unknown) => {
             throw fromDatabaseError(error, 'store');
           });
-          out.result(result, () =>
+          out.result(migrateDocument(result), () =>
             result.applied.length === 0
               ? `The store is up to date (version ${result.to})${result.functions ? ', its functions are those of this version now' : ''}.`
               : `The store is now at version ${result.to} (was ${result.from}).`,

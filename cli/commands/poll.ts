@@ -1,8 +1,8 @@
 /** `poll`: one run, or one after the other. */
 import { type Command, Option } from 'commander';
-import { formatTableName } from '../../core/pg/identifiers.ts';
 import { type PollResult, poll } from '../../core/poll.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
+import { runDocument, runsDocument } from '../../documents/run.ts';
 import { positiveInteger } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode, exitCodeOfRun } from '../exit-codes.ts';
@@ -45,7 +45,7 @@ export function registerPoll(program: Command, run: Run): Command {
 
 async function once(context: CommandContext, flags: PollFlags): Promise<ExitCode> {
   const result = await pollOnce(context, flags);
-  context.out.result(toJson(result), () => describe(result));
+  context.out.result(runDocument(result), () => describe(result));
   return exitCodeOfRun(result.outcome);
 }
 
@@ -76,9 +76,8 @@ async function watch(context: CommandContext, flags: PollFlags): Promise<ExitCod
     }
     await pause(waitMs, signal);
   }
-  const summary =
-    last === null ? { node: context.settings.node } : toJson({ ...last, transactions, changes });
-  out.result({ ...summary, runs }, () => `${runs} runs, ${changes} changes in ${transactions} transactions.`);
+  const document = runsDocument(context.settings.node, last, { runs, transactions, changes });
+  out.result(document, () => `${runs} runs, ${changes} changes in ${transactions} transactions.`);
   return exitCode;
 }
 
@@ -91,20 +90,6 @@ async function pollOnce({ settings, out, signal }: CommandContext, flags: PollFl
     signal,
     onProgress: (step) => progress.show(step),
   });
-}
-
-function toJson(result: PollResult): object {
-  return {
-    node: result.node,
-    outcome: result.outcome,
-    transactions: result.transactions,
-    changes: result.changes,
-    applied_lsn: formatLsn(result.appliedLsn),
-    lag_bytes: Number(result.lagBytes),
-    caught_up: result.caughtUp,
-    ...(result.followed.length === 0 ? {} : { followed: result.followed.map(formatTableName) }),
-    ...(result.reason === undefined ? {} : { reason: result.reason }),
-  };
 }
 
 function describe(result: PollResult): string {

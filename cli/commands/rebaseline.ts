@@ -4,6 +4,7 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { planRebaselineNode } from '../../core/plan.ts';
 import { type RebaselineResult, rebaseline } from '../../core/rebaseline.ts';
+import { rebaselinedDocument } from '../../documents/repair.ts';
 import { collect } from '../arguments.ts';
 import type { Run } from '../command.ts';
 import { type ConfirmFlags, confirmOptions, mayGoOn, tellPlan } from '../confirm.ts';
@@ -48,10 +49,7 @@ export function registerRebaseline(program: Command, run: Run): Command {
             }),
           );
         }
-        const documents = results.map(({ table, relationId, rows, differences }) => ({
-          ...{ table, relation_id: relationId, rows, differences },
-        }));
-        out.result({ node: settings.node, tables: documents }, () =>
+        out.result(rebaselinedDocument(settings.node, results), () =>
           results
             .map(
               (each) =>

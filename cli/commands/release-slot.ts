@@ -6,6 +6,7 @@ import { releaseSlot } from '../../core/release-slot.ts';
 import { requireNode, writeSlotSettings } from '../../core/store/node/nodes.ts';
 import { requireSchema } from '../../core/store/schema/migrate.ts';
 import { BYTE_SIZE_FORM, tryParseByteSize } from '../../core/types/byte-size.ts';
+import { releasedSlotDocument, slotSettingsDocument } from '../../documents/slot.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { type ConfirmFlags, confirmOptions, mayGoOn } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -35,7 +36,7 @@ export function registerReleaseSlot(program: Command, run: Run): Command {
         const { settings, out } = context;
         if (!(await mayGoOn(context, flags, () => planRelease(settings.databases)))) return EXIT.done;
         const result = await releaseSlot(settings.databases);
-        const document = { ...result, keptBytes: undefined, kept_bytes: Number(result.keptBytes) };
+        const document = releasedSlotDocument(result);
         out.result(document, () =>
           result.dropped
             ? `The slot ${result.slot} is dropped; ${formatBytes(document.kept_bytes)} of WAL can go.\n` +
@@ -57,8 +58,9 @@ async function configure({ settings, out }: CommandContext, flags: ReleaseFlags)
       automatic: flags.automatic === undefined ? undefined : flags.automatic === 'on',
     });
     const node = await requireNode(store, settings.node);
-    const budget = node.slotBudgetBytes === null ? null : Number(node.slotBudgetBytes);
-    out.result({ node: node.node, slot_budget_bytes: budget, automatic: node.releasesSlot }, () =>
+    const document = slotSettingsDocument(node);
+    const budget = document.slot_budget_bytes;
+    out.result(document, () =>
       [
         `Budget of the slot: ${budget === null ? 'the default' : formatBytes(budget)}.`,
         node.releasesSlot

@@ -1,12 +1,8 @@
 /** `retention`: how long history is kept, and forgetting at once. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseTableName } from '../../core/pg/identifiers.ts';
-import {
-  runRetention,
-  setRetention,
-  showRetention,
-  type TableRetention,
-} from '../../core/retention/change-retention.ts';
+import { runRetention, setRetention, showRetention } from '../../core/retention/change-retention.ts';
+import { forgottenDocument, retentionDocument, retentionSetDocument } from '../../documents/retention.ts';
 import { collect, duration, positiveInteger } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -53,7 +49,7 @@ async function set(
   tables: readonly string[],
 ): Promise<ExitCode> {
   await setRetention(target(settings), tables.map(parseTableName), keep);
-  out.result({ node: settings.node, retention: keep, tables }, () => {
+  out.result(retentionSetDocument(settings.node, keep, tables), () => {
     const what = tables.length === 0 ? 'Tables tracked from now on' : tables.join(', ');
     return keep === null ? `${what}: all history is kept.` : `${what}: history is kept for ${keep}.`;
   });
@@ -62,8 +58,7 @@ async function set(
 
 async function show({ settings, out }: CommandContext): Promise<ExitCode> {
   const { defaultRetention, tables } = await showRetention(target(settings));
-  const document = { node: settings.node, default: defaultRetention, tables: tables.map(toJson) };
-  out.result(document, () => {
+  out.result(retentionDocument(settings.node, defaultRetention, tables), () => {
     const cells = tables.map((table) => [
       table.table,
       table.retention ?? FOREVER,
@@ -82,13 +77,7 @@ async function forget(
   flags: { maxSeconds?: number },
 ): Promise<ExitCode> {
   const result = await runRetention(target(settings), { ...flags, signal });
-  const document = {
-    node: settings.node,
-    outcome: result === null ? 'busy' : result.unfinished.length > 0 ? 'unfinished' : 'done',
-    ranges_dropped: result?.rangesDropped ?? 0,
-    map_entries_forgotten: result?.mapEntriesForgotten ?? 0,
-  };
-  out.result(document, () =>
+  out.result(forgottenDocument(settings.node, result), () =>
     result === null
       ? 'Another run is active; nothing to do.'
       : `${result.rangesDropped} ranges dropped, ${result.mapEntriesForgotten} entries of the map forgotten${
@@ -100,17 +89,6 @@ async function forget(
 
 function target(settings: CommandContext['settings']): { storeUrl: string; node: string } {
   return { storeUrl: settings.storeUrl, node: settings.node };
-}
-
-function toJson(table: TableRetention): object {
-  return {
-    table: table.table,
-    relation_id: table.relationId,
-    retention: table.retention,
-    oldest: table.oldest,
-    ranges: table.ranges,
-    size_bytes: table.sizeBytes,
-  };
 }
 
 function window(value: string): string | null {

@@ -2,7 +2,7 @@
 import type { HttpBindings } from '@hono/node-server';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { gatheredAsOf } from '../../core/query/gathered-as-of.ts';
-import { createApp } from '../../lambda/api/app.ts';
+import { createApp } from '../../http/app.ts';
 import { duration, durationSeconds } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { skip } from '../../core/skip.ts';
 import { tryParseLsn } from '../../core/types/lsn.ts';
+import { skippedDocument } from '../../documents/repair.ts';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 
@@ -19,7 +20,7 @@ export function registerSkip(program: Command, run: Run): Command {
         const lsn = tryParseLsn(flags.lsn);
         if (lsn === null) throw new TimewarpError('BAD_FLAGS', `--lsn ${flags.lsn}: not an LSN.`);
         const result = await skip({ ...settings.databases, lsn });
-        out.result(result, () =>
+        out.result(skippedDocument(result), () =>
           [
             `The transaction at ${result.lsn} is left out.`,
             ...result.tables.map(

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type TrackResult, type TrackSettings, trackTables } from '../../core/track.ts';
 import { type TrackMatchingResult, trackMatching } from '../../core/track-matching.ts';
+import { trackedDocument } from '../../documents/tracking.ts';
 import { columnList, duration } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -55,23 +56,11 @@ export function registerTrack(program: Command, run: Run): Command {
           named.every((each) => each.table !== table),
         );
         const { width } = context.out;
-        context.out.result(
-          {
-            node: context.settings.node,
-            tables: [...named, ...others].map(toJson),
-            ...(matching === null
-              ? {}
-              : {
-                  not_tracked: matching.notTracked,
-                  followed: matching.followed,
-                  unfollowed: matching.unfollowed,
-                }),
-          },
-          () =>
-            [
-              ...named.map((result) => describeTracked(result, context.out)),
-              ...(matching === null ? [] : describeMatching({ ...matching, tables: others }, width)),
-            ].join('\n'),
+        context.out.result(trackedDocument(context.settings.node, [...named, ...others], matching), () =>
+          [
+            ...named.map((result) => describeTracked(result, context.out)),
+            ...(matching === null ? [] : describeMatching({ ...matching, tables: others }, width)),
+          ].join('\n'),
         );
         return EXIT.done;
       }),
@@ -91,19 +80,6 @@ function trackSettings(
     noNan: flags.nan ? undefined : true,
     signal,
     onProgress: (step) => progress.show(step.message, step.rows, step.estimatedRows),
-  };
-}
-
-function toJson(result: TrackResult): object {
-  return {
-    table: result.table,
-    relation_id: result.relationId,
-    tracked_from: result.trackedFrom,
-    baseline: result.baseline,
-    baseline_rows: result.baselineRows,
-    already_tracked: result.alreadyTracked,
-    no_nan: result.noNan,
-    notes: result.notes,
   };
 }
 

@@ -1,8 +1,9 @@
 /** `untrack`: ends the history of tables. */
 import type { Command } from 'commander';
 import { planUntrack } from '../../core/plan.ts';
-import { type UntrackResult, untrackTables } from '../../core/track.ts';
+import { untrackTables } from '../../core/track.ts';
 import { untrackMatching } from '../../core/track-matching.ts';
+import { untrackedDocument } from '../../documents/tracking.ts';
 import type { Run } from '../command.ts';
 import { dryRunOption, tellPlan } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -39,8 +40,8 @@ export function registerUntrack(program: Command, run: Run): Command {
         const matching = patterns.length === 0 ? null : await untrackMatching({ ...where, patterns });
         const results = [...named, ...(matching?.tables ?? [])];
         const unfollowed = matching?.unfollowed ?? [];
-        const document = { node: settings.node, tables: results.map(toJson) };
-        out.result(matching === null ? document : { ...document, unfollowed }, () =>
+        const document = untrackedDocument(settings.node, results, matching && unfollowed);
+        out.result(document, () =>
           [
             ...results.map(
               ({ table }) =>
@@ -52,8 +53,4 @@ export function registerUntrack(program: Command, run: Run): Command {
         return EXIT.done;
       }),
     );
-}
-
-function toJson({ table, relationId, purged }: UntrackResult): object {
-  return { table, relation_id: relationId, purged };
 }

@@ -1,5 +1,5 @@
 /** Checks for people: what is wrong on lines that fit the terminal, what to do about it on one that can be pasted. */
-import type { Check } from '../../core/doctor/check.ts';
+import type { CheckDocument } from '../../documents/checks.ts';
 import type { Output } from '../output.ts';
 import { withLocalTimes } from './local-time.ts';
 import { printable } from './printable.ts';
@@ -10,7 +10,7 @@ import { wrap } from './wrap.ts';
  * @param margin what stands before the text of each, with room for the mark
  */
 export function checkLines(
-  checks: readonly Check[],
+  checks: readonly CheckDocument[],
   remedy: string | null,
   out: Output,
   margin: { readonly left: string; readonly width: number },

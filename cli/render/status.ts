@@ -1,5 +1,5 @@
 /** The status for people: on lines that fit the terminal, with their own clock below UTC. */
-import type { NodeStatusDocument, StatusDocument, TableStatusDocument } from '../commands/status.ts';
+import type { NodeStatusDocument, StatusDocument, TableStatusDocument } from '../../documents/status.ts';
 import type { Output } from '../output.ts';
 import { checkLines } from './checks.ts';
 import { localTime, timeLines } from './local-time.ts';

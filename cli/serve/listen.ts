@@ -5,8 +5,9 @@ import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { HTTP } from '../../lambda/api/http-status.ts';
-import { PROBLEM_CONTENT, problem, problemText } from '../../lambda/api/problem.ts';
+import { problemText } from '../../documents/problem.ts';
+import { HTTP } from '../../http/http-status.ts';
+import { PROBLEM_CONTENT, problem, type Refusal } from '../../http/problem.ts';
 
 export interface Listening extends AsyncDisposable {
   readonly url: string;
@@ -16,8 +17,6 @@ const CLOSING_MS = 2_000;
 const HEAD = Buffer.from('HEAD ');
 /** What any route takes. */
 const METHODS = 'GET, HEAD, POST, OPTIONS';
-
-type Refusal = Parameters<typeof problemText>[0];
 
 const NO_REQUEST: Refusal = {
   status: HTTP.badRequest,

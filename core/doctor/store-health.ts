@@ -4,14 +4,14 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { SourceFacts } from '../source/slot/source-facts.ts';
-import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
+import { type NodeOverview, readOverview } from '../store/overview.ts';
+import { type CommitTime, parseCommitTime, secondsBetween } from '../types/commit-time.ts';
 import { type Check, ok, summarize, warn } from './check.ts';
 import { checkNodeStatus } from './checks/connections.ts';
 import { checkOpenGaps } from './checks/gaps.ts';
-import { LATE_SECONDS, secondsBetween } from './checks/progress.ts';
+import { LATE_SECONDS } from './checks/progress.ts';
 import { checkSlotItself } from './checks/slot.ts';
 import { checkBudget } from './checks/wal.ts';
-import { type NodeOverview, readOverview } from './overview.ts';
 
 export interface StoreHealth {
   readonly status: Check['status'];

@@ -9,15 +9,19 @@ import { fromQueryError } from './query-error.ts';
 
 export type AsOfStatus = 'found' | 'absent' | 'unknown';
 
-export type AsOfReason =
-  | 'not_yet_inserted'
-  | 'deleted'
-  | 'not_in_window'
-  | 'before_tracking'
-  | 'baseline_pending'
-  | 'in_gap'
-  | 'expired'
-  | 'erased';
+/** Why there is no row: all that the store says. */
+export const AS_OF_REASONS = [
+  'not_yet_inserted',
+  'deleted',
+  'not_in_window',
+  'before_tracking',
+  'baseline_pending',
+  'in_gap',
+  'expired',
+  'erased',
+] as const;
+
+export type AsOfReason = (typeof AS_OF_REASONS)[number];
 
 export interface AsOfRequest {
   readonly node: string;

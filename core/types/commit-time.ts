@@ -137,3 +137,8 @@ function civilFromDays(days: number): [number, number, number] {
     dayOfYear - Math.floor((153 * shifted + 2) / 5) + 1,
   ];
 }
+
+/** Whole seconds from `from` to `to`; 0 when `to` is not later. */
+export function secondsBetween(from: CommitTime, to: CommitTime): bigint {
+  return to > from ? (to - from) / 1_000_000n : 0n;
+}

@@ -3,12 +3,12 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context } from 'a
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { fromDatabaseError } from '../../core/pg/database-error.ts';
+import { createApp } from '../../http/app.ts';
+import { Grants } from '../../http/grants.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { createLogger, errorFields } from '../shared/observability.ts';
 import { Sessions } from '../shared/sessions.ts';
-import { createApp } from './app.ts';
-import { Grants } from './grants.ts';
 
 const logger = createLogger('api');
 const sessions = new Sessions(new Credentials());

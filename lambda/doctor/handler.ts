@@ -10,6 +10,7 @@ import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
 import { findings, isNews, recordDiagnosis } from '../../core/doctor/record-diagnosis.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { type NodeHealthDocument, nodeHealthDocument } from '../../documents/checks.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd } from '../shared/deadline.ts';
@@ -25,7 +26,7 @@ const sns = new SNSClient({});
 /** What was told last of nodes whose store could not be asked; as long as this environment lives. */
 const told = new Map<string, { findings: string[]; atMs: number }>();
 
-export async function handler(_event: unknown, context: Context): Promise<{ nodes: NodeDiagnosis[] }> {
+export async function handler(_event: unknown, context: Context): Promise<{ nodes: NodeHealthDocument[] }> {
   logger.addContext(context);
   const { storeSecretArn, sourceSecretArns, topicArn } = readConfiguration([
     'storeSecretArn',
@@ -52,7 +53,7 @@ export async function handler(_event: unknown, context: Context): Promise<{ node
       }),
     );
   }
-  return { nodes: nodes.map(({ isNews: _, ...diagnosis }) => diagnosis) };
+  return { nodes: nodes.map((diagnosis) => nodeHealthDocument(diagnosis.node, diagnosis)) };
 }
 
 type Examined = NodeDiagnosis & {

@@ -1,6 +1,7 @@
 /** What the topic gets: text for people, who receive it by mail, and the same as one JSON document for everything else. */
-import { type Check, type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
+import { type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { summary } from '../../core/doctor/record-diagnosis.ts';
+import { reportDocument } from '../../documents/checks.ts';
 
 export type NodeDiagnosis = Diagnosis & { readonly node: string };
 
@@ -17,18 +18,10 @@ export function reportOf(nodes: readonly NodeDiagnosis[]): Report {
   const bad = nodes.filter(({ status }) => status !== 'ok');
   const worst = bad.some(({ status }) => status === 'fail') ? 'FAIL' : bad.length > 0 ? 'WARN' : 'OK';
   const concerned = (bad.length > 0 ? bad : nodes).map(({ node }) => node).join(', ');
-  const document = {
-    nodes: nodes.map(({ node, status, checks }) => ({
-      node,
-      status,
-      passed: checks.filter((check) => !needsAttention(check)).length,
-      checks: checks.filter(needsAttention),
-    })),
-  };
   return {
     subject: `pgtimewarp ${worst}: ${concerned}`.slice(0, SUBJECT_LENGTH),
     message: JSON.stringify({
-      default: JSON.stringify(document),
+      default: JSON.stringify(reportDocument(nodes)),
       email: nodes.map(textOf).join('\n\n'),
       sms: `pgtimewarp ${worst}: ${concerned}`,
     }),
@@ -41,8 +34,4 @@ function textOf({ node, checks }: NodeDiagnosis): string {
     `  ${finding.remedy}`,
   ]);
   return [`Node ${node}`, ...lines, summary(checks)].join('\n');
-}
-
-function needsAttention({ status }: Check): boolean {
-  return status !== 'ok';
 }

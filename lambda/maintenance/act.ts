@@ -13,6 +13,21 @@ import type { DatabaseUrls } from '../../core/setup/databases.ts';
 import { skip } from '../../core/skip.ts';
 import { requireNode, writeSlotSettings } from '../../core/store/node/nodes.ts';
 import { requireSchema } from '../../core/store/schema/migrate.ts';
+import {
+  doneNodeDocument,
+  doneTableDocument,
+  type NodeRepairDocument,
+  pendingNodeDocument,
+  pendingTableDocument,
+  skippedDocument,
+  type TableRepairDocument,
+  tableRepairsDocument,
+} from '../../documents/repair.ts';
+import {
+  releasedSlotDocument,
+  type SlotSettingsDocument,
+  slotSettingsDocument,
+} from '../../documents/slot.ts';
 import type { MaintenanceEvent } from './event.ts';
 
 export interface Surroundings {
@@ -32,17 +47,16 @@ export async function act(event: MaintenanceEvent, around: Surroundings): Promis
   switch (event.action) {
     case 'rebaseline': {
       if (event.tables === undefined) return await readNodeAnew(around);
-      const tables: object[] = [];
+      const tables: TableRepairDocument[] = [];
       for (const table of event.tables) tables.push(await readTableAgain(table, around));
-      return { node: event.node, tables };
+      return tableRepairsDocument(event.node, tables);
     }
     case 'skip': {
       const { lsn } = event;
-      return await whenIdle(signal, () => skip({ ...urls, lsn }));
+      return skippedDocument(await whenIdle(signal, () => skip({ ...urls, lsn })));
     }
     case 'release-slot': {
-      const { node, slot, dropped, keptBytes } = await whenIdle(signal, () => releaseSlot(urls));
-      return { node, slot, dropped, kept_bytes: Number(keptBytes) };
+      return releasedSlotDocument(await whenIdle(signal, () => releaseSlot(urls)));
     }
     case 'slot-budget':
       return await setBudget(event, around);
@@ -52,40 +66,35 @@ export async function act(event: MaintenanceEvent, around: Surroundings): Promis
 async function readTableAgain(
   table: Parameters<typeof formatTableName>[0],
   { urls, signal }: Surroundings,
-): Promise<object> {
+): Promise<TableRepairDocument> {
   try {
-    const { table: name, rows, differences } = await rebaseline({ ...urls, table, signal });
-    return { table: name, done: true, rows, differences };
+    return doneTableDocument(await rebaseline({ ...urls, table, signal }));
   } catch (error) {
     if (!isInterrupted(error)) throw error;
-    return { table: formatTableName(table), done: false };
+    return pendingTableDocument(formatTableName(table));
   }
 }
 
-async function readNodeAnew({ urls, version, signal, withStore }: Surroundings): Promise<object> {
+async function readNodeAnew({ urls, version, signal, withStore }: Surroundings): Promise<NodeRepairDocument> {
   try {
-    const result = await whenIdle(signal, () => rebaselineNode({ ...urls, version, signal }));
-    const { node, gap, samePositions, tables, ended } = result;
-    return { node, done: true, gap, same_positions: samePositions, tables, ended };
+    return doneNodeDocument(await whenIdle(signal, () => rebaselineNode({ ...urls, version, signal })));
   } catch (error) {
     if (!isInterrupted(error)) throw error;
     const node = await withStore((store) => requireNode(store, urls.node));
     if (node.status !== 'active') throw error; // interrupted before the new slot was there
-    return { node: node.node, done: false };
+    return pendingNodeDocument(node.node);
   }
 }
 
 async function setBudget(
   { node: name, budget, automatic }: Extract<MaintenanceEvent, { action: 'slot-budget' }>,
   { withStore }: Surroundings,
-): Promise<object> {
+): Promise<SlotSettingsDocument> {
   return await withStore(async (store) => {
     await requireSchema(store);
     await requireNode(store, name);
     await writeSlotSettings(store, name, { budgetBytes: budget, automatic });
-    const { node, slotBudgetBytes, releasesSlot } = await requireNode(store, name);
-    const budgetBytes = slotBudgetBytes === null ? null : Number(slotBudgetBytes);
-    return { node, slot_budget_bytes: budgetBytes, automatic: releasesSlot };
+    return slotSettingsDocument(await requireNode(store, name));
   });
 }
 

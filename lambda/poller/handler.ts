@@ -6,9 +6,14 @@ import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
 import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { type PollResult, pollWith } from '../../core/poll.ts';
+import { pollWith } from '../../core/poll.ts';
 import { boundHeap } from '../../core/run/heap.ts';
-import { formatLsn } from '../../core/types/lsn.ts';
+import {
+  type FailedRunDocument,
+  failedRunDocument,
+  type RunDocument,
+  runDocument,
+} from '../../documents/run.ts';
 import { NodeName, parseSetting, readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd, secondsForRun } from '../shared/deadline.ts';
@@ -23,16 +28,7 @@ const sessions = new Sessions(new Credentials());
 
 const Event = z.object({ node: NodeName.optional() });
 
-interface NodeReport {
-  readonly node: string;
-  readonly outcome: PollResult['outcome'] | 'failed';
-  readonly reason?: string;
-  readonly transactions?: number;
-  readonly changes?: number;
-  readonly applied_lsn?: string;
-  readonly lag_bytes?: number;
-  readonly caught_up?: boolean;
-}
+type NodeReport = RunDocument | FailedRunDocument;
 
 export async function handler(event: unknown, context: Context): Promise<{ nodes: NodeReport[] }> {
   logger.addContext(context);
@@ -63,7 +59,7 @@ async function runNode(
       );
     }
     const maxSeconds = secondsForRun(context);
-    report = reportOf(
+    report = runDocument(
       await beforeEnd(context, (signal) =>
         sessions.use(
           { side: 'store', node, secretArn: storeSecretArn },
@@ -88,35 +84,22 @@ async function runNode(
   } catch (error) {
     const fields = errorFields(error);
     logger.error('run failed', { node, ...fields });
-    report = { node, outcome: 'failed', reason: `${fields.code}: ${fields.detail}` };
+    report = failedRunDocument(node, `${fields.code}: ${fields.detail}`);
   }
   publish(report, state, performance.now() - started);
   return report;
 }
 
-function reportOf(result: PollResult): NodeReport {
-  return {
-    node: result.node,
-    outcome: result.outcome,
-    transactions: result.transactions,
-    changes: result.changes,
-    applied_lsn: formatLsn(result.appliedLsn),
-    lag_bytes: Number(result.lagBytes),
-    caught_up: result.caughtUp,
-    ...(result.reason === undefined ? {} : { reason: result.reason }),
-  };
-}
-
 function publish(report: NodeReport, state: NodeState | null, durationInMillis: number): void {
   const failed = ['failed', 'gap', 'blocked'].includes(report.outcome);
-  const ran = report.outcome !== 'failed' && report.outcome !== 'busy';
+  const ran = report.outcome !== 'failed' && report.outcome !== 'busy' ? report : null;
   publishOf(metrics, report.node, [
     ['RunsFailed', MetricUnit.Count, failed ? 1 : 0],
     ['RunsBusy', MetricUnit.Count, report.outcome === 'busy' ? 1 : 0],
     ['DurationInMillis', MetricUnit.Milliseconds, Math.round(durationInMillis)],
-    ['Transactions', MetricUnit.Count, ran ? (report.transactions ?? 0) : null],
-    ['Changes', MetricUnit.Count, ran ? (report.changes ?? 0) : null],
-    ['LagInBytes', MetricUnit.Bytes, ran ? (report.lag_bytes ?? 0) : null],
+    ['Transactions', MetricUnit.Count, ran?.transactions],
+    ['Changes', MetricUnit.Count, ran?.changes],
+    ['LagInBytes', MetricUnit.Bytes, ran?.lag_bytes],
     ['HorizonAgeInSeconds', MetricUnit.Seconds, state?.horizonAgeSeconds],
     ['WalBudgetUsedInPercent', MetricUnit.Percent, state?.walBudgetPercent],
   ]);

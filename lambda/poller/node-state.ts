@@ -1,9 +1,9 @@
 /** How a node stands after a run: how old its horizon is, and what its slot keeps on the source. */
 import type pg from 'pg';
-import { secondsBetween } from '../../core/doctor/checks/progress.ts';
 import { readSourceFacts } from '../../core/source/slot/source-facts.ts';
 import { walBudget } from '../../core/source/slot/wal-budget.ts';
 import { requireNode } from '../../core/store/node/nodes.ts';
+import { secondsBetween } from '../../core/types/commit-time.ts';
 
 export interface NodeState {
   /** null while the node is set up. */

@@ -3,7 +3,7 @@ import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
+import openApi from '../../http/openapi.json' with { type: 'json' };
 import { TOKEN } from '../support/api-ways.ts';
 import { describeNeeding, nginx } from '../support/needs.ts';
 import { type Nginx, startNginx } from '../support/nginx.ts';

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
+import openApi from '../../http/openapi.json' with { type: 'json' };
 import { API_WAYS, type ApiWays, type Ask, apiWays, TOKEN } from '../support/api-ways.ts';
 import { type HostileRequest, hostileRequests } from '../support/hostile-requests.ts';
 import { isDocumented, openApiChecker, problemChecker } from '../support/openapi-check.ts';

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import openApi from '../../lambda/api/openapi.json' with { type: 'json' };
+import openApi from '../../http/openapi.json' with { type: 'json' };
 import { API_WAYS, type ApiWays, apiWays, TOKEN } from '../support/api-ways.ts';
 import { problemChecker } from '../support/openapi-check.ts';
 import { runCli } from '../support/run-cli.ts';

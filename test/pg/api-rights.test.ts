@@ -4,8 +4,8 @@
  */
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ROUTES, type Route } from '../../http/routes.ts';
 import { handler } from '../../lambda/api/handler.ts';
-import { ROUTES, type Route } from '../../lambda/api/routes.ts';
 import { apiEvent, type HttpAnswer } from '../support/api-event.ts';
 import { type ApiWays, apiWays, TOKEN } from '../support/api-ways.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';

@@ -100,7 +100,7 @@ test('version, help and errors', async () => {
 });
 
 test('every schema of HTTP', async () => {
-  const document = JSON.parse(await readFile('lambda/api/openapi.json', 'utf8')) as unknown;
+  const document = JSON.parse(await readFile('http/openapi.json', 'utf8')) as unknown;
   const found: unknown[] = [];
   const walk = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;

@@ -159,7 +159,7 @@ test('nothing of the tests is in it, and it runs no install script', async () =>
     .map((file) => file.path)
     .filter(
       (path) =>
-        !/^(dist\/(core|cli|lambda)\/|migrations\/(\d|functions\/)|extension\/|[A-Z]+(\.md)?$|package\.json$)/.test(
+        !/^(dist\/(core|documents|http|cli)\/|migrations\/(\d|functions\/)|extension\/|[A-Z]+(\.md)?$|package\.json$)/.test(
           path,
         ),
     );

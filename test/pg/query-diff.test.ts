@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DiffPage } from '../../core/query/diff.ts';
-import { diffPageText } from '../../core/query/diff-text.ts';
+import { diffPageText } from '../../documents/diff.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
 import { lsnOf, StoreHistory, timeOf } from './query-history.ts';
 

@@ -5,7 +5,6 @@ import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
 import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
 import type { InheritedSettings } from '../../core/doctor/inherited-settings.ts';
-import type { GapOverview } from '../../core/doctor/overview.ts';
 import { findings, isNews } from '../../core/doctor/record-diagnosis.ts';
 import type { ProofFacts } from '../../core/doctor/self-proof.ts';
 import type { SourceCondition } from '../../core/doctor/source-condition.ts';
@@ -13,6 +12,7 @@ import type { StoreCondition } from '../../core/doctor/store-condition.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { SlotFacts } from '../../core/source/slot/source-facts.ts';
 import type { StoredNode } from '../../core/store/node/nodes.ts';
+import type { GapOverview } from '../../core/store/overview.ts';
 import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
 import { reportOf } from '../../lambda/doctor/report.ts';
@@ -174,7 +174,6 @@ function facts(changes: Changes = {}): DoctorFacts {
         overview: {
           node: { ...NODE, ...changes.node },
           relations: [],
-          histories: [],
           openGaps: changes.gaps ?? [],
         },
         failure: null,

@@ -1,7 +1,6 @@
 /** What people read fits 80 columns, whatever is in it, and shows their own clock beside UTC. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { describe as describeDiagnosis } from '../../cli/commands/doctor.ts';
-import type { NodeStatusDocument, TableStatusDocument } from '../../cli/commands/status.ts';
 import { describeTracked } from '../../cli/commands/track.ts';
 import { Output } from '../../cli/output.ts';
 import { renderAnswer } from '../../cli/render/answer.ts';
@@ -12,6 +11,7 @@ import { plainTable } from '../../cli/render/plain-table.ts';
 import { renderStatus } from '../../cli/render/status.ts';
 import { wrap } from '../../cli/render/wrap.ts';
 import { ok, summarize, warn } from '../../core/doctor/check.ts';
+import type { NodeStatusDocument, TableStatusDocument } from '../../documents/status.ts';
 
 const out = new Output({ json: false, verbose: false }, {
   stdout: { columns: 80 },

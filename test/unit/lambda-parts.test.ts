@@ -1,10 +1,10 @@
 /** The pure parts of the functions. */
 import { describe, expect, test } from 'vitest';
 import { scramVerifier } from '../../core/setup/logins.ts';
+import { formatTableSegment, parseTableSegment } from '../../documents/table-segment.ts';
+import { matchesTag, withoutHorizon } from '../../http/entity-tag.ts';
+import { statusOfAnswer } from '../../http/http-status.ts';
 import { secretReference } from '../../infra/config/secret-reference.ts';
-import { matchesTag, withoutHorizon } from '../../lambda/api/entity-tag.ts';
-import { statusOfAnswer } from '../../lambda/api/http-status.ts';
-import { formatTableSegment, parseTableSegment } from '../../lambda/api/table-segment.ts';
 import { readConfiguration } from '../../lambda/shared/configuration.ts';
 import { connectionUrl } from '../../lambda/shared/credentials.ts';
 import { beforeEnd, secondsForRun } from '../../lambda/shared/deadline.ts';

@@ -4,9 +4,9 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName, quoteIdentifier, quoteTable } from '../../core/pg/identifiers.ts';
 import type { DiffPage } from '../../core/query/diff.ts';
 import { formatCursor, parseCursor } from '../../core/query/diff-cursor.ts';
-import { diffPageText } from '../../core/query/diff-text.ts';
 import { INSTANT_TEXT, instantParameters, NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromOptions, keyFromText } from '../../core/query/key-input.ts';
+import { diffPageText } from '../../documents/diff.ts';
 
 function codeOf(run: () => unknown): string {
   try {

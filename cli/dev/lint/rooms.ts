@@ -12,6 +12,7 @@ const STORE = [
   'core/store/tables',
   'core/store/history',
   'core/store/schema',
+  'core/store/overview.ts',
 ];
 const PHASES = [
   'core/run/loss',
@@ -23,8 +24,9 @@ const PHASES = [
 ];
 const ENGINE = [
   ...[...BASE, 'core/query', ...SOURCE, ...STORE],
-  ...['core/setup', 'core/retention', 'core/run', ...PHASES, 'core', 'core/doctor'],
+  ...['core/setup', 'core/retention', 'core/run', ...PHASES, 'core', 'core/doctor', 'core/status.ts'],
 ];
+const FUNCTION = [...ENGINE, 'documents', 'lambda/shared'];
 
 /** From the lowest room to the highest. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
@@ -44,6 +46,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/store/node': [...BASE, 'core/store/health-events.ts'],
   'core/store/tables': [...BASE, 'core/store/health-events.ts', 'core/store/node'],
   'core/store/history': [...BASE, 'core/store/health-events.ts', 'core/store/node'],
+  'core/store/overview.ts': [...BASE, 'core/store/node', 'core/store/tables'],
 
   'core/query': BASE,
   'core/setup': [...BASE, ...SOURCE, ...STORE],
@@ -70,16 +73,20 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     ...[...BASE, ...SOURCE, ...STORE, 'core/setup', 'core/retention'],
     ...['core/run/loss', 'core/run/catalog', 'core'],
   ],
+  'core/status.ts': [...BASE, ...SOURCE, ...STORE, 'core/retention', 'core/doctor'],
+
+  // how what it says is shown
+  documents: ENGINE,
+  http: [...ENGINE, 'documents'],
 
   // who asks it
   'lambda/shared': BASE,
-  'lambda/api': [...ENGINE, 'lambda/shared'],
-  'lambda/dev': ['lambda/api'],
-  'lambda/doctor': [...ENGINE, 'lambda/shared'],
-  'lambda/maintenance': [...ENGINE, 'lambda/shared'],
-  'lambda/migrate': [...ENGINE, 'lambda/shared'],
-  'lambda/poller': [...ENGINE, 'lambda/shared'],
+  'lambda/api': [...FUNCTION, 'http'],
+  'lambda/doctor': FUNCTION,
+  'lambda/maintenance': FUNCTION,
+  'lambda/migrate': FUNCTION,
+  'lambda/poller': FUNCTION,
   'cli/servers': BASE,
-  cli: [...ENGINE, 'lambda/api', 'cli/servers'],
+  cli: [...ENGINE, 'documents', 'http', 'cli/servers'],
   infra: ['core/pg/identifiers.ts', 'lambda/shared/metric-names.ts'],
 };

@@ -1,9 +1,9 @@
 /** Are there gaps without an end? */
 import { formatTableName } from '../../pg/identifiers.ts';
+import type { GapOverview } from '../../store/overview.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { type Check, fail, nextRunsReadAgain, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
-import type { GapOverview } from '../overview.ts';
 
 export function checkGaps(facts: DoctorFacts): Check[] {
   const overview = facts.store.facts?.overview;

@@ -2,7 +2,7 @@
 import { ERROR_CODES } from '../../errors/codes.ts';
 import { NO_PROGRESS_FAILS } from '../../store/node/no-progress.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
-import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
+import { formatCommitTime, secondsBetween } from '../../types/commit-time.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource } from '../facts.ts';
@@ -57,9 +57,4 @@ export function checkProgress(facts: DoctorFacts): Check[] {
     );
   }
   return checks;
-}
-
-/** Whole seconds from `from` to `to`; 0 when `to` is not later. */
-export function secondsBetween(from: CommitTime, to: CommitTime): bigint {
-  return to > from ? (to - from) / 1_000_000n : 0n;
 }

@@ -1,12 +1,11 @@
 /** The source beyond the slot: version, limits, rights, clock. */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
-import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
+import { type CommitTime, formatCommitTime, secondsBetween } from '../../types/commit-time.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import type { DoctorFacts, SourceSide } from '../facts.ts';
 import { restartRemedy } from '../platform.ts';
 import type { Heir } from '../source-condition.ts';
-import { secondsBetween } from './progress.ts';
 
 const OLDEST_TRIED = 150_000;
 

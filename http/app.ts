@@ -6,36 +6,34 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
-import { readOverview } from '../../core/doctor/overview.ts';
-import { healthOf, readStoreHealth } from '../../core/doctor/store-health.ts';
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import type { Queryable } from '../../core/pg/connection.ts';
-import { fromDatabaseError } from '../../core/pg/database-error.ts';
-import { type AsOfRequest, type AsOfResult, asOf, asOfMany } from '../../core/query/as-of.ts';
-import { askAfter, type WithStore } from '../../core/query/await-horizon.ts';
-import type { DiffCursor } from '../../core/query/diff-cursor.ts';
-import { diffPageText } from '../../core/query/diff-text.ts';
-import { NOW } from '../../core/query/instant.ts';
-import { keyFromText } from '../../core/query/key-input.ts';
-import { listNodes } from '../../core/store/node/nodes.ts';
-import { numbersAsText } from '../../core/types/json-text.ts';
-import type { Lsn } from '../../core/types/lsn.ts';
+import { healthOf, readStoreHealth } from '../core/doctor/store-health.ts';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { Queryable } from '../core/pg/connection.ts';
+import { fromDatabaseError } from '../core/pg/database-error.ts';
+import { type AsOfRequest, type AsOfResult, asOf, asOfMany } from '../core/query/as-of.ts';
+import { askAfter, type WithStore } from '../core/query/await-horizon.ts';
+import type { DiffCursor } from '../core/query/diff-cursor.ts';
+import { NOW } from '../core/query/instant.ts';
+import { keyFromText } from '../core/query/key-input.ts';
+import { listNodes } from '../core/store/node/nodes.ts';
+import { readOverview } from '../core/store/overview.ts';
+import { numbersAsText } from '../core/types/json-text.ts';
+import type { Lsn } from '../core/types/lsn.ts';
+import { answerProblemText, answersText } from '../documents/answer.ts';
+import { Health, healthDocument } from '../documents/checks.ts';
+import { diffPageText } from '../documents/diff.ts';
+import { Nodes, nodeDocument } from '../documents/node.ts';
+import { Tables, tablesDocument } from '../documents/table.ts';
+import { parseTableSegment } from '../documents/table-segment.ts';
+import { NodeName } from '../documents/values.ts';
 import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
 import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
-import { nodeDocument, tablesDocument } from './documents.ts';
 import { cacheHeaders, matchesTag, tagOf, withoutHorizon } from './entity-tag.ts';
 import type { Grants } from './grants.ts';
-import { HTTP } from './http-status.ts';
+import { HTTP, statusOfAnswer } from './http-status.ts';
 import openApi from './openapi.json' with { type: 'json' };
-import {
-  answerProblem,
-  PROBLEM_CONTENT,
-  problem,
-  problemOfError,
-  problemTextOfError,
-  respond,
-} from './problem.ts';
+import { PROBLEM_CONTENT, problem, problemOfError, problemTextOfError, respond } from './problem.ts';
 import {
   readInstant,
   readPathParameter,
@@ -44,8 +42,7 @@ import {
   requirePlainPath,
 } from './request-input.ts';
 import { allowed, READING, ROUTES, type Route, routerPath } from './routes.ts';
-import { Health, NodeName, Nodes, NoQuery, TableSegment, Tables } from './schemas.ts';
-import { parseTableSegment } from './table-segment.ts';
+import { NoQuery, TableSegment } from './schemas.ts';
 
 export interface AppOptions {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */
@@ -149,7 +146,7 @@ export function createApp({
       const texts = answers.map((each) =>
         each instanceof TimewarpError ? problemTextOfError(each) : shown(each.answerText, query.numbers),
       );
-      const text = `{"answers":[${texts.join(',')}]}`;
+      const text = answersText(texts);
       if (texts.length < pks.length || isTooBig(text)) {
         return tooLarge('The rows do not fit into a response.', 'Ask for fewer keys at a time.');
       }
@@ -178,7 +175,8 @@ export function createApp({
     health: async (context) => {
       const grants = grantsOf(context);
       const { nodes } = await withStore(readStoreHealth);
-      return own(Health.parse(healthOf(nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false))));
+      const shownNodes = nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false);
+      return own(Health.parse(healthDocument(healthOf(shownNodes))));
     },
   };
 
@@ -232,7 +230,8 @@ function answer(context: Context, result: AsOfResult, { isPinned, numbers }: Ans
   }
   const headers = cacheHeaders(result.final && isPinned, () => withoutHorizon(result.answerText));
   if (result.status === 'found') return keepable(context, answerText, headers);
-  const { status, text } = answerProblem({ ...result, answerText });
+  const text = answerProblemText({ ...result, answerText });
+  const status = statusOfAnswer(result.status, result.reason);
   return respond(status, text, { ...headers, 'content-type': PROBLEM_CONTENT });
 }
 

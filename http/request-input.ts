@@ -1,8 +1,8 @@
 /** Reads a request into what a route takes. Everything that is wrong with it is BAD_FLAGS, in one sentence. */
 import type { Context } from 'hono';
 import type * as z from 'zod';
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { type Instant, parseInstant } from '../../core/query/instant.ts';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { type Instant, parseInstant } from '../core/query/instant.ts';
 
 /** The query of a request by its schema: parameters that it does not know, or that come twice, are refused. */
 export function readQuery<T extends z.ZodObject>(context: Context, schema: T): z.output<T> {

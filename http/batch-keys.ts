@@ -2,8 +2,8 @@
  * The body of a batch, `{"keys": […]}`, read into keys. A key is a JSON object that names every key column, or the bare
  * value of a one-column key. Numbers keep every digit: none becomes a JavaScript number.
  */
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import type { KeyInput } from '../../core/query/key-input.ts';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { KeyInput } from '../core/query/key-input.ts';
 import { check } from './request-input.ts';
 import { BatchBody } from './schemas.ts';
 

@@ -4,8 +4,8 @@
  * leads to the next page.
  */
 
-import type { Queryable } from '../../core/pg/connection.ts';
-import { type DiffChange, type DiffPage, type DiffRequest, diff } from '../../core/query/diff.ts';
+import type { Queryable } from '../core/pg/connection.ts';
+import { type DiffChange, type DiffPage, type DiffRequest, diff } from '../core/query/diff.ts';
 import { carriedBytes } from './carried-bytes.ts';
 
 /** Few enough that a step of huge rows fits into memory. */

@@ -2,8 +2,8 @@
  * What a caller may ask about, as a claim of its token says it: words apart by spaces, each the name of a node, or
  * `node/schema.table` with the table as it stands in a path, percent-encoded; `*` is everything. Who has no claim may nothing.
  */
-import { formatTableName, type TableName } from '../../core/pg/identifiers.ts';
-import { parseTableSegment } from './table-segment.ts';
+import { formatTableName, type TableName } from '../core/pg/identifiers.ts';
+import { parseTableSegment } from '../documents/table-segment.ts';
 
 export class Grants {
   readonly #everything: boolean;

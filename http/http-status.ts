@@ -1,6 +1,6 @@
 /** Which HTTP status an outcome has: the whole list. What is not named here is ours to mend: 500. */
-import { ERROR_CODES, type ErrorCode } from '../../core/errors/codes.ts';
-import type { AsOfReason, AsOfStatus } from '../../core/query/as-of.ts';
+import { ERROR_CODES, type ErrorCode } from '../core/errors/codes.ts';
+import type { AsOfReason, AsOfStatus } from '../core/query/as-of.ts';
 
 export const HTTP = {
   ok: 200,

@@ -1,20 +1,14 @@
-/**
- * What the store holds, for people: nodes with their horizon, their tables with how far each has come, open gaps. Also
- * the facts about the store on which the doctor judges.
- */
+/** What the store holds of a node: its horizon, its tables with how far each has come, and its open gaps. */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
-import { type RetentionOverview, readRetentionOverview } from '../retention/retention-overview.ts';
-import { listNodes, readNode, type StoredNode } from '../store/node/nodes.ts';
-import type { BaselineState, RelationStatus } from '../store/tables/relations.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../types/lsn.ts';
+import { listNodes, readNode, type StoredNode } from './node/nodes.ts';
+import type { BaselineState, RelationStatus } from './tables/relations.ts';
 
 export interface NodeOverview {
   readonly node: StoredNode;
   readonly relations: readonly RelationOverview[];
-  /** Size, ranges and age of the history of those relations. */
-  readonly histories: readonly RetentionOverview[];
   /** Gaps that have no end yet. */
   readonly openGaps: readonly GapOverview[];
 }
@@ -66,7 +60,6 @@ export async function readOverview(store: Queryable, node: string | null): Promi
     overviews.push({
       node: each,
       relations: await readRelations(store, each.node),
-      histories: await readRetentionOverview(store, each.node),
       openGaps: await readOpenGaps(store, each.node),
     });
   }

@@ -1,9 +1,16 @@
 /** The OpenAPI 3.1 document, from the routes and their schemas (JSON Schema 2020-12, which is what OpenAPI 3.1 speaks). */
 import * as z from 'zod';
+import * as answer from '../documents/answer.ts';
+import * as checks from '../documents/checks.ts';
+import * as diff from '../documents/diff.ts';
+import * as node from '../documents/node.ts';
+import { Problem } from '../documents/problem.ts';
+import * as table from '../documents/table.ts';
+import { Point } from '../documents/values.ts';
 import { HTTP, type HttpStatus } from './http-status.ts';
 import { PROBLEM_CONTENT } from './problem.ts';
 import { ROUTES, type Route } from './routes.ts';
-import * as schemas from './schemas.ts';
+import { BatchBody } from './schemas.ts';
 
 const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.ok]: 'The answer',
@@ -26,32 +33,32 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
 
 /** What has a name of its own in the document, and is referred to by it: generated clients make one type of each. */
 const NAMED: Readonly<Record<string, z.ZodType>> = {
-  Answer: schemas.Answer,
-  AnswerProblem: schemas.AnswerProblem,
-  Answers: schemas.Answers,
-  AsOfPoint: schemas.AsOfPoint,
-  Assumes: schemas.Assumes,
-  BatchBody: schemas.BatchBody,
-  Change: schemas.Change,
-  ChangedValue: schemas.ChangedValue,
-  Check: schemas.Check,
-  Commit: schemas.Commit,
-  Diff: schemas.Diff,
-  Health: schemas.Health,
-  HorizonPoint: schemas.HorizonPoint,
-  LastRun: schemas.LastRun,
-  Node: schemas.Node,
-  NodeHealth: schemas.NodeHealth,
-  Nodes: schemas.Nodes,
-  Operation: schemas.Operation,
-  Point: schemas.Point,
-  Problem: schemas.Problem,
-  Reason: schemas.Reason,
-  Row: schemas.Row,
-  Table: schemas.Table,
-  Tables: schemas.Tables,
-  UnknownInterval: schemas.UnknownInterval,
-  Verdict: schemas.Verdict,
+  Answer: answer.Answer,
+  AnswerProblem: answer.AnswerProblem,
+  Answers: answer.Answers,
+  AsOfPoint: answer.AsOfPoint,
+  Assumes: answer.Assumes,
+  BatchBody,
+  Change: diff.Change,
+  ChangedValue: diff.ChangedValue,
+  Check: checks.Check,
+  Commit: answer.Commit,
+  Diff: diff.Diff,
+  Health: checks.Health,
+  HorizonPoint: answer.HorizonPoint,
+  LastRun: node.LastRun,
+  Node: node.Node,
+  NodeHealth: checks.NodeHealth,
+  Nodes: node.Nodes,
+  Operation: answer.Operation,
+  Point,
+  Problem,
+  Reason: answer.Reason,
+  Row: answer.Row,
+  Table: table.Table,
+  Tables: table.Tables,
+  UnknownInterval: diff.UnknownInterval,
+  Verdict: checks.Verdict,
 };
 
 /** Plain data, the same on every call. */
@@ -100,11 +107,11 @@ function operation(route: Route): object {
     responses: Object.fromEntries(
       Object.entries({
         ...route.responses,
-        [HTTP.unauthorized]: [schemas.Problem],
-        ...('node' in route.pathParameters ? { [HTTP.forbidden]: [schemas.Problem] } : {}),
-        [HTTP.methodNotAllowed]: [schemas.Problem],
-        [HTTP.misdirected]: [schemas.Problem],
-        [HTTP.headersTooLarge]: [schemas.Problem],
+        [HTTP.unauthorized]: [Problem],
+        ...('node' in route.pathParameters ? { [HTTP.forbidden]: [Problem] } : {}),
+        [HTTP.methodNotAllowed]: [Problem],
+        [HTTP.misdirected]: [Problem],
+        [HTTP.headersTooLarge]: [Problem],
       }).map(([status, bodies]) => [
         status,
         response(route, Number.parseInt(status, 10) as HttpStatus, bodies),

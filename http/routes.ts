@@ -1,23 +1,14 @@
 /** Every route: what it takes, what it answers. The app and the OpenAPI document are both made from this list. */
 import type * as z from 'zod';
+import { Answer, AnswerProblem, Answers } from '../documents/answer.ts';
+import { Health } from '../documents/checks.ts';
+import { Diff } from '../documents/diff.ts';
+import { Nodes } from '../documents/node.ts';
+import { Problem } from '../documents/problem.ts';
+import { Tables } from '../documents/table.ts';
+import { NodeName } from '../documents/values.ts';
 import { HTTP, type HttpStatus } from './http-status.ts';
-import {
-  Answer,
-  AnswerProblem,
-  Answers,
-  AsOfQuery,
-  BatchBody,
-  BatchQuery,
-  Diff,
-  DiffQuery,
-  Health,
-  NodeName,
-  Nodes,
-  NoQuery,
-  Problem,
-  TableSegment,
-  Tables,
-} from './schemas.ts';
+import { AsOfQuery, BatchBody, BatchQuery, DiffQuery, NoQuery, TableSegment } from './schemas.ts';
 
 export interface Route {
   readonly operationId: string;

@@ -1,28 +1,23 @@
 /**
- * Problem documents (RFC 9457). `type` tells kinds apart, for programs; nothing in them comes from the inside: an error
- * that is not the caller's has an id under which the log has the rest.
+ * Responses, and which problem document (RFC 9457) an error is sent as. Nothing in one comes from the inside: an error that is not
+ * the caller's has an id under which the log has the rest.
  */
 import { randomUUID } from 'node:crypto';
-import type { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import type { AsOfResult } from '../../core/query/as-of.ts';
-import { HTTP, type HttpStatus, statusOfAnswer, statusOfError } from './http-status.ts';
+import type { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { type ProblemMembers, problemText } from '../documents/problem.ts';
+import { HTTP, type HttpStatus, statusOfError } from './http-status.ts';
 
-export const PROBLEM_TYPES = 'urn:pgtimewarp:';
 export const PROBLEM_CONTENT = 'application/problem+json';
 
-interface ProblemOptions {
+export interface Refusal extends ProblemMembers {
   readonly status: HttpStatus;
-  /** The last part of the `type`. */
-  readonly kind: string;
-  readonly title: string;
-  readonly detail: string;
-  readonly remedy?: string;
-  readonly instance?: string;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Any error that is not an answer. */
-export function problem({ headers, ...members }: ProblemOptions): Response {
+export function problem({
+  headers,
+  ...members
+}: Refusal & { readonly headers?: Readonly<Record<string, string>> }): Response {
   return respond(members.status, problemText(members), {
     'content-type': PROBLEM_CONTENT,
     'cache-control': 'no-store',
@@ -30,17 +25,12 @@ export function problem({ headers, ...members }: ProblemOptions): Response {
   });
 }
 
-/** The document alone. */
-export function problemText({ status, kind, title, ...others }: Omit<ProblemOptions, 'headers'>): string {
-  return JSON.stringify({ type: `${PROBLEM_TYPES}${kind}`, title, status, ...others });
-}
-
 /** The document of an error that is the caller's. */
 export function problemTextOfError(error: TimewarpError): string {
   return problemText(clientProblem(error));
 }
 
-function clientProblem({ code, message, remedy }: TimewarpError): Omit<ProblemOptions, 'headers'> {
+function clientProblem({ code, message, remedy }: TimewarpError): Refusal {
   const status = statusOfError(code);
   return { status, kind: `error:${code}`, title: titleOf(status), detail: message, remedy };
 }
@@ -88,21 +78,6 @@ const TITLES: Partial<Record<HttpStatus, string>> = {
 
 function titleOf(status: HttpStatus): string {
   return TITLES[status] ?? 'Error';
-}
-
-/**
- * An absence or ignorance: all members of the answer, which is passed through as text, after those of the problem. Its
- * `status` is the answer's (`absent`, `unknown`), a text, which RFC 9457 section 3.1 tells readers of problems to ignore.
- */
-export function answerProblem({ status, reason, answerText }: AsOfResult): {
-  status: HttpStatus;
-  text: string;
-} {
-  const members = JSON.stringify({
-    type: `${PROBLEM_TYPES}${status}:${reason}`,
-    title: status === 'absent' ? 'The row was not there' : 'Whether the row was there is not known',
-  });
-  return { status: statusOfAnswer(status, reason), text: `${members.slice(0, -1)},${answerText.slice(1)}` };
 }
 
 /** A response whose text is sent as it is. */

@@ -3,8 +3,8 @@
  * that holds a dot or begins with a double quote is written in double quotes, as in SQL, since `%2E` and `.` are the same
  * to every proxy on the way: `public."v1.orders"`.
  */
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import type { TableName } from '../../core/pg/identifiers.ts';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { TableName } from '../core/pg/identifiers.ts';
 
 const PART = '"(?:[^"\\u0000]|"")+"|[^".\\u0000][^.\\u0000]*';
 /** What {@link parseTableSegment} takes, but for the length of names, which is counted in bytes. */
