@@ -511,6 +511,18 @@ CREATE TYPE pgtimewarp.key_state AS (
   nulls_assumed boolean);
 COMMENT ON TYPE pgtimewarp.key_state IS 'What the history says about a key at one position. from_*: what made the version or the absence; to_*: what ends it, or the ignorance; NULL when nothing has so far. settled: false when later runs may say more.';
 
+-- A type, not a list of result columns: only so has pk the collation that its order is.
+CREATE TYPE pgtimewarp.row_at AS (
+  pk text COLLATE "C", is_there boolean, op "char", valid_from_lsn pg_lsn, seq int, valid_from_ts timestamptz, xid bigint,
+  read_lsn pg_lsn, leaf_id int, row_data json, incomplete text[], json_nulls text[], nulls_assumed boolean);
+COMMENT ON TYPE pgtimewarp.row_at IS 'The last version of a key as of a position, and whether the row was there: see rows_at().';
+
+CREATE TYPE pgtimewarp.history_position AS (
+  period pgtimewarp.relation_periods, has_begun boolean, is_open boolean, through pg_lsn, asked_ts timestamptz, asked_lsn pg_lsn,
+  lsn_space int, lsn pg_lsn, reason text, final boolean, horizon_lsn pg_lsn, horizon_ts timestamptz,
+  expired_before_lsn pg_lsn, expired_before_ts timestamptz);
+COMMENT ON TYPE pgtimewarp.history_position IS 'Where an instant lies in the history of a table: see position_at().';
+
 CREATE TYPE pgtimewarp.hole AS (span tstzrange, reason text);
 COMMENT ON TYPE pgtimewarp.hole IS 'An interval in which changes may be missing, and why.';
 

@@ -2,6 +2,204 @@
 
 CREATE SCHEMA pgtimewarp;
 
+CREATE TABLE pgtimewarp.past_relations (
+    relation_id integer NOT NULL,
+    node_id text NOT NULL,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    lsn_space integer NOT NULL,
+    pk_columns text[] NOT NULL,
+    pk_kinds text[] NOT NULL,
+    columns jsonb NOT NULL,
+    tracked_from_lsn pg_lsn,
+    tracked_from_ts timestamp with time zone,
+    tracked_to_lsn pg_lsn NOT NULL,
+    tracked_to_ts timestamp with time zone NOT NULL,
+    baseline_state text NOT NULL,
+    baseline_lsn pg_lsn,
+    unseen_unknown_before_lsn pg_lsn,
+    unseen_unknown_before_ts timestamp with time zone,
+    excluded_columns text[] NOT NULL
+);
+
+COMMENT ON TABLE pgtimewarp.past_relations IS 'Earlier periods of tables that were tracked anew: their history stays readable under its own relation_id. Columns as in tracked_relations.';
+
+CREATE SEQUENCE pgtimewarp.relation_id_seq
+    AS integer
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE pgtimewarp.tracked_relations (
+    node_id text NOT NULL,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    relation_id integer DEFAULT nextval('pgtimewarp.relation_id_seq'::regclass) NOT NULL,
+    lsn_space integer DEFAULT 1 NOT NULL,
+    relid oid,
+    pk_columns text[] NOT NULL,
+    pk_kinds text[] NOT NULL,
+    columns jsonb DEFAULT '[]'::jsonb NOT NULL,
+    persistence "char" DEFAULT 'p'::"char" NOT NULL,
+    replica_identity "char" DEFAULT 'd'::"char" NOT NULL,
+    is_partitioned boolean DEFAULT false NOT NULL,
+    tracked_from_lsn pg_lsn,
+    tracked_from_ts timestamp with time zone,
+    tracked_to_lsn pg_lsn,
+    tracked_to_ts timestamp with time zone,
+    baseline_state text DEFAULT 'pending'::text NOT NULL,
+    baseline_progress jsonb DEFAULT '{}'::jsonb NOT NULL,
+    baseline_lsn pg_lsn,
+    unseen_unknown_before_lsn pg_lsn,
+    unseen_unknown_before_ts timestamp with time zone,
+    start_conditions jsonb,
+    retention interval,
+    excluded_columns text[] DEFAULT '{}'::text[] NOT NULL,
+    status text DEFAULT 'starting'::text NOT NULL,
+    status_reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    catalog_facts jsonb,
+    repair jsonb,
+    follows_relation_id integer,
+    no_nan boolean DEFAULT false NOT NULL,
+    no_nan_refuted text,
+    CONSTRAINT tracked_relations_baseline_state_check CHECK ((baseline_state = ANY (ARRAY['none'::text, 'pending'::text, 'done'::text]))),
+    CONSTRAINT tracked_relations_check CHECK ((cardinality(pk_kinds) = cardinality(pk_columns))),
+    CONSTRAINT tracked_relations_pk_columns_check CHECK ((cardinality(pk_columns) > 0)),
+    CONSTRAINT tracked_relations_status_check CHECK ((status = ANY (ARRAY['starting'::text, 'active'::text, 'needs_rebaseline'::text, 'untracked'::text])))
+);
+
+COMMENT ON TABLE pgtimewarp.tracked_relations IS 'The tables that are tracked now, found by name and never by OID, with the state of their tracking.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.schema_name IS 'The name that the table is tracked under.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.table_name IS 'The name that the table is tracked under.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.relation_id IS 'One period of tracking. Tracked anew, a table gets another one.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.lsn_space IS 'The LSN space of the positions of this period.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.relid IS 'OID of the table on the source, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_columns IS 'The columns of the key, in the order of the key.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_kinds IS 'Per column of the key, how its text is made canonical (core/types/key.ts, canonical_key()).';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.persistence IS 'As pg_class.relpersistence, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.replica_identity IS 'As pg_class.relreplident, as of the last run.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.is_partitioned IS 'Whether it is the root of partitions.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_lsn IS 'L0: complete from here on; null while the start waits for transactions that already touched the table.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_ts IS 'The time of tracked_from_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_lsn IS 'Where tracking ended (untrack); null while it goes on.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_ts IS 'The time of tracked_to_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_state IS 'none: asked for without | pending: rows are being read | done: every key is decided.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_progress IS '{cursor: key of the last row read, rows, estimated_rows, read_done}.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_lsn IS 'Read after the last statement of the baseline: its rows are decided once everything up to here is applied.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_lsn IS 'Keys without a row of the baseline or a change are unknown before this TRUNCATE, which came while the baseline was read.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_ts IS 'The time of unseen_unknown_before_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.start_conditions IS 'While starting: {lockers: transactions that are waited for, start_after_lsn}.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.retention IS 'How long history is kept; null: without end.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.excluded_columns IS 'Columns that are never stored.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.status IS 'starting | active | needs_rebaseline: a gap is open | untracked: no longer followed, history kept.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.status_reason IS 'Why a gap is open, for people.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.created_at IS 'When track was called.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.updated_at IS 'When the row was last changed.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.catalog_facts IS 'What the catalog said at the last run, to be compared at the next (core/types/catalog-facts.ts); null: not read yet.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.repair IS 'While a repair is asked for or under way: {base_lsn, base_ts, phase, cursor, rows, differences, read_lsn, end_lsn}.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.follows_relation_id IS 'The period of the same table before a gap of the node: keys that lived then and are not there any more get a deletion at the end of the gap.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan IS 'Declared: its numeric and float columns never hold NaN or Infinity.';
+
+COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan_refuted IS 'What was seen that says otherwise: from then on nothing is taken at its word.';
+
+CREATE VIEW pgtimewarp.relation_periods AS
+ SELECT tracked_relations.relation_id,
+    tracked_relations.node_id,
+    tracked_relations.schema_name,
+    tracked_relations.table_name,
+    tracked_relations.lsn_space,
+    tracked_relations.pk_columns,
+    tracked_relations.pk_kinds,
+    tracked_relations.columns,
+    tracked_relations.tracked_from_lsn,
+    tracked_relations.tracked_from_ts,
+    tracked_relations.tracked_to_lsn,
+    tracked_relations.tracked_to_ts,
+    tracked_relations.baseline_state,
+    tracked_relations.baseline_lsn,
+    tracked_relations.unseen_unknown_before_lsn,
+    tracked_relations.unseen_unknown_before_ts,
+    tracked_relations.excluded_columns
+   FROM pgtimewarp.tracked_relations
+UNION ALL
+ SELECT past_relations.relation_id,
+    past_relations.node_id,
+    past_relations.schema_name,
+    past_relations.table_name,
+    past_relations.lsn_space,
+    past_relations.pk_columns,
+    past_relations.pk_kinds,
+    past_relations.columns,
+    past_relations.tracked_from_lsn,
+    past_relations.tracked_from_ts,
+    past_relations.tracked_to_lsn,
+    past_relations.tracked_to_ts,
+    past_relations.baseline_state,
+    past_relations.baseline_lsn,
+    past_relations.unseen_unknown_before_lsn,
+    past_relations.unseen_unknown_before_ts,
+    past_relations.excluded_columns
+   FROM pgtimewarp.past_relations;
+
+COMMENT ON VIEW pgtimewarp.relation_periods IS 'Every period in which a table was tracked, the present one included. Here, not in functions/: functions take its rows.';
+
+CREATE TYPE pgtimewarp.history_position AS (
+	period pgtimewarp.relation_periods,
+	has_begun boolean,
+	is_open boolean,
+	through pg_lsn,
+	asked_ts timestamp with time zone,
+	asked_lsn pg_lsn,
+	lsn_space integer,
+	lsn pg_lsn,
+	reason text,
+	final boolean,
+	horizon_lsn pg_lsn,
+	horizon_ts timestamp with time zone,
+	expired_before_lsn pg_lsn,
+	expired_before_ts timestamp with time zone
+);
+
+COMMENT ON TYPE pgtimewarp.history_position IS 'Where an instant lies in the history of a table: see position_at().';
+
 CREATE TYPE pgtimewarp.hole AS (
 	span tstzrange,
 	reason text
@@ -54,6 +252,24 @@ CREATE DOMAIN pgtimewarp.question AS text
 	CONSTRAINT question_check CHECK ((set_config('pgtimewarp.question'::text, VALUE, true) IS NOT NULL));
 
 COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. Making a value of it asks the question.';
+
+CREATE TYPE pgtimewarp.row_at AS (
+	pk text COLLATE pg_catalog."C",
+	is_there boolean,
+	op "char",
+	valid_from_lsn pg_lsn,
+	seq integer,
+	valid_from_ts timestamp with time zone,
+	xid bigint,
+	read_lsn pg_lsn,
+	leaf_id integer,
+	row_data json,
+	incomplete text[],
+	json_nulls text[],
+	nulls_assumed boolean
+);
+
+COMMENT ON TYPE pgtimewarp.row_at IS 'The last version of a key as of a position, and whether the row was there: see rows_at().';
 
 CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
     LANGUAGE plpgsql STABLE ROWS 1
@@ -115,95 +331,30 @@ CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table te
     AS $_$
 #variable_conflict use_column
 DECLARE
-  by_lsn boolean := p_at_lsn IS NOT NULL;
-  -- "now" is whatever is known last; it is never final, however the clocks of the servers differ
-  at_ts timestamptz := CASE WHEN by_lsn THEN NULL ELSE coalesce(p_at_ts, 'infinity') END;
+  at pgtimewarp.history_position;
   period pgtimewarp.relation_periods;
-  horizon record;    -- of the node, and the period
-  at_space int;      -- where the instant lies
-  at_lsn pg_lsn;
-  started boolean;
-  is_open boolean;   -- the period may still grow
-  through pg_lsn;
   key_values text[];
   v pgtimewarp.key_state; -- stays NULL in all members while nothing is known
   context json;
-  cutoff pgtimewarp.relation_retention; -- NULL in all members while nothing has expired
   oldest text := '';
   assumes text := '';
 BEGIN
-  -- The period that had begun last at the instant; without one, the first that has begun at all.
-  SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts INTO horizon
-    FROM pgtimewarp.relation_periods p LEFT JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id
-   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-   ORDER BY coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
-                          ELSE p.tracked_from_ts <= at_ts END, false) DESC,
-            p.tracked_from_ts DESC NULLS LAST
-   LIMIT 1;
-  period := horizon.period;
-  IF period.relation_id IS NULL THEN
-    PERFORM pgtimewarp.raise_not_tracked(p_node_id, p_schema, p_table);
-  END IF;
+  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn);
+  period := at.period;
   key_values := pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
-  SELECT x.* INTO cutoff FROM pgtimewarp.relation_retention x
-   WHERE x.relation_id = period.relation_id AND x.expired_before_ts IS NOT NULL;
-
-  IF by_lsn THEN
-    final := p_at_lsn <= horizon.applied_lsn;
-    started := (period.lsn_space, period.tracked_from_lsn) <= (horizon.lsn_space, p_at_lsn);
-    at_space := horizon.lsn_space;
-    SELECT m.lsn INTO at_lsn FROM pgtimewarp.lsn_time_map m
-     WHERE m.node_id = p_node_id AND m.lsn_space = horizon.lsn_space AND m.lsn <= p_at_lsn ORDER BY m.lsn DESC LIMIT 1;
+  final := at.final;
+  IF at.reason IS NOT NULL THEN
+    status := 'unknown'; reason := at.reason;
+    IF reason = 'expired' THEN
+      oldest := format(',"oldest":{"lsn":"%s","ts":%s}', at.expired_before_lsn, pgtimewarp.json_instant(at.expired_before_ts));
+    END IF;
   ELSE
-    final := at_ts <= horizon.applied_ts;
-    started := period.tracked_from_ts <= at_ts;
-    IF at_ts > horizon.applied_ts THEN
-      at_space := horizon.lsn_space; at_lsn := horizon.applied_lsn;
-    ELSE
-      SELECT m.lsn_space, m.lsn INTO at_space, at_lsn FROM pgtimewarp.lsn_time_map m
-       WHERE m.node_id = p_node_id AND m.ts <= at_ts ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1;
-    END IF;
-  END IF;
-  final := coalesce(final, false) AND NOT EXISTS (
-    SELECT FROM pgtimewarp.relation_leaves l
-     WHERE l.relation_id = period.relation_id AND l.attached AND NOT l.checked
-       AND CASE WHEN by_lsn THEN l.seen_after_lsn < p_at_lsn ELSE l.seen_after_ts < at_ts END);
-  started := coalesce(started, false);
-  is_open := period.tracked_to_lsn IS NULL AND period.lsn_space = horizon.lsn_space;
-  through := CASE WHEN is_open THEN horizon.applied_lsn ELSE period.tracked_to_lsn END;
-
-  IF NOT started THEN
-    status := 'unknown';
-    IF period.tracked_from_lsn IS NULL THEN
-      reason := 'baseline_pending'; final := false;
-    ELSE
-      reason := 'before_tracking';
-    END IF;
-  ELSIF (by_lsn AND (period.lsn_space < horizon.lsn_space OR p_at_lsn > period.tracked_to_lsn))
-     OR at_ts > period.tracked_to_ts
-     OR EXISTS (SELECT FROM pgtimewarp.history_gaps g
-                 WHERE g.node_id = p_node_id AND (g.relation_id IS NULL OR g.relation_id = period.relation_id)
-                   AND CASE WHEN by_lsn THEN g.lsn_space = horizon.lsn_space AND g.from_lsn < p_at_lsn
-                                             AND (g.to_lsn IS NULL OR p_at_lsn < g.to_lsn)
-                            ELSE g.from_ts < at_ts AND (g.to_ts IS NULL OR at_ts < g.to_ts) END) THEN
-    status := 'unknown'; reason := 'in_gap';
-    final := final AND NOT (by_lsn AND p_at_lsn = horizon.applied_lsn); -- while nothing is written it may end right here
-  ELSIF (by_lsn AND p_at_lsn < cutoff.expired_before_lsn) OR at_ts < cutoff.expired_before_ts THEN
-    status := 'unknown'; reason := 'expired';
-    oldest := format(',"oldest":{"lsn":"%s","ts":%s}', cutoff.expired_before_lsn,
-                     pgtimewarp.json_instant(cutoff.expired_before_ts));
-  ELSE
-    -- The map forgets horizons of earlier runs, so that its last entry may precede the start of tracking.
-    IF at_space IS DISTINCT FROM period.lsn_space OR at_lsn IS NULL OR at_lsn < period.tracked_from_lsn THEN
-      at_lsn := period.tracked_from_lsn;
-    END IF;
-    at_lsn := greatest(at_lsn, cutoff.expired_before_lsn); -- older entries of the map may be gone
-    v := pgtimewarp.version_at(period, array_to_json(key_values)::text, at_lsn, 2147483647, through, is_open);
+    v := pgtimewarp.version_at(period, array_to_json(key_values)::text, at.lsn, 2147483647, at.through, at.is_open);
     status := v.status; reason := v.reason; final := final AND v.settled;
     -- Whether and when a row was removed before the window is forgotten. Said from the moment the cutoff passes it, so
     -- that the answer does not depend on which ranges have been dropped.
-    IF status = 'absent' AND cutoff.relation_id IS NOT NULL
-       AND (reason = 'not_yet_inserted' OR v.from_lsn <= cutoff.expired_before_lsn) THEN
+    IF status = 'absent' AND at.expired_before_ts IS NOT NULL
+       AND (reason = 'not_yet_inserted' OR v.from_lsn <= at.expired_before_lsn) THEN
       reason := 'not_in_window';
       v.op := NULL; v.from_lsn := NULL; v.from_seq := NULL; v.from_ts := NULL; v.from_xid := NULL;
       v.to_lsn := NULL; v.to_ts := NULL; v.to_xid := NULL;
@@ -212,13 +363,13 @@ BEGIN
            FROM pgtimewarp.row_changes r
           WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn > $2
           ORDER BY r.valid_from_lsn, r.seq LIMIT 1', period.relation_id)
-         INTO v.to_lsn, v.to_ts, v.to_xid USING array_to_json(key_values)::text, at_lsn;
+         INTO v.to_lsn, v.to_ts, v.to_xid USING array_to_json(key_values)::text, at.lsn;
     END IF;
     IF status = 'found' THEN
-      v.incomplete := pgtimewarp.incomplete_at(period.relation_id, v.incomplete, p_at_lsn, at_ts);
+      v.incomplete := pgtimewarp.incomplete_at(period.relation_id, v.incomplete, at.asked_lsn, at.asked_ts);
       assumes := CASE WHEN v.nulls_assumed THEN ',"assumes":"no-nan"' ELSE '' END;
     END IF;
-    IF v.from_xid IS NOT NULL AND (v.from_lsn <= cutoff.expired_before_lsn) IS NOT TRUE THEN
+    IF v.from_xid IS NOT NULL AND (v.from_lsn <= at.expired_before_lsn) IS NOT TRUE THEN
       SELECT t.context INTO context FROM pgtimewarp.transaction_contexts t
        WHERE t.node_id = p_node_id AND t.lsn_space = period.lsn_space AND t.lsn = v.from_lsn;
     END IF;
@@ -236,8 +387,8 @@ BEGIN
     coalesce(array_to_json(v.incomplete)::text, '[]'), coalesce(context::text, 'null'),
     pgtimewarp.json_commit(v.from_lsn, v.from_ts, v.from_xid), pgtimewarp.json_commit(v.to_lsn, v.to_ts, v.to_xid),
     coalesce(to_json(p_requested)::text, pgtimewarp.json_instant(coalesce(p_at_ts, statement_timestamp()))),
-    coalesce('"' || at_lsn || '"', 'null'), coalesce('"' || horizon.applied_lsn || '"', 'null'),
-    pgtimewarp.json_instant(horizon.applied_ts), final::text, oldest, assumes);
+    coalesce('"' || at.lsn || '"', 'null'), coalesce('"' || at.horizon_lsn || '"', 'null'),
+    pgtimewarp.json_instant(at.horizon_ts), final::text, oldest, assumes);
   RETURN NEXT;
 END $_$;
 
@@ -476,6 +627,24 @@ BEGIN
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
 END $$;
 
+CREATE FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone)
+    LANGUAGE sql STABLE ROWS 1
+    AS $$
+  SELECT m.lsn_space, m.lsn, m.ts
+    FROM pgtimewarp.lsn_time_map AS m
+   WHERE m.node_id = p_node_id AND m.lsn_space = p_space AND m.lsn <= p_lsn
+   ORDER BY m.lsn DESC LIMIT 1
+$$;
+
+CREATE FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone)
+    LANGUAGE sql STABLE ROWS 1
+    AS $$
+  SELECT m.lsn_space, m.lsn, m.ts
+    FROM pgtimewarp.lsn_time_map AS m
+   WHERE m.node_id = p_node_id AND (p_space IS NULL OR m.lsn_space = p_space) AND m.ts <= p_ts
+   ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1
+$$;
+
 CREATE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -616,6 +785,7 @@ CREATE FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table t
     AS $_$
 #variable_conflict use_column
 DECLARE
+  ends record;
   place record;
   period pgtimewarp.relation_periods;
   key text;
@@ -626,8 +796,9 @@ DECLARE
   remaining int := coalesce(p_limit, 2147483647);
   e record;
 BEGIN
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   FOR place IN
-    SELECT d.* FROM pgtimewarp.diff_periods(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) d
+    SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
      ORDER BY (d.period).relation_id
   LOOP
@@ -685,7 +856,9 @@ CREATE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table tex
     AS $$
 #variable_conflict use_column
 DECLARE
-  space int;
+  ends record;
+  from_at pgtimewarp.history_position;
+  to_at pgtimewarp.history_position;
   place record;
   period pgtimewarp.relation_periods;
   state pgtimewarp.key_state;
@@ -693,18 +866,15 @@ DECLARE
   first_ts timestamptz;
   holes pgtimewarp.hole[] := '{}';
 BEGIN
-  IF NOT EXISTS (SELECT FROM pgtimewarp.relation_periods p
-                  WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table) THEN
-    PERFORM pgtimewarp.raise_not_tracked(p_node_id, p_schema, p_table);
-  END IF;
-  SELECT c.lsn_space, c.applied_lsn, c.applied_ts INTO space, horizon_lsn, horizon_ts
-    FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  from_at := ends.from_at; to_at := ends.to_at;
+  horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
   from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts)
-                  ELSE pgtimewarp.time_at(p_node_id, space, p_from_lsn) END;
+                  ELSE pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn) END;
   to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts))
-                ELSE pgtimewarp.time_at(p_node_id, space, p_to_lsn) END;
+                ELSE pgtimewarp.time_at(p_node_id, to_at.lsn_space, p_to_lsn) END;
   IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
     RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
   END IF;
@@ -719,7 +889,6 @@ BEGIN
   END LOOP;
   holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
     CASE WHEN first_ts IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END)::pgtimewarp.hole;
-  settled := first_ts IS NOT NULL;
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(b.tracked_to_ts, b.next_ts, '()'), 'in_gap')::pgtimewarp.hole
       FROM (SELECT p.tracked_to_ts, lead(p.tracked_from_ts) OVER (ORDER BY p.tracked_from_ts) AS next_ts
@@ -736,7 +905,7 @@ BEGIN
               WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
   -- Where the key itself is unknown at the beginning of a period.
   FOR place IN
-    SELECT d.* FROM pgtimewarp.diff_periods(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) d
+    SELECT d.* FROM pgtimewarp.diff_periods(from_at, to_at) d
   LOOP
     period := place.period;
     state := pgtimewarp.version_at(period, pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk),
@@ -760,238 +929,52 @@ BEGIN
     INTO unknown
     FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
             FROM unnest(holes) h GROUP BY h.reason) merged;
-  final := coalesce(settled AND CASE WHEN p_to_lsn IS NULL THEN to_ts <= horizon_ts ELSE p_to_lsn <= horizon_lsn END, false)
-    AND NOT EXISTS (
-      SELECT FROM pgtimewarp.relation_leaves l JOIN pgtimewarp.relation_periods p ON p.relation_id = l.relation_id
-       WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-         AND l.attached AND NOT l.checked
-         AND CASE WHEN p_to_lsn IS NULL THEN l.seen_after_ts < to_ts ELSE l.seen_after_lsn < p_to_lsn END)
-    AND NOT (p_to_lsn IS NOT NULL AND p_to_lsn = horizon_lsn AND EXISTS (
-      SELECT FROM pgtimewarp.history_gaps g
-       WHERE g.node_id = p_node_id AND g.to_ts IS NULL
-         AND (g.relation_id IS NULL OR g.relation_id IN (
-               SELECT p.relation_id FROM pgtimewarp.relation_periods p
-                WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table))));
+  final := settled AND to_at.final;
   RETURN NEXT;
 END $$;
 
-CREATE TABLE pgtimewarp.past_relations (
-    relation_id integer NOT NULL,
-    node_id text NOT NULL,
-    schema_name text NOT NULL,
-    table_name text NOT NULL,
-    lsn_space integer NOT NULL,
-    pk_columns text[] NOT NULL,
-    pk_kinds text[] NOT NULL,
-    columns jsonb NOT NULL,
-    tracked_from_lsn pg_lsn,
-    tracked_from_ts timestamp with time zone,
-    tracked_to_lsn pg_lsn NOT NULL,
-    tracked_to_ts timestamp with time zone NOT NULL,
-    baseline_state text NOT NULL,
-    baseline_lsn pg_lsn,
-    unseen_unknown_before_lsn pg_lsn,
-    unseen_unknown_before_ts timestamp with time zone,
-    excluded_columns text[] NOT NULL
-);
-
-COMMENT ON TABLE pgtimewarp.past_relations IS 'Earlier periods of tables that were tracked anew: their history stays readable under its own relation_id. Columns as in tracked_relations.';
-
-CREATE SEQUENCE pgtimewarp.relation_id_seq
-    AS integer
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-CREATE TABLE pgtimewarp.tracked_relations (
-    node_id text NOT NULL,
-    schema_name text NOT NULL,
-    table_name text NOT NULL,
-    relation_id integer DEFAULT nextval('pgtimewarp.relation_id_seq'::regclass) NOT NULL,
-    lsn_space integer DEFAULT 1 NOT NULL,
-    relid oid,
-    pk_columns text[] NOT NULL,
-    pk_kinds text[] NOT NULL,
-    columns jsonb DEFAULT '[]'::jsonb NOT NULL,
-    persistence "char" DEFAULT 'p'::"char" NOT NULL,
-    replica_identity "char" DEFAULT 'd'::"char" NOT NULL,
-    is_partitioned boolean DEFAULT false NOT NULL,
-    tracked_from_lsn pg_lsn,
-    tracked_from_ts timestamp with time zone,
-    tracked_to_lsn pg_lsn,
-    tracked_to_ts timestamp with time zone,
-    baseline_state text DEFAULT 'pending'::text NOT NULL,
-    baseline_progress jsonb DEFAULT '{}'::jsonb NOT NULL,
-    baseline_lsn pg_lsn,
-    unseen_unknown_before_lsn pg_lsn,
-    unseen_unknown_before_ts timestamp with time zone,
-    start_conditions jsonb,
-    retention interval,
-    excluded_columns text[] DEFAULT '{}'::text[] NOT NULL,
-    status text DEFAULT 'starting'::text NOT NULL,
-    status_reason text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    catalog_facts jsonb,
-    repair jsonb,
-    follows_relation_id integer,
-    no_nan boolean DEFAULT false NOT NULL,
-    no_nan_refuted text,
-    CONSTRAINT tracked_relations_baseline_state_check CHECK ((baseline_state = ANY (ARRAY['none'::text, 'pending'::text, 'done'::text]))),
-    CONSTRAINT tracked_relations_check CHECK ((cardinality(pk_kinds) = cardinality(pk_columns))),
-    CONSTRAINT tracked_relations_pk_columns_check CHECK ((cardinality(pk_columns) > 0)),
-    CONSTRAINT tracked_relations_status_check CHECK ((status = ANY (ARRAY['starting'::text, 'active'::text, 'needs_rebaseline'::text, 'untracked'::text])))
-);
-
-COMMENT ON TABLE pgtimewarp.tracked_relations IS 'The tables that are tracked now, found by name and never by OID, with the state of their tracking.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.node_id IS 'The node.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.schema_name IS 'The name that the table is tracked under.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.table_name IS 'The name that the table is tracked under.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.relation_id IS 'One period of tracking. Tracked anew, a table gets another one.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.lsn_space IS 'The LSN space of the positions of this period.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.relid IS 'OID of the table on the source, as of the last run.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_columns IS 'The columns of the key, in the order of the key.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_kinds IS 'Per column of the key, how its text is made canonical (core/types/key.ts, canonical_key()).';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.persistence IS 'As pg_class.relpersistence, as of the last run.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.replica_identity IS 'As pg_class.relreplident, as of the last run.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.is_partitioned IS 'Whether it is the root of partitions.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_lsn IS 'L0: complete from here on; null while the start waits for transactions that already touched the table.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_ts IS 'The time of tracked_from_lsn.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_lsn IS 'Where tracking ended (untrack); null while it goes on.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_ts IS 'The time of tracked_to_lsn.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_state IS 'none: asked for without | pending: rows are being read | done: every key is decided.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_progress IS '{cursor: key of the last row read, rows, estimated_rows, read_done}.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_lsn IS 'Read after the last statement of the baseline: its rows are decided once everything up to here is applied.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_lsn IS 'Keys without a row of the baseline or a change are unknown before this TRUNCATE, which came while the baseline was read.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_ts IS 'The time of unseen_unknown_before_lsn.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.start_conditions IS 'While starting: {lockers: transactions that are waited for, start_after_lsn}.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.retention IS 'How long history is kept; null: without end.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.excluded_columns IS 'Columns that are never stored.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.status IS 'starting | active | needs_rebaseline: a gap is open | untracked: no longer followed, history kept.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.status_reason IS 'Why a gap is open, for people.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.created_at IS 'When track was called.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.updated_at IS 'When the row was last changed.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.catalog_facts IS 'What the catalog said at the last run, to be compared at the next (core/types/catalog-facts.ts); null: not read yet.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.repair IS 'While a repair is asked for or under way: {base_lsn, base_ts, phase, cursor, rows, differences, read_lsn, end_lsn}.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.follows_relation_id IS 'The period of the same table before a gap of the node: keys that lived then and are not there any more get a deletion at the end of the gap.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan IS 'Declared: its numeric and float columns never hold NaN or Infinity.';
-
-COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan_refuted IS 'What was seen that says otherwise: from then on nothing is taken at its word.';
-
-CREATE VIEW pgtimewarp.relation_periods AS
- SELECT tracked_relations.relation_id,
-    tracked_relations.node_id,
-    tracked_relations.schema_name,
-    tracked_relations.table_name,
-    tracked_relations.lsn_space,
-    tracked_relations.pk_columns,
-    tracked_relations.pk_kinds,
-    tracked_relations.columns,
-    tracked_relations.tracked_from_lsn,
-    tracked_relations.tracked_from_ts,
-    tracked_relations.tracked_to_lsn,
-    tracked_relations.tracked_to_ts,
-    tracked_relations.baseline_state,
-    tracked_relations.baseline_lsn,
-    tracked_relations.unseen_unknown_before_lsn,
-    tracked_relations.unseen_unknown_before_ts,
-    tracked_relations.excluded_columns
-   FROM pgtimewarp.tracked_relations
-UNION ALL
- SELECT past_relations.relation_id,
-    past_relations.node_id,
-    past_relations.schema_name,
-    past_relations.table_name,
-    past_relations.lsn_space,
-    past_relations.pk_columns,
-    past_relations.pk_kinds,
-    past_relations.columns,
-    past_relations.tracked_from_lsn,
-    past_relations.tracked_from_ts,
-    past_relations.tracked_to_lsn,
-    past_relations.tracked_to_ts,
-    past_relations.baseline_state,
-    past_relations.baseline_lsn,
-    past_relations.unseen_unknown_before_lsn,
-    past_relations.unseen_unknown_before_ts,
-    past_relations.excluded_columns
-   FROM pgtimewarp.past_relations;
-
-COMMENT ON VIEW pgtimewarp.relation_periods IS 'Every period in which a table was tracked, the present one included. Here, not in functions/: functions take its rows.';
-
-CREATE FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(period pgtimewarp.relation_periods, starts_inside boolean, lower_lsn pg_lsn, upper_lsn pg_lsn, through pg_lsn, is_open boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) RETURNS TABLE(period pgtimewarp.relation_periods, starts_inside boolean, lower_lsn pg_lsn, upper_lsn pg_lsn, through pg_lsn, is_open boolean)
+    LANGUAGE sql STABLE ROWS 2
     AS $$
-  SELECT p, (b.from_lsn IS NULL OR b.from_lsn < p.tracked_from_lsn) AND x.expired_before_lsn IS NULL,
-         greatest(b.from_lsn, p.tracked_from_lsn, x.expired_before_lsn),
-         least(b.to_lsn, b.through), b.through, b.is_open
+  SELECT p, NOT e.is_first AND x.expired_before_lsn IS NULL,
+         greatest(p.tracked_from_lsn, x.expired_before_lsn, CASE WHEN e.is_first THEN
+           coalesce((p_from).asked_lsn, CASE WHEN (p_from).lsn_space = p.lsn_space THEN (p_from).lsn END) END),
+         CASE WHEN NOT e.is_last OR (p_to).asked_ts > p.tracked_to_ts THEN e.through
+              WHEN (p_to).lsn_space = p.lsn_space THEN
+                least(e.through, coalesce((p_to).asked_lsn, greatest(p.tracked_from_lsn, (p_to).lsn)))
+              WHEN (p_to).asked_lsn IS NOT NULL THEN e.through -- it lies in a later LSN space
+              ELSE p.tracked_from_lsn END,
+         e.through, e.is_last AND (p_to).is_open
     FROM pgtimewarp.relation_periods p
-    JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id
-   CROSS JOIN LATERAL (SELECT p.tracked_to_lsn IS NULL AND p.lsn_space = c.lsn_space AS is_open) o
    CROSS JOIN LATERAL (
-         SELECT o.is_open, CASE WHEN o.is_open THEN c.applied_lsn ELSE p.tracked_to_lsn END AS through,
-                CASE WHEN p_from_lsn IS NOT NULL THEN
-                       CASE WHEN p.lsn_space = c.lsn_space THEN p_from_lsn ELSE 'FFFFFFFF/FFFFFFFF' END
-                     -- the map may have no entry as late as the start of tracking: it forgets horizons of earlier runs
-                     WHEN p_from_ts >= p.tracked_from_ts THEN
-                       greatest(p.tracked_from_lsn, (
-                         SELECT m.lsn FROM pgtimewarp.lsn_time_map m
-                          WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= p_from_ts
-                          ORDER BY m.ts DESC, m.lsn DESC LIMIT 1)) END AS from_lsn,
-                CASE WHEN p_to_lsn IS NOT NULL AND p.lsn_space = c.lsn_space THEN p_to_lsn
-                     WHEN p_to_ts <= coalesce(p.tracked_to_ts, c.applied_ts) THEN
-                       greatest(p.tracked_from_lsn, (
-                         SELECT m.lsn FROM pgtimewarp.lsn_time_map m
-                          WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= p_to_ts
-                          ORDER BY m.ts DESC, m.lsn DESC LIMIT 1))
-                     WHEN p_to_ts IS NULL THEN -- up to the horizon
-                       (SELECT min(m.lsn) - 1 FROM pgtimewarp.lsn_time_map m
-                         WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts > c.applied_ts)
-                     ELSE 'FFFFFFFF/FFFFFFFF' END AS to_lsn) b
-   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-     AND p.tracked_from_lsn IS NOT NULL AND x.is_dropped IS NOT TRUE
-     AND (p_to_ts IS NULL OR p.tracked_from_ts <= p_to_ts)
-     AND (p_to_lsn IS NULL OR (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_to_lsn))
-     AND (p_from_ts IS NULL OR p.tracked_to_ts IS NULL OR p.tracked_to_ts >= p_from_ts)
-     AND (p_from_lsn IS NULL OR p.lsn_space = c.lsn_space AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_from_lsn))
+         SELECT coalesce((p_from).has_begun AND p.relation_id = ((p_from).period).relation_id, false) AS is_first,
+                p.relation_id = ((p_to).period).relation_id AS is_last,
+                -- a period that another has followed has ended
+                CASE WHEN p.relation_id = ((p_to).period).relation_id THEN (p_to).through ELSE p.tracked_to_lsn END AS through) e
+   WHERE p.node_id = ((p_to).period).node_id AND p.schema_name = ((p_to).period).schema_name
+     AND p.table_name = ((p_to).period).table_name
+     AND (p_to).has_begun AND p.tracked_from_ts <= ((p_to).period).tracked_from_ts
+     AND x.is_dropped IS NOT TRUE
+     -- and has not ended before `from`
+     AND ((p_from).asked_ts IS NULL OR p.tracked_to_ts IS NULL OR p.tracked_to_ts >= (p_from).asked_ts)
+     AND ((p_from).asked_lsn IS NULL OR p.lsn_space = (p_from).lsn_space
+          AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= (p_from).asked_lsn))
 $$;
+
+CREATE FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) RETURNS record
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL THEN
+    from_at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn);
+  END IF;
+  IF p_to_ts IS NULL AND p_to_lsn IS NULL THEN
+    p_to_ts := greatest((SELECT c.applied_ts FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id), p_from_ts,
+                        pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn));
+  END IF;
+  to_at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_to_ts, p_to_lsn);
+END $$;
 
 CREATE FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1107,6 +1090,83 @@ BEGIN
             FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
 END $$;
 
+CREATE FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) RETURNS pgtimewarp.history_position
+    LANGUAGE plpgsql STABLE
+    AS $$
+#variable_conflict use_column
+DECLARE
+  by_lsn boolean := p_at_lsn IS NOT NULL;
+  -- "now" is whatever is known last; it is never final, however the clocks of the servers differ
+  at_ts timestamptz := CASE WHEN by_lsn THEN NULL ELSE coalesce(p_at_ts, 'infinity') END;
+  known record; -- the period, the horizon of the node, and what has expired
+  period pgtimewarp.relation_periods;
+  is_open boolean;
+  at_space int;
+  at_lsn pg_lsn;
+  gap record;
+  reason text;
+  final boolean;
+BEGIN
+  SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts, x.expired_before_lsn, x.expired_before_ts, b.has_begun
+    INTO known
+    FROM pgtimewarp.relation_periods p
+    LEFT JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id
+    LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
+   CROSS JOIN LATERAL (
+         SELECT coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
+                              ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun) b
+   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+   ORDER BY b.has_begun DESC, p.tracked_from_ts DESC NULLS LAST
+   LIMIT 1;
+  period := known.period;
+  IF period.relation_id IS NULL THEN
+    PERFORM pgtimewarp.raise_not_tracked(p_node_id, p_schema, p_table);
+  END IF;
+  is_open := period.tracked_to_lsn IS NULL AND period.lsn_space = known.lsn_space;
+
+  IF by_lsn THEN
+    at_space := known.lsn_space;
+    SELECT m.lsn INTO at_lsn FROM pgtimewarp.commit_at_lsn(p_node_id, at_space, p_at_lsn) m;
+  ELSIF at_ts > known.applied_ts THEN
+    at_space := known.lsn_space; at_lsn := known.applied_lsn;
+  ELSE
+    SELECT m.lsn_space, m.lsn INTO at_space, at_lsn FROM pgtimewarp.commit_at_time(p_node_id, NULL, at_ts) m;
+  END IF;
+
+  SELECT EXISTS (
+           SELECT FROM pgtimewarp.relation_leaves l
+            WHERE l.relation_id = period.relation_id AND l.attached AND NOT l.checked
+              AND CASE WHEN by_lsn THEN l.seen_after_lsn < p_at_lsn ELSE l.seen_after_ts < at_ts END) AS leaf_unjudged,
+         bool_or(CASE WHEN by_lsn THEN g.lsn_space = known.lsn_space AND g.from_lsn < p_at_lsn
+                                       AND (g.to_lsn IS NULL OR p_at_lsn < g.to_lsn)
+                      ELSE g.from_ts < at_ts AND (g.to_ts IS NULL OR at_ts < g.to_ts) END) AS is_here,
+         bool_or(g.to_ts IS NULL) AS is_open
+    INTO gap
+    FROM pgtimewarp.history_gaps g
+   WHERE g.node_id = p_node_id AND (g.relation_id IS NULL OR g.relation_id = period.relation_id);
+
+  IF NOT known.has_begun THEN
+    reason := CASE WHEN period.tracked_from_lsn IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END;
+  ELSIF (by_lsn AND (period.lsn_space < known.lsn_space OR p_at_lsn > period.tracked_to_lsn)) OR at_ts > period.tracked_to_ts
+     OR gap.is_here THEN
+    reason := 'in_gap';
+  ELSIF p_at_lsn < known.expired_before_lsn OR at_ts < known.expired_before_ts THEN
+    reason := 'expired';
+  ELSE
+    -- The map forgets horizons of earlier runs, so that its last entry may precede the start of tracking.
+    IF at_space IS DISTINCT FROM period.lsn_space OR at_lsn IS NULL OR at_lsn < period.tracked_from_lsn THEN
+      at_space := period.lsn_space; at_lsn := period.tracked_from_lsn;
+    END IF;
+    at_lsn := greatest(at_lsn, known.expired_before_lsn); -- older entries of the map may be gone
+  END IF;
+  final := coalesce(CASE WHEN by_lsn THEN p_at_lsn <= known.applied_lsn ELSE at_ts <= known.applied_ts END, false)
+    AND reason IS DISTINCT FROM 'baseline_pending' AND NOT gap.leaf_unjudged
+    AND NOT (by_lsn AND p_at_lsn = known.applied_lsn AND (coalesce(gap.is_open, false) OR coalesce(reason = 'in_gap', false)));
+  RETURN ROW(
+    period, known.has_begun, is_open, CASE WHEN is_open THEN known.applied_lsn ELSE period.tracked_to_lsn END, at_ts, p_at_lsn, at_space, at_lsn,
+    reason, final, known.applied_lsn, known.applied_ts, known.expired_before_lsn, known.expired_before_ts);
+END $$;
+
 CREATE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1159,8 +1219,7 @@ BEGIN
     RETURN false;
   END IF;
   SELECT greatest(p.tracked_from_lsn,
-           (SELECT m.lsn FROM pgtimewarp.lsn_time_map m
-             WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= cut_ts ORDER BY m.ts DESC, m.lsn DESC LIMIT 1),
+           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts) m),
            (SELECT max(g.from_lsn - 1) FROM pgtimewarp.relation_ranges g
              WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts <= cut_ts)) INTO cut_lsn;
   UPDATE pgtimewarp.relation_retention x
@@ -1234,7 +1293,7 @@ CREATE FUNCTION pgtimewarp.retention_build(p_relation_id integer, p_rows integer
     SET enable_bitmapscan TO 'off'
     SET enable_hashjoin TO 'off'
     SET jit TO 'off'
-    AS $$
+    AS $_$
 DECLARE
   r pgtimewarp.relation_ranges;
   last_pk text COLLATE "C";
@@ -1249,25 +1308,18 @@ BEGIN
   EXECUTE format(
     'INSERT INTO pgtimewarp.%I (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, op, pk, row_data,
             incomplete, json_nulls, nulls_assumed)
-     SELECT v.valid_from_lsn, v.valid_from_ts, v.xid, v.read_lsn, v.relation_id, v.seq, v.leaf_id, v.op, v.pk, v.row_data,
+     SELECT v.valid_from_lsn, v.valid_from_ts, v.xid, v.read_lsn, %s, v.seq, v.leaf_id, v.op, v.pk, v.row_data,
             v.incomplete, v.json_nulls, v.nulls_assumed
-       FROM (SELECT DISTINCT ON (c.pk) c.valid_from_lsn, c.valid_from_ts, c.xid, c.read_lsn, c.relation_id, c.seq,
-                    c.leaf_id, c.op, c.pk, c.row_data, c.incomplete, c.json_nulls, c.nulls_assumed
-               FROM pgtimewarp.row_changes c
-              WHERE c.relation_id = %s AND c.valid_from_lsn < %L AND c.pk > %L %s
-              ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) v
-      WHERE %L OR v.op <> ''D'' AND NOT EXISTS (
-            SELECT FROM pgtimewarp.truncates_after(%s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) e WHERE e.lsn < %L)
-      ORDER BY v.pk',
-    r.table_name, p_relation_id, r.to_lsn, r.built_to_pk,
-    CASE WHEN last_pk IS NOT NULL THEN format('AND c.pk <= %L', last_pk) END,
-    r.keeps_deletions, p_relation_id, r.to_lsn);
+       FROM pgtimewarp.rows_at($1, $2, p_after => $3, p_upto => $4) v
+      WHERE $5 OR v.is_there IS NOT FALSE
+      ORDER BY v.pk', r.table_name, p_relation_id)
+    USING p_relation_id, r.to_lsn - 1, r.built_to_pk, last_pk, r.keeps_deletions;
   UPDATE pgtimewarp.relation_ranges
      SET built_to_pk = coalesce(last_pk, built_to_pk), state = CASE WHEN last_pk IS NULL THEN 'built' ELSE state END,
          built_xid = CASE WHEN last_pk IS NULL THEN pg_current_xact_id() END
    WHERE relation_id = p_relation_id AND table_name = r.table_name;
   RETURN last_pk IS NULL;
-END $$;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.retention_check(p_relation_id integer, p_table text, p_to pg_lsn) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1585,12 +1637,56 @@ BEGIN
   END IF;
 END $$;
 
+CREATE FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text DEFAULT NULL::text, p_upto text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_keys text[] DEFAULT NULL::text[]) RETURNS SETOF pgtimewarp.row_at
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  versions text;
+BEGIN
+  IF p_relation_id IS NULL THEN
+    RETURN;
+  END IF;
+  IF p_keys IS NOT NULL THEN
+    versions :=
+      'SELECT v.*
+         FROM (SELECT DISTINCT k.pk FROM (SELECT u.pk COLLATE "C" AS pk FROM unnest($5) AS u (pk)) AS k
+                WHERE (k.pk > $2) IS NOT FALSE AND (k.pk <= $3) IS NOT FALSE) AS k
+        CROSS JOIN LATERAL (
+              SELECT c.* FROM pgtimewarp.row_changes AS c
+               WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
+               ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v
+        ORDER BY v.pk LIMIT $4';
+  ELSE
+    -- a condition that is not asked for is left out, which the planner understands better than a NULL
+    versions := concat(
+      'SELECT DISTINCT ON (c.pk) c.* FROM pgtimewarp.row_changes AS c
+        WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1',
+      CASE WHEN p_after IS NOT NULL THEN ' AND c.pk > $2' END,
+      CASE WHEN p_upto IS NOT NULL THEN ' AND c.pk <= $3' END,
+      ' ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC LIMIT $4');
+  END IF;
+  RETURN QUERY EXECUTE format(
+    'SELECT v.pk, CASE
+              WHEN v.op = ''D'' OR EXISTS (
+                   SELECT FROM pgtimewarp.truncates_after(%1$s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) AS e
+                    WHERE e.lsn <= $1) THEN false
+              WHEN v.op <> ''S'' OR v.read_lsn <= $1 THEN true
+              WHEN NOT EXISTS (
+                   SELECT FROM pgtimewarp.row_changes AS n
+                    WHERE n.relation_id = %1$s AND n.pk = v.pk AND n.valid_from_lsn > $1 AND n.valid_from_lsn <= v.read_lsn)
+                   THEN true
+            END, v.op, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.read_lsn, v.leaf_id, v.row_data, v.incomplete,
+            v.json_nulls, v.nulls_assumed
+       FROM (' || versions || ') AS v ORDER BY v.pk', p_relation_id)
+    USING p_lsn, p_after, p_upto, p_limit, p_keys;
+END $_$;
+
 CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT m.ts FROM pgtimewarp.lsn_time_map m
-   WHERE m.node_id = p_node_id AND m.lsn_space = p_space AND m.lsn <= p_lsn ORDER BY m.lsn DESC LIMIT 1
+  SELECT c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) c
 $$;
 
 CREATE TABLE pgtimewarp.relation_events (
@@ -2551,6 +2647,21 @@ GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_reader;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_writer;
 GRANT USAGE ON SCHEMA pgtimewarp TO pgtimewarp_admin;
 
+GRANT SELECT ON TABLE pgtimewarp.past_relations TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.past_relations TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.past_relations TO pgtimewarp_admin;
+
+GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_writer;
+GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.relation_periods TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.relation_periods TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_periods TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.answer_asof() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_writer;
@@ -2601,6 +2712,16 @@ GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[],
 GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_admin;
@@ -2621,25 +2742,15 @@ GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_tab
 GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
 
-GRANT SELECT ON TABLE pgtimewarp.past_relations TO pgtimewarp_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.past_relations TO pgtimewarp_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.past_relations TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_admin;
 
-GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_writer;
-GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_admin;
-
-GRANT SELECT ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_reader;
-GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.tracked_relations TO pgtimewarp_admin;
-
-GRANT SELECT ON TABLE pgtimewarp.relation_periods TO pgtimewarp_reader;
-GRANT SELECT ON TABLE pgtimewarp.relation_periods TO pgtimewarp_writer;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_periods TO pgtimewarp_admin;
-
-REVOKE ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
@@ -2691,6 +2802,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_reader;
@@ -2765,6 +2881,11 @@ GRANT ALL ON FUNCTION pgtimewarp.retention_split(p_relation_id integer, p_table 
 REVOKE ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_table text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_table text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;

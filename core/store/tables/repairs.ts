@@ -158,11 +158,6 @@ interface KnownRowText {
   readonly json_nulls: string[] | null;
 }
 
-/** Whether a T closes the version `c`. */
-const IS_TRUNCATED = `EXISTS (
-                 SELECT FROM pgtimewarp.truncates_after($1::int, c.valid_from_lsn, c.seq, c.op, c.leaf_id) AS e
-                  WHERE e.lsn <= $2::pg_lsn)`;
-
 /** The rows that history has under the keys at the position; keys that it does not have are left out. */
 export async function readKnownRows(
   store: Queryable,
@@ -171,15 +166,10 @@ export async function readKnownRows(
   keys: readonly string[],
 ): Promise<Map<string, KnownRow>> {
   const { rows } = await store.query<KnownRowText>(
-    `SELECT k.pk, c.leaf_id, c.row_data, c.incomplete, c.json_nulls
-       FROM unnest($3::text[]) AS k (pk)
-      CROSS JOIN LATERAL (
-              SELECT r.valid_from_lsn, r.seq, r.op, r.leaf_id, r.row_data, r.incomplete, r.json_nulls
-                FROM pgtimewarp.row_changes AS r
-               WHERE r.relation_id = $1::int AND r.pk = k.pk AND r.valid_from_lsn <= $2::pg_lsn
-               ORDER BY r.valid_from_lsn DESC, r.seq DESC
-               LIMIT 1) AS c
-      WHERE c.op <> 'D' AND NOT ${IS_TRUNCATED}`,
+    // a row of which only the log can tell, which will, counts as known: what is found of it then does not hold
+    `SELECT r.pk, r.leaf_id, r.row_data, r.incomplete, r.json_nulls
+       FROM pgtimewarp.rows_at($1::int, $2::pg_lsn, p_keys => $3::text[]) AS r
+      WHERE r.is_there IS NOT FALSE`,
     [relationId, formatLsn(position), keys],
   );
   return new Map(rows.map((row) => [row.pk, toKnownRow(row)]));
@@ -197,14 +187,10 @@ export async function readKnownKeys(
   limit: number,
 ): Promise<KnownRow[]> {
   const { rows } = await store.query<KnownRowText>(
-    `SELECT c.pk, c.leaf_id, NULL::text[] AS incomplete, NULL::text[] AS json_nulls,
-            CASE WHEN c.op <> 'D' AND NOT ${IS_TRUNCATED} THEN '{}' END AS row_data
-       FROM (SELECT DISTINCT ON (r.pk) r.pk, r.valid_from_lsn, r.seq, r.op, r.leaf_id
-               FROM pgtimewarp.row_changes AS r
-              WHERE r.relation_id = $1::int AND r.valid_from_lsn <= $2::pg_lsn AND ($3::text IS NULL OR r.pk > $3::text)
-              ORDER BY r.pk, r.valid_from_lsn DESC, r.seq DESC
-              LIMIT $4::int) AS c
-      ORDER BY c.pk`,
+    `SELECT r.pk, r.leaf_id, NULL::text[] AS incomplete, NULL::text[] AS json_nulls,
+            CASE WHEN r.is_there IS NOT FALSE THEN '{}' END AS row_data
+       FROM pgtimewarp.rows_at($1::int, $2::pg_lsn, p_after => $3::text, p_limit => $4::int) AS r
+      ORDER BY r.pk`,
     [relationId, formatLsn(position), after, limit],
   );
   return rows.map(toKnownRow);

@@ -127,26 +127,23 @@ export async function writeDeletionsOfGap(
   const { rows } = await store.query<{ last: string | null; count: number }>(
     `WITH relation AS (
        SELECT * FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND baseline_state = 'pending'),
-     step AS MATERIALIZED (
-       SELECT DISTINCT ON (c.pk) c.pk, c.op, c.valid_from_lsn, c.seq, c.leaf_id
-         FROM pgtimewarp.row_changes AS c
-        WHERE c.relation_id = (SELECT follows_relation_id FROM relation) AND ($2::text IS NULL OR c.pk > $2::text)
-        ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC
-        LIMIT $3::int),
+     step AS MATERIALIZED ( -- as of its end
+       SELECT k.pk, k.is_there
+         FROM relation AS r
+        CROSS JOIN LATERAL pgtimewarp.rows_at(
+                r.follows_relation_id, 'FFFFFFFF/FFFFFFFF', p_after => $2::text, p_limit => $3::int) AS k),
      deleted AS (
      INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, seq, valid_from_ts, op, leaf_id)
      SELECT r.relation_id, o.pk, r.tracked_from_lsn + 1, 0, r.tracked_from_ts, 'D', NULL
        FROM relation AS r CROSS JOIN step AS o
        LEFT JOIN LATERAL (
               SELECT n.op FROM pgtimewarp.row_changes AS n
-               WHERE n.relation_id = r.relation_id AND n.pk = o.pk
+               WHERE n.relation_id = $1::int AND n.pk = o.pk
                ORDER BY n.valid_from_lsn, n.seq LIMIT 1) AS first ON true
-      WHERE o.op <> 'D' AND (first.op IS NULL OR first.op = 'I')
-        AND NOT EXISTS (
-              SELECT FROM pgtimewarp.truncates_after(r.follows_relation_id, o.valid_from_lsn, o.seq, o.op, o.leaf_id))
+      WHERE o.is_there AND (first.op IS NULL OR first.op = 'I')
         AND NOT EXISTS (
               SELECT FROM pgtimewarp.relation_events AS e
-               WHERE e.relation_id = r.relation_id AND e.op = 'T' AND e.lsn <= r.baseline_lsn))
+               WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn <= r.baseline_lsn))
      SELECT max(pk) AS last, count(*)::int AS count FROM step`,
     [relationId, after, limit],
   );

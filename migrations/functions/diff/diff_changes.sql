@@ -12,6 +12,7 @@ LANGUAGE plpgsql STABLE ROWS 100
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
+  ends record;
   place record;
   period pgtimewarp.relation_periods;
   key text;
@@ -22,8 +23,9 @@ DECLARE
   remaining int := coalesce(p_limit, 2147483647);
   e record;
 BEGIN
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   FOR place IN
-    SELECT d.* FROM pgtimewarp.diff_periods(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) d
+    SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
      ORDER BY (d.period).relation_id
   LOOP

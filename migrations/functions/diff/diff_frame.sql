@@ -1,13 +1,15 @@
 -- What frames a diff: its ends as times, the horizon, the intervals inside of which changes may be missing
--- ([{"from", "to", "reason"}]), and whether all of it is final. Not final is what may turn out otherwise: a gap that is open at
--- the position of the horizon may end at this very position; a partition that is new is judged at the end of WAL.
+-- ([{"from", "to", "reason"}]), and whether all of it is final: then the position of its end is (see position_at()), and so is what
+-- is known of the key where each period begins.
 CREATE OR REPLACE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 DECLARE
-  space int;
+  ends record;
+  from_at pgtimewarp.history_position;
+  to_at pgtimewarp.history_position;
   place record;
   period pgtimewarp.relation_periods;
   state pgtimewarp.key_state;
@@ -15,18 +17,15 @@ DECLARE
   first_ts timestamptz;
   holes pgtimewarp.hole[] := '{}';
 BEGIN
-  IF NOT EXISTS (SELECT FROM pgtimewarp.relation_periods p
-                  WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table) THEN
-    PERFORM pgtimewarp.raise_not_tracked(p_node_id, p_schema, p_table);
-  END IF;
-  SELECT c.lsn_space, c.applied_lsn, c.applied_ts INTO space, horizon_lsn, horizon_ts
-    FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  from_at := ends.from_at; to_at := ends.to_at;
+  horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
   from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts)
-                  ELSE pgtimewarp.time_at(p_node_id, space, p_from_lsn) END;
+                  ELSE pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn) END;
   to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts))
-                ELSE pgtimewarp.time_at(p_node_id, space, p_to_lsn) END;
+                ELSE pgtimewarp.time_at(p_node_id, to_at.lsn_space, p_to_lsn) END;
   IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
     RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
   END IF;
@@ -41,7 +40,6 @@ BEGIN
   END LOOP;
   holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
     CASE WHEN first_ts IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END)::pgtimewarp.hole;
-  settled := first_ts IS NOT NULL;
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(b.tracked_to_ts, b.next_ts, '()'), 'in_gap')::pgtimewarp.hole
       FROM (SELECT p.tracked_to_ts, lead(p.tracked_from_ts) OVER (ORDER BY p.tracked_from_ts) AS next_ts
@@ -58,7 +56,7 @@ BEGIN
               WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
   -- Where the key itself is unknown at the beginning of a period.
   FOR place IN
-    SELECT d.* FROM pgtimewarp.diff_periods(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) d
+    SELECT d.* FROM pgtimewarp.diff_periods(from_at, to_at) d
   LOOP
     period := place.period;
     state := pgtimewarp.version_at(period, pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk),
@@ -82,18 +80,7 @@ BEGIN
     INTO unknown
     FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
             FROM unnest(holes) h GROUP BY h.reason) merged;
-  final := coalesce(settled AND CASE WHEN p_to_lsn IS NULL THEN to_ts <= horizon_ts ELSE p_to_lsn <= horizon_lsn END, false)
-    AND NOT EXISTS (
-      SELECT FROM pgtimewarp.relation_leaves l JOIN pgtimewarp.relation_periods p ON p.relation_id = l.relation_id
-       WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-         AND l.attached AND NOT l.checked
-         AND CASE WHEN p_to_lsn IS NULL THEN l.seen_after_ts < to_ts ELSE l.seen_after_lsn < p_to_lsn END)
-    AND NOT (p_to_lsn IS NOT NULL AND p_to_lsn = horizon_lsn AND EXISTS (
-      SELECT FROM pgtimewarp.history_gaps g
-       WHERE g.node_id = p_node_id AND g.to_ts IS NULL
-         AND (g.relation_id IS NULL OR g.relation_id IN (
-               SELECT p.relation_id FROM pgtimewarp.relation_periods p
-                WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table))));
+  final := settled AND to_at.final;
   RETURN NEXT;
 END $$;
 

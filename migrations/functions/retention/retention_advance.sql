@@ -23,8 +23,7 @@ BEGIN
     RETURN false;
   END IF;
   SELECT greatest(p.tracked_from_lsn,
-           (SELECT m.lsn FROM pgtimewarp.lsn_time_map m
-             WHERE m.node_id = p.node_id AND m.lsn_space = p.lsn_space AND m.ts <= cut_ts ORDER BY m.ts DESC, m.lsn DESC LIMIT 1),
+           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts) m),
            (SELECT max(g.from_lsn - 1) FROM pgtimewarp.relation_ranges g
              WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts <= cut_ts)) INTO cut_lsn;
   UPDATE pgtimewarp.relation_retention x

@@ -22,19 +22,12 @@ BEGIN
   EXECUTE format(
     'INSERT INTO pgtimewarp.%I (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, op, pk, row_data,
             incomplete, json_nulls, nulls_assumed)
-     SELECT v.valid_from_lsn, v.valid_from_ts, v.xid, v.read_lsn, v.relation_id, v.seq, v.leaf_id, v.op, v.pk, v.row_data,
+     SELECT v.valid_from_lsn, v.valid_from_ts, v.xid, v.read_lsn, %s, v.seq, v.leaf_id, v.op, v.pk, v.row_data,
             v.incomplete, v.json_nulls, v.nulls_assumed
-       FROM (SELECT DISTINCT ON (c.pk) c.valid_from_lsn, c.valid_from_ts, c.xid, c.read_lsn, c.relation_id, c.seq,
-                    c.leaf_id, c.op, c.pk, c.row_data, c.incomplete, c.json_nulls, c.nulls_assumed
-               FROM pgtimewarp.row_changes c
-              WHERE c.relation_id = %s AND c.valid_from_lsn < %L AND c.pk > %L %s
-              ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC) v
-      WHERE %L OR v.op <> ''D'' AND NOT EXISTS (
-            SELECT FROM pgtimewarp.truncates_after(%s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) e WHERE e.lsn < %L)
-      ORDER BY v.pk',
-    r.table_name, p_relation_id, r.to_lsn, r.built_to_pk,
-    CASE WHEN last_pk IS NOT NULL THEN format('AND c.pk <= %L', last_pk) END,
-    r.keeps_deletions, p_relation_id, r.to_lsn);
+       FROM pgtimewarp.rows_at($1, $2, p_after => $3, p_upto => $4) v
+      WHERE $5 OR v.is_there IS NOT FALSE
+      ORDER BY v.pk', r.table_name, p_relation_id)
+    USING p_relation_id, r.to_lsn - 1, r.built_to_pk, last_pk, r.keeps_deletions;
   UPDATE pgtimewarp.relation_ranges
      SET built_to_pk = coalesce(last_pk, built_to_pk), state = CASE WHEN last_pk IS NULL THEN 'built' ELSE state END,
          built_xid = CASE WHEN last_pk IS NULL THEN pg_current_xact_id() END

@@ -1,0 +1,60 @@
+-- The rows of a relation as of a position: for each key its last version at or before it, and whether the row was there. Of these
+-- keys (p_keys), or of all keys that have a version, in their order: those after p_after, up to and including p_upto, the first
+-- p_limit of them. Who reads page by page goes on after the last key of a page; one with fewer keys than the limit is the last.
+--
+-- is_there: false when the version is a deletion, or a TRUNCATE up to the position has closed it. NULL when the version cannot say
+-- so: a baseline row (S) that was read after the position, and the key changed between the position and its reading. A baseline row
+-- is decided once the log is applied up to its read_lsn (`through` of position_at()). A key without any version is not listed.
+--
+-- Six parameters, because a page and a list of keys must follow the same rules. The relation stands in the text of the statement, so
+-- that no other table's partitions are locked (docs/decisions/0024-own-locks.md).
+CREATE OR REPLACE FUNCTION pgtimewarp.rows_at(
+  p_relation_id int, p_lsn pg_lsn, p_after text DEFAULT NULL, p_upto text DEFAULT NULL, p_limit int DEFAULT NULL,
+  p_keys text[] DEFAULT NULL)
+RETURNS SETOF pgtimewarp.row_at
+LANGUAGE plpgsql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  versions text;
+BEGIN
+  IF p_relation_id IS NULL THEN
+    RETURN;
+  END IF;
+  IF p_keys IS NOT NULL THEN
+    versions :=
+      'SELECT v.*
+         FROM (SELECT DISTINCT k.pk FROM (SELECT u.pk COLLATE "C" AS pk FROM unnest($5) AS u (pk)) AS k
+                WHERE (k.pk > $2) IS NOT FALSE AND (k.pk <= $3) IS NOT FALSE) AS k
+        CROSS JOIN LATERAL (
+              SELECT c.* FROM pgtimewarp.row_changes AS c
+               WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
+               ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v
+        ORDER BY v.pk LIMIT $4';
+  ELSE
+    -- a condition that is not asked for is left out, which the planner understands better than a NULL
+    versions := concat(
+      'SELECT DISTINCT ON (c.pk) c.* FROM pgtimewarp.row_changes AS c
+        WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1',
+      CASE WHEN p_after IS NOT NULL THEN ' AND c.pk > $2' END,
+      CASE WHEN p_upto IS NOT NULL THEN ' AND c.pk <= $3' END,
+      ' ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC LIMIT $4');
+  END IF;
+  RETURN QUERY EXECUTE format(
+    'SELECT v.pk, CASE
+              WHEN v.op = ''D'' OR EXISTS (
+                   SELECT FROM pgtimewarp.truncates_after(%1$s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) AS e
+                    WHERE e.lsn <= $1) THEN false
+              WHEN v.op <> ''S'' OR v.read_lsn <= $1 THEN true
+              WHEN NOT EXISTS (
+                   SELECT FROM pgtimewarp.row_changes AS n
+                    WHERE n.relation_id = %1$s AND n.pk = v.pk AND n.valid_from_lsn > $1 AND n.valid_from_lsn <= v.read_lsn)
+                   THEN true
+            END, v.op, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.read_lsn, v.leaf_id, v.row_data, v.incomplete,
+            v.json_nulls, v.nulls_assumed
+       FROM (' || versions || ') AS v ORDER BY v.pk', p_relation_id)
+    USING p_lsn, p_after, p_upto, p_limit, p_keys;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.rows_at(int, pg_lsn, text, text, int, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.rows_at(int, pg_lsn, text, text, int, text[])
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
