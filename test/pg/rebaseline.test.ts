@@ -22,7 +22,7 @@ const COMMAND = ['rebaseline', 't'];
 const DEATHS = [
   { point: 'store: INSERT rebaseline_findings #2, before', phase: 'rows', rows: 500 },
   { point: 'store: INSERT rebaseline_findings #2, before', phase: 'rows', rows: 1_000 },
-  { point: 'store: SELECT truncates_after, before', phase: 'keys', rows: ROWS - 3 },
+  { point: 'store: SELECT rows_at #3, before', phase: 'keys', rows: ROWS - 3 },
   { point: 'store: WITH rebaseline_findings, before', phase: 'deciding', rows: ROWS - 3 },
 ];
 
