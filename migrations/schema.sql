@@ -1816,20 +1816,19 @@ DECLARE
   answer json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_answer::text, false)::json ELSE p_answer END;
   written pg_lsn := answer #>> '{valid_from,lsn}';
   read_upto pg_lsn;  -- of a row that was read, at some time after that
-  relation record;
+  period pgtimewarp.relation_periods;
+  is_same boolean;   -- NULL: not known
   named text;
   uncertain text[];
   result text;
 BEGIN
-  SELECT p.relation_id, p.columns, t.relid = p_relid AS is_same INTO relation
-    FROM pgtimewarp.relation_periods p LEFT JOIN pgtimewarp.tracked_relations t ON t.relation_id = p.relation_id
-   WHERE p.node_id = p_node_id AND p.schema_name = pgtimewarp.json_stood_for(answer ->> 'schema', escaped)
-     AND p.table_name = pgtimewarp.json_stood_for(answer ->> 'table', escaped)
-     AND p.tracked_from_ts <= (answer #>> '{valid_from,ts}')::timestamptz
-   ORDER BY p.tracked_from_ts DESC LIMIT 1;
+  period := (pgtimewarp.position_at(
+    p_node_id, pgtimewarp.json_stood_for(answer ->> 'schema', escaped), pgtimewarp.json_stood_for(answer ->> 'table', escaped),
+    (answer #>> '{valid_from,ts}')::timestamptz, NULL)).period;
+  is_same := (SELECT t.relid = p_relid FROM pgtimewarp.tracked_relations t WHERE t.relation_id = period.relation_id);
   EXECUTE format(
     'SELECT r.read_lsn FROM pgtimewarp.row_changes r
-      WHERE r.relation_id = %s AND r.valid_from_lsn = $1 AND r.op = ''S'' AND r.pk = $2', relation.relation_id)
+      WHERE r.relation_id = %s AND r.valid_from_lsn = $1 AND r.op = ''S'' AND r.pk = $2', period.relation_id)
      INTO read_upto
     USING written, array_to_json(ARRAY(
             SELECT pgtimewarp.json_stood_for(k.value, escaped) FROM json_each_text(answer -> 'pk') WITH ORDINALITY k
@@ -1841,7 +1840,7 @@ BEGIN
   -- the names that a column can have had when the row was written, or read
   had AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum, n.name
-      FROM jsonb_array_elements(relation.columns) AS c (facts)
+      FROM jsonb_array_elements(period.columns) AS c (facts)
      CROSS JOIN LATERAL (
            SELECT c.facts ->> 'name' AS name, (c.facts ->> 'since_lsn')::pg_lsn AS since, NULL::pg_lsn AS until
             UNION ALL
@@ -1853,7 +1852,7 @@ BEGIN
   -- columns without such a value that may have been there all the same
   doubt AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum
-      FROM jsonb_array_elements(relation.columns) AS c (facts)
+      FROM jsonb_array_elements(period.columns) AS c (facts)
      WHERE c.facts ? 'former_names' AND (c.facts #>> '{former_names,0,since_lsn}')::pg_lsn < read_upto
         OR c.facts ->> 'name' IN (SELECT m.name FROM member m EXCEPT SELECT o.name FROM claim o)),
   judged AS (
@@ -1863,13 +1862,13 @@ BEGIN
                                 WHERE mine.attnum = w.key::int AND o.attnum <> w.key::int)) AS value,
            w.key::int IN (SELECT c.attnum FROM claim c UNION ALL SELECT d.attnum FROM doubt d) AS may_have_been
       FROM jsonb_each_text(p_columns) w
-     WHERE relation.is_same
+     WHERE is_same
      UNION ALL
     -- not known to be the same table: by name alone, where that leaves no doubt
     SELECT w.key::int, w.value, m.value, EXISTS (
              SELECT FROM member o WHERE o.name NOT IN (SELECT k.value FROM jsonb_each_text(p_columns) k))
       FROM jsonb_each_text(p_columns) w LEFT JOIN member m ON m.name = w.value
-     WHERE relation.is_same IS NOT TRUE)
+     WHERE is_same IS NOT TRUE)
   SELECT string_agg(CASE WHEN escaped THEN pgtimewarp.json_stand_in(to_json(j.name)::text, false) ELSE to_json(j.name)::text END
                     || ':' || j.value, ',' ORDER BY j.attnum) FILTER (WHERE j.value IS NOT NULL),
          array_agg(j.name ORDER BY j.attnum) FILTER (WHERE j.value IS NULL AND j.may_have_been)
