@@ -1640,32 +1640,23 @@ END $$;
 CREATE FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text DEFAULT NULL::text, p_upto text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_keys text[] DEFAULT NULL::text[]) RETURNS SETOF pgtimewarp.row_at
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
     AS $_$
 DECLARE
-  versions text;
+  keys text;
 BEGIN
   IF p_relation_id IS NULL THEN
     RETURN;
   END IF;
-  IF p_keys IS NOT NULL THEN
-    versions :=
-      'SELECT v.*
-         FROM (SELECT DISTINCT k.pk FROM (SELECT u.pk COLLATE "C" AS pk FROM unnest($5) AS u (pk)) AS k
-                WHERE (k.pk > $2) IS NOT FALSE AND (k.pk <= $3) IS NOT FALSE) AS k
-        CROSS JOIN LATERAL (
-              SELECT c.* FROM pgtimewarp.row_changes AS c
-               WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
-               ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v
-        ORDER BY v.pk LIMIT $4';
-  ELSE
-    -- a condition that is not asked for is left out, which the planner understands better than a NULL
-    versions := concat(
-      'SELECT DISTINCT ON (c.pk) c.* FROM pgtimewarp.row_changes AS c
-        WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1',
-      CASE WHEN p_after IS NOT NULL THEN ' AND c.pk > $2' END,
-      CASE WHEN p_upto IS NOT NULL THEN ' AND c.pk <= $3' END,
-      ' ORDER BY c.pk, c.valid_from_lsn DESC, c.seq DESC LIMIT $4');
-  END IF;
+  -- a condition that is not asked for is left out, which the planner understands better than a NULL
+  keys := concat(
+    'SELECT DISTINCT c.pk FROM ', CASE
+       WHEN p_keys IS NULL THEN 'pgtimewarp.row_changes AS c WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1'
+       ELSE '(SELECT u.pk COLLATE "C" AS pk FROM unnest($5) AS u (pk)) AS c WHERE true' END,
+    CASE WHEN p_after IS NOT NULL THEN ' AND c.pk > $2' END,
+    CASE WHEN p_upto IS NOT NULL THEN ' AND c.pk <= $3' END,
+    CASE WHEN p_keys IS NULL THEN ' ORDER BY c.pk LIMIT $4' END);
   RETURN QUERY EXECUTE format(
     'SELECT v.pk, CASE
               WHEN v.op = ''D'' OR EXISTS (
@@ -1678,7 +1669,12 @@ BEGIN
                    THEN true
             END, v.op, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.read_lsn, v.leaf_id, v.row_data, v.incomplete,
             v.json_nulls, v.nulls_assumed
-       FROM (' || versions || ') AS v ORDER BY v.pk', p_relation_id)
+       FROM (' || keys || ') AS k
+      CROSS JOIN LATERAL (
+            SELECT c.* FROM pgtimewarp.row_changes AS c
+             WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
+             ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v
+      ORDER BY v.pk LIMIT $4', p_relation_id)
     USING p_lsn, p_after, p_upto, p_limit, p_keys;
 END $_$;
 

@@ -8,7 +8,7 @@ import { writeDeletionsOfGap } from '../../core/store/tables/restart-node.ts';
 import { serverInfo } from '../support/server-info.ts';
 import { connectForTest } from '../support/test-client.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
-import { lsnOf, StoreHistory } from './query-history.ts';
+import { lsnOf, StoreHistory, timeOf } from './query-history.ts';
 
 let databases: TestDatabases;
 beforeAll(async () => {
@@ -292,4 +292,25 @@ test('no history but its own is locked', async () => {
   );
   await databases.store.query('COMMIT');
   expect(rows).toEqual([{ name: `row_changes_r${t}` }]);
+});
+
+test('a page is read by index, and no more than the page', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  await databases.store.query(
+    `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, op, xid, row_data)
+     SELECT $1, '["' || i / 5 || '"]', $2::pg_lsn + i % 5, $3, 0, 'U', 1, '{}' FROM generate_series(0, 24999) AS i`,
+    [t, lsnOf(20), timeOf(20)],
+  );
+  await databases.store.query(`ANALYZE pgtimewarp.row_changes_r${t}`);
+  await databases.store.query('BEGIN');
+  expect(await rowsAt(databases.store, t, 50, { after: '["3"]', limit: 10 })).toHaveLength(10);
+  const { rows } = await databases.store.query<{ sequential: number; by_index: number }>(
+    `SELECT s.seq_tup_read::int AS sequential, s.idx_tup_fetch::int AS by_index
+       FROM pg_stat_xact_user_tables AS s WHERE s.relname = $1`,
+    [`row_changes_r${t}`],
+  );
+  await databases.store.query('COMMIT');
+  expect(rows[0]!.sequential).toBe(0);
+  expect(rows[0]!.by_index).toBeLessThan(150);
 });
