@@ -66,13 +66,16 @@ async function outcomeOf(event: CloudFormationCustomResourceEvent, context: Cont
     if (work === null) return done;
     const deadline = deadlineOf(context);
     return await beforeEnd(context, (over) =>
-      inTurn(event, over, (superseded) => {
-        const signal = AbortSignal.any([deadline, superseded]);
-        const begunMs = performance.now();
-        return work({ signal, deadline, superseded, begunMs, made }).then(
-          () => done,
-          (error) => failed(superseded.aborted ? stoppedBy(superseded, error) : error),
-        );
+      inTurn(event, over, {
+        work: (superseded) => {
+          const signal = AbortSignal.any([deadline, superseded]);
+          const begunMs = performance.now();
+          return work({ signal, deadline, superseded, begunMs, made }).then(
+            () => done,
+            (error) => failed(superseded.aborted ? stoppedBy(superseded, error) : error),
+          );
+        },
+        refused: failed,
       }),
     );
   } catch (error) {

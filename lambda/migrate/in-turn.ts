@@ -1,7 +1,7 @@
 /**
  * One request of a deployment at a time, and the last one counts. CloudFormation cancels a request without telling it and sends
  * the next; Lambda may deliver one twice, also much later. So a newer request stops the older one and waits for its end,
- * and one that is delivered again does nothing and gets the answer that it was given.
+ * and all copies of one request give the same answer: the first that one of them has kept.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
@@ -28,15 +28,15 @@ const LOST = 'The request has lost its session with the store, and its turn with
 
 type Event = Pick<CloudFormationCustomResourceEvent, 'StackId' | 'LogicalResourceId' | 'RequestId'>;
 
-/**
- * Does the work when it is this request's turn. Its signal is given when a newer request has come, or when the turn is lost.
- * Throws INTERRUPTED when a newer one came before, DEADLINE when `over` was given while it waited.
- */
-export async function inTurn(
-  event: Event,
-  over: AbortSignal,
-  work: (superseded: AbortSignal) => Promise<Outcome>,
-): Promise<Outcome> {
+export interface Turn {
+  /** Its signal is given when a newer request has come, or when the turn is lost. */
+  readonly work: (superseded: AbortSignal) => Promise<Outcome>;
+  /** The answer of a request for which a newer one came before its turn. */
+  readonly refused: (error: TimewarpError) => Outcome;
+}
+
+/** Does the work when it is this request's turn. Throws DEADLINE when `over` was given while it waited. */
+export async function inTurn(event: Event, over: AbortSignal, turn: Turn): Promise<Outcome> {
   const { storeSecretArn } = readConfiguration(['storeSecretArn']);
   const session = await credentials.withUrl(storeSecretArn, (url) =>
     connect(url, { side: 'store', node: `migrate ${event.RequestId}` }),
@@ -44,17 +44,18 @@ export async function inTurn(
   try {
     const arrival = await announce(session, event);
     await waitForTurn(session, { event, arrival, over });
-    const given = await givenAnswer(session, arrival);
+    const given = await readAnswer(session, arrival);
     if (given !== null) {
       logger.info('this request was answered before', { status: given.status });
       return given;
     }
-    const outcome = await whileLast(session, arrival, work);
+    const newer = await newerRequest(session, arrival);
+    const outcome = newer === null ? await whileLast(session, arrival, turn.work) : turn.refused(newer);
     // without it, the request is only worked on again when it is delivered again
-    await keepAnswer(session, arrival, outcome).catch((error) =>
-      logger.warn('the answer is not kept', errorFields(error)),
-    );
-    return outcome;
+    return await keepAnswer(session, arrival, outcome).catch((error) => {
+      logger.warn('the answer is not kept', errorFields(error));
+      return outcome;
+    });
   } finally {
     endSession(session);
   }
@@ -93,6 +94,7 @@ interface Waiting {
   readonly over: AbortSignal;
 }
 
+/** Until the turn is this request's, or it needs none: it has an answer, or a newer one has come. */
 async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting): Promise<void> {
   const key = [LOCK_CLASS, deploymentOf(event)];
   for (;;) {
@@ -101,8 +103,8 @@ async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting
       key,
     );
     if (rows[0]!.locked) return;
-    if (await isAnswered(session, arrival)) return;
-    await refuseNewer(session, arrival);
+    if ((await readAnswer(session, arrival)) !== null) return;
+    if ((await newerRequest(session, arrival)) !== null) return;
     if (over.aborted)
       throw new TimewarpError('DEADLINE', 'Another request of this deployment is still at work.');
     await session.query(
@@ -117,44 +119,44 @@ async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting
   }
 }
 
-/** Throws INTERRUPTED when a request of this deployment has come since. */
-async function refuseNewer(session: pg.Client, arrival: string): Promise<void> {
+/** Why a request is not worked on: one of its deployment has come since. Null: it is the last. */
+async function newerRequest(session: pg.Client, arrival: string): Promise<TimewarpError | null> {
   const { rows } = await session.query(
     `SELECT FROM pgtimewarp.deployment_requests AS mine JOIN pgtimewarp.deployment_requests AS newer
          ON newer.deployment = mine.deployment AND newer.arrival > mine.arrival
       WHERE mine.arrival = $1::bigint LIMIT 1`,
     [arrival],
   );
-  if (rows.length > 0)
-    throw new TimewarpError('INTERRUPTED', 'A newer request of CloudFormation took the place of this one.', {
-      remedy: 'Nothing: the newer one decides what holds.',
-    });
+  if (rows.length === 0) return null;
+  return new TimewarpError('INTERRUPTED', 'A newer request of CloudFormation took the place of this one.', {
+    remedy: 'Nothing: the newer one decides what holds.',
+  });
 }
 
-async function isAnswered(session: pg.Client, arrival: string): Promise<boolean> {
-  return (await readAnswer(session, arrival)) !== null;
-}
-
-/** The answer that the request was given before. Throws INTERRUPTED when it has none and a newer request has come since. */
-async function givenAnswer(session: pg.Client, arrival: string): Promise<Outcome | null> {
-  const answer = await readAnswer(session, arrival);
-  if (answer === null) await refuseNewer(session, arrival);
-  return answer === null ? null : (JSON.parse(answer) as Outcome);
-}
-
-async function readAnswer(session: pg.Client, arrival: string): Promise<string | null> {
+async function readAnswer(session: pg.Client, arrival: string): Promise<Outcome | null> {
   const { rows } = await session.query<{ answer: string | null }>(
     'SELECT answer::text AS answer FROM pgtimewarp.deployment_requests WHERE arrival = $1::bigint',
     [arrival],
   );
-  return rows[0]?.answer ?? null;
+  return outcomeFrom(rows[0]);
 }
 
-async function keepAnswer(session: pg.Client, arrival: string, outcome: Outcome): Promise<void> {
-  await session.query(
-    'UPDATE pgtimewarp.deployment_requests SET answer = $2::jsonb WHERE arrival = $1::bigint',
+/**
+ * Keeps an answer unless one is kept.
+ * @returns the kept one. A copy that waits may have said that a newer request came while the other ended its work: what is true of
+ * the databases then, the newer one decides, so either answer is right, but not both
+ */
+async function keepAnswer(session: pg.Client, arrival: string, outcome: Outcome): Promise<Outcome> {
+  const { rows } = await session.query<{ answer: string }>(
+    `UPDATE pgtimewarp.deployment_requests SET answer = coalesce(answer, $2::jsonb) WHERE arrival = $1::bigint
+     RETURNING answer::text AS answer`,
     [arrival, JSON.stringify(outcome)],
   );
+  return outcomeFrom(rows[0]) ?? outcome;
+}
+
+function outcomeFrom(row: { readonly answer: string | null } | undefined): Outcome | null {
+  return row === undefined || row.answer === null ? null : (JSON.parse(row.answer) as Outcome);
 }
 
 /** Looks now and then whether the request is still the last one, and its turn still held. */
@@ -169,7 +171,8 @@ async function whileLast<T>(
     for (;;) {
       await sleep(PAUSE_MS, undefined, { signal: ended.signal });
       await session.query('SELECT 1'); // the turn ends with the session
-      await refuseNewer(session, arrival);
+      const newer = await newerRequest(session, arrival);
+      if (newer !== null) throw newer;
     }
   };
   const watching = watch().catch((error: unknown) => {

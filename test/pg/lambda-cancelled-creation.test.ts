@@ -187,6 +187,26 @@ test('one that is delivered twice gets one answer twice', async () => {
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
 
+test('one that is delivered twice and cancelled gets one answer twice', async () => {
+  const writer = await databases.connect('source');
+  await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
+  const start = () => startLambda(bundleFolder(synthesized, 'Migrate'), databases.functionEnv('Migrate'));
+  await using copying = await start();
+  const event = deploymentEvent(databases.aws, 'Create', { nodes: [node] });
+  const created = creating.invoke(event, 60_000);
+  await expect.poll(async () => (await left().catch(() => NOTHING)).slots, { timeout: 20_000 }).toBe(1);
+  const copied = copying.invoke(event, 60_000);
+  await sleep(1_000); // it waits for the first
+  await Promise.all([cancel(), created, copied]);
+  await writer.query('COMMIT');
+  const [first, ...others] = databases.aws.cloudFormation.filter(
+    ({ RequestId }) => RequestId === answerTo('Create')!.RequestId,
+  );
+  expect(first).toMatchObject({ Status: 'FAILED', Reason: expect.stringMatching(/^INTERRUPTED: /) });
+  expect(others).toEqual([first]);
+  expect(await left()).toEqual(NOTHING);
+}, 60_000);
+
 test('what a failed creation could not undo, its deletion removes, and nothing of before', async () => {
   const before = { ...node, node: `${node.node}_before`, tables: [] };
   await creating.invoke(deploymentEvent(databases.aws, 'Create', { nodes: [before] }), 60_000);

@@ -224,8 +224,9 @@ export class DeploymentHunt {
     if (answers.length < expected)
       this.#say('WRONG', `${RequestId} got ${answers.length} answers, not ${expected}`);
     const [answer = null] = answers;
-    if (answers.some(({ Status }) => Status !== answer!.Status))
-      this.#say('WRONG', `${RequestId} got answers that differ`);
+    const [given, ...others] = new Set(answers.map(wordsOf));
+    if (others.length > 0)
+      this.#say('WRONG', `${RequestId} got answers that differ: ${given} and ${others.join(' and ')}`);
     if (answer !== null) this.#past.push(request);
     this.#say(
       '',
@@ -255,12 +256,11 @@ export class DeploymentHunt {
   async #deliverAgain(): Promise<void> {
     const request = pickFrom(this.#outOf, this.#past);
     const answers = this.#ground.databases.aws.cloudFormation as unknown as Answer[];
-    const statusOf = (answer: Answer | undefined): string | undefined => answer?.Status;
-    const first = statusOf(answers.find((each) => each.RequestId === request.RequestId));
+    const first = wordsOf(answers.find((each) => each.RequestId === request.RequestId)!);
     this.#say('', `once more ${request.RequestId}`);
     await this.#invoke(request, 60_000, null);
     const last = answers.at(-1);
-    if (last?.RequestId !== request.RequestId || statusOf(last) !== first)
+    if (last?.RequestId !== request.RequestId || wordsOf(last) !== first)
       this.#say('WRONG', `delivered again, ${request.RequestId} got ${JSON.stringify(last)}, not ${first}`);
     await this.#compare('delivery of an old request');
   }
@@ -400,6 +400,10 @@ const NOT_HINDERED: Hindrance = {
 };
 
 const nameOf = ({ name }: { readonly name: string }): string => parseTableName(name).name;
+
+/** All that a request says of itself: its copies say the same. */
+const wordsOf = ({ Status, Reason, PhysicalResourceId }: Answer): string =>
+  `${Status} ${PhysicalResourceId} ${Reason}`;
 
 /** A table that is tracked cannot be tracked otherwise. */
 function isRefused(tracked: readonly Table[], { name, exclude, baseline }: Table): boolean {
