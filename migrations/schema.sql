@@ -768,7 +768,7 @@ BEGIN
     RETURN;
   END IF;
   EXECUTE format(
-    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.row_changes INCLUDING ALL, CHECK (relation_id = %s))',
+    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.row_changes INCLUDING ALL EXCLUDING COMMENTS, CHECK (relation_id = %s))',
     leaf, p_relation_id);
   EXECUTE format('ALTER TABLE pgtimewarp.%I SET (autovacuum_vacuum_insert_scale_factor = 0.05, fillfactor = 100)', leaf);
   EXECUTE format('ALTER TABLE pgtimewarp.row_changes ATTACH PARTITION pgtimewarp.%I FOR VALUES IN (%s)',
@@ -1347,7 +1347,7 @@ BEGIN
   EXECUTE format('ALTER TABLE pgtimewarp.row_changes DETACH PARTITION pgtimewarp.%I', name);
   EXECUTE format('ALTER TABLE pgtimewarp.%I RENAME TO %I', name, leaf);
   EXECUTE format(
-    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.%I INCLUDING ALL) PARTITION BY RANGE (valid_from_lsn)', name, leaf);
+    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.%I INCLUDING ALL EXCLUDING COMMENTS) PARTITION BY RANGE (valid_from_lsn)', name, leaf);
   EXECUTE format('GRANT SELECT, INSERT ON pgtimewarp.%I TO pgtimewarp_writer', name);
   EXECUTE format('GRANT SELECT ON pgtimewarp.%I TO pgtimewarp_reader', name);
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON pgtimewarp.%I TO pgtimewarp_admin', name);
@@ -1504,7 +1504,7 @@ CREATE FUNCTION pgtimewarp.retention_new_table(p_relation_id integer) RETURNS te
 DECLARE
   name text := format('row_changes_r%s_%s', p_relation_id, nextval('pgtimewarp.relation_range_seq'));
 BEGIN
-  EXECUTE format('CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.%I INCLUDING ALL)',
+  EXECUTE format('CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.%I INCLUDING ALL EXCLUDING COMMENTS)',
     name, format('row_changes_r%s', p_relation_id));
   EXECUTE format('ALTER TABLE pgtimewarp.%I SET (autovacuum_vacuum_insert_scale_factor = 0.05, fillfactor = 100)', name);
   EXECUTE format('GRANT SELECT, INSERT ON pgtimewarp.%I TO pgtimewarp_writer', name);
@@ -1524,7 +1524,7 @@ DECLARE
   last_range pgtimewarp.relation_ranges;
   width numeric;
 BEGIN
-  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, x.retention INTO h
+  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, x.retention, p.tracked_from_ts INTO h
     FROM pgtimewarp.relation_periods p
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
     JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.retention IS NOT NULL
@@ -1533,8 +1533,10 @@ BEGIN
     RETURN;
   END IF;
   IF NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id) THEN
-    action := 'convert';
-    RETURN NEXT;
+    IF h.tracked_from_ts <= h.ts - h.retention / 8 THEN
+      action := 'convert';
+      RETURN NEXT;
+    END IF;
     RETURN;
   END IF;
   SELECT g.* INTO current_range FROM pgtimewarp.relation_ranges g

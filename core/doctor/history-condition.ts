@@ -42,7 +42,7 @@ export async function readHistoryCondition(store: Queryable, node: string): Prom
  */
 const CONDITION = `
   WITH windows AS (
-    SELECT p.schema_name, p.table_name, p.tracked_to_ts, c.applied_lsn, c.applied_ts, x.retention, x.relation_id
+    SELECT p.schema_name, p.table_name, p.tracked_from_ts, p.tracked_to_ts, c.applied_lsn, c.applied_ts, x.retention, x.relation_id
       FROM pgtimewarp.relation_retention AS x
       JOIN pgtimewarp.relation_periods AS p ON p.relation_id = x.relation_id
       JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id
@@ -62,7 +62,8 @@ const CONDITION = `
                 'schema', w.schema_name, 'name', w.table_name,
                 'overdueSeconds', coalesce(greatest(0,
                    extract(epoch FROM w.applied_ts - least(due.ts, w.tracked_to_ts) - w.retention)), 0)::int8,
-                'rangeAhead', w.tracked_to_ts IS NOT NULL OR EXISTS (
+                'rangeAhead', w.tracked_to_ts IS NOT NULL OR (w.tracked_from_ts <= w.applied_ts - w.retention / 4) IS NOT TRUE
+                   OR EXISTS (
                    SELECT FROM pgtimewarp.relation_ranges AS g
                     WHERE g.relation_id = w.relation_id AND g.state = 'attached' AND g.to_lsn IS NULL
                       AND g.from_lsn > w.applied_lsn))

@@ -70,6 +70,10 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
   const unprepared = await relationsToPrepare(options.store, relationIds, options.upto);
   const expiring = await relationsToExpire(options.store, relationIds);
   for (const relationId of relationIds.filter((each) => unprepared.has(each) || expiring.has(each))) {
+    if (!options.mayGoOn()) {
+      unfinished.push(relationId); // writing goes on without ranges ahead: the next run makes them
+      continue;
+    }
     const prepared = !unprepared.has(relationId) || (await prepareRanges(options, relationId));
     const dropped = expiring.has(relationId) ? await expire(options, relationId) : 0;
     result.rangesDropped += dropped ?? 0;

@@ -9,7 +9,7 @@ BEGIN
     RETURN;
   END IF;
   EXECUTE format(
-    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.row_changes INCLUDING ALL, CHECK (relation_id = %s))',
+    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.row_changes INCLUDING ALL EXCLUDING COMMENTS, CHECK (relation_id = %s))',
     leaf, p_relation_id);
   EXECUTE format('ALTER TABLE pgtimewarp.%I SET (autovacuum_vacuum_insert_scale_factor = 0.05, fillfactor = 100)', leaf);
   EXECUTE format('ALTER TABLE pgtimewarp.row_changes ATTACH PARTITION pgtimewarp.%I FOR VALUES IN (%s)',

@@ -11,7 +11,7 @@ BEGIN
   EXECUTE format('ALTER TABLE pgtimewarp.row_changes DETACH PARTITION pgtimewarp.%I', name);
   EXECUTE format('ALTER TABLE pgtimewarp.%I RENAME TO %I', name, leaf);
   EXECUTE format(
-    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.%I INCLUDING ALL) PARTITION BY RANGE (valid_from_lsn)', name, leaf);
+    'CREATE TABLE pgtimewarp.%I (LIKE pgtimewarp.%I INCLUDING ALL EXCLUDING COMMENTS) PARTITION BY RANGE (valid_from_lsn)', name, leaf);
   EXECUTE format('GRANT SELECT, INSERT ON pgtimewarp.%I TO pgtimewarp_writer', name);
   EXECUTE format('GRANT SELECT ON pgtimewarp.%I TO pgtimewarp_reader', name);
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON pgtimewarp.%I TO pgtimewarp_admin', name);

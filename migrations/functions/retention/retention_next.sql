@@ -1,5 +1,6 @@
 -- What the ranges of a followed relation need next, one thing at a time, before positions up to p_upto are written.
---   convert: it has none yet
+--   convert: it has none yet, and began an eighth of the window ago. Before, ranges would have nothing to keep apart, and each costs
+--            the server a look at all constraints of the store: tracking a thousand tables would take minutes
 --   split:   the range that is being written has been so for an eighth of the window, or is the open one: close it at
 --            the horizon (otherwise a quiet table would never forget); or: make ranges ahead, past p_upto, each as wide
 --            as the log grows in a tenth of the window. The open one behind them stays empty, so that cutting it is free,
@@ -14,7 +15,7 @@ DECLARE
   last_range pgtimewarp.relation_ranges;
   width numeric;
 BEGIN
-  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, x.retention INTO h
+  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, x.retention, p.tracked_from_ts INTO h
     FROM pgtimewarp.relation_periods p
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
     JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.retention IS NOT NULL
@@ -23,8 +24,10 @@ BEGIN
     RETURN;
   END IF;
   IF NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id) THEN
-    action := 'convert';
-    RETURN NEXT;
+    IF h.tracked_from_ts <= h.ts - h.retention / 8 THEN
+      action := 'convert';
+      RETURN NEXT;
+    END IF;
     RETURN;
   END IF;
   SELECT g.* INTO current_range FROM pgtimewarp.relation_ranges g
