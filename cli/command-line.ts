@@ -1,7 +1,7 @@
 /** The command line: parses, runs one command, prints its errors, sets the exit status. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { Run } from './command.ts';
 import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
@@ -10,7 +10,7 @@ import { Output } from './output.ts';
 import { buildProgram } from './program.ts';
 import { nameTheNode } from './rebaseline-whole-node.ts';
 import { Settings, type SharedOptions } from './settings.ts';
-import { toError } from './to-error.ts';
+import { namingCommand, toError } from './to-error.ts';
 
 /** Runs the command line; resolves to the exit status. */
 async function main(args: readonly string[]): Promise<ExitCode> {
@@ -20,6 +20,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   const before = args.slice(0, args.indexOf('--') === -1 ? args.length : args.indexOf('--'));
   const out = new Output({ json: before.includes('--json'), verbose: before.includes('--verbose') });
   const words: string[] = [];
+  let command = 'pgtimewarp';
   try {
     const run: Run = async (body, ends = 'by itself') => {
       const settings = new Settings(program.opts<SharedOptions>());
@@ -27,6 +28,10 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       if (signal.aborted) exitCode = exitCodeWhenStopped(signal, ends);
     };
     const program = buildProgram(packageVersion(), run, (text) => words.push(text));
+    for (const each of [program, ...program.commands])
+      each.hook('preSubcommand', (_, entered) => {
+        command = pathOf(entered);
+      });
     await program.parseAsync(nameTheNode(args), { from: 'user' });
     return exitCode;
   } catch (thrown) {
@@ -35,10 +40,15 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       out.result({ [thrown.code === 'commander.version' ? 'version' : 'help']: text.trim() }, () => text);
       return EXIT.done;
     }
-    const error = signal.aborted ? interrupted(thrown) : toError(thrown);
+    const error = signal.aborted ? interrupted(thrown) : namingCommand(toError(thrown), command);
     out.error(error);
     return exitCodeOfError(error);
   }
+}
+
+/** `pgtimewarp retention set` */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
 /** What fails after the signal fails because of it. */

@@ -3,6 +3,9 @@ import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { fromDatabaseError, messageWithoutData, sideOf, sqlState } from '../core/pg/database-error.ts';
 
+/** How remedies write the command at hand. */
+const ANY_COMMAND = 'pgtimewarp COMMAND';
+
 export function toError(thrown: unknown): TimewarpError {
   if (thrown instanceof TimewarpError) return thrown;
   if (thrown instanceof CommanderError) return fromCommander(thrown);
@@ -34,6 +37,17 @@ function fromCommander(error: CommanderError): TimewarpError {
   return new TimewarpError('BAD_FLAGS', sentence(first.replace(/^error: /, '')), {
     ...(hint === '' ? {} : { remedy: hint }),
     cause: error,
+  });
+}
+
+/** The remedy of wrong options is the help of one command. @param command the one at hand: `pgtimewarp track` */
+export function namingCommand(error: TimewarpError, command: string): TimewarpError {
+  if (!error.remedy.includes(ANY_COMMAND)) return error;
+  const { code, message, facts, cause } = error;
+  return new TimewarpError(code, message, {
+    remedy: error.remedy.replaceAll(ANY_COMMAND, command),
+    facts,
+    cause,
   });
 }
 

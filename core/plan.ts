@@ -16,12 +16,15 @@ import { requireWritable } from './store/schema/migrate.ts';
 import { readFollowRules } from './store/tables/follow-rules.ts';
 import { readTrackedRelations } from './store/tables/relations.ts';
 import { readMatchingEntries, readRelationEntry } from './store/tables/tracking.ts';
+import { formatBytes } from './types/byte-size.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 
 export interface Plan {
   readonly node: string;
   /** Whole sentences. */
   readonly would: readonly string[];
+  /** Of what the sentences call a size. */
+  readonly bytes?: bigint;
   /** Nothing would be gone that is not gone already. */
   readonly losesNothing: boolean;
 }
@@ -36,10 +39,11 @@ export async function planRelease(urls: DatabaseUrls): Promise<Plan> {
     if (facts.slot === null)
       return plan(node, [`There is no slot ${node.slotName}; the gap is recorded.`], true);
     const kept = walBudget(facts, null)?.keptBytes ?? 0n;
-    return plan(node, [
-      `Drops ${slot}, which keeps ${kept} bytes of WAL.`,
+    const would = [
+      `Drops ${slot}, which keeps ${formatBytes(kept)} of WAL.`,
       'What changes from then on is lost, for every tracked table, until rebaseline --node.',
-    ]);
+    ];
+    return { ...plan(node, would), bytes: kept };
   });
 }
 
@@ -57,7 +61,7 @@ export async function planDeinit(
         : `Removes node "${node.node}"${options.asksSource ? `, and ${slot} ${node.slotName}` : '; the source is not asked'}.`,
       options.purge ? `Deletes ${describe(kept)}, for good.` : `${describe(kept, 'The')} stays.`,
     ];
-    return plan(node, would, !options.purge || kept.tables === 0);
+    return { ...plan(node, would, !options.purge || kept.tables === 0), bytes: kept.bytes };
   });
 }
 
@@ -72,6 +76,7 @@ export async function planUntrack(
   return withStore(options, async (store) => {
     const node = await requireNode(store, options.node);
     const would: string[] = [];
+    let bytes = 0n;
     const rules = await readFollowRules(store, options.node);
     for (const { text } of options.patterns.filter(({ text }) =>
       rules.some((rule) => rule.pattern.text === text),
@@ -85,12 +90,14 @@ export async function planUntrack(
       if (isTracked) would.push(`Ends the tracking of ${name}.`);
       const kept = await historyOf(store, options.node, table);
       if (entry === null || (!isTracked && !options.purge)) would.push(`${name} is not tracked: refused.`);
-      else
+      else {
+        bytes += kept.bytes;
         would.push(
           options.purge ? `Deletes ${describe(kept)}, for good.` : `${describe(kept, 'The')} stays.`,
         );
+      }
     }
-    return plan(node, would, !options.purge);
+    return { ...plan(node, would, !options.purge), bytes };
   });
 }
 
@@ -114,7 +121,7 @@ function plan({ node }: StoredNode, would: readonly string[], losesNothing = fal
 }
 
 function describe({ tables, bytes }: KeptHistory, article = 'the'): string {
-  return `${article} history of ${count(tables, 'table')} (${bytes} bytes)`;
+  return `${article} history of ${count(tables, 'table')} (${formatBytes(bytes)})`;
 }
 
 function count(number: number, what: string): string {

@@ -1,6 +1,7 @@
 /** `poll`: one run, or one after the other. */
 import { type Command, Option } from 'commander';
 import { type PollResult, poll } from '../../core/poll.ts';
+import { formatBytes } from '../../core/types/byte-size.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
 import { runDocument, runsDocument } from '../../documents/run.ts';
 import { positiveInteger } from '../arguments.ts';
@@ -96,11 +97,11 @@ function describe(result: PollResult): string {
   const counts = `${count(result.changes, 'change')} in ${count(result.transactions, 'transaction')}, to ${formatLsn(result.appliedLsn)}`;
   switch (result.outcome) {
     case 'done':
-      return `${counts}${result.caughtUp ? '' : `; ${result.lagBytes} bytes of WAL to go`}.`;
+      return `${counts}${result.caughtUp ? '' : `; ${formatBytes(result.lagBytes)} of WAL to go`}.`;
     case 'busy':
       return 'Another run is active; nothing to do.';
     case 'deadline':
-      return `${counts}; time is up, ${result.lagBytes} bytes of WAL to go.`;
+      return `${counts}; time is up, ${formatBytes(result.lagBytes)} of WAL to go.`;
     case 'blocked':
       return `Blocked: ${result.reason ?? 'a transaction cannot be applied'}. See pgtimewarp doctor.`;
     case 'gap':

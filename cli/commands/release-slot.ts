@@ -5,12 +5,11 @@ import { planRelease } from '../../core/plan.ts';
 import { releaseSlot } from '../../core/release-slot.ts';
 import { requireNode, writeSlotSettings } from '../../core/store/node/nodes.ts';
 import { requireSchema } from '../../core/store/schema/migrate.ts';
-import { BYTE_SIZE_FORM, tryParseByteSize } from '../../core/types/byte-size.ts';
+import { BYTE_SIZE_FORM, formatBytes, tryParseByteSize } from '../../core/types/byte-size.ts';
 import { releasedSlotDocument, slotSettingsDocument } from '../../documents/slot.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { type ConfirmFlags, confirmOptions, mayGoOn } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { formatBytes } from '../render/status.ts';
 
 interface ReleaseFlags extends ConfirmFlags {
   readonly automatic?: 'on' | 'off';

@@ -2,13 +2,13 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { runRetention, setRetention, showRetention } from '../../core/retention/change-retention.ts';
+import { formatBytes } from '../../core/types/byte-size.ts';
 import { forgottenDocument, retentionDocument, retentionSetDocument } from '../../documents/retention.ts';
 import { collect, duration, positiveInteger } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { timeLines } from '../render/local-time.ts';
 import { plainTable } from '../render/plain-table.ts';
-import { formatBytes } from '../render/status.ts';
 
 const FOREVER = 'forever';
 

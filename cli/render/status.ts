@@ -1,4 +1,5 @@
 /** The status for people: on lines that fit the terminal, with their own clock below UTC. */
+import { formatBytes } from '../../core/types/byte-size.ts';
 import type { NodeStatusDocument, StatusDocument, TableStatusDocument } from '../../documents/status.ts';
 import type { Output } from '../output.ts';
 import { checkLines } from './checks.ts';
@@ -86,13 +87,4 @@ function describeSlot({ slot }: NodeStatusDocument): string {
   if (!slot.present) return `${slot.name}  MISSING`;
   const kept = slot.retained_bytes === null ? '' : `, keeps ${formatBytes(slot.retained_bytes)} of WAL`;
   return `${slot.name}  at ${slot.confirmed_lsn ?? '(nowhere)'} (${slot.wal_status ?? 'no WAL'}${kept})`;
-}
-
-const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-
-/** In steps of 1024, as PostgreSQL's pg_size_pretty() counts. */
-export function formatBytes(bytes: number): string {
-  let [value, unit] = [bytes, 0];
-  while (value >= 10_240 && unit < UNITS.length - 1) [value, unit] = [value / 1024, unit + 1];
-  return `${Math.round(value)} ${UNITS[unit]}`;
 }

@@ -13,3 +13,12 @@ export function tryParseByteSize(text: string): bigint | null {
   const match = /^([1-9]\d{0,9})(kB|MB|GB|TB)$/.exec(text);
   return match === null ? null : BigInt(match[1]!) * UNITS[match[2]!]!;
 }
+
+const STEPS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+
+/** As they are shown, in steps of 1024, as PostgreSQL's pg_size_pretty() counts. */
+export function formatBytes(bytes: bigint | number): string {
+  let [value, unit] = [BigInt(bytes), 0];
+  for (; value >= 10_240n && unit < STEPS.length - 1; unit++) value = (value + 512n) / 1024n;
+  return `${value} ${STEPS[unit]}`;
+}

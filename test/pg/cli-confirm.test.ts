@@ -8,8 +8,8 @@ const TABLES = `CREATE TABLE orders (id int PRIMARY KEY, total int); INSERT INTO
   CREATE TABLE people (id int PRIMARY KEY)`;
 
 const ASKING: readonly (readonly [args: readonly string[], says: RegExp])[] = [
-  [['release-slot'], /Drops the slot pgtimewarp_\w+ .* keeps \d+ bytes of WAL/],
-  [['deinit', '--purge'], /Deletes the history of 2 tables \(\d+ bytes\), for good/],
+  [['release-slot'], /Drops the slot pgtimewarp_\w+ .* keeps \d+ (bytes|kB) of WAL/],
+  [['deinit', '--purge'], /Deletes the history of 2 tables \(\d+ kB\), for good/],
   [['deinit', '--purge', '--forget-source'], /the source is not asked.* Deletes/],
   [['rebaseline', '--node'], /reads 2 tables again. What they were since 20.* is unknown/],
 ];
@@ -85,9 +85,10 @@ describe('off a terminal', () => {
     const untrack = (await cli('untrack', 'orders', '--purge', '--dry-run')).json();
     expect(untrack).toMatchObject({
       dry_run: true,
+      bytes: expect.any(Number),
       would: [
         'Ends the tracking of public.orders.',
-        expect.stringMatching(/^Deletes the history of 1 table \(\d+ bytes\), for good\.$/),
+        expect.stringMatching(/^Deletes the history of 1 table \(\d+ kB\), for good\.$/),
       ],
     });
     expect((await cli('untrack', 'orders', '--dry-run')).json()).toMatchObject({ loses_nothing: true });

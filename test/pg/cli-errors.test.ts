@@ -59,10 +59,24 @@ const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nothing';
 const CASES: readonly Case[] = [
   ['no command', [], { code: 2, says: /command is missing/i, remedy: /--help/ }],
   ['unknown command', ['polll'], { code: 2, says: /unknown command 'polll'/i, remedy: /poll/ }],
-  ['unknown option', ['poll', '--fast'], { code: 2, says: /unknown option '--fast'/i }],
-  ['unknown shared option', ['--fast', 'poll'], { code: 2, says: /unknown option '--fast'/i }],
+  [
+    'unknown option',
+    ['poll', '--fast'],
+    { code: 2, says: /unknown option '--fast'/i, remedy: /`pgtimewarp poll --help`/ },
+  ],
+  [
+    'unknown shared option',
+    ['--fast', 'poll'],
+    { code: 2, says: /unknown option '--fast'/i, remedy: /`pgtimewarp --help`/ },
+  ],
   ['missing argument', ['asof'], { code: 2, says: /missing required argument 'table'/i }],
   ['too many arguments', ['migrate', 'now'], { code: 2, says: /too many arguments/i }],
+  [
+    'below another',
+    ['retention', 'show', 'x'],
+    { code: 2, says: /too many arguments/i, remedy: /`pgtimewarp retention show --help`/ },
+  ],
+  ['found later', ['rebaseline'], { code: 2, says: /Name tables/, remedy: /`pgtimewarp rebaseline --help`/ }],
   ['missing value', ['asof', 'orders', '--pk'], { code: 2, says: /argument missing/ }],
   [
     'missing store',

@@ -17,6 +17,8 @@ import { type TestDatabases, testDatabases } from '../support/test-databases.ts'
 import { trackedNode } from '../support/tracked-node.ts';
 import { type Answer, lsnOf, StoreHistory, timeOf } from './query-history.ts';
 
+/** When tracking began. */
+const AN_HOUR_AGO = `UPDATE pgtimewarp.tracked_relations SET tracked_from_ts = tracked_from_ts - interval '1 hour'`;
 const TABLES = 'CREATE TABLE t (id int PRIMARY KEY, n int, big text)';
 const PUBLIC_T = { schema: 'public', name: 't' };
 
@@ -57,9 +59,22 @@ for (const plugin of PLUGINS) {
       expect(ranges.rowCount).toBe(1);
     }, 120_000);
 
+    test('a table that has just begun is not cut into ranges, and soon after it is', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES });
+      await node.track('t', { retention: '8h' });
+      await node.poll();
+      const count = async (): Promise<number> =>
+        (await node.store.query('SELECT FROM pgtimewarp.relation_ranges')).rowCount!;
+      expect(await count()).toBe(0);
+      await node.store.query(AN_HOUR_AGO); // an eighth
+      await node.poll();
+      expect(await count()).toBeGreaterThan(2);
+    });
+
     test('a constraint that a dead run left is gone before the next one writes', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
-      await node.track('t', { retention: '1h' });
+      await node.track('t', { retention: '8h' });
+      await node.store.query(AN_HOUR_AGO); // ranges are made from an eighth of the window on
       await node.source.query(`INSERT INTO t VALUES (1, 1, '')`);
       await node.poll();
       await node.store.query(
@@ -184,7 +199,7 @@ describe('tables with a history', () => {
     const twins = await RetentionTwins.create(session, {
       baseline: 'done',
       baselineRead: 14,
-      window: 1000,
+      window: 100,
       seed: 2,
     });
     await twins.happen(20);

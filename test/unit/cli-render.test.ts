@@ -7,9 +7,9 @@ import { renderAnswer } from '../../cli/render/answer.ts';
 import { renderDiff } from '../../cli/render/changes.ts';
 import { plainTable } from '../../cli/render/plain-table.ts';
 import { printable } from '../../cli/render/printable.ts';
-import { formatBytes } from '../../cli/render/status.ts';
 import { wrap } from '../../cli/render/wrap.ts';
 import type { DiffPage } from '../../core/query/diff.ts';
+import { formatBytes } from '../../core/types/byte-size.ts';
 
 const out = new Output({ json: false, verbose: false }, {
   stdout: { columns: 80 },

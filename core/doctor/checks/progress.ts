@@ -2,6 +2,7 @@
 import { ERROR_CODES } from '../../errors/codes.ts';
 import { NO_PROGRESS_FAILS } from '../../store/node/no-progress.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
+import { formatBytes } from '../../types/byte-size.ts';
 import { formatCommitTime, secondsBetween } from '../../types/commit-time.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
@@ -19,7 +20,7 @@ export function checkProgress(facts: DoctorFacts): Check[] {
   if (progress === null || server === undefined || node?.status === 'removed') return [];
   const lagBytes = lsnDistanceBytes(progress.lsn, server.insertLsn);
   const lagSeconds = secondsBetween(progress.ts, server.clock);
-  const message = `The horizon ${formatCommitTime(progress.ts)} is ${lagSeconds} s and ${lagBytes} bytes of WAL behind.`;
+  const message = `The horizon ${formatCommitTime(progress.ts)} is ${lagSeconds} s and ${formatBytes(lagBytes)} of WAL behind.`;
   const lateSeconds = BigInt(LATE_RUNS * facts.everySeconds);
   const late =
     lagSeconds > (lateSeconds > LATE_SECONDS ? lateSeconds : LATE_SECONDS) || lagBytes > LATE_BYTES;
@@ -45,7 +46,7 @@ export function checkProgress(facts: DoctorFacts): Check[] {
   if (node?.status !== 'active') return checks; // why it does not go on is said by its status
   if (progress.failures > 0 && progress.lastRunOutcome === 'deadline') {
     const verdict = progress.failures >= NO_PROGRESS_FAILS ? fail : warn;
-    const runs = `Time was up in ${progress.failures} runs without progress, with ${lagBytes} bytes of WAL waiting.`;
+    const runs = `Time was up in ${progress.failures} runs without progress, with ${formatBytes(lagBytes)} of WAL waiting.`;
     checks.push(verdict('no_progress', runs, ERROR_CODES.NO_PROGRESS.remedy));
   } else if (progress.failures > 0) {
     checks.push(

@@ -4,6 +4,7 @@ import { detectMovedSlot } from '../../run/loss/detect-loss.ts';
 import { publicationName } from '../../source/publication/publication.ts';
 import { SLOTS, type SlotFacts, type SourceFacts } from '../../source/slot/source-facts.ts';
 import { isDatabaseOf, type StoredNode } from '../../store/node/nodes.ts';
+import { formatBytes } from '../../types/byte-size.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { maybeSameSystem, maybeSameTimeline } from '../../types/server-identity.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
@@ -193,7 +194,7 @@ function checkWalStatus(
 }
 
 function room({ safeWalBytes }: SlotFacts): string {
-  return safeWalBytes === null ? '' : `, room for ${safeWalBytes} bytes more`;
+  return safeWalBytes === null ? '' : `, room for ${formatBytes(safeWalBytes)} more`;
 }
 
 /** Four times what the slot keeps: enough for the WAL that comes while the store catches up. */

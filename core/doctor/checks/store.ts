@@ -1,6 +1,7 @@
 /** Can the store take more, and is what it says of positions and times in order? */
 
 import { SEE_EACH_OTHER } from '../../store/node/claim.ts';
+import { formatBytes } from '../../types/byte-size.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { StoreCondition } from '../store-condition.ts';
@@ -58,7 +59,10 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
         ),
     sizeBytes === null
       ? notKnown('store_size', 'The size of the store')
-      : ok('store_size', `The store is ${sizeBytes} bytes, at most about ${perDay} more each day.`),
+      : ok(
+          'store_size',
+          `The store is ${formatBytes(sizeBytes)}, at most about ${formatBytes(perDay)} more each day.`,
+        ),
     condition.mapFaults === 0
       ? ok('time_map', 'Positions and times are in the same order.')
       : fail(

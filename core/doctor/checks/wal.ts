@@ -2,6 +2,7 @@
 import { INSERTED, SLOTS, type SourceFacts } from '../../source/slot/source-facts.ts';
 import { walBudget } from '../../source/slot/wal-budget.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
+import { formatBytes } from '../../types/byte-size.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource, type SourceSide } from '../facts.ts';
 import { reloadRemedy } from '../platform.ts';
@@ -36,7 +37,7 @@ export function checkBudget(server: SourceFacts, node: StoredNode, pins: Pins | 
   const budget = walBudget(server, node.slotBudgetBytes);
   if (budget === null) return [];
   const message =
-    `The slot keeps ${budget.keptBytes} bytes of WAL, ${budget.percent} % of the budget of ${budget.budgetBytes}` +
+    `The slot keeps ${formatBytes(budget.keptBytes)} of WAL, ${budget.percent} % of the budget of ${formatBytes(budget.budgetBytes)}` +
     `${pinnedBy(pins)}.`;
   if (budget.percent < WARN_PERCENT) return [ok('wal_budget', message)];
   const remedy = `${unpin(pins)}pgtimewarp poll --node ${node.node}`;
@@ -118,7 +119,7 @@ function checkKeepSize({ server, condition }: SourceSide, graceSeconds: number):
   if (condition.walBytes === null || condition.walSinceSeconds === null)
     return [notKnown('wal_keep_size', 'How much WAL the source writes')];
   const perPause = Math.round((condition.walBytes / condition.walSinceSeconds) * graceSeconds);
-  const message = `max_slot_wal_keep_size is ${limit} bytes; the source writes about ${perPause} bytes of WAL in ${graceSeconds} s.`;
+  const message = `max_slot_wal_keep_size is ${formatBytes(limit)}; the source writes about ${formatBytes(perPause)} of WAL in ${graceSeconds} s.`;
   return [
     limit < BigInt(perPause)
       ? warn(
@@ -142,7 +143,7 @@ function checkSpills({ condition }: SourceSide): Check[] {
     : [
         ok(
           'decoding_spills',
-          `Decoding has spilled ${condition.spilledBytes} bytes to the disk of the source.`,
+          `Decoding has spilled ${formatBytes(condition.spilledBytes)} to the disk of the source.`,
         ),
       ];
 }

@@ -11,6 +11,7 @@ import { walBudget } from '../../source/slot/wal-budget.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
 import { openNodeGap } from '../../store/tables/gaps.ts';
+import { formatBytes } from '../../types/byte-size.ts';
 import { maybeSameSystem } from '../../types/server-identity.ts';
 
 /**
@@ -21,7 +22,7 @@ export function mustRelease(node: StoredNode, facts: SourceFacts): string | null
   if (!node.releasesSlot) return null;
   const budget = walBudget(facts, node.slotBudgetBytes);
   if (budget === null || budget.keptBytes <= budget.budgetBytes) return null;
-  return `it kept ${budget.keptBytes} bytes of WAL, more than the budget of ${budget.budgetBytes}`;
+  return `it kept ${formatBytes(budget.keptBytes)} of WAL, more than the budget of ${formatBytes(budget.budgetBytes)}`;
 }
 
 /** Records the gap, then drops the slot. @returns whether there was one */
