@@ -1,9 +1,12 @@
 /** init and deinit: repeatable, never half done, and the horizon they start with is true. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { poll } from '../../core/poll.ts';
+import { asOfEach } from '../../core/query/as-of.ts';
+import { parseInstant } from '../../core/query/instant.ts';
+import { keyFromText } from '../../core/query/key-input.ts';
 import { deinit } from '../../core/setup/deinit.ts';
 import { type InitOptions, init } from '../../core/setup/init.ts';
-import { recordSetupIntent } from '../../core/store/node/nodes.ts';
+import { readNode, recordSetupIntent } from '../../core/store/node/nodes.ts';
 import { track } from '../../core/track.ts';
 import { describeNeeding, wal2json } from '../support/needs.ts';
 import { runCli, spawnCli } from '../support/run-cli.ts';
@@ -34,6 +37,15 @@ async function publications(): Promise<string[]> {
     'SELECT pubname FROM pg_publication ORDER BY 1',
   );
   return rows.map((row) => row.pubname);
+}
+
+/** Where the source stands, and when. */
+async function position(): Promise<{ lsn: string; time: string }> {
+  const { rows } = await databases.source.query<{ lsn: string; time: string }>(
+    `SELECT pg_current_wal_insert_lsn()::text AS lsn,
+            to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time`,
+  );
+  return rows[0]!;
 }
 
 async function nodeRows(): Promise<unknown[]> {
@@ -172,7 +184,7 @@ describe('deinit', () => {
       retention: null,
     });
 
-  test('leaves nothing on the source and the history in the store; a new init goes on in a new LSN space', async () => {
+  test('leaves nothing on the source and the history in the store; a new init goes on after it', async () => {
     const { source, store, node } = databases;
     await init(options());
     await source.query(`INSERT INTO t VALUES (1, 'first')`);
@@ -203,8 +215,62 @@ describe('deinit', () => {
       'SELECT lsn_space, applied_ts > $1::timestamptz AS later FROM pgtimewarp.wal_checkpoints',
       [before.rows[0].applied_ts],
     );
-    expect(after.rows).toEqual([{ lsn_space: 2, later: true }]);
+    expect(after.rows).toEqual([{ lsn_space: 1, later: true }]);
     expect(await poll(options())).toMatchObject({ outcome: 'done' });
+  });
+
+  test('a node that is made anew on the same server keeps its answers, by time and by LSN', async () => {
+    const { source, store } = databases;
+    await source.query(`INSERT INTO t VALUES (1, 'first')`);
+    const before = await position();
+    await init(options());
+    await trackT();
+    await poll(options());
+    const tracked = await position();
+    await poll(options());
+    const answers = async (): Promise<unknown[]> => {
+      const asked = [before.lsn, before.time, tracked.lsn, tracked.time].map((at) => ({
+        node: databases.node,
+        table: { schema: 'public', name: 't' },
+        pk: keyFromText('1'),
+        at: parseInstant(at),
+      }));
+      return (await asOfEach(store, asked)).map(({ answerText }) => {
+        const { status, reason, final, row } = JSON.parse(answerText) as Record<string, unknown>;
+        return { status, reason, final, row };
+      });
+    };
+    const first = await answers();
+    expect(first).toMatchObject([
+      { reason: 'before_tracking', final: true },
+      { reason: 'before_tracking', final: true },
+      { status: 'found', final: true },
+      { status: 'found', final: true },
+    ]);
+    for (let time = 0; time < 2; time++) {
+      await deinit({ ...options(), purge: false });
+      expect(await answers()).toEqual(first);
+      await init(options());
+      expect(await answers()).toEqual(first);
+      await trackT();
+      expect(await answers()).toEqual(first);
+    }
+  });
+
+  test('on another server positions begin anew, also when the first attempt was cut short', async () => {
+    const { store, node } = databases;
+    await init(options());
+    await deinit({ ...options(), purge: false });
+    const identity = { ...(await readNode(store, node))!, version: '0' };
+    await store.query(`UPDATE pgtimewarp.nodes SET system_identifier = '1'`); // as if it had been another server's
+    await recordSetupIntent(store, identity);
+    await init(options());
+    const { rows } = await store.query('SELECT lsn_space FROM pgtimewarp.wal_checkpoints');
+    expect(rows).toEqual([{ lsn_space: 2 }]);
+    await deinit({ ...options(), purge: false });
+    await init(options());
+    const again = await store.query('SELECT lsn_space FROM pgtimewarp.wal_checkpoints');
+    expect(again.rows, 'known by now').toEqual([{ lsn_space: 2 }]);
   });
 
   test('--purge removes the node without a trace, also when it was removed before', async () => {

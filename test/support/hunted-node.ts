@@ -48,8 +48,6 @@ export class HuntedNode {
   readonly #final = new Map<string, string>();
   /** Retention makes the reason of an absence `not_in_window`, which is no other answer. */
   #hasWindow = false;
-  /** A node that is removed and made again has a gap in between: why an instant is unknown may be another reason then. */
-  mayBeginAgain = false;
 
   constructor(databases: TestDatabases, plugin: Plugin, index: number) {
     const { sourceUrl, storeUrl } = databases;
@@ -129,9 +127,7 @@ export class HuntedNode {
       const about = `${when}, key ${key} at ${at}: ${told}`;
       const before = this.#final.get(`${at} ${key}`);
       const isForgotten = reason === 'expired' || (this.#hasWindow && reason === 'not_in_window');
-      const isUnknownStill =
-        this.mayBeginAgain && status === 'unknown' && before?.includes('"status":"unknown"') === true;
-      if (before !== undefined && before !== told && !isForgotten && !isUnknownStill)
+      if (before !== undefined && before !== told && !isForgotten)
         this.complain(`${about} was final as ${before}`);
       if (!final) {
         if (unknownMay?.size && !unknownMay.has('not final')) this.complain(`${about} is not final`);

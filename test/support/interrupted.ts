@@ -271,10 +271,7 @@ export const COMMANDS: readonly InterruptedCommand[] = [
   {
     name: 'deployment, Create',
     waitsForOthers: true,
-    prepare: async (node) => {
-      node.mayBeginAgain = true;
-      await node.makeTable();
-    },
+    prepare: (node) => node.makeTable(),
     run: create,
     again: async (node, urls) => {
       // what CloudFormation asks for after a failure, then the next deployment

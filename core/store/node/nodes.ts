@@ -7,7 +7,7 @@ import type { Queryable } from '../../pg/connection.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
-import { maybeSameSystem } from '../../types/server-identity.ts';
+import { isKnownSystem, maybeSameSystem } from '../../types/server-identity.ts';
 import { placeBeginning } from './lineage.ts';
 
 type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
@@ -121,7 +121,9 @@ export async function recordSetupIntent(store: Queryable, identity: NodeIdentity
      ON CONFLICT ON CONSTRAINT nodes_pkey DO UPDATE -- a removed node: its history stays, its settings are the new ones
         SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
             database_name = excluded.database_name, slot_name = excluded.slot_name, plugin = excluded.plugin,
-            status_reason = excluded.status_reason, version = excluded.version
+            status_reason = excluded.status_reason, version = excluded.version,
+            meta = CASE WHEN (n.system_identifier, n.timeline) = (excluded.system_identifier, excluded.timeline) THEN n.meta
+                        ELSE n.meta || '{"new_positions": true}' END -- the old identity is gone from here on
       WHERE n.status = 'removed'`,
     [...identityValues(identity), SETUP_UNFINISHED],
   );
@@ -142,16 +144,20 @@ export async function withdrawSetupIntent(store: Queryable, node: string): Promi
 }
 
 /**
- * Makes the node active with its first horizon, in the caller's transaction. A node that was removed continues in a new
- * LSN space, and its time never goes back: times of commits are strictly increasing over all spaces.
+ * Makes the node active with its first horizon, in the caller's transaction. A node that was removed goes on in its LSN space
+ * where the positions of the source can be ordered after the stored ones, so that questions by LSN keep their answers; else in a new
+ * one (docs/decisions/0015). Its time never goes back: times of commits are strictly increasing over all spaces.
  */
 export async function activateNode(
   store: Queryable,
   identity: NodeIdentity,
   start: { lsn: Lsn; ts: CommitTime },
 ): Promise<void> {
+  const samePositions = isKnownSystem(identity) && (await comesAfter(store, identity.node, start.lsn));
   await store.query(
-    `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL, last_seen = now() WHERE node_id = $1::text`,
+    `UPDATE pgtimewarp.nodes
+        SET status = 'active', status_reason = NULL, last_seen = now(), meta = meta - 'new_positions'
+      WHERE node_id = $1::text`,
     [identity.node],
   );
   const time = await placeBeginning(store, {
@@ -164,18 +170,35 @@ export async function activateNode(
        INSERT INTO pgtimewarp.wal_checkpoints AS c (node_id, slot_name, applied_lsn, applied_ts)
        VALUES ($1::text, $2::text, $3::pg_lsn, $4::timestamptz)
        ON CONFLICT ON CONSTRAINT wal_checkpoints_pkey DO UPDATE -- the node was removed before
-          SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + 1, applied_lsn = excluded.applied_lsn,
+          SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + CASE WHEN $5::boolean THEN 0 ELSE 1 END, applied_lsn = excluded.applied_lsn,
               applied_ts = greatest(excluded.applied_ts, c.applied_ts + interval '1 microsecond',
                 (SELECT max(m.ts) FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = c.node_id) + interval '1 microsecond'),
               epoch = c.epoch + 1, caught_up = false, failures = 0, failure = NULL
        RETURNING c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts),
-     ended AS ( -- a gap of the node that was open when it was removed: its positions are those of another space
-       UPDATE pgtimewarp.history_gaps AS g SET to_ts = horizon.applied_ts
+     ended AS ( -- a gap of the node that was open when it was removed
+       UPDATE pgtimewarp.history_gaps AS g
+          SET to_ts = horizon.applied_ts, to_lsn = CASE WHEN g.lsn_space = horizon.lsn_space THEN horizon.applied_lsn END
          FROM horizon WHERE g.node_id = horizon.node_id AND g.relation_id IS NULL AND g.to_ts IS NULL)
      INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
      SELECT node_id, lsn_space, applied_lsn, applied_ts FROM horizon`,
-    [identity.node, identity.slotName, formatLsn(start.lsn), formatCommitTime(time)],
+    [identity.node, identity.slotName, formatLsn(start.lsn), formatCommitTime(time), samePositions],
   );
+}
+
+/** Whether positions from `start` on come after all that are stored, of a server that nobody has seen with another history. */
+async function comesAfter(store: Queryable, node: string, start: Lsn): Promise<boolean> {
+  const { rows } = await store.query<{ after: boolean }>(
+    `SELECT n.meta ->> 'new_positions' IS NULL AND c.applied_lsn < $2::pg_lsn
+            AND NOT EXISTS (SELECT FROM pgtimewarp.lsn_time_map AS m
+                             WHERE m.node_id = c.node_id AND m.lsn_space = c.lsn_space AND m.lsn >= $2::pg_lsn)
+            AND NOT EXISTS (SELECT FROM pgtimewarp.history_gaps AS g
+                             WHERE g.node_id = c.node_id AND g.relation_id IS NULL AND g.to_ts IS NULL
+                               AND g.code = 'HISTORY_FORKED') AS after
+       FROM pgtimewarp.nodes AS n JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = n.node_id
+      WHERE n.node_id = $1::text`,
+    [node, formatLsn(start)],
+  );
+  return rows[0]?.after === true;
 }
 
 function identityValues(identity: NodeIdentity): (string | number)[] {
