@@ -22,9 +22,12 @@ function finding({ status, code, message }: Check): string {
   return `${status} ${code}: ${withoutFigures(message)}`;
 }
 
-/** Positions first: they have letters in them. */
+/** Positions and sizes first: they have letters in them. */
 function withoutFigures(message: string): string {
-  return message.replace(/\b[0-9A-F]+\/[0-9A-F]+\b/g, '#').replace(/\d+/g, '#');
+  return message
+    .replace(/\b[0-9A-F]+\/[0-9A-F]+\b/g, '#')
+    .replace(/\d+ (?:bytes|kB|MB|GB|TB)\b/g, '#')
+    .replace(/\d+/g, '#');
 }
 
 /** @param before what was reported last, and how long ago; null when nothing was */

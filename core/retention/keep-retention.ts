@@ -69,10 +69,11 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
   await advanceCutoffs(options.store, relationIds);
   const unprepared = await relationsToPrepare(options.store, relationIds, options.upto);
   const expiring = await relationsToExpire(options.store, relationIds);
-  for (const relationId of relationIds.filter((each) => unprepared.has(each) || expiring.has(each))) {
-    if (!options.mayGoOn()) {
-      unfinished.push(relationId); // writing goes on without ranges ahead: the next run makes them
-      continue;
+  const due = relationIds.filter((each) => unprepared.has(each) || expiring.has(each));
+  for (const [index, relationId] of due.entries()) {
+    if (index > 0 && !options.mayGoOn()) {
+      unfinished.push(...due.slice(index)); // writing goes on without ranges ahead: the next run makes them
+      break;
     }
     const prepared = !unprepared.has(relationId) || (await prepareRanges(options, relationId));
     const dropped = expiring.has(relationId) ? await expire(options, relationId) : 0;

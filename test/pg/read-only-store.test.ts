@@ -4,12 +4,18 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toError } from '../../cli/to-error.ts';
+import type { Diagnosis } from '../../core/doctor/check.ts';
 import { init } from '../../core/setup/init.ts';
 import { track } from '../../core/track.ts';
+import example from '../../infra/config/example.ts';
+import { startAwsStub } from '../support/aws-stub.ts';
 import { runCommand } from '../support/command.ts';
 import { pasteRemedy, troubles, verdicts } from '../support/doctored.ts';
+import { secretArn } from '../support/lambda-databases.ts';
 import { type OwnSource, ownSource } from '../support/own-source.ts';
+import { startLambda } from '../support/run-lambda.ts';
 import { type Standby, startStandby } from '../support/standby.ts';
+import { bundleFolder, synthesize } from '../support/synthesize.ts';
 import { queryOnce } from '../support/test-client.ts';
 import { trackedNode } from '../support/tracked-node.ts';
 
@@ -44,7 +50,7 @@ describe('a store that is a standby', () => {
     await track({ ...primary, ...orders, baseline: true });
     standby = await startStandby({ ...own, urls: { ...own.urls, sourceUrl: primary.storeUrl } });
     await standby.catchUp();
-  });
+  }, 180_000);
 
   afterAll(async () => {
     await standby?.[Symbol.asyncDispose]();
@@ -88,6 +94,35 @@ describe('a store that is a standby', () => {
     const { code, stdout } = await runCommand([...args, '--json'], where);
     return { code, answer: stdout.replace(/"(?:now|requested)":"[^"]*"|"lag_\w+":\d+/g, '') };
   }
+
+  test('the function that examines says so once, and writes nothing', async () => {
+    await using aws = await startAwsStub();
+    const [store, source] = [secretArn('store'), secretArn('source')];
+    aws.secrets.set(store, JSON.stringify({ url: standby.url }));
+    aws.secrets.set(source, JSON.stringify({ url: primary.sourceUrl }));
+    const bundle = bundleFolder(synthesize(example, { bundle: true }), 'Doctor');
+    await using doctor = await startLambda(bundle, {
+      ...aws.env,
+      PGTIMEWARP_STORE_SECRET_ARN: store,
+      PGTIMEWARP_SOURCE_SECRET_ARNS: JSON.stringify({ [primary.node]: source }),
+      PGTIMEWARP_TOPIC_ARN: 'arn:aws:sns:eu-central-1:123456789012:alerts',
+    });
+    for (let time = 0; time < 2; time++) {
+      const { nodes } = (await doctor.invoke({}, 60_000)) as { nodes: (Diagnosis & { node: string })[] };
+      const wrong = nodes.map(({ node, status, checks }) => ({
+        ...{ node, status },
+        checks: checks.filter((check) => check.status !== 'ok').map(({ code }) => code),
+      }));
+      expect(wrong, doctor.output()).toEqual([
+        { node: primary.node, status: 'fail', checks: ['store_writable'] },
+      ]);
+    }
+    expect(aws.published.map((message) => message.get('Subject'))).toEqual([
+      `pgtimewarp FAIL: ${primary.node}`,
+    ]);
+    expect(aws.published[0]!.get('Message')).toContain('store_writable');
+    expect(doctor.output()).not.toMatch(/"level":"ERROR"/);
+  }, 240_000);
 
   test('doctor names it, and is content when it is the primary', async () => {
     const found = await troubles(there());

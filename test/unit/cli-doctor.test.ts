@@ -479,6 +479,11 @@ describe('news', () => {
   const seen = (...checks: Check[]): string[] => findings(summarize(checks));
   const late = (seconds: number): Check => warn('lag', `The horizon is ${seconds} s and 0/1A2B behind.`, 'r');
 
+  test('sizes are none, in whatever unit', () => {
+    const kept = (size: string): Check => warn('wal_budget', `The slot keeps ${size} of WAL.`, 'r');
+    expect(seen(kept('9000 kB'))).toEqual(seen(kept('12 MB')));
+  });
+
   test('figures and positions are none', () => {
     expect(seen(late(400), ok('gaps', ''))).toEqual(
       seen(warn('lag', 'The horizon is 99 s and F/FF behind.', 'r')),
