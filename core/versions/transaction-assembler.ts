@@ -28,6 +28,11 @@ export class TransactionAssembler {
     return this.#changes.length;
   }
 
+  /** The relations that the transaction has touched so far. */
+  get relationIds(): ReadonlySet<number> {
+    return this.#relationIds;
+  }
+
   /** Takes every event but `commit`, which is the caller's. */
   add(event: Exclude<StreamEvent, { kind: 'commit' }>): void {
     switch (event.kind) {

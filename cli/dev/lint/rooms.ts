@@ -19,6 +19,7 @@ const PHASES = [
   'core/run/catalog',
   'core/run/rows',
   'core/run/leaves',
+  'core/run/apply',
   'core/run/stream',
   'core/run/horizon',
 ];
@@ -58,9 +59,13 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/run/catalog': [...BASE, 'core/versions', ...SOURCE, ...STORE, 'core/setup', 'core/run'],
   'core/run/rows': [...BASE, 'core/versions', ...SOURCE, ...STORE, 'core/run', 'core/run/catalog'],
   'core/run/leaves': [...BASE, ...SOURCE, ...STORE, 'core/run', 'core/run/catalog', 'core/run/rows'],
+  'core/run/apply': [
+    ...[...BASE, 'core/versions', ...SOURCE, ...STORE],
+    ...['core/run', 'core/run/loss', 'core/run/catalog', 'core/run/leaves'],
+  ],
   'core/run/stream': [
     ...[...BASE, 'core/decode', 'core/versions', ...SOURCE, ...STORE],
-    ...['core/run', 'core/run/loss', 'core/run/catalog', 'core/run/leaves'],
+    ...['core/run', 'core/run/loss', 'core/run/catalog', 'core/run/apply'],
   ],
   'core/run/horizon': [
     ...[...BASE, ...SOURCE, ...STORE],

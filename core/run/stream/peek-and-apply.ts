@@ -17,6 +17,8 @@ import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
 import { readAgain, type TrackedRelation } from '../../store/tables/relations.ts';
 import type { Lsn } from '../../types/lsn.ts';
+import type { ApplyOptions } from '../apply/apply-options.ts';
+import { applyStream, KeyForgotten } from '../apply/apply-stream.ts';
 import { noteCatalog } from '../catalog/note-catalog.ts';
 import {
   type RelationNow,
@@ -29,7 +31,6 @@ import { detectMovedSlot } from '../loss/detect-loss.ts';
 import { RunClock } from '../run-clock.ts';
 import type { RunContext } from '../run-context.ts';
 import { whenSlotIsFree } from '../when-slot-is-free.ts';
-import { type ApplyOptions, applyStream, KeyForgotten } from './apply-stream.ts';
 import { NullConfirmer } from './confirm-nulls-of-run.ts';
 
 /** How often a peek is repeated because the catalog changed under it; then the run goes on with the one it has. */

@@ -1,0 +1,161 @@
+/**
+ * Collects whole transactions into a batch and writes it in one store transaction, with its part of the time map and the
+ * new horizon. Commits that the slot delivers again are compared with what is stored, and not written.
+ */
+import type pg from 'pg';
+import { inTransaction } from '../../pg/transaction.ts';
+import type { CommitStamp } from '../../store/history/commit-stamp.ts';
+import type { ReplayedCommit } from '../../store/history/time-map.ts';
+import {
+  type CommittedPart,
+  writeChanges,
+  writeEvents,
+  writeTimeMap,
+} from '../../store/history/write-batch.ts';
+import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { noteNewsOfLeaf } from '../../store/tables/leaves.ts';
+import { askRepair, recordRelationLoss } from '../../store/tables/repairs.ts';
+import type { CommitTime } from '../../types/commit-time.ts';
+import type { Lsn } from '../../types/lsn.ts';
+import type { TransactionPart } from '../../types/stored.ts';
+import type { CommitEvent } from '../../types/stream.ts';
+import type { NewsOfLeaves } from '../leaves/news-of-leaves.ts';
+import { Replay } from '../loss/replay.ts';
+import type { ApplyCounts } from '../run-context.ts';
+import type { ApplyOptions } from './apply-options.ts';
+import { Batch } from './batch.ts';
+import { OneWrite } from './one-write.ts';
+import { RowCompleter } from './row-completer.ts';
+
+export class BatchWriter {
+  readonly #o: ApplyOptions;
+  readonly counts: ApplyCounts;
+  readonly completer: RowCompleter;
+  readonly replay: Replay;
+  readonly write = new OneWrite();
+  /** Positions up to here were stored before the peek. */
+  readonly #storedUpto: Lsn;
+  #batch: Batch;
+  #replayed: ReplayedCommit[] = [];
+
+  constructor(options: ApplyOptions, counts: ApplyCounts) {
+    this.#o = options;
+    this.counts = counts;
+    this.completer = new RowCompleter(options);
+    this.replay = new Replay(options.store, options.claim, options.replay);
+    this.#storedUpto = options.claim.horizon.lsn;
+    this.#batch = new Batch(options.claim, options.newLeaves);
+  }
+
+  get isFull(): boolean {
+    return this.#batch.isFull;
+  }
+
+  /** Whether the commit was stored before the peek: the slot delivers it again. */
+  isStored(lsn: Lsn): boolean {
+    return lsn <= this.#storedUpto;
+  }
+
+  /** Takes a whole transaction. @returns a promise only where something has to be written or read first */
+  take(event: CommitEvent, part: TransactionPart): Promise<void> | undefined {
+    if (this.isStored(event.lsn)) {
+      if (this.replay.wasStored(event.lsn, part))
+        this.#replayed.push({ lsn: event.lsn, xid: event.xid, timestamp: event.timestamp });
+      return undefined;
+    }
+    if (this.#batch.accepts(part) && this.#o.clock.clock.covers(event.lsn)) {
+      this.#add(event, part);
+      return undefined;
+    }
+    return this.#makeWay(event, part).then(() => this.#add(event, part));
+  }
+
+  /** Begins to write the batch, after the write before it, and goes on with an empty one. */
+  async startWrite(): Promise<void> {
+    await this.write.done();
+    const batch = this.#batch;
+    const replayed = this.#replayed;
+    if (batch.last === null && replayed.length === 0) return;
+    this.#batch = new Batch(this.#o.claim, this.#o.newLeaves);
+    this.#replayed = [];
+    await this.write.begin(() => this.#writeBatch(batch, replayed));
+  }
+
+  /** Returns when everything taken so far is stored. */
+  async writeAll(): Promise<void> {
+    await this.startWrite();
+    await this.write.done();
+  }
+
+  /** The store has committed everything up to `horizon`. */
+  committed(horizon: Horizon, transactions: number, changes: number): void {
+    this.#o.claim.horizon = horizon;
+    this.counts.transactions += transactions;
+    this.counts.changes += changes;
+    this.#o.onProgress(this.counts);
+  }
+
+  /** Writes what has to be written before the transaction, and reads what has to be known for its time. */
+  async #makeWay(event: CommitEvent, part: TransactionPart): Promise<void> {
+    if (!this.#batch.accepts(part)) await this.startWrite();
+    if (this.#o.clock.clock.covers(event.lsn)) return;
+    await this.write.done(); // in the same session
+    await this.#o.clock.reach(event.lsn);
+  }
+
+  #add(event: CommitEvent, part: TransactionPart): void {
+    const { clock } = this.#o.clock;
+    const time = clock.timeOf(event);
+    this.#batch.last = { lsn: event.lsn, time: clock.horizonTime };
+    this.#batch.ofNewLeaves.hearCommit(event.xid, event.lsn);
+    if (part.changes.length + part.truncates.length + part.keyMismatches.size > 0)
+      this.#batch.add(stampOf(event, time), part);
+  }
+
+  async #writeBatch(batch: Batch, replayed: readonly ReplayedCommit[]): Promise<void> {
+    const { store, claim, clock, beforeWrite } = this.#o;
+    await beforeWrite();
+    await this.replay.compare(replayed);
+    const horizon = batch.last;
+    if (horizon === null) return;
+    await this.replay.complete(); // what is new comes after everything that comes again
+    await inTransaction(store, async () => {
+      await lockCheckpoint(store, claim);
+      await this.completer.complete(batch, true);
+      await noteKeyMismatches(store, claim, batch.special);
+      await writeChanges(store, batch.rows);
+      await noteNews(store, batch.ofNewLeaves);
+      await writeEvents(store, claim, batch.special);
+      await writeTimeMap(store, batch.map);
+      await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
+    });
+    this.committed(horizon, batch.map.count, batch.changes);
+  }
+}
+
+/**
+ * A change that does not say which row it changed is lost, and the table is read again. (Where the table itself stands in
+ * the way, its gap is open by now, and nobody reads it.)
+ */
+export async function noteKeyMismatches(
+  store: pg.Client,
+  claim: Claim,
+  parts: readonly CommittedPart[],
+): Promise<void> {
+  for (const { part } of parts) {
+    for (const [relationId, detail] of part.keyMismatches) {
+      const opened = await recordRelationLoss(store, claim, relationId, detail);
+      if (opened) await askRepair(store, relationId);
+    }
+  }
+}
+
+/** Stores what the stream has said of partitions that are new. */
+export async function noteNews(store: pg.Client, news: NewsOfLeaves): Promise<void> {
+  for (const each of news.heard()) await noteNewsOfLeaf(store, each);
+}
+
+/** What every row of the transaction repeats. */
+export function stampOf({ lsn, timestamp, xid }: CommitEvent, time: CommitTime): CommitStamp {
+  return { lsn, time, commitTimestamp: timestamp, xid };
+}

@@ -1,0 +1,37 @@
+/** What the plugin left out or printed ambiguously is filled in before rows are written, or named in `incomplete`. */
+import { refuteNoNan } from '../../store/history/no-nan.ts';
+import { readPreviousVersions } from '../../store/history/previous-versions.ts';
+import { noteLostColumns } from '../../store/tables/lost-columns.ts';
+import { fillPartial, neededVersions } from '../../versions/fill-partial.ts';
+import { askableChanges, settleNulls, type TransactedChange } from '../../versions/settle-nulls.ts';
+import type { ApplyOptions } from './apply-options.ts';
+import type { Batch } from './batch.ts';
+
+export class RowCompleter {
+  readonly #o: ApplyOptions;
+  /** Columns whose loss is on record. */
+  readonly #lostColumns = new Set<string>();
+
+  constructor(options: ApplyOptions) {
+    this.#o = options;
+  }
+
+  /**
+   * Call it inside the store transaction that writes the batch: all its rows are encoded afterwards.
+   * @param whole false for a part of a transaction
+   */
+  async complete(batch: Batch, whole: boolean): Promise<void> {
+    const { store, claim, confirmNulls, columnKnownSince, refutesNoNan } = this.#o;
+    const changes = batch.unfilled.map((each): TransactedChange => ({ ...each, xid: each.stamp.xid }));
+    const askable = askableChanges(changes, whole);
+    settleNulls(changes, askable.length === 0 ? new Map() : await confirmNulls(askable));
+    batch.noteLost(changes.map(({ change }) => change));
+    await noteLostColumns(store, claim.nodeId, batch.lost, this.#lostColumns);
+    for (const { relationId, column } of batch.lost.filter(refutesNoNan))
+      await refuteNoNan(store, claim.nodeId, relationId, column);
+    if (changes.length === 0) return;
+    const stored = await readPreviousVersions(store, neededVersions(changes));
+    fillPartial(changes, stored, columnKnownSince);
+    batch.encodeFilled();
+  }
+}

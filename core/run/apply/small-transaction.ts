@@ -1,0 +1,43 @@
+/** A transaction that fits into memory joins the batch at its commit. */
+import type { CommitEvent } from '../../types/stream.ts';
+import { becomeHuge } from './huge-transaction.ts';
+import type { Applying, TransactionUnderWay } from './transaction-under-way.ts';
+
+/** A transaction that holds more than this is written in parts. Small: two are in memory, and the garbage of more. */
+const PART_BYTES = 4 * 1024 * 1024;
+
+export class SmallTransaction implements TransactionUnderWay {
+  readonly #applying: Applying;
+
+  constructor(applying: Applying) {
+    this.#applying = applying;
+  }
+
+  takes(_xid: string): boolean {
+    return true;
+  }
+
+  async afterRows(xid: string): Promise<TransactionUnderWay> {
+    return this.#applying.assembler.bytes > PART_BYTES ? becomeHuge(this.#applying, xid) : this;
+  }
+
+  commit(event: CommitEvent): Promise<void> | undefined {
+    return this.#applying.writer.take(event, this.#applying.assembler.endTransaction());
+  }
+
+  async abandon(): Promise<void> {}
+}
+
+/** The transaction after one that is left out: the rows of that one, which still arrive, are passed over. */
+export class AfterLeftOut extends SmallTransaction {
+  readonly #leftOut: string;
+
+  constructor(applying: Applying, leftOut: string) {
+    super(applying);
+    this.#leftOut = leftOut;
+  }
+
+  override takes(xid: string): boolean {
+    return xid !== this.#leftOut;
+  }
+}

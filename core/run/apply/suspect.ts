@@ -1,0 +1,62 @@
+/** Says which transaction cannot be decoded or written, and what the plugin wrote for it. */
+import type { PeekRow } from '../../source/slot/peek.ts';
+import type { Suspect } from '../../store/node/failures.ts';
+import { ClockMoved } from '../../store/node/lineage.ts';
+import { parseLsn } from '../../types/lsn.ts';
+import type { CommitEvent } from '../../types/stream.ts';
+import type { ApplyOptions } from './apply-options.ts';
+import type { BatchWriter } from './batch-writer.ts';
+import { RawRows } from './raw-rows.ts';
+
+/** A row that cannot be decoded. */
+interface Undecodable {
+  readonly rows: readonly PeekRow[];
+  readonly index: number;
+  /** What has been kept of its transaction so far; the rows after `index` are added. */
+  readonly raw: RawRows;
+}
+
+/**
+ * The transaction of a row that cannot be decoded: it ends with the last row of the same xid.
+ * @param lastRowOfTransaction asked when the transaction goes on after `rows`
+ */
+export async function undecodable(
+  { rows, index, raw }: Undecodable,
+  lastRowOfTransaction: ApplyOptions['lastRowOfTransaction'],
+): Promise<Suspect & { readonly xid: string }> {
+  const [, xid] = rows[index]!;
+  const next = rows.findIndex((row, at) => at > index && row[1] !== xid);
+  const last = next === -1 ? await lastRowOfTransaction(xid) : rows[next - 1]!;
+  for (const row of rows.slice(index + 1, next === -1 ? rows.length : next)) raw.add(row);
+  return { lsn: parseLsn(last[0]), xid, relationIds: null, raw: raw.take() };
+}
+
+/** A run has failed here before: every transaction is written alone, to see which one it is. */
+export class OneByOne {
+  readonly raw: RawRows;
+  readonly #writer: BatchWriter;
+  readonly #onFailure: (suspect: Suspect) => void;
+
+  constructor(options: ApplyOptions, writer: BatchWriter) {
+    this.raw = new RawRows(options.keepsRaw);
+    this.#writer = writer;
+    this.#onFailure = options.onFailure;
+  }
+
+  /** Returns when the transaction is written; tells `onFailure` when it cannot be. @param relationIds what it touched */
+  async write(event: CommitEvent, relationIds: ReadonlySet<number>): Promise<void> {
+    try {
+      await this.#writer.writeAll();
+    } catch (error) {
+      if (error instanceof ClockMoved) throw error;
+      this.#onFailure({
+        lsn: event.lsn,
+        xid: event.xid,
+        relationIds: [...relationIds],
+        raw: this.raw.take(),
+      });
+      throw error;
+    }
+    this.raw.take();
+  }
+}
