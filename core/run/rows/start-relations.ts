@@ -7,7 +7,6 @@ import { inTransaction } from '../../pg/transaction.ts';
 import { findLockers, stillAlive } from '../../source/catalog/start-lockers.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { readInsertLsn } from '../../source/slot/end-of-wal.ts';
-import type { Horizon } from '../../store/node/claim.ts';
 import {
   NOT_LOOKED_AT,
   type StartConditions,
@@ -18,8 +17,9 @@ import { formatLsn, type Lsn, tryParseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { Locker } from '../../types/tracking.ts';
 import { toCatalogFacts } from '../catalog/catalog-facts.ts';
-import { writeFactsNow } from '../catalog/note-catalog.ts';
+import { isUnheard, writeFactsNow } from '../catalog/note-catalog.ts';
 import { isWaiting, type RelationNow } from '../catalog/tables-of-run.ts';
+import type { RunContext } from '../run-context.ts';
 
 export interface StartState {
   /** Relations that may start, or whose repair may begin, at a horizon at or past the position. */
@@ -33,16 +33,20 @@ export interface StartState {
  * before the end of WAL is read, so that a relation that is ready now can start in this run. What the catalog says of a
  * starting table is kept now: nothing that happens to the table after its start may be missed.
  */
-export async function prepareStarts(
-  source: pg.Client,
-  store: pg.Client,
-  plugin: Plugin,
-  relations: readonly RelationNow[],
-  horizon: Horizon,
+export async function prepareStarts(run: RunContext, relations: readonly RelationNow[]): Promise<StartState> {
+  const waiting = relations.flatMap((now) => {
+    const { relation, facts } = now;
+    const waits = facts !== null && isWaiting(relation) && !isUnheard(now, run.node.plugin);
+    return waits ? [{ relation, facts }] : [];
+  });
+  if (waiting.length === 0) return { ready: [], waitingFor: [] };
+  return run.limits.onSource(() => lookAtWaiting(run, waiting));
+}
+
+async function lookAtWaiting(
+  { source, store, node: { plugin }, claim: { horizon } }: RunContext,
+  waiting: readonly { readonly relation: TrackedRelation; readonly facts: TableFacts }[],
 ): Promise<StartState> {
-  const waiting = relations.flatMap(({ relation, facts }) =>
-    facts !== null && isWaiting(relation) ? [{ relation, facts }] : [],
-  );
   const position = await readInsertLsn(source);
   const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
   for (const { relation, facts } of waiting) {

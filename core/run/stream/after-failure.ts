@@ -1,0 +1,33 @@
+/** What follows the failure of a run that holds its node: most failures end the run, some change the state of the node. */
+import { fromDatabaseError } from '../../pg/database-error.ts';
+import type { Suspect } from '../../store/node/failures.ts';
+import type { Loss } from '../loss/detect-loss.ts';
+import type { RunContext } from '../run-context.ts';
+import { bearFailure, isPoison } from './poison.ts';
+
+/**
+ * busy: another run has taken the node | deadline: time was up | gap: changes are lost, which is not recorded yet |
+ * blocked: the failure was the last that is borne, and the node is blocked
+ */
+export type AfterFailure =
+  | { readonly outcome: 'busy' | 'deadline' }
+  | { readonly outcome: 'gap'; readonly loss: Loss }
+  | { readonly outcome: 'blocked'; readonly reason: string };
+
+/** Counts a failure that trying again may not mend. Throws the failure itself when the run ends with it. */
+export async function afterFailure(
+  { store, claim, limits }: RunContext,
+  error: unknown,
+  suspect: Suspect | null,
+): Promise<AfterFailure> {
+  const failure = fromDatabaseError(error, 'store'); // the source's errors have been named as such before
+  if (failure.code === 'CLAIM_LOST') return { outcome: 'busy' };
+  if (limits.isTimeUp(failure)) return { outcome: 'deadline' };
+  if (failure.code === 'HISTORY_FORKED' || failure.code === 'SLOT_MISSING')
+    return { outcome: 'gap', loss: { code: failure.code, reason: failure.message } };
+  if (isPoison(failure)) {
+    const reason = await bearFailure(store, claim, failure, suspect);
+    if (reason !== null) return { outcome: 'blocked', reason };
+  }
+  throw failure;
+}
