@@ -3,7 +3,7 @@
  * the rows that result into an empty table like `row_changes`. Each repetition has a slot of its own behind the same
  * changes, and takes the three in turn.
  */
-import { PLUGIN_OPTIONS, type Plugin } from '../core/types/plugin.ts';
+import { type Plugin, pluginOptions } from '../core/types/plugin.ts';
 import {
   type Benchmark,
   type BenchServer,
@@ -175,7 +175,7 @@ async function drain(
     plugin === 'wal2json'
       ? ['add-tables', tables.map((table) => `public.${table}`).join(',')]
       : ['publication_names', `pgtimewarp_${node}`];
-  const options = [...PLUGIN_OPTIONS[plugin], ...names].map((word) => `'${word}'`).join(', ');
+  const options = [...pluginOptions(plugin), ...names].map((word) => `'${word}'`).join(', ');
   const name = plugin === 'wal2json' ? 'pg_logical_slot_peek_changes' : 'pg_logical_slot_peek_binary_changes';
   return timeMs(() =>
     server.psql(

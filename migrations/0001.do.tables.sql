@@ -424,17 +424,19 @@ COMMENT ON COLUMN pgtimewarp.lsn_time_map.xid IS 'The transaction; null for a ho
 CREATE TABLE pgtimewarp.transaction_contexts (
   node_id      text NOT NULL,
   lsn_space    int NOT NULL DEFAULT 1,
+  seq          int NOT NULL DEFAULT 0,
   lsn          pg_lsn NOT NULL,
   context      json NOT NULL,
   relation_ids int[],
-  PRIMARY KEY (node_id, lsn_space, lsn)
+  PRIMARY KEY (node_id, lsn_space, lsn, seq)
 );
-COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'What a transaction said about itself: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}'').';
+COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'What a transaction said about itself: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.node_id IS 'The node.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn_space IS 'The LSN space of lsn.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit.';
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of its last message.';
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables that the transaction touched: retention of the last of them forgets the context. null: all of the node.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.seq IS 'The place in the transaction from which it holds; that of the first one is 0.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of a message.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables of the changes that carry it: retention of the last of them forgets the context. null: all of the node.';
 
 CREATE TABLE pgtimewarp.blocked_changes (
   node_id   text NOT NULL REFERENCES pgtimewarp.nodes,
@@ -465,7 +467,8 @@ CREATE TABLE pgtimewarp.relation_retention (
   expired_before_ts  timestamptz,
   cutoff_xid         xid8,
   is_dropped         boolean NOT NULL DEFAULT false,
-  contexts_upto_lsn  pg_lsn
+  contexts_upto_lsn  pg_lsn,
+  contexts_upto_seq  int
 );
 COMMENT ON TABLE pgtimewarp.relation_retention IS 'What is forgotten of each period. Apart from tracked_relations because earlier periods of a table age as well.';
 COMMENT ON COLUMN pgtimewarp.relation_retention.relation_id IS 'The period.';
@@ -475,6 +478,7 @@ COMMENT ON COLUMN pgtimewarp.relation_retention.expired_before_ts IS 'The time o
 COMMENT ON COLUMN pgtimewarp.relation_retention.cutoff_xid IS 'The transaction that moved the cutoff last.';
 COMMENT ON COLUMN pgtimewarp.relation_retention.is_dropped IS 'All of it is older than the window and has been removed.';
 COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_lsn IS 'Contexts up to here have been looked at since the cutoff passed them.';
+COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_seq IS 'The place in the transaction at contexts_upto_lsn up to which its contexts have been looked at; null: all of them.';
 
 CREATE TABLE pgtimewarp.relation_ranges (
   relation_id     int NOT NULL,

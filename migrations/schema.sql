@@ -370,8 +370,7 @@ BEGIN
       assumes := CASE WHEN v.nulls_assumed THEN ',"assumes":"no-nan"' ELSE '' END;
     END IF;
     IF v.from_xid IS NOT NULL AND (v.from_lsn <= at.expired_before_lsn) IS NOT TRUE THEN
-      SELECT t.context INTO context FROM pgtimewarp.transaction_contexts t
-       WHERE t.node_id = p_node_id AND t.lsn_space = period.lsn_space AND t.lsn = v.from_lsn;
+      SELECT t.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, v.from_lsn, v.from_seq) t;
     END IF;
   END IF;
 
@@ -645,6 +644,14 @@ CREATE FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts 
    ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1
 $$;
 
+CREATE FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) RETURNS TABLE(context json)
+    LANGUAGE sql STABLE ROWS 1
+    AS $$
+  SELECT c.context FROM pgtimewarp.transaction_contexts c
+   WHERE c.node_id = p_node_id AND c.lsn_space = p_space AND c.lsn = p_lsn AND c.seq <= p_seq
+   ORDER BY c.seq DESC LIMIT 1
+$$;
+
 CREATE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -704,7 +711,7 @@ BEGIN
      CROSS JOIN LATERAL (SELECT array_to_json(i.key_values)::text AS pk OFFSET 0) AS k
       -- the last change at or before the instant
       LEFT JOIN LATERAL (
-           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete,
+           SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete,
                   r.nulls_assumed
              FROM pgtimewarp.row_changes r
             WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
@@ -717,9 +724,9 @@ BEGIN
             ORDER BY r.valid_from_lsn, r.seq LIMIT 1) AS nxt ON true
       -- what the application said of the transaction; baseline rows have none, and it is forgotten with the cutoff
       LEFT JOIN LATERAL (
-           SELECT c.context FROM pgtimewarp.transaction_contexts c
-            WHERE c.node_id = p_node_id AND c.lsn_space = f.lsn_space
-              AND c.lsn = CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END LIMIT 1) AS t ON true
+           SELECT c.context
+             FROM pgtimewarp.context_at(p_node_id, f.lsn_space,
+                    CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq) AS c) AS t ON true
      CROSS JOIN LATERAL (
            -- It says what the row was, and no TRUNCATE came after it. A baseline row must have been read, and before the
            -- next change (see version_at()).
@@ -839,8 +846,7 @@ BEGIN
       assumes := CASE WHEN e.nulls_assumed THEN 'no-nan' END;
       changed := CASE WHEN e.op IN ('U', 'S') AND before.status = 'found'
         THEN pgtimewarp.changed_columns(before.row_data, before.json_nulls, e.row_data, e.json_nulls) END;
-      SELECT c.context INTO context FROM pgtimewarp.transaction_contexts c
-       WHERE c.node_id = p_node_id AND c.lsn_space = period.lsn_space AND c.lsn = e.lsn;
+      SELECT c.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, e.lsn, e.seq) c;
       RETURN NEXT;
       remaining := remaining - 1;
       before.status := CASE WHEN e.op IN ('D', 'T') THEN 'absent' ELSE 'found' END;
@@ -1365,31 +1371,36 @@ DECLARE
   r record;
   seen int;
   last_lsn pg_lsn;
+  last_seq int;
   total int := 0;
 BEGIN
   FOR r IN
-    SELECT c.relation_id, c.lsn_space, c.from_lsn, c.upto_lsn
+    SELECT c.relation_id, c.lsn_space, c.from_lsn, c.from_seq, c.upto_lsn
       FROM (SELECT x.relation_id, p.lsn_space, coalesce(x.contexts_upto_lsn, '0/0') AS from_lsn,
+                   coalesce(x.contexts_upto_seq, 2147483647) AS from_seq,
                    CASE WHEN x.is_dropped THEN 'FFFFFFFF/FFFFFFFF' ELSE x.expired_before_lsn END AS upto_lsn
               FROM pgtimewarp.relation_retention x JOIN pgtimewarp.relation_periods p ON p.relation_id = x.relation_id
              WHERE p.node_id = p_node_id) c
-     WHERE c.upto_lsn > c.from_lsn
+     WHERE c.upto_lsn > c.from_lsn OR c.upto_lsn = c.from_lsn AND c.from_seq < 2147483647
      ORDER BY c.relation_id
   LOOP
     WITH passed AS (
-      SELECT t.lsn, t.relation_ids FROM pgtimewarp.transaction_contexts t
-       WHERE t.node_id = p_node_id AND t.lsn_space = r.lsn_space AND t.lsn > r.from_lsn AND t.lsn <= r.upto_lsn
+      SELECT t.lsn, t.seq, t.relation_ids FROM pgtimewarp.transaction_contexts t
+       WHERE t.node_id = p_node_id AND t.lsn_space = r.lsn_space AND t.lsn <= r.upto_lsn
+         AND t.lsn >= r.from_lsn AND (t.lsn, t.seq) > (r.from_lsn, r.from_seq)
          AND (t.relation_ids IS NULL OR r.relation_id = ANY (t.relation_ids))
-       ORDER BY t.lsn LIMIT p_rows - total),
+       ORDER BY t.lsn, t.seq LIMIT p_rows - total),
     forgotten AS (
       DELETE FROM pgtimewarp.transaction_contexts t
        USING passed
-       WHERE t.node_id = p_node_id AND t.lsn_space = r.lsn_space AND t.lsn = passed.lsn
+       WHERE t.node_id = p_node_id AND t.lsn_space = r.lsn_space AND t.lsn = passed.lsn AND t.seq = passed.seq
          AND NOT pgtimewarp.context_is_kept(p_node_id, r.lsn_space, passed.lsn, passed.relation_ids))
-    SELECT count(*), max(passed.lsn) INTO seen, last_lsn FROM passed;
+    SELECT count(*), max(passed.lsn), (array_agg(passed.seq ORDER BY passed.lsn DESC, passed.seq DESC))[1]
+      INTO seen, last_lsn, last_seq FROM passed;
     total := total + seen;
     UPDATE pgtimewarp.relation_retention x
-       SET contexts_upto_lsn = CASE WHEN total < p_rows THEN r.upto_lsn ELSE last_lsn END
+       SET contexts_upto_lsn = CASE WHEN total < p_rows THEN r.upto_lsn ELSE last_lsn END,
+           contexts_upto_seq = CASE WHEN total = p_rows THEN last_seq END
      WHERE x.relation_id = r.relation_id;
     EXIT WHEN total = p_rows;
   END LOOP;
@@ -2333,7 +2344,8 @@ CREATE TABLE pgtimewarp.relation_retention (
     expired_before_ts timestamp with time zone,
     cutoff_xid xid8,
     is_dropped boolean DEFAULT false NOT NULL,
-    contexts_upto_lsn pg_lsn
+    contexts_upto_lsn pg_lsn,
+    contexts_upto_seq integer
 );
 
 COMMENT ON TABLE pgtimewarp.relation_retention IS 'What is forgotten of each period. Apart from tracked_relations because earlier periods of a table age as well.';
@@ -2351,6 +2363,8 @@ COMMENT ON COLUMN pgtimewarp.relation_retention.cutoff_xid IS 'The transaction t
 COMMENT ON COLUMN pgtimewarp.relation_retention.is_dropped IS 'All of it is older than the window and has been removed.';
 
 COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_lsn IS 'Contexts up to here have been looked at since the cutoff passed them.';
+
+COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_seq IS 'The place in the transaction at contexts_upto_lsn up to which its contexts have been looked at; null: all of them.';
 
 CREATE TABLE pgtimewarp.removals (
     node_id text NOT NULL,
@@ -2525,22 +2539,25 @@ CREATE VIEW pgtimewarp.sql_interface AS
 CREATE TABLE pgtimewarp.transaction_contexts (
     node_id text NOT NULL,
     lsn_space integer DEFAULT 1 NOT NULL,
+    seq integer DEFAULT 0 NOT NULL,
     lsn pg_lsn NOT NULL,
     context json NOT NULL,
     relation_ids integer[]
 );
 
-COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'What a transaction said about itself: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}'').';
+COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'What a transaction said about itself: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.node_id IS 'The node.';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn_space IS 'The LSN space of lsn.';
 
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.seq IS 'The place in the transaction from which it holds; that of the first one is 0.';
+
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of its last message.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of a message.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables that the transaction touched: retention of the last of them forgets the context. null: all of the node.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables of the changes that carry it: retention of the last of them forgets the context. null: all of the node.';
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
@@ -2606,7 +2623,7 @@ ALTER TABLE ONLY pgtimewarp.tracked_relations
     ADD CONSTRAINT tracked_relations_relation_id_key UNIQUE (relation_id);
 
 ALTER TABLE ONLY pgtimewarp.transaction_contexts
-    ADD CONSTRAINT transaction_contexts_pkey PRIMARY KEY (node_id, lsn_space, lsn);
+    ADD CONSTRAINT transaction_contexts_pkey PRIMARY KEY (node_id, lsn_space, lsn, seq);
 
 ALTER TABLE ONLY pgtimewarp.virtual_columns
     ADD CONSTRAINT virtual_columns_pkey PRIMARY KEY (relation_id, column_name, from_lsn);
@@ -2718,6 +2735,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_writer;

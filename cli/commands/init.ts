@@ -10,6 +10,7 @@ import { EXIT } from '../exit-codes.ts';
 interface InitFlags {
   readonly plugin?: Plugin;
   readonly slot?: string;
+  readonly contextPrefix?: string[];
 }
 
 export function registerInit(program: Command, run: Run): Command {
@@ -20,6 +21,11 @@ export function registerInit(program: Command, run: Run): Command {
       new Option('--plugin <name>', 'output plugin (default: "wal2json")').choices(['wal2json', 'pgoutput']),
     )
     .option('--slot <name>', 'name of the replication slot (default: pgtimewarp_<node>)')
+    .option(
+      '--context-prefix <prefix>',
+      'read messages under this prefix as contexts too, beside pgtimewarp and _bemi (repeatable)',
+      (prefix: string, before: string[] = []) => [...before, prefix],
+    )
     .addHelpText(
       'after',
       '\nExample:\n  pgtimewarp init --source postgres://app@db.example/shop \\\n                  --store postgres://app@db.example/history',
@@ -30,6 +36,7 @@ export function registerInit(program: Command, run: Run): Command {
           ...settings.databases,
           plugin: flags.plugin ?? null,
           slotName: slotName(flags.slot),
+          ...(flags.contextPrefix === undefined ? {} : { contextPrefixes: flags.contextPrefix }),
           version: program.version() ?? 'unknown',
           signal,
           onProgress: (message) => out.note(`init: ${message}`),
@@ -39,7 +46,7 @@ export function registerInit(program: Command, run: Run): Command {
           created
             ? `Node "${node.node}" observes database ${node.database} through slot ${node.slotName} (${node.plugin}).\n` +
               'Next: pgtimewarp track TABLE'
-            : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). Nothing changed.`,
+            : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). ${flags.contextPrefix === undefined ? 'Nothing changed.' : 'The next run reads contexts under the prefixes named.'}`,
         );
         return EXIT.done;
       }),

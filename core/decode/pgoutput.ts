@@ -7,7 +7,7 @@ import { commitTimeFromPostgresMicros } from '../types/commit-time.ts';
 import { keyLengthRefusal } from '../types/key.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
-import { OUR_PREFIXES } from '../types/plugin.ts';
+import { messagePrefixes } from '../types/plugin.ts';
 import type {
   CommitEvent,
   DecodedTable,
@@ -22,21 +22,30 @@ import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
 
 const TRANSACTIONAL_FLAG = 1;
 
-/** Makes a decoder for one peek: relations are described anew in each. */
-export function createPgoutputDecoder(tables: TableLookup, types: TypeCatalog): StreamDecoder {
-  return new PgoutputDecoder(tables, types);
+/**
+ * Makes a decoder for one peek: relations are described anew in each.
+ * @param prefixes messages under others are passed over
+ */
+export function createPgoutputDecoder(
+  tables: TableLookup,
+  types: TypeCatalog,
+  prefixes = messagePrefixes(),
+): StreamDecoder {
+  return new PgoutputDecoder(tables, types, prefixes);
 }
 
 class PgoutputDecoder implements StreamDecoder {
   readonly #tables: TableLookup;
   readonly #types: TypeCatalog;
+  readonly #prefixes: ReadonlySet<string>;
   readonly #reader = new MessageReader();
   /** null: not tracked. */
   readonly #relations = new Map<number, PgoutputRelation | null>();
   readonly #newTuple = new Tuple();
   readonly #oldTuple = new Tuple();
 
-  constructor(tables: TableLookup, types: TypeCatalog) {
+  constructor(tables: TableLookup, types: TypeCatalog, prefixes: ReadonlySet<string>) {
+    this.#prefixes = prefixes;
     this.#tables = tables;
     this.#types = types;
   }
@@ -160,7 +169,7 @@ class PgoutputDecoder implements StreamDecoder {
     const flags = this.#reader.uint8();
     this.#reader.skip(8); // its LSN
     const prefix = this.#reader.cString();
-    if (!OUR_PREFIXES.has(prefix) || (flags & TRANSACTIONAL_FLAG) === 0) return null;
+    if (!this.#prefixes.has(prefix) || (flags & TRANSACTIONAL_FLAG) === 0) return null;
     return { kind: 'message', prefix, content: this.#reader.text(this.#reader.uint32()) };
   }
 

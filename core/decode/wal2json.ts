@@ -10,7 +10,7 @@ import { jsonMembers, jsonStringEnd, unquoteJson } from '../types/json-text.ts';
 import { keyLengthRefusal } from '../types/key.ts';
 import { parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
-import { OUR_PREFIXES } from '../types/plugin.ts';
+import { messagePrefixes } from '../types/plugin.ts';
 import type {
   CommitEvent,
   MessageEvent,
@@ -44,16 +44,20 @@ const LAYOUT = [
   'pk',
 ];
 
-/**
- * Makes a decoder for one peek. Changes need no `begin` before them: the caller may leave B rows out.
- * @param numbersAsText the stream was asked for with NUMBERS_AS_TEXT: null is NULL
- */
+interface Wal2jsonOptions {
+  /** The stream was asked for with NUMBERS_AS_TEXT: null is NULL. */
+  readonly numbersAsText?: boolean;
+  /** Messages under others are passed over. */
+  readonly prefixes?: ReadonlySet<string>;
+}
+
+/** Makes a decoder for one peek. Changes need no `begin` before them: the caller may leave B rows out. */
 export function createWal2jsonDecoder(
   tables: TableLookup,
   types: TypeCatalog,
-  numbersAsText = false,
+  options: Wal2jsonOptions = {},
 ): StreamDecoder {
-  return new Wal2jsonDecoder(tables, types, numbersAsText);
+  return new Wal2jsonDecoder(tables, types, options);
 }
 
 /** How a change goes on after its timestamp, `","schema":"…","table":"…"`, and the relation it names. */
@@ -69,16 +73,18 @@ class Wal2jsonDecoder implements StreamDecoder {
   readonly #tables: TableLookup;
   readonly #types: TypeCatalog;
   readonly #numbersAsText: boolean;
+  readonly #prefixes: ReadonlySet<string>;
   readonly #timestamps = new CommitTimestampParser();
   readonly #heads = new Map<string, Head>();
   #lastHead: Head | null = null;
   readonly #new = new ColumnRun();
   readonly #old = new ColumnRun();
 
-  constructor(tables: TableLookup, types: TypeCatalog, numbersAsText: boolean) {
+  constructor(tables: TableLookup, types: TypeCatalog, options: Wal2jsonOptions) {
     this.#tables = tables;
     this.#types = types;
-    this.#numbersAsText = numbersAsText;
+    this.#numbersAsText = options.numbersAsText ?? false;
+    this.#prefixes = options.prefixes ?? messagePrefixes();
   }
 
   decode(lsn: string, xid: string, data: string): StreamEvent | null {
@@ -98,7 +104,7 @@ class Wal2jsonDecoder implements StreamDecoder {
         case 'C':
           return this.#commit(lsn, xid, data);
         case 'M':
-          return message(data);
+          return message(data, this.#prefixes);
         default:
           return this.decode(lsn, xid, inOurLayout(data));
       }
@@ -238,10 +244,10 @@ function otherKeyInTail(data: string, at: number, keyColumns: readonly string[])
   return names;
 }
 
-function message(data: string): MessageEvent | null {
+function message(data: string, prefixes: ReadonlySet<string>): MessageEvent | null {
   const { members } = jsonMembers(data, 0);
   const prefix = unquoteJson(member(members, 'prefix'));
-  if (!OUR_PREFIXES.has(prefix) || members.get('transactional') !== 'true') return null;
+  if (!prefixes.has(prefix) || members.get('transactional') !== 'true') return null;
   return { kind: 'message', prefix, content: unquoteJson(member(members, 'content')) };
 }
 

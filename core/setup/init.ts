@@ -26,12 +26,13 @@ import {
   SETUP_UNFINISHED,
   type StoredNode,
   withdrawSetupIntent,
+  writeContextPrefixes,
   writeNumbersAsText,
 } from '../store/node/nodes.ts';
 import { isRemovalAsked } from '../store/node/removals.ts';
 import { boundTime } from '../store/node/trusted-clock.ts';
 import { migrate, requireWritable } from '../store/schema/migrate.ts';
-import { DEFAULT_PLUGIN, type Plugin } from '../types/plugin.ts';
+import { DEFAULT_PLUGIN, type Plugin, requireContextPrefix } from '../types/plugin.ts';
 import { maybeSameSystem } from '../types/server-identity.ts';
 import { cancelOnAbort, stopOf, throwIfAborted } from './cancel-on-abort.ts';
 import { type Databases, type DatabaseUrls, refuseSameDatabase, withDatabases } from './databases.ts';
@@ -45,6 +46,8 @@ export interface InitOptions extends DatabaseUrls {
   readonly slotName: string | null;
   /** Version of this program, kept with the node. */
   readonly version: string;
+  /** Messages under these prefixes are contexts too, beside the usual ones. Left out: as it was, none for a new node. */
+  readonly contextPrefixes?: readonly string[];
   readonly signal?: AbortSignal;
   /** When it was asked for, by `performance.now()`; now, when left out. A removal that is asked for later ends it. */
   readonly begunMs?: number;
@@ -74,9 +77,10 @@ interface Begun {
  * Sets a node up, or checks that it is. One that fails leaves nothing, or, where a database does not answer any more, a note in
  * the store by which repeating it, or `deinit`, removes the rest.
  * Throws SAME_DATABASE, WAL_LEVEL, SOURCE_IN_RECOVERY, PLUGIN_MISSING, PLUGIN_REFUSED, PUBLICATION_RIGHTS, SLOT_CONFLICT,
- * SLOT_LIMIT, SLOT_MISSING, SLOT_LOST, NODE_CONFLICT, INTERRUPTED (also when the removal of the node was asked for meanwhile).
+ * SLOT_LIMIT, SLOT_MISSING, SLOT_LOST, NODE_CONFLICT, BAD_FLAGS (a prefix of contexts), INTERRUPTED (also when the removal of the node was asked for meanwhile).
  */
 export async function init(options: InitOptions): Promise<InitResult> {
+  for (const prefix of options.contextPrefixes ?? []) requireContextPrefix(prefix);
   const begun: Begun = { identity: null, madePublication: false };
   const wanted = { ...options, begunMs: options.begunMs ?? performance.now() };
   try {
@@ -107,7 +111,8 @@ async function setUp(databases: Databases, options: Wanted, begun: Begun): Promi
     if (known !== null && known.status !== 'removed') {
       await checkExisting(source, known, facts, options);
       await lookAtPluginAgain(source, store, known, facts);
-      return describe(known, false);
+      await setContextPrefixes(store, options);
+      return describe(await requireNode(store, options.node), false);
     }
     const identity: NodeIdentity = {
       node: options.node,
@@ -163,6 +168,7 @@ async function create(
       if (obstacle !== null) throw obstacle;
       await activateNode(store, identity, { lsn, ts });
       await writeNumbersAsText(store, identity.node, asText === true);
+      await writeContextPrefixes(store, identity.node, options.contextPrefixes ?? []);
     });
   } catch (error) {
     throw (await whyNotWanted(store, options, error).catch(() => null)) ?? error; // whoever removes a node ends the making of its slot
@@ -282,6 +288,11 @@ async function checkExisting(
       `The publication ${publicationName(node)} of node "${node}" is gone.`,
     );
   }
+}
+
+/** The next run reads messages under these prefixes. */
+async function setContextPrefixes(store: Queryable, { node, contextPrefixes }: InitOptions): Promise<void> {
+  if (contextPrefixes !== undefined) await writeContextPrefixes(store, node, contextPrefixes);
 }
 
 /** The plugin may be another version by now. */

@@ -1,17 +1,33 @@
 /** The two output plugins, and the options that our decoders read the stream with: names and values in turn. */
 
+import { TimewarpError } from '../errors/timewarp-error.ts';
+
 export type Plugin = 'wal2json' | 'pgoutput';
 
 /** Of a node that is made without a word about it. */
 export const DEFAULT_PLUGIN: Plugin = 'wal2json';
 
-/** Messages under this prefix are ours: `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`. */
-export const MESSAGE_PREFIX = 'pgtimewarp';
+/**
+ * Messages under these prefixes are contexts: ours, `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`, and that of Bemi's
+ * packages. A node may have more.
+ */
+const CONTEXT_PREFIXES = ['pgtimewarp', '_bemi'];
 
 /** Of the messages by which a run finds out how far the stream has come (see end-of-wal.ts). */
 export const END_PREFIX = 'pgtimewarp.end';
 
-export const OUR_PREFIXES: ReadonlySet<string> = new Set([MESSAGE_PREFIX, END_PREFIX]);
+/** The prefixes of the messages that are read. @param own those that the node has beside the usual ones */
+export function messagePrefixes(own: readonly string[] = []): ReadonlySet<string> {
+  return new Set([...CONTEXT_PREFIXES, ...own, END_PREFIX]);
+}
+
+/** Throws BAD_FLAGS unless messages under this prefix can be contexts of a node. wal2json splits lists of prefixes at commas. */
+export function requireContextPrefix(prefix: string): void {
+  if (/^[A-Za-z0-9_.:-]{1,63}$/.test(prefix) && prefix !== END_PREFIX) return;
+  throw new TimewarpError('BAD_FLAGS', `"${prefix}" cannot be the prefix of contexts.`, {
+    remedy: 'Use 1 to 63 letters, digits, underscores, dots, colons and hyphens.',
+  });
+}
 
 /**
  * wal2json from 2.6 on: numbers come as texts, NaN and infinity among them, which otherwise are printed as null. What does
@@ -22,9 +38,10 @@ export const NUMBERS_AS_TEXT: readonly string[] = ['numeric-data-types-as-string
 /** OIDs of float4, float8 and numeric, of which wal2json prints NaN and infinity as null (not of domains over them). */
 export const PRINTED_AS_NULL: ReadonlySet<number> = new Set([700, 701, 1700]);
 
-/** The caller adds `add-tables` for wal2json and `publication_names` for pgoutput. */
-export const PLUGIN_OPTIONS: Readonly<Record<Plugin, readonly string[]>> = {
-  wal2json: [
+/** The caller adds `add-tables` for wal2json and `publication_names` for pgoutput, which delivers messages of all prefixes. */
+export function pluginOptions(plugin: Plugin, prefixes = messagePrefixes()): readonly string[] {
+  if (plugin === 'pgoutput') return ['proto_version', '1', 'messages', 'true'];
+  return [
     ...['format-version', '2'],
     ...['include-timestamp', '1'],
     ...['include-types', '0'],
@@ -32,7 +49,6 @@ export const PLUGIN_OPTIONS: Readonly<Record<Plugin, readonly string[]>> = {
     ...['include-pk', '1'],
     ...['include-xids', '0'],
     ...['include-lsn', '0'],
-    ...['add-msg-prefixes', [...OUR_PREFIXES].join(',')],
-  ],
-  pgoutput: ['proto_version', '1', 'messages', 'true'],
-};
+    ...['add-msg-prefixes', [...prefixes].join(',')],
+  ];
+}

@@ -28,14 +28,21 @@ export interface PendingTruncate {
   readonly seq: number;
 }
 
+/** One row of `transaction_contexts` without its position: what the changes from `seq` on carry, until the next one. */
+export interface PendingContext {
+  readonly seq: number;
+  /** JSON. */
+  readonly text: string;
+  /** The relations of these changes. */
+  readonly relationIds: ReadonlySet<number>;
+}
+
 /** What one transaction, or one part of a huge one, did to tracked tables. */
 export interface TransactionPart {
   readonly changes: PendingChange[];
   readonly truncates: PendingTruncate[];
-  /** JSON text of the last `pgtimewarp` message; null without one. */
-  readonly context: string | null;
-  /** The relations that the transaction has touched so far. */
-  readonly relationIds: ReadonlySet<number>;
+  /** Those that no further change will carry. */
+  readonly contexts: readonly PendingContext[];
   /** Changes that cannot be stored because they lack the tracked key: relation and why. */
   readonly keyMismatches: ReadonlyMap<number, string>;
   readonly bytes: number;

@@ -3,17 +3,26 @@
  * of the key becomes a deletion and an insertion; `seq` numbers what happened in one transaction, in its order.
  */
 import { isJson, quoteJson } from '../types/json-text.ts';
-import type { PendingChange, PendingTruncate, TransactionPart } from '../types/stored.ts';
+import { END_PREFIX } from '../types/plugin.ts';
+import type { PendingChange, PendingContext, PendingTruncate, TransactionPart } from '../types/stored.ts';
 import type { DecodedTable, PartialRow, RowChange, StreamEvent } from '../types/stream.ts';
 
 /** Per change beside its texts: objects and pointers. An estimate, to bound memory. */
 const OVERHEAD_BYTES = 200;
 
+/** What somebody wrote, and the relations of the changes that carry it so far. */
+interface ContextUnderWay {
+  readonly content: string;
+  readonly seq: number;
+  readonly relationIds: Set<number>;
+}
+
 /** Collects the events between two commits. */
 export class TransactionAssembler {
   #changes: PendingChange[] = [];
   #truncates: PendingTruncate[] = [];
-  #context: string | null = null;
+  #contexts: PendingContext[] = [];
+  #context: ContextUnderWay | null = null;
   #relationIds = new Set<number>();
   #keyMismatches = new Map<number, string>();
   #bytes = 0;
@@ -41,12 +50,12 @@ export class TransactionAssembler {
         break;
       case 'truncate':
         for (const table of event.tables) {
-          this.#relationIds.add(table.relationId);
+          this.#touch(table);
           this.#truncates.push({ relationId: table.relationId, leafId: table.leafId, seq: this.#seq++ });
         }
         break;
       case 'message':
-        if (event.prefix === 'pgtimewarp') this.#context = contextText(event.content);
+        if (event.prefix !== END_PREFIX) this.#say(event.content);
         break;
       case 'key-mismatch':
         this.#keyMismatches.set(event.table.relationId, event.detail);
@@ -56,30 +65,59 @@ export class TransactionAssembler {
     }
   }
 
-  /** Hands over what has been collected since the last call; `seq`, relations and a context go on until `endTransaction`. */
+  /** Hands over what has been collected since the last call; `seq`, relations and the context that holds go on until `endTransaction`. */
   takePart(): TransactionPart {
     const part: TransactionPart = {
       changes: this.#changes,
       truncates: this.#truncates,
-      context: this.#context,
-      relationIds: this.#relationIds,
+      contexts: this.#contexts,
       keyMismatches: this.#keyMismatches,
       bytes: this.#bytes,
     };
     this.#changes = [];
     this.#truncates = [];
+    this.#contexts = [];
     this.#bytes = 0;
     return part;
   }
 
   /** Hands over the rest and begins anew. */
   endTransaction(): TransactionPart {
+    this.#endContext();
     const part = this.takePart();
     this.#context = null;
     this.#relationIds = new Set();
     if (this.#keyMismatches.size > 0) this.#keyMismatches = new Map();
     this.#seq = 0;
     return part;
+  }
+
+  /**
+   * From here on changes carry this context; the first one of a transaction is carried by the changes before it too. Packages
+   * that speak in a row trigger say the same again and again.
+   */
+  #say(content: string): void {
+    if (content === this.#context?.content) return;
+    const first = this.#context === null;
+    this.#endContext();
+    this.#context = {
+      content,
+      seq: first ? 0 : this.#seq,
+      relationIds: new Set(first ? this.#relationIds : []),
+    };
+    this.#bytes += content.length;
+  }
+
+  /** What no change carries is not kept. */
+  #endContext(): void {
+    if (this.#context === null || this.#context.relationIds.size === 0) return;
+    const { seq, content, relationIds } = this.#context;
+    this.#contexts.push({ seq, text: contextText(content), relationIds });
+  }
+
+  #touch({ relationId }: DecodedTable): void {
+    this.#relationIds.add(relationId);
+    this.#context?.relationIds.add(relationId);
   }
 
   #addChange(change: RowChange): void {
@@ -97,7 +135,7 @@ export class TransactionAssembler {
     change: RowChange | null,
     previousKey = key,
   ): void {
-    this.#relationIds.add(table.relationId);
+    this.#touch(table);
     this.#changes.push({
       relationId: table.relationId,
       leafId: table.leafId,

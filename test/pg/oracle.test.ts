@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Follower } from '../support/follower.ts';
 import { askByCommand, askEngine, askInSql } from '../support/oracle/ask.ts';
 import { type Comparison, compareNode } from '../support/oracle/compare.ts';
+import { compareContexts, contextLogSql, SAYING } from '../support/oracle/contexts.ts';
 import type { OracleTable } from '../support/oracle/oracle-table.ts';
 import { type OracleRun, runWorkload } from '../support/oracle/run-workload.ts';
 import { ORACLE_TABLES } from '../support/oracle/tables.ts';
@@ -37,6 +38,7 @@ const followers: Bounded[] = [];
 describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, () => {
   beforeAll(async () => {
     databases = await testDatabases({ tables: ORACLE_TABLES.map((table) => table.create).join('\n') });
+    await databases.source.query(contextLogSql(ORACLE_TABLES));
     await fillTables(ORACLE_TABLES);
     for (const plugin of PLUGINS.filter((each) => needOf(each).met)) {
       for (const maxChanges of POLL_SIZES) {
@@ -45,7 +47,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
         await follower.track(ORACLE_TABLES);
       }
     }
-    const scripts = fc.sample(transactions(ORACLE_TABLES), { seed: SEED, numRuns: TRANSACTIONS });
+    const scripts = fc.sample(transactions(ORACLE_TABLES, [SAYING]), { seed: SEED, numRuns: TRANSACTIONS });
 
     let writing = true;
     const started = performance.now();
@@ -110,6 +112,16 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
     },
     TIMEOUT_MS,
   );
+
+  test('each change carries the last message before it, or else the first of its transaction', async () => {
+    for (const { follower } of followers) {
+      const compared = await compareContexts({
+        ...{ source: databases.source, store: databases.store },
+        ...{ node: follower.node, tables: ORACLE_TABLES },
+      });
+      expect(compared).toBeGreaterThan(TRANSACTIONS);
+    }
+  });
 });
 
 async function fillTables(tables: readonly OracleTable[]): Promise<void> {

@@ -35,6 +35,7 @@ const NODE: StoredNode = {
   createdAt: T0,
   slotBudgetBytes: null,
   numbersAsText: false,
+  contextPrefixes: [],
   releasesSlot: false,
   horizon: {
     lsn: parseLsn('0/100'),

@@ -246,7 +246,9 @@ test('with numbers as texts NULL is NULL, and NaN and infinity are what they are
     `${head}{"name":"id","typeoid":23,"value":"3"},{"name":"f","typeoid":701,"value":"1e-07"}${tail}`,
   ];
   const table = { notNullColumns: new Set(['id', 'p']) };
-  const decoder = createWal2jsonDecoder((schema, name) => tableOf({ schema, name, ...table }), types, true);
+  const decoder = createWal2jsonDecoder((schema, name) => tableOf({ schema, name, ...table }), types, {
+    numbersAsText: true,
+  });
   const read = rows.map((row) => {
     const { key, rowData, incomplete, doubtfulNulls, nullsAssumed } = change(decoder.decode('0/1', '1', row));
     expect([incomplete, doubtfulNulls, nullsAssumed]).toEqual([null, null, false]);

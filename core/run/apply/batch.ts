@@ -36,7 +36,8 @@ export class Batch {
   changes = 0;
   /** The last commit seen, whether or not it touched a tracked table: the horizon that this batch reaches. */
   last: Horizon | null = null;
-  #unfilledBytes = 0;
+  /** Of changes with holes, and of contexts. */
+  #heldBytes = 0;
   readonly #lostIds = new Set<string>();
 
   constructor(node: { readonly nodeId: string; readonly lsnSpace: number }, newLeaves: NewLeaves) {
@@ -45,7 +46,7 @@ export class Batch {
   }
 
   get isFull(): boolean {
-    return this.changes >= FULL_CHANGES || this.rows.bytes + this.#unfilledBytes >= FULL_BYTES;
+    return this.changes >= FULL_CHANGES || this.rows.bytes + this.#heldBytes >= FULL_BYTES;
   }
 
   /** Whether a part with holes can join: not once rows are encoded, since they may hold what fills them. */
@@ -56,8 +57,9 @@ export class Batch {
   add(stamp: CommitStamp, part: TransactionPart): void {
     this.map.add(stamp);
     this.addChanges(stamp, part);
-    if (part.truncates.length > 0 || part.context !== null || part.keyMismatches.size > 0) {
+    if (part.truncates.length > 0 || part.contexts.length > 0 || part.keyMismatches.size > 0) {
       this.special.push({ stamp, part: { ...part, changes: [] } });
+      for (const { text } of part.contexts) this.#heldBytes += text.length;
     }
   }
 
@@ -67,7 +69,7 @@ export class Batch {
     this.ofNewLeaves.hearChanges(stamp.lsn, part.changes);
     if (this.unfilled.length > 0 || hasHoles(part)) {
       for (const change of part.changes) this.unfilled.push({ lsn: stamp.lsn, stamp, change });
-      this.#unfilledBytes += part.bytes;
+      this.#heldBytes += part.bytes;
     } else {
       for (const change of part.changes) this.rows.add(stamp, change);
       this.noteLost(part.changes);

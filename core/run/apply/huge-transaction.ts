@@ -74,10 +74,8 @@ class HugeTransaction implements TransactionUnderWay {
     const rest = assembler.endTransaction();
     await this.#writePart(rest);
     await writer.write.done();
-    const last = [{ stamp: this.#stamp, part: { ...rest, changes: [], truncates: [] } }];
     const horizon = { lsn: this.#stamp.lsn, time: clock.clock.horizonTime };
-    await noteKeyMismatches(store, claim, last);
-    await writeEvents(store, claim, last);
+    await noteKeyMismatches(store, claim, [{ stamp: this.#stamp, part: rest }]);
     const news = new NewsOfLeaves(options.newLeaves);
     news.hearCommit(this.#stamp.xid, this.#stamp.lsn);
     await noteNews(store, news);
@@ -97,7 +95,7 @@ class HugeTransaction implements TransactionUnderWay {
     await rollBack(options.store);
   }
 
-  /** Writes rows and truncates of a part; context and key mismatches wait for the end of the transaction. */
+  /** Writes rows, truncates and contexts of a part; key mismatches wait for the end of the transaction. */
   async #writePart(part: TransactionPart): Promise<void> {
     const { options, writer } = this.#applying;
     const { store, claim } = options;
@@ -108,7 +106,7 @@ class HugeTransaction implements TransactionUnderWay {
       await writer.completer.complete(batch, false);
       await writeChanges(store, batch.rows);
       await noteNews(store, batch.ofNewLeaves);
-      await writeEvents(store, claim, [{ stamp: this.#stamp, part: { ...part, context: null } }]);
+      await writeEvents(store, claim, [{ stamp: this.#stamp, part }]);
     });
     writer.counts.changes += batch.changes;
     this.#changes += batch.changes;

@@ -17,6 +17,7 @@ import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
 import { readAgain, type TrackedRelation } from '../../store/tables/relations.ts';
 import type { Lsn } from '../../types/lsn.ts';
+import { messagePrefixes } from '../../types/plugin.ts';
 import type { ApplyOptions } from '../apply/apply-options.ts';
 import { applyStream, KeyForgotten } from '../apply/apply-stream.ts';
 import { noteCatalog } from '../catalog/note-catalog.ts';
@@ -103,6 +104,7 @@ async function peekOnce(
     const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
     const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);
     nulls = confirmer;
+    const prefixes = messagePrefixes(node.contextPrefixes);
     const clock = await RunClock.open(store, claim, ceiling);
     const delivered = await applyStream(
       {
@@ -112,8 +114,8 @@ async function peekOnce(
         lastRowOfTransaction: (xid) => limits.namingSource(() => peek.lastRowOfTransaction(xid)),
         decoder:
           node.plugin === 'wal2json'
-            ? createWal2jsonDecoder(tables.lookup, tables.types, numbersAsText)
-            : createPgoutputDecoder(tables.lookup, tables.types),
+            ? createWal2jsonDecoder(tables.lookup, tables.types, { numbersAsText, prefixes })
+            : createPgoutputDecoder(tables.lookup, tables.types, prefixes),
         clock,
         newLeaves: tables.newLeaves,
         columnKnownSince: tables.columnKnownSince,
@@ -172,6 +174,7 @@ async function openPeek(
         maxRows,
         tables: streamNames(names),
         numbersAsText,
+        prefixes: messagePrefixes(node.contextPrefixes),
         publication: publicationName(node.node),
       }).catch((error: unknown) => {
         if (numbersAsText && isOptionRefused(error)) return null;

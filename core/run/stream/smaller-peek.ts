@@ -9,6 +9,7 @@ import { isTooLargeToPrint, locateUnreadable } from '../../source/slot/locate-un
 import { MAX_FAILURES, type Suspect } from '../../store/node/failures.ts';
 import type { TrackedRelation } from '../../store/tables/relations.ts';
 import type { Lsn } from '../../types/lsn.ts';
+import { messagePrefixes } from '../../types/plugin.ts';
 import { readRelationsNow, streamNames } from '../catalog/tables-of-run.ts';
 import type { RunContext } from '../run-context.ts';
 import type { PeekSize } from './peek-size.ts';
@@ -51,6 +52,7 @@ async function accuse(
     return locateUnreadable(source, {
       ...{ plugin: node.plugin, slotName: node.slotName, from: claim.horizon.lsn, upto, maxRows, tables },
       numbersAsText: node.numbersAsText,
+      prefixes: messagePrefixes(node.contextPrefixes),
       publication: publicationName(node.node),
     });
   });

@@ -11,7 +11,7 @@ import { MARK_SQL, requireSameSession } from '../../pg/same-session.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../../pg/session-settings.ts';
 import { rollBack } from '../../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
-import { NUMBERS_AS_TEXT, PLUGIN_OPTIONS, type Plugin } from '../../types/plugin.ts';
+import { NUMBERS_AS_TEXT, type Plugin, pluginOptions } from '../../types/plugin.ts';
 import { explainPlugin } from './slot-lifecycle.ts';
 
 /** One row of the slot function: position, transaction, and what the plugin wrote, all as text. */
@@ -27,6 +27,8 @@ export interface PeekOptions {
   readonly tables: readonly TableName[];
   /** wal2json: whether numbers come as texts (see NUMBERS_AS_TEXT). */
   readonly numbersAsText: boolean;
+  /** wal2json: the prefixes of the messages to decode. */
+  readonly prefixes: ReadonlySet<string>;
   /** pgoutput: the publication of the tracked tables. */
   readonly publication: string;
 }
@@ -283,7 +285,7 @@ export function peekStatement(options: PeekOptions): {
       values: [
         ...bounds,
         [
-          ...PLUGIN_OPTIONS.wal2json,
+          ...pluginOptions('wal2json', options.prefixes),
           ...(options.numbersAsText ? NUMBERS_AS_TEXT : []),
           ...['add-tables', names.join(',')],
         ],
@@ -297,7 +299,7 @@ export function peekStatement(options: PeekOptions): {
              FROM pg_catalog.pg_logical_slot_peek_binary_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])`,
     values: [
       ...bounds,
-      [...PLUGIN_OPTIONS.pgoutput, 'publication_names', quoteIdentifier(options.publication)],
+      [...pluginOptions('pgoutput'), 'publication_names', quoteIdentifier(options.publication)],
     ],
   };
 }

@@ -7,7 +7,7 @@ import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { fromDatabaseError, sqlState } from '../../pg/database-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
-import { NUMBERS_AS_TEXT, PLUGIN_OPTIONS, type Plugin } from '../../types/plugin.ts';
+import { NUMBERS_AS_TEXT, type Plugin, pluginOptions } from '../../types/plugin.ts';
 
 /**
  * Makes a logical slot and reads it once: a server may let a plugin be named and still refuse to load it.
@@ -143,10 +143,10 @@ async function probe(
 ): Promise<void> {
   const [peek, options] =
     plugin === 'wal2json'
-      ? ['pg_logical_slot_peek_changes', PLUGIN_OPTIONS.wal2json]
+      ? ['pg_logical_slot_peek_changes', pluginOptions('wal2json')]
       : [
           'pg_logical_slot_peek_binary_changes',
-          [...PLUGIN_OPTIONS.pgoutput, 'publication_names', 'pgtimewarp'],
+          [...pluginOptions('pgoutput'), 'publication_names', 'pgtimewarp'],
         ];
   await source.query(
     `SELECT count(*) FROM pg_catalog.${peek}($1::name, $2::pg_lsn, 1, VARIADIC $3::text[])`,

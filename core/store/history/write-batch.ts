@@ -46,18 +46,19 @@ export async function writeEvents(
       ],
     );
   }
-  const contexts = parts.filter(({ part }) => part.context !== null);
+  const contexts = parts.flatMap(({ stamp, part }) => part.contexts.map((context) => ({ stamp, context })));
   if (contexts.length > 0) {
     await store.query(
-      `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, context, relation_ids)
-       SELECT $1::text, $2::int, lsn, context::json, relation_ids::int[]
-         FROM unnest($3::pg_lsn[], $4::text[], $5::text[]) AS c (lsn, context, relation_ids)`,
+      `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, seq, context, relation_ids)
+       SELECT $1::text, $2::int, lsn, seq, context::json, relation_ids::int[]
+         FROM unnest($3::pg_lsn[], $4::int[], $5::text[], $6::text[]) AS c (lsn, seq, context, relation_ids)`,
       [
         node.nodeId,
         node.lsnSpace,
         contexts.map(({ stamp }) => formatLsn(stamp.lsn)),
-        contexts.map(({ part }) => part.context),
-        contexts.map(({ part }) => `{${[...part.relationIds].join(',')}}`),
+        contexts.map(({ context }) => context.seq),
+        contexts.map(({ context }) => context.text),
+        contexts.map(({ context }) => `{${[...context.relationIds].join(',')}}`),
       ],
     );
   }

@@ -26,6 +26,8 @@ export interface StoredNode {
   readonly slotBudgetBytes: bigint | null;
   /** Whether wal2json is asked for numbers as texts, which tells NaN from NULL (see NUMBERS_AS_TEXT). */
   readonly numbersAsText: boolean;
+  /** Messages under these prefixes are contexts, beside the usual ones (see core/types/plugin.ts). */
+  readonly contextPrefixes: readonly string[];
   /** Whether runs drop the slot when the budget is used up. */
   readonly releasesSlot: boolean;
   /** null only while the node is set up. */
@@ -211,7 +213,8 @@ async function selectNodes(store: Queryable, node: string | null): Promise<Store
     `SELECT n.node_id, n.system_identifier, n.timeline, n.database_name, n.slot_name, n.plugin, n.status,
             n.status_reason, n.created_at,
             n.meta ->> 'slot_budget_bytes' AS slot_budget, n.meta ->> 'release_slot' = 'automatic' AS releases_slot,
-            coalesce((n.meta ->> 'numbers_as_text')::boolean, false) AS numbers_as_text, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
+            coalesce((n.meta ->> 'numbers_as_text')::boolean, false) AS numbers_as_text,
+            n.meta -> 'context_prefixes' AS context_prefixes, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
             c.last_run_outcome, c.failures
        FROM pgtimewarp.nodes AS n
        LEFT JOIN pgtimewarp.wal_checkpoints AS c USING (node_id)
@@ -235,6 +238,7 @@ interface NodeRow {
   slot_budget: string | null;
   releases_slot: boolean | null;
   numbers_as_text: boolean;
+  context_prefixes: string | null;
   applied_lsn: string | null;
   applied_ts: string;
   lsn_space: number;
@@ -258,6 +262,7 @@ function toNode(row: NodeRow): StoredNode {
     slotBudgetBytes: row.slot_budget === null ? null : BigInt(row.slot_budget),
     releasesSlot: row.releases_slot === true,
     numbersAsText: row.numbers_as_text,
+    contextPrefixes: row.context_prefixes === null ? [] : (JSON.parse(row.context_prefixes) as string[]), // ours
     horizon:
       row.applied_lsn === null
         ? null
@@ -279,6 +284,19 @@ export async function writeNumbersAsText(store: Queryable, node: string, known: 
     `UPDATE pgtimewarp.nodes SET meta = meta || jsonb_build_object('numbers_as_text', $2::boolean)
       WHERE node_id = $1::text`,
     [node, known],
+  );
+}
+
+/** Sets the prefixes of messages that are contexts, beside the usual ones. */
+export async function writeContextPrefixes(
+  store: Queryable,
+  node: string,
+  prefixes: readonly string[],
+): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET meta = meta || jsonb_build_object('context_prefixes', $2::text[])
+      WHERE node_id = $1::text`,
+    [node, prefixes],
   );
 }
 

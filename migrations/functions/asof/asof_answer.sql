@@ -49,8 +49,7 @@ BEGIN
       assumes := CASE WHEN v.nulls_assumed THEN ',"assumes":"no-nan"' ELSE '' END;
     END IF;
     IF v.from_xid IS NOT NULL AND (v.from_lsn <= at.expired_before_lsn) IS NOT TRUE THEN
-      SELECT t.context INTO context FROM pgtimewarp.transaction_contexts t
-       WHERE t.node_id = p_node_id AND t.lsn_space = period.lsn_space AND t.lsn = v.from_lsn;
+      SELECT t.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, v.from_lsn, v.from_seq) t;
     END IF;
   END IF;
 

@@ -66,8 +66,7 @@ BEGIN
       assumes := CASE WHEN e.nulls_assumed THEN 'no-nan' END;
       changed := CASE WHEN e.op IN ('U', 'S') AND before.status = 'found'
         THEN pgtimewarp.changed_columns(before.row_data, before.json_nulls, e.row_data, e.json_nulls) END;
-      SELECT c.context INTO context FROM pgtimewarp.transaction_contexts c
-       WHERE c.node_id = p_node_id AND c.lsn_space = period.lsn_space AND c.lsn = e.lsn;
+      SELECT c.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, e.lsn, e.seq) c;
       RETURN NEXT;
       remaining := remaining - 1;
       before.status := CASE WHEN e.op IN ('D', 'T') THEN 'absent' ELSE 'found' END;

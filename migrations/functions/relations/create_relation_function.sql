@@ -49,7 +49,7 @@ BEGIN
      CROSS JOIN LATERAL (SELECT array_to_json(i.key_values)::text AS pk OFFSET 0) AS k
       -- the last change at or before the instant
       LEFT JOIN LATERAL (
-           SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete,
+           SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.read_lsn, r.row_data, r.incomplete,
                   r.nulls_assumed
              FROM pgtimewarp.row_changes r
             WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
@@ -62,9 +62,9 @@ BEGIN
             ORDER BY r.valid_from_lsn, r.seq LIMIT 1) AS nxt ON true
       -- what the application said of the transaction; baseline rows have none, and it is forgotten with the cutoff
       LEFT JOIN LATERAL (
-           SELECT c.context FROM pgtimewarp.transaction_contexts c
-            WHERE c.node_id = p_node_id AND c.lsn_space = f.lsn_space
-              AND c.lsn = CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END LIMIT 1) AS t ON true
+           SELECT c.context
+             FROM pgtimewarp.context_at(p_node_id, f.lsn_space,
+                    CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq) AS c) AS t ON true
      CROSS JOIN LATERAL (
            -- It says what the row was, and no TRUNCATE came after it. A baseline row must have been read, and before the
            -- next change (see version_at()).
