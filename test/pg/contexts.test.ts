@@ -156,7 +156,7 @@ for (const plugin of PLUGINS) {
       await node.poll();
       expect(await whoChanged(node, '31')).toEqual(['I bemi', 'U audit', 'U audit']);
       const refused = await runCli(['init', '--context-prefix', 'a,other'], { env: node.env });
-      expect(refused.stderr).toMatch(/BAD_FLAGS[\s\S]*"a,other" cannot be the prefix/);
+      expect(refused.stderr).toMatch(/"a,other" cannot be the prefix/);
       await runCli(['init'], { env: node.env });
       await change(32);
       await node.poll();
