@@ -40,6 +40,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   backlog,
 ];
 const RESULTS = new URL('./results.json', import.meta.url).pathname;
+/** As wide as the figures need. */
+const WIDE = { colors: createColors(false), width: 200 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -89,9 +91,6 @@ if (values.save) {
   writeFileSync(RESULTS, `${JSON.stringify(saved, null, 2)}\n`);
   writePerformancePage(saved);
 }
-
-/** As wide as the figures need. */
-const WIDE = { colors: createColors(false), width: 200 };
 
 function print(bench: Benchmark, figures: readonly Figure[], seconds: number): void {
   const rows = figures.map((entry) => {

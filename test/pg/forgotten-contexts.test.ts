@@ -98,6 +98,46 @@ test('in steps, each of them going on where the last one ended', async () => {
   ]);
 });
 
+test('a step may end between two messages of one transaction', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput' });
+  const h = await StoreHistory.create(node.store);
+  const [short, long] = [await h.track(), await h.track({ to: 5 }, true)];
+  await node.store.query(
+    `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, seq, context, relation_ids)
+     SELECT $1, 1, '0/0'::pg_lsn + lsn, seq, '{}', CASE WHEN seq = 1 THEN ARRAY[$2::int, $3::int] ELSE ARRAY[$2::int] END
+       FROM generate_series(1, 4) AS lsn, generate_series(0, 4) AS seq`,
+    [h.node, short, long],
+  );
+  await node.store.query(
+    `INSERT INTO pgtimewarp.relation_retention (relation_id, retention, expired_before_lsn, expired_before_ts)
+     VALUES ($1, '1 day', '0/4', $2)`,
+    [short, timeOf(1)],
+  );
+  const seen: number[] = [];
+  for (let step = 0; step < 5; step++) {
+    const { rows } = await node.store.query<{ seen: number }>(
+      'SELECT pgtimewarp.retention_cut_contexts($1, 7) AS seen',
+      [h.node],
+    );
+    seen.push(rows[0]!.seen);
+  }
+  expect(seen).toEqual([7, 7, 6, 0, 0]);
+  const { rows } = await node.store.query('SELECT DISTINCT seq FROM pgtimewarp.transaction_contexts');
+  expect(rows, 'those that the other table carries').toEqual([{ seq: 1 }]);
+});
+
+test('who made a change is forgotten with the tables that carry it, not with others of its transaction', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['b'] });
+  await node.track('a', { retention: '1s' });
+  const say = (who: string) => `SELECT pg_logical_emit_message(true, 'pgtimewarp', '"${who}"')`;
+  await node.source.query(`BEGIN; ${say('of a')}; INSERT INTO a VALUES (1); ${say('of b')}; INSERT INTO b VALUES (1);
+    ${say('of both')}; INSERT INTO a VALUES (2); INSERT INTO b VALUES (2); COMMIT`);
+  await node.poll();
+  expect(await known(node)).toEqual(['of a', 'of b', 'of both']);
+  await pass(node);
+  expect(await known(node)).toEqual(['of b', 'of both']);
+});
+
 test('an answer says who made a version as long as its commit lies in the window, whatever has been forgotten', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput' });
   const h = await StoreHistory.create(node.store);

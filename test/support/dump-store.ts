@@ -18,7 +18,7 @@ const ORDERED: Readonly<Record<string, string>> = {
   lsn_time_map:
     'SELECT r::text AS line FROM pgtimewarp.lsn_time_map AS r WHERE xid IS NOT NULL ORDER BY node_id, lsn_space, lsn',
   transaction_contexts:
-    'SELECT r::text AS line FROM pgtimewarp.transaction_contexts AS r ORDER BY node_id, lsn_space, lsn',
+    'SELECT r::text AS line FROM pgtimewarp.transaction_contexts AS r ORDER BY node_id, lsn_space, lsn, seq',
   tracked_relations: `SELECT (to_jsonb(r) - '{updated_at,baseline_lsn,baseline_progress}'::text[])::text AS line FROM pgtimewarp.tracked_relations AS r ORDER BY relation_id`,
   relation_leaves: 'SELECT r::text AS line FROM pgtimewarp.relation_leaves AS r ORDER BY leaf_id',
   history_gaps: 'SELECT r::text AS line FROM pgtimewarp.history_gaps AS r ORDER BY id',
