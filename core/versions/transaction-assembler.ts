@@ -10,18 +10,23 @@ import type { DecodedTable, PartialRow, RowChange, StreamEvent } from '../types/
 /** Per change beside its texts: objects and pointers. An estimate, to bound memory. */
 const OVERHEAD_BYTES = 200;
 
-/** What somebody wrote, and the relations of the changes that carry it so far. */
+/** A context that further changes will carry. */
 interface ContextUnderWay {
-  readonly content: string;
   readonly seq: number;
-  readonly relationIds: Set<number>;
+  /** As somebody wrote it. */
+  text: string;
+  /** Those of the whole transaction, the same set, as long as this is its only context. */
+  relationIds: Set<number>;
 }
+
+/** Shared by all transactions that have none. */
+const NO_CONTEXTS: readonly PendingContext[] = [];
 
 /** Collects the events between two commits. */
 export class TransactionAssembler {
   #changes: PendingChange[] = [];
   #truncates: PendingTruncate[] = [];
-  #contexts: PendingContext[] = [];
+  #contexts = NO_CONTEXTS;
   #context: ContextUnderWay | null = null;
   #relationIds = new Set<number>();
   #keyMismatches = new Map<number, string>();
@@ -76,14 +81,14 @@ export class TransactionAssembler {
     };
     this.#changes = [];
     this.#truncates = [];
-    this.#contexts = [];
+    this.#contexts = NO_CONTEXTS;
     this.#bytes = 0;
     return part;
   }
 
   /** Hands over the rest and begins anew. */
   endTransaction(): TransactionPart {
-    this.#endContext();
+    this.#endContext(true);
     const part = this.takePart();
     this.#context = null;
     this.#relationIds = new Set();
@@ -97,27 +102,30 @@ export class TransactionAssembler {
    * that speak in a row trigger say the same again and again.
    */
   #say(content: string): void {
-    if (content === this.#context?.content) return;
-    const first = this.#context === null;
-    this.#endContext();
-    this.#context = {
-      content,
-      seq: first ? 0 : this.#seq,
-      relationIds: new Set(first ? this.#relationIds : []),
-    };
+    if (content === this.#context?.text) return;
+    if (this.#context === null) {
+      this.#context = { seq: 0, text: content, relationIds: this.#relationIds };
+    } else {
+      this.#endContext();
+      this.#context = { seq: this.#seq, text: content, relationIds: new Set() };
+    }
     this.#bytes += content.length;
   }
 
-  /** What no change carries is not kept. */
-  #endContext(): void {
-    if (this.#context === null || this.#context.relationIds.size === 0) return;
-    const { seq, content, relationIds } = this.#context;
-    this.#contexts.push({ seq, text: contextText(content), relationIds });
+  /** What no change carries is not kept. @param isLast the transaction ends with it, and touches nothing any more */
+  #endContext(isLast = false): void {
+    const context = this.#context;
+    if (context === null || context.relationIds.size === 0) return;
+    context.text = contextText(context.text);
+    if (!isLast && context.relationIds === this.#relationIds)
+      context.relationIds = new Set(this.#relationIds);
+    if (this.#contexts === NO_CONTEXTS) this.#contexts = [context];
+    else (this.#contexts as PendingContext[]).push(context);
   }
 
   #touch({ relationId }: DecodedTable): void {
     this.#relationIds.add(relationId);
-    this.#context?.relationIds.add(relationId);
+    if (this.#context !== null) this.#context.relationIds.add(relationId);
   }
 
   #addChange(change: RowChange): void {

@@ -46,22 +46,34 @@ export async function writeEvents(
       ],
     );
   }
-  const contexts = parts.flatMap(({ stamp, part }) => part.contexts.map((context) => ({ stamp, context })));
-  if (contexts.length > 0) {
-    await store.query(
-      `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, seq, context, relation_ids)
-       SELECT $1::text, $2::int, lsn, seq, context::json, relation_ids::int[]
-         FROM unnest($3::pg_lsn[], $4::int[], $5::text[], $6::text[]) AS c (lsn, seq, context, relation_ids)`,
-      [
-        node.nodeId,
-        node.lsnSpace,
-        contexts.map(({ stamp }) => formatLsn(stamp.lsn)),
-        contexts.map(({ context }) => context.seq),
-        contexts.map(({ context }) => context.text),
-        contexts.map(({ context }) => `{${[...context.relationIds].join(',')}}`),
-      ],
-    );
+  await writeContexts(store, node, parts);
+}
+
+/** There may be one for each of many small transactions. */
+async function writeContexts(
+  store: pg.Client,
+  node: { readonly nodeId: string; readonly lsnSpace: number },
+  parts: readonly CommittedPart[],
+): Promise<void> {
+  const lsns: string[] = [];
+  const seqs: number[] = [];
+  const texts: string[] = [];
+  const relationIds: string[] = [];
+  for (const { stamp, part } of parts) {
+    for (const context of part.contexts) {
+      lsns.push(formatLsn(stamp.lsn));
+      seqs.push(context.seq);
+      texts.push(context.text);
+      relationIds.push(`{${[...context.relationIds].join(',')}}`);
+    }
   }
+  if (lsns.length === 0) return;
+  await store.query(
+    `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, seq, context, relation_ids)
+     SELECT $1::text, $2::int, lsn, seq, context::json, relation_ids::int[]
+       FROM unnest($3::pg_lsn[], $4::int[], $5::text[], $6::text[]) AS c (lsn, seq, context, relation_ids)`,
+    [node.nodeId, node.lsnSpace, lsns, `{${seqs.join(',')}}`, texts, relationIds],
+  );
 }
 
 /** Adds the entries of commits to the map. */
