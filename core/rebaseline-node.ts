@@ -94,9 +94,9 @@ async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
   if (publication !== null) await ensurePublication(source, publication); // it may be gone, or be a restored one
   const tables = await readRelationsNow(source, await readTrackedRelations(store, node.node), publication);
   if (publication !== null) await publish(source, publication, tables); // may be refused: before anything is touched
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await openNodeGap(store, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await openNodeGap(tx, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
   });
   const samePositions =
     comparable(facts, node, claim) && (await readOpenNodeGap(store, node.node)) !== 'HISTORY_FORKED';
@@ -162,10 +162,10 @@ async function withNewSlot(
           : null,
     }));
     const asText = await knowsNumbersAsText(source, node.slotName, node.plugin, lsn);
-    const end = await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      await writeNumbersAsText(store, node.node, asText === true);
-      return restartNode(store, claim, { identity, start: { lsn, clock }, samePositions, relations });
+    const end = await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      await writeNumbersAsText(tx, node.node, asText === true);
+      return restartNode(tx, claim, { identity, start: { lsn, clock }, samePositions, relations });
     });
     const ended = tables.flatMap((table) => {
       const reason = why(table, node.plugin);

@@ -7,7 +7,7 @@ import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError, fromTableQuery } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
-import { inTransaction } from './pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
 import { isPublishedWhole } from './run/catalog/catalog-facts.ts';
 import { followKey, isKeyOfHistory } from './run/catalog/key-of-history.ts';
@@ -51,7 +51,7 @@ export async function rebaseline(options: RebaselineOptions): Promise<Rebaseline
     const node = await requireNode(store, options.node);
     const relation = await requireRelation(store, options);
     const facts = await makeReadable(options, node, relation);
-    await inTransaction(store, () => ask(store, options, relation, facts));
+    await inTransaction(store, (tx) => ask(tx, options, relation, facts));
     return await waitForRepair(options, node, store);
   } catch (error) {
     throw fromDatabaseError(error, 'store');
@@ -115,7 +115,7 @@ async function makeReadable(
 }
 
 async function ask(
-  store: pg.Client,
+  store: StoreTransaction,
   options: RebaselineOptions,
   relation: TrackedRelation,
   facts: TableFacts,

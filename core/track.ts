@@ -128,9 +128,9 @@ export async function settle(options: TrackOptions, store: pg.Client): Promise<s
   await refuseOtherSettings(store, options.node, options.table, options);
   if (options.retention === null) return [];
   const { node, table, retention } = options;
-  const before = await inTransaction(store, async () => {
-    const stored = await readOtherRetention(store, node, table, retention);
-    if (stored !== null) await setTableRetention(store, node, table, retention);
+  const before = await inTransaction(store, async (tx) => {
+    const stored = await readOtherRetention(tx, node, table, retention);
+    if (stored !== null) await setTableRetention(tx, node, table, retention);
     return stored;
   });
   return before === null
@@ -176,7 +176,7 @@ export async function untrackTables(
         if (publicationOf(node) !== null) source ??= await connectToUnpublish(options);
         await endTracking({ source, store }, node, table);
       }
-      if (options.purge) await inPatientTransaction(store, () => purgeRelation(store, entry.relationId));
+      if (options.purge) await inPatientTransaction(store, (tx) => purgeRelation(tx, entry.relationId));
       results.push({ table: formatTableName(table), relationId: entry.relationId, purged: options.purge });
     }
     return results;
@@ -201,12 +201,12 @@ async function endTracking(
   table: TableName,
 ): Promise<void> {
   const publication = publicationOf(node);
-  await inTransaction(store, async () => {
-    const { horizon } = await lockHorizon(store, node.node);
-    const entry = await readRelationEntry(store, node.node, table, { forUpdate: true });
+  await inTransaction(store, async (tx) => {
+    const { horizon } = await lockHorizon(tx, node.node);
+    const entry = await readRelationEntry(tx, node.node, table, { forUpdate: true });
     if (entry === null || entry.status === 'untracked') return; // untracked by somebody else meanwhile
     if (source !== null && publication !== null) await unpublish(source, publication, table);
-    await endRelation(store, entry.relationId, horizon);
+    await endRelation(tx, entry.relationId, horizon);
   });
 }
 

@@ -2,10 +2,12 @@
  * The statements of retention: one function each. What they do to tables is in migrations/functions/retention, which
  * belong to the owner of the store, since the role that writes history owns none of its tables.
  */
+
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import type { StoreTransaction } from '../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 
 /** A longer window would end before the times that PostgreSQL knows (its manual, "Date/Time Types"). */
@@ -119,7 +121,11 @@ export async function nextRangeAction(
 }
 
 /** Carries out what {@link nextRangeAction} said. */
-export async function changeRanges(store: Queryable, relationId: number, next: RangeAction): Promise<void> {
+export async function changeRanges(
+  store: StoreTransaction,
+  relationId: number,
+  next: RangeAction,
+): Promise<void> {
   if (next.action === 'convert') {
     await store.query('SELECT pgtimewarp.retention_convert($1::int)', [relationId]);
     return;
@@ -133,7 +139,11 @@ export async function changeRanges(store: Queryable, relationId: number, next: R
 }
 
 /** Promises that a range holds no row at or past the position of a split, so that the split needs no scan. */
-export async function addRangeCheck(store: Queryable, relationId: number, next: RangeAction): Promise<void> {
+export async function addRangeCheck(
+  store: StoreTransaction,
+  relationId: number,
+  next: RangeAction,
+): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_check($1::int, $2::text, ($3::pg_lsn[])[1])', [
     relationId,
     next.table,
@@ -147,7 +157,7 @@ export async function validateRangeCheck(store: Queryable, relationId: number, t
 }
 
 /** Takes back promises that a run left which died: rows past them would be refused. */
-export async function dropRangeChecks(store: Queryable, nodeId: string): Promise<void> {
+export async function dropRangeChecks(store: StoreTransaction, nodeId: string): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_repair($1::text)', [nodeId]);
 }
 
@@ -160,7 +170,7 @@ export async function advanceCutoffs(store: Queryable, relationIds: readonly num
 }
 
 /** @returns whether a new lowest range is being made */
-export async function beginBase(store: Queryable, relationId: number): Promise<boolean> {
+export async function beginBase(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rows } = await store.query<{ due: boolean }>(
     'SELECT pgtimewarp.retention_begin_base($1::int) IS NOT NULL AS due',
     [relationId],
@@ -169,7 +179,11 @@ export async function beginBase(store: Queryable, relationId: number): Promise<b
 }
 
 /** Carries the next versions. @returns whether that were the last ones */
-export async function buildBase(store: Queryable, relationId: number, rowCount: number): Promise<boolean> {
+export async function buildBase(
+  store: StoreTransaction,
+  relationId: number,
+  rowCount: number,
+): Promise<boolean> {
   const { rows } = await store.query<{ done: boolean }>(
     'SELECT pgtimewarp.retention_build($1::int, $2::int) AS done',
     [relationId, rowCount],
@@ -178,7 +192,7 @@ export async function buildBase(store: Queryable, relationId: number, rowCount: 
 }
 
 /** @returns how many ranges were dropped; null: an older snapshot is still in use */
-export async function exchangeBase(store: Queryable, relationId: number): Promise<number | null> {
+export async function exchangeBase(store: StoreTransaction, relationId: number): Promise<number | null> {
   const { rows } = await store.query<{ dropped: number | null }>(
     'SELECT pgtimewarp.retention_exchange($1::int) AS dropped',
     [relationId],
@@ -187,7 +201,7 @@ export async function exchangeBase(store: Queryable, relationId: number): Promis
 }
 
 /** Removes an ended period that lies before the window as a whole. @returns whether it did */
-export async function dropExpiredPeriod(store: Queryable, relationId: number): Promise<boolean> {
+export async function dropExpiredPeriod(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rows } = await store.query<{ dropped: boolean }>(
     'SELECT pgtimewarp.retention_drop_period($1::int) AS dropped',
     [relationId],
@@ -215,7 +229,7 @@ export async function cutContexts(store: Queryable, nodeId: string, rowCount: nu
 
 /** Sets the window of a table, all its periods included; null keeps everything. @returns false: the table is not known */
 export async function setTableRetention(
-  store: Queryable,
+  store: StoreTransaction,
   nodeId: string,
   table: TableName,
   retention: string | null,
@@ -237,7 +251,7 @@ export async function setTableRetention(
 
 /** @returns the window of a table where it is another one than this, as text; null where it is the same, or the table is not known */
 export async function readOtherRetention(
-  store: Queryable,
+  store: StoreTransaction,
   nodeId: string,
   table: TableName,
   retention: string,
@@ -253,7 +267,11 @@ export async function readOtherRetention(
 }
 
 /** Gives a table the window that the node's tables have without one of their own. */
-export async function setNodesRetention(store: Queryable, nodeId: string, table: TableName): Promise<void> {
+export async function setNodesRetention(
+  store: StoreTransaction,
+  nodeId: string,
+  table: TableName,
+): Promise<void> {
   await setTableRetention(store, nodeId, table, await readDefaultRetention(store, nodeId));
 }
 

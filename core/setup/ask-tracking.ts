@@ -90,10 +90,10 @@ export async function askTracking(
     publication === null ? null : await ensurePublished(source, publication, facts, wanted.exclude);
   await inPatientTransaction(
     store,
-    async () => {
-      const present = await readRelationEntry(store, node.node, table, { forUpdate: true });
+    async (tx) => {
+      const present = await readRelationEntry(tx, node.node, table, { forUpdate: true });
       if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
-      await insertRelation(store, {
+      await insertRelation(tx, {
         nodeId: node.node,
         name: table,
         ...describeTable(facts),

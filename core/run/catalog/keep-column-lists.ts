@@ -60,9 +60,9 @@ async function keepOne(
   const before = facts!.published!.entry!;
   const entry = await replaceInPublication(source, publication, relation.name, columns, before);
   if (entry === null) return false;
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await writePublishedEntry(store, relation.relationId, entry);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await writePublishedEntry(tx, relation.relationId, entry);
   });
   return true;
 }

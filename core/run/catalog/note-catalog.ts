@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
-import { inTransaction } from '../../pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import { columnsNow } from '../../setup/columns-now.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { whyNotInLog, whyNotTrackable } from '../../source/catalog/trackable.ts';
@@ -64,7 +64,7 @@ export async function noteCatalog(
     if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
     const leaves = attached.get(now.relation.relationId) ?? NONE;
     if (changes.length === 0 && !isOther(now, catalog, leaves, options)) continue;
-    await inTransaction(options.store, () => record(now, changes, leaves, options));
+    await inTransaction(options.store, (tx) => record(tx, now, changes, leaves, options));
   }
   return found;
 }
@@ -140,11 +140,11 @@ export function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boo
 }
 
 /**
- * Keeps what the catalog says of a relation and of its leaves, in the caller's transaction: the one goes with the other.
+ * Keeps what the catalog says of a relation and of its leaves: the one goes with the other.
  * @param attached see `leavesNow`
  */
 export async function writeFactsNow(
-  store: Queryable,
+  store: StoreTransaction,
   relation: TrackedRelation,
   facts: TableFacts,
   plugin: Plugin,
@@ -267,10 +267,11 @@ function isOther(
 }
 
 async function record(
+  store: StoreTransaction,
   { relation, facts }: RelationNow,
   changes: readonly SilentChange[],
   attached: ReadonlySet<number>,
-  { store, claim, plugin, positions }: NoteCatalogOptions,
+  { claim, plugin, positions }: NoteCatalogOptions,
 ): Promise<void> {
   await lockCheckpoint(store, claim);
   if (!(await lockTracked(store, relation.relationId))) return; // untracked meanwhile

@@ -3,7 +3,7 @@
  * repair has found becomes part of the history. In steps, each in a transaction of its own, for a part of the time of
  * the run: what is left, later runs go on with, and the horizon does not wait for it.
  */
-import { inTransaction } from '../../pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
 import {
   readUnsettledRelations,
@@ -28,7 +28,8 @@ export async function decide(run: RunContext, mayGoOn: () => boolean): Promise<v
   const { store, claim, limits } = run;
   for (const relation of await readUnsettledRelations(store, claim.nodeId)) {
     if (relation.repair?.phase === 'deciding') {
-      const step = (): Promise<boolean> => finishRepairStep(store, claim, relation, KEYS_AT_ONCE);
+      const step = (tx: StoreTransaction): Promise<boolean> =>
+        finishRepairStep(tx, claim, relation, KEYS_AT_ONCE);
       await inSteps(run, mayGoOn, step);
     }
     if (isDecidable(relation, claim.horizon.lsn)) await decideBaseline(run, relation, mayGoOn);
@@ -41,16 +42,15 @@ async function decideBaseline(
   { relationId, baselineProgress, baselineLsn }: TrackedRelation,
   mayGoOn: () => boolean,
 ): Promise<void> {
-  const { store } = run;
   let progress = baselineProgress;
-  await inSteps(run, mayGoOn, async () => {
-    const last = await writeDeletionsOfGap(store, relationId, progress.decided_key ?? null, KEYS_AT_ONCE);
+  await inSteps(run, mayGoOn, async (tx) => {
+    const last = await writeDeletionsOfGap(tx, relationId, progress.decided_key ?? null, KEYS_AT_ONCE);
     if (last === null) {
-      await resolveBaselines(store, [relationId]);
+      await resolveBaselines(tx, [relationId]);
       return true;
     }
     progress = { ...progress, decided_key: last };
-    await writeBaselineProgress(store, relationId, progress, baselineLsn);
+    await writeBaselineProgress(tx, relationId, progress, baselineLsn);
     return false;
   });
 }
@@ -59,14 +59,14 @@ async function decideBaseline(
 async function inSteps(
   { store, claim, limits }: RunContext,
   mayGoOn: () => boolean,
-  step: () => Promise<boolean>,
+  step: (tx: StoreTransaction) => Promise<boolean>,
 ): Promise<void> {
   for (let done = false; !done && mayGoOn(); ) {
     limits.checkStop();
     await limits.limitStore();
-    done = await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      return step();
+    done = await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      return step(tx);
     });
   }
 }

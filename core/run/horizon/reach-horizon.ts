@@ -53,30 +53,30 @@ export async function reachHorizon(
   const resolved = relations
     .filter((each) => isDecidable(each, lsn) && each.followsRelationId === null)
     .map((each) => each.relationId);
-  const reached = await inTransaction(store, async (): Promise<Horizon | null> => {
-    await lockCheckpoint(store, claim);
+  const reached = await inTransaction(store, async (tx): Promise<Horizon | null> => {
+    await lockCheckpoint(tx, claim);
     const place = { nodeId: claim.nodeId, lsn, wanted, promised: claim.horizon.time };
-    const { time, fits } = await placeHorizon(store, place);
+    const { time, fits } = await placeHorizon(tx, place);
     if (!fits) return null;
     const horizon = { lsn, time };
-    await writeHorizonEntry(store, claim, horizon, counts.transactions === 0);
-    await writeHorizon(store, claim, horizon, true);
-    const attached = await judgeNewLeaves(store, claim, newLeaves);
+    await writeHorizonEntry(tx, claim, horizon, counts.transactions === 0);
+    await writeHorizon(tx, claim, horizon, true);
+    const attached = await judgeNewLeaves(tx, claim, newLeaves);
     for (const repair of finishedRepairs(relations, horizon.lsn)) {
-      if (!attached.has(repair.relationId)) await fixEnd(store, repair.relationId, horizon);
+      if (!attached.has(repair.relationId)) await fixEnd(tx, repair.relationId, horizon);
     }
     if (ready.length > 0) {
-      await startRelations(store, ready, horizon);
-      await endGapsOfPast(store, ready, horizon);
-      await beginRepairs(store, ready, horizon);
+      await startRelations(tx, ready, horizon);
+      await endGapsOfPast(tx, ready, horizon);
+      await beginRepairs(tx, ready, horizon);
       const startedAt = formatLsn(horizon.lsn);
       const conditions = ready.map(
         (relationId) =>
           [relationId, { lockers: lateLockers.get(relationId) ?? [], start_after_lsn: startedAt }] as const,
       );
-      await writeStartConditions(store, new Map(conditions));
+      await writeStartConditions(tx, new Map(conditions));
     }
-    if (resolved.length > 0) await resolveBaselines(store, resolved);
+    if (resolved.length > 0) await resolveBaselines(tx, resolved);
     return horizon;
   });
   if (reached === null) return false;

@@ -5,10 +5,11 @@
  * that cannot be read by itself (a right to the table is none to its partitions) counts as attached with rows, unless it
  * is empty: reading the table again, which is done from the root, tells.
  */
+
 import type pg from 'pg';
-import type { Queryable } from '../../pg/connection.ts';
 import { fromDatabaseError } from '../../pg/database-error.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { readTypeCatalog } from '../../source/catalog/table-facts.ts';
 import { readBaselineChunk } from '../../source/rows/read-chunk.ts';
 import type { Claim } from '../../store/node/claim.ts';
@@ -137,11 +138,11 @@ async function isEmpty(source: pg.Client, { relid }: Leaf): Promise<boolean> {
 }
 
 /**
- * Judges leaves whose keys were read before the horizon. Inside the horizon's transaction.
+ * Judges leaves whose keys were read before the horizon.
  * @returns relations that have a leaf which came with rows
  */
 export async function judgeNewLeaves(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   leaves: readonly NewLeaf[],
 ): Promise<Set<number>> {

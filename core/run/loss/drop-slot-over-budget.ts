@@ -37,9 +37,9 @@ export async function recordAndDrop(
   if (facts.slot !== null && (!ours || !maybeSameSystem(facts, node))) {
     throw new TimewarpError('SLOT_CONFLICT', `The slot "${node.slotName}" is not this node's.`);
   }
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await openNodeGap(store, claim, 'SLOT_RELEASED', `the slot "${node.slotName}" was dropped: ${why}`);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await openNodeGap(tx, claim, 'SLOT_RELEASED', `the slot "${node.slotName}" was dropped: ${why}`);
   });
   return dropSlot(source, node.slotName);
 }

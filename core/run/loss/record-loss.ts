@@ -12,9 +12,9 @@ import { mustRelease, recordAndDrop } from './drop-slot-over-budget.ts';
 
 /** Opens a gap of the node at the horizon. */
 export async function recordLoss({ store, claim }: RunContext, { code, reason }: Loss): Promise<void> {
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await openNodeGap(store, claim, code, reason);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await openNodeGap(tx, claim, code, reason);
   });
 }
 
@@ -25,9 +25,9 @@ export async function recordLoss({ store, claim }: RunContext, { code, reason }:
 export async function withdrawFalseGap({ node, store, claim }: RunContext): Promise<boolean> {
   if (node.status !== 'gap') return false;
   if ((await readOpenNodeGap(store, claim.nodeId)) !== 'SOURCE_REPLACED') return false;
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await withdrawNodeGap(store, claim);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await withdrawNodeGap(tx, claim);
   });
   return true;
 }

@@ -30,10 +30,10 @@ export async function keepRepairsPublished(
     if (whyNotTrackable(facts, relation.name, 'pgoutput') !== null || !hasTrackedKey({ relation, facts }))
       continue;
     if (isPublishedWhole(facts, relation.excludedColumns)) continue;
-    const isTracked = await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      if (!(await lockTracked(store, relation.relationId))) return false;
-      await restartRepair(store, relation.relationId); // first: what was read before must not become history
+    const isTracked = await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      if (!(await lockTracked(tx, relation.relationId))) return false;
+      await restartRepair(tx, relation.relationId); // first: what was read before must not become history
       return true;
     });
     if (!isTracked) continue;

@@ -127,13 +127,12 @@ async function readOne(
       rows: progress.rows + chunk.rows.length,
       read_done: chunk.isLast,
     };
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      if (chunk.notFinite !== null)
-        await refuteNoNan(store, claim.nodeId, relation.relationId, chunk.notFinite);
-      await writeBaselineRows(store, target, chunk.rows, chunk.readPosition);
+    await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      if (chunk.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, chunk.notFinite);
+      await writeBaselineRows(tx, target, chunk.rows, chunk.readPosition);
       await writeBaselineProgress(
-        store,
+        tx,
         relation.relationId,
         progress,
         chunk.isLast ? chunk.readPosition : null,

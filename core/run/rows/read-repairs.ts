@@ -87,12 +87,11 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
         ? await compareChunk(options, now, { types, leafIds, size, progress })
         : await lookForKeys(options, now, { leafIds, progress });
     if (step === null || (await isStale(options, relation))) return;
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      if (step.notFinite !== null)
-        await refuteNoNan(store, claim.nodeId, relation.relationId, step.notFinite);
-      await writeFindings(store, relation.relationId, step.findings);
-      await writeRepairProgress(store, relation.relationId, step.progress);
+    await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      if (step.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, step.notFinite);
+      await writeFindings(tx, relation.relationId, step.findings);
+      await writeRepairProgress(tx, relation.relationId, step.progress);
     });
     progress = step.progress;
     options.onProgress(formatTableName(relation.name), {

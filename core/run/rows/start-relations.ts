@@ -47,7 +47,7 @@ export async function prepareStarts(
   const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
   for (const { relation, facts } of waiting) {
     if (relation.status !== 'starting') continue;
-    await inTransaction(store, () => writeFactsNow(store, relation, facts, plugin, positions));
+    await inTransaction(store, (tx) => writeFactsNow(tx, relation, facts, plugin, positions));
   }
   const ready: { relationId: number; startAfter: Lsn }[] = [];
   const undecided: { relationId: number; relids: number[]; lockers: readonly Locker[] | null }[] = [];

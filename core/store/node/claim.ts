@@ -5,10 +5,12 @@
  * alive and frozen, in the middle of COPY for instance, where no server time-out fires: past it, the holder's session is
  * terminated.
  */
+
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
 import { MARK_SQL, markOf, requireSameSession } from '../../pg/same-session.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 
@@ -142,11 +144,11 @@ const HELD_SQL = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
               AND l.classid = $1::int::oid AND l.objid = (hashtext($2::text)::int8 & 4294967295)::oid`;
 
 /**
- * Locks the checkpoint inside the caller's transaction and makes sure that the claim still holds: no other run has
+ * Locks the checkpoint until the end of the transaction and makes sure that the claim still holds: no other run has
  * claimed the node since, and nobody has moved the horizon.
  * Throws CLAIM_LOST otherwise, SESSION_CHANGED behind a pooler that exchanges sessions; the caller writes nothing and advances nothing.
  */
-export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<void> {
+export async function lockCheckpoint(store: StoreTransaction, claim: Claim): Promise<void> {
   let row: { epoch: string; applied_lsn: string; mark: string | null } | undefined;
   try {
     const { rows } = await store.query<NonNullable<typeof row>>(
@@ -169,12 +171,12 @@ export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<vo
 }
 
 /**
- * Moves the horizon inside the caller's transaction, and the lease with it. Set `claim.horizon` after the COMMIT. No other node of
+ * Moves the horizon, and the lease with it. Set `claim.horizon` after the COMMIT. No other node of
  * the lineage defines times until then.
  * @returns the marks of the lineage, see lineage.ts
  */
 export async function writeHorizon(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   horizon: Horizon,
   caughtUp: boolean,

@@ -1,5 +1,7 @@
 /** Records intervals in which changes may have been lost, and what to do about them. */
+
 import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
@@ -8,11 +10,11 @@ import { lockTracked } from './tracking.ts';
 
 /**
  * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
- * again while it is open changes nothing, unless it began earlier: then so did the gap. Inside the caller's transaction.
+ * again while it is open changes nothing, unless it began earlier: then so did the gap.
  * Of a table that was untracked meanwhile nothing is recorded. @returns whether it was opened now
  */
 export async function openRelationGap(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
   relationId: number,
   reason: string,
@@ -63,7 +65,7 @@ export async function openRelationGap(
 
 /** The whole node is unknown from the horizon on, until `rebaseline --node`; nothing more is read until then. */
 export async function openNodeGap(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   code: string,
   reason: string,
@@ -109,8 +111,8 @@ export async function readOpenNodeGap(store: Queryable, nodeId: string): Promise
   return rows[0]?.code ?? null;
 }
 
-/** Ends every open gap of the node and of its tables, in the caller's transaction: known again from `end` on. */
-export async function closeNodeGaps(store: Queryable, nodeId: string, end: Horizon): Promise<void> {
+/** Ends every open gap of the node and of its tables: everything is known again from `end` on. */
+export async function closeNodeGaps(store: StoreTransaction, nodeId: string, end: Horizon): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.history_gaps SET to_lsn = $2::pg_lsn, to_ts = $3::timestamptz
       WHERE node_id = $1::text AND to_ts IS NULL`,
@@ -118,8 +120,8 @@ export async function closeNodeGaps(store: Queryable, nodeId: string, end: Horiz
   );
 }
 
-/** Nothing was lost after all: the gap becomes an empty interval, in the caller's transaction. */
-export async function withdrawNodeGap(store: Queryable, claim: Claim): Promise<void> {
+/** Nothing was lost after all: the gap becomes an empty interval. */
+export async function withdrawNodeGap(store: StoreTransaction, claim: Claim): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.history_gaps SET to_lsn = from_lsn, to_ts = from_ts
       WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL`,

@@ -1,8 +1,10 @@
 /**
  * The tracked tables of a node as the store knows them: read at the start of a run, updated by the run.
  */
+
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import type { CatalogFacts } from '../../types/catalog-facts.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
@@ -142,9 +144,9 @@ async function selectRelations(
   return rows.map(toRelation);
 }
 
-/** The entry of the publication is another one since runs have replaced it. In the caller's transaction. */
+/** The entry of the publication is another one since runs have replaced it. */
 export async function writePublishedEntry(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   entry: number,
 ): Promise<void> {
@@ -179,9 +181,9 @@ export async function writeStartConditions(
   );
 }
 
-/** Fixes L0 of starting relations whose conditions the horizon has passed. Inside the horizon's transaction. */
+/** Fixes L0 of starting relations whose conditions the horizon has passed. */
 export async function startRelations(
-  store: Queryable,
+  store: StoreTransaction,
   relationIds: readonly number[],
   horizon: { readonly lsn: Lsn; readonly time: CommitTime },
 ): Promise<void> {
@@ -195,10 +197,10 @@ export async function startRelations(
 
 /**
  * Ends gaps that were open when an earlier tracking of the tables ended: from the new start on they are known again.
- * Inside the horizon's transaction.
+ *
  */
 export async function endGapsOfPast(
-  store: Queryable,
+  store: StoreTransaction,
   relationIds: readonly number[],
   horizon: { readonly lsn: Lsn; readonly time: CommitTime },
 ): Promise<void> {
@@ -216,7 +218,10 @@ export async function endGapsOfPast(
 /**
  * Decides baselines whose last read position the horizon has passed: from here on every key has an answer. A TRUNCATE that came while rows were being read leaves keys unknown that nobody saw.
  */
-export async function resolveBaselines(store: Queryable, relationIds: readonly number[]): Promise<void> {
+export async function resolveBaselines(
+  store: StoreTransaction,
+  relationIds: readonly number[],
+): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations AS r
         SET baseline_state = 'done', updated_at = now(),
@@ -256,7 +261,7 @@ export async function noteReadFailure(store: Queryable, relationId: number, mess
 
 /** Stores how far the reading of existing rows has come; `readPosition` is set with the last chunk. */
 export async function writeBaselineProgress(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   progress: BaselineProgress,
   readPosition: Lsn | null,
@@ -269,9 +274,9 @@ export async function writeBaselineProgress(
   );
 }
 
-/** The columns of the key have other names or types. In the caller's transaction. */
+/** The columns of the key have other names or types. */
 export async function writeKey(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   columns: readonly string[],
   kinds: readonly string[],
@@ -285,7 +290,7 @@ export async function writeKey(
 
 /** Refreshes what the catalog says of a relation. */
 export async function writeCatalogFacts(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   facts: {
     readonly relid: number;

@@ -2,8 +2,10 @@
  * The repair of relations with a gap: what a re-reading has found waits beside the history until it is known which of it
  * holds; then it becomes part of the history at the end of the gap, in one transaction with the closing of the gap.
  */
+
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName } from '../../pg/identifiers.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
@@ -27,9 +29,9 @@ const NOT_BEGUN: Repair = {
   read_lsn: null,
 };
 
-/** The horizon of a node, locked against runs until the end of the caller's transaction. */
+/** The horizon of a node, locked against runs until the end of the transaction. */
 export async function lockHorizon(
-  store: Queryable,
+  store: StoreTransaction,
   nodeId: string,
 ): Promise<Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>> {
   const { rows } = await store.query<{ lsn_space: number; applied_lsn: string; applied_ts: string }>(
@@ -41,8 +43,8 @@ export async function lockHorizon(
   return { nodeId, lsnSpace: row.lsn_space, horizon };
 }
 
-/** Asks for a repair, unless one is under way. In the caller's transaction. */
-export async function askRepair(store: Queryable, relationId: number): Promise<void> {
+/** Asks for a repair, unless one is under way. */
+export async function askRepair(store: StoreTransaction, relationId: number): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations SET repair = $2::jsonb, start_conditions = NULL, updated_at = now()
       WHERE relation_id = $1::int AND repair IS NULL`,
@@ -52,10 +54,10 @@ export async function askRepair(store: Queryable, relationId: number): Promise<v
 
 /**
  * From the horizon on something of the relation is lost: its gap is open, and what a repair has read before that says
- * nothing of now, so the repair begins anew. In the caller's transaction. @returns whether the gap was opened by this
+ * nothing of now, so the repair begins anew. @returns whether the gap was opened by this
  */
 export async function recordRelationLoss(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
   relationId: number,
   reason: string,
@@ -65,8 +67,8 @@ export async function recordRelationLoss(
   return opened;
 }
 
-/** Begins a repair that is under way anew: the table has changed silently once more. In the caller's transaction. */
-export async function restartRepair(store: Queryable, relationId: number): Promise<void> {
+/** Begins a repair that is under way anew: the table has changed silently once more. */
+export async function restartRepair(store: StoreTransaction, relationId: number): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations SET repair = $2::jsonb, start_conditions = NULL, updated_at = now()
       WHERE relation_id = $1::int AND repair IS NOT NULL`,
@@ -75,8 +77,12 @@ export async function restartRepair(store: Queryable, relationId: number): Promi
   await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
 }
 
-/** Ends a repair without its gap: the log does not tell of the table, or not by its key. In the caller's transaction. */
-export async function giveRepairUp(store: Queryable, relationId: number, reason: string): Promise<void> {
+/** Ends a repair without its gap: the log does not tell of the table, or not by its key. */
+export async function giveRepairUp(
+  store: StoreTransaction,
+  relationId: number,
+  reason: string,
+): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
         SET repair = NULL, start_conditions = NULL, status_reason = $2::text, updated_at = now()
@@ -86,9 +92,9 @@ export async function giveRepairUp(store: Queryable, relationId: number, reason:
   await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
 }
 
-/** From this horizon on the relations are followed in full again. Inside the horizon's transaction. */
+/** From this horizon on the relations are followed in full again. */
 export async function beginRepairs(
-  store: Queryable,
+  store: StoreTransaction,
   relationIds: readonly number[],
   horizon: Horizon,
 ): Promise<void> {
@@ -101,7 +107,7 @@ export async function beginRepairs(
 }
 
 export async function writeRepairProgress(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   repair: Repair,
 ): Promise<void> {
@@ -120,7 +126,7 @@ export interface Finding {
 }
 
 export async function writeFindings(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   findings: readonly Finding[],
 ): Promise<void> {
@@ -196,8 +202,8 @@ export async function readKnownKeys(
   return rows.map(toKnownRow);
 }
 
-/** Fixes where the gap of a relation ends: at this horizon. Inside the horizon's transaction. */
-export async function fixEnd(store: Queryable, relationId: number, horizon: Horizon): Promise<void> {
+/** Fixes where the gap of a relation ends: at this horizon. */
+export async function fixEnd(store: StoreTransaction, relationId: number, horizon: Horizon): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
         SET repair = repair || jsonb_build_object('phase', 'deciding', 'end_lsn', $2::pg_lsn::text, 'end_ts', $3::text), updated_at = now()
@@ -208,11 +214,11 @@ export async function fixEnd(store: Queryable, relationId: number, horizon: Hori
 
 /**
  * Makes a part of what was found part of the history, at the end of the gap, where the keys have no change since the repair
- * began (S; D for a row that is gone); with the last part the gap ends. In the caller's transaction.
+ * began (S; D for a row that is gone); with the last part the gap ends.
  * @returns whether it was the last part
  */
 export async function finishRepairStep(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   { relationId, name, repair }: Pick<TrackedRelation, 'relationId' | 'name' | 'repair'>,
   limit: number,
@@ -257,7 +263,7 @@ export async function finishRepairStep(
 }
 
 async function endGap(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   relationId: number,
   end: { readonly lsn: string; readonly ts: string },

@@ -1,9 +1,8 @@
 /**
  * A node begins again after a gap. Every tracked table ends its period where the last complete run ended and begins a new
- * one, under a new relation_id, where the new slot begins; what lies between is the gap. Everything here happens in the
- * caller's transaction.
+ * one, under a new relation_id, where the new slot begins; what lies between is the gap. All of it is one transaction.
  */
-import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime, maxTime, nextMicrosecond } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
@@ -28,7 +27,11 @@ export interface NewBeginning {
 }
 
 /** @returns the new horizon, which is the end of the gap */
-export async function restartNode(store: Queryable, claim: Claim, beginning: NewBeginning): Promise<Horizon> {
+export async function restartNode(
+  store: StoreTransaction,
+  claim: Claim,
+  beginning: NewBeginning,
+): Promise<Horizon> {
   await writeIdentity(store, beginning.identity); // first: the lineage that it begins in
   const end = await moveCheckpoint(store, claim, beginning);
   for (const { before, after } of beginning.relations) {
@@ -48,7 +51,7 @@ export async function restartNode(store: Queryable, claim: Claim, beginning: New
 
 /** Times go on increasing whatever happens to positions. */
 async function moveCheckpoint(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   { identity, start, samePositions }: NewBeginning,
 ): Promise<Horizon> {
@@ -71,7 +74,7 @@ async function moveCheckpoint(
   return { lsn: start.lsn, time };
 }
 
-async function writeIdentity(store: Queryable, identity: NodeIdentity): Promise<void> {
+async function writeIdentity(store: StoreTransaction, identity: NodeIdentity): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes
         SET system_identifier = $2::text, timeline = $3::int, database_name = $4::text, slot_name = $5::text,
@@ -93,7 +96,7 @@ async function writeIdentity(store: Queryable, identity: NodeIdentity): Promise<
  * deletions found at the end of the gap are changes of the period.
  */
 async function continueRelation(
-  store: Queryable,
+  store: StoreTransaction,
   before: TrackedRelation,
   after: Omit<NewRelation, 'retention' | 'baseline'>,
   end: Horizon,
@@ -115,11 +118,11 @@ async function continueRelation(
 /**
  * Keys that lived before the gap and are gone after it get a deletion at its end. Called when the baseline is decided:
  * then a key without a row in it, and without a change that says otherwise, was not there. After a TRUNCATE that came
- * while rows were read nobody can say. In steps, in the order of the keys, in the caller's transaction.
+ * while rows were read nobody can say. In steps, in the order of the keys.
  * @param after the last key of the step before @returns the last key of this one; null when there are no more
  */
 export async function writeDeletionsOfGap(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   after: string | null,
   limit: number,

@@ -1,7 +1,9 @@
 /** The entries of `tracked_relations`: made when tracking is asked for, ended by untrack. */
+
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
 import type { TablePattern } from '../../pg/table-pattern.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
 import type { RelationStatus, StoredColumn } from './relations.ts';
@@ -100,10 +102,10 @@ function toEntry(row: EntryRow): RelationEntry {
 }
 
 /**
- * Makes the entry and its partition, in the caller's transaction. An earlier, ended period of the table moves to
+ * Makes the entry and its partition. An earlier, ended period of the table moves to
  * `past_relations`: its history stays readable under its own id.
  */
-export async function insertRelation(store: Queryable, relation: NewRelation): Promise<number> {
+export async function insertRelation(store: StoreTransaction, relation: NewRelation): Promise<number> {
   await store.query(
     `WITH ended AS (
        DELETE FROM pgtimewarp.tracked_relations
@@ -149,8 +151,8 @@ export async function insertRelation(store: Queryable, relation: NewRelation): P
   return relationId;
 }
 
-/** Locks the entry, against untracking too, until the end of the caller's transaction. @returns whether it is still tracked */
-export async function lockTracked(store: Queryable, relationId: number): Promise<boolean> {
+/** Locks the entry, against untracking too, until the end of the transaction. @returns whether it is still tracked */
+export async function lockTracked(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rowCount } = await store.query(
     `SELECT FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND status <> 'untracked' FOR UPDATE`,
     [relationId],
@@ -158,9 +160,9 @@ export async function lockTracked(store: Queryable, relationId: number): Promise
   return rowCount === 1;
 }
 
-/** Ends a period at the horizon, in the caller's transaction. A table that had not started yet has no history to keep. */
+/** Ends a period at the horizon. A table that had not started yet has no history to keep. */
 export async function endRelation(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   horizon: { readonly lsn: Lsn; readonly time: CommitTime },
 ): Promise<void> {
