@@ -5,7 +5,7 @@
 import { inTransaction } from '../../pg/transaction.ts';
 import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
 import { writeHorizonEntry } from '../../store/history/time-map.ts';
-import { type Horizon, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import { placeHorizon } from '../../store/node/lineage.ts';
 import { boundTime, tellClockAhead } from '../../store/node/trusted-clock.ts';
 import {
@@ -53,11 +53,11 @@ export async function reachHorizon(
   const resolved = relations
     .filter((each) => isDecidable(each, lsn) && each.followsRelationId === null)
     .map((each) => each.relationId);
-  const reached = await inTransaction(store, async (tx): Promise<Horizon | null> => {
+  const reached = await inTransaction(store, async (tx): Promise<boolean> => {
     await lockCheckpoint(tx, claim);
     const place = { nodeId: claim.nodeId, lsn, wanted, promised: claim.horizon.time };
     const { time, fits } = await placeHorizon(tx, place);
-    if (!fits) return null;
+    if (!fits) return false;
     const horizon = { lsn, time };
     await writeHorizonEntry(tx, claim, horizon, counts.transactions === 0);
     await writeHorizon(tx, claim, horizon, true);
@@ -77,10 +77,9 @@ export async function reachHorizon(
       await writeStartConditions(tx, new Map(conditions));
     }
     if (resolved.length > 0) await resolveBaselines(tx, resolved);
-    return horizon;
+    return true;
   });
-  if (reached === null) return false;
-  claim.horizon = reached;
+  if (!reached) return false;
   if (now.isBounded) await tellClockAhead(store, claim.nodeId);
   return true;
 }

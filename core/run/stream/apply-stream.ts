@@ -24,7 +24,7 @@ import {
   writeEvents,
   writeTimeMap,
 } from '../../store/history/write-batch.ts';
-import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { type Claim, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import type { Suspect } from '../../store/node/failures.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import { noteNewsOfLeaf } from '../../store/tables/leaves.ts';
@@ -267,7 +267,7 @@ class StreamApplier {
       await writeTimeMap(tx, batch.map);
       await clock.confirm(tx, await writeHorizon(tx, claim, horizon, false), horizon);
     });
-    this.#committed(horizon, batch.map.count, batch.changes);
+    this.#committed(batch.map.count, batch.changes);
   }
 
   /** Everything before the transaction is written first; then its commit is looked up, and its first part written. */
@@ -335,11 +335,10 @@ class StreamApplier {
     await commit(tx);
     this.#huge = null;
     this.#hugeChanges = 0;
-    this.#committed(horizon, 1, 0);
+    this.#committed(1, 0);
   }
 
-  #committed(horizon: Horizon, transactions: number, changes: number): void {
-    this.#o.claim.horizon = horizon;
+  #committed(transactions: number, changes: number): void {
     this.#counts.transactions += transactions;
     this.#counts.changes += changes;
     this.#o.onProgress(this.#counts);

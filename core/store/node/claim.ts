@@ -10,7 +10,7 @@ import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
 import { MARK_SQL, markOf, requireSameSession } from '../../pg/same-session.ts';
-import type { StoreTransaction } from '../../pg/transaction.ts';
+import { afterCommit, type StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 
@@ -25,8 +25,8 @@ export interface Claim {
   readonly epoch: string;
   readonly lsnSpace: number;
   readonly leaseSeconds: number;
-  /** The horizon as of the last commit of this claim. */
-  horizon: Horizon;
+  /** The horizon as of the last commit of this claim: {@link writeHorizon} alone moves it. */
+  readonly horizon: Horizon;
   /** Failed runs in a row before this one. */
   readonly failures: number;
 }
@@ -171,8 +171,8 @@ export async function lockCheckpoint(store: StoreTransaction, claim: Claim): Pro
 }
 
 /**
- * Moves the horizon, and the lease with it. Set `claim.horizon` after the COMMIT. No other node of
- * the lineage defines times until then.
+ * Moves the horizon, and the lease with it; `claim.horizon` follows at the COMMIT. No other node of the lineage defines times
+ * until then.
  * @returns the marks of the lineage, see lineage.ts
  */
 export async function writeHorizon(
@@ -198,7 +198,12 @@ export async function writeHorizon(
       claim.leaseSeconds,
     ],
   );
-  return rows[0]?.marks ?? null;
+  const moved = rows[0];
+  if (moved === undefined) return null; // another run has the node
+  afterCommit(store, () => {
+    (claim as { horizon: Horizon }).horizon = horizon;
+  });
+  return moved.marks;
 }
 
 /**
