@@ -13,9 +13,9 @@ import { readSourceFacts } from './source/slot/source-facts.ts';
 import { walBudget } from './source/slot/wal-budget.ts';
 import { requireNode, type StoredNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
+import { readMatchingEntries, readRelationEntry } from './store/tables/entries.ts';
 import { readFollowRules } from './store/tables/follow-rules.ts';
-import { readTrackedRelations } from './store/tables/relations.ts';
-import { readMatchingEntries, readRelationEntry } from './store/tables/tracking.ts';
+import { readTrackedRelations } from './store/tables/read.ts';
 import { formatBytes } from './types/byte-size.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 

@@ -15,11 +15,12 @@ import { readTableFacts, type TableFacts } from './source/catalog/table-facts.ts
 import { whyNotTrackable } from './source/catalog/trackable.ts';
 import { publicationOf } from './source/publication/publication.ts';
 import { ensurePublished } from './source/publication/publication-tables.ts';
+import { lockHorizon } from './store/node/claim.ts';
 import { requireNode, type StoredNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { openRelationGap } from './store/tables/gaps.ts';
-import { readTrackedRelations, type TrackedRelation } from './store/tables/relations.ts';
-import { askRepair, lockHorizon } from './store/tables/repairs.ts';
+import { openRelationGap } from './store/tables/gap.ts';
+import { readTrackedRelations, type TrackedRelation } from './store/tables/read.ts';
+import { askRepair } from './store/tables/repair.ts';
 import { reactTo, refuseMissing, type TrackProgress } from './track.ts';
 
 export interface RebaselineOptions {

@@ -14,8 +14,8 @@ import { readFailure, unblockNode } from './store/node/failures.ts';
 import { placeHorizon } from './store/node/lineage.ts';
 import { takeIdleNode } from './store/node/take-node.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { readTrackedRelations } from './store/tables/relations.ts';
-import { recordRelationLoss } from './store/tables/repairs.ts';
+import { recordRelationLoss } from './store/tables/gap.ts';
+import { readTrackedRelations } from './store/tables/read.ts';
 import { nextMicrosecond } from './types/commit-time.ts';
 import { formatLsn, type Lsn } from './types/lsn.ts';
 

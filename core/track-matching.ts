@@ -15,8 +15,8 @@ import { readTableFacts, type TableFacts } from './source/catalog/table-facts.ts
 import { publicationOf } from './source/publication/publication.ts';
 import { requireNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
+import { readMatchingEntries, readRelationEntries } from './store/tables/entries.ts';
 import { removeFollowRules, writeFollowRule } from './store/tables/follow-rules.ts';
-import { readMatchingEntries, readRelationEntries } from './store/tables/tracking.ts';
 import {
   bringIn,
   settle,

@@ -19,15 +19,11 @@ import { readTableFacts } from './source/catalog/table-facts.ts';
 import { readTableNames } from './source/catalog/table-names.ts';
 import { publicationOf } from './source/publication/publication.ts';
 import { removeFromPublication } from './source/publication/publication-tables.ts';
+import { lockHorizon } from './store/node/claim.ts';
 import { requireNode, type StoredNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { lockHorizon } from './store/tables/repairs.ts';
-import {
-  endRelation,
-  type RelationEntry,
-  readRelationEntries,
-  readRelationEntry,
-} from './store/tables/tracking.ts';
+import { endRelation } from './store/tables/end.ts';
+import { type RelationEntry, readRelationEntries, readRelationEntry } from './store/tables/entries.ts';
 
 export interface TrackOptions extends TrackSettings {
   readonly table: TableName;

@@ -22,7 +22,7 @@ import { readFailure, type StoredFailure } from '../store/node/failures.ts';
 import { isDatabaseOf, readNode, type StoredNode } from '../store/node/nodes.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from '../store/overview.ts';
 import { readSchemaState, type SchemaState } from '../store/schema/migrate.ts';
-import { readTrackedRelations, type TrackedRelation } from '../store/tables/relations.ts';
+import { readTrackedRelations, type TrackedRelation } from '../store/tables/read.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { type HistoryCondition, readHistoryCondition } from './history-condition.ts';
 import { type ProofFacts, readProof } from './self-proof.ts';

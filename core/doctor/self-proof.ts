@@ -15,8 +15,8 @@ import { readTypeCatalog, type TableFacts } from '../source/catalog/table-facts.
 import { readBaselineChunk } from '../source/rows/read-chunk.ts';
 import { readMissingKeys } from '../source/rows/read-missing-keys.ts';
 import { readInsertLsn } from '../source/slot/end-of-wal.ts';
-import { refuteNoNan } from '../store/history/no-nan.ts';
-import { readRelationEntry } from '../store/tables/tracking.ts';
+import { readRelationEntry } from '../store/tables/entries.ts';
+import { refuteNoNan } from '../store/tables/no-nan.ts';
 import { jsonMembers } from '../types/json-text.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';

@@ -8,6 +8,7 @@ import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import type { StoreTransaction } from '../pg/transaction.ts';
+import { writeRetention } from '../store/tables/retention-window.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 
 /** A longer window would end before the times that PostgreSQL knows (its manual, "Date/Time Types"). */
@@ -234,11 +235,7 @@ export async function setTableRetention(
   table: TableName,
   retention: string | null,
 ): Promise<boolean> {
-  const { rowCount } = await store.query(
-    `UPDATE pgtimewarp.tracked_relations SET retention = $4::interval, updated_at = now()
-      WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text`,
-    [nodeId, table.schema, table.name, retention],
-  );
+  const isKnown = await writeRetention(store, nodeId, table, retention);
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention (relation_id, retention)
      SELECT p.relation_id, $4::interval FROM pgtimewarp.past_relations AS p
@@ -246,7 +243,7 @@ export async function setTableRetention(
      ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE SET retention = excluded.retention -- set before`,
     [nodeId, table.schema, table.name, retention],
   );
-  return rowCount === 1;
+  return isKnown;
 }
 
 /** @returns the window of a table where it is another one than this, as text; null where it is the same, or the table is not known */

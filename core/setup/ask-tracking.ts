@@ -12,7 +12,8 @@ import { whyNotTrackable } from '../source/catalog/trackable.ts';
 import { publicationOf } from '../source/publication/publication.ts';
 import { ensurePublished } from '../source/publication/publication-tables.ts';
 import type { StoredNode } from '../store/node/nodes.ts';
-import { insertRelation, readRelationEntry } from '../store/tables/tracking.ts';
+import { readRelationEntry } from '../store/tables/entries.ts';
+import { insertRelation } from '../store/tables/start.ts';
 import { type Plugin, PRINTED_AS_NULL } from '../types/plugin.ts';
 import { describeTable } from './describe-table.ts';
 

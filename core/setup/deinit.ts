@@ -20,6 +20,7 @@ import {
 } from '../store/node/nodes.ts';
 import { askRemoval } from '../store/node/removals.ts';
 import { requireWritable } from '../store/schema/migrate.ts';
+import { endRelationsOfNode } from '../store/tables/end.ts';
 import { type DatabaseUrls, withDatabases } from './databases.ts';
 import { purgeNode } from './purge.ts';
 import { lockSetupPatiently } from './setup-lock.ts';
@@ -110,12 +111,6 @@ export async function markRemoved(store: StoreTransaction, node: StoredNode): Pr
     `UPDATE pgtimewarp.nodes SET status = 'removed', status_reason = NULL WHERE node_id = $1::text`,
     [node.node],
   );
-  await store.query(
-    `UPDATE pgtimewarp.tracked_relations AS r
-        SET status = 'untracked', tracked_to_lsn = c.applied_lsn, tracked_to_ts = c.applied_ts, updated_at = now()
-       FROM pgtimewarp.wal_checkpoints AS c
-      WHERE r.node_id = $1::text AND c.node_id = r.node_id AND r.status <> 'untracked'`,
-    [node.node],
-  );
+  await endRelationsOfNode(store, node.node);
   await store.query('DELETE FROM pgtimewarp.follow_rules WHERE node_id = $1::text', [node.node]);
 }

@@ -11,7 +11,7 @@ import { asOf } from '../../core/query/as-of.ts';
 import { NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
-import { askRepair } from '../../core/store/tables/repairs.ts';
+import { askRepair } from '../../core/store/tables/repair.ts';
 import { track, untrack } from '../../core/track.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { relation, sameAsLive, urls } from '../support/node-questions.ts';

@@ -7,7 +7,7 @@ import { inTransaction } from '../../pg/transaction.ts';
 import { hasColumnLists, listedColumns } from '../../source/publication/column-lists.ts';
 import { replaceInPublication } from '../../source/publication/publication-tables.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
-import { writePublishedEntry } from '../../store/tables/relations.ts';
+import { writePublishedEntry } from '../../store/tables/facts.ts';
 import { tellRefusal } from '../refused-by-source.ts';
 import type { RelationNow } from './tables-of-run.ts';
 

@@ -4,7 +4,8 @@
  */
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
-import { type TrackedRelation, writeKey } from '../../store/tables/relations.ts';
+import { writeKey } from '../../store/tables/facts.ts';
+import type { TrackedRelation } from '../../store/tables/read.ts';
 
 /** Kinds of key columns that take the place of others: every text of the former kind is one of the new kind, unchanged. */
 const WIDER: Readonly<Record<string, readonly string[]>> = {

@@ -5,14 +5,9 @@
  */
 import { inTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import {
-  readUnsettledRelations,
-  resolveBaselines,
-  type TrackedRelation,
-  writeBaselineProgress,
-} from '../../store/tables/relations.ts';
-import { finishRepairStep } from '../../store/tables/repairs.ts';
-import { writeDeletionsOfGap } from '../../store/tables/restart-node.ts';
+import { resolveBaselines, writeBaselineProgress, writeDeletionsOfGap } from '../../store/tables/baseline.ts';
+import { readUnsettledRelations, type TrackedRelation } from '../../store/tables/read.ts';
+import { finishRepairStep } from '../../store/tables/repair.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import type { RunContext } from '../run-context.ts';
 

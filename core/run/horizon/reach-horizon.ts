@@ -8,14 +8,10 @@ import { writeHorizonEntry } from '../../store/history/time-map.ts';
 import { lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import { placeHorizon } from '../../store/node/lineage.ts';
 import { boundTime, tellClockAhead } from '../../store/node/trusted-clock.ts';
-import {
-  endGapsOfPast,
-  readUnsettledRelations,
-  resolveBaselines,
-  startRelations,
-  writeStartConditions,
-} from '../../store/tables/relations.ts';
-import { beginRepairs, fixEnd } from '../../store/tables/repairs.ts';
+import { resolveBaselines } from '../../store/tables/baseline.ts';
+import { readUnsettledRelations } from '../../store/tables/read.ts';
+import { beginRepairs, fixEnd } from '../../store/tables/repair.ts';
+import { endGapsOfPast, startRelations, writeStartConditions } from '../../store/tables/start.ts';
 import { maxTime, nextMicrosecond } from '../../types/commit-time.ts';
 import { formatLsn, maxLsn } from '../../types/lsn.ts';
 import type { Locker } from '../../types/tracking.ts';

@@ -13,13 +13,14 @@ import type { StoreTransaction } from '../../pg/transaction.ts';
 import { readTypeCatalog } from '../../source/catalog/table-facts.ts';
 import { readBaselineChunk } from '../../source/rows/read-chunk.ts';
 import type { Claim } from '../../store/node/claim.ts';
+import { recordRelationLoss } from '../../store/tables/gap.ts';
 import {
   cameWithRows,
   type LeafToJudge,
   markLeafChecked,
   markLeafJudged,
 } from '../../store/tables/leaves.ts';
-import { askRepair, recordRelationLoss } from '../../store/tables/repairs.ts';
+import { askRepair } from '../../store/tables/repair.ts';
 import { parseCommitTime } from '../../types/commit-time.ts';
 import { parseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';

@@ -10,7 +10,7 @@ import type { SourceFacts } from '../../source/slot/source-facts.ts';
 import { walBudget } from '../../source/slot/wal-budget.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
-import { openNodeGap } from '../../store/tables/gaps.ts';
+import { openNodeGap } from '../../store/tables/node-gap.ts';
 import { formatBytes } from '../../types/byte-size.ts';
 import { maybeSameSystem } from '../../types/server-identity.ts';
 

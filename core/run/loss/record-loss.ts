@@ -5,7 +5,7 @@
 import { inTransaction } from '../../pg/transaction.ts';
 import type { SourceFacts } from '../../source/slot/source-facts.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import { openNodeGap, readOpenNodeGap, withdrawNodeGap } from '../../store/tables/gaps.ts';
+import { openNodeGap, readOpenNodeGap, withdrawNodeGap } from '../../store/tables/node-gap.ts';
 import type { RunContext } from '../run-context.ts';
 import type { Loss } from './detect-loss.ts';
 import { mustRelease, recordAndDrop } from './drop-slot-over-budget.ts';

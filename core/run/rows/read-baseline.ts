@@ -8,16 +8,16 @@ import { inTransaction } from '../../pg/transaction.ts';
 import { readTypeCatalog } from '../../source/catalog/table-facts.ts';
 import { publicationOf } from '../../source/publication/publication.ts';
 import { readBaselineChunk } from '../../source/rows/read-chunk.ts';
-import { refuteNoNan } from '../../store/history/no-nan.ts';
 import { writeBaselineRows } from '../../store/history/write-baseline.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
+import { writeBaselineProgress } from '../../store/tables/baseline.ts';
 import { readLeaves } from '../../store/tables/leaves.ts';
+import { refuteNoNan } from '../../store/tables/no-nan.ts';
 import {
   readTrackedFromTime,
   readUnsettledRelations,
   type TrackedRelation,
-  writeBaselineProgress,
-} from '../../store/tables/relations.ts';
+} from '../../store/tables/read.ts';
 import type { TypeCatalog } from '../../types/pg-types.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { BaselineRow } from '../../types/stored.ts';

@@ -11,16 +11,12 @@ import { readTypeCatalog } from '../../source/catalog/table-facts.ts';
 import { publicationOf } from '../../source/publication/publication.ts';
 import { readBaselineChunk } from '../../source/rows/read-chunk.ts';
 import { readMissingKeys } from '../../source/rows/read-missing-keys.ts';
-import { refuteNoNan } from '../../store/history/no-nan.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import { type Repair, readUnsettledRelations, type TrackedRelation } from '../../store/tables/relations.ts';
-import {
-  type Finding,
-  readKnownKeys,
-  readKnownRows,
-  writeFindings,
-  writeRepairProgress,
-} from '../../store/tables/repairs.ts';
+import { type Finding, readKnownKeys, readKnownRows, writeFindings } from '../../store/tables/findings.ts';
+import { refuteNoNan } from '../../store/tables/no-nan.ts';
+import { readUnsettledRelations, type TrackedRelation } from '../../store/tables/read.ts';
+import { writeRepairProgress } from '../../store/tables/repair.ts';
+import type { Repair } from '../../store/tables/state.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { TypeCatalog } from '../../types/pg-types.ts';
 import { isSameRow } from '../../versions/same-row.ts';

@@ -8,12 +8,9 @@ import { findLockers, stillAlive } from '../../source/catalog/start-lockers.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { readInsertLsn } from '../../source/slot/end-of-wal.ts';
 import type { Horizon } from '../../store/node/claim.ts';
-import {
-  NOT_LOOKED_AT,
-  type StartConditions,
-  type TrackedRelation,
-  writeStartConditions,
-} from '../../store/tables/relations.ts';
+import { NOT_LOOKED_AT, type TrackedRelation } from '../../store/tables/read.ts';
+import { writeStartConditions } from '../../store/tables/start.ts';
+import type { StartConditions } from '../../store/tables/state.ts';
 import { formatLsn, type Lsn, tryParseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { Locker } from '../../types/tracking.ts';

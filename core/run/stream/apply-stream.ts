@@ -15,7 +15,6 @@ import {
 import type { PeekRow } from '../../source/slot/peek.ts';
 import type { CommitStamp } from '../../store/history/commit-stamp.ts';
 import { MapRows } from '../../store/history/map-rows.ts';
-import { refuteNoNan } from '../../store/history/no-nan.ts';
 import { readPreviousVersions } from '../../store/history/previous-versions.ts';
 import type { ReplayedCommit } from '../../store/history/time-map.ts';
 import {
@@ -27,9 +26,11 @@ import {
 import { type Claim, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import type { Suspect } from '../../store/node/failures.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
+import { recordRelationLoss } from '../../store/tables/gap.ts';
 import { noteNewsOfLeaf } from '../../store/tables/leaves.ts';
 import { type LostColumn, noteLostColumns } from '../../store/tables/lost-columns.ts';
-import { askRepair, recordRelationLoss } from '../../store/tables/repairs.ts';
+import { refuteNoNan } from '../../store/tables/no-nan.ts';
+import { askRepair } from '../../store/tables/repair.ts';
 import type { CommitTime } from '../../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../../types/lsn.ts';
 import { END_PREFIX } from '../../types/plugin.ts';

@@ -15,7 +15,7 @@ import { reportSkew } from '../../store/node/clock-skew.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
-import { readAgain, type TrackedRelation } from '../../store/tables/relations.ts';
+import { readAgain, type TrackedRelation } from '../../store/tables/read.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { noteCatalog } from '../catalog/note-catalog.ts';
 import {

@@ -206,6 +206,20 @@ export async function writeHorizon(
   return moved.marks;
 }
 
+/** The horizon of a node, locked against runs until the end of the transaction. */
+export async function lockHorizon(
+  store: StoreTransaction,
+  nodeId: string,
+): Promise<Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>> {
+  const { rows } = await store.query<{ lsn_space: number; applied_lsn: string; applied_ts: string }>(
+    `SELECT lsn_space, applied_lsn, applied_ts FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text FOR UPDATE`,
+    [nodeId],
+  );
+  const row = rows[0]!;
+  const horizon = { lsn: parseLsn(row.applied_lsn), time: parseCommitTime(row.applied_ts) };
+  return { nodeId, lsnSpace: row.lsn_space, horizon };
+}
+
 /**
  * Gives the claim another lease, on a session beside the one that holds it. Where that one is writing, its row is locked, and
  * it is alive: see {@link claimNode}.

@@ -9,9 +9,10 @@ import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 import { placeBeginning } from '../node/lineage.ts';
 import type { NodeIdentity } from '../node/nodes.ts';
-import { closeNodeGaps } from './gaps.ts';
-import type { TrackedRelation } from './relations.ts';
-import { endRelation, insertRelation, type NewRelation } from './tracking.ts';
+import { endRelation } from './end.ts';
+import { closeNodeGaps } from './node-gap.ts';
+import type { TrackedRelation } from './read.ts';
+import { insertRelation, type NewRelation } from './start.ts';
 
 export interface NewBeginning {
   readonly identity: NodeIdentity;
@@ -113,43 +114,4 @@ async function continueRelation(
       WHERE relation_id = $1::int`,
     [relationId, formatLsn(end.lsn), formatCommitTime(end.time), before.relationId, before.keyColumns],
   );
-}
-
-/**
- * Keys that lived before the gap and are gone after it get a deletion at its end. Called when the baseline is decided:
- * then a key without a row in it, and without a change that says otherwise, was not there. After a TRUNCATE that came
- * while rows were read nobody can say. In steps, in the order of the keys.
- * @param after the last key of the step before @returns the last key of this one; null when there are no more
- */
-export async function writeDeletionsOfGap(
-  store: StoreTransaction,
-  relationId: number,
-  after: string | null,
-  limit: number,
-): Promise<string | null> {
-  const { rows } = await store.query<{ last: string | null; count: number }>(
-    `WITH relation AS (
-       SELECT * FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND baseline_state = 'pending'),
-     step AS MATERIALIZED ( -- as of its end
-       SELECT k.pk, k.is_there
-         FROM relation AS r
-        CROSS JOIN LATERAL pgtimewarp.rows_at(
-                r.follows_relation_id, 'FFFFFFFF/FFFFFFFF', p_after => $2::text, p_limit => $3::int) AS k),
-     deleted AS (
-     INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, seq, valid_from_ts, op, leaf_id)
-     SELECT r.relation_id, o.pk, r.tracked_from_lsn + 1, 0, r.tracked_from_ts, 'D', NULL
-       FROM relation AS r CROSS JOIN step AS o
-       LEFT JOIN LATERAL (
-              SELECT n.op FROM pgtimewarp.row_changes AS n
-               WHERE n.relation_id = $1::int AND n.pk = o.pk
-               ORDER BY n.valid_from_lsn, n.seq LIMIT 1) AS first ON true
-      WHERE o.is_there AND (first.op IS NULL OR first.op = 'I')
-        AND NOT EXISTS (
-              SELECT FROM pgtimewarp.relation_events AS e
-               WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn <= r.baseline_lsn))
-     SELECT max(pk) AS last, count(*)::int AS count FROM step`,
-    [relationId, after, limit],
-  );
-  const step = rows[0]!;
-  return step.count < limit ? null : step.last;
 }

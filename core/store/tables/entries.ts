@@ -1,30 +1,8 @@
-/** The entries of `tracked_relations`: made when tracking is asked for, ended by untrack. */
-
+/** The entries of `tracked_relations` by name, for who asks for the tracking of tables or ends it. */
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
 import type { TablePattern } from '../../pg/table-pattern.ts';
-import type { StoreTransaction } from '../../pg/transaction.ts';
-import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
-import { formatLsn, type Lsn } from '../../types/lsn.ts';
-import type { RelationStatus, StoredColumn } from './relations.ts';
-
-export interface NewRelation {
-  readonly nodeId: string;
-  readonly name: TableName;
-  readonly relid: number;
-  readonly keyColumns: readonly string[];
-  readonly keyKinds: readonly string[];
-  readonly columns: readonly StoredColumn[];
-  readonly persistence: string;
-  readonly replicaIdentity: string;
-  readonly isPartitioned: boolean;
-  readonly baseline: boolean;
-  /** As interval text; null: the node's default, without which everything is kept. */
-  readonly retention: string | null;
-  readonly excludedColumns: readonly string[];
-  /** Declared: its numeric and float columns never hold NaN or Infinity. */
-  readonly noNan: boolean;
-}
+import type { RelationStatus } from './state.ts';
 
 export interface RelationEntry {
   readonly relationId: number;
@@ -99,79 +77,6 @@ function toEntry(row: EntryRow): RelationEntry {
     noNan: row.no_nan as boolean,
     noNanRefuted: row.no_nan_refuted as string | null,
   };
-}
-
-/**
- * Makes the entry and its partition. An earlier, ended period of the table moves to
- * `past_relations`: its history stays readable under its own id.
- */
-export async function insertRelation(store: StoreTransaction, relation: NewRelation): Promise<number> {
-  await store.query(
-    `WITH ended AS (
-       DELETE FROM pgtimewarp.tracked_relations
-        WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text AND status = 'untracked'
-       RETURNING *)
-     INSERT INTO pgtimewarp.past_relations (relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
-            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
-            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns)
-     SELECT relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
-            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
-            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns
-       FROM ended`,
-    [relation.nodeId, relation.name.schema, relation.name.name],
-  );
-  const { rows } = await store.query<{ relation_id: number }>(
-    `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, lsn_space, relid, pk_columns, pk_kinds,
-            columns, persistence, replica_identity, is_partitioned, baseline_state, retention, excluded_columns, no_nan)
-     SELECT $1::text, $2::text, $3::text, c.lsn_space, $4::oid, $5::text[], $6::text[], $7::jsonb, $8::"char", $9::"char",
-            $10::boolean, CASE WHEN $11::boolean THEN 'pending' ELSE 'none' END,
-            coalesce($12::interval, (n.meta ->> 'default_retention')::interval), $13::text[], $14::boolean
-       FROM pgtimewarp.wal_checkpoints AS c JOIN pgtimewarp.nodes AS n ON n.node_id = c.node_id
-      WHERE c.node_id = $1::text
-     RETURNING relation_id`,
-    [
-      relation.nodeId,
-      relation.name.schema,
-      relation.name.name,
-      relation.relid,
-      relation.keyColumns,
-      relation.keyKinds,
-      JSON.stringify(relation.columns),
-      relation.persistence,
-      relation.replicaIdentity,
-      relation.isPartitioned,
-      relation.baseline,
-      relation.retention,
-      relation.excludedColumns,
-      relation.noNan,
-    ],
-  );
-  const relationId = rows[0]!.relation_id;
-  await store.query('SELECT pgtimewarp.create_relation_partition($1::int)', [relationId]);
-  return relationId;
-}
-
-/** Locks the entry, against untracking too, until the end of the transaction. @returns whether it is still tracked */
-export async function lockTracked(store: StoreTransaction, relationId: number): Promise<boolean> {
-  const { rowCount } = await store.query(
-    `SELECT FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND status <> 'untracked' FOR UPDATE`,
-    [relationId],
-  );
-  return rowCount === 1;
-}
-
-/** Ends a period at the horizon. A table that had not started yet has no history to keep. */
-export async function endRelation(
-  store: StoreTransaction,
-  relationId: number,
-  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
-): Promise<void> {
-  await store.query(
-    `UPDATE pgtimewarp.tracked_relations
-        SET status = 'untracked', tracked_to_lsn = $2::pg_lsn, tracked_to_ts = $3::timestamptz, updated_at = now()
-      WHERE relation_id = $1::int AND status <> 'untracked'`,
-    [relationId, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
-  );
 }
 
 /** Every table that is tracked, or was and is not any more. */
