@@ -356,9 +356,9 @@ class Run {
     const { claim } = run;
     let seen: SeenRelations | null = {
       ...before,
-      relations: before.relations.filter(({ relation }) => relation.status !== 'starting'),
+      relations: before.relations.filter(({ relation }) => relation.state.kind !== 'starting'),
     };
-    let followed = relations.filter((relation) => relation.status !== 'starting');
+    let followed = relations.filter(({ state }) => state.kind !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
     let looks = 0;

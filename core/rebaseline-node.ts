@@ -29,6 +29,7 @@ import { requireWritable } from './store/schema/migrate.ts';
 import { openNodeGap, readOpenNodeGap } from './store/tables/node-gap.ts';
 import { readTrackedRelations } from './store/tables/read.ts';
 import { restartNode } from './store/tables/restart-node.ts';
+import { rowsFromBefore } from './store/tables/state.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 import type { Plugin } from './types/plugin.ts';
 import { isKnownSystem } from './types/server-identity.ts';
@@ -239,6 +240,8 @@ async function readBaselines(options: RebaselineNodeOptions): Promise<void> {
 function everyBaselineDecided(options: RebaselineNodeOptions): Promise<boolean> {
   return withDatabases(options, async ({ store }) => {
     const relations = await readTrackedRelations(store, options.node);
-    return relations.every((relation) => relation.baselineState !== 'pending');
+    return relations.every(({ state }) =>
+      state.kind === 'starting' ? !state.wantsRows : rowsFromBefore(state)?.kind === 'complete',
+    );
   });
 }

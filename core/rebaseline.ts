@@ -21,6 +21,7 @@ import { requireWritable } from './store/schema/migrate.ts';
 import { openRelationGap } from './store/tables/gap.ts';
 import { readTrackedRelations, type TrackedRelation } from './store/tables/read.ts';
 import { askRepair } from './store/tables/repair.ts';
+import { isInGap, isUnderRepair } from './store/tables/state.ts';
 import { reactTo, refuseMissing, type TrackProgress } from './track.ts';
 
 export interface RebaselineOptions {
@@ -74,7 +75,7 @@ async function requireRelation(
       `${formatTableName(table)} is not tracked by node "${node}".`,
     );
   }
-  if (relation.status === 'starting') {
+  if (relation.state.kind === 'starting') {
     throw new TimewarpError('BAD_FLAGS', `The tracking of ${formatTableName(table)} has not begun yet.`, {
       remedy: `pgtimewarp track ${formatTableName(table)}`,
     });
@@ -137,17 +138,18 @@ async function waitForRepair(
   let [rows, differences] = [0, 0];
   for (let runs = 0; ; runs++) {
     const relation = await requireRelation(store, options);
-    if (relation.repair === null) {
-      if (relation.status === 'active') {
+    const { state } = relation;
+    if (!isUnderRepair(state)) {
+      if (!isInGap(state)) {
         report({ phase: 'done', message: `${table} was read again` });
         return { table, relationId: relation.relationId, rows, differences };
       }
-      throw new TimewarpError('RELATION_GAP', `${table} has a gap: ${relation.statusReason ?? ''}.`);
+      throw new TimewarpError('RELATION_GAP', `${table} has a gap: ${state.reason ?? ''}.`);
     }
-    ({ rows, differences } = relation.repair);
-    if (runs > 0 && relation.repair.failure !== undefined)
-      throw new TimewarpError('TABLE_UNREADABLE', relation.repair.failure);
-    if (runs > 0 && relation.repair.base_lsn === null) await makeReadable(options, node, relation); // or says why it is not
+    ({ rows, differences } = state.repair);
+    if (runs > 0 && state.repair.failure !== undefined)
+      throw new TimewarpError('TABLE_UNREADABLE', state.repair.failure);
+    if (runs > 0 && state.kind === 'repair_asked') await makeReadable(options, node, relation); // or says why it is not
     if (options.signal?.aborted) {
       throw new TimewarpError('INTERRUPTED', `Interrupted; later runs go on with reading ${table} again.`);
     }

@@ -12,7 +12,7 @@ import { whyNotTrackable } from '../source/catalog/trackable.ts';
 import { publicationOf } from '../source/publication/publication.ts';
 import { ensurePublished } from '../source/publication/publication-tables.ts';
 import type { StoredNode } from '../store/node/nodes.ts';
-import { readRelationEntry } from '../store/tables/entries.ts';
+import { isTrackedNow, readRelationEntry } from '../store/tables/entries.ts';
 import { insertRelation } from '../store/tables/start.ts';
 import { type Plugin, PRINTED_AS_NULL } from '../types/plugin.ts';
 import { describeTable } from './describe-table.ts';
@@ -93,7 +93,7 @@ export async function askTracking(
     store,
     async (tx) => {
       const present = await readRelationEntry(tx, node.node, table, { forUpdate: true });
-      if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
+      if (isTrackedNow(present)) return; // asked for twice at the same time
       await insertRelation(tx, {
         nodeId: node.node,
         name: table,

@@ -19,6 +19,7 @@ import { readLeaves, writeLeaves } from '../../store/tables/leaves.ts';
 import type { TrackedRelation } from '../../store/tables/read.ts';
 import { lockTracked } from '../../store/tables/read.ts';
 import { askRepair, giveRepairUp } from '../../store/tables/repair.ts';
+import { isInGap, isUnderRepair } from '../../store/tables/state.ts';
 import { writeVirtualColumns } from '../../store/tables/virtual-columns.ts';
 import type { CatalogFacts, FormerColumn, FormerLeaf, FormerType } from '../../types/catalog-facts.ts';
 import { formatLsn, parseLsn } from '../../types/lsn.ts';
@@ -82,13 +83,10 @@ function catalogNow({ relation, facts }: RelationNow, plugin: Plugin): CatalogFa
 }
 
 function changesSince({ relation }: RelationNow, now: CatalogFacts | null): SilentChange[] {
-  const { catalogFacts, excludedColumns, name, status } = relation;
+  const { catalogFacts, excludedColumns, name, state } = relation;
   return detectSilentChanges(name, catalogFacts, now, excludedColumns).filter(
     ({ code }) =>
-      !(
-        status === 'needs_rebaseline' &&
-        isTold(code, catalogFacts?.published, now?.published, relation.repair !== null)
-      ),
+      !(isInGap(state) && isTold(code, catalogFacts?.published, now?.published, isUnderRepair(state))),
   );
 }
 
@@ -101,8 +99,8 @@ function rowsLeftOut(
   { hasLeftOut, plugin }: Pick<NoteCatalogOptions, 'hasLeftOut' | 'plugin'>,
 ): SilentChange[] {
   const { relation, facts } = now;
-  const isWaiting = relation.status === 'needs_rebaseline' && relation.repair === null;
-  if (relation.status === 'starting' || isWaiting || !streamNames([now]).some(hasLeftOut)) return [];
+  const { kind } = relation.state;
+  if (kind === 'starting' || kind === 'gap' || !streamNames([now]).some(hasLeftOut)) return [];
   const table = formatTableName(relation.name);
   return [
     {
@@ -137,7 +135,7 @@ type PublishedThen = CatalogFacts['published'];
 
 /** Nothing is to be read again as long as the log does not tell everything, and nobody is to be waited for before it does. */
 export function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boolean {
-  if (relation.repair === null || facts === null) return false;
+  if (!isUnderRepair(relation.state) || facts === null) return false;
   return plugin === 'pgoutput' && !isPublishedWhole(facts, relation.excludedColumns);
 }
 
@@ -170,20 +168,20 @@ export async function writeFactsNow(
   await writeVirtualColumns(store, {
     relationId: relation.relationId,
     names: virtualColumns(facts).filter((name) => !relation.excludedColumns.includes(name)),
-    since: relation.catalogFacts === null || relation.status === 'starting' ? null : positions.horizon,
+    since: relation.catalogFacts === null || relation.state.kind === 'starting' ? null : positions.horizon,
     until: { lsn: positions.positionNow, time: positions.timeNow },
   });
 }
 
 /** The catalog as it is now, with the names of before that still mean something. */
 function factsToKeep(
-  { catalogFacts, status, keyColumns }: TrackedRelation,
+  { catalogFacts, state, keyColumns }: TrackedRelation,
   facts: TableFacts,
   now: CatalogFacts,
   positions: CatalogPositions,
 ): CatalogFacts {
   // what came between the asking and the start is found by the run after it
-  if (status === 'starting') return { ...now, obstacle: null, key: keyColumns };
+  if (state.kind === 'starting') return { ...now, obstacle: null, key: keyColumns };
   if (catalogFacts === null) return now;
   const formerLeaves = leavesToKeep(catalogFacts, facts, positions);
   const formerColumns = columnsToKeep(catalogFacts, now);

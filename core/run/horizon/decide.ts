@@ -8,36 +8,44 @@ import { lockCheckpoint } from '../../store/node/claim.ts';
 import { resolveBaselines, writeBaselineProgress, writeDeletionsOfGap } from '../../store/tables/baseline.ts';
 import { readUnsettledRelations, type TrackedRelation } from '../../store/tables/read.ts';
 import { finishRepairStep } from '../../store/tables/repair.ts';
+import { type RowsRead, rowsFromBefore, type TableState } from '../../store/tables/state.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import type { RunContext } from '../run-context.ts';
 
 const KEYS_AT_ONCE = 20_000;
 
 /** Whether every row of the baseline is read, and the log up to there applied. */
-export function isDecidable({ baselineState, baselineLsn }: TrackedRelation, horizon: Lsn): boolean {
-  return baselineState === 'pending' && baselineLsn !== null && baselineLsn <= horizon;
+export function isDecidable({ state }: TrackedRelation, horizon: Lsn): boolean {
+  return decidableRows(state, horizon) !== null;
+}
+
+function decidableRows(state: TableState, horizon: Lsn): RowsRead | null {
+  const rows = rowsFromBefore(state);
+  return rows?.kind === 'rows_read' && rows.upto <= horizon ? rows : null;
 }
 
 /** Call it when the horizon has been moved. @param mayGoOn whether there is time for another step */
 export async function decide(run: RunContext, mayGoOn: () => boolean): Promise<void> {
   const { store, claim, limits } = run;
   for (const relation of await readUnsettledRelations(store, claim.nodeId)) {
-    if (relation.repair?.phase === 'deciding') {
-      const step = (tx: StoreTransaction): Promise<boolean> =>
-        finishRepairStep(tx, claim, relation, KEYS_AT_ONCE);
-      await inSteps(run, mayGoOn, step);
+    const { relationId, name, state } = relation;
+    if (state.kind === 'gap_ending') {
+      const ending = { relationId, name, repair: state.repair };
+      await inSteps(run, mayGoOn, (tx) => finishRepairStep(tx, claim, ending, KEYS_AT_ONCE));
     }
-    if (isDecidable(relation, claim.horizon.lsn)) await decideBaseline(run, relation, mayGoOn);
+    const rows = decidableRows(state, claim.horizon.lsn);
+    if (rows !== null) await decideBaseline(run, relationId, rows, mayGoOn);
     limits.checkStop();
   }
 }
 
 async function decideBaseline(
   run: RunContext,
-  { relationId, baselineProgress, baselineLsn }: TrackedRelation,
+  relationId: number,
+  rows: RowsRead,
   mayGoOn: () => boolean,
 ): Promise<void> {
-  let progress = baselineProgress;
+  let { progress } = rows;
   await inSteps(run, mayGoOn, async (tx) => {
     const last = await writeDeletionsOfGap(tx, relationId, progress.decided_key ?? null, KEYS_AT_ONCE);
     if (last === null) {
@@ -45,7 +53,7 @@ async function decideBaseline(
       return true;
     }
     progress = { ...progress, decided_key: last };
-    await writeBaselineProgress(tx, relationId, progress, baselineLsn);
+    await writeBaselineProgress(tx, relationId, progress, rows.upto);
     return false;
   });
 }

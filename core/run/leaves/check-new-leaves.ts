@@ -50,7 +50,7 @@ export async function readNewLeaves(
   const news: NewLeaf[] = [];
   for (const now of relations) {
     const { relation, facts } = now;
-    if (facts === null || relation.status === 'starting') continue;
+    if (facts === null || relation.state.kind === 'starting') continue;
     for (const { name, relid, fromTheStart } of leavesNow(now)) {
       const unchecked = relation.uncheckedLeaves.find((leaf) => leaf.relid === relid);
       if (fromTheStart && unchecked === undefined) continue;

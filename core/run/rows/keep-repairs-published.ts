@@ -8,6 +8,7 @@ import { ensurePublished } from '../../source/publication/publication-tables.ts'
 import { lockCheckpoint } from '../../store/node/claim.ts';
 import { lockTracked } from '../../store/tables/read.ts';
 import { restartRepair } from '../../store/tables/repair.ts';
+import { isUnderRepair } from '../../store/tables/state.ts';
 import { isPublishedWhole } from '../catalog/catalog-facts.ts';
 import type { RelationNow } from '../catalog/tables-of-run.ts';
 import { tellRefusal } from '../refused-by-source.ts';
@@ -25,7 +26,7 @@ export async function keepRepairsPublished(
 ): Promise<boolean> {
   let restarted = false;
   for (const { relation, facts } of relations) {
-    if (relation.repair === null || facts === null) continue;
+    if (!isUnderRepair(relation.state) || facts === null) continue;
     // such a table is not read, and publishing it may make the server refuse its application's writes
     if (whyNotTrackable(facts, relation.name, 'pgoutput') !== null || !hasTrackedKey({ relation, facts }))
       continue;

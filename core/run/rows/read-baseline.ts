@@ -18,6 +18,7 @@ import {
   readUnsettledRelations,
   type TrackedRelation,
 } from '../../store/tables/read.ts';
+import { readFailureOf } from '../../store/tables/state.ts';
 import type { TypeCatalog } from '../../types/pg-types.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { BaselineRow } from '../../types/stored.ts';
@@ -55,17 +56,13 @@ export async function readBaselines(options: ReadBaselinesOptions): Promise<bool
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
   const pending = (await readUnsettledRelations(store, claim.nodeId)).filter(
-    (relation) =>
-      relation.baselineState === 'pending' &&
-      relation.status === 'active' &&
-      !relation.baselineProgress.read_done,
+    ({ state }) => state.kind === 'reading_rows',
   );
   if (pending.length === 0) return true;
   const types = await options.onSource(() => readTypeCatalog(source));
   let complete = true;
   const inTurn = await options.onSource(() => readRelationsNow(source, pending, publication));
-  const hasFailed = ({ relation }: RelationNow): number =>
-    relation.baselineProgress.failure === undefined ? 0 : 1;
+  const hasFailed = ({ relation }: RelationNow): number => (readFailureOf(relation.state) === null ? 0 : 1);
   for (const now of inTurn.sort((a, b) => hasFailed(a) - hasFailed(b))) {
     if (now.facts === null) continue;
     const readable = !now.facts.rowSecurity && (await isFree(options, now)); // not while rows are hidden
@@ -92,6 +89,8 @@ async function readOne(
 ): Promise<boolean> {
   const { source, store, claim } = options;
   const { relation } = now;
+  const { state } = relation;
+  if (state.kind !== 'reading_rows') return true;
   const facts = now.facts!;
   const leafIds = await notedLeaves(store, relation.relationId);
   const target = {
@@ -101,7 +100,7 @@ async function readOne(
     leafIds,
   };
   const size = new ChunkSize();
-  const { failure: _, ...before } = relation.baselineProgress;
+  const { failure: _, ...before } = state.progress;
   let progress = { ...before, estimated_rows: facts.estimatedRows };
   while (!progress.read_done) {
     options.checkStop();

@@ -33,8 +33,7 @@ export async function readRepairs(options: ReadBaselinesOptions): Promise<void> 
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
   const begun = (await readUnsettledRelations(store, claim.nodeId)).filter(
-    ({ repair }) =>
-      repair !== null && repair.base_lsn !== null && (repair.phase === 'rows' || repair.phase === 'keys'),
+    ({ state }) => state.kind === 'repair_reading',
   );
   if (begun.length === 0) return;
   const types = await options.onSource(() => readTypeCatalog(source));
@@ -50,8 +49,8 @@ export function finishedRepairs(
   relations: readonly TrackedRelation[],
   horizon: Lsn,
 ): { readonly relationId: number }[] {
-  return relations.flatMap(({ relationId, repair }) =>
-    repair?.phase === 'done' && parseLsn(repair.read_lsn!) <= horizon ? [{ relationId }] : [],
+  return relations.flatMap(({ relationId, state }) =>
+    state.kind === 'repair_read' && parseLsn(state.repair.read_lsn) <= horizon ? [{ relationId }] : [],
   );
 }
 
@@ -71,9 +70,10 @@ interface Step {
 async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types: TypeCatalog): Promise<void> {
   const { store, claim } = options;
   const { relation } = now;
+  if (relation.state.kind !== 'repair_reading') return;
   const leafIds = await notedLeaves(store, relation.relationId);
   const size = new ChunkSize();
-  const { failure: _, ...before } = relation.repair!;
+  const { failure: _, ...before } = relation.state.repair;
   let progress: Repair = { ...before, estimated_rows: now.facts!.estimatedRows };
   while (progress.phase === 'rows' || progress.phase === 'keys') {
     options.checkStop();

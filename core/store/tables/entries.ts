@@ -2,30 +2,25 @@
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
 import type { TablePattern } from '../../pg/table-pattern.ts';
-import type { RelationStatus } from './state.ts';
+import { type BaselineState, STATE_COLUMNS, type StateRow, stateOf, type TableState } from './state.ts';
 
 export interface RelationEntry {
   readonly relationId: number;
-  readonly status: RelationStatus;
-  /** Why the status is what it is; null where nothing was noted. */
-  readonly statusReason: string | null;
+  readonly state: TableState;
   readonly trackedFrom: { readonly lsn: string; readonly ts: string } | null;
-  readonly baselineState: string;
+  readonly baselineState: BaselineState;
   readonly baselineRows: number;
-  /** Why its rows could not be read in the last run. */
-  readonly readFailure: string | null;
   readonly noNan: boolean;
   /** A column that says otherwise; null: none has been seen. */
   readonly noNanRefuted: string | null;
 }
 
-type EntryRow = Record<string, string | number | boolean | null>;
+type EntryRow = Record<string, string | number | boolean | null> & StateRow;
 
 const ENTRY_COLUMNS = `
-  r.relation_id, r.status, r.status_reason, r.tracked_from_lsn,
+  r.relation_id, ${STATE_COLUMNS},
   to_char(r.tracked_from_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS tracked_from_ts,
-  r.baseline_state, coalesce((r.baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows,
-  r.baseline_progress ->> 'failure' AS read_failure, r.no_nan, r.no_nan_refuted`;
+  coalesce((r.baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows, r.no_nan, r.no_nan_refuted`;
 
 /** The present entry of a table; null when it was never tracked. Locks it when `forUpdate`. */
 export async function readRelationEntry(
@@ -65,18 +60,19 @@ export async function readRelationEntries(
 function toEntry(row: EntryRow): RelationEntry {
   return {
     relationId: row.relation_id as number,
-    status: row.status as RelationStatus,
-    statusReason: row.status_reason as string | null,
+    state: stateOf(row),
     trackedFrom:
-      row.tracked_from_lsn === null
-        ? null
-        : { lsn: row.tracked_from_lsn as string, ts: row.tracked_from_ts as string },
-    baselineState: row.baseline_state as string,
+      row.tracked_from_lsn === null ? null : { lsn: row.tracked_from_lsn, ts: row.tracked_from_ts as string },
+    baselineState: row.baseline_state,
     baselineRows: Number.parseInt(row.baseline_rows as string, 10),
-    readFailure: row.read_failure as string | null,
     noNan: row.no_nan as boolean,
     noNanRefuted: row.no_nan_refuted as string | null,
   };
+}
+
+/** Whether the table of the entry is tracked now. */
+export function isTrackedNow(entry: RelationEntry | null | undefined): boolean {
+  return entry !== null && entry !== undefined && entry.state.kind !== 'untracked';
 }
 
 /** Every table that is tracked, or was and is not any more. */

@@ -6,7 +6,7 @@ import type { CatalogFacts } from '../../types/catalog-facts.ts';
 import { type CommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { StoredColumn } from './facts.ts';
-import type { BaselineProgress, BaselineState, RelationStatus, Repair, StartConditions } from './state.ts';
+import { STATE_COLUMNS, type StateRow, stateOf, type TableState } from './state.ts';
 
 export interface TrackedRelation {
   readonly relationId: number;
@@ -21,21 +21,14 @@ export interface TrackedRelation {
   readonly trackedFrom: Lsn | null;
   /** The period before a gap of the node, which this one goes on with. */
   readonly followsRelationId: number | null;
-  readonly baselineState: BaselineState;
-  readonly baselineProgress: BaselineProgress;
-  readonly baselineLsn: Lsn | null;
-  readonly startConditions: StartConditions;
   readonly excludedColumns: readonly string[];
   /** Declared, and not refuted so far: its numeric and float columns never hold NaN or Infinity. */
   readonly noNan: boolean;
   /** As interval text; null keeps everything. */
   readonly retention: string | null;
-  readonly status: RelationStatus;
-  readonly statusReason: string | null;
+  readonly state: TableState;
   /** The catalog as of the last run; null before the first. */
   readonly catalogFacts: CatalogFacts | null;
-  /** null unless a repair was asked for. */
-  readonly repair: Repair | null;
   /** Leaves of which it is not known yet whether they came with rows. */
   readonly uncheckedLeaves: readonly UncheckedLeaf[];
 }
@@ -45,10 +38,6 @@ export interface UncheckedLeaf {
   /** Source texts of the last key that was judged. */
   readonly judged_upto: readonly string[] | null;
 }
-
-const NO_PROGRESS: BaselineProgress = { cursor: null, rows: 0, estimated_rows: 0, read_done: false };
-
-export const NOT_LOOKED_AT: StartConditions = { lockers: null, start_after_lsn: null };
 
 /** The relations of a node that are not untracked, in order of their ids. */
 export async function readTrackedRelations(store: Queryable, nodeId: string): Promise<TrackedRelation[]> {
@@ -65,10 +54,10 @@ async function selectRelations(
   nodeId: string,
   condition: string,
 ): Promise<TrackedRelation[]> {
-  const { rows } = await store.query<Record<string, unknown>>(
+  const { rows } = await store.query<Record<string, unknown> & StateRow>(
     `SELECT relation_id, schema_name, table_name, relid, pk_columns, pk_kinds, columns, persistence, replica_identity,
-            is_partitioned, tracked_from_lsn, baseline_state, baseline_progress, baseline_lsn, start_conditions,
-            excluded_columns, no_nan AND no_nan_refuted IS NULL AS no_nan, retention, status, status_reason, catalog_facts, repair, follows_relation_id,
+            is_partitioned, ${STATE_COLUMNS},
+            excluded_columns, no_nan AND no_nan_refuted IS NULL AS no_nan, retention, catalog_facts, follows_relation_id,
             (SELECT coalesce(json_agg(json_build_object('relid', l.relid::int8, 'judged_upto', l.judged_upto)), '[]') FROM pgtimewarp.relation_leaves AS l
               WHERE l.relation_id = r.relation_id AND NOT l.checked)::text AS unchecked_leaves
        FROM pgtimewarp.tracked_relations AS r
@@ -103,8 +92,7 @@ function ownJson<T>(text: unknown, fallback: T): T {
   return text === null || text === '{}' ? fallback : (JSON.parse(text as string) as T);
 }
 
-function toRelation(row: Record<string, unknown>): TrackedRelation {
-  const lsn = (value: unknown): Lsn | null => (value === null ? null : parseLsn(value as string));
+function toRelation(row: Record<string, unknown> & StateRow): TrackedRelation {
   return {
     relationId: row.relation_id as number,
     name: { schema: row.schema_name as string, name: row.table_name as string },
@@ -115,19 +103,13 @@ function toRelation(row: Record<string, unknown>): TrackedRelation {
     persistence: row.persistence as string,
     replicaIdentity: row.replica_identity as string,
     isPartitioned: row.is_partitioned as boolean,
-    trackedFrom: lsn(row.tracked_from_lsn),
+    trackedFrom: row.tracked_from_lsn === null ? null : parseLsn(row.tracked_from_lsn),
     followsRelationId: row.follows_relation_id as number | null,
-    baselineState: row.baseline_state as BaselineState,
-    baselineProgress: { ...NO_PROGRESS, ...ownJson<Partial<BaselineProgress>>(row.baseline_progress, {}) },
-    baselineLsn: lsn(row.baseline_lsn),
-    startConditions: ownJson(row.start_conditions, NOT_LOOKED_AT),
     excludedColumns: row.excluded_columns as string[],
     noNan: row.no_nan as boolean,
     retention: row.retention as string | null,
-    status: row.status as RelationStatus,
-    statusReason: row.status_reason as string | null,
+    state: stateOf(row),
     catalogFacts: ownJson<CatalogFacts | null>(row.catalog_facts, null),
-    repair: ownJson<Repair | null>(row.repair, null),
     uncheckedLeaves: ownJson<UncheckedLeaf[]>(row.unchecked_leaves, []),
   };
 }

@@ -9,7 +9,7 @@ import { formatLsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 import { lockTracked, type TrackedRelation } from './read.ts';
-import type { Repair } from './state.ts';
+import type { GapEnding, Repair } from './state.ts';
 
 /** After every change of a commit that ends where the gap ends. */
 const AFTER_ALL_CHANGES = 2_147_483_646;
@@ -103,11 +103,11 @@ export async function fixEnd(store: StoreTransaction, relationId: number, horizo
 export async function finishRepairStep(
   store: StoreTransaction,
   claim: Claim,
-  { relationId, name, repair }: Pick<TrackedRelation, 'relationId' | 'name' | 'repair'>,
+  { relationId, name, repair }: Pick<TrackedRelation, 'relationId' | 'name'> & Pick<GapEnding, 'repair'>,
   limit: number,
 ): Promise<boolean> {
   if (!(await lockTracked(store, relationId))) return true; // untracked meanwhile
-  const { base_lsn: base, end_lsn: end, end_ts: time, differences } = repair!;
+  const { base_lsn: base, end_lsn: end, end_ts: time, differences } = repair;
   const { rows } = await store.query<{ taken: number }>(
     `WITH last AS MATERIALIZED ( -- none in the last part
        SELECT max(n.pk) AS pk
@@ -134,7 +134,7 @@ export async function finishRepairStep(
     [relationId, base, end, time, AFTER_ALL_CHANGES, limit],
   );
   if (rows[0]!.taken === limit) return false;
-  await endGap(store, claim, relationId, { lsn: end!, ts: time! });
+  await endGap(store, claim, relationId, { lsn: end, ts: time });
   await writeHealthEvent(store, {
     nodeId: claim.nodeId,
     severity: 'info',

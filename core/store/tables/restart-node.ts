@@ -12,7 +12,7 @@ import type { NodeIdentity } from '../node/nodes.ts';
 import { endRelation } from './end.ts';
 import { closeNodeGaps } from './node-gap.ts';
 import type { TrackedRelation } from './read.ts';
-import { insertRelation, type NewRelation } from './start.ts';
+import { continueRelation, type NewRelation } from './start.ts';
 
 export interface NewBeginning {
   readonly identity: NodeIdentity;
@@ -89,29 +89,5 @@ async function writeIdentity(store: StoreTransaction, identity: NodeIdentity): P
       identity.slotName,
       identity.version,
     ],
-  );
-}
-
-/**
- * The new period. Rows of its baseline stand one position before the end of the gap, which no commit can have, so that
- * deletions found at the end of the gap are changes of the period.
- */
-async function continueRelation(
-  store: StoreTransaction,
-  before: TrackedRelation,
-  after: Omit<NewRelation, 'retention' | 'baseline'>,
-  end: Horizon,
-): Promise<void> {
-  const relationId = await insertRelation(store, {
-    ...after,
-    retention: before.retention,
-    baseline: before.baselineState !== 'none',
-  });
-  await store.query(
-    `UPDATE pgtimewarp.tracked_relations
-        SET status = 'active', tracked_from_lsn = $2::pg_lsn - 1, tracked_from_ts = $3::timestamptz,
-            follows_relation_id = CASE WHEN pk_columns = $5::text[] THEN $4::int END, updated_at = now()
-      WHERE relation_id = $1::int`,
-    [relationId, formatLsn(end.lsn), formatCommitTime(end.time), before.relationId, before.keyColumns],
   );
 }

@@ -2,10 +2,12 @@
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
-import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
-import { formatLsn, type Lsn } from '../../types/lsn.ts';
+import { formatCommitTime } from '../../types/commit-time.ts';
+import { formatLsn } from '../../types/lsn.ts';
+import type { Horizon } from '../node/claim.ts';
 import type { StoredColumn } from './facts.ts';
-import type { StartConditions } from './state.ts';
+import type { TrackedRelation } from './read.ts';
+import { type StartConditions, wantsRows } from './state.ts';
 
 export interface NewRelation {
   readonly nodeId: string;
@@ -75,6 +77,30 @@ export async function insertRelation(store: StoreTransaction, relation: NewRelat
   return relationId;
 }
 
+/**
+ * Begins a new period of a table that goes on after a gap of its node. Rows of its baseline stand one position before the end of the gap, which no commit can have, so that
+ * deletions found at the end of the gap are changes of the period.
+ */
+export async function continueRelation(
+  store: StoreTransaction,
+  before: TrackedRelation,
+  after: Omit<NewRelation, 'retention' | 'baseline'>,
+  end: Horizon,
+): Promise<void> {
+  const relationId = await insertRelation(store, {
+    ...after,
+    retention: before.retention,
+    baseline: wantsRows(before.state),
+  });
+  await store.query(
+    `UPDATE pgtimewarp.tracked_relations
+        SET status = 'active', tracked_from_lsn = $2::pg_lsn - 1, tracked_from_ts = $3::timestamptz,
+            follows_relation_id = CASE WHEN pk_columns = $5::text[] THEN $4::int END, updated_at = now()
+      WHERE relation_id = $1::int`,
+    [relationId, formatLsn(end.lsn), formatCommitTime(end.time), before.relationId, before.keyColumns],
+  );
+}
+
 /** Stores what the run learnt of how starting relations wait. */
 export async function writeStartConditions(
   store: Queryable,
@@ -93,7 +119,7 @@ export async function writeStartConditions(
 export async function startRelations(
   store: StoreTransaction,
   relationIds: readonly number[],
-  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
+  horizon: Horizon,
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
@@ -110,7 +136,7 @@ export async function startRelations(
 export async function endGapsOfPast(
   store: StoreTransaction,
   relationIds: readonly number[],
-  horizon: { readonly lsn: Lsn; readonly time: CommitTime },
+  horizon: Horizon,
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.history_gaps AS g
