@@ -116,9 +116,8 @@ export interface Untracked {
   readonly ended: Followed | null;
 }
 
-type Place = TableState['kind'] | 'followed' | 'in_gap' | 'under_repair' | '[*]';
-
-const ENDS = 'endRelation, endRelationsOfNode';
+/** A state, several of them by the name of their type, `tracked` for all but one, or none. */
+type Place = TableState['kind'] | 'followed' | 'under_repair' | 'tracked' | '[*]';
 
 /** Every change of state, and the function that makes it. docs/architecture.md draws the same. */
 export const TRANSITIONS: readonly (readonly [from: Place, to: Place, by: string])[] = [
@@ -137,9 +136,7 @@ export const TRANSITIONS: readonly (readonly [from: Place, to: Place, by: string
   ['gap_ending', 'complete', 'finishRepairStep'],
   ['under_repair', 'repair_asked', 'restartRepair'],
   ['under_repair', 'gap', 'giveRepairUp'],
-  ['starting', 'untracked', ENDS],
-  ['followed', 'untracked', ENDS],
-  ['in_gap', 'untracked', ENDS],
+  ['tracked', 'untracked', 'endRelation, endRelationsOfNode'],
   ['untracked', '[*]', 'insertRelation'],
 ];
 
