@@ -44,7 +44,7 @@ import { recordNoProgress } from './store/node/no-progress.ts';
 import { requireNode, type StoredNode, writeDatabaseName } from './store/node/nodes.ts';
 import { finishRun } from './store/node/run-outcome.ts';
 import { type TakenNode, takeNode } from './store/node/take-node.ts';
-import { readAgain, readTrackedRelations, type TrackedRelation } from './store/tables/relations.ts';
+import { readAgain, readTrackedRelations, type TrackedRelation } from './store/tables/read.ts';
 import { LSN_ZERO, type Lsn, lsnDistanceBytes } from './types/lsn.ts';
 import { maybeSameSystem } from './types/server-identity.ts';
 import type { Locker } from './types/tracking.ts';
@@ -356,9 +356,9 @@ class Run {
     const { claim } = run;
     let seen: SeenRelations | null = {
       ...before,
-      relations: before.relations.filter(({ relation }) => relation.status !== 'starting'),
+      relations: before.relations.filter(({ relation }) => relation.state.kind !== 'starting'),
     };
-    let followed = relations.filter((relation) => relation.status !== 'starting');
+    let followed = relations.filter(({ state }) => state.kind !== 'starting');
     if (followed.length === 0) return end.complete;
     let budget = this.#options.maxChanges ?? Number.POSITIVE_INFINITY;
     let looks = 0;

@@ -5,11 +5,16 @@
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
-import { inTransaction, rollBack } from '../../pg/transaction.ts';
+import {
+  beginTransaction,
+  commit,
+  inTransaction,
+  rollBack,
+  type StoreTransaction,
+} from '../../pg/transaction.ts';
 import type { PeekRow } from '../../source/slot/peek.ts';
 import type { CommitStamp } from '../../store/history/commit-stamp.ts';
 import { MapRows } from '../../store/history/map-rows.ts';
-import { refuteNoNan } from '../../store/history/no-nan.ts';
 import { readPreviousVersions } from '../../store/history/previous-versions.ts';
 import type { ReplayedCommit } from '../../store/history/time-map.ts';
 import {
@@ -18,12 +23,14 @@ import {
   writeEvents,
   writeTimeMap,
 } from '../../store/history/write-batch.ts';
-import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { type Claim, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import type { Suspect } from '../../store/node/failures.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
+import { recordRelationLoss } from '../../store/tables/gap.ts';
 import { noteNewsOfLeaf } from '../../store/tables/leaves.ts';
 import { type LostColumn, noteLostColumns } from '../../store/tables/lost-columns.ts';
-import { askRepair, recordRelationLoss } from '../../store/tables/repairs.ts';
+import { refuteNoNan } from '../../store/tables/no-nan.ts';
+import { askRepair } from '../../store/tables/repair.ts';
 import type { CommitTime } from '../../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../../types/lsn.ts';
 import { END_PREFIX } from '../../types/plugin.ts';
@@ -110,7 +117,7 @@ class StreamApplier {
   #touched: number[] = [];
   #writing: Promise<void> = Promise.resolve();
   /** Set while a huge transaction is being written in parts. */
-  #huge: CommitStamp | null = null;
+  #huge: { readonly stamp: CommitStamp; readonly tx: StoreTransaction } | null = null;
   /** Changes of it that count as stored once it is committed. */
   #hugeChanges = 0;
   /** Rows of this transaction are passed over. */
@@ -251,17 +258,17 @@ class StreamApplier {
     const horizon = batch.last;
     if (horizon === null) return;
     await this.#replay.complete(); // what is new comes after everything that comes again
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      await this.#completeRows(batch, true);
-      await this.#noteKeyMismatches(batch.special);
-      await writeChanges(store, batch.rows);
-      await noteNews(store, batch.ofNewLeaves);
-      await writeEvents(store, claim, batch.special);
-      await writeTimeMap(store, batch.map);
-      await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
+    await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      await this.#completeRows(tx, batch, true);
+      await this.#noteKeyMismatches(tx, batch.special);
+      await writeChanges(tx, batch.rows);
+      await noteNews(tx, batch.ofNewLeaves);
+      await writeEvents(tx, claim, batch.special);
+      await writeTimeMap(tx, batch.map);
+      await clock.confirm(tx, await writeHorizon(tx, claim, horizon, false), horizon);
     });
-    this.#committed(horizon, batch.map.count, batch.changes);
+    this.#committed(batch.map.count, batch.changes);
   }
 
   /** Everything before the transaction is written first; then its commit is looked up, and its first part written. */
@@ -283,25 +290,25 @@ class StreamApplier {
     }
     await this.#replay.complete();
     await clock.reach(commit.lsn);
-    this.#huge = stampOf(commit, clock.clock.timeOf(commit));
-    await store.query('BEGIN');
-    await lockCheckpoint(store, claim);
+    const stamp = stampOf(commit, clock.clock.timeOf(commit));
+    this.#huge = { stamp, tx: await beginTransaction(store) };
+    await lockCheckpoint(this.#huge.tx, claim);
     await this.#writePart(this.#assembler.takePart());
   }
 
   /** Writes rows and truncates of a part; context and key mismatches wait for the end of the transaction. */
   async #writePart(part: TransactionPart): Promise<void> {
-    const stamp = this.#huge!;
+    const { stamp, tx } = this.#huge!;
     const batch = new Batch(this.#o.claim, this.#o.newLeaves);
     batch.addChanges(stamp, part);
     await this.#writing;
     this.#writing = (async () => {
-      const { store, claim, beforeWrite } = this.#o;
+      const { claim, beforeWrite } = this.#o;
       await beforeWrite();
-      await this.#completeRows(batch, false);
-      await writeChanges(store, batch.rows);
-      await noteNews(store, batch.ofNewLeaves);
-      await writeEvents(store, claim, [{ stamp, part: { ...part, context: null } }]);
+      await this.#completeRows(tx, batch, false);
+      await writeChanges(tx, batch.rows);
+      await noteNews(tx, batch.ofNewLeaves);
+      await writeEvents(tx, claim, [{ stamp, part: { ...part, context: null } }]);
     })();
     this.#writing.catch(() => {});
     this.#counts.changes += batch.changes;
@@ -310,30 +317,29 @@ class StreamApplier {
   }
 
   async #endHuge(): Promise<void> {
-    const { store, claim, clock } = this.#o;
-    const stamp = this.#huge!;
+    const { claim, clock } = this.#o;
+    const { stamp, tx } = this.#huge!;
     const rest = this.#assembler.endTransaction();
     await this.#writePart(rest);
     await this.#writing;
     const last = [{ stamp, part: { ...rest, changes: [], truncates: [] } }];
     const horizon = { lsn: stamp.lsn, time: clock.clock.horizonTime };
-    await this.#noteKeyMismatches(last);
-    await writeEvents(store, claim, last);
+    await this.#noteKeyMismatches(tx, last);
+    await writeEvents(tx, claim, last);
     const news = new NewsOfLeaves(this.#o.newLeaves);
     news.hearCommit(stamp.xid, stamp.lsn);
-    await noteNews(store, news);
+    await noteNews(tx, news);
     const map = new MapRows(claim);
     map.add(stamp);
-    await writeTimeMap(store, map);
-    await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
-    await store.query('COMMIT');
+    await writeTimeMap(tx, map);
+    await clock.confirm(tx, await writeHorizon(tx, claim, horizon, false), horizon);
+    await commit(tx);
     this.#huge = null;
     this.#hugeChanges = 0;
-    this.#committed(horizon, 1, 0);
+    this.#committed(1, 0);
   }
 
-  #committed(horizon: Horizon, transactions: number, changes: number): void {
-    this.#o.claim.horizon = horizon;
+  #committed(transactions: number, changes: number): void {
     this.#counts.transactions += transactions;
     this.#counts.changes += changes;
     this.#o.onProgress(this.#counts);
@@ -371,17 +377,17 @@ class StreamApplier {
    * What the plugin left out or printed ambiguously is filled in, or named in `incomplete`.
    * @param whole false for a part of a transaction
    */
-  async #completeRows(batch: Batch, whole: boolean): Promise<void> {
-    const { store, claim, confirmNulls, columnKnownSince } = this.#o;
+  async #completeRows(tx: StoreTransaction, batch: Batch, whole: boolean): Promise<void> {
+    const { claim, confirmNulls, columnKnownSince } = this.#o;
     const changes = batch.unfilled.map((each): TransactedChange => ({ ...each, xid: each.stamp.xid }));
     const askable = askableChanges(changes, whole);
     settleNulls(changes, askable.length === 0 ? new Map() : await confirmNulls(askable));
     batch.noteLost(changes.map(({ change }) => change));
-    await noteLostColumns(store, claim.nodeId, batch.lost, this.#lostColumns);
+    await noteLostColumns(tx, claim.nodeId, batch.lost, this.#lostColumns);
     for (const { relationId, column } of batch.lost.filter(this.#o.refutesNoNan))
-      await refuteNoNan(store, claim.nodeId, relationId, column);
+      await refuteNoNan(tx, claim.nodeId, relationId, column);
     if (changes.length === 0) return;
-    const stored = await readPreviousVersions(store, neededVersions(changes));
+    const stored = await readPreviousVersions(tx, neededVersions(changes));
     fillPartial(changes, stored, columnKnownSince);
     batch.encodeFilled();
   }
@@ -390,19 +396,19 @@ class StreamApplier {
    * A change that does not say which row it changed is lost, and the table is read again. (Where the table itself stands in
    * the way, its gap is open by now, and nobody reads it.)
    */
-  async #noteKeyMismatches(parts: readonly CommittedPart[]): Promise<void> {
-    const { store, claim } = this.#o;
+  async #noteKeyMismatches(tx: StoreTransaction, parts: readonly CommittedPart[]): Promise<void> {
+    const { claim } = this.#o;
     for (const { part } of parts) {
       for (const [relationId, detail] of part.keyMismatches) {
-        const opened = await recordRelationLoss(store, claim, relationId, detail);
-        if (opened) await askRepair(store, relationId);
+        const opened = await recordRelationLoss(tx, claim, relationId, detail);
+        if (opened) await askRepair(tx, relationId);
       }
     }
   }
 }
 
-async function noteNews(store: pg.Client, news: NewsOfLeaves): Promise<void> {
-  for (const each of news.heard()) await noteNewsOfLeaf(store, each);
+async function noteNews(tx: StoreTransaction, news: NewsOfLeaves): Promise<void> {
+  for (const each of news.heard()) await noteNewsOfLeaf(tx, each);
 }
 
 function stampOf({ lsn, timestamp, xid }: CommitEvent, time: CommitTime): CommitStamp {
