@@ -32,20 +32,7 @@ export interface NewRelation {
  * `past_relations`: its history stays readable under its own id.
  */
 export async function insertRelation(store: StoreTransaction, relation: NewRelation): Promise<number> {
-  await store.query(
-    `WITH ended AS (
-       DELETE FROM pgtimewarp.tracked_relations
-        WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text AND status = 'untracked'
-       RETURNING *)
-     INSERT INTO pgtimewarp.past_relations (relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
-            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
-            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns)
-     SELECT relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
-            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
-            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns
-       FROM ended`,
-    [relation.nodeId, relation.name.schema, relation.name.name],
-  );
+  await keepEndedPeriod(store, relation);
   const { rows } = await store.query<{ relation_id: number }>(
     `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, lsn_space, relid, pk_columns, pk_kinds,
             columns, persistence, replica_identity, is_partitioned, baseline_state, retention, excluded_columns, no_nan)
@@ -75,6 +62,34 @@ export async function insertRelation(store: StoreTransaction, relation: NewRelat
   const relationId = rows[0]!.relation_id;
   await store.query('SELECT pgtimewarp.create_relation_partition($1::int)', [relationId]);
   return relationId;
+}
+
+/**
+ * Moves an ended entry of the table to `past_relations`. It looks first: a run that follows a pattern has the rights of
+ * pgtimewarp_writer, which may not delete, and only takes tables without an entry.
+ */
+async function keepEndedPeriod(store: StoreTransaction, { nodeId, name }: NewRelation): Promise<void> {
+  const entry = [nodeId, name.schema, name.name];
+  const { rows } = await store.query(
+    `SELECT FROM pgtimewarp.tracked_relations
+      WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text AND status = 'untracked'`,
+    entry,
+  );
+  if (rows.length === 0) return;
+  await store.query(
+    `WITH ended AS (
+       DELETE FROM pgtimewarp.tracked_relations
+        WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text AND status = 'untracked'
+       RETURNING *)
+     INSERT INTO pgtimewarp.past_relations (relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
+            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns)
+     SELECT relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
+            columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns
+       FROM ended`,
+    entry,
+  );
 }
 
 /**
