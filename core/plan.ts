@@ -13,9 +13,10 @@ import { readSourceFacts } from './source/slot/source-facts.ts';
 import { walBudget } from './source/slot/wal-budget.ts';
 import { requireNode, type StoredNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
+import { isTrackedNow, readMatchingEntries, readRelationEntry } from './store/tables/entries.ts';
 import { readFollowRules } from './store/tables/follow-rules.ts';
-import { readTrackedRelations } from './store/tables/relations.ts';
-import { readMatchingEntries, readRelationEntry } from './store/tables/tracking.ts';
+import { readTrackedRelations } from './store/tables/read.ts';
+import { isInGap } from './store/tables/state.ts';
 import { formatBytes } from './types/byte-size.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 
@@ -86,7 +87,7 @@ export async function planUntrack(
     for (const table of [...options.tables, ...matching]) {
       const name = formatTableName(table);
       const entry = await readRelationEntry(store, options.node, table);
-      const isTracked = entry !== null && entry.status !== 'untracked';
+      const isTracked = isTrackedNow(entry);
       if (isTracked) would.push(`Ends the tracking of ${name}.`);
       const kept = await historyOf(store, options.node, table);
       if (entry === null || (!isTracked && !options.purge)) would.push(`${name} is not tracked: refused.`);
@@ -106,7 +107,7 @@ export async function planRebaselineNode(options: Omit<DatabaseUrls, 'sourceUrl'
   return withStore(options, async (store) => {
     const node = await requireNode(store, options.node);
     const relations = await readTrackedRelations(store, options.node);
-    const whole = relations.filter((relation) => relation.status !== 'needs_rebaseline');
+    const whole = relations.filter(({ state }) => !isInGap(state));
     const since = node.horizon === null ? '' : ` since ${formatCommitTime(node.horizon.ts)}`;
     const would = [
       `Makes the slot ${node.slotName} anew and reads ${count(relations.length, 'table')} again.`,

@@ -26,9 +26,10 @@ import { type StoredNode, writeNumbersAsText } from './store/node/nodes.ts';
 import { takeIdleNode } from './store/node/take-node.ts';
 import { boundTime } from './store/node/trusted-clock.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { openNodeGap, readOpenNodeGap } from './store/tables/gaps.ts';
-import { readTrackedRelations } from './store/tables/relations.ts';
+import { openNodeGap, readOpenNodeGap } from './store/tables/node-gap.ts';
+import { readTrackedRelations } from './store/tables/read.ts';
 import { restartNode } from './store/tables/restart-node.ts';
+import { rowsFromBefore } from './store/tables/state.ts';
 import { formatCommitTime } from './types/commit-time.ts';
 import type { Plugin } from './types/plugin.ts';
 import { isKnownSystem } from './types/server-identity.ts';
@@ -94,9 +95,9 @@ async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
   if (publication !== null) await ensurePublication(source, publication); // it may be gone, or be a restored one
   const tables = await readRelationsNow(source, await readTrackedRelations(store, node.node), publication);
   if (publication !== null) await publish(source, publication, tables); // may be refused: before anything is touched
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await openNodeGap(store, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await openNodeGap(tx, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
   });
   const samePositions =
     comparable(facts, node, claim) && (await readOpenNodeGap(store, node.node)) !== 'HISTORY_FORKED';
@@ -162,10 +163,10 @@ async function withNewSlot(
           : null,
     }));
     const asText = await knowsNumbersAsText(source, node.slotName, node.plugin, lsn);
-    const end = await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      await writeNumbersAsText(store, node.node, asText === true);
-      return restartNode(store, claim, { identity, start: { lsn, clock }, samePositions, relations });
+    const end = await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      await writeNumbersAsText(tx, node.node, asText === true);
+      return restartNode(tx, claim, { identity, start: { lsn, clock }, samePositions, relations });
     });
     const ended = tables.flatMap((table) => {
       const reason = why(table, node.plugin);
@@ -239,6 +240,8 @@ async function readBaselines(options: RebaselineNodeOptions): Promise<void> {
 function everyBaselineDecided(options: RebaselineNodeOptions): Promise<boolean> {
   return withDatabases(options, async ({ store }) => {
     const relations = await readTrackedRelations(store, options.node);
-    return relations.every((relation) => relation.baselineState !== 'pending');
+    return relations.every(({ state }) =>
+      state.kind === 'starting' ? !state.wantsRows : rowsFromBefore(state)?.kind === 'complete',
+    );
   });
 }

@@ -7,7 +7,7 @@ import { TimewarpError } from './errors/timewarp-error.ts';
 import { connect } from './pg/connection.ts';
 import { fromDatabaseError, fromTableQuery } from './pg/database-error.ts';
 import { formatTableName, type TableName } from './pg/identifiers.ts';
-import { inTransaction } from './pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from './pg/transaction.ts';
 import { poll } from './poll.ts';
 import { isPublishedWhole } from './run/catalog/catalog-facts.ts';
 import { followKey, isKeyOfHistory } from './run/catalog/key-of-history.ts';
@@ -15,11 +15,13 @@ import { readTableFacts, type TableFacts } from './source/catalog/table-facts.ts
 import { whyNotTrackable } from './source/catalog/trackable.ts';
 import { publicationOf } from './source/publication/publication.ts';
 import { ensurePublished } from './source/publication/publication-tables.ts';
+import { lockHorizon } from './store/node/claim.ts';
 import { requireNode, type StoredNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { openRelationGap } from './store/tables/gaps.ts';
-import { readTrackedRelations, type TrackedRelation } from './store/tables/relations.ts';
-import { askRepair, lockHorizon } from './store/tables/repairs.ts';
+import { openRelationGap } from './store/tables/gap.ts';
+import { readTrackedRelations, type TrackedRelation } from './store/tables/read.ts';
+import { askRepair } from './store/tables/repair.ts';
+import { isInGap, isUnderRepair } from './store/tables/state.ts';
 import { reactTo, refuseMissing, type TrackProgress } from './track.ts';
 
 export interface RebaselineOptions {
@@ -51,7 +53,7 @@ export async function rebaseline(options: RebaselineOptions): Promise<Rebaseline
     const node = await requireNode(store, options.node);
     const relation = await requireRelation(store, options);
     const facts = await makeReadable(options, node, relation);
-    await inTransaction(store, () => ask(store, options, relation, facts));
+    await inTransaction(store, (tx) => ask(tx, options, relation, facts));
     return await waitForRepair(options, node, store);
   } catch (error) {
     throw fromDatabaseError(error, 'store');
@@ -73,7 +75,7 @@ async function requireRelation(
       `${formatTableName(table)} is not tracked by node "${node}".`,
     );
   }
-  if (relation.status === 'starting') {
+  if (relation.state.kind === 'starting') {
     throw new TimewarpError('BAD_FLAGS', `The tracking of ${formatTableName(table)} has not begun yet.`, {
       remedy: `pgtimewarp track ${formatTableName(table)}`,
     });
@@ -115,7 +117,7 @@ async function makeReadable(
 }
 
 async function ask(
-  store: pg.Client,
+  store: StoreTransaction,
   options: RebaselineOptions,
   relation: TrackedRelation,
   facts: TableFacts,
@@ -136,17 +138,18 @@ async function waitForRepair(
   let [rows, differences] = [0, 0];
   for (let runs = 0; ; runs++) {
     const relation = await requireRelation(store, options);
-    if (relation.repair === null) {
-      if (relation.status === 'active') {
+    const { state } = relation;
+    if (!isUnderRepair(state)) {
+      if (!isInGap(state)) {
         report({ phase: 'done', message: `${table} was read again` });
         return { table, relationId: relation.relationId, rows, differences };
       }
-      throw new TimewarpError('RELATION_GAP', `${table} has a gap: ${relation.statusReason ?? ''}.`);
+      throw new TimewarpError('RELATION_GAP', `${table} has a gap: ${state.reason ?? ''}.`);
     }
-    ({ rows, differences } = relation.repair);
-    if (runs > 0 && relation.repair.failure !== undefined)
-      throw new TimewarpError('TABLE_UNREADABLE', relation.repair.failure);
-    if (runs > 0 && relation.repair.base_lsn === null) await makeReadable(options, node, relation); // or says why it is not
+    ({ rows, differences } = state.repair);
+    if (runs > 0 && state.repair.failure !== undefined)
+      throw new TimewarpError('TABLE_UNREADABLE', state.repair.failure);
+    if (runs > 0 && state.kind === 'repair_asked') await makeReadable(options, node, relation); // or says why it is not
     if (options.signal?.aborted) {
       throw new TimewarpError('INTERRUPTED', `Interrupted; later runs go on with reading ${table} again.`);
     }

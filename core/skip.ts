@@ -14,8 +14,8 @@ import { readFailure, unblockNode } from './store/node/failures.ts';
 import { placeHorizon } from './store/node/lineage.ts';
 import { takeIdleNode } from './store/node/take-node.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { readTrackedRelations } from './store/tables/relations.ts';
-import { recordRelationLoss } from './store/tables/repairs.ts';
+import { recordRelationLoss } from './store/tables/gap.ts';
+import { readTrackedRelations } from './store/tables/read.ts';
 import { nextMicrosecond } from './types/commit-time.ts';
 import { formatLsn, type Lsn } from './types/lsn.ts';
 
@@ -52,26 +52,21 @@ export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promi
           (failure.relationIds === null || failure.relationIds.includes(relation.relationId)),
       );
       const lsn = formatLsn(options.lsn);
-      await inTransaction(store, async () => {
-        await lockCheckpoint(store, claim);
+      await inTransaction(store, async (tx) => {
+        await lockCheckpoint(tx, claim);
         for (const relation of touched)
-          await recordRelationLoss(
-            store,
-            claim,
-            relation.relationId,
-            `the transaction at ${lsn} was skipped`,
-          );
-        const { time, fits } = await placeHorizon(store, {
+          await recordRelationLoss(tx, claim, relation.relationId, `the transaction at ${lsn} was skipped`);
+        const { time, fits } = await placeHorizon(tx, {
           nodeId: node.node,
           lsn: options.lsn,
           wanted: nextMicrosecond(claim.horizon.time),
           promised: claim.horizon.time,
         });
         const horizon = { lsn: options.lsn, time };
-        if (fits) await writeHorizonEntry(store, claim, horizon, false);
-        await writeHorizon(store, claim, horizon, false);
-        await unblockNode(store, node.node);
-        await writeHealthEvent(store, {
+        if (fits) await writeHorizonEntry(tx, claim, horizon, false);
+        await writeHorizon(tx, claim, horizon, false);
+        await unblockNode(tx, node.node);
+        await writeHealthEvent(tx, {
           nodeId: node.node,
           severity: 'warn',
           code: 'TRANSACTION_SKIPPED',

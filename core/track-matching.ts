@@ -15,8 +15,8 @@ import { readTableFacts, type TableFacts } from './source/catalog/table-facts.ts
 import { publicationOf } from './source/publication/publication.ts';
 import { requireNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
+import { isTrackedNow, readMatchingEntries, readRelationEntries } from './store/tables/entries.ts';
 import { removeFollowRules, writeFollowRule } from './store/tables/follow-rules.ts';
-import { readMatchingEntries, readRelationEntries } from './store/tables/tracking.ts';
 import {
   bringIn,
   settle,
@@ -108,7 +108,7 @@ async function askMatching(options: TrackMatchingOptions, store: pg.Client): Pro
     for (const [index, match] of matching.entries()) {
       const table = { schema: match.schema, name: match.name };
       const name = formatTableName(table);
-      const alreadyTracked = (entries.get(name)?.status ?? 'untracked') !== 'untracked';
+      const alreadyTracked = isTrackedNow(entries.get(name));
       const facts = all[index] ?? null;
       try {
         const exclude = options.exclude && presentColumns(facts, options.exclude);

@@ -19,15 +19,17 @@ import { readTableFacts } from './source/catalog/table-facts.ts';
 import { readTableNames } from './source/catalog/table-names.ts';
 import { publicationOf } from './source/publication/publication.ts';
 import { removeFromPublication } from './source/publication/publication-tables.ts';
+import { lockHorizon } from './store/node/claim.ts';
 import { requireNode, type StoredNode } from './store/node/nodes.ts';
 import { requireWritable } from './store/schema/migrate.ts';
-import { lockHorizon } from './store/tables/repairs.ts';
+import { endRelation } from './store/tables/end.ts';
 import {
-  endRelation,
+  isTrackedNow,
   type RelationEntry,
   readRelationEntries,
   readRelationEntry,
-} from './store/tables/tracking.ts';
+} from './store/tables/entries.ts';
+import { type InGap, isInGap, readFailureOf, rowsFromBefore } from './store/tables/state.ts';
 
 export interface TrackOptions extends TrackSettings {
   readonly table: TableName;
@@ -100,8 +102,7 @@ export async function trackTables(
     await requireWritable(store);
     const node = await requireNode(store, options.node);
     const before = await readRelationEntries(store, options.node, tables);
-    const isTracked = (table: TableName): boolean =>
-      (before.get(formatTableName(table))?.status ?? 'untracked') !== 'untracked';
+    const isTracked = (table: TableName): boolean => isTrackedNow(before.get(formatTableName(table)));
     await requireWindow(store, options.retention);
     const notes = new Map<string, readonly string[]>();
     const wanted = tables.filter((table) => !isTracked(table));
@@ -128,9 +129,9 @@ export async function settle(options: TrackOptions, store: pg.Client): Promise<s
   await refuseOtherSettings(store, options.node, options.table, options);
   if (options.retention === null) return [];
   const { node, table, retention } = options;
-  const before = await inTransaction(store, async () => {
-    const stored = await readOtherRetention(store, node, table, retention);
-    if (stored !== null) await setTableRetention(store, node, table, retention);
+  const before = await inTransaction(store, async (tx) => {
+    const stored = await readOtherRetention(tx, node, table, retention);
+    if (stored !== null) await setTableRetention(tx, node, table, retention);
     return stored;
   });
   return before === null
@@ -166,17 +167,17 @@ export async function untrackTables(
     const results: UntrackResult[] = [];
     for (const table of options.tables) {
       const entry = await readRelationEntry(store, options.node, table);
-      if (entry === null || (entry.status === 'untracked' && !options.purge)) {
+      if (entry === null || (!isTrackedNow(entry) && !options.purge)) {
         throw new TimewarpError(
           'TABLE_NOT_TRACKED',
           `${formatTableName(table)} is not tracked by node "${options.node}".`,
         );
       }
-      if (entry.status !== 'untracked') {
+      if (isTrackedNow(entry)) {
         if (publicationOf(node) !== null) source ??= await connectToUnpublish(options);
         await endTracking({ source, store }, node, table);
       }
-      if (options.purge) await inPatientTransaction(store, () => purgeRelation(store, entry.relationId));
+      if (options.purge) await inPatientTransaction(store, (tx) => purgeRelation(tx, entry.relationId));
       results.push({ table: formatTableName(table), relationId: entry.relationId, purged: options.purge });
     }
     return results;
@@ -201,12 +202,12 @@ async function endTracking(
   table: TableName,
 ): Promise<void> {
   const publication = publicationOf(node);
-  await inTransaction(store, async () => {
-    const { horizon } = await lockHorizon(store, node.node);
-    const entry = await readRelationEntry(store, node.node, table, { forUpdate: true });
-    if (entry === null || entry.status === 'untracked') return; // untracked by somebody else meanwhile
+  await inTransaction(store, async (tx) => {
+    const { horizon } = await lockHorizon(tx, node.node);
+    const entry = await readRelationEntry(tx, node.node, table, { forUpdate: true });
+    if (entry === null || !isTrackedNow(entry)) return; // untracked by somebody else meanwhile
     if (source !== null && publication !== null) await unpublish(source, publication, table);
-    await endRelation(store, entry.relationId, horizon);
+    await endRelation(tx, entry.relationId, horizon);
   });
 }
 
@@ -326,7 +327,7 @@ function broughtIn(table: string, entry: RelationEntry): BroughtIn {
     table,
     relationId: entry.relationId,
     trackedFrom: entry.trackedFrom!,
-    baseline: entry.baselineState as TrackResult['baseline'],
+    baseline: entry.baselineState,
     baselineRows: entry.baselineRows,
     noNan: entry.noNan,
   };
@@ -343,27 +344,25 @@ async function whyNotGoingOn(
   const untracked = (): TimewarpError =>
     new TimewarpError('TABLE_NOT_TRACKED', `${name} was untracked meanwhile.`);
   if (entry === null) return untracked();
-  if (entry.status === 'needs_rebaseline') return await whyInGap(options, table, entry);
+  const { state } = entry;
+  if (isInGap(state)) return await whyInGap(options, table, state);
   if (options.noNan && entry.noNanRefuted !== null) return noNanIsFalse(name, entry.noNanRefuted);
   if (isBroughtIn(entry) || options.signal?.aborted) return null;
-  if (runs > 0 && entry.readFailure !== null) return new TimewarpError('TABLE_UNREADABLE', entry.readFailure);
-  return entry.status === 'untracked' ? untracked() : null;
+  const failure = readFailureOf(state);
+  if (runs > 0 && failure !== null) return new TimewarpError('TABLE_UNREADABLE', failure);
+  return isTrackedNow(entry) ? null : untracked();
 }
 
 /**
  * What a table with a gap is told: the gap may have been recorded by any run before this one, so the source says whether
  * the table is there to be read again.
  */
-async function whyInGap(
-  options: TrackSettings,
-  table: TableName,
-  entry: RelationEntry,
-): Promise<TimewarpError> {
+async function whyInGap(options: TrackSettings, table: TableName, state: InGap): Promise<TimewarpError> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
   try {
     const [facts = null] = await readTableFacts(source, [table]);
     if (facts === null) return gone(table);
-    const why = entry.statusReason ?? 'its rows changed without a trace in the log';
+    const why = state.reason ?? 'its rows changed without a trace in the log';
     return new TimewarpError('RELATION_GAP', `${formatTableName(table)} has a gap: ${why}.`);
   } catch (error) {
     throw fromDatabaseError(error, 'source');
@@ -415,7 +414,7 @@ export async function reactTo(
 }
 
 function isBroughtIn(entry: RelationEntry): boolean {
-  return entry.trackedFrom !== null && entry.baselineState !== 'pending';
+  return rowsFromBefore(entry.state)?.kind === 'complete';
 }
 
 function interrupted(table: string): TimewarpError {

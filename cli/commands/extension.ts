@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, parseConnectionUrl } from '../../core/pg/connection.ts';
-import { inTransaction } from '../../core/pg/transaction.ts';
+import { inSourceTransaction } from '../../core/pg/transaction.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { connectStore, type StoreConnection } from '../extension/connect-store.ts';
@@ -87,7 +87,7 @@ function installCommand(flags: InstallFlags): Body {
     }
     const { method, why } =
       flags.method === undefined ? await chooseMethod(source) : { method: flags.method, why: 'as asked for' };
-    const done = await inTransaction(source, () => install(source, method, flags.schema));
+    const done = await inSourceTransaction(source, () => install(source, method, flags.schema));
     out.result(
       { ...done, created: true, why },
       () => `Installed: ${describe(done)} (${why}).\nNext: pgtimewarp extension connect`,
@@ -140,7 +140,7 @@ async function chooseReader(source: pg.Client, settings: Settings, flags: Connec
 
 async function upgradeCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
   const present = await requireInstallation(source);
-  const version = await inTransaction(source, () => upgrade(source, present));
+  const version = await inSourceTransaction(source, () => upgrade(source, present));
   out.result({ ...present, version, from: present.version }, () =>
     version === present.version
       ? `Version ${version} is the newest. Nothing changed.`
@@ -159,7 +159,7 @@ async function uninstallCommand({ out }: CommandContext, source: pg.Client): Pro
     return EXIT.done;
   }
   const reader = await ownReader(source);
-  const postgresFdw = await inTransaction(source, () => uninstall(source, present));
+  const postgresFdw = await inSourceTransaction(source, () => uninstall(source, present));
   // a copy of this source reads the store with the same login: whether it may go is not for us to say
   const login = reader === null ? '' : `The login that was made in the store stays: DROP ROLE ${reader};`;
   out.result({ ...present, removed: true, postgres_fdw: postgresFdw, reader }, () =>

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { quoteIdentifier } from '../../core/pg/identifiers.ts';
-import { inTransaction } from '../../core/pg/transaction.ts';
+import { inSourceTransaction } from '../../core/pg/transaction.ts';
 
 export interface StoreConnection {
   /** As the source reaches the store, which may differ from how this machine does. */
@@ -25,7 +25,7 @@ export interface StoreConnection {
 
 /** Sets it up, or anew, and asks the store something; when that fails, everything is as before. */
 export async function connectStore(source: pg.Client, schema: string, to: StoreConnection): Promise<void> {
-  await inTransaction(source, async () => {
+  await inSourceTransaction(source, async () => {
     await source.query('CREATE TEMPORARY TABLE pgtimewarp_reader_password (password text) ON COMMIT DROP');
     const copy = source.query(copyFrom('COPY pg_temp.pgtimewarp_reader_password FROM STDIN'));
     await pipeline(Readable.from([`${copyText(to.password)}\n`]), copy);

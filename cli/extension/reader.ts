@@ -32,9 +32,9 @@ export async function ensureReader(source: Queryable, storeUrl: string, node: st
   };
   const store = await connect(storeUrl, { side: 'store', node });
   try {
-    await inTransaction(store, async () => {
-      await ensureLogin(store, urlOf(storeUrl, reader), ROLE);
-      await store.query(
+    await inTransaction(store, async (tx) => {
+      await ensureLogin(tx, urlOf(storeUrl, reader), ROLE);
+      await tx.query(
         `COMMENT ON ROLE ${quoteIdentifier(reader.name)} IS 'made by pgtimewarp extension connect for node ${node}'`,
       );
     });

@@ -22,7 +22,8 @@ import { readFailure, type StoredFailure } from '../store/node/failures.ts';
 import { isDatabaseOf, readNode, type StoredNode } from '../store/node/nodes.ts';
 import { type NodeOverview, type RelationOverview, readOverview } from '../store/overview.ts';
 import { readSchemaState, type SchemaState } from '../store/schema/migrate.ts';
-import { readTrackedRelations, type TrackedRelation } from '../store/tables/relations.ts';
+import { readTrackedRelations, type TrackedRelation } from '../store/tables/read.ts';
+import type { TableState } from '../store/tables/state.ts';
 import type { Plugin } from '../types/plugin.ts';
 import { type HistoryCondition, readHistoryCondition } from './history-condition.ts';
 import { type ProofFacts, readProof } from './self-proof.ts';
@@ -67,22 +68,19 @@ export interface SourceSide {
   readonly slotUnreadable: TimewarpError | null;
   /** null unless the node reads with pgoutput. */
   readonly publicationPresent: boolean | null;
-  readonly tables: readonly TableState[];
+  readonly tables: readonly TableCondition[];
   readonly condition: SourceCondition;
 }
 
 /** A tracked table as stored, and as the catalog has it now (null: gone). */
-export interface TableState {
+export interface TableCondition {
   readonly stored: RelationOverview;
+  readonly state: TableState;
   readonly now: TableFacts | null;
   /** Whether its key is the one that its history is kept under, or follows from that. */
   readonly keepsKey: boolean;
   /** What the next run will find of it that the log does not tell, but for what the publication leaves out. */
   readonly changes: readonly SilentChange[];
-  /** Runs read it again, without anybody's decision. */
-  readonly isRepaired: boolean;
-  /** Why its rows could not be read when a run tried it last. */
-  readonly readFailure: string | null;
 }
 
 /** The source, when it is the one that the node follows: what another one has says nothing about the node. */
@@ -126,8 +124,8 @@ async function tryProof(
   if (source.slotUnreadable !== null || source.publicationPresent === false) return null;
   if (source.server.unknown.includes(SLOTS)) return 'refused';
   if (detectLoss(source.server, node, { lsn: node.horizon.lsn, time: node.horizon.ts }) !== null) return null;
-  const tables = source.tables.flatMap(({ stored, now, changes }) =>
-    now !== null && stored.status === 'active' && stored.baseline === 'done' && changes.length === 0
+  const tables = source.tables.flatMap(({ stored, state, now, changes }) =>
+    now !== null && state.kind === 'complete' && state.withRows && changes.length === 0
       ? [
           {
             relationId: stored.relationId,
@@ -202,7 +200,7 @@ async function gatherSource(
       overview?.node.plugin === 'pgoutput' ? await publicationExists(session, publicationName(node)) : null,
     tables: tables.flatMap((table) => {
       const stored = overview?.relations.find(({ relationId }) => relationId === table.relation.relationId);
-      return stored === undefined ? [] : [stateOf(stored, table, overview!.node.plugin)];
+      return stored === undefined ? [] : [conditionOf(stored, table, overview!.node.plugin)];
     }),
     condition: await readSourceCondition(
       session,
@@ -216,13 +214,16 @@ async function gatherSource(
 /** Said by the checks of the publication, with its SQL. */
 const OF_PUBLICATION: readonly SilentChangeCode[] = ['UNPUBLISHED', 'PUBLISHED_IN_PART'];
 
-function stateOf(stored: RelationOverview, { relation, facts }: RelationNow, plugin: Plugin): TableState {
+function conditionOf(
+  stored: RelationOverview,
+  { relation, facts }: RelationNow,
+  plugin: Plugin,
+): TableCondition {
   return {
     stored,
+    state: relation.state,
     now: facts,
     keepsKey: facts === null || isKeyOfHistory(relation, facts),
     changes: silentChanges({ relation, facts }, plugin).filter(({ code }) => !OF_PUBLICATION.includes(code)),
-    isRepaired: relation.repair !== null,
-    readFailure: relation.repair?.failure ?? relation.baselineProgress.failure ?? null,
   };
 }

@@ -4,17 +4,19 @@
  * log; once the store has come that far, a difference is either a change that was under way (then the row is read again)
  * or a fault.
  */
+
 import type pg from 'pg';
 import { RAW_TEXT_TYPES } from '../pg/connection.ts';
 import { quoteIdentifier, quoteOwnRows, type TableName } from '../pg/identifiers.ts';
+import { inTransaction } from '../pg/transaction.ts';
 import { poll } from '../poll.ts';
 import type { DatabaseUrls } from '../setup/databases.ts';
 import { readTypeCatalog, type TableFacts } from '../source/catalog/table-facts.ts';
 import { readBaselineChunk } from '../source/rows/read-chunk.ts';
 import { readMissingKeys } from '../source/rows/read-missing-keys.ts';
 import { readInsertLsn } from '../source/slot/end-of-wal.ts';
-import { refuteNoNan } from '../store/history/no-nan.ts';
-import { readRelationEntry } from '../store/tables/tracking.ts';
+import { readRelationEntry } from '../store/tables/entries.ts';
+import { refuteNoNan } from '../store/tables/no-nan.ts';
 import { jsonMembers } from '../types/json-text.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
@@ -89,7 +91,7 @@ export async function readProof(
       const { relationId, name, noNan } = draw.table;
       if (!noNan || column === null) continue;
       notFinite.set(relationId, { table: name, column });
-      await refuteNoNan(store, urls.node, relationId, column);
+      await inTransaction(store, (tx) => refuteNoNan(tx, urls.node, relationId, column));
     }
     const position = await readInsertLsn(source);
     if ((await appliedLsn(store, urls.node)) < position)

@@ -1,14 +1,37 @@
-/** Transactions: all or nothing, and the session is usable afterwards. */
+/**
+ * Transactions: all or nothing, and the session is usable afterwards. What must not be done outside a transaction of the store
+ * takes a {@link StoreTransaction}, which nothing but this file hands out.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from './connection.ts';
 import { sqlState } from './database-error.ts';
 
+declare const inTransactionOfStore: unique symbol;
+
+/** A session of the store with a transaction open, which the caller commits or rolls back. */
+export type StoreTransaction = pg.Client & { readonly [inTransactionOfStore]: true };
+
+/** By session: what is done in memory once its open transaction is committed. */
+const afterCommits = new WeakMap<pg.Client, (() => void)[]>();
+
 /**
- * Runs `work` between BEGIN and COMMIT; rolls back and rethrows when it fails. A failing rollback (the session is gone)
- * does not hide the first error.
+ * Runs `work` between BEGIN and COMMIT on a session of the store; rolls back and rethrows when it fails. A failing rollback
+ * (the session is gone) does not hide the first error.
  */
 export async function inTransaction<T>(
+  session: pg.Client,
+  work: (transaction: StoreTransaction) => Promise<T>,
+  begin = 'BEGIN',
+): Promise<T> {
+  const result = await inSourceTransaction(session, () => work(opened(session)), begin);
+  committed(session);
+  return result;
+}
+
+/** As {@link inTransaction}, on a session of the source, whose transactions change nothing of the history. */
+export async function inSourceTransaction<T>(
   session: Queryable,
   work: () => Promise<T>,
   begin = 'BEGIN',
@@ -24,6 +47,32 @@ export async function inTransaction<T>(
   }
 }
 
+/** For work that {@link inTransaction} cannot enclose: it ends with {@link commit} or {@link rollBack}. */
+export async function beginTransaction(session: pg.Client): Promise<StoreTransaction> {
+  await session.query('BEGIN');
+  return opened(session);
+}
+
+export async function commit(transaction: StoreTransaction): Promise<void> {
+  await transaction.query('COMMIT');
+  committed(transaction);
+}
+
+/** Has `action` done when the transaction is committed, and never when it is rolled back. */
+export function afterCommit(transaction: StoreTransaction, action: () => void): void {
+  afterCommits.get(transaction)!.push(action);
+}
+
+function opened(session: pg.Client): StoreTransaction {
+  afterCommits.set(session, []);
+  return session as StoreTransaction;
+}
+
+function committed(session: pg.Client): void {
+  for (const action of afterCommits.get(session)!) action();
+  afterCommits.delete(session);
+}
+
 /** SQLSTATE lock_not_available. */
 const LOCK_NOT_AVAILABLE = '55P03';
 const PATIENCE_MS = 60_000;
@@ -33,8 +82,8 @@ const PATIENCE_MS = 60_000;
  * who comes later, so it is asked for shortly, again and again. Throws TRANSACTION_CONFLICT when others stay in the way.
  */
 export async function inPatientTransaction<T>(
-  session: Queryable,
-  work: () => Promise<T>,
+  session: pg.Client,
+  work: (transaction: StoreTransaction) => Promise<T>,
   patienceMs = PATIENCE_MS,
 ): Promise<T> {
   const patience = performance.now() + patienceMs;

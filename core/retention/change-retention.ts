@@ -69,11 +69,11 @@ export async function setRetention(
   retention: string | null,
 ): Promise<void> {
   await inStore(target, (store) =>
-    inTransaction(store, async () => {
-      await requireWindow(store, retention);
-      if (tables.length === 0) await setDefaultRetention(store, target.node, retention);
+    inTransaction(store, async (tx) => {
+      await requireWindow(tx, retention);
+      if (tables.length === 0) await setDefaultRetention(tx, target.node, retention);
       for (const table of tables) {
-        if (await setTableRetention(store, target.node, table, retention)) continue;
+        if (await setTableRetention(tx, target.node, table, retention)) continue;
         throw new TimewarpError(
           'TABLE_NOT_TRACKED',
           `${formatTableName(table)} is not tracked by node "${target.node}".`,

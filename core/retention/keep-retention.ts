@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { sqlState } from '../pg/database-error.ts';
-import { inTransaction } from '../pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from '../pg/transaction.ts';
 import { type Claim, lockCheckpoint } from '../store/node/claim.ts';
 import type { Lsn } from '../types/lsn.ts';
 import {
@@ -65,7 +65,7 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
   const result = { relations: relationIds.length, rangesDropped: 0, mapEntriesForgotten: 0 };
   const unfinished: number[] = [];
   if (relationIds.length === 0) return { ...result, unfinished };
-  await shortly(options, () => dropRangeChecks(options.store, options.claim.nodeId));
+  await shortly(options, (tx) => dropRangeChecks(tx, options.claim.nodeId));
   await advanceCutoffs(options.store, relationIds);
   const unprepared = await relationsToPrepare(options.store, relationIds, options.upto);
   const expiring = await relationsToExpire(options.store, relationIds);
@@ -95,7 +95,7 @@ async function prepareRanges(options: KeepRetentionOptions, relationId: number):
   for (let count = 0; count < MAX_ACTIONS; count++) {
     const next = await nextRangeAction(store, relationId, upto);
     if (next === null) return true;
-    const done = await shortly(options, () => changeRanges(store, relationId, next));
+    const done = await shortly(options, (tx) => changeRanges(tx, relationId, next));
     if (done === 'slow' && next.action === 'split') {
       if (!(await splitLarge(options, relationId, next))) return false;
     } else if (done !== 'done') return false;
@@ -111,12 +111,12 @@ async function splitLarge(
 ): Promise<boolean> {
   const { store } = options;
   if (!options.mayGoOn()) return false;
-  if ((await shortly(options, () => addRangeCheck(store, relationId, next))) !== 'done') return false;
+  if ((await shortly(options, (tx) => addRangeCheck(tx, relationId, next))) !== 'done') return false;
   try {
     await validateRangeCheck(store, relationId, next.table);
-    if ((await shortly(options, () => changeRanges(store, relationId, next))) === 'done') return true;
+    if ((await shortly(options, (tx) => changeRanges(tx, relationId, next))) === 'done') return true;
   } finally {
-    await shortly(options, () => dropRangeChecks(store, options.claim.nodeId)).catch(() => {});
+    await shortly(options, (tx) => dropRangeChecks(tx, options.claim.nodeId)).catch(() => {});
   }
   return false;
 }
@@ -125,27 +125,27 @@ async function splitLarge(
 async function expire(options: KeepRetentionOptions, relationId: number): Promise<number | null> {
   const { store, claim } = options;
   let periodDropped = false;
-  await shortly(options, async () => {
-    periodDropped = await dropExpiredPeriod(store, relationId);
+  await shortly(options, async (tx) => {
+    periodDropped = await dropExpiredPeriod(tx, relationId);
   });
   if (periodDropped) return 1;
   let due = false;
-  const begun = await shortly(options, async () => {
-    due = await beginBase(store, relationId);
+  const begun = await shortly(options, async (tx) => {
+    due = await beginBase(tx, relationId);
   });
   if (begun !== 'done') return null;
   if (!due) return 0;
   for (let built = false; !built; ) {
     if (!options.mayGoOn()) return null;
-    built = await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      return await buildBase(store, relationId, BUILD_ROWS);
+    built = await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      return await buildBase(tx, relationId, BUILD_ROWS);
     });
   }
   for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     let dropped: number | null = null;
-    await shortly(options, async () => {
-      dropped = await exchangeBase(store, relationId);
+    await shortly(options, async (tx) => {
+      dropped = await exchangeBase(tx, relationId);
     });
     if (dropped !== null) return dropped;
     if (!options.mayGoOn()) return null;
@@ -156,16 +156,16 @@ async function expire(options: KeepRetentionOptions, relationId: number): Promis
 /** Runs `work` in a transaction that cannot hold others up for a second; tries again while readers are in the way. */
 async function shortly(
   { store, claim, mayGoOn }: KeepRetentionOptions,
-  work: () => Promise<void>,
+  work: (tx: StoreTransaction) => Promise<void>,
 ): Promise<'done' | 'locked' | 'slow'> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await inTransaction(store, async () => {
-        await lockCheckpoint(store, claim);
-        await store.query(
+      await inTransaction(store, async (tx) => {
+        await lockCheckpoint(tx, claim);
+        await tx.query(
           `SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}; SET LOCAL statement_timeout = ${LOCKED_TIMEOUT_MS}`,
         );
-        await work();
+        await work(tx);
       });
       return 'done';
     } catch (error) {

@@ -2,10 +2,13 @@
  * The statements of retention: one function each. What they do to tables is in migrations/functions/retention, which
  * belong to the owner of the store, since the role that writes history owns none of its tables.
  */
+
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import type { StoreTransaction } from '../pg/transaction.ts';
+import { writeRetention } from '../store/tables/retention-window.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 
 /** A longer window would end before the times that PostgreSQL knows (its manual, "Date/Time Types"). */
@@ -119,7 +122,11 @@ export async function nextRangeAction(
 }
 
 /** Carries out what {@link nextRangeAction} said. */
-export async function changeRanges(store: Queryable, relationId: number, next: RangeAction): Promise<void> {
+export async function changeRanges(
+  store: StoreTransaction,
+  relationId: number,
+  next: RangeAction,
+): Promise<void> {
   if (next.action === 'convert') {
     await store.query('SELECT pgtimewarp.retention_convert($1::int)', [relationId]);
     return;
@@ -133,7 +140,11 @@ export async function changeRanges(store: Queryable, relationId: number, next: R
 }
 
 /** Promises that a range holds no row at or past the position of a split, so that the split needs no scan. */
-export async function addRangeCheck(store: Queryable, relationId: number, next: RangeAction): Promise<void> {
+export async function addRangeCheck(
+  store: StoreTransaction,
+  relationId: number,
+  next: RangeAction,
+): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_check($1::int, $2::text, ($3::pg_lsn[])[1])', [
     relationId,
     next.table,
@@ -147,7 +158,7 @@ export async function validateRangeCheck(store: Queryable, relationId: number, t
 }
 
 /** Takes back promises that a run left which died: rows past them would be refused. */
-export async function dropRangeChecks(store: Queryable, nodeId: string): Promise<void> {
+export async function dropRangeChecks(store: StoreTransaction, nodeId: string): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_repair($1::text)', [nodeId]);
 }
 
@@ -160,7 +171,7 @@ export async function advanceCutoffs(store: Queryable, relationIds: readonly num
 }
 
 /** @returns whether a new lowest range is being made */
-export async function beginBase(store: Queryable, relationId: number): Promise<boolean> {
+export async function beginBase(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rows } = await store.query<{ due: boolean }>(
     'SELECT pgtimewarp.retention_begin_base($1::int) IS NOT NULL AS due',
     [relationId],
@@ -169,7 +180,11 @@ export async function beginBase(store: Queryable, relationId: number): Promise<b
 }
 
 /** Carries the next versions. @returns whether that were the last ones */
-export async function buildBase(store: Queryable, relationId: number, rowCount: number): Promise<boolean> {
+export async function buildBase(
+  store: StoreTransaction,
+  relationId: number,
+  rowCount: number,
+): Promise<boolean> {
   const { rows } = await store.query<{ done: boolean }>(
     'SELECT pgtimewarp.retention_build($1::int, $2::int) AS done',
     [relationId, rowCount],
@@ -178,7 +193,7 @@ export async function buildBase(store: Queryable, relationId: number, rowCount: 
 }
 
 /** @returns how many ranges were dropped; null: an older snapshot is still in use */
-export async function exchangeBase(store: Queryable, relationId: number): Promise<number | null> {
+export async function exchangeBase(store: StoreTransaction, relationId: number): Promise<number | null> {
   const { rows } = await store.query<{ dropped: number | null }>(
     'SELECT pgtimewarp.retention_exchange($1::int) AS dropped',
     [relationId],
@@ -187,7 +202,7 @@ export async function exchangeBase(store: Queryable, relationId: number): Promis
 }
 
 /** Removes an ended period that lies before the window as a whole. @returns whether it did */
-export async function dropExpiredPeriod(store: Queryable, relationId: number): Promise<boolean> {
+export async function dropExpiredPeriod(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rows } = await store.query<{ dropped: boolean }>(
     'SELECT pgtimewarp.retention_drop_period($1::int) AS dropped',
     [relationId],
@@ -215,16 +230,12 @@ export async function cutContexts(store: Queryable, nodeId: string, rowCount: nu
 
 /** Sets the window of a table, all its periods included; null keeps everything. @returns false: the table is not known */
 export async function setTableRetention(
-  store: Queryable,
+  store: StoreTransaction,
   nodeId: string,
   table: TableName,
   retention: string | null,
 ): Promise<boolean> {
-  const { rowCount } = await store.query(
-    `UPDATE pgtimewarp.tracked_relations SET retention = $4::interval, updated_at = now()
-      WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text`,
-    [nodeId, table.schema, table.name, retention],
-  );
+  const isKnown = await writeRetention(store, nodeId, table, retention);
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention (relation_id, retention)
      SELECT p.relation_id, $4::interval FROM pgtimewarp.past_relations AS p
@@ -232,12 +243,12 @@ export async function setTableRetention(
      ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE SET retention = excluded.retention -- set before`,
     [nodeId, table.schema, table.name, retention],
   );
-  return rowCount === 1;
+  return isKnown;
 }
 
 /** @returns the window of a table where it is another one than this, as text; null where it is the same, or the table is not known */
 export async function readOtherRetention(
-  store: Queryable,
+  store: StoreTransaction,
   nodeId: string,
   table: TableName,
   retention: string,
@@ -253,7 +264,11 @@ export async function readOtherRetention(
 }
 
 /** Gives a table the window that the node's tables have without one of their own. */
-export async function setNodesRetention(store: Queryable, nodeId: string, table: TableName): Promise<void> {
+export async function setNodesRetention(
+  store: StoreTransaction,
+  nodeId: string,
+  table: TableName,
+): Promise<void> {
   await setTableRetention(store, nodeId, table, await readDefaultRetention(store, nodeId));
 }
 

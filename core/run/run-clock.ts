@@ -1,5 +1,6 @@
 /** The clock of one peek: what other nodes of the same history have defined is read as far as it is needed. */
 import type pg from 'pg';
+import type { StoreTransaction } from '../pg/transaction.ts';
 import type { Claim, Horizon } from '../store/node/claim.ts';
 import { readClockPage, readLineage, requireAgreement } from '../store/node/lineage.ts';
 import type { CommitTime } from '../types/commit-time.ts';
@@ -38,11 +39,10 @@ export class RunClock {
   }
 
   /**
-   * Makes sure that the times of what the caller's transaction has written are those of the whole lineage. Throws ClockMoved.
+   * Makes sure that the times of what the transaction has written are those of the whole lineage. Throws ClockMoved.
    * @param marks what writeHorizon returned
    */
-  async confirm(marks: string | null, horizon: Horizon): Promise<void> {
-    if (marks !== this.#marks && !this.clock.isTorn)
-      await requireAgreement(this.#store, this.#claim, horizon);
+  async confirm(store: StoreTransaction, marks: string | null, horizon: Horizon): Promise<void> {
+    if (marks !== this.#marks && !this.clock.isTorn) await requireAgreement(store, this.#claim, horizon);
   }
 }

@@ -12,7 +12,8 @@ import { whyNotTrackable } from '../source/catalog/trackable.ts';
 import { publicationOf } from '../source/publication/publication.ts';
 import { ensurePublished } from '../source/publication/publication-tables.ts';
 import type { StoredNode } from '../store/node/nodes.ts';
-import { insertRelation, readRelationEntry } from '../store/tables/tracking.ts';
+import { isTrackedNow, readRelationEntry } from '../store/tables/entries.ts';
+import { insertRelation } from '../store/tables/start.ts';
 import { type Plugin, PRINTED_AS_NULL } from '../types/plugin.ts';
 import { describeTable } from './describe-table.ts';
 
@@ -90,10 +91,10 @@ export async function askTracking(
     publication === null ? null : await ensurePublished(source, publication, facts, wanted.exclude);
   await inPatientTransaction(
     store,
-    async () => {
-      const present = await readRelationEntry(store, node.node, table, { forUpdate: true });
-      if (present !== null && present.status !== 'untracked') return; // asked for twice at the same time
-      await insertRelation(store, {
+    async (tx) => {
+      const present = await readRelationEntry(tx, node.node, table, { forUpdate: true });
+      if (isTrackedNow(present)) return; // asked for twice at the same time
+      await insertRelation(tx, {
         nodeId: node.node,
         name: table,
         ...describeTable(facts),

@@ -1,6 +1,7 @@
 /** The columns of a table as the catalog has them now, with since when, and under which names before, each was known. Pure. */
 import type { TableFacts } from '../source/catalog/table-facts.ts';
-import type { FormerName, StoredColumn, TrackedRelation } from '../store/tables/relations.ts';
+import type { FormerName, StoredColumn } from '../store/tables/facts.ts';
+import type { TrackedRelation } from '../store/tables/read.ts';
 import { formatLsn, LSN_ZERO, type Lsn, tryParseLsn } from '../types/lsn.ts';
 
 /** Between which positions the catalog may have changed. */

@@ -5,7 +5,7 @@
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
-import { inPatientTransaction, inTransaction } from '../pg/transaction.ts';
+import { inPatientTransaction, inTransaction, type StoreTransaction } from '../pg/transaction.ts';
 import { dropPublication, publicationName } from '../source/publication/publication.ts';
 import { dropSlotWhenFree, stopCreatingSlot } from '../source/slot/slot-lifecycle.ts';
 import { readSourceFacts } from '../source/slot/source-facts.ts';
@@ -20,6 +20,7 @@ import {
 } from '../store/node/nodes.ts';
 import { askRemoval } from '../store/node/removals.ts';
 import { requireWritable } from '../store/schema/migrate.ts';
+import { endRelationsOfNode } from '../store/tables/end.ts';
 import { type DatabaseUrls, withDatabases } from './databases.ts';
 import { purgeNode } from './purge.ts';
 import { lockSetupPatiently } from './setup-lock.ts';
@@ -47,16 +48,16 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
     const node = await holdNode(store, options.node, source);
     const wasActive = node.status !== 'removed';
     const isUnfinished = node.statusReason === SETUP_UNFINISHED;
-    const result = await inTransaction(store, async () => {
-      if (wasActive) await markRemoved(store, node);
+    const result = await inTransaction(store, async (tx) => {
+      if (wasActive) await markRemoved(tx, node);
       const dropped =
         wasActive || isUnfinished
           ? await dropFromSource(source, node)
           : { slotDropped: false, publicationDropped: false };
-      if (isUnfinished) await withdrawSetupIntent(store, node.node);
+      if (isUnfinished) await withdrawSetupIntent(tx, node.node);
       return { node: node.node, removed: wasActive, ...dropped, purged: options.purge };
     });
-    if (options.purge) await inPatientTransaction(store, () => purgeNode(store, node.node)); // can be repeated
+    if (options.purge) await inPatientTransaction(store, (tx) => purgeNode(tx, node.node)); // can be repeated
     return result;
   });
 }
@@ -105,17 +106,11 @@ async function dropFromSource(
 }
 
 /** What was tracked is known up to the horizon, and no further; nothing is followed any more. */
-export async function markRemoved(store: Queryable, node: StoredNode): Promise<void> {
+export async function markRemoved(store: StoreTransaction, node: StoredNode): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes SET status = 'removed', status_reason = NULL WHERE node_id = $1::text`,
     [node.node],
   );
-  await store.query(
-    `UPDATE pgtimewarp.tracked_relations AS r
-        SET status = 'untracked', tracked_to_lsn = c.applied_lsn, tracked_to_ts = c.applied_ts, updated_at = now()
-       FROM pgtimewarp.wal_checkpoints AS c
-      WHERE r.node_id = $1::text AND c.node_id = r.node_id AND r.status <> 'untracked'`,
-    [node.node],
-  );
+  await endRelationsOfNode(store, node.node);
   await store.query('DELETE FROM pgtimewarp.follow_rules WHERE node_id = $1::text', [node.node]);
 }

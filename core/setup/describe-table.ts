@@ -1,7 +1,7 @@
 /** How a table from the catalog is written down when its tracking begins. */
 
 import type { TableFacts } from '../source/catalog/table-facts.ts';
-import type { NewRelation } from '../store/tables/tracking.ts';
+import type { NewRelation } from '../store/tables/start.ts';
 import { LSN_ZERO } from '../types/lsn.ts';
 import { columnsNow } from './columns-now.ts';
 

@@ -37,15 +37,15 @@ export async function forgetSource(options: ForgetSourceOptions): Promise<Forget
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
     const removed = node.status !== 'removed';
     const left = removed ? leftOnSource(node) : [];
-    await inTransaction(store, async () => {
+    await inTransaction(store, async (tx) => {
       if (removed) {
-        await markRemoved(store, node);
+        await markRemoved(tx, node);
         const message = `The source of node "${node.node}" was given up. Should it come back: ${left.join(' ')}`;
         // of no node in particular: a purge takes the node's own events with it
-        await addHealthEvent(store, { severity: 'warn', code: 'SOURCE_FORGOTTEN', message });
+        await addHealthEvent(tx, { severity: 'warn', code: 'SOURCE_FORGOTTEN', message });
       }
     });
-    if (options.purge) await inPatientTransaction(store, () => purgeNode(store, node.node));
+    if (options.purge) await inPatientTransaction(store, (tx) => purgeNode(tx, node.node));
     const dropped = { slotDropped: false, publicationDropped: false };
     return { node: node.node, removed, ...dropped, purged: options.purge, leftOnSource: left };
   });

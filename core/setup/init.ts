@@ -163,12 +163,12 @@ async function create(
     });
     throwIfAborted(options.signal);
     const asText = await knowsNumbersAsText(source, identity.slotName, identity.plugin, lsn);
-    await inTransaction(store, async () => {
-      const obstacle = await whyNotWanted(store, options);
+    await inTransaction(store, async (tx) => {
+      const obstacle = await whyNotWanted(tx, options);
       if (obstacle !== null) throw obstacle;
-      await activateNode(store, identity, { lsn, ts });
-      await writeNumbersAsText(store, identity.node, asText === true);
-      await writeContextPrefixes(store, identity.node, options.contextPrefixes ?? []);
+      await activateNode(tx, identity, { lsn, ts });
+      await writeNumbersAsText(tx, identity.node, asText === true);
+      await writeContextPrefixes(tx, identity.node, options.contextPrefixes ?? []);
     });
   } catch (error) {
     throw (await whyNotWanted(store, options, error).catch(() => null)) ?? error; // whoever removes a node ends the making of its slot

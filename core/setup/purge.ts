@@ -1,10 +1,10 @@
 /**
- * Removes history for good. Everything happens in the caller's transaction: a purge is whole or not at all.
+ * Removes history for good, in one transaction: a purge is whole or not at all.
  */
-import type { Queryable } from '../pg/connection.ts';
+import type { StoreTransaction } from '../pg/transaction.ts';
 
 /** Removes every period of every table of a node, and all that is kept for the node as a whole, and the node itself. */
-export async function purgeNode(store: Queryable, node: string): Promise<{ relations: number }> {
+export async function purgeNode(store: StoreTransaction, node: string): Promise<{ relations: number }> {
   const { rows } = await store.query<{ relation_id: number }>(
     'SELECT relation_id FROM pgtimewarp.relation_periods WHERE node_id = $1::text',
     [node],
@@ -20,7 +20,7 @@ export async function purgeNode(store: Queryable, node: string): Promise<{ relat
  * Removes the history of one period of a table that is tracked no more. Its entry stays and says that it has expired: of rows
  * that are not there any more nothing else can be told.
  */
-export async function purgeRelation(store: Queryable, relationId: number): Promise<void> {
+export async function purgeRelation(store: StoreTransaction, relationId: number): Promise<void> {
   await dropHistory(store, [relationId]);
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention AS x (relation_id, expired_before_lsn, expired_before_ts, is_dropped)
@@ -34,7 +34,7 @@ export async function purgeRelation(store: Queryable, relationId: number): Promi
 }
 
 /** Removes the rows, events and leaves of relations, and who made the commits that touched nothing else; their entries in `tracked_relations` stay. */
-export async function dropHistory(store: Queryable, relationIds: readonly number[]): Promise<void> {
+export async function dropHistory(store: StoreTransaction, relationIds: readonly number[]): Promise<void> {
   await store.query('SELECT pgtimewarp.drop_relation_partition(id) FROM unnest($1::int[]) AS id', [
     relationIds,
   ]);

@@ -4,7 +4,7 @@ import type { TableName } from '../pg/identifiers.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../types/lsn.ts';
 import { listNodes, readNode, type StoredNode } from './node/nodes.ts';
-import type { BaselineState, RelationStatus } from './tables/relations.ts';
+import type { BaselineState, RelationStatus } from './tables/state.ts';
 
 export interface NodeOverview {
   readonly node: StoredNode;

@@ -114,9 +114,9 @@ async function settleWindows(node: WantedNode, before: readonly WantedNode[]): P
     if (table.retention === null && earlier === null) continue; // whatever it was given by hand stays
     await withStore(node.node, async (store) => {
       await requireWindow(store, table.retention);
-      await inTransaction(store, async () => {
-        if (table.retention === null) await setNodesRetention(store, node.node, name);
-        else await setTableRetention(store, node.node, name, table.retention);
+      await inTransaction(store, async (tx) => {
+        if (table.retention === null) await setNodesRetention(tx, node.node, name);
+        else await setTableRetention(tx, node.node, name, table.retention);
       });
     });
   }

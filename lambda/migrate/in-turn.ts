@@ -8,6 +8,7 @@ import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect } from '../../core/pg/connection.ts';
+import { fromDatabaseError } from '../../core/pg/database-error.ts';
 import { endSession } from '../../core/pg/end-session.ts';
 import { migrate, schemaVersion } from '../../core/store/schema/migrate.ts';
 import { readConfiguration } from '../shared/configuration.ts';
@@ -56,6 +57,8 @@ export async function inTurn(event: Event, over: AbortSignal, turn: Turn): Promi
       logger.warn('the answer is not kept', errorFields(error));
       return outcome;
     });
+  } catch (error) {
+    throw fromDatabaseError(error, 'store'); // errors of the work are in its outcome
   } finally {
     endSession(session);
   }

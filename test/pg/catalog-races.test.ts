@@ -2,14 +2,16 @@
  * The catalog changes while a run is on its way: between the end of WAL that the run reads up to and the moment at which it
  * notes what the catalog says. What the next run reads was written under the catalog of before.
  */
+
 import type pg from 'pg';
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
+import { inTransaction } from '../../core/pg/transaction.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
-import { askRepair } from '../../core/store/tables/repairs.ts';
+import { askRepair } from '../../core/store/tables/repair.ts';
 import { track, untrack } from '../../core/track.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { relation, sameAsLive, urls } from '../support/node-questions.ts';
@@ -127,7 +129,8 @@ for (const plugin of PLUGINS) {
         `ALTER TABLE parted ADD d int DEFAULT 7; ALTER TABLE parted_${from} ADD d int DEFAULT 7`,
       );
       await node.catchUp(); // notes it
-      await askRepair(node.store, await relationId(node));
+      const id = await relationId(node);
+      await inTransaction(node.store, (tx) => askRepair(tx, id));
       await node.source.query('INSERT INTO parted VALUES (12, 1)'); // the next run begins to read
       await runMeanwhile(node, 'pg_replication_slot_advance', () =>
         node.source.query(
@@ -144,7 +147,8 @@ for (const plugin of PLUGINS) {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
       await node.catchUp(); // notes it
-      await askRepair(node.store, await relationId(node));
+      const id = await relationId(node);
+      await inTransaction(node.store, (tx) => askRepair(tx, id));
       await node.source.query('INSERT INTO parted VALUES (12, 1)'); // the next run begins to read
       await runMeanwhile(node, 'WITH ORDINALITY AS k', () =>
         node.source.query('ALTER TABLE parted ATTACH PARTITION parted_0 FOR VALUES FROM (0) TO (10)'),

@@ -50,7 +50,7 @@ test('a run, with the tables that it begins to follow', async () => {
   const runs: Json[] = [];
   for (const [table, run] of [
     ['f_one', () => printed('poll')],
-    ['f_two', () => invokeForNode('Poller', ARNS.owner)], // who may make the place of a new table
+    ['f_two', () => invokeForNode('Poller')],
   ] as const) {
     await databases.source.query(`CREATE TABLE ${table} (id int PRIMARY KEY)`);
     const document = await run();

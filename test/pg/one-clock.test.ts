@@ -3,9 +3,11 @@
  * does not contradict. Timestamps are forged by replication origins, commits interleave, the nodes run in any order and at
  * once. CLOCK_SEED repeats a history, CLOCK_HISTORIES makes it more of them.
  */
+
 import type pg from 'pg';
 import { describe, expect, test } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
+import type { StoreTransaction } from '../../core/pg/transaction.ts';
 import { type PollResult, poll } from '../../core/poll.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { parseInstant } from '../../core/query/instant.ts';
@@ -404,8 +406,8 @@ test('what others have defined is looked up by index, as far as it is needed', a
   const page = await readClockPage(explaining, claim, claim.horizon.lsn, 100);
   expect([page.points.length, page.isLast]).toEqual([100, false]);
   const horizon = { lsn: (claim.horizon.lsn + 1n) as Lsn, time: (claim.horizon.time + 1n) as CommitTime };
-  await requireAgreement(explaining, claim, horizon);
-  await placeHorizon(explaining, {
+  await requireAgreement(explaining as StoreTransaction, claim, horizon);
+  await placeHorizon(explaining as StoreTransaction, {
     nodeId: claim.nodeId,
     ...horizon,
     wanted: horizon.time,

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
-import { inTransaction } from '../../core/pg/transaction.ts';
+import { beginTransaction, inTransaction, rollBack } from '../../core/pg/transaction.ts';
 import { poll, pollWith } from '../../core/poll.ts';
 import { claimNode, lockCheckpoint, releaseClaim, writeHorizon } from '../../core/store/node/claim.ts';
 import { MAX_FAILURES } from '../../core/store/node/failures.ts';
@@ -53,30 +53,29 @@ for (const plugin of PLUGINS) {
       const [first, second] = [await node.connect('store'), await node.connect('store')];
       const ours = (await claimNode(first, node.node, 60))!;
       expect(await claimNode(second, node.node, 60), 'while it is held').toBeNull();
-      await inTransaction(first, () => lockCheckpoint(first, ours));
+      await inTransaction(first, (tx) => lockCheckpoint(tx, ours));
 
       const moved = { ...ours, horizon: { ...ours.horizon, lsn: (ours.horizon.lsn + 1n) as Lsn } };
       const lost = { code: 'CLAIM_LOST' };
-      await expect(inTransaction(first, () => lockCheckpoint(first, moved))).rejects.toMatchObject(lost);
+      await expect(inTransaction(first, (tx) => lockCheckpoint(tx, moved))).rejects.toMatchObject(lost);
 
       await releaseClaim(first, ours); // the session does not know: as if it had been another one's to give away
       const theirs = (await claimNode(second, node.node, 60))!;
       expect(BigInt(theirs.epoch)).toBe(BigInt(ours.epoch) + 1n);
-      await expect(inTransaction(first, () => lockCheckpoint(first, ours))).rejects.toMatchObject(lost);
+      await expect(inTransaction(first, (tx) => lockCheckpoint(tx, ours))).rejects.toMatchObject(lost);
       const stored = async (): Promise<unknown> =>
         (await node.store.query('SELECT applied_lsn, applied_ts FROM pgtimewarp.wal_checkpoints')).rows;
       const before = await stored();
       const { lsn, time } = ours.horizon;
-      await writeHorizon(first, ours, { lsn, time: nextMicrosecond(time) }, true);
+      await inTransaction(first, (tx) => writeHorizon(tx, ours, { lsn, time: nextMicrosecond(time) }, true));
       expect(await stored()).toEqual(before);
 
-      await second.query('BEGIN');
-      await lockCheckpoint(second, theirs);
+      await lockCheckpoint(await beginTransaction(second), theirs);
       await expect(
-        inTransaction(first, () => lockCheckpoint(first, { ...ours, epoch: theirs.epoch })),
+        inTransaction(first, (tx) => lockCheckpoint(tx, { ...ours, epoch: theirs.epoch })),
         'it does not wait for the row either',
       ).rejects.toMatchObject(lost);
-      await second.query('ROLLBACK');
+      await rollBack(second);
       await releaseClaim(second, theirs);
     });
 

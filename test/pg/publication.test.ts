@@ -2,9 +2,11 @@
  * What a publication does not show does not come. Whoever takes a table out of it, or restricts it, loses history: the next
  * run says since when, and the gap ends when every change is published again.
  */
+
 import { describe, expect, test } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
+import { inTransaction } from '../../core/pg/transaction.ts';
 import { poll } from '../../core/poll.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
 import { rebaselineNode } from '../../core/rebaseline-node.ts';
@@ -12,8 +14,9 @@ import { readTableFacts } from '../../core/source/catalog/table-facts.ts';
 import { hasColumnLists } from '../../core/source/publication/column-lists.ts';
 import { ensurePublished, replaceInPublication } from '../../core/source/publication/publication-tables.ts';
 import type { Claim } from '../../core/store/node/claim.ts';
-import { openRelationGap } from '../../core/store/tables/gaps.ts';
-import { finishRepairStep, lockHorizon } from '../../core/store/tables/repairs.ts';
+import { lockHorizon } from '../../core/store/node/claim.ts';
+import { openRelationGap } from '../../core/store/tables/gap.ts';
+import { finishRepairStep } from '../../core/store/tables/repair.ts';
 import { track, untrack } from '../../core/track.ts';
 import { at, relation, runAll, sameAsLive, sourceClock, urls } from '../support/node-questions.ts';
 import { runMeanwhile } from '../support/run-meanwhile.ts';
@@ -378,9 +381,13 @@ test('what is not tracked any more stays so, whatever a run that was under way f
     `SELECT relation_id AS id FROM pgtimewarp.tracked_relations WHERE table_name = 't'`,
   );
   const relationId = rows[0]!.id;
-  const at = await lockHorizon(of.store, of.node);
-  expect(await openRelationGap(of.store, at, relationId, 'found')).toBe(false);
-  expect(await finishRepairStep(of.store, at as Claim, { relationId, name: T, repair: null }, 10)).toBe(true);
+  await inTransaction(of.store, async (tx) => {
+    const at = await lockHorizon(tx, of.node);
+    expect(await openRelationGap(tx, at, relationId, 'found')).toBe(false);
+    expect(await finishRepairStep(tx, at as Claim, { relationId, name: T, repair: {} as never }, 10)).toBe(
+      true,
+    );
+  });
   const { rowCount } = await of.store.query(
     `SELECT FROM pgtimewarp.health_events WHERE code = 'RELATION_REPAIRED'`,
   );

@@ -3,8 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { databaseUrl, dropDatabase } from '../../cli/servers/databases.ts';
+import { inTransaction } from '../../core/pg/transaction.ts';
 import { migrate } from '../../core/store/schema/migrate.ts';
-import { writeDeletionsOfGap } from '../../core/store/tables/restart-node.ts';
+import { writeDeletionsOfGap } from '../../core/store/tables/baseline.ts';
 import { serverInfo } from '../support/server-info.ts';
 import { connectForTest } from '../support/test-client.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
@@ -267,7 +268,8 @@ describe('pages', () => {
     );
     let after: string | null = null;
     for (let steps = 0; steps < KEYS.length; steps++) {
-      after = await writeDeletionsOfGap(english.store, next, after, 3);
+      const last: string | null = after;
+      after = await inTransaction(english.store, (tx) => writeDeletionsOfGap(tx, next, last, 3));
       if (after === null) break;
     }
     const { rows } = await english.store.query<{ pk: string }>(

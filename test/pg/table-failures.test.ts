@@ -1,6 +1,8 @@
 /** What is wrong with one table stays with it: the run goes on, other tables are tracked, read and answered. */
 import { expect, test } from 'vitest';
 import { databaseUrl } from '../../cli/servers/databases.ts';
+import { diagnose } from '../../core/doctor/diagnose.ts';
+import { gatherFacts } from '../../core/doctor/facts.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { poll } from '../../core/poll.ts';
 import { rebaseline } from '../../core/rebaseline.ts';
@@ -45,6 +47,26 @@ for (const plugin of PLUGINS) {
       );
       await node.poll();
       await node.poll();
+      await sameAsLive(node, 'a');
+    });
+
+    test('a baseline that failed is forgotten once a repair has read the table', async () => {
+      await using node = await trackedNode({
+        plugin,
+        tables: `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a VALUES (1, 'x'), (2, 'y')`,
+      });
+      await node.store.query(`CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF to_regclass('pgtimewarp.row_changes_r1') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'refused') THEN
+          ALTER TABLE pgtimewarp.row_changes_r1 ADD CONSTRAINT refused CHECK (pk <> '["2"]');
+        END IF; END $$; CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('GRANT') EXECUTE FUNCTION refuse()`);
+      await expect(node.track('a')).rejects.toMatchObject({ code: 'TABLE_UNREADABLE' });
+      await node.store.query(
+        'DROP EVENT TRIGGER refuse; ALTER TABLE pgtimewarp.row_changes_r1 DROP CONSTRAINT refused',
+      );
+      await rebaseline({ ...urls(node), table: parseTableName('a') });
+      expect(await relation(node, 'a')).toMatchObject({ status: 'active', repair: null });
+      const { checks } = diagnose(await gatherFacts(urls(node)));
+      expect(checks.filter(({ code }) => code === 'table_baseline')).toEqual([]);
       await sameAsLive(node, 'a');
     });
 

@@ -13,6 +13,8 @@ import { startHandler } from './run-lambda.ts';
 /** What an invocation has; the function keeps 20 s of it for undoing what it began, and 5 s for its answer. */
 export const INVOCATION_MS = 45_000;
 
+const STACK = 'arn:aws:cloudformation:eu-central-1:123456789012:stack/pgtimewarp-app';
+
 const MIGRATE = new URL('../../lambda/migrate/handler.ts', import.meta.url);
 
 export interface Request {
@@ -48,7 +50,8 @@ export async function deploy(urls: Urls, request: Request, invocationMs = INVOCA
     },
   });
   const { type, wanted, before, physicalResourceId } = request;
-  const event = deploymentEvent(aws, type, wanted, before);
+  // a stack for each node: requests of one stack take turns, and the trials of a hunt are none of each other's business
+  const event = { ...deploymentEvent(aws, type, wanted, before), StackId: `${STACK}/${urls.node}` };
   await environment.invoke(
     physicalResourceId === undefined ? event : { ...event, PhysicalResourceId: physicalResourceId },
     invocationMs,

@@ -1,8 +1,15 @@
 /** What doctor knows of a tracked table, for tests of its verdicts: one that is as it was, but for what is named. */
-import type { TableState } from '../../core/doctor/facts.ts';
+import type { TableCondition } from '../../core/doctor/facts.ts';
+import { stateOf } from '../../core/store/tables/state.ts';
 
-export type Stored = TableState['stored'];
-export type Now = NonNullable<TableState['now']>;
+export type Stored = TableCondition['stored'];
+export type Now = NonNullable<TableCondition['now']>;
+
+/** What is not as it was, and how its rows are read. */
+export interface Otherwise extends Partial<Pick<TableCondition, 'keepsKey' | 'changes'>> {
+  readonly isRepaired?: boolean;
+  readonly readFailure?: string;
+}
 
 const STORED: Stored = {
   relationId: 1,
@@ -65,11 +72,23 @@ const NOW: Now = {
 export function tableState(
   stored: Partial<Stored> = {},
   now: Partial<Now> | null = {},
-  state: Partial<TableState> = {},
-): TableState {
+  { isRepaired = false, readFailure, ...otherwise }: Otherwise = {},
+): TableCondition {
+  const all = { ...STORED, ...stored };
+  const failure = readFailure === undefined ? {} : { failure: readFailure };
   return {
-    ...{ keepsKey: true, changes: [], isRepaired: false, readFailure: null, ...state },
-    stored: { ...STORED, ...stored },
+    ...{ keepsKey: true, changes: [], ...otherwise },
+    stored: all,
+    state: stateOf({
+      status: all.status,
+      status_reason: all.statusReason,
+      tracked_from_lsn: '0/1',
+      baseline_state: all.baseline,
+      baseline_progress: JSON.stringify(isRepaired ? {} : failure),
+      baseline_lsn: null,
+      start_conditions: null,
+      repair: isRepaired ? JSON.stringify({ base_lsn: '0/2', phase: 'rows', ...failure }) : null,
+    }),
     now: now === null ? null : { ...NOW, ...now },
   };
 }

@@ -1,23 +1,23 @@
 /** The verdicts on tables: what is stored of one against what the catalog says now. */
 import { expect, test } from 'vitest';
 import { checkTables } from '../../core/doctor/checks/tables.ts';
-import type { DoctorFacts, TableState } from '../../core/doctor/facts.ts';
-import { type Now, type Stored, tableState } from '../support/table-state.ts';
+import type { DoctorFacts } from '../../core/doctor/facts.ts';
+import { type Now, type Otherwise, type Stored, tableState } from '../support/table-state.ts';
 
 /** The verdicts with their codes. */
-function judge(stored: Partial<Stored>, now: Partial<Now> | null, state: Partial<TableState>): string[] {
+function judge(stored: Partial<Stored>, now: Partial<Now> | null, state: Otherwise): string[] {
   const table = tableState(stored, now, state);
   const facts = { store: { facts: null }, source: { facts: { tables: [table] } } } as unknown as DoctorFacts;
   return checkTables(facts).map(({ status, code }) => `${status} ${code}`);
 }
 
-const change = (repairsItself: boolean): TableState['changes'][number] => ({
+const change = (repairsItself: boolean): NonNullable<Otherwise['changes']>[number] => ({
   code: repairsItself ? 'TABLE_CHANGED' : 'KEY_CHANGED',
   reason: 'it changed',
   repairsItself,
 });
 
-test.each<[string, Partial<Stored>, Partial<Now> | null, string[], Partial<TableState>?]>([
+test.each<[string, Partial<Stored>, Partial<Now> | null, string[], Otherwise?]>([
   ['as it was', {}, {}, ['ok table']],
   ['gone', {}, null, ['fail table_present']],
   ['no key', {}, { key: [] }, ['fail table_trackable']],

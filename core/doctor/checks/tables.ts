@@ -1,9 +1,10 @@
 /** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
 import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
 import { whyNotTrackable } from '../../source/catalog/trackable.ts';
+import { isInGap, isUnderRepair, readFailureOf } from '../../store/tables/state.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import { type Check, fail, nextRunsReadAgain, ok, warn } from '../check.ts';
-import { type DoctorFacts, rightSource, type TableState } from '../facts.ts';
+import { type DoctorFacts, rightSource, type TableCondition } from '../facts.ts';
 
 export function checkTables(facts: DoctorFacts): Check[] {
   const side = rightSource(facts);
@@ -23,7 +24,7 @@ export function checkTables(facts: DoctorFacts): Check[] {
 }
 
 function checkTable(
-  { stored, now, keepsKey, changes, isRepaired, readFailure }: TableState,
+  { stored, state, now, keepsKey, changes }: TableCondition,
   node: string,
   plugin: Plugin,
 ): Check[] {
@@ -81,6 +82,7 @@ function checkTable(
     );
   }
   if (stored.noNanRefuted !== null) checks.push(noNanIsFalse(stored.name, stored.noNanRefuted));
+  const readFailure = readFailureOf(state);
   if (readFailure !== null) {
     checks.push(
       fail(
@@ -89,19 +91,19 @@ function checkTable(
         `Mend that; every run tries it again: pgtimewarp poll --node ${node}; or give it up: pgtimewarp untrack ${table}`,
       ),
     );
-  } else if (stored.status === 'needs_rebaseline') {
-    const why = stored.statusReason ?? 'its rows changed without a trace in the log';
+  } else if (isInGap(state)) {
+    const why = state.reason ?? 'its rows changed without a trace in the log';
     const message = `${table} has unknown rows: ${why}.`;
     checks.push(
-      isRepaired
+      isUnderRepair(state)
         ? warn('table_baseline', message, nextRunsReadAgain(node))
         : fail('table_baseline', message, `pgtimewarp rebaseline ${table}`),
     );
-  } else if (stored.status === 'starting' || (stored.status === 'active' && stored.baseline === 'pending')) {
+  } else if (state.kind !== 'complete' && state.kind !== 'untracked') {
     checks.push(
       warn(
         'table_baseline',
-        stored.status === 'starting'
+        state.kind === 'starting'
           ? `${table} is about to be tracked; its baseline has not begun.`
           : `The baseline of ${table} is not finished: ${stored.baselineRows} of about ${Math.max(stored.baselineRows, stored.baselineEstimatedRows)} rows.`,
         'It goes on with every run: pgtimewarp poll',

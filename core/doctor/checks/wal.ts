@@ -79,7 +79,7 @@ function oldestPin(pins: Pins | null): OpenTransaction | PreparedTransaction | n
 
 /** Tables whose tracking cannot begin while transactions are open that touched them before. */
 function checkWaiting(side: SourceSide, node: string): Check[] {
-  const starting = side.tables.filter(({ stored }) => stored.status === 'starting');
+  const starting = side.tables.filter(({ state }) => state.kind === 'starting');
   const pids = starting
     .flatMap(({ stored }) => stored.waitsForPids)
     .filter((pid) => side.condition.pids?.includes(pid) ?? true);

@@ -2,8 +2,7 @@
  * Collects whole transactions into a batch and writes it in one store transaction, with its part of the time map and the
  * new horizon. Commits that the slot delivers again are compared with what is stored, and not written.
  */
-import type pg from 'pg';
-import { inTransaction } from '../../pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import type { CommitStamp } from '../../store/history/commit-stamp.ts';
 import type { ReplayedCommit } from '../../store/history/time-map.ts';
 import {
@@ -12,9 +11,10 @@ import {
   writeEvents,
   writeTimeMap,
 } from '../../store/history/write-batch.ts';
-import { type Claim, type Horizon, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { type Claim, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { recordRelationLoss } from '../../store/tables/gap.ts';
 import { noteNewsOfLeaf } from '../../store/tables/leaves.ts';
-import { askRepair, recordRelationLoss } from '../../store/tables/repairs.ts';
+import { askRepair } from '../../store/tables/repair.ts';
 import type { CommitTime } from '../../types/commit-time.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import type { TransactionPart } from '../../types/stored.ts';
@@ -87,9 +87,8 @@ export class BatchWriter {
     await this.write.done();
   }
 
-  /** The store has committed everything up to `horizon`. */
-  committed(horizon: Horizon, transactions: number, changes: number): void {
-    this.#o.claim.horizon = horizon;
+  /** Counts what the store has committed. */
+  committed(transactions: number, changes: number): void {
     this.counts.transactions += transactions;
     this.counts.changes += changes;
     this.#o.onProgress(this.counts);
@@ -119,17 +118,17 @@ export class BatchWriter {
     const horizon = batch.last;
     if (horizon === null) return;
     await this.replay.complete(); // what is new comes after everything that comes again
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      await this.completer.complete(batch, true);
-      await noteKeyMismatches(store, claim, batch.special);
-      await writeChanges(store, batch.rows);
-      await noteNews(store, batch.ofNewLeaves);
-      await writeEvents(store, claim, batch.special);
-      await writeTimeMap(store, batch.map);
-      await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
+    await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      await this.completer.complete(tx, batch, true);
+      await noteKeyMismatches(tx, claim, batch.special);
+      await writeChanges(tx, batch.rows);
+      await noteNews(tx, batch.ofNewLeaves);
+      await writeEvents(tx, claim, batch.special);
+      await writeTimeMap(tx, batch.map);
+      await clock.confirm(tx, await writeHorizon(tx, claim, horizon, false), horizon);
     });
-    this.committed(horizon, batch.map.count, batch.changes);
+    this.committed(batch.map.count, batch.changes);
   }
 }
 
@@ -138,21 +137,21 @@ export class BatchWriter {
  * the way, its gap is open by now, and nobody reads it.)
  */
 export async function noteKeyMismatches(
-  store: pg.Client,
+  tx: StoreTransaction,
   claim: Claim,
   parts: readonly CommittedPart[],
 ): Promise<void> {
   for (const { part } of parts) {
     for (const [relationId, detail] of part.keyMismatches) {
-      const opened = await recordRelationLoss(store, claim, relationId, detail);
-      if (opened) await askRepair(store, relationId);
+      const opened = await recordRelationLoss(tx, claim, relationId, detail);
+      if (opened) await askRepair(tx, relationId);
     }
   }
 }
 
 /** Stores what the stream has said of partitions that are new. */
-export async function noteNews(store: pg.Client, news: NewsOfLeaves): Promise<void> {
-  for (const each of news.heard()) await noteNewsOfLeaf(store, each);
+export async function noteNews(tx: StoreTransaction, news: NewsOfLeaves): Promise<void> {
+  for (const each of news.heard()) await noteNewsOfLeaf(tx, each);
 }
 
 /** What every row of the transaction repeats. */

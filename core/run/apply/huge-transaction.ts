@@ -3,7 +3,7 @@
  * Its commit is looked up when its first part is written, since every row carries its position and time.
  */
 import { TimewarpError } from '../../errors/timewarp-error.ts';
-import { rollBack } from '../../pg/transaction.ts';
+import { beginTransaction, commit, rollBack, type StoreTransaction } from '../../pg/transaction.ts';
 import type { CommitStamp } from '../../store/history/commit-stamp.ts';
 import { MapRows } from '../../store/history/map-rows.ts';
 import { writeChanges, writeEvents, writeTimeMap } from '../../store/history/write-batch.ts';
@@ -20,18 +20,19 @@ export async function becomeHuge(applying: Applying, xid: string): Promise<Trans
   const { options, assembler, writer } = applying;
   await writer.writeAll();
   const [lsn, , data] = await options.lastRowOfTransaction(xid);
-  const commit = options.decoder.decode(lsn, xid, data);
-  if (commit?.kind !== 'commit') {
+  const last = options.decoder.decode(lsn, xid, data);
+  if (last?.kind !== 'commit') {
     throw new TimewarpError('STREAM_UNREADABLE', `Transaction ${xid} does not end with its commit.`);
   }
-  if (writer.isStored(commit.lsn)) {
-    const replayed = { lsn: commit.lsn, xid, timestamp: commit.timestamp };
-    if (writer.replay.wasStored(commit.lsn, assembler.takePart())) await writer.replay.compare([replayed]);
+  if (writer.isStored(last.lsn)) {
+    const replayed = { lsn: last.lsn, xid, timestamp: last.timestamp };
+    if (writer.replay.wasStored(last.lsn, assembler.takePart())) await writer.replay.compare([replayed]);
     return new StoredTransaction(applying);
   }
   await writer.replay.complete();
-  await options.clock.reach(commit.lsn);
-  const huge = new HugeTransaction(applying, stampOf(commit, options.clock.clock.timeOf(commit)));
+  await options.clock.reach(last.lsn);
+  const stamp = stampOf(last, options.clock.clock.timeOf(last));
+  const huge = new HugeTransaction(applying, stamp, await beginTransaction(options.store));
   try {
     await huge.begin();
   } catch (error) {
@@ -44,18 +45,18 @@ export async function becomeHuge(applying: Applying, xid: string): Promise<Trans
 class HugeTransaction implements TransactionUnderWay {
   readonly #applying: Applying;
   readonly #stamp: CommitStamp;
+  readonly #tx: StoreTransaction;
   /** Changes that are counted already, and stored only once the transaction is committed. */
   #changes = 0;
 
-  constructor(applying: Applying, stamp: CommitStamp) {
+  constructor(applying: Applying, stamp: CommitStamp, tx: StoreTransaction) {
     this.#applying = applying;
     this.#stamp = stamp;
+    this.#tx = tx;
   }
 
   async begin(): Promise<void> {
-    const { store, claim } = this.#applying.options;
-    await store.query('BEGIN');
-    await lockCheckpoint(store, claim);
+    await lockCheckpoint(this.#tx, this.#applying.options.claim);
     await this.#writePart(this.#applying.assembler.takePart());
   }
 
@@ -70,43 +71,44 @@ class HugeTransaction implements TransactionUnderWay {
 
   async commit(_event: CommitEvent): Promise<void> {
     const { options, assembler, writer } = this.#applying;
-    const { store, claim, clock } = options;
+    const { claim, clock } = options;
+    const tx = this.#tx;
     const rest = assembler.endTransaction();
     await this.#writePart(rest);
     await writer.write.done();
     const horizon = { lsn: this.#stamp.lsn, time: clock.clock.horizonTime };
-    await noteKeyMismatches(store, claim, [{ stamp: this.#stamp, part: rest }]);
+    await noteKeyMismatches(tx, claim, [{ stamp: this.#stamp, part: rest }]);
     const news = new NewsOfLeaves(options.newLeaves);
     news.hearCommit(this.#stamp.xid, this.#stamp.lsn);
-    await noteNews(store, news);
+    await noteNews(tx, news);
     const map = new MapRows(claim);
     map.add(this.#stamp);
-    await writeTimeMap(store, map);
-    await clock.confirm(await writeHorizon(store, claim, horizon, false), horizon);
-    await store.query('COMMIT');
+    await writeTimeMap(tx, map);
+    await clock.confirm(tx, await writeHorizon(tx, claim, horizon, false), horizon);
+    await commit(tx);
     this.#changes = 0;
-    writer.committed(horizon, 1, 0);
+    writer.committed(1, 0);
   }
 
   async abandon(): Promise<void> {
-    const { options, writer } = this.#applying;
+    const { writer } = this.#applying;
     await writer.write.done().catch(() => {}); // its failure is being thrown
     writer.counts.changes -= this.#changes;
-    await rollBack(options.store);
+    await rollBack(this.#tx);
   }
 
   /** Writes rows, truncates and contexts of a part; key mismatches wait for the end of the transaction. */
   async #writePart(part: TransactionPart): Promise<void> {
     const { options, writer } = this.#applying;
-    const { store, claim } = options;
+    const { claim } = options;
     const batch = new Batch(claim, options.newLeaves);
     batch.addChanges(this.#stamp, part);
     await writer.write.begin(async () => {
       await options.beforeWrite();
-      await writer.completer.complete(batch, false);
-      await writeChanges(store, batch.rows);
-      await noteNews(store, batch.ofNewLeaves);
-      await writeEvents(store, claim, [{ stamp: this.#stamp, part }]);
+      await writer.completer.complete(this.#tx, batch, false);
+      await writeChanges(this.#tx, batch.rows);
+      await noteNews(this.#tx, batch.ofNewLeaves);
+      await writeEvents(this.#tx, claim, [{ stamp: this.#stamp, part }]);
     });
     writer.counts.changes += batch.changes;
     this.#changes += batch.changes;

@@ -1,7 +1,8 @@
 /** What the plugin left out or printed ambiguously is filled in before rows are written, or named in `incomplete`. */
-import { refuteNoNan } from '../../store/history/no-nan.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { readPreviousVersions } from '../../store/history/previous-versions.ts';
 import { noteLostColumns } from '../../store/tables/lost-columns.ts';
+import { refuteNoNan } from '../../store/tables/no-nan.ts';
 import { fillPartial, neededVersions } from '../../versions/fill-partial.ts';
 import { askableChanges, settleNulls, type TransactedChange } from '../../versions/settle-nulls.ts';
 import type { ApplyOptions } from './apply-options.ts';
@@ -17,20 +18,20 @@ export class RowCompleter {
   }
 
   /**
-   * Call it inside the store transaction that writes the batch: all its rows are encoded afterwards.
+   * All rows of the batch are encoded afterwards, and to be written in the same transaction.
    * @param whole false for a part of a transaction
    */
-  async complete(batch: Batch, whole: boolean): Promise<void> {
-    const { store, claim, confirmNulls, columnKnownSince, refutesNoNan } = this.#o;
+  async complete(tx: StoreTransaction, batch: Batch, whole: boolean): Promise<void> {
+    const { claim, confirmNulls, columnKnownSince, refutesNoNan } = this.#o;
     const changes = batch.unfilled.map((each): TransactedChange => ({ ...each, xid: each.stamp.xid }));
     const askable = askableChanges(changes, whole);
     settleNulls(changes, askable.length === 0 ? new Map() : await confirmNulls(askable));
     batch.noteLost(changes.map(({ change }) => change));
-    await noteLostColumns(store, claim.nodeId, batch.lost, this.#lostColumns);
+    await noteLostColumns(tx, claim.nodeId, batch.lost, this.#lostColumns);
     for (const { relationId, column } of batch.lost.filter(refutesNoNan))
-      await refuteNoNan(store, claim.nodeId, relationId, column);
+      await refuteNoNan(tx, claim.nodeId, relationId, column);
     if (changes.length === 0) return;
-    const stored = await readPreviousVersions(store, neededVersions(changes));
+    const stored = await readPreviousVersions(tx, neededVersions(changes));
     fillPartial(changes, stored, columnKnownSince);
     batch.encodeFilled();
   }

@@ -11,13 +11,13 @@ import { readTableFacts } from '../../source/catalog/table-facts.ts';
 import { publicationOf } from '../../source/publication/publication.ts';
 import { writeHealthEvent } from '../../store/health-events.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
+import { readKnownNames } from '../../store/tables/entries.ts';
 import {
   type FollowRule,
   type NotTracked,
   readFollowRules,
   writeNotTracked,
 } from '../../store/tables/follow-rules.ts';
-import { readKnownNames } from '../../store/tables/tracking.ts';
 
 interface Places {
   readonly source: pg.Client;

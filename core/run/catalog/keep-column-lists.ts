@@ -7,7 +7,7 @@ import { inTransaction } from '../../pg/transaction.ts';
 import { hasColumnLists, listedColumns } from '../../source/publication/column-lists.ts';
 import { replaceInPublication } from '../../source/publication/publication-tables.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
-import { writePublishedEntry } from '../../store/tables/relations.ts';
+import { writePublishedEntry } from '../../store/tables/facts.ts';
 import { tellRefusal } from '../refused-by-source.ts';
 import type { RelationNow } from './tables-of-run.ts';
 
@@ -60,9 +60,9 @@ async function keepOne(
   const before = facts!.published!.entry!;
   const entry = await replaceInPublication(source, publication, relation.name, columns, before);
   if (entry === null) return false;
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await writePublishedEntry(store, relation.relationId, entry);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await writePublishedEntry(tx, relation.relationId, entry);
   });
   return true;
 }

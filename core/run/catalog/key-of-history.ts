@@ -2,9 +2,10 @@
  * A history is kept under the columns of one key. They may get other names, and types that read the texts of before as they
  * were: what was asked for before must be found. Other columns are another history.
  */
-import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
-import { type TrackedRelation, writeKey } from '../../store/tables/relations.ts';
+import { writeKey } from '../../store/tables/facts.ts';
+import type { TrackedRelation } from '../../store/tables/read.ts';
 
 /** Kinds of key columns that take the place of others: every text of the former kind is one of the new kind, unchanged. */
 const WIDER: Readonly<Record<string, readonly string[]>> = {
@@ -32,9 +33,9 @@ export function isKeyOfHistory(
   });
 }
 
-/** Keeps the names and types that the columns of the key have now. In the caller's transaction, while a gap is open. */
+/** Keeps the names and types that the columns of the key have now. Call it while a gap is open. */
 export async function followKey(
-  store: Queryable,
+  store: StoreTransaction,
   { relationId, keyColumns, keyKinds }: Pick<TrackedRelation, 'relationId' | 'keyColumns' | 'keyKinds'>,
   facts: TableFacts,
 ): Promise<void> {

@@ -73,7 +73,7 @@ async function takeOut(run: Run, publication: string, { relation }: RelationNow)
       `and is unknown from here on. ${remedy} The next runs publish and read it again.`,
     meta: { table },
   });
-  if (relation.status === 'starting') return true; // the run after its start finds what stands in the way
+  if (relation.state.kind === 'starting') return true; // the run after its start finds what stands in the way
   const positionNow = await readInsertLsn(source);
   const { time: timeNow } = await boundTime(store, await readClock(source));
   const positions = { horizonBefore: claim.horizon.lsn, horizon: claim.horizon, positionNow, timeNow };

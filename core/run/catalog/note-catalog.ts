@@ -7,16 +7,19 @@ import { isDeepStrictEqual } from 'node:util';
 import type pg from 'pg';
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
-import { inTransaction } from '../../pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import { columnsNow } from '../../setup/columns-now.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { whyNotInLog, whyNotTrackable } from '../../source/catalog/trackable.ts';
 import { writeHealthEvent } from '../../store/health-events.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
+import { writeCatalogFacts } from '../../store/tables/facts.ts';
+import { recordRelationLoss } from '../../store/tables/gap.ts';
 import { readLeaves, writeLeaves } from '../../store/tables/leaves.ts';
-import { type TrackedRelation, writeCatalogFacts } from '../../store/tables/relations.ts';
-import { askRepair, giveRepairUp, recordRelationLoss } from '../../store/tables/repairs.ts';
-import { lockTracked } from '../../store/tables/tracking.ts';
+import type { TrackedRelation } from '../../store/tables/read.ts';
+import { lockTracked } from '../../store/tables/read.ts';
+import { askRepair, giveRepairUp } from '../../store/tables/repair.ts';
+import { isInGap, isUnderRepair } from '../../store/tables/state.ts';
 import { writeVirtualColumns } from '../../store/tables/virtual-columns.ts';
 import type { CatalogFacts, FormerColumn, FormerLeaf, FormerType } from '../../types/catalog-facts.ts';
 import { formatLsn, parseLsn } from '../../types/lsn.ts';
@@ -64,7 +67,7 @@ export async function noteCatalog(
     if (changes.length > 0 || isUnheard(now, options.plugin)) found.add(now.relation.relationId);
     const leaves = attached.get(now.relation.relationId) ?? NONE;
     if (changes.length === 0 && !isOther(now, catalog, leaves, options)) continue;
-    await inTransaction(options.store, () => record(now, changes, leaves, options));
+    await inTransaction(options.store, (tx) => record(tx, now, changes, leaves, options));
   }
   return found;
 }
@@ -80,13 +83,10 @@ function catalogNow({ relation, facts }: RelationNow, plugin: Plugin): CatalogFa
 }
 
 function changesSince({ relation }: RelationNow, now: CatalogFacts | null): SilentChange[] {
-  const { catalogFacts, excludedColumns, name, status } = relation;
+  const { catalogFacts, excludedColumns, name, state } = relation;
   return detectSilentChanges(name, catalogFacts, now, excludedColumns).filter(
     ({ code }) =>
-      !(
-        status === 'needs_rebaseline' &&
-        isTold(code, catalogFacts?.published, now?.published, relation.repair !== null)
-      ),
+      !(isInGap(state) && isTold(code, catalogFacts?.published, now?.published, isUnderRepair(state))),
   );
 }
 
@@ -99,8 +99,8 @@ function rowsLeftOut(
   { hasLeftOut, plugin }: Pick<NoteCatalogOptions, 'hasLeftOut' | 'plugin'>,
 ): SilentChange[] {
   const { relation, facts } = now;
-  const isWaiting = relation.status === 'needs_rebaseline' && relation.repair === null;
-  if (relation.status === 'starting' || isWaiting || !streamNames([now]).some(hasLeftOut)) return [];
+  const { kind } = relation.state;
+  if (kind === 'starting' || kind === 'gap' || !streamNames([now]).some(hasLeftOut)) return [];
   const table = formatTableName(relation.name);
   return [
     {
@@ -135,16 +135,16 @@ type PublishedThen = CatalogFacts['published'];
 
 /** Nothing is to be read again as long as the log does not tell everything, and nobody is to be waited for before it does. */
 export function isUnheard({ relation, facts }: RelationNow, plugin: Plugin): boolean {
-  if (relation.repair === null || facts === null) return false;
+  if (!isUnderRepair(relation.state) || facts === null) return false;
   return plugin === 'pgoutput' && !isPublishedWhole(facts, relation.excludedColumns);
 }
 
 /**
- * Keeps what the catalog says of a relation and of its leaves, in the caller's transaction: the one goes with the other.
+ * Keeps what the catalog says of a relation and of its leaves: the one goes with the other.
  * @param attached see `leavesNow`
  */
 export async function writeFactsNow(
-  store: Queryable,
+  store: StoreTransaction,
   relation: TrackedRelation,
   facts: TableFacts,
   plugin: Plugin,
@@ -168,20 +168,20 @@ export async function writeFactsNow(
   await writeVirtualColumns(store, {
     relationId: relation.relationId,
     names: virtualColumns(facts).filter((name) => !relation.excludedColumns.includes(name)),
-    since: relation.catalogFacts === null || relation.status === 'starting' ? null : positions.horizon,
+    since: relation.catalogFacts === null || relation.state.kind === 'starting' ? null : positions.horizon,
     until: { lsn: positions.positionNow, time: positions.timeNow },
   });
 }
 
 /** The catalog as it is now, with the names of before that still mean something. */
 function factsToKeep(
-  { catalogFacts, status, keyColumns }: TrackedRelation,
+  { catalogFacts, state, keyColumns }: TrackedRelation,
   facts: TableFacts,
   now: CatalogFacts,
   positions: CatalogPositions,
 ): CatalogFacts {
   // what came between the asking and the start is found by the run after it
-  if (status === 'starting') return { ...now, obstacle: null, key: keyColumns };
+  if (state.kind === 'starting') return { ...now, obstacle: null, key: keyColumns };
   if (catalogFacts === null) return now;
   const formerLeaves = leavesToKeep(catalogFacts, facts, positions);
   const formerColumns = columnsToKeep(catalogFacts, now);
@@ -267,10 +267,11 @@ function isOther(
 }
 
 async function record(
+  store: StoreTransaction,
   { relation, facts }: RelationNow,
   changes: readonly SilentChange[],
   attached: ReadonlySet<number>,
-  { store, claim, plugin, positions }: NoteCatalogOptions,
+  { claim, plugin, positions }: NoteCatalogOptions,
 ): Promise<void> {
   await lockCheckpoint(store, claim);
   if (!(await lockTracked(store, relation.relationId))) return; // untracked meanwhile

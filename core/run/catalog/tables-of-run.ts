@@ -7,11 +7,13 @@ import type { TableName } from '../../pg/identifiers.ts';
 import { columnsNow, hadAnotherName } from '../../setup/columns-now.ts';
 import { readTableFacts, readTypeCatalog, type TableFacts } from '../../source/catalog/table-facts.ts';
 import type { Horizon } from '../../store/node/claim.ts';
+import type { StoredColumn } from '../../store/tables/facts.ts';
 import { type LeafNow, readLeaves } from '../../store/tables/leaves.ts';
 import type { LostColumn } from '../../store/tables/lost-columns.ts';
-import type { StoredColumn, TrackedRelation } from '../../store/tables/relations.ts';
+import type { TrackedRelation } from '../../store/tables/read.ts';
+import { isInGap, isUnderRepair } from '../../store/tables/state.ts';
 import type { CommitTime } from '../../types/commit-time.ts';
-import { LSN_ZERO, type Lsn, maxLsn, tryParseLsn } from '../../types/lsn.ts';
+import { LSN_ZERO, type Lsn, maxLsn, parseLsn, tryParseLsn } from '../../types/lsn.ts';
 import type { TypeCatalog } from '../../types/pg-types.ts';
 import type { DecodedTable, TableLookup } from '../../types/stream.ts';
 import type { ColumnKnownSince } from '../../versions/fill-partial.ts';
@@ -81,8 +83,8 @@ function leavesEverSeen(
 }
 
 /** Whether a relation waits for transactions that may have touched it: to start, or to be read again. */
-export function isWaiting(relation: TrackedRelation): boolean {
-  return relation.status === 'starting' || (relation.repair !== null && relation.repair.base_lsn === null);
+export function isWaiting({ state }: TrackedRelation): boolean {
+  return state.kind === 'starting' || state.kind === 'repair_asked';
 }
 
 /**
@@ -90,7 +92,7 @@ export function isWaiting(relation: TrackedRelation): boolean {
  * @param attached OIDs of those that the store takes for attached; without it, all that were noted
  */
 export function leavesNow({ relation, facts }: RelationNow, attached?: ReadonlySet<number>): LeafNow[] {
-  const noted = relation.status === 'starting' ? null : (relation.catalogFacts?.leaves ?? null);
+  const noted = relation.state.kind === 'starting' ? null : (relation.catalogFacts?.leaves ?? null);
   return (facts?.leaves ?? []).map((leaf) => ({
     name: { schema: leaf.schema, name: leaf.name },
     relid: leaf.relid,
@@ -137,7 +139,7 @@ export async function tablesOfRun(
       const since = tryParseLsn(column.since_lsn) ?? positions.positionNow;
       known.set(`${relation.relationId} ${column.name}`, maxLsn(since, trusted));
     }
-    if (relation.status === 'starting') continue; // what came before its start is not its history
+    if (relation.state.kind === 'starting') continue; // what came before its start is not its history
     const table = decodedTable(relation, facts, columns);
     const leaves = leavesEverSeen(relation, facts);
     if (leaves.length === 0) {
@@ -193,8 +195,10 @@ function attachedBy(relations: readonly RelationNow[], relid: number): string[] 
 /** In a gap nothing of before the repair's beginning may fill a hole: the log did not tell of every change. */
 function trustedSince(relation: TrackedRelation, positions: RunPositions): Lsn {
   if (positions.foundNow.has(relation.relationId)) return positions.positionNow;
-  if (relation.status !== 'needs_rebaseline') return LSN_ZERO;
-  return tryParseLsn(relation.repair?.base_lsn ?? '') ?? positions.positionNow;
+  const { state } = relation;
+  if (!isInGap(state)) return LSN_ZERO;
+  const base = isUnderRepair(state) ? state.repair.base_lsn : null;
+  return base === null ? positions.positionNow : parseLsn(base);
 }
 
 function decodedTable(

@@ -3,54 +3,57 @@
  * repair has found becomes part of the history. In steps, each in a transaction of its own, for a part of the time of
  * the run: what is left, later runs go on with, and the horizon does not wait for it.
  */
-import { inTransaction } from '../../pg/transaction.ts';
+import { inTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import {
-  readUnsettledRelations,
-  resolveBaselines,
-  type TrackedRelation,
-  writeBaselineProgress,
-} from '../../store/tables/relations.ts';
-import { finishRepairStep } from '../../store/tables/repairs.ts';
-import { writeDeletionsOfGap } from '../../store/tables/restart-node.ts';
+import { resolveBaselines, writeBaselineProgress, writeDeletionsOfGap } from '../../store/tables/baseline.ts';
+import { readUnsettledRelations, type TrackedRelation } from '../../store/tables/read.ts';
+import { finishRepairStep } from '../../store/tables/repair.ts';
+import { type RowsRead, rowsFromBefore, type TableState } from '../../store/tables/state.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import type { RunContext } from '../run-context.ts';
 
 const KEYS_AT_ONCE = 20_000;
 
 /** Whether every row of the baseline is read, and the log up to there applied. */
-export function isDecidable({ baselineState, baselineLsn }: TrackedRelation, horizon: Lsn): boolean {
-  return baselineState === 'pending' && baselineLsn !== null && baselineLsn <= horizon;
+export function isDecidable({ state }: TrackedRelation, horizon: Lsn): boolean {
+  return decidableRows(state, horizon) !== null;
+}
+
+function decidableRows(state: TableState, horizon: Lsn): RowsRead | null {
+  const rows = rowsFromBefore(state);
+  return rows?.kind === 'rows_read' && rows.upto <= horizon ? rows : null;
 }
 
 /** Call it when the horizon has been moved. @param mayGoOn whether there is time for another step */
 export async function decide(run: RunContext, mayGoOn: () => boolean): Promise<void> {
   const { store, claim, limits } = run;
   for (const relation of await readUnsettledRelations(store, claim.nodeId)) {
-    if (relation.repair?.phase === 'deciding') {
-      const step = (): Promise<boolean> => finishRepairStep(store, claim, relation, KEYS_AT_ONCE);
-      await inSteps(run, mayGoOn, step);
+    const { relationId, name, state } = relation;
+    if (state.kind === 'gap_ending') {
+      const ending = { relationId, name, repair: state.repair };
+      await inSteps(run, mayGoOn, (tx) => finishRepairStep(tx, claim, ending, KEYS_AT_ONCE));
     }
-    if (isDecidable(relation, claim.horizon.lsn)) await decideBaseline(run, relation, mayGoOn);
+    const rows = decidableRows(state, claim.horizon.lsn);
+    if (rows !== null) await decideBaseline(run, relationId, rows, mayGoOn);
     limits.checkStop();
   }
 }
 
 async function decideBaseline(
   run: RunContext,
-  { relationId, baselineProgress, baselineLsn }: TrackedRelation,
+  relationId: number,
+  rows: RowsRead,
   mayGoOn: () => boolean,
 ): Promise<void> {
-  const { store } = run;
-  let progress = baselineProgress;
-  await inSteps(run, mayGoOn, async () => {
-    const last = await writeDeletionsOfGap(store, relationId, progress.decided_key ?? null, KEYS_AT_ONCE);
+  let { progress } = rows;
+  await inSteps(run, mayGoOn, async (tx) => {
+    const last = await writeDeletionsOfGap(tx, relationId, progress.decided_key ?? null, KEYS_AT_ONCE);
     if (last === null) {
-      await resolveBaselines(store, [relationId]);
+      await resolveBaselines(tx, [relationId]);
       return true;
     }
     progress = { ...progress, decided_key: last };
-    await writeBaselineProgress(store, relationId, progress, baselineLsn);
+    await writeBaselineProgress(tx, relationId, progress, rows.upto);
     return false;
   });
 }
@@ -59,14 +62,14 @@ async function decideBaseline(
 async function inSteps(
   { store, claim, limits }: RunContext,
   mayGoOn: () => boolean,
-  step: () => Promise<boolean>,
+  step: (tx: StoreTransaction) => Promise<boolean>,
 ): Promise<void> {
   for (let done = false; !done && mayGoOn(); ) {
     limits.checkStop();
     await limits.limitStore();
-    done = await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      return step();
+    done = await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      return step(tx);
     });
   }
 }

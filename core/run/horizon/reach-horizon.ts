@@ -5,17 +5,13 @@
 import { inTransaction } from '../../pg/transaction.ts';
 import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
 import { writeHorizonEntry } from '../../store/history/time-map.ts';
-import { type Horizon, lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import { placeHorizon } from '../../store/node/lineage.ts';
 import { boundTime, tellClockAhead } from '../../store/node/trusted-clock.ts';
-import {
-  endGapsOfPast,
-  readUnsettledRelations,
-  resolveBaselines,
-  startRelations,
-  writeStartConditions,
-} from '../../store/tables/relations.ts';
-import { beginRepairs, fixEnd } from '../../store/tables/repairs.ts';
+import { resolveBaselines } from '../../store/tables/baseline.ts';
+import { readUnsettledRelations } from '../../store/tables/read.ts';
+import { beginRepairs, fixEnd } from '../../store/tables/repair.ts';
+import { endGapsOfPast, startRelations, writeStartConditions } from '../../store/tables/start.ts';
 import { maxTime, nextMicrosecond } from '../../types/commit-time.ts';
 import { formatLsn, maxLsn } from '../../types/lsn.ts';
 import type { Locker } from '../../types/tracking.ts';
@@ -53,34 +49,33 @@ export async function reachHorizon(
   const resolved = relations
     .filter((each) => isDecidable(each, lsn) && each.followsRelationId === null)
     .map((each) => each.relationId);
-  const reached = await inTransaction(store, async (): Promise<Horizon | null> => {
-    await lockCheckpoint(store, claim);
+  const reached = await inTransaction(store, async (tx): Promise<boolean> => {
+    await lockCheckpoint(tx, claim);
     const place = { nodeId: claim.nodeId, lsn, wanted, promised: claim.horizon.time };
-    const { time, fits } = await placeHorizon(store, place);
-    if (!fits) return null;
+    const { time, fits } = await placeHorizon(tx, place);
+    if (!fits) return false;
     const horizon = { lsn, time };
-    await writeHorizonEntry(store, claim, horizon, counts.transactions === 0);
-    await writeHorizon(store, claim, horizon, true);
-    const attached = await judgeNewLeaves(store, claim, newLeaves);
+    await writeHorizonEntry(tx, claim, horizon, counts.transactions === 0);
+    await writeHorizon(tx, claim, horizon, true);
+    const attached = await judgeNewLeaves(tx, claim, newLeaves);
     for (const repair of finishedRepairs(relations, horizon.lsn)) {
-      if (!attached.has(repair.relationId)) await fixEnd(store, repair.relationId, horizon);
+      if (!attached.has(repair.relationId)) await fixEnd(tx, repair.relationId, horizon);
     }
     if (ready.length > 0) {
-      await startRelations(store, ready, horizon);
-      await endGapsOfPast(store, ready, horizon);
-      await beginRepairs(store, ready, horizon);
+      await startRelations(tx, ready, horizon);
+      await endGapsOfPast(tx, ready, horizon);
+      await beginRepairs(tx, ready, horizon);
       const startedAt = formatLsn(horizon.lsn);
       const conditions = ready.map(
         (relationId) =>
           [relationId, { lockers: lateLockers.get(relationId) ?? [], start_after_lsn: startedAt }] as const,
       );
-      await writeStartConditions(store, new Map(conditions));
+      await writeStartConditions(tx, new Map(conditions));
     }
-    if (resolved.length > 0) await resolveBaselines(store, resolved);
-    return horizon;
+    if (resolved.length > 0) await resolveBaselines(tx, resolved);
+    return true;
   });
-  if (reached === null) return false;
-  claim.horizon = reached;
+  if (!reached) return false;
   if (now.isBounded) await tellClockAhead(store, claim.nodeId);
   return true;
 }

@@ -5,20 +5,22 @@
  * that cannot be read by itself (a right to the table is none to its partitions) counts as attached with rows, unless it
  * is empty: reading the table again, which is done from the root, tells.
  */
+
 import type pg from 'pg';
-import type { Queryable } from '../../pg/connection.ts';
 import { fromDatabaseError } from '../../pg/database-error.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { readTypeCatalog } from '../../source/catalog/table-facts.ts';
 import { readBaselineChunk } from '../../source/rows/read-chunk.ts';
 import type { Claim } from '../../store/node/claim.ts';
+import { recordRelationLoss } from '../../store/tables/gap.ts';
 import {
   cameWithRows,
   type LeafToJudge,
   markLeafChecked,
   markLeafJudged,
 } from '../../store/tables/leaves.ts';
-import { askRepair, recordRelationLoss } from '../../store/tables/repairs.ts';
+import { askRepair } from '../../store/tables/repair.ts';
 import { parseCommitTime } from '../../types/commit-time.ts';
 import { parseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
@@ -48,7 +50,7 @@ export async function readNewLeaves(
   const news: NewLeaf[] = [];
   for (const now of relations) {
     const { relation, facts } = now;
-    if (facts === null || relation.status === 'starting') continue;
+    if (facts === null || relation.state.kind === 'starting') continue;
     for (const { name, relid, fromTheStart } of leavesNow(now)) {
       const unchecked = relation.uncheckedLeaves.find((leaf) => leaf.relid === relid);
       if (fromTheStart && unchecked === undefined) continue;
@@ -137,11 +139,11 @@ async function isEmpty(source: pg.Client, { relid }: Leaf): Promise<boolean> {
 }
 
 /**
- * Judges leaves whose keys were read before the horizon. Inside the horizon's transaction.
+ * Judges leaves whose keys were read before the horizon.
  * @returns relations that have a leaf which came with rows
  */
 export async function judgeNewLeaves(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   leaves: readonly NewLeaf[],
 ): Promise<Set<number>> {

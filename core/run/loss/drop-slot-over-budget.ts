@@ -10,7 +10,7 @@ import type { SourceFacts } from '../../source/slot/source-facts.ts';
 import { walBudget } from '../../source/slot/wal-budget.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
-import { openNodeGap } from '../../store/tables/gaps.ts';
+import { openNodeGap } from '../../store/tables/node-gap.ts';
 import { formatBytes } from '../../types/byte-size.ts';
 import { maybeSameSystem } from '../../types/server-identity.ts';
 
@@ -37,9 +37,9 @@ export async function recordAndDrop(
   if (facts.slot !== null && (!ours || !maybeSameSystem(facts, node))) {
     throw new TimewarpError('SLOT_CONFLICT', `The slot "${node.slotName}" is not this node's.`);
   }
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await openNodeGap(store, claim, 'SLOT_RELEASED', `the slot "${node.slotName}" was dropped: ${why}`);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await openNodeGap(tx, claim, 'SLOT_RELEASED', `the slot "${node.slotName}" was dropped: ${why}`);
   });
   return dropSlot(source, node.slotName);
 }

@@ -5,16 +5,16 @@
 import { inTransaction } from '../../pg/transaction.ts';
 import type { SourceFacts } from '../../source/slot/source-facts.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import { openNodeGap, readOpenNodeGap, withdrawNodeGap } from '../../store/tables/gaps.ts';
+import { openNodeGap, readOpenNodeGap, withdrawNodeGap } from '../../store/tables/node-gap.ts';
 import type { RunContext } from '../run-context.ts';
 import type { Loss } from './detect-loss.ts';
 import { mustRelease, recordAndDrop } from './drop-slot-over-budget.ts';
 
 /** Opens a gap of the node at the horizon. */
 export async function recordLoss({ store, claim }: RunContext, { code, reason }: Loss): Promise<void> {
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await openNodeGap(store, claim, code, reason);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await openNodeGap(tx, claim, code, reason);
   });
 }
 
@@ -25,9 +25,9 @@ export async function recordLoss({ store, claim }: RunContext, { code, reason }:
 export async function withdrawFalseGap({ node, store, claim }: RunContext): Promise<boolean> {
   if (node.status !== 'gap') return false;
   if ((await readOpenNodeGap(store, claim.nodeId)) !== 'SOURCE_REPLACED') return false;
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await withdrawNodeGap(store, claim);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await withdrawNodeGap(tx, claim);
   });
   return true;
 }

@@ -6,8 +6,9 @@ import { inTransaction } from '../../pg/transaction.ts';
 import { whyNotTrackable } from '../../source/catalog/trackable.ts';
 import { ensurePublished } from '../../source/publication/publication-tables.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import { restartRepair } from '../../store/tables/repairs.ts';
-import { lockTracked } from '../../store/tables/tracking.ts';
+import { lockTracked } from '../../store/tables/read.ts';
+import { restartRepair } from '../../store/tables/repair.ts';
+import { isUnderRepair } from '../../store/tables/state.ts';
 import { isPublishedWhole } from '../catalog/catalog-facts.ts';
 import type { RelationNow } from '../catalog/tables-of-run.ts';
 import { tellRefusal } from '../refused-by-source.ts';
@@ -25,15 +26,15 @@ export async function keepRepairsPublished(
 ): Promise<boolean> {
   let restarted = false;
   for (const { relation, facts } of relations) {
-    if (relation.repair === null || facts === null) continue;
+    if (!isUnderRepair(relation.state) || facts === null) continue;
     // such a table is not read, and publishing it may make the server refuse its application's writes
     if (whyNotTrackable(facts, relation.name, 'pgoutput') !== null || !hasTrackedKey({ relation, facts }))
       continue;
     if (isPublishedWhole(facts, relation.excludedColumns)) continue;
-    const isTracked = await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      if (!(await lockTracked(store, relation.relationId))) return false;
-      await restartRepair(store, relation.relationId); // first: what was read before must not become history
+    const isTracked = await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      if (!(await lockTracked(tx, relation.relationId))) return false;
+      await restartRepair(tx, relation.relationId); // first: what was read before must not become history
       return true;
     });
     if (!isTracked) continue;

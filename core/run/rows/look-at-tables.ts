@@ -1,7 +1,7 @@
 /** What a run sees of its tables when it begins; whatever it changes for their sake is done before anything is read of them. */
 import { publicationOf } from '../../source/publication/publication.ts';
 import { readSnapshot } from '../../source/slot/end-of-wal.ts';
-import { readTrackedRelations, type TrackedRelation } from '../../store/tables/relations.ts';
+import { readTrackedRelations, type TrackedRelation } from '../../store/tables/read.ts';
 import { followTables } from '../catalog/follow-tables.ts';
 import { keepColumnLists } from '../catalog/keep-column-lists.ts';
 import { letWritesThrough } from '../catalog/let-writes-through.ts';

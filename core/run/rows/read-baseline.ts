@@ -8,16 +8,17 @@ import { inTransaction } from '../../pg/transaction.ts';
 import { readTypeCatalog } from '../../source/catalog/table-facts.ts';
 import { publicationOf } from '../../source/publication/publication.ts';
 import { readBaselineChunk } from '../../source/rows/read-chunk.ts';
-import { refuteNoNan } from '../../store/history/no-nan.ts';
 import { writeBaselineRows } from '../../store/history/write-baseline.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
+import { writeBaselineProgress } from '../../store/tables/baseline.ts';
 import { readLeaves } from '../../store/tables/leaves.ts';
+import { refuteNoNan } from '../../store/tables/no-nan.ts';
 import {
   readTrackedFromTime,
   readUnsettledRelations,
   type TrackedRelation,
-  writeBaselineProgress,
-} from '../../store/tables/relations.ts';
+} from '../../store/tables/read.ts';
+import { readFailureOf } from '../../store/tables/state.ts';
 import type { TypeCatalog } from '../../types/pg-types.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { BaselineRow } from '../../types/stored.ts';
@@ -55,17 +56,13 @@ export async function readBaselines(options: ReadBaselinesOptions): Promise<bool
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
   const pending = (await readUnsettledRelations(store, claim.nodeId)).filter(
-    (relation) =>
-      relation.baselineState === 'pending' &&
-      relation.status === 'active' &&
-      !relation.baselineProgress.read_done,
+    ({ state }) => state.kind === 'reading_rows',
   );
   if (pending.length === 0) return true;
   const types = await options.onSource(() => readTypeCatalog(source));
   let complete = true;
   const inTurn = await options.onSource(() => readRelationsNow(source, pending, publication));
-  const hasFailed = ({ relation }: RelationNow): number =>
-    relation.baselineProgress.failure === undefined ? 0 : 1;
+  const hasFailed = ({ relation }: RelationNow): number => (readFailureOf(relation.state) === null ? 0 : 1);
   for (const now of inTurn.sort((a, b) => hasFailed(a) - hasFailed(b))) {
     if (now.facts === null) continue;
     const readable = !now.facts.rowSecurity && (await isFree(options, now)); // not while rows are hidden
@@ -92,6 +89,8 @@ async function readOne(
 ): Promise<boolean> {
   const { source, store, claim } = options;
   const { relation } = now;
+  const { state } = relation;
+  if (state.kind !== 'reading_rows') return true;
   const facts = now.facts!;
   const leafIds = await notedLeaves(store, relation.relationId);
   const target = {
@@ -101,7 +100,7 @@ async function readOne(
     leafIds,
   };
   const size = new ChunkSize();
-  const { failure: _, ...before } = relation.baselineProgress;
+  const { failure: _, ...before } = state.progress;
   let progress = { ...before, estimated_rows: facts.estimatedRows };
   while (!progress.read_done) {
     options.checkStop();
@@ -127,13 +126,12 @@ async function readOne(
       rows: progress.rows + chunk.rows.length,
       read_done: chunk.isLast,
     };
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      if (chunk.notFinite !== null)
-        await refuteNoNan(store, claim.nodeId, relation.relationId, chunk.notFinite);
-      await writeBaselineRows(store, target, chunk.rows, chunk.readPosition);
+    await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      if (chunk.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, chunk.notFinite);
+      await writeBaselineRows(tx, target, chunk.rows, chunk.readPosition);
       await writeBaselineProgress(
-        store,
+        tx,
         relation.relationId,
         progress,
         chunk.isLast ? chunk.readPosition : null,

@@ -11,16 +11,12 @@ import { readTypeCatalog } from '../../source/catalog/table-facts.ts';
 import { publicationOf } from '../../source/publication/publication.ts';
 import { readBaselineChunk } from '../../source/rows/read-chunk.ts';
 import { readMissingKeys } from '../../source/rows/read-missing-keys.ts';
-import { refuteNoNan } from '../../store/history/no-nan.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
-import { type Repair, readUnsettledRelations, type TrackedRelation } from '../../store/tables/relations.ts';
-import {
-  type Finding,
-  readKnownKeys,
-  readKnownRows,
-  writeFindings,
-  writeRepairProgress,
-} from '../../store/tables/repairs.ts';
+import { type Finding, readKnownKeys, readKnownRows, writeFindings } from '../../store/tables/findings.ts';
+import { refuteNoNan } from '../../store/tables/no-nan.ts';
+import { readUnsettledRelations, type TrackedRelation } from '../../store/tables/read.ts';
+import { writeRepairProgress } from '../../store/tables/repair.ts';
+import type { Repair } from '../../store/tables/state.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { TypeCatalog } from '../../types/pg-types.ts';
 import { isSameRow } from '../../versions/same-row.ts';
@@ -37,8 +33,7 @@ export async function readRepairs(options: ReadBaselinesOptions): Promise<void> 
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
   const begun = (await readUnsettledRelations(store, claim.nodeId)).filter(
-    ({ repair }) =>
-      repair !== null && repair.base_lsn !== null && (repair.phase === 'rows' || repair.phase === 'keys'),
+    ({ state }) => state.kind === 'repair_reading',
   );
   if (begun.length === 0) return;
   const types = await options.onSource(() => readTypeCatalog(source));
@@ -54,8 +49,8 @@ export function finishedRepairs(
   relations: readonly TrackedRelation[],
   horizon: Lsn,
 ): { readonly relationId: number }[] {
-  return relations.flatMap(({ relationId, repair }) =>
-    repair?.phase === 'done' && parseLsn(repair.read_lsn!) <= horizon ? [{ relationId }] : [],
+  return relations.flatMap(({ relationId, state }) =>
+    state.kind === 'repair_read' && parseLsn(state.repair.read_lsn) <= horizon ? [{ relationId }] : [],
   );
 }
 
@@ -75,9 +70,10 @@ interface Step {
 async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types: TypeCatalog): Promise<void> {
   const { store, claim } = options;
   const { relation } = now;
+  if (relation.state.kind !== 'repair_reading') return;
   const leafIds = await notedLeaves(store, relation.relationId);
   const size = new ChunkSize();
-  const { failure: _, ...before } = relation.repair!;
+  const { failure: _, ...before } = relation.state.repair;
   let progress: Repair = { ...before, estimated_rows: now.facts!.estimatedRows };
   while (progress.phase === 'rows' || progress.phase === 'keys') {
     options.checkStop();
@@ -87,12 +83,11 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
         ? await compareChunk(options, now, { types, leafIds, size, progress })
         : await lookForKeys(options, now, { leafIds, progress });
     if (step === null || (await isStale(options, relation))) return;
-    await inTransaction(store, async () => {
-      await lockCheckpoint(store, claim);
-      if (step.notFinite !== null)
-        await refuteNoNan(store, claim.nodeId, relation.relationId, step.notFinite);
-      await writeFindings(store, relation.relationId, step.findings);
-      await writeRepairProgress(store, relation.relationId, step.progress);
+    await inTransaction(store, async (tx) => {
+      await lockCheckpoint(tx, claim);
+      if (step.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, step.notFinite);
+      await writeFindings(tx, relation.relationId, step.findings);
+      await writeRepairProgress(tx, relation.relationId, step.progress);
     });
     progress = step.progress;
     options.onProgress(formatTableName(relation.name), {

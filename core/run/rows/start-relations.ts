@@ -7,12 +7,9 @@ import { inTransaction } from '../../pg/transaction.ts';
 import { findLockers, stillAlive } from '../../source/catalog/start-lockers.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { readInsertLsn } from '../../source/slot/end-of-wal.ts';
-import {
-  NOT_LOOKED_AT,
-  type StartConditions,
-  type TrackedRelation,
-  writeStartConditions,
-} from '../../store/tables/relations.ts';
+import type { TrackedRelation } from '../../store/tables/read.ts';
+import { writeStartConditions } from '../../store/tables/start.ts';
+import { conditionsOf, NOT_LOOKED_AT, type StartConditions } from '../../store/tables/state.ts';
 import { formatLsn, type Lsn, tryParseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { Locker } from '../../types/tracking.ts';
@@ -50,14 +47,16 @@ async function lookAtWaiting(
   const position = await readInsertLsn(source);
   const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
   for (const { relation, facts } of waiting) {
-    if (relation.status !== 'starting') continue;
-    await inTransaction(store, () => writeFactsNow(store, relation, facts, plugin, positions));
+    if (relation.state.kind !== 'starting') continue;
+    await inTransaction(store, (tx) => writeFactsNow(tx, relation, facts, plugin, positions));
   }
   const ready: { relationId: number; startAfter: Lsn }[] = [];
   const undecided: { relationId: number; relids: number[]; lockers: readonly Locker[] | null }[] = [];
   for (const { relation, facts } of waiting) {
     const { relationId } = relation;
-    const conditions = isShownOtherwise(relation, facts, plugin) ? NOT_LOOKED_AT : relation.startConditions;
+    const conditions = isShownOtherwise(relation, facts, plugin)
+      ? NOT_LOOKED_AT
+      : conditionsOf(relation.state);
     const startAfter = tryParseLsn(conditions.start_after_lsn ?? '');
     if (startAfter !== null) ready.push({ relationId, startAfter });
     else undecided.push({ relationId, relids: lockedUnder(facts), lockers: conditions.lockers });
@@ -129,12 +128,12 @@ export async function lockersAtEnd(
 
 /** Transactions of {@link lockersAtEnd} that are not over: the rows of the relation are not read before they are. */
 export async function stillHolding(source: pg.Client, relation: TrackedRelation): Promise<readonly Locker[]> {
-  return stillAlive(source, relation.startConditions.lockers ?? []);
+  return stillAlive(source, conditionsOf(relation.state).lockers ?? []);
 }
 
 /** What a transaction wrote before the table was published does not come, even when it commits later. */
 function isShownOtherwise(relation: TrackedRelation, facts: TableFacts, plugin: Plugin): boolean {
-  if (relation.status !== 'starting' || relation.catalogFacts === null) return false; // a repair begins again
+  if (relation.state.kind !== 'starting' || relation.catalogFacts === null) return false; // a repair begins again
   const before = relation.catalogFacts.published;
   const now = toCatalogFacts(facts, plugin, relation.excludedColumns).published;
   return before?.entry !== now?.entry || before?.whole !== now?.whole;

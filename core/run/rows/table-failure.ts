@@ -9,7 +9,8 @@ import { fromDatabaseError } from '../../pg/database-error.ts';
 import { formatTableName } from '../../pg/identifiers.ts';
 import { writeDailyEvent } from '../../store/health-events.ts';
 import type { Claim } from '../../store/node/claim.ts';
-import { noteReadFailure, type TrackedRelation } from '../../store/tables/relations.ts';
+import { noteReadFailure } from '../../store/tables/baseline.ts';
+import type { TrackedRelation } from '../../store/tables/read.ts';
 
 /** SQLSTATE classes in which a server refuses a statement or a value, others than limits, locks and lost sessions. */
 const REFUSALS: ReadonlySet<string> = new Set(['0A', '21', '22', '23', '42', '54', 'P0', 'XX']);

@@ -1,7 +1,7 @@
 /** Peeks, stores and advances until everything up to the end of WAL as of the start of the run is stored. */
 import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
 import type { Suspect } from '../../store/node/failures.ts';
-import { readAgain, type TrackedRelation } from '../../store/tables/relations.ts';
+import { readAgain, type TrackedRelation } from '../../store/tables/read.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { advance } from '../advance.ts';
 import type { SeenRelations } from '../catalog/tables-of-run.ts';
@@ -35,9 +35,9 @@ export async function catchUp(
   const { claim } = run;
   let seen: SeenRelations | null = {
     ...before,
-    relations: before.relations.filter(({ relation }) => relation.status !== 'starting'),
+    relations: before.relations.filter(({ relation }) => relation.state.kind !== 'starting'),
   };
-  let followed = relations.filter((relation) => relation.status !== 'starting');
+  let followed = relations.filter(({ state }) => state.kind !== 'starting');
   if (followed.length === 0) return end.complete;
   let budget = maxChanges ?? Number.POSITIVE_INFINITY;
   let looks = 0;

@@ -15,7 +15,8 @@ import { reportSkew } from '../../store/node/clock-skew.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
-import { readAgain, type TrackedRelation } from '../../store/tables/relations.ts';
+import { readAgain, type TrackedRelation } from '../../store/tables/read.ts';
+import { isFollowed } from '../../store/tables/state.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { messagePrefixes } from '../../types/plugin.ts';
 import type { ApplyOptions } from '../apply/apply-options.ts';
@@ -124,7 +125,7 @@ async function peekOnce(
         replay: {
           from: standsAt,
           told: now
-            .filter(({ relation, facts }) => relation.status === 'active' && facts !== null)
+            .filter(({ relation, facts }) => isFollowed(relation.state) && facts !== null)
             .map(({ relation }) => relation.relationId)
             .filter((relationId) => !found.has(relationId)),
           maxRows,

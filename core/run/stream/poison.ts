@@ -35,9 +35,9 @@ export async function bearFailure(
   if (failures < MAX_FAILURES) return null;
   const where = suspect === null ? 'what follows' : `${nameOf(suspect)} at ${formatLsn(suspect.lsn)}`;
   const reason = `${where} could not be applied in ${failures} runs: ${failure.message}`;
-  await inTransaction(store, async () => {
-    await lockCheckpoint(store, claim);
-    await blockNode(store, claim, reason, suspect);
+  await inTransaction(store, async (tx) => {
+    await lockCheckpoint(tx, claim);
+    await blockNode(tx, claim, reason, suspect);
   });
   return reason;
 }

@@ -7,7 +7,7 @@ import { publicationName, publicationOf } from '../../source/publication/publica
 import { advanceSlot } from '../../source/slot/advance.ts';
 import { isTooLargeToPrint, locateUnreadable } from '../../source/slot/locate-unreadable.ts';
 import { MAX_FAILURES, type Suspect } from '../../store/node/failures.ts';
-import type { TrackedRelation } from '../../store/tables/relations.ts';
+import type { TrackedRelation } from '../../store/tables/read.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { messagePrefixes } from '../../types/plugin.ts';
 import { readRelationsNow, streamNames } from '../catalog/tables-of-run.ts';

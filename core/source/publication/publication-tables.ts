@@ -3,7 +3,7 @@ import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
 import { formatTableName, quoteIdentifier, quoteTable, type TableName } from '../../pg/identifiers.ts';
-import { inTransaction } from '../../pg/transaction.ts';
+import { inSourceTransaction } from '../../pg/transaction.ts';
 import { readTableFacts, type TableFacts } from '../catalog/table-facts.ts';
 import { columnsToPublish } from './column-lists.ts';
 import { SHOW_GENERATED } from './publication.ts';
@@ -153,7 +153,7 @@ async function changing<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await inTransaction(source, async () => {
+    return await inSourceTransaction(source, async () => {
       await source.query(`SET LOCAL lock_timeout = '${LONGEST_LOCK}'`);
       return await work();
     });

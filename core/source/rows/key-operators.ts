@@ -6,7 +6,7 @@
 import type pg from 'pg';
 import { quoteIdentifier } from '../../pg/identifiers.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../../pg/session-settings.ts';
-import { inTransaction } from '../../pg/transaction.ts';
+import { inSourceTransaction } from '../../pg/transaction.ts';
 import type { TableFacts } from '../catalog/table-facts.ts';
 
 /**
@@ -22,5 +22,5 @@ export async function withKeyOperators<T>(
   schemas.delete('pg_catalog');
   const path = ['pg_catalog', ...[...schemas].map(quoteIdentifier)].join(', ');
   const begin = `BEGIN READ ONLY; ${TRANSACTION_OUTPUT_SQL}; SET LOCAL search_path = ${path}`;
-  return inTransaction(source, work, begin);
+  return inSourceTransaction(source, work, begin);
 }

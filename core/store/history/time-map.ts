@@ -1,5 +1,7 @@
 /** Single entries of the LSN-to-time map: the horizon of a run, and the proof that a replayed commit is the stored one. */
+
 import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
@@ -9,7 +11,7 @@ import type { Claim, Horizon } from '../node/claim.ts';
  * commit has this very position, its entry is enough.
  */
 export async function writeHorizonEntry(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   horizon: Horizon,
   quiet: boolean,

@@ -1,5 +1,6 @@
-/** Writes baseline rows (op S) in the caller's transaction. They stand at L0, where the history of the table begins. */
-import type pg from 'pg';
+/** Writes baseline rows (op S). They stand at L0, where the history of the table begins. */
+
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, postgresMicros } from '../../types/commit-time.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import type { BaselineRow } from '../../types/stored.ts';
@@ -18,7 +19,7 @@ export interface BaselineTarget {
 }
 
 export async function writeBaselineRows(
-  store: pg.Client,
+  store: StoreTransaction,
   target: BaselineTarget,
   rows: readonly BaselineRow[],
   readPosition: Lsn,

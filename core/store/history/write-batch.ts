@@ -1,8 +1,9 @@
 /**
- * Writes the changes of a batch of transactions inside the caller's store transaction: row versions, truncates,
+ * Writes the changes of a batch of transactions: row versions, truncates,
  * contexts and the LSN-to-time map. Insert-only.
  */
-import type pg from 'pg';
+
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn } from '../../types/lsn.ts';
 import type { TransactionPart } from '../../types/stored.ts';
@@ -17,13 +18,13 @@ export interface CommittedPart {
 }
 
 /** Writes row versions. */
-export async function writeChanges(store: pg.Client, rows: ChangeRows): Promise<void> {
+export async function writeChanges(store: StoreTransaction, rows: ChangeRows): Promise<void> {
   if (rows.count > 0) await copyInto(store, CHANGE_TARGET, rows.chunks());
 }
 
 /** Writes truncates and contexts, which are few. */
 export async function writeEvents(
-  store: pg.Client,
+  store: StoreTransaction,
   node: { readonly nodeId: string; readonly lsnSpace: number },
   parts: readonly CommittedPart[],
 ): Promise<void> {
@@ -51,7 +52,7 @@ export async function writeEvents(
 
 /** There may be one for each of many small transactions. */
 async function writeContexts(
-  store: pg.Client,
+  store: StoreTransaction,
   node: { readonly nodeId: string; readonly lsnSpace: number },
   parts: readonly CommittedPart[],
 ): Promise<void> {
@@ -77,6 +78,6 @@ async function writeContexts(
 }
 
 /** Adds the entries of commits to the map. */
-export async function writeTimeMap(store: pg.Client, rows: MapRows): Promise<void> {
+export async function writeTimeMap(store: StoreTransaction, rows: MapRows): Promise<void> {
   if (rows.count > 0) await copyInto(store, MAP_TARGET, rows.chunks());
 }

@@ -5,10 +5,12 @@
  * alive and frozen, in the middle of COPY for instance, where no server time-out fires: past it, the holder's session is
  * terminated.
  */
+
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
 import { MARK_SQL, markOf, requireSameSession } from '../../pg/same-session.ts';
+import { afterCommit, type StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 
@@ -23,8 +25,8 @@ export interface Claim {
   readonly epoch: string;
   readonly lsnSpace: number;
   readonly leaseSeconds: number;
-  /** The horizon as of the last commit of this claim. */
-  horizon: Horizon;
+  /** The horizon as of the last commit of this claim: {@link writeHorizon} alone moves it. */
+  readonly horizon: Horizon;
   /** Failed runs in a row before this one. */
   readonly failures: number;
 }
@@ -142,11 +144,11 @@ const HELD_SQL = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
               AND l.classid = $1::int::oid AND l.objid = (hashtext($2::text)::int8 & 4294967295)::oid`;
 
 /**
- * Locks the checkpoint inside the caller's transaction and makes sure that the claim still holds: no other run has
+ * Locks the checkpoint until the end of the transaction and makes sure that the claim still holds: no other run has
  * claimed the node since, and nobody has moved the horizon.
  * Throws CLAIM_LOST otherwise, SESSION_CHANGED behind a pooler that exchanges sessions; the caller writes nothing and advances nothing.
  */
-export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<void> {
+export async function lockCheckpoint(store: StoreTransaction, claim: Claim): Promise<void> {
   let row: { epoch: string; applied_lsn: string; mark: string | null } | undefined;
   try {
     const { rows } = await store.query<NonNullable<typeof row>>(
@@ -169,12 +171,12 @@ export async function lockCheckpoint(store: Queryable, claim: Claim): Promise<vo
 }
 
 /**
- * Moves the horizon inside the caller's transaction, and the lease with it. Set `claim.horizon` after the COMMIT. No other node of
- * the lineage defines times until then.
+ * Moves the horizon, and the lease with it; `claim.horizon` follows at the COMMIT. No other node of the lineage defines times
+ * until then.
  * @returns the marks of the lineage, see lineage.ts
  */
 export async function writeHorizon(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   horizon: Horizon,
   caughtUp: boolean,
@@ -196,7 +198,26 @@ export async function writeHorizon(
       claim.leaseSeconds,
     ],
   );
-  return rows[0]?.marks ?? null;
+  const moved = rows[0];
+  if (moved === undefined) return null; // another run has the node
+  afterCommit(store, () => {
+    (claim as { horizon: Horizon }).horizon = horizon;
+  });
+  return moved.marks;
+}
+
+/** The horizon of a node, locked against runs until the end of the transaction. */
+export async function lockHorizon(
+  store: StoreTransaction,
+  nodeId: string,
+): Promise<Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>> {
+  const { rows } = await store.query<{ lsn_space: number; applied_lsn: string; applied_ts: string }>(
+    `SELECT lsn_space, applied_lsn, applied_ts FROM pgtimewarp.wal_checkpoints WHERE node_id = $1::text FOR UPDATE`,
+    [nodeId],
+  );
+  const row = rows[0]!;
+  const horizon = { lsn: parseLsn(row.applied_lsn), time: parseCommitTime(row.applied_ts) };
+  return { nodeId, lsnSpace: row.lsn_space, horizon };
 }
 
 /**

@@ -1,5 +1,7 @@
 /** Transactions that cannot be applied: how often it was tried, when it is given up, and what is kept of them. */
+
 import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim } from './claim.ts';
@@ -57,9 +59,9 @@ export async function recordFailure(
   return failures;
 }
 
-/** Stops the node at the transaction, in the caller's transaction; nothing more is read until `skip` or `rebaseline`. */
+/** Stops the node at the transaction that failed: nothing more is read until `skip` or `rebaseline`. */
 export async function blockNode(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   reason: string,
   suspect: Suspect | null,
@@ -110,8 +112,8 @@ export async function readFailure(store: Queryable, nodeId: string): Promise<Sto
   };
 }
 
-/** Lets the node go on, in the caller's transaction. */
-export async function unblockNode(store: Queryable, nodeId: string): Promise<void> {
+/** Lets the node go on. */
+export async function unblockNode(store: StoreTransaction, nodeId: string): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL WHERE node_id = $1::text`,
     [nodeId],

@@ -6,6 +6,7 @@
 
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import type { ClockPage, ClockPoint } from '../../types/clock.ts';
 import { type CommitTime, formatCommitTime, maxTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
@@ -86,7 +87,11 @@ export async function readClockPage(
  * other nodes. Call it with the lineage locked (writeHorizon does that): then they still do at the commit. Throws
  * {@link ClockMoved}.
  */
-export async function requireAgreement(store: Queryable, claim: Claim, horizon: Horizon): Promise<void> {
+export async function requireAgreement(
+  store: StoreTransaction,
+  claim: Claim,
+  horizon: Horizon,
+): Promise<void> {
   const { rows } = await store.query<{ agrees: boolean }>(
     `WITH others AS MATERIALIZED (SELECT * FROM pgtimewarp.lineage($1::text) AS l WHERE l.node_id <> $1::text)
      SELECT NOT EXISTS (
@@ -140,12 +145,12 @@ export interface HorizonPlace {
 
 /**
  * The time of a horizon among those that the nodes of the lineage have defined, which no other node changes until the end of
- * the caller's transaction.
+ * the transaction.
  * @returns `fits`: everything up to the position is at or before the time, and everything after it later; otherwise only the
  *   latter, and the position must have no entry in the map
  */
 export async function placeHorizon(
-  store: Queryable,
+  store: StoreTransaction,
   { nodeId, lsn, wanted, promised }: HorizonPlace,
 ): Promise<{ readonly time: CommitTime; readonly fits: boolean }> {
   const { rows: locked } = await store.query<{ marks: string | null }>(
@@ -180,7 +185,7 @@ export async function placeHorizon(
 
 /** As {@link placeHorizon}, where a node begins. Throws TRANSACTION_CONFLICT when it fits nowhere. */
 export async function placeBeginning(
-  store: Queryable,
+  store: StoreTransaction,
   { nodeId, lsn, wanted }: Omit<HorizonPlace, 'promised'>,
 ): Promise<CommitTime> {
   const { time, fits } = await placeHorizon(store, { nodeId, lsn, wanted, promised: wanted });

@@ -2,8 +2,10 @@
  * The rows of `nodes` and `wal_checkpoints`: which database a node observes, through which slot, and its horizon.
  * A node is written together with its checkpoint; one is never there without the other, except while it is set up.
  */
+
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
@@ -146,12 +148,12 @@ export async function withdrawSetupIntent(store: Queryable, node: string): Promi
 }
 
 /**
- * Makes the node active with its first horizon, in the caller's transaction. A node that was removed goes on in its LSN space
+ * Makes the node active with its first horizon. A node that was removed goes on in its LSN space
  * where the positions of the source can be ordered after the stored ones, so that questions by LSN keep their answers; else in a new
  * one (docs/decisions/0015). Its time never goes back: times of commits are strictly increasing over all spaces.
  */
 export async function activateNode(
-  store: Queryable,
+  store: StoreTransaction,
   identity: NodeIdentity,
   start: { lsn: Lsn; ts: CommitTime },
 ): Promise<void> {

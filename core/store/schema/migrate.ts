@@ -4,14 +4,16 @@
  * at one version or another, never between two, whoever else migrates at the same moment. A store that is newer than
  * this program is left alone.
  */
+
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type pg from 'pg';
 import Postgrator from 'postgrator';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
 import { refuseEncoding } from '../../pg/encoding.ts';
-import { inPatientTransaction } from '../../pg/transaction.ts';
+import { inPatientTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import { applyFunctions, digestOfFunctions, digestOfStore } from './functions.ts';
 
 export interface MigrateResult {
@@ -49,11 +51,11 @@ const ATTEMPTS = 5;
  * Applies the migrations that the store lacks. `session` is one session of its own, not a pool.
  * Throws SCHEMA_TOO_NEW, SCHEMA_CHANGED, ENCODING_REFUSED, and TRANSACTION_CONFLICT when others hold its tables for long.
  */
-export async function migrate(session: Queryable, folder = migrationsFolder()): Promise<MigrateResult> {
+export async function migrate(session: pg.Client, folder = migrationsFolder()): Promise<MigrateResult> {
   await refuseEncoding(session, 'store');
   for (let attempt = 1; ; attempt++) {
     try {
-      return await inPatientTransaction(session, () => migrateLocked(session, folder));
+      return await inPatientTransaction(session, (tx) => migrateLocked(tx, folder));
     } catch (error) {
       if (attempt === ATTEMPTS || !MET_ANOTHER_STORE.has(sqlState(error) ?? '')) throw error;
     }
@@ -119,7 +121,7 @@ export async function requireWritable(store: Queryable): Promise<void> {
   });
 }
 
-async function migrateLocked(session: Queryable, folder: string): Promise<MigrateResult> {
+async function migrateLocked(session: StoreTransaction, folder: string): Promise<MigrateResult> {
   await session.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
   const from = await schemaVersion(session);
   const plan = migrator(folder, session);

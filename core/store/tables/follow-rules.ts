@@ -77,7 +77,7 @@ export async function removeFollowRules(
   return rows.map((row) => row.pattern);
 }
 
-/** Notes what cannot be tracked, for `status`. In the caller's transaction. */
+/** Notes what cannot be tracked, for `status`. */
 export async function writeNotTracked(
   store: Queryable,
   nodeId: string,

@@ -1,6 +1,8 @@
 /** Partitions of tracked roots. A leaf is a table, not a name: renamed it keeps its id, made anew it gets another. */
+
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
 import type { Horizon } from '../node/claim.ts';
@@ -26,7 +28,7 @@ export interface LeafNow {
  * it comes with is to be judged, from the horizon on. Call it where the facts are written that name them.
  */
 export async function writeLeaves(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   horizon: Horizon,
   leaves: readonly LeafNow[],
@@ -115,7 +117,7 @@ const CAME_UNHEARD = `coalesce((
    LIMIT 1), '-') <> 'I'`;
 
 /** Notes what is told of a leaf that has not been judged, in the transaction that has written its changes. */
-export async function noteNewsOfLeaf(store: Queryable, news: NewsOfLeaf): Promise<void> {
+export async function noteNewsOfLeaf(store: StoreTransaction, news: NewsOfLeaf): Promise<void> {
   const attachedAt = [...news.attachedAt].map(([xid, { lsn, exactly }]) => ({
     ...{ xid, lsn: formatLsn(lsn), exactly },
   }));
@@ -182,7 +184,11 @@ export async function cameWithRows(
 }
 
 /** Notes that all rows of the leaf have been judged, or that its gap is recorded. */
-export async function markLeafChecked(store: Queryable, relationId: number, relid: number): Promise<void> {
+export async function markLeafChecked(
+  store: StoreTransaction,
+  relationId: number,
+  relid: number,
+): Promise<void> {
   await store.query(
     'UPDATE pgtimewarp.relation_leaves SET checked = true WHERE relation_id = $1::int AND relid = $2::oid',
     [relationId, relid],
@@ -191,7 +197,7 @@ export async function markLeafChecked(store: Queryable, relationId: number, reli
 
 /** Notes up to which key the rows of the leaf have been judged: the next run goes on there. */
 export async function markLeafJudged(
-  store: Queryable,
+  store: StoreTransaction,
   relationId: number,
   relid: number,
   upto: readonly string[] | null,

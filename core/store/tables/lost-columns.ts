@@ -1,5 +1,5 @@
 /** Says once for each column of a relation, not for each row, that the output plugin does not carry all of its values. */
-import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 
 export interface LostColumn {
   readonly relationId: number;
@@ -7,11 +7,11 @@ export interface LostColumn {
 }
 
 /**
- * Records columns of which the plugin lost a value, inside the caller's transaction.
+ * Records columns of which the plugin lost a value.
  * @param known columns that are on record already; added to
  */
 export async function noteLostColumns(
-  store: Queryable,
+  store: StoreTransaction,
   nodeId: string,
   lost: readonly LostColumn[],
   known: Set<string>,

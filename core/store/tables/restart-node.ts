@@ -1,18 +1,18 @@
 /**
  * A node begins again after a gap. Every tracked table ends its period where the last complete run ended and begins a new
- * one, under a new relation_id, where the new slot begins; what lies between is the gap. Everything here happens in the
- * caller's transaction.
+ * one, under a new relation_id, where the new slot begins; what lies between is the gap. All of it is one transaction.
  */
-import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime, maxTime, nextMicrosecond } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 import { placeBeginning } from '../node/lineage.ts';
 import type { NodeIdentity } from '../node/nodes.ts';
-import { closeNodeGaps } from './gaps.ts';
-import type { TrackedRelation } from './relations.ts';
-import { endRelation, insertRelation, type NewRelation } from './tracking.ts';
+import { endRelation } from './end.ts';
+import { closeNodeGaps } from './node-gap.ts';
+import type { TrackedRelation } from './read.ts';
+import { continueRelation, type NewRelation } from './start.ts';
 
 export interface NewBeginning {
   readonly identity: NodeIdentity;
@@ -28,7 +28,11 @@ export interface NewBeginning {
 }
 
 /** @returns the new horizon, which is the end of the gap */
-export async function restartNode(store: Queryable, claim: Claim, beginning: NewBeginning): Promise<Horizon> {
+export async function restartNode(
+  store: StoreTransaction,
+  claim: Claim,
+  beginning: NewBeginning,
+): Promise<Horizon> {
   await writeIdentity(store, beginning.identity); // first: the lineage that it begins in
   const end = await moveCheckpoint(store, claim, beginning);
   for (const { before, after } of beginning.relations) {
@@ -48,7 +52,7 @@ export async function restartNode(store: Queryable, claim: Claim, beginning: New
 
 /** Times go on increasing whatever happens to positions. */
 async function moveCheckpoint(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   { identity, start, samePositions }: NewBeginning,
 ): Promise<Horizon> {
@@ -71,7 +75,7 @@ async function moveCheckpoint(
   return { lsn: start.lsn, time };
 }
 
-async function writeIdentity(store: Queryable, identity: NodeIdentity): Promise<void> {
+async function writeIdentity(store: StoreTransaction, identity: NodeIdentity): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes
         SET system_identifier = $2::text, timeline = $3::int, database_name = $4::text, slot_name = $5::text,
@@ -86,67 +90,4 @@ async function writeIdentity(store: Queryable, identity: NodeIdentity): Promise<
       identity.version,
     ],
   );
-}
-
-/**
- * The new period. Rows of its baseline stand one position before the end of the gap, which no commit can have, so that
- * deletions found at the end of the gap are changes of the period.
- */
-async function continueRelation(
-  store: Queryable,
-  before: TrackedRelation,
-  after: Omit<NewRelation, 'retention' | 'baseline'>,
-  end: Horizon,
-): Promise<void> {
-  const relationId = await insertRelation(store, {
-    ...after,
-    retention: before.retention,
-    baseline: before.baselineState !== 'none',
-  });
-  await store.query(
-    `UPDATE pgtimewarp.tracked_relations
-        SET status = 'active', tracked_from_lsn = $2::pg_lsn - 1, tracked_from_ts = $3::timestamptz,
-            follows_relation_id = CASE WHEN pk_columns = $5::text[] THEN $4::int END, updated_at = now()
-      WHERE relation_id = $1::int`,
-    [relationId, formatLsn(end.lsn), formatCommitTime(end.time), before.relationId, before.keyColumns],
-  );
-}
-
-/**
- * Keys that lived before the gap and are gone after it get a deletion at its end. Called when the baseline is decided:
- * then a key without a row in it, and without a change that says otherwise, was not there. After a TRUNCATE that came
- * while rows were read nobody can say. In steps, in the order of the keys, in the caller's transaction.
- * @param after the last key of the step before @returns the last key of this one; null when there are no more
- */
-export async function writeDeletionsOfGap(
-  store: Queryable,
-  relationId: number,
-  after: string | null,
-  limit: number,
-): Promise<string | null> {
-  const { rows } = await store.query<{ last: string | null; count: number }>(
-    `WITH relation AS (
-       SELECT * FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND baseline_state = 'pending'),
-     step AS MATERIALIZED ( -- as of its end
-       SELECT k.pk, k.is_there
-         FROM relation AS r
-        CROSS JOIN LATERAL pgtimewarp.rows_at(
-                r.follows_relation_id, 'FFFFFFFF/FFFFFFFF', p_after => $2::text, p_limit => $3::int) AS k),
-     deleted AS (
-     INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, seq, valid_from_ts, op, leaf_id)
-     SELECT r.relation_id, o.pk, r.tracked_from_lsn + 1, 0, r.tracked_from_ts, 'D', NULL
-       FROM relation AS r CROSS JOIN step AS o
-       LEFT JOIN LATERAL (
-              SELECT n.op FROM pgtimewarp.row_changes AS n
-               WHERE n.relation_id = $1::int AND n.pk = o.pk
-               ORDER BY n.valid_from_lsn, n.seq LIMIT 1) AS first ON true
-      WHERE o.is_there AND (first.op IS NULL OR first.op = 'I')
-        AND NOT EXISTS (
-              SELECT FROM pgtimewarp.relation_events AS e
-               WHERE e.relation_id = $1::int AND e.op = 'T' AND e.lsn <= r.baseline_lsn))
-     SELECT max(pk) AS last, count(*)::int AS count FROM step`,
-    [relationId, after, limit],
-  );
-  const step = rows[0]!;
-  return step.count < limit ? null : step.last;
 }

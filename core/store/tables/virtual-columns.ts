@@ -2,7 +2,7 @@
  * Since when, and until when, a table has had virtual generated columns: neither the log nor a row that is read has their
  * values, so that every answer about an instant at which they were there names them as incomplete.
  */
-import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn } from '../../types/lsn.ts';
 import type { Horizon } from '../node/claim.ts';
@@ -17,9 +17,9 @@ export interface VirtualColumns {
   readonly until: Horizon;
 }
 
-/** Notes what has come and what has gone since the last time. In the caller's transaction. */
+/** Notes what has come and what has gone since the last time. */
 export async function writeVirtualColumns(
-  store: Queryable,
+  store: StoreTransaction,
   { relationId, names, since, until }: VirtualColumns,
 ): Promise<void> {
   await store.query(

@@ -1,69 +1,14 @@
-/** Records intervals in which changes may have been lost, and what to do about them. */
+/** The gap of a node: nothing is read until somebody reads the node anew. */
 import type { Queryable } from '../../pg/connection.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
-import { lockTracked } from './tracking.ts';
-
-/**
- * From the horizon on, one relation is unknown until it gets a new baseline. One open gap per relation: what is found
- * again while it is open changes nothing, unless it began earlier: then so did the gap. Inside the caller's transaction.
- * Of a table that was untracked meanwhile nothing is recorded. @returns whether it was opened now
- */
-export async function openRelationGap(
-  store: Queryable,
-  claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
-  relationId: number,
-  reason: string,
-): Promise<boolean> {
-  if (!(await lockTracked(store, relationId))) return false;
-  const { rowCount } = await store.query(
-    `INSERT INTO pgtimewarp.history_gaps (node_id, relation_id, lsn_space, from_lsn, from_ts, reason)
-     SELECT $1::text, $2::int, $3::int, $4::pg_lsn, $5::timestamptz, $6::text
-      WHERE NOT EXISTS (
-              SELECT FROM pgtimewarp.history_gaps WHERE node_id = $1::text AND relation_id = $2::int AND to_ts IS NULL)`,
-    [
-      claim.nodeId,
-      relationId,
-      claim.lsnSpace,
-      formatLsn(claim.horizon.lsn),
-      formatCommitTime(claim.horizon.time),
-      reason,
-    ],
-  );
-  if (rowCount === 0) {
-    await store.query(
-      `UPDATE pgtimewarp.history_gaps SET from_lsn = $4::pg_lsn, from_ts = $5::timestamptz
-        WHERE node_id = $1::text AND relation_id = $2::int AND lsn_space = $3::int AND to_ts IS NULL AND from_lsn > $4::pg_lsn`,
-      [
-        claim.nodeId,
-        relationId,
-        claim.lsnSpace,
-        formatLsn(claim.horizon.lsn),
-        formatCommitTime(claim.horizon.time),
-      ],
-    );
-    return false;
-  }
-  await store.query(
-    `UPDATE pgtimewarp.tracked_relations
-        SET status = 'needs_rebaseline', status_reason = $2::text, updated_at = now() WHERE relation_id = $1::int`,
-    [relationId, reason],
-  );
-  await writeHealthEvent(store, {
-    nodeId: claim.nodeId,
-    severity: 'fail',
-    code: 'RELATION_GAP',
-    message: reason,
-    meta: { relation_id: relationId, from_lsn: formatLsn(claim.horizon.lsn) },
-  });
-  return true;
-}
 
 /** The whole node is unknown from the horizon on, until `rebaseline --node`; nothing more is read until then. */
 export async function openNodeGap(
-  store: Queryable,
+  store: StoreTransaction,
   claim: Claim,
   code: string,
   reason: string,
@@ -109,8 +54,8 @@ export async function readOpenNodeGap(store: Queryable, nodeId: string): Promise
   return rows[0]?.code ?? null;
 }
 
-/** Ends every open gap of the node and of its tables, in the caller's transaction: known again from `end` on. */
-export async function closeNodeGaps(store: Queryable, nodeId: string, end: Horizon): Promise<void> {
+/** Ends every open gap of the node and of its tables: everything is known again from `end` on. */
+export async function closeNodeGaps(store: StoreTransaction, nodeId: string, end: Horizon): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.history_gaps SET to_lsn = $2::pg_lsn, to_ts = $3::timestamptz
       WHERE node_id = $1::text AND to_ts IS NULL`,
@@ -118,8 +63,8 @@ export async function closeNodeGaps(store: Queryable, nodeId: string, end: Horiz
   );
 }
 
-/** Nothing was lost after all: the gap becomes an empty interval, in the caller's transaction. */
-export async function withdrawNodeGap(store: Queryable, claim: Claim): Promise<void> {
+/** Nothing was lost after all: the gap becomes an empty interval. */
+export async function withdrawNodeGap(store: StoreTransaction, claim: Claim): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.history_gaps SET to_lsn = from_lsn, to_ts = from_ts
       WHERE node_id = $1::text AND relation_id IS NULL AND to_ts IS NULL`,

@@ -3,8 +3,8 @@
  * their word: it holds until such a value is seen.
  */
 
-import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName } from '../../pg/identifiers.ts';
+import type { StoreTransaction } from '../../pg/transaction.ts';
 import { writeHealthEvent } from '../health-events.ts';
 
 /**
@@ -12,7 +12,7 @@ import { writeHealthEvent } from '../health-events.ts';
  * to a table that is not declared so.
  */
 export async function refuteNoNan(
-  store: Queryable,
+  store: StoreTransaction,
   nodeId: string,
   relationId: number,
   column: string,
