@@ -1,4 +1,4 @@
-/** Makes a TimewarpError of whatever a command threw, so that nobody ever sees a stack trace without asking for it. */
+/** Converts any thrown value to a TimewarpError, so that stack traces appear only with --verbose. */
 import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { fromDatabaseError, messageWithoutData, sideOf, sqlState } from '../core/pg/database-error.ts';
@@ -18,7 +18,7 @@ export function toError(thrown: unknown): TimewarpError {
   return new TimewarpError('DATABASE_ERROR', `${sentence(message)} (SQLSTATE ${state})`, { cause: thrown });
 }
 
-/** Commander's words, without its prefix; the suggestion becomes part of the remedy. */
+/** Takes commander's message without its prefix; its suggestion becomes part of the remedy. */
 function fromCommander(error: CommanderError): TimewarpError {
   if (error.code === 'commander.help') {
     const remedy = 'See `pgtimewarp --help`.';

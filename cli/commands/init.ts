@@ -1,4 +1,4 @@
-/** `init`: makes a node. */
+/** `init`: creates a node. */
 import { type Command, Option } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { init } from '../../core/setup/init.ts';
@@ -16,7 +16,7 @@ interface InitFlags {
 export function registerInit(program: Command, run: Run): Command {
   return program
     .command('init')
-    .description('observe a database: schema in the store, slot (and publication) on the source')
+    .description('start to observe a database: schema in the store, slot (and publication) on the source')
     .addOption(
       new Option('--plugin <name>', 'output plugin (default: "wal2json")').choices(['wal2json', 'pgoutput']),
     )
@@ -53,7 +53,7 @@ export function registerInit(program: Command, run: Run): Command {
     );
 }
 
-/** PostgreSQL manual, "Querying and Manipulating Replication Slots": the letters that a slot's name can have. */
+/** PostgreSQL manual, "Querying and Manipulating Replication Slots": the characters that a slot's name can have. */
 function slotName(text: string | undefined): string | null {
   if (text === undefined) return null;
   if (/^[a-z0-9_]{1,63}$/.test(text)) return text;

@@ -1,4 +1,4 @@
-/** Lines that fit the terminal: broken at spaces where possible, measured without their colours. */
+/** Breaks lines so that they fit the terminal, at spaces where possible. Colours count no columns. */
 import { breakText, firstColumns, visibleWidth } from './width.ts';
 
 /** `indent` goes before every line but the first. */
