@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** `pgtimewarp retention set` */
+/** The full name of a command, such as `pgtimewarp retention set`. */
 function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }

@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { fromDatabaseError, messageWithoutData, sideOf, sqlState } from '../core/pg/database-error.ts';
 
-/** How remedies write the command at hand. */
+/** The placeholder in remedies for the command that failed. */
 const ANY_COMMAND = 'pgtimewarp COMMAND';
 
 export function toError(thrown: unknown): TimewarpError {
@@ -40,7 +40,7 @@ function fromCommander(error: CommanderError): TimewarpError {
   });
 }
 
-/** The remedy of wrong options is the help of one command. @param command the one at hand: `pgtimewarp track` */
+/** Puts the command that failed into the remedy. @param command such as `pgtimewarp track` */
 export function namingCommand(error: TimewarpError, command: string): TimewarpError {
   if (!error.remedy.includes(ANY_COMMAND)) return error;
   const { code, message, facts, cause } = error;
