@@ -295,7 +295,7 @@ CREATE TABLE pgtimewarp.rebaseline_findings (
   json_nulls  text[],
   PRIMARY KEY (relation_id, pk)
 );
-COMMENT ON TABLE pgtimewarp.rebaseline_findings IS 'Findings: rows that a repair read and that differ from history, until finishRepair() decides about them.';
+COMMENT ON TABLE pgtimewarp.rebaseline_findings IS 'Findings: rows that a repair read and that differ from history, until the end of the repair decides about them.';
 COMMENT ON COLUMN pgtimewarp.rebaseline_findings.relation_id IS 'The table.';
 COMMENT ON COLUMN pgtimewarp.rebaseline_findings.pk IS 'The key, as in row_changes.';
 COMMENT ON COLUMN pgtimewarp.rebaseline_findings.leaf_id IS 'The partition of the row.';
