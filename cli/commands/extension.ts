@@ -131,7 +131,7 @@ function connectCommand(flags: ConnectFlags): Body {
       () =>
         (reader.made ? `Made the login ${to.reader} in the store.\n` : '') +
         `The functions read ${to.database} on ${to.host}:${to.port} as ${to.reader}, node "${to.node}" by default.\n` +
-        `Nobody may call them yet: GRANT EXECUTE ON FUNCTION ${schema}.pgtimewarp_asof_pk TO …`,
+        `No role may call them yet. To allow it: GRANT EXECUTE ON FUNCTION ${schema}.pgtimewarp_asof_pk TO …`,
     );
     return EXIT.done;
   };
