@@ -3,12 +3,12 @@ import { InvalidArgumentError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { parseTableName } from '../core/pg/identifiers.ts';
 
-/** For options that may be repeated. */
+/** Collects the values of a repeatable option. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), value];
 }
 
-/** A count or a number of seconds. */
+/** Parses a count or a number of seconds. */
 export function positiveInteger(value: string): number {
   if (!/^[1-9]\d{0,11}$/.test(value)) throw new InvalidArgumentError('It must be a whole number above 0.');
   return Number.parseInt(value, 10);

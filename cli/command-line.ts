@@ -79,5 +79,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.failed);
 });
 process.exitCode = await main(process.argv.slice(2));
-// Everything is closed by now; a socket that still lingers must not keep the process.
+// Everything is closed by now. A lingering socket must not keep the process alive.
 setTimeout(() => process.exit(), 2_000).unref();

@@ -47,7 +47,7 @@ export async function mayGoOn(
   return true;
 }
 
-/** The result of a --dry-run. */
+/** Prints the plan as the result of --dry-run. */
 export function tellPlan({ out }: CommandContext, plan: Plan): void {
   out.result(planDocument(plan), () => plan.would.join('\n'));
 }

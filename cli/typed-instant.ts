@@ -89,7 +89,7 @@ function offsetsOf(wallMs: number): number[] {
   return [...around].filter((offset) => offsetAt(wallMs - offset * MINUTE_MS) === offset);
 }
 
-/** In minutes east of UTC. */
+/** The offset in minutes east of UTC. */
 function offsetAt(atMs: number): number {
   return -new Date(atMs).getTimezoneOffset();
 }

@@ -1,4 +1,4 @@
-/** `asof`: what a row was at an instant. */
+/** `asof`: the row as it was at an instant. */
 import type { Command } from 'commander';
 import { connect } from '../../core/pg/connection.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';

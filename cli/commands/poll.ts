@@ -1,4 +1,4 @@
-/** `poll`: one run, or one after the other. */
+/** `poll`: makes one run, or with --watch repeated runs. */
 import { type Command, Option } from 'commander';
 import { type PollResult, poll } from '../../core/poll.ts';
 import { formatBytes } from '../../core/types/byte-size.ts';
@@ -52,7 +52,7 @@ async function once(context: CommandContext, flags: PollFlags): Promise<ExitCode
   return exitCodeOfRun(result.outcome);
 }
 
-/** Runs until it is interrupted or cannot go on. The JSON document is the sum of all runs, printed at the end. */
+/** Repeats runs until it is interrupted or the node cannot continue. At the end it prints one JSON document, the sum of all runs. */
 async function watch(context: CommandContext, flags: PollFlags): Promise<ExitCode> {
   const { out, signal } = context;
   let last: PollResult | null = null;

@@ -35,7 +35,7 @@ export function registerRebaseline(program: Command, run: Run): Command {
           return rebaselineWholeNode(context, program.version() ?? 'unknown');
         }
         const { settings, out, signal } = context;
-        const names = tables.map(parseTableName); // all of them before the first is touched
+        const names = tables.map(parseTableName); // parse all names before the first table changes
         if (flags.dryRun) {
           const would = names.map((name) => `Reads ${formatTableName(name)} again.`);
           tellPlan(context, { node: settings.node, would, losesNothing: true });

@@ -44,7 +44,7 @@ export function registerTrack(program: Command, run: Run): Command {
     )
     .action((tables: string[] | undefined, flags: TrackFlags) =>
       run(async (context) => {
-        const { names, patterns } = selectTables(tables ?? [], flags); // all of them before the first is touched
+        const { names, patterns } = selectTables(tables ?? [], flags); // parse all names before the first table changes
         if (flags.follow !== undefined && patterns.length === 0)
           throw new TimewarpError('BAD_FLAGS', 'Only patterns can be followed.', {
             remedy: "Use --follow with a pattern ('tenant_*.orders'), --schema or --all.",
@@ -103,7 +103,7 @@ function describeMatching(
   ];
 }
 
-/** The result for people. */
+/** The result for people, about one table. */
 export function describeTracked({ table, trackedFrom, ...result }: TrackResult, { width }: Output): string {
   const rows = result.baseline === 'none' ? 'without its present rows' : `${result.baselineRows} rows read`;
   const [what, verb] = result.alreadyTracked

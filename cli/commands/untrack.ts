@@ -1,4 +1,4 @@
-/** `untrack`: ends the history of tables. */
+/** `untrack`: ends the tracking of tables. */
 import type { Command } from 'commander';
 import { planUntrack } from '../../core/plan.ts';
 import { untrackTables } from '../../core/track.ts';

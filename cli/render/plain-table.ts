@@ -25,7 +25,7 @@ export function plainTable(
   return [...head, ...cells.flatMap((row) => rowLines(row, widths))].join('\n');
 }
 
-/** Columns between two cells. */
+/** The number of spaces between two cells. */
 const GAP = 2;
 /** A column becomes narrower than this (with the gap) only when all others are already. */
 const NARROW = 10;

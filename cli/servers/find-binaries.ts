@@ -112,7 +112,7 @@ async function pgConfig(program: string, question: string): Promise<string | nul
     const { code, output } = await runProgram(program, [question]);
     return code === 0 ? output.trim() : null;
   } catch {
-    return null; // pg_config is optional: it belongs to the development files
+    return null; // pg_config is optional: it comes with the development package
   }
 }
 

@@ -23,7 +23,7 @@ async function isFree(port: number): Promise<boolean> {
     await once(server, 'listening');
     return true;
   } catch {
-    return false; // taken: another one will do
+    return false; // the port is taken; the caller tries another one
   } finally {
     server.close();
   }

@@ -13,12 +13,12 @@ trap '' INT TERM HUP
 read -r word
 if [ "$word" = keep ]; then exit 0; fi
 pid=$(head -n 1 "$2/postmaster.pid" 2>/dev/null)
-# A server that was killed leaves the file behind, and its number may be another's by now; a postmaster sits in its folder.
+# A killed server leaves the file behind, and another process may have its number now. A postmaster runs in its data folder.
 if [ -d "/proc/$pid" ] && [ "$(readlink "/proc/$pid/cwd")" != "$2" ]; then pid=; fi
 if [ -n "$pid" ]; then
   kill -QUIT "$pid" 2>/dev/null
   tries=0
-  # The file goes at the very end; the process number may stay on as a zombie where nobody collects orphans.
+  # Wait for the file to disappear, not the process: without an init process that collects orphans, it stays as a zombie.
   while [ -e "$2/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 fi
 rm -rf -- "$1"

@@ -31,7 +31,7 @@ export interface LocalServer extends AsyncDisposable {
   readonly kind: PostgresBinaries['kind'];
   readonly version: string;
   readonly binDir: string;
-  /** Holds everything of this server, and only that. */
+  /** The folder with all files of this server and no others. */
   readonly folder: string;
   readonly dataDir: string;
   readonly port: number;
@@ -44,7 +44,7 @@ export interface LocalServer extends AsyncDisposable {
   restart(mode?: StopMode): Promise<void>;
   createDatabase(name: string, template?: string): Promise<void>;
   dropDatabase(name: string): Promise<void>;
-  /** The end of the server's log. */
+  /** Returns the last lines of the server's log. */
   logTail(lines?: number): Promise<string>;
   /** Keeps the server running after this process; returns the shell command that ends and removes it. */
   keep(): Promise<string>;
@@ -104,7 +104,7 @@ async function initialise(place: Place): Promise<void> {
   ];
   await run(place, 'initdb', ['-D', place.dataDir, '-U', SUPERUSER, ...how]);
   await rm(passwordFile);
-  // An included file, and not postgresql.auto.conf, so that ALTER SYSTEM and its RESET behave as on any server.
+  // The settings are in an included file, not in postgresql.auto.conf, so that ALTER SYSTEM and RESET work as on any server.
   await appendFile(join(place.dataDir, 'postgresql.conf'), `include '${SETTINGS_FILE}'\n`);
 }
 
