@@ -2364,7 +2364,7 @@ COMMENT ON COLUMN pgtimewarp.relation_retention.is_dropped IS 'The whole period 
 
 COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_lsn IS 'Retention has checked contexts up to here.';
 
-COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_seq IS 'The place in the transaction at contexts_upto_lsn up to which its contexts have been looked at; null: all of them.';
+COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_seq IS 'The place in the transaction at contexts_upto_lsn up to which contexts are checked; null: all of them.';
 
 CREATE TABLE pgtimewarp.removals (
     node_id text NOT NULL,
@@ -2545,19 +2545,19 @@ CREATE TABLE pgtimewarp.transaction_contexts (
     relation_ids integer[]
 );
 
-COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'What a transaction said about itself: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
+COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'The contexts that a transaction sent: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.node_id IS 'The node.';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn_space IS 'The LSN space of lsn.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.seq IS 'The place in the transaction from which it holds; that of the first one is 0.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.seq IS 'The place in the transaction from which the context is valid; 0 for the first context.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit LSN.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of a message.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of the message.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables of the changes that carry it: retention of the last of them forgets the context. null: all of the node.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables whose changes carry the context. Retention deletes the context when these changes have expired in all of them. null: all tables of the node.';
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");

@@ -23,7 +23,7 @@ export function registerInit(program: Command, run: Run): Command {
     .option('--slot <name>', 'name of the replication slot (default: pgtimewarp_<node>)')
     .option(
       '--context-prefix <prefix>',
-      'read messages under this prefix as contexts too, beside pgtimewarp and _bemi (repeatable)',
+      'also read messages with this prefix as contexts, besides pgtimewarp and _bemi; repeatable',
       (prefix: string, before: string[] = []) => [...before, prefix],
     )
     .addHelpText(
@@ -46,7 +46,7 @@ export function registerInit(program: Command, run: Run): Command {
           created
             ? `Node "${node.node}" observes database ${node.database} through slot ${node.slotName} (${node.plugin}).\n` +
               'Next: pgtimewarp track TABLE'
-            : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). ${flags.contextPrefix === undefined ? 'Nothing changed.' : 'The next run reads contexts under the prefixes named.'}`,
+            : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). ${flags.contextPrefix === undefined ? 'Nothing changed.' : 'From the next run on, messages with these prefixes are contexts.'}`,
         );
         return EXIT.done;
       }),
