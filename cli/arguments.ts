@@ -1,14 +1,14 @@
-/** Values of arguments and options: read once, here, into the types that core takes. */
+/** Parsers for the values of arguments and options: they return the types that core takes. */
 import { InvalidArgumentError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { parseTableName } from '../core/pg/identifiers.ts';
 
-/** For options that may be repeated. */
+/** Collects the values of a repeatable option. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), value];
 }
 
-/** A count or a number of seconds. */
+/** Parses a count or a number of seconds. */
 export function positiveInteger(value: string): number {
   if (!/^[1-9]\d{0,11}$/.test(value)) throw new InvalidArgumentError('It must be a whole number above 0.');
   return Number.parseInt(value, 10);
@@ -23,7 +23,7 @@ export function duration(value: string): string {
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** Of what {@link duration} has let through. */
+/** @param text a duration that {@link duration} has accepted */
 export function durationSeconds(text: string): number {
   return Number.parseInt(text, 10) * UNIT_SECONDS[text.slice(-1)]!;
 }

@@ -1,4 +1,4 @@
-/** `--await-lsn`: a question of the command line that waits until what its caller wrote has been read. */
+/** `--await-lsn`: a question waits until runs have read the source up to a position, such as that of the caller's own write. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Queryable } from '../core/pg/connection.ts';
 import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
@@ -13,12 +13,12 @@ export function awaitOption(command: Command): Command {
   const seconds = MAX_AWAIT_MS / 1000;
   return command.option(
     '--await-lsn <lsn>',
-    `wait, ${seconds} s at most, until the node has been read up to here`,
+    `wait (${seconds} s at most) until runs have read the source up to this position`,
     lsnArgument,
   );
 }
 
-/** Asks at once without the option. Throws as `askAfter` does. */
+/** Asks the question; with the option, first waits for the position. Throws what `askAfter` throws. */
 export async function askAwaiting<T>(
   store: Queryable,
   {

@@ -46,12 +46,12 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-/** `pgtimewarp retention set` */
+/** The full name of a command, such as `pgtimewarp retention set`. */
 function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
-/** What fails after the signal fails because of it. */
+/** Errors after the signal are taken as its consequence. */
 function interrupted(thrown: unknown): TimewarpError {
   return new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause: thrown });
 }
@@ -72,12 +72,12 @@ function packageVersion(): string {
   return 'unknown';
 }
 
-// A reader that has gone (`| head`) is no reason to complain; a result that could not be written is.
+// EPIPE: the reader has closed the pipe (`| head`), which is no error. Any other failure to write the result is one.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(EXIT.done);
   process.stderr.write(`error: The result could not be written: ${error.message}\n`);
   process.exit(EXIT.failed);
 });
 process.exitCode = await main(process.argv.slice(2));
-// Everything is closed by now; a socket that still lingers must not keep the process.
+// Everything is closed by now. A lingering socket must not keep the process alive.
 setTimeout(() => process.exit(), 2_000).unref();

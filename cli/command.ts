@@ -1,5 +1,5 @@
 /**
- * What every command gets: its settings, where to write, and the signal that ends it. A command returns its exit code and
+ * The context of every command: its settings, its output, and the signal that ends it. A command returns its exit code and
  * throws TimewarpErrors; it never ends the process and never writes to the console itself.
  */
 import type { ExitCode } from './exit-codes.ts';
@@ -12,8 +12,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
 }
 
-/** Whether a command has an end of its own, or runs until somebody stops it. */
+/** Whether a command ends by itself or runs until it is stopped. */
 export type Ends = 'by itself' | 'when stopped';
 
-/** Runs a command's body, one that ends by itself unless it says otherwise: set up once in main.ts, handed to every command's registration. */
+/** Runs the body of a command. `ends` is 'by itself' by default. command-line.ts makes it and passes it to every registration. */
 export type Run = (body: (context: CommandContext) => Promise<ExitCode>, ends?: Ends) => Promise<void>;

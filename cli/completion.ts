@@ -1,22 +1,22 @@
 /**
- * Completion scripts, made from the program itself: a command, option or choice that is added is completed without anyone
- * thinking of it. Nodes and tables are asked of the store, by `pgtimewarp complete`, where its URL is in the environment.
+ * Completion scripts. They are made from the program itself, so every new command, option or choice is completed. For nodes and
+ * tables they call `pgtimewarp complete`, which asks the store if its URL is in the environment.
  */
 import type { Command, Option } from 'commander';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** What `pgtimewarp complete` lists. */
+/** The kinds of names that `pgtimewarp complete` prints. */
 export const NAMES = ['nodes', 'tables'] as const;
 export type Names = (typeof NAMES)[number];
 
-/** A command by its whole name: `retention set`. */
+/** A command under its full name, such as `retention set`. */
 interface Words {
   readonly path: string;
   readonly description: string;
   readonly options: readonly Option[];
-  /** What may follow it: subcommands, or choices of its arguments. */
+  /** Words that may follow: subcommands, or choices of its arguments. */
   readonly choices: readonly Choice[];
   readonly takesTables: boolean;
 }
@@ -35,7 +35,7 @@ export function completionScript(shell: Shell, program: Command): string {
   return { bash, zsh, fish }[shell](commands, program.options);
 }
 
-/** Commander says it nowhere else. */
+/** Commander has no public API for it. */
 function isHidden(command: Command): boolean {
   return (command as Command & { readonly _hidden?: boolean })._hidden === true;
 }
@@ -61,7 +61,7 @@ function flags(options: readonly Option[]): string[] {
   return [...options.map(longName), '--help'];
 }
 
-/** Options whose value is one of a few. */
+/** Options with a fixed list of values. */
 function valued({ path, options }: Words): { readonly when: string; readonly values: readonly string[] }[] {
   return options.flatMap((option) =>
     option.argChoices === undefined
@@ -70,7 +70,7 @@ function valued({ path, options }: Words): { readonly when: string; readonly val
   );
 }
 
-/** The part that bash and zsh share: which command it is, after `line`, a list of the words before the current one. */
+/** For bash and zsh: finds the command in `line`, a list of the words before the current one. */
 function findCommand(commands: readonly Words[], line: string): string {
   const subs = commands.filter((each) => !isTop(each)).map(({ path }) => `"${path}"`);
   return `  for word in ${line}; do

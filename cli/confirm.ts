@@ -1,6 +1,6 @@
 /**
- * Commands that cannot be undone: on a terminal they ask, elsewhere they want --yes, and with --dry-run they only say what they
- * would do. Where nothing would be lost nobody is asked.
+ * Confirmation of commands that cannot be undone. They ask on a terminal and need --yes elsewhere; with --dry-run they only
+ * print their plan. A plan that loses nothing needs no confirmation.
  */
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
@@ -20,12 +20,12 @@ export function confirmOptions(command: Command): Command {
 }
 
 export function dryRunOption(command: Command): Command {
-  return command.option('--dry-run', 'only say what would be done');
+  return command.option('--dry-run', 'only print what would be done');
 }
 
 /**
- * Whether to carry the plan out. With --dry-run the plan is the result, and the answer is no. Throws NOT_CONFIRMED when nobody
- * agrees, or can be asked.
+ * Whether to carry out the plan. With --dry-run it prints the plan and returns false. Throws NOT_CONFIRMED when the user declines,
+ * or when there is no terminal to ask on.
  */
 export async function mayGoOn(
   context: CommandContext,
@@ -47,7 +47,7 @@ export async function mayGoOn(
   return true;
 }
 
-/** The result of a --dry-run. */
+/** Prints the plan as the result of --dry-run. */
 export function tellPlan({ out }: CommandContext, plan: Plan): void {
   out.result(planDocument(plan), () => plan.would.join('\n'));
 }

@@ -1,16 +1,16 @@
-/** What the exit status of a command means: the whole list, for scripts to rely on. */
+/** The exit statuses of all commands, with their meanings. Scripts may rely on them. */
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 
 export const EXIT = {
-  /** Also: there was nothing to do, or another run is doing it. */
+  /** Success. Also: there was nothing to do, or another run is doing it. */
   done: 0,
-  /** Something went wrong, the node is blocked or has a gap, or a check fails. */
+  /** An error, a blocked node, a gap of the node, or a check that fails. */
   failed: 1,
   /** The request cannot be carried out as it is written. */
   wrongRequest: 2,
   /** The row was not there at that time. */
   absent: 3,
-  /** Whether the row was there cannot be said. */
+  /** It is not known whether the row was there. */
   unknown: 4,
   /** Stopped by a signal. */
   interrupted: 130,

@@ -1,7 +1,7 @@
-/** A key with a `=` in it: `a=b` is read as column and value. When there is no such column, it may be meant as the value. */
+/** `--pk a=b` means column `a` with value `b`. If there is no column `a`, the user may have meant the value `a=b`. */
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 
-/** Runs a question; BAD_KEY comes back with how to write the value, where that may be what was meant. */
+/** Runs a question. If it throws BAD_KEY and the user may have meant the value, the remedy shows how to write that. */
 export async function explainingKey<T>(options: readonly string[], question: () => Promise<T>): Promise<T> {
   try {
     return await question();

@@ -1,13 +1,13 @@
 /**
- * Ctrl-C and SIGTERM: the first asks the command to stop where nothing is half done, the second ends the process at once
- * (which is safe too: every step is one transaction; it only looks less tidy).
+ * Ctrl-C and SIGTERM. The first signal asks the command to stop at a clean place. The second ends the process at once, which
+ * is safe too: every step is one transaction.
  */
 import type { Ends } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 
 const PATIENCE_MS = 10_000;
 
-/** Aborted at the first Ctrl-C or SIGTERM, with the name of that as its reason. Call once per process. */
+/** A signal that aborts at the first Ctrl-C or SIGTERM; its reason is the name of that. Call this once per process. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   const stop = (name: NodeJS.Signals): void => {
@@ -21,14 +21,14 @@ export function interruptSignal(): AbortSignal {
 }
 
 /**
- * The exit status of a command that was stopped. SIGTERM is how service managers and containers end what runs until it is
- * stopped: for such a command that is success.
+ * The exit status of a command that was stopped. Service managers and containers end long-running commands by SIGTERM, so for
+ * these SIGTERM is success.
  */
 export function exitCodeWhenStopped(signal: AbortSignal, ends: Ends): ExitCode {
   return ends === 'when stopped' && signal.reason === 'SIGTERM' ? EXIT.done : EXIT.interrupted;
 }
 
-/** Waits; resolves early, without an error, when the signal is given. */
+/** Waits. When the signal aborts, it resolves early, without an error. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

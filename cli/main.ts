@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The entry point. The heap is bounded before the rest is loaded: the garbage of loading would let it grow. */
+/** The entry point. It bounds the heap before it loads the rest, because the garbage of loading would let the heap grow. */
 import { boundHeap } from '../core/run/heap.ts';
 
 boundHeap();

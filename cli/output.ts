@@ -1,5 +1,5 @@
 /**
- * Where a command's words go: its result to stdout, once; everything else to stderr. With --json the result is exactly one
+ * The output of a command: its result goes to stdout, once; everything else to stderr. With --json, stdout gets exactly one
  * JSON document, also when the command fails.
  */
 import { createColors } from 'picocolors';
@@ -17,7 +17,7 @@ export interface OutputStreams {
 export class Output {
   readonly json: boolean;
   readonly verbose: boolean;
-  /** For stdout: plain when that is no terminal, or when NO_COLOR is set. */
+  /** Colours for stdout; none if stdout is not a terminal or NO_COLOR is set. */
   readonly colors: ReturnType<typeof createColors>;
   readonly #streams: OutputStreams;
 
@@ -28,12 +28,12 @@ export class Output {
     this.colors = createColors(wantsColor(streams.stdout));
   }
 
-  /** Columns of the terminal; 80 where there is none. */
+  /** Columns of the terminal; 80 without a terminal. */
   get width(): number {
     return Math.max(60, this.#streams.stdout.columns ?? 80);
   }
 
-  /** What makes a terminal empty; a blank line elsewhere. */
+  /** The escape sequence that clears a terminal; without a terminal, a blank line. */
   get clearScreen(): string {
     return this.#streams.stdout.isTTY === true ? '\u001b[H\u001b[2J' : '\n';
   }
@@ -43,7 +43,7 @@ export class Output {
     return this.#streams.stderr.isTTY === true;
   }
 
-  /** The result, in the one form or the other. `json` is a value, or text that is JSON already. */
+  /** Prints the result, as JSON or for people. `json` is a value, or text that is JSON already. */
   result(json: unknown, human: () => string): void {
     const text = this.json
       ? json instanceof JsonText
@@ -53,23 +53,23 @@ export class Output {
     if (text !== '') this.#streams.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
   }
 
-  /** What a program reads, a script, to stdout as it is. */
+  /** Prints a script for another program to stdout, unchanged. */
   script(text: string): void {
     this.#streams.stdout.write(text);
   }
 
-  /** A line of a story that is told as it happens: part of the result for people, aside for programs. */
+  /** Prints a line of a result that grows while the command runs: to stdout for people, to stderr with --json. */
   say(line: string): void {
     const stream = this.json ? this.#streams.stderr : this.#streams.stdout;
     stream.write(`${fitted(line, stream)}\n`);
   }
 
-  /** A line on what is going on. */
+  /** Prints a line about progress to stderr. */
   note(message: string): void {
     this.#streams.stderr.write(`${fitted(message, this.#streams.stderr)}\n`);
   }
 
-  /** Two lines for people, one document for programs. */
+  /** Prints an error: two lines to stderr, and with --json a document to stdout. */
   error(error: TimewarpError): void {
     const colors = createColors(wantsColor(this.#streams.stderr));
     this.note(`${colors.red('error:')} ${oneLine(error.message)}`);
@@ -81,7 +81,7 @@ export class Output {
   }
 }
 
-/** A JSON document that must not be parsed and printed again: row values in it would change. */
+/** A JSON document as text. Parsing and printing it again would change row values. */
 export class JsonText {
   readonly text: string;
 
@@ -90,10 +90,10 @@ export class JsonText {
   }
 }
 
-/** A terminal that says less, 0 for instance, does not know how wide it is. */
+/** A terminal that reports fewer columns (for example 0) does not know its width. */
 const NARROWEST = 20;
 
-/** On a terminal, lines that are too long for it are broken at spaces; elsewhere they stay whole. */
+/** On a terminal, lines that are too long are broken at spaces; otherwise they stay whole. */
 function fitted(text: string, stream: NodeJS.WriteStream): string {
   const { columns } = stream;
   if (stream.isTTY !== true || columns === undefined || columns < NARROWEST) return text;

@@ -1,4 +1,4 @@
-/** The commands and their help, grouped by what one wants to do. */
+/** The commands and their help, grouped by purpose. */
 import { Command } from 'commander';
 import type { Run } from './command.ts';
 import { registerAsOf } from './commands/asof.ts';
@@ -43,14 +43,14 @@ const GROUPS: readonly (readonly [
 
 /**
  * The program, ready to parse; it throws CommanderErrors instead of ending the process.
- * @param write where its version and its help go; stdout
+ * @param write prints version and help; by default to stdout
  */
 export function buildProgram(version: string, run: Run, write?: (text: string) => void): Command {
   const program = new Command('pgtimewarp')
     .description('Time travel for rows of tracked PostgreSQL tables: what was this row at that time?')
     .version(version)
     .configureHelp({ showGlobalOptions: true })
-    // errors are printed in one place, see main.ts
+    // command-line.ts prints errors
     .configureOutput({ outputError: () => {}, ...(write === undefined ? {} : { writeOut: write }) })
     .exitOverride();
   addSharedOptions(program);

@@ -1,11 +1,11 @@
 /**
- * Progress on stderr: a bar on a terminal, and only for what takes long; lines otherwise, and only when they say something
- * new. Dispose of it before anything else is written.
+ * Progress on stderr. On a terminal it is a bar, which appears only if the work takes long. Otherwise it is lines, each printed
+ * once. Dispose of it before you write anything else.
  */
 import { Presets, SingleBar } from 'cli-progress';
 import type { Output } from './output.ts';
 
-/** Less than this is over before a bar helps anyone. */
+/** Shorter work gets no bar. */
 const PATIENCE_MS = 1_500;
 
 class Bar implements Disposable {
@@ -40,7 +40,7 @@ export interface RowsProgress extends Disposable {
   show(message: string, rows?: number, estimatedRows?: number): void;
 }
 
-/** Of reading the rows of a table. */
+/** Progress of reading the rows of a table. */
 export function rowsProgress(out: Output): RowsProgress {
   const bar = out.interactive ? new Bar('{bar} {value}/{total} rows  {message}') : null;
   let last = '';
@@ -61,7 +61,7 @@ export interface CatchUpProgress extends Disposable {
   show(step: { transactions: number; changes: number; appliedLsn: bigint; uptoLsn: bigint }): void;
 }
 
-/** Of catching up with the log: measured in bytes of it. */
+/** Progress of catching up with the log, in bytes of WAL. */
 export function catchUpProgress(out: Output): CatchUpProgress {
   const bar = out.interactive
     ? new Bar('{bar} {percentage}% of the log  {changes} changes in {transactions} transactions')

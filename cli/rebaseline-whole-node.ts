@@ -1,4 +1,4 @@
-/** `rebaseline --node`: a new slot, every table read anew, the gap recorded. */
+/** `rebaseline --node`: creates a new slot, reads every table again and records the gap. */
 import { rebaselineNode } from '../core/rebaseline-node.ts';
 import { rebaselinedNodeDocument } from '../documents/repair.ts';
 import type { CommandContext } from './command.ts';
@@ -18,8 +18,8 @@ export async function rebaselineWholeNode(
   });
   out.result(rebaselinedNodeDocument(result), () =>
     [
-      `Node "${result.node}" is whole again from ${result.gap.to} on; unknown since ${result.gap.from}.`,
-      `${result.tables.length} ${result.tables.length === 1 ? 'table was' : 'tables were'} read anew.`,
+      `Node "${result.node}" is repaired. Answers from ${result.gap.from} to ${result.gap.to} are unknown.`,
+      `${result.tables.length} ${result.tables.length === 1 ? 'table was' : 'tables were'} read again.`,
       ...(result.samePositions ? [] : ['Positions (LSNs) count anew: ask about earlier states by time.']),
       ...result.ended.map((each) => `Not tracked any more: ${each.table}. ${each.reason}`),
     ].join('\n'),
@@ -27,7 +27,7 @@ export async function rebaselineWholeNode(
   return EXIT.done;
 }
 
-/** `rebaseline --node` without a name means the node that every other command would take. */
+/** `rebaseline --node` without a name means the default node of all commands. */
 export function nameTheNode(args: readonly string[]): string[] {
   const at = args.lastIndexOf('--node');
   const next = args[at + 1];

@@ -1,6 +1,6 @@
 /**
- * The options that all commands share, each with its environment variable. A command asks for what it needs, so that
- * `migrate` does not want a source.
+ * The options that all commands share, each with its environment variable. An option is checked when a command reads it, so
+ * `migrate` works without a source.
  */
 import { type Command, Option } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
@@ -29,12 +29,12 @@ export class Settings {
     return required(this.#options.source, 'source', 'PGTIMEWARP_SOURCE_URL');
   }
 
-  /** null when none was named: for commands that say more with a source, and something without. */
+  /** null without --source: for commands that work without a source but show more with one. */
   get optionalSourceUrl(): string | null {
     return this.#options.source || null;
   }
 
-  /** The store is asked for first: it is what most commands need. */
+  /** Checks --store first: most commands need it. */
   get databases(): { storeUrl: string; sourceUrl: string; node: string } {
     return { storeUrl: this.storeUrl, sourceUrl: this.sourceUrl, node: this.node };
   }
@@ -63,7 +63,7 @@ export function addSharedOptions(program: Command): void {
       ),
     )
     .option('--json', 'print exactly one JSON document to stdout')
-    .option('--verbose', 'print causes and stack traces of errors');
+    .option('--verbose', 'print causes and stack traces of errors, and checks that pass');
 }
 
 function required(value: string | undefined, name: string, variable: string): string {

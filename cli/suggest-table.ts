@@ -1,4 +1,4 @@
-/** Questions about a table: when it is not tracked, the answer names the one that was probably meant. */
+/** If the table of a question is not tracked, the error suggests the tracked table with the most similar name. */
 
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { Queryable } from '../core/pg/connection.ts';
@@ -6,7 +6,7 @@ import { formatTableName, type TableName } from '../core/pg/identifiers.ts';
 import { nearestTable } from '../core/setup/near-miss.ts';
 import { readOverview } from '../core/store/overview.ts';
 
-/** Runs a question; TABLE_NOT_TRACKED comes back with a suggestion where there is one. */
+/** Runs a question. Adds the suggestion, if there is one, to TABLE_NOT_TRACKED. */
 export async function suggestingTable<T>(
   store: Queryable,
   { node, table }: { readonly node: string; readonly table: TableName },

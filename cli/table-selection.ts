@@ -1,4 +1,4 @@
-/** Which tables `track` and `untrack` mean: names, patterns, whole schemas, or everything. */
+/** The tables of `track` and `untrack`: names, patterns, whole schemas, or all tables. */
 import type { Command } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName, type TableName } from '../core/pg/identifiers.ts';
@@ -26,7 +26,7 @@ export function selectionOptions(command: Command): Command {
   return command
     .argument(
       '[table...]',
-      `as psql takes it: orders, sales.orders, "Odd Name"; or a pattern in quotation marks: 'tenant_*.orders'`,
+      `written as in psql: orders, sales.orders, "Odd Name"; or a pattern in quotation marks: 'tenant_*.orders'`,
       collect,
     )
     .option('--schema <schema>', 'every table of the schema; may be repeated', collect)

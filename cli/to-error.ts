@@ -1,9 +1,9 @@
-/** Makes a TimewarpError of whatever a command threw, so that nobody ever sees a stack trace without asking for it. */
+/** Converts any thrown value to a TimewarpError, so that stack traces appear only with --verbose. */
 import { CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { fromDatabaseError, messageWithoutData, sideOf, sqlState } from '../core/pg/database-error.ts';
 
-/** How remedies write the command at hand. */
+/** The placeholder in remedies for the command that failed. */
 const ANY_COMMAND = 'pgtimewarp COMMAND';
 
 export function toError(thrown: unknown): TimewarpError {
@@ -18,7 +18,7 @@ export function toError(thrown: unknown): TimewarpError {
   return new TimewarpError('DATABASE_ERROR', `${sentence(message)} (SQLSTATE ${state})`, { cause: thrown });
 }
 
-/** Commander's words, without its prefix; the suggestion becomes part of the remedy. */
+/** Takes commander's message without its prefix; its suggestion becomes part of the remedy. */
 function fromCommander(error: CommanderError): TimewarpError {
   if (error.code === 'commander.help') {
     const remedy = 'See `pgtimewarp --help`.';
@@ -40,7 +40,7 @@ function fromCommander(error: CommanderError): TimewarpError {
   });
 }
 
-/** The remedy of wrong options is the help of one command. @param command the one at hand: `pgtimewarp track` */
+/** Puts the command that failed into the remedy. @param command such as `pgtimewarp track` */
 export function namingCommand(error: TimewarpError, command: string): TimewarpError {
   if (!error.remedy.includes(ANY_COMMAND)) return error;
   const { code, message, facts, cause } = error;

@@ -1,6 +1,6 @@
 /**
- * Points in time as people type them: `now`, `-15m`, `2026-01-31`, `2026-01-31 09:41`, each by the clock and the zone of the
- * terminal, and what core reads: RFC 3339 with an offset, or an LSN. HTTP and SQL take the latter two only.
+ * Points in time as people type them: `now`, `-15m`, `2026-01-31`, `2026-01-31 09:41`, in the time zone of the terminal.
+ * Also the forms that core, HTTP and SQL take: RFC 3339 with an offset, or an LSN.
  */
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { type Instant, parseInstant } from '../core/query/instant.ts';
@@ -9,11 +9,11 @@ import type { Output } from './output.ts';
 
 export interface TypedInstant {
   readonly instant: Instant;
-  /** The instant as it was understood, with its zone: to be told. null: it was typed with an offset, or is an LSN. */
+  /** The interpreted instant with its zone, to show to the user. null: it was typed with an offset, or is an LSN. */
   readonly understood: string | null;
 }
 
-/** For `--help`: what {@link readInstant} takes. */
+/** For `--help`: the forms that {@link readInstant} takes. */
 export const INSTANT_FORMS = 'RFC 3339, "2026-01-31 09:41" (local time), -15m, now, or an LSN';
 
 const AGO = /^-([1-9]\d{0,8}[smhd])$/;
@@ -21,7 +21,7 @@ const LOCAL = /^(\d{4})-(\d\d)-(\d\d)(?:[ T]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 
-/** The instant that an option names. Says on stderr how it was understood, where the zone of the terminal decided. */
+/** The instant that an option names. If it depends on the terminal's time zone, the interpretation is printed to stderr. */
 export function instantOption(option: string, text: string, out: Output): Instant {
   const { instant, understood: said } = readInstant(text);
   if (said !== null) out.note(`${option} is ${said}`);
@@ -29,8 +29,8 @@ export function instantOption(option: string, text: string, out: Output): Instan
 }
 
 /**
- * Reads a point in time. Throws BAD_TIME; also for local times that the zone's clocks showed twice or never.
- * @param nowMs what the clock says
+ * Reads a point in time. Throws BAD_TIME, also for local times that the zone's clocks showed twice or never.
+ * @param nowMs the present time
  */
 export function readInstant(text: string, nowMs: number = Date.now()): TypedInstant {
   if (text === 'now') return understood(nowMs, offsetAt(nowMs));
@@ -38,7 +38,7 @@ export function readInstant(text: string, nowMs: number = Date.now()): TypedInst
   if (ago !== null) {
     const atMs = nowMs - durationSeconds(ago[1]!) * 1000;
     if (!Number.isFinite(new Date(atMs).getTime()))
-      throw new TimewarpError('BAD_TIME', `Not a point in time: ${text} is before every calendar.`);
+      throw new TimewarpError('BAD_TIME', `Not a point in time: ${text} is too long ago.`);
     return understood(atMs, offsetAt(atMs));
   }
   const local = LOCAL.exec(text);
@@ -67,7 +67,7 @@ function readLocal(text: string, parts: RegExpExecArray): TypedInstant {
   wall.setUTCFullYear(year, month - 1, day);
   wall.setUTCHours(hour, minute, second);
   if (wall.getUTCMonth() !== month - 1)
-    throw new TimewarpError('BAD_TIME', `Not a point in time: ${text} is in no calendar.`);
+    throw new TimewarpError('BAD_TIME', `Not a point in time: the calendar has no ${text}.`);
   const offsets = offsetsOf(wall.getTime());
   const [offset] = offsets;
   if (offset === undefined) {
@@ -89,12 +89,12 @@ function offsetsOf(wallMs: number): number[] {
   return [...around].filter((offset) => offsetAt(wallMs - offset * MINUTE_MS) === offset);
 }
 
-/** In minutes east of UTC. */
+/** The offset in minutes east of UTC. */
 function offsetAt(atMs: number): number {
   return -new Date(atMs).getTimezoneOffset();
 }
 
-/** @param fraction decimals of the second that were typed; without, those of `atMs` */
+/** @param fraction the decimals of the second that the user typed; by default those of `atMs` */
 function understood(atMs: number, offset: number, fraction?: string): TypedInstant {
   const wall = new Date(atMs + offset * MINUTE_MS).toISOString();
   const [seconds, milliseconds] = wall.replace('Z', '').split('.') as [string, string];

@@ -3,7 +3,7 @@
 
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.2'::text $$;
 
--- Says something about the present transaction (who, why, for which request); history shows it with every change of it.
+-- Sends the context of the present transaction (who, why, for which request); history shows it with every change.
 CREATE FUNCTION @extschema@.pgtimewarp_set_context(context jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -13,7 +13,7 @@ BEGIN
   PERFORM pg_logical_emit_message(true, 'pgtimewarp', context::text);
 END $$;
 
--- Where a node stands. Without a name the node of pgtimewarp_connect().
+-- The state of a node; without a name, the node given to pgtimewarp_connect().
 CREATE FUNCTION @extschema@.pgtimewarp_status(node_id text DEFAULT NULL)
 RETURNS TABLE (node text, status text, status_reason text, horizon_lsn pg_lsn, horizon_ts timestamptz, caught_up boolean,
                last_run_at timestamptz, tables bigint, open_gaps bigint)
@@ -31,7 +31,7 @@ BEGIN
   END IF;
 END $$;
 
--- Up to where the store is complete: answers about instants up to here are final.
+-- The horizon: answers about instants up to here are final.
 CREATE FUNCTION @extschema@.pgtimewarp_horizon(node_id text DEFAULT NULL, OUT lsn pg_lsn, OUT ts timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

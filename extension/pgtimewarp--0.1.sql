@@ -1,19 +1,19 @@
--- Time travel in SQL on a source database: its functions ask the store, which makes every verdict.
--- Errors: TW001 to TW004 come from the store (table, key, node, interval); those below are raised here:
+-- Time travel in SQL on a source database. The functions ask the store, and the store decides every answer.
+-- Errors: the store raises TW001 to TW004 (table, key, node, interval). This script raises:
 --   TW010 before tracking · TW011 baseline pending · TW012 in a gap · TW013 expired · TW014 erased
---   TW015 a value of the row is not known · TW020 store unreachable · TW021 not connected · TW022 store and extension do
---   not fit · TW023 the row does not fit the table as it is now
+--   TW015 a value of the row is not known · TW020 store unreachable · TW021 not connected · TW022 versions of store and
+--   extension do not match · TW023 the row does not fit the table as it is now
 -- Warnings: 01T01 not final · 01T02 a value of the row is not known · 01T03 changes may be missing
 \echo Use "CREATE EXTENSION pgtimewarp" to load this file. \quit
 
--- Everything in this schema is for the functions of the extension alone, unless it is granted below.
+-- Only the functions of the extension may use this schema, except what is granted below.
 CREATE SCHEMA pgtimewarp_internal;
 GRANT USAGE ON SCHEMA pgtimewarp_internal TO PUBLIC;
 
 CREATE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.1'::text $$;
 
--- Which table is meant, and whether the caller may know its history. The caller is the role that was set last, for the
--- functions that ask here run as their owner; current_user would be that owner.
+-- Resolves the table and checks that the caller may see its history. The caller is the role that was set last. current_user
+-- would be the owner, because the functions that call this run as their owner.
 CREATE FUNCTION pgtimewarp_internal.admit(
   rel regclass, node_id text, OUT node text, OUT schema_name text, OUT table_name text, OUT caller name, OUT sees_all boolean)
 LANGUAGE plpgsql STABLE AS $$
@@ -53,7 +53,7 @@ BEGIN
   node := pgtimewarp_internal.node(node_id);
 END $$;
 
--- The node that is meant; without a name the one that pgtimewarp_connect() was given, kept as application_name of the server.
+-- The node; without a name, the one given to pgtimewarp_connect(), which is the application_name of the server.
 CREATE FUNCTION pgtimewarp_internal.node(node_id text) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -70,8 +70,8 @@ BEGIN
   RETURN coalesce(node_id, default_node);
 END $$;
 
--- The first question of a session finds out whether the store can be reached and speaks as this extension does. Later
--- ones do without, for catching errors takes a savepoint, which would be two more round trips to the store.
+-- The first question of a session checks that the store can be reached and has the same version of the interface. Later
+-- questions skip the check: catching errors needs a savepoint, which costs two more round trips to the store.
 CREATE FUNCTION pgtimewarp_internal.greet() RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -97,7 +97,7 @@ BEGIN
   PERFORM set_config('pgtimewarp.greeted', 'yes', false);
 END $$;
 
--- The columns of {"column": …} that the caller may see; without some of them only if that was asked for.
+-- The columns of {"column": …} that the caller may see. Hidden columns are an error, unless pgtimewarp.columns is visible.
 CREATE FUNCTION pgtimewarp_internal.visible_part(p_object json, rel regclass, caller name) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -122,8 +122,8 @@ BEGIN
   RETURN replace('{' || coalesce(visible, '') || '}', stand_in, '\u0000');
 END $$;
 
--- An escape that a JSON text does not hold, to stand for \u0000, which PostgreSQL's JSON functions refuse to pass on.
--- As long as that, so that places stay the same.
+-- An escape that the JSON text does not contain. It replaces \u0000, which PostgreSQL's JSON functions refuse. It has the
+-- same length, so that offsets stay the same.
 CREATE FUNCTION pgtimewarp_internal.stand_in(p_json text) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce((SELECT e FROM (SELECT '\u00' || lpad(to_hex(i), 2, '0') AS e FROM generate_series(1, 31) i) escapes
@@ -143,8 +143,8 @@ BEGIN
   RETURN replace((replace(p_answer::text, '\u0000', stand_in)::json -> p_name)::text, stand_in, '\u0000');
 END $$;
 
--- The whole answer, as far as the caller may see it. One remote query, with the question as a literal: only a literal
--- without a type takes that of the remote column (see answer_asof() of the store).
+-- The whole answer, without columns that the caller may not see. It takes one remote query with the question as a literal:
+-- only a literal without a type takes the type of the remote column (see answer_asof() of the store).
 CREATE FUNCTION pgtimewarp_internal.ask_asof(rel regclass, pk jsonb, at_ts timestamptz, at_lsn pg_lsn, node_id text)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -171,8 +171,8 @@ BEGIN
             FROM json_object_keys(replace(answer::text, '\u0000', '\u0001')::json) WITH ORDINALITY AS m (name, ordinality));
 END $$;
 
--- The row of an answer, NULL when it was absent. Not knowing is an error, and so is an unknown value in a typed row,
--- where it would look like NULL. Reads nothing: whoever may have an answer may take it apart.
+-- The row of an answer; NULL if it was absent. An unknown answer is an error. So is an unknown value in a typed row, because
+-- it would look like NULL. The function reads no tables, so it needs no rights.
 CREATE FUNCTION pgtimewarp_internal.row_of(p_answer json, p_typed boolean) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -219,29 +219,29 @@ BEGIN
   RETURN pgtimewarp_internal.member(p_answer, 'row');
 END $$;
 
--- What the row was at an instant; NULL when there was none.
+-- The row at an instant; NULL if it was absent.
 CREATE FUNCTION @extschema@.pgtimewarp_asof_pk(rel regclass, pk jsonb, at timestamptz, node_id text DEFAULT NULL) RETURNS json
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN pgtimewarp_internal.row_of(pgtimewarp_internal.ask_asof(rel, pk, at, NULL, node_id), false);
 END $$;
 
--- What the row was as of a position in the WAL of the source.
+-- The row as of a position in the WAL of the source.
 CREATE FUNCTION @extschema@.pgtimewarp_asof_lsn_pk(rel regclass, pk jsonb, at pg_lsn, node_id text DEFAULT NULL) RETURNS json
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN pgtimewarp_internal.row_of(pgtimewarp_internal.ask_asof(rel, pk, NULL, at, node_id), false);
 END $$;
 
--- The whole answer; an unknown one too, without an error or warning.
+-- The whole answer. An unknown answer raises no error or warning.
 CREATE FUNCTION @extschema@.pgtimewarp_asof_answer_pk(rel regclass, pk jsonb, at timestamptz, node_id text DEFAULT NULL) RETURNS json
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN pgtimewarp_internal.ask_asof(rel, pk, at, NULL, node_id);
 END $$;
 
--- The row as a row of the table as it is now: columns that came since keep the value of `base`. Runs as its caller,
--- since making values of the table's types may run code of the table's owner.
+-- The row as a row of the present table; columns added since then keep the value of `base`. It runs as its caller, because
+-- making values of the table's types may run code of the table's owner.
 CREATE FUNCTION @extschema@.pgtimewarp_asof_row(base anyelement, pk jsonb, at timestamptz, node_id text DEFAULT NULL)
 RETURNS SETOF anyelement
 LANGUAGE plpgsql STABLE COST 10000 ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
@@ -310,7 +310,7 @@ BEGIN
   END LOOP;
 END $$;
 
--- Options of the server: a host that is not this machine is verified, and an unreachable one is given up soon.
+-- Options of the server: other hosts are verified, and connecting has a short time-out.
 CREATE FUNCTION pgtimewarp_internal.server_options(
   store_host text, store_port int, store_database text, node_id text, ssl_mode text, ssl_root_cert text)
 RETURNS text LANGUAGE sql STABLE AS $$
@@ -325,7 +325,7 @@ RETURNS text LANGUAGE sql STABLE AS $$
    WHERE value IS NOT NULL
 $$;
 
--- Drops what pgtimewarp_connect() made. Fails when others have made foreign tables on the server.
+-- Drops what pgtimewarp_connect() created. It fails if somebody else has created foreign tables on the server.
 CREATE FUNCTION @extschema@.pgtimewarp_disconnect() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -338,9 +338,9 @@ BEGIN
   PERFORM set_config('pgtimewarp.greeted', '', false);
 END $$;
 
--- Sets up, or anew, from where history is read, and sees whether that works. `reader` is a login of the store with the
--- role pgtimewarp_reader. The server keeps the password in pg_user_mapping, which only superusers and the mapping's
--- owner can read. A password in the text of a statement ends up in logs: `pgtimewarp extension connect` avoids that.
+-- Creates or replaces the connection to the store, and tests it. `reader` is a login of the store with the role
+-- pgtimewarp_reader. The server keeps the password in pg_user_mapping, which only superusers and the mapping's owner can
+-- read. A password in the text of a statement can appear in logs; `pgtimewarp extension connect` avoids that.
 CREATE FUNCTION @extschema@.pgtimewarp_connect(
   store_host text, store_port int, store_database text, reader text, password text, node_id text DEFAULT 'default',
   ssl_root_cert text DEFAULT NULL, ssl_mode text DEFAULT NULL)
@@ -379,7 +379,7 @@ BEGIN
   END IF;
 END $$;
 
--- Nobody may ask but those to whom it is granted; row_of() and what it needs read nothing.
+-- Only roles with EXECUTE may ask. row_of() and the functions it calls read nothing, so they are open to all.
 DO $$
 DECLARE
   f regprocedure;

@@ -1,10 +1,10 @@
--- A relation that is no table has no history.
+-- Refuses relations that are not tables.
 \echo Use "ALTER EXTENSION pgtimewarp UPDATE" to load this file. \quit
 
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.3'::text $$;
 
--- Which table is meant, and whether the caller may know its history. The caller is the role that was set last, for the
--- functions that ask here run as their owner; current_user would be that owner.
+-- Resolves the table and checks that the caller may see its history. The caller is the role that was set last. current_user
+-- would be the owner, because the functions that call this run as their owner.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.admit(
   rel regclass, node_id text, OUT node text, OUT schema_name text, OUT table_name text, OUT caller name, OUT sees_all boolean)
 LANGUAGE plpgsql STABLE AS $$

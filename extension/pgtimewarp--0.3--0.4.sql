@@ -1,13 +1,13 @@
--- The table that is asked about has to be the one whose history is kept under its name, for its rights decide: the store
--- compares its OID. TW005: it is another one. Values that PostgreSQL's JSON functions refuse pass through; a typed row follows
--- columns that were renamed; a list of changes says what its rows lack.
+-- Rights are checked on the table, but history belongs to a name. So the store compares the OID of the table with that of the
+-- last run, and another one is refused (TW005). Values that PostgreSQL's JSON functions refuse are returned unchanged. A typed row
+-- follows renamed columns. A list of changes names values that are not known.
 \echo Use "ALTER EXTENSION pgtimewarp UPDATE" to load this file. \quit
 
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.4'::text $$;
 
--- The whole answer, as far as the caller may see it. One remote query, with the question as a literal: only a literal
--- without a type takes that of the remote column (see answer_asof() of the store). With pgtimewarp.names = now the row has the
--- names that the columns have now, which the store follows by their numbers.
+-- The whole answer, without columns that the caller may not see. It takes one remote query with the question as a literal:
+-- only a literal without a type takes the type of the remote column (see answer_asof() of the store). With pgtimewarp.names = now
+-- the row has the present names of the columns; the store follows columns by their numbers.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.ask_asof(rel regclass, pk jsonb, at_ts timestamptz, at_lsn pg_lsn, node_id text)
 RETURNS json LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -36,7 +36,7 @@ BEGIN
             FROM json_object_keys(pgtimewarp_internal.stand_in(answer::text, false)::json) WITH ORDINALITY AS m (name, ordinality));
 END $$;
 
--- What the store needs to know to follow columns of the table that were renamed, since its last run too.
+-- The present names of the columns. With them the store follows columns that were renamed, also since the last run.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.names_now(rel regclass) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object('columns', jsonb_object_agg(a.attnum::text, a.attname))
     FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
@@ -91,8 +91,9 @@ BEGIN
   END LOOP;
 END $$;
 
--- PostgreSQL's JSON functions refuse \u0000 and halves of characters. A JSON text without any escape, in which nothing but
--- strings is another: ~ is written ~0, \\ ~1, \" ~2, and a \ before anything else ~3. And back, of any part of such a text.
+-- PostgreSQL's JSON functions refuse \u0000 and halves of characters. This changes a JSON text so that it has no escapes, only
+-- inside its strings: ~ becomes ~0, \\ becomes ~1, \" becomes ~2, and a \ before anything else becomes ~3. It also converts any
+-- part of such a text back.
 DROP FUNCTION IF EXISTS pgtimewarp_internal.stand_in(text);
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.stand_in(p_json text, p_back boolean) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
@@ -121,7 +122,7 @@ LANGUAGE sql IMMUTABLE AS $$
    CROSS JOIN LATERAL (SELECT pgtimewarp_internal.stand_in('"' || e.key || '"', true) AS key_text) k
 $$;
 
--- The columns of {"column": …} that the caller may see; without some of them only if that was asked for.
+-- The columns of {"column": …} that the caller may see. Hidden columns are an error, unless pgtimewarp.columns is visible.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.visible_part(p_object json, rel regclass, caller name) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -145,9 +146,9 @@ BEGIN
   RETURN '{' || coalesce(visible, '') || '}';
 END $$;
 
--- The row as a row of the table as it is now: columns that were renamed are followed, those that came since keep the value of
--- `base`; where it is not certain which value is a column's, it is an error. Runs as its caller, since making values of the
--- table's types may run code of the table's owner.
+-- The row as a row of the present table: it follows renamed columns, and columns added since then keep the value of `base`. If it
+-- is uncertain which column a value belongs to, it is an error. It runs as its caller, because making values of the table's types
+-- may run code of the table's owner.
 CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_asof_row(
   base anyelement, pk jsonb, at timestamptz, node_id text DEFAULT NULL)
 RETURNS SETOF anyelement

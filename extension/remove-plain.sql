@@ -1,4 +1,4 @@
--- Undoes a plain installation: the functions of the extension's names beside pgtimewarp_asof_pk(), and their schema.
+-- Removes a plain installation: the extension's functions in the schema of pgtimewarp_asof_pk(), and their internal schema.
 DO $$
 DECLARE
   f regprocedure;

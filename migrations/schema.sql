@@ -22,7 +22,7 @@ CREATE TABLE pgtimewarp.past_relations (
     excluded_columns text[] NOT NULL
 );
 
-COMMENT ON TABLE pgtimewarp.past_relations IS 'Earlier periods of tables that were tracked anew: their history stays readable under its own relation_id. Columns as in tracked_relations.';
+COMMENT ON TABLE pgtimewarp.past_relations IS 'Earlier periods of tables that were tracked again. Their history stays readable under its own relation_id. Columns as in tracked_relations.';
 
 CREATE SEQUENCE pgtimewarp.relation_id_seq
     AS integer
@@ -72,15 +72,15 @@ CREATE TABLE pgtimewarp.tracked_relations (
     CONSTRAINT tracked_relations_status_check CHECK ((status = ANY (ARRAY['starting'::text, 'active'::text, 'needs_rebaseline'::text, 'untracked'::text])))
 );
 
-COMMENT ON TABLE pgtimewarp.tracked_relations IS 'The tables that are tracked now, found by name and never by OID, with the state of their tracking.';
+COMMENT ON TABLE pgtimewarp.tracked_relations IS 'Every table in its latest period of tracking, with its state. A table is found by name, never by OID.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.node_id IS 'The node.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.schema_name IS 'The name that the table is tracked under.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.schema_name IS 'The schema of the table.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.table_name IS 'The name that the table is tracked under.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.table_name IS 'The name under which the table is tracked.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.relation_id IS 'One period of tracking. Tracked anew, a table gets another one.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.relation_id IS 'The period of tracking. A table that is tracked again gets a new one.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.lsn_space IS 'The LSN space of the positions of this period.';
 
@@ -88,7 +88,7 @@ COMMENT ON COLUMN pgtimewarp.tracked_relations.relid IS 'OID of the table on the
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_columns IS 'The columns of the key, in the order of the key.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_kinds IS 'Per column of the key, how its text is made canonical (core/types/key.ts, canonical_key()).';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_kinds IS 'For each column of the key, how its text becomes canonical (core/types/key.ts, canonical_key()).';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
 
@@ -96,49 +96,49 @@ COMMENT ON COLUMN pgtimewarp.tracked_relations.persistence IS 'As pg_class.relpe
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.replica_identity IS 'As pg_class.relreplident, as of the last run.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.is_partitioned IS 'Whether it is the root of partitions.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.is_partitioned IS 'Whether it is a partitioned table.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_lsn IS 'L0: complete from here on; null while the start waits for transactions that already touched the table.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_lsn IS 'History is complete from here on. Null while the start waits for transactions that already touched the table.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_from_ts IS 'The time of tracked_from_lsn.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_lsn IS 'Where tracking ended (untrack); null while it goes on.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_lsn IS 'Where tracking ended (untrack); null while the table is tracked.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.tracked_to_ts IS 'The time of tracked_to_lsn.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_state IS 'none: asked for without | pending: rows are being read | done: every key is decided.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_state IS 'none: tracked without a baseline | pending: rows are being read | done: every key is decided.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_progress IS '{cursor: key of the last row read, rows, estimated_rows, read_done}.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_lsn IS 'Read after the last statement of the baseline: its rows are decided once everything up to here is applied.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.baseline_lsn IS 'A position that was read after the last statement of the baseline. Its rows are decided when the horizon has passed it.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_lsn IS 'Keys without a row of the baseline or a change are unknown before this TRUNCATE, which came while the baseline was read.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_lsn IS 'The position of a TRUNCATE during the baseline. Before it, keys without a baseline row or a change are unknown.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.unseen_unknown_before_ts IS 'The time of unseen_unknown_before_lsn.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.start_conditions IS 'While starting: {lockers: transactions that are waited for, start_after_lsn}.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.start_conditions IS 'While starting: {lockers: transactions that the start waits for, start_after_lsn}.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.retention IS 'How long history is kept; null: without end.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.retention IS 'How long history is kept; null: for ever.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.excluded_columns IS 'Columns that are never stored.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.status IS 'starting | active | needs_rebaseline: a gap is open | untracked: no longer followed, history kept.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.status IS 'starting | active | needs_rebaseline: a gap is open | untracked: not tracked any more, history kept.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.status_reason IS 'Why a gap is open, for people.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.status_reason IS 'The reason for the open gap, for people.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.created_at IS 'When track was called.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.updated_at IS 'When the row was last changed.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.catalog_facts IS 'What the catalog said at the last run, to be compared at the next (core/types/catalog-facts.ts); null: not read yet.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.catalog_facts IS 'The catalog of the table at the last run; the next run compares it (core/types/catalog-facts.ts). Null: not read yet.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.repair IS 'While a repair is asked for or under way: {base_lsn, base_ts, phase, cursor, rows, differences, read_lsn, end_lsn}.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.repair IS 'While a repair is requested or under way: {base_lsn, base_ts, phase, cursor, rows, differences, read_lsn, end_lsn}.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.follows_relation_id IS 'The period of the same table before a gap of the node: keys that lived then and are not there any more get a deletion at the end of the gap.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.follows_relation_id IS 'The period of the same table before a gap of the node. Keys that existed then and are gone now get a deletion at the end of the gap.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan IS 'Declared: its numeric and float columns never hold NaN or Infinity.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan IS 'Declared by track --no-nan: numeric and float columns never hold NaN or infinity.';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan_refuted IS 'What was seen that says otherwise: from then on nothing is taken at its word.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.no_nan_refuted IS 'What contradicted no_nan. From then on a null may again be NaN or infinity.';
 
 CREATE VIEW pgtimewarp.relation_periods AS
  SELECT tracked_relations.relation_id,
@@ -179,7 +179,7 @@ UNION ALL
     past_relations.excluded_columns
    FROM pgtimewarp.past_relations;
 
-COMMENT ON VIEW pgtimewarp.relation_periods IS 'Every period in which a table was tracked, the present one included. Here, not in functions/: functions take its rows.';
+COMMENT ON VIEW pgtimewarp.relation_periods IS 'All periods of tracking, including the present ones. It is in a migration because functions take its rows.';
 
 CREATE TYPE pgtimewarp.history_position AS (
 	period pgtimewarp.relation_periods,
@@ -198,14 +198,14 @@ CREATE TYPE pgtimewarp.history_position AS (
 	expired_before_ts timestamp with time zone
 );
 
-COMMENT ON TYPE pgtimewarp.history_position IS 'Where an instant lies in the history of a table: see position_at().';
+COMMENT ON TYPE pgtimewarp.history_position IS 'An instant in the history of a table: see position_at().';
 
 CREATE TYPE pgtimewarp.hole AS (
 	span tstzrange,
 	reason text
 );
 
-COMMENT ON TYPE pgtimewarp.hole IS 'An interval in which changes may be missing, and why.';
+COMMENT ON TYPE pgtimewarp.hole IS 'An interval in which changes may be missing, and the reason.';
 
 CREATE TYPE pgtimewarp.key_state AS (
 	status text,
@@ -226,7 +226,7 @@ CREATE TYPE pgtimewarp.key_state AS (
 	nulls_assumed boolean
 );
 
-COMMENT ON TYPE pgtimewarp.key_state IS 'What the history says about a key at one position. from_*: what made the version or the absence; to_*: what ends it, or the ignorance; NULL when nothing has so far. settled: false when later runs may say more.';
+COMMENT ON TYPE pgtimewarp.key_state IS 'A key at one position. from_*: the change that made the version or the absence. to_*: the change that ends it, or the end of the unknown interval; NULL: none yet. settled: false if later runs may change the answer.';
 
 CREATE TYPE pgtimewarp.plain_facts AS (
 	relation_id integer,
@@ -246,12 +246,12 @@ CREATE TYPE pgtimewarp.plain_facts AS (
 	horizon_member text
 );
 
-COMMENT ON TYPE pgtimewarp.plain_facts IS 'What is known of a table and its node while questions about it are plain: the period that is still going on, and the instants of which it is certain that they lie in it.';
+COMMENT ON TYPE pgtimewarp.plain_facts IS 'Facts about a table and its node for plain questions: the present period, and the instants that certainly lie in it.';
 
 CREATE DOMAIN pgtimewarp.question AS text
 	CONSTRAINT question_check CHECK ((set_config('pgtimewarp.question'::text, VALUE, true) IS NOT NULL));
 
-COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. Making a value of it asks the question.';
+COMMENT ON DOMAIN pgtimewarp.question IS 'A question as JSON. The CHECK puts it into a setting, from which asof_answers reads it.';
 
 CREATE TYPE pgtimewarp.row_at AS (
 	pk text COLLATE pg_catalog."C",
@@ -1708,15 +1708,15 @@ CREATE TABLE pgtimewarp.relation_events (
     xid bigint
 );
 
-COMMENT ON TABLE pgtimewarp.relation_events IS 'What happens to a table as a whole.';
+COMMENT ON TABLE pgtimewarp.relation_events IS 'Events that concern a whole table or partition.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.relation_id IS 'The table.';
 
-COMMENT ON COLUMN pgtimewarp.relation_events.lsn IS 'The commit.';
+COMMENT ON COLUMN pgtimewarp.relation_events.lsn IS 'The commit LSN.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.seq IS 'The place within its transaction.';
 
-COMMENT ON COLUMN pgtimewarp.relation_events.leaf_id IS 'The partition that it happened to; null: the whole table.';
+COMMENT ON COLUMN pgtimewarp.relation_events.leaf_id IS 'The partition; null: the whole table.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.ts IS 'The time of the commit.';
 
@@ -1914,21 +1914,21 @@ CREATE TABLE pgtimewarp.blocked_changes (
     kept_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE pgtimewarp.blocked_changes IS 'What the output plugin wrote for a transaction that could not be applied, for people to look at.';
+COMMENT ON TABLE pgtimewarp.blocked_changes IS 'The output of the plugin for a transaction that could not be applied, for inspection.';
 
 COMMENT ON COLUMN pgtimewarp.blocked_changes.node_id IS 'The node.';
 
 COMMENT ON COLUMN pgtimewarp.blocked_changes.lsn_space IS 'The LSN space of lsn.';
 
-COMMENT ON COLUMN pgtimewarp.blocked_changes.lsn IS 'The commit.';
+COMMENT ON COLUMN pgtimewarp.blocked_changes.lsn IS 'The commit LSN.';
 
 COMMENT ON COLUMN pgtimewarp.blocked_changes."position" IS 'The place of the row within its transaction.';
 
 COMMENT ON COLUMN pgtimewarp.blocked_changes.xid IS 'The transaction.';
 
-COMMENT ON COLUMN pgtimewarp.blocked_changes.data IS 'The row of the plugin; null where it may hold values of excluded columns.';
+COMMENT ON COLUMN pgtimewarp.blocked_changes.data IS 'The row of the plugin; null if it may contain values of excluded columns.';
 
-COMMENT ON COLUMN pgtimewarp.blocked_changes.kept_at IS 'When it was kept.';
+COMMENT ON COLUMN pgtimewarp.blocked_changes.kept_at IS 'When the row was stored.';
 
 CREATE TABLE pgtimewarp.deployment_requests (
     arrival bigint NOT NULL,
@@ -1940,15 +1940,15 @@ CREATE TABLE pgtimewarp.deployment_requests (
 
 COMMENT ON TABLE pgtimewarp.deployment_requests IS 'Requests of deployments: the last one of each counts.';
 
-COMMENT ON COLUMN pgtimewarp.deployment_requests.arrival IS 'In the order in which they came.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.arrival IS 'Ascending in the order of arrival.';
 
 COMMENT ON COLUMN pgtimewarp.deployment_requests.deployment IS 'Stack and resource.';
 
-COMMENT ON COLUMN pgtimewarp.deployment_requests.request_id IS 'Of CloudFormation: the same when it is delivered again.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.request_id IS 'CloudFormation''s id of the request; it is the same when the request is delivered again.';
 
-COMMENT ON COLUMN pgtimewarp.deployment_requests.arrived_at IS 'When it came first.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.arrived_at IS 'When it first arrived.';
 
-COMMENT ON COLUMN pgtimewarp.deployment_requests.answer IS 'What it was answered; null: nothing yet.';
+COMMENT ON COLUMN pgtimewarp.deployment_requests.answer IS 'The answer to the request; null: none yet.';
 
 ALTER TABLE pgtimewarp.deployment_requests ALTER COLUMN arrival ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgtimewarp.deployment_requests_arrival_seq
@@ -1983,23 +1983,23 @@ CREATE TABLE pgtimewarp.follow_rules (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
-COMMENT ON TABLE pgtimewarp.follow_rules IS 'Patterns by which runs begin to track tables that are made later: those that match and were never tracked.';
+COMMENT ON TABLE pgtimewarp.follow_rules IS 'Patterns for tables that are created later: runs track every table that matches and was never tracked.';
 
 COMMENT ON COLUMN pgtimewarp.follow_rules.node_id IS 'The node.';
 
-COMMENT ON COLUMN pgtimewarp.follow_rules.pattern IS 'As psql takes it, in one spelling (core/pg/table-pattern.ts).';
+COMMENT ON COLUMN pgtimewarp.follow_rules.pattern IS 'A psql pattern in canonical spelling (core/pg/table-pattern.ts).';
 
-COMMENT ON COLUMN pgtimewarp.follow_rules.retention IS 'How long history of such a table is kept; NULL: as is usual for the node.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.retention IS 'How long history of such a table is kept; null: the default of the node.';
 
-COMMENT ON COLUMN pgtimewarp.follow_rules.excluded_columns IS 'Left out of the tables that have them.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.excluded_columns IS 'Columns that are never stored, for tables that have them.';
 
-COMMENT ON COLUMN pgtimewarp.follow_rules.baseline IS 'Whether the rows that a table holds when it is found are read.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.baseline IS 'Whether runs read the rows that a new table already holds.';
 
-COMMENT ON COLUMN pgtimewarp.follow_rules.no_nan IS 'Declared: numeric and float columns never hold NaN or infinity.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.no_nan IS 'Declared by track --no-nan: numeric and float columns never hold NaN or infinity.';
 
-COMMENT ON COLUMN pgtimewarp.follow_rules.not_tracked IS '[{"table", "reason"}]: what matches and cannot be tracked, as of the last run.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.not_tracked IS '[{"table", "reason"}]: tables that match but cannot be tracked, as of the last run.';
 
-COMMENT ON COLUMN pgtimewarp.follow_rules.created_at IS 'When; of two rules that match a table, the older one says how.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.created_at IS 'When the rule was made. If two rules match a table, the older one applies.';
 
 CREATE TABLE pgtimewarp.health_events (
     id bigint NOT NULL,
@@ -2012,19 +2012,19 @@ CREATE TABLE pgtimewarp.health_events (
     CONSTRAINT health_events_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warn'::text, 'fail'::text])))
 );
 
-COMMENT ON TABLE pgtimewarp.health_events IS 'What happened to nodes: losses, repairs, failures, findings of the doctor.';
+COMMENT ON TABLE pgtimewarp.health_events IS 'Events of nodes: losses, repairs, failures, failing checks of the doctor.';
 
-COMMENT ON COLUMN pgtimewarp.health_events.id IS 'In the order of writing.';
+COMMENT ON COLUMN pgtimewarp.health_events.id IS 'Ascending in the order of writing.';
 
-COMMENT ON COLUMN pgtimewarp.health_events.node_id IS 'The node; null: none in particular.';
+COMMENT ON COLUMN pgtimewarp.health_events.node_id IS 'The node; null: the event concerns no single node.';
 
 COMMENT ON COLUMN pgtimewarp.health_events.ts IS 'When it was written.';
 
 COMMENT ON COLUMN pgtimewarp.health_events.severity IS 'info | warn | fail.';
 
-COMMENT ON COLUMN pgtimewarp.health_events.code IS 'What happened, for programs.';
+COMMENT ON COLUMN pgtimewarp.health_events.code IS 'The kind of event, for programs.';
 
-COMMENT ON COLUMN pgtimewarp.health_events.message IS 'What happened, for people.';
+COMMENT ON COLUMN pgtimewarp.health_events.message IS 'The description of the event, for people.';
 
 COMMENT ON COLUMN pgtimewarp.health_events.meta IS 'Facts that belong to the code.';
 
@@ -2051,29 +2051,29 @@ CREATE TABLE pgtimewarp.history_gaps (
     code text
 );
 
-COMMENT ON TABLE pgtimewarp.history_gaps IS 'Intervals in which the log did not tell everything.';
+COMMENT ON TABLE pgtimewarp.history_gaps IS 'Intervals for which the log does not contain every change.';
 
-COMMENT ON COLUMN pgtimewarp.history_gaps.id IS 'In the order of finding.';
+COMMENT ON COLUMN pgtimewarp.history_gaps.id IS 'Ascending in the order of detection.';
 
 COMMENT ON COLUMN pgtimewarp.history_gaps.node_id IS 'The node.';
 
 COMMENT ON COLUMN pgtimewarp.history_gaps.relation_id IS 'The table; null: all tables of the node.';
 
-COMMENT ON COLUMN pgtimewarp.history_gaps.lsn_space IS 'The LSN space of from_lsn. to_lsn belongs to the one that begins there, which may be another.';
+COMMENT ON COLUMN pgtimewarp.history_gaps.lsn_space IS 'The LSN space of from_lsn. to_lsn belongs to the space that begins there, which may be another one.';
 
-COMMENT ON COLUMN pgtimewarp.history_gaps.from_lsn IS 'Known up to and including this position.';
+COMMENT ON COLUMN pgtimewarp.history_gaps.from_lsn IS 'History is known up to and including this position.';
 
-COMMENT ON COLUMN pgtimewarp.history_gaps.to_lsn IS 'Known again from and including this position; null: not yet, or it ended in another LSN space.';
+COMMENT ON COLUMN pgtimewarp.history_gaps.to_lsn IS 'History is known again from this position (inclusive). Null: the gap is open, or it ended in another LSN space.';
 
 COMMENT ON COLUMN pgtimewarp.history_gaps.from_ts IS 'The time of from_lsn.';
 
-COMMENT ON COLUMN pgtimewarp.history_gaps.to_ts IS 'When it ended; null: the gap is open.';
+COMMENT ON COLUMN pgtimewarp.history_gaps.to_ts IS 'The time when the gap ended; null: the gap is open.';
 
 COMMENT ON COLUMN pgtimewarp.history_gaps.reason IS 'What was lost and why, for people.';
 
-COMMENT ON COLUMN pgtimewarp.history_gaps.detected_at IS 'When it was found.';
+COMMENT ON COLUMN pgtimewarp.history_gaps.detected_at IS 'When the gap was detected.';
 
-COMMENT ON COLUMN pgtimewarp.history_gaps.code IS 'What it was lost by, for programs.';
+COMMENT ON COLUMN pgtimewarp.history_gaps.code IS 'The cause, for programs.';
 
 ALTER TABLE pgtimewarp.history_gaps ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgtimewarp.history_gaps_id_seq
@@ -2093,13 +2093,13 @@ CREATE TABLE pgtimewarp.lsn_time_map (
     xid bigint
 );
 
-COMMENT ON TABLE pgtimewarp.lsn_time_map IS 'Position to time and back: commits that changed tracked tables, and horizons. Commits of one node may share a time where those of another leave no microsecond between them: as of that time all of them count.';
+COMMENT ON TABLE pgtimewarp.lsn_time_map IS 'The time map: position to time and back, for commits that changed tracked tables and for horizons. Commits of a node share a time if another node left no free microsecond; as of that time all of them count.';
 
 COMMENT ON COLUMN pgtimewarp.lsn_time_map.node_id IS 'The node.';
 
 COMMENT ON COLUMN pgtimewarp.lsn_time_map.lsn_space IS 'The LSN space of lsn.';
 
-COMMENT ON COLUMN pgtimewarp.lsn_time_map.lsn IS 'The commit, or a horizon.';
+COMMENT ON COLUMN pgtimewarp.lsn_time_map.lsn IS 'The commit LSN, or a horizon.';
 
 COMMENT ON COLUMN pgtimewarp.lsn_time_map.ts IS 'The time of the position; never earlier than that of a position before.';
 
@@ -2127,11 +2127,11 @@ CREATE TABLE pgtimewarp.nodes (
 
 COMMENT ON TABLE pgtimewarp.nodes IS 'One row per observed source database.';
 
-COMMENT ON COLUMN pgtimewarp.nodes.node_id IS 'The name that commands use.';
+COMMENT ON COLUMN pgtimewarp.nodes.node_id IS 'The name of the node in commands.';
 
-COMMENT ON COLUMN pgtimewarp.nodes.system_identifier IS 'Of the source server: pg_control_system().';
+COMMENT ON COLUMN pgtimewarp.nodes.system_identifier IS 'The system identifier of the source server, from pg_control_system().';
 
-COMMENT ON COLUMN pgtimewarp.nodes.timeline IS 'Of the source server, as of the last run.';
+COMMENT ON COLUMN pgtimewarp.nodes.timeline IS 'The timeline of the source server, as of the last run.';
 
 COMMENT ON COLUMN pgtimewarp.nodes.database_name IS 'The source database, as of the last run.';
 
@@ -2141,15 +2141,15 @@ COMMENT ON COLUMN pgtimewarp.nodes.plugin IS 'The output plugin of the slot.';
 
 COMMENT ON COLUMN pgtimewarp.nodes.status IS 'active | gap: a loss is recorded, rebaseline is needed | blocked: a transaction cannot be applied | removed: deinit; history stays.';
 
-COMMENT ON COLUMN pgtimewarp.nodes.status_reason IS 'Why it is gap or blocked, for people.';
+COMMENT ON COLUMN pgtimewarp.nodes.status_reason IS 'The reason for gap or blocked, for people.';
 
-COMMENT ON COLUMN pgtimewarp.nodes.created_at IS 'When init made the node.';
+COMMENT ON COLUMN pgtimewarp.nodes.created_at IS 'When init created the node.';
 
 COMMENT ON COLUMN pgtimewarp.nodes.last_seen IS 'When a run last reached the source.';
 
-COMMENT ON COLUMN pgtimewarp.nodes.version IS 'The version of pgtimewarp that made the node.';
+COMMENT ON COLUMN pgtimewarp.nodes.version IS 'The version of pgtimewarp that created the node.';
 
-COMMENT ON COLUMN pgtimewarp.nodes.meta IS 'Settings of the node: what the plugin can do, budgets of WAL.';
+COMMENT ON COLUMN pgtimewarp.nodes.meta IS 'Settings of the node: features of the plugin, WAL budget of the slot.';
 
 CREATE TABLE pgtimewarp.wal_checkpoints (
     node_id text NOT NULL,
@@ -2174,17 +2174,17 @@ COMMENT ON COLUMN pgtimewarp.wal_checkpoints.node_id IS 'The node.';
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.slot_name IS 'The slot that the horizon belongs to.';
 
-COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lsn_space IS 'Counts the LSN spaces of the node: LSNs are comparable only within one. Another server behind the name begins a new one.';
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lsn_space IS 'The number of the LSN space. LSNs are comparable only within one; another server behind the node begins a new one.';
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.applied_lsn IS 'The horizon: everything committed up to here is stored.';
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.applied_ts IS 'The time of the horizon.';
 
-COMMENT ON COLUMN pgtimewarp.wal_checkpoints.epoch IS 'Raised at every claim and compared in every write: a stale run writes nothing.';
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.epoch IS 'Every claim raises it and every write compares it, so a run that has lost its claim writes nothing.';
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_pid IS 'The server process of the run that holds the claim.';
 
-COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_until IS 'When the claim ends unless it is renewed.';
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.lease_until IS 'When the claim ends if it is not renewed.';
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.last_run_at IS 'When the last run ended.';
 
@@ -2194,9 +2194,9 @@ COMMENT ON COLUMN pgtimewarp.wal_checkpoints.caught_up IS 'Whether the last run 
 
 COMMENT ON COLUMN pgtimewarp.wal_checkpoints.failures IS 'Failed runs in a row at the same position.';
 
-COMMENT ON COLUMN pgtimewarp.wal_checkpoints.failure IS 'Where and why the last of them failed.';
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.failure IS 'Position and reason of the last of these failures.';
 
-COMMENT ON COLUMN pgtimewarp.wal_checkpoints.map_from_lsn IS 'Entries of lsn_time_map before this position (of the present LSN space) have been forgotten.';
+COMMENT ON COLUMN pgtimewarp.wal_checkpoints.map_from_lsn IS 'Entries of lsn_time_map before this position (in the present LSN space) have been deleted.';
 
 CREATE VIEW pgtimewarp.node_status AS
  SELECT n.node_id,
@@ -2225,15 +2225,15 @@ CREATE TABLE pgtimewarp.rebaseline_findings (
     json_nulls text[]
 );
 
-COMMENT ON TABLE pgtimewarp.rebaseline_findings IS 'What a repair has found to differ from the history, until it is known which of it holds.';
+COMMENT ON TABLE pgtimewarp.rebaseline_findings IS 'Findings: rows that a repair read and that differ from history, until the end of the repair decides about them.';
 
 COMMENT ON COLUMN pgtimewarp.rebaseline_findings.relation_id IS 'The table.';
 
 COMMENT ON COLUMN pgtimewarp.rebaseline_findings.pk IS 'The key, as in row_changes.';
 
-COMMENT ON COLUMN pgtimewarp.rebaseline_findings.leaf_id IS 'The partition that the row was found in.';
+COMMENT ON COLUMN pgtimewarp.rebaseline_findings.leaf_id IS 'The partition of the row.';
 
-COMMENT ON COLUMN pgtimewarp.rebaseline_findings.row_data IS 'The row as it was read; null: it is gone.';
+COMMENT ON COLUMN pgtimewarp.rebaseline_findings.row_data IS 'The row as the repair read it; null: the row is gone.';
 
 COMMENT ON COLUMN pgtimewarp.rebaseline_findings.json_nulls IS 'As in row_changes.';
 
@@ -2254,35 +2254,35 @@ CREATE TABLE pgtimewarp.relation_leaves (
     judged_upto text[]
 );
 
-COMMENT ON TABLE pgtimewarp.relation_leaves IS 'Partitions of tracked roots. A leaf is the table, not its name: renamed it keeps its id, made anew it gets another.';
+COMMENT ON TABLE pgtimewarp.relation_leaves IS 'Partitions (leaves) of tracked partitioned tables. A renamed leaf keeps its id; a recreated one gets a new id.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.leaf_id IS 'What changes of the leaf refer to.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.leaf_id IS 'The id that changes of the leaf refer to.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.relation_id IS 'The root.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.relation_id IS 'The partitioned table.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.schema_name IS 'Its name as of the last run.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.schema_name IS 'Its schema, as of the last run.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.table_name IS 'Its name as of the last run.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.table_name IS 'Its name, as of the last run.';
 
 COMMENT ON COLUMN pgtimewarp.relation_leaves.relid IS 'Its OID.';
 
 COMMENT ON COLUMN pgtimewarp.relation_leaves.attached IS 'Whether it was a partition at the last run.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.created_at IS 'When it was first seen.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.created_at IS 'When a run first found it.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.seen_after_lsn IS 'The horizon when it was first seen: where a gap begins should it turn out to have come with rows.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.seen_after_lsn IS 'The horizon when it was first found. If it turns out to have come with rows, the gap begins here.';
 
 COMMENT ON COLUMN pgtimewarp.relation_leaves.seen_after_ts IS 'The time of seen_after_lsn.';
 
 COMMENT ON COLUMN pgtimewarp.relation_leaves.checked IS 'false until it is known whether it came with rows.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.first_change_lsn IS 'The first of its changes since it was first seen.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.first_change_lsn IS 'The first of its changes since it was found.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.changed_unheard IS 'A row of it was updated or deleted of which the log had not told before.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.changed_unheard IS 'The log has an update or delete of a row, but not the insert of that row.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.attached_at IS 'By transaction that attached it: {lsn, exactly}; not exactly: at the latest.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.attached_at IS 'For each transaction that attached it: {lsn, exactly}. If exactly is false, lsn is an upper bound.';
 
-COMMENT ON COLUMN pgtimewarp.relation_leaves.judged_upto IS 'Its rows have been judged up to this key; null: none has.';
+COMMENT ON COLUMN pgtimewarp.relation_leaves.judged_upto IS 'Its rows are judged up to this key; null: none yet.';
 
 ALTER TABLE pgtimewarp.relation_leaves ALTER COLUMN leaf_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pgtimewarp.relation_leaves_leaf_id_seq
@@ -2315,27 +2315,27 @@ CREATE TABLE pgtimewarp.relation_ranges (
     CONSTRAINT relation_ranges_state_check CHECK ((state = ANY (ARRAY['attached'::text, 'building'::text, 'built'::text])))
 );
 
-COMMENT ON TABLE pgtimewarp.relation_ranges IS 'The ranges of valid_from_lsn that a partition of row_changes is cut into, as the catalog has them: written in the transactions that change it.';
+COMMENT ON TABLE pgtimewarp.relation_ranges IS 'The ranges of valid_from_lsn into which a partition of row_changes is divided. The transaction that changes a range in the catalog also changes its row here.';
 
 COMMENT ON COLUMN pgtimewarp.relation_ranges.relation_id IS 'The table.';
 
 COMMENT ON COLUMN pgtimewarp.relation_ranges.table_name IS 'The range, a table of schema pgtimewarp.';
 
-COMMENT ON COLUMN pgtimewarp.relation_ranges.from_lsn IS 'null: from the beginning.';
+COMMENT ON COLUMN pgtimewarp.relation_ranges.from_lsn IS 'Inclusive; null: from the beginning.';
 
 COMMENT ON COLUMN pgtimewarp.relation_ranges.to_lsn IS 'Exclusive; null: open.';
 
-COMMENT ON COLUMN pgtimewarp.relation_ranges.opened_ts IS 'A time by which every commit before from_lsn had happened; null while the horizon has not got here.';
+COMMENT ON COLUMN pgtimewarp.relation_ranges.opened_ts IS 'A time at or after every commit before from_lsn; null until the horizon reaches from_lsn.';
 
-COMMENT ON COLUMN pgtimewarp.relation_ranges.state IS 'attached | building: beside, as the new lowest range | built: waits for the exchange.';
+COMMENT ON COLUMN pgtimewarp.relation_ranges.state IS 'attached | building: a new lowest range that is not attached yet | built: waits for the exchange.';
 
-COMMENT ON COLUMN pgtimewarp.relation_ranges.is_base IS 'Holds one version per key: what was valid when it was built.';
+COMMENT ON COLUMN pgtimewarp.relation_ranges.is_base IS 'Holds one version per key: the one that was valid at its end.';
 
-COMMENT ON COLUMN pgtimewarp.relation_ranges.built_to_pk IS 'While building: done up to this key.';
+COMMENT ON COLUMN pgtimewarp.relation_ranges.built_to_pk IS 'While building: keys up to this one are done.';
 
-COMMENT ON COLUMN pgtimewarp.relation_ranges.keeps_deletions IS 'While building: deletions stay where they alone tell that a key is known.';
+COMMENT ON COLUMN pgtimewarp.relation_ranges.keeps_deletions IS 'While building: deletions are copied too, because only they show that a key is known.';
 
-COMMENT ON COLUMN pgtimewarp.relation_ranges.built_xid IS 'The transaction that finished it: older snapshots do not see its rows.';
+COMMENT ON COLUMN pgtimewarp.relation_ranges.built_xid IS 'The transaction that finished it. Older snapshots do not see its rows.';
 
 CREATE TABLE pgtimewarp.relation_retention (
     relation_id integer NOT NULL,
@@ -2348,34 +2348,34 @@ CREATE TABLE pgtimewarp.relation_retention (
     contexts_upto_seq integer
 );
 
-COMMENT ON TABLE pgtimewarp.relation_retention IS 'What is forgotten of each period. Apart from tracked_relations because earlier periods of a table age as well.';
+COMMENT ON TABLE pgtimewarp.relation_retention IS 'The retention of each period. It is not in tracked_relations because history of earlier periods expires too.';
 
 COMMENT ON COLUMN pgtimewarp.relation_retention.relation_id IS 'The period.';
 
-COMMENT ON COLUMN pgtimewarp.relation_retention.retention IS 'null: keeps everything from now on; what is expired stays so.';
+COMMENT ON COLUMN pgtimewarp.relation_retention.retention IS 'The window; null: nothing more expires, but expired history stays expired.';
 
-COMMENT ON COLUMN pgtimewarp.relation_retention.expired_before_lsn IS 'The cutoff: the oldest position that can be asked for; null: nothing has expired yet.';
+COMMENT ON COLUMN pgtimewarp.relation_retention.expired_before_lsn IS 'The cutoff: the oldest position with an answer; null: nothing has expired yet.';
 
 COMMENT ON COLUMN pgtimewarp.relation_retention.expired_before_ts IS 'The time of the cutoff.';
 
 COMMENT ON COLUMN pgtimewarp.relation_retention.cutoff_xid IS 'The transaction that moved the cutoff last.';
 
-COMMENT ON COLUMN pgtimewarp.relation_retention.is_dropped IS 'All of it is older than the window and has been removed.';
+COMMENT ON COLUMN pgtimewarp.relation_retention.is_dropped IS 'The whole period is older than the window and has been deleted.';
 
-COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_lsn IS 'Contexts up to here have been looked at since the cutoff passed them.';
+COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_lsn IS 'Retention has checked contexts up to here.';
 
-COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_seq IS 'The place in the transaction at contexts_upto_lsn up to which its contexts have been looked at; null: all of them.';
+COMMENT ON COLUMN pgtimewarp.relation_retention.contexts_upto_seq IS 'The place in the transaction at contexts_upto_lsn up to which contexts are checked; null: all of them.';
 
 CREATE TABLE pgtimewarp.removals (
     node_id text NOT NULL,
     asked_at timestamp with time zone NOT NULL
 );
 
-COMMENT ON TABLE pgtimewarp.removals IS 'When the removal of a node was last asked for: a set-up that had begun before is not finished, however long it takes.';
+COMMENT ON TABLE pgtimewarp.removals IS 'The last removal request of each node. An init that began before the request does not finish.';
 
-COMMENT ON COLUMN pgtimewarp.removals.node_id IS 'The node, which may not be known yet.';
+COMMENT ON COLUMN pgtimewarp.removals.node_id IS 'The node, which may not exist yet.';
 
-COMMENT ON COLUMN pgtimewarp.removals.asked_at IS 'When.';
+COMMENT ON COLUMN pgtimewarp.removals.asked_at IS 'When the removal was requested.';
 
 CREATE TABLE pgtimewarp.row_changes (
     valid_from_lsn pg_lsn NOT NULL,
@@ -2396,13 +2396,13 @@ PARTITION BY LIST (relation_id);
 
 COMMENT ON TABLE pgtimewarp.row_changes IS 'One row per change. An update of the key is a D and an I.';
 
-COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_lsn IS 'The commit.';
+COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_lsn IS 'The commit LSN.';
 
 COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_ts IS 'The time of the commit.';
 
 COMMENT ON COLUMN pgtimewarp.row_changes.xid IS 'The transaction; null for S, and for a D that a repair found.';
 
-COMMENT ON COLUMN pgtimewarp.row_changes.read_lsn IS 'S only: read after the statement that read the row. It is decided once this is applied, and void when the key has a change in (valid_from_lsn, read_lsn].';
+COMMENT ON COLUMN pgtimewarp.row_changes.read_lsn IS 'Only for S: a position read after the statement that read the row. When the horizon has passed it, the row is decided; it is void if the key has a change in (valid_from_lsn, read_lsn].';
 
 COMMENT ON COLUMN pgtimewarp.row_changes.relation_id IS 'The table.';
 
@@ -2416,11 +2416,11 @@ COMMENT ON COLUMN pgtimewarp.row_changes.pk IS 'The key: a compact JSON array of
 
 COMMENT ON COLUMN pgtimewarp.row_changes.row_data IS 'The row after the change; null for D.';
 
-COMMENT ON COLUMN pgtimewarp.row_changes.incomplete IS 'Columns whose values the log did not tell.';
+COMMENT ON COLUMN pgtimewarp.row_changes.incomplete IS 'Columns whose values are not known.';
 
 COMMENT ON COLUMN pgtimewarp.row_changes.json_nulls IS 'Columns that hold the JSON value null, which has the text of a missing value.';
 
-COMMENT ON COLUMN pgtimewarp.row_changes.nulls_assumed IS 'A NULL of the row was taken at its word, because the table is declared to hold no NaN.';
+COMMENT ON COLUMN pgtimewarp.row_changes.nulls_assumed IS 'The row has a null that counts as NULL because the table is declared no_nan.';
 
 CREATE TABLE pgtimewarp.virtual_columns (
     relation_id integer NOT NULL,
@@ -2431,17 +2431,17 @@ CREATE TABLE pgtimewarp.virtual_columns (
     to_ts timestamp with time zone
 );
 
-COMMENT ON TABLE pgtimewarp.virtual_columns IS 'Columns of which neither the log nor a read row has values: virtual generated ones. The ends are those of the runs that noticed, never too narrow.';
+COMMENT ON TABLE pgtimewarp.virtual_columns IS 'Virtual generated columns: neither the log nor read rows have their values. The interval ends at runs, so it may be too wide but never too narrow.';
 
 COMMENT ON COLUMN pgtimewarp.virtual_columns.relation_id IS 'The table.';
 
 COMMENT ON COLUMN pgtimewarp.virtual_columns.column_name IS 'The column.';
 
-COMMENT ON COLUMN pgtimewarp.virtual_columns.from_lsn IS 'It was there after this position, not at it.';
+COMMENT ON COLUMN pgtimewarp.virtual_columns.from_lsn IS 'The column exists after this position, not at it.';
 
 COMMENT ON COLUMN pgtimewarp.virtual_columns.from_ts IS 'The time of from_lsn.';
 
-COMMENT ON COLUMN pgtimewarp.virtual_columns.to_lsn IS 'It was there up to and including this position; null: it is.';
+COMMENT ON COLUMN pgtimewarp.virtual_columns.to_lsn IS 'The column exists up to and including this position; null: it still exists.';
 
 COMMENT ON COLUMN pgtimewarp.virtual_columns.to_ts IS 'The time of to_lsn.';
 
@@ -2516,15 +2516,15 @@ CREATE TABLE pgtimewarp.schema_functions (
     CONSTRAINT schema_functions_is_only_check CHECK (is_only)
 );
 
-COMMENT ON TABLE pgtimewarp.schema_functions IS 'Which files of functions and views the store has: one row.';
+COMMENT ON TABLE pgtimewarp.schema_functions IS 'One row: the version of the functions and views in the store.';
 
-COMMENT ON COLUMN pgtimewarp.schema_functions.is_only IS 'There is one row.';
+COMMENT ON COLUMN pgtimewarp.schema_functions.is_only IS 'Always true, so that there is one row.';
 
-COMMENT ON COLUMN pgtimewarp.schema_functions.digest IS 'Of the files.';
+COMMENT ON COLUMN pgtimewarp.schema_functions.digest IS 'Digest of the files.';
 
-COMMENT ON COLUMN pgtimewarp.schema_functions.definitions IS 'Of what PostgreSQL made of them: one that was changed by hand shows.';
+COMMENT ON COLUMN pgtimewarp.schema_functions.definitions IS 'Digest of the definitions in the catalog. It differs if somebody has changed one by hand.';
 
-COMMENT ON COLUMN pgtimewarp.schema_functions.applied_at IS 'When they were applied.';
+COMMENT ON COLUMN pgtimewarp.schema_functions.applied_at IS 'When the files were applied.';
 
 CREATE TABLE pgtimewarp.schema_migrations (
     version bigint NOT NULL,
@@ -2545,19 +2545,19 @@ CREATE TABLE pgtimewarp.transaction_contexts (
     relation_ids integer[]
 );
 
-COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'What a transaction said about itself: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
+COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'The contexts that a transaction sent: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.node_id IS 'The node.';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn_space IS 'The LSN space of lsn.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.seq IS 'The place in the transaction from which it holds; that of the first one is 0.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.seq IS 'The place in the transaction from which the context is valid; 0 for the first context.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit LSN.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of a message.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of the message.';
 
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables of the changes that carry it: retention of the last of them forgets the context. null: all of the node.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables whose changes carry the context. Retention deletes the context when these changes have expired in all of them. null: all tables of the node.';
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");

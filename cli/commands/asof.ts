@@ -1,4 +1,4 @@
-/** `asof`: what a row was at an instant. */
+/** `asof`: the row as it was at an instant. */
 import type { Command } from 'commander';
 import { connect } from '../../core/pg/connection.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
@@ -25,10 +25,10 @@ export function registerAsOf(program: Command, run: Run): Command {
   const command = program
     .command('asof')
     .description('the row as it was at an instant')
-    .argument('<table>', 'as psql takes it: orders, sales.orders, "Odd Name"')
+    .argument('<table>', 'written as in psql: orders, sales.orders, "Odd Name"')
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
     .option('--at <time>', `${INSTANT_FORMS} (default: now)`)
-    .option('--full', 'values of more than 1,000 characters too');
+    .option('--full', 'show values of more than 1,000 characters in full');
   return awaitOption(command)
     .addHelpText(
       'after',

@@ -1,4 +1,4 @@
-/** `complete`, which nobody types: the names that a shell completes. What cannot be asked in time is left out, silently. */
+/** `complete` (hidden): prints the names for completion scripts. If the store does not answer in time, it prints none. */
 import { Argument, type Command } from 'commander';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { formatTableName } from '../../core/pg/identifiers.ts';
@@ -8,13 +8,13 @@ import type { Run } from '../command.ts';
 import { NAMES, type Names } from '../completion.ts';
 import { EXIT } from '../exit-codes.ts';
 
-/** Nobody waits longer for a key that was pressed. */
+/** The shell blocks the terminal while it waits for the names. */
 const PATIENCE_MS = 2_000;
 
 export function registerComplete(program: Command, run: Run): Command {
   return program
     .command('complete', { hidden: true })
-    .description('the names that a shell completes')
+    .description('print names for completion scripts')
     .addArgument(new Argument('<what>', 'which ones').choices(NAMES))
     .action((what: Names) =>
       run(async ({ settings, out }) => {

@@ -1,4 +1,4 @@
-/** `completion`: a script that teaches a shell our commands and options. */
+/** `completion`: prints a script with which a shell completes our commands and options. */
 import { Argument, type Command } from 'commander';
 import type { Run } from '../command.ts';
 import { completionScript, SHELLS, type Shell } from '../completion.ts';

@@ -14,7 +14,7 @@ export function registerDeinit(program: Command, run: Run): Command {
     .command('deinit')
     .description('stop observing: drop slot, publication and node; history stays unless purged')
     .option('--purge', 'delete the history of the node as well, for good')
-    .option('--forget-source', 'the source is gone for good: remove the node without asking it');
+    .option('--forget-source', 'remove the node without contacting the source, which is gone for good');
   return confirmOptions(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp deinit --node shop --purge')
     .action((flags: DeinitFlags) =>
@@ -35,7 +35,7 @@ interface DeinitFlags extends ConfirmFlags {
 
 interface Removal {
   readonly result: DeinitResult;
-  /** null when the source was asked, and nothing is left there. */
+  /** null when the command cleaned up the source. */
   readonly leftOnSource: readonly string[] | null;
 }
 
@@ -71,7 +71,7 @@ function describe(result: DeinitResult, leftOnSource: readonly string[]): string
   const lines = [`${first} ${result.purged ? 'Its history is deleted.' : 'Its history stays.'}`];
   if (leftOnSource.length > 0) {
     lines.push(
-      'The source was not asked. Should it come back, this has to be run there, or it keeps WAL for ever:',
+      'The source was not contacted. If it comes back, run this there, or it will keep WAL for ever:',
     );
     lines.push(...leftOnSource.map((sql) => `  ${sql}`));
   }

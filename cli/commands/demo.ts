@@ -1,4 +1,4 @@
-/** `demo`: everything once, on databases that it starts itself. */
+/** `demo`: shows all main features on databases that it starts itself. */
 import type { Command } from 'commander';
 import type { Run } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -6,8 +6,8 @@ import { EXIT } from '../exit-codes.ts';
 export function registerDemo(program: Command, run: Run): Command {
   return program
     .command('demo')
-    .description('see it work, on throw-away databases')
-    .option('--keep', 'leave the databases running, to look around')
+    .description('see how it works, on temporary databases')
+    .option('--keep', 'leave the databases running so that you can look around')
     .addHelpText('after', '\nExample:\n  pgtimewarp demo')
     .action((flags: { keep?: boolean }) =>
       run(async ({ out, signal }) => {

@@ -30,12 +30,12 @@ export function registerDiff(program: Command, run: Run): Command {
   const command = program
     .command('diff')
     .description('how a row changed between two instants')
-    .argument('<table>', 'as psql takes it')
+    .argument('<table>', 'written as in psql')
     .option('--pk <key>', 'column=value once per key column, a JSON object, or the bare value', collect)
     .option('--from <time>', `${INSTANT_FORMS} (default: the start of tracking)`)
-    .option('--to <time>', 'likewise (default: the horizon)')
-    .option('--full', 'long values too, on as many lines as they need')
-    .option('--who', 'what each transaction said about itself, in full (see docs/who-did-it.md)');
+    .option('--to <time>', 'the same forms (default: the horizon)')
+    .option('--full', 'show long values in full')
+    .option('--who', 'show the context of each transaction in full (see docs/who-did-it.md)');
   return awaitOption(command)
     .addHelpText(
       'after',
@@ -60,7 +60,7 @@ export function registerDiff(program: Command, run: Run): Command {
             ),
           );
           out.result(new JsonText(diffPageText(page)), () =>
-            renderDiff(formatTableName(table), page, out, flags),
+            renderDiff(page, out, { ...flags, title: formatTableName(table) }),
           );
           return EXIT.done;
         } finally {
@@ -70,7 +70,7 @@ export function registerDiff(program: Command, run: Run): Command {
     );
 }
 
-/** The changes of all pages in one; what frames them is that of the last page, which knows most. */
+/** The changes of all pages in one. All other members are those of the last page, which is the newest. */
 async function allPages(store: Queryable, request: DiffRequest): Promise<DiffPage> {
   const changes: DiffChange[] = [];
   let page = await diff(store, request);

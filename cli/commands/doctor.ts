@@ -1,4 +1,4 @@
-/** `doctor`: says what is wrong and what to do. */
+/** `doctor`: reports problems and how to fix them. */
 import { type Command, Option } from 'commander';
 import { type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
@@ -13,9 +13,12 @@ import { checkLines } from '../render/checks.ts';
 export function registerDoctor(program: Command, run: Run): Command {
   return program
     .command('doctor')
-    .description('check source, slot, store and tables; says what to do')
+    .description('check source, slot, store and tables; report problems and how to fix them')
     .addOption(
-      new Option('--every <duration>', 'how often runs come, N(s|m|h|d): decides what is late')
+      new Option(
+        '--every <duration>',
+        'interval between scheduled runs, N(s|m|h|d); later runs count as late',
+      )
         .argParser(duration)
         .default('1m'),
     )
@@ -29,16 +32,14 @@ export function registerDoctor(program: Command, run: Run): Command {
     );
 }
 
-/** What is wrong first, what to do about it once; what is right only as a number. */
+/** Problems first, each remedy once. Checks that pass are only counted. */
 export function describe({ checks }: Diagnosis, out: Output): string {
   const margin = { left: '', width: 'FAIL  '.length };
-  const wrong = groupByRemedy(checks).flatMap((finding) =>
-    checkLines(finding.checks, finding.remedy, out, margin),
-  );
-  const right = checks.filter((check) => check.status === 'ok');
+  const problems = groupByRemedy(checks).flatMap((group) => checkLines(group, out, margin));
+  const passed = checks.filter((check) => check.status === 'ok');
   return [
-    ...wrong,
-    ...(out.verbose ? checkLines(right, null, out, margin) : []),
-    `${right.length} ${right.length === 1 ? 'check' : 'checks'} passed.`,
+    ...problems,
+    ...(out.verbose ? checkLines({ checks: passed, remedy: null }, out, margin) : []),
+    `${passed.length} ${passed.length === 1 ? 'check' : 'checks'} passed.`,
   ].join('\n');
 }

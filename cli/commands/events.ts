@@ -1,4 +1,4 @@
-/** `events`: what happened to nodes, newest first. */
+/** `events`: lists the events of a node, newest first. */
 import { type Command, Option } from 'commander';
 import { readHealthEvents } from '../../core/doctor/events.ts';
 import { connect } from '../../core/pg/connection.ts';
@@ -12,8 +12,8 @@ import { renderEvents } from '../render/events.ts';
 export function registerEvents(program: Command, run: Run): Command {
   return program
     .command('events')
-    .description('what happened to the node: gaps, blocks, repairs; newest first')
-    .addOption(new Option('--limit <n>', 'at most that many').argParser(positiveInteger).default(50))
+    .description('list events of the node (gaps, blocks, repairs), newest first')
+    .addOption(new Option('--limit <n>', 'number of events at most').argParser(positiveInteger).default(50))
     .addHelpText('after', '\nExample:\n  pgtimewarp events --limit 10')
     .action((flags: { limit: number }) =>
       run(async ({ settings, out }) => {

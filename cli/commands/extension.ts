@@ -27,30 +27,37 @@ const PASSWORD_VARIABLE = 'PGTIMEWARP_READER_PASSWORD';
 export function registerExtension(program: Command, run: Run): Command {
   const group = program
     .command('extension')
-    .description('ask for history in SQL: functions on the source that read the store')
+    .description('history in SQL: functions on the source that read the store')
     .addHelpText('after', '\nExample:\n  pgtimewarp extension install && pgtimewarp extension connect');
   group
     .command('install')
     .description('create the functions')
-    .addOption(new Option('--method <method>', 'how (default: what the server has)').choices(METHODS))
-    .option('--schema <name>', 'of the functions', 'public')
+    .addOption(
+      new Option('--method <method>', 'how to install (default: by what the server has)').choices(METHODS),
+    )
+    .option('--schema <name>', 'schema of the functions', 'public')
     .action((flags: InstallFlags) => run((context) => withSource(context, installCommand(flags))));
   group
     .command('connect')
-    .description('say where the store is and who reads it')
-    .option('--reader <role>', 'login of the store that was granted pgtimewarp_reader (default: makes one)')
+    .description('connect the functions to the store by a login that reads it')
+    .option('--reader <role>', 'login of the store with the role pgtimewarp_reader (default: create one)')
     .option(
       '--password-file <file>',
-      `first line: its password; - for stdin (default: $${PASSWORD_VARIABLE})`,
+      `file with the reader's password on its first line; - for stdin (default: $${PASSWORD_VARIABLE})`,
     )
-    .option('--store-host <host>', 'of the store as the source reaches it (default: that of --store)')
-    .addOption(new Option('--store-port <port>', 'likewise').argParser(port))
-    .option('--sslmode <mode>', 'of libpq (default: verify-full for hosts that are not local)')
-    .option('--sslrootcert <file>', "authorities, as a path on the source's server")
+    .option('--store-host <host>', 'host of the store, as seen from the source (default: that of --store)')
+    .addOption(
+      new Option(
+        '--store-port <port>',
+        'port of the store, as seen from the source (default: that of --store)',
+      ).argParser(port),
+    )
+    .option('--sslmode <mode>', 'sslmode of libpq (default: verify-full for hosts that are not local)')
+    .option('--sslrootcert <file>', "file of certificate authorities, a path on the source's server")
     .action((flags: ConnectFlags) => run((context) => withSource(context, connectCommand(flags))));
   group
     .command('upgrade')
-    .description('bring the functions up to the version of this program')
+    .description('upgrade the functions to the version of this program')
     .action(() => run((context) => withSource(context, upgradeCommand)));
   group
     .command('uninstall')
@@ -124,7 +131,7 @@ function connectCommand(flags: ConnectFlags): Body {
       () =>
         (reader.made ? `Made the login ${to.reader} in the store.\n` : '') +
         `The functions read ${to.database} on ${to.host}:${to.port} as ${to.reader}, node "${to.node}" by default.\n` +
-        `Nobody may call them yet: GRANT EXECUTE ON FUNCTION ${schema}.pgtimewarp_asof_pk TO …`,
+        `No role may call them yet. To allow it: GRANT EXECUTE ON FUNCTION ${schema}.pgtimewarp_asof_pk TO …`,
     );
     return EXIT.done;
   };
@@ -135,7 +142,7 @@ async function chooseReader(source: pg.Client, settings: Settings, flags: Connec
     return { name: flags.reader, password: readPassword(flags.passwordFile), made: false };
   }
   if (flags.passwordFile === undefined) return ensureReader(source, settings.storeUrl, settings.node);
-  throw new TimewarpError('BAD_FLAGS', '--password-file is the password of a --reader, and none is named.');
+  throw new TimewarpError('BAD_FLAGS', '--password-file needs --reader: it is the password of that login.');
 }
 
 async function upgradeCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
@@ -160,8 +167,8 @@ async function uninstallCommand({ out }: CommandContext, source: pg.Client): Pro
   }
   const reader = await ownReader(source);
   const postgresFdw = await inSourceTransaction(source, () => uninstall(source, present));
-  // a copy of this source reads the store with the same login: whether it may go is not for us to say
-  const login = reader === null ? '' : `The login that was made in the store stays: DROP ROLE ${reader};`;
+  // a copy of this source may read the store with the same login, so the user decides whether to drop it
+  const login = reader === null ? '' : `The login in the store stays. To remove it: DROP ROLE ${reader};`;
   out.result({ ...present, removed: true, postgres_fdw: postgresFdw, reader }, () =>
     [
       `Removed: ${describe(present)}. History stays in the store.`,
@@ -172,8 +179,8 @@ async function uninstallCommand({ out }: CommandContext, source: pg.Client): Pro
 }
 
 const WRAPPER_NOTES: Readonly<Record<WrapperFate, string>> = {
-  removed: 'postgres_fdw, which `extension install` had made, is removed too.',
-  'in-use': 'postgres_fdw stays, though `extension install` made it: something else uses it.',
+  removed: 'postgres_fdw, which `extension install` created, is removed too.',
+  'in-use': 'postgres_fdw stays: `extension install` created it, but something else uses it too.',
   'not-ours': '',
 };
 
@@ -191,7 +198,7 @@ async function withSource(context: CommandContext, body: Body): Promise<ExitCode
   }
 }
 
-/** Never from the command line itself, which other users of the machine can read. */
+/** The password is never an argument: other users of the machine can read those. */
 function readPassword(file: string | undefined): string {
   const text =
     file === undefined ? process.env[PASSWORD_VARIABLE] : readFileSync(file === '-' ? 0 : file, 'utf8');
@@ -205,5 +212,5 @@ function readPassword(file: string | undefined): string {
 function port(value: string): number {
   const number = Number.parseInt(value, 10);
   if (/^\d{1,5}$/.test(value) && number > 0 && number < 65_536) return number;
-  throw new InvalidArgumentError('It is not a port.');
+  throw new InvalidArgumentError('It must be a port, 1 to 65535.');
 }

@@ -1,4 +1,4 @@
-/** `init`: makes a node. */
+/** `init`: creates a node. */
 import { type Command, Option } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { init } from '../../core/setup/init.ts';
@@ -16,14 +16,14 @@ interface InitFlags {
 export function registerInit(program: Command, run: Run): Command {
   return program
     .command('init')
-    .description('observe a database: schema in the store, slot (and publication) on the source')
+    .description('start to observe a database: schema in the store, slot (and publication) on the source')
     .addOption(
       new Option('--plugin <name>', 'output plugin (default: "wal2json")').choices(['wal2json', 'pgoutput']),
     )
     .option('--slot <name>', 'name of the replication slot (default: pgtimewarp_<node>)')
     .option(
       '--context-prefix <prefix>',
-      'read messages under this prefix as contexts too, beside pgtimewarp and _bemi (repeatable)',
+      'also read messages with this prefix as contexts, besides pgtimewarp and _bemi; repeatable',
       (prefix: string, before: string[] = []) => [...before, prefix],
     )
     .addHelpText(
@@ -46,14 +46,14 @@ export function registerInit(program: Command, run: Run): Command {
           created
             ? `Node "${node.node}" observes database ${node.database} through slot ${node.slotName} (${node.plugin}).\n` +
               'Next: pgtimewarp track TABLE'
-            : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). ${flags.contextPrefix === undefined ? 'Nothing changed.' : 'The next run reads contexts under the prefixes named.'}`,
+            : `Node "${node.node}" is set up already: slot ${node.slotName} (${node.plugin}). ${flags.contextPrefix === undefined ? 'Nothing changed.' : 'From the next run on, messages with these prefixes are contexts.'}`,
         );
         return EXIT.done;
       }),
     );
 }
 
-/** PostgreSQL manual, "Querying and Manipulating Replication Slots": the letters that a slot's name can have. */
+/** PostgreSQL manual, "Querying and Manipulating Replication Slots": the characters that a slot's name can have. */
 function slotName(text: string | undefined): string | null {
   if (text === undefined) return null;
   if (/^[a-z0-9_]{1,63}$/.test(text)) return text;

@@ -21,7 +21,7 @@ export function registerMigrate(program: Command, run: Run): Command {
           });
           out.result(migrateDocument(result), () =>
             result.applied.length === 0
-              ? `The store is up to date (version ${result.to})${result.functions ? ', its functions are those of this version now' : ''}.`
+              ? `The store is up to date (version ${result.to})${result.functions ? '; its functions were replaced by those of this version' : ''}.`
               : `The store is now at version ${result.to} (was ${result.from}).`,
           );
           return EXIT.done;

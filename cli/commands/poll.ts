@@ -1,4 +1,4 @@
-/** `poll`: one run, or one after the other. */
+/** `poll`: makes one run, or with --watch repeated runs. */
 import { type Command, Option } from 'commander';
 import { type PollResult, poll } from '../../core/poll.ts';
 import { formatBytes } from '../../core/types/byte-size.ts';
@@ -18,23 +18,25 @@ interface PollFlags {
   readonly maxSeconds?: number;
 }
 
-/** Between two runs of --watch that had nothing left to do. */
+/** The pause after a run of --watch that has caught up. */
 const PAUSE_MS = 1_000;
-/** After a run that failed for a reason that may go away. */
+/** The pause after a run that failed for a reason that may go away. */
 const RETRY_MS = 5_000;
 
 export function registerPoll(program: Command, run: Run): Command {
   return program
     .command('poll')
-    .description('read what the source has committed since the last run')
-    .option('--watch', 'go on until Ctrl-C')
+    .description('read the changes that the source has committed since the last run')
+    .option('--watch', 'repeat until Ctrl-C')
     .addOption(
-      new Option('--max-changes <n>', 'stop at the first commit after that many rows').argParser(
+      new Option('--max-changes <n>', 'stop at the first commit after this number of rows').argParser(
         positiveInteger,
       ),
     )
     .addOption(
-      new Option('--max-seconds <n>', 'end before that many seconds have passed').argParser(positiveInteger),
+      new Option('--max-seconds <n>', 'end before this number of seconds has passed').argParser(
+        positiveInteger,
+      ),
     )
     .addHelpText('after', '\nExample:\n  pgtimewarp poll --max-seconds 50')
     .action((flags: PollFlags) =>
@@ -50,7 +52,7 @@ async function once(context: CommandContext, flags: PollFlags): Promise<ExitCode
   return exitCodeOfRun(result.outcome);
 }
 
-/** Runs until it is interrupted or cannot go on. The JSON document is the sum of all runs, printed at the end. */
+/** Repeats runs until it is interrupted or the node cannot continue. At the end it prints one JSON document, the sum of all runs. */
 async function watch(context: CommandContext, flags: PollFlags): Promise<ExitCode> {
   const { out, signal } = context;
   let last: PollResult | null = null;
@@ -105,6 +107,6 @@ function describe(result: PollResult): string {
     case 'blocked':
       return `Blocked: ${result.reason ?? 'a transaction cannot be applied'}. See pgtimewarp doctor.`;
     case 'gap':
-      return `Changes were lost: ${result.reason ?? 'see pgtimewarp doctor'}. Then: pgtimewarp rebaseline --node.`;
+      return `Changes were lost: ${result.reason ?? 'see pgtimewarp doctor'}. Repair the node: pgtimewarp rebaseline --node.`;
   }
 }

@@ -1,4 +1,4 @@
-/** `rebaseline`: reads tables again whose history has a gap. */
+/** `rebaseline`: repairs tables: reads their rows again and ends their gap. */
 import type { Command } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
@@ -15,8 +15,12 @@ import { rebaselineWholeNode } from '../rebaseline-whole-node.ts';
 export function registerRebaseline(program: Command, run: Run): Command {
   const command = program
     .command('rebaseline')
-    .description('read tables again whose rows changed without a trace in the log, and end their gap')
-    .argument('[table...]', 'as psql takes it; none, with --node: the whole node, after a loss', collect);
+    .description('repair tables whose history has a gap: read their rows again')
+    .argument(
+      '[table...]',
+      'written as in psql; without tables, --node repairs the whole node after a loss',
+      collect,
+    );
   return confirmOptions(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp rebaseline orders')
     .action((tables: string[] = [], flags: ConfirmFlags) =>
@@ -31,7 +35,7 @@ export function registerRebaseline(program: Command, run: Run): Command {
           return rebaselineWholeNode(context, program.version() ?? 'unknown');
         }
         const { settings, out, signal } = context;
-        const names = tables.map(parseTableName); // all of them before the first is touched
+        const names = tables.map(parseTableName); // parse all names before the first table changes
         if (flags.dryRun) {
           const would = names.map((name) => `Reads ${formatTableName(name)} again.`);
           tellPlan(context, { node: settings.node, would, losesNothing: true });

@@ -1,4 +1,4 @@
-/** `release-slot`: lets go of the WAL that the source keeps for the node. */
+/** `release-slot`: drops the slot, so that the source can remove the WAL that it keeps for the node. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { connect } from '../../core/pg/connection.ts';
 import { planRelease } from '../../core/plan.ts';
@@ -21,12 +21,17 @@ export function registerReleaseSlot(program: Command, run: Run): Command {
     .command('release-slot')
     .description('drop the slot so that its WAL does not fill the disk of the source; records the gap')
     .addOption(
-      new Option('--automatic <on|off>', 'only set: runs drop the slot when the budget is used up').choices([
-        'on',
-        'off',
-      ]),
+      new Option(
+        '--automatic <on|off>',
+        'only change the setting: whether runs drop the slot when the budget is used up',
+      ).choices(['on', 'off']),
     )
-    .addOption(new Option('--budget <size>', 'only set: WAL the slot may keep, as 20GB').argParser(size));
+    .addOption(
+      new Option(
+        '--budget <size>',
+        'only change the setting: how much WAL the slot may keep, such as 20GB',
+      ).argParser(size),
+    );
   return confirmOptions(command)
     .addHelpText('after', '\nExample:\n  pgtimewarp release-slot --budget 20GB --automatic on')
     .action((flags: ReleaseFlags) =>

@@ -1,4 +1,4 @@
-/** `retention`: how long history is kept, and forgetting at once. */
+/** `retention`: sets how long history is kept, and deletes expired history now. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { runRetention, setRetention, showRetention } from '../../core/retention/change-retention.ts';
@@ -15,24 +15,24 @@ const FOREVER = 'forever';
 export function registerRetention(program: Command, run: Run): Command {
   const retention = program
     .command('retention')
-    .description('how long history is kept')
+    .description('set how long history is kept, and delete expired history')
     .addHelpText('after', '\nExample:\n  pgtimewarp retention set 30d orders');
   retention
     .command('set')
-    .description('set the window of tables; without tables, of those tracked from now on')
+    .description('set the retention window of tables; without tables, of those that are tracked later')
     .argument('<window>', 'N(s|m|h|d), or "forever"', window)
-    .argument('[table...]', 'as psql takes it', collect)
+    .argument('[table...]', 'written as in psql', collect)
     .action((keep: string | null, tables: string[] | undefined) =>
       run((context) => set(context, keep, tables ?? [])),
     );
   retention
     .command('show')
-    .description('windows, ranges, size and the oldest instant that can be answered')
+    .description('show window, size, and the oldest instant with an answer, of each table')
     .action(() => run(show));
   retention
     .command('run')
-    .description('forget what is due now; every poll does it as well, bounded in time')
-    .option('--max-seconds <n>', 'stop after that many seconds', positiveInteger)
+    .description('delete expired history now (every poll also deletes some, for a limited time)')
+    .option('--max-seconds <n>', 'stop after this number of seconds', positiveInteger)
     .action((flags: { maxSeconds?: number }) => run((context) => forget(context, flags)));
   for (const command of retention.commands) {
     command
@@ -80,8 +80,10 @@ async function forget(
   out.result(forgottenDocument(settings.node, result), () =>
     result === null
       ? 'Another run is active; nothing to do.'
-      : `${result.rangesDropped} ranges dropped, ${result.mapEntriesForgotten} entries of the map forgotten${
-          result.unfinished.length > 0 ? '; something is left, readers were in the way or time was up' : ''
+      : `${result.rangesDropped} ranges dropped, ${result.mapEntriesForgotten} entries of the time map deleted${
+          result.unfinished.length > 0
+            ? '; some expired history is left, because a session was reading it or time was up'
+            : ''
         }.`,
   );
   return EXIT.done;

@@ -1,4 +1,4 @@
-/** `serve`: the HTTP API, polling and the doctor, on this machine. */
+/** `serve`: runs the HTTP API, polling and the doctor on this machine. */
 import type { HttpBindings } from '@hono/node-server';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { gatheredAsOf } from '../../core/query/gathered-as-of.ts';
@@ -25,9 +25,15 @@ const FOREVER_MS = 2 ** 31 - 1;
 export function registerServe(program: Command, run: Run): Command {
   return program
     .command('serve')
-    .description('HTTP API, polling and doctor on this machine')
-    .addOption(new Option('--port <n>', '0 takes any free one').argParser(portNumber).default(8645))
-    .option('--host <address>', 'others than this machine need PGTIMEWARP_TOKEN to be set', '127.0.0.1')
+    .description('run the HTTP API, polling and the doctor on this machine')
+    .addOption(
+      new Option('--port <n>', 'port to listen on; 0 takes any free one').argParser(portNumber).default(8645),
+    )
+    .option(
+      '--host <address>',
+      'address to listen on; one that other machines can reach needs PGTIMEWARP_TOKEN',
+      '127.0.0.1',
+    )
     .addOption(
       new Option('--every <duration>', 'pause between two runs: N(s|m|h|d)')
         .argParser(duration)
@@ -36,14 +42,14 @@ export function registerServe(program: Command, run: Run): Command {
     .addOption(
       new Option(
         '--cors <origin>',
-        'pages of this origin may ask, as https://app.example.com; repeatable',
+        'allow pages of this origin, such as https://app.example.com; repeatable',
       ).argParser((value, former: readonly string[] | undefined) => [...(former ?? []), origin(value)]),
     )
     .addHelpText('after', '\nExample:\n  pgtimewarp serve --port 8645 --every 5s')
     .action((flags: ServeFlags) => run((context) => serve(context, flags), 'when stopped'));
 }
 
-/** Until Ctrl-C. */
+/** Serves until Ctrl-C. */
 async function serve({ settings, out, signal }: CommandContext, flags: ServeFlags): Promise<ExitCode> {
   const authorize = authorization(flags.host, process.env.PGTIMEWARP_TOKEN);
   const { databases } = settings;
@@ -81,7 +87,7 @@ async function untilStopped(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) await pause(FOREVER_MS, signal);
 }
 
-/** As a browser says it in the header Origin (RFC 6454 section 6.2). */
+/** An origin as browsers write it in the header Origin (RFC 6454 section 6.2). */
 function origin(value: string): string {
   if (URL.canParse(value) && new URL(value).origin === value) return value;
   throw new InvalidArgumentError('It must be an origin: scheme, host and port, nothing after them.');

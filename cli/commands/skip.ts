@@ -13,7 +13,9 @@ export function registerSkip(program: Command, run: Run): Command {
     .description(
       'leave out the transaction that blocks the node; its tables are unknown until they are read again',
     )
-    .addOption(new Option('--lsn <lsn>', 'of the transaction, as doctor names it').makeOptionMandatory())
+    .addOption(
+      new Option('--lsn <lsn>', 'position of the transaction, as doctor shows it').makeOptionMandatory(),
+    )
     .addHelpText('after', '\nExample:\n  pgtimewarp skip --lsn 0/16B3748')
     .action((flags: { lsn: string }) =>
       run(async ({ settings, out }) => {
@@ -24,7 +26,7 @@ export function registerSkip(program: Command, run: Run): Command {
           [
             `The transaction at ${result.lsn} is left out.`,
             ...result.tables.map(
-              (table) => `${table} is unknown from there on: pgtimewarp rebaseline ${table}`,
+              (table) => `${table} is unknown from there on. Repair it: pgtimewarp rebaseline ${table}`,
             ),
           ].join('\n'),
         );

@@ -1,4 +1,4 @@
-/** `status`: nodes, tables, horizon, lag. */
+/** `status`: shows nodes, tables, horizon, lag. */
 import type { Command } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect } from '../../core/pg/connection.ts';
@@ -15,15 +15,18 @@ const WATCH_MS = 2_000;
 export function registerStatus(program: Command, run: Run): Command {
   return program
     .command('status')
-    .description('nodes, tables, horizon and lag: of all nodes, or of the one that --node names')
-    .option('--watch', 'again every two seconds, until interrupted')
+    .description('show nodes, tables, horizon and lag: of all nodes, or only of --node')
+    .option('--watch', 'repeat every two seconds until Ctrl-C')
     .addHelpText('after', '\nExample:\n  pgtimewarp status --watch')
     .action((flags: { watch?: boolean }) =>
       run(
         async (context) => {
           const { settings, out, signal } = context;
           if (flags.watch && out.json)
-            throw new TimewarpError('BAD_FLAGS', '--watch cannot be one JSON document.');
+            throw new TimewarpError(
+              'BAD_FLAGS',
+              '--watch cannot be combined with --json, which prints one document.',
+            );
           const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
           try {
             await requireSchema(store);

@@ -28,21 +28,23 @@ export function registerTrack(program: Command, run: Run): Command {
     .command('track')
     .description('start the history of tables and wait until their present rows are read');
   return selectionOptions(command)
-    .option('--follow', 'tables that match the pattern and are made later, too: runs begin to track them')
-    .option('--no-follow', 'do that no more')
-    .addOption(new Option('--retention <duration>', 'keep history that long: N(s|m|h|d)').argParser(duration))
+    .option('--follow', 'runs also track matching tables that are created later')
+    .option('--no-follow', 'runs no longer track new tables that match')
     .addOption(
-      new Option('--exclude <columns>', 'leave these columns out, separated by commas').argParser(columnList),
+      new Option('--retention <duration>', 'how long to keep history: N(s|m|h|d)').argParser(duration),
+    )
+    .addOption(
+      new Option('--exclude <columns>', 'columns to leave out, separated by commas').argParser(columnList),
     )
     .option('--no-baseline', 'do not read present rows: they are unknown until they change')
-    .option('--no-nan', 'its numeric and float columns never hold NaN or infinity: take NULLs at their word')
+    .option('--no-nan', 'numeric and float columns never hold NaN or infinity, so every null counts as NULL')
     .addHelpText(
       'after',
       "\nExample:\n  pgtimewarp track orders sales.customers --exclude card_number --retention 30d\n  pgtimewarp track 'tenant_*.orders' --follow",
     )
     .action((tables: string[] | undefined, flags: TrackFlags) =>
       run(async (context) => {
-        const { names, patterns } = selectTables(tables ?? [], flags); // all of them before the first is touched
+        const { names, patterns } = selectTables(tables ?? [], flags); // parse all names before the first table changes
         if (flags.follow !== undefined && patterns.length === 0)
           throw new TimewarpError('BAD_FLAGS', 'Only patterns can be followed.', {
             remedy: "Use --follow with a pattern ('tenant_*.orders'), --schema or --all.",
@@ -83,7 +85,7 @@ function trackSettings(
   };
 }
 
-/** Of many tables, a line for each; what could not be tracked comes last, where it is seen. */
+/** A line for each table. Tables that could not be tracked come last, where they are not missed. */
 function describeMatching(
   { tables, notTracked, followed, unfollowed }: TrackMatchingResult,
   width: number,
@@ -96,12 +98,12 @@ function describeMatching(
     ),
     ...new Set(tables.flatMap(({ notes }) => notes).map((note) => wrap(note, width, '  '))),
     ...notTracked.map(({ reason, remedy }) => wrap(`Not tracked: ${reason} ${remedy}`, width, '  ')),
-    ...followed.map((pattern) => `Tables to come that match ${pattern} are tracked as runs find them.`),
-    ...unfollowed.map((pattern) => `Tables to come that match ${pattern} are not tracked any more.`),
+    ...followed.map((pattern) => `Runs also track new tables that match ${pattern}.`),
+    ...unfollowed.map((pattern) => `Runs no longer track new tables that match ${pattern}.`),
   ];
 }
 
-/** The result for people. */
+/** The result for people, about one table. */
 export function describeTracked({ table, trackedFrom, ...result }: TrackResult, { width }: Output): string {
   const rows = result.baseline === 'none' ? 'without its present rows' : `${result.baselineRows} rows read`;
   const [what, verb] = result.alreadyTracked

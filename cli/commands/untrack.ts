@@ -1,4 +1,4 @@
-/** `untrack`: ends the history of tables. */
+/** `untrack`: ends the tracking of tables. */
 import type { Command } from 'commander';
 import { planUntrack } from '../../core/plan.ts';
 import { untrackTables } from '../../core/track.ts';
@@ -17,13 +17,13 @@ interface UntrackFlags extends SelectionFlags {
 export function registerUntrack(program: Command, run: Run): Command {
   const command = program
     .command('untrack')
-    .description('end the history of tables; what is known stays unless purged');
+    .description('stop tracking tables; their history stays unless purged');
   return dryRunOption(
     selectionOptions(command).option('--purge', 'delete the history of the tables as well, for good'),
   )
     .addHelpText(
       'after',
-      "\nA pattern is not followed any more either.\n\nExample:\n  pgtimewarp untrack orders\n  pgtimewarp untrack 'tenant_*.orders' --purge --dry-run",
+      "\nWith a pattern, runs also stop tracking new tables that match it.\n\nExample:\n  pgtimewarp untrack orders\n  pgtimewarp untrack 'tenant_*.orders' --purge --dry-run",
     )
     .action((tables: string[] | undefined, flags: UntrackFlags) =>
       run(async (context) => {
@@ -47,7 +47,7 @@ export function registerUntrack(program: Command, run: Run): Command {
               ({ table }) =>
                 `${table} is not tracked any more; its history ${purge ? 'is deleted' : 'stays'}.`,
             ),
-            ...unfollowed.map((pattern) => `Tables to come that match ${pattern} are not tracked any more.`),
+            ...unfollowed.map((pattern) => `Runs no longer track new tables that match ${pattern}.`),
           ].join('\n'),
         );
         return EXIT.done;

@@ -1,6 +1,6 @@
 /**
- * The demo: a shop on a server of its own, its history in a second database, a mistake, and what the rows were before it.
- * It calls what the commands call; nothing is staged. The server is gone when it ends, unless it is asked to stay.
+ * The demo: a shop on a temporary server, its history in a second database, a mistake, and the rows before the mistake. It calls
+ * the same functions as the commands. At its end it removes the server, unless --keep is given.
  */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -25,7 +25,7 @@ import { MISTAKE, SHOP_TABLES, WORKING_DAY } from './shop.ts';
 export interface DemoOptions {
   readonly out: Output;
   readonly signal: AbortSignal;
-  /** Leaves the server running when there is nobody to press Enter. */
+  /** Leaves the server running if there is no terminal to press Enter on. */
   readonly keep: boolean;
 }
 
@@ -35,9 +35,9 @@ export interface DemoResult {
   readonly changes: number;
   /** The instant just before the mistake. */
   readonly before: string;
-  /** Verdicts on the order before the mistake and now. */
+  /** The answers about the order, now and before the mistake. */
   readonly answers: readonly { readonly at: string; readonly status: string; readonly final: boolean }[];
-  /** Set when the databases were left running. */
+  /** null unless the databases were left running. */
   readonly kept: { readonly source: string; readonly store: string; readonly remove: string } | null;
 }
 
@@ -68,13 +68,8 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
   await init({ ...databases, plugin, slotName: null, version: 'demo' });
   for (const name of ['customers', 'orders']) {
     goOn();
-    const tracked = await track({
-      ...databases,
-      table: { schema: 'public', name },
-      exclude: [],
-      baseline: true,
-      retention: null,
-    });
+    const table = { schema: 'public', name };
+    const tracked = await track({ ...databases, table, exclude: [], baseline: true, retention: null });
     out.say(`  ${tracked.table} is tracked, ${tracked.baselineRows} rows read`);
   }
 
@@ -103,21 +98,15 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
   }
 
   step('Its whole story');
-  const page = await diff(history, {
-    node: NODE,
-    table: ORDERS,
-    pk: ORDER_KEY,
-    from: null,
-    to: null,
-    limit: 100,
-  });
-  out.say(indent(renderDiff('public.orders id=2', page, out)));
+  const everything = { node: NODE, table: ORDERS, pk: ORDER_KEY, from: null, to: null, limit: 100 };
+  const page = await diff(history, everything);
+  out.say(indent(renderDiff(page, out, { title: 'public.orders id=2' })));
 
   const kept = await leave(server, { out, signal, keep }, before);
   return { postgres: server.version, plugin, changes: run.changes, before, answers, kept };
 }
 
-/** On a terminal the databases stay until Enter; elsewhere they stay only when that was asked for. */
+/** On a terminal the databases stay until Enter; elsewhere they stay only with --keep. */
 async function leave(
   server: LocalServer,
   { out, signal, keep }: DemoOptions,
@@ -142,7 +131,7 @@ async function leave(
     return null;
   }
   const remove = await server.keep();
-  out.say(`\nThe server goes on. To end and remove it:\n  ${remove}`);
+  out.say(`\nThe server keeps running. To end and remove it:\n  ${remove}`);
   return { ...urls, remove };
 }
 
@@ -151,7 +140,7 @@ async function enter(signal: AbortSignal): Promise<void> {
   try {
     await Promise.race([once(lines, 'line', { signal }), once(lines, 'close', { signal })]);
   } catch {
-    // the signal: the demo ends as by Enter
+    // the signal ends the demo as Enter does
   } finally {
     lines.close();
   }
@@ -164,7 +153,7 @@ interface Sessions extends AsyncDisposable {
 
 async function openSessions(urls: { sourceUrl: string; storeUrl: string }): Promise<Sessions> {
   const shop = await connect(urls.sourceUrl, { side: 'source', node: NODE });
-  await shop.query('SET search_path = public'); // the shop's own session: an application's
+  await shop.query('SET search_path = public'); // this session is the application of the shop
   const history = await connect(urls.storeUrl, { side: 'store', node: NODE });
   return {
     shop,

@@ -1,4 +1,4 @@
-/** The shop of the demo: two small tables, a working day, and the mistake that everyone fears. */
+/** The shop of the demo: two small tables, the transactions of a working day, and an UPDATE without WHERE. */
 
 export const SHOP_TABLES = `
   CREATE TABLE customers (

@@ -1,4 +1,4 @@
-/** `npm run schema:dump`: writes migrations/schema.sql, the schema as all migrations together make it. */
+/** `npm run schema:dump`: writes migrations/schema.sql, the schema of a migrated store. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from '../../core/pg/connection.ts';

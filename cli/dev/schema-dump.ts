@@ -1,6 +1,6 @@
 /**
- * The schema of a migrated store as text that is the same on every machine: what a review of a migration looks at, and
- * what a test compares with the committed file.
+ * The schema of a migrated store as text that is the same on every machine. It is committed for reviews, and a test compares
+ * it with a new dump.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ export const SCHEMA_FILE = join(import.meta.dirname, '../../migrations/schema.sq
 const HEADER =
   '-- The schema that all migrations together make. Written by `npm run schema:dump`; not for running.\n';
 
-/** Runs pg_dump, and leaves out what depends on its version and on the moment. */
+/** Runs pg_dump and removes lines that depend on its version or on the moment. */
 export async function dumpSchema(pgDump: string, url: string): Promise<string> {
   const { stdout } = await promisify(execFile)(
     pgDump,

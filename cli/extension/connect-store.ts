@@ -1,6 +1,6 @@
 /**
- * Tells the source where its history is. The password of the reader travels as the data of a COPY, because statements
- * and their parameters may be written to the log of the server, and those data are not.
+ * Tells the SQL functions on the source where the store is. The reader's password is sent as COPY data: a server may log
+ * statements and their parameters, but never COPY data.
  */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -10,20 +10,20 @@ import { quoteIdentifier } from '../../core/pg/identifiers.ts';
 import { inSourceTransaction } from '../../core/pg/transaction.ts';
 
 export interface StoreConnection {
-  /** As the source reaches the store, which may differ from how this machine does. */
+  /** The host under which the source reaches the store; this machine may use another one. */
   readonly host: string;
   readonly port: number;
   readonly database: string;
   /** A login of the store with the role pgtimewarp_reader. */
   readonly reader: string;
   readonly password: string;
-  /** The node of questions that name none. */
+  /** The default node of questions. */
   readonly node: string;
   readonly sslRootCert: string | null;
   readonly sslMode: string | null;
 }
 
-/** Sets it up, or anew, and asks the store something; when that fails, everything is as before. */
+/** Makes or replaces the connection and sends the store a test question. If that fails, nothing is changed. */
 export async function connectStore(source: pg.Client, schema: string, to: StoreConnection): Promise<void> {
   await inSourceTransaction(source, async () => {
     await source.query('CREATE TEMPORARY TABLE pgtimewarp_reader_password (password text) ON COMMIT DROP');

@@ -1,6 +1,6 @@
 /**
- * Installs, upgrades and removes the SQL functions. All of it happens in one transaction of the caller. Three ways, one
- * SQL text: files of the server (CREATE EXTENSION), pg_tle, or plain objects where neither is there.
+ * Installs, upgrades and removes the SQL functions, in one transaction of the caller. There are three methods for the same SQL
+ * text: files of the server (CREATE EXTENSION), pg_tle, or plain objects if the server has neither.
  */
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { Queryable } from '../../core/pg/connection.ts';
@@ -24,7 +24,7 @@ export type Method = (typeof METHODS)[number];
 export interface Installation {
   readonly method: Method;
   readonly version: string;
-  /** Of the functions. */
+  /** The schema of the functions. */
   readonly schema: string;
 }
 
@@ -33,7 +33,7 @@ export interface Offer {
   readonly why: string;
 }
 
-/** What this server has, the best way first. */
+/** The best method that this server supports. */
 export async function chooseMethod(source: Queryable): Promise<Offer> {
   const { rows } = await source.query<{ files: boolean; tle: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_available_extension_versions
@@ -64,7 +64,7 @@ export async function findInstallation(source: Queryable): Promise<Installation 
   return { method: byTle ? 'tle' : 'create-extension', version: row.version, schema: row.schema };
 }
 
-/** Throws DATABASE_ERROR where the method is not to be had. */
+/** Throws DATABASE_ERROR if the server does not support the method. */
 export async function install(source: Queryable, method: Method, schema: string): Promise<Installation> {
   const scripts = extensionScripts();
   await ensureWrapper(source);
@@ -74,7 +74,7 @@ export async function install(source: Queryable, method: Method, schema: string)
   return { method, schema, version: newestVersion(scripts) };
 }
 
-/** The same way as it was installed. Answers with the version it has then. */
+/** Upgrades by the method of the installation. Returns the new version. */
 export async function upgrade(source: Queryable, present: Installation): Promise<string> {
   const scripts = extensionScripts();
   for (const script of scriptsAfter(scripts, present.version)) {
@@ -88,10 +88,10 @@ export async function upgrade(source: Queryable, present: Installation): Promise
   return newest;
 }
 
-/** What became of postgres_fdw. */
+/** Whether `uninstall` removed postgres_fdw, or why not. */
 export type WrapperFate = 'removed' | 'in-use' | 'not-ours';
 
-/** Removes the connection to the store as well, and postgres_fdw if it came with us; history is not touched. */
+/** Removes the functions, their connection to the store, and postgres_fdw if `install` created it. History stays. */
 export async function uninstall(source: Queryable, present: Installation): Promise<WrapperFate> {
   await source.query(`SELECT ${quoteIdentifier(present.schema)}.pgtimewarp_disconnect()`);
   if (present.method === 'plain') await source.query(plainRemovalSql());
@@ -100,7 +100,7 @@ export async function uninstall(source: Queryable, present: Installation): Promi
   return removeWrapper(source);
 }
 
-/** On postgres_fdw itself: it goes where the extension goes, and ends with it. */
+/** The comment on postgres_fdw. It stays with the extension, also in dumps, and disappears with it. */
 const MADE_BY_US =
   'foreign-data wrapper for remote PostgreSQL servers (made by `pgtimewarp extension install`)';
 

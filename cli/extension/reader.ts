@@ -1,7 +1,7 @@
 /**
- * The login that the functions read the store with, where nobody named one. What the connection has is kept while it works;
- * else a login is made for this source alone, so that two sources, and a copy of one, never change each other's password.
- * The password is known to the user mapping of the source, and to nobody else.
+ * The login with which the functions read the store, if the user names none. The login of the existing connection is kept as long
+ * as it works. Otherwise a new login is made for this source alone, so that two sources, or a source and its copy, never change each
+ * other's password. Only the user mapping on the source has the password.
  */
 import { randomBytes } from 'node:crypto';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -14,7 +14,7 @@ import { canLogIn, ensureLogin } from '../../core/setup/logins.ts';
 export interface Reader {
   readonly name: string;
   readonly password: string;
-  /** By this call. */
+  /** Whether this call created the login. */
   readonly made: boolean;
 }
 
@@ -22,7 +22,7 @@ const ROLE = 'pgtimewarp_reader';
 const PREFIX = `${ROLE}_`;
 const INSUFFICIENT_PRIVILEGE = '42501';
 
-/** Throws PERMISSION_DENIED, with the SQL for somebody else, where this login of the store may make none. */
+/** Throws PERMISSION_DENIED, with the SQL to run, if the login of --store may not create roles. */
 export async function ensureReader(source: Queryable, storeUrl: string, node: string): Promise<Reader> {
   const present = await mappedReader(source);
   if (present !== null && (await canLogIn(urlOf(storeUrl, present)))) return { ...present, made: false };
@@ -46,7 +46,7 @@ export async function ensureReader(source: Queryable, storeUrl: string, node: st
   return { ...reader, made: true };
 }
 
-/** What the connection of the source has, as far as this login may see it. */
+/** The user mapping of the source's connection, as far as this login may see it. */
 async function mappedReader(source: Queryable): Promise<{ name: string; password: string } | null> {
   const { rows } = await source.query<{ name: string | null; password: string | null }>(
     `SELECT (SELECT option_value FROM pg_options_to_table(m.umoptions) WHERE option_name = 'user') AS name,
@@ -59,13 +59,13 @@ async function mappedReader(source: Queryable): Promise<{ name: string; password
   return name === null || password === null ? null : { name, password };
 }
 
-/** The name of a login that this program made for the connection of the source; null when it has another, or none. */
+/** The login of the source's connection if this program made it; otherwise null. */
 export async function ownReader(source: Queryable): Promise<string | null> {
   const reader = await mappedReader(source);
   return reader?.name.startsWith(PREFIX) ? reader.name : null;
 }
 
-/** Takes a login back that {@link ensureReader} has just made. */
+/** Drops a login that {@link ensureReader} has just created. */
 export async function dropReader(storeUrl: string, { name }: Reader, node: string): Promise<void> {
   const store = await connect(storeUrl, { side: 'store', node });
   try {
@@ -86,10 +86,10 @@ function urlOf(storeUrl: string, { name, password }: { name: string; password: s
 
 function mayNot(storeUrl: string, cause: unknown): TimewarpError {
   const { user } = parseConnectionUrl(storeUrl, 'store');
-  return new TimewarpError('PERMISSION_DENIED', `${user} may make no login in the store.`, {
+  return new TimewarpError('PERMISSION_DENIED', `${user} may not create a login in the store.`, {
     cause,
     remedy:
-      `Have somebody run in the store: CREATE ROLE history_reader LOGIN PASSWORD '…' IN ROLE ${ROLE}; ` +
+      `As a role that may create logins, run in the store: CREATE ROLE history_reader LOGIN PASSWORD '…' IN ROLE ${ROLE}; ` +
       'then `PGTIMEWARP_READER_PASSWORD=… pgtimewarp extension connect --reader history_reader`.',
   });
 }

@@ -1,6 +1,6 @@
 /**
- * The SQL of the extension, read from `extension/`: one canonical text, in versions, whatever way it is installed. The
- * first file makes a version, each later one leads from one version to the next.
+ * The SQL of the extension, read from `extension/`. All methods of installation use this text. The first file creates a version;
+ * each later file leads from one version to the next.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { quoteIdentifier } from '../../core/pg/identifiers.ts';
 
 export interface ExtensionScript {
-  /** null: makes the extension from nothing. */
+  /** The version before; null for the first file. */
   readonly from: string | null;
   readonly to: string;
   /** As CREATE EXTENSION reads it, without psql's commands; `@extschema@` stands for the schema of the functions. */
@@ -38,14 +38,14 @@ export function plainSql(script: ExtensionScript, schema: string): string {
   return script.sql.replaceAll('@extschema@', quoteIdentifier(schema));
 }
 
-/** What undoes the plain scripts, all versions of them. */
+/** The script that removes a plain installation of any version. */
 export function plainRemovalSql(folder = extensionFolder()): string {
   return readFileSync(join(folder, 'remove-plain.sql'), 'utf8');
 }
 
 /**
- * The statements that hand the extension to pg_tle, which keeps it in the database and serves it to CREATE EXTENSION.
- * Each is complete in itself, so that the whole can be printed for a DBA.
+ * The statements that register the extension with pg_tle, which stores it in the database for CREATE EXTENSION.
+ * Each statement is complete in itself.
  */
 export function tleStatements(scripts: readonly ExtensionScript[]): string[] {
   const [first, ...updates] = scripts;

@@ -1,4 +1,4 @@
-/** The as-of answer for people. The row's values are shown as the JSON texts that they are: no digit is touched. */
+/** The as-of answer for people. Row values are shown as the JSON text from the store, so no digit changes. */
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { jsonMembers, unquoteJson } from '../../core/types/json-text.ts';
 import type { Output } from '../output.ts';
@@ -19,10 +19,10 @@ const REASONS: Readonly<Record<string, string>> = {
   erased: 'it has been erased',
 };
 
-/** Longer values are cut, unless all of them was asked for. */
+/** Longer values are cut unless `full` is set. */
 const LONGEST_VALUE = 1_000;
 
-/** @param answerText the JSON document of section "as-of answer" @param full long values too */
+/** @param answerText the JSON document of an as-of @param full whether to show long values in full */
 export function renderAnswer(answerText: string, out: Output, full = false): string {
   const answer = jsonMembers(answerText, 0).members;
   const text = (name: string): string | null => stringOrNull(answer.get(name));
@@ -57,7 +57,7 @@ export function renderAnswer(answerText: string, out: Output, full = false): str
   const assumes = text('assumes');
   if (assumes !== null)
     further(
-      `assumes     ${printable(assumes)}: the table was declared so, and NULLs are taken at their word`,
+      `assumes     ${printable(assumes)}: the table is tracked with --no-nan, so every null counts as NULL`,
     );
   const final = answer.get('final') === 'true';
   lines.push(`known up to ${moment(answer.get('horizon'), out, final ? '; final' : '') ?? 'nothing'}`);
@@ -86,7 +86,7 @@ function describeKey(pk: string | undefined): string {
     .join(', ');
 }
 
-/** `2026-01-01T00:00:00.000001Z  (0/16B3748, transaction 731)`, and what the clock here showed on a line of its own. */
+/** `2026-01-01T00:00:00.000001Z  (0/16B3748, transaction 731)`, and on the next line the local time. */
 function moment(value: string | undefined, { colors, width }: Output, ending = ''): string | null {
   if (value === undefined || value === 'null') return null;
   const [ts, lsn, xid] = [point(value, 'ts'), point(value, 'lsn'), point(value, 'xid')];

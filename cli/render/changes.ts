@@ -1,4 +1,4 @@
-/** A diff for people: of an update only what changed, old → new, each change on lines that fit the terminal. */
+/** A diff for people, on lines that fit the terminal. An update shows only the columns that changed, old → new. */
 import type { DiffChange, DiffOp, DiffPage } from '../../core/query/diff.ts';
 import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { jsonMembers } from '../../core/types/json-text.ts';
@@ -19,16 +19,18 @@ const OPERATIONS: Readonly<Record<DiffOp, string>> = {
 const INDENT = '    ';
 
 export interface DiffView {
-  /** What a transaction said about itself, in full and not only as far as it fits. */
+  /** The table, and perhaps the key. */
+  readonly title: string;
+  /** Shows contexts in full instead of cutting them to one line. */
   readonly who?: boolean;
-  /** Values in full, on as many lines as they need. */
+  /** Shows values in full, on as many lines as they need. */
   readonly full?: boolean;
 }
 
-export function renderDiff(title: string, page: DiffPage, out: Output, view: DiffView = {}): string {
+export function renderDiff(page: DiffPage, out: Output, view: DiffView): string {
   const fitted = (line: string): string => wrap(line, out.width, '  ');
   const lines = [
-    fitted(`${printable(title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`),
+    fitted(`${printable(view.title)} from ${page.from ?? 'the start'} to ${page.to ?? 'the horizon'}`),
   ];
   if (page.changes.length === 0) lines.push('', 'No changes.');
   for (const { change, unknown } of inTime(page.changes, parseIntervals(page.unknownText))) {
@@ -67,9 +69,10 @@ function renderChange(change: DiffChange, out: Output, { who = false, full = fal
     const changed = [...jsonMembers(change.changedText, 0).members];
     const left = nameWidth(changed);
     lines.push(
-      ...changed.flatMap(([name, sides]) =>
-        full ? changedInFull(name, sides, left, out) : [changedLine(name, sides, left, out)],
-      ),
+      ...changed.flatMap(([name, sidesText]) => {
+        const column = { name, sidesText, left };
+        return full ? changedInFull(column, out) : [changedLine(column, out)];
+      }),
     );
     if (changed.length === 0) lines.push(`${INDENT}${colors.dim('(no column changed)')}`);
   } else if (change.rowText !== null) {
@@ -99,11 +102,19 @@ function renderChange(change: DiffChange, out: Output, { who = false, full = fal
   return lines;
 }
 
+interface ChangedColumn {
+  readonly name: string;
+  /** JSON with the old and the new value. */
+  readonly sidesText: string;
+  /** The width of the names on the left. */
+  readonly left: number;
+}
+
 /**
- * `total   12.50 → 0`: both sides are cut when they do not fit, the shorter one last. Where the two differ later than what
- * is shown, both begin shortly before that.
+ * `total   12.50 → 0`. If the values do not fit, both are cut, the shorter one last. If their first difference would be cut off,
+ * both begin shortly before it.
  */
-function changedLine(name: string, sidesText: string, left: number, { colors, width }: Output): string {
+function changedLine({ name, sidesText, left }: ChangedColumn, { colors, width }: Output): string {
   const { old, now } = bothSides(sidesText);
   const room = width - INDENT.length - left - 2 - ARROW.length;
   const shownFrom = (from: number): [string, string] => {
@@ -119,8 +130,8 @@ function changedLine(name: string, sidesText: string, left: number, { colors, wi
   return `${INDENT}${pad(name, left)}  ${colors.red(shownOld)}${ARROW}${colors.green(shownNow)}`;
 }
 
-/** The old value and below it the new one, whole. */
-function changedInFull(name: string, sidesText: string, left: number, { colors, width }: Output): string[] {
+/** The whole old value, and below it the whole new one. */
+function changedInFull({ name, sidesText, left }: ChangedColumn, { colors, width }: Output): string[] {
   const { old, now } = bothSides(sidesText);
   const room = width - INDENT.length - left - 2;
   const oneLine = `${old}${ARROW}${now}`;
@@ -134,7 +145,7 @@ function changedInFull(name: string, sidesText: string, left: number, { colors, 
 }
 
 const ARROW = ' → ';
-/** So much of what is the same is shown before a difference far inside two texts. */
+/** The number of equal characters that are shown before a difference far inside two texts. */
 const BEFORE_DIFFERENCE = 8;
 
 function bothSides(sidesText: string): { readonly old: string; readonly now: string } {
@@ -149,7 +160,7 @@ function firstDifference(one: string, other: string): number {
   return at;
 }
 
-/** The text from there on; never from the middle of a character. */
+/** The text from an index on; it never begins in the middle of a character. */
 function tail(text: string, from: number): string {
   if (from === 0) return text;
   const isInside = /[\udc00-\udfff]/.test(text.charAt(from));
@@ -169,7 +180,7 @@ interface Entry {
   readonly unknown?: UnknownInterval;
 }
 
-/** Each interval before the first change that is not before its beginning. */
+/** Merges changes and intervals by time: an interval comes before the first change at or after its beginning. */
 function inTime(changes: readonly DiffChange[], intervals: readonly UnknownInterval[]): Entry[] {
   const left = [...intervals];
   const isDue = (ts: string): boolean => {
@@ -190,7 +201,7 @@ interface UnknownInterval {
   readonly reason: string;
 }
 
-/** Times and reasons only, no values of rows. */
+/** Parsing is safe here: the text contains times and reasons, no row values. */
 function parseIntervals(text: string): UnknownInterval[] {
   return JSON.parse(text) as UnknownInterval[];
 }

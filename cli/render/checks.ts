@@ -1,17 +1,19 @@
-/** Checks for people: what is wrong on lines that fit the terminal, what to do about it on one that can be pasted. */
+/** Checks for people: messages on lines that fit the terminal, the remedy on one line that can be pasted. */
 import type { CheckDocument } from '../../documents/checks.ts';
 import type { Output } from '../output.ts';
 import { withLocalTimes } from './local-time.ts';
 import { printable } from './printable.ts';
 import { wrap } from './wrap.ts';
 
-/**
- * Checks that one remedy mends, and the remedy.
- * @param margin what stands before the text of each, with room for the mark
- */
+/** Checks with the same remedy; null for checks that need none. */
+export interface ChecksOfOneRemedy {
+  readonly checks: readonly CheckDocument[];
+  readonly remedy: string | null;
+}
+
+/** @param margin the text before each message (`left`), and the width of it together with the mark */
 export function checkLines(
-  checks: readonly CheckDocument[],
-  remedy: string | null,
+  { checks, remedy }: ChecksOfOneRemedy,
   out: Output,
   margin: { readonly left: string; readonly width: number },
 ): string[] {

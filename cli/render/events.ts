@@ -1,4 +1,4 @@
-/** Events for people: when and what on one line, the message below it. */
+/** Events for people: time and code on one line, the message below it. */
 import type { HealthEvent } from '../../core/doctor/events.ts';
 import type { Output } from '../output.ts';
 import { localTime, withLocalTimes } from './local-time.ts';

@@ -1,11 +1,11 @@
-/** A commit time as the clock on the wall shows it, to the microsecond: only the offset is asked of the system. */
+/** A commit time in local time, to the microsecond: `Date` gives only the offset. */
 import { formatCommitTime, tryParseCommitTime } from '../../core/types/commit-time.ts';
 
 const MICROSECONDS_PER_MINUTE = 60_000_000n;
 
 /**
- * `2026-01-31T10:41:00.000001+01:00` for `2026-01-31T09:41:00.000001Z`; null where local time is UTC, and for what has
- * no place in the calendar.
+ * `2026-01-31T10:41:00.000001+01:00` for `2026-01-31T09:41:00.000001Z`; null if local time is UTC, or if the text is not a
+ * time in the calendar.
  */
 export function localTime(utc: string): string | null {
   const time = tryParseCommitTime(utc);
@@ -16,13 +16,13 @@ export function localTime(utc: string): string | null {
   return formatCommitTime(shifted).replace('Z', offset(minutes));
 }
 
-/** Both clocks under each other, where they differ. */
+/** The time in UTC and, if it differs, in local time, one per line. */
 export function timeLines(utc: string): string[] {
   const local = localTime(utc);
   return local === null ? [utc] : [utc, local];
 }
 
-/** A sentence with the clock on the wall after every time of UTC in it. */
+/** The text with local time in parentheses after every UTC time. */
 export function withLocalTimes(text: string): string {
   return text.replace(/\d{4,6}-\d\d-\d\dT[\d:]+(?:\.\d+)?Z/g, (utc) => {
     const local = localTime(utc);

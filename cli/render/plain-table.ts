@@ -1,12 +1,12 @@
-/** Tables for people: no frame, headings dimmed, cells broken so that a line fits the terminal. */
+/** Tables for people, without a frame. Headings are dimmed, and cells are broken so that lines fit the terminal. */
 import type { Output } from '../output.ts';
 import { printable } from './printable.ts';
 import { breakText, padTo, visibleWidth } from './width.ts';
 
-/** One text, or several under each other, which are broken only where nothing else can give way. */
+/** One text, or several lines, which are broken only if no other column can become narrower. */
 export type Cell = string | readonly string[];
 
-/** Columns are as wide as what is in them; where a line does not fit, the widest give way. */
+/** Columns are as wide as their texts. If a line does not fit, the widest columns become narrower. */
 export function plainTable(
   headings: readonly string[],
   rows: readonly (readonly Cell[])[],
@@ -25,12 +25,12 @@ export function plainTable(
   return [...head, ...cells.flatMap((row) => rowLines(row, widths))].join('\n');
 }
 
-/** Columns between two cells. */
+/** The number of spaces between two cells. */
 const GAP = 2;
-/** Narrower, with the gap, only when all are. */
+/** A column becomes narrower than this (with the gap) only when all others are already. */
 const NARROW = 10;
 
-/** The lines of one row: its cells, broken, beside each other. */
+/** The lines of one row: its broken cells side by side. */
 function rowLines(row: readonly (readonly string[])[], widths: readonly number[]): string[] {
   const broken = row.map((cell, column) =>
     cell.flatMap((text) => breakText(text, Math.max(1, (widths[column] ?? GAP) - GAP))),
@@ -47,13 +47,13 @@ function rowLines(row: readonly (readonly string[])[], widths: readonly number[]
 interface Columns {
   readonly cells: readonly (readonly (readonly string[])[])[];
   readonly width: number;
-  /** Of which columns the lines stay whole. */
+  /** For each column, whether its lines stay whole. */
   readonly whole: readonly boolean[];
 }
 
 function columnWidths({ cells, width, whole }: Columns): number[] {
   const room = width + GAP; // nothing follows the last column
-  // a cell that is wider than all of the terminal need not be measured to its end
+  // a cell that is longer than the terminal is wide counts as that wide, unmeasured
   const wide = (text: string): number => (text.length > room ? room : visibleWidth(text));
   const widths = whole.map(
     (_, column) => Math.max(...cells.map((row) => Math.max(0, ...(row[column] ?? []).map(wide)))) + GAP,

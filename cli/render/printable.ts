@@ -1,4 +1,4 @@
-/** Text of a database on its way to a terminal: control characters would be obeyed there. */
+/** Escapes control characters in text from a database, because a terminal would execute them. */
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;

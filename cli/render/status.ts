@@ -1,4 +1,4 @@
-/** The status for people: on lines that fit the terminal, with their own clock below UTC. */
+/** The status for people, on lines that fit the terminal, with local time below UTC. */
 import { formatBytes } from '../../core/types/byte-size.ts';
 import type { NodeStatusDocument, StatusDocument, TableStatusDocument } from '../../documents/status.ts';
 import type { Output } from '../output.ts';
@@ -33,7 +33,9 @@ function renderNode(node: NodeStatusDocument, out: Output): string {
     ...clockHere(run?.at, out),
   ];
   for (const check of node.checks)
-    lines.push(...checkLines([check], check.remedy, out, { left: '  ', width: INDENT.length }));
+    lines.push(
+      ...checkLines({ checks: [check], remedy: check.remedy }, out, { left: '  ', width: INDENT.length }),
+    );
   for (const { pattern, not_tracked } of node.followed) {
     lines.push(fact('follows', pattern, out));
     for (const { reason } of not_tracked)

@@ -1,12 +1,12 @@
-/** How wide text is on a terminal, and where to break it: in time that grows with its length only. */
+/** The width of text on a terminal, and breaking text. The time is linear in the length of the text. */
 import stringWidth from 'string-width';
 
 const PLAIN = /^[\x20-\x7e]*$/;
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
-/** Most code units that one column takes: an emoji made of several. */
+/** The largest number of code units in one column: an emoji made of several. */
 const UNITS_PER_COLUMN = 16;
 
-/** Columns of a terminal that the text takes; colours take none, Chinese characters two. */
+/** The columns of a terminal that the text takes. Colours take none, Chinese characters two. */
 export function visibleWidth(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }
@@ -25,7 +25,7 @@ export function breakText(text: string, width: number): string[] {
   return lines.length === 0 ? [''] : lines;
 }
 
-/** As much of the beginning as takes at most `width` columns, or its first character. */
+/** The longest beginning of at most `width` columns, but at least the first character. */
 export function firstColumns(text: string, width: number): string {
   let [end, columns] = [0, 0];
   for (const { segment } of GRAPHEMES.segment(text.slice(0, width * UNITS_PER_COLUMN))) {
@@ -37,13 +37,13 @@ export function firstColumns(text: string, width: number): string {
   return text.slice(0, end);
 }
 
-/** At most `width` columns; what is cut shows as `…`. */
+/** The text in at most `width` columns; if it is cut, it ends with `…`. */
 export function shorten(text: string, width: number): string {
   if (text.length <= width * UNITS_PER_COLUMN && visibleWidth(text) <= width) return text;
   return `${firstColumns(text, Math.max(1, width - 1))}…`;
 }
 
-/** The text and spaces after it, up to `width` columns. */
+/** The text, padded with spaces to `width` columns. */
 export function padTo(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - visibleWidth(text)));
 }

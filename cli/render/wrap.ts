@@ -1,7 +1,7 @@
-/** Lines that fit the terminal: broken at spaces where possible, measured without their colours. */
+/** Breaks lines so that they fit the terminal, at spaces where possible. Colours count no columns. */
 import { breakText, firstColumns, visibleWidth } from './width.ts';
 
-/** `indent` goes before every line but the first. */
+/** @param indent text before every line except the first */
 export function wrap(line: string, width: number, indent = ''): string {
   const lines: string[] = [];
   let current = '';

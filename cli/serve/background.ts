@@ -1,4 +1,4 @@
-/** What goes on beside the HTTP API: runs of the poller, and the doctor. A failure is told and never ends the server. */
+/** The background work of `serve`: runs and doctor. A failure is printed and never ends the server. */
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
 import { recordDiagnosis } from '../../core/doctor/record-diagnosis.ts';
@@ -24,7 +24,7 @@ export interface PollingTotals {
 
 const DOCTOR_EVERY_MS = 3_600_000;
 
-/** Runs until the signal is given; resolves to what was done. A state is told when it begins, not with every run. */
+/** Runs until the signal aborts; resolves to the totals. It prints a state only when the state changes. */
 export async function keepPolling(options: BackgroundOptions): Promise<PollingTotals> {
   const totals: PollingTotals = { runs: 0, failedRuns: 0, transactions: 0, changes: 0 };
   let told = '';
@@ -46,7 +46,7 @@ async function runOnce({ databases, signal }: BackgroundOptions, totals: Polling
     return describe(result);
   } catch (thrown) {
     const { code, message, remedy } = toError(thrown);
-    if (code === 'INTERRUPTED') return 'stopped in the middle of a run; the next one goes on from there';
+    if (code === 'INTERRUPTED') return 'stopped in the middle of a run; the next run continues there';
     totals.failedRuns += 1;
     return `polling fails: ${message} ${remedy}`;
   }
@@ -61,11 +61,11 @@ function describe({ node, outcome, reason }: PollResult): string {
       return `node "${node}" is being read by another run`;
     case 'blocked':
     case 'gap':
-      return `node "${node}" cannot go on (${outcome}): ${reason ?? 'see pgtimewarp doctor'}`;
+      return `node "${node}" cannot continue (${outcome}): ${reason ?? 'see pgtimewarp doctor'}`;
   }
 }
 
-/** Examines at once and every hour, and tells what does not pass when that changes, and once a day. */
+/** Runs the doctor at once and then every hour. It prints failing checks when they change, and once a day. */
 export async function keepExamining({ databases, everyMs, signal, note }: BackgroundOptions): Promise<void> {
   while (!signal.aborted) {
     try {

@@ -1,4 +1,4 @@
-/** The HTTP server of `serve`: listens, and ends when told to, without cutting answers off. */
+/** The HTTP server of `serve`. When it is disposed of, it finishes its answers first. */
 import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -15,7 +15,7 @@ export interface Listening extends AsyncDisposable {
 
 const CLOSING_MS = 2_000;
 const HEAD = Buffer.from('HEAD ');
-/** What any route takes. */
+/** All methods that any route accepts. */
 const METHODS = 'GET, HEAD, POST, OPTIONS';
 
 const NO_REQUEST: Refusal = {
@@ -34,27 +34,27 @@ const TOO_SLOW: Refusal = {
   status: HTTP.timeout,
   kind: 'timeout',
   title: 'The request took too long',
-  detail: 'It did not come to its end in time.',
+  detail: 'The request did not arrive completely in time.',
 };
 const NO_TUNNEL: Refusal = {
   status: HTTP.methodNotAllowed,
   kind: 'method-not-allowed',
   title: 'The method is not allowed',
-  detail: 'CONNECT is not allowed here: this is no proxy.',
+  detail: 'CONNECT is not allowed: this server is not a proxy.',
 };
 const UNEXPECTED: Refusal = {
   status: HTTP.expectationFailed,
   kind: 'expectation-failed',
   title: 'The expectation cannot be met',
-  detail: 'Of the header Expect, 100-continue is all that is understood.',
+  detail: 'The header Expect may only have the value 100-continue.',
 };
 
-/** Port 0 takes any free one. Throws BAD_FLAGS when host or port cannot be had. */
+/** Listens; port 0 takes any free one. Throws BAD_FLAGS when host or port cannot be used. */
 export async function listen(app: Hono, { host, port }: { host: string; port: number }): Promise<Listening> {
   const answer = getRequestListener(app.fetch, {
     errorHandler: (error) => (error instanceof RequestError ? problem(NO_REQUEST) : undefined),
   });
-  // a request without a Host header gets our problem, and not an empty body
+  // so that a request without a Host header gets our problem, not an empty body
   const server = createServer({ requireHostHeader: false }, (request, response) => {
     if (!hasOneHost(request)) return send(response, NO_REQUEST, { connection: 'close' });
     if (request.method === 'OPTIONS' && request.url === '*') {
@@ -63,7 +63,7 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
     void answer(request, response);
   });
   server.on('clientError', refuse);
-  server.on('connect', (_request, socket) => write(socket, NO_TUNNEL, { allow: METHODS }));
+  server.on('connect', (_request, socket) => write(socket, NO_TUNNEL, { headers: { allow: METHODS } }));
   server.on('checkExpectation', (_request, response) => send(response, UNEXPECTED, { connection: 'close' }));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
@@ -73,7 +73,7 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
           `Cannot listen on ${host}:${port} (${(cause as NodeJS.ErrnoException).code}).`,
           {
             cause,
-            remedy: 'Name another --port or --host.',
+            remedy: 'Use another --port or --host.',
           },
         ),
       ),
@@ -94,8 +94,8 @@ export async function listen(app: Hono, { host, port }: { host: string; port: nu
 }
 
 /**
- * Whether the request says which host it is for, once (RFC 9112 section 3.2). Where its target is a whole URL, the host
- * there counts, and the header is made to say the same (section 3.2.2).
+ * Whether the request names its host exactly once (RFC 9112 section 3.2). If its target is a whole URL, the host of the URL
+ * counts and replaces that of the header (section 3.2.2).
  */
 function hasOneHost(request: IncomingMessage): boolean {
   const hosts = request.headersDistinct.host ?? [];
@@ -124,8 +124,8 @@ function send(response: ServerResponse, refusal: Refusal, headers: Record<string
 }
 
 /**
- * What is no HTTP request, or has more header than a request may have, never reaches the app. To HEAD goes no content
- * (RFC 9110, 9.3.2), as far as its method can be seen: in the packet that could not be read.
+ * Answers bytes that are not an HTTP request, and requests with too long headers; neither reaches the app. HEAD gets no content
+ * (RFC 9110, 9.3.2), if the unreadable packet shows that the method is HEAD.
  */
 function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
@@ -133,7 +133,7 @@ function refuse(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: D
     return;
   }
   const isHead = error.rawPacket?.subarray(0, HEAD.length).equals(HEAD) === true;
-  write(socket, REFUSALS[error.code ?? ''] ?? NO_REQUEST, {}, isHead);
+  write(socket, REFUSALS[error.code ?? ''] ?? NO_REQUEST, { withoutContent: isHead });
 }
 
 const REFUSALS: Readonly<Record<string, Refusal>> = {
@@ -141,12 +141,14 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   ERR_HTTP_REQUEST_TIMEOUT: TOO_SLOW,
 };
 
-/** A whole response on a connection of which there is no request. */
+/** Writes a whole response to a connection for which Node has no request object. */
 function write(
   socket: Duplex,
   refusal: Refusal,
-  headers: Record<string, string>,
-  withoutContent = false,
+  {
+    headers = {},
+    withoutContent = false,
+  }: { readonly headers?: Record<string, string>; readonly withoutContent?: boolean },
 ): void {
   const text = problemText(refusal);
   const head = [

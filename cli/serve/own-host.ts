@@ -1,7 +1,6 @@
 /**
- * Whether a request was sent to this machine by a name of this machine. A web page can let a name of its own resolve to
- * 127.0.0.1 and so read, as its own origin, what a server without a token answers there (DNS rebinding); the browser
- * then says that name in the Host header.
+ * Whether the Host header of a request names this machine. This prevents DNS rebinding: a web page lets its own name resolve to
+ * 127.0.0.1 and reads the answers of a server without a token, as its own origin. The Host header then has the page's name.
  */
 import { isLocalHost } from '../../core/pg/tls.ts';
 

@@ -1,4 +1,4 @@
-/** Sessions of the store for the HTTP API: several at a time, and every transaction of theirs is read-only. */
+/** A pool of sessions of the store for the HTTP API. All their transactions are read-only. */
 import pg from 'pg';
 import { type Queryable, sessionConfig } from '../../core/pg/connection.ts';
 import { sessionSettingsSql } from '../../core/pg/session-settings.ts';
@@ -15,14 +15,14 @@ export function openReadPool(storeUrl: string): ReadPool {
   const pool = new pg.Pool({
     ...sessionConfig(storeUrl, { side: 'store', node: 'serve' }),
     max: MAX_SESSIONS,
-    query_timeout: STATEMENT_TIMEOUT_MS + ANSWER_MS, // on our side: a server that has gone silent keeps no time-out
+    query_timeout: STATEMENT_TIMEOUT_MS + ANSWER_MS, // measured here, because a server that has gone silent cannot enforce its time-out
     onConnect: async (session) => {
       await session.query(
         `${sessionSettingsSql('store', STATEMENT_TIMEOUT_MS)}; SET default_transaction_read_only = on`,
       );
     },
   });
-  pool.on('error', () => {}); // a session that breaks while idle is replaced
+  pool.on('error', () => {}); // the pool replaces a session that breaks while idle
   return {
     withStore: async (ask) => {
       const session = await pool.connect();

@@ -1,11 +1,11 @@
-/** The bearer token of `serve` (RFC 6750): compared in constant time, by digests, so that lengths do not matter. */
+/** The bearer token of `serve` (RFC 6750). Its digest is compared in constant time, so its length does not matter. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { isLocalHost } from '../../core/pg/tls.ts';
 
 /**
- * The check of the Authorization header; undefined when nobody needs a token, which holds only for a server that listens
- * to this machine alone. Throws BAD_FLAGS.
+ * The check of the Authorization header. It is undefined if no token is set; this is allowed only for a server that listens to
+ * this machine alone. Throws BAD_FLAGS otherwise.
  */
 export function authorization(
   host: string,

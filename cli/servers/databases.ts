@@ -1,6 +1,6 @@
 /**
- * Makes and removes databases of a server by its administrator's URL. Removing leaves nothing behind: sessions, slots and
- * prepared transactions of the database go with it.
+ * Creates and removes databases of a server, through the URL of its administrator. Removing a database also removes its
+ * sessions, slots and prepared transactions.
  */
 import pg from 'pg';
 
@@ -48,7 +48,7 @@ async function rollbackPrepared(adminUrl: string, admin: pg.Client, name: string
   });
 }
 
-/** A slot is free only some time after its reader was told to go, hence the patience. */
+/** After its reader was terminated, a slot takes a moment to become free. So this tries again. */
 async function dropSlots(admin: pg.Client, database: string): Promise<void> {
   const patience = Date.now() + 10_000;
   for (;;) {

@@ -1,6 +1,6 @@
 /**
- * Makes npm's PostgreSQL programs usable where they are not: the package links its libraries in an install script,
- * which package managers may refuse to run, and a checkout under /root cannot be entered by the user who runs the server.
+ * Makes npm's PostgreSQL programs usable in two cases. The package links its libraries in an install script, which package
+ * managers may refuse to run. And the user who runs the server cannot enter a checkout under /root.
  */
 
 import { existsSync, lstatSync } from 'node:fs';
@@ -13,7 +13,7 @@ import type { UnprivilegedUser } from './unprivileged-user.ts';
 
 const Links = z.array(z.object({ source: z.string(), target: z.string() }));
 
-/** The folder to run the programs from: their own, or else a complete copy in `folder`. */
+/** The folder to run the programs from: their own if it works, otherwise a complete copy in `folder`. */
 export async function usableBinDir(
   binaries: PostgresBinaries,
   folder: string,
@@ -34,7 +34,7 @@ export async function usableBinDir(
   return join(folder, 'native/bin');
 }
 
-/** Also for a link whose own target is missing, which `existsSync` would follow. */
+/** True also for a link without a target; `existsSync` would follow the link. */
 function isPresent(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

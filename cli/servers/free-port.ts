@@ -1,6 +1,6 @@
 /**
- * A port on 127.0.0.1 that was free a moment ago. Taken below the range from which the system serves outgoing
- * connections, so that a server which is stopped for a while finds its port again.
+ * A port on 127.0.0.1 that was free a moment ago. It is below the range of ports for outgoing connections, so that it is
+ * still free when a server stops and starts again.
  */
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ async function isFree(port: number): Promise<boolean> {
     await once(server, 'listening');
     return true;
   } catch {
-    return false; // taken: another one will do
+    return false; // the port is taken; the caller tries another one
   } finally {
     server.close();
   }

@@ -1,7 +1,7 @@
 /**
- * Nothing of a throw-away server outlives the process that started it, however that ends (exit, Ctrl-C, SIGKILL). An
- * exit hook cannot promise that, so a small shell process waits at a pipe which only we hold open: when the pipe closes it
- * stops the server and removes its folder.
+ * Removes a temporary server when the process that started it ends in any way (exit, Ctrl-C, SIGKILL). An exit hook does
+ * not run after SIGKILL. So a small shell process waits on a pipe that only our process holds open. When the pipe closes, the
+ * shell stops the server and removes its folder.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,34 +13,34 @@ trap '' INT TERM HUP
 read -r word
 if [ "$word" = keep ]; then exit 0; fi
 pid=$(head -n 1 "$2/postmaster.pid" 2>/dev/null)
-# A server that was killed leaves the file behind, and its number may be another's by now; a postmaster sits in its folder.
+# A killed server leaves the file behind, and another process may have its number now. A postmaster runs in its data folder.
 if [ -d "/proc/$pid" ] && [ "$(readlink "/proc/$pid/cwd")" != "$2" ]; then pid=; fi
 if [ -n "$pid" ]; then
   kill -QUIT "$pid" 2>/dev/null
   tries=0
-  # The file goes at the very end; the process number may stay on as a zombie where nobody collects orphans.
+  # Wait for the file to disappear, not the process: without an init process that collects orphans, it stays as a zombie.
   while [ -e "$2/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 fi
 rm -rf -- "$1"
 `;
 
 export interface Guardian {
-  /** Stops what still runs and removes the folder now; resolves when that is done. */
+  /** Stops the server if it still runs, and removes the folder; resolves when that is done. */
   clean(): Promise<void>;
-  /** Lets server and folder live on. */
+  /** Ends the guardian without removing server and folder. */
   release(): Promise<void>;
 }
 
 export function guard(folder: string, dataDir: string): Guardian {
-  // Detached: a process group of its own, which the Ctrl-C of a terminal does not reach.
+  // Detached: it has its own process group, so Ctrl-C on the terminal does not reach it.
   const child = spawn('/bin/sh', ['-c', SCRIPT, 'sh', folder, dataDir], {
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   const ended = once(child, 'close');
-  ended.catch(() => undefined); // reported by whoever awaits finish()
-  child.stdin.on('error', () => undefined); // closed already: the guardian has ended, which `ended` tells
+  ended.catch(() => undefined); // the caller of finish() gets the error
+  child.stdin.on('error', () => undefined); // the pipe is closed because the guardian has ended; `ended` reports it
   child.unref();
   if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
 

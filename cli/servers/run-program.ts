@@ -1,6 +1,6 @@
 /**
- * Runs one of PostgreSQL's programs to its end, in an environment without PG* variables (a PGOPTIONS or PGDATA of the
- * caller must not reach a throw-away server) and with English messages.
+ * Runs one of PostgreSQL's programs to its end, with English messages. Its environment has no PG* variables, because the
+ * caller's PGOPTIONS or PGDATA must not reach a temporary server.
  */
 import { spawn } from 'node:child_process';
 import type { UnprivilegedUser } from './unprivileged-user.ts';

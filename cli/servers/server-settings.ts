@@ -1,17 +1,17 @@
 /**
- * The settings of a throw-away server: everything logical decoding needs, and output formats that no program may rely
- * on (time zone with half an hour, day before month, octal bytea, rounded floats): whoever does not pin them, fails here.
+ * The settings of a temporary server. They allow logical decoding. Their output formats are unusual on purpose (a time zone with
+ * half an hour, day before month, octal bytea, rounded floats), so that code which does not set its own formats fails here.
  */
 export interface ServerPlace {
   readonly port: number;
   readonly socketDir: string;
-  /** Whether this server knows `output_plugin_libraries`: an older minor version would not start with it. */
+  /** Whether this server has the setting `output_plugin_libraries`; an older minor version would not start with it. */
   readonly restrictsPlugins: boolean;
-  /** Commits survive a crash of the machine; a crash of the server alone they always survive. */
+  /** Whether commits survive a crash of the machine. They always survive a crash of the server alone. */
   readonly durable: boolean;
 }
 
-/** Text of a configuration file; `extra` wins over what is set here. */
+/** The text of a configuration file; `extra` overrides the settings made here. */
 export function serverSettings(place: ServerPlace, extra: Readonly<Record<string, string>> = {}): string {
   const settings: Record<string, string> = {
     listen_addresses: '127.0.0.1',

@@ -1,6 +1,6 @@
 /**
- * A PostgreSQL server that lives in a folder of its own and is gone, folder and all, when it is disposed of or when this
- * process ends. For `demo`, tests and measurements: never for data that anyone wants to keep.
+ * A temporary PostgreSQL server in its own folder. Server and folder are removed when it is disposed of or when this process
+ * ends. It is for `demo`, tests and benchmarks, never for data that must be kept.
  */
 import { randomBytes } from 'node:crypto';
 import { appendFile, chmod, chown, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
@@ -19,11 +19,11 @@ import { findUnprivilegedUser, type UnprivilegedUser } from './unprivileged-user
 type StopMode = 'fast' | 'immediate';
 
 export interface StartServerOptions {
-  /** Which PostgreSQL; the best one found when left out (see {@link chooseBinaries}). */
+  /** Which PostgreSQL to run; by default the best one found (see {@link chooseBinaries}). */
   readonly binaries?: PostgresBinaries;
-  /** Waits for the disk at every commit. Off: faster, and still safe when only the server crashes. */
+  /** Every commit waits for the disk. By default commits do not, and survive only a crash of the server alone. */
   readonly durable?: boolean;
-  /** Further settings by name; they win over the usual ones. */
+  /** Further settings by name; they override the usual ones. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -31,22 +31,22 @@ export interface LocalServer extends AsyncDisposable {
   readonly kind: PostgresBinaries['kind'];
   readonly version: string;
   readonly binDir: string;
-  /** Holds everything of this server, and only that. */
+  /** The folder with all files of this server and no others. */
   readonly folder: string;
   readonly dataDir: string;
   readonly port: number;
   readonly hasWal2json: boolean;
-  /** A connection string; as the superuser `postgres` unless another login is named. */
+  /** A connection string, by default for the superuser `postgres`. */
   url(database?: string, user?: string, password?: string): string;
-  /** `immediate` is a crash: no checkpoint, recovery at the next start. The data stay. */
+  /** `immediate` is a crash: no checkpoint, recovery at the next start. No data are removed. */
   stop(mode?: StopMode): Promise<void>;
   start(): Promise<void>;
   restart(mode?: StopMode): Promise<void>;
   createDatabase(name: string, template?: string): Promise<void>;
   dropDatabase(name: string): Promise<void>;
-  /** The end of the server's log. */
+  /** Returns the last lines of the server's log. */
   logTail(lines?: number): Promise<string>;
-  /** Lets the server outlive this process; answers with the shell command that ends and removes it. */
+  /** Keeps the server running after this process; returns the shell command that ends and removes it. */
   keep(): Promise<string>;
 }
 
@@ -104,11 +104,11 @@ async function initialise(place: Place): Promise<void> {
   ];
   await run(place, 'initdb', ['-D', place.dataDir, '-U', SUPERUSER, ...how]);
   await rm(passwordFile);
-  // An included file, and not postgresql.auto.conf, so that ALTER SYSTEM and its RESET behave as on any server.
+  // The settings are in an included file, not in postgresql.auto.conf, so that ALTER SYSTEM and RESET work as on any server.
   await appendFile(join(place.dataDir, 'postgresql.conf'), `include '${SETTINGS_FILE}'\n`);
 }
 
-/** Another process may take the port between our look and the server's: then another one is tried. */
+/** Tries another port if some process takes the port before the server does. */
 async function startOnFreePort(place: Place, options: StartServerOptions): Promise<number> {
   const known = await run(place, 'postgres', ['--describe-config']);
   const restrictsPlugins = /^output_plugin_libraries\t/m.test(known);
@@ -170,7 +170,7 @@ async function startPostmaster(place: Place): Promise<void> {
   await run(place, 'pg_ctl', ['start', '-D', place.dataDir, '-l', log, '-w', '-t', '60', '-s']);
 }
 
-/** Output of the program; an error with the end of the server's log when it fails. */
+/** The output of the program. If it fails, throws an error with the end of the server's log. */
 async function run(place: Place, program: string, args: readonly string[]): Promise<string> {
   const { code, output } = await runProgram(join(place.binDir, program), args, {
     cwd: place.folder,

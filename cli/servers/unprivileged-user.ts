@@ -1,4 +1,4 @@
-/** PostgreSQL refuses to run as root; this finds the user as whom it runs then. */
+/** PostgreSQL refuses to run as root. This finds another user to run it as. */
 import { readFile } from 'node:fs/promises';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 

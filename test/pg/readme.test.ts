@@ -40,7 +40,7 @@ beforeAll(async () => {
 /** What a package is made of. */
 const PACKED = [
   ...['package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
-  ...['core', 'cli', 'lambda', 'migrations', 'extension'],
+  ...['core', 'documents', 'http', 'cli', 'lambda', 'migrations', 'extension'],
 ];
 
 afterAll(async () => {

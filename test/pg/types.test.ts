@@ -235,16 +235,15 @@ describe('types', () => {
 
 const HEAD = `# Types
 
-Written by \`test/pg/types.test.ts\`, which proves every line: \`UPDATE_DOCS=1 npx vitest run test/pg/types.test.ts\` writes it anew.
+\`test/pg/types.test.ts\` writes this page and proves every line of it: \`UPDATE_DOCS=1 npx vitest run test/pg/types.test.ts\`.
 
-Each value was inserted into a tracked table twice, before tracking (read as the baseline) and after it (read from the
-log), and followed by both plugins. The text in \`row\` is the same each time, and \`json_populate_record(NULL::t, row)\` on the
-source makes the identical value of it, whatever the settings of dates, intervals, floats, bytea and strings of server and
-session (but not with \`array_nulls = off\`, or \`xmloption = document\` for content: such a session cannot read the text form of these
-values wherever it comes from). Of a \`json\` value the
-history keeps \`\\u0000\` and the white space around it; PostgreSQL's own JSON functions refuse a row with the one and drop
-the other, and write a value that is a JSON string with escapes of their own. (JSON null) stands where \`json_nulls\` says
-that the value is JSON null and not SQL NULL. The last column is what wal2json 2.5 makes of it.
+Each value was inserted into a tracked table twice: before tracking (read by the baseline) and after it (read from the
+log). Both plugins followed the table. The text in \`row\` is always the same, and \`json_populate_record(NULL::t, row)\` on the
+source makes exactly the same value of it. Settings of dates, intervals, floats, bytea and strings, of server or session, do not
+matter. (Two settings do: with \`array_nulls = off\`, or with \`xmloption = document\` for content, a session cannot read the text
+form of these values at all.) Of a \`json\` value the history keeps \`\\u0000\` and white space. PostgreSQL's own JSON functions refuse a row
+with \`\\u0000\`, drop white space, and write a value that is a JSON string with other escapes. "(JSON null)" means that
+\`json_nulls\` marks the value as JSON null, not SQL NULL. The last column shows the result with wal2json 2.5.
 
 | type | value, as PostgreSQL prints it | in \`row\` | wal2json 2.5 |
 |---|---|---|---|

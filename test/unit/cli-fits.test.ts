@@ -125,7 +125,7 @@ describe.each(['UTC', 'Asia/Kolkata'])('in %s', (zone) => {
       final: false,
       nextCursor: null,
     };
-    expectToFit(renderDiff(`public.${'t'.repeat(63)} id=1`, page, out));
+    expectToFit(renderDiff(page, out, { title: `public.${'t'.repeat(63)} id=1` }));
   });
 });
 
@@ -174,7 +174,7 @@ describe.each([
       final: true,
       nextCursor: null,
     };
-    const text = renderDiff('public.t id=1', page, out);
+    const text = renderDiff(page, out, { title: 'public.t id=1' });
     expectToFit(text);
     expect(clocks(text)).toEqual([...local, ...local, ...local]);
   });

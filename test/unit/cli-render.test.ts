@@ -42,11 +42,9 @@ function page(changedText: string): DiffPage {
 
 describe('a diff for people', () => {
   test('shows old and new of the changed columns, every digit as stored', () => {
-    const text = renderDiff(
-      'public.t id=1',
-      page('{"n":{"from":9007199254740993,"to":1.10},"added":{"to":null}}'),
-      out,
-    );
+    const text = renderDiff(page('{"n":{"from":9007199254740993,"to":1.10},"added":{"to":null}}'), out, {
+      title: 'public.t id=1',
+    });
     expect(text).toContain('n      9007199254740993 → 1.10');
     expect(text).toContain('added  (none) → null');
     expect(text).toContain('unknown from 2026-01-01T00:00:00.000002Z to the end: in gap');
@@ -58,7 +56,7 @@ describe('a diff for people', () => {
     ['new long', `{"c":{"from":1,"to":${LONG}}}`],
     ['long name', `{"${'n'.repeat(60)}":{"from":${LONG},"to":${LONG}}}`],
   ])('fits 80 columns: %s', (_, changed) => {
-    for (const line of renderDiff('public.t id=1', page(changed), out).split('\n')) {
+    for (const line of renderDiff(page(changed), out, { title: 'public.t id=1' }).split('\n')) {
       expect(line.length, line).toBeLessThanOrEqual(80);
     }
   });
@@ -72,7 +70,7 @@ describe('a diff for people', () => {
       { from: at(2), to: at(3), reason: 'in_gap' },
       { from: at(5), to: null, reason: 'in_gap' },
     ];
-    const text = renderDiff('t', { ...one, changes, unknownText: JSON.stringify(unknown) }, out);
+    const text = renderDiff({ ...one, changes, unknownText: JSON.stringify(unknown) }, out, { title: 't' });
     const order = text.match(/unknown from \S+|^2026\S+ {2}updated/gm)!.map((line) => line.split('  ')[0]);
     expect(order).toEqual([
       'unknown from the',
@@ -86,30 +84,37 @@ describe('a diff for people', () => {
 
   test('two long texts that differ far inside do not look alike', () => {
     const sides = [`"${'x'.repeat(300)}a${'y'.repeat(300)}"`, `"${'x'.repeat(300)}b${'y'.repeat(300)}"`];
-    const line = renderDiff('t', page(`{"c":{"from":${sides[0]},"to":${sides[1]}}}`), out).split('\n')[3]!;
-    expect(line).toMatch(/…x{8}ay+… → …x{8}by+…$/);
-    expect(line.length).toBeLessThanOrEqual(80);
-    const cut = renderDiff('t', page(`{"c":{"from":${LONG},"to":"${'x'.repeat(299)}"}}`), out).split(
+    const line = renderDiff(page(`{"c":{"from":${sides[0]},"to":${sides[1]}}}`), out, { title: 't' }).split(
       '\n',
     )[3]!;
+    expect(line).toMatch(/…x{8}ay+… → …x{8}by+…$/);
+    expect(line.length).toBeLessThanOrEqual(80);
+    const cut = renderDiff(page(`{"c":{"from":${LONG},"to":"${'x'.repeat(299)}"}}`), out, {
+      title: 't',
+    }).split('\n')[3]!;
     expect(cut).toMatch(/…x{8}x" → …x{8}"$/);
     const emoji = `"${'😀'.repeat(150)}`;
-    const faces = renderDiff('t', page(`{"c":{"from":${emoji}😀","to":${emoji}😁"}}`), out);
+    const faces = renderDiff(page(`{"c":{"from":${emoji}😀","to":${emoji}😁"}}`), out, { title: 't' });
     expect(faces).not.toMatch(/\p{Surrogate}/u);
     expect(faces).toMatch(/😀" → …(😀)+😁"/);
   });
 
   test('shows both sides whole when asked to', () => {
-    const text = renderDiff('t', page(`{"c":{"from":${LONG},"to":${LONG.replaceAll('x', 'q')}}}`), out, {
+    const text = renderDiff(page(`{"c":{"from":${LONG},"to":${LONG.replaceAll('x', 'q')}}}`), out, {
+      title: 't',
       full: true,
     });
     for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     expect([text.match(/x/g)?.length, text.match(/q/g)?.length]).toEqual([300, 300]);
-    expect(renderDiff('t', page('{"c":{"from":1,"to":2}}'), out, { full: true })).toContain('c  1 → 2');
+    expect(renderDiff(page('{"c":{"from":1,"to":2}}'), out, { title: 't', full: true })).toContain(
+      'c  1 → 2',
+    );
   });
 
   test('keeps a short side whole when the other is long', () => {
-    expect(renderDiff('t', page(`{"c":{"from":${LONG},"to":"short"}}`), out)).toContain('… → "short"');
+    expect(renderDiff(page(`{"c":{"from":${LONG},"to":"short"}}`), out, { title: 't' })).toContain(
+      '… → "short"',
+    );
   });
 });
 
@@ -156,7 +161,7 @@ describe('an answer for people', () => {
     const seconds = (n: number): number => {
       const began = performance.now();
       renderAnswer(answer(`{"c":"${textOf(n)}"}`), out, true);
-      renderDiff('t', page(`{"c":{"from":"${textOf(n)}","to":"${textOf(n)}!"}}`), out, { full: true });
+      renderDiff(page(`{"c":{"from":"${textOf(n)}","to":"${textOf(n)}!"}}`), out, { title: 't', full: true });
       wrap(textOf(n), 80);
       return (performance.now() - began) / 1_000;
     };

@@ -43,7 +43,7 @@ test('a room inside a room is one of its own', () => {
 });
 
 test('a line that names a room below it is found, for circles of rooms would follow', () => {
-  expect(imports({}, ROOMS)).toEqual(['middle names high/alone.ts, which is no room of a line above it']);
+  expect(imports({}, ROOMS)).toEqual(['middle names high/alone.ts, which is not a room of a line above it']);
 });
 
 test('files that import each other are found, also for types alone', () => {
@@ -77,7 +77,7 @@ test.each([
   ['migrations/0001.do.x.sql', 'CREATE FUNCTION pgtimewarp.b() …', /makes the function b/],
   ['migrations/0001.do.x.sql', 'CREATE OR REPLACE FUNCTION pgtimewarp.b() …', /makes the function b/],
   ['migrations/0001.do.x.sql', 'CREATE VIEW pgtimewarp.b AS …', /makes the view b/],
-  ['migrations/functions/room/two.sql', FUNCTION, /makes one: the file is to have its name/],
+  ['migrations/functions/room/two.sql', FUNCTION, /makes one: give the file its name/],
   ['migrations/functions/room/one.sql', FUNCTION.replace('-- One.\n', ''), /begin with a comment/],
   ['migrations/functions/room/one.sql', FUNCTION.replace('FROM PUBLIC', ''), /lacks the line about rights/],
   ['migrations/functions/room/one.sql', `${FUNCTION}\nCREATE TABLE pgtimewarp.t ();`, /makes 2 things/],

@@ -7,7 +7,7 @@ export type SourceFiles = ReadonlyMap<string, string>;
 
 type Rooms = Readonly<Record<string, readonly string[]>>;
 
-/** What is wrong with the imports, one line each; empty when nothing is. */
+/** The wrong imports, one line each. */
 export function wrongImports(files: SourceFiles, rooms: Rooms): string[] {
   const imports = new Map([...files].map(([path, text]) => [path, importsOf(path, text)]));
   return [...wrongRooms(rooms), ...wrongDirections(imports, rooms), ...circles(imports)];
@@ -28,12 +28,12 @@ function importsOf(path: string, text: string): string[] {
     .map((name) => posix.normalize(posix.join(posix.dirname(path), name!)));
 }
 
-/** A line that names a room of no line above it. */
+/** Lines of the list that name a room of no line above them. */
 function wrongRooms(rooms: Rooms): string[] {
   const names = Object.keys(rooms);
   return names.flatMap((room, index) =>
     rooms[room]!.filter((below) => !names.slice(0, index).some((above) => isInside(below, above))).map(
-      (below) => `${room} names ${below}, which is no room of a line above it`,
+      (below) => `${room} names ${below}, which is not a room of a line above it`,
     ),
   );
 }
@@ -53,7 +53,7 @@ function wrongDirections(imports: Imports, rooms: Rooms): string[] {
   return wrong;
 }
 
-/** The innermost room of a path; null when it is in none. */
+/** The innermost room of a path; null if it is in no room. */
 function roomOf(path: string, rooms: Rooms): string | null {
   const around = Object.keys(rooms).filter((room) => isInside(path, room));
   return around.toSorted((a, b) => b.length - a.length)[0] ?? null;

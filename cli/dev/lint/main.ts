@@ -1,4 +1,4 @@
-/** The rules of the project that biome does not know; `npm run lint` runs both. Prints what is wrong, and exits with 1. */
+/** The project's own lint rules; `npm run lint` runs them and biome. Prints violations and then exits with 1. */
 import { globSync, readFileSync } from 'node:fs';
 import { wrongImports } from './imports.ts';
 import { ROOMS } from './rooms.ts';

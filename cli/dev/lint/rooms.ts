@@ -1,7 +1,7 @@
 /**
  * Which room may import which. A room is a folder, or a file that stands alone. It may import itself and the rooms that
- * its line names, and nothing else of the project. A line names only rooms of lines above it, so that nobody can write
- * down a circle of rooms. docs/architecture.md says what each room is for.
+ * its line names, and nothing else of the project. A line names only rooms of lines above it, so the list cannot contain a
+ * circle of rooms. docs/architecture.md describes each room.
  */
 
 const BASE = ['core/types', 'core/errors', 'core/pg'];
@@ -53,7 +53,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/setup': [...BASE, ...SOURCE, ...STORE],
   'core/retention': [...BASE, ...STORE, 'core/setup'],
 
-  // a run: what its phases share, then the phases
+  // a run: the code that its phases share, then the phases
   'core/run': [...BASE, 'core/versions', ...SOURCE, ...STORE],
   'core/run/loss': [...BASE, ...SOURCE, ...STORE, 'core/run'],
   'core/run/catalog': [...BASE, 'core/versions', ...SOURCE, ...STORE, 'core/setup', 'core/run'],
@@ -72,7 +72,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
     ...['core/run', 'core/run/catalog', 'core/run/rows', 'core/run/leaves'],
   ],
 
-  // what one can ask the engine to do, a file each
+  // the actions of the engine, a file each
   core: [...BASE, ...SOURCE, ...STORE, 'core/setup', 'core/retention', 'core/run', ...PHASES],
   'core/doctor': [
     ...[...BASE, ...SOURCE, ...STORE, 'core/setup', 'core/retention'],
@@ -80,11 +80,11 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   'core/status.ts': [...BASE, ...SOURCE, ...STORE, 'core/retention', 'core/doctor'],
 
-  // how what it says is shown
+  // documents and HTTP
   documents: ENGINE,
   http: [...ENGINE, 'documents'],
 
-  // who asks it
+  // programs that use the engine
   'lambda/shared': BASE,
   'lambda/api': [...FUNCTION, 'http'],
   'lambda/doctor': FUNCTION,

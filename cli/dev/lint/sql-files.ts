@@ -1,6 +1,6 @@
 /**
- * Finds SQL of the store in the wrong place: migrations make tables, types and roles; every function and view stands in a
- * file of its own, `migrations/functions/ROOM/NAME.sql`. See docs/decisions/0029-functions-as-source.md.
+ * Finds SQL of the store in the wrong place. Migrations make tables, types and roles; every function and view has its own
+ * file, `migrations/functions/ROOM/NAME.sql`. See docs/decisions/0029-functions-as-source.md.
  */
 import { basename } from 'node:path';
 
@@ -10,7 +10,7 @@ const MAKES =
 /** Functions take rows of this view, so it must be there before them. */
 const VIEW_OF_A_MIGRATION = 'relation_periods';
 
-/** @param files texts by path. @returns what is wrong, one line each */
+/** @param files texts by path. @returns the violations, one line each */
 export function wrongSqlFiles(files: ReadonlyMap<string, string>): string[] {
   const definitions = new Map<string, string>();
   return [...files].flatMap(([path, sql]) => {
@@ -30,7 +30,7 @@ interface Made {
   readonly name: string;
 }
 
-/** What a file makes, apart from what stands inside bodies. */
+/** The objects that a file creates, without those inside function bodies. */
 function madeBy(sql: string): Made[] {
   const outside = sql.replaceAll(/(\$\w*\$)[\s\S]*?\1/g, '');
   return [...outside.matchAll(MAKES)].map(([, what, name]) => ({ what: what!, name: name! }));
@@ -41,7 +41,7 @@ function wrongInMigration(path: string, made: readonly Made[]): string[] {
     .filter(({ what, name }) => /^(FUNCTION|PROCEDURE|VIEW)$/.test(what) && name !== VIEW_OF_A_MIGRATION)
     .map(
       ({ what, name }) =>
-        `${path} makes the ${what.toLowerCase()} ${name}: that goes into migrations/functions`,
+        `${path} makes the ${what.toLowerCase()} ${name}: move it into migrations/functions`,
     );
 }
 
@@ -52,11 +52,9 @@ function wrongInFunction(path: string, sql: string, made: readonly Made[]): stri
   return [
     ...(/^(FUNCTION|VIEW)$/.test(only.what)
       ? []
-      : [`${path} makes a ${only.what.toLowerCase()}: that goes into a migration`]),
-    ...(only.name === basename(path, '.sql')
-      ? []
-      : [`${path} makes ${only.name}: the file is to have its name`]),
-    ...(/^-- \S/.test(sql) ? [] : [`${path} does not begin with a comment that says what it makes`]),
+      : [`${path} makes a ${only.what.toLowerCase()}: move it into a migration`]),
+    ...(only.name === basename(path, '.sql') ? [] : [`${path} makes ${only.name}: give the file its name`]),
+    ...(/^-- \S/.test(sql) ? [] : [`${path} does not begin with a comment about what it makes`]),
     ...(sql.includes(rights) ? [] : [`${path} lacks the line about rights: ${rights}`]),
   ];
 }
