@@ -17,7 +17,7 @@ export interface TypedInstant {
 export const INSTANT_FORMS = 'RFC 3339, "2026-01-31 09:41" (local time), -15m, now, or an LSN';
 
 const AGO = /^-([1-9]\d{0,8}[smhd])$/;
-const LOCAL = /^(\d{4})-(\d\d)-(\d\d)(?:[ T]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?)?$/;
+const LOCAL = /^(\d{4})-(\d\d)-(\d\d)(?: ([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?)?$/;
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
 
@@ -104,7 +104,7 @@ function understood(atMs: number, offset: number, fraction?: string): TypedInsta
 }
 
 function withOffset(text: string, offset: number): string {
-  const [day, clock = '00:00'] = text.split(/[ T]/) as [string, string?];
+  const [day, clock = '00:00'] = text.split(' ') as [string, string?];
   return `${day}T${clock.length === 5 ? `${clock}:00` : clock}${offsetText(offset)}`;
 }
 
