@@ -1,16 +1,16 @@
 /**
- * Keeps what a doctor found, and knows whether it is news: something begins or ends, or nothing was said for a day. What
- * stays as it was is neither written nor told again, whatever its figures.
+ * Records the result of a diagnosis and decides whether it is news: a check begins or stops to warn or fail, or the last report
+ * is a day old. A check whose message differs only in its figures counts as unchanged: it is not written or reported again.
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { Check, Diagnosis } from './check.ts';
 
-/** Of the event that closes what an examination that was news has found. */
+/** The code of the event that ends a report. */
 export const REPORT_CODE = 'DOCTOR_REPORT';
-/** A day, less than the time between two examinations: a daily report must not wander through the day. */
+/** A day minus half an hour. With a full day, the daily report would come one diagnosis later every day. */
 const DAILY_SECONDS = 86_400 - 1_800;
 
-/** What an examination found wrong, without its figures: equal as long as nothing begins or ends. */
+/** The checks that warn or fail, as texts without figures: equal as long as no check begins or stops to warn or fail. */
 export function findings({ checks }: Diagnosis): string[] {
   return checks
     .filter((check) => check.status !== 'ok')
@@ -22,7 +22,7 @@ function finding({ status, code, message }: Check): string {
   return `${status} ${code}: ${withoutFigures(message)}`;
 }
 
-/** Positions and sizes first: they have letters in them. */
+/** Replaces positions and sizes before numbers, because both contain letters. */
 function withoutFigures(message: string): string {
   return message
     .replace(/\b[0-9A-F]+\/[0-9A-F]+\b/g, '#')
@@ -30,7 +30,7 @@ function withoutFigures(message: string): string {
     .replace(/\d+/g, '#');
 }
 
-/** @param before what was reported last, and how long ago; null when nothing was */
+/** @param before the last report and its age; null when there is none */
 export function isNews(
   before: { readonly findings: readonly string[]; readonly ageSeconds: number } | null,
   now: readonly string[],
@@ -41,8 +41,8 @@ export function isNews(
 }
 
 /**
- * Writes an event for each check that begins or ceases to fail or warn, and one for the whole when it is news.
- * @returns whether it is
+ * Writes an event for each check that begins or stops to fail or warn. If the diagnosis is news, it also writes a report event.
+ * @returns whether it is news
  */
 export async function recordDiagnosis(
   store: Queryable,

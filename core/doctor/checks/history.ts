@@ -1,12 +1,12 @@
-/** Is history forgotten when it should be, are ranges made ahead of it, and which columns does it not have in full? */
+/** Checks whether expired history is dropped, whether ranges exist ahead of the changes, and which columns are incomplete. */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { type Check, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { HistoryCondition, IncompleteColumn } from '../history-condition.ts';
 
-/** Expired history is dropped by the run that finds it, or by one of the next when readers are in the way. */
+/** The run that finds expired history drops it. If a reader prevents that, one of the next runs does. */
 const OVERDUE_SECONDS = 3600;
-/** So long a column is warned of; the events keep it. */
+/** For how long the check warns of a column. Afterwards only the events contain it. */
 const NEWS_SECONDS = 7 * 86_400;
 
 export function checkHistory({ node, store }: DoctorFacts): Check[] {

@@ -1,4 +1,4 @@
-/** Is history what the tables hold? */
+/** Checks whether the history agrees with random rows of the tables. */
 import { formatTableName } from '../../pg/identifiers.ts';
 import { type Check, fail, notKnown, ok } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
@@ -13,7 +13,7 @@ export function checkProof({ proof, store }: DoctorFacts): Check[] {
       .filter(({ noNanRefuted }) => noNanRefuted !== null)
       .map(({ name }) => formatTableName(name)),
   );
-  const news = proof.notFinite.filter(({ table }) => !known.has(formatTableName(table))); // the others are told already
+  const news = proof.notFinite.filter(({ table }) => !known.has(formatTableName(table))); // checkTables() reports the others
   return [...news.map(({ table, column }) => noNanIsFalse(table, column)), ...compared(proof)];
 }
 
