@@ -1,10 +1,10 @@
-/** The two output plugins, and the options that our decoders read the stream with: names and values in turn. */
+/** The two output plugins, and the options that our decoders need: name and value in turn. */
 
 import { TimewarpError } from '../errors/timewarp-error.ts';
 
 export type Plugin = 'wal2json' | 'pgoutput';
 
-/** Of a node that is made without a word about it. */
+/** For a node whose plugin the user does not name. */
 export const DEFAULT_PLUGIN: Plugin = 'wal2json';
 
 /**
@@ -13,7 +13,7 @@ export const DEFAULT_PLUGIN: Plugin = 'wal2json';
  */
 const CONTEXT_PREFIXES = ['pgtimewarp', '_bemi'];
 
-/** Of the messages by which a run finds out how far the stream has come (see end-of-wal.ts). */
+/** The prefix of the messages by which a run finds the end of the stream (see end-of-wal.ts). */
 export const END_PREFIX = 'pgtimewarp.end';
 
 /** The prefixes of the messages that are read. @param own those that the node has beside the usual ones */
@@ -30,12 +30,12 @@ export function requireContextPrefix(prefix: string): void {
 }
 
 /**
- * wal2json from 2.6 on: numbers come as texts, NaN and infinity among them, which otherwise are printed as null. What does
- * not know the option fails.
+ * Since wal2json 2.6: numbers come as strings, also NaN and infinity. Without the option wal2json prints those as null. Older
+ * versions refuse the option with an error.
  */
 export const NUMBERS_AS_TEXT: readonly string[] = ['numeric-data-types-as-string', '1'];
 
-/** OIDs of float4, float8 and numeric, of which wal2json prints NaN and infinity as null (not of domains over them). */
+/** OIDs of float4, float8 and numeric: wal2json prints their NaN and infinity as null (not those of domains over them). */
 export const PRINTED_AS_NULL: ReadonlySet<number> = new Set([700, 701, 1700]);
 
 /** The caller adds `add-tables` for wal2json and `publication_names` for pgoutput, which delivers messages of all prefixes. */

@@ -51,9 +51,9 @@ function checkTable(condition: TableCondition, node: string, plugin: Plugin): Ch
     ];
   }
   const checks = [
-    ...checkDefinition(state, now, node),
-    ...checkColumns(state, now),
-    ...checkRows(state, node),
+    ...checkDefinition(condition, now, node),
+    ...checkColumns(condition, now),
+    ...checkRows(condition, node),
   ];
   return checks.length > 0 ? checks : [ok('table', `${table} has not changed since tracking began.`)];
 }
