@@ -193,7 +193,11 @@ async function gatherSource(
       confirmed === null ||
       server.slot.plugin !== overview.node.plugin
         ? null
-        : await whyNotReadable(session, overview.node.slotName, overview.node.plugin, confirmed),
+        : await whyNotReadable(
+            session,
+            { name: overview.node.slotName, plugin: overview.node.plugin },
+            confirmed,
+          ),
     publicationPresent:
       overview?.node.plugin === 'pgoutput' ? await publicationExists(session, publicationName(node)) : null,
     tables: tables.flatMap((table) => {

@@ -1,4 +1,4 @@
-/** What the topic gets: text for people, who receive it by mail, and the same as one JSON document for everything else. */
+/** The message to the topic: text for mail to people, and the same as one JSON document for other subscribers. */
 import { type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { summary } from '../../core/doctor/record-diagnosis.ts';
 import { reportDocument } from '../../documents/checks.ts';
