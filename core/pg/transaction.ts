@@ -13,7 +13,7 @@ declare const inTransactionOfStore: unique symbol;
 /** A session of the store with a transaction open, which the caller commits or rolls back. */
 export type StoreTransaction = pg.Client & { readonly [inTransactionOfStore]: true };
 
-/** By session: what is done in memory once its open transaction is committed. */
+/** For each session: changes in memory that wait for the commit of its open transaction. */
 const afterCommits = new WeakMap<pg.Client, (() => void)[]>();
 
 /**
@@ -30,7 +30,7 @@ export async function inTransaction<T>(
   return result;
 }
 
-/** As {@link inTransaction}, on a session of the source, whose transactions change nothing of the history. */
+/** As {@link inTransaction}, on a session of the source. Its transactions do not change history. */
 export async function inSourceTransaction<T>(
   session: Queryable,
   work: () => Promise<T>,
@@ -47,7 +47,7 @@ export async function inSourceTransaction<T>(
   }
 }
 
-/** For work that {@link inTransaction} cannot enclose: it ends with {@link commit} or {@link rollBack}. */
+/** Begins a transaction for work that {@link inTransaction} cannot enclose. The caller ends it with {@link commit} or {@link rollBack}. */
 export async function beginTransaction(session: pg.Client): Promise<StoreTransaction> {
   await session.query('BEGIN');
   return opened(session);
@@ -58,7 +58,7 @@ export async function commit(transaction: StoreTransaction): Promise<void> {
   committed(transaction);
 }
 
-/** Has `action` done when the transaction is committed, and never when it is rolled back. */
+/** Runs `action` after the commit of the transaction; never after a rollback. */
 export function afterCommit(transaction: StoreTransaction, action: () => void): void {
   afterCommits.get(transaction)!.push(action);
 }

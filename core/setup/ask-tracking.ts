@@ -130,12 +130,12 @@ function meaningOfList(table: TableName, publication: string): string {
   );
 }
 
-/** What the server refuses of a published table as soon as something comes to it (seen on 18). */
+/** The note about a published table for which the server refuses writes as soon as something is added to it (seen on 18). */
 function meaningOfHalf(table: TableName, whatWouldRefuse: string): string {
   const name = formatTableName(table);
   return (
     `${name} is published. If it gets ${whatWouldRefuse}, the server refuses UPDATE and DELETE until the next run, which takes ` +
-    `${name} out of the publication: it is unknown from there on, until a run finds one of the two gone and reads it again.`
+    `${name} out of the publication. Its history then has a gap until one of the two is gone and a run has read the table again.`
   );
 }
 

@@ -57,7 +57,7 @@ export async function withStoreOnly<T>(
   }
 }
 
-/** Throws SAME_DATABASE when both sessions are in one database of one server, whatever the URLs look like. */
+/** Throws SAME_DATABASE if both sessions are in one database of one server, also if their URLs differ. */
 export async function refuseSameDatabase(source: Queryable, store: Queryable): Promise<void> {
   const [first, second] = [await identify(source), await identify(store)];
   if (first.system === second.system && first.oid === second.oid && first.name === second.name) {

@@ -16,7 +16,7 @@ export function tryParseByteSize(text: string): bigint | null {
 
 const STEPS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
-/** As they are shown, in steps of 1024, as PostgreSQL's pg_size_pretty() counts. */
+/** The text of a size for people, in steps of 1024 as in pg_size_pretty() of PostgreSQL. */
 export function formatBytes(bytes: bigint | number): string {
   let [value, unit] = [BigInt(bytes), 0];
   for (; value >= 10_240n && unit < STEPS.length - 1; unit++) value = (value + 512n) / 1024n;

@@ -63,20 +63,20 @@ export class MonitoringStack extends Stack {
       nodeMetric(name, node, { statistic: Stats.MAXIMUM, period });
     this.#alarm(`HorizonAge-${node}`, {
       metric: metric('HorizonAgeInSeconds', run),
-      description: `History of ${node} is behind, or no run reports at all: see its runs in the log of the poller.`,
+      description: `The history of ${node} is behind, or no run reports: see its runs in the log of the poller.`,
       threshold: alarms.horizonAgeSeconds,
       periods: 3,
       missing: BREACHING,
     });
     this.#alarm(`SlotWal-${node}`, {
       metric: metric('WalBudgetUsedInPercent', run),
-      description: `The slot of ${node} keeps that much of the WAL it may on its source: doctor says what pins it.`,
+      description: `The slot of ${node} keeps too much of its WAL budget on the source: doctor names what holds the WAL.`,
       threshold: alarms.walBudgetPercent,
       missing: IGNORE, // a failed run reports no value; the alarm of the horizon fires then
     });
     this.#alarm(`RunsFailed-${node}`, {
       metric: metric('RunsFailed', run),
-      description: `Three runs of ${node} in a row failed: the log of the poller says why.`,
+      description: `Three runs of ${node} in a row failed: the log of the poller names the cause.`,
       threshold: 1,
       periods: 3,
       operator: AT_LEAST,
@@ -95,7 +95,7 @@ export class MonitoringStack extends Stack {
     for (const [name, each] of Object.entries(functions) as [string, IFunction][]) {
       this.#alarm(`Throttles-${name}`, {
         metric: each.metricThrottles({ period: FIVE_MINUTES, statistic: Stats.SUM }),
-        description: `The function ${name} is refused: raise the concurrency of the account or its own.`,
+        description: `Lambda refuses calls of the function ${name}: raise its concurrency or that of the account.`,
         threshold: 1,
         operator: AT_LEAST,
         missing: NOT_BREACHING,
@@ -103,7 +103,7 @@ export class MonitoringStack extends Stack {
     }
     this.#alarm('DoctorSilent', {
       metric: functions.doctor.metricInvocations({ period: examination, statistic: Stats.SUM }),
-      description: 'The doctor does not run: see its schedule.',
+      description: 'Doctor does not run: check its schedule.',
       threshold: 1,
       periods: 2,
       operator: ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -111,7 +111,7 @@ export class MonitoringStack extends Stack {
     });
     this.#alarm('DoctorFails', {
       metric: functions.doctor.metricErrors({ period: examination, statistic: Stats.SUM }),
-      description: 'The doctor ends with an error: its log says why.',
+      description: 'Doctor ends with an error: its log names the cause.',
       threshold: 1,
       operator: AT_LEAST,
       missing: NOT_BREACHING,
@@ -129,7 +129,7 @@ export class MonitoringStack extends Stack {
     this.#alarm('ApiLatency', {
       metric: stage.metricLatency({ period: FIVE_MINUTES, statistic: Stats.percentile(99) }),
       description:
-        'One answer in a hundred takes longer than that: see capacity and connections of the store.',
+        'One answer in a hundred takes longer than the limit: check capacity and connections of the store.',
       threshold: p99Ms,
       periods: 3,
       missing: NOT_BREACHING,

@@ -128,7 +128,10 @@ function workOf(
     case 'Delete':
       return event.PhysicalResourceId === NOTHING ? null : (invocation) => remove(event, invocation);
     default:
-      throw new TimewarpError('CONFIGURATION_WRONG', 'The request is none of Create, Update and Delete.');
+      throw new TimewarpError(
+        'CONFIGURATION_WRONG',
+        'The type of the request is not Create, Update or Delete.',
+      );
   }
 }
 

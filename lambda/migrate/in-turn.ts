@@ -97,7 +97,7 @@ interface Waiting {
   readonly over: AbortSignal;
 }
 
-/** Until the turn is this request's, or it needs none: it has an answer, or a newer one has come. */
+/** Waits for the turn of this request. Returns without it if the request has an answer already, or if a newer request has come. */
 async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting): Promise<void> {
   const key = [LOCK_CLASS, deploymentOf(event)];
   for (;;) {
@@ -122,7 +122,7 @@ async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting
   }
 }
 
-/** Why a request is not worked on: one of its deployment has come since. Null: it is the last. */
+/** An error if a newer request of the deployment has come, so that this one must not work; null: this is the newest. */
 async function newerRequest(session: pg.Client, arrival: string): Promise<TimewarpError | null> {
   const { rows } = await session.query(
     `SELECT FROM pgtimewarp.deployment_requests AS mine JOIN pgtimewarp.deployment_requests AS newer
@@ -132,7 +132,7 @@ async function newerRequest(session: pg.Client, arrival: string): Promise<Timewa
   );
   if (rows.length === 0) return null;
   return new TimewarpError('INTERRUPTED', 'A newer request of CloudFormation took the place of this one.', {
-    remedy: 'Nothing: the newer one decides what holds.',
+    remedy: 'Do nothing: the newer request decides the state.',
   });
 }
 
@@ -145,9 +145,9 @@ async function readAnswer(session: pg.Client, arrival: string): Promise<Outcome 
 }
 
 /**
- * Keeps an answer unless one is kept.
- * @returns the kept one. A copy that waits may have said that a newer request came while the other ended its work: what is true of
- * the databases then, the newer one decides, so either answer is right, but not both
+ * Stores an answer unless the request has one.
+ * @returns the stored answer. A waiting copy may store that a newer request came, while another copy ends its work. Either answer is
+ * right, because the newer request decides the state of the databases, but all copies must give the same one.
  */
 async function keepAnswer(session: pg.Client, arrival: string, outcome: Outcome): Promise<Outcome> {
   const { rows } = await session.query<{ answer: string }>(

@@ -98,7 +98,7 @@ function checkReader({ slotReader, unknown }: SourceCondition, node: StoredNode)
   if (unknown.includes('pg_stat_activity') || unknown.includes(SLOTS))
     return notKnown('slot_reader', 'Who reads the slot');
   if (slotReader === null || slotReader.application === `pgtimewarp/${node.node}`)
-    return ok('slot_reader', 'Nobody else reads the slot.');
+    return ok('slot_reader', 'No other program reads the slot.');
   const { pid, application, role } = slotReader;
   return fail(
     'slot_reader',
@@ -162,7 +162,7 @@ function checkOwnership(slot: SlotFacts, server: SourceFacts, node: StoredNode):
         'slot_ours',
         `The slot ${node.slotName} is another one: ${slot.plugin} in database ${slot.database ?? '(none)'}` +
           `${slot.twoPhase ? ', two_phase' : ''}.`,
-        `SELECT pg_drop_replication_slot('${node.slotName}'); on the source, if nobody needs it; then: pgtimewarp rebaseline --node ${node.node}`,
+        `SELECT pg_drop_replication_slot('${node.slotName}'); on the source, if no other program needs it; then: pgtimewarp rebaseline --node ${node.node}`,
       );
 }
 
