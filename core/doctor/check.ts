@@ -47,13 +47,13 @@ export function nextRunsReadAgain(node: string): string {
 }
 
 /** Checks that have the same remedy. The command line prints their messages, then the remedy once. */
-export interface Finding {
+export interface RemedyGroup {
   readonly checks: readonly Check[];
   readonly remedy: string;
 }
 
 /** The checks that warn or fail, in the given order, grouped by their remedy. */
-export function groupByRemedy(checks: readonly Check[]): Finding[] {
+export function groupByRemedy(checks: readonly Check[]): RemedyGroup[] {
   const groups = new Map<string, Check[]>();
   for (const check of checks) {
     if (check.remedy === null) continue;

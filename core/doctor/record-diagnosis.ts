@@ -11,14 +11,14 @@ export const REPORT_CODE = 'DOCTOR_REPORT';
 const DAILY_SECONDS = 86_400 - 1_800;
 
 /** The checks that warn or fail, as texts without figures: equal as long as no check begins or stops to warn or fail. */
-export function findings({ checks }: Diagnosis): string[] {
+export function troubles({ checks }: Diagnosis): string[] {
   return checks
     .filter((check) => check.status !== 'ok')
-    .map(finding)
+    .map(trouble)
     .sort();
 }
 
-function finding({ status, code, message }: Check): string {
+function trouble({ status, code, message }: Check): string {
   return `${status} ${code}: ${withoutFigures(message)}`;
 }
 
@@ -32,11 +32,11 @@ function withoutFigures(message: string): string {
 
 /** @param before the last report and its age; null when there is none */
 export function isNews(
-  before: { readonly findings: readonly string[]; readonly ageSeconds: number } | null,
+  before: { readonly troubles: readonly string[]; readonly ageSeconds: number } | null,
   now: readonly string[],
 ): boolean {
   return (
-    before === null || before.ageSeconds >= DAILY_SECONDS || before.findings.join('\n') !== now.join('\n')
+    before === null || before.ageSeconds >= DAILY_SECONDS || before.troubles.join('\n') !== now.join('\n')
   );
 }
 
@@ -50,10 +50,10 @@ export async function recordDiagnosis(
   diagnosis: Diagnosis,
 ): Promise<boolean> {
   const before = await readLastReport(store, node);
-  const now = findings(diagnosis);
+  const now = troubles(diagnosis);
   if (!isNews(before, now)) return false;
-  const known = new Set(before?.findings);
-  const begun = diagnosis.checks.filter((check) => check.status !== 'ok' && !known.has(finding(check)));
+  const known = new Set(before?.troubles);
+  const begun = diagnosis.checks.filter((check) => check.status !== 'ok' && !known.has(trouble(check)));
   const codes = new Set(now.map(codeOf));
   const ended = [...new Set([...known].map(codeOf))].filter((code) => !codes.has(code));
   const events = [
@@ -101,9 +101,9 @@ export function summary(checks: readonly Check[]): string {
 async function readLastReport(
   store: Queryable,
   node: string,
-): Promise<{ findings: string[]; ageSeconds: number } | null> {
-  const { rows } = await store.query<{ findings: string[]; age: number }>(
-    `SELECT ARRAY(SELECT jsonb_array_elements_text(e.meta -> 'findings')) AS findings,
+): Promise<{ troubles: string[]; ageSeconds: number } | null> {
+  const { rows } = await store.query<{ troubles: string[]; age: number }>(
+    `SELECT ARRAY(SELECT jsonb_array_elements_text(e.meta -> 'findings')) AS troubles,
             least(extract(epoch FROM now() - e.ts), 1000000)::int AS age
        FROM pgtimewarp.health_events AS e
       WHERE e.node_id = $1::text AND e.code = $2::text
@@ -111,9 +111,9 @@ async function readLastReport(
     [node, REPORT_CODE],
   );
   const row = rows[0];
-  return row === undefined ? null : { findings: row.findings, ageSeconds: row.age };
+  return row === undefined ? null : { troubles: row.troubles, ageSeconds: row.age };
 }
 
-function codeOf(finding: string): string {
-  return /^\w+ (\w+):/.exec(finding)?.[1] ?? finding;
+function codeOf(trouble: string): string {
+  return /^\w+ (\w+):/.exec(trouble)?.[1] ?? trouble;
 }

@@ -34,7 +34,7 @@ export function watchSession(
   session.once('end', () => clearInterval(timer));
 }
 
-type Finding = 'works' | 'ended' | 'waits for us' | 'no answer';
+type Verdict = 'works' | 'ended' | 'waits for us' | 'no answer';
 
 class SessionWatch {
   readonly #session: pg.Client;
@@ -63,18 +63,18 @@ class SessionWatch {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      const finding = await this.#ask();
+      const verdict = await this.#ask();
       if (this.#bytes !== this.#stream.bytesRead + this.#stream.bytesWritten) return; // the answer has arrived meanwhile
-      if (finding === 'works') this.#suspicious = 0;
-      else if (finding === 'ended' || ++this.#suspicious >= LOOKS)
+      if (verdict === 'works') this.#suspicious = 0;
+      else if (verdict === 'ended' || ++this.#suspicious >= LOOKS)
         await abandonSession(this.#session, 'it has gone silent');
     } finally {
       this.#isLooking = false;
     }
   }
 
-  async #ask(): Promise<Finding> {
-    return this.#beside<Finding>('no answer', async (beside) => {
+  async #ask(): Promise<Verdict> {
+    return this.#beside<Verdict>('no answer', async (beside) => {
       const { rows } = await beside.query<{ state: string | null; wait: string | null }>(
         'SELECT state, wait_event_type AS wait FROM pg_catalog.pg_stat_activity WHERE pid = $1::int',
         [this.#pid],

@@ -8,7 +8,7 @@ import type { Context } from 'aws-lambda';
 import type { Diagnosis } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
-import { findings, isNews, recordDiagnosis } from '../../core/doctor/record-diagnosis.ts';
+import { isNews, recordDiagnosis, troubles } from '../../core/doctor/record-diagnosis.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type NodeHealthDocument, nodeHealthDocument } from '../../documents/checks.ts';
 import { readConfiguration } from '../shared/configuration.ts';
@@ -24,7 +24,7 @@ const credentials = new Credentials();
 const sessions = new Sessions(credentials);
 const sns = new SNSClient({});
 /** The last report of each node whose store did not answer. It lives as long as this environment. */
-const told = new Map<string, { findings: string[]; atMs: number }>();
+const told = new Map<string, { troubles: string[]; atMs: number }>();
 
 export async function handler(_event: unknown, context: Context): Promise<{ nodes: NodeHealthDocument[] }> {
   logger.addContext(context);
@@ -92,10 +92,10 @@ async function examine(node: string, storeSecretArn: string, sourceSecretArn: st
 /** As recordDiagnosis(), if the store does not answer and cannot keep the last report. */
 function isNewsHere(node: string, diagnosis: Diagnosis): boolean {
   const before = told.get(node);
-  const [now, nowMs] = [findings(diagnosis), performance.now()];
-  const age = before && { findings: before.findings, ageSeconds: (nowMs - before.atMs) / 1000 };
+  const [now, nowMs] = [troubles(diagnosis), performance.now()];
+  const age = before && { troubles: before.troubles, ageSeconds: (nowMs - before.atMs) / 1000 };
   const news = isNews(age ?? null, now);
-  if (news) told.set(node, { findings: now, atMs: nowMs });
+  if (news) told.set(node, { troubles: now, atMs: nowMs });
   return news;
 }
 

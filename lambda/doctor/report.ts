@@ -29,9 +29,9 @@ export function reportOf(nodes: readonly NodeDiagnosis[]): Report {
 }
 
 function textOf({ node, checks }: NodeDiagnosis): string {
-  const lines = groupByRemedy(checks).flatMap((finding) => [
-    ...finding.checks.map(({ status, code, message }) => `${status.toUpperCase()} [${code}] ${message}`),
-    `  ${finding.remedy}`,
+  const lines = groupByRemedy(checks).flatMap((group) => [
+    ...group.checks.map(({ status, code, message }) => `${status.toUpperCase()} [${code}] ${message}`),
+    `  ${group.remedy}`,
   ]);
   return [`Node ${node}`, ...lines, summary(checks)].join('\n');
 }
