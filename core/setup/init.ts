@@ -294,7 +294,7 @@ async function checkExisting(
   }
 }
 
-/** The next run reads messages under these prefixes. */
+/** Stores the prefixes, so that the next run reads messages with them. */
 async function setContextPrefixes(store: Queryable, { node, contextPrefixes }: InitOptions): Promise<void> {
   if (contextPrefixes !== undefined) await writeContextPrefixes(store, node, contextPrefixes);
 }

@@ -8,20 +8,20 @@ export type Plugin = 'wal2json' | 'pgoutput';
 export const DEFAULT_PLUGIN: Plugin = 'wal2json';
 
 /**
- * Messages under these prefixes are contexts: ours, `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`, and that of Bemi's
- * packages. A node may have more.
+ * Messages with these prefixes are contexts: our own, `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`, and those of the packages
+ * of Bemi. A node may have more prefixes.
  */
 const CONTEXT_PREFIXES = ['pgtimewarp', '_bemi'];
 
 /** The prefix of the messages by which a run finds the end of the stream (see end-of-wal.ts). */
 export const END_PREFIX = 'pgtimewarp.end';
 
-/** The prefixes of the messages that are read. @param own those that the node has beside the usual ones */
+/** The prefixes of the messages that a run reads. @param own further prefixes of the node */
 export function messagePrefixes(own: readonly string[] = []): ReadonlySet<string> {
   return new Set([...CONTEXT_PREFIXES, ...own, END_PREFIX]);
 }
 
-/** Throws BAD_FLAGS unless messages under this prefix can be contexts of a node. wal2json splits lists of prefixes at commas. */
+/** Throws BAD_FLAGS if a node cannot have this prefix for contexts. wal2json splits lists of prefixes at commas. */
 export function requireContextPrefix(prefix: string): void {
   if (/^[A-Za-z0-9_.:-]{1,63}$/.test(prefix) && prefix !== END_PREFIX) return;
   throw new TimewarpError('BAD_FLAGS', `"${prefix}" cannot be the prefix of contexts.`, {

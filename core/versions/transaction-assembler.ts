@@ -98,8 +98,8 @@ export class TransactionAssembler {
   }
 
   /**
-   * From here on changes carry this context; the first one of a transaction is carried by the changes before it too. Packages
-   * that speak in a row trigger say the same again and again.
+   * The following changes get this context. The first context of a transaction also holds for the changes before it. Packages that send
+   * messages in a row trigger repeat the same text, which changes nothing.
    */
   #say(content: string): void {
     if (content === this.#context?.text) return;
@@ -112,7 +112,7 @@ export class TransactionAssembler {
     this.#bytes += content.length;
   }
 
-  /** What no change carries is not kept. @param isLast the transaction ends with it, and touches nothing any more */
+  /** Drops a context that no change has. @param isLast the transaction ends here and makes no further changes */
   #endContext(isLast = false): void {
     const context = this.#context;
     if (context === null || context.relationIds.size === 0) return;
