@@ -162,7 +162,7 @@ async function withNewSlot(
             }
           : null,
     }));
-    const asText = await knowsNumbersAsText(source, node.slotName, node.plugin, lsn);
+    const asText = await knowsNumbersAsText(source, { name: node.slotName, plugin: node.plugin }, lsn);
     const end = await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
       await writeNumbersAsText(tx, node.node, asText === true);

@@ -1,7 +1,7 @@
 /**
- * The as-of answer. The store makes its text (`asof_answer` in migrations/functions), and every door passes that text on, because
- * the values of the row would change if it were parsed and printed again. So the schema only describes it; the two documents
- * around it, an answer that is no row and the answers of a batch, are put together here, as text too.
+ * The as-of answer. The store makes its text (`asof_answer` in migrations/functions). Command line, HTTP and Lambda pass that text
+ * on, because parsing and printing it again would change the values of the row. So the schema only describes the answer. This file
+ * puts two documents together from answers, as text too: the problem for an answer without a row, and the answers of a batch.
  */
 import * as z from 'zod';
 import { AS_OF_REASONS, type AsOfResult } from '../core/query/as-of.ts';
@@ -10,18 +10,18 @@ import { Lsn, Point, Text, Time } from './values.ts';
 
 export const Row = z
   .record(z.string(), z.unknown())
-  .meta({ description: 'the row, values exactly as the source held them' });
+  .meta({ description: 'the row, with the values exactly as in the source' });
 export const Commit = z.object({ lsn: Lsn, ts: Time.nullable(), xid: Text.nullable() });
 export const Reason = z.enum(AS_OF_REASONS);
 export const Operation = z
   .enum(['I', 'U', 'D', 'S', 'T'])
-  .meta({ description: 'insert, update, delete, read when the table was read, truncate' });
+  .meta({ description: 'insert, update, delete, read by a baseline or repair, truncate' });
 export const AsOfPoint = z.object({ requested: Text.nullable(), lsn: Lsn.nullable() });
 export const HorizonPoint = z.object({ lsn: Lsn.nullable(), ts: Time.nullable() });
 
 export const Assumes = z.enum(['no-nan']).meta({
   description:
-    'a NULL of a numeric or float column was taken at its word, because the table is tracked with --no-nan',
+    'a null of a numeric or float column was read as NULL, because the table is tracked with --no-nan',
 });
 
 export const Answer = z.object({
@@ -39,11 +39,13 @@ export const Answer = z.object({
   as_of: AsOfPoint,
   horizon: HorizonPoint,
   final: z.boolean(),
-  oldest: Point.optional().meta({ description: 'of an expired answer: what can still be asked' }),
+  oldest: Point.optional().meta({
+    description: 'only in an expired answer: the oldest instant that still has an answer',
+  }),
   assumes: Assumes.optional(),
 });
 
-/** An answer that is no row: the problem's members and the answer's. */
+/** An answer without a row: the members of the problem and those of the answer. */
 export const AnswerProblem = Answer.extend({
   type: z.string().regex(/^urn:pgtimewarp:(absent|unknown):[a-z_]+$/),
   title: Text,
@@ -54,12 +56,12 @@ export const AnswerProblem = Answer.extend({
 export const Answers = z.object({
   answers: z
     .array(z.union([Answer, Problem]))
-    .meta({ description: 'one for each key, in their order; a key that cannot be used has a problem' }),
+    .meta({ description: 'one for each key, in the order of the keys; for a wrong key a problem' }),
 });
 
 /**
- * An absence or ignorance: all members of the answer, which is passed through as text, after those of the problem. Its
- * `status` is the answer's (`absent`, `unknown`), a text, which RFC 9457 section 3.1 tells readers of problems to ignore.
+ * The problem for an answer that is absent or unknown: the members of the problem, then all members of the answer, as text. Its
+ * `status` is that of the answer (`absent`, `unknown`). RFC 9457 section 3.1 tells readers to ignore a status that is not a number.
  */
 export function answerProblemText({ status, reason, answerText }: AsOfResult): string {
   const members = JSON.stringify({
@@ -69,7 +71,7 @@ export function answerProblemText({ status, reason, answerText }: AsOfResult): s
   return `${members.slice(0, -1)},${answerText.slice(1)}`;
 }
 
-/** @param texts answers, and problems of keys that cannot be used */
+/** @param texts answers, and problems of wrong keys */
 export function answersText(texts: readonly string[]): string {
   return `{"answers":[${texts.join(',')}]}`;
 }

@@ -1,4 +1,4 @@
-/** What checks say: of one node (`doctor`), of all nodes as far as the store can tell (health), and to the topic. */
+/** The results of checks: of one node (`doctor`), of all nodes by the store alone (health), and the report to the topic. */
 import * as z from 'zod';
 import type { Check as CheckOfCore, Diagnosis } from '../core/doctor/check.ts';
 import type { StoreHealth } from '../core/doctor/store-health.ts';
@@ -15,7 +15,7 @@ export type DiagnosisDocument = Readonly<z.input<typeof DiagnosisSchema>>;
 export type NodeHealthDocument = Readonly<z.input<typeof NodeHealth>>;
 export type HealthDocument = Readonly<z.input<typeof Health>>;
 
-/** For the topic: what passes is only counted. */
+/** The report to the topic. It has only the number of the checks that pass. */
 export interface ReportDocument {
   readonly nodes: readonly (NodeHealthDocument & { readonly passed: number })[];
 }
@@ -24,7 +24,7 @@ export function checkDocument({ code, status, message, remedy }: CheckOfCore): C
   return { code, status, message, remedy };
 }
 
-/** Of one node, all checks. */
+/** All checks of one node. */
 export function diagnosisDocument({ status, checks }: Diagnosis): DiagnosisDocument {
   return { status, checks: checks.map(checkDocument) };
 }

@@ -1,6 +1,6 @@
 /**
- * A page of a diff: the same text from the command line and from HTTP. The texts of rows are the store's, so the document is put
- * together as text, and its schema only describes it.
+ * A page of a diff, with the same text from the command line and from HTTP. The texts of rows come from the store, so the document
+ * is put together as text, and its schema only describes it.
  */
 import * as z from 'zod';
 import type { DiffChange, DiffPage } from '../core/query/diff.ts';
@@ -19,12 +19,12 @@ export const Change = z.object({
   incomplete: z
     .array(Text)
     .optional()
-    .meta({ description: 'columns whose values the row lacks, though the table had them' }),
+    .meta({ description: 'columns whose values are missing in the row, although the table had them' }),
   assumes: Assumes.optional(),
   omitted: z
     .array(z.enum(['changed', 'row']))
     .optional()
-    .meta({ description: 'members that are null because they would not fit into a response' }),
+    .meta({ description: 'members that are null because their value does not fit into a response' }),
 });
 export const UnknownInterval = z.object({ from: Time.nullable(), to: Time.nullable(), reason: Reason });
 export const Diff = z.object({
@@ -34,10 +34,10 @@ export const Diff = z.object({
   to: Text.nullable(),
   horizon: Point.nullable(),
   final: z.boolean(),
-  next_cursor: Text.optional().meta({ description: 'there is another page' }),
+  next_cursor: Text.optional().meta({ description: 'only if another page follows' }),
 });
 
-/** The members of a document with the text of each value: all that its schema names, and no others. undefined: not there. */
+/** The members of a document with the text of each value: exactly those of its schema. undefined: the member is omitted. */
 type Texts<S extends z.ZodObject> = Readonly<Record<keyof z.input<S>, string | undefined>>;
 
 /** `next_cursor` only when another page follows. */

@@ -1,4 +1,4 @@
-/** What happened to a node, newest first. */
+/** The events of a node, newest first. */
 import type { HealthEvent } from '../core/doctor/events.ts';
 
 export interface EventsDocument {

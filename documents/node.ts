@@ -1,4 +1,4 @@
-/** A node as the store knows it: a document of its own over HTTP, and part of the status. */
+/** A node as in the store. Over HTTP it is a document by itself; the status contains it too. */
 import * as z from 'zod';
 import type { StoredNode } from '../core/store/node/nodes.ts';
 import { formatCommitTime } from '../core/types/commit-time.ts';

@@ -1,4 +1,4 @@
-/** What a command would do: of `--dry-run`. */
+/** What a command would do, for `--dry-run`. */
 import type { Plan } from '../core/plan.ts';
 
 export interface PlanDocument {
@@ -6,9 +6,9 @@ export interface PlanDocument {
   readonly dry_run: true;
   /** Whole sentences. */
   readonly would: readonly string[];
-  /** What the sentences speak of: history that stays or goes, or WAL that the slot keeps. */
+  /** The size of the history or of the WAL that the sentences name. */
   readonly bytes?: number;
-  /** Nothing would be gone that is not gone already. */
+  /** Whether the command would lose no history. */
   readonly loses_nothing: boolean;
 }
 

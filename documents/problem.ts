@@ -1,4 +1,4 @@
-/** What a failure looks like: to programs that run a command, and as a problem document (RFC 9457) over HTTP. */
+/** The documents of a failure: of a command with --json, and as a problem (RFC 9457) over HTTP. */
 import * as z from 'zod';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { Text } from './values.ts';

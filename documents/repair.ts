@@ -1,6 +1,6 @@
 /**
- * What became of tables that were read again, of a node that was read anew, and of a transaction that was left out. A command
- * waits until all is done; the maintenance function has no time for that, so its documents say what is `done`.
+ * The results of a repair of tables, of a rebaseline of a node, and of a skipped transaction. A command waits until all is done.
+ * The maintenance function cannot wait that long, so its documents say what is `done`.
  */
 import type { RebaselineResult } from '../core/rebaseline.ts';
 import type { RebaselineNodeResult } from '../core/rebaseline-node.ts';
@@ -28,7 +28,7 @@ export function rebaselinedDocument(node: string, results: readonly RebaselineRe
   };
 }
 
-/** One table that was asked for: it is done, or later runs go on with it. */
+/** One table of the request: its repair is done, or later runs go on with it. */
 export type TableRepairDocument =
   | { readonly table: string; readonly done: true; readonly rows: number; readonly differences: number }
   | { readonly table: string; readonly done: false };
@@ -56,7 +56,7 @@ export function pendingTableDocument(table: string): TableRepairDocument {
 export interface RebaselinedNodeDocument {
   readonly node: string;
   readonly gap: { readonly from: string; readonly to: string };
-  /** false: positions count anew. */
+  /** false: the positions of the new source do not compare with earlier ones. */
   readonly same_positions: boolean;
   readonly tables: readonly string[];
   readonly ended: readonly { readonly table: string; readonly reason: string }[];
@@ -88,7 +88,7 @@ export function pendingNodeDocument(node: string): NodeRepairDocument {
 export interface SkippedDocument {
   readonly node: string;
   readonly lsn: string;
-  /** The tables that are unknown from here on. */
+  /** The tables that have a gap from this transaction on. */
   readonly tables: readonly string[];
 }
 

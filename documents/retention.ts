@@ -1,13 +1,13 @@
-/** How long history is kept, how much there is, and what a pass of forgetting has done. */
+/** How long history is kept, how large it is, and what a pass of retention has dropped. */
 import type { TableRetention } from '../core/retention/change-retention.ts';
 import type { RetentionResult } from '../core/retention/keep-retention.ts';
 import type { PointDocument } from './values.ts';
 
 export interface RetentionSetDocument {
   readonly node: string;
-  /** null: everything is kept. */
+  /** null: all history is kept. */
   readonly retention: string | null;
-  /** Empty: of those tracked from now on. */
+  /** Empty: the setting is for tables that are tracked later. */
   readonly tables: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export interface RetentionDocument {
     readonly table: string;
     readonly relation_id: number;
     readonly retention: string | null;
-    /** The oldest instant that can be answered; null: nothing has expired. */
+    /** The oldest instant that has an answer; null: nothing has expired. */
     readonly oldest: PointDocument | null;
     readonly ranges: number;
     readonly size_bytes: number;
@@ -54,7 +54,7 @@ export function retentionDocument(
 
 export interface ForgottenDocument {
   readonly node: string;
-  /** busy: another run is active | unfinished: readers were in the way, or time was up */
+  /** busy: another run is active | unfinished: readers prevented a drop, or the time limit passed */
   readonly outcome: 'done' | 'busy' | 'unfinished';
   readonly ranges_dropped: number;
   readonly map_entries_forgotten: number;

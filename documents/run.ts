@@ -1,4 +1,4 @@
-/** What a run did: of `poll`, of the poller function for each of its nodes, and what several runs did together. */
+/** The result of a run: for `poll`, for the poller function (one for each node), and the sums of several runs. */
 import { formatTableName } from '../core/pg/identifiers.ts';
 import type { PollResult } from '../core/poll.ts';
 import { formatLsn } from '../core/types/lsn.ts';
@@ -11,13 +11,13 @@ export interface RunDocument {
   readonly applied_lsn: string;
   readonly lag_bytes: number;
   readonly caught_up: boolean;
-  /** Tables that are tracked from this run on, because they match a pattern that is followed; not there: none. */
+  /** Tables that are tracked from this run on because they match a followed pattern; omitted if there are none. */
   readonly followed?: readonly string[];
-  /** Of an outcome that needs one. */
+  /** Only for outcomes that need one. */
   readonly reason?: string;
 }
 
-/** Of a run that threw: which error it was, and what it said. */
+/** The result of a run that threw: the code and the message of its error. */
 export interface FailedRunDocument {
   readonly node: string;
   readonly outcome: 'failed';
@@ -42,7 +42,7 @@ export function failedRunDocument(node: string, reason: string): FailedRunDocume
   return { node, outcome: 'failed', reason };
 }
 
-/** The last run, with the sums of all of them; only the node when there was none. */
+/** The last run, with the sums of all runs; only the node if there was no run. */
 export type RunsDocument = (RunDocument | { readonly node: string }) & { readonly runs: number };
 
 export interface RunTotals {

@@ -1,4 +1,4 @@
-/** What became of a node, or of the store's schema, that was set up or removed. */
+/** The results of `init`, `deinit` and `migrate`. */
 import type { DeinitResult } from '../core/setup/deinit.ts';
 import type { InitResult } from '../core/setup/init.ts';
 import type { MigrateResult } from '../core/store/schema/migrate.ts';
@@ -6,7 +6,7 @@ import { type PointDocument, pointDocument } from './values.ts';
 
 export interface InitDocument {
   readonly node: string;
-  /** false: it was there already. */
+  /** false: the node existed already. */
   readonly created: boolean;
   readonly plugin: string;
   readonly slot: string;
@@ -31,11 +31,11 @@ export interface DeinitDocument {
   readonly slot_dropped: boolean;
   readonly publication_dropped: boolean;
   readonly purged: boolean;
-  /** SQL to run on the source, should it come back; only where the source was not asked. */
+  /** SQL to run on the source if it comes back; only if `deinit` did not connect to the source. */
   readonly left_on_source?: readonly string[];
 }
 
-/** @param leftOnSource null: the source was asked */
+/** @param leftOnSource null: `deinit` connected to the source */
 export function deinitDocument(result: DeinitResult, leftOnSource: readonly string[] | null): DeinitDocument {
   return {
     node: result.node,
@@ -48,11 +48,11 @@ export function deinitDocument(result: DeinitResult, leftOnSource: readonly stri
 }
 
 export interface MigrateDocument {
-  /** Version before and after; 0 is a database without our schema. */
+  /** Version of the schema before; 0: the database did not have our schema. */
   readonly from: number;
   readonly to: number;
   readonly applied: readonly { readonly version: number; readonly name: string }[];
-  /** Whether functions and views were others before. */
+  /** Whether functions or views changed. */
   readonly functions: boolean;
 }
 

@@ -1,11 +1,11 @@
-/** What became of the slot of a node, and how much WAL it may keep. */
+/** The results of releasing the slot of a node and of setting how much WAL it may keep. */
 import type { ReleaseResult } from '../core/release-slot.ts';
 import type { StoredNode } from '../core/store/node/nodes.ts';
 
 export interface ReleasedSlotDocument {
   readonly node: string;
   readonly slot: string;
-  /** false: there was none. */
+  /** false: the slot did not exist. */
   readonly dropped: boolean;
   readonly kept_bytes: number;
 }
@@ -23,7 +23,7 @@ export interface SlotSettingsDocument {
   readonly node: string;
   /** null: the default. */
   readonly slot_budget_bytes: number | null;
-  /** Whether runs drop the slot when the budget is used up. */
+  /** Whether runs drop the slot when it exceeds the budget. */
   readonly automatic: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** How nodes stand: each with its slot, its tables and what does not pass of the cheap checks. */
+/** The status of nodes: each with its slot, its tables, and the cheap checks that warn or fail. */
 import { formatTableName } from '../core/pg/identifiers.ts';
 import type { RetentionOverview } from '../core/retention/retention-overview.ts';
 import type { NodeStatus, Status } from '../core/status.ts';
@@ -10,9 +10,9 @@ import { type NodeDocument, nodeDocument } from './node.ts';
 import { type TableStateDocument, tableState } from './table.ts';
 import { type PointDocument, pointDocument } from './values.ts';
 
-/** What only the source can say is null where it was not asked. */
+/** Facts of the source are null if the command did not read them. */
 export interface StatusDocument {
-  /** Why the source could not be asked; null when it was, or when none was named. */
+  /** Why the source could not be read; null if it was read or not named. */
   readonly source_error: string | null;
   readonly nodes: readonly NodeStatusDocument[];
 }
@@ -22,9 +22,9 @@ export interface NodeStatusDocument extends NodeDocument {
   readonly lag_bytes: number | null;
   readonly lag_seconds: number | null;
   readonly open_gaps: readonly GapDocument[];
-  /** Patterns by which runs begin to track tables that are made later. */
+  /** Patterns by which runs track tables that are created later. */
   readonly followed: readonly FollowedDocument[];
-  /** What does not pass of the checks that cost next to nothing; `doctor` makes them all. */
+  /** The cheap checks that warn or fail; `doctor` runs all checks. */
   readonly checks: readonly CheckDocument[];
   readonly tables: readonly TableStatusDocument[];
 }
@@ -40,7 +40,7 @@ interface SlotDocument {
 }
 
 interface GapDocument {
-  /** null: of the whole node. */
+  /** null: the gap concerns the whole node. */
   readonly table: string | null;
   readonly from: PointDocument;
   readonly reason: string;
@@ -50,14 +50,14 @@ interface FollowedDocument {
   readonly pattern: string;
   readonly retention: string | null;
   readonly excluded: readonly string[];
-  /** What matches and cannot be tracked. */
+  /** Tables that match the pattern and cannot be tracked. */
   readonly not_tracked: readonly { readonly table: string; readonly reason: string }[];
 }
 
 export interface TableStatusDocument extends Omit<TableStateDocument, 'baseline'> {
   readonly table: string;
   readonly baseline: { readonly state: string; readonly rows: number; readonly estimated_rows: number };
-  /** What was seen that is not as --no-nan declares it; null: nothing. */
+  /** The column in which a run found NaN or infinity in spite of --no-nan; null: none. */
   readonly no_nan_refuted: string | null;
   readonly estimated_changes: number | null;
   /** On disk, indexes and TOAST included. */

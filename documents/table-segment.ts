@@ -1,15 +1,15 @@
 /**
- * The path segment that names a table, percent-decoded: `schema.table`, each part the true name, letter case kept. A part
- * that holds a dot or begins with a double quote is written in double quotes, as in SQL, since `%2E` and `.` are the same
- * to every proxy on the way: `public."v1.orders"`.
+ * The path segment that names a table, percent-decoded: `schema.table`, each part as in the catalog, with its letter case. A part
+ * with a dot, or with a double quote at its start, stands in double quotes as in SQL: `public."v1.orders"`. Percent-encoding the
+ * dot would not help: to proxies `%2E` and `.` are the same.
  */
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { TableName } from '../core/pg/identifiers.ts';
 
 const PART = '"(?:[^"\\u0000]|"")+"|[^".\\u0000][^.\\u0000]*';
-/** What {@link parseTableSegment} takes, but for the length of names, which is counted in bytes. */
+/** The form that {@link parseTableSegment} accepts. It also checks the length of names, in bytes. */
 export const SEGMENT = new RegExp(`^(${PART})\\.(${PART})$`);
-const MAX_BYTES = 63; // as in SQL: the server knows no longer names
+const MAX_BYTES = 63; // as in SQL: PostgreSQL has no longer names
 
 /** Throws BAD_TABLE_NAME. */
 export function parseTableSegment(segment: string): TableName {

@@ -1,13 +1,13 @@
 /**
- * A tracked table. Two documents have it: the list of a node's tables, which says where to ask about each, and the status, which
- * adds what the operator wants to know (documents/status.ts).
+ * A tracked table. Two documents have it: the list of the tables of a node, with the HTTP path of each, and the status, which adds
+ * facts for the operator (documents/status.ts).
  */
 import * as z from 'zod';
 import type { NodeOverview, RelationOverview } from '../core/store/overview.ts';
 import { formatTableSegment } from './table-segment.ts';
 import { NodeName, Point, pointDocument, Text } from './values.ts';
 
-/** What both documents say of a table. */
+/** The members that both documents have. */
 const TableState = z.object({
   status: z.enum(['starting', 'active', 'needs_rebaseline', 'untracked']),
   status_reason: Text.nullable(),
@@ -22,8 +22,8 @@ const TableState = z.object({
 export const Table = z.object({
   schema: Text,
   table: Text,
-  segment: Text.meta({ description: 'what stands for {table} in a path, before it is percent-encoded' }),
-  path: Text.meta({ description: 'the beginning of every path about the table, percent-encoded' }),
+  segment: Text.meta({ description: 'the value of {table} in a path, not yet percent-encoded' }),
+  path: Text.meta({ description: 'the beginning of every path of the table, percent-encoded' }),
   ...TableState.shape,
 });
 export const Tables = z.object({ node: NodeName, tables: z.array(Table) });

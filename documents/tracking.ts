@@ -1,4 +1,4 @@
-/** What became of tables whose tracking was begun, or ended. */
+/** The results of `track` and `untrack`. */
 import type { TrackResult, UntrackResult } from '../core/track.ts';
 import type { NotTrackedTable, TrackMatchingResult } from '../core/track-matching.ts';
 import type { PointDocument } from './values.ts';
@@ -15,13 +15,13 @@ export interface TrackedDocument {
     readonly no_nan: boolean;
     readonly notes: readonly string[];
   }[];
-  /** These three only where patterns were named: what matches and cannot be tracked; patterns followed, and no more. */
+  /** These three only if the command named patterns: tables that match and cannot be tracked; patterns now followed; patterns no longer followed. */
   readonly not_tracked?: readonly NotTrackedTable[];
   readonly followed?: readonly string[];
   readonly unfollowed?: readonly string[];
 }
 
-/** @param tables all that are tracked, by name and by pattern @param matching null: no pattern was named */
+/** @param tables all tables of the command, by name and by pattern @param matching null: the command named no pattern */
 export function trackedDocument(
   node: string,
   tables: readonly TrackResult[],
@@ -61,11 +61,11 @@ export interface UntrackedDocument {
     readonly relation_id: number;
     readonly purged: boolean;
   }[];
-  /** Patterns that are followed no more; only where patterns were named. */
+  /** Patterns that are no longer followed; only if the command named patterns. */
   readonly unfollowed?: readonly string[];
 }
 
-/** @param unfollowed null: no pattern was named */
+/** @param unfollowed null: the command named no pattern */
 export function untrackedDocument(
   node: string,
   tables: readonly UntrackResult[],

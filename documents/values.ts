@@ -1,4 +1,4 @@
-/** What documents have in common: names, positions and times, as zod schemas and as core's values written out. */
+/** Parts of many documents: zod schemas for names, positions and times, and functions that format the values of core. */
 import * as z from 'zod';
 import { type CommitTime, formatCommitTime } from '../core/types/commit-time.ts';
 import { formatLsn, type Lsn as Position } from '../core/types/lsn.ts';

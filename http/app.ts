@@ -1,6 +1,6 @@
 /**
- * The HTTP API (routes.ts): one app for Lambda and for `serve`. It only reads. Answers of the store are passed through as
- * text; whatever is no answer is a problem document, and nothing of the inside gets out.
+ * The HTTP API (routes.ts): one app for Lambda and for `serve`. It only reads. It passes answers of the store through as text.
+ * Everything else is a problem document, which shows no internals.
  */
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
@@ -47,62 +47,68 @@ import { NoQuery, TableSegment } from './schemas.ts';
 export interface AppOptions {
   /** Lends a session of the store for one question. Throws TimewarpErrors. */
   readonly withStore: WithStore;
-  /** Asks for one key, where that is better than a statement for each. */
+  /** Answers the question about one key; a caller may gather several questions into one statement. */
   readonly askAsOf?: (request: AsOfRequest) => Promise<AsOfResult>;
-  /** Failures that are not the caller's, with the id that the caller was given. */
+  /** Gets each failure that is not the caller's fault, with the id that the caller sees. */
   readonly report: (error: TimewarpError, id: string) => void;
-  /** Whether a request may be answered, by its Authorization header; without it everyone's is. */
+  /** Whether to answer a request, by its Authorization header. Without this function every request is answered. */
   readonly authorize?: (authorization: string | undefined) => boolean;
-  /** What the caller may ask about; null, and without it: everything. */
+  /** The nodes and tables that the caller may read. Null, or without this function: all. */
   readonly grantsOf?: (context: Context) => Grants | null;
-  /** The path as the caller sent it, where what a caller may ask about can be limited by it. */
+  /** The path as the caller sent it; needed where a gateway permits requests by their path. */
   readonly pathAsSent?: (context: Context) => string | undefined;
-  /** What a request may take, where something ends it then. */
+  /** The time until the request is ended from outside; without this function there is no limit. */
   readonly timeLeftMs?: (context: Context) => number;
-  /** Whether a request is meant for this server, by its Host header; without it every one is. */
+  /** Whether a request is meant for this server, by its Host header. Without this function every request is. */
   readonly isOwnHost?: (host: string | undefined) => boolean;
-  /** Origins whose pages may read the answers (Fetch Standard, "CORS protocol"); none unless named. */
+  /** Origins whose pages may read the answers (Fetch Standard, "CORS protocol"); default: none. */
   readonly corsOrigins?: readonly string[];
 }
 
-/** Of the time that is left, for the answer itself. */
+/** The part of the remaining time that is kept for the answer itself. */
 const ANSWERING_MS = 5_000;
 
 const JSON_CONTENT = 'application/json';
 
-export function createApp({
-  withStore,
-  askAsOf = (request) => withStore((store) => asOf(store, request)),
-  report,
-  authorize,
-  grantsOf = () => null,
-  pathAsSent,
-  timeLeftMs,
-  isOwnHost,
-  corsOrigins = [],
-}: AppOptions): Hono {
+type Handler = (context: Context) => Promise<Response>;
+type Handlers = Readonly<Record<keyof typeof ROUTES, Handler>>;
+
+export function createApp(options: AppOptions): Hono {
   const app = new Hono();
+  const { grantsOf = () => null, report } = options;
+  guard(app, options);
+  const handlers: Handlers = { ...nodeHandlers(options.withStore, grantsOf), ...rowHandlers(options) };
 
-  /** Asks at once, or when the node has been read up to the position that the caller waits for. */
-  async function ask<T>(
-    context: Context,
-    node: string,
-    query: { await_lsn?: Lsn | undefined; await_seconds: number },
-    question: (store: Queryable) => Promise<T>,
-  ): Promise<T> {
-    if (query.await_lsn === undefined) return await withStore(question);
-    const leftMs = (timeLeftMs?.(context) ?? Number.POSITIVE_INFINITY) - ANSWERING_MS;
-    const timeoutMs = Math.max(0, Math.min(query.await_seconds * 1000, leftMs));
-    const position = { node, lsn: query.await_lsn, timeoutMs, signal: context.req.raw.signal };
-    return await askAfter(withStore, position, question);
+  for (const [name, route] of Object.entries(ROUTES) as [keyof typeof ROUTES, Route][]) {
+    if (route.body !== undefined) app.use(routerPath(route), bodyLimit(BODY_LIMIT));
+    app.on(route.method ?? 'GET', routerPath(route), (context) => {
+      if (route.query === NoQuery) readQuery(context, route.query);
+      return mayAsk(context, route, grantsOf(context)) ? handlers[name](context) : forbidden();
+    });
+    app.all(routerPath(route), (context) => otherMethod(context, allowed(route)));
   }
+  app.get('/openapi.json', () => own(openApi));
+  app.all('/openapi.json', (context) => otherMethod(context, READING));
+  app.notFound(() =>
+    problem({
+      status: HTTP.notFound,
+      kind: 'no-such-route',
+      title: 'There is no such route',
+      detail: 'The path belongs to no route; see /openapi.json.',
+    }),
+  );
+  app.onError((error) => problemOfError(fromDatabaseError(error, 'store'), report));
+  return app;
+}
 
+/** What happens before every route: compression, CORS, and the refusal of requests that may not be answered. */
+function guard(app: Hono, { authorize, pathAsSent, isOwnHost, corsOrigins = [] }: AppOptions): void {
   app.use(compress());
   app.use(async (context, next) => {
     if (isOwnHost !== undefined && !isOwnHost(context.req.header('host'))) return misdirected();
     return next();
   });
-  // a browser asks first whether it may ask, without a token
+  // a browser sends a preflight request, which has no token
   if (corsOrigins.length > 0) app.use(cors({ ...CORS, origin: [...corsOrigins] }));
   app.use(async (context, next) => {
     if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
@@ -110,8 +116,14 @@ export function createApp({
     requireEncoding(context.req.url);
     return next();
   });
+}
 
-  const handlers: Record<keyof typeof ROUTES, (context: Context) => Promise<Response>> = {
+/** The routes about nodes. Each shows only what the caller may read. */
+function nodeHandlers(
+  withStore: WithStore,
+  grantsOf: (context: Context) => Grants | null,
+): Pick<Handlers, 'nodes' | 'tables' | 'health'> {
+  return {
     nodes: async (context) => {
       const grants = grantsOf(context);
       const nodes = (await withStore(listNodes)).filter(({ node }) => grants?.mayReadOf(node) !== false);
@@ -128,6 +140,23 @@ export function createApp({
       const relations = overview.relations.filter(({ name }) => grants?.mayRead(node, name) !== false);
       return own(Tables.parse(tablesDocument({ ...overview, relations })));
     },
+    health: async (context) => {
+      const grants = grantsOf(context);
+      const { nodes } = await withStore(readStoreHealth);
+      const shownNodes = nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false);
+      return own(Health.parse(healthDocument(healthOf(shownNodes))));
+    },
+  };
+}
+
+/** The routes about rows of a table. */
+function rowHandlers({
+  withStore,
+  askAsOf = (request) => withStore((store) => asOf(store, request)),
+  timeLeftMs,
+}: AppOptions): Pick<Handlers, 'asOf' | 'asOfBatch' | 'diff'> {
+  const ask = asking(withStore, timeLeftMs);
+  return {
     asOf: async (context) => {
       const query = readQuery(context, ROUTES.asOf.query);
       const isPinned = query.at !== undefined;
@@ -172,37 +201,27 @@ export function createApp({
       const headers = cacheHeaders(page.final && isPinned, () => diffPageText({ ...page, horizon: null }));
       return keepable(context, diffPageText(page), headers);
     },
-    health: async (context) => {
-      const grants = grantsOf(context);
-      const { nodes } = await withStore(readStoreHealth);
-      const shownNodes = nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false);
-      return own(Health.parse(healthDocument(healthOf(shownNodes))));
-    },
   };
-
-  for (const [name, route] of Object.entries(ROUTES) as [keyof typeof ROUTES, Route][]) {
-    if (route.body !== undefined) app.use(routerPath(route), bodyLimit(BODY_LIMIT));
-    app.on(route.method ?? 'GET', routerPath(route), (context) => {
-      if (route.query === NoQuery) readQuery(context, route.query);
-      return mayAsk(context, route, grantsOf(context)) ? handlers[name](context) : forbidden();
-    });
-    app.all(routerPath(route), (context) => otherMethod(context, allowed(route)));
-  }
-  app.get('/openapi.json', () => own(openApi));
-  app.all('/openapi.json', (context) => otherMethod(context, READING));
-  app.notFound(() =>
-    problem({
-      status: HTTP.notFound,
-      kind: 'no-such-route',
-      title: 'There is no such route',
-      detail: 'The path belongs to no route; see /openapi.json.',
-    }),
-  );
-  app.onError((error) => problemOfError(fromDatabaseError(error, 'store'), report));
-  return app;
 }
 
-/** What is asked of a node or table by its path; the lists leave out by themselves what may not be seen. */
+/** Asks immediately, or after the node has reached the position that the caller waits for. */
+function asking(withStore: WithStore, timeLeftMs: AppOptions['timeLeftMs']) {
+  // biome-ignore lint/complexity/useMaxParams: who asks, of which node, how long it waits, and the question
+  return async <T>(
+    context: Context,
+    node: string,
+    query: { await_lsn?: Lsn | undefined; await_seconds: number },
+    question: (store: Queryable) => Promise<T>,
+  ): Promise<T> => {
+    if (query.await_lsn === undefined) return await withStore(question);
+    const leftMs = (timeLeftMs?.(context) ?? Number.POSITIVE_INFINITY) - ANSWERING_MS;
+    const timeoutMs = Math.max(0, Math.min(query.await_seconds * 1000, leftMs));
+    const position = { node, lsn: query.await_lsn, timeoutMs, signal: context.req.raw.signal };
+    return await askAfter(withStore, position, question);
+  };
+}
+
+/** Whether the caller may read the node or table of the path. The handlers of the lists leave out what it may not read. */
 function mayAsk(context: Context, { pathParameters }: Route, grants: Grants | null): boolean {
   if (grants === null) return true;
   if ('table' in pathParameters) {
@@ -218,7 +237,7 @@ function tableOf(context: Context): { node: string; table: ReturnType<typeof par
 }
 
 interface AnswerOptions {
-  /** The caller named the instant: another time the same request asks for the same. */
+  /** Whether the request names its instant, so that the same request later asks for the same answer. */
   readonly isPinned: boolean;
   readonly numbers: Numbers;
 }
@@ -237,12 +256,12 @@ function answer(context: Context, result: AsOfResult, { isPinned, numbers }: Ans
 
 type Numbers = 'json' | 'text';
 
-/** An answer has no numbers but those of the row and of what its transaction said. */
+/** An answer has no numbers except in the row and in the context of its transaction. */
 function shown(text: string, numbers: Numbers): string {
   return numbers === 'text' ? numbersAsText(text) : text;
 }
 
-/** 304 when the caller has it already (RFC 9110 section 13.2.1: only in place of a 2xx). */
+/** 304 if the caller already has the answer (RFC 9110 section 13.2.1: only instead of a 2xx). */
 function keepable(context: Context, text: string, caching: Record<string, string>): Response {
   const headers = { ...caching, etag: caching.etag ?? tagOf(text) };
   if (matchesTag(context.req.header('if-none-match'), headers.etag)) {
@@ -268,9 +287,9 @@ const CORS = {
 
 const BODY_LIMIT = {
   maxSize: 256 * 1024,
-  // what nobody reads must not be taken for the next request of the connection
+  // an unread body must not be parsed as the next request of the connection
   onError: async (context: Context) => {
-    await readAway(context.req.raw.body).catch(() => {}); // somebody reads it already, or it is gone
+    await readAway(context.req.raw.body).catch(() => {}); // the body is being read already, or the connection is gone
     return tooLarge('The body of the request is too big.', 'Ask for fewer keys at a time.', {
       connection: 'close',
     });
@@ -279,7 +298,7 @@ const BODY_LIMIT = {
 
 const READ_AWAY_BYTES = 8 * 1024 * 1024;
 
-/** A connection that is closed with words of the client unread is reset, and our answer may be lost with it. */
+/** Reads the rest of a body. If a server closes a connection with unread data, TCP resets it, and the answer may be lost. */
 async function readAway(body: ReadableStream<Uint8Array> | null): Promise<void> {
   let bytes = 0;
   for await (const chunk of body ?? []) {
@@ -299,7 +318,7 @@ function tooLarge(detail: string, remedy: string, headers: Record<string, string
   });
 }
 
-/** OPTIONS asks what may be done (RFC 9110 section 9.3.7). */
+/** Answers OPTIONS with the allowed methods (RFC 9110 section 9.3.7), and every other method with 405. */
 function otherMethod(context: Context, allow: string): Response {
   if (context.req.method === 'OPTIONS') return respond(HTTP.noContent, null, { allow });
   return problem({
@@ -324,7 +343,7 @@ function forbidden(): Response {
   return problem({
     status: HTTP.forbidden,
     kind: 'forbidden',
-    title: 'The token does not allow it',
+    title: 'The token does not allow this request',
     detail: 'The claim of the token that names nodes and tables does not name this one.',
   });
 }

@@ -1,19 +1,19 @@
 /**
- * The body of a batch, `{"keys": […]}`, read into keys. A key is a JSON object that names every key column, or the bare
- * value of a one-column key. Numbers keep every digit: none becomes a JavaScript number.
+ * Reads the keys in the body of a batch, `{"keys": […]}`. A key is a JSON object that names every key column, or the bare value of
+ * a one-column key. Numbers keep all digits: none becomes a JavaScript number.
  */
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { KeyInput } from '../core/query/key-input.ts';
 import { check } from './request-input.ts';
 import { BatchBody } from './schemas.ts';
 
-/** ECMAScript's JSON with the texts of numbers, which TypeScript does not know yet (MDN, "JSON.rawJSON()"). */
+/** JSON of ECMAScript with access to the text of numbers; the types of TypeScript lack it (MDN, "JSON.rawJSON()"). */
 const EXACT = JSON as unknown as {
   parse(text: string, reviver: (name: string, value: unknown, at: { source?: string }) => unknown): unknown;
   rawJSON(text: string): unknown;
 };
 
-/** Throws BAD_FLAGS for what is no batch at all; whether a key fits the table is for the store to say. */
+/** Throws BAD_FLAGS if the body is not a batch. It does not check whether a key fits the table: the store does. */
 export function readBatchKeys(body: ArrayBuffer): KeyInput[] {
   return check(BatchBody, parse(body)).keys.map((key) => JSON.stringify(key) as KeyInput);
 }

@@ -1,25 +1,25 @@
 /**
- * A page of a diff that fits into a response, however big the rows are: the store is asked for a few changes at a time,
- * and the page ends before the change that would not fit. Changes come whole and in order; the cursor of the last one
- * leads to the next page.
+ * Makes a page of a diff that fits into a response, however large the rows are. It reads a few changes at a time from the store and
+ * ends the page before the first change that does not fit. Changes are complete and in order. The cursor of the last one leads to
+ * the next page.
  */
 
 import type { Queryable } from '../core/pg/connection.ts';
 import { type DiffChange, type DiffPage, type DiffRequest, diff } from '../core/query/diff.ts';
 import { carriedBytes } from './carried-bytes.ts';
 
-/** Few enough that a step of huge rows fits into memory. */
+/** So few changes that even those of huge rows fit into memory. */
 const FIRST_STEP = 4;
-/** What stands around the texts of a change. */
+/** The size of a change apart from the texts of its values. */
 const FRAME_BYTES = 200;
 
 export interface Bounds {
   readonly maxBytes: number;
-  /** What is made of the JSON texts of rows, values and contexts. */
+  /** Changes the JSON texts of rows, values and contexts for the response. */
   readonly show: (text: string) => string;
 }
 
-/** As `diff`, at most about `maxBytes`. A single change that is bigger comes without `changed`, or without `row` too. */
+/** As `diff`, with at most about `maxBytes`. A single change that is larger comes without `changed`, or also without `row`. */
 export async function boundedDiff(
   store: Queryable,
   request: DiffRequest,
@@ -36,7 +36,7 @@ export async function boundedDiff(
       const fitting = countFitting(sizes, maxBytes - bytes);
       if (fitting === 0 && changes.length > 0) return { ...page, changes, nextCursor: cursor };
       step = Math.max(1, fitting);
-      if (step < page.changes.length) continue; // the same place again, as far as it fits: its cursor is the store's
+      if (step < page.changes.length) continue; // reads the same place again, now only the changes that fit: the store makes the cursor
     }
     changes.push(
       ...(stepBytes > maxBytes ? page.changes.map((each) => shortened(each, maxBytes)) : page.changes),
@@ -61,7 +61,7 @@ function shown(page: DiffPage, show: Bounds['show']): DiffPage {
   return { ...page, changes };
 }
 
-/** How many of the first changes fit into the room that is left. */
+/** How many of the first changes fit into the remaining bytes. */
 function countFitting(sizes: readonly number[], room: number): number {
   let [fitting, used] = [0, 0];
   for (const size of sizes) {
@@ -72,7 +72,7 @@ function countFitting(sizes: readonly number[], room: number): number {
   return fitting;
 }
 
-/** Says which members it leaves out. */
+/** Leaves out members until the change fits, and names them in the change. */
 function shortened(change: DiffChange, maxBytes: number): DiffChange {
   const without = { ...change, changedText: null, omitted: ['changed'] };
   if (changeBytes(without) <= maxBytes) return without;

@@ -1,12 +1,12 @@
 /**
- * What an answer says about being kept. A final answer to a request that names its instants has a weak tag over everything
- * but the horizon, which goes on for ever: it changes when `valid_to` becomes known, and stays when only time has passed.
- * Others are not to be kept: "now" and "up to the horizon" are another question a moment later. Their tag is over all of the body:
- * whoever asks again with it learns that nothing at all has changed.
+ * Cache headers of answers. A final answer to a request that names its instants may be cached. Its weak tag covers everything but
+ * the horizon, which moves all the time: the tag changes when `valid_to` becomes known, and stays when only time has passed. Other
+ * answers must not be cached, because "now" and "up to the horizon" mean another instant a moment later. Their tag covers the whole
+ * body: a client that sends it again learns whether anything has changed.
  */
 import { hash } from 'node:crypto';
 
-/** Headers for a body whose lasting part is `lastingText`. @param keepable final, and what the caller pinned */
+/** Headers for a body; the tag covers `lastingText`. @param keepable the answer is final and the request names its instants */
 export function cacheHeaders(keepable: boolean, lastingText: () => string): Record<string, string> {
   if (!keepable) return { 'cache-control': 'no-store' };
   return { 'cache-control': 'private, max-age=300', etag: tagOf(lastingText()) };
@@ -19,7 +19,7 @@ export function tagOf(text: string): string {
 
 /** The text of an as-of answer without its horizon. */
 export function withoutHorizon(answerText: string): string {
-  const start = answerText.lastIndexOf(',"horizon":{'); // behind it stand `final` and `oldest` only: nothing of a row
+  const start = answerText.lastIndexOf(',"horizon":{'); // only `final` and `oldest` follow it, never text of a row
   return start === -1
     ? answerText
     : answerText.slice(0, start) + answerText.slice(answerText.indexOf('}', start) + 1);

@@ -1,6 +1,7 @@
 /**
- * What a caller may ask about, as a claim of its token says it: words apart by spaces, each the name of a node, or
- * `node/schema.table` with the table as it stands in a path, percent-encoded; `*` is everything. Who has no claim may nothing.
+ * The nodes and tables that a caller may read, from a claim of its token. The claim is a list of words with spaces between them.
+ * Each word is the name of a node, or `node/schema.table` with the table percent-encoded as in a path; `*` means all. A caller
+ * without the claim may read nothing.
  */
 import { formatTableName, type TableName } from '../core/pg/identifiers.ts';
 import { parseTableSegment } from '../documents/table-segment.ts';
@@ -9,12 +10,12 @@ export class Grants {
   readonly #everything: boolean;
   /** Whole nodes. */
   readonly #nodes = new Set<string>();
-  /** By node, names as `formatTableName` writes them. */
+  /** By node: the names of tables in the form of `formatTableName`. */
   readonly #tables = new Map<string, Set<string>>();
 
   /**
-   * @param claim as API Gateway hands it on: a text, or a list, which an HTTP API makes the text `[a b]` of. What names nothing
-   * allows nothing.
+   * @param claim as API Gateway passes it on: a text, or a list, which an HTTP API turns into the text `[a b]`. A word that names
+   * no node or table is ignored.
    */
   constructor(claim: unknown) {
     const words = wordsOf(claim);
@@ -32,7 +33,7 @@ export class Grants {
     }
   }
 
-  /** Whether there is anything of the node that may be read. */
+  /** Whether the caller may read the node or at least one of its tables. */
   mayReadOf(node: string): boolean {
     return this.mayReadAllOf(node) || this.#tables.has(node);
   }
@@ -41,7 +42,7 @@ export class Grants {
     return this.mayReadAllOf(node) || this.#tables.get(node)?.has(formatTableName(table)) === true;
   }
 
-  /** What is said of a node as a whole may name any of its tables. */
+  /** Whether the caller may read all of the node. Texts about a whole node may name any of its tables. */
   mayReadAllOf(node: string): boolean {
     return this.#everything || this.#nodes.has(node);
   }

@@ -1,4 +1,4 @@
-/** Which HTTP status an outcome has: the whole list. What is not named here is ours to mend: 500. */
+/** The HTTP status of every outcome. An error code that is not listed has 400 if the request was wrong, otherwise 500. */
 import { ERROR_CODES, type ErrorCode } from '../core/errors/codes.ts';
 import type { AsOfReason, AsOfStatus } from '../core/query/as-of.ts';
 
@@ -28,20 +28,20 @@ const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   NODE_UNKNOWN: HTTP.notFound,
   TABLE_NOT_TRACKED: HTTP.notFound,
   HORIZON_BEHIND: HTTP.unknown,
-  INTERRUPTED: HTTP.unknown, // the caller has gone away while it waited
+  INTERRUPTED: HTTP.unknown, // the caller disconnected while it waited
   STORE_UNREACHABLE: HTTP.unavailable,
   AUTHENTICATION_FAILED: HTTP.unavailable,
   SECRET_UNREADABLE: HTTP.unavailable,
   DATABASE_MISSING: HTTP.unavailable,
   SCHEMA_OUTDATED: HTTP.unavailable,
-  TRANSACTION_CONFLICT: HTTP.unavailable, // a standby as store cancels readers that are in its way
+  TRANSACTION_CONFLICT: HTTP.unavailable, // a standby as store cancels queries that conflict with replay
 };
 
 export function statusOfError(code: ErrorCode): HttpStatus {
   return OF_CODE[code] ?? (ERROR_CODES[code].action === 'client' ? HTTP.badRequest : HTTP.internal);
 }
 
-/** A row that was not there is not found; what cannot be said conflicts with the question; what was forgotten is gone. */
+/** absent: 404. unknown: 409, or 410 if the history has expired or was erased. */
 export function statusOfAnswer(status: AsOfStatus, reason: AsOfReason | null): HttpStatus {
   if (status === 'found') return HTTP.ok;
   if (status === 'absent') return HTTP.notFound;

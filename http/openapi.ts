@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document, from the routes and their schemas (JSON Schema 2020-12, which is what OpenAPI 3.1 speaks). */
+/** Makes the OpenAPI 3.1 document from the routes and their schemas (JSON Schema 2020-12, as OpenAPI 3.1 requires). */
 import * as z from 'zod';
 import * as answer from '../documents/answer.ts';
 import * as checks from '../documents/checks.ts';
@@ -14,24 +14,24 @@ import { BatchBody } from './schemas.ts';
 
 const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.ok]: 'The answer',
-  [HTTP.notModified]: 'The answer that the caller has is still right',
-  [HTTP.badRequest]: 'The request is wrong as it is written',
-  [HTTP.unauthorized]: 'No token, or not the right one (only where the server asks for one)',
+  [HTTP.notModified]: 'The answer that the caller already has is still correct',
+  [HTTP.badRequest]: 'The request is not valid',
+  [HTTP.unauthorized]: 'The token is missing or wrong (only if the server requires one)',
   [HTTP.forbidden]:
-    'The claim of the token names neither this node nor this table (only where a deployment has one)',
-  [HTTP.notFound]: 'The row was absent; or there is no such node or tracked table. `type` tells',
-  [HTTP.unknown]: 'Whether the row was there is not known; or the node has not been read up to `await_lsn`',
-  [HTTP.gone]: 'The history of that time is expired or erased',
-  [HTTP.methodNotAllowed]: 'The route does not take this method',
+    'The claim of the token names neither this node nor this table (only if the deployment uses a claim)',
+  [HTTP.notFound]: 'The row did not exist, or the node or tracked table does not exist. `type` tells which',
+  [HTTP.unknown]: 'It is unknown whether the row existed, or the node has not reached `await_lsn`',
+  [HTTP.gone]: 'The history of that time has expired or was erased',
+  [HTTP.methodNotAllowed]: 'The route does not allow this method',
   [HTTP.headersTooLarge]: 'URL and headers are too long together',
-  [HTTP.tooLarge]: 'The answer does not fit into a response, or the request is too big',
+  [HTTP.tooLarge]: 'The answer does not fit into a response, or the request is too large',
   [HTTP.misdirected]:
-    'The Host header names another machine (only where the server is for its own, without a token)',
+    'The Host header names another machine (only if the server requires no token and serves its own machine)',
   [HTTP.internal]: 'The server failed',
   [HTTP.unavailable]: 'The store does not answer',
 };
 
-/** What has a name of its own in the document, and is referred to by it: generated clients make one type of each. */
+/** Schemas that get a name in the document. Others refer to them by it, so generated clients make one type of each. */
 const NAMED: Readonly<Record<string, z.ZodType>> = {
   Answer: answer.Answer,
   AnswerProblem: answer.AnswerProblem,
@@ -61,7 +61,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   Verdict: checks.Verdict,
 };
 
-/** Plain data, the same on every call. */
+/** Returns plain data, equal on every call. */
 export function buildOpenApi(version: string): object {
   return {
     openapi: '3.1.0',
@@ -120,6 +120,7 @@ function operation(route: Route): object {
   };
 }
 
+// biome-ignore lint/complexity/useMaxParams: the four members of the object that it returns
 function parameter(
   name: string,
   place: 'path' | 'query' | 'header',
@@ -133,10 +134,12 @@ const text = (description: string): object => ({ schema: { type: 'string' }, des
 const HEADERS: Partial<Record<HttpStatus, (route: Route) => object>> = {
   [HTTP.ok]: ({ keepable }) =>
     keepable
-      ? { ETag: text('of the answer; of a final one to a pinned question, of all but its horizon') }
+      ? {
+          ETag: text('covers the answer; for a final answer to a request with instants, all but the horizon'),
+        }
       : {},
-  [HTTP.methodNotAllowed]: () => ({ Allow: text('the methods that the route takes') }),
-  [HTTP.unknown]: () => ({ 'Retry-After': text('seconds; where `await_lsn` has not been reached') }),
+  [HTTP.methodNotAllowed]: () => ({ Allow: text('the methods that the route allows') }),
+  [HTTP.unknown]: () => ({ 'Retry-After': text('seconds; only if the node has not reached `await_lsn`') }),
   [HTTP.unavailable]: () => ({ 'Retry-After': text('seconds') }),
 };
 
@@ -156,7 +159,7 @@ function response(route: Route, status: HttpStatus, bodies: readonly z.ZodType[]
 
 const PLACE = '#/components/schemas/';
 
-/** Documents, described as what is sent, with references to each other. */
+/** The named schemas, in the form of what is sent, with references to each other. */
 function namedSchemas(): object {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
@@ -164,7 +167,7 @@ function namedSchemas(): object {
   return Object.fromEntries(Object.entries(made.schemas).map(([name, schema]) => [name, bare(schema)]));
 }
 
-/** A parameter is described as what is typed, but for numbers: clients type those. */
+/** The schema of a parameter describes the text that a client sends. Only numbers are described as numbers. */
 function parameterSchema(schema: z.ZodType): object {
   const read = z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' });
   return bare(read.type === 'integer' ? read : z.toJSONSchema(schema, { io: 'input', reused: 'inline' }));

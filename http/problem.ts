@@ -1,6 +1,6 @@
 /**
- * Responses, and which problem document (RFC 9457) an error is sent as. Nothing in one comes from the inside: an error that is not
- * the caller's has an id under which the log has the rest.
+ * Makes responses, and problem documents (RFC 9457) from errors. A problem shows no internals: an error that is not the caller's
+ * fault gets an id, and the log has the details under that id.
  */
 import { randomUUID } from 'node:crypto';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
@@ -13,7 +13,7 @@ export interface Refusal extends ProblemMembers {
   readonly status: HttpStatus;
 }
 
-/** Any error that is not an answer. */
+/** The response for any error. */
 export function problem({
   headers,
   ...members
@@ -25,7 +25,7 @@ export function problem({
   });
 }
 
-/** The document of an error that is the caller's. */
+/** The problem document of an error that the caller made. */
 export function problemTextOfError(error: TimewarpError): string {
   return problemText(clientProblem(error));
 }
@@ -35,10 +35,10 @@ function clientProblem({ code, message, remedy }: TimewarpError): Refusal {
   return { status, kind: `error:${code}`, title: titleOf(status), detail: message, remedy };
 }
 
-/** When to ask a store again that does not answer. */
+/** Retry-After when the store does not answer. */
 const RETRY_SECONDS = '5';
 
-/** What a failure looks like from outside; `report` gets all of it, with the id that the caller sees. */
+/** The response for an error. If it is not the caller's fault, `report` gets the whole error, with the id that the caller sees. */
 export function problemOfError(
   error: TimewarpError,
   report: (error: TimewarpError, id: string) => void,
@@ -55,7 +55,7 @@ export function problemOfError(
         status,
         kind: `error:${error.code}`,
         title: titleOf(status),
-        detail: 'The store cannot be asked.',
+        detail: 'The store does not answer.',
         instance: id,
         headers: { 'retry-after': RETRY_SECONDS },
       })
@@ -63,14 +63,14 @@ export function problemOfError(
         status,
         kind: 'error:INTERNAL',
         title: titleOf(status),
-        detail: 'The request failed; the log has the reason under this instance.',
+        detail: 'The request failed. The log of the server has the reason under this instance.',
         instance: id,
       });
 }
 
 const TITLES: Partial<Record<HttpStatus, string>> = {
   [HTTP.badRequest]: 'The request is not well-formed',
-  [HTTP.notFound]: 'There is no such thing',
+  [HTTP.notFound]: 'The resource does not exist',
   [HTTP.unknown]: 'Not known yet',
   [HTTP.internal]: 'Internal error',
   [HTTP.unavailable]: 'The store is not available',

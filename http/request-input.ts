@@ -1,10 +1,10 @@
-/** Reads a request into what a route takes. Everything that is wrong with it is BAD_FLAGS, in one sentence. */
+/** Parses the parts of a request. Throws BAD_FLAGS with one sentence if a part is wrong. */
 import type { Context } from 'hono';
 import type * as z from 'zod';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { type Instant, parseInstant } from '../core/query/instant.ts';
 
-/** The query of a request by its schema: parameters that it does not know, or that come twice, are refused. */
+/** Parses the query of a request by its schema. Refuses parameters that the schema does not have, or that come twice. */
 export function readQuery<T extends z.ZodObject>(context: Context, schema: T): z.output<T> {
   const given: Record<string, string> = {};
   for (const [name, values] of Object.entries(context.req.queries())) {
@@ -22,7 +22,7 @@ export function readPathParameter<T extends z.ZodType>(
   return check(schema, context.req.param(name), name);
 }
 
-/** As on the command line; a plus sign that nobody encoded has become a space on the way. */
+/** As on the command line. A plus sign that the client did not encode arrives as a space. */
 export function readInstant(text: string | undefined): Instant | null {
   if (text === undefined) return null;
   try {
@@ -35,7 +35,7 @@ export function readInstant(text: string | undefined): Instant | null {
   }
 }
 
-/** Throws unless every percent sign of the URL begins a character. */
+/** Throws if a percent sign of the URL does not begin a valid character. */
 export function requireEncoding(url: string): void {
   const path = url.replace(/^[a-z]+:\/\/[^/]*/i, '');
   try {
@@ -49,19 +49,19 @@ export function requireEncoding(url: string): void {
 }
 
 /**
- * Throws where the path, as it was sent, has a segment `.` or `..`: it would be resolved here, after whoever let the request
- * through by its path has read another (RFC 3986 section 5.2.4: to be resolved by the client).
+ * Throws if the path, as the client sent it, has a segment `.` or `..`. This server would resolve it to another path than the one
+ * by which a gateway permitted the request. RFC 3986 section 5.2.4: the client resolves such segments.
  */
 export function requirePlainPath(pathAsSent: string): void {
   const [path = ''] = pathAsSent.split('?');
   const segments = path.replaceAll(/%2e/gi, '.').split(/[/\\]/);
   if (!segments.some((segment) => segment === '.' || segment === '..')) return;
   throw new TimewarpError('BAD_FLAGS', 'The path has a segment "." or "..".', {
-    remedy: 'Send the path that is meant.',
+    remedy: 'Send the path without such segments.',
   });
 }
 
-/** Throws BAD_FLAGS with the first thing that is wrong. */
+/** Throws BAD_FLAGS with the first mistake. */
 export function check<T extends z.ZodType>(schema: T, value: unknown, name = ''): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

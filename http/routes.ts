@@ -1,4 +1,4 @@
-/** Every route: what it takes, what it answers. The app and the OpenAPI document are both made from this list. */
+/** All routes with their inputs and responses. The app and the OpenAPI document are both made from this list. */
 import type * as z from 'zod';
 import { Answer, AnswerProblem, Answers } from '../documents/answer.ts';
 import { Health } from '../documents/checks.ts';
@@ -12,18 +12,18 @@ import { AsOfQuery, BatchBody, BatchQuery, DiffQuery, NoQuery, TableSegment } fr
 
 export interface Route {
   readonly operationId: string;
-  /** GET (and with it HEAD) unless said otherwise. */
+  /** Default: GET, and with it HEAD. */
   readonly method?: 'POST';
-  /** What a POST sends. */
+  /** The body of a POST. */
   readonly body?: z.ZodType;
-  /** With `{parameter}`s, as OpenAPI writes them. */
+  /** With `{parameter}`s as in OpenAPI. */
   readonly path: string;
   readonly summary: string;
   readonly pathParameters: Readonly<Record<string, z.ZodType>>;
   readonly query: z.ZodObject;
   /** Bodies by status; 200 is JSON, the others are problem documents; null: no body. */
   readonly responses: Readonly<Partial<Record<HttpStatus, readonly z.ZodType[] | null>>>;
-  /** Whether a final answer carries an ETag and may be kept. */
+  /** Whether a final answer has an ETag and may be cached. */
   readonly keepable: boolean;
 }
 
@@ -39,7 +39,7 @@ export const ROUTES = define({
   nodes: {
     operationId: 'listNodes',
     path: '/v1/nodes',
-    summary: 'The observed databases, and how far each has been read',
+    summary: 'The nodes, and how far each has been read',
     pathParameters: {},
     query: NoQuery,
     responses: { [HTTP.ok]: [Nodes], ...FAILURES },
@@ -57,7 +57,7 @@ export const ROUTES = define({
   asOf: {
     operationId: 'asOf',
     path: '/v1/nodes/{node}/tables/{table}/asof',
-    summary: 'The row as it was at an instant (default: now)',
+    summary: 'A row as it was at an instant (default: now)',
     pathParameters: ONE_TABLE,
     query: AsOfQuery,
     responses: {
@@ -106,7 +106,7 @@ export const ROUTES = define({
   health: {
     operationId: 'health',
     path: '/v1/health',
-    summary: 'How the nodes are, as far as the store can tell',
+    summary: 'The health of the nodes, from the store alone',
     pathParameters: {},
     query: NoQuery,
     responses: { [HTTP.ok]: [Health], ...FAILURES },
@@ -114,15 +114,15 @@ export const ROUTES = define({
   },
 });
 
-/** What a route that is only read takes. */
+/** The methods of a route that is not a POST. */
 export const READING = 'GET, HEAD, OPTIONS';
 
-/** The methods that a route takes, as the header Allow names them. */
+/** The methods of a route, as in the header Allow. */
 export function allowed(route: Route): string {
   return route.method === undefined ? READING : `${route.method}, OPTIONS`;
 }
 
-/** The path as Hono's router takes it. */
+/** The path in the form of Hono's router. */
 export function routerPath(route: Route): string {
   return route.path.replaceAll(/\{(\w+)\}/g, ':$1');
 }

@@ -1,7 +1,7 @@
 /**
- * What goes in, as zod schemas: requests are checked with them, and the OpenAPI document is generated from them and from those of
- * the documents that come out (documents/). A `pattern` that is only documented is that of the parser, which says better what is
- * wrong.
+ * The zod schemas of requests. The app checks requests with them. The OpenAPI document is generated from them and from the schemas
+ * of the responses (documents/). Some patterns are only documentation (`.meta({ pattern })`): there the parser checks the value,
+ * because its messages are better.
  */
 import * as z from 'zod';
 import { MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
@@ -15,7 +15,7 @@ export const TableSegment = z
   .min(1)
   .meta({
     pattern: SEGMENT.source,
-    description: 'schema.table by their true names, percent-encoded; a name with a dot in double quotes',
+    description: 'schema.table as in the catalog, percent-encoded; a name with a dot in double quotes',
     examples: ['public.orders', 'public."v1.orders"'],
   });
 const Pk = z
@@ -23,7 +23,7 @@ const Pk = z
   .min(1)
   .meta({
     pattern: '^[^\\u0000]+$',
-    description: 'the key: a JSON object naming every key column, or the bare value of a one-column key',
+    description: 'the key: a JSON object with every key column, or the bare value of a one-column key',
     examples: ['42', '{"region":"eu","id":"7"}'],
   });
 const Instant = z
@@ -42,7 +42,8 @@ const AWAITED = {
     .transform(parseLsn)
     .optional()
     .meta({
-      description: 'answer once the node has been read up to here: how to read what one has just written',
+      description:
+        'answer only after the node has reached this position: with it you can read your own writes',
       examples: ['0/16B3748'],
     }),
   await_seconds: z
@@ -56,19 +57,19 @@ const AWAITED = {
         .max(MAX_AWAIT_MS / 1000),
     )
     .default(MAX_AWAIT_MS / 1000)
-    .meta({ description: `how long await_lsn waits at most, 0 to ${MAX_AWAIT_MS / 1000}` }),
+    .meta({ description: `the longest wait for await_lsn, 0 to ${MAX_AWAIT_MS / 1000}` }),
 };
 
 const SHOWN = {
   numbers: z.enum(['json', 'text']).default('json').meta({
     description:
-      'text: every number of rows and contexts as a string of its digits, for clients whose numbers lose some',
+      'text: numbers in rows and contexts come as strings of their digits, for clients whose numbers would lose digits',
   }),
 };
 
 export const AsOfQuery = z.strictObject({ pk: Pk, at: Instant.optional(), ...AWAITED, ...SHOWN });
 
-/** Of a batch: the key is in the body. */
+/** The query of a batch, which has the keys in its body. */
 export const BatchQuery = AsOfQuery.omit({ pk: true });
 export const MAX_KEYS = 100;
 export const BatchBody = z.strictObject({
@@ -77,7 +78,7 @@ export const BatchBody = z.strictObject({
     .min(1)
     .max(MAX_KEYS)
     .meta({
-      description: 'each a JSON object naming every key column, or the bare value of a one-column key',
+      description: 'each a JSON object with every key column, or the bare value of a one-column key',
       examples: [[42, { region: 'eu', id: '7' }]],
     }),
 });
@@ -93,12 +94,12 @@ export const DiffQuery = z.strictObject({
     .transform((text) => Number.parseInt(text, 10))
     .pipe(z.int().min(1).max(MAX_PAGE))
     .default(100)
-    .meta({ description: `changes of a page, 1 to ${MAX_PAGE}; fewer when they are big` }),
+    .meta({ description: `the most changes in a page, 1 to ${MAX_PAGE}; fewer if they are large` }),
   cursor: z
     .string()
     .min(1)
     .optional()
-    .meta({ pattern: CURSOR.source, description: '`next_cursor` of the page before' }),
+    .meta({ pattern: CURSOR.source, description: '`next_cursor` of the previous page' }),
   ...AWAITED,
   ...SHOWN,
 });

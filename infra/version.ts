@@ -1,4 +1,4 @@
-/** The version of this program, for the functions to know. */
+/** Reads the version of this program, which the functions get as a variable. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

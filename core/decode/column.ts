@@ -1,6 +1,6 @@
 /**
- * What a decoder knows of one column of a stream's row, worked out once per relation, and how a row and a key are put
- * together from the texts of columns.
+ * The facts of one column that a decoder needs, computed once per relation. Rows and keys are put together from them and from the
+ * texts of the values.
  */
 
 import { quoteJson } from '../types/json-text.ts';
@@ -10,26 +10,31 @@ import type { DecodedTable } from '../types/stream.ts';
 
 export interface Column {
   readonly name: string;
-  /** `"name":`, the JSON text before its value; `nextLabel` with the comma that follows another column. */
+  /** `"name":`, the JSON text before the value. `nextLabel` has a comma before it, for all columns but the first. */
   readonly label: string;
   readonly nextLabel: string;
   readonly kind: TypeKind;
-  /** Its value must not leave the decoder. */
+  /** Excluded by the user: its value must not leave the decoder. */
   readonly excluded: boolean;
-  /** Its type came and went since the last run: nobody knows what its text means. */
+  /** Its type was created and dropped since the last run: the meaning of its text is unknown. */
   readonly unreadable: boolean;
   /** Position in the tracked key, -1 when not part of it. */
   readonly keyIndex: number;
-  /** The canonical key text is the text output itself. */
+  /** Whether the canonical key text is the text output itself. */
   readonly keyVerbatim: boolean;
 }
 
-/** @param quotedName the name as a JSON string @param typeOid OID of its type, as the stream gives it */
+/** A column as the stream describes it. */
+interface StreamColumn {
+  readonly name: string;
+  /** The name as a JSON string. */
+  readonly quotedName: string;
+  readonly typeOid: number;
+}
+
 export function describeColumn(
+  { name, quotedName, typeOid }: StreamColumn,
   table: DecodedTable,
-  name: string,
-  quotedName: string,
-  typeOid: number,
   types: TypeCatalog,
 ): Column {
   const kind = types(typeOid);
@@ -51,7 +56,7 @@ export function quotedKeyText(column: Column, text: string): string {
   return quoteJson(column.keyVerbatim ? text : canonicalKeyValue(column.kind, text));
 }
 
-/** Adds to a list that is null while it is empty. */
+/** Adds a name to a list that is null while empty. */
 export function append(list: string[] | null, name: string): string[] {
   if (list === null) return [name];
   list.push(name);

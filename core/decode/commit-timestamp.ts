@@ -1,6 +1,6 @@
 /**
- * Parses the commit timestamps of a stream. Neighbouring commits share their second, so only the microseconds are read
- * anew each time.
+ * Parses the commit timestamps of a stream. Consecutive commits mostly have the same second, so only the microseconds are parsed
+ * each time.
  */
 import { type CommitTime, parseAnyCommitTime } from '../types/commit-time.ts';
 
@@ -27,7 +27,7 @@ export class CommitTimestampParser {
   }
 }
 
-/** Microseconds of the decimals between the seconds and `end`; -1 when something else stands there. */
+/** Microseconds of the decimals between the seconds and `end`; -1 if the text there is not decimals. */
 function fractionMicros(text: string, end: number): number {
   if (end === SECONDS_LENGTH) return 0;
   if (text.charAt(SECONDS_LENGTH) !== '.') return -1;

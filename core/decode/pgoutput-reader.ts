@@ -1,9 +1,9 @@
 /**
- * Reads one pgoutput message. The bytes are decoded once, one character each, so that numbers and plain values are cut
- * out of one string; only a value with bytes beyond ASCII is decoded as UTF-8.
+ * Reads one pgoutput message. The bytes are decoded once, each into one character, so that numbers and ASCII values are slices of
+ * one string. Only a value with bytes beyond ASCII is decoded as UTF-8.
  */
 const BEYOND_ASCII = /[\u0080-\u00ff]/;
-/** Messages up to this size are decoded into the same memory, one after the other. */
+/** Messages up to this size reuse the same buffer. */
 const USUAL_BYTES = 64 * 1024;
 
 export class MessageReader {
@@ -18,7 +18,7 @@ export class MessageReader {
     if (!hex.startsWith('\\x')) throw new RangeError('not the text form of bytea');
     const byteCount = (hex.length - 2) / 2;
     this.#bytes = byteCount <= USUAL_BYTES ? this.#usual : Buffer.allocUnsafeSlow(Math.ceil(byteCount));
-    // what is written ends before the first character that is no digit
+    // the decoding stops before the first character that is not a hexadecimal digit
     if (this.#bytes.write(hex.slice(2), 0, 'hex') !== byteCount) throw new RangeError('not hexadecimal');
     this.#chars = this.#bytes.toString('latin1', 0, byteCount);
     this.#at = 0;
@@ -80,7 +80,7 @@ export class MessageReader {
     return BEYOND_ASCII.test(chars) ? this.#bytes.toString('utf8', from, to) : chars;
   }
 
-  /** As {@link textAt}, of a value that is ASCII whatever it is: a number, say. */
+  /** As {@link textAt}, for a value whose text is always ASCII, such as a number. */
   asciiAt(from: number, to: number): string {
     return this.#chars.slice(from, to);
   }

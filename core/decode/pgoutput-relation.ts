@@ -14,7 +14,7 @@ const UNCHANGED = 0x75; // u: a TOASTed value that did not change
 const TEXT = 0x74; // t
 const KEY_FLAG = 1;
 
-/** Where the values of a row are in the message. Reused from row to row. */
+/** The positions of the values of a row in the message. Reused from row to row. */
 export class Tuple {
   readonly kinds: number[] = [];
   readonly starts: number[] = [];
@@ -23,7 +23,7 @@ export class Tuple {
   read(reader: MessageReader, columnCount: number): void {
     const count = reader.uint16();
     if (count !== columnCount) throw new RangeError('a row has another number of columns than its relation');
-    this.kinds.length = 0; // of what comes to an end too early nothing is left from before
+    this.kinds.length = 0; // if the message ends too early, no entry of an earlier row remains
     for (let i = 0; i < count; i++) {
       const kind = reader.uint8();
       if (kind === TEXT) {
@@ -48,7 +48,7 @@ export interface PgoutputRow {
 export class PgoutputRelation {
   readonly table: DecodedTable;
   readonly columns: readonly Column[];
-  /** Columns of the table that the stream never carries, or not readably. */
+  /** Columns of the table that the stream omits, or whose values cannot be read. */
   readonly incomplete: readonly string[] | null;
   /** Why its changes cannot be used; null when they can. */
   readonly keyMismatch: string | null;
@@ -59,7 +59,7 @@ export class PgoutputRelation {
     this.table = table;
     this.columns = columns;
     this.#keyAt = table.keyColumns.map((name) => columns.findIndex((column) => column.name === name));
-    // Under REPLICA IDENTITY FULL every column is flagged.
+    // With REPLICA IDENTITY FULL every column is flagged.
     this.keyMismatch = table.keyColumns.every((name) => flaggedNames.has(name))
       ? null
       : `the replica identity is (${[...flaggedNames].join(', ')}), tracked is (${table.keyColumns.join(', ')})`;
@@ -81,13 +81,13 @@ export class PgoutputRelation {
       const name = reader.cString();
       const oid = reader.uint32();
       reader.skip(4); // type modifier
-      columns.push(describeColumn(table, name, quoteJson(name), oid, types));
+      columns.push(describeColumn({ name, quotedName: quoteJson(name), typeOid: oid }, table, types));
       if ((flags & KEY_FLAG) !== 0) flaggedNames.add(name);
     }
     return new PgoutputRelation(table, columns, flaggedNames);
   }
 
-  /** Canonical key of a tuple; a value that did not change is in `old`. Null when a key column has no value. */
+  /** Canonical key of a tuple. An unchanged TOASTed value comes from `old`. Null when a key column has no value. */
   keyOf(reader: MessageReader, tuple: Tuple, old: Tuple | null): string | null {
     const parts: string[] = [];
     for (const i of this.#keyAt) {
@@ -98,7 +98,7 @@ export class PgoutputRelation {
     return joinKey(parts);
   }
 
-  /** Row data of a tuple; what did not change comes from `old` where that has it, else the row is partial. */
+  /** Row data of a tuple. An unchanged TOASTed value comes from `old`. If `old` does not have it, the row is partial. */
   rowOf(reader: MessageReader, tuple: Tuple, old: Tuple | null): PgoutputRow {
     const row: PgoutputRow = { rowData: null, partial: null, jsonNulls: null };
     let json = '';
@@ -126,6 +126,7 @@ export class PgoutputRelation {
     return row;
   }
 
+  // biome-ignore lint/complexity/useMaxParams: called for each value
   #fragment(
     reader: MessageReader,
     tuple: Tuple,

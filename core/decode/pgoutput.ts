@@ -1,6 +1,6 @@
 /**
- * pgoutput, protocol version 1, to stream events (PostgreSQL manual, "Logical Replication Message Formats"). Values
- * come as PostgreSQL's text output, NaN and infinity included; an unchanged TOASTed value is marked as such.
+ * Decodes pgoutput, protocol version 1, into stream events (PostgreSQL manual, "Logical Replication Message Formats"). Values come
+ * as PostgreSQL's text output, including NaN and infinity. The stream marks an unchanged TOASTed value.
  */
 import { isTooLong } from '../errors/too-long.ts';
 import { commitTimeFromPostgresMicros } from '../types/commit-time.ts';
@@ -23,8 +23,8 @@ import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
 const TRANSACTIONAL_FLAG = 1;
 
 /**
- * Makes a decoder for one peek: relations are described anew in each.
- * @param prefixes messages under others are passed over
+ * Makes a decoder for one peek: each peek describes relations again.
+ * @param prefixes the decoder ignores messages with other prefixes
  */
 export function createPgoutputDecoder(
   tables: TableLookup,
@@ -72,8 +72,8 @@ class PgoutputDecoder implements StreamDecoder {
           return this.#message();
         case CUT:
           throw tooLarge(lsn, this.#nameOf());
-        case 'Y': // names of types; the catalog has more
-        case 'O': // the origin of a transaction that came by replication
+        case 'Y': // names of types; the catalog gives us more than that
+        case 'O': // the origin of a replicated transaction
           return null;
         default:
           throw new RangeError(`a message of unknown type "${type}"`);
@@ -85,7 +85,7 @@ class PgoutputDecoder implements StreamDecoder {
     }
   }
 
-  /** Table and key of a change, as far as its beginning, which is open, says them. */
+  /** Table and key of a cut change, as far as its beginning contains them. */
   #nameOf(): { table: string; key: string | null } {
     const reader = this.#reader;
     let table = 'a table';
@@ -96,7 +96,7 @@ class PgoutputDecoder implements StreamDecoder {
       table = nameOf(relation.table);
       if (reader.char() !== 'N') return { table, key: null };
       try {
-        this.#newTuple.read(reader, relation.columns.length); // it runs into the end of what there is
+        this.#newTuple.read(reader, relation.columns.length); // reads until the cut text ends
       } catch {}
       return { table, key: relation.keyOf(reader, this.#newTuple, null) };
     } catch {
@@ -178,7 +178,7 @@ class PgoutputDecoder implements StreamDecoder {
     const relid = reader.uint32();
     const schema = reader.cString() || 'pg_catalog';
     const name = reader.cString();
-    reader.skip(1); // replica identity: the flags of the columns say what it means
+    reader.skip(1); // replica identity: the flags of the columns tell the same
     const table = this.#tables(schema, name, relid);
     this.#relations.set(relid, table === null ? null : PgoutputRelation.read(reader, table, this.#types));
   }

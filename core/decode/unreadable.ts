@@ -4,12 +4,12 @@ export function nameOf({ schema, name }: { readonly schema: string; readonly nam
   return `${schema}.${name}`;
 }
 
-/** How the data of a row begins that was too large to be fetched: only its beginning follows. */
+/** The data of a row that was too large to fetch begins with this character. Only the beginning of the row follows. */
 export const CUT = '\u0001';
 
 /**
- * The error of a row that cannot be held at once.
- * @param what the table, and the key where it stands at the beginning of the row
+ * The error for a row that is too large for memory.
+ * @param what the table, and the key if the beginning of the row contains it
  */
 export function tooLarge(
   lsn: string,
@@ -18,20 +18,20 @@ export function tooLarge(
   const row = what.key === null ? 'A row' : `The row ${what.key}`;
   return new TimewarpError(
     'ROW_TOO_LARGE',
-    `${row} of ${what.table} is larger, in the log at ${lsn}, than this program can hold at once.`,
+    `${row} of ${what.table} in the log at ${lsn} is larger than this program can hold in memory.`,
     { facts: { lsn, table: what.table } },
   );
 }
 
 /**
- * The error of a row that a decoder cannot read. Parsing functions throw RangeError with a reason that holds no row
- * data; anything else is not about the row and passes through.
+ * The error for a row that a decoder cannot read. Parsing functions throw RangeError with a reason without row data. Any other
+ * error does not concern the row and is returned unchanged.
  */
 export function unreadable(plugin: string, lsn: string, error: unknown): unknown {
   if (!(error instanceof RangeError)) return error;
   return new TimewarpError(
     'STREAM_UNREADABLE',
-    `${plugin} wrote a row at ${lsn} that cannot be read: ${error.message}`,
+    `The row that ${plugin} wrote at ${lsn} cannot be read: ${error.message}`,
     {
       facts: { plugin, lsn },
       cause: error,

@@ -1,7 +1,7 @@
 /**
- * One relation of a wal2json stream: reads its column lists without parsing them. The text before a value
- * (`{"name":"id","typeoid":23,"value":`) is the same from row to row, so each column remembers which one followed it
- * last time; only where that guess fails the text is scanned and looked up.
+ * One relation of a wal2json stream. It reads column lists without parsing them: the text before a value
+ * (`{"name":"id","typeoid":23,"value":`) is the same in every row, so each column remembers the column that followed it last time.
+ * Only if that guess fails, the text is scanned and the column is looked up.
  */
 import { jsonMembers, jsonStringEnd, jsonValueEnd, quoteJson, unquoteJson } from '../types/json-text.ts';
 import { canonicalKeyValue } from '../types/key.ts';
@@ -17,8 +17,8 @@ const BRACE = 0x7d;
 const BYTEA = 17;
 
 /**
- * What a null in the stream says. `null`: NULL | `assumed`: NULL, as the table is declared | `doubtful`: NULL, NaN or infinity |
- * `nan`: NaN | `lost`: NaN or infinity, and which of them is lost.
+ * What a null in the stream means. `null`: NULL | `assumed`: NULL, because of --no-nan | `doubtful`: NULL, NaN or infinity |
+ * `nan`: NaN | `lost`: NaN or infinity; the stream does not tell which.
  */
 type MeaningOfNull = 'null' | 'assumed' | 'doubtful' | 'nan' | 'lost';
 
@@ -28,13 +28,13 @@ export interface Wal2jsonColumn extends Column {
   readonly header: string;
   readonly isBytea: boolean;
   readonly nullIs: MeaningOfNull;
-  /** Can be left out of an update. */
+  /** Whether wal2json may leave it out of an update. */
   readonly toastable: boolean;
-  /** What followed last time. */
+  /** The column that followed last time. */
   next: Wal2jsonColumn | null;
 }
 
-/** The columns of one list: which, and where their values are. Reused from row to row. */
+/** The columns of one list and the positions of their values. Reused from row to row. */
 export class ColumnRun {
   count = 0;
   toastableCount = 0;
@@ -42,7 +42,7 @@ export class ColumnRun {
   readonly starts: number[] = [];
   readonly ends: number[] = [];
 
-  /** Index of the column of that name, -1 when it is not in the list. */
+  /** Index of the column of this name; -1 if the list does not have it. */
   indexOf(name: string): number {
     for (let i = 0; i < this.count; i++) if (this.columns[i]!.name === name) return i;
     return -1;
@@ -51,9 +51,9 @@ export class ColumnRun {
 
 export class Wal2jsonRelation {
   readonly table: DecodedTable;
-  /** The end of the last row, from the comma before `"pk"`, that was found to name the tracked key. */
+  /** The end of the last row whose `"pk"` was the tracked key, from the comma before `"pk"`. An equal end needs no parsing. */
   goodTail: string | null = null;
-  /** How many columns an update can lack. */
+  /** How many columns wal2json may leave out of an update. */
   readonly toastableTotal: number;
   readonly #types: TypeCatalog;
   readonly #numbersAsText: boolean;
@@ -67,7 +67,7 @@ export class Wal2jsonRelation {
     this.toastableTotal = toastableNames(table).length;
   }
 
-  /** Reads the column list whose first column begins at `start`; gives the position after its bracket. */
+  /** Reads the column list whose first column begins at `start`; returns the position after its bracket. */
   scan(data: string, start: number, run: ColumnRun): number {
     run.count = 0;
     run.toastableCount = 0;
@@ -116,7 +116,7 @@ export class Wal2jsonRelation {
       throw new RangeError('a column lacks its name or type');
     const name = unquoteJson(quotedName);
     const table = this.table;
-    const column = describeColumn(table, name, quotedName, oid, this.#types);
+    const column = describeColumn({ name, quotedName, typeOid: oid }, table, this.#types);
     return {
       ...column,
       header,
@@ -128,14 +128,14 @@ export class Wal2jsonRelation {
   }
 }
 
-/** What null says in a column of which wal2json prints NaN and infinity as null. */
+/** What null means in a column whose NaN and infinity wal2json prints as null. */
 function meaningOfNull(table: DecodedTable, name: string): MeaningOfNull {
   if (table.nullIsNanColumns?.has(name)) return 'nan';
   if (table.notNullColumns?.has(name)) return 'lost';
   return table.noNan ? 'assumed' : 'doubtful';
 }
 
-/** Columns that an update can lack, of those that are kept. */
+/** Tracked columns that wal2json may leave out of an update. */
 export function toastableNames(table: DecodedTable): string[] {
   return (table.columns ?? []).filter(
     (name) => table.toastableColumns?.has(name) && !table.excludedColumns.has(name),

@@ -1,5 +1,5 @@
 /**
- * Row data and key of a change, cut out of the text of wal2json at the places that a {@link ColumnRun} holds.
+ * Cuts row data and key of a change out of the text of wal2json, at the positions in a {@link ColumnRun}.
  */
 import { quoteJson } from '../types/json-text.ts';
 import { joinKey } from '../types/key.ts';
@@ -14,7 +14,7 @@ import {
   type Wal2jsonRelation,
 } from './wal2json-relation.ts';
 
-/** The texts of a row and what has to be said beside it. */
+/** The texts of a row, and the columns that need a remark. */
 export interface RowTexts {
   rowData: string | null;
   partial: PartialRow | null;
@@ -24,7 +24,7 @@ export interface RowTexts {
   jsonNulls: string[] | null;
 }
 
-/** Of a deletion. */
+/** The row of a deletion. */
 export const NO_ROW: RowTexts = {
   rowData: null,
   partial: null,
@@ -34,7 +34,8 @@ export const NO_ROW: RowTexts = {
   jsonNulls: null,
 };
 
-/** Row data of an insert or update; what an update left out comes from the old row where that has it. */
+/** Row data of an insert or update. Values that an update left out come from the old row if that has them. */
+// biome-ignore lint/complexity/useMaxParams: called for each row
 export function rowTexts(
   data: string,
   relation: Wal2jsonRelation,
@@ -55,7 +56,8 @@ export function rowTexts(
   return row;
 }
 
-/** JSON text of column `i`, null when it does not belong into the row; notes beside the row what it cannot hold. */
+/** JSON text of column `i`; null when it does not belong in the row. Adds the remarks of the column to `row`. */
+// biome-ignore lint/complexity/useMaxParams: called for each value
 function fragmentAt(data: string, run: ColumnRun, i: number, row: RowTexts): string | null {
   const column = run.columns[i]!;
   if (column.excluded) return null;
@@ -86,14 +88,15 @@ function fragmentAt(data: string, run: ColumnRun, i: number, row: RowTexts): str
 }
 
 /**
- * Names of the columns that an update left out because their TOASTed value did not change. One that was added to the
- * table after this change cannot be told from them (see PartialRow).
+ * Names of the columns that an update left out because their TOASTed value did not change. A column that was added after this
+ * change looks the same (see PartialRow).
  */
 function findHoles(relation: Wal2jsonRelation, run: ColumnRun): string[] | null {
   const holes = toastableNames(relation.table).filter((name) => run.indexOf(name) === -1);
   return holes.length === 0 ? null : holes;
 }
 
+// biome-ignore lint/complexity/useMaxParams: called for each row with holes
 function withHoles(
   data: string,
   relation: Wal2jsonRelation,
@@ -135,9 +138,9 @@ function withHoles(
 }
 
 /**
- * Whether the column had another name, under which this change does not carry it either. A name that another column has
- * by now says nothing. Renamed since the last run, it may have had names in between that nobody has noted: then any name
- * that the table does not have now could be one.
+ * Whether the column was renamed and this change does not have it under an earlier name either. A name that another column has
+ * now does not count. If the column was renamed since the last run, it may have had further names in between that no run has
+ * recorded: then any name in the change that the table does not have now may be one of them.
  */
 function isRenamed({ table }: Wal2jsonRelation, run: ColumnRun, name: string): boolean {
   const former = table.formerNames?.get(name) ?? [];
@@ -149,7 +152,7 @@ function isRenamed({ table }: Wal2jsonRelation, run: ColumnRun, name: string): b
     : !gone.some((each) => former.includes(each));
 }
 
-/** Where a column belongs among `columns`: after the nearest one that stands before it in the table. */
+/** The index of a column among `columns`: after the nearest one that precedes it in the table. */
 function placeOf(name: string, columns: readonly string[], order: readonly string[]): number {
   for (let i = order.indexOf(name) - 1; i >= 0; i--) {
     const at = columns.indexOf(order[i]!);
@@ -158,7 +161,8 @@ function placeOf(name: string, columns: readonly string[], order: readonly strin
   return 0;
 }
 
-/** Canonical key of a list of columns; a TOASTed key column that did not change is in `fallback`. Null: not there. */
+/** Canonical key of a list of columns. An unchanged TOASTed key column comes from `fallback`. Null: a key column is missing. */
+// biome-ignore lint/complexity/useMaxParams: called for each row
 export function keyOf(
   data: string,
   run: ColumnRun,

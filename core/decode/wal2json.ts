@@ -1,8 +1,8 @@
 /**
- * wal2json, format version 2, to stream events. Values are cut out of the text and never parsed: numbers keep all
- * digits, strings keep wal2json's escapes, which are those of to_json(). Rows look like
- * `{"action":"U","timestamp":"…","schema":"…","table":"…","columns":[…],"identity":[…],"pk":[…]}`; members in another
- * order, or more of them, are put into this order first.
+ * Decodes wal2json, format version 2, into stream events. Values are cut out of the text and never parsed: numbers keep all digits,
+ * strings keep the escapes of wal2json, which are those of to_json(). Rows look like
+ * `{"action":"U","timestamp":"…","schema":"…","table":"…","columns":[…],"identity":[…],"pk":[…]}`. A row whose
+ * members have another order, or that has more of them, is put into this order first.
  */
 
 import { isTooLong } from '../errors/too-long.ts';
@@ -45,13 +45,13 @@ const LAYOUT = [
 ];
 
 interface Wal2jsonOptions {
-  /** The stream was asked for with NUMBERS_AS_TEXT: null is NULL. */
+  /** The peek used the option NUMBERS_AS_TEXT, so null means NULL. */
   readonly numbersAsText?: boolean;
-  /** Messages under others are passed over. */
+  /** The decoder ignores messages with other prefixes. */
   readonly prefixes?: ReadonlySet<string>;
 }
 
-/** Makes a decoder for one peek. Changes need no `begin` before them: the caller may leave B rows out. */
+/** Makes a decoder for one peek. Changes need no `begin` before them: the caller may omit B rows. */
 export function createWal2jsonDecoder(
   tables: TableLookup,
   types: TypeCatalog,
@@ -60,12 +60,12 @@ export function createWal2jsonDecoder(
   return new Wal2jsonDecoder(tables, types, options);
 }
 
-/** How a change goes on after its timestamp, `","schema":"…","table":"…"`, and the relation it names. */
+/** The text of a change after its timestamp, `","schema":"…","table":"…"`, and the relation that it names. */
 interface Head {
   readonly text: string;
   /** null: not tracked. */
   readonly relation: Wal2jsonRelation | null;
-  /** What followed last time. */
+  /** The head that followed last time. */
   next: Head | null;
 }
 
@@ -113,7 +113,7 @@ class Wal2jsonDecoder implements StreamDecoder {
     }
   }
 
-  /** Table and key of a change, as far as its beginning says them. */
+  /** Table and key of a cut change, as far as its beginning contains them. */
   #nameOf(data: string): { table: string; key: string | null } {
     let table = 'a table';
     try {
@@ -124,7 +124,7 @@ class Wal2jsonDecoder implements StreamDecoder {
       const at = headAt + head.text.length;
       this.#new.count = 0;
       try {
-        head.relation.scan(data, at + COLUMNS.length, this.#new); // it runs into the end of what there is
+        head.relation.scan(data, at + COLUMNS.length, this.#new); // reads until the cut text ends
       } catch {}
       return { table, key: keyOf(data, this.#new, head.relation.table.keyColumns.length) };
     } catch {
@@ -149,6 +149,7 @@ class Wal2jsonDecoder implements StreamDecoder {
     return this.#rowChange(op, data, at, relation);
   }
 
+  // biome-ignore lint/complexity/useMaxParams: called for each row
   #rowChange(op: 'I' | 'U' | 'D', data: string, start: number, relation: Wal2jsonRelation): StreamEvent {
     const { table } = relation;
     const [newRun, oldRun] = [this.#new, this.#old];
@@ -169,7 +170,7 @@ class Wal2jsonDecoder implements StreamDecoder {
       }
       relation.goodTail = data.slice(at);
     }
-    // An insert has no identity, a deletion no columns; an update that lacks the old key may have changed it unseen.
+    // An insert has no identity, a deletion no columns. An update without the old key may have changed the key unseen.
     const oldKey = op === 'I' ? null : keyOf(data, oldRun, table.keyColumns.length);
     const key = op === 'D' ? oldKey : keyOf(data, newRun, table.keyColumns.length, oldRun);
     if (key === null || (oldKey === null && op !== 'I')) {
@@ -226,7 +227,7 @@ class Wal2jsonDecoder implements StreamDecoder {
   }
 }
 
-/** The primary key of a row, from the comma before `"pk"` to the end, when it is not the tracked one. */
+/** The primary key in the end of a row, which starts at the comma before `"pk"`; null if it is the tracked key. */
 function otherKeyInTail(data: string, at: number, keyColumns: readonly string[]): string[] | null {
   const names: string[] = [];
   if (data.startsWith(PK, at)) {
@@ -261,7 +262,7 @@ function headText(data: string, at: number): string {
   return data.slice(at, jsonStringEnd(data, schemaEnd + table.length));
 }
 
-/** The same row with the members that are read here, in the order in which they are read. */
+/** The same row with only the members that the decoder reads, in the order in which it reads them. */
 function inOurLayout(data: string): string {
   const { members } = jsonMembers(data, 0);
   const known = LAYOUT.filter((name) => members.has(name));

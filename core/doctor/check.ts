@@ -1,19 +1,19 @@
 import type { CheckCode } from './check-codes.ts';
 
-/** What a check says. Codes are stable: alarms and scripts match them. */
+/** The result of a check. Codes are stable: alarms and scripts match them. */
 type CheckStatus = 'ok' | 'warn' | 'fail';
 
 export interface Check {
   readonly code: CheckCode;
   readonly status: CheckStatus;
   readonly message: string;
-  /** What to do; null when all is well. */
+  /** What to do; null when the check passes. */
   readonly remedy: string | null;
 }
 
 export interface Diagnosis {
   readonly status: CheckStatus;
-  /** Failing ones first, then warnings, then the rest. */
+  /** Failures first, then warnings, then the rest. */
   readonly checks: readonly Check[];
 }
 
@@ -24,7 +24,7 @@ export const ok = (code: CheckCode, message: string): Check => ({
   remedy: null,
 });
 
-/** The server does not tell what the check would judge. */
+/** The server does not tell the value that the check needs. Such a check passes. */
 export const notKnown = (code: CheckCode, what: string): Check => ok(code, `${what} is not known here.`);
 
 export const warn = (code: CheckCode, message: string, remedy: string): Check => ({
@@ -41,19 +41,19 @@ export const fail = (code: CheckCode, message: string, remedy: string): Check =>
   remedy,
 });
 
-/** The remedy of what runs mend without anybody's decision. */
+/** The remedy of a fault that runs repair by themselves. */
 export function nextRunsReadAgain(node: string): string {
   return `Nothing: the next runs read it again, and the gap ends. At once: pgtimewarp poll --node ${node}`;
 }
 
-/** Checks that one remedy mends: said one after the other, with what to do once. */
-export interface Finding {
+/** Checks that have the same remedy. The command line prints their messages, then the remedy once. */
+export interface RemedyGroup {
   readonly checks: readonly Check[];
   readonly remedy: string;
 }
 
-/** What does not pass, in the order given, checks with the same remedy together. */
-export function groupByRemedy(checks: readonly Check[]): Finding[] {
+/** The checks that warn or fail, in the given order, grouped by their remedy. */
+export function groupByRemedy(checks: readonly Check[]): RemedyGroup[] {
   const groups = new Map<string, Check[]>();
   for (const check of checks) {
     if (check.remedy === null) continue;
@@ -64,7 +64,7 @@ export function groupByRemedy(checks: readonly Check[]): Finding[] {
 
 const ORDER: readonly CheckStatus[] = ['fail', 'warn', 'ok'];
 
-/** Puts the worst first and says how bad it is. */
+/** Sorts the checks, the worst first, and gives the worst status as that of all. */
 export function summarize(checks: readonly Check[]): Diagnosis {
   const sorted = ORDER.flatMap((status) => checks.filter((check) => check.status === status));
   return { status: sorted[0]?.status ?? 'ok', checks: sorted };

@@ -1,6 +1,6 @@
 /**
- * All checks, by area: facts in, verdicts out, nothing is asked or changed here. A new check is a line in the file of its
- * area; a new area is a file and a line here.
+ * Runs all checks on facts that were read before; it sends no query and changes nothing. A new check is a line in the file
+ * of its area. A new area is a file and a line here.
  */
 import { type Diagnosis, summarize } from './check.ts';
 import { checkConnections } from './checks/connections.ts';

@@ -1,4 +1,4 @@
-/** The log of what happened to nodes. */
+/** Reads the events of nodes. */
 import type { Queryable } from '../pg/connection.ts';
 import { formatCommitTime, parseCommitTime } from '../types/commit-time.ts';
 
@@ -11,7 +11,7 @@ export interface HealthEvent {
   readonly message: string;
 }
 
-/** The latest events of a node, and those of no node in particular, newest first. */
+/** The latest events of a node, and those that concern no single node, newest first. */
 export async function readHealthEvents(
   store: Queryable,
   { node, limit }: { node: string; limit: number },

@@ -1,6 +1,6 @@
 /**
- * Everything that the checks judge, gathered once. A database that does not answer is a fact like any other: gathering
- * never throws because of one.
+ * Reads everything that the checks judge, once. A database that does not answer is a fact too: gatherFacts() does not throw
+ * because of it.
  */
 import type { Client } from 'pg';
 import type { TimewarpError } from '../errors/timewarp-error.ts';
@@ -37,9 +37,9 @@ export interface DoctorFacts {
   readonly store: Gathered<StoreFacts>;
   readonly source: Gathered<SourceSide>;
   readonly pooling: Readonly<Record<DatabaseSide, Pooling>>;
-  /** The node as the store had it after the slot was read: what a slot stands past then was not stored. */
+  /** The node, read again after the slot. A slot ahead of this position was moved by another program. */
   readonly nodeLater: StoredNode | null;
-  /** null: not tried, because something else is wrong already; refused: the platform has not got what it needs. */
+  /** null: not tried, because something else is wrong already; refused: the platform lacks what the proof needs. */
   readonly proof: ProofFacts | 'refused' | null;
 }
 
@@ -50,7 +50,7 @@ export type Gathered<T> =
 
 export interface StoreFacts {
   readonly schema: SchemaState;
-  /** null: no such node, or a schema that cannot be read. */
+  /** null: the store has no such node, or its schema has another version. */
   readonly overview: NodeOverview | null;
   /** The tables of the overview, as runs know them. */
   readonly relations: readonly TrackedRelation[];
@@ -58,7 +58,7 @@ export interface StoreFacts {
   readonly condition: StoreCondition | null;
   /** null: as overview. */
   readonly history: HistoryCondition | null;
-  /** What the node failed at last. */
+  /** The last failure of the node. */
   readonly failure: StoredFailure | null;
 }
 
@@ -77,13 +77,13 @@ export interface TableCondition {
   readonly stored: RelationOverview;
   readonly state: TableState;
   readonly now: TableFacts | null;
-  /** Whether its key is the one that its history is kept under, or follows from that. */
+  /** Whether the history can still identify rows by the key that the table has now. */
   readonly keepsKey: boolean;
-  /** What the next run will find of it that the log does not tell, but for what the publication leaves out. */
+  /** The silent changes that the next run will find, except those that the publication causes. */
   readonly changes: readonly SilentChange[];
 }
 
-/** The source, when it is the one that the node follows: what another one has says nothing about the node. */
+/** The source, or null if it is not the one that the node follows: facts of another server say nothing about the node. */
 export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
   const node = store.facts?.overview?.node;
   if (source.facts === null || node === undefined) return source.facts;
@@ -92,7 +92,7 @@ export function rightSource({ source, store }: DoctorFacts): SourceSide | null {
 }
 
 /**
- * Asks the store first: it knows what to look at on the source.
+ * Reads the store first, because it knows which slot and tables to read on the source.
  * @param everySeconds how often runs come: decides what is late, and what a pause may cost
  */
 export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promise<DoctorFacts> {
@@ -100,12 +100,12 @@ export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promis
     readPooling(urls.sourceUrl, { side: 'source', node: urls.node }),
     readPooling(urls.storeUrl, { side: 'store', node: urls.node }),
   ]);
-  const store = await gather('store', urls.storeUrl, urls.node, (session) => gatherStore(session, urls.node));
+  const store = await gather('store', urls, (session) => gatherStore(session, urls.node));
   const overview = store.facts?.overview ?? null;
-  const source = await gather('source', urls.sourceUrl, urls.node, (session) =>
-    gatherSource(session, urls.node, overview, store.facts?.relations ?? []),
+  const source = await gather('source', urls, (session) =>
+    gatherSource(session, urls.node, { overview, relations: store.facts?.relations ?? [] }),
   );
-  const later = await gather('store', urls.storeUrl, urls.node, async (session) =>
+  const later = await gather('store', urls, async (session) =>
     overview === null ? null : readNode(session, urls.node),
   );
   const proof = await tryProof(urls, store.facts, source.facts);
@@ -113,7 +113,7 @@ export async function gatherFacts(urls: DatabaseUrls, everySeconds = 60): Promis
   return { node: urls.node, everySeconds, store, source, pooling, nodeLater: later.facts, proof };
 }
 
-/** Only of a node that is well: what is wrong otherwise is said by other checks. */
+/** Runs the proof only for a healthy node: other checks report what is wrong with the rest. */
 async function tryProof(
   urls: DatabaseUrls,
   store: StoreFacts | null,
@@ -142,19 +142,18 @@ async function tryProof(
   try {
     return await withDatabases(urls, (databases) => readProof(urls, databases, tables));
   } catch (error) {
-    return isLacking(error) ? 'refused' : null; // a table dropped at this moment: other checks say so
+    return isLacking(error) ? 'refused' : null; // for instance a table was dropped just now: other checks report it
   }
 }
 
 async function gather<T>(
   side: DatabaseSide,
-  url: string,
-  node: string,
+  { sourceUrl, storeUrl, node }: DatabaseUrls,
   read: (session: Client) => Promise<T>,
 ): Promise<Gathered<T>> {
   let session: Client | undefined;
   try {
-    session = await connect(url, { side, node });
+    session = await connect(side === 'source' ? sourceUrl : storeUrl, { side, node });
     return { facts: await read(session), error: null };
   } catch (error) {
     return { facts: null, error: fromDatabaseError(error, side) };
@@ -180,8 +179,7 @@ async function gatherStore(session: Client, node: string): Promise<StoreFacts> {
 async function gatherSource(
   session: Client,
   node: string,
-  overview: NodeOverview | null,
-  relations: readonly TrackedRelation[],
+  { overview, relations }: Pick<StoreFacts, 'overview' | 'relations'>,
 ): Promise<SourceSide> {
   const server = await readKnownFacts(session, overview?.node.slotName ?? `pgtimewarp_${node}`);
   const tables =
@@ -195,23 +193,27 @@ async function gatherSource(
       confirmed === null ||
       server.slot.plugin !== overview.node.plugin
         ? null
-        : await whyNotReadable(session, overview.node.slotName, overview.node.plugin, confirmed),
+        : await whyNotReadable(
+            session,
+            { name: overview.node.slotName, plugin: overview.node.plugin },
+            confirmed,
+          ),
     publicationPresent:
       overview?.node.plugin === 'pgoutput' ? await publicationExists(session, publicationName(node)) : null,
     tables: tables.flatMap((table) => {
       const stored = overview?.relations.find(({ relationId }) => relationId === table.relation.relationId);
       return stored === undefined ? [] : [conditionOf(stored, table, overview!.node.plugin)];
     }),
-    condition: await readSourceCondition(
-      session,
+    condition: await readSourceCondition(session, {
       node,
-      server.slot === null && !server.unknown.includes(SLOTS) ? '' : (overview?.node.slotName ?? ''),
-      tables.flatMap(({ facts }) => (facts === null ? [] : [facts.oid])),
-    ),
+      slotName:
+        server.slot === null && !server.unknown.includes(SLOTS) ? '' : (overview?.node.slotName ?? ''),
+      tables: tables.flatMap(({ facts }) => (facts === null ? [] : [facts.oid])),
+    }),
   };
 }
 
-/** Said by the checks of the publication, with its SQL. */
+/** checkPublication() reports these, with its SQL. */
 const OF_PUBLICATION: readonly SilentChangeCode[] = ['UNPUBLISHED', 'PUBLISHED_IN_PART'];
 
 function conditionOf(

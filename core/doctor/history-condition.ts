@@ -1,6 +1,6 @@
 /**
- * How the history of a node keeps: windows that are not kept to, ranges that were not made ahead of the writes, columns of
- * which the stream does not carry every value. All of it is what runs have recorded; no history is read.
+ * Reads the condition of the history of a node: expired history that is not dropped yet, ranges that do not exist ahead of the
+ * writes, columns of which the stream omits values. It reads what runs have recorded, never the history itself.
  */
 import type { Queryable } from '../pg/connection.ts';
 import { FactReader } from '../pg/fact-reader.ts';
@@ -9,21 +9,21 @@ import type { TableName } from '../pg/identifiers.ts';
 export interface HistoryCondition {
   readonly windows: readonly WindowState[];
   readonly incomplete: readonly IncompleteColumn[];
-  /** The oldest transaction of the store whose snapshot keeps expired history from being dropped; null: none, or it is not known. */
+  /** The oldest transaction of the store whose snapshot prevents the drop of expired history; null: none, or not known. */
   readonly oldestReader: { readonly pid: number; readonly ageSeconds: number } | null;
 }
 
-/** The history of a table, or of an earlier period of it, that has a window. */
+/** The history of a table with a retention window, or of an earlier tracking period of it. */
 export interface WindowState extends TableName {
-  /** How long ago the oldest part of it should have been dropped; 0: nothing is due. */
+  /** For how long the drop of its oldest range has been due; 0: no drop is due. */
   readonly overdueSeconds: number;
-  /** The next changes go into a range that was made for them. */
+  /** Whether a range exists for the next changes. */
   readonly rangeAhead: boolean;
 }
 
 export interface IncompleteColumn extends TableName {
   readonly column: string;
-  /** Since it was noted. */
+  /** Since a run noticed it. */
   readonly ageSeconds: number;
 }
 
@@ -37,8 +37,8 @@ export async function readHistoryCondition(store: Queryable, node: string): Prom
 }
 
 /**
- * A range is due once one after it (empty ones in between may be gone) began before the window does: it holds nothing then
- * that a question inside the window needs. One whose rows wait for a baseline or a repair is not.
+ * The drop of a range is due once a later range began before the window: then no question inside the window needs the older
+ * one. (Empty ranges in between may be gone.) It is not due while its rows wait for a baseline or a repair.
  */
 const CONDITION = `
   WITH windows AS (

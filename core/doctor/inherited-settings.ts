@@ -1,6 +1,6 @@
 /**
- * What server, database and role set for every session and pgtimewarp sets otherwise for its own (core/pg/session-settings.ts):
- * time-outs that would end a run, and that transactions may not write.
+ * Reads settings that server, database or role give every session: time-outs that would end a run, and a read-only default of
+ * transactions. Sessions of pgtimewarp override them (core/pg/session-settings.ts).
  */
 import type { FactReader } from '../pg/fact-reader.ts';
 
@@ -8,9 +8,9 @@ export interface InheritedSetting {
   readonly name: string;
   /** With its unit: `150 ms`. */
   readonly value: string;
-  /** As `database shop`. */
+  /** Where it is set: `database shop`. */
   readonly from: string;
-  /** SQL that takes it back there. */
+  /** SQL that resets it there. */
   readonly reset: string;
 }
 
@@ -28,7 +28,10 @@ export interface InheritedSettings {
   readonly readOnly: InheritedSetting | null;
 }
 
-/** null: not known. PostgreSQL manual, "ALTER ROLE": of a role in a database goes before of a role, before of a database, before of all roles. */
+/**
+ * @returns null when they are not known. PostgreSQL manual, "ALTER ROLE": the setting of a role in a database wins over that of
+ * the role, then that of the database, then that of all roles.
+ */
 export async function readInheritedSettings(reader: FactReader): Promise<InheritedSettings | null> {
   const rows = await reader.rows<InheritedSetting & { from: string }>(
     'pg_settings',

@@ -1,28 +1,28 @@
 /**
- * Keeps what a doctor found, and knows whether it is news: something begins or ends, or nothing was said for a day. What
- * stays as it was is neither written nor told again, whatever its figures.
+ * Records the result of a diagnosis and decides whether it is news: a check begins or stops to warn or fail, or the last report
+ * is a day old. A check whose message differs only in its figures counts as unchanged: it is not written or reported again.
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { Check, Diagnosis } from './check.ts';
 
-/** Of the event that closes what an examination that was news has found. */
+/** The code of the event that ends a report. */
 export const REPORT_CODE = 'DOCTOR_REPORT';
-/** A day, less than the time between two examinations: a daily report must not wander through the day. */
+/** A day minus half an hour. With a full day, the daily report would come one diagnosis later every day. */
 const DAILY_SECONDS = 86_400 - 1_800;
 
-/** What an examination found wrong, without its figures: equal as long as nothing begins or ends. */
-export function findings({ checks }: Diagnosis): string[] {
+/** The checks that warn or fail, as texts without figures: equal as long as no check begins or stops to warn or fail. */
+export function troubles({ checks }: Diagnosis): string[] {
   return checks
     .filter((check) => check.status !== 'ok')
-    .map(finding)
+    .map(trouble)
     .sort();
 }
 
-function finding({ status, code, message }: Check): string {
+function trouble({ status, code, message }: Check): string {
   return `${status} ${code}: ${withoutFigures(message)}`;
 }
 
-/** Positions and sizes first: they have letters in them. */
+/** Replaces positions and sizes before numbers, because both contain letters. */
 function withoutFigures(message: string): string {
   return message
     .replace(/\b[0-9A-F]+\/[0-9A-F]+\b/g, '#')
@@ -30,19 +30,19 @@ function withoutFigures(message: string): string {
     .replace(/\d+/g, '#');
 }
 
-/** @param before what was reported last, and how long ago; null when nothing was */
+/** @param before the last report and its age; null when there is none */
 export function isNews(
-  before: { readonly findings: readonly string[]; readonly ageSeconds: number } | null,
+  before: { readonly troubles: readonly string[]; readonly ageSeconds: number } | null,
   now: readonly string[],
 ): boolean {
   return (
-    before === null || before.ageSeconds >= DAILY_SECONDS || before.findings.join('\n') !== now.join('\n')
+    before === null || before.ageSeconds >= DAILY_SECONDS || before.troubles.join('\n') !== now.join('\n')
   );
 }
 
 /**
- * Writes an event for each check that begins or ceases to fail or warn, and one for the whole when it is news.
- * @returns whether it is
+ * Writes an event for each check that begins or stops to fail or warn. If the diagnosis is news, it also writes a report event.
+ * @returns whether it is news
  */
 export async function recordDiagnosis(
   store: Queryable,
@@ -50,10 +50,10 @@ export async function recordDiagnosis(
   diagnosis: Diagnosis,
 ): Promise<boolean> {
   const before = await readLastReport(store, node);
-  const now = findings(diagnosis);
+  const now = troubles(diagnosis);
   if (!isNews(before, now)) return false;
-  const known = new Set(before?.findings);
-  const begun = diagnosis.checks.filter((check) => check.status !== 'ok' && !known.has(finding(check)));
+  const known = new Set(before?.troubles);
+  const begun = diagnosis.checks.filter((check) => check.status !== 'ok' && !known.has(trouble(check)));
   const codes = new Set(now.map(codeOf));
   const ended = [...new Set([...known].map(codeOf))].filter((code) => !codes.has(code));
   const events = [
@@ -101,9 +101,9 @@ export function summary(checks: readonly Check[]): string {
 async function readLastReport(
   store: Queryable,
   node: string,
-): Promise<{ findings: string[]; ageSeconds: number } | null> {
-  const { rows } = await store.query<{ findings: string[]; age: number }>(
-    `SELECT ARRAY(SELECT jsonb_array_elements_text(e.meta -> 'findings')) AS findings,
+): Promise<{ troubles: string[]; ageSeconds: number } | null> {
+  const { rows } = await store.query<{ troubles: string[]; age: number }>(
+    `SELECT ARRAY(SELECT jsonb_array_elements_text(e.meta -> 'findings')) AS troubles,
             least(extract(epoch FROM now() - e.ts), 1000000)::int AS age
        FROM pgtimewarp.health_events AS e
       WHERE e.node_id = $1::text AND e.code = $2::text
@@ -111,9 +111,9 @@ async function readLastReport(
     [node, REPORT_CODE],
   );
   const row = rows[0];
-  return row === undefined ? null : { findings: row.findings, ageSeconds: row.age };
+  return row === undefined ? null : { troubles: row.troubles, ageSeconds: row.age };
 }
 
-function codeOf(finding: string): string {
-  return /^\w+ (\w+):/.exec(finding)?.[1] ?? finding;
+function codeOf(trouble: string): string {
+  return /^\w+ (\w+):/.exec(trouble)?.[1] ?? trouble;
 }

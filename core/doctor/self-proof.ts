@@ -1,8 +1,8 @@
 /**
- * The proof that history is right: rows drawn at random from the tables must be what an as-of read says for the same position,
- * and rows drawn from the history must be in their tables, or be deleted. Rows are read, then the position of the
- * log; once the store has come that far, a difference is either a change that was under way (then the row is read again)
- * or a fault.
+ * Compares history with the tables. Random rows of a table must equal an as-of answer at the same position. Random keys of the
+ * history must be in their table, unless history says that the row is deleted. readProof() reads the rows, then the position of
+ * the log, and waits until the store has reached it. A difference is then a change of that moment or a fault: it reads the row
+ * again to find out.
  */
 
 import type pg from 'pg';
@@ -22,12 +22,12 @@ import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 
 export interface ProofFacts {
-  /** Rows that are in history what they are in the table. */
+  /** Rows that are the same in history and table. */
   readonly compared: number;
-  /** Rows that changed each time they were looked at, or whose position the store did not reach in time. */
+  /** Rows that changed between all tries, or whose position the store did not reach in time. */
   readonly undecided: number;
   readonly differences: readonly ProofDifference[];
-  /** Tables that are declared to hold no NaN or infinity, and columns in which a row that was drawn does. */
+  /** Columns of tables tracked with --no-nan in which a drawn row has NaN or infinity. */
   readonly notFinite: readonly { readonly table: TableName; readonly column: string }[];
 }
 
@@ -44,13 +44,11 @@ export interface ProofTable {
   readonly facts: TableFacts;
   readonly keyColumns: readonly string[];
   readonly excludedColumns: readonly string[];
-  /** Declared to hold no NaN or infinity. */
+  /** Tracked with --no-nan. */
   readonly noNan: boolean;
 }
 
-/**
- * A place in a table; the row after it, in key order, is looked at (null: the first). Or a key that the history has.
- */
+/** A random key. Either the proof reads the row that follows it in key order (null: the first row), or the history has this key. */
 interface Draw {
   readonly table: ProofTable;
   readonly after: readonly string[] | null;
@@ -62,7 +60,7 @@ interface LiveRow {
   readonly key: string;
   /** null: the table has no such row. */
   readonly rowData: string | null;
-  /** A column of it that holds NaN or infinity. */
+  /** A column of the row that has NaN or infinity. */
   readonly notFinite: string | null;
 }
 
@@ -71,7 +69,7 @@ const MAX_TABLES = 20;
 const TRIES = 3;
 const POLL_SECONDS = 5;
 
-/** Compares rows of tables whose baseline is decided. Runs the poller, bounded, so that the store comes far enough. */
+/** Compares rows of tables whose baseline is finished. Calls poll() with a time limit, so that the store reaches the position. */
 export async function readProof(
   urls: DatabaseUrls,
   { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
@@ -95,7 +93,7 @@ export async function readProof(
     }
     const position = await readInsertLsn(source);
     if ((await appliedLsn(store, urls.node)) < position)
-      await poll({ ...urls, maxSeconds: POLL_SECONDS }).catch(() => null); // what fails here, other checks tell
+      await poll({ ...urls, maxSeconds: POLL_SECONDS }).catch(() => null); // other checks report failures of runs
     if ((await appliedLsn(store, urls.node)) < position) continue;
     open = [];
     differences = [];
@@ -118,14 +116,14 @@ export async function readProof(
 
 function drawTables(tables: readonly ProofTable[]): ProofTable[] {
   return tables
-    .filter(({ facts }) => !facts.rowSecurity) // another check tells
+    .filter(({ facts }) => !facts.rowSecurity) // the check row_security reports it
     .map((table) => ({ table, order: Math.random() }))
     .sort((a, b) => a.order - b.order)
     .slice(0, MAX_TABLES)
     .map(({ table }) => table);
 }
 
-/** Keys of random rows; of a large table from a sample of its pages (PostgreSQL manual, "SELECT", TABLESAMPLE). */
+/** Keys of random rows. For a large table they come from a sample of its pages (PostgreSQL manual, "SELECT", TABLESAMPLE). */
 async function drawPlaces(source: pg.Client, table: ProofTable): Promise<Draw[]> {
   const columns = table.keyColumns.map(quoteIdentifier).join(', ');
   const estimated = table.facts.estimatedRows;
@@ -139,12 +137,12 @@ async function drawPlaces(source: pg.Client, table: ProofTable): Promise<Draw[]>
   return [{ table, after: null }, ...rows.map((after) => ({ table, after }))];
 }
 
-/** Keys of the history, at random among the first it comes upon. */
+/** Random keys of the history, out of the first ones that the query reads. */
 async function drawKeys(store: pg.Client, node: string, table: ProofTable): Promise<Draw[]> {
   const entry = await readRelationEntry(store, node, table.name);
   if (entry === null) return [];
   const { rows } = await store.query<{ pk: string }>(
-    // by a value that is known when it is planned: of the partitions of all tables one is looked at
+    // the planner must know relation_id: then it reads the partition of this table only
     `SELECT DISTINCT c.pk
        FROM (SELECT c.pk
                FROM (SELECT c.pk FROM pgtimewarp.row_changes AS c WHERE c.relation_id = $1::int LIMIT 10000) AS c
@@ -160,7 +158,7 @@ async function readLive(source: pg.Client, draws: readonly Draw[], types: TypeCa
     const { table, key } = draw;
     if (key !== undefined) {
       const missing = await readMissingKeys(source, { ...table, keys: [key], leaves: null });
-      if (missing.keys.length > 0) live.push({ draw, key, rowData: null, notFinite: null }); // others are drawn from the table
+      if (missing.keys.length > 0) live.push({ draw, key, rowData: null, notFinite: null }); // only a draw of the history has a key whose row may be missing
       continue;
     }
     const chunk = await readBaselineChunk(source, { ...draw.table, types, cursor: draw.after, limit: 1 });
@@ -177,7 +175,8 @@ async function appliedLsn(store: pg.Client, node: string): Promise<Lsn> {
   return parseLsn(rows[0]!.lsn);
 }
 
-/** @returns null when history says the same, or honestly says that it does not know */
+/** @returns the difference; null when history agrees, or answers "unknown" */
+// biome-ignore lint/complexity/useMaxParams: a session and the three things that name one as-of question
 async function compare(store: pg.Client, node: string, live: LiveRow, position: Lsn): Promise<string | null> {
   const { table } = live.draw;
   const { rows } = await store.query<{ status: string; row: string; incomplete: string[] }>(
@@ -195,12 +194,12 @@ async function compare(store: pg.Client, node: string, live: LiveRow, position: 
   if (answer.status === 'absent') return 'history has no such row';
   const stored = jsonMembers(answer.row, 0).members;
   const values = new Set(stored.values());
-  const { excludedColumns, facts } = table; // one that has another name now is told by another check
+  const { excludedColumns, facts } = table; // the check excluded_column reports renamed ones
   const excludedIsGone = excludedColumns.some(
     (name) => !facts.columns.some((column) => column.name === name),
   );
   const isOther = (name: string, value: string): boolean =>
-    // a column that the stored row does not have was added without a value since, or has another name there
+    // a column may be missing in the stored row: it was added later, without a value, or renamed
     stored.has(name) ? stored.get(name) !== value : value !== 'null' && !values.has(value) && !excludedIsGone;
   const differing = [...jsonMembers(live.rowData, 0).members]
     .filter(([name, value]) => !answer.incomplete.includes(name) && isOther(name, value))

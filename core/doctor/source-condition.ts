@@ -1,7 +1,7 @@
 /**
- * What the source says of itself beyond identity and slot: what is left of its limits, what keeps WAL, what the role may
- * do, how the publication is made. Each fact is read by itself: what a version, a role or a hosted platform does not tell is null,
- * named among what is not known, and spoils nothing else.
+ * Reads facts of the source apart from identity and slot: its limits, what keeps WAL, privileges of the role, the publication.
+ * Each fact has its own query. If a version, a role or a hosted platform refuses one, that fact is null, `unknown` names it, and
+ * the others are still read.
  */
 import type { Queryable } from '../pg/connection.ts';
 import { FactReader } from '../pg/fact-reader.ts';
@@ -23,31 +23,31 @@ export interface SourceCondition {
   /** null: not known. */
   readonly sendersUsed: number | null;
   readonly sendersMax: number;
-  /** Who reads the slot at this moment; null: nobody, or it is not known. */
+  /** The session that reads the slot now; null: none, or not known. */
   readonly slotReader: SlotReader | null;
   /** Quoted where SQL needs it. */
   readonly role: string;
   /** The role may use replication slots; null: not known. */
   readonly mayReplicate: boolean | null;
-  /** Of PostgreSQL 18; null: there is no such setting. */
+  /** Since PostgreSQL 18; null: the server has no such setting. */
   readonly idleSlotTimeoutSeconds: number | null;
   /** Written since `walSinceSeconds`; null before PostgreSQL 14, and on Aurora. */
   readonly walBytes: number | null;
   readonly walSinceSeconds: number | null;
   readonly spilledBytes: number | null;
-  /** The transaction with the oldest xid that is open; null: none has one. */
+  /** The oldest open transaction that has a transaction ID; null: there is none. */
   readonly oldestWriter: OpenTransaction | null;
   readonly oldestPrepared: PreparedTransaction | null;
   /** Sessions with an open transaction, by pid; null: not known. */
   readonly pids: readonly number[] | null;
   readonly publication: PublicationState | null;
-  /** Tables that the role may not read, of those given. */
+  /** Those of the given tables that the role may not read. */
   readonly unreadable: readonly string[];
-  /** Tables whose policies hide rows from the role, of those given. */
+  /** Those of the given tables whose policies hide rows from the role. */
   readonly filtered: readonly string[];
-  /** Tables that inherit from one of those given, and are none of them. */
+  /** Tables that inherit from one of the given tables and are not among them. */
   readonly heirs: readonly Heir[];
-  /** What the server does not tell, by the name of what was asked for it. */
+  /** Names of the views and functions that the server refused. */
   readonly unknown: readonly string[];
 }
 
@@ -76,10 +76,10 @@ export interface OpenTransaction {
 interface PublicationState {
   readonly allActions: boolean;
   readonly viaRoot: boolean;
-  /** The members that it restricts to some rows or columns. */
+  /** The members of which it publishes only some rows or columns. */
   readonly restricted: readonly RestrictedMember[];
   readonly members: readonly TableName[];
-  /** Stored generated columns could be shown, and are not. */
+  /** The server could publish stored generated columns, and the publication does not. */
   readonly hidesGenerated: boolean;
   /** Members whose UPDATE and DELETE the server refuses because they are published. */
   readonly refused: readonly (TableName & RefusedWrites)[];
@@ -94,13 +94,15 @@ export interface RestrictedMember extends TableName {
 
 export async function readSourceCondition(
   source: Queryable,
-  node: string,
-  slotName: string,
-  tables: readonly number[],
+  {
+    node,
+    slotName,
+    tables,
+  }: { readonly node: string; readonly slotName: string; readonly tables: readonly number[] },
 ): Promise<SourceCondition> {
   const version = await readServerVersion(source);
   const reader = new FactReader(source);
-  // names, counts and seconds of the catalog only
+  // JSON.parse is safe here: the text has only names, counts and seconds of the catalog
   const read = async <T>(what: string, expression: string, values: unknown[] = []): Promise<T | null> => {
     const text = await reader.fact<string>(what, `SELECT to_json((${expression}))::text AS fact`, values);
     return text === null ? null : (JSON.parse(text) as T);
@@ -152,7 +154,7 @@ async function readRefused(
 
 type ServerFacts = Pick<SourceCondition, 'platform' | 'encoding' | 'slotsMax' | 'sendersMax' | 'role'>;
 
-/** Every server and every role has these. */
+/** Facts that every server tells to every role. */
 const SERVER = `
   SELECT json_build_object(
     'platform', CASE WHEN to_regproc('pg_catalog.aurora_version') IS NOT NULL THEN 'aurora'

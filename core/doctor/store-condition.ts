@@ -1,4 +1,4 @@
-/** What the store says of itself, and of the history of one node. What a hosted platform refuses of it is null. */
+/** Reads facts of the store and of its time map for one node. A fact that a hosted platform refuses is null. */
 import type { Queryable } from '../pg/connection.ts';
 import { FactReader } from '../pg/fact-reader.ts';
 import { isLacking } from '../pg/lacking.ts';
@@ -24,13 +24,13 @@ export interface StoreCondition {
   readonly transactionAge: number;
   /** null: not known. */
   readonly sizeBytes: number | null;
-  /** Since the first node was made. */
+  /** Since the first node was created. */
   readonly ageSeconds: number;
-  /** Neighbours in the latest part of the map that are not in order, or lie beyond the horizon. */
+  /** Entries in the latest part of the time map that are out of order or beyond the horizon. */
   readonly mapFaults: number;
-  /** A run under another login that is under way, and cannot be seen at work. */
+  /** A run under another login, of which this login cannot see whether it works. */
   readonly hiddenHolder: { readonly pid: number; readonly role: string } | null;
-  /** What the server does not tell, by the name of what was asked for it. */
+  /** Names of the views and functions that the server refused. */
   readonly unknown: readonly string[];
 }
 

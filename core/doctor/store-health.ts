@@ -1,6 +1,6 @@
 /**
- * The checks that cost next to nothing: how the nodes are as far as the store alone can tell, for readers that have no access
- * to the sources, and how their slots are, for who has asked the source anyway. Everything else is the doctor's.
+ * The checks that cost little. readStoreHealth() needs the store only, for readers without access to the sources. quickChecks()
+ * also checks the slot if the caller has read the facts of the source. Doctor runs all other checks.
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { SourceFacts } from '../source/slot/source-facts.ts';
@@ -29,7 +29,7 @@ export async function readStoreHealth(store: Queryable): Promise<StoreHealth> {
   return judgeStore(overviews, parseCommitTime(rows[0]!.now));
 }
 
-/** Pure: what was read, and the store's clock. */
+/** Judges what was read, at the time of the store's clock. Sends no query. */
 export function judgeStore(overviews: readonly NodeOverview[], now: CommitTime): StoreHealth {
   const nodes = overviews
     .filter(({ node }) => node.status !== 'removed')
@@ -37,12 +37,12 @@ export function judgeStore(overviews: readonly NodeOverview[], now: CommitTime):
   return healthOf(nodes);
 }
 
-/** Of some of the nodes. */
+/** The health of some of the nodes. */
 export function healthOf(nodes: StoreHealth['nodes']): StoreHealth {
   return { status: summarize(nodes.flatMap((node) => [...node.checks])).status, nodes };
 }
 
-/** @param server what the source said, when it is the one that the node follows; null when nobody asked it */
+/** @param server facts of the source that the node follows; null when the caller has not read them */
 export function quickChecks(
   { node, openGaps }: NodeOverview,
   now: CommitTime,
@@ -57,7 +57,11 @@ export function quickChecks(
   const message = `The horizon is ${behind} s old.`;
   checks.push(
     behind > LATE_SECONDS
-      ? warn('lag', message, 'See that runs happen every minute: the schedule, or `pgtimewarp poll`.')
+      ? warn(
+          'lag',
+          message,
+          'Make sure that a run starts every minute: check the schedule, or `pgtimewarp poll`.',
+        )
       : ok('lag', message),
   );
   return checks;

@@ -1,15 +1,15 @@
 /**
- * The one list of error codes. Each has its cause and its remedy; `docs/errors.md` is generated from it, and the
- * command line prints the remedy below the message.
+ * The one list of error codes. Each code has a cause and a remedy. `npm run docs:operations` writes both into
+ * `docs/operations.md`, and the command line prints the remedy below the message.
  */
 export type ErrorAction =
-  /** The same call may succeed later without anyone doing something. */
+  /** The same call may succeed later; the user need not do anything. */
   | 'retry'
-  /** Someone who operates source or store has to act. */
+  /** The operator of the source or the store has to act. */
   | 'operator'
-  /** The request was wrong. */
+  /** The request was wrong; repeating it does not help. */
   | 'client'
-  /** Ours to mend. */
+  /** A fault of this program. */
   | 'bug';
 
 interface ErrorDefinition {
@@ -23,14 +23,14 @@ const define = <const T extends Record<string, ErrorDefinition>>(codes: T): T =>
 export const ERROR_CODES = define({
   BAD_FLAGS: {
     action: 'client',
-    cause: 'An option is missing, unknown or has a value that it cannot take.',
+    cause: 'An option is missing or unknown, or its value is not allowed.',
     remedy: 'See `pgtimewarp COMMAND --help`.',
   },
   NOT_CONFIRMED: {
     action: 'client',
     cause:
-      'The command cannot be undone, and nobody has agreed to it: it was not typed at a terminal, or the answer was no.',
-    remedy: 'Repeat it with --yes; with --dry-run it only says what it would do.',
+      'The command cannot be undone and was not confirmed: the answer was no, or there was no terminal to ask at.',
+    remedy: 'Repeat it with --yes. With --dry-run it only prints what it would do.',
   },
   BAD_TIME: {
     action: 'client',
@@ -40,44 +40,44 @@ export const ERROR_CODES = define({
   BAD_KEY: {
     action: 'client',
     cause:
-      'The key names other columns than the primary key, leaves one out, or has a value its type cannot hold.',
+      'The key names a column outside the primary key, leaves one out, or has a value that is wrong for its type.',
     remedy: 'Name every key column once: --pk region=eu --pk id=1.',
   },
   BAD_TABLE_NAME: {
     action: 'client',
     cause: 'The table name is not an SQL identifier.',
-    remedy: 'Write it as psql takes it: orders, sales.orders, "Odd Name"."Table".',
+    remedy: 'Write the name as in SQL: orders, sales.orders, "Odd Name"."Table".',
   },
   TABLE_UNKNOWN: {
     action: 'client',
     cause: 'The source has no table of that name.',
-    remedy: 'Check schema and spelling; names are folded to lower case unless quoted.',
+    remedy: 'Check schema and spelling. Names without quotes are folded to lower case.',
   },
   TABLE_CHANGING: {
     action: 'retry',
-    cause: 'A table was dropped, renamed or altered on the source at the moment at which it was looked at.',
-    remedy: 'Run it again: it looks at the table as it is by then.',
+    cause: 'A table was dropped, renamed or altered on the source while the command read its definition.',
+    remedy: 'Run the command again: it reads the new definition.',
   },
   TABLE_NOT_TRACKED: {
     action: 'client',
-    cause: 'The table has no history in this store under this node.',
-    remedy: 'Start with `pgtimewarp track TABLE`, or name the right --node.',
+    cause: 'This node has no history of the table in this store.',
+    remedy: 'Run `pgtimewarp track TABLE`, or name the right --node.',
   },
   TABLE_NOT_TRACKABLE: {
     action: 'client',
-    cause: 'The table cannot be followed through the write-ahead log by its primary key.',
-    remedy: 'The message says what is in the way.',
+    cause: 'The write-ahead log cannot identify the rows of this table by a primary key.',
+    remedy: 'The message names the reason.',
   },
   NO_PRIMARY_KEY: {
     action: 'client',
-    cause: 'The table has no primary key, so its rows cannot be told apart in the log.',
+    cause: 'The table has no primary key, so the log cannot identify its rows.',
     remedy: 'ALTER TABLE … ADD PRIMARY KEY (…), then track it.',
   },
   KEY_TYPE_REFUSED: {
     action: 'client',
     cause:
-      'Two different texts of a value of this type can be the same key, so a lookup by text could miss rows.',
-    remedy: 'Only tables keyed by types with one text per value can be tracked.',
+      'One value of this type can have several texts. History finds rows by the text of their key, so it could miss some.',
+    remedy: 'Use a primary key whose types have one text for each value. docs/types.md lists them.',
   },
   NODE_UNKNOWN: {
     action: 'client',
@@ -87,79 +87,79 @@ export const ERROR_CODES = define({
   HORIZON_BEHIND: {
     action: 'retry',
     cause:
-      'The node was not read up to the position that was waited for (`--await-lsn`, `await_lsn`) in time.',
-    remedy: 'Ask again after the next run, or see with `pgtimewarp status` that runs happen.',
+      'The node did not reach the position that the request waits for (`--await-lsn`, `await_lsn`) in time.',
+    remedy: 'Ask again after the next run. `pgtimewarp status` shows whether runs happen.',
   },
   NODE_CONFLICT: {
     action: 'client',
-    cause: 'The node exists with other settings than the ones asked for.',
-    remedy: 'Use the settings it has, another node name, or remove it with `pgtimewarp deinit` first.',
+    cause: 'The node exists, and its settings differ from the requested ones.',
+    remedy: 'Use its settings or another node name, or remove the node with `pgtimewarp deinit` first.',
   },
   SAME_DATABASE: {
     action: 'client',
-    cause: 'Source and store are one database; the history would be lost together with what it protects.',
-    remedy: 'Name another database (of the same server, if need be) as --store.',
+    cause: 'Source and store are one database. If it were lost, the history would be lost with it.',
+    remedy: 'Name another database as --store. It may be on the same server.',
   },
   SOURCE_UNREACHABLE: {
     action: 'retry',
-    cause: 'No connection to the source database.',
+    cause: 'The program cannot connect to the source database.',
     remedy:
-      'Start the server, or check host, port and firewall in --source; the history is safe, the slot waits.',
+      'Start the server, or check host and port in --source and the firewall. Nothing is lost: the slot keeps the changes.',
   },
   STORE_UNREACHABLE: {
     action: 'retry',
-    cause: 'No connection to the store database.',
+    cause: 'The program cannot connect to the store database.',
     remedy:
-      'Start the server, or check host, port and firewall in --store; nothing is lost, the slot on the source waits.',
+      'Start the server, or check host and port in --store and the firewall. Nothing is lost: the slot on the source keeps the changes.',
   },
   STORE_READ_ONLY: {
     action: 'operator',
     cause:
-      'The store is a standby, after a failover for instance: it answers questions, and takes no history. Nothing is lost; the slot on the source waits.',
-    remedy:
-      'Name the primary (the writer endpoint) as --store; or make this one the primary: SELECT pg_promote();',
+      'The store is a standby, for instance after a failover. It answers questions but cannot store history. Nothing is lost: the slot on the source keeps the changes.',
+    remedy: 'Name the primary (the writer endpoint) as --store, or promote this server: SELECT pg_promote();',
   },
   SESSION_CHANGED: {
     action: 'operator',
     cause:
-      'The connection goes through a pooler that gives every transaction another session (transaction mode): settings and locks do not hold.',
-    remedy: 'Connect to the server itself, or to a pooler in session mode. Nothing is lost; the slot waits.',
+      'The connection goes through a pooler in transaction mode. It may give each transaction another session, so settings and locks are lost between them.',
+    remedy:
+      'Connect to the server itself, or to a pooler in session mode. Nothing is lost: the slot keeps the changes.',
   },
   AUTHENTICATION_FAILED: {
     action: 'operator',
-    cause: 'The database refused user or password.',
-    remedy: 'Check user and password of the connection string, and pg_hba.conf.',
+    cause: 'The database refused the user or the password.',
+    remedy: 'Check user and password in the connection string, and pg_hba.conf on the server.',
   },
   SECRET_UNREADABLE: {
     action: 'operator',
-    cause: 'The credentials of a database could not be read from Secrets Manager.',
+    cause: 'The function could not read the credentials of a database from Secrets Manager.',
     remedy:
-      'Check the ARN, the permission to read it, and its form: {"host", "port", "username", "password", "dbname"} or {"url"}.',
+      'Check the ARN, the permission to read the secret, and its form: {"host", "port", "username", "password", "dbname"} or {"url"}.',
   },
   CONFIGURATION_WRONG: {
     action: 'operator',
-    cause: 'A deployed function was given an environment or properties that it cannot use.',
-    remedy: 'The message names the setting; deploy again with the stacks of this version.',
+    cause: 'A setting in the environment or in the properties of a deployed function is missing or wrong.',
+    remedy: 'The message names the setting. Deploy again with the stacks of this version.',
   },
   DATABASE_MISSING: {
     action: 'operator',
     cause: 'The server has no database of that name.',
-    remedy: 'CREATE DATABASE …, or correct the connection string.',
+    remedy: 'Correct the connection string, or CREATE DATABASE …',
   },
   PERMISSION_DENIED: {
     action: 'operator',
-    cause: 'The role lacks a right.',
-    remedy: 'The message names the object; docs/operations.md lists the grants each role needs.',
+    cause: 'The role lacks a privilege.',
+    remedy: 'The message names the object. docs/operations.md lists the grants that each role needs.',
   },
   ENCODING_REFUSED: {
     action: 'operator',
-    cause: 'Text of a database with this encoding cannot be read, or kept, as it is.',
+    cause: 'The program cannot read or store text of this encoding without changing it.',
     remedy:
-      'A store needs the encoding UTF8, a source any but SQL_ASCII. The message names the one that it has.',
+      'A store needs the encoding UTF8. A source needs any encoding but SQL_ASCII. The message names the encoding found.',
   },
   WAL_LEVEL: {
     action: 'operator',
-    cause: 'The source does not write logical information to its WAL.',
+    cause: 'The WAL of the source lacks the information that logical decoding needs.',
     remedy:
       'ALTER SYSTEM SET wal_level = logical; then restart the server (RDS: rds.logical_replication = 1).',
   },
@@ -171,198 +171,201 @@ export const ERROR_CODES = define({
   },
   PLUGIN_OUTDATED: {
     action: 'operator',
-    cause: 'The output plugin of the source does not know an option that history needs: it is too old.',
+    cause: 'The output plugin of the source is too old: it lacks an option that history needs.',
     remedy:
       'Install wal2json 2.5 or later on the source (Debian: apt-get install postgresql-NN-wal2json), or `init --plugin pgoutput`, which is built in.',
   },
   PLUGIN_REFUSED: {
     action: 'operator',
-    cause: 'The server does not permit this output plugin (setting output_plugin_libraries).',
+    cause: 'The setting output_plugin_libraries of the source does not allow this output plugin.',
     remedy:
       'As superuser: ALTER SYSTEM SET output_plugin_libraries = pgoutput, wal2json; SELECT pg_reload_conf(); or `init --plugin pgoutput`.',
   },
   NO_NAN_FALSE: {
     action: 'client',
-    cause: 'A table that is tracked with --no-nan holds NaN or infinity.',
-    remedy: 'Untrack it, and track it without --no-nan.',
+    cause: 'A table tracked with --no-nan contains NaN or infinity.',
+    remedy: 'Untrack the table, then track it without --no-nan.',
   },
   PUBLICATION_RIGHTS: {
     action: 'operator',
-    cause: 'Adding a table to a publication needs the owner of the table and of the publication.',
-    remedy: 'Let the owner run the SQL in the message, then repeat the command.',
+    cause: 'Only a role that owns both the table and the publication can add the table to it.',
+    remedy: 'Let such a role run the SQL in the message, then repeat the command.',
   },
   PUBLICATION_MISSING: {
     action: 'operator',
-    cause: 'The publication that the slot reads does not exist, or is younger than the slot.',
-    remedy: 'Create it again, then give the node a new slot: `pgtimewarp rebaseline --node`.',
+    cause: 'The publication that the slot reads does not exist, or was created after the slot.',
+    remedy: 'Create the publication again, then give the node a new slot: `pgtimewarp rebaseline --node`.',
   },
   SLOT_MISSING: {
     action: 'operator',
-    cause: 'The replication slot of the node is gone; what happened since its last run is lost.',
+    cause: 'The replication slot of the node is gone. The changes since the last run are lost.',
     remedy: '`pgtimewarp rebaseline --node` makes a new slot and records the gap.',
   },
   SLOT_LOST: {
     action: 'operator',
     cause: 'The server has removed WAL that the slot still needed (wal_status lost).',
     remedy:
-      '`pgtimewarp rebaseline --node` makes a new slot and records the gap; raise max_slot_wal_keep_size.',
+      '`pgtimewarp rebaseline --node` makes a new slot and records the gap. Raise max_slot_wal_keep_size as well.',
   },
   SLOT_RELEASED: {
     action: 'operator',
-    cause: 'The slot was dropped so that the WAL it kept does not fill the disk of the source.',
+    cause: 'The slot was dropped, so that the WAL it kept could not fill the disk of the source.',
     remedy: '`pgtimewarp rebaseline --node` makes a new slot and records the gap.',
   },
   SLOT_CONFLICT: {
     action: 'operator',
-    cause: 'A slot of this name exists and is not ours: other plugin, other database, or two_phase.',
+    cause: 'A slot of this name exists, but with another plugin, in another database or with two_phase.',
     remedy: 'Choose another name: `pgtimewarp init --slot NAME`.',
   },
   SLOT_BUSY: {
     action: 'retry',
     cause: 'Another session is reading the slot.',
-    remedy: 'Nothing to do if it is another run; else see active_pid in pg_replication_slots.',
+    remedy: 'If another run reads it, do nothing. Otherwise look at active_pid in pg_replication_slots.',
   },
   SLOT_LIMIT: {
     action: 'operator',
     cause: 'All replication slots of the source are in use.',
-    remedy: 'Raise max_replication_slots (restart), or drop slots that nobody reads.',
+    remedy: 'Drop slots that are no longer used, or raise max_replication_slots (needs a restart).',
   },
   HISTORY_FORKED: {
     action: 'operator',
-    cause: 'The source is not the server, or not the past, that the store has followed.',
+    cause:
+      'The source is another server than the store has followed, or it was restored: its past differs from the history.',
     remedy: '`pgtimewarp rebaseline --node` begins a new line of history and records the gap.',
   },
   SOURCE_REPLACED: {
     action: 'operator',
-    cause: 'Another server, or another timeline, answers under the name of the source.',
+    cause: 'The server at the address of the source is another server, or on another timeline.',
     remedy:
-      'Name the right server as --source: the gap is withdrawn. If this one is the successor: ' +
+      'Name the right server as --source: the run then withdraws the gap. If this server replaces the old one: ' +
       '`pgtimewarp rebaseline --node`.',
   },
   POSITIONS_DIFFER: {
     action: 'operator',
     cause:
-      'The source counts the positions of its log otherwise than its slots do: what is complete cannot be known.',
+      'The source and its slots report log positions that do not compare, so the run cannot know what is complete.',
     remedy:
-      'Report it with the output of `SELECT version(), aurora_version()`. Nothing was lost: the slot stays where it is.',
+      'Report it with the output of `SELECT version(), aurora_version()`. Nothing is lost: the slot stays where it is.',
   },
   NODE_GAP: {
     action: 'operator',
     cause:
-      'Changes of this node were lost and recorded as a gap; reading on would pretend that nothing happened.',
-    remedy: '`pgtimewarp rebaseline --node`.',
+      'Changes of this node were lost, and the store has recorded a gap. Runs stop, because reading on would hide the loss.',
+    remedy: '`pgtimewarp rebaseline --node` begins again after the gap.',
   },
   RELATION_GAP: {
     action: 'operator',
     cause:
-      'Rows of the table changed in a way that the log does not tell; its history has a gap from then on.',
-    remedy: '`pgtimewarp rebaseline TABLE` reads it again and ends the gap.',
+      'Rows of the table changed, and the log does not contain the change. The history of the table has a gap from then on.',
+    remedy: '`pgtimewarp rebaseline TABLE` reads the table again and ends the gap.',
   },
   NODE_BLOCKED: {
     action: 'operator',
-    cause: 'One transaction could not be applied after several tries.',
-    remedy: 'See `pgtimewarp doctor`; `pgtimewarp skip --lsn …` leaves it out and records a gap.',
+    cause: 'Five runs could not store one transaction.',
+    remedy:
+      '`pgtimewarp doctor` names the cause. `pgtimewarp skip --lsn …` leaves the transaction out and records a gap.',
   },
   STREAM_UNREADABLE: {
     action: 'bug',
     cause: 'The output plugin wrote something that this version cannot read.',
-    remedy: 'Report it with the versions of PostgreSQL and plugin; the slot waits, nothing is lost.',
+    remedy:
+      'Report it with the versions of PostgreSQL and of the plugin. Nothing is lost: the slot keeps the changes.',
   },
   KEY_TOO_LONG: {
     action: 'operator',
-    cause: 'The text of a key is longer than an index of the store can hold.',
-    remedy:
-      'Such a row is not followed, and its table is unknown from there on: shorten the key, then pgtimewarp rebaseline.',
+    cause:
+      'The text of a key is too long for an index of the store. The row is not stored, and its table has a gap from there on.',
+    remedy: 'Shorten the key, then run `pgtimewarp rebaseline TABLE`.',
   },
   TABLE_UNREADABLE: {
     action: 'operator',
     cause:
-      'The existing rows of a table cannot be read, or not be kept. Its changes are followed; other tables go on.',
+      'A run cannot read or store the existing rows of a table. It still stores the changes of this table and of all others.',
     remedy:
-      'Mend what the message says; every run tries it again, from the row where it stopped. Or untrack the table.',
+      'Remove the cause that the message names. Every run tries again, from the row where it stopped. Or untrack the table.',
   },
   ROW_TOO_LARGE: {
     action: 'operator',
-    cause: 'A row of the log, or of a table that is read, is larger than this program can hold at once.',
+    cause: 'A row, in the log or in a table, is larger than this program can hold in memory.',
     remedy:
-      'If it is in the log the node is blocked there after a few runs: pgtimewarp skip. Exclude the column, or keep its values smaller.',
+      'Exclude the column, or keep its values smaller. If the row is in the log, the node is blocked there after five runs: `pgtimewarp skip`.',
   },
   CLAIM_LOST: {
     action: 'retry',
-    cause: 'Another run took the node over while this one stood still.',
-    remedy: 'Nothing: the other run does the work.',
+    cause: 'Another run took over the node while this run was stopped or lost its session.',
+    remedy: 'Do nothing: the other run does the work.',
   },
   DEADLINE: {
     action: 'retry',
-    cause: 'The time for this run was used up.',
+    cause: 'The time limit of this run has passed.',
     remedy:
-      'The next run goes on. One huge transaction: `pgtimewarp poll` on a machine without a time limit.',
+      'Do nothing: the next run goes on. If one transaction is too large, run `pgtimewarp poll` on a machine without a time limit.',
   },
   NO_PROGRESS: {
     action: 'operator',
     cause:
-      'Runs end at their deadline before the next transaction is stored: it is too large for the time they have.',
+      'Runs reach their time limit before they have stored the next transaction: it is too large for that time.',
     remedy: 'Run `pgtimewarp poll` without --max-seconds on a machine without a time limit.',
   },
   SCHEMA_OUTDATED: {
     action: 'operator',
     cause:
-      'The store has no schema yet, an older one than this version needs, or functions of another version.',
+      'The store has no schema yet, or its schema is older than this version needs, or its functions are of another version.',
     remedy: 'Run `pgtimewarp migrate`.',
   },
   SCHEMA_TOO_NEW: {
     action: 'operator',
-    cause: 'The schema of the store was made by a newer version.',
-    remedy: 'Upgrade pgtimewarp here to the version that migrated the store.',
+    cause: 'A newer version of pgtimewarp made the schema of the store.',
+    remedy: 'Upgrade this pgtimewarp to that version.',
   },
   EXTENSION_MISSING: {
     action: 'operator',
-    cause: 'The source has no SQL functions of pgtimewarp.',
+    cause: 'The source does not have the SQL functions of pgtimewarp.',
     remedy: 'Run `pgtimewarp extension install`.',
   },
   SERVER_BINARIES_MISSING: {
     action: 'operator',
-    cause: 'A throw-away PostgreSQL was asked for and this machine has none that can be started.',
+    cause: 'The command needs a throw-away PostgreSQL server, and this machine has no PostgreSQL to start.',
     remedy: 'apt-get install postgresql-15 postgresql-15-wal2json',
   },
   SERVER_FAILED: {
     action: 'operator',
-    cause: 'A throw-away PostgreSQL server on this machine did not do what it was told.',
+    cause: 'A command to a throw-away PostgreSQL server on this machine failed.',
     remedy:
-      'The message ends with what PostgreSQL said; look for a full disk, missing rights or no free memory.',
+      'The message ends with the output of PostgreSQL. Look for a full disk, missing rights or too little memory.',
   },
   SCHEMA_CHANGED: {
     action: 'operator',
     cause:
       'A migration that the store has applied differs from the file of this version, or the store is older than 0.1.0.',
     remedy:
-      'Use an unaltered installation; a merged migration never changes. A store from before 0.1.0 cannot be carried over: keep it with the version ' +
-      'that made it, or `DROP SCHEMA pgtimewarp CASCADE` in the store, and init and track again.',
+      'Install pgtimewarp again: its migration files were altered. A store from before 0.1.0 cannot be upgraded: keep the version ' +
+      'that made it, or run `DROP SCHEMA pgtimewarp CASCADE` in the store, then init and track again.',
   },
   SOURCE_IN_RECOVERY: {
     action: 'operator',
-    cause: 'The source is a standby: it can neither make a slot nor confirm what was read.',
+    cause: 'The source is a standby. A standby has no slots that runs can create and advance.',
     remedy: 'Name the primary (the writer endpoint) as --source.',
   },
   INTERRUPTED: {
     action: 'retry',
-    cause: 'Stopped by a signal.',
-    remedy: 'Run it again: it goes on where it was.',
+    cause: 'A signal stopped the command.',
+    remedy: 'Run it again: it goes on where it stopped.',
   },
   TRANSACTION_CONFLICT: {
     action: 'retry',
-    cause: 'A database ended our transaction in favour of another: a deadlock, or a serialization failure.',
+    cause: 'A database cancelled our transaction because of another: a deadlock or a serialization failure.',
     remedy:
-      "Nothing: the next run does it again. If it comes often, the server's log names who was in the way.",
+      'Do nothing: the next run does it again. If it happens often, the log of the server names the other transaction.',
   },
   DATABASE_ERROR: {
     action: 'operator',
-    cause: 'A database answered with an error that has no code of its own here.',
-    remedy: "The message is the server's; --verbose shows the statement.",
+    cause: 'A database returned an error that has no code in this list.',
+    remedy: 'The message is that of the database. --verbose shows the statement.',
   },
   INTERNAL: {
     action: 'bug',
-    cause: 'A condition that the program holds to be impossible.',
+    cause: 'The program reached a state that should be impossible.',
     remedy: 'Report it with the output of --verbose.',
   },
 });

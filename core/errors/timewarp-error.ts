@@ -1,11 +1,11 @@
 import { ERROR_CODES, type ErrorAction, type ErrorCode } from './codes.ts';
 
-/** Plain facts of the failure, safe to print: never a password, never row data. */
+/** The details of a failure, safe to print: they hold no password and no row data. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 
 /**
- * Every failure that this program foresees. `code` decides what happens (exit status, HTTP status, retry); the message
- * is one sentence that names the thing concerned; `remedy` says what to do, `facts` carry the figures.
+ * Every failure that this program expects. `code` decides the exit status, the HTTP status and whether to retry. The
+ * message is one sentence that names the object concerned. `remedy` says what to do, `facts` holds the figures.
  */
 export class TimewarpError extends Error {
   readonly code: ErrorCode;

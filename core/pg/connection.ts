@@ -1,6 +1,6 @@
 /**
- * Database sessions. Every session has fixed settings (session-settings.ts), so that what a value looks like never
- * depends on the server, the database or the role; every value arrives as PostgreSQL's text unless its type is exact in JavaScript.
+ * Database sessions. Every session has fixed settings (session-settings.ts), so that the text of a value never depends on the
+ * server, the database or the role. Every value arrives as PostgreSQL's text unless JavaScript can hold its type exactly.
  */
 import pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -13,27 +13,27 @@ import { sessionSettingsSql } from './session-settings.ts';
 import { tlsFor } from './tls.ts';
 import { watchSession } from './watch-session.ts';
 
-/** What the functions of this code base need of a session, so that a pool serves as well as a client. */
+/** The part of a session that most functions need: a pool has it too. */
 export type Queryable = Pick<pg.Client, 'query'>;
 
 export interface ConnectOptions {
   readonly side: DatabaseSide;
   /** Shown in pg_stat_activity as `pgtimewarp/<node>`. */
   readonly node: string;
-  /** How long to wait for the server to answer the connection, and then its first statement; default 10 s each. */
+  /** How long to wait for the connection, and then for the answer to the first statement; default 10 s each. */
   readonly connectTimeoutMs?: number;
   /** `statement_timeout` of the session; 0 (the default) means none. */
   readonly statementTimeoutMs?: number;
-  /** A statement that is not answered for that long ends the session. */
+  /** If a statement gets no answer for this long, the session ends. */
   readonly answerTimeoutMs?: number;
   /** See core/pg/watch-session.ts. */
   readonly isWatched?: boolean;
 }
 
-/** A peer that is gone without a word is looked for after so long; the default is the system's two hours. */
+/** TCP checks an idle connection after this time. The default of the system is two hours. */
 const KEEP_ALIVE_DELAY_MS = 10_000;
 
-/** OIDs of the types whose JavaScript form is exact and handy; every other type stays text. */
+/** OIDs of the types that JavaScript holds exactly; values of every other type stay text. */
 const BOOL = 16;
 const INT2 = 21;
 const INT4 = 23;
@@ -46,7 +46,7 @@ const toBoolean = (text: string): boolean => text === 't';
 const asText = (text: string): string => text;
 const toTextArray = pg.types.getTypeParser(TEXT_ARRAY as never) as unknown as (text: string) => string[];
 
-/** Type parsers of all our sessions: nothing becomes a Date, a float or a parsed JSON value. */
+/** Type parsers of all our sessions: no value becomes a Date, a float or a parsed JSON value. */
 export const LOSSLESS_TYPES: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number) => {
     switch (oid) {
@@ -70,23 +70,23 @@ export const RAW_TEXT_TYPES: pg.CustomTypesConfig = {
   getTypeParser: (() => asText) as pg.CustomTypesConfig['getTypeParser'],
 };
 
-/** Settings cost a server nothing. */
+/** How long the first statement, which sets the settings, may take. It is cheap for the server. */
 const FIRST_ANSWER_MS = 10_000;
 
-/** Of a session that looks after another one. */
+/** Options of a session that watches or ends another one. */
 const BESIDE = { isWatched: false, connectTimeoutMs: 5_000 } as const;
 
-/** Which process answers, and since when. */
+/** The server process of the session, and its start. */
 const PROCESS_SQL = `SELECT a.pid, a.backend_start::text AS since FROM pg_catalog.pg_stat_activity AS a
                       WHERE a.pid = pg_catalog.pg_backend_pid()`;
 
-/** For a platform that does not let itself be asked since when. */
+/** For a platform that refuses pg_stat_activity. */
 const PID_SQL = 'SELECT pg_catalog.pg_backend_pid() AS pid, NULL::text AS since';
 
 /** The configuration of a session for a pool or a client. Throws BAD_FLAGS when `url` is not a PostgreSQL URL. */
 export function sessionConfig(url: string, options: ConnectOptions): pg.ClientConfig {
   const parsed = parseConnectionUrl(url, options.side);
-  // asked for a password that the file has not, pg says so; its types know of no such answer
+  // pg accepts undefined here (and then reports the missing password), but its types do not
   const askFile = (): Promise<string> => passwordFromFile(parsed) as Promise<string>;
   return {
     host: parsed.host,
@@ -117,7 +117,7 @@ export async function connect(url: string, options: ConnectOptions): Promise<pg.
   return open(sessionConfig(url, options), options, redactUrl(url));
 }
 
-/** One more session with the database and the login of `session`; throws as {@link connect} does. */
+/** Opens another session with the database and the login of `session`; throws as {@link connect} does. */
 export async function connectBeside(session: pg.Client, options: ConnectOptions): Promise<pg.Client> {
   const { host, port, user, password, database, ssl } = session as pg.Client & pg.ClientConfig;
   const target: pg.ClientConfig = { host, port, user, password, database, ssl };
@@ -146,7 +146,7 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
       .rows[0]!;
     rememberProcess(client, { pid, since, openBeside });
     rememberSide(client, side, answerTimeoutMs);
-    if (isWatched) watchSession(client, pid, openBeside);
+    if (isWatched) watchSession(client, { pid, openBeside });
     return client;
   } catch (error) {
     await client.end().catch(() => {});
@@ -154,7 +154,7 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
   }
 }
 
-/** A question that no limit of a run reaches: unanswered for so long, its session is ended. */
+/** Limits a query to which no limit of a run applies: without an answer in time, the session ends. */
 export async function answered<T>(client: pg.Client, ask: () => Promise<T>, limitMs?: number): Promise<T> {
   const late = (): void => void abandonSession(client, 'no answer in time');
   const timer = limitMs === undefined ? undefined : setTimeout(late, limitMs);
@@ -166,8 +166,8 @@ export async function answered<T>(client: pg.Client, ask: () => Promise<T>, limi
 }
 
 /**
- * pg throws where a message arrives that no string can hold, in the socket's event, where nobody catches it. Such a session
- * ends, with the error for whoever asked.
+ * If a message is too long for a string, pg throws in an event of the socket, where no caller can catch it. This function ends
+ * such a session and passes the error to the running query.
  */
 function guardParser(client: pg.Client): void {
   const stream = streamOf(client);
@@ -184,8 +184,8 @@ function guardParser(client: pg.Client): void {
 }
 
 /**
- * Makes a used session as good as a new one: no transaction, no locks, our settings. Throws when the
- * session is dead; whether one still lives after a long pause is found out only by asking.
+ * Makes a used session as good as a new one: no transaction, no locks, our settings. Throws when the session is dead: after a
+ * long pause, only a query shows that.
  */
 export async function resetSession(
   session: pg.Client,
@@ -197,12 +197,12 @@ export async function resetSession(
   await session.query(`${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(session)}`);
 }
 
-/** Errors of this session's queries say whose they are, also when the connection is lost in the middle of a command. */
+/** Notes the side with each error of a query of this session, also when the connection breaks during a command. */
 function rememberSide(client: pg.Client, side: DatabaseSide, answerTimeoutMs?: number): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
   const remembering = (...args: unknown[]): unknown => {
     const result = query(...args);
-    if (!(result instanceof Promise)) return result; // a cursor or a COPY, which report in their own way
+    if (!(result instanceof Promise)) return result; // a cursor or a COPY, which report errors by events
     if (answerTimeoutMs !== undefined) {
       const late = (): unknown => abandonSession(client, 'no answer in time');
       const timer = setTimeout(late, answerTimeoutMs).unref();
@@ -241,7 +241,7 @@ export function parseConnectionUrl(url: string, side: DatabaseSide): ConnectionU
     try {
       return decodeURIComponent(text);
     } catch {
-      throw badUrl(side); // a percent sign that stands for itself
+      throw badUrl(side); // a percent sign that is not percent-encoded
     }
   };
   const user = decode(parsed.username) || parameters.get('user') || process.env.USER || 'postgres';
@@ -256,8 +256,8 @@ export function parseConnectionUrl(url: string, side: DatabaseSide): ConnectionU
 }
 
 /**
- * `postgres://user:12/34@host/db`: a password with a bare `/`, `?` or `#` ends the host, and a part of it would be looked
- * up as a name and shown in messages.
+ * `postgres://user:12/34@host/db`: a bare `/`, `?` or `#` in the password ends the host. A part of the password would then be
+ * looked up as a host name and shown in messages.
  */
 function isTornPassword({ pathname, search, hash }: URL): boolean {
   const [firstParameter = ''] = search.split('=');

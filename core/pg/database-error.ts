@@ -1,6 +1,6 @@
 /**
- * What a failure of a database session means: the one table from SQLSTATEs and socket errors to our codes
- * (PostgreSQL manual, appendix "PostgreSQL Error Codes"). Messages never carry row data or passwords.
+ * Maps failures of database sessions to our codes, by SQLSTATE (PostgreSQL manual, appendix "PostgreSQL Error Codes") or socket
+ * error. Messages never contain row data or passwords.
  */
 import type { ErrorCode } from '../errors/codes.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -33,25 +33,25 @@ const UNREACHABLE_STATES = new Set([
   '53300',
 ]);
 
-/** serialization_failure and deadlock_detected: nothing is wrong with what was asked, only with the moment. */
+/** serialization_failure and deadlock_detected: the statement was right, and may succeed later. */
 const CONFLICT_STATES = new Set(['40001', '40P01']);
 
-/** read_only_sql_transaction: our sessions may write wherever the server lets them, so it is one that cannot be written to. */
+/** read_only_sql_transaction: our sessions override a read-only default, so this server accepts no writes at all. */
 const READ_ONLY_TRANSACTION = '25006';
 const READ_ONLY_CODES = { source: 'SOURCE_IN_RECOVERY', store: 'STORE_READ_ONLY' } as const;
 
-/** SQLSTATEs of a statement beneath which a table was dropped, renamed or altered, or that gave way to such a change. */
+/** SQLSTATEs of a statement during which a table was dropped, renamed or altered. A deadlock with such a change is one. */
 const DEFINITION_CHANGE_STATES = new Set(['42P01', '42703', '40P01']);
 
-/** Class 22, but about settings and arguments, whose names help. */
+/** A state of class 22 that quotes settings and arguments, not row data: messages keep the quotes. */
 const INVALID_PARAMETER_VALUE = '22023';
 
-/** From the first quotation mark to the last, in the languages in which servers speak. */
+/** From the first quotation mark to the last, for the languages of server messages. */
 const QUOTED = /["„“”«»「」][\s\S]*["„“”«»「」]/;
 
 const SIDES = new WeakMap<object, DatabaseSide>();
 
-/** Notes where an error came from, for whoever meets it far from the session. */
+/** Notes the side that an error came from, for code that catches it far from the session. */
 export function noteSide(error: unknown, side: DatabaseSide): void {
   if (typeof error === 'object' && error !== null) SIDES.set(error, side);
 }
@@ -67,25 +67,25 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('E') ? code : undefined;
 }
 
-/** Whether a query of a source failed because the definition of a table changed beneath it. */
+/** Whether a query of the source failed because the definition of a table changed meanwhile. */
 export function isDefinitionChange(error: unknown): boolean {
   const state = error instanceof TimewarpError ? error.facts.sqlstate : sqlState(error);
   return typeof state === 'string' && DEFINITION_CHANGE_STATES.has(state);
 }
 
-/** As {@link fromDatabaseError}, of queries about tables that the catalog had a moment before. */
+/** As {@link fromDatabaseError}, for queries of tables that the catalog had a moment before. */
 export function fromTableQuery(error: unknown): TimewarpError {
   if (error instanceof TimewarpError || !isDefinitionChange(error)) return fromDatabaseError(error, 'source');
   return new TimewarpError(
     'TABLE_CHANGING',
-    `A table of the source was changed while it was looked at: ${messageWithoutData(error)}.`,
+    `The definition of a table changed while its catalog or rows were read: ${messageWithoutData(error)}.`,
     { cause: error, facts: { side: 'source', sqlstate: sqlState(error) ?? null } },
   );
 }
 
 /**
- * What an error says, without the values that PostgreSQL quotes in it: errors of class 22 ("data exception") name the
- * value that did not fit. (What a check or a key refused stands in the DETAIL, which is never shown.)
+ * The message of an error without the values that PostgreSQL quotes in it: errors of class 22 ("data exception") quote the value
+ * that did not fit. (The row that a constraint refused is in the DETAIL, which is never shown.)
  */
 export function messageWithoutData(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
@@ -94,7 +94,7 @@ export function messageWithoutData(error: unknown): string {
   return error.message.replace(QUOTED, '"…"');
 }
 
-/** The stack of an error, for who asks for it; its message as {@link messageWithoutData} gives it. */
+/** The stack of an error for --verbose, with its message from {@link messageWithoutData}. */
 export function stackWithoutData(error: Error): string {
   const [shown, full] = [messageWithoutData(error), error.message];
   const stack = error.stack ?? `${error.name}: ${full}`;
@@ -102,8 +102,8 @@ export function stackWithoutData(error: Error): string {
 }
 
 /**
- * Turns whatever a session threw into a TimewarpError (returned as it is when it already is one).
- * @param expected whose session it was, where that was not noted with the error
+ * Turns any error of a session into a TimewarpError. A TimewarpError is returned unchanged.
+ * @param expected the side of the session, if the error does not have it
  * @param target the connection without its password, for the message
  */
 export function fromDatabaseError(
@@ -121,10 +121,10 @@ export function fromDatabaseError(
 
   if (state === undefined) {
     if (isTooLong(error))
-      return make('ROW_TOO_LARGE', `A row of the ${side} is larger than this program can hold at once.`);
+      return make('ROW_TOO_LARGE', `A row of the ${side} is larger than this program can hold in memory.`);
     if (message.startsWith('SASL'))
       // the password is missing, or the server does not know it
-      return make('AUTHENTICATION_FAILED', `The ${side} ${target} could not be logged into: ${message}.`);
+      return make('AUTHENTICATION_FAILED', `The login to the ${side} ${target} failed: ${message}.`);
     return isConnectionFailure(error, message)
       ? make(unreachable, `The ${side} ${target} cannot be reached: ${message || 'no answer'}.`)
       : make('INTERNAL', message);
@@ -134,14 +134,14 @@ export function fromDatabaseError(
   if (state === '3D000') return make('DATABASE_MISSING', `The ${side} ${target}: ${message}.`);
   if (UNREACHABLE_STATES.has(state)) return make(unreachable, `The ${side} ${target}: ${message}.`);
   if (state === READ_ONLY_TRANSACTION)
-    return make(READ_ONLY_CODES[side], `The ${side} can only be read: ${message}.`);
+    return make(READ_ONLY_CODES[side], `The ${side} accepts no writes: ${message}.`);
   if (state === '42501') return make('PERMISSION_DENIED', `The ${side}: ${message}.`);
   if (state === '55006') return make('SLOT_BUSY', `The ${side}: ${message}.`);
   if (side === 'store' && isSchemaMissing(state, message)) {
     return new TimewarpError('SCHEMA_OUTDATED', 'The store has no pgtimewarp schema, or an older one.', {
       cause: error,
       remedy:
-        'A new store: `pgtimewarp init`, which sets it and a node up. One of an older version: `pgtimewarp migrate`.',
+        'For a new store run `pgtimewarp init`, which creates the schema and a node; for one of an older version `pgtimewarp migrate`.',
       facts: { side, sqlstate: state },
     });
   }
@@ -149,7 +149,7 @@ export function fromDatabaseError(
   return make('DATABASE_ERROR', `The ${side}: ${message} (SQLSTATE ${state}).`);
 }
 
-/** A table of ours is not there; those that hold the history of one table come and go. */
+/** Whether a table or function of our schema is missing. The partitions of row_changes do not count: they come and go. */
 function isSchemaMissing(state: string, message: string): boolean {
   if (state !== '42P01' && state !== '3F000') return false;
   return /pgtimewarp/.test(message) && !/row_changes_r\d/.test(message);

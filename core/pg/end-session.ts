@@ -1,7 +1,7 @@
 /**
- * The end of a session, on both sides and in time. A server does not learn of a connection that has gone silent: it would keep
- * the session, with its locks and its slot, for hours. So a goodbye is not waited for long, and a session that has been
- * lost or given up is ended on its server too, from another session.
+ * Ends sessions in time, on both sides. A server does not notice that a connection has gone silent: it would keep the session,
+ * with its locks and its slot, for hours. So the wait for a normal end is short, and a lost session is also terminated on its
+ * server, from another session.
  */
 import type { Socket } from 'node:net';
 import type pg from 'pg';
@@ -9,22 +9,22 @@ import type pg from 'pg';
 /** The server process of a session. */
 export interface ServerProcess {
   readonly pid: number;
-  /** When it began: another one may have the number by now. null: it never said. */
+  /** When it started: another process may have its pid by now. null: not known. */
   readonly since: string | null;
   /** Opens another session with the same server. */
   readonly openBeside: () => Promise<pg.Client>;
 }
 
 const GOODBYE_MS = 1_000;
-/** All of the ending beside: the caller may be late already. */
+/** Limit for terminating from another session, all steps together: the caller may be late already. */
 const BESIDE_MS = 1_500;
-/** A process that has not said when it began must be older than one that a server began just now under the same number. */
+/** If the start of a process is not known, it is terminated only if it is older than this: a younger one is another process with the same pid. */
 const SILENT_FOR = '900 milliseconds';
 
 const PROCESSES = new WeakMap<pg.Client, ServerProcess>();
 const ENDINGS = new WeakMap<pg.Client, Promise<void>>();
 
-/** Of a session of `connect`: from now on its `end` is in time, and {@link abandonSession} reaches the server. */
+/** Prepares a session of `connect`: its `end` becomes limited in time, and {@link abandonSession} reaches the server. */
 export function endInTime(session: pg.Client): void {
   const sayGoodbye = session.end.bind(session) as () => Promise<void>;
   let ended: Promise<void> | null = null;
@@ -41,20 +41,20 @@ export function endInTime(session: pg.Client): void {
   }) as typeof session.end;
 }
 
-/** Tells which process is behind a session, as soon and as exactly as it is known. */
+/** Records the server process of a session, as soon as and as exactly as it is known. */
 export function rememberProcess(session: pg.Client, process: ServerProcess): void {
   PROCESSES.set(session, process);
 }
 
 /**
- * Ends a session that is not to be waited for: on its server, where that answers in time, and then on our side, so that whoever
- * hears of the end finds free what the session held.
+ * Ends a session without waiting for its queries. It terminates the session on its server first, if that answers in time, and
+ * then on our side: code that is told of the end finds the locks and the slot free.
  */
 export function abandonSession(session: pg.Client, why: string): Promise<void> {
   let ending = ENDINGS.get(session);
   if (ending === undefined) {
     const stream = streamOf(session);
-    stream.pause(); // nothing of it is heard any more
+    stream.pause(); // no message of the session arrives from here on
     ending = inTime(terminate(session), BESIDE_MS).then(
       () => void stream.destroy(new Error(`Connection terminated: ${why}`)),
     );
@@ -86,13 +86,13 @@ async function terminate(session: pg.Client): Promise<void> {
   await beside.end();
 }
 
-/** A question of the session has not been answered yet. */
+/** Whether a query of the session is still running. */
 function isAsking(session: pg.Client): boolean {
   const { readyForQuery } = session as unknown as { readyForQuery: boolean };
   return !readyForQuery;
 }
 
-/** @returns whether the work ended, well or not, within that time */
+/** @returns whether the work ended within that time, with or without an error */
 async function inTime(work: Promise<unknown>, limitMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<false>((resolve) => {

@@ -1,11 +1,11 @@
-/** Reads what not every platform, version or role can tell; see lacking.ts. */
+/** Reads facts that some platforms, versions or roles refuse; see lacking.ts. */
 import type { QueryResultRow } from 'pg';
 import type { Queryable } from './connection.ts';
 import { isLacking } from './lacking.ts';
 
-/** Reads facts one by one, and remembers which could not be read. Outside of transactions, which a refusal would end. */
+/** Reads facts one by one and remembers which ones the server refused. Use it outside transactions: a refusal would abort one. */
 export class FactReader {
-  /** What is not known here, as a person looks it up. */
+  /** Names of the views and functions that were refused. */
   readonly unknown: string[] = [];
   readonly #session: Queryable;
 
@@ -14,8 +14,8 @@ export class FactReader {
   }
 
   /**
-   * The rows of a statement; null where the server has not got it. Throws everything else.
-   * @param what it is about, for `unknown`
+   * The rows of a statement; null where the server lacks or refuses what it reads. Throws all other errors.
+   * @param what the name of the view or function, for `unknown`
    */
   async rows<T extends QueryResultRow>(
     what: string,
@@ -31,7 +31,7 @@ export class FactReader {
     }
   }
 
-  /** The value `fact` of the first row; null also where there is none. */
+  /** The value `fact` of the first row; null also if there is no row. */
   async fact<T>(what: string, text: string, values: unknown[] = []): Promise<T | null> {
     const rows = await this.rows<{ fact: T }>(what, text, values);
     return rows?.[0]?.fact ?? null;

@@ -1,10 +1,10 @@
 /**
- * SQL identifiers: what a person types becomes exactly one schema and table name, and a name becomes SQL text that can
- * be nothing but that name (PostgreSQL manual, "Identifiers and Key Words").
+ * SQL identifiers. Parsing turns the text of a user into exactly one schema and table name. Quoting turns a name into SQL text
+ * that PostgreSQL cannot read as anything else (PostgreSQL manual, "Identifiers and Key Words").
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 
-/** A table by its true names: folded or unquoted already, never quoted. */
+/** A table by its names as in the catalog: already folded, without quotes. */
 export interface TableName {
   readonly schema: string;
   readonly name: string;
@@ -35,7 +35,7 @@ export function parseTableName(text: string): TableName {
   return parts.length === 1 ? { schema: 'public', name: parts[0]! } : { schema: parts[0]!, name: parts[1]! };
 }
 
-/** Always quoted, so that no name can be read as a key word or end early. */
+/** Always adds quotes, so that no name can be read as a key word or end early. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
@@ -46,19 +46,19 @@ export function quoteTable(table: TableName): string {
 }
 
 /**
- * As {@link quoteTable}, for reading: the rows of the table itself, which are those that the log tells of under its name.
- * Without ONLY the rows of tables that inherit from it come too. A partitioned table has its rows in its partitions.
+ * As {@link quoteTable}, for reading the rows of the table itself: the log contains exactly those under its name. Without ONLY,
+ * the rows of tables that inherit from it would come too. A partitioned table is read without ONLY: its partitions have its rows.
  */
 export function quoteOwnRows(table: TableName & { readonly relkind: string }): string {
   return table.relkind === 'p' ? quoteTable(table) : `ONLY ${quoteTable(table)}`;
 }
 
-/** For messages: as a person would type it, quoted only where {@link parseTableName} needs it. */
+/** For messages: as a user would type it, with quotes only where {@link parseTableName} needs them. */
 export function formatTableName(table: TableName): string {
   return [table.schema, table.name].map(formatIdentifier).join('.');
 }
 
-/** For messages: quoted only where it needs it. */
+/** For messages: with quotes only where the name needs them. */
 export function formatIdentifier(name: string): string {
   return PLAIN.test(name) ? name : quoteIdentifier(name);
 }

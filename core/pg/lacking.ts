@@ -1,6 +1,6 @@
 /**
- * What a platform, a version or a role has not got: Amazon Aurora refuses pg_stat_wal, for instance, and before logical replication
- * is switched on the functions that tell positions.
+ * Recognises errors of statements that a platform, a version or a role does not support. For instance Amazon Aurora refuses
+ * pg_stat_wal, and without logical replication also the functions that return positions.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { sqlState } from './database-error.ts';

@@ -1,6 +1,6 @@
 /**
- * The password file of libpq (PostgreSQL manual, "The Password File"): asked for when the server wants a password and none
- * was named. pg reads it too, but warns about itself when it does, and will not for ever.
+ * Reads the password file of libpq (PostgreSQL manual, "The Password File"), when the server wants a password and the URL has
+ * none. The package pg still reads it too, but prints a warning and will stop doing it.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -17,8 +17,8 @@ export interface Login {
 const OTHERS_MAY_READ = 0o077;
 
 /**
- * The password of the first line that fits; undefined without one, or without a file. Throws AUTHENTICATION_FAILED when others
- * may read the file: libpq does not use it then either.
+ * The password of the first line that matches; undefined if none matches or there is no file. Throws AUTHENTICATION_FAILED when
+ * other users may read the file: libpq ignores such a file too.
  */
 export async function passwordFromFile(login: Login): Promise<string | undefined> {
   const path = process.env.PGPASSFILE || fileOfUser();
@@ -28,14 +28,14 @@ export async function passwordFromFile(login: Login): Promise<string | undefined
     if (process.platform !== 'win32' && (mode & OTHERS_MAY_READ) !== 0) {
       throw new TimewarpError(
         'AUTHENTICATION_FAILED',
-        `The server asks for a password, and the password file ${path} is not used, because others may read it.`,
+        `The server asks for a password. The password file ${path} is not used, because other users may read it.`,
         { remedy: `chmod 0600 ${path}` },
       );
     }
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof TimewarpError) throw error;
-    return undefined; // not there, or not ours to read: the server says the rest
+    return undefined; // the file is missing or cannot be read: the server then reports the missing password
   }
   const wanted = [
     login.host?.startsWith('/') || !login.host ? 'localhost' : login.host,

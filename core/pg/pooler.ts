@@ -1,22 +1,22 @@
 /**
- * Whether the server process behind a session may change from transaction to transaction. Nothing that a session says tells
- * that: a pooler gives an idle one mostly the process that it had. So two sessions are opened, and looked at in several
- * transactions, with one of them in the middle of a transaction and not: with the fewest other users of the pooler,
- * one meets the mark of the other.
+ * Finds out whether a pooler may change the server process of a session between transactions. One session alone cannot tell: a
+ * pooler mostly gives an idle session the process that it had before. So readPooling() opens two sessions, marks their processes
+ * and looks at both in several transactions, while one of them has a transaction open and while not. If the pooler exchanges
+ * processes, one session finds the mark of the other.
  */
 import type pg from 'pg';
 import { type ConnectOptions, connect, connectBeside } from './connection.ts';
 import { MARK_SQL, markOf } from './same-session.ts';
 
 /**
- * none: the server itself answers | session: a pooler that keeps process and session together |
- * transaction: one that does not | unknown: it could not be found out
+ * none: the server itself answers | session: a pooler that keeps the process of each session |
+ * transaction: a pooler that changes it between transactions | unknown: the server could not be checked
  */
 export type Pooling = 'none' | 'session' | 'transaction' | 'unknown';
 
 const PATIENCE_MS = 5_000;
 
-/** Never throws; a side that cannot be reached is `unknown`. Takes 2 connections for some milliseconds. */
+/** Never throws; a side that cannot be reached is `unknown`. Uses two connections for some milliseconds. */
 export async function readPooling(
   url: string,
   { side, node }: Pick<ConnectOptions, 'side' | 'node'>,
@@ -39,24 +39,24 @@ export async function readPooling(
 }
 
 async function isExchanged(session: pg.Client, other: pg.Client): Promise<boolean> {
-  // the pooler has one process for both
+  // the pooler has only one process for both sessions
   if (!(await look(session)).isOurs) return true;
   await other.query('BEGIN');
   const meanwhile = [await look(other), await look(session)];
   await other.query('ROLLBACK');
-  // one that takes its processes in turn gives this one back at the latest now
+  // a pooler that uses its processes in turn returns to the first one now at the latest
   const afterwards = [await look(session), await look(session)];
   return [...meanwhile, ...afterwards].some(({ isOurs }) => !isOurs);
 }
 
 interface Look {
-  /** The process carries the mark of the session. */
+  /** Whether the process has the mark of the session. */
   readonly isOurs: boolean;
-  /** The process is the one that answered the login. */
+  /** Whether the process is the one that answered the login. */
   readonly isServerItself: boolean;
 }
 
-/** Outside of a transaction: in one of its own. */
+/** Outside a transaction, the query runs in one of its own. */
 async function look(session: pg.Client): Promise<Look> {
   const { rows } = await session.query<{ mark: string | null; pid: number }>(
     `SELECT ${MARK_SQL} AS mark, pg_catalog.pg_backend_pid() AS pid`,

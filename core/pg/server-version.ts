@@ -1,4 +1,4 @@
-/** Which PostgreSQL a session talks to. */
+/** Reads the version of the server of a session. */
 import type { Queryable } from './connection.ts';
 
 /** As in server_version_num: 150020 for 15.20. */

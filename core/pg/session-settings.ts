@@ -1,6 +1,6 @@
 /**
- * The settings of every session. Whatever a server, database, role or pooler has set, a session of ours prints values the
- * same way, sees every row or fails, is ended by no time-out but our own, and commits durably.
+ * The settings of every session. They override those of server, database, role and pooler. So each session prints values the
+ * same way, sees every row or fails, ends by our own time-outs only, and commits durably.
  */
 import type { DatabaseSide } from './database-error.ts';
 
@@ -24,15 +24,15 @@ const OUTPUT = {
   transform_null_equals: 'off',
   standard_conforming_strings: 'on',
   search_path: 'pg_catalog',
-  /** wal2json warns of rows that it cannot tell. */
+  /** wal2json warns of rows that it cannot write. */
   client_min_messages: 'warning',
-  /** A policy that would filter rows is an error: fewer rows in silence would be taken for all there are. */
+  /** PostgreSQL then refuses a query whose rows a policy would filter. Otherwise a run would take the visible rows for all. */
   row_security: 'off',
 } as const;
 
 /**
- * Time-outs that a role or database gives its sessions would end ours in the middle of their work. Our own limits are set
- * per statement (see run-limits.ts). jit is off because our statements are short: compiling one costs more than running it.
+ * Inherited time-outs of a role or database would end our sessions during their work. Our own limits are set per statement (see
+ * run-limits.ts). jit is off because our statements are short: compiling one costs more than running it.
  */
 const SESSION = {
   lock_timeout: '0',
@@ -45,9 +45,9 @@ const SESSION = {
 } as const;
 
 /**
- * What a commit waits for. The store: its own disk at least, because the slot moves past what it has committed. The source:
- * its own disk and no standby, because nothing that we commit there has to survive a failover, and a standby that is away
- * would be waited for without end (PostgreSQL manual, "Synchronous Replication").
+ * What a commit waits for. On the store: at least its own disk, because the slot moves past everything that the store has
+ * committed. On the source: its own disk only. Our commits there need not survive a failover, and a missing standby would let
+ * them wait without end (PostgreSQL manual, "Synchronous Replication").
  */
 const SYNCHRONOUS_COMMIT: Readonly<Record<DatabaseSide, string>> = { source: 'local', store: 'on' };
 
@@ -65,8 +65,8 @@ export function sessionSettingsSql(side: DatabaseSide, statementTimeoutMs = 0): 
 }
 
 /**
- * What decides how rows are printed and which are seen, for the transaction that begins with it: behind a pooler the
- * session may be another one by then. As SQL, to stand behind BEGIN.
+ * SQL to follow BEGIN: sets for this transaction how rows are printed and which ones are visible. Behind a pooler the transaction
+ * may run in another session, without our settings.
  */
 export const TRANSACTION_OUTPUT_SQL = assignments('SET LOCAL', OUTPUT);
 

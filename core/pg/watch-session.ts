@@ -1,35 +1,40 @@
 /**
- * A connection can go silent without an end: a NAT gateway forgets it, a host fails over, a process is stopped. Neither TCP nor the
- * server tells, and a statement without a limit would be waited for without end. So a session that has been asked and is
- * quiet is looked at from another one: a server that works on is waited for; one that has answered already, that waits
- * for us, or that is gone, is not.
+ * Watches sessions for silence. A connection can go silent without an end: a NAT gateway forgets it, a host fails over, a process
+ * is stopped. Neither TCP nor the server reports that, and a query without a limit would never end. So if a query gets no answer,
+ * another session asks the server about it. While the server works on the query, the watch goes on. If the server has answered,
+ * waits for us or is gone, the watch ends the session.
  */
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { abandonSession, endSession, streamOf } from './end-session.ts';
 
 export const WATCH_EVERY_MS = 10_000;
-/** How long the other session may take for its answer. */
+/** How long the other session may take to answer. */
 const ANSWER_MS = 10_000;
-/** So many looks in a row must say the same where one look can be mistaken. */
+/** One look can be wrong: so many in a row must say the same. */
 const LOOKS = 2;
 
-/** Opens a session beside the watched one, which is not watched itself. */
+/** Opens another session with the server of the watched one. It is not watched itself. */
 export type OpenBeside = () => Promise<pg.Client>;
 
-/** Watches a session until it ends. @param pid of its server process, as that says itself */
+interface WatchOptions {
+  /** The process ID of the server process of the session. */
+  readonly pid: number;
+  readonly openBeside: OpenBeside;
+  readonly everyMs?: number;
+}
+
+/** Watches a session until it ends. */
 export function watchSession(
   session: pg.Client,
-  pid: number,
-  openBeside: OpenBeside,
-  everyMs = WATCH_EVERY_MS,
+  { pid, openBeside, everyMs = WATCH_EVERY_MS }: WatchOptions,
 ): void {
   const watch = new SessionWatch(session, pid, openBeside);
   const timer = setInterval(() => void watch.look(), everyMs).unref();
   session.once('end', () => clearInterval(timer));
 }
 
-type Finding = 'works' | 'ended' | 'waits for us' | 'no answer';
+type Verdict = 'works' | 'ended' | 'waits for us' | 'no answer';
 
 class SessionWatch {
   readonly #session: pg.Client;
@@ -58,18 +63,18 @@ class SessionWatch {
     if (this.#isLooking) return;
     this.#isLooking = true;
     try {
-      const finding = await this.#ask();
-      if (this.#bytes !== this.#stream.bytesRead + this.#stream.bytesWritten) return; // it came in the meantime
-      if (finding === 'works') this.#suspicious = 0;
-      else if (finding === 'ended' || ++this.#suspicious >= LOOKS)
+      const verdict = await this.#ask();
+      if (this.#bytes !== this.#stream.bytesRead + this.#stream.bytesWritten) return; // the answer has arrived meanwhile
+      if (verdict === 'works') this.#suspicious = 0;
+      else if (verdict === 'ended' || ++this.#suspicious >= LOOKS)
         await abandonSession(this.#session, 'it has gone silent');
     } finally {
       this.#isLooking = false;
     }
   }
 
-  async #ask(): Promise<Finding> {
-    return this.#beside<Finding>('no answer', async (beside) => {
+  async #ask(): Promise<Verdict> {
+    return this.#beside<Verdict>('no answer', async (beside) => {
       const { rows } = await beside.query<{ state: string | null; wait: string | null }>(
         'SELECT state, wait_event_type AS wait FROM pg_catalog.pg_stat_activity WHERE pid = $1::int',
         [this.#pid],

@@ -1,4 +1,4 @@
-/** What a row was, or many were, at an instant. One round trip; the verdict is the store's, and the text of the row is never parsed. */
+/** Answers what one row, or many rows, were at an instant, in one round trip. The store decides the answer. The text of a row is never parsed. */
 
 import type { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
@@ -9,7 +9,7 @@ import { fromQueryError } from './query-error.ts';
 
 export type AsOfStatus = 'found' | 'absent' | 'unknown';
 
-/** Why there is no row: all that the store says. */
+/** All reasons of the store for an answer without a row. */
 export const AS_OF_REASONS = [
   'not_yet_inserted',
   'deleted',
@@ -50,8 +50,7 @@ export async function asOf(store: Queryable, request: AsOfRequest): Promise<AsOf
 }
 
 /**
- * The answers to several questions about one table, in their order and in one round trip. One that cannot be answered
- * fails them all.
+ * The answers to several questions about one table, in their order and in one round trip. If one question fails, all fail.
  */
 export async function asOfEach(store: Queryable, requests: readonly AsOfRequest[]): Promise<AsOfResult[]> {
   const [{ node, table }] = requests as [AsOfRequest];
@@ -78,9 +77,9 @@ export async function asOfEach(store: Queryable, requests: readonly AsOfRequest[
 }
 
 /**
- * The answers for several keys at one instant, in their order, from one snapshot and in one round trip. A key that
- * cannot be used has its error (BAD_KEY) in its place; whatever concerns all of them is thrown as `asOf` throws it.
- * Fewer answers than keys: they were more than `maxBytes`.
+ * The answers for several keys at one instant, in their order, from one snapshot and in one round trip. For a wrong key the result has
+ * its error (BAD_KEY) instead of an answer. An error that concerns all keys is thrown, as by `asOf`. If there are fewer answers than
+ * keys, the rest would exceed `maxBytes`.
  */
 export async function asOfMany(
   store: Queryable,

@@ -1,6 +1,6 @@
 /**
- * Waiting until a node has been read up to a position, so that a caller can read its own write. The wait is bounded and
- * holds no session: each look at the horizon is one read by primary key in a session that is given back.
+ * Waits until the horizon of a node has reached a position, so that a caller can read its own writes. The wait has a limit and holds
+ * no session: each check of the horizon is one read by primary key, in a session that is returned afterwards.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -17,15 +17,15 @@ export interface AwaitedPosition {
   readonly signal?: AbortSignal;
 }
 
-/** What nobody waits longer than. */
+/** The longest wait. */
 export const MAX_AWAIT_MS = 10_000;
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 200;
 
 /**
- * Asks once the horizon has reached the position. Throws HORIZON_BEHIND when it has not in time, INTERRUPTED when the
- * signal is given, and whatever the question throws.
+ * Asks the question after the horizon has reached the position. Throws HORIZON_BEHIND if it has not in time, INTERRUPTED if the signal
+ * aborts, and what the question throws.
  */
 export async function askAfter<T>(
   withStore: WithStore,
@@ -35,7 +35,7 @@ export async function askAfter<T>(
   const end = performance.now() + position.timeoutMs;
   const look = (): Promise<Lsn | null> => withStore((store) => readHorizon(store, position.node));
   let horizon = await look();
-  if (!isReached(horizon, position.lsn)) await withStore(question); // what is wrong with it shows at once
+  if (!isReached(horizon, position.lsn)) await withStore(question); // a wrong question fails now, not after the wait
   for (let pauseMs = FIRST_PAUSE_MS; !isReached(horizon, position.lsn); pauseMs *= 1.5) {
     const leftMs = end - performance.now();
     if (leftMs <= 0) throw behind(position, horizon);
@@ -49,7 +49,7 @@ function isReached(horizon: Lsn | null, lsn: Lsn): boolean {
   return horizon !== null && horizon >= lsn;
 }
 
-/** The position up to which the store is complete; null while there is none. */
+/** The position of the horizon; null while the node has none. */
 async function readHorizon(store: Queryable, node: string): Promise<Lsn | null> {
   const { rows } = await store.query<{ applied_lsn: string }>({
     name: 'pgtimewarp_horizon',
@@ -73,7 +73,7 @@ function behind({ node, lsn, timeoutMs }: AwaitedPosition, horizon: Lsn | null):
   const waited = (timeoutMs / 1000).toFixed(1).replace('.0', '');
   return new TimewarpError(
     'HORIZON_BEHIND',
-    `Node "${node}" ${known}; ${formatLsn(lsn)} was waited for ${waited} s.`,
+    `Node "${node}" ${known} and did not reach ${formatLsn(lsn)} within ${waited} s.`,
     { facts: { horizon: horizon && formatLsn(horizon), awaited: formatLsn(lsn) } },
   );
 }

@@ -1,4 +1,4 @@
-/** Where a page of a diff ended. Opaque to callers; it stays valid while history grows. */
+/** The cursor of a diff: the position after the last change of a page. Opaque to callers; it stays valid while history grows. */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 
 export type DiffCursor = string & { readonly __brand: 'DiffCursor' };
@@ -9,14 +9,14 @@ export interface CursorParts {
   readonly seq: string;
 }
 
-/** What {@link parseCursor} takes. */
+/** The form that {@link parseCursor} accepts. */
 export const CURSOR = /^(\d{1,9})_([0-9A-F]{1,8}-[0-9A-F]{1,8})_(\d{1,9})$/;
 
 export function formatCursor(parts: CursorParts): DiffCursor {
   return `${parts.relationId}_${parts.lsn.replace('/', '-')}_${parts.seq}` as DiffCursor;
 }
 
-/** Throws BAD_FLAGS for what no page gave. */
+/** Throws BAD_FLAGS if the text is not a cursor. */
 export function parseCursor(text: string): CursorParts {
   const match = CURSOR.exec(text);
   if (match === null) {

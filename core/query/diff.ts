@@ -1,5 +1,5 @@
 /**
- * The changes of one key in (from, to], in commit order, page by page; and where in that interval changes may be
+ * Reads the changes of one key in (from, to], in commit order, page by page, and the parts of that interval in which changes may be
  * missing. A page is one round trip and one snapshot. Values are JSON text as stored, never parsed.
  */
 import type { Queryable } from '../pg/connection.ts';
@@ -13,15 +13,15 @@ export interface DiffRequest {
   readonly node: string;
   readonly table: TableName;
   readonly pk: KeyInput;
-  /** null: from the start of tracking, the row found then included (S). */
+  /** null: from the start of tracking, including the row of the baseline (S). */
   readonly from: Instant | null;
-  /** null or now: to the horizon. */
+  /** null or now: up to the horizon. */
   readonly to: Instant | null;
   readonly limit: number;
   readonly cursor?: DiffCursor | null;
 }
 
-/** I, U, D from the log; S the row as tracking found it; T a TRUNCATE that removed the row. */
+/** I, U, D: from the log. S: the row of the baseline. T: a TRUNCATE that removed the row. */
 export type DiffOp = 'I' | 'U' | 'D' | 'S' | 'T';
 
 export interface DiffChange {
@@ -32,12 +32,12 @@ export interface DiffChange {
   readonly xid: string | null;
   /** JSON text; null for D and T. */
   readonly rowText: string | null;
-  /** JSON text `{column: {from, to}}`; null unless op is U and the row before is known. */
+  /** JSON text `{column: {from, to}}`; null unless op is U and the previous row is known. */
   readonly changedText: string | null;
   readonly contextText: string | null;
-  /** Columns whose values the row lacks, though the table had them; not there: none. */
+  /** Columns whose values are missing in the row, although the table had them; omitted if there are none. */
   readonly incomplete?: readonly string[];
-  /** What a NULL of the row was taken for on somebody's word: `no-nan`; not there: nothing. */
+  /** `no-nan` if a null of the row was read as NULL because of --no-nan; otherwise omitted. */
   readonly assumes?: string;
   /** Members that were left out (null here) because they did not fit into a response. */
   readonly omitted?: readonly string[];
@@ -47,12 +47,12 @@ export interface DiffPage {
   readonly changes: readonly DiffChange[];
   /** JSON text `[{from, to, reason}]`. */
   readonly unknownText: string;
-  /** As asked for; without that, the time of the start of tracking and of the horizon. */
+  /** As requested. Default: the start of tracking, and the horizon. */
   readonly from: string | null;
   readonly to: string | null;
   readonly horizon: { readonly lsn: string; readonly ts: string } | null;
   readonly final: boolean;
-  /** null: nothing follows. */
+  /** null: this is the last page. */
   readonly nextCursor: DiffCursor | null;
 }
 
@@ -63,7 +63,7 @@ export async function diff(store: Queryable, request: DiffRequest): Promise<Diff
   const after = request.cursor == null ? null : parseCursor(request.cursor);
   const { node, table, pk, limit } = request;
   try {
-    // One row more than the page tells whether another page follows.
+    // Reads one row more than the page, to know whether another page follows.
     const { rows } = await store.query<DiffRow>(
       `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
          FROM pgtimewarp.diff_frame($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7::timestamptz, $8::pg_lsn) f

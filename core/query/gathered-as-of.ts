@@ -1,23 +1,23 @@
 /**
- * As-of questions about one table that arrive while such a statement is under way are asked together in the next one: a
- * statement of many costs the server and this process a fraction of as many statements. A question that finds none under
- * way is asked at once and alone. None waits longer than a moment for the statement of others, and none fails because
- * of another: what fails together is asked again one by one. (docs/decisions/0019-gathered-questions.md)
+ * Gathers as-of questions about one table. If a statement about the table is running, questions that arrive meanwhile go into the next
+ * one together: that costs much less than one statement for each. If none is running, a question is asked immediately and alone. A
+ * question waits at most 20 ms for the statement of others. It never fails because of another: if a gathered statement fails, its
+ * questions are asked again one by one. (docs/decisions/0019-gathered-questions.md)
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type AsOfRequest, type AsOfResult, asOf, asOfEach } from './as-of.ts';
 import type { WithStore } from './await-horizon.ts';
 
-/** So many rows are held in memory at once for one statement. */
+/** The most questions of one statement, because memory holds all their rows together. */
 const MOST_TOGETHER = 16;
 
-/** How long a question waits for a statement that is under way; then another session is asked. */
+/** How long a question waits for a running statement. Then it uses another session. */
 const LONGEST_WAIT_MS = 20;
 
-/** Then the session goes to whoever waits for one. */
+/** After so many statements the session is returned, because other work may wait for it. */
 const MOST_STATEMENTS_OF_A_LOAN = 16;
 
-/** PostgreSQL manual, "Error Codes": what `statement_timeout` ends. */
+/** The error of a statement that `statement_timeout` ends (PostgreSQL manual, "Error Codes"). */
 const QUERY_CANCELED = '57014';
 
 interface Waiting {
@@ -25,9 +25,9 @@ interface Waiting {
   readonly resolve: (result: AsOfResult | Promise<AsOfResult>) => void;
 }
 
-/** Asks as {@link asOf} does, and fails as it does. */
+/** Answers and throws as {@link asOf} does. */
 export function gatheredAsOf(withStore: WithStore): (request: AsOfRequest) => Promise<AsOfResult> {
-  const tables = new Map<string, OneTable>(); // those that are being asked about
+  const tables = new Map<string, OneTable>(); // only tables with questions under way
   return (request) => {
     const name = JSON.stringify([request.node, request.table.schema, request.table.name]);
     let table = tables.get(name);
@@ -69,7 +69,7 @@ class OneTable {
     });
   }
 
-  /** Those who have waited longest. */
+  /** Takes the questions that have waited longest. */
   #take(): readonly Waiting[] {
     clearTimeout(this.#timer);
     const taken = this.#waiting.splice(0, MOST_TOGETHER);
@@ -77,7 +77,7 @@ class OneTable {
     return taken;
   }
 
-  /** Asks for them, and in the same session for who has come meanwhile. Never rejects: each question has its own end. */
+  /** Asks these questions, then in the same session those that arrived meanwhile. Never rejects: each question has its own result. */
   async #borrow(first: readonly Waiting[]): Promise<void> {
     let asked = first;
     try {
@@ -87,7 +87,7 @@ class OneTable {
             store,
             asked.map(({ request }) => request),
           );
-          // The next statement is on its way before anything that was only promised here is done with these answers.
+          // The next statement is sent before callers process these answers: their promises resolve later.
           for (const [place, { resolve }] of asked.entries()) resolve(answers[place]!);
           asked = statements < MOST_STATEMENTS_OF_A_LOAN ? this.#take() : [];
         }
@@ -105,7 +105,7 @@ class OneTable {
   }
 }
 
-/** What has taken all its time is not asked once more. */
+/** A question that used up its time is not asked again. */
 function isTimeout(error: unknown): boolean {
   return error instanceof TimewarpError && error.facts.sqlstate === QUERY_CANCELED;
 }

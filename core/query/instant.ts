@@ -1,4 +1,4 @@
-/** The points in time that a question names: parsed once, at the edge, and kept together with what was typed. */
+/** The instants of a question. They are parsed once, where input arrives, and keep the text of the user. */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import {
   type CommitTime,
@@ -12,14 +12,14 @@ import { formatLsn, LSN_TEXT, type Lsn, tryParseLsn } from '../types/lsn.ts';
 export type Instant =
   | { readonly kind: 'time'; readonly time: CommitTime; readonly requested: string }
   | { readonly kind: 'lsn'; readonly lsn: Lsn; readonly requested: string }
-  /** Whatever the store knows last. */
+  /** The newest state in the store. */
   | { readonly kind: 'now' };
 
 export const NOW: Instant = { kind: 'now' };
 
 const FOUR_DIGIT_YEAR = /^\d{4}-/; // RFC 3339; the parser of server output takes longer ones
 
-/** Cut to microseconds it would be another instant than the one that was asked for. */
+/** More than six decimals: cutting them to microseconds would give another instant than the requested one. */
 const TOO_FINE = /\.\d{7}/;
 
 const LEAP_DAY = '(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29';
@@ -28,12 +28,12 @@ const OTHER_DAY =
 const CLOCK = '(?:[01]\\d|2[0-3]):[0-5]\\d:(?:[0-5]\\d|60)(?:\\.\\d{1,6})?';
 const OFFSET = '(?:[Zz]|[+-](?:[01]\\d|2[0-3])(?::?[0-5]\\d(?::[0-5]\\d)?)?)';
 
-/** Exactly what {@link parseInstant} takes, for documents that others generate requests from. */
+/** Exactly the form that {@link parseInstant} accepts, for the OpenAPI document, from which tools generate requests. */
 export const INSTANT_TEXT = new RegExp(
   `${LSN_TEXT.source}|^(?:${LEAP_DAY}|${OTHER_DAY})[Tt ]${CLOCK}${OFFSET}$`,
 );
 
-/** Reads an RFC 3339 time with an offset or an LSN; nothing given is now. Throws BAD_TIME. */
+/** Parses an RFC 3339 time with an offset, or an LSN; without text it returns now. Throws BAD_TIME. */
 export function parseInstant(text: string | null | undefined): Instant {
   if (text === null || text === undefined) return NOW;
   const lsn = tryParseLsn(text);
@@ -44,13 +44,13 @@ export function parseInstant(text: string | null | undefined): Instant {
   throw new TimewarpError('BAD_TIME', `Not a point in time: ${text.slice(0, 60)}${why}`);
 }
 
-/** The instant as parameters of the store's functions: text for timestamptz, pg_lsn and the words that were used. */
+/** The instant as parameters for functions of the store: texts for timestamptz and pg_lsn, and the text of the user. */
 export function instantParameters(
   instant: Instant,
 ): [ts: string | null, lsn: string | null, requested: string | null] {
   switch (instant.kind) {
     case 'time':
-      // RFC 3339 has a year 0000, which the store's types have not; nothing was committed before either
+      // RFC 3339 has a year 0000, which PostgreSQL's types lack; no commit is that old anyway
       return [formatCommitTime(maxTime(instant.time, EARLIEST)), null, instant.requested];
     case 'lsn':
       return [null, formatLsn(instant.lsn), instant.requested];

@@ -1,6 +1,6 @@
 /**
- * A key as a person gave it, as the text of a JSON value. Numbers keep their digits, because the text is passed on and
- * never read into a JavaScript number; whether the key fits the table is for the store to say.
+ * Turns the key that a user typed into the text of a JSON value. Numbers keep their digits, because the text is never parsed into a
+ * JavaScript number. The store checks whether the key fits the table.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 
@@ -29,12 +29,12 @@ export function keyFromOptions(options: readonly string[]): KeyInput {
   return `{${pairs.join(',')}}` as KeyInput;
 }
 
-/** From one text: a JSON object, or the bare value of a one-column key, whatever it looks like. Throws BAD_KEY. */
+/** From one text: a JSON object; any other text is the bare value of a one-column key. Throws BAD_KEY. */
 export function keyFromText(text: string): KeyInput {
   return (isJsonObject(text) ? text : jsonString(text)) as KeyInput;
 }
 
-/** Looks at the syntax only: what is parsed is thrown away. */
+/** Checks the syntax only: the parsed value is discarded. */
 function isJsonObject(text: string): boolean {
   if (!text.trimStart().startsWith('{')) return false;
   try {

@@ -1,4 +1,4 @@
-/** What the errors that the store's query functions raise mean to the caller. */
+/** Turns the errors that the query functions of the store raise into TimewarpErrors. */
 import type { ErrorCode } from '../errors/codes.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { fromDatabaseError, sqlState } from '../pg/database-error.ts';
@@ -8,25 +8,25 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   TW002: 'BAD_KEY',
   TW003: 'NODE_UNKNOWN',
   TW004: 'BAD_TIME',
-  // the key as jsonb: no JSON, a character such as \u0000 that jsonb refuses, a number beyond numeric
+  // the key as jsonb: not JSON, a character such as \u0000 that jsonb refuses, or a number out of the range of numeric
   '22P02': 'BAD_KEY',
   '22P05': 'BAD_KEY',
   '22003': 'BAD_KEY',
-  // nested deeper, or longer, than the store can read
+  // nested too deeply, or too long, for the store
   '54000': 'BAD_KEY',
   '54001': 'BAD_KEY',
-  // the functions of the store are not there, or are older
+  // the functions of the store are missing or older
   '3F000': 'SCHEMA_OUTDATED',
   '42883': 'SCHEMA_OUTDATED',
 };
 
-/** Where what the function hints at does not help. */
+/** Remedies for messages whose own hint does not help the caller. */
 const REMEDIES: readonly (readonly [about: RegExp, remedy: string])[] = [
   [/^the interval ends before it begins/i, 'Name the earlier instant as from, the later one as to.'],
   [/cannot have this value/i, 'Give the key column a value of its type, as the source prints it.'],
 ];
 
-/** Any failure of a question to the store as a TimewarpError; the server's hint becomes the remedy. */
+/** Turns any failure of a question to the store into a TimewarpError; the hint of the server becomes the remedy. */
 export function fromQueryError(error: unknown): TimewarpError {
   const code = CODES[sqlState(error) ?? ''];
   if (code === undefined) return fromDatabaseError(error, 'store');

@@ -1,6 +1,6 @@
 /**
- * Asks for the tracking of a table: whether it can be, its place in the publication, its entry in the store. Runs do the
- * rest. The same for who types a name and for a rule that a new table matches.
+ * Requests the tracking of a table: checks whether it can be tracked, adds it to the publication, makes its entry in the store. Runs do
+ * the rest. Used for a table that the user names, and for a new table that matches a followed pattern.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -20,12 +20,12 @@ import { describeTable } from './describe-table.ts';
 export interface WantedTracking {
   readonly exclude: readonly string[];
   readonly baseline: boolean;
-  /** As interval text; null: the node's. */
+  /** As interval text; null: that of the node. */
   readonly retention: string | null;
   readonly noNan: boolean;
 }
 
-/** What stands in the way; null: nothing. @param facts null: the source has no table of that name */
+/** Why the table cannot be tracked as requested; null: it can. @param facts null: the source has no table of that name */
 export function whyNotAsWanted(
   facts: TableFacts | null,
   table: TableName,
@@ -52,7 +52,7 @@ export function presentColumns(facts: TableFacts | null, names: readonly string[
   return names.filter((name) => facts?.columns.some((column) => column.name === name));
 }
 
-/** As {@link whyNotAsWanted}, of a table that nobody named: what an extension brings is its own business. */
+/** As {@link whyNotAsWanted}, for a table that matches a pattern: it also refuses tables that belong to an extension. */
 export function obstacleOfPattern(
   facts: TableFacts | null,
   {
@@ -69,15 +69,16 @@ export function obstacleOfPattern(
   if (extension === null) return whyNotAsWanted(facts, table, wanted);
   const name = formatTableName(table);
   return new TimewarpError('TABLE_NOT_TRACKABLE', `${name} belongs to the extension ${extension}.`, {
-    remedy: `If it is wanted all the same, name it: pgtimewarp track ${name}`,
+    remedy: `To track it anyway, name it: pgtimewarp track ${name}`,
     facts: { table: name },
   });
 }
 
 /**
- * Publishes the table where the plugin needs that, and makes its entry, unless somebody else has meanwhile. Call it when
- * {@link whyNotAsWanted} has nothing to say. @returns notes, see TrackResult
+ * Publishes the table if the plugin needs that, and makes its entry unless another command has made it meanwhile. Call it only if
+ * {@link whyNotAsWanted} returned null. @returns notes, see TrackResult
  */
+// biome-ignore lint/complexity/useMaxParams: sessions, node, table and settings; only runs give a limit as well
 export async function askTracking(
   { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
   node: StoredNode,
@@ -93,7 +94,7 @@ export async function askTracking(
     store,
     async (tx) => {
       const present = await readRelationEntry(tx, node.node, table, { forUpdate: true });
-      if (isTrackedNow(present)) return; // asked for twice at the same time
+      if (isTrackedNow(present)) return; // another command requested it at the same time
       await insertRelation(tx, {
         nodeId: node.node,
         name: table,
@@ -118,7 +119,7 @@ export async function askTracking(
   ];
 }
 
-/** What the server refuses of a table that is published with a list of columns (seen on 15 and 18). */
+/** The note about statements that the server refuses for a table that is published with a column list (seen on 15 and 18). */
 function meaningOfList(table: TableName, publication: string): string {
   const name = formatTableName(table);
   return (
@@ -129,20 +130,20 @@ function meaningOfList(table: TableName, publication: string): string {
   );
 }
 
-/** What the server refuses of a published table as soon as something comes to it (seen on 18). */
+/** The note about a published table for which the server refuses writes as soon as something is added to it (seen on 18). */
 function meaningOfHalf(table: TableName, whatWouldRefuse: string): string {
   const name = formatTableName(table);
   return (
     `${name} is published. If it gets ${whatWouldRefuse}, the server refuses UPDATE and DELETE until the next run, which takes ` +
-    `${name} out of the publication: it is unknown from there on, until a run finds one of the two gone and reads it again.`
+    `${name} out of the publication. Its history then has a gap until one of the two is gone and a run has read the table again.`
   );
 }
 
-/** What wal2json before 2.6 cannot tell apart. */
+/** The note about NULL and NaN, which wal2json before 2.6 prints alike. */
 function meaningOfNulls(table: TableName, columns: readonly string[]): string {
   const name = formatTableName(table);
   return (
-    `wal2json before 2.6 prints NaN as it prints NULL, so that some NULLs of ${columns.join(', ')} will be called incomplete. ` +
+    `wal2json before 2.6 prints NaN as it prints NULL, so answers will call some NULLs of ${columns.join(', ')} incomplete. ` +
     `If these never hold NaN or infinity: pgtimewarp untrack ${name} --purge; pgtimewarp track ${name} --no-nan`
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Ends a statement that waits on the server when the caller is told to stop. Closing the socket would not do: the server
- * goes on, and what it then makes (a slot) has nobody to look after it.
+ * Cancels a statement that waits on the server when the signal aborts. Closing the socket would not be enough: the server would continue
+ * and make a slot that no node owns.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -11,7 +11,7 @@ export interface CancelOptions extends ConnectOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Runs `work` on the session; on abort the statement that runs then is cancelled, and {@link throwIfAborted} throws. */
+/** Runs `work` on the session. On abort it cancels the running statement, and {@link throwIfAborted} throws. */
 export async function cancelOnAbort<T>(
   session: pg.Client,
   options: CancelOptions,
@@ -36,18 +36,18 @@ export async function cancelOnAbort<T>(
   }
 }
 
-/** The work itself has said why it was stopped, and what it waited for. */
+/** Whether the error of the work already tells why it was stopped, and what it waited for. */
 function isAboutStop(error: unknown, signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && error instanceof TimewarpError && error.code === stopOf(signal).code;
 }
 
-/** What a signal was given for. */
+/** The reason of an abort as a TimewarpError. */
 export function stopOf(signal: AbortSignal, cause?: unknown): TimewarpError {
   if (signal.reason instanceof TimewarpError) return signal.reason;
   return new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause });
 }
 
-/** Throws what the signal was given for, where that is one of our errors, else INTERRUPTED. */
+/** After an abort, throws its reason if that is a TimewarpError, otherwise INTERRUPTED. */
 export function throwIfAborted(signal: AbortSignal | undefined, cause?: unknown): void {
   if (signal?.aborted === true) throw stopOf(signal, cause);
 }
@@ -58,6 +58,6 @@ async function cancelBackend(url: string, options: ConnectOptions, pid: number):
     await helper.query('SELECT pg_catalog.pg_cancel_backend($1::int)', [pid]);
     await helper.end();
   } catch {
-    // the server does not answer: the statement ends by itself, and its result is dealt with as usual
+    // the server does not answer: the statement ends by itself, and its result is handled as usual
   }
 }

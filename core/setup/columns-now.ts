@@ -1,21 +1,21 @@
-/** The columns of a table as the catalog has them now, with since when, and under which names before, each was known. Pure. */
+/** The columns of a table as in the catalog now. For each: since which position it has its name, and its earlier names. Pure. */
 import type { TableFacts } from '../source/catalog/table-facts.ts';
 import type { FormerName, StoredColumn } from '../store/tables/facts.ts';
 import type { TrackedRelation } from '../store/tables/read.ts';
 import { formatLsn, LSN_ZERO, type Lsn, tryParseLsn } from '../types/lsn.ts';
 
-/** Between which positions the catalog may have changed. */
+/** The positions between which the catalog may have changed. */
 export interface ChangeWindow {
-  /** Where the last run ended. */
+  /** The horizon of the last run. */
   readonly horizonBefore: Lsn;
-  /** A position past every change of this peek. */
+  /** A position after every change of this peek. */
   readonly positionNow: Lsn;
 }
 
 /**
- * The columns as they are now. A column that kept number and name keeps its position; a name that is new to us was
- * used, if ever, by a column that was gone at the last run; a name that went from one column to another did so at an
- * unknown moment before now.
+ * The columns now. A column with the same number and name keeps its position. A name that no column had at the last run counts from that
+ * run on: only an older column can have had it before. A name that moved from one column to another did so at an unknown moment before
+ * now.
  */
 export function columnsNow(
   known: Pick<TrackedRelation, 'columns' | 'relid'>,
@@ -42,15 +42,16 @@ export function columnsNow(
   });
 }
 
-/** Whether the column was known under another name before. */
+/** Whether the store has the column under another name. */
 export function hadAnotherName(stored: readonly StoredColumn[], { attnum, name }: StoredColumn): boolean {
   return stored.some((each) => each.attnum === attnum && each.name !== name);
 }
 
 /**
- * All the names that a column had before. A change of this run may still come with the last of them, unless another column
- * has that name now: then nobody knows whose it is. Of a table that was made anew nobody knows which column is which.
+ * All earlier names of a column. A change of this run may still use the last of them, unless another column has that name now: then the
+ * name is ambiguous. After a table was dropped and created again, it is unknown which column was which.
  */
+// biome-ignore lint/complexity/useMaxParams: one column, with the parameters of columnsNow()
 function namesBefore(
   { columns, relid }: Pick<TrackedRelation, 'columns' | 'relid'>,
   { attnum, name }: TableFacts['columns'][number],

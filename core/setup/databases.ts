@@ -1,5 +1,5 @@
 /**
- * The two databases that a command works on: opened together, told apart, and closed whatever happens.
+ * Opens the two databases of a command together, checks that they differ, and always closes them.
  */
 
 import type { Client } from 'pg';
@@ -20,8 +20,8 @@ export interface DatabaseUrls {
 }
 
 /**
- * Opens both for `work`. Throws what `connect` throws, for the store first, and what `work` throws: errors of the sessions
- * as the TimewarpErrors that they mean.
+ * Opens both databases for `work`. Throws what `connect` throws, for the store first, and what `work` throws; errors of the sessions
+ * become TimewarpErrors.
  */
 export async function withDatabases<T>(
   urls: DatabaseUrls,
@@ -41,7 +41,7 @@ export async function withDatabases<T>(
   }
 }
 
-/** As {@link withDatabases}, for work that asks the store alone. */
+/** As {@link withDatabases}, for work that needs only the store. */
 export async function withStoreOnly<T>(
   { storeUrl, node }: Pick<DatabaseUrls, 'storeUrl' | 'node'>,
   work: (store: Client) => Promise<T>,
@@ -57,7 +57,7 @@ export async function withStoreOnly<T>(
   }
 }
 
-/** Throws SAME_DATABASE when both sessions are in one database of one server, whatever the URLs look like. */
+/** Throws SAME_DATABASE if both sessions are in one database of one server, also if their URLs differ. */
 export async function refuseSameDatabase(source: Queryable, store: Queryable): Promise<void> {
   const [first, second] = [await identify(source), await identify(store)];
   if (first.system === second.system && first.oid === second.oid && first.name === second.name) {
@@ -74,7 +74,7 @@ async function identify(session: Queryable): Promise<{ system: string; oid: numb
       'pg_control_system()',
       'SELECT system_identifier::text AS fact FROM pg_catalog.pg_control_system()',
     )) ??
-    // where a platform does not tell it: no two servers began in the same microsecond
+    // if a platform does not tell it: no two servers start in the same microsecond
     (await reader.fact<string>(
       'pg_postmaster_start_time()',
       'SELECT pg_postmaster_start_time()::text AS fact',

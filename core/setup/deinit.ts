@@ -1,6 +1,6 @@
 /**
- * Removes a node from its source: slot and publication go, so that nothing pins WAL any more; history stays unless it is
- * purged. No run can be under way meanwhile, and one that stood still writes nothing afterwards.
+ * Removes a node from its source. It drops slot and publication, so that the source keeps no WAL for them. History stays unless it is
+ * purged. deinit() excludes runs meanwhile. A run that was stopped before cannot write afterwards.
  */
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -31,14 +31,14 @@ export interface DeinitOptions extends DatabaseUrls {
 
 export interface DeinitResult {
   readonly node: string;
-  /** false when it had been removed before. */
+  /** false: the node was removed before. */
   readonly removed: boolean;
   readonly slotDropped: boolean;
   readonly publicationDropped: boolean;
   readonly purged: boolean;
 }
 
-/** The run that deinit stands in for ends at once: the lease only keeps others away. */
+/** deinit() claims the node as a run does, but only to exclude runs; it releases the claim soon. */
 const LEASE_SECONDS = 60;
 
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when --source is another database. */
@@ -57,14 +57,14 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
       if (isUnfinished) await withdrawSetupIntent(tx, node.node);
       return { node: node.node, removed: wasActive, ...dropped, purged: options.purge };
     });
-    if (options.purge) await inPatientTransaction(store, (tx) => purgeNode(tx, node.node)); // can be repeated
+    if (options.purge) await inPatientTransaction(store, (tx) => purgeNode(tx, node.node)); // can be repeated if it fails
     return result;
   });
 }
 
 /**
- * Ends a set-up of the node that is under way, keeps others and runs away for as long as this session of the store lasts, then
- * reads it, also when it was removed. Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way.
+ * Ends a set-up of the node that is under way, and excludes other set-ups and runs until this session of the store ends. Then it reads
+ * the node, also a removed one. Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way.
  * @param source null: it is gone
  */
 export async function holdNode(store: Client, nodeId: string, source: Client | null): Promise<StoredNode> {
@@ -77,13 +77,13 @@ export async function holdNode(store: Client, nodeId: string, source: Client | n
   if (known.horizon === null) return known;
   if ((await claimNode(store, nodeId, LEASE_SECONDS)) === null) {
     throw new TimewarpError('SLOT_BUSY', `A run of node "${nodeId}" is under way.`, {
-      remedy: 'Repeat it when the run has ended.',
+      remedy: 'Repeat the command when the run has ended.',
     });
   }
   return requireNode(store, nodeId, { removed: true });
 }
 
-/** Slot and publication, in this order: a slot whose publication is gone cannot be read. */
+/** Drops the slot before the publication: a slot without its publication cannot be read. */
 async function dropFromSource(
   source: Queryable,
   node: StoredNode,
@@ -105,7 +105,7 @@ async function dropFromSource(
   };
 }
 
-/** What was tracked is known up to the horizon, and no further; nothing is followed any more. */
+/** Ends the tracking of all tables at the horizon, and the following of patterns. */
 export async function markRemoved(store: StoreTransaction, node: StoredNode): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes SET status = 'removed', status_reason = NULL WHERE node_id = $1::text`,

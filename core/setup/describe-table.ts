@@ -1,4 +1,4 @@
-/** How a table from the catalog is written down when its tracking begins. */
+/** Describes a table of the catalog for its entry in the store, when its tracking begins. */
 
 import type { TableFacts } from '../source/catalog/table-facts.ts';
 import type { NewRelation } from '../store/tables/start.ts';

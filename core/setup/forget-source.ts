@@ -1,7 +1,7 @@
 /**
- * Removes a node whose source is gone for good, in the store alone. What it would leave behind on a source that lives
- * after all (a slot that pins WAL) is said in SQL and kept as an event: nothing is left silently. A source that answers is
- * not forgotten but asked, by `deinit`.
+ * Removes a node from the store alone, if its source is gone for good. In case the source comes back, the result and an event contain the
+ * SQL that drops slot and publication there: the slot would keep WAL. If the source answers, the function refuses: `deinit` removes the
+ * node then.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { connect } from '../pg/connection.ts';
@@ -17,7 +17,7 @@ import { type DeinitResult, holdNode, markRemoved } from './deinit.ts';
 import { purgeNode } from './purge.ts';
 
 export interface ForgetSourceOptions {
-  /** null when nobody knows where it was. */
+  /** null if its address is no longer known. */
   readonly sourceUrl: string | null;
   readonly storeUrl: string;
   readonly node: string;
@@ -25,7 +25,7 @@ export interface ForgetSourceOptions {
 }
 
 export interface ForgetSourceResult extends DeinitResult {
-  /** To run on the source, should it come back. */
+  /** SQL to run on the source if it comes back. */
   readonly leftOnSource: readonly string[];
 }
 
@@ -40,8 +40,8 @@ export async function forgetSource(options: ForgetSourceOptions): Promise<Forget
     await inTransaction(store, async (tx) => {
       if (removed) {
         await markRemoved(tx, node);
-        const message = `The source of node "${node.node}" was given up. Should it come back: ${left.join(' ')}`;
-        // of no node in particular: a purge takes the node's own events with it
+        const message = `The source of node "${node.node}" was given up. If it comes back, run there: ${left.join(' ')}`;
+        // an event without a node, because a purge also removes the events of the node
         await addHealthEvent(tx, { severity: 'warn', code: 'SOURCE_FORGOTTEN', message });
       }
     });
@@ -66,7 +66,7 @@ async function refuseLivingSource(url: string, node: StoredNode): Promise<void> 
     const gone =
       error instanceof TimewarpError && ['SOURCE_UNREACHABLE', 'DATABASE_MISSING'].includes(error.code);
     if (gone) return;
-    throw error; // a refused login, say: there is a server
+    throw error; // for instance a refused login: the server is alive
   }
   try {
     if (!isDatabaseOf(await readSourceFacts(source, node.slotName), node)) return;

@@ -1,6 +1,6 @@
 /**
- * Makes a node: schema, a note, publication (pgoutput), slot, node row, in this order, because each needs the one before. A
- * set-up that is stopped anywhere can be repeated, and leaves no slot behind that nobody knows of; repeating a finished one
+ * Sets up a node: schema, a note in the store, publication (pgoutput), slot, node row, in this order, because each step needs the one
+ * before. If a set-up stops anywhere, it can be repeated, and the store knows of every slot that it left. Repeating a finished set-up
  * changes nothing.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -40,16 +40,16 @@ import { lockSetup, lockSetupPatiently } from './setup-lock.ts';
 import { refuseUnsuitable } from './unsuitable.ts';
 
 export interface InitOptions extends DatabaseUrls {
-  /** null: wal2json for a new node, whatever it has for one that exists. */
+  /** null: wal2json for a new node; an existing node keeps its own. */
   readonly plugin: Plugin | null;
-  /** null: `pgtimewarp_<node>` for a new node, whatever it has for one that exists. */
+  /** null: `pgtimewarp_<node>` for a new node; an existing node keeps its own. */
   readonly slotName: string | null;
-  /** Version of this program, kept with the node. */
+  /** Version of this program. The store keeps it with the node. */
   readonly version: string;
-  /** Messages under these prefixes are contexts too, beside the usual ones. Left out: as it was, none for a new node. */
+  /** Messages with these prefixes are contexts too. Default: an existing node keeps its own, a new node has none. */
   readonly contextPrefixes?: readonly string[];
   readonly signal?: AbortSignal;
-  /** When it was asked for, by `performance.now()`; now, when left out. A removal that is asked for later ends it. */
+  /** When the set-up was requested, by `performance.now()`; default: now. A removal that is requested later ends the set-up. */
   readonly begunMs?: number;
   readonly onProgress?: (message: string) => void;
 }
@@ -57,27 +57,28 @@ export interface InitOptions extends DatabaseUrls {
 type Wanted = InitOptions & { readonly begunMs: number };
 
 export interface InitResult {
-  /** false when the node was there already. */
+  /** false: the node existed already. */
   readonly created: boolean;
   readonly node: StoredNode;
   /** null for wal2json. */
   readonly publication: string | null;
 }
 
-/** Of those that a slot waits for. */
+/** How many of the transactions that the slot waits for a message names. */
 const TRANSACTIONS_SHOWN = 3;
 
-/** What a set-up has made, or is about to make, and nobody else knows how to remove. */
+/** What a set-up has made, or is about to make, and must remove itself if it fails. */
 interface Begun {
   identity: NodeIdentity | null;
   madePublication: boolean;
 }
 
 /**
- * Sets a node up, or checks that it is. One that fails leaves nothing, or, where a database does not answer any more, a note in
- * the store by which repeating it, or `deinit`, removes the rest.
+ * Sets up a node, or checks an existing one. A failed set-up removes what it made. If a database no longer answers, a note in the store
+ * remains, by which a repeated `init` or `deinit` removes the rest.
  * Throws SAME_DATABASE, WAL_LEVEL, SOURCE_IN_RECOVERY, PLUGIN_MISSING, PLUGIN_REFUSED, PUBLICATION_RIGHTS, SLOT_CONFLICT,
- * SLOT_LIMIT, SLOT_MISSING, SLOT_LOST, NODE_CONFLICT, BAD_FLAGS (a prefix of contexts), INTERRUPTED (also when the removal of the node was asked for meanwhile).
+ * SLOT_LIMIT, SLOT_MISSING, SLOT_LOST, NODE_CONFLICT, BAD_FLAGS (a prefix of contexts), INTERRUPTED (also if the removal of the node was
+ * requested meanwhile).
  */
 export async function init(options: InitOptions): Promise<InitResult> {
   for (const prefix of options.contextPrefixes ?? []) requireContextPrefix(prefix);
@@ -88,7 +89,7 @@ export async function init(options: InitOptions): Promise<InitResult> {
   } catch (error) {
     const { identity, madePublication } = begun;
     if (identity !== null) {
-      // with sessions of its own: those of before may be what has failed
+      // with new sessions: the old ones may be the cause of the failure
       await withDatabases(options, (databases) => undo(databases, identity, madePublication)).catch(() => {});
     }
     throw error;
@@ -109,8 +110,8 @@ async function setUp(databases: Databases, options: Wanted, begun: Begun): Promi
     const slotName = options.slotName ?? activeSlotName(known) ?? `pgtimewarp_${options.node}`;
     const facts = await readSourceFacts(source, slotName);
     if (known !== null && known.status !== 'removed') {
-      await checkExisting(source, known, facts, options);
-      await lookAtPluginAgain(source, store, known, facts);
+      await checkExisting(source, { known, facts }, options);
+      await lookAtPluginAgain(databases, known, facts);
       await setContextPrefixes(store, options);
       return describe(await requireNode(store, options.node), false);
     }
@@ -124,17 +125,24 @@ async function setUp(databases: Databases, options: Wanted, begun: Begun): Promi
       version: options.version,
     };
     await cancelOnAbort(source, { ...sourceSession(options), signal: options.signal }, () =>
-      create(databases, facts, identity, { known, options, begun }),
+      create(databases, facts, { identity, known, options, begun }),
     );
     return describe(await requireNode(store, options.node), true);
   });
 }
 
+interface Creation {
+  readonly identity: NodeIdentity;
+  /** A removed node of this name, or one whose set-up was interrupted. */
+  readonly known: StoredNode | null;
+  readonly options: Wanted;
+  readonly begun: Begun;
+}
+
 async function create(
   { source, store }: Databases,
   facts: SourceFacts,
-  identity: NodeIdentity,
-  { known, options, begun }: { known: StoredNode | null; options: Wanted; begun: Begun },
+  { identity, known, options, begun }: Creation,
 ): Promise<void> {
   refuseUnsuitable(facts);
   await refuseEncoding(source, 'source');
@@ -143,7 +151,7 @@ async function create(
     if (!isOwnLeftover(known, identity) && !isForgotten)
       throw slotConflict(identity.slotName, facts.slot.plugin);
     await dropSlotWhenFree(source, identity.slotName);
-    if (isForgotten) await dropPublication(source, publicationName(identity.node)); // with the tables of then
+    if (isForgotten) await dropPublication(source, publicationName(identity.node)); // it still has the earlier tables
   }
   throwIfAborted(options.signal);
   begun.identity = identity;
@@ -155,14 +163,15 @@ async function create(
     await ensurePublication(source, publicationName(identity.node));
   }
   options.onProgress?.(`creating slot ${identity.slotName} (waits for open transactions to end)`);
-  // Read before the slot is made: every transaction that it delivers began later, and committed later still.
+  // Read before the slot is made: every transaction that the slot delivers began and committed later.
   const { time: ts } = await boundTime(store, facts.clock);
   try {
     const lsn = await createSlot(source, identity.slotName, identity.plugin).catch(async (error) => {
       throw (await whyStoppedWaiting(source, options, error)) ?? error;
     });
     throwIfAborted(options.signal);
-    const asText = await knowsNumbersAsText(source, identity.slotName, identity.plugin, lsn);
+    const slot = { name: identity.slotName, plugin: identity.plugin };
+    const asText = await knowsNumbersAsText(source, slot, lsn);
     await inTransaction(store, async (tx) => {
       const obstacle = await whyNotWanted(tx, options);
       if (obstacle !== null) throw obstacle;
@@ -171,11 +180,11 @@ async function create(
       await writeContextPrefixes(tx, identity.node, options.contextPrefixes ?? []);
     });
   } catch (error) {
-    throw (await whyNotWanted(store, options, error).catch(() => null)) ?? error; // whoever removes a node ends the making of its slot
+    throw (await whyNotWanted(store, options, error).catch(() => null)) ?? error; // a removal of the node also cancels the creation of its slot
   }
 }
 
-/** What the making of the slot waited for when it was stopped. null: it was not stopped, or waited for nobody */
+/** The transactions that the creation of the slot waited for when it was stopped. null: it was not stopped, or waited for none */
 async function whyStoppedWaiting(
   source: Queryable,
   { node, signal }: Wanted,
@@ -195,24 +204,20 @@ async function whyStoppedWaiting(
   );
 }
 
-/** The removal of the node was asked for after its set-up. null: it was not */
+/** An error if the removal of the node was requested after its set-up; null: it was not */
 async function whyNotWanted(
   store: Queryable,
   { node, begunMs }: Wanted,
   cause?: unknown,
 ): Promise<TimewarpError | null> {
   if (!(await isRemovalAsked(store, node, performance.now() - begunMs))) return null;
-  return new TimewarpError(
-    'INTERRUPTED',
-    `The removal of node "${node}" was asked for while it was set up.`,
-    {
-      remedy: 'If it is wanted after all, repeat the set-up.',
-      cause,
-    },
-  );
+  return new TimewarpError('INTERRUPTED', `The removal of node "${node}" was requested during its set-up.`, {
+    remedy: 'If you still want the node, repeat the set-up.',
+    cause,
+  });
 }
 
-/** Removes what was made of a node that has not become active. What was made active, without our hearing it, stays. */
+/** Removes what was made of a node that did not become active. If the node became active although the answer was lost, it stays. */
 async function undo(
   { source, store }: Databases,
   identity: NodeIdentity,
@@ -226,7 +231,7 @@ async function undo(
   await withdrawSetupIntent(store, identity.node);
 }
 
-/** A slot that an `init` of this node made before it was killed. */
+/** Whether an `init` of this node made the slot before it was killed. */
 function isOwnLeftover(known: StoredNode | null, identity: NodeIdentity): boolean {
   return (
     known?.statusReason === SETUP_UNFINISHED &&
@@ -237,8 +242,8 @@ function isOwnLeftover(known: StoredNode | null, identity: NodeIdentity): boolea
 }
 
 /**
- * The slot of this node, removed without an answer from its source, which came back. One that somebody has made under its name
- * since stands further on than the store has ever read.
+ * Whether the slot is the one of this node from before: the node was removed without an answer of its source, and the source came back. A
+ * slot that was created under the name since then is ahead of everything that the store has read.
  */
 function isForgottenSlot(known: StoredNode | null, identity: NodeIdentity, slot: SlotFacts): boolean {
   if (known?.status !== 'removed' || known.horizon === null || slot.confirmedFlushLsn === null) return false;
@@ -254,8 +259,7 @@ function isForgottenSlot(known: StoredNode | null, identity: NodeIdentity, slot:
 
 async function checkExisting(
   source: Queryable,
-  known: StoredNode,
-  facts: SourceFacts,
+  { known, facts }: { readonly known: StoredNode; readonly facts: SourceFacts },
   options: InitOptions,
 ): Promise<void> {
   const node = known.node;
@@ -290,37 +294,40 @@ async function checkExisting(
   }
 }
 
-/** The next run reads messages under these prefixes. */
+/** Stores the prefixes, so that the next run reads messages with them. */
 async function setContextPrefixes(store: Queryable, { node, contextPrefixes }: InitOptions): Promise<void> {
   if (contextPrefixes !== undefined) await writeContextPrefixes(store, node, contextPrefixes);
 }
 
 /** The plugin may be another version by now. */
 async function lookAtPluginAgain(
-  source: Queryable,
-  store: Queryable,
+  { source, store }: Databases,
   known: StoredNode,
   { slot }: SourceFacts,
 ): Promise<void> {
   if (slot?.confirmedFlushLsn == null) return;
-  const asText = await knowsNumbersAsText(source, known.slotName, known.plugin, slot.confirmedFlushLsn);
+  const asText = await knowsNumbersAsText(
+    source,
+    { name: known.slotName, plugin: known.plugin },
+    slot.confirmedFlushLsn,
+  );
   if (asText !== null) await writeNumbersAsText(store, known.node, asText);
 }
 
 function slotConflict(slotName: string, plugin: string): TimewarpError {
   return new TimewarpError(
     'SLOT_CONFLICT',
-    `The source has a slot "${slotName}" (${plugin}) that is not this node's.`,
+    `The source has a slot "${slotName}" (${plugin}) that does not belong to this node.`,
     {
       remedy:
-        'Choose another name: pgtimewarp init --slot NAME. A slot that nobody needs any more pins WAL: ' +
+        'Choose another name: pgtimewarp init --slot NAME. A slot that is no longer needed keeps WAL: ' +
         `SELECT pg_drop_replication_slot('${slotName}');`,
       facts: { slot: slotName, plugin },
     },
   );
 }
 
-/** A removed node does not bind its successor to the old name, unless its set-up was only interrupted. */
+/** The slot name that a repeated set-up must keep. A node that was removed does not count, unless its set-up was only interrupted. */
 function activeSlotName(known: StoredNode | null): string | null {
   return known === null || known.status === 'removed' ? null : known.slotName;
 }

@@ -1,6 +1,6 @@
 /**
- * Logins of the store, each a member of one role. A login that works is left alone, so that a deployment does not interfere
- * with a rotation. No password is in a statement: the server is given what it keeps of it.
+ * Makes logins of the store, each a member of one role. A login that works stays unchanged, so that a deployment does not disturb a
+ * rotation. No statement contains a password: the server gets only the verifier that it stores.
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import type pg from 'pg';
@@ -10,7 +10,7 @@ import { isLacking } from '../pg/lacking.ts';
 
 const ITERATIONS = 4096;
 
-/** Makes sure that the URL's user can log in and has the rights of `role`. */
+/** Makes sure that the user of the URL can log in and is a member of `role`. */
 export async function ensureLogin(owner: pg.Client, url: string, role: string): Promise<void> {
   const { user, password = '' } = parseConnectionUrl(url, 'store');
   if (!(await canLogIn(url))) {
@@ -32,8 +32,8 @@ export async function ensureLogin(owner: pg.Client, url: string, role: string): 
 }
 
 /**
- * Logins that take turns (a rotation with two users makes the second a member of the first) have to see whether a run of the other
- * one works, and to end it when it is frozen. @returns false where the owner of the store may not grant that
+ * A rotation with two users switches between two logins; the second is a member of the first. Each must see whether a run of the other
+ * works, and end it if it hangs. @returns false if the owner of the store may not grant that
  */
 export async function letSeeRuns(owner: pg.Client, url: string): Promise<boolean> {
   const { user } = parseConnectionUrl(url, 'store');
@@ -51,7 +51,7 @@ export async function letSeeRuns(owner: pg.Client, url: string): Promise<boolean
   }
 }
 
-/** Whether the URL's user has the URL's password. Throws TimewarpErrors of other kinds. */
+/** Whether the login of the URL is accepted. Throws a TimewarpError if the database cannot be reached. */
 export async function canLogIn(url: string): Promise<boolean> {
   try {
     await (await connect(url, { side: 'store', node: 'logins' })).end();
@@ -63,7 +63,7 @@ export async function canLogIn(url: string): Promise<boolean> {
 }
 
 /**
- * What PostgreSQL stores of a password (RFC 5803), so that the password itself is in no statement and no log of the
+ * The verifier that PostgreSQL stores for a password (RFC 5803). With it, the password itself appears in no statement and no log of the
  * server. Exported for tests.
  */
 export function scramVerifier(password: string, salt = randomBytes(16)): string {

@@ -1,14 +1,14 @@
-/** What somebody may have meant who named a table that is not there. Pure: names in, one name or nothing out. */
+/** Suggests the table that a user may have meant by a name that does not exist. Pure. */
 import type { TableName } from '../pg/identifiers.ts';
 
-/** The one table that is close enough to what was asked for: the same name elsewhere, or a slip of the finger. */
+/** The one table whose name is close enough to the wanted one: the same name in another schema, or a typing error. */
 export function nearestTable(wanted: TableName, tables: readonly TableName[]): TableName | null {
   const elsewhere = tables.filter((table) => fold(table.name) === fold(wanted.name));
   if (elsewhere.length > 0) return elsewhere[0]!;
   const limit = Math.max(1, Math.floor(wanted.name.length / 3));
   let best: { table: TableName; distance: number } | null = null;
   for (const table of tables) {
-    const schema = table.schema === wanted.schema ? 0 : 0.5; // the same schema wins
+    const schema = table.schema === wanted.schema ? 0 : 0.5; // a table in the same schema is preferred
     const distance = editDistance(fold(table.name), fold(wanted.name), limit) + schema;
     if (distance <= limit + schema && (best === null || distance < best.distance)) best = { table, distance };
   }
@@ -19,7 +19,7 @@ function fold(name: string): string {
   return name.toLowerCase();
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours between two texts; anything above `limit` is infinite. */
+/** The number of insertions, deletions, replacements and swaps of neighbours between two texts; infinity above `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return Number.POSITIVE_INFINITY;
   let [beforeLast, last]: [number[], number[]] = [[], [...Array(b.length + 1).keys()]];

@@ -1,9 +1,9 @@
 /**
- * Removes history for good, in one transaction: a purge is whole or not at all.
+ * Deletes history for good, in one transaction: a purge is complete or does nothing.
  */
 import type { StoreTransaction } from '../pg/transaction.ts';
 
-/** Removes every period of every table of a node, and all that is kept for the node as a whole, and the node itself. */
+/** Deletes every tracking period of every table of a node, all other data of the node, and the node itself. */
 export async function purgeNode(store: StoreTransaction, node: string): Promise<{ relations: number }> {
   const { rows } = await store.query<{ relation_id: number }>(
     'SELECT relation_id FROM pgtimewarp.relation_periods WHERE node_id = $1::text',
@@ -17,8 +17,8 @@ export async function purgeNode(store: StoreTransaction, node: string): Promise<
 }
 
 /**
- * Removes the history of one period of a table that is tracked no more. Its entry stays and says that it has expired: of rows
- * that are not there any more nothing else can be told.
+ * Deletes the history of one period of a table that is no longer tracked. Its entry stays and says that the history has expired, so that
+ * answers about deleted rows are `expired`.
  */
 export async function purgeRelation(store: StoreTransaction, relationId: number): Promise<void> {
   await dropHistory(store, [relationId]);
@@ -27,13 +27,13 @@ export async function purgeRelation(store: StoreTransaction, relationId: number)
      SELECT relation_id, tracked_to_lsn + 1, tracked_to_ts + interval '1 microsecond', true
        FROM pgtimewarp.tracked_relations
       WHERE relation_id = $1::int AND tracked_from_lsn IS NOT NULL
-     ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE -- it had a window, or is purged again
+     ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE -- the table had a window, or was purged before
         SET expired_before_lsn = excluded.expired_before_lsn, expired_before_ts = excluded.expired_before_ts, is_dropped = true`,
     [relationId],
   );
 }
 
-/** Removes the rows, events and leaves of relations, and who made the commits that touched nothing else; their entries in `tracked_relations` stay. */
+/** Deletes the rows, events and leaves of relations, and the contexts of commits that changed no other table. The entries in `tracked_relations` stay. */
 export async function dropHistory(store: StoreTransaction, relationIds: readonly number[]): Promise<void> {
   await store.query('SELECT pgtimewarp.drop_relation_partition(id) FROM unnest($1::int[]) AS id', [
     relationIds,
@@ -55,7 +55,7 @@ export async function dropHistory(store: StoreTransaction, relationIds: readonly
   );
 }
 
-/** Those that refer to `nodes` before it. */
+/** Tables that refer to `nodes` come before it. */
 const TABLES_BY_NODE = [
   'blocked_changes',
   'history_gaps',

@@ -1,4 +1,4 @@
-/** One set-up or removal of a node at a time: a lock of the store's session, which ends with it at the latest. */
+/** Allows one set-up or removal of a node at a time, by an advisory lock of a session of the store. It ends with the session at the latest. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
@@ -10,14 +10,14 @@ const PATIENCE_MS = 20_000;
 const PAUSE_MS = 250;
 const AFTER_END_MS = 3_000;
 
-/** Waits for as long as it takes. */
+/** Waits without a limit. */
 export async function lockSetup(store: Queryable, node: string): Promise<void> {
   await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [LOCK_CLASS, node]);
 }
 
 /**
- * Waits for a set-up that is under way, and does `meanwhile` now and then. Throws SLOT_BUSY when it does not end.
- * @param meanwhile tells it to end; given, one that does not is frozen, and loses its session
+ * Waits for a set-up that is under way, and calls `meanwhile` regularly. Throws SLOT_BUSY if the set-up does not end.
+ * @param meanwhile requests the end of the set-up. If the set-up does not obey, it hangs, and its session is terminated.
  */
 export async function lockSetupPatiently(
   store: Queryable,
@@ -35,7 +35,7 @@ export async function lockSetupPatiently(
     if (performance.now() > patience) {
       if (!mayEnd) {
         throw new TimewarpError('SLOT_BUSY', `Node "${node}" is being set up.`, {
-          remedy: 'Repeat it when the set-up has ended.',
+          remedy: 'Repeat the command when the set-up has ended.',
         });
       }
       await endHolder(store, node);
@@ -47,7 +47,7 @@ export async function lockSetupPatiently(
   }
 }
 
-/** Without its session of the store, a set-up can finish nothing. One of another login may be none of ours to end. */
+/** Ends the session of the set-up in the store: without it a set-up cannot finish. PostgreSQL may refuse that for another login. */
 async function endHolder(store: Queryable, node: string): Promise<void> {
   try {
     await store.query(

@@ -1,19 +1,20 @@
 /**
- * A table that is tracked already, and asked for with other settings. Its window can change; what is left out, taken at its word, or was never
- * read cannot, without saying something else about the history that there is. So that is refused, and never passed over.
+ * Refuses other settings for a table that is tracked already. Its retention window can change. Excluded columns, --no-nan and a missing
+ * baseline cannot change, because the existing history depends on them.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatIdentifier, formatTableName, type TableName } from '../pg/identifiers.ts';
 
-/** Undefined: not said, so that whatever it is stays. */
+/** undefined: the setting is not named and stays as it is. */
 export interface WantedSettings {
   readonly exclude?: readonly string[] | undefined;
   readonly baseline?: boolean | undefined;
   readonly noNan?: boolean | undefined;
 }
 
-/** Throws BAD_FLAGS, naming table and setting; for a table that is not tracked it does nothing. Asks any version of the schema. */
+/** Throws BAD_FLAGS, which names table and setting. Does nothing for a table that is not tracked. Works with every version of the schema. */
+// biome-ignore lint/complexity/useMaxParams: node and table name the entry, as in the other functions of the store
 export async function refuseOtherSettings(
   store: Queryable,
   nodeId: string,
@@ -36,19 +37,19 @@ export async function refuseOtherSettings(
   const { exclude, baseline, noNan } = wanted;
   if (exclude !== undefined && columns(exclude) !== columns(stored.excluded)) {
     throw refused(
-      `exclude of ${name} is ${columns(stored.excluded)}, and cannot become ${columns(exclude)} while it is tracked: what has been stored of its columns stays stored.`,
+      `exclude of ${name} is ${columns(stored.excluded)}, and cannot become ${columns(exclude)} while it is tracked: history already has the values of its columns.`,
       exclude.length === 0 ? anew : `${anew} --exclude ${columns(exclude)}`,
     );
   }
   if (baseline === true && stored.baseline === 'none') {
     throw refused(
-      `baseline of ${name} is false: the rows that it held when tracking began have not been read.`,
+      `baseline of ${name} is false: runs have not read the rows from before its tracking.`,
       `Read them now: pgtimewarp rebaseline ${name}; and leave baseline: false.`,
     );
   }
   if (noNan !== undefined && noNan !== stored.no_nan) {
     throw refused(
-      `no-nan of ${name} is ${stored.no_nan}, and cannot become ${noNan} while it is tracked: rows that are stored were read so.`,
+      `no-nan of ${name} is ${stored.no_nan}, and cannot become ${noNan} while it is tracked: the stored rows were read with it.`,
       noNan ? `${anew} --no-nan` : anew,
     );
   }

@@ -1,4 +1,4 @@
-/** What a server must be before a slot can be made on it. */
+/** Checks that a server can have a logical slot. */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { SourceFacts } from '../source/slot/source-facts.ts';
 

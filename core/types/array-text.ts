@@ -1,13 +1,11 @@
-/**
- * Arrays in PostgreSQL's text form (manual, "Array Input and Output Syntax") as JSON arrays, nested by dimension.
- */
+/** Turns arrays in PostgreSQL's text form (manual, "Array Input and Output Syntax") into JSON arrays, nested by dimension. */
 
 const BACKSLASH = '\\';
 
 /**
- * JSON text of an array, its elements made by `render`. Null when a JSON array cannot carry it: other lower bounds than
- * 1 (the text then begins with them), or an element for which `render` gives null.
- * Throws RangeError for text that is no array.
+ * JSON text of an array; `render` makes the text of each element. Null when a JSON array cannot represent it: a lower bound is
+ * not 1 (the text then begins with the bounds), or `render` returns null for an element. Throws RangeError if the text is not an
+ * array.
  */
 export function arrayTextToJson(
   text: string,

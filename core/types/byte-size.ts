@@ -1,4 +1,4 @@
-/** Sizes as people write them: a whole number with kB, MB, GB or TB, in powers of 1024 as PostgreSQL counts them. */
+/** Sizes as users type them: a whole number with kB, MB, GB or TB, in powers of 1024 as in PostgreSQL. */
 const UNITS: Readonly<Record<string, bigint>> = {
   kB: 1024n,
   MB: 1024n ** 2n,
@@ -8,7 +8,7 @@ const UNITS: Readonly<Record<string, bigint>> = {
 
 export const BYTE_SIZE_FORM = 'a number with kB, MB, GB or TB';
 
-/** Bytes; null when the text is no size. */
+/** The number of bytes; null if the text is not a size. */
 export function tryParseByteSize(text: string): bigint | null {
   const match = /^([1-9]\d{0,9})(kB|MB|GB|TB)$/.exec(text);
   return match === null ? null : BigInt(match[1]!) * UNITS[match[2]!]!;
@@ -16,7 +16,7 @@ export function tryParseByteSize(text: string): bigint | null {
 
 const STEPS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
 
-/** As they are shown, in steps of 1024, as PostgreSQL's pg_size_pretty() counts. */
+/** The text of a size for people, in steps of 1024 as in pg_size_pretty() of PostgreSQL. */
 export function formatBytes(bytes: bigint | number): string {
   let [value, unit] = [BigInt(bytes), 0];
   for (; value >= 10_240n && unit < STEPS.length - 1; unit++) value = (value + 512n) / 1024n;

@@ -1,7 +1,7 @@
 /**
- * What the catalog said of a tracked table, in the form in which the store keeps it from run to run. Only what the
- * comparison of two runs needs; names and OIDs, never row data. What is optional was not compared by former versions, or says
- * nothing through the node's plugin.
+ * What the catalog of the source contained about a tracked table, as the store keeps it from run to run. It has only what the
+ * comparison of two runs needs: names and OIDs, never row data. An optional member is missing if an earlier version did not
+ * compare it, or if it does not matter for the plugin of the node.
  */
 import type { TypeShape } from './pg-types.ts';
 
@@ -16,25 +16,25 @@ export interface CatalogFacts {
   readonly namespace?: CatalogNamespace;
   readonly key: readonly string[];
   readonly keyConstraint?: number | null;
-  /** Why the log does not tell every change of the table, or not by its key; null: it does. */
+  /** Why the log lacks some changes of the table, or their key; null: it has all. */
   readonly obstacle?: string | null;
   readonly columns: readonly CatalogColumn[];
   readonly leaves: readonly CatalogLeaf[];
-  /** The types whose values follow more than the rows; see TypeShape. */
+  /** The types whose printed values depend on more than the rows; see TypeShape. */
   readonly types?: readonly TypeShape[];
   /** Through pgoutput: how the publication shows the table; null: not at all. */
   readonly published?: Published | null;
-  /** Names that leaves had, under which changes may still come. */
+  /** Earlier names of leaves, under which changes may still come. */
   readonly formerLeaves?: readonly FormerLeaf[];
-  /** Names that columns had and no column has now; rows of the history may still have them. */
+  /** Earlier names of columns that no column has now; rows of the history may still have them. */
   readonly formerColumns?: readonly FormerColumn[];
-  /** Types of columns that are gone, of which changes may still come. */
+  /** Types of columns that are gone; changes with them may still come. */
   readonly formerTypes?: readonly FormerType[];
 }
 
-/** A type that columns had at an earlier run, and none has now. */
+/** A type that columns had at an earlier run and that no column has now. */
 export interface FormerType extends TypeShape {
-  /** A position past every change that came with it. */
+  /** A position after every change that used it. */
   readonly until_lsn: string;
 }
 
@@ -48,7 +48,7 @@ export interface Published {
   /** The entry of the publication, and the transaction that last changed the publication itself. */
   readonly entry: number;
   readonly changedBy: string;
-  /** Every change is published with all that is tracked of it. */
+  /** Whether every change is published, with all tracked columns. */
   readonly whole: boolean;
 }
 
@@ -56,7 +56,7 @@ export interface FormerLeaf {
   readonly schema: string;
   readonly name: string;
   readonly relid: number;
-  /** A position past every change that came under the name. */
+  /** A position after every change under the name. */
   readonly until_lsn: string;
 }
 

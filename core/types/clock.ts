@@ -1,17 +1,17 @@
-/** Points of the clock that all nodes of one history share: which position has which time. */
+/** Points of the clock that all nodes of one history share. A point gives the time of a position. */
 import type { CommitTime } from './commit-time.ts';
 import type { Lsn } from './lsn.ts';
 
 export interface ClockPoint {
   readonly lsn: Lsn;
   readonly time: CommitTime;
-  /** Of a commit; null: a horizon. Everything up to it is at or before its time, everything after it later. */
+  /** The transaction of a commit; null: the point is a horizon. Positions up to it have its time or an earlier one, later positions a later one. */
   readonly xid: string | null;
 }
 
 export interface ClockPage {
-  /** In the order of positions, following those known before. */
+  /** In the order of positions, after those of the page before. */
   readonly points: readonly ClockPoint[];
-  /** There are no more. */
+  /** Whether no page follows. */
   readonly isLast: boolean;
 }

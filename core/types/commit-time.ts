@@ -35,8 +35,8 @@ export function parseCommitTime(text: string): CommitTime {
 }
 
 /**
- * From PostgreSQL's own count: microseconds since 2000-01-01 (as in pgoutput's Begin and Commit messages). A replication
- * origin can set any, infinity too: what no text form of ours can carry becomes the nearest instant that it can.
+ * From PostgreSQL's binary form: microseconds since 2000-01-01, as in the Begin and Commit messages of pgoutput. A replication
+ * origin can set any time, even infinity. A time outside our range becomes its nearest limit.
  */
 export function commitTimeFromPostgresMicros(micros: bigint): CommitTime {
   return clampCommitTime((micros + POSTGRES_EPOCH_MICROS) as CommitTime);
@@ -53,7 +53,7 @@ function clampCommitTime(time: CommitTime): CommitTime {
   return time < EARLIEST ? EARLIEST : time > LATEST ? LATEST : time;
 }
 
-/** PostgreSQL's own count, as its binary formats carry timestamptz. */
+/** Microseconds since 2000-01-01, as in PostgreSQL's binary form of timestamptz. */
 export function postgresMicros(time: CommitTime): bigint {
   return time - POSTGRES_EPOCH_MICROS;
 }

@@ -1,6 +1,6 @@
 /**
- * JSON as text: values pass through as they were written, nothing is parsed into numbers or objects. Positions are
- * offsets into the text; a text that is not JSON where JSON is expected throws RangeError.
+ * JSON as text. Values keep the text that they were written with: no function parses them into numbers or objects. Positions are
+ * offsets into the text. The functions throw RangeError where the text is not JSON.
  */
 
 const QUOTE = 0x22;
@@ -81,10 +81,10 @@ export function jsonValueEnd(text: string, start: number): number {
   return at;
 }
 
-/** Deeper nesting is refused: PostgreSQL's reader would run out of stack long after this. */
+/** Deeper nesting is refused. PostgreSQL accepts much more before its stack is full. */
 const MAX_DEPTH = 500;
 
-/** Whether PostgreSQL's type json takes the text, as far as a reader can tell who does not want to use the values. */
+/** Whether PostgreSQL's type json accepts the text. It checks the syntax only and converts no values. */
 export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
@@ -104,8 +104,8 @@ export function isJson(text: string): boolean {
 
 /**
  * Names (unquoted) and values (as JSON text) of the members of the JSON object that starts at `start`; `end` is the
- * position after it. Of a repeated name the last value counts. The object itself is compact, but a value may stand in white
- * space, which belongs to it: a `json` column keeps what its text begins and ends with.
+ * position after it. If a name is repeated, the last value counts. The object itself is compact, but white space around a value
+ * belongs to the value: a `json` column keeps the white space at the start and end of its text.
  */
 export function jsonMembers(text: string, start: number): { members: Map<string, string>; end: number } {
   const members = new Map<string, string>();
@@ -125,7 +125,7 @@ export function jsonMembers(text: string, start: number): { members: Map<string,
   }
 }
 
-/** The same JSON with every number as the string of its digits: for readers whose numbers would lose some. */
+/** The same JSON with every number as a string of its digits, for readers whose numbers would lose digits. */
 export function numbersAsText(text: string): string {
   let [result, from, at] = ['', 0, 0];
   while (at < text.length) {
@@ -148,7 +148,7 @@ function isDigit(char: number): boolean {
   return char >= 0x30 && char <= 0x39;
 }
 
-/** Position of the first character that is no JSON white space. */
+/** Position of the first character that is not JSON white space. */
 function skipSpace(text: string, start: number): number {
   let at = start;
   while (SPACE.has(text.charCodeAt(at))) at += 1;

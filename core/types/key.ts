@@ -6,7 +6,7 @@
 import { jsonStringEnd, quoteJson, unquoteJson } from './json-text.ts';
 import type { TypeKind } from './pg-types.ts';
 
-/** What is done to PostgreSQL's text output; `same`: nothing, the type prints equal values equally. */
+/** How PostgreSQL's text output becomes the canonical text; `same`: unchanged, because the type prints equal values equally. */
 type KeyRule =
   | 'same'
   | 'trim-scale'
@@ -32,11 +32,11 @@ const KEY_RULES: Readonly<Record<string, KeyRule>> = {
   varchar: 'same',
   name: 'same',
   char: 'same',
-  // trailing spaces do not count; a cast to text drops them
+  // trailing spaces do not matter for equality; a cast to text drops them
   bpchar: 'trim-spaces',
   // letter by letter, see lowerCase()
   citext: 'lower',
-  // where the source's locale is C: only A to Z
+  // if the locale of the source is C: only A to Z
   citext_ascii: 'lower-ascii',
   // hexadecimal, with \x
   bytea: 'same',
@@ -76,7 +76,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
 export function keyTypeRefusal(kind: TypeKind): string | null {
   if (Object.hasOwn(KEY_RULES, kind.name)) return null;
   return (
-    REFUSALS[kind.name] ?? `it is not known whether equal values of this type (${kind.name}) have one text`
+    REFUSALS[kind.name] ??
+    `pgtimewarp does not know whether equal values of this type (${kind.name}) have one text`
   );
 }
 
@@ -111,24 +112,24 @@ export function canonicalKey(values: readonly string[]): string {
 }
 
 /**
- * What an index of the store holds of a key: a third of a page (PostgreSQL manual, "B-Tree Implementation"), less what stands
- * beside it. Longer ones may fit where they can be compressed; whether they do is nothing to rely on.
+ * The longest key that an index of the store can hold: a third of a page (PostgreSQL manual, "B-Tree Implementation"), less the
+ * other columns. A longer key may fit if it compresses well, but the program must not depend on that.
  */
 export const MAX_KEY_BYTES = 2_600;
 
 /** Why a canonical key cannot be stored; null when it can. */
 export function keyLengthRefusal(key: string): string | null {
-  if (key.length * 3 <= MAX_KEY_BYTES) return null; // no character of UTF-16 has more than three bytes in UTF-8
+  if (key.length * 3 <= MAX_KEY_BYTES) return null; // a code unit of UTF-16 has at most three bytes in UTF-8
   const bytes = new TextEncoder().encode(key).length;
   return bytes <= MAX_KEY_BYTES ? null : `a key has ${bytes} bytes, the store can hold ${MAX_KEY_BYTES}`;
 }
 
-/** As {@link canonicalKey}, for texts that are JSON strings already. */
+/** As {@link canonicalKey}, for texts that already are JSON strings. */
 export function joinKey(quoted: readonly string[]): string {
   return quoted.length === 1 ? `[${quoted[0]}]` : `[${quoted.join(',')}]`;
 }
 
-/** The canonical column texts of a canonical key. Throws RangeError for text that is none. */
+/** The canonical column texts of a canonical key. Throws RangeError if the text is not a key. */
 export function keyTexts(key: string): string[] {
   const texts: string[] = [];
   let at = 0;

@@ -4,20 +4,20 @@
  */
 export type Lsn = bigint & { readonly __brand: 'Lsn' };
 
-/** What {@link tryParseLsn} takes. */
+/** The form that {@link tryParseLsn} accepts. */
 export const LSN_TEXT = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/;
 
 /** The position before everything: PostgreSQL's InvalidXLogRecPtr. */
 export const LSN_ZERO = 0n as Lsn;
 
-/** Parses `16/B374D848`. Throws RangeError for any other text: use {@link tryParseLsn} on what a person typed. */
+/** Parses `16/B374D848`. Throws RangeError for any other text: use {@link tryParseLsn} for input of users. */
 export function parseLsn(text: string): Lsn {
   const lsn = tryParseLsn(text);
   if (lsn === null) throw new RangeError(`not an LSN: ${text.slice(0, 40)}`);
   return lsn;
 }
 
-/** Parses `16/B374D848`; null when the text is not an LSN. */
+/** Parses `16/B374D848`; null if the text is not an LSN. */
 export function tryParseLsn(text: string): Lsn | null {
   const match = LSN_TEXT.exec(text);
   if (match === null) return null;

@@ -1,7 +1,6 @@
 /**
- * What must be known of a type to carry its values without change: how its text form becomes JSON, and whether it can
- * be part of a key. Types are found by OID; domains count as their base type. A type that is not known is carried as
- * its text form.
+ * The facts of a type that are needed to store its values unchanged: how its text form becomes JSON, and whether it can be part
+ * of a key. Types are found by OID. A domain counts as its base type. Values of an unknown type are stored as their text form.
  */
 
 /** How the text form of a value becomes JSON text. */
@@ -10,13 +9,13 @@ export type Rendering = 'number' | 'boolean' | 'json' | 'timestamp' | 'timestamp
 export interface TypeKind {
   /**
    * Name of the built-in base type (`int8`, `bpchar`, …), or one of `citext`, `citext_ascii`, `enum`, `array`, `composite`, `range`,
-   * `other` (a base type that an extension brought), `unknown` (not in the catalog that was read).
+   * `other` (a base type of an extension), `unknown` (not in the catalog that was read).
    */
   readonly name: string;
   readonly rendering: Rendering;
-  /** Of arrays that are rendered as JSON arrays; null otherwise. */
+  /** The type of the elements, for arrays that become JSON arrays; null otherwise. */
   readonly element: TypeKind | null;
-  /** Between the elements of an array of this type: `;` for box, a comma for all others. */
+  /** What separates the elements of an array of this type: `;` for box, a comma for all others. */
   readonly delimiter: string;
 }
 
@@ -34,24 +33,24 @@ export interface TypeRow {
   readonly typdelim: string;
 }
 
-/** FirstNormalObjectId: the OIDs of what is built in are below, and never change. */
+/** FirstNormalObjectId: the OIDs of built-in objects are lower and never change. */
 export const FIRST_USER_OID = 16_384;
 
-/** A type and what its values print like, as {@link TYPE_SHAPES_SQL} reads it. */
+/** A type and what the text of its values depends on, as {@link TYPE_SHAPES_SQL} reads it. */
 export interface TypeShape extends TypeRow {
   /**
-   * What the text of values follows, each `thing=as it is`. What begins with `+` (a label of an enum, a name that a regclass
-   * shows) says nothing of values that are there already when it is new; everything else does. `+by` is the transaction that
-   * named it: a name that was given back has been printed otherwise meanwhile.
+   * What the text of values depends on, each part as `thing=state`. A new part that begins with `+` (a label of an enum, a name
+   * that a regclass shows) does not change the text of existing values; any other new part does. `+by` is the transaction that
+   * set the name: if a name was changed and changed back, values were printed with the other name meanwhile.
    */
   readonly parts: readonly string[];
-  /** The OIDs of the types that it is made of. */
+  /** The OIDs of the types that it consists of. */
   readonly madeOf: readonly number[];
 }
 
 /**
- * Built-in types whose values print the names of other things, by their arrays: a name changes, and no row is written
- * (PostgreSQL manual, "Object Identifier Types").
+ * Built-in types whose values print the names of other objects, by the OIDs of their array types. When such a name changes, the
+ * text of values changes although no row is written (PostgreSQL manual, "Object Identifier Types").
  */
 const NAMING_TYPES: ReadonlyMap<number, number> = new Map([
   ...([
@@ -73,12 +72,12 @@ const NAMING_TYPES: ReadonlyMap<number, number> = new Map([
 ]);
 const NAMING_ELEMENTS: ReadonlySet<number> = new Set(NAMING_TYPES.values());
 
-/** Whether the text of a value of the type follows more than the value itself. */
+/** Whether the text of a value of the type depends on more than the value itself. */
 export function hasShape(oid: number): boolean {
   return oid >= FIRST_USER_OID || NAMING_TYPES.has(oid) || NAMING_ELEMENTS.has(oid);
 }
 
-/** The shapes that are part of one of the types, in the order of their OIDs. */
+/** The shapes of the types and of the types that they consist of, in the order of their OIDs. */
 export function shapesOf(shapes: readonly TypeShape[], oids: readonly number[]): TypeShape[] {
   const byOid = new Map(shapes.map((shape) => [shape.oid, shape]));
   const reached = new Set<TypeShape>();
@@ -94,7 +93,7 @@ export function shapesOf(shapes: readonly TypeShape[], oids: readonly number[]):
 
 /**
  * All types that are not built in, in the columns of {@link TypeRow}. 16384 is FirstNormalObjectId. In a database whose
- * default collation has the C locale, citext compares É and é as different; it is then given the name `citext_ascii`.
+ * default collation has the C locale, citext compares É and é as different. The query then names the type `citext_ascii`.
  */
 export const TYPE_CATALOG_SQL = `
   SELECT t.oid, t.typtype::text, t.typbasetype, CASE WHEN e.typarray = t.oid THEN t.typelem ELSE 0::oid END AS typelem,
@@ -106,7 +105,7 @@ export const TYPE_CATALOG_SQL = `
    CROSS JOIN pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
    WHERE t.oid >= 16384`;
 
-/** The types that a type `t` is made of; 0 for none. */
+/** The types that a type `t` consists of; 0 for none. */
 const MADE_OF_SQL = `SELECT unnest(ARRAY[t.typbasetype, t.typelem]) AS oid
            UNION ALL
            SELECT a.atttypid FROM pg_catalog.pg_attribute AS a
@@ -116,7 +115,7 @@ const MADE_OF_SQL = `SELECT unnest(ARRAY[t.typbasetype, t.typelem]) AS oid
             WHERE (t.typtype = 'r' AND r.rngtypid = t.oid)
                OR (t.typtype = 'm' AND to_jsonb(r) ->> 'rngmultitypid' = t.oid::text)`;
 
-/** The types $1 and all that they are made of, in the columns of {@link TypeShape}. */
+/** The types $1 and all that they consist of, in the columns of {@link TypeShape}. */
 export const TYPE_SHAPES_SQL = `
   WITH RECURSIVE part AS (
     SELECT unnest($1::oid[]) AS oid
@@ -284,7 +283,7 @@ function userKind(row: TypeRow, find: TypeCatalog): TypeKind {
   return scalar(CITEXT.has(row.typname) ? row.typname : 'other', 'text', row.typdelim);
 }
 
-/** Arrays of composites and of (domains over) arrays are carried as text: a nested JSON array would be ambiguous. */
+/** Arrays of composites and of (domains over) arrays stay text: a nested JSON array would be ambiguous. */
 function arrayOf(element: TypeKind, delimiter = element.delimiter): TypeKind {
   const asText = element.name === 'composite' || element.name === 'array' || element.name === 'unknown';
   return { name: 'array', rendering: asText ? 'text' : 'array', element: asText ? null : element, delimiter };

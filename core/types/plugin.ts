@@ -1,27 +1,27 @@
-/** The two output plugins, and the options that our decoders read the stream with: names and values in turn. */
+/** The two output plugins, and the options that our decoders need: name and value in turn. */
 
 import { TimewarpError } from '../errors/timewarp-error.ts';
 
 export type Plugin = 'wal2json' | 'pgoutput';
 
-/** Of a node that is made without a word about it. */
+/** For a node whose plugin the user does not name. */
 export const DEFAULT_PLUGIN: Plugin = 'wal2json';
 
 /**
- * Messages under these prefixes are contexts: ours, `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`, and that of Bemi's
- * packages. A node may have more.
+ * Messages with these prefixes are contexts: our own, `pg_logical_emit_message(true, 'pgtimewarp', '{…}')`, and those of the packages
+ * of Bemi. A node may have more prefixes.
  */
 const CONTEXT_PREFIXES = ['pgtimewarp', '_bemi'];
 
-/** Of the messages by which a run finds out how far the stream has come (see end-of-wal.ts). */
+/** The prefix of the messages by which a run finds the end of the stream (see end-of-wal.ts). */
 export const END_PREFIX = 'pgtimewarp.end';
 
-/** The prefixes of the messages that are read. @param own those that the node has beside the usual ones */
+/** The prefixes of the messages that a run reads. @param own further prefixes of the node */
 export function messagePrefixes(own: readonly string[] = []): ReadonlySet<string> {
   return new Set([...CONTEXT_PREFIXES, ...own, END_PREFIX]);
 }
 
-/** Throws BAD_FLAGS unless messages under this prefix can be contexts of a node. wal2json splits lists of prefixes at commas. */
+/** Throws BAD_FLAGS if a node cannot have this prefix for contexts. wal2json splits lists of prefixes at commas. */
 export function requireContextPrefix(prefix: string): void {
   if (/^[A-Za-z0-9_.:-]{1,63}$/.test(prefix) && prefix !== END_PREFIX) return;
   throw new TimewarpError('BAD_FLAGS', `"${prefix}" cannot be the prefix of contexts.`, {
@@ -30,12 +30,12 @@ export function requireContextPrefix(prefix: string): void {
 }
 
 /**
- * wal2json from 2.6 on: numbers come as texts, NaN and infinity among them, which otherwise are printed as null. What does
- * not know the option fails.
+ * Since wal2json 2.6: numbers come as strings, also NaN and infinity. Without the option wal2json prints those as null. Older
+ * versions refuse the option with an error.
  */
 export const NUMBERS_AS_TEXT: readonly string[] = ['numeric-data-types-as-string', '1'];
 
-/** OIDs of float4, float8 and numeric, of which wal2json prints NaN and infinity as null (not of domains over them). */
+/** OIDs of float4, float8 and numeric: wal2json prints their NaN and infinity as null (not those of domains over them). */
 export const PRINTED_AS_NULL: ReadonlySet<number> = new Set([700, 701, 1700]);
 
 /** The caller adds `add-tables` for wal2json and `publication_names` for pgoutput, which delivers messages of all prefixes. */

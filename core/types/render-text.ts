@@ -1,8 +1,8 @@
 /**
- * The one place that turns PostgreSQL's text output of a value into the JSON text that is stored. Both decoders and the
- * baseline reader use it, so the same value has the same JSON text whichever way it came. For numbers, booleans, text,
- * json, dates and their arrays that is what to_json() prints; for all others the text form as a JSON string. In both
- * cases json_populate_record() on the source makes the identical value of it.
+ * The one place that turns PostgreSQL's text output of a value into the JSON text that is stored. Both decoders and the baseline
+ * reader use it, so a value has the same JSON text from each. Numbers, booleans, text, json, dates and their arrays become what
+ * to_json() prints. All other values become their text form as a JSON string. json_populate_record() on the source turns either
+ * back into the identical value.
  *
  * It expects the output settings of our sessions: TimeZone UTC, DateStyle ISO, bytea_output hex, extra_float_digits 1.
  */
@@ -16,7 +16,7 @@ const NINE = 0x39;
 export function renderText(kind: TypeKind, text: string): string {
   switch (kind.rendering) {
     case 'number':
-      // NaN and ±Infinity are no JSON numbers: the only texts of a number that end in a letter.
+      // NaN and ±Infinity are not JSON numbers. Only their texts end in a letter.
       return text.charCodeAt(text.length - 1) > NINE ? `"${text}"` : text;
     case 'boolean':
       return text === 't' ? 'true' : 'false';
@@ -51,7 +51,7 @@ function withZoneMinutes(text: string): string {
   return sign === '+' || sign === '-' ? `${text.slice(0, end)}:00${text.slice(end)}` : text;
 }
 
-/** Null from the renderer: an element that a JSON array cannot carry. */
+/** The renderer returns null for an element that a JSON array cannot represent. */
 function elementRenderer(kind: TypeKind): (text: string) => string | null {
   const element = kind.element!;
   if (element.rendering !== 'json') return (text) => renderText(element, text);
@@ -59,9 +59,8 @@ function elementRenderer(kind: TypeKind): (text: string) => string | null {
 }
 
 /**
- * Whether json_populate_record() makes the identical json or jsonb element of this text: an element that is a JSON array
- * would read as a further dimension, JSON null as SQL NULL, and of json it keeps neither white space around a value
- * nor the way a string is escaped.
+ * Whether json_populate_record() turns this text back into the identical json or jsonb element. It would read a JSON array as a
+ * further dimension and JSON null as SQL NULL. For json it keeps neither white space around a value nor the escapes of a string.
  */
 function isJsonElementExact(kind: TypeKind, text: string): boolean {
   const first = text.charAt(0);

@@ -1,25 +1,25 @@
 /**
- * Whether two servers are one: by system identifier and timeline, where the platform tells them. From what is not told nothing is
- * concluded: positions and slot have to do.
+ * Compares servers by system identifier and timeline, if the platform tells them. If it does not, callers must compare positions
+ * and slots instead.
  */
 interface Identified {
   readonly systemIdentifier: string;
 }
 
-/** What a server is called that does not tell who it is; the name of the slot follows, so that it is nobody else's. */
+/** Stands for the system identifier of a server that does not tell it. The name of the slot follows, which makes it unique. */
 export const UNKNOWN_SYSTEM = 'unknown, with slot ';
 
 export function isKnownSystem({ systemIdentifier }: Identified): boolean {
   return !systemIdentifier.startsWith(UNKNOWN_SYSTEM);
 }
 
-/** false only of servers that are known to be different. */
+/** False only for servers that are known to be different. */
 export function maybeSameSystem(one: Identified, other: Identified): boolean {
   if (!isKnownSystem(one) || !isKnownSystem(other)) return true;
   return one.systemIdentifier === other.systemIdentifier;
 }
 
-/** false only of timelines that are known to be different; 0 is one that is not known. */
+/** False only for timelines that are known to be different; 0 means not known. */
 export function maybeSameTimeline(one: number, other: number): boolean {
   return one === other || one === 0 || other === 0;
 }

@@ -2,7 +2,7 @@
 import type { Lsn } from './lsn.ts';
 import type { PartialRow } from './stream.ts';
 
-/** One row of `row_changes` without its position: that is known only at the commit. */
+/** One row of `row_changes` without its position, which is known only at the commit. */
 export interface PendingChange {
   readonly relationId: number;
   readonly leafId: number | null;
@@ -10,13 +10,13 @@ export interface PendingChange {
   readonly op: 'I' | 'U' | 'D';
   readonly key: string;
   rowData: string | null;
-  /** Set while unchanged TOASTed columns have to be filled from the version before, found under `previousKey`. */
+  /** Set while unchanged TOASTed columns must be filled from the previous version, found under `previousKey`. */
   partial: PartialRow | null;
   readonly previousKey: string;
   incomplete: readonly string[] | null;
-  /** Columns whose null has to be confirmed before it is stored (see core/versions/settle-nulls.ts). */
+  /** Columns whose null must be confirmed before it is stored (see core/versions/settle-nulls.ts). */
   doubtfulNulls: readonly string[] | null;
-  /** A null of the row was taken at its word: see `noNan` of DecodedTable. */
+  /** A null of the row was read as NULL because of --no-nan: see `noNan` of DecodedTable. */
   readonly nullsAssumed: boolean;
   jsonNulls: readonly string[] | null;
 }
@@ -28,7 +28,7 @@ export interface PendingTruncate {
   readonly seq: number;
 }
 
-/** One row of `transaction_contexts` without its position: what the changes from `seq` on carry, until the next one. */
+/** One row of `transaction_contexts` without its position. It holds for the changes from `seq` on, until the next context. */
 export interface PendingContext {
   readonly seq: number;
   /** JSON. */
@@ -37,18 +37,18 @@ export interface PendingContext {
   readonly relationIds: ReadonlySet<number>;
 }
 
-/** What one transaction, or one part of a huge one, did to tracked tables. */
+/** The changes of tracked tables by one transaction, or by one part of a huge one. */
 export interface TransactionPart {
   readonly changes: PendingChange[];
   readonly truncates: PendingTruncate[];
-  /** Those that no further change will carry. */
+  /** Contexts that hold for no further change. */
   readonly contexts: readonly PendingContext[];
   /** Changes that cannot be stored because they lack the tracked key: relation and why. */
   readonly keyMismatches: ReadonlyMap<number, string>;
   readonly bytes: number;
 }
 
-/** The version of a row that stood before a change. */
+/** The version of a row before a change. */
 export interface PreviousVersion {
   readonly lsn: Lsn;
   readonly rowData: string | null;
@@ -63,7 +63,7 @@ export function versionKey(relationId: number, key: string): string {
   return `${relationId} ${key}`;
 }
 
-/** A row of a table that was there before tracking began. */
+/** A row that a table had before tracking began. */
 export interface BaselineRow {
   readonly key: string;
   readonly rowData: string;

@@ -1,13 +1,13 @@
 /**
- * What a decoder makes of the rows of a peek: a flat sequence of events in which the changes of one transaction stand
- * together, between its `begin` and its `commit`, and transactions follow each other in commit order. Data only.
+ * The events that a decoder makes from the rows of a peek. The changes of one transaction follow each other, between its `begin`
+ * and its `commit`. Transactions come in commit order. Data only.
  */
 import type { CommitTime } from './commit-time.ts';
 import type { Lsn } from './lsn.ts';
 
 export type StreamEvent = RowChange | TruncateChange | MessageEvent | BeginEvent | CommitEvent | KeyMismatch;
 
-/** One row of the source inserted, updated or deleted, already in the form in which it is stored. */
+/** The insert, update or delete of one row of the source, already in its stored form. */
 export interface RowChange {
   readonly kind: 'change';
   readonly op: 'I' | 'U' | 'D';
@@ -18,29 +18,29 @@ export interface RowChange {
   readonly oldKey: string | null;
   /** The row as a JSON object, column order as in the table; null for D, and null when `partial` is set. */
   readonly rowData: string | null;
-  /** U whose unchanged TOASTed columns the stream left out: to be completed from the previous version of the row. */
+  /** Only for U: the row without the unchanged TOASTed columns that the stream left out; fillPartial() completes it from the previous version. */
   readonly partial: PartialRow | null;
-  /** Columns of which the plugin lost the value (they are missing from the row); null when there are none. */
+  /** Columns whose value the plugin lost: they are missing in the row; null when there are none. */
   readonly incomplete: readonly string[] | null;
-  /** Columns that are null in the row and may have held a value that the plugin prints so; null when there are none. */
+  /** Columns that are null in the row although the value may have been NaN or infinity; null when there are none. */
   readonly doubtfulNulls: readonly string[] | null;
-  /** A null of the row was taken at its word: the table is declared to hold no other value that the plugin prints so. */
+  /** A null of the row was read as NULL because of --no-nan: the user declared that the table has no NaN or infinity. */
   readonly nullsAssumed: boolean;
-  /** Columns of type json/jsonb that hold JSON null rather than SQL NULL; null when there are none. */
+  /** Columns of type json or jsonb with JSON null instead of SQL NULL; null when there are none. */
   readonly jsonNulls: readonly string[] | null;
 }
 
 /**
- * A row with holes: `fragments[i]` is the JSON text of `columns[i]`, undefined where the stream left it out. wal2json
- * names no holes, so a column that was added after the change may look like one: then the version before has no such
- * column either, and it is to be left out.
+ * A row with holes: `fragments[i]` is the JSON text of `columns[i]`, undefined where the stream left it out. wal2json does not
+ * name the holes, so a column that was added after the change looks like one. Then the previous version has no such column
+ * either, and fillPartial() leaves it out.
  */
 export interface PartialRow {
   readonly columns: readonly string[];
   readonly fragments: readonly (string | undefined)[];
-  /** Whether the stream itself says which columns were left out (pgoutput), or they are only missing (wal2json). */
+  /** Whether the stream names the columns that it left out: pgoutput does, wal2json does not. */
   readonly holesAreCertain: boolean;
-  /** Holes of columns that had another name before: an older version lacks them under this one. */
+  /** Holes of renamed columns: an older version has them under another name. */
   readonly renamedHoles?: readonly string[];
 }
 
@@ -70,19 +70,19 @@ export interface CommitEvent {
   readonly timestamp: CommitTime;
 }
 
-/** A change of a tracked table that does not carry the tracked key (the key was dropped or changed): unusable. */
+/** A change of a tracked table without the tracked key, because the key was dropped or changed. It cannot be stored. */
 export interface KeyMismatch {
   readonly kind: 'key-mismatch';
   readonly table: DecodedTable;
   readonly detail: string;
   /**
-   * wal2json names no key, which it does now and then for a table that has one, when the catalog changes while it writes
-   * the row: reading the same again tells.
+   * wal2json wrote no key. If the catalog changes while it writes the row, that can happen for a table with a key too. A second
+   * peek shows which it was.
    */
   readonly mayBeForgotten: boolean;
 }
 
-/** What the decoder needs to know of a tracked table, by the name under which its changes come (the leaf's). */
+/** What the decoder needs to know about a tracked table. It is found by the name in the stream: for a partitioned table that of the leaf. */
 export interface DecodedTable {
   readonly relationId: number;
   /** null unless the changes come from a partition. */
@@ -90,37 +90,36 @@ export interface DecodedTable {
   readonly schema: string;
   readonly name: string;
   readonly keyColumns: readonly string[];
-  /** Columns whose values must not leave the decoder. */
+  /** Excluded columns: their values must not leave the decoder. */
   readonly excludedColumns: ReadonlySet<string>;
-  /** All columns as the catalog has them now, in table order; null when not known. wal2json names no missing column. */
+  /** All columns in the catalog now, in table order; null when not known. wal2json does not name columns that it leaves out. */
   readonly columns: readonly string[] | null;
-  /** Whether pgoutput may publish only listed columns: one that is missing has been added, and not been listed yet. */
+  /** Whether the publication may have a column list: a column that is missing was then added and is not listed yet. */
   readonly mayBeListed?: boolean;
-  /** Columns that can be TOASTed (their type has no fixed length): only these can be left out of an update by wal2json. */
+  /** Columns that can be TOASTed, because their type has no fixed length. wal2json can leave only these out of an update. */
   readonly toastableColumns?: ReadonlySet<string>;
-  /** The names that columns had before, by the name that they have now. */
+  /** The earlier names of columns, by their current name. */
   readonly formerNames?: ReadonlyMap<string, readonly string[]>;
   /** Columns that had another name at the last run. */
   readonly renamedNow?: ReadonlySet<string>;
-  /** Columns declared NOT NULL: where wal2json prints null for one of a float or numeric type, it lost NaN or infinity. */
+  /** Columns declared NOT NULL: if wal2json prints null for such a float or numeric column, it lost NaN or infinity. */
   readonly notNullColumns?: ReadonlySet<string>;
-  /** Declared: its numeric and float columns never hold NaN or infinity, so that a null is NULL. */
+  /** Tracked with --no-nan: the user declared that numeric and float columns never have NaN or infinity, so null is NULL. */
   readonly noNan?: boolean;
   /**
-   * Columns that were NOT NULL, and of a type that holds NaN and no infinity, when all of the stream was written: null is
-   * NaN.
+   * Columns that were NOT NULL while the whole stream was written, and whose type has NaN but no infinity: null means NaN.
    */
   readonly nullIsNanColumns?: ReadonlySet<string>;
   /** Stored generated columns: pgoutput before PostgreSQL 18 leaves them out. */
   readonly generatedColumns?: readonly string[];
 }
 
-/** Finds the tracked table to which a name in the stream belongs; null: not tracked, skip the change. */
+/** Finds the tracked table for a name in the stream; null: not tracked, the decoder skips the change. */
 export type TableLookup = (schema: string, name: string, relid: number | null) => DecodedTable | null;
 
 /**
  * Turns rows of the slot functions into events. One decoder lives as long as one peek (pgoutput describes relations
- * anew in each). Feed rows in order; a row that means nothing to us (untracked table) gives null.
+ * again in each). Feed rows in order; a row without meaning for us (of an untracked table) gives null.
  * Throws TimewarpError `STREAM_UNREADABLE` on text that the plugin cannot have written.
  */
 export interface StreamDecoder {

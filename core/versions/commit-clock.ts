@@ -1,27 +1,27 @@
 /**
- * Gives every commit its time: at or after its commit timestamp where that fits, and never later than the source's own clock
- * was after the peek (unless order demands it). Commit timestamps themselves are not in WAL order: they are taken before the
- * commit record is inserted, and a replication origin can set any.
+ * Gives every commit its time. The time is the commit timestamp or later, and not later than the clock of the source after the
+ * peek, unless the order of commits demands it. Commit timestamps themselves are not in WAL order: PostgreSQL takes them before
+ * it inserts the commit record, and a replication origin can set any.
  *
- * All nodes that follow one history have one clock: a function from position to time that never decreases, defined point by
- * point by whichever node comes first. What others have defined is respected here: a commit that another node has stored has
- * its time there, and any other one a time between those of its neighbours.
+ * All nodes that follow one history share one clock: a function from position to time that never decreases. The first node that
+ * stores a commit defines its point. CommitClock respects the points of other nodes: a commit that another node has stored gets
+ * the time from there, any other commit a time between those of its neighbours.
  */
 import type { ClockPage, ClockPoint } from '../types/clock.ts';
 import { type CommitTime, maxTime, nextMicrosecond } from '../types/commit-time.ts';
 import type { Lsn } from '../types/lsn.ts';
 
-/** Concurrent commits are out of order by a millisecond or so; what lies further behind is no neighbour's doing. */
+/** Concurrent commits can be out of order by about a millisecond. A timestamp this far behind has another cause. */
 const BEHIND_MICROS = 10_000_000n;
 
 export interface ClockState {
-  /** Where the node stands: everything that it stores from here on is later than this time. */
+  /** The horizon of the node: every commit that it stores from here on has a later time. */
   readonly horizon: { readonly lsn: Lsn; readonly time: CommitTime };
   /** The source's clock, read after the peek. */
   readonly ceiling: CommitTime;
   /** The last point of each node of the lineage at or before the horizon. */
   readonly before: readonly ClockPoint[];
-  /** Of each other node: everything after the position is later than the time. */
+  /** One for each other node: every commit after the position is later than the time. */
   readonly promises: readonly { readonly lsn: Lsn; readonly time: CommitTime }[];
 }
 
@@ -32,7 +32,7 @@ export class CommitClock {
   #points: readonly ClockPoint[] = [];
   #at = 0;
   #isWhole: boolean;
-  /** The latest time of a point that has been passed, and the position of the last one. */
+  /** The latest time of the points so far, and the position of the last one. */
   #last: CommitTime;
   #position: Lsn;
   /** No commit from here on may have an earlier time. */
@@ -41,7 +41,7 @@ export class CommitClock {
   #ahead = 0;
   #behind = 0;
 
-  /** @param isAlone no other node has defined points after the horizon; otherwise tell them by `extend` */
+  /** @param isAlone no other node has defined points after the horizon; otherwise the caller must pass them to `extend` */
   constructor({ horizon, ceiling, before, promises }: ClockState, isAlone: boolean) {
     this.#ceiling = ceiling;
     this.#promised = horizon.time;
@@ -53,22 +53,22 @@ export class CommitClock {
     for (const point of before) this.#pass(point);
   }
 
-  /** How many timestamps lay beyond the ceiling, or far behind the commit before: a skewed or forged clock. */
+  /** How many timestamps were beyond the ceiling, or far before the previous commit: the clock is wrong or a timestamp was forged. */
   get skew(): { readonly ahead: number; readonly behind: number } {
     return { ahead: this.#ahead, behind: this.#behind };
   }
 
-  /** The points of others are in no order: they belong to another history, whatever server and timeline say. */
+  /** Whether the points of other nodes are out of order: they belong to another history, even if server and timeline agree. */
   get isTorn(): boolean {
     return this.#isTorn;
   }
 
-  /** Whether the points around the position are known; otherwise more have to be told by `extend`. */
+  /** Whether the points around the position are known; otherwise the caller must pass more to `extend`. */
   covers(lsn: Lsn): boolean {
     return this.#isWhole || (this.#points.at(-1)?.lsn ?? this.#position) > lsn;
   }
 
-  /** The position after which points are to be told. */
+  /** `extend` needs the points after this position. */
   get knownUpto(): Lsn {
     return this.#points.at(-1)?.lsn ?? this.#position;
   }
@@ -94,8 +94,8 @@ export class CommitClock {
   }
 
   /**
-   * The time of a horizon at the last commit. It is earlier than that of the commit where another node has given that time to
-   * a later commit, too.
+   * The time of a horizon at the last commit. It is earlier than the time of the commit if another node has given the same time
+   * to a later commit too.
    */
   get horizonTime(): CommitTime {
     let at = this.#at;
@@ -111,7 +111,7 @@ export class CommitClock {
     if (lsn > this.#position) this.#position = lsn;
   }
 
-  /** Another node has stored this very commit. */
+  /** The time of this commit if another node has stored it; null otherwise. */
   #definedTime({ lsn, xid }: { readonly lsn: Lsn; readonly xid: string }): CommitTime | null {
     for (let at = this.#at; this.#points[at]?.lsn === lsn; at++) {
       const point = this.#points[at]!;
@@ -133,17 +133,17 @@ export class CommitClock {
     if (next === null) return maxTime(time, maxTime(after, this.#least));
     const room = next.time - 1n - after;
     if (time >= next.time && room >= 0n) {
-      // what does not fit stands where its position does
+      // a time that does not fit between the neighbours is moved between them
       const share = next.lsn > lsn ? ((lsn - this.#position) * room) / (next.lsn - this.#position) : room;
       return (after + share) as CommitTime;
     }
     time = maxTime(time, after);
-    if (time > next.time) time = next.time; // no room: together with the next one
+    if (time > next.time) time = next.time; // no microsecond is free before the next one: both get the same time
     if (time < this.#least) this.#isTorn = true;
     return maxTime(time, this.#least);
   }
 
-  /** The next point of others: of a horizon also one at this position, which includes it. */
+  /** The next point of other nodes. A horizon counts also at this position, because it includes the position. */
   #nextOf(lsn: Lsn): ClockPoint | null {
     for (let at = this.#at; at < this.#points.length; at++) {
       const point = this.#points[at]!;

@@ -1,7 +1,7 @@
 /**
- * Fills the holes that unchanged TOASTed columns leave in an update, from the version before. Pure: the caller looks
- * up stored versions. A value that is not known is left out and named in `incomplete`; it is never guessed and never
- * null. The next update that carries the column heals it.
+ * Fills the holes that unchanged TOASTed columns leave in an update, from the previous version. Pure: the caller looks up stored
+ * versions. If the value is not known, the column is left out and named in `incomplete`; it is never guessed and never null. The
+ * next update with the column makes the row complete again.
  */
 import { jsonMembers, quoteJson } from '../types/json-text.ts';
 import type { Lsn } from '../types/lsn.ts';
@@ -13,10 +13,10 @@ export interface PlacedChange {
   readonly change: PendingChange;
 }
 
-/** Since when a column of a relation has been the column of that name; null: not known. */
+/** The position since which the column of a relation has had this name; null: not known. */
 export type ColumnKnownSince = (relationId: number, column: string) => Lsn | null;
 
-/** The stored versions that filling needs: keys with holes whose version before is not in the batch itself. */
+/** The stored versions that fillPartial() needs: of keys with holes whose previous version is not in the batch itself. */
 export function neededVersions(changes: readonly PlacedChange[]): { relationId: number; key: string }[] {
   const seen = new Set<string>();
   const needed = new Map<string, { relationId: number; key: string }>();
@@ -34,7 +34,7 @@ export function neededVersions(changes: readonly PlacedChange[]): { relationId: 
   return [...needed.values()];
 }
 
-/** Completes every change with holes, in the order of the batch, which is that of the log. */
+/** Completes every change with holes. The changes must be in the order of the log. */
 export function fillPartial(
   changes: readonly PlacedChange[],
   stored: ReadonlyMap<string, PreviousVersion>,
@@ -45,7 +45,7 @@ export function fillPartial(
   for (const { lsn, change } of changes) {
     const previousId = versionKey(change.relationId, change.previousKey);
     if (change.partial !== null) {
-      // An update of the key stands as D of the old key directly before its I: the version before is the one before D.
+      // An update of the key is a D of the old key directly before its I: the previous version is the one before the D.
       const previous =
         beforeKeyUpdate !== null && beforeKeyUpdate.id === previousId
           ? beforeKeyUpdate.version
@@ -64,6 +64,7 @@ export function fillPartial(
   }
 }
 
+// biome-ignore lint/complexity/useMaxParams: called for each change with holes
 function complete(
   change: PendingChange,
   previous: PreviousVersion | undefined,
@@ -98,7 +99,7 @@ function complete(
   change.jsonNulls = jsonNulls.length > 0 ? jsonNulls : null;
 }
 
-/** The version before had no such column: it was added after this change, and wal2json could not know. */
+/** Whether the previous version has no such column: it was added after this change, and wal2json does not show that. */
 function isAbsent(
   column: string,
   known: ReadonlyMap<string, string>,
@@ -107,7 +108,8 @@ function isAbsent(
   return !known.has(column) && previous?.incomplete?.includes(column) !== true;
 }
 
-/** A version counts only if the column has had its name since before it was written. */
+/** The value of a previous version counts only if the column already had this name when the version was written. */
+// biome-ignore lint/complexity/useMaxParams: called for each hole
 function isTrusted(
   relationId: number,
   column: string,

@@ -1,4 +1,4 @@
-/** Whether a row that was read is the one that history has. Pure; values are compared as the text they are stored as. */
+/** Compares a row that was read with the one in history. Pure; values are compared by their stored text. */
 import { jsonMembers } from '../types/json-text.ts';
 
 interface KnownVersion {
@@ -8,8 +8,8 @@ interface KnownVersion {
 }
 
 /**
- * A column that history does not know counts as the same while it is NULL (it was added since), and one that the table
- * has no more does not count. @param known null when history has no such row
+ * A column that is missing in history counts as equal while it is NULL, because it was added later. A column that the table no
+ * longer has does not count. @param known null when history has no such row
  */
 export function isSameRow(
   known: KnownVersion | null,

@@ -1,7 +1,7 @@
 /**
- * Settles nulls that may be none: wal2json prints NaN and infinity of a float or numeric column as it prints NULL. Where
- * the source still holds the row that the change made, it says which it was; every other one is left out of the row and
- * named in `incomplete`. Pure: the caller asks the source.
+ * Settles doubtful nulls: wal2json prints NaN and infinity of a float or numeric column as null, as it prints NULL. If the source
+ * still has the row that the change made, the row shows which value it was. Otherwise the column is left out and named in
+ * `incomplete`. Pure: the caller asks the source.
  */
 import { jsonMembers, quoteJson } from '../types/json-text.ts';
 import { type PendingChange, versionKey } from '../types/stored.ts';
@@ -12,13 +12,13 @@ export interface TransactedChange extends PlacedChange {
   readonly xid: string;
 }
 
-/** Which of the columns are NULL in the row of the source that the change made; null: that row is no longer there. */
+/** For each change, the columns that are NULL in the row that it made. A change is missing if the source no longer has that row. */
 export type ConfirmedNulls = ReadonlyMap<PendingChange, ReadonlySet<string>>;
 
 /**
- * The changes about which the source can be asked: the last one of its key in its transaction, since the row that the
- * source has was made by that one.
- * @param whole false for a part of a transaction: what follows is not known
+ * The changes about which the source can be asked: the last change of each key in its transaction, because it made the row that
+ * the source has.
+ * @param whole false for a part of a transaction: later parts are not known
  */
 export function askableChanges(changes: readonly TransactedChange[], whole: boolean): TransactedChange[] {
   if (!whole) return [];
@@ -27,7 +27,7 @@ export function askableChanges(changes: readonly TransactedChange[], whole: bool
   return [...last.values()].filter(({ change }) => change.doubtfulNulls !== null);
 }
 
-/** Takes out every null that is not confirmed. */
+/** Removes every doubtful null that the source did not confirm. */
 export function settleNulls(changes: readonly TransactedChange[], confirmed: ConfirmedNulls): void {
   for (const { change } of changes) {
     if (change.doubtfulNulls === null) continue;

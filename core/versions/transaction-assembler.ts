@@ -1,25 +1,25 @@
 /**
- * From the events of a stream to the changes of one transaction in the form in which they are stored. Pure. An update
- * of the key becomes a deletion and an insertion; `seq` numbers what happened in one transaction, in its order.
+ * Collects the events of one transaction and turns them into changes in their stored form. Pure. An update of the key becomes a
+ * deletion and an insertion. `seq` numbers the changes of one transaction in their order.
  */
 import { isJson, quoteJson } from '../types/json-text.ts';
 import { END_PREFIX } from '../types/plugin.ts';
 import type { PendingChange, PendingContext, PendingTruncate, TransactionPart } from '../types/stored.ts';
 import type { DecodedTable, PartialRow, RowChange, StreamEvent } from '../types/stream.ts';
 
-/** Per change beside its texts: objects and pointers. An estimate, to bound memory. */
+/** The memory of a change apart from its texts, for objects and pointers. An estimate, to limit memory. */
 const OVERHEAD_BYTES = 200;
 
-/** A context that further changes will carry. */
+/** A context that still holds for further changes. */
 interface ContextUnderWay {
   readonly seq: number;
-  /** As somebody wrote it. */
+  /** The text of the message. */
   text: string;
-  /** Those of the whole transaction, the same set, as long as this is its only context. */
+  /** While this is the only context of the transaction: the set of all its relations (the same object). */
   relationIds: Set<number>;
 }
 
-/** Shared by all transactions that have none. */
+/** Shared by all transactions without a context. */
 const NO_CONTEXTS: readonly PendingContext[] = [];
 
 /** Collects the events between two commits. */
@@ -33,7 +33,7 @@ export class TransactionAssembler {
   #bytes = 0;
   #seq = 0;
 
-  /** Estimated memory of what is held back. */
+  /** Estimated memory of the collected events. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -42,12 +42,12 @@ export class TransactionAssembler {
     return this.#changes.length;
   }
 
-  /** The relations that the transaction has touched so far. */
+  /** The relations that the transaction has changed so far. */
   get relationIds(): ReadonlySet<number> {
     return this.#relationIds;
   }
 
-  /** Takes every event but `commit`, which is the caller's. */
+  /** Takes every event but `commit`, which the caller handles. */
   add(event: Exclude<StreamEvent, { kind: 'commit' }>): void {
     switch (event.kind) {
       case 'change':
@@ -70,7 +70,7 @@ export class TransactionAssembler {
     }
   }
 
-  /** Hands over what has been collected since the last call; `seq`, relations and the context that holds go on until `endTransaction`. */
+  /** Returns the changes since the last call. `seq`, relations and the current context continue until `endTransaction`. */
   takePart(): TransactionPart {
     const part: TransactionPart = {
       changes: this.#changes,
@@ -86,7 +86,7 @@ export class TransactionAssembler {
     return part;
   }
 
-  /** Hands over the rest and begins anew. */
+  /** Returns the rest and starts a new transaction. */
   endTransaction(): TransactionPart {
     this.#endContext(true);
     const part = this.takePart();
@@ -98,8 +98,8 @@ export class TransactionAssembler {
   }
 
   /**
-   * From here on changes carry this context; the first one of a transaction is carried by the changes before it too. Packages
-   * that speak in a row trigger say the same again and again.
+   * The following changes get this context. The first context of a transaction also holds for the changes before it. Packages that send
+   * messages in a row trigger repeat the same text, which changes nothing.
    */
   #say(content: string): void {
     if (content === this.#context?.text) return;
@@ -112,7 +112,7 @@ export class TransactionAssembler {
     this.#bytes += content.length;
   }
 
-  /** What no change carries is not kept. @param isLast the transaction ends with it, and touches nothing any more */
+  /** Drops a context that no change has. @param isLast the transaction ends here and makes no further changes */
   #endContext(isLast = false): void {
     const context = this.#context;
     if (context === null || context.relationIds.size === 0) return;
@@ -135,6 +135,7 @@ export class TransactionAssembler {
     this.#push(table, op, key, change.rowData, change, oldKey ?? key);
   }
 
+  // biome-ignore lint/complexity/useMaxParams: called for each change
   #push(
     table: DecodedTable,
     op: 'I' | 'U' | 'D',
@@ -170,7 +171,7 @@ function partialBytes(partial: PartialRow | null): number {
   return bytes;
 }
 
-/** Whatever somebody wrote is JSON afterwards: text that is none becomes a string, and no message can stop a run. */
+/** The context as JSON. Text that is not JSON becomes a string, so that no message can stop a run. */
 function contextText(content: string): string {
   return isJson(content) ? content : quoteJson(content);
 }

@@ -1,7 +1,6 @@
 /**
- * How many connections a store takes, and how many the functions may have at a time: more than it takes would turn away
- * runs because of questions. One execution environment handles one request, so a function has as many sessions of its
- * kind as it has environments.
+ * How many connections a store allows, and how many the functions may open at a time. If questions used them all, the store would
+ * refuse runs. One execution environment handles one request, so a function has as many sessions as it has environments.
  */
 
 interface StoreCapacity {
@@ -11,9 +10,9 @@ interface StoreCapacity {
   readonly maxCapacity?: number;
 }
 
-/** Of a node: a run of the poller and what ends it, the doctor's examination. */
+/** For each node: a run of the poller and a session that may end it, and a diagnosis of doctor. */
 const PER_NODE = 4;
-/** The deployment, maintenance, rotations, somebody with psql, and what Aurora keeps for itself. */
+/** For the deployment, maintenance, rotations, an operator with psql, and the connections that Aurora reserves. */
 const COMMON = 10;
 
 export function connectionsOfFunctions(nodes: number): number {
@@ -21,8 +20,8 @@ export function connectionsOfFunctions(nodes: number): number {
 }
 
 /**
- * null where nobody said. Aurora User Guide, "Maximum connections for Aurora Serverless v2": 189 of 1 unit, 823 of 4, 1669 of 8,
- * 3360 of 16, 5000 at most; 2000 at most where the least capacity is 0 or 0.5. What is between lies on the same line.
+ * null if the configuration does not tell. Aurora User Guide, "Maximum connections for Aurora Serverless v2": 189 for 1 unit, 823 for
+ * 4, 1669 for 8, 3360 for 16, at most 5000; at most 2000 if the least capacity is 0 or 0.5. Other capacities lie on the same line.
  */
 export function connectionsOfStore(store: StoreCapacity): number | null {
   if (store.maxConnections !== null) return store.maxConnections;

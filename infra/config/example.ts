@@ -5,33 +5,33 @@
 import type { DeploymentInput } from './schema.ts';
 
 const configuration: DeploymentInput = {
-  // Begins the names of the stacks, so that several deployments can live in one account.
+  // The names of the stacks begin with it, so that an account can have several deployments.
   name: 'pgtimewarp',
 
-  // Where the functions run. The subnets need a way to Secrets Manager, SNS and S3 (the answer of the custom resource
-  // goes there): a NAT gateway, or interface endpoints for the first two and a gateway endpoint for S3. One per zone.
+  // The network of the functions, with one subnet per zone. The subnets need access to Secrets Manager, SNS and S3 (for the answer of
+  // the custom resource): a NAT gateway, or interface endpoints for the first two and a gateway endpoint for S3.
   vpc: {
     vpcId: 'vpc-0123456789abcdef0',
     availabilityZones: ['eu-central-1a', 'eu-central-1b'],
     privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0fedcba9876543210'],
-    // Security groups of interface endpoints that you have: each gets a rule that lets the functions in.
+    // Security groups of your interface endpoints: each gets a rule that admits the functions.
     endpointSecurityGroupIds: [],
   },
 
-  // The database with the history. `new` makes an Aurora PostgreSQL Serverless v2 cluster. For a database that you have:
-  // { kind: 'existing', ownerSecretArn: …, writerSecretArn: …, readerSecretArn: … }: one login that owns the database,
-  // and the secrets of two logins, which the deployment makes, for the functions that write and for the API. With
-  // maxConnections, the part of its connections that is ours, the configuration is checked against it.
-  // What the secrets do not say of the database stands beside them: database: { host: …, port: 5432, dbname: … }.
+  // The database with the history. `new` makes an Aurora PostgreSQL Serverless v2 cluster. For an existing database:
+  // { kind: 'existing', ownerSecretArn: …, writerSecretArn: …, readerSecretArn: … }. The first is the secret of the login that owns the
+  // database. The others are secrets of two logins that the deployment makes: one for the functions that write, one for the API.
+  // maxConnections is the number of its connections that the functions may use; the configuration is checked against it.
+  // If the secrets lack the place of the database, write it beside them: database: { host: …, port: 5432, dbname: … }.
   store: {
     kind: 'new',
-    // aws rds describe-db-engine-versions --engine aurora-postgresql lists those that your region has.
+    // aws rds describe-db-engine-versions --engine aurora-postgresql lists the versions of your region.
     engineVersion: '17.9',
-    // In Aurora capacity units; 0 lets the cluster pause, which the poller's schedule hardly ever allows.
+    // Capacities are in Aurora capacity units. With 0 the cluster may pause, but the schedule of the poller hardly ever lets it.
     minCapacity: 0.5,
     maxCapacity: 2,
     backupDays: 7,
-    // null: nobody changes the passwords; where the serverless application repository is missing (docs/aws.md).
+    // null: no function changes the passwords. Needed where AWS has no serverless application repository (docs/aws.md).
     rotationDays: 30,
   },
 
@@ -40,61 +40,61 @@ const configuration: DeploymentInput = {
     {
       // The name in questions, metrics, the slot and the publication.
       node: 'shop',
-      // {"host", "port", "username", "password", "dbname"}, as RDS makes it, or {"url"}. The writer's endpoint, not a proxy.
+      // {"host", "port", "username", "password", "dbname"}, as RDS makes it, or {"url"}. Name the writer endpoint, not a proxy.
       sourceSecretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:shop-database-AbCdEf',
-      // Where it is, for a secret that does not say so: RDS's own (manageMasterUserPassword) has user and password alone.
+      // The place of the database, if the secret lacks it: a secret that RDS manages (manageMasterUserPassword) has only user and password.
       // database: { host: 'shop.abc.eu-central-1.rds.amazonaws.com', port: 5432, dbname: 'shop' },
-      // Logging in by IAM instead of a password: arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE/timewarp, and in the secret
-      // "iam": true instead of the password.
+      // For a login by IAM: arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE/timewarp here, and in the secret "iam": true instead of the
+      // password.
       iamUserArn: null,
-      // The rate of its runs.
+      // How often a run starts.
       everyMinutes: 1,
-      // RDS and Aurora have both plugins; pgoutput needs the owner of the tables for its publication.
+      // The output plugin. RDS and Aurora have both. For pgoutput the login must own the tables, to add them to its publication.
       plugin: 'pgoutput',
       tables: [
         { name: 'public.orders' },
-        // Columns that never leave the source, and how long history is kept.
+        // Columns that must not be stored, and how long history is kept.
         { name: 'public.customers', exclude: ['card_number'], retention: '90d' },
       ],
     },
   ],
 
-  // Customer keys that secrets are encrypted with: functions may decrypt by Secrets Manager with them. Secrets of other accounts
-  // always have one, and a resource policy that lets this account in (docs/aws.md).
+  // Customer keys of the secrets: the functions may use them through Secrets Manager. A secret of another account always has one, and
+  // needs a resource policy that admits this account (docs/aws.md).
   kmsKeyArns: [],
 
-  // Names of nodes, taken out of the list above, whose sources are gone for good: removing them needs no answer from there.
+  // Names of nodes that you removed from the list above and whose sources are gone for good: their removal does not wait for the source.
   forgetSources: [],
 
-  // Findings go to an SNS topic; with an address they come by mail as well.
+  // Doctor reports to an SNS topic. With an address, its reports also come by mail.
   doctor: { everyMinutes: 60, email: null },
 
-  // When alarms ring, and who gets them by mail, beside the doctor's address. Each address has to confirm once.
+  // The limits of alarms, and further addresses that get them by mail. Each address must confirm once.
   alarms: {
     emails: [],
-    // History is that much behind (or no run reports) three runs long.
+    // Alarm if the horizon is older than this for three runs, or if no run reports.
     horizonAgeSeconds: 300,
-    // Of the WAL that a slot may keep on its source (docs/operations.md).
+    // Alarm if a slot keeps more than this part of its WAL budget on the source (docs/operations.md).
     walBudgetPercent: 50,
-    // One answer in a hundred of the HTTP API takes longer.
+    // Alarm if one answer in a hundred of the HTTP API takes longer.
     apiP99Ms: 2000,
   },
 
   // null: no HTTP API. `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …,
-  // audience: […], tablesClaim: null }: a claim of that name says which nodes and tables a caller may ask about.
-  // More than so many requests a second (twice that for a moment) are refused with 429. Pages of `corsOrigins`, such as
-  // https://app.example.com, may ask from a browser.
-  // `concurrency` bounds how many are answered at a time, and with it the connections to the store: reserved for the
-  // function, so null in young accounts, which cannot reserve any.
+  // audience: […], tablesClaim: null }. tablesClaim names the claim with the nodes and tables that a caller may read.
+  // Above requestsPerSecond (twice that for a moment), requests are refused with 429. Pages of `corsOrigins`, such as
+  // https://app.example.com, may send requests from a browser.
+  // `concurrency` limits how many requests run at a time, and so the connections to the store. It reserves concurrency for the
+  // function. New accounts cannot reserve any: there it must be null.
   api: { authorization: { kind: 'iam' }, requestsPerSecond: 100, concurrency: null, corsOrigins: [] },
 
   functions: {
-    // A run ends before that; the next one goes on where it was.
+    // The time limit of a run. The next run continues where it stopped.
     pollerSeconds: 300,
     pollerMemoryMb: 1769,
-    // Not needed for correctness: the database lets only one run of a node write. Young accounts cannot reserve any.
+    // Not needed for correctness: the store lets only one run of a node write. New accounts cannot reserve concurrency.
     reservedConcurrency: null,
-    // For all logs, or { default: 30, poller: 7, requests: 365, … }.
+    // One number for all logs, or { default: 30, poller: 7, requests: 365, … }.
     logDays: 30,
   },
 };

@@ -1,17 +1,17 @@
-/** Finds the configuration of a deployment: a file named by `-c config=PATH` (JSON, or a module with a default export). */
+/** Loads the configuration of a deployment: the file of `-c config=PATH` (JSON, or a module with a default export). */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type DeploymentConfiguration, parseConfiguration } from './schema.ts';
 
 /**
- * Throws an Error that names the file and what is wrong with it. Nothing is deployed, or destroyed, without a name: the
- * stacks of an example would be nobody's.
+ * Throws an Error that names the file and the mistake. The file has no default: nobody should deploy or destroy the stacks of the
+ * example by accident.
  */
 export async function loadConfiguration(path: string | undefined): Promise<DeploymentConfiguration> {
   if (path === undefined) {
     throw new Error(
-      'No configuration is named. Copy infra/config/example.ts, change it, and name it: -c config=my-deployment.ts',
+      'The configuration is missing. Copy infra/config/example.ts, change it, and name the copy: -c config=my-deployment.ts',
     );
   }
   return parseConfiguration(await read(path), path);

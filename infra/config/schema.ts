@@ -1,4 +1,4 @@
-/** What a deployment is told: one document, checked before anything is made of it. */
+/** The configuration of a deployment: one document, checked before any stack is built. */
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
@@ -19,10 +19,10 @@ const Origin = z
   );
 const Minutes = z.int().min(1, 'must be at least 1: the unit of schedules is the minute').max(1440);
 
-/** What the other variables of a function leave of Lambda's 4 KB for the secrets of the sources. */
+/** The part of the 4 KB environment of a function that its other variables leave for the secrets of the sources. */
 const SOURCES_BYTES = 3400;
 
-/** As psql takes it: the rule of the program itself. */
+/** A name as in psql, by the same parser as the program. */
 function tableName({ value, issues }: z.core.ParsePayload<string>): void {
   try {
     parseTableName(value);
@@ -48,7 +48,7 @@ const KmsKeyArn = z
   .string()
   .regex(/^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/, 'must be the ARN of a key (not of an alias)');
 
-/** Where a database is, for secrets that do not say it: those that RDS manages have user and password alone. */
+/** The place of a database, for secrets that lack it: secrets that RDS manages have only user and password. */
 const Place = z.strictObject({
   host: z.string().min(1).optional(),
   port: z.int().min(1).max(65_535).optional(),
@@ -77,12 +77,12 @@ const Node = z.strictObject({
     .default(null),
 });
 
-/** What CloudWatch takes ("PutRetentionPolicy"). */
+/** The values that CloudWatch accepts ("PutRetentionPolicy"). */
 const LogDays = z.literal([
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ]);
 const LOG_DAYS = 30;
-/** The functions, those that change passwords (`rotation`), and the requests to the HTTP API. */
+/** The logs: of the functions, of those that change passwords (`rotation`), and of the requests to the HTTP API. */
 const LOGS = ['poller', 'api', 'doctor', 'migrate', 'maintenance', 'rotation', 'requests'] as const;
 type LogName = (typeof LOGS)[number];
 
@@ -107,9 +107,9 @@ const NewStore = z.strictObject({
   minCapacity: z.number().min(0).max(128).multipleOf(0.5).default(0.5),
   maxCapacity: z.number().min(1).max(128).multipleOf(0.5).default(2),
   backupDays: z.int().min(1).max(35).default(7),
-  /** null: the passwords are changed by somebody else. */
+  /** null: the deployment does not change the passwords. */
   rotationDays: z.int().min(1).max(1000).nullable().default(30),
-  /** null: what Aurora gives a cluster of `maxCapacity`. */
+  /** null: the limit of Aurora for a cluster of `maxCapacity`. */
   maxConnections: MaxConnections,
 });
 
@@ -118,7 +118,7 @@ const ExistingStore = z.strictObject({
   ownerSecretArn: SecretArn,
   writerSecretArn: SecretArn,
   readerSecretArn: SecretArn,
-  /** Of what the database takes, the part that is ours. null: not known, and nothing is checked. */
+  /** How many of the connections of the database we may use. null: not known, and not checked. */
   maxConnections: MaxConnections,
   database: Place.nullable().default(null),
 });
@@ -127,7 +127,7 @@ const Jwt = z.strictObject({
   kind: z.literal('jwt'),
   issuer: z.url(),
   audience: z.array(z.string().min(1)).min(1),
-  /** The claim that names the nodes and tables that a caller may ask about; null: all of them. */
+  /** The claim that names the nodes and tables that a caller may read; null: every caller may read all. */
   tablesClaim: z
     .string()
     .regex(/^[\w:./-]{1,100}$/, 'must be the name of a claim')
@@ -140,7 +140,7 @@ const Api = z.strictObject({
     .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
     .default({ kind: 'iam' }),
   requestsPerSecond: z.int().min(1).max(10_000).default(100),
-  /** How many questions are answered at the same time, each with a connection; null: as many as the account lets. */
+  /** How many questions run at the same time, each with a connection; null: as many as the account allows. */
   concurrency: z.int().min(1).nullable().default(null),
   corsOrigins: z.array(Origin).default([]),
 });
@@ -152,7 +152,7 @@ export const DeploymentConfiguration = z
       vpcId: z.string().startsWith('vpc-'),
       availabilityZones: z.array(z.string()).min(2, 'must name at least two zones'),
       privateSubnetIds: z.array(z.string().startsWith('subnet-')).min(2, 'must name one subnet per zone'),
-      /** Of interface endpoints that are there: the functions are let in. */
+      /** Security groups of existing interface endpoints: each gets a rule that admits the functions. */
       endpointSecurityGroupIds: z.array(z.string().startsWith('sg-')).default([]),
     }),
     store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
@@ -170,7 +170,7 @@ export const DeploymentConfiguration = z
         apiP99Ms: z.int().min(1).default(2000),
       })
       .prefault({}),
-    /** null: no HTTP API is made. */
+    /** null: no HTTP API. */
     api: Api.nullable().prefault({}),
     functions: z
       .strictObject({

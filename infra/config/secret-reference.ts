@@ -1,6 +1,6 @@
 /**
- * How functions are told of a secret: by its ARN and, behind a `#`, what the configuration says of the database itself. A secret that
- * RDS manages has only user and password. lambda/shared/credentials.ts takes it apart.
+ * Makes the reference by which functions find a secret: its ARN and, after a `#`, the place of the database from the configuration. A
+ * secret that RDS manages has only user and password. lambda/shared/credentials.ts parses the reference.
  */
 export interface DatabasePlace {
   readonly host?: string | undefined;

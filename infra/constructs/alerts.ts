@@ -1,6 +1,6 @@
 /**
- * The topic to which findings and alarms go, and by mail to those who are named. It has a key of its own:
- * CloudWatch may not use the one that AWS keeps for SNS, and its alarms would fail without a word.
+ * The topic for reports of doctor and for alarms, with mail to the configured addresses. It has its own key: CloudWatch may not use
+ * the default key of SNS, and its alarms would then fail silently.
  */
 import { Aws, Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Effect, type Policy, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -21,7 +21,7 @@ export class Alerts extends Construct {
       description: 'Messages of pgtimewarp on their way',
       enableKeyRotation: true,
       pendingWindow: Duration.days(7),
-      removalPolicy: RemovalPolicy.DESTROY, // a topic keeps nothing that has to be read later
+      removalPolicy: RemovalPolicy.DESTROY, // a topic keeps no messages
     });
     this.topic = new Topic(this, 'Topic', { masterKey: this.#key, enforceSSL: true });
     const alarms = {

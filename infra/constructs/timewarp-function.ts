@@ -1,7 +1,7 @@
 /**
- * What all functions have in common: runtime, network, bundle, logs, and no second try, because the next scheduled run is
- * the second try. A function gets its role with the few actions that every function in a VPC needs; each grant for a
- * secret is bound to the variable that names it.
+ * The construct of all functions: runtime, network, bundle and logs. Lambda does not retry them, because the next scheduled run is the
+ * retry. The role of a function has the few actions that every function in a VPC needs. Each grant for a secret belongs to the
+ * variable that names the secret.
  */
 import { join } from 'node:path';
 import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
@@ -27,10 +27,10 @@ export interface TimewarpFunctionProps {
   readonly environment: Readonly<Record<string, string>>;
   /** ARNs of the secrets that it may read. */
   readonly secretArns: readonly string[];
-  /** ARNs of the customer keys that these are encrypted with. */
+  /** ARNs of the customer keys of these secrets. */
   readonly kmsKeyArns: readonly string[];
   readonly reservedConcurrency?: number | null;
-  /** Whether the bundle carries migrations/. */
+  /** Whether the bundle contains migrations/. */
   readonly withMigrations?: boolean;
 }
 
@@ -42,6 +42,7 @@ export class TimewarpFunction extends Construct {
   readonly function: NodejsFunction;
   readonly policy: Policy;
 
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a flat list of the resources of one function
   constructor(scope: Construct, id: string, props: TimewarpFunctionProps) {
     super(scope, id);
     const logGroup = new LogGroup(this, 'Logs', {
@@ -56,7 +57,7 @@ export class TimewarpFunction extends Construct {
           actions: ['logs:CreateLogStream', 'logs:PutLogEvents'],
           resources: [logGroup.logGroupArn, `${logGroup.logGroupArn}:*`],
         }),
-        // AWS Lambda Developer Guide, "Giving Lambda functions access to resources in a VPC": these know no resources.
+        // AWS Lambda Developer Guide, "Giving Lambda functions access to resources in a VPC": these actions accept no resources.
         new PolicyStatement({
           actions: [
             'ec2:AssignPrivateIpAddresses',
@@ -68,7 +69,7 @@ export class TimewarpFunction extends Construct {
           ],
           resources: ['*'],
         }),
-        // The same guide: the interfaces are Lambda's to manage, not the code's.
+        // The same guide: Lambda manages the interfaces, so the code of the function needs no access to them.
         new PolicyStatement({
           effect: Effect.DENY,
           actions: [
@@ -80,7 +81,7 @@ export class TimewarpFunction extends Construct {
           conditions: { ArnLike: { 'lambda:SourceFunctionArn': 'arn:*:lambda:*:*:function:*' } },
         }),
         new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [...props.secretArns] }),
-        // AWS Secrets Manager User Guide, "Secret encryption and decryption": Secrets Manager asks in the caller's name.
+        // AWS Secrets Manager User Guide, "Secret encryption and decryption": Secrets Manager calls KMS on behalf of the caller.
         ...(props.kmsKeyArns.length === 0
           ? []
           : [
@@ -111,7 +112,7 @@ export class TimewarpFunction extends Construct {
         ...props.environment,
         PGTIMEWARP_VERSION: version(),
         POWERTOOLS_LOG_LEVEL: 'INFO',
-        NODE_OPTIONS: '--max-semi-space-size=4', // docs/decisions/0012: what keeps the memory of a run small
+        NODE_OPTIONS: '--max-semi-space-size=4', // docs/decisions/0012: keeps the memory of a run small
       },
       retryAttempts: 0,
       maxEventAge: Duration.minutes(1),
@@ -135,7 +136,7 @@ export class TimewarpFunction extends Construct {
     this.#acceptFindings(logGroup);
   }
 
-  /** Of cdk-nag: what it finds and why it stays. */
+  /** Findings of cdk-nag that stay, with the reason. */
   #acceptFindings(logGroup: LogGroup): void {
     const logs = Stack.of(this).getLogicalId(logGroup.node.defaultChild as CfnLogGroup);
     for (const [id, reason] of [

@@ -1,4 +1,4 @@
-/** The functions, what each may do, and the deployment's part inside the databases (the migrate function's). */
+/** The functions with their permissions, and the custom resource by which the migrate function sets up the databases. */
 import { join } from 'node:path';
 import {
   CfnOutput,
@@ -27,16 +27,17 @@ interface AppStackProps extends StackProps {
 
 type Specifics = Omit<TimewarpFunctionProps, 'vpc' | 'securityGroup' | 'logDays' | 'kmsKeyArns'>;
 
-/** A login by IAM that it begins with holds for all of it. */
+/** So short that a login by IAM from its start is valid until its end. */
 const MAINTENANCE_TIME = Duration.minutes(10);
 
 export class AppStack extends Stack {
   readonly poller: IFunction;
-  /** null: the configuration wants none. */
+  /** null: the configuration has no API. */
   readonly api: IFunction | null;
   readonly doctor: IFunction;
   readonly alerts: ITopic;
 
+  // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a flat list of the functions and what each may do
   constructor(scope: Construct, id: string, { configuration, store, ...props }: AppStackProps) {
     super(scope, id, props);
     const { nodes, functions, doctor, api } = configuration;
@@ -149,12 +150,12 @@ export class AppStack extends Stack {
           })),
         ),
         ForgetSources: JSON.stringify(configuration.forgetSources),
-        // A new migration is a reason to run again.
+        // A new migration changes this property, so that CloudFormation calls the migrate function again.
         Migrations: FileSystem.fingerprint(join(ROOT, 'migrations'), { exclude: ['schema.sql'] }),
         Version: version(),
       },
     });
-    // What a new version asks of the store is there before that version answers.
+    // The store has the schema of the new version before the new functions answer.
     this.api?.node.addDependency(databases);
     for (const [name, value] of Object.entries({
       PollerFunctionName: poller.function.functionName,

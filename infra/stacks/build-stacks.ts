@@ -11,7 +11,7 @@ export interface Stacks {
   readonly store: StoreStack;
   readonly app: AppStack;
   readonly schedules: SchedulesStack;
-  /** null: the configuration wants no API. */
+  /** null: the configuration has no API. */
   readonly httpApi: HttpApiStack | null;
   readonly monitoring: MonitoringStack;
 }
@@ -20,7 +20,7 @@ export function buildStacks(scope: App, configuration: DeploymentConfiguration):
   const { name } = configuration;
   const store = new StoreStack(scope, `${name}-store`, { configuration });
   const app = new AppStack(scope, `${name}-app`, { configuration, store });
-  app.addStackDependency(store); // the cluster has to be up before anything is made in it
+  app.addStackDependency(store); // the cluster must be available before the migrate function connects to it
   const schedules = new SchedulesStack(scope, `${name}-schedules`, {
     configuration,
     poller: app.poller,

@@ -23,7 +23,7 @@ interface HttpApiStackProps extends StackProps {
   readonly api: IFunction;
 }
 
-/** No query: it has keys of rows (API Gateway Developer Guide, "$context variables" of HTTP APIs). */
+/** Without the query, which has keys of rows (API Gateway Developer Guide, "$context variables" of HTTP APIs). */
 const ACCESS_LOG = {
   time: '$context.requestTime',
   request: '$context.requestId',
@@ -56,7 +56,7 @@ export class HttpApiStack extends Stack {
       ...(corsOrigins.length > 0 ? { corsPreflight: { ...CORS, allowOrigins: corsOrigins } } : {}),
     });
     const integration = new HttpLambdaIntegration('Integration', api);
-    // what a browser asks first has no signature and no token
+    // the preflight request of a browser has no signature and no token
     if (corsOrigins.length > 0) {
       http.addRoutes({
         path: '/{proxy+}',
@@ -67,7 +67,7 @@ export class HttpApiStack extends Stack {
     }
     http.addRoutes({
       path: '/{proxy+}',
-      methods: [HttpMethod.ANY], // the function refuses what is not reading, with a problem document
+      methods: [HttpMethod.ANY], // the function refuses methods that write, with a problem document
       integration,
     });
     const logGroup = new LogGroup(this, 'AccessLog', {
@@ -88,7 +88,7 @@ export class HttpApiStack extends Stack {
       },
     });
     new CfnOutput(this, 'Url', { value: this.stage.url });
-    // what a policy names, with method and path of a request behind it
+    // an IAM policy names this ARN; the method and path of a request follow it
     const arn = this.formatArn({ service: 'execute-api', resource: http.apiId, resourceName: '$default' });
     new CfnOutput(this, 'ExecutionArn', { value: arn });
   }

@@ -1,6 +1,6 @@
 /**
- * Alarms and one dashboard. Every alarm says what it makes of missing data: where silence is itself the fault (no run
- * reported, no doctor) it rings, where it only means that nothing happened it does not.
+ * Alarms and one dashboard. Every alarm says how it treats missing data. If missing data is itself the fault (no run or doctor
+ * reported), the alarm fires. If it only means that nothing happened, it does not.
  */
 import { Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
@@ -24,7 +24,7 @@ import { nodeMetric } from '../constructs/node-metrics.ts';
 interface MonitoringStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
   readonly functions: { readonly poller: IFunction; readonly doctor: IFunction; readonly api?: IFunction };
-  /** null: there is none. */
+  /** null: the deployment has no API. */
   readonly api: { readonly stage: HttpStage; readonly p99Ms: number } | null;
   readonly alerts: ITopic;
 }
@@ -34,7 +34,7 @@ interface AlarmRule {
   readonly description: string;
   readonly threshold: number;
   readonly missing: TreatMissingData;
-  /** Periods in a row, default 1. */
+  /** How many periods in a row; default 1. */
   readonly periods?: number;
   readonly operator?: ComparisonOperator;
 }
@@ -63,31 +63,31 @@ export class MonitoringStack extends Stack {
       nodeMetric(name, node, { statistic: Stats.MAXIMUM, period });
     this.#alarm(`HorizonAge-${node}`, {
       metric: metric('HorizonAgeInSeconds', run),
-      description: `History of ${node} is behind, or no run reports at all: see its runs in the log of the poller.`,
+      description: `The history of ${node} is behind, or no run reports: see its runs in the log of the poller.`,
       threshold: alarms.horizonAgeSeconds,
       periods: 3,
       missing: BREACHING,
     });
     this.#alarm(`SlotWal-${node}`, {
       metric: metric('WalBudgetUsedInPercent', run),
-      description: `The slot of ${node} keeps that much of the WAL it may on its source: doctor says what pins it.`,
+      description: `The slot of ${node} keeps too much of its WAL budget on the source: doctor names what holds the WAL.`,
       threshold: alarms.walBudgetPercent,
-      missing: IGNORE, // a run that fails cannot say; the horizon's alarm rings then
+      missing: IGNORE, // a failed run reports no value; the alarm of the horizon fires then
     });
     this.#alarm(`RunsFailed-${node}`, {
       metric: metric('RunsFailed', run),
-      description: `Three runs of ${node} in a row failed: the log of the poller says why.`,
+      description: `Three runs of ${node} in a row failed: the log of the poller names the cause.`,
       threshold: 1,
       periods: 3,
       operator: AT_LEAST,
-      missing: NOT_BREACHING, // no run is the horizon's alarm
+      missing: NOT_BREACHING, // the alarm of the horizon covers missing runs
     });
     this.#alarm(`Gaps-${node}`, {
       metric: metric('OpenGaps', Duration.minutes(doctor.everyMinutes)),
       description: `Changes of ${node} were lost: rebaseline, by command or maintenance event (docs/run-books.md).`,
       threshold: 1,
       operator: AT_LEAST,
-      missing: IGNORE, // a doctor that cannot ask does not close a gap
+      missing: IGNORE, // a doctor that cannot read the store does not end the alarm
     });
   }
 
@@ -95,7 +95,7 @@ export class MonitoringStack extends Stack {
     for (const [name, each] of Object.entries(functions) as [string, IFunction][]) {
       this.#alarm(`Throttles-${name}`, {
         metric: each.metricThrottles({ period: FIVE_MINUTES, statistic: Stats.SUM }),
-        description: `The function ${name} is refused: raise the concurrency of the account or its own.`,
+        description: `Lambda refuses calls of the function ${name}: raise its concurrency or that of the account.`,
         threshold: 1,
         operator: AT_LEAST,
         missing: NOT_BREACHING,
@@ -103,7 +103,7 @@ export class MonitoringStack extends Stack {
     }
     this.#alarm('DoctorSilent', {
       metric: functions.doctor.metricInvocations({ period: examination, statistic: Stats.SUM }),
-      description: 'The doctor does not run: see its schedule.',
+      description: 'Doctor does not run: check its schedule.',
       threshold: 1,
       periods: 2,
       operator: ComparisonOperator.LESS_THAN_THRESHOLD,
@@ -111,7 +111,7 @@ export class MonitoringStack extends Stack {
     });
     this.#alarm('DoctorFails', {
       metric: functions.doctor.metricErrors({ period: examination, statistic: Stats.SUM }),
-      description: 'The doctor ends with an error: its log says why.',
+      description: 'Doctor ends with an error: its log names the cause.',
       threshold: 1,
       operator: AT_LEAST,
       missing: NOT_BREACHING,
@@ -129,7 +129,7 @@ export class MonitoringStack extends Stack {
     this.#alarm('ApiLatency', {
       metric: stage.metricLatency({ period: FIVE_MINUTES, statistic: Stats.percentile(99) }),
       description:
-        'One answer in a hundred takes longer than that: see capacity and connections of the store.',
+        'One answer in a hundred takes longer than the limit: check capacity and connections of the store.',
       threshold: p99Ms,
       periods: 3,
       missing: NOT_BREACHING,
@@ -154,6 +154,7 @@ export class MonitoringStack extends Stack {
     functions: MonitoringStackProps['functions'],
     stage: HttpStage | null,
   ): void {
+    // biome-ignore lint/complexity/useMaxParams: a local shorthand for one kind of widget
     const perNode = (title: string, name: MetricName, statistic: string, period = Duration.minutes(1)) =>
       new GraphWidget({
         title,

@@ -1,4 +1,4 @@
-/** When things run: every node at its own rate, and the doctor. A run that cannot start is left to the next one. */
+/** The schedules: of the runs, each node at its own rate, and of doctor. A run that cannot start is not retried: the next one follows. */
 import { Aws, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -11,6 +11,14 @@ interface SchedulesStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
   readonly poller: IFunction;
   readonly doctor: IFunction;
+}
+
+interface ScheduleRule {
+  readonly description: string;
+  readonly everyMinutes: number;
+  readonly target: IFunction;
+  /** The event that the function gets. */
+  readonly input: object;
 }
 
 export class SchedulesStack extends Stack {
@@ -34,17 +42,27 @@ export class SchedulesStack extends Stack {
       }),
     );
     for (const { node, everyMinutes } of configuration.nodes) {
-      this.#schedule(`Poll-${node}`, `Reads node ${node}`, everyMinutes, poller, { node });
+      this.#schedule(`Poll-${node}`, {
+        description: `Reads node ${node}`,
+        everyMinutes,
+        target: poller,
+        input: { node },
+      });
     }
-    this.#schedule('Doctor', 'Examines all nodes', configuration.doctor.everyMinutes, doctor, {});
+    this.#schedule('Doctor', {
+      description: 'Examines all nodes',
+      everyMinutes: configuration.doctor.everyMinutes,
+      target: doctor,
+      input: {},
+    });
   }
 
-  #schedule(id: string, description: string, everyMinutes: number, target: IFunction, input: object): void {
+  #schedule(id: string, { description, everyMinutes, target, input }: ScheduleRule): void {
     new Schedule(this, id, {
       description,
       schedule: ScheduleExpression.rate(Duration.minutes(everyMinutes)),
       target: new LambdaInvoke(target, {
-        role: this.#role.withoutPolicyUpdates(), // what it would add are the versions of the functions
+        role: this.#role.withoutPolicyUpdates(), // it would only add the versions of the functions
         input: ScheduleTargetInput.fromObject(input),
         retryAttempts: 0,
         maxEventAge: Duration.minutes(1),

@@ -1,6 +1,6 @@
 /**
- * The database with the history: a new Aurora PostgreSQL Serverless v2 cluster, or one that is there. Either way the other
- * stacks get three secrets (owner, writer, reader) and the security group that its clients are in.
+ * The database with the history: a new Aurora PostgreSQL Serverless v2 cluster, or an existing database. For both, the other stacks
+ * get three secrets (owner, writer, reader) and the security group of its clients.
  */
 import {
   Annotations,
@@ -53,10 +53,10 @@ interface RotationOptions {
 
 export class StoreStack extends Stack {
   readonly vpc: IVpc;
-  /** Of all functions: databases let them in by it. */
+  /** The security group of all functions. Databases admit them by it. */
   readonly clients: ISecurityGroup;
   readonly secrets: StoreSecrets;
-  /** As functions are told of them. */
+  /** The references of the secrets for functions (infra/config/secret-reference.ts). */
   readonly references: { readonly owner: string; readonly writer: string; readonly reader: string };
 
   constructor(
@@ -72,7 +72,7 @@ export class StoreStack extends Stack {
       privateSubnetIds: vpc.privateSubnetIds,
     });
     for (const subnet of this.vpc.privateSubnets) {
-      // Only a stack that adds routes needs their tables.
+      // Only a stack that adds routes needs the route tables.
       Annotations.of(subnet).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId');
     }
     this.clients = new SecurityGroup(this, 'Clients', {
@@ -145,7 +145,7 @@ export class StoreStack extends Stack {
     return cluster;
   }
 
-  /** Owner, writer and reader, and who changes their passwords. */
+  /** The secrets of owner, writer and reader, and the functions that change their passwords. */
   #logins(cluster: DatabaseCluster, rotationDays: number | null, rotating: RotationOptions): StoreSecrets {
     const rotation = rotationDays === null ? null : this.#rotation(rotationDays, rotating);
     if (rotation === null) this.#acceptUnrotated();
@@ -179,10 +179,10 @@ export class StoreStack extends Stack {
       options: {
         automaticallyAfter: Duration.days(days),
         vpcSubnets: { subnets: this.vpc.privateSubnets },
-        rotateImmediatelyOnUpdate: false, // the logins are made after the cluster
+        rotateImmediatelyOnUpdate: false, // the migrate function makes the logins after the cluster
         securityGroup,
       },
-      /** The application of AWS makes no log group: its function would, and keep everything for ever. */
+      /** Makes the log group of the AWS application. Otherwise its function would make one that keeps logs for ever. */
       watch: (rotation: SecretRotation): void => {
         const application = rotation.node.defaultChild as CfnApplication;
         const { functionName } = application.parameters as { functionName: string };

@@ -1,4 +1,4 @@
-/** The HTTP API behind an API Gateway HTTP API (payload format 2.0). Its login can only read. */
+/** The function behind an API Gateway HTTP API (payload format 2.0). Its database login can only read. */
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context } from 'aws-lambda';
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import type { Queryable } from '../../core/pg/connection.ts';
@@ -30,8 +30,8 @@ interface Surroundings {
 }
 
 /**
- * Where the deployment names a claim, it limits every caller; one without the claim may ask about nothing. API Gateway has
- * verified the token (Developer Guide, "Control access to HTTP APIs with JWT authorizers").
+ * If the deployment names a claim, the claim limits what each caller may read; a caller without it may read nothing. API Gateway
+ * has verified the token before (Developer Guide, "Control access to HTTP APIs with JWT authorizers").
  */
 function grantsOf({ event }: Surroundings): Grants | null {
   const { tablesClaim } = readConfiguration(['tablesClaim']);
@@ -55,8 +55,8 @@ export async function handler(
 }
 
 /**
- * HTTP APIs hand the path over percent-decoded, while the app expects it as it came; and a body also where it means
- * nothing (RFC 9110 section 9.3.1), which no Request can be made of.
+ * HTTP APIs pass the path percent-decoded, but the app expects it encoded. They also pass a body with GET, where it has no meaning
+ * (RFC 9110 section 9.3.1) and a Request must not have one.
  */
 function encoded(event: APIGatewayProxyEventV2): APIGatewayProxyEventV2 {
   const rawPath = event.rawPath.split('/').map(encodeURIComponent).join('/');
@@ -65,7 +65,7 @@ function encoded(event: APIGatewayProxyEventV2): APIGatewayProxyEventV2 {
   return { ...rest, rawPath, ...(means ? { body } : {}) };
 }
 
-/** A session that broke while it was asked is no answer yet: reading again does no harm. */
+/** Asks once more if the session broke during the question: reading twice does no harm. */
 async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
   const { storeSecretArn } = readConfiguration(['storeSecretArn']);
   const reference = {
@@ -80,7 +80,7 @@ async function useStore<T>(ask: (store: Queryable) => Promise<T>): Promise<T> {
     return await sessions.use(reference, ask);
   } catch (thrown) {
     const error = fromDatabaseError(thrown, 'store');
-    const isLate = performance.now() - started > AGAIN_WITHIN_MS; // silent, not broken: the caller does not wait twice
+    const isLate = performance.now() - started > AGAIN_WITHIN_MS; // the session was silent, not broken: the caller must not wait twice
     if (error.code !== 'STORE_UNREACHABLE' || isLate) throw error;
     return await sessions.use(reference, ask);
   }

@@ -1,6 +1,6 @@
 /**
- * Examines every node. The topic and health_events are told when something begins or ends, and once a day. The diagnosis
- * itself is core's.
+ * Runs doctor for every node. It reports to the topic and to health_events when a check begins or stops to warn or fail, and once a
+ * day. The checks are in core/doctor.
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
@@ -8,7 +8,7 @@ import type { Context } from 'aws-lambda';
 import type { Diagnosis } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../core/doctor/facts.ts';
-import { findings, isNews, recordDiagnosis } from '../../core/doctor/record-diagnosis.ts';
+import { isNews, recordDiagnosis, troubles } from '../../core/doctor/record-diagnosis.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type NodeHealthDocument, nodeHealthDocument } from '../../documents/checks.ts';
 import { readConfiguration } from '../shared/configuration.ts';
@@ -23,8 +23,8 @@ const metrics = createMetrics('doctor');
 const credentials = new Credentials();
 const sessions = new Sessions(credentials);
 const sns = new SNSClient({});
-/** What was told last of nodes whose store could not be asked; as long as this environment lives. */
-const told = new Map<string, { findings: string[]; atMs: number }>();
+/** The last report of each node whose store did not answer. It lives as long as this environment. */
+const told = new Map<string, { troubles: string[]; atMs: number }>();
 
 export async function handler(_event: unknown, context: Context): Promise<{ nodes: NodeHealthDocument[] }> {
   logger.addContext(context);
@@ -58,13 +58,13 @@ export async function handler(_event: unknown, context: Context): Promise<{ node
 
 type Examined = NodeDiagnosis & {
   readonly isNews: boolean;
-  /** null when the store cannot say. */
+  /** null if the store does not answer. */
   readonly openGaps: number | null;
 };
 
 async function examine(node: string, storeSecretArn: string, sourceSecretArn: string): Promise<Examined> {
   const store: DatabaseReference = { side: 'store', node, secretArn: storeSecretArn };
-  // Opening them finds out whether the credentials still hold; whether they answer at all is among the facts.
+  // Opening sessions shows whether the credentials are still valid. Whether the databases answer is a check.
   await sessions.use(store, async () => {}).catch(() => {});
   await sessions.use({ side: 'source', node, secretArn: sourceSecretArn }, async () => {}).catch(() => {});
   const urls = {
@@ -89,21 +89,21 @@ async function examine(node: string, storeSecretArn: string, sourceSecretArn: st
   };
 }
 
-/** As recordDiagnosis, where the store is not there to remember. */
+/** As recordDiagnosis(), if the store does not answer and cannot keep the last report. */
 function isNewsHere(node: string, diagnosis: Diagnosis): boolean {
   const before = told.get(node);
-  const [now, nowMs] = [findings(diagnosis), performance.now()];
-  const age = before && { findings: before.findings, ageSeconds: (nowMs - before.atMs) / 1000 };
+  const [now, nowMs] = [troubles(diagnosis), performance.now()];
+  const age = before && { troubles: before.troubles, ageSeconds: (nowMs - before.atMs) / 1000 };
   const news = isNews(age ?? null, now);
-  if (news) told.set(node, { findings: now, atMs: nowMs });
+  if (news) told.set(node, { troubles: now, atMs: nowMs });
   return news;
 }
 
-/** A doctor that cannot work is a finding too. */
+/** If doctor itself fails, that is reported as a failed check. */
 function failed(node: string, error: unknown): Examined {
   logger.error('examination failed', { node, ...errorFields(error) });
   const code = error instanceof TimewarpError ? error.code : 'INTERNAL';
-  const message = `The examination failed (${code}).`;
+  const message = `Doctor itself failed (${code}).`;
   const remedy = 'See the log of the doctor function.';
   const diagnosis: Diagnosis = {
     status: 'fail',

@@ -1,4 +1,4 @@
-/** What the topic gets: text for people, who receive it by mail, and the same as one JSON document for everything else. */
+/** The message to the topic: text for mail to people, and the same as one JSON document for other subscribers. */
 import { type Diagnosis, groupByRemedy } from '../../core/doctor/check.ts';
 import { summary } from '../../core/doctor/record-diagnosis.ts';
 import { reportDocument } from '../../documents/checks.ts';
@@ -29,9 +29,9 @@ export function reportOf(nodes: readonly NodeDiagnosis[]): Report {
 }
 
 function textOf({ node, checks }: NodeDiagnosis): string {
-  const lines = groupByRemedy(checks).flatMap((finding) => [
-    ...finding.checks.map(({ status, code, message }) => `${status.toUpperCase()} [${code}] ${message}`),
-    `  ${finding.remedy}`,
+  const lines = groupByRemedy(checks).flatMap((group) => [
+    ...group.checks.map(({ status, code, message }) => `${status.toUpperCase()} [${code}] ${message}`),
+    `  ${group.remedy}`,
   ]);
   return [`Node ${node}`, ...lines, summary(checks)].join('\n');
 }

@@ -1,6 +1,6 @@
 /**
- * What each action does: the same functions of core as the command of that name. A run that is under way is waited for, and
- * what takes longer than an invocation is left to the scheduled runs, which go on with it.
+ * Performs each action with the same functions of core as the command of that name. It waits for a run that is under way. If the
+ * work takes longer than the invocation, the scheduled runs continue it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -33,15 +33,15 @@ import type { MaintenanceEvent } from './event.ts';
 export interface Surroundings {
   readonly urls: DatabaseUrls;
   readonly version: string;
-  /** Given when the time of the invocation is nearly over. */
+  /** Aborts when the time of the invocation is nearly over. */
   readonly signal: AbortSignal;
-  /** Lends a session with the store. */
+  /** Lends a session of the store. */
   readonly withStore: <T>(work: (store: pg.Client) => Promise<T>) => Promise<T>;
 }
 
 const PAUSE_MS = 500;
 
-/** @returns a JSON document. Throws TimewarpErrors; what was done by then stays, and the event can be repeated */
+/** @returns a JSON document. Throws TimewarpErrors. Work done before the error stays, and the event can be repeated. */
 export async function act(event: MaintenanceEvent, around: Surroundings): Promise<object> {
   const { urls, signal } = around;
   switch (event.action) {
@@ -81,7 +81,7 @@ async function readNodeAnew({ urls, version, signal, withStore }: Surroundings):
   } catch (error) {
     if (!isInterrupted(error)) throw error;
     const node = await withStore((store) => requireNode(store, urls.node));
-    if (node.status !== 'active') throw error; // interrupted before the new slot was there
+    if (node.status !== 'active') throw error; // interrupted before the new slot existed
     return pendingNodeDocument(node.node);
   }
 }
@@ -98,7 +98,7 @@ async function setBudget(
   });
 }
 
-/** The schedule starts runs all the time: one that is under way is waited for. */
+/** Waits for a run that is under way: the schedule starts runs all the time. */
 async function whenIdle<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

@@ -1,4 +1,4 @@
-/** What an operator asks of the maintenance function: checked before anything is touched, and refused with what to write instead. */
+/** The event of the maintenance function. It is checked before any action; a wrong event is refused with examples of right ones. */
 import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
@@ -34,7 +34,7 @@ const MaintenanceEvent = z.discriminatedUnion('action', [
     .strictObject({
       action: z.literal('rebaseline'),
       node: NodeName,
-      /** As psql takes them. */
+      /** Names as in psql. */
       tables: z.array(Table).min(1).optional(),
       wholeNode: z.literal(true).optional(),
       yes: z.boolean().default(false),
@@ -49,9 +49,9 @@ const MaintenanceEvent = z.discriminatedUnion('action', [
     .strictObject({
       action: z.literal('slot-budget'),
       node: NodeName,
-      /** WAL that the slot may keep. */
+      /** How much WAL the slot may keep. */
       budget: Size.optional(),
-      /** Whether runs drop the slot when that is used up. */
+      /** Whether runs drop the slot when it exceeds the budget. */
       automatic: z.boolean().optional(),
     })
     .refine(
@@ -62,7 +62,7 @@ const MaintenanceEvent = z.discriminatedUnion('action', [
 
 export type MaintenanceEvent = z.output<typeof MaintenanceEvent>;
 
-/** Each action with an event that is right. */
+/** A right event for each action. */
 const FORMS = [
   '{"action": "rebaseline", "node": "shop", "tables": ["public.orders"]}',
   '{"action": "rebaseline", "node": "shop", "wholeNode": true, "yes": true}',
@@ -71,7 +71,7 @@ const FORMS = [
   '{"action": "slot-budget", "node": "shop", "budget": "20GB", "automatic": true}',
 ];
 
-/** Throws BAD_FLAGS: what is wrong with the event, and how it is written. */
+/** Throws BAD_FLAGS: the message names the mistake, the remedy shows right events. */
 export function parseEvent(event: unknown): MaintenanceEvent {
   const result = MaintenanceEvent.safeParse(event);
   if (!result.success) {
@@ -82,12 +82,12 @@ export function parseEvent(event: unknown): MaintenanceEvent {
   const asked = result.data;
   if (asked.action === 'release-slot' && !asked.yes) {
     throw wrong(
-      `Releasing the slot of "${asked.node}" loses what is committed from then on, until the node is read anew; say "yes": true.`,
+      `Releasing the slot of "${asked.node}" loses all later changes until a rebaseline of the node. To confirm, say "yes": true.`,
     );
   }
   if (asked.action === 'rebaseline' && asked.wholeNode && !asked.yes) {
     throw wrong(
-      `Reading all of "${asked.node}" anew makes its slot anew, and what is committed meanwhile is a gap; say "yes": true.`,
+      `A rebaseline of all of "${asked.node}" makes a new slot, and changes meanwhile are a gap. To confirm, say "yes": true.`,
     );
   }
   return asked;

@@ -1,7 +1,7 @@
 /**
- * What an operator decides, for databases that only functions reach: reading tables or a node again, leaving out a transaction,
- * letting go of a slot. It has a function and a role of its own, so that the right to invoke the poller is not the right to
- * lose history. An action that fails fails the invocation, with its code, its sentence and its remedy.
+ * Performs decisions of an operator, for databases that only functions can reach: rebaseline, skip, release-slot. It has its own
+ * function and role, because some actions lose history: the permission to invoke the poller must not include them. If an action
+ * fails, the invocation fails with code, message and remedy.
  */
 import type { Context } from 'aws-lambda';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -19,7 +19,7 @@ const logger = createLogger('maintenance');
 const credentials = new Credentials();
 const sessions = new Sessions(credentials);
 
-/** For the run that is under way to end at a safe point, and for the answer. */
+/** Time kept for work to stop at a safe point, and for the answer. */
 const CLOSING_MS = 30_000;
 
 export async function handler(event: unknown, context: Context): Promise<object> {
@@ -51,11 +51,11 @@ async function perform(asked: MaintenanceEvent, timeMs: number): Promise<object>
       remedy: `It has: ${Object.keys(sourceSecretArns).join(', ')}.`,
     });
   }
-  // A node that is read anew gets new relations, which only the owner of the store makes; everything else a writer may do.
+  // A rebaseline of a node makes new partitions of row_changes, which only the owner of the store may do. A writer may do the rest.
   const ofWholeNode = asked.action === 'rebaseline' && asked.tables === undefined;
   const secretArn = ofWholeNode ? ownerSecretArn : storeSecretArn;
   const store: DatabaseReference = { side: 'store', node, secretArn };
-  // Core connects by itself: opening sessions finds out whether the logins still hold.
+  // Core opens its own sessions. Opening some here first shows whether the logins are still valid.
   await sessions.use(store, async () => {});
   if (asked.action !== 'slot-budget')
     await sessions.use({ side: 'source', node, secretArn: sourceSecretArn }, async () => {});
@@ -72,7 +72,7 @@ async function perform(asked: MaintenanceEvent, timeMs: number): Promise<object>
   });
 }
 
-/** What the caller of the function sees: `errorType` is the code. */
+/** The error as the caller of the function sees it: `errorType` is the code. */
 function failureOf({ code, detail, remedy }: Record<string, unknown>): Error {
   const failure = new Error([`${code}: ${detail}`, remedy].filter(Boolean).join(' '));
   failure.name = String(code);

@@ -1,7 +1,7 @@
 /**
- * Makes databases what a deployment says: schema and logins, then every node and its tables. What can be known to fail is
- * found out before the schema moves on, so that a mistake in the configuration leaves everything to the version before.
- * When it fails later, nodes that it made are gone again: nobody would look after them.
+ * Brings the databases to the state of a deployment: schema and logins, then every node and its tables. It checks for foreseeable
+ * failures before it changes the schema, so that after a mistake in the configuration the previous version still works. If it fails
+ * later, it removes the nodes that it made, because no deployment would manage them.
  */
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
@@ -36,23 +36,23 @@ import { takeDown, untrackTable } from './take-down.ts';
 
 const VERSION = process.env.PGTIMEWARP_VERSION ?? 'unknown';
 
-/** For undoing, when the time of the request is over: shorter than what is kept for its end. */
+/** Time limit for undoing after the time of the request is over. It is shorter than the time that the handler keeps for that. */
 const UNDOING_MS = 12_000;
 
 export interface BringUpOptions {
   readonly signal: AbortSignal;
-  /** Given when somebody else decides what holds. */
+  /** Aborts when a newer request decides the state. */
   readonly superseded: AbortSignal;
-  /** When it was asked for, by `performance.now()`: a removal that is asked for later ends it. */
+  /** When the request came, by `performance.now()`. A later request for removal ends the set-up. */
   readonly begunMs: number;
-  /** Gets the names of nodes that were not there, and loses those that are gone again. */
+  /** The names of nodes that bringUp() made. It takes out those that it removed again. */
   readonly made: Set<string>;
 }
 
-/** A table whose tracking was begun. */
+/** A table whose tracking bringUp() began. */
 type Begun = readonly [node: WantedNode, table: WantedTable];
 
-/** @param before what the deployment wanted until now */
+/** @param before the state that the deployment wanted until now */
 export async function bringUp(
   wanted: readonly WantedNode[],
   before: readonly WantedNode[],
@@ -90,7 +90,7 @@ export async function bringUp(
   }
 }
 
-/** Leaves of a bring-up that failed what was there before it: nobody may come to look after the rest. */
+/** Removes what a failed bring-up made, because no later request may come to remove it. */
 async function undo(
   wanted: readonly WantedNode[],
   made: Set<string>,
@@ -105,13 +105,13 @@ async function undo(
   made.clear();
 }
 
-/** Windows are the store's alone: they follow the configuration also where a source does not answer. */
+/** Sets retention windows. They concern only the store, so they follow the configuration even if a source does not answer. */
 async function settleWindows(node: WantedNode, before: readonly WantedNode[]): Promise<void> {
   const former = before.find((each) => each.node === node.node)?.tables ?? [];
   for (const table of node.tables) {
     const name = parseTableName(table.name);
     const earlier = former.find((each) => trueName(each) === trueName(table))?.retention ?? null;
-    if (table.retention === null && earlier === null) continue; // whatever it was given by hand stays
+    if (table.retention === null && earlier === null) continue; // a window set by hand stays
     await withStore(node.node, async (store) => {
       await requireWindow(store, table.retention);
       await inTransaction(store, async (tx) => {
@@ -122,7 +122,7 @@ async function settleWindows(node: WantedNode, before: readonly WantedNode[]): P
   }
 }
 
-/** Whether the store has the node with all its tables already, so that nothing is left to do on its source. */
+/** Whether the store already has the node with all its tables, so that its source needs no work. */
 export async function isAsWanted(node: WantedNode): Promise<boolean> {
   const tracked = await trackedTables(node.node);
   if (tracked === null || !node.tables.every((table) => tracked.has(trueName(table)))) return false;
@@ -130,7 +130,7 @@ export async function isAsWanted(node: WantedNode): Promise<boolean> {
   return true;
 }
 
-/** Throws where a table is tracked with other settings that cannot change: before anything is done. */
+/** Throws, before any work, if a table is tracked with other settings that cannot change. */
 async function refuseOther({ node, tables }: WantedNode, tracked: ReadonlySet<string> | null): Promise<void> {
   for (const { name, exclude, baseline, noNan } of tables) {
     const table = parseTableName(name);
@@ -140,9 +140,9 @@ async function refuseOther({ node, tables }: WantedNode, tracked: ReadonlySet<st
 }
 
 /**
- * Throws what would stop the node from being set up: a source that does not answer, a table that cannot be tracked.
- * @returns false for a node that is there already and whose source does not answer: one source that is down must stop
- * neither deployments of the others nor the way back to the version before
+ * Throws if the node cannot be set up: its source does not answer, or a table cannot be tracked.
+ * @returns false if the node exists already and its source does not answer. One source that is down must stop neither deployments
+ * of other nodes nor the way back to the previous version.
  */
 async function canBeMade(node: WantedNode): Promise<boolean> {
   try {
@@ -181,7 +181,7 @@ async function prepareStore(): Promise<void> {
       [writerSecretArn, 'pgtimewarp_writer'],
       [readerSecretArn, 'pgtimewarp_reader'],
     ] as const) {
-      credentials.forget(arn); // the present one: it may just have been rotated
+      credentials.forget(arn); // forget the cached credentials: a rotation may have changed them
       if (arn !== storeSecretArn) await ensureLogin(owner, await credentials.url(arn), role);
     }
     if (

@@ -1,8 +1,8 @@
 /**
- * The databases' part of a deployment, as a custom resource of CloudFormation: schema of the store, logins, nodes, tracked
- * tables. Every request can be repeated, and every one is answered, in time, whatever the databases do. A deployment waits
- * until tables have started, not for their baselines: the schedule goes on with those. Deleting ends what pins WAL on the
- * sources (slots) and keeps the history.
+ * The databases' part of a deployment, as a custom resource of CloudFormation: schema of the store, logins, nodes, tracked tables.
+ * Every request can be repeated. Every request gets an answer in time, even if a database does not respond. A deployment waits until
+ * tables have started, not for their baselines: scheduled runs read those. A deletion removes the slots, which keep WAL on the
+ * sources, and keeps the history.
  */
 import type {
   CloudFormationCustomResourceDeleteEvent,
@@ -23,27 +23,27 @@ import { takeDown } from './take-down.ts';
 
 const RESOURCE = 'pgtimewarp';
 /**
- * What a failed creation leaves: its deletion, which CloudFormation asks for next, must not touch nodes of before. Those that it made
- * and could not remove are named behind it.
+ * The resource ID after a failed creation. CloudFormation requests its deletion next, which must not touch nodes that existed before.
+ * The names of nodes that the creation made and could not remove follow this text.
  */
 const NOTHING = 'pgtimewarp-nothing';
 
 interface Invocation {
-  /** Given when its time is nearly over, or when a newer request of the deployment has come. */
+  /** Aborts when the time is nearly over, or when a newer request of the deployment has come. */
   readonly signal: AbortSignal;
-  /** Given when its time is nearly over. */
+  /** Aborts when the time is nearly over. */
   readonly deadline: AbortSignal;
-  /** Given when a newer request has come. */
+  /** Aborts when a newer request has come. */
   readonly superseded: AbortSignal;
   readonly begunMs: number;
-  /** Names of the nodes that it began to make, and has not removed. */
+  /** Names of the nodes that the invocation began to make and has not removed. */
   readonly made: Set<string>;
 }
 
-/** CloudFormation takes 1 KB. */
+/** The limit of CloudFormation is 1 KB. */
 const LONGEST_ID = 1000;
 
-/** For undoing what was begun, and the answer to CloudFormation. */
+/** Time kept for undoing, and for the answer to CloudFormation. */
 const CLOSING_MS = 20_000;
 
 export async function handler(event: CloudFormationCustomResourceEvent, context: Context): Promise<void> {
@@ -83,7 +83,7 @@ async function outcomeOf(event: CloudFormationCustomResourceEvent, context: Cont
   }
 }
 
-/** Whatever came of being stopped. */
+/** If a newer request stopped this one, the reason of that; otherwise the error itself. */
 function stoppedBy(superseded: AbortSignal, error: unknown): unknown {
   const stop = stopOf(superseded, error);
   return error instanceof TimewarpError && error.code === stop.code ? error : stop;
@@ -98,14 +98,18 @@ function idOf(left: ReadonlySet<string>): string {
 function deadlineOf(context: Context): AbortSignal {
   const controller = new AbortController();
   const timeMs = Math.max(1, context.getRemainingTimeInMillis() - CLOSING_MS);
-  const over = new TimewarpError('DEADLINE', 'The time of the request was over before its work was done.', {
-    remedy: 'Deploy again.',
-  });
+  const over = new TimewarpError(
+    'DEADLINE',
+    'The time limit of the request passed before its work was done.',
+    {
+      remedy: 'Deploy again.',
+    },
+  );
   setTimeout(() => controller.abort(over), timeMs).unref();
   return controller.signal;
 }
 
-/** What a request asks for; null: nothing. Throws what is wrong with it, before anything is done. */
+/** The work of a request; null: none. Throws, before any work, if the request is wrong. */
 function workOf(
   event: CloudFormationCustomResourceEvent,
 ): ((invocation: Invocation) => Promise<void>) | null {
@@ -124,7 +128,10 @@ function workOf(
     case 'Delete':
       return event.PhysicalResourceId === NOTHING ? null : (invocation) => remove(event, invocation);
     default:
-      throw new TimewarpError('CONFIGURATION_WRONG', 'The request is none of Create, Update and Delete.');
+      throw new TimewarpError(
+        'CONFIGURATION_WRONG',
+        'The type of the request is not Create, Update or Delete.',
+      );
   }
 }
 
@@ -145,7 +152,7 @@ async function update(wanted: Wanted, before: Wanted, invocation: Invocation): P
   }
 }
 
-/** Whether nothing is to be done in the databases: all is there that is wanted, and nothing else holds a slot. */
+/** Whether the databases need no work: everything wanted exists, and no other node has a slot. */
 async function isRolledBack(wanted: Wanted, before: Wanted): Promise<boolean> {
   for (const node of wanted.nodes) if (!(await isAsWanted(node))) return false;
   const names = new Set(wanted.nodes.map(({ node }) => node));
@@ -172,7 +179,7 @@ async function remove(
   }
 }
 
-/** What can be done when a source never answers again. */
+/** Adds to an error the remedy for a source that never answers again. */
 function withWayOut(error: unknown, way: string): unknown {
   if (!(error instanceof TimewarpError)) return error;
   const { code, message, remedy, facts, cause } = error;

@@ -1,7 +1,7 @@
 /**
- * One request of a deployment at a time, and the last one counts. CloudFormation cancels a request without telling it and sends
- * the next; Lambda may deliver one twice, also much later. So a newer request stops the older one and waits for its end,
- * and all copies of one request give the same answer: the first that one of them has kept.
+ * Runs one request of a deployment at a time; the newest one decides. CloudFormation cancels a request without a message to the
+ * function and sends the next one. Lambda may deliver a request twice, even much later. So a newer request stops the older one and
+ * waits for its end. All copies of one request give the same answer: the first one that was stored.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
@@ -20,23 +20,23 @@ import type { Outcome } from './respond.ts';
 /** First key of the advisory lock ("pgtd" in ASCII); the second is a hash of the deployment. */
 const LOCK_CLASS = 0x70677464;
 const PAUSE_MS = 250;
-/** Whoever works asks something every {@link PAUSE_MS}: one that has not for so long is frozen, or gone, and its turn is taken from it. */
+/** A request at work sends a query every {@link PAUSE_MS}. After this time without one it is frozen or dead, and the next takes its turn. */
 const SILENT_FOR = '10 seconds';
-/** Nobody delivers a request after so long. */
+/** Requests are not delivered again after this time. */
 const KEPT_DAYS = 30;
 
-const LOST = 'The request has lost its session with the store, and its turn with it.';
+const LOST = 'The request has lost its session with the store, and with it its turn.';
 
 type Event = Pick<CloudFormationCustomResourceEvent, 'StackId' | 'LogicalResourceId' | 'RequestId'>;
 
 export interface Turn {
-  /** Its signal is given when a newer request has come, or when the turn is lost. */
+  /** Its signal aborts when a newer request has come, or when the turn is lost. */
   readonly work: (superseded: AbortSignal) => Promise<Outcome>;
   /** The answer of a request for which a newer one came before its turn. */
   readonly refused: (error: TimewarpError) => Outcome;
 }
 
-/** Does the work when it is this request's turn. Throws DEADLINE when `over` was given while it waited. */
+/** Does the work when it is the turn of this request. Throws DEADLINE if `over` aborted during the wait. */
 export async function inTurn(event: Event, over: AbortSignal, turn: Turn): Promise<Outcome> {
   const { storeSecretArn } = readConfiguration(['storeSecretArn']);
   const session = await credentials.withUrl(storeSecretArn, (url) =>
@@ -64,14 +64,14 @@ export async function inTurn(event: Event, over: AbortSignal, turn: Turn): Promi
   }
 }
 
-/** Others may be at work by now: nothing may be undone. */
+/** Whether the turn was lost. Then another request may be at work already, so this one must undo nothing. */
 export function isTurnLost(superseded: AbortSignal): boolean {
   return superseded.reason instanceof TimewarpError && superseded.reason.facts.turnLost === true;
 }
 
 const deploymentOf = ({ StackId, LogicalResourceId }: Event): string => `${StackId}/${LogicalResourceId}`;
 
-/** @returns the request's place among those of its deployment */
+/** @returns the place of the request among those of its deployment */
 async function announce(session: pg.Client, event: Event): Promise<string> {
   if ((await schemaVersion(session)) === 0) await migrate(session);
   await session.query(
@@ -81,7 +81,7 @@ async function announce(session: pg.Client, event: Event): Promise<string> {
   const request = [deploymentOf(event), event.RequestId];
   await session.query(
     `INSERT INTO pgtimewarp.deployment_requests (deployment, request_id) VALUES ($1::text, $2::text)
-     ON CONFLICT ON CONSTRAINT deployment_requests_key DO NOTHING -- delivered again: it keeps its place`,
+     ON CONFLICT ON CONSTRAINT deployment_requests_key DO NOTHING -- a second delivery keeps the place`,
     request,
   );
   const { rows } = await session.query<{ arrival: string }>(
@@ -97,7 +97,7 @@ interface Waiting {
   readonly over: AbortSignal;
 }
 
-/** Until the turn is this request's, or it needs none: it has an answer, or a newer one has come. */
+/** Waits for the turn of this request. Returns without it if the request has an answer already, or if a newer request has come. */
 async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting): Promise<void> {
   const key = [LOCK_CLASS, deploymentOf(event)];
   for (;;) {
@@ -122,7 +122,7 @@ async function waitForTurn(session: pg.Client, { event, arrival, over }: Waiting
   }
 }
 
-/** Why a request is not worked on: one of its deployment has come since. Null: it is the last. */
+/** An error if a newer request of the deployment has come, so that this one must not work; null: this is the newest. */
 async function newerRequest(session: pg.Client, arrival: string): Promise<TimewarpError | null> {
   const { rows } = await session.query(
     `SELECT FROM pgtimewarp.deployment_requests AS mine JOIN pgtimewarp.deployment_requests AS newer
@@ -132,7 +132,7 @@ async function newerRequest(session: pg.Client, arrival: string): Promise<Timewa
   );
   if (rows.length === 0) return null;
   return new TimewarpError('INTERRUPTED', 'A newer request of CloudFormation took the place of this one.', {
-    remedy: 'Nothing: the newer one decides what holds.',
+    remedy: 'Do nothing: the newer request decides the state.',
   });
 }
 
@@ -145,9 +145,9 @@ async function readAnswer(session: pg.Client, arrival: string): Promise<Outcome 
 }
 
 /**
- * Keeps an answer unless one is kept.
- * @returns the kept one. A copy that waits may have said that a newer request came while the other ended its work: what is true of
- * the databases then, the newer one decides, so either answer is right, but not both
+ * Stores an answer unless the request has one.
+ * @returns the stored answer. A waiting copy may store that a newer request came, while another copy ends its work. Either answer is
+ * right, because the newer request decides the state of the databases, but all copies must give the same one.
  */
 async function keepAnswer(session: pg.Client, arrival: string, outcome: Outcome): Promise<Outcome> {
   const { rows } = await session.query<{ answer: string }>(
@@ -162,7 +162,7 @@ function outcomeFrom(row: { readonly answer: string | null } | undefined): Outco
   return row === undefined || row.answer === null ? null : (JSON.parse(row.answer) as Outcome);
 }
 
-/** Looks now and then whether the request is still the last one, and its turn still held. */
+/** Checks regularly that the request is still the newest one and still has its turn. */
 async function whileLast<T>(
   session: pg.Client,
   arrival: string,

@@ -1,4 +1,4 @@
-/** How the migrate function reaches databases: with credentials that hold now, because core connects by itself. */
+/** Gives the migrate function connection URLs with valid credentials, because core opens its own sessions. */
 import type pg from 'pg';
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import { schemaVersion } from '../../core/store/schema/migrate.ts';
@@ -17,7 +17,7 @@ export interface Urls {
   readonly storeUrl: string;
 }
 
-/** URLs of both databases, which answered with them. */
+/** URLs of both databases. Sessions were opened with them, so their credentials are valid. */
 export async function urlsOf({ node, sourceSecretArn }: WantedNode): Promise<Urls> {
   await withSource({ node, sourceSecretArn }, async () => {});
   await withStore(node, async () => {});
@@ -29,7 +29,7 @@ export async function urlsOf({ node, sourceSecretArn }: WantedNode): Promise<Url
   };
 }
 
-/** Lends a session with the source of a node. */
+/** Lends a session of the source of a node. */
 export function withSource<T>(
   { node, sourceSecretArn }: Pick<WantedNode, 'node' | 'sourceSecretArn'>,
   work: (source: pg.Client) => Promise<T>,
@@ -37,13 +37,13 @@ export function withSource<T>(
   return sessions.use({ side: 'source', node, secretArn: sourceSecretArn }, work);
 }
 
-/** Lends a session with the store, as its owner. */
+/** Lends a session of the store, as its owner. */
 export function withStore<T>(node: string, work: (store: pg.Client) => Promise<T>): Promise<T> {
   const { storeSecretArn } = readConfiguration(['storeSecretArn']);
   return sessions.use({ side: 'store', node, secretArn: storeSecretArn }, work);
 }
 
-/** The plugin of a node that is there, before the schema is brought up to date; null: there is no such node. */
+/** The plugin of a node, read before the schema is migrated; null: the node does not exist. */
 export function storedPlugin(node: string): Promise<Plugin | null> {
   return withStore(node, async (store) => {
     if ((await schemaVersion(store)) === 0) return null;
@@ -56,8 +56,8 @@ export function storedPlugin(node: string): Promise<Plugin | null> {
 }
 
 /**
- * The tables that a node tracks, as `formatTableName` writes them; null when there is no such node. Names only columns that every version of the schema
- * has: it is asked before the schema is brought up to date.
+ * The tables that a node tracks, in the form of `formatTableName`; null if the node does not exist. The query runs before the schema
+ * is migrated, so it names only columns that every version of the schema has.
  */
 export function trackedTables(node: string): Promise<Set<string> | null> {
   return withStore(node, async (store) => {

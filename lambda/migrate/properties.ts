@@ -1,4 +1,4 @@
-/** What a deployment wants to be there: the properties of the custom resource, in which CloudFormation makes texts of all values. */
+/** The state that a deployment wants, from the properties of the custom resource. CloudFormation turns all their values into texts. */
 import * as z from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { NodeName, parseSetting, SecretArn } from '../shared/configuration.ts';
@@ -36,20 +36,20 @@ const Properties = z.object({
   ForgetSources: JsonText.pipe(z.array(NodeName)).default([]),
 });
 
-/** The one spelling under which names are compared. */
+/** The canonical spelling of the name, for comparisons. */
 export function trueName(table: { readonly name: string }): string {
   return formatTableName(parseTableName(table.name));
 }
 
 export interface Wanted {
   readonly nodes: readonly WantedNode[];
-  /** Nodes whose sources are gone for good: removing them does not need an answer from there. */
+  /** Nodes whose sources are gone for good: their removal does not wait for an answer of the source. */
   readonly forgetSources: readonly string[];
 }
 
 /**
- * What a deployment wanted before, as far as it can be understood: it may have been refused for the very mistake that is in it, or
- * be a later version's. What cannot be understood was never made.
+ * The state that a deployment wanted before, as far as it can be parsed. It may contain the mistake for which it was refused, or
+ * come from a later version. A part that cannot be parsed was never made.
  */
 export function formerState(properties: unknown): Wanted {
   const { Nodes, ForgetSources } = (properties ?? {}) as Record<string, unknown>;
@@ -65,7 +65,7 @@ export function formerState(properties: unknown): Wanted {
   return { nodes, forgetSources: parsedArray(ForgetSources).filter((name) => typeof name === 'string') };
 }
 
-/** Other settings than these do not count once they are past, whoever wrote them. */
+/** The settings of an earlier state that still matter. Others are ignored. */
 const FormerTable = z
   .object({ name: z.string(), retention: z.string().nullable().catch(null) })
   .transform(({ name, retention }) => WantedTable.parse({ name, retention }));
@@ -95,7 +95,7 @@ function isTableName(name: string): boolean {
   }
 }
 
-/** Throws CONFIGURATION_WRONG, and BAD_TABLE_NAME before anything has been done. */
+/** Throws CONFIGURATION_WRONG or BAD_TABLE_NAME, before any work. */
 export function wantedState(properties: unknown): Wanted {
   const { Nodes, ForgetSources } = parseSetting(Properties, properties, 'The properties of the deployment');
   for (const { name } of Nodes.flatMap((node) => node.tables)) parseTableName(name);

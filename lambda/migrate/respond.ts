@@ -1,4 +1,4 @@
-/** The answer that CloudFormation waits for: put to the URL of the event (AWS CloudFormation User Guide, "Custom resource response objects"). */
+/** Sends the answer to CloudFormation: a PUT to the URL of the event (AWS CloudFormation User Guide, "Custom resource response objects"). */
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
 
 export interface Outcome {
@@ -8,10 +8,10 @@ export interface Outcome {
 }
 
 const ATTEMPTS = 3;
-/** CloudFormation shows about that much. */
+/** CloudFormation shows about this many characters. */
 const REASON_LENGTH = 1000;
 
-/** Without an answer a deployment waits for an hour, so it is tried several times. */
+/** Tries several times: without an answer a deployment waits for an hour. */
 export async function respond(event: CloudFormationCustomResourceEvent, outcome: Outcome): Promise<void> {
   const body = JSON.stringify({
     Status: outcome.status,

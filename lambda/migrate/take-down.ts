@@ -1,6 +1,6 @@
 /**
- * Removes what a deployment wants no more. Every node is tried, whatever becomes of the others; a slot that cannot be
- * dropped fails the removal, with the SQL that drops it: forgotten, it fills the disk of its source.
+ * Removes nodes and tables that a deployment no longer wants. It tries every node, even if others fail. If a slot cannot be dropped,
+ * the removal fails, with the SQL that drops it: a forgotten slot fills the disk of its source.
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,27 +20,27 @@ import { credentials, urlsOf, withStore } from './node-access.ts';
 import { trueName, type WantedNode } from './properties.ts';
 
 export interface TakeDownOptions {
-  /** Nodes whose sources are gone for good: they are removed from the store alone when the source does not answer. */
+  /** Nodes whose sources are gone for good: if the source does not answer, they are removed from the store alone. */
   readonly forgotten: readonly string[];
-  /** Nothing more is begun when it is given. */
+  /** After its abort no new work begins. */
   readonly signal: AbortSignal;
-  /** Nothing more is waited for when it is given. */
+  /** After its abort no work is waited for. */
   readonly deadline: AbortSignal;
 }
 
-/** Nodes removed at the same time: one whose source is silent costs ten seconds. */
+/** How many nodes are removed at the same time: a source that does not answer costs ten seconds. */
 const AT_ONCE = 10;
-/** Between two looks whether the run that is under way has ended. */
+/** The pause between two checks whether a run has ended. */
 const PAUSE_MS = 1000;
 
 interface Failure {
   readonly node: string;
   readonly error: unknown;
-  /** SQL that removes what is left on the source; empty: the node stays, and was to lose tables. */
+  /** SQL that removes the rest on the source; empty: the node stays, and the failure concerns a table. */
   readonly left: readonly string[];
 }
 
-/** Ends when all of it has ended. Throws the first failure, with all that is left on the sources in its remedy. */
+/** Returns after all removals have ended. Throws the first failure; its remedy has the SQL for all sources. */
 export async function takeDown(
   before: readonly WantedNode[],
   wanted: readonly WantedNode[],
@@ -64,7 +64,7 @@ export async function takeDown(
   const which = removals.map(({ node }, index) => `"${node}" (${fields[index]!.code})`).join(', ');
   throw new TimewarpError(
     first.error instanceof TimewarpError ? first.error.code : 'INTERNAL',
-    `Not removed: ${which}. A slot that is left keeps WAL until the disk of its source is full.`,
+    `Not removed: ${which}. A slot that remains keeps WAL until the disk of its source is full.`,
     {
       cause: first.error,
       remedy: `On the source of ${removals.map(({ node, left }) => `"${node}" run: ${left.join(' ')}`).join(' On that of ')}`,
@@ -87,6 +87,7 @@ async function removeOne(node: WantedNode, options: TakeDownOptions, failures: F
   }
 }
 
+// biome-ignore lint/complexity/useMaxParams: the node before and after, and what all removals share
 async function untrackUnwanted(
   before: WantedNode,
   stays: WantedNode,
@@ -105,7 +106,7 @@ async function untrackUnwanted(
   }
 }
 
-/** Nothing when it is not tracked. */
+/** Does nothing if the table is not tracked. */
 export async function untrackTable(node: WantedNode, name: string): Promise<void> {
   const urls = await urlsOf(node);
   await untrack({ ...urls, table: parseTableName(name), purge: false }).catch((error: unknown) => {
@@ -116,18 +117,18 @@ export async function untrackTable(node: WantedNode, name: string): Promise<void
 }
 
 /**
- * A creation that was cancelled may still be at work, also where nothing is to be seen of it yet (CloudFormation asks for the
- * deletion of what it has not heard of): it finds this, and ends.
+ * Requests the removal of the node in the store. A cancelled creation may still be at work, perhaps without a trace in the store yet,
+ * because CloudFormation requests a deletion even without an answer to the creation. The creation finds the request and ends.
  */
 function stopSettingUp(node: string): Promise<void> {
   return withStore(node, async (store) => {
     const version = await schemaVersion(store);
-    if (version === 0) await migrate(store); // else there is no place for it
+    if (version === 0) await migrate(store); // the request needs the schema
     if (version === 0 || version === (await expectedSchemaVersion())) await askRemoval(store, node);
   });
 }
 
-/** null when nothing of the node is left on its source. */
+/** The node; null if its source has nothing to remove. */
 function storedNode(node: string): Promise<StoredNode | null> {
   return withStore(node, async (store) => {
     if ((await schemaVersion(store)) === 0) return null;
@@ -142,7 +143,7 @@ async function removeNode(node: WantedNode, { forgotten, signal }: TakeDownOptio
     const urls = await urlsOf(node);
     await afterTheRun(() => deinit({ ...urls, purge: false }), signal);
   } catch (error) {
-    if (error instanceof TimewarpError && error.code === 'NODE_UNKNOWN') return; // its creation has undone itself meanwhile
+    if (error instanceof TimewarpError && error.code === 'NODE_UNKNOWN') return; // its creation has removed it meanwhile
     if (!forgotten.includes(node.node)) throw error;
     const { storeSecretArn } = readConfiguration(['storeSecretArn']);
     const urls = {
@@ -155,7 +156,7 @@ async function removeNode(node: WantedNode, { forgotten, signal }: TakeDownOptio
   }
 }
 
-/** Rejects when the time is up, so that there is some left to say what has to be done by hand. */
+/** Rejects when the signal aborts, so that time remains to report what must be done by hand. */
 async function inTime(signal: AbortSignal, work: Promise<void>): Promise<void> {
   const ended = new AbortController();
   const timeUp = async (): Promise<void> => {
@@ -169,7 +170,7 @@ async function inTime(signal: AbortSignal, work: Promise<void>): Promise<void> {
   }
 }
 
-/** A run of the schedule may be under way: its end is waited for. */
+/** Waits for the end of a run of the schedule that is under way. */
 async function afterTheRun<T>(remove: () => Promise<T>, signal: AbortSignal): Promise<T> {
   for (;;) {
     try {
@@ -182,7 +183,7 @@ async function afterTheRun<T>(remove: () => Promise<T>, signal: AbortSignal): Pr
   }
 }
 
-/** When the store cannot say: the names that the node was made with. */
+/** The names that the node was made with, if the store does not answer. */
 function asNamed({ node, slotName, plugin }: WantedNode): Pick<StoredNode, 'node' | 'slotName' | 'plugin'> {
   return { node, slotName: slotName ?? `pgtimewarp_${node}`, plugin: plugin ?? 'wal2json' };
 }

@@ -1,6 +1,6 @@
 /**
- * One run of one node (`{"node": "shop"}`), or of all of them. Nodes are independent: one that fails stops no other, and
- * the invocation fails when any did, after all have ended and been reported.
+ * Makes one run of one node (`{"node": "shop"}`), or of all nodes. A node that fails does not stop the others. If a node failed, the
+ * invocation fails after all have ended and been reported.
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
@@ -55,7 +55,7 @@ async function runNode(
     if (sourceSecretArn === undefined) {
       throw new TimewarpError(
         'NODE_UNKNOWN',
-        `This function was not told where the source of node "${node}" is.`,
+        `The configuration of this function has no source for node "${node}".`,
       );
     }
     const maxSeconds = secondsForRun(context);
@@ -70,7 +70,7 @@ async function runNode(
                 const result = await pollWith({ source, store }, { node, maxSeconds, signal });
                 state = await readNodeState(source, store, node).catch((error: unknown) => {
                   logger.warn('state of the node cannot be read', { node, ...errorFields(error) });
-                  return null; // the run itself is done
+                  return null; // the run itself has ended
                 });
                 return result;
               },

@@ -1,4 +1,4 @@
-/** How a node stands after a run: how old its horizon is, and what its slot keeps on the source. */
+/** Reads the state of a node after a run: the age of its horizon, and how much WAL its slot keeps. */
 import type pg from 'pg';
 import { readSourceFacts } from '../../core/source/slot/source-facts.ts';
 import { walBudget } from '../../core/source/slot/wal-budget.ts';
@@ -6,7 +6,7 @@ import { requireNode } from '../../core/store/node/nodes.ts';
 import { secondsBetween } from '../../core/types/commit-time.ts';
 
 export interface NodeState {
-  /** null while the node is set up. */
+  /** null until the node has a horizon. */
   readonly horizonAgeSeconds: number | null;
   /** null without a slot. */
   readonly walBudgetPercent: number | null;

@@ -1,4 +1,4 @@
-/** What a function is told about its surroundings: read from the environment when an invocation starts, never at import. */
+/** The configuration of a function, read from the environment when an invocation starts, never at import. */
 import * as z from 'zod';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 
@@ -7,7 +7,7 @@ const NODE = /^[a-z0-9_]{1,40}$/;
 export const SecretArn = z.string().regex(/^arn:[\w-]+:secretsmanager:/, 'must be the ARN of a secret');
 export const NodeName = z.string().regex(NODE, 'must be 1 to 40 lower-case letters, digits or underscores');
 
-/** A JSON object that maps the name of each node to the ARN of its source's secret. */
+/** A JSON object that maps the name of each node to the ARN of the secret of its source. */
 const SourceSecrets = z
   .string()
   .transform((text, context) => {
@@ -24,7 +24,7 @@ const SourceSecrets = z
 export const SETTINGS = {
   storeSecretArn: { variable: 'PGTIMEWARP_STORE_SECRET_ARN', schema: SecretArn },
   sourceSecretArns: { variable: 'PGTIMEWARP_SOURCE_SECRET_ARNS', schema: SourceSecrets },
-  /** null: tokens say nothing of tables. */
+  /** null: no claim limits the tables of a caller. */
   tablesClaim: { variable: 'PGTIMEWARP_TABLES_CLAIM', schema: z.string().nullable().default(null) },
   topicArn: { variable: 'PGTIMEWARP_TOPIC_ARN', schema: z.string().startsWith('arn:') },
   ownerSecretArn: { variable: 'PGTIMEWARP_OWNER_SECRET_ARN', schema: SecretArn },
@@ -35,7 +35,7 @@ export const SETTINGS = {
 type SettingName = keyof typeof SETTINGS;
 type Configuration<N extends SettingName> = { readonly [K in N]: z.output<(typeof SETTINGS)[K]['schema']> };
 
-/** The settings that a function names. Throws CONFIGURATION_WRONG with the variable's name. */
+/** The settings that a function names. Throws CONFIGURATION_WRONG with the name of the variable. */
 export function readConfiguration<N extends SettingName>(
   names: readonly N[],
   environment: NodeJS.ProcessEnv = process.env,
@@ -47,7 +47,7 @@ export function readConfiguration<N extends SettingName>(
   return Object.fromEntries(values) as Configuration<N>;
 }
 
-/** Throws CONFIGURATION_WRONG: `what`, and what is wrong with it. */
+/** Throws CONFIGURATION_WRONG: the message begins with `what` and names the mistake. */
 export function parseSetting<T extends z.ZodType>(schema: T, value: unknown, what: string): z.output<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

@@ -1,6 +1,6 @@
 /**
- * Credentials of databases from Secrets Manager: read once, kept for the life of the environment, and read again when a
- * database refuses them, so that a rotation needs no deployment. They never appear in messages.
+ * Reads credentials of databases from Secrets Manager. They are kept for the life of the environment and read again when a database
+ * refuses them, so a rotation needs no deployment. Messages never contain them.
  */
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as z from 'zod';
@@ -15,31 +15,31 @@ const UrlSecret = z.object({ url: z.string().regex(/^postgres(ql)?:\/\//, 'must 
 
 const Place = { host: Text, port: Port, username: Text, dbname: Text };
 
-/** A login of the function's own IAM role: there is no password, only a name; the region is the function's when left out. */
+/** A login by the IAM role of the function, without a password. Default of the region: that of the function. */
 const IamSecret = z.object({ ...Place, iam: z.literal(true), region: Text.optional() });
 
-/** As RDS writes it (and its rotation keeps it). */
+/** The form of RDS and of its rotation. */
 const PasswordSecret = z.object({ ...Place, password: Text });
 
-/** What `database` of the configuration can say where the secret does not. */
+/** Fields that `database` of the configuration can give if the secret lacks them. */
 const SETTABLE = ['host', 'port', 'dbname'];
 
 interface Known {
   readonly url: string;
-  /** A login by IAM ends some time, on the clock of `Date.now()`. */
+  /** When a login by IAM expires, by `Date.now()`. */
   readonly untilMs: number;
 }
 
-/** Of a token's life, so that a connection can still be made with it. */
+/** A third of the life of a token, so that a connection can still be made with it. */
 const TOKEN_USE_MS = (TOKEN_SECONDS * 1000) / 3;
 
-/** What AWS says of a right that is missing, and of a key that may not be used. */
+/** Errors of AWS for a missing permission, and for a key that the function may not use. */
 const DENIED = new Set(['AccessDeniedException', 'DecryptionFailure', 'KMSAccessDeniedException']);
 const DENIED_REMEDY =
-  'A secret with a customer key: name the key in kmsKeyArns of the configuration, and let its policy allow the roles of the functions. ' +
-  'One of another account: its resource policy, too (docs/aws.md).';
+  'If the secret has a customer key, name the key in kmsKeyArns of the configuration and allow the roles of the functions in its policy. ' +
+  'If the secret is in another account, allow them in its resource policy too (docs/aws.md).';
 
-/** What a secret of before makes: rotated since, or naming a server that has been replaced. */
+/** Errors that an outdated secret causes: it was rotated since, or names a server that was replaced. */
 const OUTDATED = new Set<string>([
   'AUTHENTICATION_FAILED',
   'SOURCE_UNREACHABLE',
@@ -69,7 +69,7 @@ export class Credentials {
     this.#known.delete(arn);
   }
 
-  /** Does `work` with the URL, and once more with a fresh one when the database refuses the login, or has moved. */
+  /** Does `work` with the URL; once more with a fresh URL if the database refuses the login or has moved. */
   async withUrl<T>(arn: string, work: (url: string) => Promise<T>): Promise<T> {
     const tried = await this.url(arn);
     try {
@@ -102,7 +102,7 @@ export class Credentials {
   }
 }
 
-/** Exported for tests. The text of the secret stays out of every message. @param reference see infra/config/secret-reference.ts */
+/** Exported for tests. Messages never contain the text of the secret. @param reference see infra/config/secret-reference.ts */
 export function connectionUrl(
   secretText: string,
   reference: string,
@@ -124,7 +124,7 @@ export function connectionUrl(
     const fields = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))];
     const missing = fields.filter((field) => !(field in secret));
     const remedy = fields.some((field) => SETTABLE.includes(field))
-      ? 'Add it to the secret; or, of a secret that RDS manages, name it as `database` beside the ARN in the configuration.'
+      ? 'Add it to the secret. If RDS manages the secret, write it as `database` beside the ARN in the configuration.'
       : undefined;
     if (missing.length > 0) throw refuse(`has no ${missing.join(', ')}`, remedy);
     throw refuse(`has a ${fields.join(', ')} of another form`, remedy);

@@ -1,20 +1,20 @@
-/** The time that an invocation has left. Lambda stops a function without a word: everything has to end before. */
+/** The remaining time of an invocation. Lambda stops a function without a warning, so all work must end before. */
 import type { Context } from 'aws-lambda';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 
-/** For what comes after the work: metrics, the answer. */
+/** Time kept for the steps after the work: metrics, the answer. */
 const CLOSING_MS = 5_000;
-/** Between the moment a run should end and the one at which it is ended. */
+/** How long a run may exceed its time limit before it is ended from outside. */
 const PATIENCE_MS = 5_000;
 
-/** Seconds that a run may take. Throws DEADLINE when there is no time for one. */
+/** The time limit of a run in seconds. Throws DEADLINE if too little time remains. */
 export function secondsForRun(context: Pick<Context, 'getRemainingTimeInMillis'>): number {
   const seconds = (context.getRemainingTimeInMillis() - CLOSING_MS - PATIENCE_MS) / 1000;
   if (seconds > 0) return seconds;
   throw new TimewarpError('DEADLINE', 'The function has too little time left for a run; raise its time-out.');
 }
 
-/** Rejects with DEADLINE when the work has not ended shortly before the invocation does; it is told to stop then. */
+/** Rejects with DEADLINE if the work has not ended shortly before the end of the invocation, and aborts the work then. */
 export async function beforeEnd<T>(
   context: Pick<Context, 'getRemainingTimeInMillis'>,
   work: (signal: AbortSignal) => Promise<T>,

@@ -1,11 +1,11 @@
 /**
- * The metrics that the functions report, each with the function that does, per node. Alarms and dashboard name them from
- * here; nothing else may be named, because an alarm on a metric that nobody reports never rings.
+ * The metrics of each node, each with the function that reports it. Alarms and dashboard must use these names only: an alarm on a
+ * metric that no function reports never fires.
  */
 export const METRICS_NAMESPACE = 'pgtimewarp';
 
 export const METRIC_SERVICES = {
-  /** Failed, blocked, or in a gap: 0 or 1 a run. */
+  /** 1 for a run that failed, or found its node blocked or in a gap; otherwise 0. */
   RunsFailed: 'poller',
   /** Another run of the node was under way. */
   RunsBusy: 'poller',
@@ -13,13 +13,13 @@ export const METRIC_SERVICES = {
   Transactions: 'poller',
   Changes: 'poller',
   LagInBytes: 'poller',
-  /** Up to when the store is complete, as seen at the end of a run, whatever became of it. */
+  /** The age of the horizon at the end of a run, also of a run that failed. */
   HorizonAgeInSeconds: 'poller',
-  /** WAL that the slot keeps on the source, in percent of what it may. */
+  /** WAL that the slot keeps on the source, in percent of its budget. */
   WalBudgetUsedInPercent: 'poller',
   ChecksFailed: 'doctor',
   ChecksWarned: 'doctor',
-  /** Of the node or of one of its tables. */
+  /** Open gaps of the node and of its tables. */
   OpenGaps: 'doctor',
 } as const;
 

@@ -1,4 +1,4 @@
-/** Logs and metrics of the functions: structured lines on stdout, in which a failure shows its code and never a secret. */
+/** Logs and metrics of the functions: structured lines on stdout. A failure shows its code, never a secret. */
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, type MetricUnit } from '@aws-lambda-powertools/metrics';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -15,7 +15,7 @@ export function createMetrics(serviceName: string): Metrics {
 
 type Unit = (typeof MetricUnit)[keyof typeof MetricUnit];
 
-/** One set of metrics of a node; no await in between, so that those of two nodes do not mix. */
+/** Publishes one set of metrics of a node. It does not await between them, so that the metrics of two nodes do not mix. */
 export function publishOf(
   metrics: Metrics,
   node: string,
@@ -27,7 +27,7 @@ export function publishOf(
   metrics.clearDimensions();
 }
 
-/** Whatever was thrown, as fields of a log line (`message` is the logger's own). Causes stay out of it unless they are ours to mend. */
+/** Any thrown value as fields of a log line (the logger itself uses `message`). The cause is shown only for faults of this program. */
 export function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof TimewarpError)) {
     return {

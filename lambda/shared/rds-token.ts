@@ -1,7 +1,7 @@
 /**
- * Logging in to RDS and Aurora as an IAM identity: the password is a request to `rds-db` that is signed and never sent
- * (RDS User Guide, "IAM database authentication"; AWS Signature Version 4, query parameters). The SDK's own signer brings
- * every source of credentials there is; a function has one, its environment.
+ * Makes the password for a login to RDS and Aurora by IAM: a signed request to `rds-db` that is never sent (RDS User Guide, "IAM
+ * database authentication"; AWS Signature Version 4, query parameters). The signer of the SDK would add code for every source of
+ * credentials, but a function needs only its environment.
  */
 import { createHash, createHmac } from 'node:crypto';
 
@@ -18,7 +18,7 @@ export interface AwsCredentials {
   readonly sessionToken: string | undefined;
 }
 
-/** Servers take a token for 15 minutes; sessions that it opened live on. */
+/** Servers accept a token for 15 minutes. Sessions opened with it stay open. */
 export const TOKEN_SECONDS = 900;
 
 /** @param time as `20260131T094100Z` */

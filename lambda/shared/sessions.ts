@@ -1,6 +1,6 @@
 /**
- * Database sessions that outlive an invocation. One is lent to one user at a time and is closed when the work
- * fails; before it is lent again it has to answer, because the environment may have slept for hours in between.
+ * Database sessions that outlive an invocation. A session is lent to one piece of work at a time and closed if the work fails. It must
+ * answer a query before it is lent again, because the environment may have slept for hours meanwhile.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -20,11 +20,11 @@ export interface DatabaseReference {
 }
 
 /**
- * Sessions that wait to be lent again: those of one node. With a schedule for each of many nodes an environment comes to serve
- * all of them, and every environment would keep a session for every node.
+ * The most idle sessions: enough for one node. Each node has its own schedule, so an environment serves many nodes over time. Without
+ * this limit every environment would keep sessions for every node.
  */
 const MAX_IDLE = 2;
-/** A session that does not answer for that long is taken for dead. */
+/** A session that does not answer within this time counts as dead. */
 const ANSWER_MS = 2_000;
 
 export class Sessions {
@@ -36,8 +36,8 @@ export class Sessions {
   }
 
   /**
-   * Lends a session to `work`; it is closed, by force if need be, when the work fails or the signal is given. Throws what
-   * `work` throws: errors of the session as the TimewarpErrors that they mean.
+   * Lends a session to `work`. If the work fails or the signal aborts, the session is closed, by force if necessary. Throws what `work`
+   * throws; errors of the session become TimewarpErrors.
    */
   async use<T>(
     reference: DatabaseReference,
@@ -52,7 +52,7 @@ export class Sessions {
       this.#keep(reference, session);
       return result;
     } catch (error) {
-      const harmless = error instanceof TimewarpError && error.action === 'client'; // the question was wrong
+      const harmless = error instanceof TimewarpError && error.action === 'client'; // only the question was wrong
       if (harmless && signal?.aborted !== true) this.#keep(reference, session);
       else destroy();
       throw fromDatabaseError(error, sideOf(error) ?? reference.side);
@@ -66,7 +66,7 @@ export class Sessions {
     if (session === undefined) return null;
     this.#idle.delete(keyOf(reference));
     try {
-      // A reader leaves nothing behind, and a reset would cost it the plans of its functions.
+      // A read-only session keeps no state, and a reset would discard the query plans of its functions.
       const { readOnly, side, statementTimeoutMs } = reference;
       const ready = readOnly ? session.query('SELECT 1') : resetSession(session, side, statementTimeoutMs);
       await withinMs(ANSWER_MS, ready);
@@ -110,7 +110,7 @@ function keyOf({ side, node, secretArn }: DatabaseReference): string {
 }
 
 async function withinMs(limitMs: number, work: Promise<unknown>): Promise<void> {
-  work.catch(() => {}); // when it fails after the limit
+  work.catch(() => {}); // the work may fail after the limit
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('no answer')), limitMs);

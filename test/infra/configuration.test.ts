@@ -133,7 +133,7 @@ async function appSays(context: object): Promise<{ code: number; stderr: string 
 test('without a configuration nothing is made, and nothing destroyed', async () => {
   expect(await appSays({})).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^No configuration is named\..* -c config=/),
+    stderr: expect.stringMatching(/^The configuration is missing\..* -c config=/),
   });
 });
 

@@ -307,7 +307,7 @@ describe('a source that is not set up for decoding', () => {
     const { binaries } = await chooseServer();
     if (!binaries.hasWal2json) {
       await using server = await serverWith({});
-      expectError(await init(server), { code: 1, says: /no output plugin wal2json|does not permit/ });
+      expectError(await init(server), { code: 1, says: /no output plugin wal2json|does not allow/ });
       return skip('this server has no wal2json to refuse');
     }
     await using server = await serverWith({

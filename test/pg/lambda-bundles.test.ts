@@ -233,7 +233,7 @@ describe('the life of a deployment', () => {
         },
       ]),
     });
-    expect(message.email).toContain('FAIL [doctor] The examination failed (SECRET_UNREADABLE).');
+    expect(message.email).toContain('FAIL [doctor] Doctor itself failed (SECRET_UNREADABLE).');
     const told = databases.aws.published.length;
     await doctor.invoke({});
     expect(databases.aws.published.length).toBe(told); // nothing has changed

@@ -153,7 +153,7 @@ test('a creation whose time is over while it waits leaves nothing', async () => 
   expect(answerTo('Create')).toMatchObject({
     Status: 'FAILED',
     Reason: expect.stringMatching(
-      /^DEADLINE: The time of the request was over.* waits for transactions .*: pid \d+ \(role .*Repeat it when they have ended/,
+      /^DEADLINE: The time limit of the request passed.* waits for transactions .*: pid \d+ \(role .*Repeat it when they have ended/,
     ),
   });
   expect(await left()).toEqual(NOTHING);

@@ -93,7 +93,11 @@ test('a session that waits for an answer that has been given is ended on both si
   const { rows } = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   await session.query('SELECT pg_advisory_lock(1)');
   const options = { side: 'store', node: node.node, isWatched: false } as const;
-  watchSession(session, rows[0]!.pid, () => connectBeside(session, options), 100);
+  watchSession(session, {
+    pid: rows[0]!.pid,
+    openBeside: () => connectBeside(session, options),
+    everyMs: 100,
+  });
   await session.query('SELECT pg_sleep(1)'); // the server works: that is waited for
   await expect(session.query(`SELECT 'never to be answered'`)).rejects.toThrow(/gone silent/);
   const left = async (): Promise<number | null> =>

@@ -5,7 +5,7 @@ import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
 import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
 import type { InheritedSettings } from '../../core/doctor/inherited-settings.ts';
-import { findings, isNews } from '../../core/doctor/record-diagnosis.ts';
+import { isNews, troubles } from '../../core/doctor/record-diagnosis.ts';
 import type { ProofFacts } from '../../core/doctor/self-proof.ts';
 import type { SourceCondition } from '../../core/doctor/source-condition.ts';
 import type { StoreCondition } from '../../core/doctor/store-condition.ts';
@@ -477,7 +477,7 @@ test('the worst comes first and decides', () => {
 });
 
 describe('news', () => {
-  const seen = (...checks: Check[]): string[] => findings(summarize(checks));
+  const seen = (...checks: Check[]): string[] => troubles(summarize(checks));
   const late = (seconds: number): Check => warn('lag', `The horizon is ${seconds} s and 0/1A2B behind.`, 'r');
 
   test('sizes are none, in whatever unit', () => {
@@ -506,7 +506,7 @@ describe('news', () => {
     ['worse', seen(late(1)), 100, seen(fail('lag', 'The horizon is 1 s and 0/1 behind.', 'r')), true],
     ['a day has passed', [], 86_000, [], true],
   ])('%s', (_, before, ageSeconds, now, expected) => {
-    expect(isNews({ findings: before, ageSeconds }, now)).toBe(expected);
+    expect(isNews({ troubles: before, ageSeconds }, now)).toBe(expected);
   });
 
   test('the first report is', () => expect(isNews(null, [])).toBe(true));

@@ -1,4 +1,4 @@
-/** Can both databases be reached, and does the store know this node? */
+/** Checks whether both databases answer, and whether the store has this node. */
 import { ERROR_CODES } from '../../errors/codes.ts';
 import type { StoredFailure } from '../../store/node/failures.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
@@ -44,7 +44,7 @@ function checkStore({ node, store }: DoctorFacts): Check[] {
   return [isOurs, checkNodeStatus(overview.node, store.facts.failure)];
 }
 
-/** Whether the node goes on: a gap or a block ends its runs until someone acts. */
+/** Fails for a node with a gap or a block: its runs stop until a person acts. */
 export function checkNodeStatus(
   { node, status, statusReason }: StoredNode,
   failure: StoredFailure | null,
@@ -73,7 +73,7 @@ function reasonOf(reason: string | null): string {
   return reason ?? 'no reason recorded';
 }
 
-/** What is left out is recorded; where the transaction is not known, only reading everything again helps. */
+/** `skip` leaves out the transaction and records a gap. If the transaction is not known, the node must begin again. */
 function skipRemedy(node: string, failure: StoredFailure | null): string {
   return failure?.lsn == null
     ? `pgtimewarp rebaseline --node ${node}`

@@ -1,4 +1,4 @@
-/** Are there gaps without an end? */
+/** Checks for gaps that have not ended. */
 import { formatTableName } from '../../pg/identifiers.ts';
 import type { GapOverview } from '../../store/overview.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';

@@ -1,12 +1,12 @@
-/** Is history forgotten when it should be, are ranges made ahead of it, and which columns does it not have in full? */
+/** Checks whether expired history is dropped, whether ranges exist ahead of the changes, and which columns are incomplete. */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { type Check, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
 import type { HistoryCondition, IncompleteColumn } from '../history-condition.ts';
 
-/** Expired history is dropped by the run that finds it, or by one of the next when readers are in the way. */
+/** The run that finds expired history drops it. If a reader prevents that, one of the next runs does. */
 const OVERDUE_SECONDS = 3600;
-/** So long a column is warned of; the events keep it. */
+/** For how long the check warns of a column. Afterwards only the events contain it. */
 const NEWS_SECONDS = 7 * 86_400;
 
 export function checkHistory({ node, store }: DoctorFacts): Check[] {
@@ -22,7 +22,7 @@ function checkWindows({ windows, oldestReader }: HistoryCondition, node: string)
     oldestReader === null
       ? ['', '']
       : [
-          ` A transaction of the store is in the way: pid ${oldestReader.pid}, open for ${oldestReader.ageSeconds} s.`,
+          ` A transaction of the store prevents that: pid ${oldestReader.pid}, open for ${oldestReader.ageSeconds} s.`,
           `On the store: SELECT pg_terminate_backend(${oldestReader.pid}); then: `,
         ];
   for (const window of windows) {
@@ -31,7 +31,7 @@ function checkWindows({ windows, oldestReader }: HistoryCondition, node: string)
       checks.push(
         warn(
           'retention_overdue',
-          `History of ${table} should have been forgotten ${window.overdueSeconds} s ago.${held}`,
+          `Expired history of ${table} should have been dropped ${window.overdueSeconds} s ago.${held}`,
           `${end}pgtimewarp retention run --node ${node}`,
         ),
       );
@@ -40,7 +40,7 @@ function checkWindows({ windows, oldestReader }: HistoryCondition, node: string)
       checks.push(
         warn(
           'ranges_ahead',
-          `The history of ${table} has no range ahead of its changes: what is written now is forgotten late.${held}`,
+          `The history of ${table} has no range for its next changes: they will be dropped too late.${held}`,
           `${end}pgtimewarp poll --node ${node}`,
         ),
       );
@@ -48,7 +48,12 @@ function checkWindows({ windows, oldestReader }: HistoryCondition, node: string)
   }
   return checks.length > 0
     ? checks
-    : [ok('retention_overdue', `${windows.length} windows are kept to, with ranges ahead.`)];
+    : [
+        ok(
+          'retention_overdue',
+          `Expired history is dropped in time, and ranges exist ahead (${windows.length} windows).`,
+        ),
+      ];
 }
 
 function checkIncomplete(columns: readonly IncompleteColumn[]): Check[] {
@@ -60,7 +65,7 @@ function checkIncomplete(columns: readonly IncompleteColumn[]): Check[] {
       : warn(
           'column_incomplete',
           message,
-          `A node with --plugin pgoutput carries all values, as wal2json 2.6 does after another init; a column that never holds NaN is best tracked with --no-nan. Or leave it out: pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude ${quoteIdentifier(column)}`,
+          `wal2json 2.6 after another init, or a node with --plugin pgoutput, carries all values. If the column never has NaN or infinity, track the table with --no-nan. Or leave it out: pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude ${quoteIdentifier(column)}`,
         );
   });
 }

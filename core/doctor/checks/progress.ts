@@ -1,4 +1,4 @@
-/** Does the store keep up with the source? */
+/** Checks whether the store keeps up with the source. */
 import { ERROR_CODES } from '../../errors/codes.ts';
 import { NO_PROGRESS_FAILS } from '../../store/node/no-progress.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
@@ -8,7 +8,7 @@ import { lsnDistanceBytes } from '../../types/lsn.ts';
 import { type Check, fail, ok, warn } from '../check.ts';
 import { type DoctorFacts, rightSource } from '../facts.ts';
 
-/** Five missed runs are no accident; where the schedule is not known, they come every minute. */
+/** The lag warns after five missed runs. If the schedule is not known, a run every minute is assumed. */
 const LATE_RUNS = 5;
 export const LATE_SECONDS = 300n;
 const LATE_BYTES = 1024n * 1024n * 1024n;
@@ -29,7 +29,7 @@ export function checkProgress(facts: DoctorFacts): Check[] {
       ? warn(
           'lag',
           message,
-          `pgtimewarp poll --node ${facts.node}; and see why the scheduled runs do not come.`,
+          `pgtimewarp poll --node ${facts.node}; and find out why the scheduled runs do not come.`,
         )
       : ok('lag', message),
   ];
@@ -43,7 +43,7 @@ export function checkProgress(facts: DoctorFacts): Check[] {
       ),
     );
   }
-  if (node?.status !== 'active') return checks; // why it does not go on is said by its status
+  if (node?.status !== 'active') return checks; // the check of its status says why it stopped
   if (progress.failures > 0 && progress.lastRunOutcome === 'deadline') {
     const verdict = progress.failures >= NO_PROGRESS_FAILS ? fail : warn;
     const runs = `Time was up in ${progress.failures} runs without progress, with ${formatBytes(lagBytes)} of WAL waiting.`;

@@ -1,4 +1,4 @@
-/** Is history what the tables hold? */
+/** Checks whether the history agrees with random rows of the tables. */
 import { formatTableName } from '../../pg/identifiers.ts';
 import { type Check, fail, notKnown, ok } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
@@ -7,13 +7,13 @@ import { noNanIsFalse } from './tables.ts';
 
 export function checkProof({ proof, store }: DoctorFacts): Check[] {
   if (proof === null) return [];
-  if (proof === 'refused') return [notKnown('self_proof', 'Whether history is what the tables hold')];
+  if (proof === 'refused') return [notKnown('self_proof', 'Whether history agrees with the tables')];
   const known = new Set(
     store.facts?.overview?.relations
       .filter(({ noNanRefuted }) => noNanRefuted !== null)
       .map(({ name }) => formatTableName(name)),
   );
-  const news = proof.notFinite.filter(({ table }) => !known.has(formatTableName(table))); // the others are told already
+  const news = proof.notFinite.filter(({ table }) => !known.has(formatTableName(table))); // checkTables() reports the others
   return [...news.map(({ table, column }) => noNanIsFalse(table, column)), ...compared(proof)];
 }
 
@@ -23,7 +23,7 @@ function compared(proof: ProofFacts): Check[] {
       const name = formatTableName(table);
       return fail(
         'self_proof',
-        `History is not what ${name} holds, key ${key}: ${what}.`,
+        `History differs from ${name}, key ${key}: ${what}.`,
         `pgtimewarp rebaseline ${name}`,
       );
     });
@@ -32,7 +32,7 @@ function compared(proof: ProofFacts): Check[] {
   return [
     ok(
       'self_proof',
-      `${proof.compared} random rows are in history what they are in their tables${undecided}.`,
+      `${proof.compared} random rows are the same in history and in their tables${undecided}.`,
     ),
   ];
 }

@@ -1,4 +1,4 @@
-/** Does the publication show every change of every tracked table, and does it harm no other? */
+/** Checks whether the publication shows every change of every tracked table, and whether it makes the source refuse writes. */
 import { formatTableName, quoteIdentifier, quoteTable } from '../../pg/identifiers.ts';
 import { whyNotTrackable } from '../../source/catalog/trackable.ts';
 import { publicationName, SHOW_GENERATED } from '../../source/publication/publication.ts';
@@ -34,7 +34,7 @@ export function checkPublication(facts: DoctorFacts): Check[] {
   for (const member of publication.restricted) {
     const table = formatTableName(member);
     const stored = side.tables.find((each) => formatTableName(each.stored.name) === table)?.stored;
-    if (!member.rows && member.hidden.every((column) => stored?.excludedColumns.includes(column))) continue; // as asked
+    if (!member.rows && member.hidden.every((column) => stored?.excludedColumns.includes(column))) continue; // only excluded columns are hidden
     checks.push(
       fail(
         'publication_filter',
@@ -46,7 +46,7 @@ export function checkPublication(facts: DoctorFacts): Check[] {
   const members = new Set(publication.members.map(formatTableName));
   for (const { stored, now } of side.tables) {
     if (now === null || members.has(formatTableName(stored.name))) continue;
-    if (whyNotTrackable(now, stored.name, 'pgoutput') !== null) continue; // it must not be published; checks of tables say why
+    if (whyNotTrackable(now, stored.name, 'pgoutput') !== null) continue; // a table that cannot be tracked must not be published; checkTables() says why
     const table = formatTableName(stored.name);
     checks.push(
       fail(

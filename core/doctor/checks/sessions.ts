@@ -1,4 +1,4 @@
-/** Are sessions on both sides what runs take them for: their own server process, without foreign time-outs, with text that is text? */
+/** Checks the sessions of both databases: each keeps its server process, no inherited time-out ends it, its encoding is usable. */
 import type { DatabaseSide } from '../../pg/database-error.ts';
 import { whyEncodingRefused } from '../../pg/encoding.ts';
 import type { Pooling } from '../../pg/pooler.ts';
@@ -35,7 +35,7 @@ function checkSide(side: DatabaseSide, pooling: Pooling, condition: SideConditio
 const POOLING: Readonly<Record<Exclude<Pooling, 'transaction'>, string>> = {
   none: 'is reached without a pooler',
   session: 'is reached through a pooler, which keeps the session of each connection',
-  unknown: 'did not let itself be looked at for a pooler',
+  unknown: 'could not be checked for a pooler',
 };
 
 /** PgBouncer manual, "pool_mode". */
@@ -50,7 +50,7 @@ function checkPooling(side: DatabaseSide, pooling: Pooling): Check {
     : ok(code, `The ${side} ${POOLING[pooling]}.`);
 }
 
-/** Sessions of ours set their own; through such a pooler, that is the setting of somebody else's by the next transaction. */
+/** Sessions of pgtimewarp set their own time-outs. A pooler in transaction mode may run the next transaction in another session, without them. */
 function checkTimeouts(
   side: DatabaseSide,
   timeouts: readonly InheritedSetting[],

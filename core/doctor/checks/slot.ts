@@ -1,4 +1,4 @@
-/** Is the source set up for decoding, and is the slot there, ours, readable and safe? */
+/** Checks whether the source can decode, and whether the slot exists, is ours, can be read, and keeps its WAL. */
 import { ERROR_CODES } from '../../errors/codes.ts';
 import { detectMovedSlot } from '../../run/loss/detect-loss.ts';
 import { publicationName } from '../../source/publication/publication.ts';
@@ -21,7 +21,7 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   if (node === undefined || node.status === 'removed') return checks;
   checks.push(...checkSlotItself(server, node, side.condition.platform));
   const isSlotKnown = !server.unknown.includes(SLOTS);
-  if (rightSource(facts) === null || (server.slot === null && isSlotKnown)) return checks; // another one's slots are none of ours
+  if (rightSource(facts) === null || (server.slot === null && isSlotKnown)) return checks; // the slots of another server are not ours
   if (server.slot === null) checks.push(notKnown('slot_position', 'Where the slot stands'));
   else if (isOurs(server.slot, server, node))
     checks.push(...checkPosition(server.slot, node, facts.nodeLater));
@@ -29,7 +29,7 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   if (side.condition.mayReplicate !== false)
     checks.push(
       isSlotKnown ? checkPlugin(side, node) : notKnown('plugin_permitted', 'Whether the slot can be read'),
-    ); // else nothing can be read, with any plugin
+    ); // below wal_level logical, no plugin can read a slot
   if (side.publicationPresent !== null) {
     checks.push(
       side.publicationPresent
@@ -44,7 +44,7 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   return checks;
 }
 
-/** Whether this is the server that the node follows, and its slot is there, ours, and safe. */
+/** Checks that this is the server that the node follows, and that its slot exists, is ours and keeps its WAL. */
 export function checkSlotItself(
   server: SourceFacts,
   node: StoredNode,
@@ -52,7 +52,7 @@ export function checkSlotItself(
 ): Check[] {
   const identity = checkIdentity(server, node);
   if (identity.code === 'source_identity' && identity.status === 'fail') return [identity];
-  if (server.inRecovery) return [identity]; // slots are the primary's
+  if (server.inRecovery) return [identity]; // the slot is on the primary
   if (server.unknown.includes(SLOTS)) {
     const what = `What the server keeps for the slot ${node.slotName}`;
     return [
@@ -68,13 +68,14 @@ export function checkSlotItself(
     identity,
     ok('slot_present', `The slot ${node.slotName} is there.`),
     checkOwnership(server.slot, server, node),
-    checkWalStatus(server, server.slot, node, platform),
+    checkWalStatus({ server, slot: server.slot }, node, platform),
   ];
 }
 
 /**
- * Runs move the slot to what the store has committed before, and a node that begins anew is no active one until the store has
- * its beginning. So a slot that was read first and stands past what the store had afterwards was moved by somebody else.
+ * Fails when another program has moved the slot. A run moves the slot only to a position that the store has committed, and a
+ * node that begins again becomes active only after the store has its start. Doctor reads the slot first and the store later.
+ * So a slot ahead of that later state was moved by another program.
  */
 function checkPosition(slot: SlotFacts, node: StoredNode, later: StoredNode | null): Check[] {
   if (node.status !== 'active' || later?.status !== 'active' || later.horizon === null) return [];
@@ -92,12 +93,12 @@ function checkPosition(slot: SlotFacts, node: StoredNode, later: StoredNode | nu
   ];
 }
 
-/** Runs read under a name of their own; who else reads consumes changes that we then miss. */
+/** Runs read the slot under their own application name. Any other reader consumes changes, which are then lost. */
 function checkReader({ slotReader, unknown }: SourceCondition, node: StoredNode): Check {
   if (unknown.includes('pg_stat_activity') || unknown.includes(SLOTS))
     return notKnown('slot_reader', 'Who reads the slot');
   if (slotReader === null || slotReader.application === `pgtimewarp/${node.node}`)
-    return ok('slot_reader', 'Nobody else reads the slot.');
+    return ok('slot_reader', 'No other program reads the slot.');
   const { pid, application, role } = slotReader;
   return fail(
     'slot_reader',
@@ -125,8 +126,8 @@ function checkRole(server: SourceFacts): Check[] {
 }
 
 function checkIdentity(server: SourceFacts, node: StoredNode): Check {
-  const right = 'Name the right server as --source: the gap is withdrawn.';
-  const successor = `${right} If this one is the successor: pgtimewarp rebaseline --node ${node.node}`;
+  const right = 'Name the right server as --source: the next run then withdraws the gap.';
+  const successor = `${right} If this server replaces the old one: pgtimewarp rebaseline --node ${node.node}`;
   if (!maybeSameSystem(server, node)) {
     return fail(
       'source_identity',
@@ -161,14 +162,13 @@ function checkOwnership(slot: SlotFacts, server: SourceFacts, node: StoredNode):
         'slot_ours',
         `The slot ${node.slotName} is another one: ${slot.plugin} in database ${slot.database ?? '(none)'}` +
           `${slot.twoPhase ? ', two_phase' : ''}.`,
-        `SELECT pg_drop_replication_slot('${node.slotName}'); on the source, if nobody needs it; then: pgtimewarp rebaseline --node ${node.node}`,
+        `SELECT pg_drop_replication_slot('${node.slotName}'); on the source, if no other program needs it; then: pgtimewarp rebaseline --node ${node.node}`,
       );
 }
 
-/** PostgreSQL manual, "pg_replication_slots": unreserved means that the next checkpoint may remove what is needed. */
+/** PostgreSQL manual, "pg_replication_slots": unreserved means that the next checkpoint may remove WAL that the slot needs. */
 function checkWalStatus(
-  server: SourceFacts,
-  slot: SlotFacts,
+  { server, slot }: { readonly server: SourceFacts; readonly slot: SlotFacts },
   node: StoredNode,
   platform: SourceCondition['platform'],
 ): Check {
@@ -197,7 +197,7 @@ function room({ safeWalBytes }: SlotFacts): string {
   return safeWalBytes === null ? '' : `, room for ${formatBytes(safeWalBytes)} more`;
 }
 
-/** Four times what the slot keeps: enough for the WAL that comes while the store catches up. */
+/** Four times what the slot keeps: enough also for the WAL that the source writes while the store catches up. */
 function raiseKeepSize(server: SourceFacts, slot: SlotFacts, platform: SourceCondition['platform']): string {
   const keptBytes = slot.restartLsn === null ? 0n : lsnDistanceBytes(slot.restartLsn, server.insertLsn);
   const megabytes = (keptBytes * 4n) / (1024n * 1024n) + 1n;

@@ -1,4 +1,4 @@
-/** The source beyond the slot: version, limits, rights, clock. */
+/** Checks the source apart from the slot: version, limits, privileges, clock. */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
 import { type CommitTime, formatCommitTime, secondsBetween } from '../../types/commit-time.ts';
@@ -19,7 +19,7 @@ export function checkSource(facts: DoctorFacts): Check[] {
       ? ok('source_version', `The source is PostgreSQL ${server.version} (${condition.platform}).`)
       : warn(
           'source_version',
-          `The source is PostgreSQL ${server.version}; older than 15 has not been tried.`,
+          `The source is PostgreSQL ${server.version}; versions before 15 are not tested.`,
           'Upgrade the source to PostgreSQL 15 or later.',
         ),
     condition.mayReplicate === null
@@ -43,7 +43,7 @@ export function checkSource(facts: DoctorFacts): Check[] {
           )
         : warn(
             'slots_left',
-            `All ${condition.slotsMax} replication slots are used: a lost slot could not be made anew by others in time.`,
+            `All ${condition.slotsMax} replication slots are used: no program can make another one.`,
             restartRemedy(condition.platform, 'max_replication_slots', String(condition.slotsMax + 10)),
           ),
   ];
@@ -71,14 +71,14 @@ export function checkSource(facts: DoctorFacts): Check[] {
   return checks;
 }
 
-/** What a hosted platform refuses is no fault of anybody's; what depends on it says so itself. */
+/** A hosted platform may refuse some questions. This check never fails; the checks that need the answers say so. */
 function checkUnknown({ server, condition }: SourceSide): Check[] {
   const unknown = [...new Set([...server.unknown, ...condition.unknown])];
   if (unknown.length === 0) return [];
-  return [ok('not_known', `The source does not let itself be asked for ${unknown.join(', ')}.`)];
+  return [ok('not_known', `The source refuses access to ${unknown.join(', ')}.`)];
 }
 
-/** A key of the parent does not bind its heirs: each is a table of its own (PostgreSQL manual, "Inheritance"). */
+/** A primary key does not apply to tables that inherit: each is a separate table (PostgreSQL manual, "Inheritance"). */
 function checkHeir({ parent, hasKey, ...heir }: Heir, { tables }: SourceSide): Check {
   const [table, from] = [formatTableName(heir), formatTableName(parent)];
   const key =
@@ -91,7 +91,7 @@ function checkHeir({ parent, hasKey, ...heir }: Heir, { tables }: SourceSide): C
   );
 }
 
-/** Times of commits are the source's; the store bounds those that lie too far ahead of its own clock. */
+/** Commit times come from the clock of the source. The store limits those that are too far ahead of its own clock. */
 function checkClocks(source: CommitTime, store: CommitTime): Check {
   const seconds = source > store ? secondsBetween(store, source) : secondsBetween(source, store);
   const message = `The clocks of source and store are ${seconds} s apart (source: ${formatCommitTime(source)}).`;

@@ -1,4 +1,4 @@
-/** Can the store take more, and is what it says of positions and times in order? */
+/** Checks whether the store can take more history, and whether its time map is in order. */
 
 import { SEE_EACH_OTHER } from '../../store/node/claim.ts';
 import { formatBytes } from '../../types/byte-size.ts';
@@ -7,7 +7,7 @@ import type { DoctorFacts } from '../facts.ts';
 import type { StoreCondition } from '../store-condition.ts';
 
 const DAY_SECONDS = 86_400;
-/** Autovacuum begins to hurry at 200 million; from 1.6 billion on vacuum leaves out all else (vacuum_failsafe_age). */
+/** Autovacuum freezes rows from 200 million on; from 1.6 billion on vacuum does nothing else (vacuum_failsafe_age). */
 const OLD_TRANSACTIONS = 1_500_000_000;
 
 export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
@@ -18,7 +18,7 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
   return [
     ...(condition.unknown.length === 0
       ? []
-      : [ok('not_known', `The store does not let itself be asked for ${condition.unknown.join(', ')}.`)]),
+      : [ok('not_known', `The store refuses access to ${condition.unknown.join(', ')}.`)]),
     checkWritable(condition),
     condition.mayWrite
       ? ok('store_role', 'The role may write history.')
@@ -38,13 +38,13 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
         : warn(
             'store_connections',
             `${connectionsUsed} of ${connectionsMax} connections of the store are used.`,
-            `On the store: ALTER SYSTEM SET max_connections = ${connectionsMax * 2}; and restart it, or end sessions that nobody uses.`,
+            `On the store: ALTER SYSTEM SET max_connections = ${connectionsMax * 2}; and restart it, or end idle sessions.`,
           ),
     condition.autovacuum
       ? ok('store_autovacuum', 'Autovacuum is on.')
       : warn(
           'store_autovacuum',
-          'Autovacuum of the store is off: reads get slow, and one day it stops.',
+          'Autovacuum of the store is off: reads get slow, and in the end the store stops accepting writes.',
           'On the store: ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf();',
         ),
     condition.transactionAge < OLD_TRANSACTIONS
@@ -68,12 +68,12 @@ export function checkStoreCondition({ node, store }: DoctorFacts): Check[] {
       : fail(
           'time_map',
           `${condition.mapFaults} entries of the time map are out of order, or beyond the horizon.`,
-          `The store was changed by hand, or this is a fault of pgtimewarp: report it. The times are kept with the changes too; on the store: ${timesFromChanges(node)}`,
+          `The store was changed by hand, or this is a fault of pgtimewarp: report it. The changes contain the times too; on the store: ${timesFromChanges(node)}`,
         ),
   ];
 }
 
-/** Our sessions may write whatever the default of their transactions is; a standby takes nothing. */
+/** Sessions of pgtimewarp override a read-only default of transactions, so that is a warning. A standby accepts no writes. */
 function checkWritable({ inRecovery, inherited }: StoreCondition): Check {
   const readOnly = inherited?.readOnly ?? null;
   if (inRecovery) {
@@ -88,23 +88,23 @@ function checkWritable({ inRecovery, inherited }: StoreCondition): Check {
     : warn(
         'store_writable',
         `Transactions are read-only by default (default_transaction_read_only of ${readOnly.from}): runs write all the same.`,
-        `If nobody wants that, on the store: SET default_transaction_read_only = off; ${readOnly.reset}`,
+        `Unless that is intended, on the store: SET default_transaction_read_only = off; ${readOnly.reset}`,
       );
 }
 
-/** Whether it works, or stands still for ever, is hidden from other logins. */
+/** PostgreSQL hides from other logins whether a session works or hangs. */
 function checkHolder({ hiddenHolder, role }: StoreCondition): Check[] {
   if (hiddenHolder === null) return [];
   return [
     warn(
       'store_other_login',
-      `A run under the login ${hiddenHolder.role} (pid ${hiddenHolder.pid}) is under way, and ${role} can neither see whether it works nor end it: frozen, it is not replaced for long.`,
+      `A run under the login ${hiddenHolder.role} (pid ${hiddenHolder.pid}) is under way, and ${role} can neither see whether it works nor end it: if it hangs, other runs wait for a long time.`,
       `On the store, as an administrator: ${SEE_EACH_OTHER}`,
     ),
   ];
 }
 
-/** Every change has the time of its commit beside it: the map is mended from there. */
+/** SQL that repairs the time map: every stored change also has the time of its commit. */
 function timesFromChanges(node: string): string {
   return (
     'UPDATE pgtimewarp.lsn_time_map AS m SET ts = c.valid_from_ts FROM pgtimewarp.row_changes AS c ' +

@@ -1,5 +1,6 @@
-/** Per tracked table: is it still the one that is tracked, and does everything it logs carry its key? */
+/** Checks each tracked table: it exists, has the same key, can be tracked, and no rows changed without the log. */
 import { formatTableName, quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
+import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { whyNotTrackable } from '../../source/catalog/trackable.ts';
 import { isInGap, isUnderRepair, readFailureOf } from '../../store/tables/state.ts';
 import type { Plugin } from '../../types/plugin.ts';
@@ -14,8 +15,8 @@ export function checkTables(facts: DoctorFacts): Check[] {
     return [
       fail(
         'nothing_tracked',
-        `Node "${facts.node}" follows no table: its slot keeps WAL on the source for nothing.`,
-        `pgtimewarp track TABLE; or, when nothing is to be followed any more: pgtimewarp deinit --node ${facts.node}`,
+        `Node "${facts.node}" tracks no table, but its slot keeps WAL on the source.`,
+        `pgtimewarp track TABLE; or, if you no longer need the node: pgtimewarp deinit --node ${facts.node}`,
       ),
     ];
   }
@@ -23,20 +24,16 @@ export function checkTables(facts: DoctorFacts): Check[] {
   return side.tables.flatMap((table) => checkTable(table, facts.node, plugin));
 }
 
-function checkTable(
-  { stored, state, now, keepsKey, changes }: TableCondition,
-  node: string,
-  plugin: Plugin,
-): Check[] {
+function checkTable(condition: TableCondition, node: string, plugin: Plugin): Check[] {
+  const { stored, now } = condition;
   const table = formatTableName(stored.name);
   const obstacle = whyNotTrackable(now, stored.name, plugin);
-  const checks: Check[] = [];
   if (now === null) {
     return [
       fail(
         'table_present',
         `The tracked table ${table} is gone or renamed.`,
-        `Rename it back; or, when it is gone for good: pgtimewarp untrack ${table}`,
+        `Rename it back; or, if it will not come back: pgtimewarp untrack ${table}`,
       ),
     ];
   }
@@ -53,64 +50,79 @@ function checkTable(
       ),
     ];
   }
+  const checks = [
+    ...checkDefinition(condition, now, node),
+    ...checkColumns(condition, now),
+    ...checkRows(condition, node),
+  ];
+  return checks.length > 0 ? checks : [ok('table', `${table} has not changed since tracking began.`)];
+}
+
+/** The primary key, and changes of the definition of which runs have to read the table again. */
+function checkDefinition(
+  { stored, keepsKey, changes }: TableCondition,
+  now: TableFacts,
+  node: string,
+): Check[] {
+  const table = formatTableName(stored.name);
   if (!keepsKey) {
     const key = now.key.map(({ name, typeName }) => `${name} ${typeName}`);
-    checks.push(
+    return [
       fail(
         'table_key',
         `The primary key of ${table} is (${key.join(', ')}); its history is kept under another one: (${stored.keyColumns.join(', ')}).`,
         `pgtimewarp untrack ${table}; pgtimewarp track ${table}`,
       ),
-    );
-  } else if (changes.length > 0) {
-    const code = stored.relid !== null && stored.relid !== now.oid ? 'table_recreated' : 'table_changed';
-    const message = `Rows of ${table} may have changed without a trace in the log: ${changes.map(({ reason }) => reason).join('; ')}.`;
-    checks.push(
-      changes.every((change) => change.repairsItself)
-        ? warn(code, message, nextRunsReadAgain(node))
-        : fail(code, message, `pgtimewarp rebaseline ${table}`),
-    );
+    ];
   }
-  for (const column of stored.excludedColumns) {
-    if (now.columns.some((each) => each.name === column)) continue;
-    checks.push(
-      fail(
-        'excluded_column',
-        `${table} has no column "${column}" any more, which is excluded: renamed, its values are being stored.`,
-        `pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude NEW_NAME (what is stored under the new name goes with: pgtimewarp untrack ${table} --purge)`,
-      ),
-    );
-  }
+  if (changes.length === 0) return [];
+  const code = stored.relid !== null && stored.relid !== now.oid ? 'table_recreated' : 'table_changed';
+  const message = `Rows of ${table} may have changed, and the log does not contain the change: ${changes.map(({ reason }) => reason).join('; ')}.`;
+  return [
+    changes.every((change) => change.repairsItself)
+      ? warn(code, message, nextRunsReadAgain(node))
+      : fail(code, message, `pgtimewarp rebaseline ${table}`),
+  ];
+}
+
+/** What the user said about columns: that some are excluded, and that none holds NaN. */
+function checkColumns({ stored }: TableCondition, now: TableFacts): Check[] {
+  const table = formatTableName(stored.name);
+  const missing = stored.excludedColumns.filter((column) => now.columns.every(({ name }) => name !== column));
+  const checks = missing.map((column) =>
+    fail(
+      'excluded_column',
+      `${table} has no column "${column}" any more, which is excluded. If it was renamed, its values are now stored.`,
+      `pgtimewarp untrack ${table}; pgtimewarp track ${table} --exclude NEW_NAME (to delete the stored values as well, untrack with --purge)`,
+    ),
+  );
   if (stored.noNanRefuted !== null) checks.push(noNanIsFalse(stored.name, stored.noNanRefuted));
+  return checks;
+}
+
+/** The baseline and the repair: whether runs can read the rows, and how far they are. */
+function checkRows({ stored, state }: TableCondition, node: string): Check[] {
+  const table = formatTableName(stored.name);
   const readFailure = readFailureOf(state);
   if (readFailure !== null) {
-    checks.push(
-      fail(
-        'table_baseline',
-        readFailure,
-        `Mend that; every run tries it again: pgtimewarp poll --node ${node}; or give it up: pgtimewarp untrack ${table}`,
-      ),
-    );
-  } else if (isInGap(state)) {
-    const why = state.reason ?? 'its rows changed without a trace in the log';
+    const remedy = `Remove that cause; every run tries again: pgtimewarp poll --node ${node}; or stop tracking: pgtimewarp untrack ${table}`;
+    return [fail('table_baseline', readFailure, remedy)];
+  }
+  if (isInGap(state)) {
+    const why = state.reason ?? 'its rows changed, and the log does not contain the change';
     const message = `${table} has unknown rows: ${why}.`;
-    checks.push(
+    return [
       isUnderRepair(state)
         ? warn('table_baseline', message, nextRunsReadAgain(node))
         : fail('table_baseline', message, `pgtimewarp rebaseline ${table}`),
-    );
-  } else if (state.kind !== 'complete' && state.kind !== 'untracked') {
-    checks.push(
-      warn(
-        'table_baseline',
-        state.kind === 'starting'
-          ? `${table} is about to be tracked; its baseline has not begun.`
-          : `The baseline of ${table} is not finished: ${stored.baselineRows} of about ${Math.max(stored.baselineRows, stored.baselineEstimatedRows)} rows.`,
-        'It goes on with every run: pgtimewarp poll',
-      ),
-    );
+    ];
   }
-  return checks.length > 0 ? checks : [ok('table', `${table} is as it was when tracking began.`)];
+  if (state.kind === 'complete' || state.kind === 'untracked') return [];
+  const message =
+    state.kind === 'starting'
+      ? `Tracking of ${table} has not started; its baseline has not begun.`
+      : `The baseline of ${table} is not finished: ${stored.baselineRows} of about ${Math.max(stored.baselineRows, stored.baselineEstimatedRows)} rows.`;
+  return [warn('table_baseline', message, 'It goes on with every run: pgtimewarp poll')];
 }
 
 export function noNanIsFalse(name: TableName, column: string): Check {

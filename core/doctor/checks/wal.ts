@@ -1,4 +1,4 @@
-/** Does the WAL that the source keeps for us threaten its disk, or its limits threaten our slot? And what keeps it? */
+/** Checks whether the WAL of the slot may fill the disk of the source, whether limits of the source may remove it, and what holds it. */
 import { INSERTED, SLOTS, type SourceFacts } from '../../source/slot/source-facts.ts';
 import { walBudget } from '../../source/slot/wal-budget.ts';
 import type { StoredNode } from '../../store/node/nodes.ts';
@@ -10,7 +10,7 @@ import type { OpenTransaction, PreparedTransaction, SourceCondition } from '../s
 
 const WARN_PERCENT = 50;
 const FAIL_PERCENT = 80;
-/** So long runs may pause, until someone wakes up, without harm to the slot; and three that are missed, where they are rare. */
+/** Runs may pause this long without harm to the slot: an hour for a person to react, or three runs if runs are rare. */
 const GRACE_SECONDS = 3600;
 const GRACE_RUNS = 3;
 
@@ -32,7 +32,7 @@ export function checkWal(facts: DoctorFacts): Check[] {
   ];
 }
 
-/** @param pins what is known of open transactions; null when the source was not asked for them */
+/** @param pins the open transactions; null when the caller did not read them */
 export function checkBudget(server: SourceFacts, node: StoredNode, pins: Pins | null): Check[] {
   const budget = walBudget(server, node.slotBudgetBytes);
   if (budget === null) return [];
@@ -47,12 +47,12 @@ export function checkBudget(server: SourceFacts, node: StoredNode, pins: Pins | 
       : fail(
           'wal_budget',
           message,
-          `${remedy}; or, when the disk cannot wait, and with a gap: pgtimewarp release-slot --node ${node.node}`,
+          `${remedy}; or, if the disk is almost full, at the price of a gap: pgtimewarp release-slot --node ${node.node}`,
         ),
   ];
 }
 
-/** A slot cannot let go of WAL that an open transaction began in. */
+/** A slot must keep the WAL from the start of the oldest open transaction. */
 function pinnedBy(pins: Pins | null): string {
   const pin = oldestPin(pins);
   if (pin === null) return '';
@@ -77,7 +77,7 @@ function oldestPin(pins: Pins | null): OpenTransaction | PreparedTransaction | n
   return prepared.ageSeconds >= writer.ageSeconds ? prepared : writer;
 }
 
-/** Tables whose tracking cannot begin while transactions are open that touched them before. */
+/** Tracking of a table cannot begin while a transaction is open that used the table before. */
 function checkWaiting(side: SourceSide, node: string): Check[] {
   const starting = side.tables.filter(({ state }) => state.kind === 'starting');
   const pids = starting
@@ -86,7 +86,7 @@ function checkWaiting(side: SourceSide, node: string): Check[] {
   return [...new Set(pids)].map((pid) =>
     warn(
       'open_transaction',
-      `Tracking waits for the transaction of pid ${pid}, which touched a table before it was tracked.`,
+      `Tracking waits for the transaction of pid ${pid}, which used a table before its tracking was requested.`,
       `On the source: SELECT pg_terminate_backend(${pid}); then: pgtimewarp poll --node ${node}`,
     ),
   );
@@ -103,7 +103,7 @@ function checkIdleTimeout({ condition }: SourceSide, graceSeconds: number): Chec
     seconds > 0 && seconds < graceSeconds
       ? warn(
           'idle_slot_timeout',
-          `${message} The slot looks idle between two runs, and is invalidated when one is late.`,
+          `${message} The slot is idle between two runs: if a run is late, the source invalidates it.`,
           reloadRemedy(condition.platform, 'idle_replication_slot_timeout', '0'),
         )
       : ok('idle_slot_timeout', message),
@@ -113,9 +113,7 @@ function checkIdleTimeout({ condition }: SourceSide, graceSeconds: number): Chec
 function checkKeepSize({ server, condition }: SourceSide, graceSeconds: number): Check[] {
   const limit = server.maxSlotWalKeepBytes;
   if (limit === null)
-    return [
-      ok('wal_keep_size', 'max_slot_wal_keep_size sets no limit: the slot budget is what protects the disk.'),
-    ];
+    return [ok('wal_keep_size', 'max_slot_wal_keep_size sets no limit: the slot budget protects the disk.')];
   if (condition.walBytes === null || condition.walSinceSeconds === null)
     return [notKnown('wal_keep_size', 'How much WAL the source writes')];
   const perPause = Math.round((condition.walBytes / condition.walSinceSeconds) * graceSeconds);
@@ -124,7 +122,7 @@ function checkKeepSize({ server, condition }: SourceSide, graceSeconds: number):
     limit < BigInt(perPause)
       ? warn(
           'wal_keep_size',
-          `${message} A pause of that length loses the slot.`,
+          `${message} If runs pause for that long, the slot is lost.`,
           reloadRemedy(condition.platform, 'max_slot_wal_keep_size', `'${megabytes(perPause * 4)}MB'`),
         )
       : ok('wal_keep_size', message),

@@ -1,4 +1,4 @@
-/** The tables of the source that patterns match, so far as anybody could mean them. */
+/** Finds the tables of the source that match patterns. Tables that a user cannot mean are left out. */
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
 import type { TablePattern } from '../../pg/table-pattern.ts';
@@ -11,9 +11,9 @@ export interface MatchingTable extends TableName {
 }
 
 /**
- * Tables, views and foreign tables, in order of their names. Left out: partitions whose root matches too, temporary ones, and, of
- * patterns that leave the schema open, the schemas of PostgreSQL and of pgtimewarp.
- * @param without names that are left out too
+ * Tables, views and foreign tables, in order of their names. Left out are partitions whose root matches too, and temporary tables. If the
+ * schema of a pattern has a wildcard, the schemas of PostgreSQL and of pgtimewarp are left out too.
+ * @param without further names to leave out
  */
 export async function readMatchingTables(
   source: Queryable,

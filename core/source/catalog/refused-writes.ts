@@ -1,8 +1,8 @@
 /**
- * Which tables must not be published: the server refuses UPDATE and DELETE of a table as soon as a publication holds it that
- * cannot show what it takes for the old row (PostgreSQL manual, "Logical Replication", "Publication"; in its source
- * CheckCmdReplicaIdentity). That hurts the application, not us. Pure. What a publication of ours can be changed for is no
- * reason: its column list (column-lists.ts) and whether it shows stored generated columns (publication.ts).
+ * Decides which tables must not be published. If a table is in a publication that cannot show its replica identity, the server refuses
+ * UPDATE and DELETE (PostgreSQL manual, "Logical Replication", "Publication"; in its source CheckCmdReplicaIdentity). That would break
+ * the application. Pure. Causes that we can remove in our own publication do not count: the column list (column-lists.ts), and hidden
+ * stored generated columns (publication.ts).
  */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import type { TableFacts } from './table-facts.ts';
@@ -34,9 +34,9 @@ export function whyWritesRefused(facts: TableFacts): RefusedWrites | null {
   return null;
 }
 
-/** What would have to come for {@link whyWritesRefused} to have a reason, where half of it is there; null: nothing is. */
+/** What must be added to a table before {@link whyWritesRefused} has a reason, if it already has half of one; null: it has none. */
 export function whatWouldRefuseWrites(facts: TableFacts): string | null {
-  if (!facts.publishesGenerated || whyWritesRefused(facts) !== null) return null; // without virtual columns there is no such state
+  if (!facts.publishesGenerated || whyWritesRefused(facts) !== null) return null; // a server without virtual columns has no such state
   const virtual = virtualColumnsOf(facts);
   if (virtual.length > 0) return `REPLICA IDENTITY FULL, beside ${named(virtual)}`;
   const full = rowHolders(facts).find(({ identity }) => identity === 'full');
@@ -45,7 +45,7 @@ export function whatWouldRefuseWrites(facts: TableFacts): string | null {
     : `a virtual generated column, beside the REPLICA IDENTITY FULL of ${formatTableName(full)}`;
 }
 
-/** The tables whose replica identity counts: rows are written to partitions, whatever identity their root has. */
+/** The tables whose replica identity matters. For a partitioned table these are the leaves, because rows are written there. */
 function rowHolders(facts: TableFacts): readonly Pick<TableFacts, 'schema' | 'name' | 'identity'>[] {
   return facts.relkind === 'p' ? facts.leaves : [facts];
 }

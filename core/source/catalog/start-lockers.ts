@@ -1,18 +1,18 @@
 /**
- * Which transactions may have written to a table before tracking was asked for. What they wrote might be delivered by
- * half (pgoutput, when the table joined the publication in between), so tracking starts after their end. A prepared
- * transaction leaves its session behind and is recognised by its transaction id (PostgreSQL manual, "pg_locks").
+ * Finds the transactions that may have written to a table before its tracking was requested. The slot might deliver only half of their
+ * changes, if the table joined the publication in between (pgoutput). So tracking starts after their end. A prepared transaction no
+ * longer has a session and is recognised by its transaction ID (PostgreSQL manual, "pg_locks").
  */
 import type { Queryable } from '../../pg/connection.ts';
 import type { Locker } from '../../types/tracking.ts';
 
-/** A table, by the OIDs under which writers lock it: its own, and those of its leaves. */
+/** A table with the OIDs that writers lock: its own and those of its leaves. */
 export interface LockedTable {
   readonly relationId: number;
   readonly relids: readonly number[];
 }
 
-/** Transactions that hold a lock on one of the tables which writers take, by relation; one that nobody has locked is not there. */
+/** Transactions that hold a writer's lock on one of the tables, by relation. A table without such a lock is not in the result. */
 export async function findLockers(
   source: Queryable,
   tables: readonly LockedTable[],
@@ -45,7 +45,7 @@ export async function findLockers(
   return found;
 }
 
-/** Those of `lockers` that have not ended yet, whether they are running or prepared. */
+/** Those of `lockers` that have not ended yet, both running and prepared ones. */
 export async function stillAlive(source: Queryable, lockers: readonly Locker[]): Promise<Locker[]> {
   if (lockers.length === 0) return [];
   const { rows } = await source.query<{ vxid: string; xid: string | null }>(

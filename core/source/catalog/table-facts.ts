@@ -1,6 +1,6 @@
 /**
- * What the catalog of the source says of tables that are found by name, in one statement: the state now, to be compared
- * with what the store remembers. Nothing here decides anything.
+ * Reads from the catalog of the source what it contains about tables, found by name, in one statement. Callers compare that state with
+ * the one in the store. This file decides nothing.
  */
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
@@ -28,73 +28,72 @@ export interface TableFacts {
   readonly replicaIdentity: string;
   readonly identity: Identity;
   /**
-   * The constraint of a primary key that is checked at the end of a statement or transaction: until then rows may share a key.
-   * null: there is none.
+   * The constraint of the primary key if it is DEFERRABLE: the server checks it at the end of a statement or transaction, so rows may
+   * share a key until then. null: it is not deferrable.
    */
   readonly deferrableKey: string | null;
   /** With replica identity `i`: whether that index is the primary key. */
   readonly identityIsPrimaryKey: boolean;
-  /** Policies filter what the session's role sees of it (PostgreSQL manual, "Row Security Policies"). */
+  /** Whether policies hide rows from the role of the session (PostgreSQL manual, "Row Security Policies"). */
   readonly rowSecurity: boolean;
-  /** The topmost table of which this one is a partition; null when it is none. */
+  /** The topmost table of which this one is a partition; null if it is not a partition. */
   readonly partitionRoot: TableName | null;
-  /** Whether the session's role is, or is a member of, the owner. */
+  /** Whether the role of the session is the owner or a member of it. */
   readonly owned: boolean;
-  /** The transaction that gave it its name (or its owner); null of what has no row type. */
+  /** The transaction that set its name or its owner; null if the object has no row type. */
   readonly namedBy: string | null;
   readonly namespace: NamespaceFacts;
-  /** OID of the constraint of the primary key: another one when the key was dropped and added again. */
+  /** OID of the constraint of the primary key. It changes when the key is dropped and added again. */
   readonly keyConstraint: number | null;
   /**
-   * OID of the TOAST table, 0 without one: another one after ALTER TABLE has rewritten the table. VACUUM FULL, CLUSTER and
-   * TRUNCATE keep it.
+   * OID of the TOAST table; 0: none. It changes when ALTER TABLE rewrites the table. VACUUM FULL, CLUSTER and TRUNCATE keep it.
    */
   readonly toast: number;
-  /** It holds chunks of TimescaleDB, which the log tells of under names of their own. */
+  /** Whether it is a hypertable of TimescaleDB: the log contains its chunks, under their own names. */
   readonly isHypertable: boolean;
-  /** The types of its columns, and what those are made of, as far as the text of their values follows more than the value. */
+  /** The types of its columns, and those that they consist of, if the text of their values depends on more than the value. */
   readonly types: readonly TypeShape[];
   readonly columns: readonly ColumnFacts[];
   /** In key order; empty when there is no primary key. */
   readonly key: readonly KeyColumnFacts[];
-  /** Of a partitioned table, its leaves that hold rows; empty for others. */
+  /** The leaves of a partitioned table, which hold its rows; empty for other tables. */
   readonly leaves: readonly LeafFacts[];
-  /** pg_class.relfilenode: another one after whatever rewrote the table (or TRUNCATE, VACUUM FULL); 0 of a partitioned one. */
+  /** pg_class.relfilenode. It changes with every rewrite, also by TRUNCATE and VACUUM FULL; 0 for a partitioned table. */
   readonly filenode: number;
-  /** As of the last ANALYZE or VACUUM, of all leaves; -1 when the server has no idea. */
+  /** From the last ANALYZE or VACUUM, for all leaves together; -1: not known. */
   readonly estimatedRows: number;
-  /** The server can publish stored generated columns, and minds those of a replica identity (PostgreSQL 18). */
+  /** Whether the server can publish stored generated columns, and requires those of a replica identity (PostgreSQL 18). */
   readonly publishesGenerated: boolean;
-  /** How the publication that was asked for shows the table; null when there is none, or none was asked for. */
+  /** How the requested publication shows the table; null if it does not exist, or none was requested. */
   readonly published: PublishedFacts | null;
 }
 
 /**
- * What old rows come with in the log: what the server takes for the replica identity, without asking it for an index,
- * which would wait for locks (its RelationGetIndexList; PostgreSQL manual, "ALTER TABLE", REPLICA IDENTITY).
+ * The columns that the log has of old rows: the replica identity as the server determines it. It is computed from the catalog, because
+ * asking the server for the index would wait for locks (its RelationGetIndexList; PostgreSQL manual, "ALTER TABLE", REPLICA IDENTITY).
  */
 export type Identity = 'key' | 'other' | 'full' | 'none';
 
 export interface PublishedFacts {
-  /** OID of the table's entry in pg_publication_rel: another one when it was taken out and put back; null: it is in none. */
+  /** OID of the entry of the table in pg_publication_rel. It changes when the table is dropped from the publication and added again; null: no entry. */
   readonly entry: number | null;
-  /** The transaction that last changed the publication itself (what it publishes, its name, its owner). */
+  /** The transaction that last changed the publication itself: its actions, name or owner. */
   readonly changedBy: string;
-  /** Every action is published, and changes of its partitions under their own names. */
+  /** Whether every action is published, and changes of partitions under their own names. */
   readonly everyAction: boolean;
-  /** It could show stored generated columns, and does not: false where the server cannot either. */
+  /** Whether it hides stored generated columns although the server could publish them. */
   readonly hidesGenerated: boolean;
-  /** The entry leaves rows out. */
+  /** Whether the entry has a row filter. */
   readonly isFiltered: boolean;
-  /** The entry's column list; null: all columns. */
+  /** The column list of the entry; null: all columns. */
   readonly columns: readonly string[] | null;
-  /** Partitions with entries of their own that leave rows or columns out. */
+  /** Partitions with their own entries that leave out rows or columns. */
   readonly restrictedPartitions: readonly TableName[];
 }
 
-/** The schema of a table, of which a rename leaves nothing but the transaction when its name is given back. */
+/** The schema of a table. If it is renamed and renamed back, only the transaction of the last change shows that. */
 export interface NamespaceFacts {
-  /** The transaction that last changed the schema: its name, its owner or its rights. */
+  /** The transaction that last changed the name, the owner or the privileges of the schema. */
   readonly changedBy: string;
   readonly rights: string;
 }
@@ -109,18 +108,18 @@ interface ColumnFacts {
   /** '' | s stored | v virtual. */
   readonly generated: string;
   /**
-   * Values may lie out of line, and are then left out of an UPDATE that does not change them. The type says so: a column's
-   * storage says only where new values go (PostgreSQL manual, "TOAST").
+   * Whether values may be stored out of line: the log then omits them in an UPDATE that does not change them. The type decides that. The
+   * storage setting of a column decides only where new values go (PostgreSQL manual, "TOAST").
    */
   readonly variableLength: boolean;
   readonly isKey: boolean;
-  /** The type itself, or what a domain is made over. */
+  /** The type itself, or the base type of a domain. */
   readonly baseTypeOid: number;
   /** The transaction that last changed the description of this column. */
   readonly describedBy: string;
-  /** Rows that are older than the column show a constant that is kept in the catalog (ADD COLUMN … DEFAULT). */
+  /** Whether rows older than the column show a constant from the catalog (ADD COLUMN … DEFAULT). */
   readonly hasMissing: boolean;
-  /** OID of its default: another one after ALTER TYPE. null: it has none. */
+  /** OID of its default, which ALTER TYPE changes; null: it has none. */
   readonly defaultOid: number | null;
 }
 
@@ -129,9 +128,9 @@ interface KeyColumnFacts {
   readonly typeOid: number;
   readonly typeName: string;
   readonly kind: TypeKind;
-  /** Where the type is at home (of a domain: the type under it), and its operators with it. */
+  /** The schema of the type (for a domain, of its base type), which also has its operators. */
   readonly operatorSchema: string;
-  /** false: texts that differ can be equal. */
+  /** false: different texts can be equal. */
   readonly deterministicCollation: boolean;
 }
 
@@ -148,13 +147,13 @@ interface LeafFacts {
   readonly namedBy: string;
   readonly namespace: NamespaceFacts;
   readonly keyConstraint: number | null;
-  /** The transactions that attached it, and the partitions above it: others when it was detached and attached again. */
+  /** The transactions that attached it and the partitions above it. They change when it is detached and attached again. */
   readonly attachedBy: string;
 }
 
 /**
  * The facts of the tables, in the order of `names`; null where the source has no relation of that name.
- * @param publication the one of which to say how it names the tables
+ * @param publication the result tells how this publication shows the tables
  */
 export async function readTableFacts(
   source: Queryable,
@@ -187,7 +186,7 @@ export async function readTableFacts(
   );
 }
 
-/** The types and all that they are made of, as far as {@link hasShape} says that there is something to know. */
+/** The shapes of the types and of the types that they consist of, for those with {@link hasShape}. */
 async function readTypeShapes(source: Queryable, oids: readonly number[]): Promise<TypeShape[]> {
   const asked = [...new Set(oids)].filter(hasShape);
   if (asked.length === 0) return [];
@@ -201,7 +200,7 @@ async function readTypeShapes(source: Queryable, oids: readonly number[]): Promi
   }));
 }
 
-/** The types of the source's database. @param former types that may be gone by now, as they were */
+/** The types of the source database. @param former earlier descriptions of types that may be gone by now */
 export async function readTypeCatalog(
   source: Queryable,
   former: readonly TypeRow[] = [],
@@ -232,7 +231,7 @@ type DraftFacts = Omit<TableFacts, 'key' | 'types'> & {
   readonly key: readonly Omit<KeyColumnFacts, 'kind'>[];
 };
 
-/** Names and OIDs of the catalog only: nothing in it can lose anything as a JavaScript value. */
+/** JSON.parse is safe here: the text has only names and OIDs of the catalog, which JavaScript values hold exactly. */
 function parseCatalogJson(text: string): DraftFacts {
   return JSON.parse(text) as DraftFacts;
 }
@@ -265,7 +264,7 @@ const TABLE_FACTS_SQL = `
                 FROM pg_class AS r JOIN pg_namespace AS rn ON rn.oid = r.relnamespace
                WHERE c.relispartition AND r.oid = pg_partition_root(c.oid)),
            'owned', pg_has_role(c.relowner, 'USAGE'),
-           'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = c.reltype), -- the row type bears the table's name
+           'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = c.reltype), -- the row type has the name of the table
            'namespace', ${namespaceSql('n')},
            'keyConstraint', ${keyConstraintSql('c')},
            'toast', c.reltoastrelid::int8,
@@ -314,7 +313,7 @@ const TABLE_FACTS_SQL = `
                        'filenode', l.relfilenode::int8, 'toast', l.reltoastrelid::int8,
                        'namedBy', (SELECT ty.xmin::text FROM pg_type AS ty WHERE ty.oid = l.reltype),
                        'namespace', ${namespaceSql('ln')}, 'keyConstraint', ${keyConstraintSql('l')}, 'attachedBy', (
-                          SELECT coalesce(string_agg(i.by, ' ' ORDER BY up.relid), '') -- '': it goes this moment
+                          SELECT coalesce(string_agg(i.by, ' ' ORDER BY up.relid), '') -- '': the partition is being detached at this moment
                             FROM pg_partition_ancestors(l.oid) AS up
                            CROSS JOIN LATERAL (
                                  SELECT i.xmin::text AS by FROM pg_inherits AS i WHERE i.inhrelid = up.relid OFFSET 0) AS i))
@@ -343,7 +342,7 @@ const TABLE_FACTS_SQL = `
                             JOIN pg_class AS l ON l.oid = t.relid JOIN pg_namespace AS ln ON ln.oid = l.relnamespace
                            WHERE c.relkind = 'p' AND coalesce(to_jsonb(e) ->> 'prqual', to_jsonb(e) ->> 'prattrs') IS NOT NULL), '[]'))
                 FROM pg_publication AS p
-                LEFT JOIN LATERAL ( -- as jsonb: before 15 there is neither filter nor column list
+                LEFT JOIN LATERAL ( -- as jsonb, because before 15 the columns for filter and column list do not exist
                        SELECT e.oid, to_jsonb(e) AS entry
                          FROM pg_publication_rel AS e WHERE e.prpubid = p.oid AND e.prrelid = c.oid) AS own ON true
                WHERE p.pubname = $3::name)
@@ -352,14 +351,14 @@ const TABLE_FACTS_SQL = `
     LEFT JOIN pg_namespace AS n ON n.nspname = wanted.schema_name
     LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = wanted.table_name
                            AND c.relkind NOT IN ('i', 'I', 'S', 't', 'c')
-    LEFT JOIN LATERAL ( -- an int2vector counts from 0; behind the key columns come INCLUDEd ones
+    LEFT JOIN LATERAL ( -- an int2vector counts from 0; INCLUDEd columns follow the key columns
            SELECT (i.indkey::int2[])[0:i.indnkeyatts - 1] AS key
              FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisprimary) AS k ON true
    CROSS JOIN LATERAL (
          SELECT array_agg(t.relid::oid) AS partitions, array_agg(t.relid::oid) FILTER (WHERE t.isleaf) AS leaves
            FROM pg_partition_tree(c.oid) AS t
           WHERE c.relkind = 'p' AND t.relid <> c.oid) AS tree
-   CROSS JOIN LATERAL ( -- columns whose value rows of a partition lack: a root has no rows of its own
+   CROSS JOIN LATERAL ( -- columns that rows of a leaf do not store; a root has no rows of its own
          SELECT array_agg(DISTINCT la.attname) AS names
            FROM unnest(tree.leaves) AS t (relid)
           CROSS JOIN LATERAL (

@@ -1,11 +1,11 @@
-/** The tables of the source that can be named in a command. */
+/** Reads the tables of the source that a command can name. */
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
 
-/** Enough for a suggestion; a database with more tables gets one of these. */
+/** Enough for a suggestion. In a database with more tables, the suggestion is one of these. */
 const MAX_NAMES = 10_000;
 
-/** Ordinary tables and partition roots outside of PostgreSQL's own schemas. */
+/** Ordinary tables and partition roots outside the schemas of PostgreSQL. */
 export async function readTableNames(source: Queryable): Promise<TableName[]> {
   const { rows } = await source.query<{ schema: string; name: string }>(
     `SELECT n.nspname AS schema, c.relname AS name

@@ -1,5 +1,5 @@
 /**
- * Whether a table can be followed through the log by its primary key. Pure: facts in, the first obstacle out.
+ * Decides whether a table can be tracked: whether the log identifies its rows by their primary key. Pure: returns the first obstacle.
  */
 import type { ErrorCode } from '../../errors/codes.ts';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -17,8 +17,8 @@ const KINDS: Readonly<Record<string, string>> = {
 
 /**
  * The obstacle, with its remedy; null when the table can be tracked.
- * @param wanted the name that was asked for: `facts` is null when the source has no such table
- * @param plugin through which it is to be read: pgoutput reads what is published
+ * @param wanted the requested name, for messages: `facts` is null if the source has no such table
+ * @param plugin the output plugin of the node: pgoutput needs a publication
  */
 export function whyNotTrackable(
   facts: TableFacts | null,
@@ -33,8 +33,8 @@ export function whyNotTrackable(
 }
 
 /**
- * Why the log does not tell every change of a table by its primary key; null when it does. (Rows that are hidden from us when
- * we read them are in the log all the same.)
+ * Why the log does not contain every change of a table with its primary key; null if it does. (The log also contains rows that a policy
+ * hides from us.)
  */
 export function whyNotInLog(facts: TableFacts, name: TableName, plugin: Plugin): TimewarpError | null {
   const table = formatTableName(name);
@@ -73,8 +73,8 @@ function kindObstacle(facts: TableFacts, table: string, refuse: Refuse): Timewar
   if (facts.isHypertable) {
     return refuse(
       'TABLE_NOT_TRACKABLE',
-      `${table} is a hypertable of TimescaleDB: its rows are in chunks, which the log tells of under names of their own.`,
-      'Track tables that are no hypertables.',
+      `${table} is a hypertable of TimescaleDB: its rows are in chunks, which have their own names in the log.`,
+      'Track tables that are not hypertables.',
     );
   }
   if (facts.partitionRoot !== null) {
@@ -116,7 +116,7 @@ function policyObstacle(facts: TableFacts, table: string, refuse: Refuse): Timew
   return facts.rowSecurity
     ? refuse(
         'TABLE_NOT_TRACKABLE',
-        `${table} has row-level security, whose policies hide rows from the role of --source; the log tells of all of them.`,
+        `${table} has row-level security, whose policies hide rows from the role of --source. The log contains all rows.`,
         'As superuser on the source: ALTER ROLE … BYPASSRLS, for the role of --source.',
       )
     : null;
@@ -146,7 +146,7 @@ function keyObstacle(facts: TableFacts, table: string, refuse: Refuse): Timewarp
   return null;
 }
 
-/** Old rows must come with their primary key: by default, in full, or by an index that is the primary key. */
+/** The log must have the primary key of old rows: by REPLICA IDENTITY DEFAULT, FULL, or an index that is the primary key. */
 function identityObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
   const remedy = (name: string): string => `ALTER TABLE ${name} REPLICA IDENTITY DEFAULT;`;
   if (facts.replicaIdentity === 'n') {
@@ -167,7 +167,7 @@ function identityObstacle(facts: TableFacts, table: string, refuse: Refuse): Tim
     const columns = facts.key.map(({ name }) => quoteIdentifier(name)).join(', ');
     return refuse(
       'TABLE_NOT_TRACKABLE',
-      `The primary key of ${table} is DEFERRABLE: the server does not take it for a replica identity.`,
+      `The primary key of ${table} is DEFERRABLE: the server does not use it as replica identity.`,
       `ALTER TABLE ${table} DROP CONSTRAINT ${quoteIdentifier(facts.deferrableKey)}, ADD PRIMARY KEY (${columns});`,
     );
   }
@@ -181,7 +181,7 @@ function identityObstacle(facts: TableFacts, table: string, refuse: Refuse): Tim
   );
 }
 
-/** An identity by an index that is being built, is invalid or is gone is none, and the server drops rows or refuses writes. */
+/** An index that is being built, invalid or gone gives no replica identity: the log then lacks rows, or the server refuses writes. */
 function keyIndexObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
   const holders = facts.relkind === 'p' ? facts.leaves : [facts];
   const holder = holders.find(({ identity }) => identity === 'none' || identity === 'other');
@@ -197,14 +197,14 @@ function keyIndexObstacle(facts: TableFacts, table: string, refuse: Refuse): Tim
   );
 }
 
-/** What is published must not make the server refuse the application's writes, and must show the key. */
+/** The publication must not make the server refuse writes of the application, and must show the key. */
 function publishedObstacle(facts: TableFacts, table: string, refuse: Refuse): TimewarpError | null {
   const refused = whyWritesRefused(facts);
   if (refused !== null) {
     return refuse(
       'TABLE_NOT_TRACKABLE',
       `${refused.why}: while ${table} is published, the server refuses UPDATE and DELETE.`,
-      `${refused.remedy} Or follow the table with a node of wal2json, which needs no publication.`,
+      `${refused.remedy} Or track the table in a node with wal2json, which needs no publication.`,
     );
   }
   const key = new Set(facts.key.map(({ name }) => name));
@@ -213,6 +213,6 @@ function publishedObstacle(facts: TableFacts, table: string, refuse: Refuse): Ti
   return refuse(
     'TABLE_NOT_TRACKABLE',
     `The key column ${quoteIdentifier(generated.name)} of ${table} is generated: before PostgreSQL 18 pgoutput leaves it out.`,
-    'Follow the table with a node of wal2json, or upgrade the source to PostgreSQL 18.',
+    'Track the table in a node with wal2json, or upgrade the source to PostgreSQL 18.',
   );
 }

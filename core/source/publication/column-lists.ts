@@ -1,7 +1,7 @@
 /**
- * Which columns a publication lists, so that values of excluded columns do not even leave the source. Lists restrict the
- * table's owner: a list must hold the replica identity, or the server refuses updates; where that cannot be, the table
- * is published whole, and the decoder leaves the columns out.
+ * Decides which columns a publication lists, so that values of excluded columns do not leave the source. A list must contain the replica
+ * identity, otherwise the server refuses updates. If no list is possible, the table is published with all columns, and the decoder
+ * leaves out the excluded ones.
  */
 import type { Queryable } from '../../pg/connection.ts';
 import { readServerVersion } from '../../pg/server-version.ts';
@@ -13,7 +13,7 @@ export async function hasColumnLists(source: Queryable): Promise<boolean> {
   return (await readServerVersion(source)) >= FIRST_WITH_COLUMN_LISTS;
 }
 
-/** What {@link listedColumns} says, where the server has column lists at all. */
+/** As {@link listedColumns}; null if the server has no column lists. */
 export async function columnsToPublish(
   source: Queryable,
   facts: TableFacts,
@@ -23,14 +23,14 @@ export async function columnsToPublish(
 }
 
 /**
- * The columns to list; null: publish the table whole. (PostgreSQL manual, "Column Lists": none for partitioned tables
- * that are not published via their root, none that lacks a column of the replica identity, and stored generated columns cannot
- * be listed before 18; unlisted ones are not sent there anyway.)
+ * The columns to list; null: publish all columns. (PostgreSQL manual, "Column Lists": partitioned tables that are not published via
+ * their root cannot have a list. A list must contain the replica identity. Before 18 it cannot contain stored generated columns, which
+ * are not published there anyway.)
  */
 export function listedColumns(facts: TableFacts, excluded: readonly string[]): string[] | null {
   if (excluded.length === 0 || facts.relkind === 'p') return null;
   const isKeyIdentity = facts.identity === 'key' && !facts.key.some(({ name }) => excluded.includes(name));
-  if (!isKeyIdentity) return null; // which columns another identity needs is not looked up: such a table is not followed
+  if (!isKeyIdentity) return null; // a table with another identity is not tracked, so its columns do not matter
   const sent = facts.publishesGenerated ? ['', 's'] : [''];
   return facts.columns
     .filter((column) => sent.includes(column.generated) && !excluded.includes(column.name))

@@ -1,4 +1,4 @@
-/** Which tables a node's publication names. A table counts in the stream from the commit that added it. */
+/** Adds tables to the publication of a node and removes them. The stream has changes of a table from the commit that added it. */
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
@@ -12,19 +12,20 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 const DUPLICATE_OBJECT = '42710';
 const LOCK_NOT_AVAILABLE = '55P03';
 
-/** How long a table is waited for that another session has locked. */
+/** How long to wait for a table that another session has locked. */
 const LONGEST_LOCK = '3s';
 
-/** How a publication is made. */
+/** The settings of our publications. */
 const EVERY_ACTION = `SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false)`;
 
 /**
- * Has every change of the table published: adds it, and puts right what somebody has restricted. Throws
- * PUBLICATION_MISSING, PUBLICATION_RIGHTS with the SQL for its owner, and TABLE_CHANGING when it is locked.
- * @param facts of the table, with how the publication shows it
- * @param excluded columns not to publish
- * @returns the columns that it lists; null: it publishes the table whole
+ * Makes the publication show every change of the table: adds the table and removes restrictions. Throws PUBLICATION_MISSING,
+ * PUBLICATION_RIGHTS with the SQL for the owner, and TABLE_CHANGING if the table is locked.
+ * @param facts facts of the table, read with this publication
+ * @param excluded columns that are not to be published
+ * @returns the columns that it lists; null: it publishes all columns
  */
+// biome-ignore lint/complexity/useMaxParams: the publication, the table, and the columns to leave out
 export async function ensurePublished(
   source: Queryable,
   publication: string,
@@ -35,8 +36,8 @@ export async function ensurePublished(
   const { published } = facts;
   if (published === null) throw missing(publication);
   const isAsWanted = !published.isFiltered && JSON.stringify(published.columns) === JSON.stringify(columns);
-  // restricted entries go first: with them the publication cannot be set to name partitions by themselves
-  const actions = published.restrictedPartitions.map(dropTable); // the table's own entry shows all of them
+  // restricted entries are dropped first: with them the server refuses publish_via_partition_root = false
+  const actions = published.restrictedPartitions.map(dropTable); // the entry of the partitioned table shows all partitions
   if (published.entry !== null && !isAsWanted) actions.push(dropTable(facts));
   if (!published.everyAction) actions.push(EVERY_ACTION);
   if (published.hidesGenerated) actions.push(SHOW_GENERATED);
@@ -44,12 +45,12 @@ export async function ensurePublished(
   try {
     await alter(source, publication, facts, actions);
   } catch (error) {
-    if (sqlState(error) !== DUPLICATE_OBJECT) throw error; // somebody else has just added it
+    if (sqlState(error) !== DUPLICATE_OBJECT) throw error; // another session has just added it
   }
   return columns;
 }
 
-/** Takes the table out; nothing when it is not there. Throws as {@link ensurePublished} does. */
+/** Removes the table from the publication; does nothing if it is not there. Throws as {@link ensurePublished} does. */
 export async function removeFromPublication(
   source: Queryable,
   publication: string,
@@ -61,10 +62,11 @@ export async function removeFromPublication(
 }
 
 /**
- * Publishes a published table anew, with this column list and every row. In one transaction: there is no commit at which
- * it is not published. Throws as {@link ensurePublished} does.
- * @param entry the OID of the entry to replace @returns that of the new one; null when it is another one by now
+ * Replaces the entry of a published table by one with this column list and every row. It does so in one transaction, so that the table
+ * is published at every commit. Throws as {@link ensurePublished} does.
+ * @param entry the OID of the entry to replace @returns the OID of the new entry; null if the entry was replaced meanwhile
  */
+// biome-ignore lint/complexity/useMaxParams: the publication, the entry before and the list after
 export async function replaceInPublication(
   source: Queryable,
   publication: string,
@@ -82,10 +84,11 @@ export async function replaceInPublication(
 }
 
 /**
- * Takes the table out when it is, at that moment, what `isToGo` asks for, and with it its partitions where they are published by
- * themselves. Throws as {@link ensurePublished} does.
- * @returns what the catalog says of it since; null: it stays, or was not there
+ * Removes the table from the publication if `isToGo` is true for its current facts, and with it partitions that have their own entries.
+ * Throws as {@link ensurePublished} does.
+ * @returns its facts afterwards; null: the table stays, or was not there
  */
+// biome-ignore lint/complexity/useMaxParams: the publication, the table, and the condition
 export async function takeOutIf(
   source: Queryable,
   publication: string,
@@ -105,7 +108,7 @@ export async function takeOutIf(
   });
 }
 
-/** A table's children (by inheritance) are other tables: they come and go by themselves. */
+/** With ONLY, because tables that inherit from it are other tables with their own entries. */
 function dropTable(table: TableName): string {
   return `DROP TABLE ONLY ${quoteTable(table)}`;
 }
@@ -119,7 +122,7 @@ function statement(publication: string, action: string): string {
   return `ALTER PUBLICATION ${quoteIdentifier(publication)} ${action}`;
 }
 
-/** OID of the table's entry in pg_publication_rel; null when the publication does not name it. */
+/** OID of the entry of the table in pg_publication_rel; null if the publication does not have it. */
 async function readEntry(source: Queryable, publication: string, table: TableName): Promise<number | null> {
   const { rows } = await source.query<{ oid: number }>(
     `SELECT pr.oid FROM pg_catalog.pg_publication_rel AS pr
@@ -132,6 +135,7 @@ async function readEntry(source: Queryable, publication: string, table: TableNam
   return rows[0]?.oid ?? null;
 }
 
+// biome-ignore lint/complexity/useMaxParams: as changing()
 async function alter(
   source: Queryable,
   publication: string,
@@ -144,7 +148,8 @@ async function alter(
   });
 }
 
-/** All or nothing, without waiting long, and with the SQL for whoever may do what this role may not. */
+/** Changes the publication in one transaction and with a short wait for locks. If this role may not do it, the error has the SQL for the owner. */
+// biome-ignore lint/complexity/useMaxParams: the statement and what a message about its failure names
 async function changing<T>(
   source: Queryable,
   publication: string,
@@ -176,7 +181,7 @@ async function changing<T>(
         throw new TimewarpError(
           'TABLE_CHANGING',
           `Another session holds a lock on ${formatTableName(table)}, as VACUUM and CREATE INDEX do.`,
-          { cause, remedy: 'Repeat the command when it has ended.' },
+          { cause, remedy: 'Repeat the command when that session has ended its work.' },
         );
       default:
         throw cause;

@@ -1,6 +1,6 @@
 /**
- * The publication of a pgoutput node. It is made empty and BEFORE the slot: pgoutput looks publications up in the
- * catalog as of the position in the log, so a slot that is older than its publication can never be read.
+ * The publication of a pgoutput node. It is created empty and BEFORE the slot. pgoutput looks up publications in the catalog as of the
+ * position in the log, so a slot that is older than its publication can never be read.
  */
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
@@ -11,15 +11,15 @@ import type { Plugin } from '../../types/plugin.ts';
 
 const FIRST_WITH_GENERATED_COLUMNS = 180_000;
 
-/** How a publication is made where the server knows the choice. */
+/** The setting for servers that can publish generated columns. */
 export const SHOW_GENERATED = 'SET (publish_generated_columns = stored)';
 
-/** The name of a node's publication. */
+/** The name of the publication of a node. */
 export function publicationName(node: string): string {
   return `pgtimewarp_${node}`;
 }
 
-/** The publication that a node is read through; null: its plugin needs none. */
+/** The publication through which a node is read; null: its plugin needs none. */
 export function publicationOf({
   node,
   plugin,
@@ -38,15 +38,15 @@ export async function publicationExists(source: Queryable, name: string): Promis
 }
 
 /**
- * Makes the publication unless it is there. Changes of partitions come under the leaf's name: through the root,
- * truncates of a leaf would be missing. Stored generated columns come along where the server can send them (18): it refuses
- * UPDATE and DELETE where a replica identity has one that is not published.
- * @returns whether it was made
+ * Creates the publication unless it exists. Changes of partitions come under the name of the leaf: under that of the root, truncates of a
+ * leaf would be missing. Stored generated columns are published if the server can do that (18): it refuses UPDATE and DELETE of a table
+ * whose replica identity has an unpublished one.
+ * @returns whether it was created
  */
 export async function ensurePublication(source: Queryable, name: string): Promise<boolean> {
   if (await publicationExists(source, name)) {
     await refuseForeignPublication(source, name);
-    if (await hidesGenerated(source, name)) await showGenerated(source, name); // made before the server was upgraded, for one
+    if (await hidesGenerated(source, name)) await showGenerated(source, name); // for instance a publication from before an upgrade of the server
     return false;
   }
   const isCarrying = (await readServerVersion(source)) >= FIRST_WITH_GENERATED_COLUMNS;
@@ -56,7 +56,7 @@ export async function ensurePublication(source: Queryable, name: string): Promis
   return true;
 }
 
-/** Has stored generated columns come along again. Throws PUBLICATION_RIGHTS with the SQL for its owner. */
+/** Publishes stored generated columns. Throws PUBLICATION_RIGHTS with the SQL for the owner. */
 export async function showGenerated(source: Queryable, name: string): Promise<void> {
   await asOwner(source, `ALTER PUBLICATION ${quoteIdentifier(name)} ${SHOW_GENERATED}`, 'its owner');
 }
@@ -70,14 +70,14 @@ async function hidesGenerated(source: Queryable, name: string): Promise<boolean>
   return rows[0]?.hidden === true;
 }
 
-/** Drops the publication; nothing when there is none. @returns whether it was there */
+/** Drops the publication; does nothing if it does not exist. @returns whether it existed */
 export async function dropPublication(source: Queryable, name: string): Promise<boolean> {
   if (!(await publicationExists(source, name))) return false;
   await asOwner(source, `DROP PUBLICATION ${quoteIdentifier(name)}`, 'its owner');
   return true;
 }
 
-/** A publication of that name which shows changes in another way than we read them is somebody else's. */
+/** A publication of that name that shows changes in another way than we need belongs to another program. */
 async function refuseForeignPublication(source: Queryable, name: string): Promise<void> {
   const { rows } = await source.query<{ usable: boolean }>(
     `SELECT NOT pubviaroot AND NOT puballtables AND pubinsert AND pubupdate AND pubdelete AND pubtruncate AS usable
@@ -87,7 +87,7 @@ async function refuseForeignPublication(source: Queryable, name: string): Promis
   if (rows[0]?.usable === false) {
     throw new TimewarpError(
       'SLOT_CONFLICT',
-      `A publication "${name}" exists that does not publish as pgtimewarp reads.`,
+      `A publication "${name}" exists, but with other settings than pgtimewarp needs.`,
       {
         remedy: `Drop it (DROP PUBLICATION ${quoteIdentifier(name)}), or choose another --node name.`,
         facts: { publication: name },

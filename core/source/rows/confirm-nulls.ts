@@ -1,7 +1,7 @@
 /**
- * Asks the source whether columns are NULL in the very row that a transaction made: the row of that key whose `xmin` is the
- * transaction (PostgreSQL manual, "System Columns"). A row that was changed or removed since, or was written in a
- * subtransaction, which has an id of its own, says nothing.
+ * Reads from the source whether columns are NULL in the row that a transaction made: the row of that key whose `xmin` is the transaction
+ * (PostgreSQL manual, "System Columns"). There is no answer if the row was changed or deleted since, or if a subtransaction wrote it,
+ * which has its own transaction ID.
  */
 import type { Queryable } from '../../pg/connection.ts';
 import { quoteIdentifier, quoteOwnRows, type TableName } from '../../pg/identifiers.ts';
@@ -12,7 +12,8 @@ export interface NullQuestion {
   readonly key: readonly string[];
 }
 
-/** The columns that are NULL, by index into `questions`; a question without an entry could not be answered. */
+/** The columns that are NULL, by index into `questions`. A question without an answer has no entry. */
+// biome-ignore lint/complexity/useMaxParams: the parts of one query
 export async function confirmNulls(
   source: Queryable,
   table: TableName & { readonly relkind: string },

@@ -1,7 +1,6 @@
 /**
- * Comparisons of key columns by the operators of their own types. An operator is found along the search path, and a type
- * of an extension (citext) whose operators are not on it would be compared as what it can be read as (text), which is
- * another order and another equality.
+ * Compares key columns with the operators of their own types. PostgreSQL finds an operator along the search path. If the operators of an
+ * extension type (citext) are not on it, PostgreSQL compares values as text, with another order and another equality.
  */
 import type pg from 'pg';
 import { quoteIdentifier } from '../../pg/identifiers.ts';
@@ -10,8 +9,8 @@ import { inSourceTransaction } from '../../pg/transaction.ts';
 import type { TableFacts } from '../catalog/table-facts.ts';
 
 /**
- * Runs one statement of `work` with the operators of the key's types in reach, in a transaction of its own that brings its
- * output settings with it, so that rows read here look like rows of the log. The session is outside a transaction.
+ * Runs one statement of `work` with the operators of the key types on the search path, in a transaction of its own. The transaction sets
+ * the output settings, so that rows read here have the same text as rows of the log. The session must be outside a transaction.
  */
 export async function withKeyOperators<T>(
   source: pg.Client,

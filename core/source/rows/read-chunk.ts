@@ -1,8 +1,7 @@
 /**
- * Reads existing rows of a table in the order of its key, one statement per chunk. The position read AFTER the
- * statement is what makes the rows usable: whatever the statement did not see has a commit position that is either
- * later, or that the log delivers anyway. (A position read before the snapshot would not do: a commit record can reach
- * the log before its transaction is visible.)
+ * Reads existing rows of a table in the order of its key, one statement per chunk. The position that is read AFTER the statement makes
+ * the rows usable: a change that the statement did not see has a later commit position, or the log delivers it anyway. (A position read
+ * before the snapshot would be wrong: a commit record can be in the log before its transaction is visible.)
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -20,12 +19,12 @@ import { withKeyOperators } from './key-operators.ts';
 
 export interface BaselineChunk {
   readonly rows: readonly BaselineRow[];
-  /** Key texts of the last row, to go on after; null when there was no row. */
+  /** Key texts of the last row, after which the next chunk begins; null: the chunk has no row. */
   readonly cursor: readonly string[] | null;
-  /** Rows are decided once everything up to here has been applied. */
+  /** The rows can be decided when the store has applied every change up to this position. */
   readonly readPosition: Lsn;
   readonly isLast: boolean;
-  /** A numeric or float column that holds NaN or infinity in one of the rows; null: none does. */
+  /** A numeric or float column with NaN or infinity in one of the rows; null: none. */
   readonly notFinite: string | null;
 }
 
@@ -34,7 +33,7 @@ export interface ReadChunkOptions {
   readonly keyColumns: readonly string[];
   readonly excludedColumns: readonly string[];
   readonly types: TypeCatalog;
-  /** As returned with the chunk before; null at the beginning. */
+  /** The cursor of the previous chunk; null for the first chunk. */
   readonly cursor: readonly string[] | null;
   readonly limit: number;
 }
@@ -46,7 +45,7 @@ export async function readBaselineChunk(
 ): Promise<BaselineChunk> {
   const { facts, keyColumns, cursor, types } = options;
   const columns = facts.columns.filter(
-    // the log has nothing of a virtual column: computed when it is read, it is no part of the row
+    // the log does not contain virtual columns: they are computed when read and are not part of the row
     ({ name, generated }) => generated !== 'v' && !options.excludedColumns.includes(name),
   );
   const kinds = columns.map((column) => types(column.typeOid));
@@ -95,9 +94,10 @@ export async function readBaselineChunk(
   };
 }
 
-/** As {@link renderText} gives them. */
+/** The texts that {@link renderText} returns for them. */
 const NOT_FINITE: ReadonlySet<string> = new Set(['"NaN"', '"Infinity"', '"-Infinity"']);
 
+// biome-ignore lint/complexity/useMaxParams: the parts of one statement
 function chunkStatement(
   facts: TableFacts,
   keyColumns: readonly string[],

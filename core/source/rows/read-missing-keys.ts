@@ -1,6 +1,6 @@
 /**
- * Which of given keys a table does not hold, in one statement, with the position read after it: a key that is missing
- * and has no change up to there was missing before.
+ * Finds which of the given keys a table does not have, in one statement, and reads the position after it. If a key is missing and has no
+ * change up to that position, it was missing before.
  */
 import type pg from 'pg';
 import { sqlState } from '../../pg/database-error.ts';
@@ -12,14 +12,13 @@ import { readInsertLsn } from '../slot/end-of-wal.ts';
 import { withKeyOperators } from './key-operators.ts';
 
 export interface MissingKeys {
-  /** Indexes into the keys that were asked for. */
+  /** Indexes into the given keys. */
   readonly keys: readonly number[];
   readonly readPosition: Lsn;
 }
 
 /**
- * Looks the keys up. A text that is no value of the key's type (any more) is that of a row that is gone. The session must be
- * outside a transaction.
+ * Looks up the keys. If a text is not, or no longer, a value of the key type, its row is gone. The session must be outside a transaction.
  */
 export async function readMissingKeys(source: pg.Client, options: MissingKeysOptions): Promise<MissingKeys> {
   const { keys } = options;
@@ -35,7 +34,7 @@ interface MissingKeysOptions {
   readonly facts: TableFacts;
   readonly keyColumns: readonly string[];
   readonly keys: readonly string[];
-  /** OIDs of the partitions that count; null: the table is none of partitions. */
+  /** OIDs of the leaves that count; null: the table is not partitioned. */
   readonly leaves: readonly number[] | null;
 }
 
@@ -47,7 +46,7 @@ interface AskedKey {
 /** SQLSTATE class of text that the input function of a type refuses. */
 const DATA_EXCEPTION = '22';
 
-/** Halves what the server refuses, until the text that is no value stands alone. */
+/** Halves the keys when the server refuses them, until the wrong text is alone. */
 async function lookUp(
   source: pg.Client,
   options: MissingKeysOptions,
@@ -75,7 +74,7 @@ async function lookUpAtOnce(
     const { typeName, kind } = facts.key.find((each) => each.name === column)!;
     const text = `k.k${index}`;
     const value =
-      kind.name === 'enum' // labels that were renamed are refused one by one otherwise
+      kind.name === 'enum' // otherwise each renamed label would be refused, one by one
         ? `(SELECT e FROM unnest(enum_range(NULL::${typeName})) AS e WHERE e::text = ${text})`
         : `${text}::${typeName}`;
     return `t.${quoteIdentifier(column)} = ${value}`;

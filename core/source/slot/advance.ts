@@ -13,10 +13,9 @@ const NOT_IN_PREREQUISITE_STATE = '55000';
 const OBJECT_IN_USE = '55006';
 
 /**
- * Moves the slot forward to `committed` (at most to the flushed position, which is where the server clamps it).
- * A slot that is already there or further, or that another session holds at this moment, is left alone: the next run
- * reads the same again and recognises it.
- * @returns where the slot stands, null when it was left alone
+ * Moves the slot forward to `committed`; the server limits that to the flushed position. If the slot is already there or further, or if
+ * another session holds it now, it stays: the next run reads the same changes again and recognises them.
+ * @returns the position of the slot; null if it stayed
  */
 export async function advanceSlot(source: Queryable, slotName: string, committed: Lsn): Promise<Lsn | null> {
   try {
@@ -29,7 +28,7 @@ export async function advanceSlot(source: Queryable, slotName: string, committed
     const state = sqlState(error);
     if (state === OBJECT_IN_USE) return null;
     if (state !== NOT_IN_PREREQUISITE_STATE) throw error;
-    const standsAt = await readConfirmedLsn(source, slotName); // the state has other meanings, and messages are translated
+    const standsAt = await readConfirmedLsn(source, slotName); // the SQLSTATE has other meanings too, and messages are translated
     if (standsAt !== null && standsAt > committed) return null;
     throw error;
   }

@@ -1,11 +1,11 @@
 /**
- * Where a run ends. The order of the reads is the promise: clock first, then the position up to which WAL was inserted,
- * so that every commit seen by anyone before `now` lies at or before `upto`; then that WAL is flushed, because the slot
- * decodes only flushed WAL (with synchronous_commit=off, commits are visible before they are flushed).
+ * Reads the end of WAL, up to which a run reads. The order of the reads matters: the clock first, then the position up to which WAL was
+ * inserted. So every commit that was visible before `now` is at or before `upto`. Then readEndOfWal() makes the server flush that WAL,
+ * because the slot decodes only flushed WAL (with synchronous_commit=off, commits are visible before they are flushed).
  *
- * Amazon Aurora has no flush of its own: its log is written by the storage, and what decoding has come to is not told. There
- * a message is committed after `now`, and the stream is at the end of WAL when it has delivered that one: it delivers in the
- * order of the log, so nothing that was committed before can come any more.
+ * Amazon Aurora has no flush position: its storage writes the log, and the server does not tell how far decoding can read. There the
+ * function commits a message after `now`. When the stream has delivered that message, it is at the end of WAL: it delivers in the order
+ * of the log, so it has delivered every earlier commit.
  */
 import { randomUUID } from 'node:crypto';
 import type { Queryable } from '../../pg/connection.ts';
@@ -16,24 +16,24 @@ import { END_PREFIX } from '../../types/plugin.ts';
 export interface EndOfWal {
   readonly now: CommitTime;
   readonly upto: Lsn;
-  /** false when `upto` had to be cut to the flushed position: then `now` says nothing about completeness. */
+  /** false if `upto` is only the flushed position: the store is then not complete up to `now`. */
   readonly complete: boolean;
-  /** The message that the stream has to deliver before it is at the end; null where the flushed position says it. */
+  /** The message that ends the stream; null if the flushed position tells the end. */
   readonly mark: EndMark | null;
 }
 
 export interface EndMark {
   readonly id: string;
-  /** Where the log stood before it was written: its commit lies between this and `upto`. */
+  /** The position before the message was written: its commit lies between this and `upto`. */
   readonly after: Lsn;
 }
 
-/** Of messages that are only there to be flushed. */
+/** The prefix of messages that only cause a flush. */
 const FLUSH_PREFIX = 'pgtimewarp.flush';
 
 /**
- * Which transactions have ended, for statements that begin now. Where two readings are the same, none that writes has ended in
- * between, so that the catalog reads the same (PostgreSQL manual, "Transaction ID and Snapshot Information Functions").
+ * The current snapshot: which transactions have ended. If two readings are equal, no writing transaction ended in between, so the catalog
+ * is unchanged (PostgreSQL manual, "Transaction ID and Snapshot Information Functions").
  */
 export async function readSnapshot(source: Queryable): Promise<string> {
   const { rows } = await source.query<{ snapshot: string }>(
@@ -44,10 +44,10 @@ export async function readSnapshot(source: Queryable): Promise<string> {
 
 const WAIT_STEPS_MS = [5, 20, 50, 100, 200, 400, 800];
 
-/** Reads the end of WAL and sees to it that it can be decoded. */
+/** Reads the end of WAL and makes sure that it can be decoded. */
 export async function readEndOfWal(source: Queryable): Promise<EndOfWal> {
   const { rows } = await source.query<{ now: string; upto: string; is_aurora: boolean }>(
-    // one row of two values, evaluated in this order: the clock must not be read after the position
+    // the two values of the row are evaluated in this order: the clock must be read before the position
     `SELECT c.now, pg_current_wal_insert_lsn() AS upto, to_regproc('pg_catalog.aurora_version') IS NOT NULL AS is_aurora
        FROM (SELECT clock_timestamp() AS now OFFSET 0) AS c`,
   );
@@ -74,13 +74,13 @@ export async function readEndOfWal(source: Queryable): Promise<EndOfWal> {
     : { now, upto: flushed, complete: false, mark };
 }
 
-/** The position up to which WAL has been inserted: beyond every commit that anyone has seen. */
+/** The position up to which WAL has been inserted: every visible commit is before it. */
 export async function readInsertLsn(source: Queryable): Promise<Lsn> {
   const { rows } = await source.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn() AS lsn');
   return parseLsn(rows[0]!.lsn);
 }
 
-/** The source's clock. */
+/** The clock of the source. */
 export async function readClock(source: Queryable): Promise<CommitTime> {
   const { rows } = await source.query<{ now: string }>('SELECT clock_timestamp() AS now');
   return parseCommitTime(rows[0]!.now);
@@ -92,9 +92,9 @@ async function readFlushLsn(source: Queryable): Promise<Lsn> {
 }
 
 /**
- * A synchronous commit flushes everything before it; `local` waits for this server's disk, and not for standbys, of which
- * one that is away would be waited for without end. Refused to read-only roles: then the wait has to
- * do. What the function returns is not read: on Aurora it is a position of another count (B0234/… beside 0/47…).
+ * A synchronous commit flushes all WAL before it. `local` waits only for the disk of this server: a missing standby would make it wait
+ * without end. The server refuses this to read-only roles; the caller then only waits. The returned position is not used: on Aurora it
+ * does not compare with other positions (B0234/… instead of 0/47…).
  */
 async function commitMessage(source: Queryable, prefix: string, content: string): Promise<void> {
   try {

@@ -1,6 +1,6 @@
 /**
- * Where the transaction stands that the source itself cannot print: the text of a row takes a gigabyte, and the slot function
- * fails with it before it gives anything. Found by asking for less, and only for how many rows there would be.
+ * Locates a transaction that the source itself cannot print: the text of one row takes a gigabyte, and the slot function fails before it
+ * returns a row. The functions here peek up to earlier positions and only count rows.
  */
 import type { Queryable } from '../../pg/connection.ts';
 import { sqlState } from '../../pg/database-error.ts';
@@ -9,28 +9,28 @@ import { type Lsn, maxLsn, parseLsn } from '../../types/lsn.ts';
 import { type PeekOptions, peekStatement } from './peek.ts';
 
 export interface Unreadable {
-  /** A position that passes this transaction, and nothing else: its commit LSN, or a position inside its commit record. */
+  /** A position that skips this transaction and no other: its commit LSN, or a position inside its commit record. */
   readonly lsn: Lsn;
   /** null: not known. */
   readonly xid: string | null;
 }
 
 export interface LocateOptions extends PeekOptions {
-  /** Where the slot stands. */
+  /** The position of the slot. */
   readonly from: Lsn;
 }
 
 /** SQLSTATEs of a row that is too large to be printed: program_limit_exceeded, internal_error (palloc), out_of_memory. */
 const TOO_LARGE_STATES = new Set(['54000', 'XX000', '53200']);
 
-/** Whether a query of the source ended like one that was to print too large a row. */
+/** Whether a query of the source may have failed because a row was too large to print. */
 export function isTooLargeToPrint(state: unknown): boolean {
   return typeof state === 'string' && TOO_LARGE_STATES.has(state);
 }
 
 /**
- * The first transaction behind the slot, when the server fails to print it.
- * @returns null when it can be read
+ * Locates the first transaction after the slot if the server cannot print it.
+ * @returns null if the server can print it
  */
 export async function locateUnreadable(
   source: Queryable,
@@ -41,10 +41,10 @@ export async function locateUnreadable(
   return options.plugin === 'wal2json' ? firstCommit(source, options) : bisect(source, options, failure);
 }
 
-/** Changes of the catalog are decoded by no plugin. */
+/** No plugin decodes changes of the catalog. */
 const NO_TABLE = { schema: 'pg_catalog', name: 'pg_class' };
 
-/** Of tables that do not change, wal2json prints where transactions begin and end, and nothing in between. */
+/** For a table without changes, wal2json prints only the begin and the commit of each transaction. */
 async function firstCommit(source: Queryable, options: PeekOptions): Promise<Unreadable | null> {
   const { text, values } = peekStatement({ ...options, tables: [NO_TABLE], maxRows: 1 });
   const { rows } = await source.query<{ lsn: string; xid: string }>(text, values);
@@ -60,9 +60,9 @@ const PAGE_HEADER = 24n;
 const SEGMENT_HEADER = 40n;
 
 /**
- * A peek reads records until one ends at or behind `upto`. So it fails from just behind the end of the record before the commit,
- * and the commit record begins there: positions inside of it pass the transaction (SnapBuildXactNeedsSkip compares the
- * beginnings of commit records).
+ * Finds the commit record by bisection. A peek reads records until one ends at or after `upto`. So it begins to fail just after the end of
+ * the record before the commit, where the commit record begins. Positions inside the commit record skip the transaction
+ * (SnapBuildXactNeedsSkip compares the beginnings of commit records).
  */
 async function bisect(source: Queryable, options: LocateOptions, failure: Failure): Promise<Unreadable> {
   const fails = async (place: bigint): Promise<boolean> =>
@@ -87,7 +87,7 @@ async function bisect(source: Queryable, options: LocateOptions, failure: Failur
     else works = middle;
   }
   const sizes = await readWalSizes(source);
-  const before = beyond * ALIGNMENT; // where the record before it ends
+  const before = beyond * ALIGNMENT; // where the previous record ends
   const header =
     before % sizes.segment === 0n ? SEGMENT_HEADER : before % sizes.page === 0n ? PAGE_HEADER : 0n;
   return { lsn: (before + header + ALIGNMENT) as Lsn, xid: null };
@@ -98,7 +98,7 @@ interface Failure {
   readonly near: Lsn | null;
 }
 
-/** Reads the first transaction behind the slot for nothing. @returns how it failed; null when it did not */
+/** Peeks at the first transaction after the slot and discards it. @returns the failure; null if it succeeded */
 async function probe(source: Queryable, options: PeekOptions): Promise<Failure | null> {
   const { text, values } = peekStatement({ ...options, maxRows: 1 });
   await source.query('BEGIN');

@@ -1,7 +1,7 @@
-/** The transactions of a source that have written and not ended: the making of a slot waits for them. */
+/** Reads the open transactions of a source that have written: the creation of a slot waits for them. */
 import type { Queryable } from '../../pg/connection.ts';
 
-/** At most that many, each as a person names it: `pid 4711 (role app, open since …)`. */
+/** At most `limit` of them, each as text for messages: `pid 4711 (role app, open since …)`. */
 export async function openTransactions(source: Queryable, limit: number): Promise<string[]> {
   const { rows } = await source.query<{ name: string }>(
     `SELECT 'pid ' || l.pid || ' (role ' || coalesce(a.usename::text, 'unknown')

@@ -1,7 +1,7 @@
 /**
- * Reads the changes behind a slot without consuming them, bounded in position, count and memory. The server puts the
- * whole result of the slot function into a tuplestore before the first row comes; rows are then fetched through a
- * scrollable cursor in chunks that are bounded in bytes, however wide the rows are, by pausing the socket.
+ * Reads the changes after a slot without consuming them, with limits on position, count and memory. The server puts the whole result of the
+ * slot function into a tuplestore before it returns the first row. Rows are then fetched through a scrollable cursor. Pausing the socket
+ * limits the bytes of a chunk, however wide the rows are.
  */
 import type { Socket } from 'node:net';
 import pg from 'pg';
@@ -14,18 +14,18 @@ import { formatLsn, type Lsn } from '../../types/lsn.ts';
 import { NUMBERS_AS_TEXT, type Plugin, pluginOptions } from '../../types/plugin.ts';
 import { explainPlugin } from './slot-lifecycle.ts';
 
-/** One row of the slot function: position, transaction, and what the plugin wrote, all as text. */
+/** One row of the slot function: position, transaction, and the output of the plugin, all as text. */
 export type PeekRow = readonly [lsn: string, xid: string, data: string];
 
 export interface PeekOptions {
   readonly plugin: Plugin;
   readonly slotName: string;
   readonly upto: Lsn;
-  /** The server stops at the first commit after this many rows; a transaction is never cut. */
+  /** The server stops at the first commit after this many rows; it never cuts a transaction. */
   readonly maxRows: number;
   /** wal2json: the tables (leaves) to decode. */
   readonly tables: readonly TableName[];
-  /** wal2json: whether numbers come as texts (see NUMBERS_AS_TEXT). */
+  /** wal2json: whether numbers come as strings (see NUMBERS_AS_TEXT). */
   readonly numbersAsText: boolean;
   /** wal2json: the prefixes of the messages to decode. */
   readonly prefixes: ReadonlySet<string>;
@@ -34,24 +34,24 @@ export interface PeekOptions {
 }
 
 /**
- * A row with more bytes is cut, and its beginning marked (see CUT): no string holds more than about 512 million characters,
- * and the text form of bytea has two for each byte.
+ * A row with more bytes is cut and marked at its beginning (see CUT): a string holds at most about 512 million characters, and the text
+ * form of bytea has two characters for each byte.
  */
 const LONGEST = { wal2json: 500_000_000, pgoutput: 250_000_000 } as const;
-/** What is left of a row that is cut: enough to name its table, and its key where that comes first. */
+/** The length of a cut row: enough for the name of its table, and for its key if that comes first. */
 const HEAD_BYTES = 32_768;
 
 const CHUNK_ROWS = 5_000;
 const CHUNK_BYTES = 64 * 1024;
 
-/** Characters that wal2json wants escaped in `add-tables`: it splits at commas and dots, and ends a name at white space. */
+/** Characters that must be escaped in `add-tables` of wal2json: it splits at commas and dots, and ends a name at white space. */
 const WAL2JSON_SPECIAL = /[\\,. *'"\t\n\v\f\r]/g;
 
 /** An open peek. Use one at a time per session; close it before the slot is moved. */
 export class Peek {
   readonly #session: pg.Client;
   readonly #warnings: ReadonlySet<string>;
-  /** Rows handed out so far: the absolute cursor position of the consumer. */
+  /** Rows returned so far: the absolute cursor position of the consumer. */
   #consumed = 0;
   #pending: PeekRow[] = [];
   #pendingBytes = 0;
@@ -63,15 +63,15 @@ export class Peek {
     this.#warnings = warnings;
   }
 
-  /** Whether wal2json left rows of the table out, because the log has no key of theirs, or not the row. */
+  /** Whether wal2json left out rows of the table, because the log lacks their key or the row. */
   hasLeftOut(table: TableName): boolean {
-    const named = `in table "${table.schema}"."${table.name}"`; // as it is, without escapes
+    const named = `in table "${table.schema}"."${table.name}"`; // the warning does not escape names
     return [...this.#warnings].some((message) => message.endsWith(named));
   }
 
   /**
-   * Opens the cursor inside a transaction of its own and runs the slot function to its end: what the catalog says
-   * afterwards is younger than every change of this peek. Until the first `next`, the session takes other queries.
+   * Opens the cursor inside a transaction of its own and runs the slot function to its end. A catalog that is read afterwards is newer
+   * than every change of this peek. Until the first `next`, the session can run other queries.
    */
   static async open(session: pg.Client, options: PeekOptions): Promise<Peek> {
     await session.query(`BEGIN; ${TRANSACTION_OUTPUT_SQL}`);
@@ -87,11 +87,13 @@ export class Peek {
       return new Peek(session, warnings);
     } catch (error) {
       await rollBack(session);
-      throw (await explainPlugin(session, error, options.slotName, options.plugin)) ?? error;
+      throw (
+        (await explainPlugin(session, error, { name: options.slotName, plugin: options.plugin })) ?? error
+      );
     }
   }
 
-  /** The next rows, about 64 KiB of them or one that is larger; an empty array at the end. More are under way already. */
+  /** The next rows, about 64 KiB or one larger row; an empty array at the end. The following rows are already being fetched. */
   async next(): Promise<PeekRow[]> {
     while (this.#pending.length === 0 && !this.#ended) {
       this.#fetch ??= this.#startFetch();
@@ -111,8 +113,8 @@ export class Peek {
   }
 
   /**
-   * The last row (the commit) of the transaction of the last row handed out, found by galloping over the cursor and
-   * bisecting, since the rows of a transaction stand together. `next` goes on where the consumer was.
+   * The last row (the commit) of the transaction of the last returned row. It is found by galloping over the cursor and bisecting, because
+   * the rows of a transaction follow each other. `next` continues where the consumer was.
    */
   async lastRowOfTransaction(xid: string): Promise<PeekRow> {
     await this.#drain();
@@ -140,13 +142,13 @@ export class Peek {
     return last!;
   }
 
-  /** Ends the transaction of the cursor; the session can be used again. */
+  /** Ends the transaction of the cursor. Afterwards the session can be used again. */
   async close(): Promise<void> {
     await this.#drain();
     await rollBack(this.#session);
   }
 
-  /** Lets a fetch that is under way run to its end and throws away what it brought. */
+  /** Waits for the end of a running fetch and discards its rows. */
   async #drain(): Promise<void> {
     const fetch = this.#fetch;
     this.#fetch = null;
@@ -174,10 +176,10 @@ export class Peek {
   }
 }
 
-/** How every warning of wal2json about a row that it does not print begins: `no tuple identifier for UPDATE in table …`. */
+/** The beginning of every warning of wal2json about a row that it does not print: `no tuple identifier for UPDATE in table …`. */
 const ROW_LEFT_OUT = 'no tuple ';
 
-/** The warnings about rows left out that the server gives meanwhile, each once. They are not translated. */
+/** Collects the warnings about omitted rows during `work`, each once. Servers do not translate them. */
 async function hearing(session: pg.Client, work: () => Promise<void>): Promise<ReadonlySet<string>> {
   const heard = new Set<string>();
   const hear = ({ message }: { message?: string | undefined }): void => {
@@ -192,7 +194,7 @@ async function hearing(session: pg.Client, work: () => Promise<void>): Promise<R
   }
 }
 
-/** One FETCH whose rows arrive one by one; the socket stands still while the consumer has enough. */
+/** One FETCH whose rows arrive one by one. The socket is paused while the consumer has enough. */
 class Fetch {
   readonly #socket: Socket;
   done = false;
@@ -218,7 +220,7 @@ class Fetch {
     session.query(query);
   }
 
-  /** Resolves when rows wait or the fetch is over; throws what the server said. */
+  /** Resolves when rows are available or the fetch has ended; throws the error of the server. */
   async progress(): Promise<void> {
     if (!this.done) await this.#progress;
     if (this.#error !== null) throw this.#error;
@@ -251,7 +253,7 @@ class Fetch {
   }
 }
 
-/** A query whose rows are taken as the protocol delivers them, texts or null, before anything is made of them. */
+/** A query that takes the rows as the protocol delivers them, texts or null, before pg parses values. */
 class FetchQuery extends pg.Query {
   readonly #take: (row: PeekRow) => void;
 
@@ -266,7 +268,7 @@ class FetchQuery extends pg.Query {
   }
 }
 
-/** The slot function with its bounds, as a query of {@link PeekRow}s. */
+/** The query of the slot function with its limits; its rows are {@link PeekRow}s. */
 export function peekStatement(options: PeekOptions): {
   text: string;
   values: (string | number | string[])[];
@@ -276,7 +278,7 @@ export function peekStatement(options: PeekOptions): {
     const names = options.tables.map(
       (table) => `${escapeForWal2json(table.schema)}.${escapeForWal2json(table.name)}`,
     );
-    // Begin rows carry nothing that the Commit row does not: they are left on the server.
+    // Begin rows have nothing that the Commit row lacks, so the server does not send them.
     return {
       text: `SELECT lsn, xid,
                     CASE WHEN octet_length(data) <= ${LONGEST.wal2json} THEN data ELSE E'\\x01' || left(data, ${HEAD_BYTES}) END

@@ -1,6 +1,6 @@
 /**
- * Making and dropping the replication slot of a node. What a server says when it does not let us is translated here, by
- * SQLSTATE and by looking, never by the wording alone: messages come in the server's language.
+ * Creates and drops the replication slot of a node. It turns refusals of the server into TimewarpErrors by SQLSTATE and further queries, never
+ * by the text alone, because messages come in the language of the server.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -9,33 +9,39 @@ import { fromDatabaseError, sqlState } from '../../pg/database-error.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import { NUMBERS_AS_TEXT, type Plugin, pluginOptions } from '../../types/plugin.ts';
 
+/** A slot by its name, and the plugin that it has or should have. */
+export interface PluginSlot {
+  readonly name: string;
+  readonly plugin: Plugin;
+}
+
 /**
- * Makes a logical slot and reads it once: a server may let a plugin be named and still refuse to load it.
- * Waits for every transaction that is open at the time.
- * @returns the position from which on commits are delivered whole
+ * Creates a logical slot and reads it once: a server may accept the name of a plugin and still refuse to load it. Waits for every
+ * transaction that is open now.
+ * @returns the position from which on the slot delivers complete transactions
  */
 export async function createSlot(source: Queryable, name: string, plugin: Plugin): Promise<Lsn> {
   let start: Lsn;
   try {
-    // No two_phase: such a slot loses the rows of a COMMIT PREPARED when it has been moved past the PREPARE.
+    // Without two_phase: such a slot loses the rows of a COMMIT PREPARED if it was moved past the PREPARE before.
     const { rows } = await source.query<{ lsn: string }>(
       'SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot($1::name, $2::name, false, false)',
       [name, plugin],
     );
     start = parseLsn(rows[0]!.lsn);
   } catch (error) {
-    throw await explain(source, error, name, plugin);
+    throw await explain(source, error, { name, plugin });
   }
   try {
-    await probe(source, name, plugin, start);
+    await probe(source, { name, plugin }, start);
   } catch (error) {
-    await dropSlot(source, name).catch(() => {}); // the first error is the one to tell
-    throw await explain(source, error, name, plugin);
+    await dropSlot(source, name).catch(() => {}); // the caller gets the first error
+    throw await explain(source, error, { name, plugin });
   }
   return start;
 }
 
-/** Drops the slot; nothing when there is none. Throws SLOT_BUSY while a session reads it. @returns whether it was there */
+/** Drops the slot; does nothing if it does not exist. Throws SLOT_BUSY while a session reads it. @returns whether it existed */
 export async function dropSlot(source: Queryable, name: string): Promise<boolean> {
   try {
     const { rows } = await source.query(
@@ -49,13 +55,13 @@ export async function dropSlot(source: Queryable, name: string): Promise<boolean
   }
 }
 
-/** How long a slot that is being read is waited for. */
+/** How long to wait for a slot that another session reads. */
 const PATIENCE_MS = 20_000;
 const PAUSE_MS = 250;
 
 /**
- * As {@link dropSlot}, waiting for whoever reads it: a run that died leaves its session behind, which goes on reading until it
- * finds nobody to send to.
+ * As {@link dropSlot}, but waits while another session reads the slot. The session of a dead run reads on until it notices that its client
+ * is gone: wait at most 20 s.
  */
 export async function dropSlotWhenFree(source: Queryable, name: string): Promise<boolean> {
   const patience = performance.now() + PATIENCE_MS;
@@ -71,8 +77,8 @@ export async function dropSlotWhenFree(source: Queryable, name: string): Promise
 }
 
 /**
- * Ends the making of a slot, which may be waiting for open transactions; whoever makes it gets an error. One that another login
- * makes may be none of ours to end: then it is waited for.
+ * Cancels the creation of a slot, which may wait for open transactions; its caller gets an error. PostgreSQL may refuse that for a session
+ * of another login: then the function waits for its end.
  */
 export async function stopCreatingSlot(source: Queryable, name: string): Promise<void> {
   await source
@@ -87,57 +93,55 @@ export async function stopCreatingSlot(source: Queryable, name: string): Promise
 }
 
 /**
- * Whether the slot can be read: what the server says when it cannot, null when it can or is being read at this moment.
- * @param upto a position that the slot has confirmed, so that nothing is decoded
+ * Why the slot cannot be read: the error of the server; null if it can be read or another session reads it now.
+ * @param upto a position that the slot has confirmed, so that the server decodes nothing
  */
 export async function whyNotReadable(
   source: Queryable,
-  name: string,
-  plugin: Plugin,
+  slot: PluginSlot,
   upto: Lsn,
 ): Promise<TimewarpError | null> {
   try {
-    await probe(source, name, plugin, upto);
+    await probe(source, slot, upto);
     return null;
   } catch (error) {
-    const reason = await explain(source, error, name, plugin);
+    const reason = await explain(source, error, slot);
     return reason.code === 'SLOT_BUSY' ? null : reason;
   }
 }
 
 /**
- * Whether the slot's plugin knows {@link NUMBERS_AS_TEXT}; null when the slot is being read at this moment. One that does not
- * leaves an error in the server's log, so ask when a slot is made or looked after, not in every run.
- * @param upto a position that the slot has confirmed, so that nothing is decoded
+ * Whether the plugin of the slot knows {@link NUMBERS_AS_TEXT}; null if another session reads the slot now. If the plugin does not know it,
+ * the server logs an error: so call this at set-up, not in every run.
+ * @param upto a position that the slot has confirmed, so that the server decodes nothing
  */
 export async function knowsNumbersAsText(
   source: Queryable,
-  name: string,
-  plugin: Plugin,
+  slot: PluginSlot,
   upto: Lsn,
 ): Promise<boolean | null> {
-  if (plugin !== 'wal2json') return false;
+  if (slot.plugin !== 'wal2json') return false;
   try {
-    await probe(source, name, plugin, upto, NUMBERS_AS_TEXT);
+    await probe(source, slot, upto, NUMBERS_AS_TEXT);
     return true;
   } catch (error) {
     if (isOptionRefused(error)) return false;
-    const reason = await explain(source, error, name, plugin);
+    const reason = await explain(source, error, slot);
     if (reason.code === 'SLOT_BUSY') return null;
     throw reason;
   }
 }
 
-/** invalid_parameter_value: what an output plugin says of an option that it does not know, explained already or not. */
+/** Whether an output plugin refused an option (invalid_parameter_value), also if the error was translated already. */
 export function isOptionRefused(error: unknown): boolean {
   const state = error instanceof TimewarpError ? error.facts.sqlstate : sqlState(error);
   return state === '22023';
 }
 
+// biome-ignore lint/complexity/useMaxParams: only one caller adds options
 async function probe(
   source: Queryable,
-  name: string,
-  plugin: Plugin,
+  { name, plugin }: PluginSlot,
   upto: Lsn,
   further: readonly string[] = [],
 ): Promise<void> {
@@ -154,13 +158,9 @@ async function probe(
   );
 }
 
-async function explain(
-  source: Queryable,
-  error: unknown,
-  name: string,
-  plugin: Plugin,
-): Promise<TimewarpError> {
-  const ofPlugin = await explainPlugin(source, error, name, plugin);
+async function explain(source: Queryable, error: unknown, slot: PluginSlot): Promise<TimewarpError> {
+  const ofPlugin = await explainPlugin(source, error, slot);
+  const { name, plugin } = slot;
   if (ofPlugin !== null) return ofPlugin;
   const said = error instanceof Error ? error.message : String(error);
   const facts = { slot: name, plugin, sqlstate: sqlState(error) ?? null };
@@ -181,14 +181,13 @@ async function explain(
 }
 
 /**
- * Why the output plugin of a slot cannot be used, of what a function that makes or reads the slot has thrown; null when that
- * is about something else. Outside a failed transaction.
+ * Turns an error of a function that creates or reads a slot into the reason why its output plugin cannot be used; null if the error has
+ * another cause. Call it outside a failed transaction.
  */
 export async function explainPlugin(
   source: Queryable,
   error: unknown,
-  name: string,
-  plugin: Plugin,
+  { name, plugin }: PluginSlot,
 ): Promise<TimewarpError | null> {
   const said = error instanceof Error ? error.message : String(error);
   const facts = { slot: name, plugin, sqlstate: sqlState(error) ?? null };
@@ -198,7 +197,7 @@ export async function explainPlugin(
         cause: error,
         facts,
       });
-    case '22023': // invalid_parameter_value: by the plugin, of its options
+    case '22023': // invalid_parameter_value: the plugin refuses one of its options
       return new TimewarpError(
         'PLUGIN_OUTDATED',
         `The output plugin ${plugin} of the source is too old: ${said}.`,
@@ -229,7 +228,7 @@ function refusedPlugin(error: unknown, said: string, facts: Record<string, strin
     plugin === 'wal2json' ? ' Or use the plugin that is built in: pgtimewarp init --plugin pgoutput.' : '';
   return new TimewarpError(
     'PLUGIN_REFUSED',
-    `The source does not permit the output plugin ${plugin}: ${said}.`,
+    `The source does not allow the output plugin ${plugin}: ${said}.`,
     {
       cause: error,
       facts,

@@ -1,7 +1,7 @@
 /**
- * What the source says of itself and of the slot, read in one statement at the start of a run (PostgreSQL manual,
- * "pg_replication_slots", "Control Data Functions"). Any role with REPLICATION may read all of it; what a hosted platform refuses
- * of it is read without, and said to be unknown.
+ * Reads facts of the source and of the slot in one statement, at the start of a run (PostgreSQL manual, "pg_replication_slots", "Control
+ * Data Functions"). A role with REPLICATION may read all of them. If a hosted platform refuses some, the others are read without them,
+ * and `unknown` names the missing ones.
  */
 
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -31,7 +31,7 @@ export interface SourceFacts {
   readonly maxSlotWalKeepBytes: bigint | null;
   /** null when the server has no slot of that name. */
   readonly slot: SlotFacts | null;
-  /** What the server does not tell, by the name of what was asked for it. */
+  /** Names of the views and functions that the server refused. */
   readonly unknown: readonly string[];
 }
 
@@ -55,14 +55,14 @@ export const INSERTED = 'pg_current_wal_insert_lsn()';
 
 type FactsRow = Record<string, string | number | boolean | null>;
 
-/** Each with what stands for it where the server has not got it. */
+/** Each part with the value that replaces it if the server refuses it. */
 const PARTS = {
   system: [
     'pg_control_system()',
     '(SELECT system_identifier::text FROM pg_catalog.pg_control_system())',
     `'${UNKNOWN_SYSTEM}' || $1::text`,
   ],
-  // the control file tells of a promotion only from its checkpoint on, which may take minutes
+  // the control file shows a promotion only after its checkpoint, which may take minutes
   timeline: [
     'pg_control_checkpoint()',
     '(SELECT timeline_id FROM pg_catalog.pg_control_checkpoint())',
@@ -99,27 +99,23 @@ type Part = keyof typeof PARTS;
 const PART_NAMES = Object.keys(PARTS) as Part[];
 
 /**
- * Reads server identity, positions, clock and slot. Works on a standby too: positions are then those replayed, or 0/0 where a
- * platform does not tell them (a reader of Amazon Aurora, or a writer without logical replication).
+ * Reads server identity, positions, clock and slot. On a standby the positions are the replayed ones. They are 0/0 if the platform does not
+ * tell them (a reader of Amazon Aurora, or a writer without logical replication).
  */
 export async function readSourceFacts(source: Queryable, slotName: string): Promise<SourceFacts> {
   const facts = await readKnownFacts(source, slotName);
-  // of these, nothing may be concluded from not knowing
+  // a run needs these: without them it must not conclude anything
   const isDecoding = facts.walLevel === 'logical' && !facts.inRecovery;
   const needed = facts.unknown.filter(
     (what) => what === SLOTS || (isDecoding && what.startsWith('pg_current_wal')),
   );
   if (needed.length === 0) return facts;
-  throw new TimewarpError(
-    'PERMISSION_DENIED',
-    `The source does not let itself be asked for ${needed.join(', ')}.`,
-    {
-      facts: { side: 'source', sqlstate: '42501' },
-    },
-  );
+  throw new TimewarpError('PERMISSION_DENIED', `The source refuses access to ${needed.join(', ')}.`, {
+    facts: { side: 'source', sqlstate: '42501' },
+  });
 }
 
-/** As {@link readSourceFacts}, with whatever is known. */
+/** As {@link readSourceFacts}, but never throws because a fact is unknown. */
 export async function readKnownFacts(source: Queryable, slotName: string): Promise<SourceFacts> {
   try {
     return factsOf(await readFactsRow(source, slotName, PART_NAMES), []);
@@ -190,7 +186,7 @@ async function readFactsRow(source: Queryable, slotName: string, known: readonly
   return rows[0]!;
 }
 
-/** How far the slot has been confirmed; null when there is no such slot. */
+/** The position up to which the slot is confirmed; null if the slot does not exist. */
 export async function readConfirmedLsn(source: Queryable, slotName: string): Promise<Lsn | null> {
   const { rows } = await source.query<{ lsn: string | null }>(
     'SELECT confirmed_flush_lsn AS lsn FROM pg_catalog.pg_replication_slots WHERE slot_name = $1::name',

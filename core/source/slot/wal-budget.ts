@@ -10,7 +10,7 @@ export interface WalBudget {
   readonly percent: number;
 }
 
-/** The node's own budget, else half of max_slot_wal_keep_size, else 10 GiB. @returns null without a slot that keeps WAL */
+/** The budget of the node; default: half of max_slot_wal_keep_size, or 10 GiB without that. @returns null without a slot that keeps WAL */
 export function walBudget(facts: SourceFacts, ownBudgetBytes: bigint | null): WalBudget | null {
   const restart = facts.slot?.restartLsn ?? null;
   if (restart === null) return null;
