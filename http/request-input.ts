@@ -3,6 +3,9 @@ import type { Context } from 'hono';
 import type * as z from 'zod';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { type Instant, parseInstant } from '../core/query/instant.ts';
+import { parseTableSegment } from '../documents/table-segment.ts';
+import { NodeName } from '../documents/values.ts';
+import { TableSegment } from './schemas.ts';
 
 /** Parses the query of a request by its schema. Refuses parameters that the schema does not have, or that come twice. */
 export function readQuery<T extends z.ZodObject>(context: Context, schema: T): z.output<T> {
@@ -20,6 +23,12 @@ export function readPathParameter<T extends z.ZodType>(
   schema: T,
 ): z.output<T> {
   return check(schema, context.req.param(name), name);
+}
+
+/** The node and table of the path. */
+export function readTable(context: Context): { node: string; table: ReturnType<typeof parseTableSegment> } {
+  const node = readPathParameter(context, 'node', NodeName);
+  return { node, table: parseTableSegment(readPathParameter(context, 'table', TableSegment)) };
 }
 
 /** As on the command line. A plus sign that the client did not encode arrives as a space. */

@@ -1,14 +1,31 @@
-/** All routes with their inputs and responses. The app and the OpenAPI document are both made from this list. */
+/** All routes: what each takes, how it answers, and its responses. The app and the OpenAPI document are both made from this list. */
+import type { Context } from 'hono';
 import type * as z from 'zod';
-import { Answer, AnswerProblem, Answers } from '../documents/answer.ts';
-import { Health } from '../documents/checks.ts';
-import { Diff } from '../documents/diff.ts';
-import { Nodes } from '../documents/node.ts';
+import { healthOf, readStoreHealth } from '../core/doctor/store-health.ts';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { asOf, asOfMany } from '../core/query/as-of.ts';
+import type { DiffCursor } from '../core/query/diff-cursor.ts';
+import { NOW } from '../core/query/instant.ts';
+import { keyFromText } from '../core/query/key-input.ts';
+import { listNodes } from '../core/store/node/nodes.ts';
+import { readOverview } from '../core/store/overview.ts';
+import { Answer, AnswerProblem, Answers, answersText } from '../documents/answer.ts';
+import { Health, healthDocument } from '../documents/checks.ts';
+import { Diff, diffPageText } from '../documents/diff.ts';
+import { Nodes, nodeDocument } from '../documents/node.ts';
 import { Problem } from '../documents/problem.ts';
-import { Tables } from '../documents/table.ts';
+import { Tables, tablesDocument } from '../documents/table.ts';
 import { NodeName } from '../documents/values.ts';
+import { readBatchKeys } from './batch-keys.ts';
+import { boundedDiff } from './bounded-diff.ts';
+import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
+import { cacheHeaders } from './entity-tag.ts';
 import { HTTP, type HttpStatus } from './http-status.ts';
+import { problemTextOfError, respond } from './problem.ts';
+import { readInstant, readPathParameter, readQuery, readTable } from './request-input.ts';
+import { answer, JSON_CONTENT, keepable, own, shown, tooLarge } from './responses.ts';
 import { AsOfQuery, BatchBody, BatchQuery, DiffQuery, NoQuery, TableSegment } from './schemas.ts';
+import type { Service } from './service.ts';
 
 export interface Route {
   readonly operationId: string;
@@ -25,6 +42,8 @@ export interface Route {
   readonly responses: Readonly<Partial<Record<HttpStatus, readonly z.ZodType[] | null>>>;
   /** Whether a final answer has an ETag and may be cached. */
   readonly keepable: boolean;
+  /** Answers a request that the caller may make. Lists leave out what the caller may not read. */
+  readonly answer: (context: Context, service: Service) => Promise<Response>;
 }
 
 const FAILURES = {
@@ -44,6 +63,14 @@ export const ROUTES = define({
     query: NoQuery,
     responses: { [HTTP.ok]: [Nodes], ...FAILURES },
     keepable: false,
+    answer: async (context, { withStore, grantsOf }) => {
+      const grants = grantsOf(context);
+      const nodes = (await withStore(listNodes)).filter(({ node }) => grants?.mayReadOf(node) !== false);
+      const shownNodes = nodes.map(nodeDocument).map((each) => {
+        return grants?.mayReadAllOf(each.node) === false ? { ...each, status_reason: null } : each;
+      });
+      return own(Nodes.parse({ nodes: shownNodes }));
+    },
   },
   tables: {
     operationId: 'listTables',
@@ -53,6 +80,14 @@ export const ROUTES = define({
     query: NoQuery,
     responses: { [HTTP.ok]: [Tables], ...FAILURES, [HTTP.notFound]: [Problem] },
     keepable: false,
+    answer: async (context, { withStore, grantsOf }) => {
+      const node = readPathParameter(context, 'node', NodeName);
+      const [overview] = await withStore((store) => readOverview(store, node));
+      if (overview === undefined) throw new TimewarpError('NODE_UNKNOWN', `The store has no node "${node}".`);
+      const grants = grantsOf(context);
+      const relations = overview.relations.filter(({ name }) => grants?.mayRead(node, name) !== false);
+      return own(Tables.parse(tablesDocument({ ...overview, relations })));
+    },
   },
   asOf: {
     operationId: 'asOf',
@@ -70,6 +105,15 @@ export const ROUTES = define({
       [HTTP.tooLarge]: [Problem],
     },
     keepable: true,
+    answer: async (context, { ask, askAsOf }) => {
+      const query = readQuery(context, AsOfQuery);
+      const isPinned = query.at !== undefined;
+      const request = { ...readTable(context), pk: keyFromText(query.pk), at: readInstant(query.at) ?? NOW };
+      if (query.await_lsn === undefined)
+        return answer(context, await askAsOf(request), { isPinned, numbers: query.numbers });
+      const result = await ask({ context, node: request.node, query }, (store) => asOf(store, request));
+      return answer(context, result, { isPinned, numbers: query.numbers });
+    },
   },
   asOfBatch: {
     operationId: 'asOfBatch',
@@ -87,6 +131,21 @@ export const ROUTES = define({
       [HTTP.tooLarge]: [Problem],
     },
     keepable: false,
+    answer: async (context, { ask }) => {
+      const query = readQuery(context, BatchQuery);
+      const pks = readBatchKeys(await context.req.arrayBuffer());
+      const table = readTable(context);
+      const request = { ...table, pks, at: readInstant(query.at) ?? NOW, maxBytes: MAX_CARRIED_BYTES };
+      const answers = await ask({ context, node: table.node, query }, (store) => asOfMany(store, request));
+      const texts = answers.map((each) =>
+        each instanceof TimewarpError ? problemTextOfError(each) : shown(each.answerText, query.numbers),
+      );
+      const text = answersText(texts);
+      if (texts.length < pks.length || isTooBig(text)) {
+        return tooLarge('The rows do not fit into a response.', 'Ask for fewer keys at a time.');
+      }
+      return respond(HTTP.ok, text, { 'content-type': JSON_CONTENT, 'cache-control': 'no-store' });
+    },
   },
   diff: {
     operationId: 'diff',
@@ -102,6 +161,26 @@ export const ROUTES = define({
       [HTTP.unknown]: [Problem],
     },
     keepable: true,
+    answer: async (context, { ask }) => {
+      const query = readQuery(context, DiffQuery);
+      const request = {
+        ...readTable(context),
+        pk: keyFromText(query.pk),
+        from: readInstant(query.from),
+        to: readInstant(query.to),
+        limit: query.limit,
+        cursor: (query.cursor ?? null) as DiffCursor | null,
+      };
+      const page = await ask({ context, node: request.node, query }, (store) =>
+        boundedDiff(store, request, {
+          maxBytes: MAX_CARRIED_BYTES,
+          show: (text) => shown(text, query.numbers),
+        }),
+      );
+      const isPinned = query.to !== undefined;
+      const headers = cacheHeaders(page.final && isPinned, () => diffPageText({ ...page, horizon: null }));
+      return keepable(context, diffPageText(page), headers);
+    },
   },
   health: {
     operationId: 'health',
@@ -111,6 +190,12 @@ export const ROUTES = define({
     query: NoQuery,
     responses: { [HTTP.ok]: [Health], ...FAILURES },
     keepable: false,
+    answer: async (context, { withStore, grantsOf }) => {
+      const grants = grantsOf(context);
+      const { nodes } = await withStore(readStoreHealth);
+      const shownNodes = nodes.filter(({ node }) => grants?.mayReadAllOf(node) !== false);
+      return own(Health.parse(healthDocument(healthOf(shownNodes))));
+    },
   },
 });
 
