@@ -162,7 +162,7 @@ export async function judgeNewLeaves(
       found.add(relationId);
     }
     if (seen !== null || leaf.upto === null) await markLeafChecked(store, relationId, relid);
-    else await markLeafJudged(store, relationId, relid, leaf.upto);
+    else await markLeafJudged(store, relationId, leaf);
   }
   return found;
 }
