@@ -83,7 +83,10 @@ export async function planUntrack(
       rules.some((rule) => rule.pattern.text === text),
     ))
       would.push(`Tables to come that match ${text} are not tracked any more.`);
-    const matching = await readMatchingEntries(store, options.node, options.patterns, options.purge);
+    const matching = await readMatchingEntries(store, options.node, {
+      patterns: options.patterns,
+      ended: options.purge,
+    });
     for (const table of [...options.tables, ...matching]) {
       const name = formatTableName(table);
       const entry = await readRelationEntry(store, options.node, table);

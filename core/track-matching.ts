@@ -84,7 +84,7 @@ export async function trackMatching(options: TrackMatchingOptions): Promise<Trac
 async function followAll(options: TrackMatchingOptions, store: pg.Client): Promise<void> {
   for (const pattern of options.patterns) {
     const settings = { ...wantedTracking(options), excludedColumns: options.exclude ?? [] };
-    await writeFollowRule(store, options.node, pattern, settings);
+    await writeFollowRule(store, options.node, { ...settings, pattern });
   }
 }
 
@@ -201,7 +201,7 @@ export async function untrackMatching(
     await requireWritable(store);
     await requireNode(store, node);
     unfollowed = await removeFollowRules(store, node, patterns); // first: no run begins anything any more
-    tables = await readMatchingEntries(store, node, patterns, purge);
+    tables = await readMatchingEntries(store, node, { patterns, ended: purge });
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {

@@ -204,7 +204,7 @@ async function endTracking(
   const publication = publicationOf(node);
   await inTransaction(store, async (tx) => {
     const { horizon } = await lockHorizon(tx, node.node);
-    const entry = await readRelationEntry(tx, node.node, table, { forUpdate: true });
+    const entry = await readRelationEntry(tx, node.node, { ...table, forUpdate: true });
     if (entry === null || !isTrackedNow(entry)) return; // untracked by somebody else meanwhile
     if (source !== null && publication !== null) await unpublish(source, publication, table);
     await endRelation(tx, entry.relationId, horizon);

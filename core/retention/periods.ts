@@ -235,7 +235,7 @@ export async function setTableRetention(
   table: TableName,
   retention: string | null,
 ): Promise<boolean> {
-  const isKnown = await writeRetention(store, nodeId, table, retention);
+  const isKnown = await writeRetention(store, nodeId, { table, retention });
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention (relation_id, retention)
      SELECT p.relation_id, $4::interval FROM pgtimewarp.past_relations AS p

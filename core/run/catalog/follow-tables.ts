@@ -97,7 +97,7 @@ async function keepNotTracked(
   const before = new Set(notTracked.map((each) => `${each.table}\n${each.reason}`));
   const added = now.filter((each) => !before.has(`${each.table}\n${each.reason}`));
   if (added.length === 0 && now.length === notTracked.length) return;
-  await writeNotTracked(store, node.node, pattern, now);
+  await writeNotTracked(store, node.node, { pattern, notTracked: now });
   for (const { table, reason } of added) {
     const message = `${table} matches ${pattern.text}, which is followed, and is not tracked: ${reason}`;
     const event = { severity: 'warn', code: 'TABLE_NOT_FOLLOWED', message, meta: { table } } as const;

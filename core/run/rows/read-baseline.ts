@@ -128,14 +128,13 @@ async function readOne(
     };
     await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
-      if (chunk.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, chunk.notFinite);
+      if (chunk.notFinite !== null)
+        await refuteNoNan(tx, claim.nodeId, { relationId: relation.relationId, column: chunk.notFinite });
       await writeBaselineRows(tx, target, chunk.rows, chunk.readPosition);
-      await writeBaselineProgress(
-        tx,
-        relation.relationId,
+      await writeBaselineProgress(tx, relation.relationId, {
         progress,
-        chunk.isLast ? chunk.readPosition : null,
-      );
+        readPosition: chunk.isLast ? chunk.readPosition : null,
+      });
     });
     options.onProgress(`${relation.name.schema}.${relation.name.name}`, {
       rows: progress.rows,

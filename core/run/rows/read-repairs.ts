@@ -85,7 +85,8 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
     if (step === null || (await isStale(options, relation))) return;
     await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
-      if (step.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, step.notFinite);
+      if (step.notFinite !== null)
+        await refuteNoNan(tx, claim.nodeId, { relationId: relation.relationId, column: step.notFinite });
       await writeFindings(tx, relation.relationId, step.findings);
       await writeRepairProgress(tx, relation.relationId, step.progress);
     });

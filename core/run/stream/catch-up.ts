@@ -1,7 +1,7 @@
 /** Peeks, stores and advances until everything up to the end of WAL as of the start of the run is stored. */
 import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
 import type { Suspect } from '../../store/node/failures.ts';
-import { readAgain, type TrackedRelation } from '../../store/tables/read.ts';
+import { refreshRelations, type TrackedRelation } from '../../store/tables/read.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { advance } from '../advance.ts';
 import type { SeenRelations } from '../catalog/tables-of-run.ts';
@@ -62,6 +62,6 @@ export async function catchUp(
       if (!(await askForLess(run, error, size, peek))) throw error;
     }
     seen = null;
-    followed = await readAgain(run.store, claim.nodeId, followed);
+    followed = await refreshRelations(run.store, claim.nodeId, followed);
   }
 }

@@ -15,7 +15,7 @@ import { reportSkew } from '../../store/node/clock-skew.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
-import { readAgain, type TrackedRelation } from '../../store/tables/read.ts';
+import { refreshRelations, type TrackedRelation } from '../../store/tables/read.ts';
 import { isFollowed } from '../../store/tables/state.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { messagePrefixes } from '../../types/plugin.ts';
@@ -67,7 +67,7 @@ export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions
     } catch (error) {
       if (error instanceof KeyForgotten) readings++;
       else if (!(error instanceof ClockMoved)) throw error; // each time, another node has got on
-      relations = await readAgain(run.store, run.claim.nodeId, relations); // of which it has noted something
+      relations = await refreshRelations(run.store, run.claim.nodeId, relations); // of which it has noted something
       seen = null;
     }
   }
