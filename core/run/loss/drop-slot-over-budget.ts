@@ -25,13 +25,18 @@ export function mustRelease(node: StoredNode, facts: SourceFacts): string | null
   return `it kept ${formatBytes(budget.keptBytes)} of WAL, more than the budget of ${formatBytes(budget.budgetBytes)}`;
 }
 
-/** Records the gap, then drops the slot. @returns whether there was one */
+export interface SlotToDrop {
+  readonly claim: Claim;
+  readonly node: StoredNode;
+  readonly facts: SourceFacts;
+  /** Goes into the reason of the gap. */
+  readonly why: string;
+}
+
+/** Records the gap, then drops the slot. @returns whether there was a slot */
 export async function recordAndDrop(
   { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
-  claim: Claim,
-  node: StoredNode,
-  facts: SourceFacts,
-  why: string,
+  { claim, node, facts, why }: SlotToDrop,
 ): Promise<boolean> {
   const ours = facts.slot?.plugin === node.plugin && facts.slot.database === node.database;
   if (facts.slot !== null && (!ours || !maybeSameSystem(facts, node))) {

@@ -42,6 +42,6 @@ export async function releaseOverBudget(
 ): Promise<string | null> {
   const why = mustRelease(node, facts);
   if (why === null) return null;
-  await recordAndDrop({ source, store }, claim, node, facts, why);
+  await recordAndDrop({ source, store }, { claim, node, facts, why });
   return `the slot was dropped: ${why}`;
 }
