@@ -135,7 +135,10 @@ const CONCERNS_ALL: ReadonlySet<string> = new Set(['PUBLICATION_MISSING', 'TRANS
 
 async function askOne(
   sessions: { readonly source: pg.Client; readonly store: pg.Client },
-  { match: { schema, name, extension }, facts }: { readonly match: MatchingTable; readonly facts: TableFacts | null },
+  {
+    match: { schema, name, extension },
+    facts,
+  }: { readonly match: MatchingTable; readonly facts: TableFacts | null },
   {
     options,
     node,
