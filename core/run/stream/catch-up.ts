@@ -13,7 +13,7 @@ import { askForLess } from './smaller-peek.ts';
 
 export interface CatchUpOptions {
   readonly relations: readonly TrackedRelation[];
-  /** The same relations as the run saw them when it began. */
+  /** The same relations as they were at the beginning of the run. */
   readonly before: SeenRelations;
   readonly end: EndOfWal;
   /** Stop at the first commit after this many rows of the stream. */
