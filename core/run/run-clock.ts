@@ -13,6 +13,7 @@ export class RunClock {
   readonly #marks: string | null;
   readonly clock: CommitClock;
 
+  // biome-ignore lint/complexity/useMaxParams: private, called once
   private constructor(store: pg.Client, claim: Claim, marks: string | null, clock: CommitClock) {
     this.#store = store;
     this.#claim = claim;

@@ -8,7 +8,7 @@ import type { RunLimits } from './run-limits.ts';
 
 const PATIENCE_MS = 20_000;
 
-/** Does `work` on the source, and repeats it while the slot is in use. Throws SLOT_BUSY when it stays in use, and DEADLINE or INTERRUPTED. */
+/** Does `work` on the source, again while the slot is in use. Throws SLOT_BUSY when it stays so, DEADLINE or INTERRUPTED. */
 export async function whenSlotIsFree<T>(limits: RunLimits, work: () => Promise<T>): Promise<T> {
   const patience = performance.now() + PATIENCE_MS;
   for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 500)) {

@@ -120,8 +120,7 @@ export async function readRelationsNow(
  * Prepares decoding: call it after the slot function has run, so that the catalog is younger than every change.
  */
 export async function tablesOfRun(
-  source: pg.Client,
-  store: pg.Client,
+  { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
   relations: readonly RelationNow[],
   positions: RunPositions,
 ): Promise<TablesOfRun> {

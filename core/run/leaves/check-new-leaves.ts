@@ -54,7 +54,8 @@ export async function readNewLeaves(
     for (const { name, relid, fromTheStart } of leavesNow(now)) {
       const unchecked = relation.uncheckedLeaves.find((leaf) => leaf.relid === relid);
       if (fromTheStart && unchecked === undefined) continue;
-      if (facts.leaves.find((leaf) => leaf.relid === relid)!.attachedBy === '') continue; // it is being detached: the next run records that
+      const isBeingDetached = facts.leaves.find((leaf) => leaf.relid === relid)!.attachedBy === '';
+      if (isBeingDetached) continue; // the next run records that
       const attached = await readAttaching(source, relid, plugin);
       const read = await readLeaf(source, now, { name, relid, after: unchecked?.judged_upto ?? null });
       if (read === null) continue; // the next run tries again

@@ -26,7 +26,7 @@ export async function afterFailure(
   if (failure.code === 'HISTORY_FORKED' || failure.code === 'SLOT_MISSING')
     return { outcome: 'gap', loss: { code: failure.code, reason: failure.message } };
   if (isPoison(failure)) {
-    const reason = await bearFailure(store, claim, failure, suspect);
+    const reason = await bearFailure({ store, claim }, failure, suspect);
     if (reason !== null) return { outcome: 'blocked', reason };
   }
   throw failure;

@@ -59,7 +59,7 @@ export async function catchUp(
       await advance(run);
       if (budget <= 0) return false;
     } catch (error) {
-      if (!(await askForLess(run, error, size, peek))) throw error;
+      if (!(await askForLess(run, error, { size, peek }))) throw error;
     }
     seen = null;
     followed = await refreshRelations(run.store, claim.nodeId, followed);

@@ -73,6 +73,7 @@ export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions
   }
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one peek from top to bottom, in the order that its comments require
 async function peekOnce(
   run: RunContext,
   options: PeekAndApplyOptions,
@@ -102,7 +103,7 @@ async function peekOnce(
       hasLeftOut: (table) => peek.hasLeftOut(table),
     });
     for (const relationId of found) run.found.add(relationId);
-    const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
+    const tables = await limits.onSource(() => tablesOfRun({ source, store }, now, positions));
     const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);
     nulls = confirmer;
     const prefixes = messagePrefixes(node.contextPrefixes);

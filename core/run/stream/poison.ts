@@ -26,8 +26,7 @@ export function isPoison(failure: TimewarpError): boolean {
  * @returns why the node is blocked; null when a later run tries again
  */
 export async function bearFailure(
-  store: pg.Client,
-  claim: Claim,
+  { store, claim }: { readonly store: pg.Client; readonly claim: Claim },
   failure: TimewarpError,
   suspect: Suspect | null,
 ): Promise<string | null> {

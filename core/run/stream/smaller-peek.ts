@@ -28,8 +28,7 @@ export interface FailedPeek {
 export async function askForLess(
   run: RunContext,
   error: unknown,
-  size: PeekSize,
-  peek: FailedPeek,
+  { size, peek }: { readonly size: PeekSize; readonly peek: FailedPeek },
 ): Promise<boolean> {
   if (!(error instanceof TimewarpError) || error.facts.side !== 'source') return false;
   if (error.facts.sqlstate === TEMP_FILE_LIMIT) return size.halve(peek.maxRows);
