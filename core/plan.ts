@@ -1,6 +1,6 @@
 /**
- * What the commands that cannot be undone are about to do, in words, before anything is touched: they only read. What a plan
- * says may be out of date a moment later; the command itself looks again.
+ * Plans: what a command that cannot be undone would do, in words. A plan only reads. It may be outdated a moment later, so the
+ * command itself checks everything once more.
  */
 import type pg from 'pg';
 import { connect } from './pg/connection.ts';
@@ -24,13 +24,13 @@ export interface Plan {
   readonly node: string;
   /** Whole sentences. */
   readonly would: readonly string[];
-  /** Of what the sentences call a size. */
+  /** The size that the sentences name. */
   readonly bytes?: bigint;
-  /** Nothing would be gone that is not gone already. */
+  /** The command would lose nothing. */
   readonly losesNothing: boolean;
 }
 
-/** Of `releaseSlot`. Throws NODE_UNKNOWN and what connecting throws. */
+/** The plan of `releaseSlot`. Throws NODE_UNKNOWN and errors of the connections. */
 export async function planRelease(urls: DatabaseUrls): Promise<Plan> {
   return withDatabases(urls, async ({ source, store }) => {
     await requireWritable(store);
@@ -48,7 +48,7 @@ export async function planRelease(urls: DatabaseUrls): Promise<Plan> {
   });
 }
 
-/** Of `deinit` and `forgetSource`. @param sourceUrl null: it is not asked */
+/** The plan of `deinit` and `forgetSource`. */
 export async function planDeinit(
   options: Omit<DatabaseUrls, 'sourceUrl'> & { readonly purge: boolean; readonly asksSource: boolean },
 ): Promise<Plan> {
@@ -66,7 +66,7 @@ export async function planDeinit(
   });
 }
 
-/** Of `untrack`. */
+/** The plan of `untrack`. */
 export async function planUntrack(
   options: Omit<DatabaseUrls, 'sourceUrl'> & {
     readonly tables: readonly TableName[];
@@ -83,7 +83,10 @@ export async function planUntrack(
       rules.some((rule) => rule.pattern.text === text),
     ))
       would.push(`Tables to come that match ${text} are not tracked any more.`);
-    const matching = await readMatchingEntries(store, options.node, options.patterns, options.purge);
+    const matching = await readMatchingEntries(store, options.node, {
+      patterns: options.patterns,
+      ended: options.purge,
+    });
     for (const table of [...options.tables, ...matching]) {
       const name = formatTableName(table);
       const entry = await readRelationEntry(store, options.node, table);
@@ -102,7 +105,7 @@ export async function planUntrack(
   });
 }
 
-/** Of `rebaselineNode`: it loses nothing where everything that is tracked has a gap already. */
+/** The plan of `rebaselineNode`, which loses nothing if every tracked table has a gap already. */
 export async function planRebaselineNode(options: Omit<DatabaseUrls, 'sourceUrl'>): Promise<Plan> {
   return withStore(options, async (store) => {
     const node = await requireNode(store, options.node);

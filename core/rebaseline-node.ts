@@ -1,7 +1,7 @@
 /**
- * Makes a node whole again after a loss, from the present on: a new slot, every table read anew, what changed meanwhile
- * recorded at the end of the gap. The gap is recorded before the old slot is touched, so that a death in between leaves a
- * node that says so, and that this can be repeated on. docs/decisions/0015 says when positions go on and when not.
+ * Restarts a node after a loss: it creates a new slot and reads every table once more. Changes that happened during the gap
+ * are recorded at its end. The gap is recorded before the old slot is dropped, so after a crash the store shows the gap, and
+ * the command can be repeated. docs/decisions/0015 explains when a new LSN space begins.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -35,7 +35,7 @@ import type { Plugin } from './types/plugin.ts';
 import { isKnownSystem } from './types/server-identity.ts';
 
 export interface RebaselineNodeOptions extends DatabaseUrls {
-  /** Version of this program, kept with the node. */
+  /** Version of this program, stored with the node. */
   readonly version: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (message: string, step?: BaselineStep) => void;
@@ -44,10 +44,10 @@ export interface RebaselineNodeOptions extends DatabaseUrls {
 export interface RebaselineNodeResult {
   readonly node: string;
   readonly gap: { readonly from: string; readonly to: string };
-  /** false: positions count anew, because those of this source cannot be ordered after the stored ones. */
+  /** false: a new LSN space begins, because positions of this source do not sort after the stored ones. */
   readonly samePositions: boolean;
   readonly tables: readonly string[];
-  /** Tables that cannot be followed any more, with the reason: their history ends with the gap. */
+  /** Tables that cannot be tracked any more, with the reason: their tracking ends at the beginning of the gap. */
   readonly ended: readonly { readonly table: string; readonly reason: string }[];
 }
 
@@ -55,7 +55,7 @@ const LEASE_SECONDS = 3600;
 const PAUSE_MS = 200;
 
 /**
- * Throws SLOT_BUSY while a run is under way, SLOT_CONFLICT when a slot of that name is somebody else's,
+ * Throws SLOT_BUSY while a run is under way, SLOT_CONFLICT when the slot of that name belongs to somebody else,
  * PUBLICATION_RIGHTS, and what `init` and `poll` throw.
  */
 export async function rebaselineNode(options: RebaselineNodeOptions): Promise<RebaselineNodeResult> {
@@ -92,9 +92,9 @@ interface Restart {
 async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
   const { options, source, store, node, facts, claim } = restart;
   const publication = publicationOf(node);
-  if (publication !== null) await ensurePublication(source, publication); // it may be gone, or be a restored one
+  if (publication !== null) await ensurePublication(source, publication); // it may be missing, or come from a restored backup
   const tables = await readRelationsNow(source, await readTrackedRelations(store, node.node), publication);
-  if (publication !== null) await publish(source, publication, tables); // may be refused: before anything is touched
+  if (publication !== null) await publish(source, publication, tables); // first, because the server may refuse it
   await inTransaction(store, async (tx) => {
     await lockCheckpoint(tx, claim);
     await openNodeGap(tx, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
@@ -119,7 +119,7 @@ async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
   };
 }
 
-/** Positions of this source come after the stored ones: the same server, that has never gone back. */
+/** Whether positions of this source sort after the stored ones: the same server and timeline, and not restored from an older copy. */
 function comparable(facts: SourceFacts, node: StoredNode, claim: Claim): boolean {
   return (
     isKnownSystem(facts) &&
@@ -135,7 +135,7 @@ async function withNewSlot(
   samePositions: boolean,
 ): Promise<{ end: Horizon; ended: { table: string; reason: string }[] }> {
   await dropSlot(source, node.slotName);
-  // The clock from before the slot is made: every transaction that it delivers committed later.
+  // Read before the slot is created: every transaction that the slot delivers commits later.
   const { time: clock } = await boundTime(store, (await readSourceFacts(source, node.slotName)).clock);
   const lsn = await createSlot(source, node.slotName, node.plugin);
   try {
@@ -184,8 +184,8 @@ function why({ relation, facts }: RelationNow, plugin: Plugin): TimewarpError | 
 }
 
 /**
- * All of it comes before the slot, which could not be read otherwise. What cannot be followed any more is taken out: the server
- * may refuse its application's writes while it is published.
+ * Publishes the tables before the slot is created: pgoutput needs the publication at the slot's first position. A table that
+ * cannot be tracked any more is removed, because the server may refuse the application's writes while it is published.
  */
 async function publish(
   source: pg.Client,
@@ -214,7 +214,7 @@ function refuseForeignSlot(facts: SourceFacts, node: StoredNode): void {
   );
 }
 
-/** Runs until every existing row is decided; what is interrupted here later runs go on with. */
+/** Starts runs until every baseline is decided. When it is interrupted, later runs continue. */
 async function readBaselines(options: RebaselineNodeOptions): Promise<void> {
   const { sourceUrl, storeUrl, node, signal } = options;
   for (;;) {

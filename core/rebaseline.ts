@@ -1,6 +1,6 @@
 /**
- * Reads a table again whose history has a gap, and ends the gap. Only what differs from the history becomes part of it.
- * The reading is done by runs: interrupted it goes on with later ones, asked for again it goes on where it was.
+ * Requests the repair of a table and waits for its end. Runs read the table and add only differences to the history. When the
+ * command is interrupted, later runs continue; when it is repeated, the repair continues where it was.
  */
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
@@ -37,13 +37,13 @@ export interface RebaselineResult {
   readonly table: string;
   readonly relationId: number;
   readonly rows: number;
-  /** Rows that were found to be others than history had them, before those whose change the log told meanwhile are left out. */
+  /** Findings of the repair, including those that were dropped because the log had the change. */
   readonly differences: number;
 }
 
 /**
- * Repairs a table and waits until it is done. A table without a gap gets one, from the horizon on: somebody knows more
- * than the catalog tells. Throws TimewarpError: TABLE_NOT_TRACKED, TABLE_UNKNOWN, NO_PRIMARY_KEY, TABLE_NOT_TRACKABLE,
+ * Repairs a table and waits until it is done. It opens a gap at the horizon if the table has none: the user may know of a
+ * change that the catalog does not show. Throws TimewarpError: TABLE_NOT_TRACKED, TABLE_UNKNOWN, NO_PRIMARY_KEY, TABLE_NOT_TRACKABLE,
  * PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what `poll` throws.
  */
 export async function rebaseline(options: RebaselineOptions): Promise<RebaselineResult> {
@@ -53,7 +53,7 @@ export async function rebaseline(options: RebaselineOptions): Promise<Rebaseline
     const node = await requireNode(store, options.node);
     const relation = await requireRelation(store, options);
     const facts = await makeReadable(options, node, relation);
-    await inTransaction(store, (tx) => ask(tx, options, relation, facts));
+    await inTransaction(store, (tx) => ask(tx, { relation, facts }, options));
     return await waitForRepair(options, node, store);
   } catch (error) {
     throw fromDatabaseError(error, 'store');
@@ -83,7 +83,7 @@ async function requireRelation(
   return relation;
 }
 
-/** The table must be there, under the key of its history, and in the publication (a table made anew is in none). */
+/** Checks that the table exists, with the key of its history, and publishes it (a recreated table is in no publication). */
 async function makeReadable(
   options: RebaselineOptions,
   node: StoredNode,
@@ -118,9 +118,8 @@ async function makeReadable(
 
 async function ask(
   store: StoreTransaction,
+  { relation, facts }: { readonly relation: TrackedRelation; readonly facts: TableFacts },
   options: RebaselineOptions,
-  relation: TrackedRelation,
-  facts: TableFacts,
 ): Promise<void> {
   const horizon = await lockHorizon(store, options.node);
   await openRelationGap(store, horizon, relation.relationId, 'a rebaseline was asked for');
@@ -149,7 +148,7 @@ async function waitForRepair(
     ({ rows, differences } = state.repair);
     if (runs > 0 && state.repair.failure !== undefined)
       throw new TimewarpError('TABLE_UNREADABLE', state.repair.failure);
-    if (runs > 0 && state.kind === 'repair_asked') await makeReadable(options, node, relation); // or says why it is not
+    if (runs > 0 && state.kind === 'repair_asked') await makeReadable(options, node, relation); // throws the reason if it is not readable
     if (options.signal?.aborted) {
       throw new TimewarpError('INTERRUPTED', `Interrupted; later runs go on with reading ${table} again.`);
     }

@@ -1,4 +1,4 @@
-/** Drops the slot of a node by hand. What was not read of it is recorded as a gap first. */
+/** Drops the slot of a node on request. It first records a gap from the horizon on. */
 import { recordAndDrop } from './run/loss/drop-slot-over-budget.ts';
 import { type DatabaseUrls, withDatabases } from './setup/databases.ts';
 import { readSourceFacts } from './source/slot/source-facts.ts';
@@ -10,21 +10,24 @@ import { requireWritable } from './store/schema/migrate.ts';
 export interface ReleaseResult {
   readonly node: string;
   readonly slot: string;
-  /** false: there was none. */
+  /** false: there was no slot. */
   readonly dropped: boolean;
   readonly keptBytes: bigint;
 }
 
 const LEASE_SECONDS = 60;
 
-/** Throws SLOT_BUSY while a run is under way, SLOT_CONFLICT when the slot is not this node's. */
+/** Throws SLOT_BUSY while a run is under way, SLOT_CONFLICT when the slot belongs to another node. */
 export async function releaseSlot(urls: DatabaseUrls): Promise<ReleaseResult> {
   return withDatabases(urls, async ({ source, store }) => {
     await requireWritable(store);
     const { node, claim } = await takeIdleNode(store, urls.node, LEASE_SECONDS);
     try {
       const facts = await readSourceFacts(source, node.slotName);
-      const dropped = await recordAndDrop({ source, store }, claim, node, facts, 'it was released by hand');
+      const dropped = await recordAndDrop(
+        { source, store },
+        { claim, node, facts, why: 'it was released by hand' },
+      );
       const keptBytes = walBudget(facts, null)?.keptBytes ?? 0n;
       return { node: node.node, slot: node.slotName, dropped, keptBytes };
     } finally {

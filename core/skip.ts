@@ -1,6 +1,6 @@
 /**
- * Leaves out one transaction that could not be applied. That is a loss: the tables it changed, or all where that is not
- * known, are unknown from the transaction before it on, until they are read again.
+ * Skips one transaction that could not be applied. That is a loss: each table that it changed gets a gap from the horizon on,
+ * until a repair. If these tables are unknown, every table gets one.
  */
 import { TimewarpError } from './errors/timewarp-error.ts';
 import { formatTableName } from './pg/identifiers.ts';
@@ -22,7 +22,7 @@ import { formatLsn, type Lsn } from './types/lsn.ts';
 export interface SkipResult {
   readonly node: string;
   readonly lsn: string;
-  /** The tables that are unknown from here on. */
+  /** Tables with a gap from here on. */
   readonly tables: readonly string[];
 }
 

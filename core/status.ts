@@ -1,6 +1,6 @@
 /**
- * How nodes stand: what the store holds of each, and what its source says where that can be asked. It only reads, and a source
- * that does not answer leaves the store's part.
+ * The status of nodes: what the store holds of each, and facts of the source if it can be asked. It only reads. If the source
+ * does not answer, it returns the part of the store.
  */
 import { type Check, summarize } from './doctor/check.ts';
 import { quickChecks } from './doctor/store-health.ts';
@@ -17,7 +17,7 @@ import { lsnDistanceBytes } from './types/lsn.ts';
 import { maybeSameSystem } from './types/server-identity.ts';
 
 export interface Status {
-  /** Why the source could not be asked; null when it was, or when none was named. */
+  /** Why the source did not answer; null when it did, or when no source was given. */
   readonly sourceError: TimewarpError | null;
   readonly nodes: readonly NodeStatus[];
 }
@@ -26,27 +26,27 @@ export interface NodeStatus {
   readonly overview: NodeOverview;
   /** Size, ranges and age of the history of each table. */
   readonly histories: readonly RetentionOverview[];
-  /** null: not asked, or not the one that the node follows. */
+  /** null: not asked, or not the database that the node observes. */
   readonly source: SourceFacts | null;
   readonly rules: readonly FollowRule[];
   /** How far the horizon is behind the source. */
   readonly lag: { readonly bytes: bigint; readonly seconds: bigint } | null;
-  /** WAL that the slot keeps on the source. */
+  /** WAL that the slot retains on the source. */
   readonly retainedBytes: bigint | null;
-  /** The checks that cost next to nothing, the worst first; none of a node that is removed. */
+  /** The cheap checks, the worst first; empty for a removed node. */
   readonly checks: readonly Check[];
 }
 
 export interface StatusOptions {
-  /** The node to tell of; null: all. */
+  /** The only node to report; null: all nodes. */
   readonly only: string | null;
-  /** null: only the store is asked. */
+  /** null: ask only the store. */
   readonly sourceUrl: string | null;
   /** Names the sessions on the source. */
   readonly sessionNode: string;
 }
 
-/** Throws NODE_UNKNOWN, and what the store throws. */
+/** Throws NODE_UNKNOWN, and errors of the store. */
 export async function readStatus(store: Queryable, options: StatusOptions): Promise<Status> {
   if (options.only !== null) await requireNode(store, options.only);
   const overviews = await readOverview(store, options.only);

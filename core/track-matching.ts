@@ -1,6 +1,7 @@
 /**
- * Tracking by patterns: every table that matches and can be tracked is, the others are named with the reason; where it is
- * asked for, tables that come later are followed by runs (core/run/catalog/follow-tables.ts). The way back, by the same patterns.
+ * Tracking by patterns. `trackMatching` tracks every matching table that can be tracked, and returns the others with the reason.
+ * With `follow`, runs also track matching tables that are created later (core/run/catalog/follow-tables.ts).
+ * `untrackMatching` ends both.
  */
 import type pg from 'pg';
 import { TimewarpError } from './errors/timewarp-error.ts';
@@ -30,17 +31,17 @@ import {
 
 export interface TrackMatchingOptions extends TrackSettings {
   readonly patterns: readonly TablePattern[];
-  /** true: tables to come as well; false: those no more; undefined: as it is. */
+  /** true: also track tables created later; false: stop that; undefined: leave it as it is. */
   readonly follow?: boolean | undefined;
 }
 
 export interface TrackMatchingResult {
   readonly tables: readonly TrackResult[];
-  /** What matches and cannot be tracked. */
+  /** Matching tables that cannot be tracked. */
   readonly notTracked: readonly NotTrackedTable[];
-  /** The patterns that are followed by this. */
+  /** Patterns that are followed from now on. */
   readonly followed: readonly string[];
-  /** Those that were, and are no more. */
+  /** Patterns that were followed and no longer are. */
   readonly unfollowed: readonly string[];
 }
 
@@ -52,8 +53,8 @@ export interface NotTrackedTable {
 }
 
 /**
- * Throws TABLE_UNKNOWN when nothing matches and nothing is followed, TABLE_NOT_TRACKABLE when nothing that matches can be
- * tracked, BAD_FLAGS when no table has a column that was excluded, and what `track` throws that concerns all of them.
+ * Throws TABLE_UNKNOWN when no table matches and nothing is followed, TABLE_NOT_TRACKABLE when no matching table can be
+ * tracked, BAD_FLAGS when no table has an excluded column, and errors of `track` that concern all tables.
  */
 export async function trackMatching(options: TrackMatchingOptions): Promise<TrackMatchingResult> {
   const { patterns, follow } = options;
@@ -80,16 +81,16 @@ export async function trackMatching(options: TrackMatchingOptions): Promise<Trac
   }
 }
 
-/** The rules come first: what appears while the present tables are looked at is found by the next run. */
+/** Call it before the present tables are read: the next run then finds tables that appear meanwhile. */
 async function followAll(options: TrackMatchingOptions, store: pg.Client): Promise<void> {
   for (const pattern of options.patterns) {
     const settings = { ...wantedTracking(options), excludedColumns: options.exclude ?? [] };
-    await writeFollowRule(store, options.node, pattern, settings);
+    await writeFollowRule(store, options.node, { ...settings, pattern });
   }
 }
 
 interface Asked {
-  /** Those that are tracked, or are to be, by their formatted names. */
+  /** Tables that are tracked, or whose tracking was requested, by formatted name. */
   readonly tables: Map<string, TableName>;
   readonly results: Map<string, Pick<TrackResult, 'alreadyTracked' | 'notes'>>;
   readonly notTracked: NotTrackedTable[];
@@ -114,7 +115,7 @@ async function askMatching(options: TrackMatchingOptions, store: pg.Client): Pro
         const exclude = options.exclude && presentColumns(facts, options.exclude);
         const notes = alreadyTracked
           ? await settle({ ...options, table, exclude }, store)
-          : await askOne({ source, store }, match, facts, { options, node, exclude: exclude ?? [] });
+          : await askOne({ source, store }, { match, facts }, { options, node, exclude: exclude ?? [] });
         asked.tables.set(name, table);
         asked.results.set(name, { alreadyTracked, notes });
       } catch (error) {
@@ -134,8 +135,10 @@ const CONCERNS_ALL: ReadonlySet<string> = new Set(['PUBLICATION_MISSING', 'TRANS
 
 async function askOne(
   sessions: { readonly source: pg.Client; readonly store: pg.Client },
-  { schema, name, extension }: MatchingTable,
-  facts: TableFacts | null,
+  {
+    match: { schema, name, extension },
+    facts,
+  }: { readonly match: MatchingTable; readonly facts: TableFacts | null },
   {
     options,
     node,
@@ -154,7 +157,7 @@ async function askOne(
   return await askTracking(sessions, node, facts!, { ...wantedTracking(options), exclude });
 }
 
-/** A slip of the finger would let through what was to be left out. */
+/** Refuses an excluded column that no table has: a mistyped name would let the real column into the history. */
 function refuseUnknownColumns(
   { exclude = [], patterns }: TrackMatchingOptions,
   all: readonly (TableFacts | null)[],
@@ -189,7 +192,7 @@ function nothingOf(notTracked: readonly NotTrackedTable[]): TimewarpError {
   );
 }
 
-/** Ends the rules of these patterns, and the tracking of every table that matches. Throws TABLE_NOT_TRACKED when there is neither. */
+/** Removes the rules of these patterns and ends the tracking of every matching table. Throws TABLE_NOT_TRACKED when there is neither. */
 export async function untrackMatching(
   options: UntrackSettings & { readonly patterns: readonly TablePattern[] },
 ): Promise<{ readonly tables: readonly UntrackResult[]; readonly unfollowed: readonly string[] }> {
@@ -200,8 +203,8 @@ export async function untrackMatching(
   try {
     await requireWritable(store);
     await requireNode(store, node);
-    unfollowed = await removeFollowRules(store, node, patterns); // first: no run begins anything any more
-    tables = await readMatchingEntries(store, node, patterns, purge);
+    unfollowed = await removeFollowRules(store, node, patterns); // first, so that no run tracks another table
+    tables = await readMatchingEntries(store, node, { patterns, ended: purge });
   } catch (error) {
     throw fromDatabaseError(error, 'store');
   } finally {

@@ -1,6 +1,6 @@
 /**
- * Begins and ends the tracking of tables. Beginning takes runs of the node: until the start is fixed, and until every
- * existing row is decided. Interrupted, it leaves the rest to later runs; repeated, it goes on.
+ * Starts and ends the tracking of tables. `track` starts runs of the node until tracking has started and the baseline is
+ * decided. When it is interrupted, later runs finish the work; when it is repeated, it continues.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -40,13 +40,13 @@ export interface TrackSettings {
   readonly sourceUrl: string;
   readonly storeUrl: string;
   readonly node: string;
-  /** Undefined: none, or what a table that is tracked already leaves out. */
+  /** Undefined: none, or the excluded columns of a table that is tracked already. */
   readonly exclude?: readonly string[] | undefined;
-  /** The numeric and float columns never hold NaN or Infinity: a NULL that wal2json prints is one. Default: false. */
+  /** Declares that numeric and float columns never hold NaN or Infinity, so a NULL of wal2json is NULL. Default: false. */
   readonly noNan?: boolean | undefined;
-  /** Undefined: it is read, or as it is with a table that is tracked already. */
+  /** Undefined: the baseline is read; a table that is tracked already stays as it is. */
   readonly baseline?: boolean | undefined;
-  /** `30d`; null: the node's, or what a table that is tracked already has. */
+  /** `30d`; null: the default of the node; a table that is tracked already stays as it is. */
   readonly retention: string | null;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TrackProgress) => void;
@@ -66,9 +66,9 @@ export interface TrackResult {
   readonly baseline: 'none' | 'pending' | 'done';
   readonly baselineRows: number;
   readonly alreadyTracked: boolean;
-  /** As the table is tracked: see TrackOptions. */
+  /** The setting of the table: see TrackSettings. */
   readonly noNan: boolean;
-  /** What being tracked means for the table's owner and applications, in whole sentences. */
+  /** Consequences for the table's owner and applications, in whole sentences. */
   readonly notes: readonly string[];
 }
 
@@ -82,7 +82,7 @@ const PAUSE_MS = 200;
 const UNPUBLISHING_MS = 10_000;
 
 /**
- * Tracks a table and waits until it is tracked in full (with `baseline: false`: until its start is fixed).
+ * Tracks a table and waits until its baseline is decided (with `baseline: false`: until tracking has started).
  * Throws TimewarpError: TABLE_UNKNOWN, NO_PRIMARY_KEY, KEY_TYPE_REFUSED, TABLE_NOT_TRACKABLE, RELATION_GAP (it needs
  * a rebaseline), BAD_FLAGS (a column that cannot be excluded), TABLE_UNREADABLE, PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what
  * `poll` throws.
@@ -92,7 +92,7 @@ export async function track({ table, ...settings }: TrackOptions): Promise<Track
   return result!;
 }
 
-/** As {@link track}, of many tables in the same runs; when one of them cannot be tracked, none is asked for. */
+/** Like {@link track}, for many tables in the same runs. If one of them cannot be tracked, it tracks none. */
 export async function trackTables(
   options: TrackSettings & { readonly tables: readonly TableName[] },
 ): Promise<TrackResult[]> {
@@ -124,14 +124,14 @@ export async function trackTables(
   }
 }
 
-/** Makes a table that is tracked already what is asked for, or refuses. @returns what has changed, in whole sentences */
+/** Changes the settings of a table that is tracked already, or refuses. @returns what has changed, in whole sentences */
 export async function settle(options: TrackOptions, store: pg.Client): Promise<string[]> {
   await refuseOtherSettings(store, options.node, options.table, options);
   if (options.retention === null) return [];
   const { node, table, retention } = options;
   const before = await inTransaction(store, async (tx) => {
-    const stored = await readOtherRetention(tx, node, table, retention);
-    if (stored !== null) await setTableRetention(tx, node, table, retention);
+    const stored = await readOtherRetention(tx, node, { table, retention });
+    if (stored !== null) await setTableRetention(tx, node, { table, retention });
     return stored;
   });
   return before === null
@@ -155,7 +155,7 @@ export async function untrack({
   return result!;
 }
 
-/** As {@link untrack}, one table after the other. */
+/** Like {@link untrack}, one table after the other. */
 export async function untrackTables(
   options: UntrackSettings & { readonly tables: readonly TableName[] },
 ): Promise<UntrackResult[]> {
@@ -193,8 +193,8 @@ function connectToUnpublish({ sourceUrl, node }: UntrackSettings): Promise<pg.Cl
 }
 
 /**
- * The horizon is locked over both steps: a run sees the table untracked, or published. One that is under way ends as
- * `busy`, and the next one goes on.
+ * Locks the horizon over both steps, so that a run sees the table either untracked or published. A run that is under way ends
+ * as `busy`, and the next one continues.
  */
 async function endTracking(
   { source, store }: { readonly source: pg.Client | null; readonly store: pg.Client },
@@ -204,14 +204,14 @@ async function endTracking(
   const publication = publicationOf(node);
   await inTransaction(store, async (tx) => {
     const { horizon } = await lockHorizon(tx, node.node);
-    const entry = await readRelationEntry(tx, node.node, table, { forUpdate: true });
-    if (entry === null || !isTrackedNow(entry)) return; // untracked by somebody else meanwhile
+    const entry = await readRelationEntry(tx, node.node, { ...table, forUpdate: true });
+    if (entry === null || !isTrackedNow(entry)) return; // another command untracked it meanwhile
     if (source !== null && publication !== null) await unpublish(source, publication, table);
     await endRelation(tx, entry.relationId, horizon);
   });
 }
 
-/** Checks all of the tables, and asks for them when nothing stands in the way. */
+/** Checks all tables first, then requests their tracking. */
 async function askAll(
   options: TrackSettings,
   {
@@ -245,7 +245,7 @@ async function askAll(
   }
 }
 
-/** What was left unsaid of a table that is new. */
+/** The settings of a new table, with defaults. */
 export function wantedTracking({ baseline, retention, noNan }: TrackSettings): {
   readonly baseline: boolean;
   readonly retention: string | null;
@@ -265,10 +265,11 @@ async function suggest(source: pg.Client, error: TimewarpError, wanted: TableNam
 export type BroughtIn = Omit<TrackResult, 'alreadyTracked' | 'notes'>;
 
 /**
- * Runs until the tables have started and their existing rows are decided.
- * @param onFailure told of a table of which that cannot be; it may throw. What concerns them all is thrown
- * @returns the others, by their formatted names
+ * Starts runs until tracking of the tables has started and their baselines are decided.
+ * @param onFailure called with each table that cannot get there; it may throw. An error that concerns all tables is thrown
+ * @returns the other tables, by formatted name
  */
+// biome-ignore lint/complexity/useMaxParams: the callback reads better as the last parameter than inside an object
 export async function bringIn(
   options: TrackSettings,
   store: pg.Client,
@@ -333,7 +334,8 @@ function broughtIn(table: string, entry: RelationEntry): BroughtIn {
   };
 }
 
-/** null: it goes on, or is brought in. */
+/** Why the table cannot be tracked; null: runs continue with it, or it is done. */
+// biome-ignore lint/complexity/useMaxParams: called once, in the loop that has these values
 async function whyNotGoingOn(
   options: TrackSettings,
   table: TableName,
@@ -354,8 +356,8 @@ async function whyNotGoingOn(
 }
 
 /**
- * What a table with a gap is told: the gap may have been recorded by any run before this one, so the source says whether
- * the table is there to be read again.
+ * The error for a table with a gap. An earlier run may have recorded the gap, so this asks the source whether the table still
+ * exists.
  */
 async function whyInGap(options: TrackSettings, table: TableName, state: InGap): Promise<TimewarpError> {
   const source = await connect(options.sourceUrl, { side: 'source', node: options.node });
@@ -371,7 +373,7 @@ async function whyInGap(options: TrackSettings, table: TableName, state: InGap):
   }
 }
 
-/** Throws TABLE_UNKNOWN when the run has found that the source has the table no more: waiting would not end. */
+/** Throws TABLE_UNKNOWN when the run did not find the table on the source: waiting would never end. */
 export function refuseMissing(run: PollResult, wanted: TableName): void {
   if (isMissing(run, wanted)) throw gone(wanted);
 }
@@ -387,7 +389,7 @@ function gone(wanted: TableName): TimewarpError {
   });
 }
 
-/** What a run's end means for a command that waits for runs: pauses, reports, or throws. */
+/** Reacts to the end of a run, for a command that waits: it pauses, reports, or throws. */
 export async function reactTo(
   run: PollResult,
   report: (progress: TrackProgress) => void,

@@ -334,7 +334,7 @@ DECLARE
   at pgtimewarp.history_position;
   period pgtimewarp.relation_periods;
   key_values text[];
-  v pgtimewarp.key_state; -- stays NULL in all members while nothing is known
+  v pgtimewarp.key_state; -- NULL in all members while nothing is known
   context json;
   oldest text := '';
   assumes text := '';
@@ -351,8 +351,8 @@ BEGIN
   ELSE
     v := pgtimewarp.version_at(period, array_to_json(key_values)::text, at.lsn, 2147483647, at.through, at.is_open);
     status := v.status; reason := v.reason; final := final AND v.settled;
-    -- Whether and when a row was removed before the window is forgotten. Said from the moment the cutoff passes it, so
-    -- that the answer does not depend on which ranges have been dropped.
+    -- The store forgets whether and when a row was removed before the window. The answer says so as soon as the cutoff has
+    -- passed the removal, so it does not depend on which ranges are dropped already.
     IF status = 'absent' AND at.expired_before_ts IS NOT NULL
        AND (reason = 'not_yet_inserted' OR v.from_lsn <= at.expired_before_lsn) THEN
       reason := 'not_in_window';
@@ -375,7 +375,7 @@ BEGIN
   END IF;
 
   IF status = 'unknown' THEN
-    v := NULL; -- the answer says nothing about when ignorance began or ends
+    v := NULL; -- an unknown answer has no beginning and no end
   END IF;
   answer := format(
     '{"status":"%s","reason":%s,"schema":%s,"table":%s,"pk":%s,"row":%s,"op":%s,"incomplete":%s,"context":%s,'
@@ -417,7 +417,7 @@ BEGIN
         EXIT WHEN bytes > p_max_bytes;
       END LOOP;
     EXCEPTION
-      -- 22: no JSON, or no value of its type; 54: nested deeper or longer than can be read
+      -- 22: no JSON, or no value of the type; 54: nested too deep, or too long
       WHEN SQLSTATE 'TW002' OR data_exception OR statement_too_complex OR program_limit_exceeded THEN
         FOREACH pk IN ARRAY pks LOOP
           error_message := NULL;
@@ -449,11 +449,11 @@ CREATE FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text
     AS $_$
 #variable_conflict use_column
 DECLARE
-  f pgtimewarp.plain_facts; -- NULL in all members when nothing is plain
+  f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
-  -- The period that is still going on, and the instants of which it is certain that they lie in it and in no gap, have not
-  -- expired, and lie before every partition that has yet to be judged: from from_* to to_*, both included. While a gap is
-  -- open nothing is plain, and nothing of a table with virtual columns.
+  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period and in
+  -- no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
+  -- plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
@@ -534,7 +534,7 @@ BEGIN
         RAISE EXCEPTION 'the key column % cannot be %', p_columns[place], jsonb_typeof(item)
           USING ERRCODE = 'TW002', HINT = 'Give a string, a number or a boolean.';
       END IF;
-      unknown := p_columns[place]; -- for the message, should the cast fail
+      unknown := p_columns[place]; -- for the message if the cast fails
       result[place] := pgtimewarp.canonical_value(p_kinds[place], item #>> '{}');
     END LOOP;
   EXCEPTION WHEN data_exception THEN
@@ -621,7 +621,7 @@ BEGIN
          SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in('"' || coalesce(n.key, o.key) || '"', true)::json #>> '{}'
                      ELSE coalesce(n.key, o.key) END AS name) c
    WHERE o.value::text IS DISTINCT FROM n.value::text
-         -- JSON null and SQL NULL have one text
+         -- JSON null and SQL NULL have the same text
       OR coalesce(c.name = ANY (p_old_nulls), false) <> coalesce(c.name = ANY (p_new_nulls), false);
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
 END $$;
@@ -680,7 +680,7 @@ RETURNS TABLE (status text, reason text, final boolean, answer text)
 LANGUAGE plpgsql STABLE ROWS 10
 #variable_conflict use_column
 BEGIN
-  -- OFFSET 0 keeps what is computed once from being computed wherever it is used.
+  -- OFFSET 0 makes the planner compute a value once, and not at every place that uses it.
   RETURN QUERY
     SELECT a.status, a.reason, a.final, a.answer
       FROM (SELECT s.place, p_pks[s.place] AS pk, p_at_ts[s.place] AS at_ts, p_at_lsn[s.place] AS at_lsn,
@@ -689,13 +689,13 @@ BEGIN
               FROM generate_subscripts(p_pks, 1) AS s (place)
             OFFSET 0) AS q
      CROSS JOIN LATERAL (
-           -- A bare value is looked up as it was written. The history holds canonical texts, and the canonical form of
-           -- such a text is the text itself: one that is found is the key. One that is not goes the long way.
+           -- A bare value is looked up as written. The history holds canonical texts, and a canonical text is its own
+           -- canonical form. So a text that is found is the key; asof_answer() gets the others.
            SELECT CASE WHEN q.is_inside IS NOT TRUE THEN NULL
                        WHEN jsonb_typeof(q.pk) IN ('string', 'number', 'boolean') THEN ARRAY[q.pk #>> '{}']
                        ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END AS key_values,
-                  -- The last commit at the instant. Whoever names an LSN has mostly read it from an answer, so that it is
-                  -- a commit's: that entry is found at once, where the last one before a position reads half an index page.
+                  -- The last commit at the instant. An LSN in a question mostly comes from an answer, so it is that of a
+                  -- commit. Looking for that entry first is cheaper: "the last before" reads half an index page.
                   greatest(f.start_lsn,
                     CASE WHEN q.at_lsn IS NOT NULL THEN
                            coalesce((SELECT m.lsn FROM pgtimewarp.lsn_time_map m
@@ -716,20 +716,20 @@ BEGIN
              FROM pgtimewarp.row_changes r
             WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
             ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1) AS ver ON true
-      -- the first one after it
+      -- the first change after it
       LEFT JOIN LATERAL (
            SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid
              FROM pgtimewarp.row_changes r
             WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) > (i.lsn, 2147483647)
             ORDER BY r.valid_from_lsn, r.seq LIMIT 1) AS nxt ON true
-      -- what the application said of the transaction; baseline rows have none, and it is forgotten with the cutoff
+      -- the context of the transaction; baseline rows have none, and retention drops contexts before the cutoff
       LEFT JOIN LATERAL (
            SELECT c.context
              FROM pgtimewarp.context_at(p_node_id, f.lsn_space,
                     CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq) AS c) AS t ON true
      CROSS JOIN LATERAL (
-           -- It says what the row was, and no TRUNCATE came after it. A baseline row must have been read, and before the
-           -- next change (see version_at()).
+           -- The version shows the row, and no TRUNCATE came after it. A baseline row must have been read before the next
+           -- change (see version_at()).
            SELECT (f.truncated_lsn < ver.lsn) IS NOT FALSE
                   AND (ver.op IN ('I', 'U')
                        OR ver.op = 'S' AND ver.read_lsn <= f.applied_lsn AND (nxt.lsn > ver.read_lsn) IS NOT FALSE)
@@ -884,9 +884,9 @@ BEGIN
   IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
     RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
   END IF;
-  from_ts := least(from_ts, to_ts); -- asked up to a time before tracking
+  from_ts := least(from_ts, to_ts); -- for an end before the start of tracking
 
-  -- Where no period was running. A key is checked against every period, even one that the question does not touch.
+  -- Intervals without a running period. The key is checked against every period, also against those outside the interval.
   FOR period IN
     SELECT p.* FROM pgtimewarp.relation_periods p
      WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
@@ -909,7 +909,7 @@ BEGIN
        AND (g.relation_id IS NULL OR g.relation_id IN (
              SELECT p.relation_id FROM pgtimewarp.relation_periods p
               WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
-  -- Where the key itself is unknown at the beginning of a period.
+  -- Intervals at the beginning of a period in which the key is unknown.
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(from_at, to_at) d
   LOOP
@@ -922,7 +922,7 @@ BEGIN
         tstzrange(period.tracked_from_ts, coalesce(state.to_ts, period.tracked_to_ts), '[)'), state.reason)::pgtimewarp.hole;
     END IF;
   END LOOP;
-  -- What has left the window. A change at its very edge is not listed, since the row before it is forgotten.
+  -- The interval before the cutoff. A change exactly at the cutoff is not listed, because the row before it is forgotten.
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(p.tracked_from_ts, least(x.expired_before_ts, p.tracked_to_ts), '[)'), 'expired')::pgtimewarp.hole
       FROM pgtimewarp.relation_periods p JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id
@@ -948,7 +948,7 @@ CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to
          CASE WHEN NOT e.is_last OR (p_to).asked_ts > p.tracked_to_ts THEN e.through
               WHEN (p_to).lsn_space = p.lsn_space THEN
                 least(e.through, coalesce((p_to).asked_lsn, greatest(p.tracked_from_lsn, (p_to).lsn)))
-              WHEN (p_to).asked_lsn IS NOT NULL THEN e.through -- it lies in a later LSN space
+              WHEN (p_to).asked_lsn IS NOT NULL THEN e.through -- the end lies in a later LSN space
               ELSE p.tracked_from_lsn END,
          e.through, e.is_last AND (p_to).is_open
     FROM pgtimewarp.relation_periods p
@@ -956,7 +956,7 @@ CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to
    CROSS JOIN LATERAL (
          SELECT coalesce((p_from).has_begun AND p.relation_id = ((p_from).period).relation_id, false) AS is_first,
                 p.relation_id = ((p_to).period).relation_id AS is_last,
-                -- a period that another has followed has ended
+                -- a period with a successor has ended
                 CASE WHEN p.relation_id = ((p_to).period).relation_id THEN (p_to).through ELSE p.tracked_to_lsn END AS through) e
    WHERE p.node_id = ((p_to).period).node_id AND p.schema_name = ((p_to).period).schema_name
      AND p.table_name = ((p_to).period).table_name
@@ -1063,7 +1063,7 @@ CREATE FUNCTION pgtimewarp.lineage(p_node_id text) RETURNS TABLE(node_id text, l
     JOIN pgtimewarp.nodes n ON n.system_identifier = own.system_identifier AND n.timeline = own.timeline
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = n.node_id
    WHERE own.node_id = p_node_id
-     -- a node that a wrong clock has put into the future says nothing: a new one begins beside it (see trusted-clock.ts)
+     -- leaves out a node that a wrong clock has put into the future, so that a new node can begin (see trusted-clock.ts)
      AND (c.node_id = p_node_id OR c.applied_ts <= clock_timestamp() + interval '60 seconds')
 $$;
 
@@ -1081,7 +1081,7 @@ CREATE FUNCTION pgtimewarp.lock_lineage(p_node_id text) RETURNS text
 BEGIN
   PERFORM pg_advisory_xact_lock(1885828204, hashtext(concat(n.system_identifier, ' ', n.timeline)))
      FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id;
-  RETURN pgtimewarp.lineage_marks(p_node_id); -- sees what others have committed while this one waited
+  RETURN pgtimewarp.lineage_marks(p_node_id); -- sees commits of others from while this waited
 END $$;
 
 CREATE FUNCTION pgtimewarp.lower_by_letter(p_value text) RETURNS text
@@ -1102,7 +1102,7 @@ CREATE FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table te
 #variable_conflict use_column
 DECLARE
   by_lsn boolean := p_at_lsn IS NOT NULL;
-  -- "now" is whatever is known last; it is never final, however the clocks of the servers differ
+  -- "now" is the last known state. It is never final, whatever the clocks of the servers say
   at_ts timestamptz := CASE WHEN by_lsn THEN NULL ELSE coalesce(p_at_ts, 'infinity') END;
   known record; -- the period, the horizon of the node, and what has expired
   period pgtimewarp.relation_periods;
@@ -1159,7 +1159,7 @@ BEGIN
   ELSIF p_at_lsn < known.expired_before_lsn OR at_ts < known.expired_before_ts THEN
     reason := 'expired';
   ELSE
-    -- The map forgets horizons of earlier runs, so that its last entry may precede the start of tracking.
+    -- The map drops horizons of earlier runs, so its last entry may lie before the start of tracking.
     IF at_space IS DISTINCT FROM period.lsn_space OR at_lsn IS NULL OR at_lsn < period.tracked_from_lsn THEN
       at_space := period.lsn_space; at_lsn := period.tracked_from_lsn;
     END IF;
@@ -1213,7 +1213,7 @@ BEGIN
   SELECT c.applied_lsn, c.applied_ts - x.retention INTO horizon_lsn, cut_ts
     FROM pgtimewarp.wal_checkpoints c, pgtimewarp.relation_retention x
    WHERE c.node_id = p.node_id AND x.relation_id = p_relation_id;
-  -- When a range began says more than the map, which keeps no horizons of quiet runs.
+  -- The beginning of a range is more exact than the map, which drops horizons of quiet runs.
   UPDATE pgtimewarp.relation_ranges g
      SET opened_ts = coalesce(
            (SELECT m.ts FROM pgtimewarp.lsn_time_map m
@@ -1265,7 +1265,7 @@ BEGIN
   SELECT x.expired_before_lsn INTO cut FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id;
   IF cut IS NULL OR p.baseline_state = 'pending'
      OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
-    RETURN NULL; -- rows of the baseline, or of a repair, are still to come, and may belong below
+    RETURN NULL; -- a baseline or a repair may still write rows that belong below
   END IF;
   FOR name IN
     SELECT g.table_name FROM pgtimewarp.relation_ranges g
@@ -1286,7 +1286,7 @@ BEGIN
   name := pgtimewarp.retention_new_table(p_relation_id);
   EXECUTE format('ALTER TABLE pgtimewarp.%I ADD CONSTRAINT base_upper CHECK (valid_from_lsn < %L)', name, upper);
   INSERT INTO pgtimewarp.relation_ranges (relation_id, table_name, to_lsn, opened_ts, state, is_base, built_to_pk, keeps_deletions)
-  -- Where not every key was read or seen, a deletion is what tells an absent key from an unknown one.
+  -- If not every key was read or seen, only a deletion distinguishes an absent key from an unknown one.
   VALUES (p_relation_id, name, upper, '-infinity', 'building', true, '',
           p.baseline_state <> 'done' OR coalesce(p.unseen_unknown_before_lsn >= upper, false));
   RETURN name;
@@ -1417,7 +1417,7 @@ DECLARE
   upper pg_lsn;
   forgotten int;
 BEGIN
-  -- The last entry before the oldest cutoff stays: it is the position of that instant.
+  -- The last entry before the oldest cutoff stays, because it gives the position of that instant.
   SELECT max(m.ts) INTO anchor
     FROM (SELECT min(coalesce(x.expired_before_ts, p.tracked_from_ts)) AS ts
             FROM pgtimewarp.relation_periods p
@@ -1568,7 +1568,7 @@ BEGIN
    ORDER BY m.ts LIMIT 1;
   width := greatest(coalesce(width, 16777216), 65536);
   IF last_range.from_lsn < p_upto + width THEN
-    -- a backlog gets wider ranges rather than more
+    -- a backlog gets wider ranges, not more of them
     width := ceil(greatest(width, (p_upto + 2 * width - last_range.from_lsn) / 8));
     action := 'split'; table_name := last_range.table_name; opened_ts := NULL;
     at := ARRAY(SELECT last_range.from_lsn + n * width
@@ -1662,7 +1662,7 @@ BEGIN
   IF p_relation_id IS NULL THEN
     RETURN;
   END IF;
-  -- a condition that is not asked for is left out, which the planner understands better than a NULL
+  -- the statement contains only the conditions of this call: the planner estimates them better than comparisons with NULL
   keys := concat(
     'SELECT DISTINCT c.pk FROM ', CASE
        WHEN p_keys IS NULL THEN 'pgtimewarp.row_changes AS c WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1'
@@ -1744,12 +1744,12 @@ DECLARE
   start pg_lsn := p_period.tracked_from_lsn;
   is_pending boolean := p_period.baseline_state = 'pending' AND p_open;
   ver record;  -- the last change at or before the position
-  nxt record;  -- the first one after it
+  nxt record;  -- the first change after it
   cut record;  -- the first TRUNCATE after ver (or after the start of tracking)
   seen boolean;
   truncated boolean;
-  cut_first boolean; -- the next thing that happens to the key is the TRUNCATE
-  told boolean;      -- nothing was lost between the position and nxt, so that nxt says what was there
+  cut_first boolean; -- the next event of the key is the TRUNCATE
+  told boolean;      -- no change was lost between the position and nxt, so nxt shows what was there
 BEGIN
   EXECUTE format(
     'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
@@ -1779,8 +1779,8 @@ BEGIN
     s.to_lsn := nxt.lsn; s.to_ts := nxt.ts; s.to_xid := nxt.xid;
   END IF;
 
-  -- A baseline row is what the key held at the start only when no change came between the start and its reading. (A
-  -- TRUNCATE there does not void it: had the row been read after the TRUNCATE, there would be an insert after it.)
+  -- A baseline row is the row at the start only if no change came between the start and its reading. A TRUNCATE in between
+  -- does not void it: a row read after the TRUNCATE would have an INSERT in the log.
   seen := ver.lsn IS NOT NULL AND (ver.op <> 'S' OR nxt.lsn IS NULL OR nxt.lsn > ver.read_lsn);
   IF seen AND ver.op = 'S' AND (p_through IS NULL OR p_through < ver.read_lsn) THEN
     s.status := 'unknown'; s.settled := NOT p_open;
@@ -1799,18 +1799,18 @@ BEGIN
       s.nulls_assumed := ver.nulls_assumed;
     END IF;
   ELSIF truncated THEN
-    -- Whatever was there at the start is gone. While the baseline is read, a row of before the TRUNCATE may turn up.
+    -- Every row from the start is gone. While the baseline is read, a row from before the TRUNCATE may still be found.
     s.status := 'absent'; s.reason := 'not_yet_inserted'; s.settled := NOT is_pending;
   ELSIF told AND nxt.op = 'I' AND NOT cut_first THEN
-    s.status := 'absent'; s.reason := 'not_yet_inserted'; -- nothing between the start and an insert: it was not there
+    s.status := 'absent'; s.reason := 'not_yet_inserted'; -- no event between the start and an INSERT: it was not there
   ELSIF told AND nxt.op <> 'I' OR ver.lsn IS NOT NULL THEN
-    s.status := 'unknown'; s.reason := 'before_tracking'; -- it was there, as what nobody read in time
+    s.status := 'unknown'; s.reason := 'before_tracking'; -- it was there, but no run read it in time
   ELSIF is_pending THEN
     s.status := 'unknown'; s.reason := 'baseline_pending'; s.settled := false;
   ELSIF p_period.baseline_state = 'done' AND p_lsn >= coalesce(p_period.unseen_unknown_before_lsn, start) THEN
     s.status := 'absent'; s.reason := 'not_yet_inserted';
   ELSE
-    -- As long as the key has no change, one may still come that decides it (an insert).
+    -- A later change of the key may still decide this: an INSERT shows that it was not there.
     s.status := 'unknown'; s.reason := 'before_tracking'; s.settled := nxt.lsn IS NOT NULL OR NOT p_open;
   END IF;
   RETURN s;
@@ -1824,9 +1824,9 @@ DECLARE
   escaped boolean := position(chr(92) || 'u' IN p_answer::text) > 0;
   answer json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_answer::text, false)::json ELSE p_answer END;
   written pg_lsn := answer #>> '{valid_from,lsn}';
-  read_upto pg_lsn;  -- of a row that was read, at some time after that
+  read_upto pg_lsn;  -- a row that was read: the log up to here decides it
   period pgtimewarp.relation_periods;
-  is_same boolean;   -- NULL: not known
+  is_same boolean;   -- NULL: unknown
   named text;
   uncertain text[];
   result text;
@@ -1846,7 +1846,7 @@ BEGIN
 
   WITH member AS (
     SELECT pgtimewarp.json_stood_for(e.key, escaped) AS name, e.value::text AS value FROM json_each(answer -> 'row') e),
-  -- the names that a column can have had when the row was written, or read
+  -- every name that a column may have had when the row was written, or read
   had AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum, n.name
       FROM jsonb_array_elements(period.columns) AS c (facts)
@@ -1858,7 +1858,7 @@ BEGIN
      WHERE n.since < read_upto AND (n.until IS NULL OR written <= n.until)),
   claim AS (
     SELECT DISTINCT h.attnum, m.name, m.value FROM had h JOIN member m ON m.name = h.name),
-  -- columns without such a value that may have been there all the same
+  -- columns without such a value that may have existed nevertheless
   doubt AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum
       FROM jsonb_array_elements(period.columns) AS c (facts)
@@ -1873,7 +1873,7 @@ BEGIN
       FROM jsonb_each_text(p_columns) w
      WHERE is_same
      UNION ALL
-    -- not known to be the same table: by name alone, where that leaves no doubt
+    -- unknown whether it is the same table: match by name if that is unambiguous
     SELECT w.key::int, w.value, m.value, EXISTS (
              SELECT FROM member o WHERE o.name NOT IN (SELECT k.value FROM jsonb_each_text(p_columns) k))
       FROM jsonb_each_text(p_columns) w LEFT JOIN member m ON m.name = w.value

@@ -89,7 +89,7 @@ export async function readProof(
       const { relationId, name, noNan } = draw.table;
       if (!noNan || column === null) continue;
       notFinite.set(relationId, { table: name, column });
-      await inTransaction(store, (tx) => refuteNoNan(tx, urls.node, relationId, column));
+      await inTransaction(store, (tx) => refuteNoNan(tx, urls.node, { relationId, column }));
     }
     const position = await readInsertLsn(source);
     if ((await appliedLsn(store, urls.node)) < position)

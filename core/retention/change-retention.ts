@@ -1,6 +1,6 @@
 /**
- * Retention on demand: setting windows, and one pass of forgetting that is not bounded in time. It holds the node like a
- * run, so it never meets one.
+ * Retention on demand: sets windows, and runs one pass that forgets expired history, without a time limit by default. The pass
+ * claims the node like a run, so the two never overlap.
  */
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -19,10 +19,10 @@ export interface RetentionTarget {
   readonly node: string;
 }
 
-/** A pass renews its lease with nothing, so it is generous. */
+/** A pass does not renew its lease, so the lease is long. */
 const LEASE_SECONDS = 3600;
 
-/** @returns null when a run is under way */
+/** Forgets what has expired. @returns null when a run is under way */
 export async function runRetention(
   target: RetentionTarget,
   options: { readonly maxSeconds?: number; readonly signal?: AbortSignal } = {},
@@ -62,7 +62,7 @@ export async function showRetention(
   }));
 }
 
-/** Sets the window of tables, or, without tables, of those that are tracked later. Null keeps everything. */
+/** Sets the window of tables or, without tables, the default for tables that are tracked later. Null keeps everything. */
 export async function setRetention(
   target: RetentionTarget,
   tables: readonly TableName[],
@@ -73,7 +73,7 @@ export async function setRetention(
       await requireWindow(tx, retention);
       if (tables.length === 0) await setDefaultRetention(tx, target.node, retention);
       for (const table of tables) {
-        if (await setTableRetention(tx, target.node, table, retention)) continue;
+        if (await setTableRetention(tx, target.node, { table, retention })) continue;
         throw new TimewarpError(
           'TABLE_NOT_TRACKED',
           `${formatTableName(table)} is not tracked by node "${target.node}".`,

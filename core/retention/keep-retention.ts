@@ -1,7 +1,6 @@
 /**
- * The part of a run that forgets, inside its claim and bounded in time. Every step is committed by itself and may be the
- * last one: what a run leaves, the next one goes on with. No lock that stops readers is waited for, or held, for as
- * long as a second.
+ * The part of a run that forgets expired history, within its claim and a time limit. Every step commits by itself, and the
+ * next run continues after the last one. It waits for, and holds, each lock that stops readers for less than a second.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -31,7 +30,7 @@ import {
 export interface KeepRetentionOptions {
   readonly store: pg.Client;
   readonly claim: Claim;
-  /** Positions up to here are about to be written. */
+  /** The run is about to write positions up to here. */
   readonly upto: Lsn;
   /** Whether there is time for another step. */
   readonly mayGoOn: () => boolean;
@@ -42,16 +41,16 @@ export interface RetentionResult {
   readonly relations: number;
   readonly rangesDropped: number;
   readonly mapEntriesForgotten: number;
-  /** Relations for which something is left to do: time was up, or readers were in the way. */
+  /** Relations that are not finished: the time was over, or readers held locks. */
   readonly unfinished: readonly number[];
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
 const DEADLOCK = '40P01';
-/** A lock that others would queue behind is waited for no longer than this. */
+/** The longest wait for a lock, because other sessions queue behind that wait. */
 const LOCK_TIMEOUT_MS = 400;
-/** Waiting and working under such a lock together; a scan that takes longer is done without it first. */
+/** The longest wait and work under such a lock together. A longer scan is done before, without the lock. */
 const LOCKED_TIMEOUT_MS = 900;
 const LOCK_TRIES = 5;
 const BUILD_ROWS = 50_000;
@@ -59,7 +58,7 @@ const MAP_ROWS = 50_000;
 const CONTEXT_ROWS = 20_000;
 const MAX_ACTIONS = 6;
 
-/** Makes ranges ahead, moves cutoffs, and drops what has expired, for every relation of the node that has a window. */
+/** Creates ranges ahead, moves cutoffs and drops expired history, for every relation of the node with a window. */
 export async function keepRetention(options: KeepRetentionOptions): Promise<RetentionResult> {
   const relationIds = await syncRetention(options.store, options.claim.nodeId);
   const result = { relations: relationIds.length, rangesDropped: 0, mapEntriesForgotten: 0 };
@@ -72,7 +71,7 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
   const due = relationIds.filter((each) => unprepared.has(each) || expiring.has(each));
   for (const [index, relationId] of due.entries()) {
     if (index > 0 && !options.mayGoOn()) {
-      unfinished.push(...due.slice(index)); // writing goes on without ranges ahead: the next run makes them
+      unfinished.push(...due.slice(index)); // writes work without ranges ahead, and the next run creates them
       break;
     }
     const prepared = !unprepared.has(relationId) || (await prepareRanges(options, relationId));
@@ -89,7 +88,7 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
   return { ...result, unfinished };
 }
 
-/** @returns whether the ranges are as they should be */
+/** @returns whether every range that is needed exists */
 async function prepareRanges(options: KeepRetentionOptions, relationId: number): Promise<boolean> {
   const { store, upto } = options;
   for (let count = 0; count < MAX_ACTIONS; count++) {
@@ -103,7 +102,7 @@ async function prepareRanges(options: KeepRetentionOptions, relationId: number):
   return true;
 }
 
-/** Splits a range whose rows take too long to look through under a lock: they are looked through before. */
+/** Splits a range whose rows take too long to scan under the lock: the server scans them before, for a CHECK constraint. */
 async function splitLarge(
   options: KeepRetentionOptions,
   relationId: number,
@@ -121,7 +120,7 @@ async function splitLarge(
   return false;
 }
 
-/** @returns how many ranges were dropped; null when what is due could not be finished */
+/** @returns how many ranges were dropped; null when it could not finish */
 async function expire(options: KeepRetentionOptions, relationId: number): Promise<number | null> {
   const { store, claim } = options;
   let periodDropped = false;
@@ -149,11 +148,11 @@ async function expire(options: KeepRetentionOptions, relationId: number): Promis
     });
     if (dropped !== null) return dropped;
     if (!options.mayGoOn()) return null;
-    await sleep(pauseMs); // until readers that began before have ended
+    await sleep(pauseMs); // waits for older readers to end
   }
 }
 
-/** Runs `work` in a transaction that cannot hold others up for a second; tries again while readers are in the way. */
+/** Runs `work` in a transaction that blocks others for less than a second. It retries while readers hold the lock. */
 async function shortly(
   { store, claim, mayGoOn }: KeepRetentionOptions,
   work: (tx: StoreTransaction) => Promise<void>,

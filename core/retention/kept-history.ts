@@ -3,13 +3,13 @@ import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 
 export interface KeptHistory {
-  /** Tables that were ever tracked and whose history is there. */
+  /** Tables with stored history. */
   readonly tables: number;
   /** On disk, indexes and TOAST included. */
   readonly bytes: bigint;
 }
 
-/** Of one table, its past periods left out as `untrack` leaves them; of the whole node with null. */
+/** The history of one table without its past periods, which `untrack` keeps; with null, that of the whole node. */
 export async function historyOf(
   store: Queryable,
   nodeId: string,

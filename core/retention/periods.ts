@@ -1,6 +1,6 @@
 /**
- * The statements of retention: one function each. What they do to tables is in migrations/functions/retention, which
- * belong to the owner of the store, since the role that writes history owns none of its tables.
+ * The statements of retention, one function each. The functions in migrations/functions/retention change the tables. They run
+ * with the rights of the store's owner, because the role that writes history owns no table.
  */
 
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -11,10 +11,10 @@ import type { StoreTransaction } from '../pg/transaction.ts';
 import { writeRetention } from '../store/tables/retention-window.ts';
 import { formatLsn, type Lsn } from '../types/lsn.ts';
 
-/** A longer window would end before the times that PostgreSQL knows (its manual, "Date/Time Types"). */
+/** A longer window could begin before the earliest time of PostgreSQL (its manual, "Date/Time Types"). */
 const LONGEST = `interval '1000 years'`;
 
-/** Throws BAD_FLAGS unless the window is one that can be kept. */
+/** Throws BAD_FLAGS unless the text is an interval between 0 and 1000 years. */
 export async function requireWindow(store: Queryable, retention: string | null): Promise<void> {
   if (retention === null) return;
   const refuse = (why: string, cause?: unknown): TimewarpError =>
@@ -35,20 +35,20 @@ export async function requireWindow(store: Queryable, retention: string | null):
   if (!fits) throw refuse('is not between nothing and 1000 years');
 }
 
-/** Takes over the windows that are set for tracked tables. @returns the relations that forget, earlier periods included */
+/** Copies the windows of tracked tables to their relations. @returns the relations with a window, earlier periods included */
 export async function syncRetention(store: Queryable, nodeId: string): Promise<number[]> {
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention AS x (relation_id, retention)
      SELECT r.relation_id, w.retention FROM pgtimewarp.tracked_relations AS r
        LEFT JOIN pgtimewarp.relation_retention AS known ON known.relation_id = r.relation_id
-      CROSS JOIN LATERAL ( -- a window may be stored from before they were bounded
+      CROSS JOIN LATERAL ( -- an old store may hold a window from before this limit
               SELECT CASE WHEN r.retention > ${LONGEST} THEN ${LONGEST} ELSE r.retention END AS retention) AS w
       WHERE r.node_id = $1::text AND w.retention IS DISTINCT FROM known.retention
      ON CONFLICT ON CONSTRAINT relation_retention_pkey DO UPDATE SET retention = excluded.retention -- changed since`,
     [nodeId],
   );
   await store.query(
-    // of a past period, from before windows were bounded
+    // a past period may hold a window from before this limit
     `UPDATE pgtimewarp.relation_retention SET retention = ${LONGEST} WHERE retention > ${LONGEST}`,
   );
   const { rows } = await store.query<{ relation_id: number }>(
@@ -68,7 +68,7 @@ export interface RangeAction {
   readonly openedTs: string | null;
 }
 
-/** Those of the relations whose ranges need something before positions up to `upto` are written. */
+/** The relations that need a new range before positions up to `upto` are written. */
 export async function relationsToPrepare(
   store: Queryable,
   relationIds: readonly number[],
@@ -82,7 +82,7 @@ export async function relationsToPrepare(
   return new Set(rows.map((row) => row.relation_id));
 }
 
-/** Those of the relations of which something may have to go: a superset, which costs no lock. */
+/** The relations that may have something to drop: a superset, found without locks. */
 export async function relationsToExpire(
   store: Queryable,
   relationIds: readonly number[],
@@ -100,7 +100,7 @@ export async function relationsToExpire(
   return new Set(rows.map((row) => row.relation_id));
 }
 
-/** What the ranges of a relation need next before positions up to `upto` are written; null: nothing. */
+/** The next change of a relation's ranges before positions up to `upto` are written; null: none. */
 export async function nextRangeAction(
   store: Queryable,
   relationId: number,
@@ -121,7 +121,7 @@ export async function nextRangeAction(
     : { action: row.action, table: row.table_name, at: row.at, openedTs: row.opened_ts };
 }
 
-/** Carries out what {@link nextRangeAction} said. */
+/** Makes the change that {@link nextRangeAction} has returned. */
 export async function changeRanges(
   store: StoreTransaction,
   relationId: number,
@@ -139,7 +139,7 @@ export async function changeRanges(
   ]);
 }
 
-/** Promises that a range holds no row at or past the position of a split, so that the split needs no scan. */
+/** Adds a CHECK constraint: the range holds no row at or past the position of a split. The split then needs no scan. */
 export async function addRangeCheck(
   store: StoreTransaction,
   relationId: number,
@@ -152,12 +152,12 @@ export async function addRangeCheck(
   ]);
 }
 
-/** Lets the server verify the promise; readers and writers go on meanwhile. */
+/** Lets the server validate the constraint. Readers and writers continue meanwhile. */
 export async function validateRangeCheck(store: Queryable, relationId: number, table: string): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_validate($1::int, $2::text)', [relationId, table]);
 }
 
-/** Takes back promises that a run left which died: rows past them would be refused. */
+/** Drops constraints that a dead run has left, which would refuse new rows. */
 export async function dropRangeChecks(store: StoreTransaction, nodeId: string): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_repair($1::text)', [nodeId]);
 }
@@ -170,7 +170,7 @@ export async function advanceCutoffs(store: Queryable, relationIds: readonly num
   );
 }
 
-/** @returns whether a new lowest range is being made */
+/** Begins a new lowest range if one is due. @returns whether one is under construction */
 export async function beginBase(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rows } = await store.query<{ due: boolean }>(
     'SELECT pgtimewarp.retention_begin_base($1::int) IS NOT NULL AS due',
@@ -179,7 +179,7 @@ export async function beginBase(store: StoreTransaction, relationId: number): Pr
   return rows[0]!.due;
 }
 
-/** Carries the next versions. @returns whether that were the last ones */
+/** Copies the next versions into the new lowest range. @returns whether these were the last ones */
 export async function buildBase(
   store: StoreTransaction,
   relationId: number,
@@ -192,7 +192,7 @@ export async function buildBase(
   return rows[0]!.done;
 }
 
-/** @returns how many ranges were dropped; null: an older snapshot is still in use */
+/** Replaces the expired ranges. @returns how many were dropped; null: an older snapshot is still in use */
 export async function exchangeBase(store: StoreTransaction, relationId: number): Promise<number | null> {
   const { rows } = await store.query<{ dropped: number | null }>(
     'SELECT pgtimewarp.retention_exchange($1::int) AS dropped',
@@ -201,7 +201,7 @@ export async function exchangeBase(store: StoreTransaction, relationId: number):
   return rows[0]!.dropped;
 }
 
-/** Removes an ended period that lies before the window as a whole. @returns whether it did */
+/** Removes an ended period if all of it is before the window. @returns whether it did */
 export async function dropExpiredPeriod(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rows } = await store.query<{ dropped: boolean }>(
     'SELECT pgtimewarp.retention_drop_period($1::int) AS dropped',
@@ -210,7 +210,7 @@ export async function dropExpiredPeriod(store: StoreTransaction, relationId: num
   return rows[0]!.dropped;
 }
 
-/** Cuts the map. @returns how many entries were forgotten */
+/** Deletes expired entries of the time map. @returns how many */
 export async function cutTimeMap(store: Queryable, nodeId: string, rowCount: number): Promise<number> {
   const { rows } = await store.query<{ forgotten: number }>(
     'SELECT pgtimewarp.retention_cut_map($1::text, $2::int) AS forgotten',
@@ -219,7 +219,7 @@ export async function cutTimeMap(store: Queryable, nodeId: string, rowCount: num
   return rows[0]!.forgotten;
 }
 
-/** Forgets who made commits that no table keeps any more. @returns how many were looked at */
+/** Deletes contexts of commits that no table keeps any more. @returns how many contexts it checked */
 export async function cutContexts(store: Queryable, nodeId: string, rowCount: number): Promise<number> {
   const { rows } = await store.query<{ seen: number }>(
     'SELECT pgtimewarp.retention_cut_contexts($1::text, $2::int) AS seen',
@@ -228,14 +228,13 @@ export async function cutContexts(store: Queryable, nodeId: string, rowCount: nu
   return rows[0]!.seen;
 }
 
-/** Sets the window of a table, all its periods included; null keeps everything. @returns false: the table is not known */
+/** Sets the window of a table and all its periods; null keeps everything. @returns false: the table is unknown */
 export async function setTableRetention(
   store: StoreTransaction,
   nodeId: string,
-  table: TableName,
-  retention: string | null,
+  { table, retention }: { readonly table: TableName; readonly retention: string | null },
 ): Promise<boolean> {
-  const isKnown = await writeRetention(store, nodeId, table, retention);
+  const isKnown = await writeRetention(store, nodeId, { table, retention });
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention (relation_id, retention)
      SELECT p.relation_id, $4::interval FROM pgtimewarp.past_relations AS p
@@ -246,12 +245,11 @@ export async function setTableRetention(
   return isKnown;
 }
 
-/** @returns the window of a table where it is another one than this, as text; null where it is the same, or the table is not known */
+/** Locks the entry. @returns the window of a table, as text, if it differs from this one; null: it is the same, or the table is unknown */
 export async function readOtherRetention(
   store: StoreTransaction,
   nodeId: string,
-  table: TableName,
-  retention: string,
+  { table, retention }: { readonly table: TableName; readonly retention: string },
 ): Promise<string | null> {
   const { rows } = await store.query<{ retention: string }>(
     `SELECT coalesce(retention::text, 'none') AS retention FROM pgtimewarp.tracked_relations
@@ -263,16 +261,17 @@ export async function readOtherRetention(
   return rows[0]?.retention ?? null;
 }
 
-/** Gives a table the window that the node's tables have without one of their own. */
+/** Sets the window of a table to the default of the node. */
 export async function setNodesRetention(
   store: StoreTransaction,
   nodeId: string,
   table: TableName,
 ): Promise<void> {
-  await setTableRetention(store, nodeId, table, await readDefaultRetention(store, nodeId));
+  const retention = await readDefaultRetention(store, nodeId);
+  await setTableRetention(store, nodeId, { table, retention });
 }
 
-/** Sets the window of tables that are tracked from now on without one of their own. */
+/** Sets the default of the node, for tables that are tracked later without a window of their own. */
 export async function setDefaultRetention(
   store: Queryable,
   nodeId: string,

@@ -1,4 +1,4 @@
-/** How much history the tables of a node have, and from when on it can be asked. */
+/** How much history the tables of a node have, and since when they can answer. */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 

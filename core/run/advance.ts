@@ -1,4 +1,4 @@
-/** The slot follows what the store has committed, never the other way round. */
+/** The slot moves only to positions that the store has committed. */
 import { advanceSlot } from '../source/slot/advance.ts';
 import type { RunContext } from './run-context.ts';
 

@@ -1,4 +1,4 @@
-/** How garbage is collected while a run reads: see docs/decisions/0012-memory-of-a-run.md. */
+/** Settings of the garbage collector for a run: see docs/decisions/0012-memory-of-a-run.md. */
 import v8 from 'node:v8';
 
 /** Two halves of 4 MiB. */
@@ -7,10 +7,10 @@ const YOUNG_BYTES = 8 * 2 ** 20;
 const FROM_THE_FIRST_SIZE = 4;
 
 /**
- * Has V8 collect the old generation when it has grown by four fifths since the last time; by itself it waits until it is
- * up to four times as large. The young generation is small, and is collected by the thread that makes the garbage: little
- * survives, and helpers would have to wait for a processor on which a server decodes or writes. For a process that runs the
- * poller: call it once, before anything else is loaded, since what has grown stays.
+ * Makes V8 collect the old generation when it has grown by 80 % since the last collection; by default V8 lets it grow up to
+ * four times as large. The young generation is small, and the main thread collects it: little survives, and helper threads
+ * would wait for a processor on which a server decodes or writes. Call it once in a process that runs the poller, before
+ * anything else is loaded, because a heap that has grown does not shrink.
  */
 export function boundHeap(): void {
   v8.setFlagsFromString('--heap-growing-percent=80');
@@ -20,7 +20,7 @@ export function boundHeap(): void {
   v8.setFlagsFromString('--semi-space-growth-factor=1');
 }
 
-/** Until it has grown once, which takes some 15 ms; it keeps that size from then on (decision 0028). */
+/** Makes the young generation grow once, which takes about 15 ms. It keeps that size afterwards (decision 0028). */
 function fillYoungGeneration(): void {
   const survivors: object[] = [];
   for (let i = 0; i < 100_000 && (i % 2_000 > 0 || youngBytes() < YOUNG_BYTES); i++) survivors.push({ i });

@@ -1,11 +1,11 @@
-/** The lease of a run without a time limit is renewed while it lasts, on a session of its own. */
+/** Renews the lease of a long run on a second session. */
 import type pg from 'pg';
 import { connectBeside } from '../pg/connection.ts';
 import { type Claim, renewLease } from '../store/node/claim.ts';
 
 const RENEW_LEASE_MS = 30_000;
 
-/** Renews the lease of `claim` until it is disposed of. The session is opened when a run lasts. */
+/** Renews the lease of `claim` until it is disposed of. It opens the session at the first renewal. */
 export function keepLease(store: pg.Client, claim: Claim): AsyncDisposable {
   let beside: Promise<pg.Client> | null = null;
   const timer = setInterval(() => {
@@ -13,7 +13,7 @@ export function keepLease(store: pg.Client, claim: Claim): AsyncDisposable {
     beside
       .then((session) => renewLease(session, claim))
       .catch(() => {
-        beside = null; // the next time, with another one
+        beside = null; // the next renewal opens another session
       });
   }, RENEW_LEASE_MS).unref();
   return {

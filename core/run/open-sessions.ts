@@ -1,14 +1,14 @@
-/** The sessions of a run that opens its own: connecting takes its part of the time of the run. */
+/** Opens the two sessions of a run. Connecting counts towards the time of the run. */
 import type pg from 'pg';
 import { answered, connect } from '../pg/connection.ts';
 import { requireNode, type StoredNode } from '../store/node/nodes.ts';
 import { LONGEST_MS } from './run-limits.ts';
 
-/** How long a server may take to let us in. */
+/** The time limit of a connection attempt. */
 const CONNECT_MS = 10_000;
-/** A server that has not answered so long after its own limit has gone silent. */
+/** A server that does not answer this long after its own limit has gone silent. */
 const SILENCE_MS = 1_000;
-/** A run whose time is over before it has begun says so itself. */
+/** The least time for a connection: a run without time left then ends with DEADLINE by itself. */
 const SHORTEST_MS = 1_000;
 
 export interface SessionsOptions {
@@ -23,14 +23,14 @@ export interface Sessions {
   readonly store: pg.Client;
 }
 
-/** What is left of the time of a run; nothing where that has no limit. */
+/** The time that the run has left; empty without a limit. */
 interface TimeLeft {
   readonly connectTimeoutMs?: number;
   readonly statementTimeoutMs?: number;
   readonly maxSeconds?: number;
 }
 
-/** Opens both sessions, reads the node in between, and closes the sessions after `work`. Throws NODE_UNKNOWN. */
+/** Opens the session of the store, reads the node, opens that of the source, and closes both after `work`. Throws NODE_UNKNOWN. */
 export async function withSessions<T>(
   options: SessionsOptions,
   work: (sessions: Sessions, node: StoredNode, left: { readonly maxSeconds?: number }) => Promise<T>,

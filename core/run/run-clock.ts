@@ -1,4 +1,4 @@
-/** The clock of one peek: what other nodes of the same history have defined is read as far as it is needed. */
+/** The clock of one peek. It reads times that other nodes of the same lineage have defined, as far as the peek needs them. */
 import type pg from 'pg';
 import type { StoreTransaction } from '../pg/transaction.ts';
 import type { Claim, Horizon } from '../store/node/claim.ts';
@@ -13,6 +13,7 @@ export class RunClock {
   readonly #marks: string | null;
   readonly clock: CommitClock;
 
+  // biome-ignore lint/complexity/useMaxParams: private, called once
   private constructor(store: pg.Client, claim: Claim, marks: string | null, clock: CommitClock) {
     this.#store = store;
     this.#claim = claim;
@@ -32,14 +33,14 @@ export class RunClock {
     );
   }
 
-  /** Reads what is missing for the time of a commit at this position. */
+  /** Reads what the clock needs for a commit at this position. */
   async reach(lsn: Lsn): Promise<void> {
     while (!this.clock.covers(lsn))
       this.clock.extend(await readClockPage(this.#store, this.#claim, this.clock.knownUpto));
   }
 
   /**
-   * Makes sure that the times of what the transaction has written are those of the whole lineage. Throws ClockMoved.
+   * Makes sure that the times which the transaction has written hold for the whole lineage. Throws ClockMoved.
    * @param marks what writeHorizon returned
    */
   async confirm(store: StoreTransaction, marks: string | null, horizon: Horizon): Promise<void> {

@@ -16,7 +16,7 @@ export interface RunContext {
   readonly store: pg.Client;
   readonly claim: Claim;
   readonly limits: RunLimits;
-  /** What has been stored so far, also when the run fails. */
+  /** What the run has stored so far. A failed run reports it, too. */
   readonly counts: ApplyCounts;
   /** Relations of which this run has found a silent change. */
   readonly found: Set<number>;

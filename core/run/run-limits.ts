@@ -1,7 +1,7 @@
 /**
- * The time of a run and the signal that ends it. A statement, on the source or on the store, is given no more time than
- * the run has left, so that neither a long peek nor somebody's lock keeps it; one that ran into that limit is the deadline,
- * and every other failure says whose it is.
+ * The time limit of a run, and the signal that ends it. No statement on the source or the store gets more time than the run
+ * has left, so neither a long peek nor a lock delays the end. A statement that runs into this limit throws DEADLINE; every
+ * other error names the side that it came from.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -10,13 +10,13 @@ import { abandonSession } from '../pg/end-session.ts';
 
 /** SQLSTATE of a statement that ran into statement_timeout, among others. */
 const QUERY_CANCELED = '57014';
-/** What a run does about its end, when its time may be over, is given this long. */
+/** Time for the statements at the end of a run, after its own time is over. */
 const AFTER_END_MS = 5_000;
-/** And each statement of it at least so long. */
+/** Each of these statements gets at least this long. */
 const LAST_WORDS_MS = 500;
-/** A server whose time-outs do not end its statements in time has gone silent: its session is ended on our side. */
+/** A server that does not end a statement in time has gone silent: after this long the run ends the session. */
 const SILENCE_MS = 3_000;
-/** Neither a timer of Node nor a time-out of PostgreSQL is longer (24 days). */
+/** The longest timer of Node and time-out of PostgreSQL (24 days). */
 export const LONGEST_MS = 2 ** 31 - 1;
 
 export interface RunLimitsOptions {
@@ -33,7 +33,7 @@ export class RunLimits {
   readonly #cutter: NodeJS.Timeout | undefined;
   #isCut = false;
 
-  /** The time begins to run now. */
+  /** The time starts now. */
   constructor(
     { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
     { maxSeconds, signal }: RunLimitsOptions,
@@ -46,7 +46,7 @@ export class RunLimits {
       this.#cutter = setTimeout(() => this.#cut(), Math.min(maxSeconds * 1000 + SILENCE_MS, LONGEST_MS));
   }
 
-  /** The run is over. */
+  /** Call it when the run is over. */
   [Symbol.dispose](): void {
     clearTimeout(this.#cutter);
   }
@@ -70,14 +70,14 @@ export class RunLimits {
     if (performance.now() >= this.#deadlineMs) throw deadline();
   }
 
-  /** Whether a part of the run that begins now may go on: for `share` of the time left, and `atMostMs`. */
+  /** Time for a part of the run that begins now: a `share` of the time left, but at most `atMostMs`. @returns whether it is left */
   slice(share: number, atMostMs: number): () => boolean {
     const started = performance.now();
     const timeForItMs = Math.min((this.#deadlineMs - started) * share, atMostMs);
     return () => performance.now() - started < timeForItMs;
   }
 
-  /** Runs queries of the source, and what the store is asked in between, within the time of the run. */
+  /** Runs queries of the source, and queries of the store between them, within the time of the run. */
   async onSource<T>(work: () => Promise<T>): Promise<T> {
     return this.namingSource(async () => {
       if (this.#isLimited) {
@@ -89,14 +89,14 @@ export class RunLimits {
     });
   }
 
-  /** The next statements of the store get (a share of) the time that the run has left. Throws DEADLINE when there is none. */
+  /** Limits the next statements of the store to a share of the time left. Throws DEADLINE when none is left. */
   async limitStore(share = 1): Promise<void> {
     if (!this.#isLimited) return;
     this.#checkTime();
     await limitStatements(this.#store, Math.max(1, this.#leftMs * share));
   }
 
-  /** As `onSource`, also when the time of the run is over: for what has to be known or done at its end. */
+  /** Like `onSource`, but works also after the time of the run is over: for queries at its end. */
   async atEnd<T>(work: () => Promise<T>): Promise<T> {
     return this.namingSource(async () => {
       await limitStatements(this.#source, this.#leftForEndMs);
@@ -104,7 +104,7 @@ export class RunLimits {
     });
   }
 
-  /** Writes to the store how the run ended; where the store cannot be written in time, that is not worth another failure. */
+  /** Writes to the store how the run ended. When the store does not answer in time, it gives up without an error. */
   async noteAtEnd(work: () => Promise<void>): Promise<void> {
     if (!this.#isLimited) return work();
     if (this.#isCut) return;
@@ -116,7 +116,7 @@ export class RunLimits {
     }
   }
 
-  /** Whether this is what a statement of the store ends with that ran into the limit. */
+  /** Whether a statement of the store failed with this error because it ran into the limit. */
   isTimeUp(error: unknown): boolean {
     if (!this.#isLimited) return false;
     if (this.#isCut) return true;
@@ -126,8 +126,8 @@ export class RunLimits {
   }
 
   /**
-   * A statement time-out on the source is the deadline; everything else keeps its meaning. What the store said in
-   * between stays the store's.
+   * Turns a statement time-out on the source into DEADLINE, and marks other errors with their side. An error that the store
+   * raised meanwhile stays an error of the store.
    */
   async namingSource<T>(work: () => Promise<T>): Promise<T> {
     try {

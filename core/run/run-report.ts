@@ -1,4 +1,4 @@
-/** What a run says about itself when it has ended, whichever way. */
+/** The result of a run, however it ended. */
 import type pg from 'pg';
 import type { TableName } from '../pg/identifiers.ts';
 import { readInsertLsn } from '../source/slot/end-of-wal.ts';
@@ -10,7 +10,7 @@ import type { RunLimits } from './run-limits.ts';
 
 export interface PollResult {
   readonly node: string;
-  /** done: all that was asked for | busy: another run is active | deadline: time was up | blocked, gap: see `reason` */
+  /** done | busy: another run is active | deadline: the time was over | blocked, gap: see `reason` */
   readonly outcome: 'done' | 'busy' | 'deadline' | 'blocked' | 'gap';
   readonly transactions: number;
   /** Row changes and truncates. */
@@ -21,33 +21,33 @@ export interface PollResult {
   /** Whether the horizon reached the end of WAL as of the start of the run. */
   readonly caughtUp: boolean;
   readonly reason?: string;
-  /** Transactions that tables about to be tracked wait for. */
+  /** Transactions that starting tables wait for. */
   readonly waitingFor: readonly Locker[];
-  /** Tracked tables that the source has no more. */
+  /** Tracked tables that the source no longer has. */
   readonly missing: readonly TableName[];
-  /** Tables that are tracked from this run on: they match a pattern that is followed. */
+  /** Tables that this run began to track, because they match a follow rule. */
   readonly followed: readonly TableName[];
 }
 
-/** Where a run has come to. */
+/** How far a run has come. */
 interface End {
   readonly appliedLsn: Lsn;
-  /** Where the source stands. */
+  /** The insert position of the source. */
   readonly position: Lsn;
   readonly reason?: string | undefined;
   readonly caughtUp?: boolean;
   readonly waitingFor?: readonly Locker[];
 }
 
-/** Collects what a run finds out on its way. */
+/** Collects the facts of a run for its result. */
 export class RunReport {
-  /** What has been stored so far, also when the run fails. */
+  /** What the run has stored so far. A failed run reports it, too. */
   readonly counts: ApplyCounts = { transactions: 0, changes: 0 };
   caughtUp = false;
   readonly waitingFor: Locker[] = [];
   missing: readonly TableName[] = [];
   followed: readonly TableName[] = [];
-  /** The last position of the source that is known. */
+  /** The last known position of the source. */
   seen: Lsn | null = null;
   node: StoredNode;
   readonly #source: pg.Client;
@@ -59,17 +59,17 @@ export class RunReport {
     this.#limits = limits;
   }
 
-  /** Where the source stands, also when the time of the run is over. */
+  /** The position of the source, also after the time of the run is over. */
   async position(): Promise<Lsn> {
     try {
       this.seen = await this.#limits.atEnd(() => readInsertLsn(this.#source));
     } catch (error) {
-      if (!this.#limits.isTimeUp(error)) throw error; // it does not answer: what is known is from before
+      if (!this.#limits.isTimeUp(error)) throw error; // the source does not answer, so the last known position counts
     }
     return this.seen ?? this.node.horizon?.lsn ?? LSN_ZERO;
   }
 
-  /** A run that has not come to its claim knows of the horizon what was stored when it began. */
+  /** A run without a claim reports the horizon that was stored when it began. */
   async unclaimed(outcome: 'busy' | 'deadline'): Promise<PollResult> {
     const position = await this.position();
     return this.result(outcome, { appliedLsn: this.node.horizon?.lsn ?? position, position });

@@ -93,7 +93,7 @@ export async function askTracking(
   await inPatientTransaction(
     store,
     async (tx) => {
-      const present = await readRelationEntry(tx, node.node, table, { forUpdate: true });
+      const present = await readRelationEntry(tx, node.node, { ...table, forUpdate: true });
       if (isTrackedNow(present)) return; // another command requested it at the same time
       await insertRelation(tx, {
         nodeId: node.node,

@@ -1,9 +1,9 @@
-/** Adds to the log of what happened, for `events` and the doctor to show. */
+/** Writes health events, which `events` and doctor show. */
 import type { Queryable } from '../pg/connection.ts';
 
 export type Severity = 'info' | 'warn' | 'fail';
 
-/** Adds a health event. `meta` carries figures, never row data. */
+/** Adds a health event. `meta` holds figures, never row data. */
 export async function writeHealthEvent(
   store: Queryable,
   event: {
@@ -21,7 +21,7 @@ export async function writeHealthEvent(
   );
 }
 
-/** As {@link writeHealthEvent}, unless the same was said within a day. */
+/** Like {@link writeHealthEvent}, but not if the same event was written within a day. */
 export async function writeDailyEvent(
   store: Queryable,
   event: Parameters<typeof writeHealthEvent>[1],
@@ -34,7 +34,7 @@ export async function writeDailyEvent(
   if (rows.length === 0) await writeHealthEvent(store, event);
 }
 
-/** An event of no node in particular: every node shows it, and removing a node leaves it. */
+/** Adds an event without a node: every node shows it, and it stays when a node is removed. */
 export async function addHealthEvent(
   store: Queryable,
   event: { readonly severity: 'info' | 'warn' | 'fail'; readonly code: string; readonly message: string },

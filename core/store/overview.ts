@@ -1,4 +1,4 @@
-/** What the store holds of a node: its horizon, its tables with how far each has come, and its open gaps. */
+/** What the store holds of a node: its horizon, its tables with their progress, and its open gaps. */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { type CommitTime, parseCommitTime } from '../types/commit-time.ts';
@@ -29,10 +29,10 @@ export interface RelationOverview {
   readonly excludedColumns: readonly string[];
   /** Declared: its numeric and float columns never hold NaN or Infinity. */
   readonly noNan: boolean;
-  /** What was seen that says otherwise; null: nothing. */
+  /** A column that holds NaN or infinity despite `noNan`; null: no run has seen one. */
   readonly noNanRefuted: string | null;
   readonly relid: number | null;
-  /** While starting: sessions whose transactions it waited for when it was looked at last. */
+  /** While starting: sessions whose transactions the table waited for at the last check. */
   readonly waitsForPids: readonly number[];
   /** Stored changes as of the store's last ANALYZE; null when there was none. */
   readonly estimatedChanges: number | null;
@@ -42,7 +42,7 @@ export interface GapOverview {
   readonly table: TableName | null;
   readonly from: Point;
   readonly reason: string;
-  /** Of a table that runs read again, without anybody's decision: it ends with that. */
+  /** Runs repair the table, and the gap ends with the repair. */
   readonly isRepaired: boolean;
 }
 
@@ -106,7 +106,7 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
   }));
 }
 
-/** A gap is open until it has a time at which it ends; of a table that is tracked no more it says nothing of now. */
+/** Gaps without an end. A gap of a table that is no longer tracked is left out, because it says nothing about now. */
 async function readOpenGaps(store: Queryable, node: string): Promise<GapOverview[]> {
   const { rows } = await store.query<GapRow>(
     `SELECT p.schema_name, p.table_name, g.from_lsn, g.from_ts, g.reason, t.repair IS NOT NULL AS is_repaired

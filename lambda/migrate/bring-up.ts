@@ -116,7 +116,7 @@ async function settleWindows(node: WantedNode, before: readonly WantedNode[]): P
       await requireWindow(store, table.retention);
       await inTransaction(store, async (tx) => {
         if (table.retention === null) await setNodesRetention(tx, node.node, name);
-        else await setTableRetention(tx, node.node, name, table.retention);
+        else await setTableRetention(tx, node.node, { table: name, retention: table.retention });
       });
     });
   }

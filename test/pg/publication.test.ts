@@ -384,9 +384,9 @@ test('what is not tracked any more stays so, whatever a run that was under way f
   await inTransaction(of.store, async (tx) => {
     const at = await lockHorizon(tx, of.node);
     expect(await openRelationGap(tx, at, relationId, 'found')).toBe(false);
-    expect(await finishRepairStep(tx, at as Claim, { relationId, name: T, repair: {} as never }, 10)).toBe(
-      true,
-    );
+    expect(
+      await finishRepairStep(tx, at as Claim, { relationId, name: T, repair: {} as never, limit: 10 }),
+    ).toBe(true);
   });
   const { rowCount } = await of.store.query(
     `SELECT FROM pgtimewarp.health_events WHERE code = 'RELATION_REPAIRED'`,

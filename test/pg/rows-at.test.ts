@@ -269,7 +269,9 @@ describe('pages', () => {
     let after: string | null = null;
     for (let steps = 0; steps < KEYS.length; steps++) {
       const last: string | null = after;
-      after = await inTransaction(english.store, (tx) => writeDeletionsOfGap(tx, next, last, 3));
+      after = await inTransaction(english.store, (tx) =>
+        writeDeletionsOfGap(tx, next, { after: last, limit: 3 }),
+      );
       if (after === null) break;
     }
     const { rows } = await english.store.query<{ pk: string }>(

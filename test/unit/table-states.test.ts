@@ -28,7 +28,7 @@ test('the diagram has the transitions of the code', () => {
 test('every state has a way in, and its comment names who sets it', () => {
   const states = [
     ...room.matchAll(
-      /\/\*\*((?:(?!\*\/).)*)\*\/\nexport interface \w+(?: extends GapFacts)? \{\n {2}readonly kind: '(\w+)';/gs,
+      /\/\*\*((?:(?!\*\/).)*)\*\/\nexport interface \w+(?: extends GapBase)? \{\n {2}readonly kind: '(\w+)';/gs,
     ),
   ];
   expect(states).toHaveLength(10);

@@ -1,7 +1,7 @@
 /**
- * Carries one peek into the store: rows are decoded and handed to the transaction under way, while what came before is
- * being written. What a transaction becomes is decided in files of their own: small ones join a batch
- * (small-transaction.ts, batch-writer.ts), huge ones are written in parts (huge-transaction.ts).
+ * Writes one peek to the store. It decodes rows and hands them to the transaction under way, while an earlier batch is being
+ * written. Small transactions join a batch (small-transaction.ts, batch-writer.ts); huge ones are written in parts
+ * (huge-transaction.ts).
  */
 import type { PeekRow } from '../../source/slot/peek.ts';
 import { END_PREFIX } from '../../types/plugin.ts';
@@ -15,7 +15,7 @@ import { AfterLeftOut, SmallTransaction } from './small-transaction.ts';
 import { OneByOne, undecodable } from './suspect.ts';
 import type { Applying, TransactionUnderWay } from './transaction-under-way.ts';
 
-/** Not an error of anyone: what has been stored stays, and the rest of the peek has to be read again. */
+/** No failure: stored transactions stay, and the run repeats the rest of the peek. */
 export class KeyForgotten extends Error {}
 
 /** How much of the stream a peek delivered. */

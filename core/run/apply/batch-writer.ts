@@ -133,8 +133,8 @@ export class BatchWriter {
 }
 
 /**
- * A change that does not say which row it changed is lost, and the table is read again. (Where the table itself stands in
- * the way, its gap is open by now, and nobody reads it.)
+ * A change without the key of its row is lost, and the table gets a gap and a repair. If the table itself is the obstacle, its
+ * gap is open already, and no repair begins.
  */
 export async function noteKeyMismatches(
   tx: StoreTransaction,
@@ -154,7 +154,7 @@ export async function noteNews(tx: StoreTransaction, news: NewsOfLeaves): Promis
   for (const each of news.heard()) await noteNewsOfLeaf(tx, each);
 }
 
-/** What every row of the transaction repeats. */
+/** The position and time that every row of the transaction repeats. */
 export function stampOf({ lsn, timestamp, xid }: CommitEvent, time: CommitTime): CommitStamp {
   return { lsn, time, commitTimestamp: timestamp, xid };
 }

@@ -29,7 +29,7 @@ export class RowCompleter {
     batch.noteLost(changes.map(({ change }) => change));
     await noteLostColumns(tx, claim.nodeId, batch.lost, this.#lostColumns);
     for (const { relationId, column } of batch.lost.filter(refutesNoNan))
-      await refuteNoNan(tx, claim.nodeId, relationId, column);
+      await refuteNoNan(tx, claim.nodeId, { relationId, column });
     if (changes.length === 0) return;
     const stored = await readPreviousVersions(tx, neededVersions(changes));
     fillPartial(changes, stored, columnKnownSince);

@@ -1,4 +1,4 @@
-/** From what the catalog says of a table to the part of it that is kept and compared from run to run. */
+/** Reduces the catalog's description of a table to the part that runs store and compare. */
 
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { whyNotInLog } from '../../source/catalog/trackable.ts';
@@ -7,8 +7,8 @@ import { shapesOf } from '../../types/pg-types.ts';
 import type { Plugin } from '../../types/plugin.ts';
 
 /**
- * Names that are told apart by nothing but the transaction that gave them matter through wal2json, which finds changes by
- * names; pgoutput finds them by OIDs.
+ * wal2json identifies tables by name, so the facts for it include which transaction gave each name. pgoutput identifies
+ * tables by OID and needs no names.
  * @param plugin through which the table is read @param excluded columns that are not tracked
  */
 export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: readonly string[]): CatalogFacts {
@@ -49,12 +49,12 @@ export function toCatalogFacts(facts: TableFacts, plugin: Plugin, excluded: read
   };
 }
 
-/** Whether the publication that the facts were read for shows every change of the table, with all that is tracked of it. */
+/** Whether the publication shows every change of the table, with every tracked column. */
 export function isPublishedWhole(facts: TableFacts, excluded: readonly string[]): boolean {
   return toPublished(facts, excluded)?.whole === true;
 }
 
-/** Where columns are excluded, what a list lacks is known to the decoder, and runs keep the list. */
+/** With excluded columns, a column list is fine: runs maintain it, and the decoder knows which columns it lacks. */
 function toPublished({ published, columns }: TableFacts, excluded: readonly string[]): Published | null {
   if (published === null || published.entry === null) return null;
   const { entry, changedBy, columns: listed } = published;

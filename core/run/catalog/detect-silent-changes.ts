@@ -1,9 +1,10 @@
 /**
- * What happened to a table between two runs that the log does not tell. Pure: the catalog before, the catalog now,
- * findings out. A short list of changes rewrites no row and loses none: a column added without default, dropped, renamed
- * or widened, VACUUM FULL, CLUSTER, TRUNCATE, REINDEX, new labels of an enum, rights, comments, statistics. Everything
- * else that can change what rows print, or what the log tells of them, is a finding. A name that goes from one column to
- * another is one: rows that nobody writes to keep, in their history, what the former column held.
+ * Finds silent changes: changes of a table between two runs that the log does not contain. Pure: it compares the catalog of
+ * the last run with the catalog now. These operations rewrite no row and lose none, so they are no silent change: a column
+ * added without default, dropped, renamed or widened, VACUUM FULL, CLUSTER, TRUNCATE, REINDEX, new labels of an enum,
+ * rights, comments, statistics. Everything else that can change what rows print, or what the log contains of them, is one.
+ * A name that moves from one column to another is one, too: the history of a row that is not written again holds the value
+ * of the former column under that name.
  */
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
 import type {
@@ -15,13 +16,13 @@ import type {
 
 export type SilentChangeCode =
   | 'TABLE_GONE'
-  /** The log does not tell of it any more, or not by its key. */
+  /** The log no longer contains the changes of the table, or not their keys. */
   | 'NOT_IN_LOG'
   | 'KEY_CHANGED'
   | 'UNPUBLISHED'
   | 'PUBLISHED_IN_PART'
   | 'PUBLISHED_AGAIN'
-  /** Rows may be others than before: they are read again. */
+  /** The rows may differ from those of the history: a repair reads them. */
   | 'TABLE_CHANGED'
   | 'ROWS_LEFT_OUT';
 
@@ -29,7 +30,7 @@ export interface SilentChange {
   readonly code: SilentChangeCode;
   /** One sentence without a full stop, for people. */
   readonly reason: string;
-  /** The table can be read again without anybody's decision. */
+  /** A run can ask for the repair without a person. */
   readonly repairsItself: boolean;
 }
 
@@ -41,18 +42,18 @@ const REPAIR_THEMSELVES: ReadonlySet<SilentChangeCode> = new Set([
 
 const TEXT_LIKE = new Set([25, 1043]); // text and varchar hold the same bytes and print the same text
 
-/**
- * @param name what the table is tracked as
- * @param before the catalog at the last run, null when there was none
- * @param now the catalog of this run, null when the source has no table of that name
- * @param excluded columns that are not tracked
- */
-export function detectSilentChanges(
-  name: TableName,
-  before: CatalogFacts | null,
-  now: CatalogFacts | null,
-  excluded: readonly string[] = [],
-): SilentChange[] {
+export interface Comparison {
+  /** The name under which the table is tracked. */
+  readonly name: TableName;
+  /** The catalog at the last run; null: there was none. */
+  readonly before: CatalogFacts | null;
+  /** The catalog of this run; null: the source has no table of that name. */
+  readonly now: CatalogFacts | null;
+  /** Columns that are not tracked. */
+  readonly excluded?: readonly string[];
+}
+
+export function detectSilentChanges({ name, before, now, excluded = [] }: Comparison): SilentChange[] {
   const table = formatTableName(name);
   if (now === null) return [found('TABLE_GONE', `${table} is gone from the source: dropped or renamed`)];
   const obstacles = obstacleChanges(table, before, now);
@@ -62,27 +63,33 @@ export function detectSilentChanges(
     const anew = found('TABLE_CHANGED', `${table} was made anew: OID ${now.oid} instead of ${before.oid}`);
     return [...obstacles, anew, ...keyChanges(table, before, now)];
   }
+  const tracked = now.columns.filter((column) => !excluded.includes(column.name));
   return [
     ...obstacles,
     ...publication,
     ...nameChanges(table, before, now),
     ...keyChanges(table, before, now),
-    ...columnChanges(table, before, now, excluded),
+    ...columnChanges(table, before, { ...now, columns: tracked }),
     ...leafChanges(before.leaves, now.leaves),
   ];
 }
 
-/** What stood in the way of the log, or stands there now. */
+/** The reason why the log does not contain the table's changes has appeared, changed or gone. */
 function obstacleChanges(table: string, before: CatalogFacts | null, now: CatalogFacts): SilentChange[] {
   const [then, obstacle] = [before?.obstacle, now.obstacle];
   if (typeof obstacle === 'string')
     return then === obstacle ? [] : [found('NOT_IN_LOG', withoutFullStop(obstacle))];
   return typeof then === 'string'
-    ? [found('TABLE_CHANGED', `the log tells of ${table} again; before: ${withoutFullStop(then)}`)]
+    ? [
+        found(
+          'TABLE_CHANGED',
+          `the log contains the changes of ${table} again; before: ${withoutFullStop(then)}`,
+        ),
+      ]
     : [];
 }
 
-/** What is not published does not come. */
+/** pgoutput delivers only what the publication shows. */
 function publicationChanges(table: string, before: CatalogFacts | null, now: CatalogFacts): SilentChange[] {
   if (now.published === undefined) return [];
   if (now.published === null) return [found('UNPUBLISHED', `${table} was taken out of the publication`)];
@@ -97,8 +104,9 @@ function publicationChanges(table: string, before: CatalogFacts | null, now: Cat
 }
 
 /**
- * What happened under another name is lost, and nobody says how many names there were: what has another name now may have had
- * a third one in between. A new owner makes another entry for the row type too; a rename could hide behind it.
+ * Changes made under another name are lost: wal2json selects tables by name. A table with another name than before may have
+ * had a third name in between. A new owner also writes a new version of the row type's entry, and a rename could hide
+ * behind that.
  */
 function nameChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
   const places = [
@@ -116,14 +124,14 @@ function nameChanges(table: string, before: CatalogFacts, now: CatalogFacts): Si
   return [];
 }
 
-/** Other rights explain why the entry of a schema is another one. */
+/** A change of rights writes a new version of the schema's entry, too: it is no rename. */
 function isRenamedSchema(old: CatalogNamespace | undefined, now: CatalogNamespace | undefined): boolean {
   if (old === undefined || now === undefined || old.changedBy === now.changedBy) return false;
   return old.rights === now.rights;
 }
 
 function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
-  if (before.key.length === 0 || now.key.length === 0) return []; // an obstacle, before or now
+  if (before.key.length === 0 || now.key.length === 0) return []; // obstacleChanges() reports a missing key
   const [oldKey, key] = [before.key.join(', '), now.key.join(', ')];
   if (oldKey !== key) {
     const code = before.oid === now.oid && isSameKey(before, now) ? 'TABLE_CHANGED' : 'KEY_CHANGED';
@@ -145,23 +153,18 @@ function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): Sil
       ];
 }
 
-/** Whether the columns of the key are the same ones, under other names. */
+/** Whether the key has the same columns, under other names. */
 function isSameKey(before: CatalogFacts, now: CatalogFacts): boolean {
   const numbers = ({ key, columns }: CatalogFacts): string =>
     key.map((name) => columns.find((column) => column.name === name)?.attnum).join();
   return numbers(before) === numbers(now);
 }
 
-function columnChanges(
-  table: string,
-  before: CatalogFacts,
-  now: CatalogFacts,
-  excluded: readonly string[],
-): SilentChange[] {
+/** @param now with the tracked columns only */
+function columnChanges(table: string, before: CatalogFacts, now: CatalogFacts): SilentChange[] {
   const file = fileChange(before, now);
   const changes: SilentChange[] = [];
   for (const column of now.columns) {
-    if (excluded.includes(column.name)) continue;
     const where = `the column "${column.name}" of ${table}`;
     const old = before.columns.find((each) => each.attnum === column.attnum);
     if (old !== undefined) {
@@ -181,7 +184,7 @@ function columnChanges(
       changes.push(found('TABLE_CHANGED', `${where} was added under the name of a former column`));
     }
   }
-  const type = printedOtherwise(before, now);
+  const type = typePrintedDifferently(before, now);
   if (type !== null)
     changes.push(found('TABLE_CHANGED', `values of the type ${type} in ${table} print another text`));
   if (changes.length === 0 && file === 'rewritten' && canHaveBeenUnlogged(now))
@@ -190,17 +193,17 @@ function columnChanges(
 }
 
 /**
- * Rows of that time are in no log. Of other rewrites that leave the columns alone (pg_repack, another access method) nothing
- * is lost, but they look the same. PostgreSQL refuses UNLOGGED for a table that is published itself, not for the
- * partitions of one.
+ * A rewrite may be ALTER TABLE SET UNLOGGED and back: no log contains the changes in between. Other rewrites that keep the
+ * columns (pg_repack, another access method) lose nothing, but look the same. PostgreSQL refuses SET UNLOGGED for a table
+ * that is itself in a publication, but not for the partitions of such a table.
  */
 function canHaveBeenUnlogged({ published, relkind }: CatalogFacts): boolean {
   return published === undefined || relkind === 'p';
 }
 
 /**
- * same: no other file | copied: the same rows in another one, where defaults of added columns have been filled in without a
- * trace | rewritten: by ALTER TABLE | unclear: no TOAST table tells
+ * same: the file is the same | copied: the same rows in a new file; the copy fills in the defaults of added columns without
+ * a trace | rewritten: by ALTER TABLE | unclear: without a TOAST table, copied and rewritten look the same
  */
 type FileChange = 'same' | 'copied' | 'rewritten' | 'unclear';
 
@@ -215,7 +218,7 @@ function fileChange(before: CatalogFacts, now: CatalogFacts): FileChange {
   return change;
 }
 
-/** Whether another column had the name. A virtual one is not tracked: reading it again would not help. */
+/** Whether another column had the name. A virtual column has no stored values, so a repair could not read it. */
 function isTakenOver({ name, attnum, generated }: CatalogColumn, before: CatalogFacts): boolean {
   if (generated === 'v') return false;
   return [...before.columns, ...(before.formerColumns ?? [])].some(
@@ -223,23 +226,23 @@ function isTakenOver({ name, attnum, generated }: CatalogColumn, before: Catalog
   );
 }
 
-/** Whether values under the column may be others than before. */
+/** Whether the column may hold other values than before. */
 function isRewritten(old: CatalogColumn, now: CatalogColumn, file: FileChange): boolean {
   if (
     old.baseTypeOid !== now.baseTypeOid &&
     !(TEXT_LIKE.has(old.baseTypeOid) && TEXT_LIKE.has(now.baseTypeOid))
   ) {
-    return true; // without a rewrite the same bytes can still print another text (timestamp and timestamptz)
+    return true; // even without a rewrite, the same bytes can print another text (timestamp and timestamptz)
   }
   if (file === 'same' || file === 'copied' || old.describedBy === now.describedBy) return false;
   if (file === 'rewritten' || old.typeName !== now.typeName) return true;
-  // ALTER TYPE makes the default anew; VACUUM FULL, which fills a constant in and forgets it, does not
+  // ALTER TYPE writes a new entry for the default. VACUUM FULL fills in an added constant, but keeps that entry.
   const isDefaultKept = typeof old.defaultOid === 'number' && old.defaultOid === now.defaultOid;
   return !isDefaultKept;
 }
 
-/** The name of a type whose values print something else than before. */
-function printedOtherwise(before: CatalogFacts, now: CatalogFacts): string | null {
+/** The name of a type whose values print another text than before; null: there is none. */
+function typePrintedDifferently(before: CatalogFacts, now: CatalogFacts): string | null {
   const old = new Map((before.types ?? []).map((type) => [type.oid, type]));
   for (const type of now.types ?? []) {
     const parts = old.get(type.oid)?.parts;
@@ -264,7 +267,7 @@ function leafChanges(before: readonly CatalogLeaf[], now: readonly CatalogLeaf[]
     }
   }
   for (const leaf of now) {
-    if (leaf.namedBy === undefined) continue; // pgoutput tells tables apart by their OIDs
+    if (leaf.namedBy === undefined) continue; // pgoutput identifies tables by OID
     const former = oldNames.get(formatTableName(leaf));
     if (former !== undefined && former !== leaf.relid && present.has(former)) {
       const reason = `the name ${formatTableName(leaf)} went from one partition to another`;
@@ -274,7 +277,7 @@ function leafChanges(before: readonly CatalogLeaf[], now: readonly CatalogLeaf[]
   return changes;
 }
 
-/** Leaves that are there before and now, by OID. */
+/** Leaves that both catalogs have, by OID. */
 function pairs(
   before: readonly CatalogLeaf[],
   now: readonly CatalogLeaf[],

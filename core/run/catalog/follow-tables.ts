@@ -1,6 +1,7 @@
 /**
- * Asks for the tracking of tables that match a follow rule and were never tracked. What was untracked stays so. What cannot be
- * tracked stands in nobody's way: it is kept with the rule, told of once, and looked at again by the next run.
+ * Starts tracking of tables that match a follow rule and were never tracked. A table that was untracked stays untracked. A
+ * table that cannot be tracked does not stop the run: the reason is stored with the rule and reported once, and the next run
+ * tries again.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -26,7 +27,7 @@ interface Places {
   readonly onSource: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** Call it in a run, before its relations are read. @returns the tables that were asked for */
+/** Call it in a run before it reads its relations. @returns the tables whose tracking was requested */
 export async function followTables(places: Places): Promise<TableName[]> {
   const { store, node } = places;
   const rules = await readFollowRules(store, node.node);
@@ -62,7 +63,7 @@ async function lookFor({ source, node }: Places, rules: readonly FollowRule[], k
   }));
 }
 
-/** @returns why it was refused; null: it was asked for */
+/** @returns why the request was refused; null: it was accepted */
 async function ask(
   { source, store, node, onSource }: Places,
   facts: Parameters<typeof askTracking>[2],
@@ -77,17 +78,17 @@ async function ask(
   }
 }
 
-/** What concerns one table, and no other. */
+/** Errors that concern one table only. */
 const OF_ONE_TABLE: ReadonlySet<string> = new Set([
   'PUBLICATION_RIGHTS',
   'TABLE_CHANGING',
   'TRANSACTION_CONFLICT',
 ]);
 
-/** A run has other things to do: the next one tries again. */
+/** How long to wait for a lock. After that the next run tries again. */
 const PATIENCE_MS = 1_000;
 
-/** Writes, and tells, only what is another than before. */
+/** Stores and reports only differences from the last run. */
 async function keepNotTracked(
   { store, node }: Places,
   { pattern, notTracked }: FollowRule,
@@ -96,7 +97,7 @@ async function keepNotTracked(
   const before = new Set(notTracked.map((each) => `${each.table}\n${each.reason}`));
   const added = now.filter((each) => !before.has(`${each.table}\n${each.reason}`));
   if (added.length === 0 && now.length === notTracked.length) return;
-  await writeNotTracked(store, node.node, pattern, now);
+  await writeNotTracked(store, node.node, { pattern, notTracked: now });
   for (const { table, reason } of added) {
     const message = `${table} matches ${pattern.text}, which is followed, and is not tracked: ${reason}`;
     const event = { severity: 'warn', code: 'TABLE_NOT_FOLLOWED', message, meta: { table } } as const;

@@ -1,6 +1,6 @@
 /**
- * Column lists of the publication follow their tables: a column added later is not published until it is listed. What
- * changed in between names it as `incomplete`.
+ * Keeps the publication's column lists in step with their tables. A column added later is not published until the list names
+ * it. Versions from before that name the column in `incomplete`.
  */
 import type pg from 'pg';
 import { inTransaction } from '../../pg/transaction.ts';
@@ -18,8 +18,8 @@ interface Places {
 }
 
 /**
- * For the relations with excluded columns; call it outside a peek, which has a transaction open on the source. Answers
- * whether what the store knows of them is another now.
+ * Only for relations with excluded columns. Call it outside a peek, which has a transaction open on the source.
+ * @returns whether it changed what the store knows of a relation
  */
 export async function keepColumnLists(
   places: Places,
@@ -39,7 +39,7 @@ export async function keepColumnLists(
   return replaced;
 }
 
-/** What somebody else did to the entry has to be noticed first, and would not be after it was replaced. */
+/** Not if somebody else changed the entry: the run must find that change first, and replacing the entry would hide it. */
 function isOutdated({ relation, facts }: RelationNow): boolean {
   const published = facts?.published ?? null;
   if (relation.excludedColumns.length === 0 || published === null || published.isFiltered) return false;
@@ -49,7 +49,7 @@ function isOutdated({ relation, facts }: RelationNow): boolean {
   );
 }
 
-/** Should the run end in between, the next one takes the new entry for somebody else's, and reads the table again. */
+/** If the run dies between the two writes, the next run takes the new entry for a stranger's and repairs the table. */
 async function keepOne(
   { source, store, claim }: Places,
   publication: string,

@@ -1,13 +1,13 @@
 /**
- * A history is kept under the columns of one key. They may get other names, and types that read the texts of before as they
- * were: what was asked for before must be found. Other columns are another history.
+ * A history belongs to the columns of one key. These columns may get other names, and wider types that print every former
+ * key as the same text, so that a question for a former key still finds it. A key of other columns needs a new history.
  */
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { writeKey } from '../../store/tables/facts.ts';
 import type { TrackedRelation } from '../../store/tables/read.ts';
 
-/** Kinds of key columns that take the place of others: every text of the former kind is one of the new kind, unchanged. */
+/** Kinds that may replace a kind of key column: every text of the former kind is the same text in the new kind. */
 const WIDER: Readonly<Record<string, readonly string[]>> = {
   int2: ['int4', 'int8', 'numeric'],
   int4: ['int8', 'numeric'],
@@ -16,7 +16,7 @@ const WIDER: Readonly<Record<string, readonly string[]>> = {
   text: ['varchar'],
 };
 
-/** Whether the key of the table is that of its history: columns of the same names, or the same columns of the same table. */
+/** Whether the table still has the key of its history: columns of the same names, or the same columns of the same table. */
 export function isKeyOfHistory(
   relation: Pick<TrackedRelation, 'keyColumns' | 'keyKinds' | 'columns' | 'relid'>,
   facts: TableFacts,
@@ -33,7 +33,7 @@ export function isKeyOfHistory(
   });
 }
 
-/** Keeps the names and types that the columns of the key have now. Call it while a gap is open. */
+/** Stores the names and types that the columns of the key have now. Call it while a gap is open. */
 export async function followKey(
   store: StoreTransaction,
   { relationId, keyColumns, keyKinds }: Pick<TrackedRelation, 'relationId' | 'keyColumns' | 'keyKinds'>,
@@ -41,5 +41,5 @@ export async function followKey(
 ): Promise<void> {
   const [names, kinds] = [facts.key.map(({ name }) => name), facts.key.map(({ kind }) => kind.name)];
   if ([...names, ...kinds].join('\n') === [...keyColumns, ...keyKinds].join('\n')) return;
-  await writeKey(store, relationId, names, kinds);
+  await writeKey(store, relationId, { columns: names, kinds });
 }

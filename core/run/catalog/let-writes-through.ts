@@ -1,7 +1,7 @@
 /**
- * No write of the application fails because we publish its table, longer than until the next run: history is worth less. A
- * table of which the server refuses UPDATE and DELETE is taken out of the publication, and is unknown from there on. It
- * comes back by itself: a run that finds it in order has it read again, and published (keep-repairs-published.ts).
+ * Takes a table out of the publication when the server refuses UPDATE and DELETE on it because it is published. The writes of
+ * the application matter more than the history, so they fail until the next run at most. The table is unknown from there on.
+ * When its replica identity is in order again, a run publishes and repairs it (keep-repairs-published.ts).
  */
 import { formatTableName } from '../../pg/identifiers.ts';
 import { whyWritesRefused } from '../../source/catalog/refused-writes.ts';
@@ -18,9 +18,9 @@ import type { RelationNow } from './tables-of-run.ts';
 type Run = Pick<RunContext, 'source' | 'store' | 'claim' | 'found'>;
 
 /**
- * For pgoutput, before anything else looks at the publication; outside a peek, which has a transaction open on the source.
- * Answers whether the source, or what the store knows of the relations, is another now. What the role may not change is
- * told, and tried again by the next run.
+ * For pgoutput. Call it before anything else looks at the publication, and outside a peek, which has a transaction open on the
+ * source. A change that the role has no right to make is reported, and the next run tries again.
+ * @returns whether it changed the source, or what the store knows of the relations
  */
 export async function letWritesThrough(
   run: Run,
@@ -50,8 +50,8 @@ export async function letWritesThrough(
 }
 
 /**
- * The gap is recorded from the catalog as it was when the table was taken out. Somebody may put the identity right before
- * the peek looks, and what was not noted by then could not be found gone.
+ * Records the gap from the catalog as it was when the table was taken out. Somebody may correct the replica identity before
+ * the peek compares the catalog, and that comparison would then find no change.
  */
 async function takeOut(run: Run, publication: string, { relation }: RelationNow): Promise<boolean> {
   const { source, store, claim } = run;
@@ -73,7 +73,7 @@ async function takeOut(run: Run, publication: string, { relation }: RelationNow)
       `and is unknown from here on. ${remedy} The next runs publish and read it again.`,
     meta: { table },
   });
-  if (relation.state.kind === 'starting') return true; // the run after its start finds what stands in the way
+  if (relation.state.kind === 'starting') return true; // the run after its start finds the obstacle
   const positionNow = await readInsertLsn(source);
   const { time: timeNow } = await boundTime(store, await readClock(source));
   const positions = { horizonBefore: claim.horizon.lsn, horizon: claim.horizon, positionNow, timeNow };

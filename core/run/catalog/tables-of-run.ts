@@ -1,6 +1,6 @@
 /**
- * Joins what the store knows of the tracked tables with what the catalog says now, for one peek: which names in the
- * stream belong to which relation, and since when each column has been the column of its name.
+ * Joins the tracked tables of the store with the catalog as it is now, for one peek. It says which names in the stream belong
+ * to which relation, and since when each column has had its name.
  */
 import type pg from 'pg';
 import type { TableName } from '../../pg/identifiers.ts';
@@ -37,7 +37,7 @@ export interface RelationNow {
   readonly facts: TableFacts | null;
 }
 
-/** The relations as they were a moment ago. */
+/** The relations as they were before the peek. */
 export interface SeenRelations {
   readonly relations: readonly RelationNow[];
   /** See `readSnapshot`; from before the catalog was read. */
@@ -49,32 +49,32 @@ export interface TablesOfRun {
   readonly lookup: TableLookup;
   readonly types: TypeCatalog;
   readonly columnKnownSince: ColumnKnownSince;
-  /** Whether a value that the plugin lost in the column says that the table holds NaN or infinity, which it was declared not to. */
+  /** Whether a value that the plugin lost in the column proves that the table holds NaN or infinity, despite --no-nan. */
   readonly refutesNoNan: (lost: LostColumn) => boolean;
   readonly newLeaves: NewLeaves;
 }
 
-/** Leaves that have not been judged (see check-new-leaves.ts), by id. */
+/** Leaves that are not judged yet (see check-new-leaves.ts), by id. */
 export type NewLeaves = ReadonlyMap<
   number,
   { readonly relationId: number; readonly attachedBy: readonly string[] }
 >;
 
 /**
- * The names under which changes of the relations come: the table's own, or its leaves', those included that leaves had
- * when the oldest change that is still to come was written: it comes under the name that its table had at that time.
+ * The names under which changes of the relations arrive: the table's own name, or those of its leaves. A change arrives under
+ * the name that its table had when it was written, so former names of leaves are included.
  */
 export function streamNames(relations: readonly RelationNow[]): TableName[] {
   const names = new Map<string, TableName>();
   for (const { relation, facts } of relations) {
     const leaves = leavesEverSeen(relation, facts);
-    const own = leaves.length > 0 ? leaves : [relation.name]; // never none: that would ask for every table
+    const own = leaves.length > 0 ? leaves : [relation.name]; // an empty list would ask for every table
     for (const { schema, name } of own) names.set(nameKey(schema, name), { schema, name });
   }
   return [...names.values()];
 }
 
-/** Names of leaves under which changes may come; of one name the last leaf counts. */
+/** Leaf names under which changes may arrive. If two leaves share a name, the last one counts. */
 function leavesEverSeen(
   { catalogFacts }: TrackedRelation,
   facts: TableFacts | null,
@@ -82,14 +82,14 @@ function leavesEverSeen(
   return [...(catalogFacts?.formerLeaves ?? []), ...(catalogFacts?.leaves ?? []), ...(facts?.leaves ?? [])];
 }
 
-/** Whether a relation waits for transactions that may have touched it: to start, or to be read again. */
+/** Whether a relation waits for transactions to end before it starts, or before its repair begins. */
 export function isWaiting({ state }: TrackedRelation): boolean {
   return state.kind === 'starting' || state.kind === 'repair_asked';
 }
 
 /**
  * The leaves of a relation as the catalog has them.
- * @param attached OIDs of those that the store takes for attached; without it, all that were noted
+ * @param attached OIDs of the leaves that the store takes for attached; without it, all stored leaves count as attached
  */
 export function leavesNow({ relation, facts }: RelationNow, attached?: ReadonlySet<number>): LeafNow[] {
   const noted = relation.state.kind === 'starting' ? null : (relation.catalogFacts?.leaves ?? null);
@@ -120,8 +120,7 @@ export async function readRelationsNow(
  * Prepares decoding: call it after the slot function has run, so that the catalog is younger than every change.
  */
 export async function tablesOfRun(
-  source: pg.Client,
-  store: pg.Client,
+  { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
   relations: readonly RelationNow[],
   positions: RunPositions,
 ): Promise<TablesOfRun> {
@@ -139,12 +138,12 @@ export async function tablesOfRun(
       const since = tryParseLsn(column.since_lsn) ?? positions.positionNow;
       known.set(`${relation.relationId} ${column.name}`, maxLsn(since, trusted));
     }
-    if (relation.state.kind === 'starting') continue; // what came before its start is not its history
+    if (relation.state.kind === 'starting') continue; // changes before its start are not its history
     const table = decodedTable(relation, facts, columns);
     const leaves = leavesEverSeen(relation, facts);
     if (leaves.length === 0) {
       const own = nameKey(relation.name.schema, relation.name.name);
-      if (!tables.has(own)) tables.set(own, table); // it may have become a partition of another one
+      if (!tables.has(own)) tables.set(own, table); // it may have become a partition of another table
       for (const relid of new Set([relation.relid, facts?.oid])) {
         if (typeof relid === 'number' && !byRelid.has(relid)) byRelid.set(relid, table);
       }
@@ -192,7 +191,7 @@ function attachedBy(relations: readonly RelationNow[], relid: number): string[] 
   return leaf?.attachedBy.split(' ') ?? [];
 }
 
-/** In a gap nothing of before the repair's beginning may fill a hole: the log did not tell of every change. */
+/** In a gap, no version from before the repair's beginning may fill a missing value: the log lacks changes in between. */
 function trustedSince(relation: TrackedRelation, positions: RunPositions): Lsn {
   if (positions.foundNow.has(relation.relationId)) return positions.positionNow;
   const { state } = relation;
@@ -213,7 +212,7 @@ function decodedTable(
     schema: relation.name.schema,
     name: relation.name.name,
     keyColumns: relation.keyColumns,
-    // of a virtual column the log has nothing, whatever a plugin prints
+    // the log has no values of a virtual column, whatever a plugin prints
     excludedColumns: new Set([...relation.excludedColumns, ...virtualColumns(facts)]),
     columns: columns?.map((column) => column.name) ?? null,
     mayBeListed: relation.excludedColumns.length > 0 && facts !== null && facts.relkind !== 'p',
@@ -239,7 +238,7 @@ function decodedTable(
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Columns that have been NOT NULL since the last run: their description is the same one. */
+/** Columns that have been NOT NULL since the last run: their catalog entry is unchanged. */
 function alwaysNotNull({ catalogFacts }: TrackedRelation, facts: TableFacts | null): ReadonlySet<string> {
   const before = new Map(catalogFacts?.columns.map((column) => [column.attnum, column.describedBy]));
   const columns = facts?.columns ?? [];
@@ -250,14 +249,14 @@ function alwaysNotNull({ catalogFacts }: TrackedRelation, facts: TableFacts | nu
   );
 }
 
-/** Of those, the ones that hold NaN but no infinity (PostgreSQL manual, "Numeric Types": a declared precision). */
+/** The NOT NULL columns that can hold NaN but no infinity (PostgreSQL manual, "Numeric Types": a declared precision). */
 function nullIsNan(relation: TrackedRelation, facts: TableFacts | null): ReadonlySet<string> {
   const sure = alwaysNotNull(relation, facts);
   const numbers = (facts?.columns ?? []).filter(({ typeName }) => typeName.startsWith('numeric('));
   return new Set(numbers.map(({ name }) => name).filter((name) => sure.has(name)));
 }
 
-/** The names of the columns that are computed when they are read, so that they are in no row. */
+/** The names of the columns that PostgreSQL computes on reading, so that no stored row holds them. */
 export function virtualColumns(facts: TableFacts | null): string[] {
   return (facts?.columns ?? []).filter(({ generated }) => generated === 'v').map(({ name }) => name);
 }

@@ -1,7 +1,7 @@
 /**
- * What has been read is decided once the horizon is past it: rows that a gap of the node took away get their deletion, what a
- * repair has found becomes part of the history. In steps, each in a transaction of its own, for a part of the time of
- * the run: what is left, later runs go on with, and the horizon does not wait for it.
+ * Rows that were read are decided once the horizon is past them. A row that disappeared during a gap of the node gets its
+ * deletion; the findings of a repair become history. Each step is one transaction, and all steps together get a share of
+ * the run's time. Later runs continue, and the horizon does not wait for them.
  */
 import { inTransaction, type StoreTransaction } from '../../pg/transaction.ts';
 import { lockCheckpoint } from '../../store/node/claim.ts';
@@ -14,7 +14,7 @@ import type { RunContext } from '../run-context.ts';
 
 const KEYS_AT_ONCE = 20_000;
 
-/** Whether every row of the baseline is read, and the log up to there applied. */
+/** Whether every row of the baseline is read, and the log up to that position is applied. */
 export function isDecidable({ state }: TrackedRelation, horizon: Lsn): boolean {
   return decidableRows(state, horizon) !== null;
 }
@@ -24,41 +24,43 @@ function decidableRows(state: TableState, horizon: Lsn): RowsRead | null {
   return rows?.kind === 'rows_read' && rows.upto <= horizon ? rows : null;
 }
 
-/** Call it when the horizon has been moved. @param mayGoOn whether there is time for another step */
+/** Call it after the horizon has moved. @param mayGoOn whether there is time for another step */
 export async function decide(run: RunContext, mayGoOn: () => boolean): Promise<void> {
   const { store, claim, limits } = run;
   for (const relation of await readUnsettledRelations(store, claim.nodeId)) {
     const { relationId, name, state } = relation;
     if (state.kind === 'gap_ending') {
       const ending = { relationId, name, repair: state.repair };
-      await inSteps(run, mayGoOn, (tx) => finishRepairStep(tx, claim, ending, KEYS_AT_ONCE));
+      await inSteps(run, mayGoOn, (tx) => finishRepairStep(tx, claim, { ...ending, limit: KEYS_AT_ONCE }));
     }
     const rows = decidableRows(state, claim.horizon.lsn);
-    if (rows !== null) await decideBaseline(run, relationId, rows, mayGoOn);
+    if (rows !== null) await decideBaseline(run, { relationId, rows }, mayGoOn);
     limits.checkStop();
   }
 }
 
 async function decideBaseline(
   run: RunContext,
-  relationId: number,
-  rows: RowsRead,
+  { relationId, rows }: { readonly relationId: number; readonly rows: RowsRead },
   mayGoOn: () => boolean,
 ): Promise<void> {
   let { progress } = rows;
   await inSteps(run, mayGoOn, async (tx) => {
-    const last = await writeDeletionsOfGap(tx, relationId, progress.decided_key ?? null, KEYS_AT_ONCE);
+    const last = await writeDeletionsOfGap(tx, relationId, {
+      after: progress.decided_key ?? null,
+      limit: KEYS_AT_ONCE,
+    });
     if (last === null) {
       await resolveBaselines(tx, [relationId]);
       return true;
     }
     progress = { ...progress, decided_key: last };
-    await writeBaselineProgress(tx, relationId, progress, rows.upto);
+    await writeBaselineProgress(tx, relationId, { progress, readPosition: rows.upto });
     return false;
   });
 }
 
-/** @param step in a transaction; answers whether it was the last one */
+/** @param step runs in a transaction of its own; returns whether it was the last one */
 async function inSteps(
   { store, claim, limits }: RunContext,
   mayGoOn: () => boolean,

@@ -1,6 +1,6 @@
 /**
- * Everything up to the end of WAL as of the run's start is stored: the horizon moves there, and in the same transaction
- * whatever waited for that position begins or ends.
+ * Moves the horizon to the end of WAL once everything up to there is stored. In the same transaction, everything that waited
+ * for that position begins or ends: starts, repairs, gaps and baselines.
  */
 import { inTransaction } from '../../pg/transaction.ts';
 import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
@@ -31,7 +31,7 @@ export interface ReachHorizonOptions {
 
 /**
  * Call it when everything up to `end` is stored; the slot may move to `run.claim.horizon` afterwards.
- * @returns false where other nodes of the history, which got further meanwhile, have left the horizon no time: it stays
+ * @returns false: another node of the same lineage got further meanwhile and left no time for this horizon, so it stays
  */
 export async function reachHorizon(
   { store, claim, counts, found }: RunContext,
@@ -39,7 +39,7 @@ export async function reachHorizon(
 ): Promise<boolean> {
   const relations = await readUnsettledRelations(store, claim.nodeId);
   const lsn = maxLsn(end.upto, claim.horizon.lsn);
-  // A commit that came after `now`, or was clamped to a later reading of the clock, has a time beyond it already.
+  // A commit after `now`, or one clamped to a later reading of the clock, already has a time beyond `now`.
   const after = lsn > claim.horizon.lsn ? nextMicrosecond(claim.horizon.time) : claim.horizon.time;
   const now = await boundTime(store, end.now);
   const wanted = maxTime(now.time, after);

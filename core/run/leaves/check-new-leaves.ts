@@ -1,9 +1,9 @@
 /**
- * A leaf that is new to us was created empty, and then the log tells of every row in it, or it was attached with rows,
- * which is a silent change. Its keys are read before the end of WAL is, so many a run; once everything up to there is
- * applied, the log must tell how each of them came, and how those came that were updated or deleted meanwhile. One
- * that cannot be read by itself (a right to the table is none to its partitions) counts as attached with rows, unless it
- * is empty: reading the table again, which is done from the root, tells.
+ * Finds out whether a new leaf was created empty or attached with rows. Of an empty one, the log contains every row; rows that
+ * came with the leaf are a silent change. A run reads the leaf's keys before it reads the end of WAL, a limited number per
+ * run. When everything up to that end is applied, the log must contain the INSERT of each key, and of each row that was
+ * updated or deleted meanwhile. A leaf that the role cannot read (a right to a table is none to its partitions) counts as
+ * attached with rows, unless it is empty: the repair reads through the root table.
  */
 
 import type pg from 'pg';
@@ -28,20 +28,20 @@ import { leavesNow, type RelationNow } from '../catalog/tables-of-run.ts';
 import { isOfTable } from '../rows/table-failure.ts';
 import { unlessChanged } from '../rows/unless-changed.ts';
 
-/** So many a run, and leaf: they are kept in memory until they are judged. */
+/** Per run and leaf: the keys stay in memory until they are judged. */
 const KEYS_A_RUN = 100_000;
 const KEYS_A_CHUNK = 10_000;
 
 export interface NewLeaf extends LeafToJudge {
   readonly relationId: number;
   readonly name: TableName;
-  /** Where the keys end; null: at the end of the leaf. */
+  /** The last key read; null: the end of the leaf was reached. */
   readonly upto: readonly string[] | null;
-  /** Why its rows could not be read; null: they were. */
+  /** Why its rows could not be read; null: they were read. */
   readonly unread: string | null;
 }
 
-/** Reads keys of leaves that are not known to have come empty. Call it before the end of WAL is read. */
+/** Reads the keys of new leaves. Call it before the end of WAL is read. */
 export async function readNewLeaves(
   source: pg.Client,
   relations: readonly RelationNow[],
@@ -54,17 +54,18 @@ export async function readNewLeaves(
     for (const { name, relid, fromTheStart } of leavesNow(now)) {
       const unchecked = relation.uncheckedLeaves.find((leaf) => leaf.relid === relid);
       if (fromTheStart && unchecked === undefined) continue;
-      if (facts.leaves.find((leaf) => leaf.relid === relid)!.attachedBy === '') continue; // it is being detached: the next run says so
+      const isBeingDetached = facts.leaves.find((leaf) => leaf.relid === relid)!.attachedBy === '';
+      if (isBeingDetached) continue; // the next run records that
       const attached = await readAttaching(source, relid, plugin);
       const read = await readLeaf(source, now, { name, relid, after: unchecked?.judged_upto ?? null });
-      if (read === null) continue; // the next run looks at it
+      if (read === null) continue; // the next run tries again
       news.push({ relationId: relation.relationId, relid, name, ...attached, ...read });
     }
   }
   return news;
 }
 
-/** How the leaf became one. Transactions of so long ago that their ids look like ones to come are none that the log may tell. */
+/** How the leaf was attached. A transaction id with a negative age is from before a wraparound: too old for the log. */
 async function readAttaching(
   source: pg.Client,
   relid: number,
@@ -81,18 +82,18 @@ async function readAttaching(
     [relid],
   );
   const { by, made } = rows[0]!;
-  // pgoutput tells of partitions only
+  // pgoutput delivers changes of attached partitions only, so it needs no such transactions
   return { attachedBy: plugin === 'wal2json' ? (by ?? []) : [], isMadeAttached: made ?? false };
 }
 
 interface Leaf {
   readonly name: TableName;
   readonly relid: number;
-  /** Texts of the key to go on after. */
+  /** Key texts to continue after. */
   readonly after: readonly string[] | null;
 }
 
-/** @returns null when the table is another one by now, or has another key, which is reported elsewhere */
+/** @returns null when the table or its key has changed, which noteCatalog() reports */
 async function readLeaf(
   source: pg.Client,
   now: RelationNow,
@@ -129,7 +130,7 @@ async function readLeaf(
   }
 }
 
-/** Needs no right to the table. */
+/** Needs no right to the leaf. */
 async function isEmpty(source: pg.Client, { relid }: Leaf): Promise<boolean> {
   const { rows } = await source.query<{ empty: boolean }>(
     'SELECT pg_catalog.pg_relation_size($1::oid) IS NOT DISTINCT FROM 0 AS empty',
@@ -162,7 +163,7 @@ export async function judgeNewLeaves(
       found.add(relationId);
     }
     if (seen !== null || leaf.upto === null) await markLeafChecked(store, relationId, relid);
-    else await markLeafJudged(store, relationId, relid, leaf.upto);
+    else await markLeafJudged(store, relationId, leaf);
   }
   return found;
 }

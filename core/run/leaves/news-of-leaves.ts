@@ -1,6 +1,6 @@
 /**
- * What transactions tell of leaves that have not been judged (see check-new-leaves.ts): which rows they changed, and, in the
- * order of commits, where each leaf was attached. Transaction ids go round (PostgreSQL manual, "Transaction IDs").
+ * Collects what transactions contain about leaves that are not judged yet (see check-new-leaves.ts): which rows they changed,
+ * and, in commit order, where each leaf was attached. Transaction ids wrap around (PostgreSQL manual, "Transaction IDs").
  */
 import type { AttachPosition, NewsOfLeaf } from '../../store/tables/leaves.ts';
 import type { Lsn } from '../../types/lsn.ts';
@@ -27,7 +27,7 @@ export class NewsOfLeaves {
     return [...this.#heard.values()];
   }
 
-  /** Every commit, also of what changed nothing that is tracked. */
+  /** Call it for every commit, also for one that changed no tracked table. */
   hearCommit(xid: string, lsn: Lsn): void {
     for (const [leafId, { attachedBy }] of this.#newLeaves) {
       for (const by of attachedBy) {

@@ -1,6 +1,6 @@
 /**
- * Whether the source and its slot are still the ones that the store has followed. Pure: facts in, verdict out. Every
- * finding means that changes may have been lost, which is recorded as a gap and never passed over.
+ * Checks whether the source and its slot are still the ones that the store has followed. Pure: facts in, verdict out. Every
+ * loss found here means that changes may be missing, so the run records a gap.
  */
 import type { ErrorCode } from '../../errors/codes.ts';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -58,7 +58,7 @@ export function detectLoss(facts: SourceFacts, node: StoredNode, horizon: Horizo
   return detectMovedSlot(slot.confirmedFlushLsn, node, horizon);
 }
 
-/** Whether somebody else has moved the slot: our own runs advance it only to what the store has committed. */
+/** Whether somebody else has moved the slot: runs advance it only to positions that the store has committed. */
 export function detectMovedSlot(standsAt: Lsn | null, node: StoredNode, horizon: Horizon): Loss | null {
   if (standsAt === null || standsAt <= horizon.lsn) return null;
   return {
@@ -68,9 +68,9 @@ export function detectMovedSlot(standsAt: Lsn | null, node: StoredNode, horizon:
 }
 
 /**
- * What is wrong with the connection and not with the history: throws SOURCE_IN_RECOVERY (an endpoint that points to a
- * standby while a failover is under way has no slots; the slot of the primary waits) and NODE_CONFLICT (another database
- * of the right server, also one that has got the name of the node's own, whose slot waits where it was).
+ * Refuses a connection to the wrong place, which is no loss: the slot still waits where it was. Throws SOURCE_IN_RECOVERY for
+ * a standby (during a failover the endpoint may point to one, which has no slots). Throws NODE_CONFLICT for another database
+ * of the right server, also for one that was given the name of the node's database.
  */
 export function refuseWrongEndpoint(facts: SourceFacts, node: StoredNode, horizon: Horizon): void {
   if (facts.inRecovery && maybeSameSystem(facts, node))

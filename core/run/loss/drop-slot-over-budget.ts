@@ -1,6 +1,6 @@
 /**
- * Drops the slot of a node before the WAL that it keeps fills the disk of the source. The gap is recorded first: if the
- * process dies in between, the node knows of its loss, and the next call drops the slot.
+ * Drops the slot of a node before the WAL that it retains fills the disk of the source. The gap is recorded first: if the
+ * process dies in between, the store knows of the loss, and the next call drops the slot.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -15,8 +15,8 @@ import { formatBytes } from '../../types/byte-size.ts';
 import { maybeSameSystem } from '../../types/server-identity.ts';
 
 /**
- * Whether the WAL that the slot keeps is more than the node allows, where dropping it then was asked for.
- * @returns why the slot shall go, null when it may stay
+ * Whether the slot retains more WAL than its budget, and the node is set to drop it then.
+ * @returns why the slot must be dropped; null when it may stay
  */
 export function mustRelease(node: StoredNode, facts: SourceFacts): string | null {
   if (!node.releasesSlot) return null;
@@ -25,13 +25,18 @@ export function mustRelease(node: StoredNode, facts: SourceFacts): string | null
   return `it kept ${formatBytes(budget.keptBytes)} of WAL, more than the budget of ${formatBytes(budget.budgetBytes)}`;
 }
 
-/** Records the gap, then drops the slot. @returns whether there was one */
+export interface SlotToDrop {
+  readonly claim: Claim;
+  readonly node: StoredNode;
+  readonly facts: SourceFacts;
+  /** Goes into the reason of the gap. */
+  readonly why: string;
+}
+
+/** Records the gap, then drops the slot. @returns whether there was a slot */
 export async function recordAndDrop(
   { source, store }: { readonly source: pg.Client; readonly store: pg.Client },
-  claim: Claim,
-  node: StoredNode,
-  facts: SourceFacts,
-  why: string,
+  { claim, node, facts, why }: SlotToDrop,
 ): Promise<boolean> {
   const ours = facts.slot?.plugin === node.plugin && facts.slot.database === node.database;
   if (facts.slot !== null && (!ours || !maybeSameSystem(facts, node))) {

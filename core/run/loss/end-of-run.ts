@@ -1,4 +1,4 @@
-/** How a run ends for its node: what is noted of it, and what becomes of a slot that keeps too much. */
+/** The end of a run: it stores the outcome, and drops a slot over budget if the node is set to do so. */
 import { readSourceFacts, type SourceFacts } from '../../source/slot/source-facts.ts';
 import { recordNoProgress } from '../../store/node/no-progress.ts';
 import { finishRun } from '../../store/node/run-outcome.ts';
@@ -8,7 +8,7 @@ import type { PollResult, RunReport } from '../run-report.ts';
 import type { Loss } from './detect-loss.ts';
 import { recordLoss, releaseOverBudget } from './record-loss.ts';
 
-/** A node that waits for its operator reads nothing; the WAL that it keeps is watched. */
+/** A node in a gap, or blocked, reads nothing. Its run only checks the WAL that the slot retains. */
 export async function standStill(
   run: RunContext,
   report: RunReport,
@@ -34,8 +34,8 @@ export async function endInGap(
 }
 
 /**
- * A run that came to its end or to that of its time, or lost the node to another run.
- * @param horizonBefore where the horizon was when the run began
+ * Ends a run that is done, has no time left, or has lost the node to another run.
+ * @param horizonBefore the horizon at the beginning of the run
  */
 export async function conclude(
   run: RunContext,

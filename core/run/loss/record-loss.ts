@@ -1,6 +1,6 @@
 /**
- * What a run does about changes that are lost, or will be: they are recorded as a gap of the node before anything else
- * happens, and a gap is taken back only when nothing was lost after all.
+ * What a run does when changes are lost, or will be. It records a gap of the node before anything else, and withdraws a gap
+ * only when nothing was lost after all.
  */
 import { inTransaction } from '../../pg/transaction.ts';
 import type { SourceFacts } from '../../source/slot/source-facts.ts';
@@ -19,8 +19,8 @@ export async function recordLoss({ store, claim }: RunContext, { code, reason }:
 }
 
 /**
- * The source that a gap said was another one is the right one again, with its slot as it was: nothing is lost.
- * @returns whether that was so, and the gap was taken back
+ * Withdraws a SOURCE_REPLACED gap. Call it when the right source answers again and its slot is as it was: nothing is lost.
+ * @returns whether there was such a gap
  */
 export async function withdrawFalseGap({ node, store, claim }: RunContext): Promise<boolean> {
   if (node.status !== 'gap') return false;
@@ -33,7 +33,7 @@ export async function withdrawFalseGap({ node, store, claim }: RunContext): Prom
 }
 
 /**
- * Drops the slot when it keeps more WAL than the node allows, where that was asked for.
+ * Drops the slot when it retains more WAL than its budget, if the node is set to do so.
  * @returns why the slot was dropped; null when it was not
  */
 export async function releaseOverBudget(
@@ -42,6 +42,6 @@ export async function releaseOverBudget(
 ): Promise<string | null> {
   const why = mustRelease(node, facts);
   if (why === null) return null;
-  await recordAndDrop({ source, store }, claim, node, facts, why);
+  await recordAndDrop({ source, store }, { claim, node, facts, why });
   return `the slot was dropped: ${why}`;
 }

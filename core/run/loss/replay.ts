@@ -1,7 +1,7 @@
 /**
- * What a slot delivers again, after a crash of the source for instance, must be what is stored: the same commits, all of
- * them. Otherwise the source has another history than the one that was followed, although server and timeline are the
- * same: a copy of its files that went its own way.
+ * Compares commits that the slot delivers again, for instance after a crash of the source, with the stored ones. They must be
+ * the same commits, all of them. Otherwise the source is a copy with a history of its own, although system identifier and
+ * timeline are the same.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -11,11 +11,11 @@ import { type Lsn, maxLsn } from '../../types/lsn.ts';
 import type { TransactionPart } from '../../types/stored.ts';
 
 export interface ReplayOptions {
-  /** Where the slot stands: commits after it come again. null: there is no slot. */
+  /** Where the slot stands: it delivers later commits again. null: there is no slot. */
   readonly from: Lsn | null;
-  /** Relations of which every change comes again: those whose history has no open gap. */
+  /** Relations without an open gap: the slot delivers every change of them again. */
   readonly told: readonly number[];
-  /** The bound of the peek: at it, more may follow. */
+  /** The row limit of the peek: when it is reached, more may follow. */
   readonly maxRows: number;
   readonly countsBegins: boolean;
   /** Where each relation's history begins; null: not yet. */
@@ -40,7 +40,7 @@ export class Replay {
     this.#done = options.from === null || options.from >= this.#upto;
   }
 
-  /** Whether a commit that comes again must be in the store: it changed a table after its history began. */
+  /** Whether the store must have this redelivered commit: it changed a table after the table's history began. */
   wasStored(lsn: Lsn, part: TransactionPart): boolean {
     this.#last = lsn;
     const touched = (relationId: number): boolean => {
@@ -69,7 +69,7 @@ export class Replay {
     }
   }
 
-  /** Everything that comes again has come: throws HISTORY_FORKED when a stored commit was not among it. */
+  /** Call it after the last redelivered commit. Throws HISTORY_FORKED when a stored commit was not among them. */
   async complete(upto = this.#upto): Promise<void> {
     if (this.#done) return;
     this.#done = true;
@@ -87,7 +87,7 @@ export class Replay {
     }
   }
 
-  /** The peek is over. @param counted rows as the slot function counts them */
+  /** Call it when the peek is over. @param counted rows as the slot function counts them */
   async end(counted: number): Promise<void> {
     if (counted < this.#options.maxRows) await this.complete();
     else if (this.#last !== null) await this.complete(this.#last);

@@ -1,6 +1,6 @@
 /**
- * How many rows to read at once: as many as fit into a bounded memory, going by those read before. Begins small, since
- * nobody knows how wide the rows are.
+ * How many rows to read at once: as many as fit into a bounded memory, estimated from the chunk before. The first chunk is
+ * small, since the width of the rows is unknown.
  */
 const FIRST_ROWS = 500;
 const MAX_ROWS = 10_000;

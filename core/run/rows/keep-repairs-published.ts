@@ -1,6 +1,7 @@
 /**
- * A table that is made anew is in no publication, and others are taken out of theirs, or restricted in it: pgoutput tells
- * nothing of them, and a repair would end with nobody listening. Such a repair begins again when every change is published.
+ * Keeps tables under repair in the publication. A recreated table is in no publication; other tables were removed from it
+ * or restricted in it. pgoutput delivers no changes of these, so their repair would miss them. The run adds the table, and
+ * the repair restarts.
  */
 import { inTransaction } from '../../pg/transaction.ts';
 import { whyNotTrackable } from '../../source/catalog/trackable.ts';
@@ -16,8 +17,9 @@ import type { RunContext } from '../run-context.ts';
 import { hasTrackedKey } from './read-repairs.ts';
 
 /**
- * For pgoutput, before anything that lets a repair begin. Answers whether a repair begins again. Where the
- * run cannot publish the table its repair waits, and begins again with every run, until somebody has.
+ * For pgoutput. Call it before anything that lets a repair begin. Where the run cannot publish the table, every run restarts
+ * the repair until somebody publishes it.
+ * @returns whether a repair restarted
  */
 export async function keepRepairsPublished(
   { source, store, claim }: Pick<RunContext, 'source' | 'store' | 'claim'>,
@@ -27,14 +29,14 @@ export async function keepRepairsPublished(
   let restarted = false;
   for (const { relation, facts } of relations) {
     if (!isUnderRepair(relation.state) || facts === null) continue;
-    // such a table is not read, and publishing it may make the server refuse its application's writes
+    // a repair cannot read such a table, and after publishing it the server may refuse the application's writes
     if (whyNotTrackable(facts, relation.name, 'pgoutput') !== null || !hasTrackedKey({ relation, facts }))
       continue;
     if (isPublishedWhole(facts, relation.excludedColumns)) continue;
     const isTracked = await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
       if (!(await lockTracked(tx, relation.relationId))) return false;
-      await restartRepair(tx, relation.relationId); // first: what was read before must not become history
+      await restartRepair(tx, relation.relationId); // first: rows read before must not become history
       return true;
     });
     if (!isTracked) continue;

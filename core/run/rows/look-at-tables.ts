@@ -1,4 +1,4 @@
-/** What a run sees of its tables when it begins; whatever it changes for their sake is done before anything is read of them. */
+/** Reads the tables and their catalog at the beginning of a run. Changes of the publication come first. */
 import { publicationOf } from '../../source/publication/publication.ts';
 import { readSnapshot } from '../../source/slot/end-of-wal.ts';
 import { readTrackedRelations, type TrackedRelation } from '../../store/tables/read.ts';
@@ -10,7 +10,7 @@ import type { RunContext } from '../run-context.ts';
 import type { RunReport } from '../run-report.ts';
 import { keepRepairsPublished } from './keep-repairs-published.ts';
 
-/** Follows tables that are new, then looks at every tracked one; the report says which are new, and which are missing. */
+/** Follows new tables, then reads every tracked one. The report names new and missing tables. */
 export async function lookAtTables(run: RunContext, report: RunReport): Promise<SeenRelations> {
   const { source, store, claim, node, limits } = run;
   const publication = publicationOf(node);
@@ -30,7 +30,7 @@ export async function lookAtTables(run: RunContext, report: RunReport): Promise<
   return { relations, snapshot };
 }
 
-/** Brings the column lists of the publication up to date. @returns the relations as the store has them afterwards */
+/** Updates the column lists of the publication. @returns the relations as the store has them afterwards */
 export async function withColumnLists(
   run: RunContext,
   { relations }: SeenRelations,

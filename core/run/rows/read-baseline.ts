@@ -1,7 +1,7 @@
 /**
- * The part of a run that records rows which were there before tracking began: chunk after chunk, each with its
- * progress in one store transaction, until the rows are read or the time for it is over. What a run leaves, the next
- * one goes on with.
+ * The part of a run that reads baselines: the rows that a table held before tracking began. It reads chunk after chunk, and
+ * stores each with its progress in one transaction. It stops when all rows are read or its share of time is over; the next
+ * run continues.
  */
 import type pg from 'pg';
 import { inTransaction } from '../../pg/transaction.ts';
@@ -23,7 +23,7 @@ import type { TypeCatalog } from '../../types/pg-types.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { BaselineRow } from '../../types/stored.ts';
 import type { Locker } from '../../types/tracking.ts';
-import { silentChanges } from '../catalog/note-catalog.ts';
+import { silentChanges } from '../catalog/compare-catalog.ts';
 import { type RelationNow, readRelationsNow } from '../catalog/tables-of-run.ts';
 import { ChunkSize } from './chunk-size.ts';
 import { stillHolding } from './start-relations.ts';
@@ -47,7 +47,7 @@ export interface ReadBaselinesOptions {
   /** Whether there is time for another chunk in this run. */
   readonly mayGoOn: () => boolean;
   readonly onProgress: (table: string, step: BaselineStep) => void;
-  /** Told of transactions that have to end before rows are read. */
+  /** Called with the transactions that must end before rows are read. */
   readonly onWaiting: (lockers: readonly Locker[]) => void;
 }
 
@@ -65,14 +65,14 @@ export async function readBaselines(options: ReadBaselinesOptions): Promise<bool
   const hasFailed = ({ relation }: RelationNow): number => (readFailureOf(relation.state) === null ? 0 : 1);
   for (const now of inTurn.sort((a, b) => hasFailed(a) - hasFailed(b))) {
     if (now.facts === null) continue;
-    const readable = !now.facts.rowSecurity && (await isFree(options, now)); // not while rows are hidden
+    const readable = !now.facts.rowSecurity && (await isFree(options, now)); // row security would hide rows
     const read = readable && (await forTable(options, now.relation, () => readOne(options, now, types)));
     complete = read === true && complete;
   }
   return complete;
 }
 
-/** Whether every commit of before the start can be seen by now. */
+/** Whether a snapshot taken now sees every commit from before the start. */
 export async function isFree(
   { source, onSource, onWaiting }: ReadBaselinesOptions,
   { relation }: RelationNow,
@@ -128,14 +128,13 @@ async function readOne(
     };
     await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
-      if (chunk.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, chunk.notFinite);
+      if (chunk.notFinite !== null)
+        await refuteNoNan(tx, claim.nodeId, { relationId: relation.relationId, column: chunk.notFinite });
       await writeBaselineRows(tx, target, chunk.rows, chunk.readPosition);
-      await writeBaselineProgress(
-        tx,
-        relation.relationId,
+      await writeBaselineProgress(tx, relation.relationId, {
         progress,
-        chunk.isLast ? chunk.readPosition : null,
-      );
+        readPosition: chunk.isLast ? chunk.readPosition : null,
+      });
     });
     options.onProgress(`${relation.name.schema}.${relation.name.name}`, {
       rows: progress.rows,
@@ -146,8 +145,8 @@ async function readOne(
 }
 
 /**
- * Whether the table has changed silently since the run compared the catalog: rows read after that would be taken for
- * those of before. The next run records it.
+ * Whether the table had a silent change since the run compared the catalog. Rows read after such a change must not count as
+ * rows from before it. The next run records the change.
  */
 export async function isStale(
   { source, claim, plugin, onSource }: Pick<ReadBaselinesOptions, 'source' | 'claim' | 'plugin' | 'onSource'>,
@@ -158,15 +157,15 @@ export async function isStale(
   return silentChanges(now!, plugin).length > 0;
 }
 
-/** The ids of the partitions that runs have noted and that are still attached, by OID. */
+/** The ids of the attached leaves that the store knows, by OID. */
 export async function notedLeaves(store: pg.Client, relationId: number): Promise<Map<number, number>> {
   const stored = await readLeaves(store, [relationId]);
   return new Map(stored.filter(({ attached }) => attached).map(({ relid, leafId }) => [relid, leafId]));
 }
 
 /**
- * Whether there are rows of a partition that no run has noted yet. They are not used: if the partition went again before
- * the next run, nothing would tell that they did.
+ * Whether rows come from a leaf that the store does not know yet. The run drops such a chunk: if the leaf were detached
+ * before the next run, nothing would show that its rows went, too.
  */
 export function hasRowsOfOthers(
   { facts }: RelationNow,

@@ -1,4 +1,4 @@
-/** Baselines and repairs are read for a part of the time of a run only: meanwhile the horizon stands still. */
+/** Reads baselines and repairs for a part of the run's time, because the horizon does not move meanwhile. */
 import type { Locker } from '../../types/tracking.ts';
 import type { RunContext } from '../run-context.ts';
 import { type BaselineStep, readBaselines } from './read-baseline.ts';
@@ -7,11 +7,11 @@ import { readRepairs } from './read-repairs.ts';
 interface ReadExistingRowsOptions {
   readonly mayGoOn: () => boolean;
   readonly onProgress: (table: string, step: BaselineStep) => void;
-  /** Told of transactions that a table waits for. */
+  /** Called with the transactions that a table waits for. */
   readonly onWaiting: (lockers: readonly Locker[]) => void;
 }
 
-/** Call it when the horizon has been moved. */
+/** Call it after the horizon has moved. */
 export async function readExistingRows(
   { source, store, claim, node, limits }: RunContext,
   { mayGoOn, onProgress, onWaiting }: ReadExistingRowsOptions,

@@ -1,8 +1,8 @@
 /**
- * The part of a run that reads tables again whose history has a gap: first every row of the table, chunk after chunk,
- * then every row that history has and the table may have lost. What differs from the history as of the repair's
- * beginning is kept aside. Both follow the rule of the baseline: a position is read after each statement, and a row
- * without a change up to there is, at any later horizon, as it was read.
+ * The part of a run that repairs tables with a gap. It first reads every row of the table, chunk after chunk, then looks for
+ * rows that only the history has. It compares them with the history at the position where the repair began, and stores the
+ * differences as findings. Both steps follow the rule of the baseline: they read a position after each statement, and a row
+ * without a change up to that position is, at any later horizon, as it was read.
  */
 
 import { formatTableName } from '../../pg/identifiers.ts';
@@ -28,7 +28,7 @@ import { unlessChanged } from './unless-changed.ts';
 
 const KEYS_AT_ONCE = 5_000;
 
-/** Goes on with every repair of the node that has begun, as long as there is time. */
+/** Continues every repair of the node that has begun, as long as there is time. */
 export async function readRepairs(options: ReadBaselinesOptions): Promise<void> {
   const { source, store, claim, plugin } = options;
   const publication = publicationOf({ node: claim.nodeId, plugin });
@@ -38,13 +38,13 @@ export async function readRepairs(options: ReadBaselinesOptions): Promise<void> 
   if (begun.length === 0) return;
   const types = await options.onSource(() => readTypeCatalog(source));
   for (const now of await options.onSource(() => readRelationsNow(source, begun, publication))) {
-    if (now.facts === null || now.facts.rowSecurity) continue; // what is hidden would be taken for deleted
+    if (now.facts === null || now.facts.rowSecurity) continue; // hidden rows would count as deleted
     if (hasTrackedKey(now) && (await isFree(options, now)))
       await forTable(options, now.relation, () => repairOne(options, now, types));
   }
 }
 
-/** Repairs that are ready to end at a horizon. */
+/** Repairs whose gap can end at this horizon. */
 export function finishedRepairs(
   relations: readonly TrackedRelation[],
   horizon: Lsn,
@@ -54,7 +54,7 @@ export function finishedRepairs(
   );
 }
 
-/** A history is kept under one key. */
+/** Whether the table still has the key under which its history is stored. */
 export function hasTrackedKey({ relation, facts }: RelationNow): boolean {
   const key = facts?.key.map((column) => column.name) ?? [];
   return key.join('\n') === relation.keyColumns.join('\n');
@@ -85,7 +85,8 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
     if (step === null || (await isStale(options, relation))) return;
     await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
-      if (step.notFinite !== null) await refuteNoNan(tx, claim.nodeId, relation.relationId, step.notFinite);
+      if (step.notFinite !== null)
+        await refuteNoNan(tx, claim.nodeId, { relationId: relation.relationId, column: step.notFinite });
       await writeFindings(tx, relation.relationId, step.findings);
       await writeRepairProgress(tx, relation.relationId, step.progress);
     });
@@ -97,7 +98,7 @@ async function repairOne(options: ReadBaselinesOptions, now: RelationNow, types:
   }
 }
 
-/** @returns null when the table changed beneath it, as {@link lookForKeys} does */
+/** Reads and compares one chunk. @returns null when the table changed meanwhile, as {@link lookForKeys} does */
 async function compareChunk(
   { source, store, onSource }: ReadBaselinesOptions,
   now: RelationNow,
@@ -120,7 +121,11 @@ async function compareChunk(
   if (chunk === null || hasRowsOfOthers(now, chunk.rows, leafIds)) return null;
   size.learn(chunk.rows);
   const keys = chunk.rows.map((row) => row.key);
-  const known = await readKnownRows(store, relation.relationId, parseLsn(progress.base_lsn!), keys);
+  const known = await readKnownRows(
+    store,
+    { relationId: relation.relationId, position: parseLsn(progress.base_lsn!) },
+    keys,
+  );
   const findings = chunk.rows
     .filter((row) => !isSameRow(known.get(row.key) ?? null, row))
     .map((row) => ({ ...row, leafId: leafIds.get(row.leafRelid) ?? null }));
@@ -138,6 +143,7 @@ async function compareChunk(
   };
 }
 
+/** Looks in the table for the next keys of the history. */
 async function lookForKeys(
   { source, store, onSource }: ReadBaselinesOptions,
   now: RelationNow,
@@ -145,7 +151,11 @@ async function lookForKeys(
 ): Promise<Step | null> {
   const { relation, facts } = now;
   const base = parseLsn(progress.base_lsn!);
-  const keys = await readKnownKeys(store, relation.relationId, base, progress.key_cursor, KEYS_AT_ONCE);
+  const keys = await readKnownKeys(
+    store,
+    { relationId: relation.relationId, position: base },
+    { after: progress.key_cursor, limit: KEYS_AT_ONCE },
+  );
   const present = keys.filter((key) => key.rowData !== null);
   const missing = await onSource(() =>
     unlessChanged(source, now, () =>

@@ -1,6 +1,6 @@
 /**
- * Tracking of a table starts at a horizon that lies past every transaction which touched the table before it was asked
- * for: otherwise half of such a transaction could be delivered. This file decides when that is so.
+ * Tracking of a table, or its repair, starts at a horizon past the end of every transaction that had locked the table before
+ * the request. Otherwise the slot could deliver half of such a transaction. This file decides when that point is reached.
  */
 import type pg from 'pg';
 import { inTransaction } from '../../pg/transaction.ts';
@@ -14,26 +14,27 @@ import { formatLsn, type Lsn, tryParseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import type { Locker } from '../../types/tracking.ts';
 import { toCatalogFacts } from '../catalog/catalog-facts.ts';
-import { isUnheard, writeFactsNow } from '../catalog/note-catalog.ts';
+import { isRepairPartlyHidden } from '../catalog/compare-catalog.ts';
+import { catalogToKeep, writeKeptCatalog } from '../catalog/kept-catalog.ts';
 import { isWaiting, type RelationNow } from '../catalog/tables-of-run.ts';
 import type { RunContext } from '../run-context.ts';
 
 export interface StartState {
   /** Relations that may start, or whose repair may begin, at a horizon at or past the position. */
   readonly ready: readonly { readonly relationId: number; readonly startAfter: Lsn }[];
-  /** Transactions that others wait for. */
+  /** Transactions that keep relations from starting. */
   readonly waitingFor: readonly Locker[];
 }
 
 /**
- * Looks at every starting relation: who held a lock when it was first seen here, and whether they have ended. Call it
- * before the end of WAL is read, so that a relation that is ready now can start in this run. What the catalog says of a
- * starting table is kept now: nothing that happens to the table after its start may be missed.
+ * Checks for every waiting relation which transactions held a lock when a run first looked, and whether they have ended.
+ * Call it before the end of WAL is read, so that a ready relation can start in this run. It also stores the catalog of each
+ * starting table, so that the next comparison finds every change after the start.
  */
 export async function prepareStarts(run: RunContext, relations: readonly RelationNow[]): Promise<StartState> {
   const waiting = relations.flatMap((now) => {
     const { relation, facts } = now;
-    const waits = facts !== null && isWaiting(relation) && !isUnheard(now, run.node.plugin);
+    const waits = facts !== null && isWaiting(relation) && !isRepairPartlyHidden(now, run.node.plugin);
     return waits ? [{ relation, facts }] : [];
   });
   if (waiting.length === 0) return { ready: [], waitingFor: [] };
@@ -48,13 +49,14 @@ async function lookAtWaiting(
   const positions = { horizonBefore: position, horizon, positionNow: position, timeNow: horizon.time };
   for (const { relation, facts } of waiting) {
     if (relation.state.kind !== 'starting') continue;
-    await inTransaction(store, (tx) => writeFactsNow(tx, relation, facts, plugin, positions));
+    const kept = catalogToKeep(relation, facts, { plugin, positions });
+    await inTransaction(store, (tx) => writeKeptCatalog(tx, kept));
   }
   const ready: { relationId: number; startAfter: Lsn }[] = [];
   const undecided: { relationId: number; relids: number[]; lockers: readonly Locker[] | null }[] = [];
   for (const { relation, facts } of waiting) {
     const { relationId } = relation;
-    const conditions = isShownOtherwise(relation, facts, plugin)
+    const conditions = isPublicationChanged(relation, facts, plugin)
       ? NOT_LOOKED_AT
       : conditionsOf(relation.state);
     const startAfter = tryParseLsn(conditions.start_after_lsn ?? '');
@@ -66,13 +68,13 @@ async function lookAtWaiting(
   return { ready: [...ready, ...decided.ready], waitingFor: decided.waitingFor };
 }
 
-/** Who is to be waited for, and for those that wait for nobody a position after that was seen. */
+/** The transactions that each relation waits for; for relations that wait for none, a position read after that check. */
 async function lookAtLockers(
   source: pg.Client,
   undecided: readonly {
     readonly relationId: number;
     readonly relids: readonly number[];
-    /** null: not looked at before. */
+    /** null: no run has looked yet. */
     readonly lockers: readonly Locker[] | null;
   }[],
 ): Promise<StartState & { readonly conditions: Map<number, StartConditions> }> {
@@ -109,9 +111,9 @@ function lockedUnder(facts: TableFacts): number[] {
 }
 
 /**
- * Looks at those that start once more, after the end of WAL is read. A commit can lie before that end and not be visible
- * yet: it waits for a synchronous standby, and holds its locks meanwhile. It is no part of what the log tells from here on,
- * and rows must not be read without it.
+ * Looks for lockers of the starting relations once more, after the end of WAL is read. A commit before that end can still be
+ * invisible: it waits for a synchronous standby, and holds its locks meanwhile. The slot does not deliver it after the start,
+ * so rows must not be read before it is visible.
  */
 export async function lockersAtEnd(
   source: pg.Client,
@@ -126,14 +128,17 @@ export async function lockersAtEnd(
   return await findLockers(source, tables);
 }
 
-/** Transactions of {@link lockersAtEnd} that are not over: the rows of the relation are not read before they are. */
+/** Transactions of {@link lockersAtEnd} that have not ended. The rows of the relation are read after they have. */
 export async function stillHolding(source: pg.Client, relation: TrackedRelation): Promise<readonly Locker[]> {
   return stillAlive(source, conditionsOf(relation.state).lockers ?? []);
 }
 
-/** What a transaction wrote before the table was published does not come, even when it commits later. */
-function isShownOtherwise(relation: TrackedRelation, facts: TableFacts, plugin: Plugin): boolean {
-  if (relation.state.kind !== 'starting' || relation.catalogFacts === null) return false; // a repair begins again
+/**
+ * Whether the table's entry in the publication has changed since its catalog was stored. Changes that a transaction made
+ * before the table was published never arrive, even when it commits later, so the run must look for lockers again.
+ */
+function isPublicationChanged(relation: TrackedRelation, facts: TableFacts, plugin: Plugin): boolean {
+  if (relation.state.kind !== 'starting' || relation.catalogFacts === null) return false; // a repair restarts instead, see keep-repairs-published.ts
   const before = relation.catalogFacts.published;
   const now = toCatalogFacts(facts, plugin, relation.excludedColumns).published;
   return before?.entry !== now?.entry || before?.whole !== now?.whole;

@@ -1,13 +1,13 @@
 /**
- * Rows are read by the columns and names that the catalog gave a moment before. A table that changed in between is no
- * failure of the run: what was to be read is left to a later one, which looks at the catalog anew.
+ * A run reads rows by the names and columns that the catalog had a moment before. When the table changed in between, the
+ * read fails, but the run does not: a later run reads the catalog again and then the rows.
  */
 import type pg from 'pg';
 import { isDefinitionChange } from '../../pg/database-error.ts';
 import type { TableFacts } from '../../source/catalog/table-facts.ts';
 import { type RelationNow, readRelationsNow } from '../catalog/tables-of-run.ts';
 
-/** @returns what was read, or null when the table is another one by now. Outside a transaction of the source. */
+/** Call it outside a transaction of the source. @returns what was read; null when the table's definition has changed */
 export async function unlessChanged<T>(
   source: pg.Client,
   { relation, facts }: RelationNow,
@@ -18,7 +18,7 @@ export async function unlessChanged<T>(
   } catch (error) {
     if (!isDefinitionChange(error)) throw error;
     const [now] = await readRelationsNow(source, [relation], null);
-    if (definition(now!.facts) === definition(facts)) throw error; // it would fail again and again
+    if (definition(now!.facts) === definition(facts)) throw error; // the definition is the same, so every retry would fail
     return null;
   }
 }

@@ -1,7 +1,7 @@
 /** Peeks, stores and advances until everything up to the end of WAL as of the start of the run is stored. */
 import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
 import type { Suspect } from '../../store/node/failures.ts';
-import { readAgain, type TrackedRelation } from '../../store/tables/read.ts';
+import { refreshRelations, type TrackedRelation } from '../../store/tables/read.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { advance } from '../advance.ts';
 import type { SeenRelations } from '../catalog/tables-of-run.ts';
@@ -13,7 +13,7 @@ import { askForLess } from './smaller-peek.ts';
 
 export interface CatchUpOptions {
   readonly relations: readonly TrackedRelation[];
-  /** The same relations as the run saw them when it began. */
+  /** The same relations as they were at the beginning of the run. */
   readonly before: SeenRelations;
   readonly end: EndOfWal;
   /** Stop at the first commit after this many rows of the stream. */
@@ -59,9 +59,9 @@ export async function catchUp(
       await advance(run);
       if (budget <= 0) return false;
     } catch (error) {
-      if (!(await askForLess(run, error, size, peek))) throw error;
+      if (!(await askForLess(run, error, { size, peek }))) throw error;
     }
     seen = null;
-    followed = await readAgain(run.store, claim.nodeId, followed);
+    followed = await refreshRelations(run.store, claim.nodeId, followed);
   }
 }

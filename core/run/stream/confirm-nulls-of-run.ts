@@ -1,7 +1,7 @@
 /**
- * Settles the doubtful nulls of a run with the source, on a session of its own (the run's is busy with the peek), opened
- * when the first one comes. What the source cannot say (no right to read the table, a lock on it, another table or
- * column by now) stays unconfirmed, and is then named incomplete rather than shown.
+ * Asks the source whether doubtful nulls of a run are NULL. It uses a second session, opened at the first doubtful null, because
+ * the peek occupies the first. A null that the source cannot confirm (no right to read the table, a lock on it, a changed table
+ * or column) is named incomplete and not shown.
  */
 import type pg from 'pg';
 import { connectBeside } from '../../pg/connection.ts';
@@ -12,14 +12,14 @@ import type { ColumnKnownSince } from '../../versions/fill-partial.ts';
 import type { ConfirmedNulls, TransactedChange } from '../../versions/settle-nulls.ts';
 import type { RelationNow } from '../catalog/tables-of-run.ts';
 
-/** A table that somebody has locked is not waited for: the store transaction is open meanwhile. */
+/** The longest wait for a locked table, because a store transaction is open meanwhile. */
 const LIMITS = `SET lock_timeout = '100ms'; SET statement_timeout = '10s'`;
 
 export class NullConfirmer {
   readonly #beside: { readonly source: pg.Client; readonly node: string };
   readonly #relations: ReadonlyMap<number, RelationNow>;
   readonly #knownSince: ColumnKnownSince;
-  /** Relations that could not be asked: not asked again in this run. */
+  /** Relations that the source could not answer for: this run does not ask again. */
   readonly #silent = new Set<number>();
   #session: pg.Client | null = null;
 
@@ -71,7 +71,7 @@ export class NullConfirmer {
     );
     for (const [index, nulls] of answers) {
       const { lsn, change } = asked[index]!;
-      // a column that got its name later is not the one of the change
+      // a column that got this name later is a different column
       const own = [...nulls].filter((name) => {
         const since = this.#knownSince(relationId, name);
         return since !== null && since < lsn;
@@ -90,7 +90,7 @@ export class NullConfirmer {
   }
 }
 
-/** A canonical key is our own JSON array of strings. */
+/** A canonical key is a JSON array of strings that pgtimewarp wrote. */
 function keyTexts(key: string): string[] {
   return JSON.parse(key) as string[];
 }

@@ -1,6 +1,6 @@
 /**
- * Whether the stream has delivered everything that was committed before the end of WAL of a run. Only then may the horizon move
- * there, and the slot: what is passed over is lost, and answers that were final would have been wrong.
+ * Checks that the stream has delivered every commit before the end of WAL of a run. Only then may horizon and slot move there.
+ * Otherwise commits would be lost, and final answers would be wrong.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -8,7 +8,7 @@ import type { EndOfWal } from '../../source/slot/end-of-wal.ts';
 import { formatLsn } from '../../types/lsn.ts';
 import type { RunContext } from '../run-context.ts';
 
-/** How long a decoder that is late is waited for, look by look. */
+/** The waits for a late decoder, one per look. */
 const PAUSES_MS = [50, 200, 800, 2000];
 
 /**

@@ -1,7 +1,7 @@
 /**
- * One peek: opens it under the names that the tables have now, compares the catalog with the last run's, and carries
- * what the slot delivers into the store. Everything that says what a change means is read after the slot function has
- * run, so that it is younger than every change of the peek. The slot stays where it is.
+ * One peek: it opens the peek under the present names of the tables, compares the catalog with that of the last run, and writes
+ * what the slot delivers to the store. It reads the catalog after the slot function has run, so that the catalog is younger than
+ * every change of the peek. The slot does not move.
  */
 import { createPgoutputDecoder } from '../../decode/pgoutput.ts';
 import { createWal2jsonDecoder } from '../../decode/wal2json.ts';
@@ -15,7 +15,7 @@ import { reportSkew } from '../../store/node/clock-skew.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
-import { readAgain, type TrackedRelation } from '../../store/tables/read.ts';
+import { refreshRelations, type TrackedRelation } from '../../store/tables/read.ts';
 import { isFollowed } from '../../store/tables/state.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { messagePrefixes } from '../../types/plugin.ts';
@@ -35,15 +35,15 @@ import type { RunContext } from '../run-context.ts';
 import { whenSlotIsFree } from '../when-slot-is-free.ts';
 import { NullConfirmer } from './confirm-nulls-of-run.ts';
 
-/** How often a peek is repeated because the catalog changed under it; then the run goes on with the one it has. */
+/** How often a run repeats a peek because the catalog changed meanwhile. Then it continues with the last one. */
 const MAX_REPEEKS = 5;
 
-/** How often the same is read again because wal2json named no key; then the table had none at that time. */
+/** How often a run repeats a peek because wal2json named no key. Then the table had none at that time. */
 const MAX_READINGS = 3;
 
 export interface PeekAndApplyOptions extends Pick<ApplyOptions, 'onFailure' | 'onProgress'> {
   readonly relations: readonly TrackedRelation[];
-  /** Those that the run saw when it began, if that was a moment ago. */
+  /** The relations from the beginning of the run, for its first peek. */
   readonly seen: SeenRelations | null;
   readonly upto: Lsn;
   /** The server stops at the first commit after this many rows. */
@@ -66,13 +66,14 @@ export async function peekAndApply(run: RunContext, options: PeekAndApplyOptions
       return await peekOnce(run, { ...options, relations, seen }, readings < MAX_READINGS);
     } catch (error) {
       if (error instanceof KeyForgotten) readings++;
-      else if (!(error instanceof ClockMoved)) throw error; // each time, another node has got on
-      relations = await readAgain(run.store, run.claim.nodeId, relations); // of which it has noted something
+      else if (!(error instanceof ClockMoved)) throw error; // ClockMoved: another node has stored commits, so each retry sees progress
+      relations = await refreshRelations(run.store, run.claim.nodeId, relations); // the failed attempt may have changed them
       seen = null;
     }
   }
 }
 
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: one peek from top to bottom, in the order that its comments require
 async function peekOnce(
   run: RunContext,
   options: PeekAndApplyOptions,
@@ -83,8 +84,8 @@ async function peekOnce(
   const { peek, now, numbersAsText } = await openPeek(run, options);
   let nulls: NullConfirmer | null = null;
   try {
-    // Read after the slot function has run, before anything is stored. A dying run of ours moves the slot at most to what
-    // the store had committed before this claim. Moved after this reading, the slot has delivered all of this peek.
+    // Read after the slot function has run, before anything is stored. A dying run of this node moves the slot at most to
+    // what the store had committed before this claim. If it moves after this reading, the peek has already delivered everything.
     const standsAt = await limits.onSource(() => readConfirmedLsn(source, node.slotName));
     const loss = detectMovedSlot(standsAt, node, claim.horizon);
     if (loss !== null) throw new TimewarpError(loss.code, loss.reason);
@@ -102,7 +103,7 @@ async function peekOnce(
       hasLeftOut: (table) => peek.hasLeftOut(table),
     });
     for (const relationId of found) run.found.add(relationId);
-    const tables = await limits.onSource(() => tablesOfRun(source, store, now, positions));
+    const tables = await limits.onSource(() => tablesOfRun({ source, store }, now, positions));
     const confirmer = new NullConfirmer({ source, node: node.node }, now, tables.columnKnownSince);
     nulls = confirmer;
     const prefixes = messagePrefixes(node.contextPrefixes);
@@ -152,13 +153,13 @@ async function peekOnce(
   }
 }
 
-/** wal2json is told the names of the leaves; one that appeared meanwhile means that the peek has to be repeated. */
+/** wal2json gets the names of the leaves. If a new leaf has appeared meanwhile, the peek is repeated. */
 async function openPeek(
   { node, source, store, limits }: RunContext,
   { relations, seen, upto, maxRows }: PeekAndApplyOptions,
 ): Promise<{ peek: Peek; now: RelationNow[]; numbersAsText: boolean }> {
   let { numbersAsText } = node;
-  /** While no transaction ends, the catalog is what it was: a quiet source is not asked twice. */
+  /** While no transaction ends the catalog does not change, so a quiet source is not asked twice. */
   const unchanged = async (before: SeenRelations | null): Promise<RelationNow[] | null> => {
     const snapshot = before && (await limits.onSource(() => readSnapshot(source)));
     if (before === null || snapshot !== before.snapshot) return null;
@@ -183,7 +184,7 @@ async function openPeek(
       }),
     );
     if (peek === null) {
-      numbersAsText = false; // an older plugin than at the last look: somebody has failed over, for instance
+      numbersAsText = false; // an older plugin than before, for instance after a failover
       await writeNumbersAsText(store, node.node, false);
       continue;
     }
@@ -202,7 +203,7 @@ async function openPeek(
   }
 }
 
-/** The relations as the store has them now, each with what the catalog said of it; null where one was not asked about. */
+/** The relations as the store has them now, each with its catalog facts; null when the facts of one are missing. */
 function paired(relations: readonly TrackedRelation[], seen: readonly RelationNow[]): RelationNow[] | null {
   const facts = new Map(seen.map(({ relation, facts }) => [relation.relationId, facts]));
   return relations.every(({ relationId }) => facts.has(relationId))

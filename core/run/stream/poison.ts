@@ -1,6 +1,6 @@
 /**
- * A transaction that cannot be applied neither blocks unseen nor is dropped: it is tried again in later runs, alone, so
- * that it is known which one it is; after a bounded number of runs the node is blocked with position and reason.
+ * Handles a transaction that cannot be applied. Later runs try it alone, so that they know which transaction it is. After
+ * MAX_FAILURES runs the node is blocked, with position and reason. It is never dropped.
  */
 import type pg from 'pg';
 import type { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -10,10 +10,10 @@ import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
 import { blockNode, MAX_FAILURES, recordFailure, type Suspect } from '../../store/node/failures.ts';
 import { formatLsn } from '../../types/lsn.ts';
 
-/** Classes of SQLSTATE by which a server refuses data and not us: PostgreSQL manual, "PostgreSQL Error Codes". */
+/** SQLSTATE classes in which a server refuses data, and not the session (PostgreSQL manual, "PostgreSQL Error Codes"). */
 const DATA_CLASSES = new Set(['0A', '21', '22', '23', '54', 'P0', 'XX']);
 
-/** Whether trying again can be expected to fail in the same way. */
+/** Whether a retry will probably fail in the same way. */
 export function isPoison(failure: TimewarpError): boolean {
   if (['STREAM_UNREADABLE', 'ROW_TOO_LARGE', 'INTERNAL'].includes(failure.code)) return true;
   const { sqlstate: state, side } = failure.facts;
@@ -22,12 +22,11 @@ export function isPoison(failure: TimewarpError): boolean {
 }
 
 /**
- * Counts the failure, and blocks the node when it was the last that is borne.
- * @returns why the node is blocked; null when a later run shall try again
+ * Counts the failure, and blocks the node after MAX_FAILURES.
+ * @returns why the node is blocked; null when a later run tries again
  */
 export async function bearFailure(
-  store: pg.Client,
-  claim: Claim,
+  { store, claim }: { readonly store: pg.Client; readonly claim: Claim },
   failure: TimewarpError,
   suspect: Suspect | null,
 ): Promise<string | null> {

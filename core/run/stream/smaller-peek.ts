@@ -1,6 +1,6 @@
 /**
- * What a run does when the source fails to answer a peek because of how much it is: it asks for less. What fails alone is the
- * transaction that the node will be blocked at.
+ * Makes the peek smaller when the source cannot answer it because of its size. A transaction that fails alone is the one at
+ * which the node will be blocked.
  */
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import { publicationName, publicationOf } from '../../source/publication/publication.ts';
@@ -24,12 +24,11 @@ export interface FailedPeek {
   readonly onFailure: (suspect: Suspect) => void;
 }
 
-/** @returns whether the run goes on, with the smaller `size` */
+/** @returns whether the run continues with a smaller `size` */
 export async function askForLess(
   run: RunContext,
   error: unknown,
-  size: PeekSize,
-  peek: FailedPeek,
+  { size, peek }: { readonly size: PeekSize; readonly peek: FailedPeek },
 ): Promise<boolean> {
   if (!(error instanceof TimewarpError) || error.facts.side !== 'source') return false;
   if (error.facts.sqlstate === TEMP_FILE_LIMIT) return size.halve(peek.maxRows);

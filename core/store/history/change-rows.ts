@@ -1,7 +1,7 @@
 /**
- * Row versions on their way into the store, encoded as they come: what waits is bytes, not objects, and memory stays
- * within what {@link ChangeRows.bytes} says. They leave by relation and roughly sorted by key, which keeps index pages
- * together.
+ * Collects row versions for the store. It encodes each one at once, so that bytes wait and not objects, and memory stays
+ * within {@link ChangeRows.bytes}. COPY gets the rows by relation and roughly sorted by key, so that rows of one index page
+ * come together.
  */
 import { postgresMicros } from '../../types/commit-time.ts';
 import type { PendingChange } from '../../types/stored.ts';
@@ -14,9 +14,9 @@ export const CHANGE_TARGET =
   'pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, xid, read_lsn, relation_id, seq, leaf_id, nulls_assumed, op, pk, row_data, incomplete, json_nulls)';
 const COLUMN_COUNT = 13;
 const BLOCK_BYTES = 1024 * 1024;
-/** Of a row: its lengths, and the fields that have a fixed one. */
+/** Bytes of a row without its texts: the lengths of all fields, and the fields of fixed size. */
 const FIXED_BYTES = 2 + 3 * 12 + 4 + 3 * 8 + 2 * 5 + 2 * 4 + 2 * 4;
-/** What an entry costs beside its bytes: key and array slots. */
+/** Memory of an entry beside its encoded bytes: key and array slots. */
 const ENTRY_BYTES = 60;
 
 /** Where the encoded rows of one relation are. */
@@ -34,7 +34,7 @@ export class ChangeRows {
   #at = 0;
   #bytes = 0;
   #count = 0;
-  /** The commit of the row before, and its numbers as they are encoded. */
+  /** The commit of the previous row, and its numbers as they are encoded. */
   #stamp: CommitStamp | null = null;
   #time = 0n;
   #xid = 0n;
@@ -47,7 +47,7 @@ export class ChangeRows {
     return this.#bytes;
   }
 
-  /** Takes a change whose row is whole (`partial` is null). */
+  /** Adds a change with a complete row (`partial` is null). */
   add(stamp: CommitStamp, change: PendingChange): void {
     const { key, rowData, leafId } = change;
     if (stamp !== this.#stamp) {
@@ -74,7 +74,7 @@ export class ChangeRows {
       this.#note(change, block, start, at);
       this.#at = at;
     } else {
-      const whole = withArrays(block.subarray(start, at), change); // rare: kept in a buffer of its own
+      const whole = withArrays(block.subarray(start, at), change); // rare, so it gets a buffer of its own
       this.#note(change, whole, 0, whole.length);
     }
   }
@@ -91,6 +91,7 @@ export class ChangeRows {
     yield* encoder.take(true);
   }
 
+  // biome-ignore lint/complexity/useMaxParams: called per row, so it allocates no object
   #note({ relationId, key }: PendingChange, block: Buffer, start: number, end: number): void {
     let rows = this.#relations.get(relationId);
     if (rows === undefined) {
@@ -137,6 +138,7 @@ function putInt8(view: DataView, at: number, value: bigint): number {
   return at + 12;
 }
 
+// biome-ignore lint/complexity/useMaxParams: called per row, so it allocates no object
 function putText(block: Buffer, view: DataView, at: number, text: string): number {
   const written = block.write(text, at + 4, 'utf8');
   view.setInt32(at, written);

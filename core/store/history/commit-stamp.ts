@@ -1,4 +1,4 @@
-/** Position and time of a commit: what every row of it repeats. */
+/** Position and time of a commit, which every row of it repeats. */
 import type { CommitTime } from '../../types/commit-time.ts';
 import type { Lsn } from '../../types/lsn.ts';
 

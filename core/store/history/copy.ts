@@ -12,22 +12,22 @@ const TRAILER = Buffer.from([0xff, 0xff]);
 const NULL_LENGTH = -1;
 const TEXT_OID = 25;
 const BLOCK_BYTES = 256 * 1024;
-/** Longest field but text: eight bytes behind their length. */
+/** The longest field of fixed size: a length and eight bytes. */
 const FIXED_FIELD_BYTES = 12;
 
-/** Encodes fields one after the other; what is full is taken away with {@link CopyEncoder.take}. */
+/** Encodes fields one after the other into blocks. {@link CopyEncoder.take} hands out the full ones. */
 export class CopyEncoder {
   #block: Buffer = Buffer.alloc(0);
   #view = new DataView(this.#block.buffer);
   #at = 0;
   readonly #full: Buffer[] = [];
 
-  /** Whether {@link CopyEncoder.take} has something to give already. */
+  /** Whether {@link CopyEncoder.take} has a full block to hand out. */
   get hasFull(): boolean {
     return this.#full.length > 0;
   }
 
-  /** Bytes encoded and not taken yet. */
+  /** Encoded bytes that were not taken yet. */
   get bytes(): number {
     return this.#full.reduce((sum, block) => sum + block.length, this.#at);
   }
@@ -72,7 +72,7 @@ export class CopyEncoder {
     this.#at += written;
   }
 
-  /** text[] of one dimension, in the form of array_send. */
+  /** A text[] of one dimension, in the format of array_send. */
   textArray(values: readonly string[]): void {
     const items = values.map((value) => Buffer.from(value, 'utf8'));
     const length = items.reduce((sum, item) => sum + 4 + item.length, 20);
@@ -119,8 +119,8 @@ export class CopyEncoder {
 }
 
 /**
- * Sends encoded rows to `COPY target FROM STDIN` and resolves when the server has taken them all. `target` names table
- * and columns and is ours, never input.
+ * Sends encoded rows to `COPY target FROM STDIN` and resolves when the server has taken them all. `target` is a constant of
+ * this folder with table and columns, never input.
  */
 export async function copyInto(session: pg.Client, target: string, chunks: Iterable<Buffer>): Promise<void> {
   const stream = session.query(copyFrom(`COPY ${target} FROM STDIN (FORMAT binary)`));

@@ -1,4 +1,4 @@
-/** Entries of the LSN-to-time map on their way into the store, encoded as they come: one per commit. */
+/** Collects entries of the LSN-to-time map for the store, one per commit, and encodes each one at once. */
 import { postgresMicros } from '../../types/commit-time.ts';
 import type { CommitStamp } from './commit-stamp.ts';
 import { CopyEncoder } from './copy.ts';

@@ -1,4 +1,4 @@
-/** Looks up the latest stored version of rows: what unchanged TOASTed columns are filled from. */
+/** Reads the latest stored version of rows, from which unchanged TOASTed columns are filled. */
 import type { Queryable } from '../../pg/connection.ts';
 import { parseLsn } from '../../types/lsn.ts';
 import { type PreviousVersion, versionKey } from '../../types/stored.ts';
@@ -25,7 +25,7 @@ export async function readPreviousVersions(
               SELECT r.valid_from_lsn, r.row_data, r.incomplete, r.json_nulls, r.read_lsn
                 FROM pgtimewarp.row_changes AS r
                WHERE r.relation_id = k.relation_id AND r.pk = k.pk
-                 AND r.relation_id = ANY ($3::int[]) -- known before it runs: other tables are left alone
+                 AND r.relation_id = ANY ($3::int[]) -- lets the planner skip the partitions of other tables
                ORDER BY r.valid_from_lsn DESC, r.seq DESC
                LIMIT 1) AS c`,
     [

@@ -1,15 +1,15 @@
 /**
- * An order that brings neighbouring keys together, for rows on their way into an index. It need not be exact: what counts
- * is that rows of one index page come together. Sorting numbers costs a fraction of comparing texts.
+ * An order that brings neighbouring keys together, for rows that go into an index. It need not be exact: rows of one index
+ * page should come together. Sorting numbers costs a fraction of comparing texts.
  */
 
-/** Characters that are compared, after those that all keys have in common; 7 bits of each. */
+/** How many characters are compared, after the common beginning of all keys; 7 bits of each. */
 const CHARACTERS = 5;
 const MAX_CODE = 0x7f;
 /** A double holds 53 bits exactly: the characters, and below them the place of the key in the list. */
 const PLACES = 2 ** (53 - 7 * CHARACTERS);
 
-/** Places of the keys in `keys`, ordered by their first characters; those that are equal there keep their order. */
+/** Places of the keys in `keys`, ordered by their first characters. Keys that are equal there keep their order. */
 export function roughOrder(keys: readonly string[]): Uint32Array {
   if (keys.length > PLACES) return Uint32Array.from(keys.keys());
   const from = commonLength(keys);
@@ -26,7 +26,7 @@ export function roughOrder(keys: readonly string[]): Uint32Array {
   return Uint32Array.from(ranks, (rank) => rank % PLACES);
 }
 
-/** How many characters all keys begin with. */
+/** The length of the common beginning of all keys. */
 function commonLength(keys: readonly string[]): number {
   const first = keys[0] ?? '';
   let length = first.length;

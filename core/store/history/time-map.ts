@@ -7,9 +7,10 @@ import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 
 /**
- * Writes the horizon's own entry. While nothing happens the entry of the last horizon is moved, not multiplied; where a
- * commit has this very position, its entry is enough.
+ * Writes the horizon's own entry. A quiet run moves the entry of the last horizon instead of adding one. A commit at the same
+ * position has an entry already.
  */
+// biome-ignore lint/complexity/useMaxParams: each caller has exactly these values at hand
 export async function writeHorizonEntry(
   store: StoreTransaction,
   claim: Claim,
@@ -20,10 +21,10 @@ export async function writeHorizonEntry(
     await store.query(
       `DELETE FROM pgtimewarp.lsn_time_map
         WHERE node_id = $1::text AND lsn_space = $2::int AND lsn = $3::pg_lsn AND xid IS NULL
-          AND NOT EXISTS ( -- what a repair has found stands at the end of its gap
+          AND NOT EXISTS ( -- the findings of a repair are stored at the end of its gap
                 SELECT FROM pgtimewarp.history_gaps AS g
                  WHERE g.node_id = $1::text AND g.lsn_space = $2::int AND g.to_lsn = $3::pg_lsn)
-          AND NOT EXISTS ( -- so do rows of a table where its history begins
+          AND NOT EXISTS ( -- the baseline of a table is stored where its history begins
                 SELECT FROM pgtimewarp.tracked_relations AS r
                  WHERE r.node_id = $1::text
                    AND (r.tracked_from_lsn = $3::pg_lsn OR r.repair ->> 'end_lsn' = $3::pg_lsn::text))`,
@@ -33,7 +34,7 @@ export async function writeHorizonEntry(
   await store.query(
     `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
      VALUES ($1::text, $2::int, $3::pg_lsn, $4::timestamptz)
-     ON CONFLICT ON CONSTRAINT lsn_time_map_pkey DO NOTHING -- a commit at the same position says all there is`,
+     ON CONFLICT ON CONSTRAINT lsn_time_map_pkey DO NOTHING -- a commit at the same position has an entry already`,
     [claim.nodeId, claim.lsnSpace, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
   );
 }
@@ -46,10 +47,9 @@ export interface ReplayedCommit {
 }
 
 /**
- * Compares replayed commits with what is stored. A difference in position, xid or timestamp means that the source has
- * another history than the one that was followed. What retention has
- * cut from the map is not compared.
- * @returns the position of the first commit that does not match, null when all do
+ * Compares redelivered commits with the stored ones. A difference in position, xid or timestamp means that the source has
+ * another history than the one that the store has followed. Entries that retention has cut from the map are not compared.
+ * @returns the position of the first commit that does not match; null when all match
  */
 export async function firstForkedCommit(
   store: Queryable,
@@ -65,7 +65,7 @@ export async function firstForkedCommit(
        JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = $1::text
       WHERE (m.xid IS DISTINCT FROM r.xid OR m.commit_ts IS DISTINCT FROM r.commit_ts)
         AND (c.map_from_lsn IS NULL OR r.lsn >= c.map_from_lsn)
-        AND NOT EXISTS ( -- left out on request
+        AND NOT EXISTS ( -- left out by pgtimewarp skip
               SELECT FROM pgtimewarp.blocked_changes AS b
                WHERE b.node_id = $1::text AND b.lsn_space = $2::int AND b.lsn = r.lsn)`,
     [
@@ -81,9 +81,9 @@ export async function firstForkedCommit(
 }
 
 /**
- * Looks for a stored commit in (from, upto] that the slot did not deliver again. A commit counts that changed one of the
- * tables `told`: those that the log has told of all the time. Where a table's tracking ended in between, is uncertain or
- * gone, what changed that table alone is stored and does not come again.
+ * Looks for a stored commit in (from, upto] that the slot did not deliver again. Only commits count that changed one of the
+ * tables `told`, whose changes the slot delivers without interruption. A stored commit that changed only other tables may not
+ * come again: tables that were untracked meanwhile, have a gap, or are gone.
  */
 export async function firstMissingCommit(
   store: Queryable,
@@ -112,7 +112,7 @@ export async function firstMissingCommit(
   );
   if (rows.length === 0) return null;
   const found = await store.query<{ lsn: string | null }>(
-    // as a rule there is nothing to look for
+    // usually the first query finds nothing, so this one rarely runs
     `SELECT min(t.lsn) AS lsn
        FROM (SELECT c.valid_from_lsn AS lsn FROM pgtimewarp.row_changes AS c
               WHERE c.relation_id = ANY ($1::int[]) AND c.valid_from_lsn = ANY ($2::pg_lsn[]) AND c.xid IS NOT NULL

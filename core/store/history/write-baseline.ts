@@ -1,4 +1,4 @@
-/** Writes baseline rows (op S). They stand at L0, where the history of the table begins. */
+/** Writes baseline rows (op S). Their position is L0, where the history of the table begins. */
 
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, postgresMicros } from '../../types/commit-time.ts';
@@ -18,6 +18,7 @@ export interface BaselineTarget {
   readonly leafIds: ReadonlyMap<number, number>;
 }
 
+// biome-ignore lint/complexity/useMaxParams: the read position belongs to the rows, not to the target
 export async function writeBaselineRows(
   store: StoreTransaction,
   target: BaselineTarget,

@@ -1,7 +1,4 @@
-/**
- * Writes the changes of a batch of transactions: row versions, truncates,
- * contexts and the LSN-to-time map. Insert-only.
- */
+/** Writes a batch of transactions: row versions, truncates, contexts and the LSN-to-time map. It only inserts. */
 
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
@@ -22,7 +19,7 @@ export async function writeChanges(store: StoreTransaction, rows: ChangeRows): P
   if (rows.count > 0) await copyInto(store, CHANGE_TARGET, rows.chunks());
 }
 
-/** Writes truncates and contexts, which are few. */
+/** Writes truncates and contexts, which are rare. */
 export async function writeEvents(
   store: StoreTransaction,
   node: { readonly nodeId: string; readonly lsnSpace: number },
@@ -77,7 +74,7 @@ async function writeContexts(
   );
 }
 
-/** Adds the entries of commits to the map. */
+/** Adds entries of commits to the map. */
 export async function writeTimeMap(store: StoreTransaction, rows: MapRows): Promise<void> {
   if (rows.count > 0) await copyInto(store, MAP_TARGET, rows.chunks());
 }

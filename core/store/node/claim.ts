@@ -1,9 +1,8 @@
 /**
- * Who may write the history of a node. A claim lives as long as the store session that holds it (a session-level
- * advisory lock): a run that died has lost it at once. The epoch is raised at the claim and compared in every write, so
- * that a run which lost its session without noticing writes nothing. The lease serves only against a holder that is
- * alive and frozen, in the middle of COPY for instance, where no server time-out fires: past it, the holder's session is
- * terminated.
+ * The claim: the right of one run to write the history of a node. It is a session-level advisory lock, so a run that dies
+ * loses it at once. Each claim raises the epoch and every write compares it, so a run that lost its session unnoticed writes
+ * nothing. The lease is for a holder that is alive but frozen, for instance in COPY, where no server time-out fires: after the
+ * lease has run out, the next run terminates the holder's session.
  */
 
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -31,24 +30,24 @@ export interface Claim {
   readonly failures: number;
 }
 
-/** First key of our advisory locks ("pgtw" in ASCII); the second is a hash of the node. */
+/** First key of the advisory locks of pgtimewarp ("pgtw" in ASCII); the second is a hash of the node. */
 const LOCK_CLASS = 0x70677477;
 const LOCK_NOT_AVAILABLE = '55P03';
 const INSUFFICIENT_PRIVILEGE = '42501';
 /**
- * Of a session of another login one sees neither what it does nor since when (PostgreSQL manual, "pg_stat_activity"). Past its lease
- * for longer than any function of AWS may run, it is taken for frozen.
+ * A role cannot see what a session of another login does, nor since when (PostgreSQL manual, "pg_stat_activity"). Such a
+ * holder counts as frozen when its lease ran out this long ago, which is longer than an AWS function may run.
  */
 const HIDDEN_FOR = '15 minutes';
-/** SQL: logins that take turns (a rotation with two users) see and end each other's runs. */
+/** SQL that lets logins which take turns (a rotation with two users) see and end each other's runs. */
 export const SEE_EACH_OTHER = 'GRANT pg_read_all_stats, pg_signal_backend TO pgtimewarp_writer;';
 const TAKE_OVER_TRIES = 15;
 const LOOK_EVERY_MS = 100;
-/** A holder whose lease is past, and that stands still from look to look so many times, is frozen or gone. */
+/** A holder counts as frozen when its lease has run out and this many looks found no new statement. */
 const LOOKS = 3;
 
 /**
- * Claims the node for this session. A frozen holder whose lease is past is terminated first.
+ * Claims the node for this session. It first terminates a frozen holder whose lease has run out.
  * @returns null when another live run holds the node
  */
 export async function claimNode(
@@ -61,7 +60,7 @@ export async function claimNode(
   for (let attempt = 0; !row.locked; attempt++) {
     const holder = await readHolder(store, nodeId);
     if (attempt >= TAKE_OVER_TRIES || (holder !== null && !holder.isPast)) return null;
-    // one whose lease could not be renewed, in the middle of a huge transaction, goes from statement to statement
+    // a holder in a huge transaction cannot renew its lease, but it executes one statement after the other
     const looks = holder?.since === stoodStill.since ? stoodStill.looks + 1 : 0;
     stoodStill = { since: holder?.since ?? '', looks };
     if (holder !== null && looks >= LOOKS) await terminateHolder(store, nodeId, holder);
@@ -92,7 +91,7 @@ interface ClaimRow {
   readonly failures: number;
 }
 
-/** Lock and lease in one statement: a run that freezes has both or none, and can be taken over. */
+/** Takes lock and lease in one statement: a run that freezes then has both or none, so the next run can take over. */
 async function tryClaim(store: Queryable, nodeId: string, leaseSeconds: number): Promise<ClaimRow> {
   const { rows } = await store.query<ClaimRow>(
     `WITH session AS MATERIALIZED (SELECT ${MARK_SQL} AS mark),
@@ -109,7 +108,7 @@ async function tryClaim(store: Queryable, nodeId: string, leaseSeconds: number):
               FROM lock
              WHERE lock.locked AND c.node_id = $2::text
             RETURNING c.epoch, c.lsn_space, c.applied_lsn, c.applied_ts,
-                      -- runs that were only too slow have failed at nothing
+                      -- runs that were only too slow do not count as failures
                       CASE WHEN c.failure ->> 'code' = 'NO_PROGRESS' THEN 0 ELSE c.failures END AS failures)
      SELECT lock.locked, lock.mark, claimed.epoch, claimed.lsn_space, claimed.applied_lsn, claimed.applied_ts, claimed.failures
        FROM lock LEFT JOIN claimed ON true`,
@@ -120,8 +119,8 @@ async function tryClaim(store: Queryable, nodeId: string, leaseSeconds: number):
 }
 
 /**
- * Gives the node back before the session ends. A pooler may have changed the process behind the session since the claim:
- * the lock would then stay on the other one for as long as the pooler keeps it, so that one is ended.
+ * Releases the node before the session ends. A pooler may have changed the server process behind the session since the claim.
+ * The former process would hold the lock as long as the pooler keeps it, so this ends that process.
  */
 export async function releaseClaim(store: Queryable, claim: Claim): Promise<void> {
   const { rows } = await store.query<{ released: boolean }>(
@@ -144,9 +143,9 @@ const HELD_SQL = `l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
               AND l.classid = $1::int::oid AND l.objid = (hashtext($2::text)::int8 & 4294967295)::oid`;
 
 /**
- * Locks the checkpoint until the end of the transaction and makes sure that the claim still holds: no other run has
- * claimed the node since, and nobody has moved the horizon.
- * Throws CLAIM_LOST otherwise, SESSION_CHANGED behind a pooler that exchanges sessions; the caller writes nothing and advances nothing.
+ * Locks the checkpoint until the end of the transaction, and checks that the claim still holds: no other run has claimed the
+ * node since, and the horizon has not moved. Throws CLAIM_LOST otherwise, and SESSION_CHANGED behind a pooler that exchanges
+ * sessions. The caller then writes nothing and advances nothing.
  */
 export async function lockCheckpoint(store: StoreTransaction, claim: Claim): Promise<void> {
   let row: { epoch: string; applied_lsn: string; mark: string | null } | undefined;
@@ -171,10 +170,11 @@ export async function lockCheckpoint(store: StoreTransaction, claim: Claim): Pro
 }
 
 /**
- * Moves the horizon, and the lease with it; `claim.horizon` follows at the COMMIT. No other node of the lineage defines times
- * until then.
+ * Moves the horizon and renews the lease; `claim.horizon` follows at the COMMIT. Until then no other node of the lineage can
+ * define times.
  * @returns the marks of the lineage, see lineage.ts
  */
+// biome-ignore lint/complexity/useMaxParams: each caller has exactly these values at hand
 export async function writeHorizon(
   store: StoreTransaction,
   claim: Claim,
@@ -221,8 +221,8 @@ export async function lockHorizon(
 }
 
 /**
- * Gives the claim another lease, on a session beside the one that holds it. Where that one is writing, its row is locked, and
- * it is alive: see {@link claimNode}.
+ * Renews the lease of the claim on a second session. It skips a locked row: the claim's own session is then writing, so it is
+ * alive (see {@link claimNode}).
  */
 export async function renewLease(beside: Queryable, claim: Claim): Promise<void> {
   await beside.query(
@@ -234,20 +234,20 @@ export async function renewLease(beside: Queryable, claim: Claim): Promise<void>
   );
 }
 
-/** The session that holds the lock of the node: everybody may see that one, whoever it belongs to. */
+/** The session that holds the lock of the node. Every role can see it in pg_locks. */
 interface Holder {
   readonly pid: number;
   readonly role: string;
-  /** Its lease is past; by much, where it is not to be seen what it does. */
+  /** Its lease has run out; for longer than {@link HIDDEN_FOR} if this role cannot see what it does. */
   readonly isPast: boolean;
-  /** When it ended or began its last statement; empty where that is not to be seen. */
+  /** When it began or ended its last statement; empty if this role cannot see that. */
   readonly since: string;
 }
 
 async function readHolder(store: Queryable, nodeId: string): Promise<Holder | null> {
   const { rows } = await store.query<{ pid: number; role: string | null; past: boolean; since: string }>(
     `SELECT l.pid, a.usename AS role, coalesce(a.state_change::text, '') AS since,
-            coalesce(c.lease_pid = l.pid -- else it is claiming at this moment
+            coalesce(c.lease_pid = l.pid -- else it claims the node at this moment
               AND c.lease_until < clock_timestamp() - CASE WHEN a.state_change IS NULL THEN interval '${HIDDEN_FOR}'
                                                            ELSE interval '0' END, false) AS past
        FROM pgtimewarp.wal_checkpoints AS c JOIN pg_catalog.pg_locks AS l ON ${HELD_SQL}
@@ -261,7 +261,7 @@ async function readHolder(store: Queryable, nodeId: string): Promise<Holder | nu
     : { pid: row.pid, role: row.role ?? 'unknown', isPast: row.past, since: row.since };
 }
 
-/** A run of another login that is under way, of which ours cannot see whether it works; null: none. */
+/** A run of another login whose activity this login cannot see; null: there is none. */
 export async function readHiddenHolder(
   store: Queryable,
   nodeId: string,
@@ -276,8 +276,8 @@ export async function readHiddenHolder(
 }
 
 /**
- * Ends the session of a holder whose lease is (still) past. Throws PERMISSION_DENIED when it is another login's, and ours may not:
- * nothing else would ever free the node.
+ * Ends the session of a holder if its lease has still run out. Throws PERMISSION_DENIED when it belongs to another login that
+ * this login may not signal: then only an administrator can free the node.
  */
 async function terminateHolder(store: Queryable, nodeId: string, { pid, role }: Holder): Promise<void> {
   try {

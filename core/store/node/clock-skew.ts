@@ -1,4 +1,4 @@
-/** Tells of commit timestamps that cannot be right. Times given out stay in order all the same (see CommitClock). */
+/** Reports commit timestamps that cannot be right. Stored times stay in order anyway (see CommitClock). */
 import type { Queryable } from '../../pg/connection.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim } from './claim.ts';

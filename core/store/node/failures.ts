@@ -1,4 +1,4 @@
-/** Transactions that cannot be applied: how often it was tried, when it is given up, and what is kept of them. */
+/** Transactions that cannot be applied: how often runs failed, when the node is blocked, and what the store keeps of them. */
 
 import type { Queryable } from '../../pg/connection.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
@@ -8,13 +8,13 @@ import type { Claim } from './claim.ts';
 
 /** A transaction that a run failed at. */
 export interface Suspect {
-  /** Of its commit, or a position that passes it and no other. */
+  /** The position of its commit, or one that lies past this transaction and no other. */
   readonly lsn: Lsn;
-  /** null: not known. */
+  /** null: unknown. */
   readonly xid: string | null;
-  /** Tables that it changes; null: not known, because it could not be decoded. */
+  /** Tables that it changes; null: unknown, because it could not be decoded. */
   readonly relationIds: readonly number[] | null;
-  /** What the plugin wrote, at most the beginning; null where it must not be kept. */
+  /** The output of the plugin, at most its beginning; null for parts that must not be kept. */
   readonly raw: readonly (string | null)[];
 }
 
@@ -26,10 +26,11 @@ export interface StoredFailure {
   readonly relationIds: readonly number[] | null;
 }
 
-/** So many runs may fail at one position before the node is blocked. */
+/** This many runs may fail at one position before the node is blocked. */
 export const MAX_FAILURES = 5;
 
 /** Counts a failure. @returns failed runs in a row at this position, this one included */
+// biome-ignore lint/complexity/useMaxParams: error and suspect come from different places
 export async function recordFailure(
   store: Queryable,
   claim: Claim,
@@ -59,7 +60,8 @@ export async function recordFailure(
   return failures;
 }
 
-/** Stops the node at the transaction that failed: nothing more is read until `skip` or `rebaseline`. */
+/** Blocks the node at the transaction that failed: runs read nothing until `skip` or `rebaseline`. */
+// biome-ignore lint/complexity/useMaxParams: as recordFailure
 export async function blockNode(
   store: StoreTransaction,
   claim: Claim,
@@ -82,12 +84,12 @@ export async function blockNode(
     `INSERT INTO pgtimewarp.blocked_changes (node_id, lsn_space, lsn, position, xid, data)
      SELECT $1::text, $2::int, $3::pg_lsn, position, $4::bigint, data
        FROM unnest($5::text[]) WITH ORDINALITY AS r (data, position)
-     ON CONFLICT ON CONSTRAINT blocked_changes_pkey DO NOTHING -- blocked at the same transaction before`,
+     ON CONFLICT ON CONSTRAINT blocked_changes_pkey DO NOTHING -- the node was blocked at the same transaction before`,
     [claim.nodeId, claim.lsnSpace, formatLsn(suspect.lsn), suspect.xid, suspect.raw],
   );
 }
 
-/** What the node failed at last at its present position; null when nothing. */
+/** The last failure of the node at its present position; null: none. */
 export async function readFailure(store: Queryable, nodeId: string): Promise<StoredFailure | null> {
   const { rows } = await store.query<{
     code: string;
@@ -112,7 +114,7 @@ export async function readFailure(store: Queryable, nodeId: string): Promise<Sto
   };
 }
 
-/** Lets the node go on. */
+/** Unblocks the node. */
 export async function unblockNode(store: StoreTransaction, nodeId: string): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes SET status = 'active', status_reason = NULL WHERE node_id = $1::text`,

@@ -1,7 +1,7 @@
 /**
- * The clock that all nodes of one history share, as the store has it: which times other nodes have defined, and whether what
- * is about to be committed agrees with them. Points are the entries of the map; and what a node has given out as final: that
- * everything after its checkpoint is later than the time of the checkpoint.
+ * The lineage: nodes that observe the same history, and therefore share one clock. This file reads which times other nodes
+ * have defined, and checks whether the times that a run commits agree with them. A point is an entry of the time map. The
+ * checkpoint of a node is a promise: everything after its position is later than its time.
  */
 
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -12,15 +12,15 @@ import { type CommitTime, formatCommitTime, maxTime, parseCommitTime } from '../
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { Claim, Horizon } from './claim.ts';
 
-/** Another node of the lineage has defined times meanwhile with which those of this run do not agree: they are given again. */
+/** Another node of the lineage has defined conflicting times meanwhile. The run computes its times once more. */
 export class ClockMoved extends Error {}
 
 export interface Lineage {
-  /** See lineage_marks(); null: no other node follows this history. */
+  /** See lineage_marks(); null: no other node observes this history. */
   readonly marks: string | null;
   /** The last point of each node, this one among them, at or before the claim's horizon. */
   readonly before: readonly ClockPoint[];
-  /** Of each other node: everything after the position is later than the time. */
+  /** The promise of each other node: everything after the position is later than the time. */
   readonly promises: readonly Horizon[];
 }
 
@@ -54,13 +54,14 @@ export async function readLineage(store: Queryable, claim: Claim): Promise<Linea
   };
 }
 
-/** So many points are read at once. */
+/** How many points one query reads. */
 const PAGE_POINTS = 10_000;
 
 /**
- * The points of other nodes after a position, in order. A point behind the horizon in position and not in time is no point of
- * this history: an older copy of the server has taken its place, and the node that followed it has not run since.
+ * The points of other nodes after a position, in order. It leaves out points whose position is past the horizon but whose time
+ * is not: an older copy of the server has replaced it, and the node with these points has not run since.
  */
+// biome-ignore lint/complexity/useMaxParams: `limit` is for tests
 export async function readClockPage(
   store: Queryable,
   claim: Claim,
@@ -83,8 +84,8 @@ export async function readClockPage(
 }
 
 /**
- * Whether the entries that this transaction has written after the claim's horizon, up to the new one, agree with those of
- * other nodes. Call it with the lineage locked (writeHorizon does that): then they still do at the commit. Throws
+ * Checks that the map entries which this transaction has written, from the claim's horizon to the new one, agree with those of
+ * other nodes. Call it with the lineage locked (by writeHorizon), so that they still agree at the commit. Throws
  * {@link ClockMoved}.
  */
 export async function requireAgreement(
@@ -137,17 +138,17 @@ export async function requireAgreement(
 export interface HorizonPlace {
   readonly nodeId: string;
   readonly lsn: Lsn;
-  /** The time that the horizon has where nothing speaks against it. */
+  /** The time of the horizon unless times of other nodes prevent it. */
   readonly wanted: CommitTime;
-  /** Points of others after the position that are not later than this are none of this history, see readClockPage. */
+  /** Points of other nodes after the position with an earlier time belong to another history, see readClockPage. */
   readonly promised: CommitTime;
 }
 
 /**
- * The time of a horizon among those that the nodes of the lineage have defined, which no other node changes until the end of
- * the transaction.
- * @returns `fits`: everything up to the position is at or before the time, and everything after it later; otherwise only the
- *   latter, and the position must have no entry in the map
+ * Finds a time for a horizon among the times that the nodes of the lineage have defined. It locks the lineage, so no other node
+ * changes them until the end of the transaction.
+ * @returns `fits`: everything up to the position is at or before the time, and everything after it is later. Without `fits`
+ *   only the second part holds, and the position must get no entry in the map
  */
 export async function placeHorizon(
   store: StoreTransaction,
@@ -183,7 +184,7 @@ export async function placeHorizon(
   return { time: latest, fits: least <= latest };
 }
 
-/** As {@link placeHorizon}, where a node begins. Throws TRANSACTION_CONFLICT when it fits nowhere. */
+/** Like {@link placeHorizon}, for the beginning of a node. Throws TRANSACTION_CONFLICT when no time fits. */
 export async function placeBeginning(
   store: StoreTransaction,
   { nodeId, lsn, wanted }: Omit<HorizonPlace, 'promised'>,

@@ -1,7 +1,6 @@
 /**
- * Runs that end at their deadline with the horizon where it was: a transaction too large for the time of a run, or WAL
- * that takes longer to read than a run may last. Counted and told, so that nobody waits for what never comes; the next
- * commit that is stored begins the count anew.
+ * Counts and reports runs that reach their deadline without moving the horizon: a transaction is too large for the time of a
+ * run, or the WAL takes longer to read than a run may last. The next stored commit resets the count.
  */
 import { ERROR_CODES } from '../../errors/codes.ts';
 import type { Queryable } from '../../pg/connection.ts';
@@ -9,7 +8,7 @@ import { formatLsn, type Lsn, lsnDistanceBytes } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim } from './claim.ts';
 
-/** From this many such runs in a row it is no accident, and the doctor's check fails. */
+/** The check of doctor fails after this many such runs in a row. */
 export const NO_PROGRESS_FAILS = 3;
 
 /** @param position where the source stands: WAL up to here waits */
@@ -22,7 +21,7 @@ export async function recordNoProgress(store: Queryable, claim: Claim, position:
     [claim.nodeId, claim.epoch],
   );
   const failures = rows[0]?.failures;
-  if (failures !== 1 && failures !== NO_PROGRESS_FAILS) return; // told already, or taken over
+  if (failures !== 1 && failures !== NO_PROGRESS_FAILS) return; // reported already, or another run has the claim
   await writeHealthEvent(store, {
     nodeId: claim.nodeId,
     severity: failures === 1 ? 'warn' : 'fail',

@@ -1,6 +1,6 @@
 /**
  * The rows of `nodes` and `wal_checkpoints`: which database a node observes, through which slot, and its horizon.
- * A node is written together with its checkpoint; one is never there without the other, except while it is set up.
+ * A node and its checkpoint are written together. Only during its setup a node has no checkpoint.
  */
 
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -24,15 +24,15 @@ export interface StoredNode {
   readonly status: NodeStatus;
   readonly statusReason: string | null;
   readonly createdAt: CommitTime;
-  /** WAL that the slot may keep on the source; null: the default (core/source/slot/wal-budget.ts). */
+  /** WAL that the slot may retain on the source; null: the default (core/source/slot/wal-budget.ts). */
   readonly slotBudgetBytes: bigint | null;
-  /** Whether wal2json is asked for numbers as texts, which tells NaN from NULL (see NUMBERS_AS_TEXT). */
+  /** Whether wal2json prints numbers as texts, which distinguishes NaN from NULL (see NUMBERS_AS_TEXT). */
   readonly numbersAsText: boolean;
-  /** Messages under these prefixes are contexts, beside the usual ones (see core/types/plugin.ts). */
+  /** Further prefixes whose messages are contexts (see core/types/plugin.ts). */
   readonly contextPrefixes: readonly string[];
   /** Whether runs drop the slot when the budget is used up. */
   readonly releasesSlot: boolean;
-  /** null only while the node is set up. */
+  /** null only during the setup of the node. */
   readonly horizon: NodeProgress | null;
 }
 
@@ -58,12 +58,12 @@ export interface NodeIdentity {
   readonly version: string;
 }
 
-/** `status_reason` of a node whose slot is about to be made: see {@link recordSetupIntent}. */
+/** `status_reason` of a node before its slot is created: see {@link recordSetupIntent}. */
 export const SETUP_UNFINISHED = 'set-up not finished';
 
 /**
- * Whether the source is the database that the node observes, under whatever name: a slot belongs to a database, and shows the
- * name that it has now (ALTER DATABASE … RENAME).
+ * Whether the source is the database that the node observes, also after ALTER DATABASE … RENAME: a slot belongs to a database,
+ * and pg_replication_slots shows its present name.
  */
 export function isDatabaseOf(
   source: {
@@ -78,7 +78,7 @@ export function isDatabaseOf(
   return source.slot?.database === source.database && source.slot.plugin === node.plugin;
 }
 
-/** The database of the node has another name. */
+/** Stores the present name of the node's database. */
 export async function writeDatabaseName(store: Queryable, node: string, database: string): Promise<void> {
   await store.query('UPDATE pgtimewarp.nodes SET database_name = $2::text WHERE node_id = $1::text', [
     node,
@@ -91,7 +91,7 @@ export async function listNodes(store: Queryable): Promise<StoredNode[]> {
   return selectNodes(store, null);
 }
 
-/** The node, also when it was removed; null when the store never heard of it. */
+/** The node, also when it was removed; null when the store has never had it. */
 export async function readNode(store: Queryable, node: string): Promise<StoredNode | null> {
   return (await selectNodes(store, node))[0] ?? null;
 }
@@ -114,15 +114,15 @@ export async function requireNode(
 }
 
 /**
- * Notes that a slot is about to be made for this node, before it is: a slot that a killed `init` leaves behind is then
- * known to be ours. The row looks like a removed node to everyone else.
+ * Records the node before its slot is created. After a killed `init`, the next one thus knows that the slot belongs to this
+ * node. To all other code the row looks like a removed node.
  */
 export async function recordSetupIntent(store: Queryable, identity: NodeIdentity): Promise<void> {
   await store.query(
     `INSERT INTO pgtimewarp.nodes AS n
             (node_id, system_identifier, timeline, database_name, slot_name, plugin, status, status_reason, version)
      VALUES ($1::text, $2::text, $3::int, $4::text, $5::text, $6::text, 'removed', $8::text, $7::text)
-     ON CONFLICT ON CONSTRAINT nodes_pkey DO UPDATE -- a removed node: its history stays, its settings are the new ones
+     ON CONFLICT ON CONSTRAINT nodes_pkey DO UPDATE -- a removed node keeps its history and gets the new settings
         SET system_identifier = excluded.system_identifier, timeline = excluded.timeline,
             database_name = excluded.database_name, slot_name = excluded.slot_name, plugin = excluded.plugin,
             status_reason = excluded.status_reason, version = excluded.version,
@@ -133,7 +133,7 @@ export async function recordSetupIntent(store: Queryable, identity: NodeIdentity
   );
 }
 
-/** Takes the note back: no slot was made. A node that has history keeps its row. */
+/** Deletes this record again. Call it when no slot was created. A node with history keeps its row. */
 export async function withdrawSetupIntent(store: Queryable, node: string): Promise<void> {
   await store.query(
     `DELETE FROM pgtimewarp.nodes AS n
@@ -148,9 +148,9 @@ export async function withdrawSetupIntent(store: Queryable, node: string): Promi
 }
 
 /**
- * Makes the node active with its first horizon. A node that was removed goes on in its LSN space
- * where the positions of the source can be ordered after the stored ones, so that questions by LSN keep their answers; else in a new
- * one (docs/decisions/0015). Its time never goes back: times of commits are strictly increasing over all spaces.
+ * Makes the node active with its first horizon. A node that was removed continues in its LSN space if the positions of the
+ * source sort after the stored ones; questions by LSN then keep their answers. Otherwise it begins a new space
+ * (docs/decisions/0015). Its time never goes back: times of commits strictly increase over all spaces.
  */
 export async function activateNode(
   store: StoreTransaction,
@@ -179,7 +179,7 @@ export async function activateNode(
                 (SELECT max(m.ts) FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = c.node_id) + interval '1 microsecond'),
               epoch = c.epoch + 1, caught_up = false, failures = 0, failure = NULL
        RETURNING c.node_id, c.lsn_space, c.applied_lsn, c.applied_ts),
-     ended AS ( -- a gap of the node that was open when it was removed
+     ended AS ( -- a gap of the node that was open at its removal
        UPDATE pgtimewarp.history_gaps AS g
           SET to_ts = horizon.applied_ts, to_lsn = CASE WHEN g.lsn_space = horizon.lsn_space THEN horizon.applied_lsn END
          FROM horizon WHERE g.node_id = horizon.node_id AND g.relation_id IS NULL AND g.to_ts IS NULL)
@@ -189,7 +189,7 @@ export async function activateNode(
   );
 }
 
-/** Whether positions from `start` on come after all that are stored, of a server that nobody has seen with another history. */
+/** Whether positions from `start` on sort after all stored ones, on a server without a recorded fork of its history. */
 async function comesAfter(store: Queryable, node: string, start: Lsn): Promise<boolean> {
   const { rows } = await store.query<{ after: boolean }>(
     `SELECT n.meta ->> 'new_positions' IS NULL AND c.applied_lsn < $2::pg_lsn
@@ -280,7 +280,7 @@ function toNode(row: NodeRow): StoredNode {
   };
 }
 
-/** Notes whether the plugin of the node's slot gives numbers as texts. */
+/** Stores whether the plugin of the node's slot prints numbers as texts. */
 export async function writeNumbersAsText(store: Queryable, node: string, known: boolean): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.nodes SET meta = meta || jsonb_build_object('numbers_as_text', $2::boolean)
@@ -289,7 +289,7 @@ export async function writeNumbersAsText(store: Queryable, node: string, known: 
   );
 }
 
-/** Sets the prefixes of messages that are contexts, beside the usual ones. */
+/** Sets the further prefixes whose messages are contexts. */
 export async function writeContextPrefixes(
   store: Queryable,
   node: string,
@@ -302,7 +302,7 @@ export async function writeContextPrefixes(
   );
 }
 
-/** Changes what the slot may keep, and whether runs drop it then; what is undefined stays. */
+/** Changes the WAL budget of the slot, and whether runs drop the slot over budget. An undefined setting stays. */
 export async function writeSlotSettings(
   store: Queryable,
   node: string,

@@ -1,4 +1,4 @@
-/** How the last run of a node ended: for status, doctor and the next run. */
+/** Stores how the last run of a node ended, for status, doctor and the next run. */
 import type { Queryable } from '../../pg/connection.ts';
 import type { Claim } from './claim.ts';
 

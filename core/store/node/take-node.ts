@@ -1,6 +1,6 @@
 /**
- * The one way in which a command takes a node: the claim first, everything that is judged afterwards. What was read before the
- * claim may be another run's past: its horizon, a node that has been removed since, a failure that was skipped.
+ * How every command takes a node: first the claim, then it reads the node. Facts read before the claim may be outdated by
+ * another run: the horizon, a node that was removed, a failure that was skipped.
  */
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import type { Queryable } from '../../pg/connection.ts';
@@ -31,7 +31,7 @@ export async function takeNode(
   }
 }
 
-/** As {@link takeNode}; throws SLOT_BUSY while a run is under way. */
+/** Like {@link takeNode}, but throws SLOT_BUSY while a run is under way. */
 export async function takeIdleNode(
   store: Queryable,
   nodeId: string,

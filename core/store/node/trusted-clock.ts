@@ -1,7 +1,6 @@
 /**
- * Times come from the source's clock, and a clock can be wrong: a few seconds of a clock a year ahead would make every instant
- * of that year final, and expired. So no time is stored that lies further ahead of the store's own clock than clocks that are
- * looked after do.
+ * Bounds times of the source's clock, which can be wrong: a clock that is a year ahead for a few seconds would make every
+ * instant of that year final, and expired. So no stored time is further ahead of the store's own clock than the tolerance.
  */
 import type { Queryable } from '../../pg/connection.ts';
 import { type CommitTime, parseCommitTime } from '../../types/commit-time.ts';
@@ -10,7 +9,7 @@ import { writeDailyEvent } from '../health-events.ts';
 /** How far the clock of the source may be ahead of that of the store. */
 export const CLOCK_TOLERANCE_SECONDS = 60n;
 
-/** A time of the source's clock that was read just before. @returns it, or the latest that may be stored now */
+/** @param time of the source's clock, read just before @returns the same time, or the latest that may be stored now */
 export async function boundTime(
   store: Queryable,
   time: CommitTime,
@@ -20,7 +19,7 @@ export async function boundTime(
   return time > latest ? { time: latest, isBounded: true } : { time, isBounded: false };
 }
 
-/** Tells, once a day, that the clock of the source is ahead and its times are bounded. */
+/** Reports, once a day, that the clock of the source is ahead and its times are bounded. */
 export async function tellClockAhead(store: Queryable, nodeId: string): Promise<void> {
   const code = 'CLOCK_AHEAD';
   const message = `The clock of the source is more than ${CLOCK_TOLERANCE_SECONDS} s ahead of the store's: times are stored no later than that.`;

@@ -1,7 +1,7 @@
 /**
- * Functions and views of the store. Their files (migrations/functions/ROOM/NAME.sql) hold what holds now, rights included; all
- * of them are applied together, after the migrations and in the same transaction, whenever the store has others: those of
- * another version of this program, or one that was changed by hand.
+ * Functions and views of the store. Their files (migrations/functions/ROOM/NAME.sql) hold the present definitions and rights.
+ * All files are applied together, after the migrations and in the same transaction, whenever the store has other definitions:
+ * those of another version of this program, or one that was changed by hand.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -14,24 +14,24 @@ interface SourceFile {
   readonly text: string;
 }
 
-/** What the store was given last. */
+/** The files that were applied last, and the definitions that PostgreSQL had after that. */
 interface Applied {
   readonly digest: string;
   readonly definitions: string;
 }
 
-/** The digest of the files: the same for the same texts, whatever their line ends. @param folder of the migrations */
+/** The digest of the files, independent of their line ends. @param folder of the migrations */
 export async function digestOfFunctions(folder: string): Promise<string> {
   return digestOf(await readFiles(folder));
 }
 
-/** The digest of what the store was given last; null: nothing yet. */
+/** The digest of the files that were applied last; null: none yet. */
 export async function digestOfStore(store: Queryable): Promise<string | null> {
   return (await readApplied(store))?.digest ?? null;
 }
 
 /**
- * Applies all files unless the store has what they make. Inside the transaction of the migrations.
+ * Applies all files unless the store has their definitions already. Call it inside the transaction of the migrations.
  * @returns whether they were applied
  */
 export async function applyFunctions(session: Queryable, folder: string): Promise<boolean> {
@@ -39,7 +39,7 @@ export async function applyFunctions(session: Queryable, folder: string): Promis
   const digest = digestOf(files);
   const applied = await readApplied(session);
   if (applied?.digest === digest && applied.definitions === (await readDefinitions(session))) return false;
-  // they call each other: bodies are looked at when they run, and by the tests
+  // functions call each other, so their bodies are checked when they run, and by the tests
   await session.query('SET LOCAL check_function_bodies = off');
   for (const { text } of inOrder(files)) await session.query(text);
   await session.query(REMAKE_RELATION_FUNCTIONS_SQL);
@@ -76,7 +76,7 @@ function digestOf(files: readonly SourceFile[]): string {
   return hash.digest('hex');
 }
 
-/** Functions do not ask for each other while they are made, views do. */
+/** Views come last: creating a view needs the functions that it calls, creating a function does not. */
 function inOrder(files: readonly SourceFile[]): SourceFile[] {
   const isView = ({ text }: SourceFile): boolean => /^CREATE OR REPLACE VIEW /m.test(text);
   return [...files.filter((file) => !isView(file)), ...files.filter(isView)];
@@ -89,7 +89,7 @@ async function readApplied(store: Queryable): Promise<Applied | null> {
   return rows[0] ?? null;
 }
 
-/** A digest of all functions and views, and of their rights, as PostgreSQL has them. */
+/** A digest of all functions and views and of their rights, as PostgreSQL prints them. */
 async function readDefinitions(session: Queryable): Promise<string> {
   const { rows } = await session.query<{ definitions: string }>(
     `SELECT coalesce(md5(string_agg(d.text, ';' ORDER BY d.text)), '') AS definitions

@@ -1,8 +1,7 @@
 /**
- * Brings the store's schema up to date: numbered migrations for tables, types, roles and drops, then functions and views as they
- * are now (functions.ts). All of it happens in one transaction that holds an advisory lock, so a store is
- * at one version or another, never between two, whoever else migrates at the same moment. A store that is newer than
- * this program is left alone.
+ * Brings the store's schema up to date: numbered migrations for tables, types, roles and drops, then the present functions and
+ * views (functions.ts). One transaction with an advisory lock does all of it, so a store is never between two versions, also
+ * when two processes migrate at once. A store that is newer than this program stays as it is.
  */
 
 import { existsSync } from 'node:fs';
@@ -17,11 +16,11 @@ import { inPatientTransaction, type StoreTransaction } from '../../pg/transactio
 import { applyFunctions, digestOfFunctions, digestOfStore } from './functions.ts';
 
 export interface MigrateResult {
-  /** Version before and after; 0 is a database without our schema. */
+  /** Version before and after; 0 is a database without the schema. */
   readonly from: number;
   readonly to: number;
   readonly applied: readonly { readonly version: number; readonly name: string }[];
-  /** Whether functions and views were others, and are now those of this program. */
+  /** Whether functions and views were replaced by those of this program. */
   readonly functions: boolean;
 }
 
@@ -34,22 +33,22 @@ export interface SchemaState {
   readonly hasOurFunctions: boolean;
 }
 
-/** Of a store at the version of this program. */
+/** The versions of a store that is up to date. */
 export const OTHER_FUNCTIONS = 'The functions of the store are those of another version of pgtimewarp.';
 
 /** The key of the advisory lock: the bytes of "pgtimewa" as a number. */
 const MIGRATION_LOCK = '8099837163303462753';
 
 /**
- * Roles belong to the server: migrations of two stores of one server meet there, and the later one fails with a unique
- * violation (23505) or "tuple concurrently updated" (XX000). It has done nothing then and is tried again.
+ * Roles belong to the server, so migrations of two stores on one server can conflict. The later one fails with a unique
+ * violation (23505) or "tuple concurrently updated" (XX000), is rolled back and tries again.
  */
 const MET_ANOTHER_STORE = new Set(['23505', 'XX000']);
 const ATTEMPTS = 5;
 
 /**
- * Applies the migrations that the store lacks. `session` is one session of its own, not a pool.
- * Throws SCHEMA_TOO_NEW, SCHEMA_CHANGED, ENCODING_REFUSED, and TRANSACTION_CONFLICT when others hold its tables for long.
+ * Applies the migrations that the store lacks. `session` is a single session, not a pool.
+ * Throws SCHEMA_TOO_NEW, SCHEMA_CHANGED, ENCODING_REFUSED, and TRANSACTION_CONFLICT when others lock its tables for long.
  */
 export async function migrate(session: pg.Client, folder = migrationsFolder()): Promise<MigrateResult> {
   await refuseEncoding(session, 'store');
@@ -62,7 +61,7 @@ export async function migrate(session: pg.Client, folder = migrationsFolder()): 
   }
 }
 
-/** The version of the store's schema; 0 when it has none. Throws SCHEMA_CHANGED when it is of before 0.1.0. */
+/** The version of the store's schema; 0 when it has none. Throws SCHEMA_CHANGED when it is from before 0.1.0. */
 export async function schemaVersion(store: Queryable): Promise<number> {
   const { rows: present } = await store.query<{ present: boolean; is_of_before: boolean }>(
     `SELECT to_regclass('pgtimewarp.schema_migrations') IS NOT NULL AS present,
@@ -109,8 +108,8 @@ export async function requireSchema(store: Queryable): Promise<void> {
 }
 
 /**
- * What a command that writes needs of a store, before it changes anything on the source: as {@link requireSchema}, and
- * STORE_READ_ONLY when the store is a standby.
+ * Checks the store for a command that writes, before the command changes anything on the source: like {@link requireSchema}, and
+ * throws STORE_READ_ONLY when the store is a standby.
  */
 export async function requireWritable(store: Queryable): Promise<void> {
   await requireSchema(store);
@@ -179,7 +178,7 @@ function tooNew(found: number, expected: number): TimewarpError {
   );
 }
 
-/** `migrations/` lies three folders up in a checkout, four in the package (below dist/), beside a bundle. */
+/** `migrations/` is three folders up in a checkout, four in the package (below dist/), and beside a bundle. */
 function migrationsFolder(): string {
   const candidates = ['../../../migrations', '../../../../migrations', './migrations'].map((path) =>
     join(import.meta.dirname, path),

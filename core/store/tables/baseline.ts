@@ -1,15 +1,14 @@
-/** The rows that a table held when its tracking began: how far they are read, and when every key is decided. */
+/** The baseline: the rows that a table held when its tracking began. How far they are read, and when every key is decided. */
 import type { Queryable } from '../../pg/connection.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
 import type { BaselineProgress } from './state.ts';
 
-/** Stores how far the reading of existing rows has come; `readPosition` is set with the last chunk. */
+/** Stores how far the baseline is read. `readPosition` is set with the last chunk. */
 export async function writeBaselineProgress(
   store: StoreTransaction,
   relationId: number,
-  progress: BaselineProgress,
-  readPosition: Lsn | null,
+  { progress, readPosition }: { readonly progress: BaselineProgress; readonly readPosition: Lsn | null },
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
@@ -19,7 +18,7 @@ export async function writeBaselineProgress(
   );
 }
 
-/** Notes why the rows of a relation could not be read in this run, with what reads them: its baseline, or its repair. */
+/** Stores why the run could not read the rows of a relation: with its repair if there is one, else with its baseline. */
 export async function noteReadFailure(store: Queryable, relationId: number, message: string): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
@@ -31,7 +30,8 @@ export async function noteReadFailure(store: Queryable, relationId: number, mess
 }
 
 /**
- * Decides baselines whose last read position the horizon has passed: from here on every key has an answer. A TRUNCATE that came while rows were being read leaves keys unknown that nobody saw.
+ * Decides baselines whose last read position the horizon has passed: from here on every key has an answer. After a TRUNCATE
+ * during the reading, keys that no chunk contained stay unknown before it.
  */
 export async function resolveBaselines(
   store: StoreTransaction,
@@ -54,16 +54,15 @@ export async function resolveBaselines(
 }
 
 /**
- * Keys that lived before the gap and are gone after it get a deletion at its end. Called when the baseline is decided:
- * then a key without a row in it, and without a change that says otherwise, was not there. After a TRUNCATE that came
- * while rows were read nobody can say. In steps, in the order of the keys.
- * @param after the last key of the step before @returns the last key of this one; null when there are no more
+ * Writes a deletion at the end of a node's gap for each key that lived before the gap and is gone after it. Call it when the
+ * baseline is decided: a key without a baseline row, whose first change is an INSERT or missing, was not there. After a
+ * TRUNCATE during the reading this is unknown, so it writes nothing. Works in steps, in key order.
+ * @param after the last key of the former step @returns the last key of this step; null after the last one
  */
 export async function writeDeletionsOfGap(
   store: StoreTransaction,
   relationId: number,
-  after: string | null,
-  limit: number,
+  { after, limit }: { readonly after: string | null; readonly limit: number },
 ): Promise<string | null> {
   const { rows } = await store.query<{ last: string | null; count: number }>(
     `WITH relation AS (

@@ -1,4 +1,4 @@
-/** The entries of `tracked_relations` by name, for who asks for the tracking of tables or ends it. */
+/** The entries of `tracked_relations` by name, for the commands that start or end the tracking of tables. */
 import type { Queryable } from '../../pg/connection.ts';
 import { formatTableName, type TableName } from '../../pg/identifiers.ts';
 import type { TablePattern } from '../../pg/table-pattern.ts';
@@ -11,7 +11,7 @@ export interface RelationEntry {
   readonly baselineState: BaselineState;
   readonly baselineRows: number;
   readonly noNan: boolean;
-  /** A column that says otherwise; null: none has been seen. */
+  /** A column that holds NaN or infinity despite `noNan`; null: no run has seen one. */
   readonly noNanRefuted: string | null;
 }
 
@@ -22,23 +22,22 @@ const ENTRY_COLUMNS = `
   to_char(r.tracked_from_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS tracked_from_ts,
   coalesce((r.baseline_progress ->> 'rows')::bigint, 0)::text AS baseline_rows, r.no_nan, r.no_nan_refuted`;
 
-/** The present entry of a table; null when it was never tracked. Locks it when `forUpdate`. */
+/** The entry of a table; null when it was never tracked. `forUpdate` locks it. */
 export async function readRelationEntry(
   store: Queryable,
   nodeId: string,
-  name: TableName,
-  options: { readonly forUpdate?: boolean } = {},
+  name: TableName & { readonly forUpdate?: boolean },
 ): Promise<RelationEntry | null> {
   const { rows } = await store.query<EntryRow>(
     `SELECT ${ENTRY_COLUMNS} FROM pgtimewarp.tracked_relations AS r
       WHERE r.node_id = $1::text AND r.schema_name = $2::text AND r.table_name = $3::text
-      ${options.forUpdate ? 'FOR UPDATE' : ''}`,
+      ${name.forUpdate ? 'FOR UPDATE' : ''}`,
     [nodeId, name.schema, name.name],
   );
   return rows[0] === undefined ? null : toEntry(rows[0]);
 }
 
-/** The present entries of those of the tables that were ever tracked, by their formatted names. */
+/** The entries of the tables, by formatted name. Tables that were never tracked have none. */
 export async function readRelationEntries(
   store: Queryable,
   nodeId: string,
@@ -75,7 +74,7 @@ export function isTrackedNow(entry: RelationEntry | null | undefined): boolean {
   return entry !== null && entry !== undefined && entry.state.kind !== 'untracked';
 }
 
-/** Every table that is tracked, or was and is not any more. */
+/** Every table that is or was tracked. */
 export async function readKnownNames(store: Queryable, nodeId: string): Promise<TableName[]> {
   const { rows } = await store.query<TableName>(
     'SELECT schema_name AS schema, table_name AS name FROM pgtimewarp.tracked_relations WHERE node_id = $1::text',
@@ -84,12 +83,11 @@ export async function readKnownNames(store: Queryable, nodeId: string): Promise<
   return rows;
 }
 
-/** The tables that are tracked, those that are not any more included where `ended`, and match a pattern. */
+/** The tracked tables that match a pattern. `ended` includes those that are no longer tracked. */
 export async function readMatchingEntries(
   store: Queryable,
   nodeId: string,
-  patterns: readonly TablePattern[],
-  ended: boolean,
+  { patterns, ended }: { readonly patterns: readonly TablePattern[]; readonly ended: boolean },
 ): Promise<TableName[]> {
   const { rows } = await store.query<TableName>(
     `SELECT r.schema_name AS schema, r.table_name AS name

@@ -10,29 +10,33 @@ export interface StoredColumn {
   readonly type_name: string;
   /** LSN text: an older version's value under this name may belong to another column. */
   readonly since_lsn: string;
-  /** The names that the column itself had before, oldest first. */
+  /** Former names of the column, oldest first. */
   readonly former_names?: readonly FormerName[];
 }
 
-/** A name that a column had for changes after `since_lsn`, up to `until_lsn`. Both 0/0: nobody knows when. */
+/** A name that a column had for changes after `since_lsn`, up to `until_lsn`. Both 0/0: the times are unknown. */
 export interface FormerName {
   readonly name: string;
   readonly since_lsn: string;
   readonly until_lsn: string;
 }
 
-/** Refreshes what the catalog says of a relation. */
+/** What `tracked_relations` holds of a table's definition. */
+export interface StoredDefinition {
+  readonly relid: number;
+  readonly columns: readonly StoredColumn[];
+  readonly persistence: string;
+  readonly replicaIdentity: string;
+  readonly isPartitioned: boolean;
+  /** The catalog that the next run compares with. */
+  readonly compared: CatalogFacts;
+}
+
+/** Replaces the stored definition of a relation. */
 export async function writeCatalogFacts(
   store: StoreTransaction,
   relationId: number,
-  facts: {
-    readonly relid: number;
-    readonly columns: readonly StoredColumn[];
-    readonly persistence: string;
-    readonly replicaIdentity: string;
-    readonly isPartitioned: boolean;
-    readonly compared: CatalogFacts;
-  },
+  facts: StoredDefinition,
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
@@ -51,7 +55,7 @@ export async function writeCatalogFacts(
   );
 }
 
-/** The entry of the publication is another one since runs have replaced it. */
+/** Stores the OID of the publication entry that a run has put in place of the former one. */
 export async function writePublishedEntry(
   store: StoreTransaction,
   relationId: number,
@@ -65,12 +69,11 @@ export async function writePublishedEntry(
   );
 }
 
-/** The columns of the key have other names or types. */
+/** Stores the names and types that the columns of the key have now. */
 export async function writeKey(
   store: StoreTransaction,
   relationId: number,
-  columns: readonly string[],
-  kinds: readonly string[],
+  { columns, kinds }: { readonly columns: readonly string[]; readonly kinds: readonly string[] },
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations SET pk_columns = $2::text[], pk_kinds = $3::text[], updated_at = now()

@@ -1,9 +1,9 @@
-/** What a repair compares the table with, and the rows in which it saw something else than history has. */
+/** What a repair compares the table with, and its findings: the rows that differ from the history. */
 import type { Queryable } from '../../pg/connection.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
 
-/** A row that differs from the history, or, without `rowData`, one that history has and the table has not. */
+/** A row that differs from the history. Without `rowData`: a row that only the history has. */
 export interface Finding {
   readonly key: string;
   readonly leafId: number | null;
@@ -21,7 +21,7 @@ export async function writeFindings(
     `INSERT INTO pgtimewarp.rebaseline_findings (relation_id, pk, leaf_id, row_data, json_nulls)
      SELECT $1::int, f.pk, f.leaf_id, f.row_data::json, f.json_nulls::text[]
        FROM unnest($2::text[], $3::int[], $4::text[], $5::text[]) AS f (pk, leaf_id, row_data, json_nulls)
-     ON CONFLICT ON CONSTRAINT rebaseline_findings_pkey -- deleted after it was read: the log has that delete, so that both are dropped
+     ON CONFLICT ON CONSTRAINT rebaseline_findings_pkey -- deleted after it was read: the log has that delete, so finishRepairStep() drops both findings
         DO UPDATE SET row_data = excluded.row_data, json_nulls = excluded.json_nulls, leaf_id = excluded.leaf_id`,
     [
       relationId,
@@ -33,7 +33,7 @@ export async function writeFindings(
   );
 }
 
-/** What history says of a key at one position; `rowData` is null when it has no such row. */
+/** The row that the history has under a key at one position; `rowData` is null when it has none. */
 export interface KnownRow {
   readonly key: string;
   readonly leafId: number | null;
@@ -50,15 +50,20 @@ interface KnownRowText {
   readonly json_nulls: string[] | null;
 }
 
-/** The rows that history has under the keys at the position; keys that it does not have are left out. */
+/** A relation's history at one position. */
+export interface HistoryAt {
+  readonly relationId: number;
+  readonly position: Lsn;
+}
+
+/** The rows that the history has under the keys; keys without a row are left out. */
 export async function readKnownRows(
   store: Queryable,
-  relationId: number,
-  position: Lsn,
+  { relationId, position }: HistoryAt,
   keys: readonly string[],
 ): Promise<Map<string, KnownRow>> {
   const { rows } = await store.query<KnownRowText>(
-    // a row of which only the log can tell, which will, counts as known: what is found of it then does not hold
+    // a row that only the log can show counts as known: the log has a later change of it, so its finding is dropped
     `SELECT r.pk, r.leaf_id, r.row_data, r.incomplete, r.json_nulls
        FROM pgtimewarp.rows_at($1::int, $2::pg_lsn, p_keys => $3::text[]) AS r
       WHERE r.is_there IS NOT FALSE`,
@@ -68,15 +73,13 @@ export async function readKnownRows(
 }
 
 /**
- * The next keys that history has ever had, in their order, with the row at the position (null where it has none).
- * @returns none when there are no more
+ * The next keys that the history has ever had, in their order, with the row at the position (null where it has none).
+ * @returns an empty list after the last key
  */
 export async function readKnownKeys(
   store: Queryable,
-  relationId: number,
-  position: Lsn,
-  after: string | null,
-  limit: number,
+  { relationId, position }: HistoryAt,
+  { after, limit }: { readonly after: string | null; readonly limit: number },
 ): Promise<KnownRow[]> {
   const { rows } = await store.query<KnownRowText>(
     `SELECT r.pk, r.leaf_id, NULL::text[] AS incomplete, NULL::text[] AS json_nulls,
@@ -98,7 +101,7 @@ function toKnownRow(row: KnownRowText): KnownRow {
   };
 }
 
-/** A one-dimensional array as text: PostgreSQL knows no array of arrays of different lengths. */
+/** A one-dimensional array as text, because PostgreSQL has no array of arrays of different lengths. */
 function arrayText(values: readonly string[] | null): string | null {
   return values === null
     ? null

@@ -4,9 +4,9 @@ import type { TablePattern } from '../../pg/table-pattern.ts';
 import { parseTablePattern } from '../../pg/table-pattern.ts';
 
 export interface FollowSettings {
-  /** As interval text; null: the node's. */
+  /** As interval text; null: the default of the node. */
   readonly retention: string | null;
-  /** Left out of the tables that have them. */
+  /** Columns that are not tracked in tables that have them. */
   readonly excludedColumns: readonly string[];
   readonly baseline: boolean;
   readonly noNan: boolean;
@@ -14,7 +14,7 @@ export interface FollowSettings {
 
 export interface FollowRule extends FollowSettings {
   readonly pattern: TablePattern;
-  /** What matches and cannot be tracked, as of the last run. */
+  /** Matching tables that the last run could not track. */
   readonly notTracked: readonly NotTracked[];
 }
 
@@ -23,7 +23,7 @@ export interface NotTracked {
   readonly reason: string;
 }
 
-/** The rules of a node, the oldest first: of two that match a table, that one says how. */
+/** The rules of a node, oldest first: if two match a table, the older one applies. */
 export async function readFollowRules(store: Queryable, nodeId: string): Promise<FollowRule[]> {
   const { rows } = await store.query<{
     pattern: string;
@@ -47,24 +47,23 @@ export async function readFollowRules(store: Queryable, nodeId: string): Promise
   }));
 }
 
-/** Makes the rule, or gives it these settings. */
+/** Creates the rule, or changes its settings. */
 export async function writeFollowRule(
   store: Queryable,
   nodeId: string,
-  pattern: TablePattern,
-  settings: FollowSettings,
+  { pattern, ...settings }: FollowSettings & { readonly pattern: TablePattern },
 ): Promise<void> {
   await store.query(
     `INSERT INTO pgtimewarp.follow_rules AS f (node_id, pattern, retention, excluded_columns, baseline, no_nan)
      VALUES ($1::text, $2::text, $3::interval, $4::text[], $5::boolean, $6::boolean)
-     ON CONFLICT ON CONSTRAINT follow_rules_pkey DO UPDATE -- asked for again: tables to come follow what was said last
+     ON CONFLICT ON CONSTRAINT follow_rules_pkey DO UPDATE -- a repeated request: new tables get the latest settings
         SET retention = excluded.retention, excluded_columns = excluded.excluded_columns,
             baseline = excluded.baseline, no_nan = excluded.no_nan`,
     [nodeId, pattern.text, settings.retention, settings.excludedColumns, settings.baseline, settings.noNan],
   );
 }
 
-/** Ends rules. @returns the patterns of those that there were */
+/** Removes rules. @returns the patterns of those that existed */
 export async function removeFollowRules(
   store: Queryable,
   nodeId: string,
@@ -77,12 +76,11 @@ export async function removeFollowRules(
   return rows.map((row) => row.pattern);
 }
 
-/** Notes what cannot be tracked, for `status`. */
+/** Stores which matching tables cannot be tracked, for `status`. */
 export async function writeNotTracked(
   store: Queryable,
   nodeId: string,
-  pattern: TablePattern,
-  notTracked: readonly NotTracked[],
+  { pattern, notTracked }: Pick<FollowRule, 'pattern' | 'notTracked'>,
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.follow_rules SET not_tracked = $3::jsonb WHERE node_id = $1::text AND pattern = $2::text`,

@@ -1,4 +1,4 @@
-/** The gap of a table: from a horizon on, the log did not tell everything of it. */
+/** The gap of a table: from a horizon on, the log does not contain everything about it. */
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn } from '../../types/lsn.ts';
@@ -7,14 +7,17 @@ import type { Claim } from '../node/claim.ts';
 import { lockTracked } from './read.ts';
 import { restartRepair } from './repair.ts';
 
+type GapPlace = Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>;
+
 /**
- * Opens the gap: from the horizon on, answers about the relation are unknown until it is read again. There is one open gap
- * per relation. A second loss only moves the gap's start back if it is earlier. Of a table that was untracked meanwhile
- * nothing is recorded. @returns whether the gap was opened now
+ * Opens the gap: from the horizon on, answers about the relation are unknown until a repair ends. There is one open gap per
+ * relation. A second loss only moves the gap's start back if it is earlier. Does nothing for a table that was untracked
+ * meanwhile. @returns whether it opened the gap
  */
+// biome-ignore lint/complexity/useMaxParams: each caller has exactly these values at hand
 export async function openRelationGap(
   store: StoreTransaction,
-  claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
+  claim: GapPlace,
   relationId: number,
   reason: string,
 ): Promise<boolean> {
@@ -63,12 +66,13 @@ export async function openRelationGap(
 }
 
 /**
- * From the horizon on something of the relation is lost: its gap is open, and what a repair has read before that says
- * nothing of now, so the repair begins anew. @returns whether the gap was opened by this
+ * Records that changes of the relation are lost from the horizon on. It opens the gap. If the gap was open already, a repair
+ * may have read rows from before the loss, so it restarts. @returns whether it opened the gap
  */
+// biome-ignore lint/complexity/useMaxParams: as openRelationGap
 export async function recordRelationLoss(
   store: StoreTransaction,
-  claim: Pick<Claim, 'nodeId' | 'lsnSpace' | 'horizon'>,
+  claim: GapPlace,
   relationId: number,
   reason: string,
 ): Promise<boolean> {

@@ -1,4 +1,4 @@
-/** Partitions of tracked roots. A leaf is a table, not a name: renamed it keeps its id, made anew it gets another. */
+/** Leaves of tracked tables. An id belongs to a table, not to a name: a renamed leaf keeps its id, a recreated one gets a new id. */
 
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
@@ -12,7 +12,7 @@ export interface StoredLeaf {
   readonly relationId: number;
   readonly relid: number;
   readonly attached: boolean;
-  /** Its rows are all known to be in the log, or their gap is recorded. */
+  /** The log contains all its rows, or their gap is recorded. */
   readonly checked: boolean;
 }
 
@@ -24,14 +24,16 @@ export interface LeafNow {
 }
 
 /**
- * Makes these the attached leaves of the relation. A new one gets an id; one that was gone and is back is new again: what
- * it comes with is to be judged, from the horizon on. Call it where the facts are written that name them.
+ * Makes these the attached leaves of the relation. A new leaf gets an id. A leaf that was detached and is back counts as new:
+ * the rows that it brings are judged from the horizon on. Call it in the transaction that writes the catalog naming them.
  */
 export async function writeLeaves(
   store: StoreTransaction,
-  relationId: number,
-  horizon: Horizon,
-  leaves: readonly LeafNow[],
+  {
+    relationId,
+    horizon,
+    leaves,
+  }: { readonly relationId: number; readonly horizon: Horizon; readonly leaves: readonly LeafNow[] },
 ): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.relation_leaves SET attached = false
@@ -43,7 +45,7 @@ export async function writeLeaves(
     `INSERT INTO pgtimewarp.relation_leaves AS l (relation_id, schema_name, table_name, relid, checked, seen_after_lsn, seen_after_ts)
      SELECT $1::int, schema_name, table_name, relid, checked, $6::pg_lsn, $7::timestamptz
        FROM unnest($2::text[], $3::text[], $4::oid[], $5::boolean[]) AS n (schema_name, table_name, relid, checked)
-     ON CONFLICT ON CONSTRAINT relation_leaves_by_oid -- known already: only its name may be another, unless it is back
+     ON CONFLICT ON CONSTRAINT relation_leaves_by_oid -- a known leaf: its name may have changed, or it is attached again
         DO UPDATE SET schema_name = excluded.schema_name, table_name = excluded.table_name, attached = true,
                       checked = CASE WHEN l.attached THEN l.checked ELSE excluded.checked END,
                       seen_after_lsn = CASE WHEN l.attached THEN l.seen_after_lsn ELSE excluded.seen_after_lsn END,
@@ -86,11 +88,11 @@ export async function readLeaves(store: Queryable, relationIds: readonly number[
   }));
 }
 
-/** What a batch of transactions tells of a leaf that has not been judged. */
+/** What a batch of transactions contains about a leaf that is not judged yet. */
 export interface NewsOfLeaf {
   readonly relationId: number;
   readonly leafId: number;
-  /** The first change of it; null: there was none. */
+  /** The first change of its rows; null: there was none. */
   readonly firstChange: Lsn | null;
   /** Keys of its rows that were updated or deleted. */
   readonly changedKeys: ReadonlySet<string>;
@@ -99,15 +101,15 @@ export interface NewsOfLeaf {
 }
 
 /**
- * Where a leaf was attached: the commit of the transaction, or, since commits do not tell of subtransactions, one that it is
- * not later than (`exactly` is false): the last of those that began before.
+ * Where a leaf was attached. `exactly`: the commit of the attaching transaction. Otherwise a subtransaction attached it, and
+ * commits do not name their subtransactions: then it is the last commit whose transaction began before it.
  */
 export interface AttachPosition {
   readonly lsn: Lsn;
   readonly exactly: boolean;
 }
 
-/** Whether the log tells how the row with the key `k.pk` came into the leaf `l`. */
+/** Whether the log does not contain the INSERT of the row with the key `k.pk` into the leaf `l`. */
 const CAME_UNHEARD = `coalesce((
   SELECT c.op
     FROM pgtimewarp.row_changes AS c
@@ -116,7 +118,7 @@ const CAME_UNHEARD = `coalesce((
    ORDER BY c.valid_from_lsn, c.seq
    LIMIT 1), '-') <> 'I'`;
 
-/** Notes what is told of a leaf that has not been judged, in the transaction that has written its changes. */
+/** Notes what the log contains about a leaf that is not judged yet, in the transaction that writes its changes. */
 export async function noteNewsOfLeaf(store: StoreTransaction, news: NewsOfLeaf): Promise<void> {
   const attachedAt = [...news.attachedAt].map(([xid, { lsn, exactly }]) => ({
     ...{ xid, lsn: formatLsn(lsn), exactly },
@@ -140,26 +142,26 @@ export async function noteNewsOfLeaf(store: StoreTransaction, news: NewsOfLeaf):
   );
 }
 
-/** What the source says of a leaf that has not been judged. */
+/** What the source says about a leaf that is not judged yet. */
 export interface LeafToJudge {
   readonly relid: number;
   /**
-   * The transactions that attached it, or a table above it, where the log may tell what happened before: wal2json knows tables
-   * by name.
+   * The transactions that attached it, or a table above it. Only for wal2json, which selects tables by name: its output may
+   * contain changes from before the leaf was attached.
    */
   readonly attachedBy: readonly string[];
   /** Keys of its rows. */
   readonly keys: readonly string[];
-  /** It may hold rows that cannot be read. */
+  /** It may hold rows that the run could not read. */
   readonly mayHoldRows: boolean;
-  /** It was made as a partition, so that it was empty. */
+  /** It was created as a partition, so it was empty. */
   readonly isMadeAttached: boolean;
 }
 
 /**
- * Whether the leaf came with rows: the log does not tell how a row came into it, or told of rows before the leaf was
- * attached; or rows may have been there that were truncated since.
- * @returns the horizon when it was first seen if it came with rows
+ * Whether the leaf was attached with rows. It was if the log lacks the INSERT of one of its rows, or contains changes of it
+ * from before it was attached. It may have been if rows of it were truncated since.
+ * @returns the horizon at which it was first seen if it came with rows, else null
  */
 export async function cameWithRows(
   store: Queryable,
@@ -195,12 +197,11 @@ export async function markLeafChecked(
   );
 }
 
-/** Notes up to which key the rows of the leaf have been judged: the next run goes on there. */
+/** Notes up to which key the rows of the leaf are judged: the next run continues there. */
 export async function markLeafJudged(
   store: StoreTransaction,
   relationId: number,
-  relid: number,
-  upto: readonly string[] | null,
+  { relid, upto }: { readonly relid: number; readonly upto: readonly string[] | null },
 ): Promise<void> {
   await store.query(
     'UPDATE pgtimewarp.relation_leaves SET judged_upto = $3::text[] WHERE relation_id = $1::int AND relid = $2::oid',

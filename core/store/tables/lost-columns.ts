@@ -1,4 +1,4 @@
-/** Says once for each column of a relation, not for each row, that the output plugin does not carry all of its values. */
+/** Reports, once per column and not once per row, that the output plugin does not deliver every value of it. */
 import type { StoreTransaction } from '../../pg/transaction.ts';
 
 export interface LostColumn {
@@ -8,8 +8,9 @@ export interface LostColumn {
 
 /**
  * Records columns of which the plugin lost a value.
- * @param known columns that are on record already; added to
+ * @param known columns that are recorded already; the function adds to it
  */
+// biome-ignore lint/complexity/useMaxParams: `known` is what the function adds to, beside what it records
 export async function noteLostColumns(
   store: StoreTransaction,
   nodeId: string,

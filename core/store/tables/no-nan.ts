@@ -1,21 +1,21 @@
 /**
- * The declaration of a table that its numeric and float columns never hold NaN or Infinity, which takes NULLs of wal2json at
- * their word: it holds until such a value is seen.
+ * The declaration --no-nan of a table: its numeric and float columns never hold NaN or Infinity. wal2json prints such values
+ * as NULL; with the declaration a NULL counts as NULL. The declaration holds until a run sees such a value.
  */
 
 import { formatTableName } from '../../pg/identifiers.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { writeHealthEvent } from '../health-events.ts';
+import type { LostColumn } from './lost-columns.ts';
 
 /**
- * Notes, once, that the declaration of a table is false: later runs take nothing at its word, and doctor fails. Nothing happens
- * to a table that is not declared so.
+ * Records, once, that the declaration of a table is false: later runs ignore it, and doctor fails. Does nothing for a table
+ * without the declaration.
  */
 export async function refuteNoNan(
   store: StoreTransaction,
   nodeId: string,
-  relationId: number,
-  column: string,
+  { relationId, column }: LostColumn,
 ): Promise<void> {
   const { rows } = await store.query<{ schema_name: string; table_name: string }>(
     `UPDATE pgtimewarp.tracked_relations

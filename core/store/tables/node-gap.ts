@@ -1,4 +1,4 @@
-/** The gap of a node: nothing is read until somebody reads the node anew. */
+/** The gap of a node: runs read nothing until `rebaseline --node`. */
 import type { Queryable } from '../../pg/connection.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
@@ -6,7 +6,8 @@ import { formatLsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 
-/** The whole node is unknown from the horizon on, until `rebaseline --node`; nothing more is read until then. */
+/** Opens the gap: from the horizon on the whole node is unknown. */
+// biome-ignore lint/complexity/useMaxParams: code and reason of a loss come together, an object would gain nothing
 export async function openNodeGap(
   store: StoreTransaction,
   claim: Claim,
@@ -63,7 +64,7 @@ export async function closeNodeGaps(store: StoreTransaction, nodeId: string, end
   );
 }
 
-/** Nothing was lost after all: the gap becomes an empty interval. */
+/** Makes the gap an empty interval. Call it when nothing was lost after all. */
 export async function withdrawNodeGap(store: StoreTransaction, claim: Claim): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.history_gaps SET to_lsn = from_lsn, to_ts = from_ts

@@ -19,17 +19,17 @@ export interface TrackedRelation {
   readonly replicaIdentity: string;
   readonly isPartitioned: boolean;
   readonly trackedFrom: Lsn | null;
-  /** The period before a gap of the node, which this one goes on with. */
+  /** The period before a gap of the node that this period continues. */
   readonly followsRelationId: number | null;
   readonly excludedColumns: readonly string[];
-  /** Declared, and not refuted so far: its numeric and float columns never hold NaN or Infinity. */
+  /** Declared and not refuted: its numeric and float columns never hold NaN or Infinity. */
   readonly noNan: boolean;
   /** As interval text; null keeps everything. */
   readonly retention: string | null;
   readonly state: TableState;
   /** The catalog as of the last run; null before the first. */
   readonly catalogFacts: CatalogFacts | null;
-  /** Leaves of which it is not known yet whether they came with rows. */
+  /** Leaves that are not judged yet: they may have been attached with rows. */
   readonly uncheckedLeaves: readonly UncheckedLeaf[];
 }
 
@@ -39,12 +39,12 @@ export interface UncheckedLeaf {
   readonly judged_upto: readonly string[] | null;
 }
 
-/** The relations of a node that are not untracked, in order of their ids. */
+/** The tracked relations of a node, in order of their ids. */
 export async function readTrackedRelations(store: Queryable, nodeId: string): Promise<TrackedRelation[]> {
   return selectRelations(store, nodeId, 'true');
 }
 
-/** Those of them whose existing rows are not all read and decided: next to none, however many are tracked. */
+/** The tracked relations with an undecided baseline or a repair: very few, however many are tracked. */
 export async function readUnsettledRelations(store: Queryable, nodeId: string): Promise<TrackedRelation[]> {
   return selectRelations(store, nodeId, `(baseline_state = 'pending' OR repair IS NOT NULL)`);
 }
@@ -68,8 +68,8 @@ async function selectRelations(
   return rows.map(toRelation);
 }
 
-/** The relations as the store has them now; those that are tracked no more are left out. */
-export async function readAgain(
+/** Reads the relations from the store once more. Those that were untracked meanwhile are left out. */
+export async function refreshRelations(
   store: Queryable,
   nodeId: string,
   relations: readonly TrackedRelation[],
@@ -87,7 +87,7 @@ export async function readTrackedFromTime(store: Queryable, relationId: number):
   return parseCommitTime(rows[0]!.tracked_from_ts);
 }
 
-/** Our own jsonb documents: small, written by us, never row data. */
+/** Parses a small jsonb document that pgtimewarp wrote itself, never row data. */
 function ownJson<T>(text: unknown, fallback: T): T {
   return text === null || text === '{}' ? fallback : (JSON.parse(text as string) as T);
 }
@@ -114,7 +114,7 @@ function toRelation(row: Record<string, unknown> & StateRow): TrackedRelation {
   };
 }
 
-/** Locks the entry, against untracking too, until the end of the transaction. @returns whether it is still tracked */
+/** Locks the entry until the end of the transaction, also against untracking. @returns whether it is still tracked */
 export async function lockTracked(store: StoreTransaction, relationId: number): Promise<boolean> {
   const { rowCount } = await store.query(
     `SELECT FROM pgtimewarp.tracked_relations WHERE relation_id = $1::int AND status <> 'untracked' FOR UPDATE`,

@@ -1,6 +1,6 @@
 /**
- * The repair of a table with a gap: its steps, from the asking to the end of the gap. What it finds waits beside the history
- * until it is known which of it holds; then it becomes part of the history in one transaction with the end of the gap.
+ * The repair of a table with a gap: its steps, from the request to the end of the gap. Its findings wait beside the history
+ * until the log up to the end of the gap is applied. Then those without a later change become history, and the gap ends.
  */
 import { formatTableName } from '../../pg/identifiers.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
@@ -11,7 +11,7 @@ import type { Claim, Horizon } from '../node/claim.ts';
 import { lockTracked, type TrackedRelation } from './read.ts';
 import type { GapEnding, Repair } from './state.ts';
 
-/** After every change of a commit that ends where the gap ends. */
+/** Sorts after every change of a commit at the end of the gap. */
 const AFTER_ALL_CHANGES = 2_147_483_646;
 
 const NOT_BEGUN: Repair = {
@@ -26,6 +26,11 @@ const NOT_BEGUN: Repair = {
   read_lsn: null,
 };
 
+/** A gap whose end is fixed, and how many findings one step takes. */
+export interface EndingGap extends Pick<TrackedRelation, 'relationId' | 'name'>, Pick<GapEnding, 'repair'> {
+  readonly limit: number;
+}
+
 /** Asks for a repair, unless one is under way. */
 export async function askRepair(store: StoreTransaction, relationId: number): Promise<void> {
   await store.query(
@@ -35,7 +40,7 @@ export async function askRepair(store: StoreTransaction, relationId: number): Pr
   );
 }
 
-/** From this horizon on the relations are followed in full again. */
+/** Begins repairs at this horizon: from here on the slot delivers every change of the relations again. */
 export async function beginRepairs(
   store: StoreTransaction,
   relationIds: readonly number[],
@@ -60,7 +65,7 @@ export async function writeRepairProgress(
   );
 }
 
-/** Begins a repair that is under way anew: the table has changed silently once more. */
+/** Restarts a repair that is under way, after another loss. Drops its findings. */
 export async function restartRepair(store: StoreTransaction, relationId: number): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations SET repair = $2::jsonb, start_conditions = NULL, updated_at = now()
@@ -70,7 +75,7 @@ export async function restartRepair(store: StoreTransaction, relationId: number)
   await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
 }
 
-/** Ends a repair without its gap: the log does not tell of the table, or not by its key. */
+/** Ends a repair but not its gap: the log does not contain the changes of the table, or not their keys. */
 export async function giveRepairUp(
   store: StoreTransaction,
   relationId: number,
@@ -85,7 +90,7 @@ export async function giveRepairUp(
   await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
 }
 
-/** Fixes where the gap of a relation ends: at this horizon. */
+/** Fixes this horizon as the end of the relation's gap. */
 export async function fixEnd(store: StoreTransaction, relationId: number, horizon: Horizon): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
@@ -96,20 +101,19 @@ export async function fixEnd(store: StoreTransaction, relationId: number, horizo
 }
 
 /**
- * Makes a part of what was found part of the history, at the end of the gap, where the keys have no change since the repair
- * began (S; D for a row that is gone); with the last part the gap ends.
- * @returns whether it was the last part
+ * Turns up to `limit` findings into history at the end of the gap: op S, or D for a row that is gone. A finding whose key has
+ * a change since the repair began is dropped, because the log shows that row. After the last findings it ends the gap.
+ * @returns whether these were the last findings
  */
 export async function finishRepairStep(
   store: StoreTransaction,
   claim: Claim,
-  { relationId, name, repair }: Pick<TrackedRelation, 'relationId' | 'name'> & Pick<GapEnding, 'repair'>,
-  limit: number,
+  { relationId, name, repair, limit }: EndingGap,
 ): Promise<boolean> {
   if (!(await lockTracked(store, relationId))) return true; // untracked meanwhile
   const { base_lsn: base, end_lsn: end, end_ts: time, differences } = repair;
   const { rows } = await store.query<{ taken: number }>(
-    `WITH last AS MATERIALIZED ( -- none in the last part
+    `WITH last AS MATERIALIZED ( -- no row in the last step
        SELECT max(n.pk) AS pk
          FROM (SELECT pk FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int ORDER BY pk OFFSET $6::int - 1 LIMIT 1) AS n),
      taken AS (
@@ -121,7 +125,7 @@ export async function finishRepairStep(
        SELECT f.relation_id, f.pk, $3::pg_lsn, $4::timestamptz, $5::int, $3::pg_lsn, f.leaf_id,
               CASE WHEN f.row_data IS NULL THEN 'D' ELSE 'S' END::"char", f.row_data, f.json_nulls
          FROM taken AS f
-         LEFT JOIN LATERAL ( -- LIMIT: by index for each key, whatever the planner thinks of a new table
+         LEFT JOIN LATERAL ( -- LIMIT makes the planner use the index for each key, also on a table without statistics
                 SELECT true AS is_told
                   FROM pgtimewarp.row_changes AS c
                  WHERE c.relation_id = $1::int AND c.pk = f.pk AND c.valid_from_lsn > $2::pg_lsn AND c.valid_from_lsn <= $3::pg_lsn
@@ -134,7 +138,7 @@ export async function finishRepairStep(
     [relationId, base, end, time, AFTER_ALL_CHANGES, limit],
   );
   if (rows[0]!.taken === limit) return false;
-  await endGap(store, claim, relationId, { lsn: end, ts: time });
+  await endGap(store, claim, { relationId, lsn: end, ts: time });
   await writeHealthEvent(store, {
     nodeId: claim.nodeId,
     severity: 'info',
@@ -148,11 +152,10 @@ export async function finishRepairStep(
 async function endGap(
   store: StoreTransaction,
   claim: Claim,
-  relationId: number,
-  end: { readonly lsn: string; readonly ts: string },
+  { relationId, ...end }: { readonly relationId: number; readonly lsn: string; readonly ts: string },
 ): Promise<void> {
   await store.query(
-    // the entry of that horizon may have moved on since: what was found stands there
+    // the map's entry for that horizon may have moved on since, but the findings are stored at that position
     `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn_space, lsn, ts)
      VALUES ($1::text, $2::int, $3::pg_lsn, $4::timestamptz)
      ON CONFLICT ON CONSTRAINT lsn_time_map_pkey DO NOTHING`,
@@ -163,7 +166,7 @@ async function endGap(
       WHERE relation_id = $1::int AND to_ts IS NULL`,
     [relationId, end.lsn, end.ts],
   );
-  // keys that were never seen are absent from here on; what they were before is unknown unless a baseline was finished
+  // unseen keys are absent from here on; before, they are unknown unless a baseline was decided
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
         SET status = 'active', status_reason = NULL, repair = NULL, start_conditions = NULL, updated_at = now(),

@@ -1,6 +1,6 @@
 /**
- * A node begins again after a gap. Every tracked table ends its period where the last complete run ended and begins a new
- * one, under a new relation_id, where the new slot begins; what lies between is the gap. All of it is one transaction.
+ * Restarts a node after a gap. The period of every tracked table ends where the last complete run ended. A new period, with a
+ * new relation_id, begins where the new slot begins. The gap lies between the two. All of it is one transaction.
  */
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime, maxTime, nextMicrosecond } from '../../types/commit-time.ts';
@@ -16,13 +16,13 @@ import { continueRelation, type NewRelation } from './start.ts';
 
 export interface NewBeginning {
   readonly identity: NodeIdentity;
-  /** Where the new slot begins, and the source's clock from before it was made. */
+  /** Where the new slot begins, and the source's clock from before its creation. */
   readonly start: { readonly lsn: Lsn; readonly clock: CommitTime };
-  /** false: positions of the source cannot be ordered after the stored ones. */
+  /** false: positions of the source do not sort after the stored ones, so a new LSN space begins. */
   readonly samePositions: boolean;
   readonly relations: readonly {
     readonly before: TrackedRelation;
-    /** As the table is now; null when it cannot be followed any more: its tracking ends with the gap. */
+    /** The table now; null when it cannot be tracked any more, so that its tracking ends with the gap. */
     readonly after: Omit<NewRelation, 'retention' | 'baseline'> | null;
   }[];
 }
@@ -33,7 +33,7 @@ export async function restartNode(
   claim: Claim,
   beginning: NewBeginning,
 ): Promise<Horizon> {
-  await writeIdentity(store, beginning.identity); // first: the lineage that it begins in
+  await writeIdentity(store, beginning.identity); // first, because it decides the lineage
   const end = await moveCheckpoint(store, claim, beginning);
   for (const { before, after } of beginning.relations) {
     await endRelation(store, before.relationId, claim.horizon);
@@ -50,7 +50,7 @@ export async function restartNode(
   return end;
 }
 
-/** Times go on increasing whatever happens to positions. */
+/** Times keep increasing, also in a new LSN space. */
 async function moveCheckpoint(
   store: StoreTransaction,
   claim: Claim,

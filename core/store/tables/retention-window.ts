@@ -1,4 +1,4 @@
-/** How long the history of a table is kept, as it was asked for. What is done about it is in core/retention. */
+/** The retention window of a table, as it was requested. core/retention applies it. */
 import type { TableName } from '../../pg/identifiers.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
 
@@ -6,8 +6,7 @@ import type { StoreTransaction } from '../../pg/transaction.ts';
 export async function writeRetention(
   store: StoreTransaction,
   nodeId: string,
-  table: TableName,
-  retention: string | null,
+  { table, retention }: { readonly table: TableName; readonly retention: string | null },
 ): Promise<boolean> {
   const { rowCount } = await store.query(
     `UPDATE pgtimewarp.tracked_relations SET retention = $4::interval, updated_at = now()

@@ -1,4 +1,4 @@
-/** How the tracking of a table begins: it is asked for, waits for transactions that already touched the table, and starts at a horizon. */
+/** How the tracking of a table begins: it is requested, waits for transactions that have locked the table, and starts at a horizon. */
 import type { Queryable } from '../../pg/connection.ts';
 import type { TableName } from '../../pg/identifiers.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
@@ -20,7 +20,7 @@ export interface NewRelation {
   readonly replicaIdentity: string;
   readonly isPartitioned: boolean;
   readonly baseline: boolean;
-  /** As interval text; null: the node's default, without which everything is kept. */
+  /** As interval text; null: the default of the node. Without a default the store keeps everything. */
   readonly retention: string | null;
   readonly excludedColumns: readonly string[];
   /** Declared: its numeric and float columns never hold NaN or Infinity. */
@@ -28,8 +28,8 @@ export interface NewRelation {
 }
 
 /**
- * Makes the entry and its partition. An earlier, ended period of the table moves to
- * `past_relations`: its history stays readable under its own id.
+ * Creates the entry and its partition. An earlier, ended period of the table moves to `past_relations`, where its history
+ * stays readable under its own id.
  */
 export async function insertRelation(store: StoreTransaction, relation: NewRelation): Promise<number> {
   await keepEndedPeriod(store, relation);
@@ -93,9 +93,10 @@ async function keepEndedPeriod(store: StoreTransaction, { nodeId, name }: NewRel
 }
 
 /**
- * Begins a new period of a table that goes on after a gap of its node. Rows of its baseline stand one position before the end of the gap, which no commit can have, so that
- * deletions found at the end of the gap are changes of the period.
+ * Begins a new period of a table after a gap of its node. Its baseline rows get the position just before the end of the gap,
+ * which no commit can have. So deletions at the end of the gap are changes of the new period.
  */
+// biome-ignore lint/complexity/useMaxParams: each caller has exactly these values at hand
 export async function continueRelation(
   store: StoreTransaction,
   before: TrackedRelation,
@@ -116,7 +117,7 @@ export async function continueRelation(
   );
 }
 
-/** Stores what the run learnt of how starting relations wait. */
+/** Stores which transactions the relations wait for, and from which position they can start. */
 export async function writeStartConditions(
   store: Queryable,
   conditions: ReadonlyMap<number, StartConditions>,
@@ -144,10 +145,7 @@ export async function startRelations(
   );
 }
 
-/**
- * Ends gaps that were open when an earlier tracking of the tables ended: from the new start on they are known again.
- *
- */
+/** Ends gaps that were open when an earlier period of the tables ended: from the new start on the tables are known again. */
 export async function endGapsOfPast(
   store: StoreTransaction,
   relationIds: readonly number[],

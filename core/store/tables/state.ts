@@ -10,34 +10,34 @@ export type TableState = Starting | Followed | InGap | Untracked;
 export type Followed = ReadingRows | RowsRead | Complete;
 /** A gap is open: from its beginning on, answers are unknown. */
 export type InGap = Gap | UnderRepair;
-/** Runs work on the gap, without anybody's decision. */
+/** Runs repair the table; no person has to act. */
 export type UnderRepair = RepairAsked | RepairReading | RepairRead | GapEnding;
 
 /**
- * Waits for the transactions that had touched the table when its tracking was asked for. Set by `insertRelation`; ended by
+ * Waits for the transactions that had locked the table when its tracking was requested. Set by `insertRelation`; ended by
  * `startRelations`, at the first horizon after those transactions.
  */
 export interface Starting {
   readonly kind: 'starting';
   readonly conditions: StartConditions;
-  /** Whether the rows that it holds are wanted. */
+  /** Whether a baseline was requested. */
   readonly wantsRows: boolean;
 }
 
 /**
- * Followed; the rows from before are being read. Set by `startRelations` and, after a gap of the node, `continueRelation`;
+ * Followed; runs read the baseline. Set by `startRelations` and, after a gap of the node, `continueRelation`;
  * ended by `writeBaselineProgress` with the last chunk.
  */
 export interface ReadingRows {
   readonly kind: 'reading_rows';
   readonly progress: BaselineProgress;
-  /** Whose transactions have to be over before rows are read. */
+  /** Transactions that must end before rows are read. */
   readonly conditions: StartConditions;
 }
 
 /**
- * Every row is read: what they were is decided when the horizon has passed the position of the last statement. Set by
- * `writeBaselineProgress`; ended by `resolveBaselines`.
+ * Followed; every row of the baseline is read. It is decided when the horizon has passed the position of the last statement.
+ * Set by `writeBaselineProgress`; ended by `resolveBaselines`.
  */
 export interface RowsRead {
   readonly kind: 'rows_read';
@@ -46,77 +46,77 @@ export interface RowsRead {
 }
 
 /**
- * Followed; no row is left to be read. Set by `resolveBaselines` and `finishRepairStep`, and by `startRelations` and
- * `continueRelation` where no rows were wanted; ended by a gap or the end of tracking.
+ * Followed; the baseline is decided, or none was requested. Set by `resolveBaselines` and `finishRepairStep`, and without a
+ * baseline by `startRelations` and `continueRelation`; ended by a gap or the end of tracking.
  */
 export interface Complete {
   readonly kind: 'complete';
-  /** false: the rows from before were not wanted, so keys without a change are unknown. */
+  /** false: no baseline was requested, so keys without a change are unknown. */
   readonly withRows: boolean;
 }
 
-interface GapFacts {
+interface GapBase {
   /** Why the gap is open, for people. */
   readonly reason: string | null;
-  /** What the table was when the gap began. Rows that are read already are decided also while it is open. */
+  /** The state when the gap began. A baseline that is read already is decided also while the gap is open. */
   readonly before: Followed;
 }
 
 /**
- * Nobody reads the table again before somebody has done something. Set by `openRelationGap`, and by `giveRepairUp` where the log
- * cannot tell of the table any more; ended by `askRepair`.
+ * Waits for a person, or for a run that finds the table in order. Set by `openRelationGap`, and by `giveRepairUp` when the log
+ * no longer contains the changes of the table; ended by `askRepair`.
  */
-export interface Gap extends GapFacts {
+export interface Gap extends GapBase {
   readonly kind: 'gap';
 }
 
 /**
- * Waits for the transactions that had touched the table, as a start does. Set by `askRepair`, and by `restartRepair` when more
- * was lost; ended by `beginRepairs`, at the first horizon after those transactions.
+ * Waits for the transactions that have locked the table, as a start does. Set by `askRepair`, and by `restartRepair` after
+ * another loss; ended by `beginRepairs`, at the first horizon after those transactions.
  */
-export interface RepairAsked extends GapFacts {
+export interface RepairAsked extends GapBase {
   readonly kind: 'repair_asked';
   readonly repair: Repair;
   readonly conditions: StartConditions;
 }
 
 /**
- * Followed in full again since `base_lsn`; the table is being read and compared with its history. Set by `beginRepairs`; ended
+ * The slot delivers every change again since `base_lsn`; runs compare the table with its history. Set by `beginRepairs`; ended
  * by `writeRepairProgress` with the last chunk.
  */
-export interface RepairReading extends GapFacts {
+export interface RepairReading extends GapBase {
   readonly kind: 'repair_reading';
   readonly repair: Repair & { readonly base_lsn: string };
-  /** Whose transactions have to be over before rows are read. */
+  /** Transactions that must end before rows are read. */
   readonly conditions: StartConditions;
 }
 
-/** Everything is compared. Set by `writeRepairProgress`; ended by `fixEnd`, at the first horizon past `read_lsn`. */
-export interface RepairRead extends GapFacts {
+/** Every row is compared. Set by `writeRepairProgress`; ended by `fixEnd`, at the first horizon past `read_lsn`. */
+export interface RepairRead extends GapBase {
   readonly kind: 'repair_read';
   readonly repair: Repair & { readonly base_lsn: string; readonly read_lsn: string };
 }
 
 /**
- * The end of the gap is fixed; what was found becomes part of the history there. Set by `fixEnd`; ended by `finishRepairStep`
- * with the last part.
+ * The end of the gap is fixed; the findings become history there. Set by `fixEnd`; ended by `finishRepairStep` with the last
+ * findings.
  */
-export interface GapEnding extends GapFacts {
+export interface GapEnding extends GapBase {
   readonly kind: 'gap_ending';
   readonly repair: Repair & { readonly base_lsn: string; readonly end_lsn: string; readonly end_ts: string };
 }
 
 /**
- * Followed no more; its history stays. Set by `endRelation` and `endRelationsOfNode`; ended when the table is tracked anew
- * (`insertRelation`: the period moves to `past_relations`) or its node is purged.
+ * No longer tracked; its history stays. Set by `endRelation` and `endRelationsOfNode`; ended when the table is tracked once
+ * more (`insertRelation` moves the period to `past_relations`) or its node is purged.
  */
 export interface Untracked {
   readonly kind: 'untracked';
-  /** How far its rows had come; null: it had not started. */
+  /** The state of its baseline at the end; null: tracking had not started. */
   readonly ended: Followed | null;
 }
 
-/** A state, several of them by the name of their type, `tracked` for all but one, or none. */
+/** A state, a group of states by the name of its type, `tracked` for all but `untracked`, or `[*]` for none. */
 type Place = TableState['kind'] | 'followed' | 'under_repair' | 'tracked' | '[*]';
 
 /** Every change of state, and the function that makes it. docs/architecture.md draws the same. */
@@ -141,15 +141,15 @@ export const TRANSITIONS: readonly (readonly [from: Place, to: Place, by: string
 ];
 
 export interface StartConditions {
-  /** Transactions that held a lock on the table when tracking was asked for; null: not looked at yet. */
+  /** Transactions that held a lock on the table at the request; null: no run has looked yet. */
   readonly lockers: readonly Locker[] | null;
-  /** Tracking starts at the first horizon at or past this position; null while a locker is alive. */
+  /** The start is the first horizon at or past this position; null while a locker is alive. */
   readonly start_after_lsn: string | null;
 }
 
 export const NOT_LOOKED_AT: StartConditions = { lockers: null, start_after_lsn: null };
 
-/** Where the reading of existing rows stands. */
+/** How far the baseline is read. */
 export interface BaselineProgress {
   /** Key texts, in key order, of the last row read; null before the first. */
   readonly cursor: readonly string[] | null;
@@ -158,18 +158,18 @@ export interface BaselineProgress {
   readonly read_done: boolean;
   /** Why the rows could not be read in the last run. */
   readonly failure?: string;
-  /** Canonical key of the last one that was decided; see `writeDeletionsOfGap`. */
+  /** Canonical key of the last row that was decided; see `writeDeletionsOfGap`. */
   readonly decided_key?: string;
 }
 
 const NO_PROGRESS: BaselineProgress = { cursor: null, rows: 0, estimated_rows: 0, read_done: false };
 
-/** Where the repair of a relation stands: see core/run/rows/read-repairs.ts. */
+/** How far the repair of a relation is: see core/run/rows/read-repairs.ts. */
 export interface Repair {
-  /** From here on everything is followed again; null while that waits for transactions under way. */
+  /** The slot delivers every change from here on; null while the repair waits for transactions to end. */
   readonly base_lsn: string | null;
   readonly base_ts: string | null;
-  /** rows: the table is read | keys: rows that history has are looked for in the table | done | deciding: the gap ends at end_lsn */
+  /** rows: runs read the table | keys: runs look for rows that only the history has | done | deciding: the gap ends at end_lsn */
   readonly phase: 'rows' | 'keys' | 'done' | 'deciding';
   /** Key texts of the last row read. */
   readonly cursor: readonly string[] | null;
@@ -186,7 +186,7 @@ export interface Repair {
   readonly failure?: string;
 }
 
-/** The words of `tracked_relations.status` and `.baseline_state`, which documents give out. */
+/** The values of `tracked_relations.status` and `.baseline_state`, which JSON documents contain. */
 export type RelationStatus = 'starting' | 'active' | 'needs_rebaseline' | 'untracked';
 export type BaselineState = 'none' | 'pending' | 'done';
 
@@ -194,7 +194,7 @@ export type BaselineState = 'none' | 'pending' | 'done';
 export const STATE_COLUMNS = `r.status, r.status_reason, r.tracked_from_lsn, r.baseline_state, r.baseline_progress, r.baseline_lsn,
             r.start_conditions, r.repair`;
 
-/** As the store's sessions give them: jsonb as text. */
+/** These columns as a session of the store returns them: jsonb as text. */
 export interface StateRow {
   readonly status: RelationStatus;
   readonly status_reason: string | null;
@@ -232,7 +232,7 @@ function followedOf(row: StateRow): Followed {
 }
 
 function inGapOf(row: StateRow): InGap {
-  const facts: GapFacts = { reason: row.status_reason, before: followedOf(row) };
+  const facts: GapBase = { reason: row.status_reason, before: followedOf(row) };
   const repair = row.repair === null ? null : (JSON.parse(row.repair) as Repair);
   if (repair === null) return { kind: 'gap', ...facts };
   if (repair.base_lsn === null)
@@ -257,7 +257,7 @@ function storedConditions({ start_conditions: text }: StateRow): StartConditions
   return text === null ? NOT_LOOKED_AT : (JSON.parse(text) as StartConditions);
 }
 
-/** Which transactions a start, or a reading of rows, waits for. */
+/** The transactions that a start, or a reading of rows, waits for. */
 export function conditionsOf(state: TableState): StartConditions {
   return 'conditions' in state ? state.conditions : NOT_LOOKED_AT;
 }
@@ -277,26 +277,26 @@ export function isUnderRepair(state: TableState): state is UnderRepair {
   );
 }
 
-/** Whether the log tells of every change, and no gap is open. */
+/** Whether tracking has started and no gap is open. */
 export function isFollowed(state: TableState): state is Followed {
   return state.kind === 'reading_rows' || state.kind === 'rows_read' || state.kind === 'complete';
 }
 
-/** What is known of the rows from before tracking, whatever happened since; null: it has not started. */
+/** The state of the baseline, also in a gap or after the end; null: tracking has not started. */
 export function rowsFromBefore(state: TableState): Followed | null {
   if (state.kind === 'starting') return null;
   if (state.kind === 'untracked') return state.ended;
   return isInGap(state) ? state.before : state;
 }
 
-/** Whether the rows from before tracking were, or are, wanted. */
+/** Whether a baseline was requested. */
 export function wantsRows(state: TableState): boolean {
   if (state.kind === 'starting') return state.wantsRows;
   const rows = rowsFromBefore(state);
   return rows === null || rows.kind !== 'complete' || rows.withRows;
 }
 
-/** Why the rows of the table could not be read in the last run; null: they were, or nobody tried. */
+/** Why the last run could not read the rows of the table; null: it could, or did not try. */
 export function readFailureOf(state: TableState): string | null {
   if (isUnderRepair(state) && state.repair.failure !== undefined) return state.repair.failure;
   const rows = rowsFromBefore(state);

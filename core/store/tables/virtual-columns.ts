@@ -1,6 +1,6 @@
 /**
- * Since when, and until when, a table has had virtual generated columns: neither the log nor a row that is read has their
- * values, so that every answer about an instant at which they were there names them as incomplete.
+ * When a table has had which virtual generated columns. Neither the log nor a row that a run reads has their values, so every
+ * answer about such an instant names them as incomplete.
  */
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { formatCommitTime } from '../../types/commit-time.ts';
@@ -9,15 +9,15 @@ import type { Horizon } from '../node/claim.ts';
 
 export interface VirtualColumns {
   readonly relationId: number;
-  /** Those that the table has now. */
+  /** The virtual columns that the table has now. */
   readonly names: readonly string[];
-  /** A new one came after this; null: it was there before tracking began. */
+  /** A new column was added after this; null: it was there before tracking began. */
   readonly since: Horizon | null;
-  /** One that is gone went before this. */
+  /** A missing column was dropped before this. */
   readonly until: Horizon;
 }
 
-/** Notes what has come and what has gone since the last time. */
+/** Stores which virtual columns were added or dropped since the last run. */
 export async function writeVirtualColumns(
   store: StoreTransaction,
   { relationId, names, since, until }: VirtualColumns,
@@ -32,7 +32,7 @@ export async function writeVirtualColumns(
        FROM unnest($2::text[]) AS n (name)
       WHERE NOT EXISTS (SELECT FROM pgtimewarp.virtual_columns AS v
                          WHERE v.relation_id = $1::int AND v.column_name = n.name AND v.to_lsn IS NULL)
-     ON CONFLICT ON CONSTRAINT virtual_columns_pkey -- it came, went and came since the horizon last moved: it was there
+     ON CONFLICT ON CONSTRAINT virtual_columns_pkey -- dropped and added again while the horizon stood still: it counts as present throughout
         DO UPDATE SET to_lsn = NULL, to_ts = NULL`,
     [
       relationId,

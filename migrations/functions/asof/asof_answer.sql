@@ -1,9 +1,9 @@
--- The answer for one key as of an instant: a time, an LSN (of the node's present LSN space), or neither: now. Every verdict (found,
--- absent, unknown, and why) is made here, so that the command line, HTTP and SQL on the source give the same answer.
+-- The answer for one key as of an instant: a time, an LSN (in the node's present LSN space), or neither, which means now. This
+-- function makes every verdict (found, absent, unknown, and why), so the command line, HTTP and SQL on the source agree.
 --
--- Each question is one statement from outside, so all its reads share one snapshot. Errors have SQLSTATEs of their own:
--- TW001 table not tracked, TW002 key unusable, TW003 node unknown, TW004 interval unusable, TW005 another table.
--- Whether the table is known at the instant is position_at()'s to say, what is known of the key version_at()'s.
+-- A question is one statement, so all its reads share one snapshot. Errors have their own SQLSTATEs: TW001 table not tracked,
+-- TW002 key unusable, TW003 node unknown, TW004 interval unusable, TW005 another table.
+-- position_at() decides whether the table is known at the instant; version_at() decides what is known of the key.
 CREATE OR REPLACE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13,7 +13,7 @@ DECLARE
   at pgtimewarp.history_position;
   period pgtimewarp.relation_periods;
   key_values text[];
-  v pgtimewarp.key_state; -- stays NULL in all members while nothing is known
+  v pgtimewarp.key_state; -- NULL in all members while nothing is known
   context json;
   oldest text := '';
   assumes text := '';
@@ -30,8 +30,8 @@ BEGIN
   ELSE
     v := pgtimewarp.version_at(period, array_to_json(key_values)::text, at.lsn, 2147483647, at.through, at.is_open);
     status := v.status; reason := v.reason; final := final AND v.settled;
-    -- Whether and when a row was removed before the window is forgotten. Said from the moment the cutoff passes it, so
-    -- that the answer does not depend on which ranges have been dropped.
+    -- The store forgets whether and when a row was removed before the window. The answer says so as soon as the cutoff has
+    -- passed the removal, so it does not depend on which ranges are dropped already.
     IF status = 'absent' AND at.expired_before_ts IS NOT NULL
        AND (reason = 'not_yet_inserted' OR v.from_lsn <= at.expired_before_lsn) THEN
       reason := 'not_in_window';
@@ -54,7 +54,7 @@ BEGIN
   END IF;
 
   IF status = 'unknown' THEN
-    v := NULL; -- the answer says nothing about when ignorance began or ends
+    v := NULL; -- an unknown answer has no beginning and no end
   END IF;
   answer := format(
     '{"status":"%s","reason":%s,"schema":%s,"table":%s,"pk":%s,"row":%s,"op":%s,"incomplete":%s,"context":%s,'

@@ -1,9 +1,9 @@
--- Many keys as of one instant: one statement, so that all answers share one snapshot and one horizon. A row for each key,
--- in the order of the keys; a key that cannot be used has the message and hint of its error (TW002) and spoils no other.
--- The rows end early, behind the one with which the answers exceed p_max_bytes.
+-- The answers for many keys as of one instant, in one statement: they share one snapshot and one horizon. Returns a row per key,
+-- in the order of the keys. A key that cannot be used gets the message and hint of its error (TW002) in its row.
+-- The rows end after the one with which the answers exceed p_max_bytes.
 --
--- So many are asked together that the statement costs little beside them, and so few that no more rows than that are read
--- for nothing. If one of them cannot be used they are asked one by one. asof_each() fails before it gives its first row.
+-- Keys are asked in batches: large enough that the cost of a statement does not matter, and small enough to read few rows beyond
+-- p_max_bytes. asof_each() fails before it returns a row. If one key of a batch cannot be used, its keys are asked one by one.
 CREATE OR REPLACE FUNCTION pgtimewarp.asof_answers(
   p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamptz, p_at_lsn pg_lsn, p_requested text,
   p_max_bytes bigint)
@@ -32,7 +32,7 @@ BEGIN
         EXIT WHEN bytes > p_max_bytes;
       END LOOP;
     EXCEPTION
-      -- 22: no JSON, or no value of its type; 54: nested deeper or longer than can be read
+      -- 22: no JSON, or no value of the type; 54: nested too deep, or too long
       WHEN SQLSTATE 'TW002' OR data_exception OR statement_too_complex OR program_limit_exceeded THEN
         FOREACH pk IN ARRAY pks LOOP
           error_message := NULL;

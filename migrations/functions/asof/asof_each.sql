@@ -1,9 +1,9 @@
--- The answers to these questions, in their order, each as asof_answer() gives it: key, time or LSN (neither: now), and the
--- text of the instant, each in its place of the four arrays. Fails as asof_answer() fails, for all of them.
+-- The answers to several questions, in their order, each like asof_answer(). The four arrays hold per question: the key, the time
+-- or the LSN (neither: now), and the text of the instant. If asof_answer() fails for one question, this fails for all.
 --
--- asof_answer() makes every verdict, with a dozen statements for each. Most questions are plain: a row was there, nothing about
--- the instant is unknown, and nothing but the key decides which version it was. Those are answered from one query for all of
--- them, the others by asof_answer(). Whatever is not certain goes the long way. (docs/decisions/0020-plain-questions.md)
+-- asof_answer() needs a dozen statements per question. Most questions are plain: a row was there, nothing about the instant is
+-- unknown, and the key alone decides which version it was. One query answers all plain questions, and asof_answer() the others.
+-- When it is not certain that a question is plain, asof_answer() answers it. (docs/decisions/0020-plain-questions.md)
 CREATE OR REPLACE FUNCTION pgtimewarp.asof_each(
   p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamptz[], p_at_lsn pg_lsn[],
   p_requested text[])
@@ -12,11 +12,11 @@ LANGUAGE plpgsql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-  f pgtimewarp.plain_facts; -- NULL in all members when nothing is plain
+  f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
-  -- The period that is still going on, and the instants of which it is certain that they lie in it and in no gap, have not
-  -- expired, and lie before every partition that has yet to be judged: from from_* to to_*, both included. While a gap is
-  -- open nothing is plain, and nothing of a table with virtual columns.
+  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period and in
+  -- no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
+  -- plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,

@@ -1,4 +1,4 @@
--- The columns that a row lacks at an instant (an LSN, or else a time): those that the plugin lost, and virtual ones.
+-- The columns that a row lacks at an instant (an LSN, or else a time): those that the plugin lost, and virtual columns.
 CREATE OR REPLACE FUNCTION pgtimewarp.incomplete_at(p_relation_id int, p_incomplete text[], p_lsn pg_lsn, p_ts timestamptz)
 RETURNS text[]
 LANGUAGE sql STABLE

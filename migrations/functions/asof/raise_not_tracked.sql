@@ -1,4 +1,4 @@
--- Says why there is no period to look into, with a hint, since callers in SQL have no manual at hand. Never returns.
+-- Raises the error that explains why there is no period to look into. Its hint helps callers in SQL. Never returns.
 CREATE OR REPLACE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$

@@ -1,9 +1,9 @@
--- The state of a key within one period as of (p_lsn, p_seq), the changes at that very place included. The caller sees
--- to it that the position lies within the period; p_through is the position up to which the period is complete (its
--- end, or the horizon), p_open says whether it may still grow. Called by functions that have set the path.
+-- The state of a key within one period as of (p_lsn, p_seq), including the change at that very place. The caller makes sure that
+-- the position lies within the period. p_through is the position up to which the period is complete (its end, or the horizon);
+-- p_open says whether the period may still grow. Called by functions that have set search_path.
 --
--- The relation stands in the text of each statement: one that learns only while it runs which table it is about locks every
--- partition of row_changes. (docs/decisions/0024-own-locks.md)
+-- The text of each statement contains the relation id. With a parameter, the executor would lock every partition of row_changes
+-- before it knows the relation. (docs/decisions/0024-own-locks.md)
 CREATE OR REPLACE FUNCTION pgtimewarp.version_at(
   p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq int, p_through pg_lsn, p_open boolean)
 RETURNS pgtimewarp.key_state
@@ -15,12 +15,12 @@ DECLARE
   start pg_lsn := p_period.tracked_from_lsn;
   is_pending boolean := p_period.baseline_state = 'pending' AND p_open;
   ver record;  -- the last change at or before the position
-  nxt record;  -- the first one after it
+  nxt record;  -- the first change after it
   cut record;  -- the first TRUNCATE after ver (or after the start of tracking)
   seen boolean;
   truncated boolean;
-  cut_first boolean; -- the next thing that happens to the key is the TRUNCATE
-  told boolean;      -- nothing was lost between the position and nxt, so that nxt says what was there
+  cut_first boolean; -- the next event of the key is the TRUNCATE
+  told boolean;      -- no change was lost between the position and nxt, so nxt shows what was there
 BEGIN
   EXECUTE format(
     'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
@@ -50,8 +50,8 @@ BEGIN
     s.to_lsn := nxt.lsn; s.to_ts := nxt.ts; s.to_xid := nxt.xid;
   END IF;
 
-  -- A baseline row is what the key held at the start only when no change came between the start and its reading. (A
-  -- TRUNCATE there does not void it: had the row been read after the TRUNCATE, there would be an insert after it.)
+  -- A baseline row is the row at the start only if no change came between the start and its reading. A TRUNCATE in between
+  -- does not void it: a row read after the TRUNCATE would have an INSERT in the log.
   seen := ver.lsn IS NOT NULL AND (ver.op <> 'S' OR nxt.lsn IS NULL OR nxt.lsn > ver.read_lsn);
   IF seen AND ver.op = 'S' AND (p_through IS NULL OR p_through < ver.read_lsn) THEN
     s.status := 'unknown'; s.settled := NOT p_open;
@@ -70,18 +70,18 @@ BEGIN
       s.nulls_assumed := ver.nulls_assumed;
     END IF;
   ELSIF truncated THEN
-    -- Whatever was there at the start is gone. While the baseline is read, a row of before the TRUNCATE may turn up.
+    -- Every row from the start is gone. While the baseline is read, a row from before the TRUNCATE may still be found.
     s.status := 'absent'; s.reason := 'not_yet_inserted'; s.settled := NOT is_pending;
   ELSIF told AND nxt.op = 'I' AND NOT cut_first THEN
-    s.status := 'absent'; s.reason := 'not_yet_inserted'; -- nothing between the start and an insert: it was not there
+    s.status := 'absent'; s.reason := 'not_yet_inserted'; -- no event between the start and an INSERT: it was not there
   ELSIF told AND nxt.op <> 'I' OR ver.lsn IS NOT NULL THEN
-    s.status := 'unknown'; s.reason := 'before_tracking'; -- it was there, as what nobody read in time
+    s.status := 'unknown'; s.reason := 'before_tracking'; -- it was there, but no run read it in time
   ELSIF is_pending THEN
     s.status := 'unknown'; s.reason := 'baseline_pending'; s.settled := false;
   ELSIF p_period.baseline_state = 'done' AND p_lsn >= coalesce(p_period.unseen_unknown_before_lsn, start) THEN
     s.status := 'absent'; s.reason := 'not_yet_inserted';
   ELSE
-    -- As long as the key has no change, one may still come that decides it (an insert).
+    -- A later change of the key may still decide this: an INSERT shows that it was not there.
     s.status := 'unknown'; s.reason := 'before_tracking'; s.settled := nxt.lsn IS NOT NULL OR NOT p_open;
   END IF;
   RETURN s;

@@ -1,4 +1,4 @@
--- {"column": {"from": …, "to": …}} of the columns that are not the same in two rows.
+-- {"column": {"from": …, "to": …}} of the columns that differ between two rows.
 CREATE OR REPLACE FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[])
 RETURNS json
 LANGUAGE plpgsql IMMUTABLE
@@ -20,7 +20,7 @@ BEGIN
          SELECT CASE WHEN escaped THEN pgtimewarp.json_stand_in('"' || coalesce(n.key, o.key) || '"', true)::json #>> '{}'
                      ELSE coalesce(n.key, o.key) END AS name) c
    WHERE o.value::text IS DISTINCT FROM n.value::text
-         -- JSON null and SQL NULL have one text
+         -- JSON null and SQL NULL have the same text
       OR coalesce(c.name = ANY (p_old_nulls), false) <> coalesce(c.name = ANY (p_new_nulls), false);
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
 END $$;

@@ -1,7 +1,10 @@
--- The changes of one key in (from, to], in order, over all periods; S, the row as a period found it, when its period
--- begins inside, or as a repair found it; a D without xid, that a repair found it gone; T, a TRUNCATE that removed the row. `changed` is set for U, and S of a repair, where the row before is known, else NULL.
--- An update of the key is a D under the old key and an I under the new one.
--- Page by page: pass (relation_id, lsn, seq) of the last row received. Runs of the poller only add rows behind it.
+-- The changes of one key in (from, to], in order, over all periods. An update of the key is a D under the old key and an I under
+-- the new one. Beside I, U and D there are:
+--   S              a row read from the table: the baseline of a period that begins inside the interval, or a finding of a repair
+--   D without xid  a repair found that the row is gone
+--   T              a TRUNCATE removed the row
+-- `changed` is set for U, and for S of a repair if the previous row is known; else it is NULL.
+-- Page by page: pass (relation_id, lsn, seq) of the last row received. Runs only add rows after it.
 CREATE OR REPLACE FUNCTION pgtimewarp.diff_changes(
   p_node_id text, p_schema text, p_table text, p_pk jsonb,
   p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,

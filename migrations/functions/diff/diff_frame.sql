@@ -1,6 +1,6 @@
--- What frames a diff: its ends as times, the horizon, the intervals inside of which changes may be missing
--- ([{"from", "to", "reason"}]), and whether all of it is final: then the position of its end is (see position_at()), and so is what
--- is known of the key where each period begins.
+-- The frame of a diff: its ends as times, the horizon, the intervals in which changes may be missing ([{"from", "to", "reason"}]),
+-- and whether all of it is final. It is final when the position of its end is (see position_at()), and when what is known of the
+-- key at the beginning of each period is final, too.
 CREATE OR REPLACE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -29,9 +29,9 @@ BEGIN
   IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
     RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
   END IF;
-  from_ts := least(from_ts, to_ts); -- asked up to a time before tracking
+  from_ts := least(from_ts, to_ts); -- for an end before the start of tracking
 
-  -- Where no period was running. A key is checked against every period, even one that the question does not touch.
+  -- Intervals without a running period. The key is checked against every period, also against those outside the interval.
   FOR period IN
     SELECT p.* FROM pgtimewarp.relation_periods p
      WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
@@ -54,7 +54,7 @@ BEGIN
        AND (g.relation_id IS NULL OR g.relation_id IN (
              SELECT p.relation_id FROM pgtimewarp.relation_periods p
               WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
-  -- Where the key itself is unknown at the beginning of a period.
+  -- Intervals at the beginning of a period in which the key is unknown.
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(from_at, to_at) d
   LOOP
@@ -67,7 +67,7 @@ BEGIN
         tstzrange(period.tracked_from_ts, coalesce(state.to_ts, period.tracked_to_ts), '[)'), state.reason)::pgtimewarp.hole;
     END IF;
   END LOOP;
-  -- What has left the window. A change at its very edge is not listed, since the row before it is forgotten.
+  -- The interval before the cutoff. A change exactly at the cutoff is not listed, because the row before it is forgotten.
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(p.tracked_from_ts, least(x.expired_before_ts, p.tracked_to_ts), '[)'), 'expired')::pgtimewarp.hole
       FROM pgtimewarp.relation_periods p JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id

@@ -1,6 +1,6 @@
--- The periods of a table that (from, to] touches, with the positions in each between which its changes lie. The ends are those of
--- diff_positions(). starts_inside: the period begins after `from`, so that the rows that it found are changes too.
--- Called by functions that have set the path. (Without settings of its own: otherwise it would not be inlined.)
+-- The periods of a table that (from, to] touches, each with the two positions between which its changes lie. diff_positions()
+-- gives the ends. starts_inside: the period begins after `from`, so its baseline rows are changes, too.
+-- Called by functions that have set search_path. It has no SET clause of its own, because that would prevent inlining.
 CREATE OR REPLACE FUNCTION pgtimewarp.diff_periods(
   p_from pgtimewarp.history_position, p_to pgtimewarp.history_position)
 RETURNS TABLE (
@@ -13,7 +13,7 @@ LANGUAGE sql STABLE ROWS 2 AS $$
          CASE WHEN NOT e.is_last OR (p_to).asked_ts > p.tracked_to_ts THEN e.through
               WHEN (p_to).lsn_space = p.lsn_space THEN
                 least(e.through, coalesce((p_to).asked_lsn, greatest(p.tracked_from_lsn, (p_to).lsn)))
-              WHEN (p_to).asked_lsn IS NOT NULL THEN e.through -- it lies in a later LSN space
+              WHEN (p_to).asked_lsn IS NOT NULL THEN e.through -- the end lies in a later LSN space
               ELSE p.tracked_from_lsn END,
          e.through, e.is_last AND (p_to).is_open
     FROM pgtimewarp.relation_periods p
@@ -21,7 +21,7 @@ LANGUAGE sql STABLE ROWS 2 AS $$
    CROSS JOIN LATERAL (
          SELECT coalesce((p_from).has_begun AND p.relation_id = ((p_from).period).relation_id, false) AS is_first,
                 p.relation_id = ((p_to).period).relation_id AS is_last,
-                -- a period that another has followed has ended
+                -- a period with a successor has ended
                 CASE WHEN p.relation_id = ((p_to).period).relation_id THEN (p_to).through ELSE p.tracked_to_lsn END AS through) e
    WHERE p.node_id = ((p_to).period).node_id AND p.schema_name = ((p_to).period).schema_name
      AND p.table_name = ((p_to).period).table_name

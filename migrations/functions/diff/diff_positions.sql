@@ -1,6 +1,6 @@
--- The ends of (from, to] in the history of a table. from_at is NULL in all members when neither time nor LSN is given: from the start
--- of tracking. Without an end the interval ends at the time of the horizon.
--- Called by functions that have set the path.
+-- The ends of (from, to] in the history of a table. Without time and LSN the interval begins at the start of tracking, and from_at
+-- is NULL in all members. Without an end the interval ends at the time of the horizon.
+-- Called by functions that have set search_path.
 CREATE OR REPLACE FUNCTION pgtimewarp.diff_positions(
   p_node_id text, p_schema text, p_table text,
   p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,

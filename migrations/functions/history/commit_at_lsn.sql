@@ -1,5 +1,5 @@
--- The last commit at or before a position of an LSN space, or the horizon that stands there. None: the map does not reach back so far.
--- (STABLE and without settings of its own: otherwise it would not be inlined.)
+-- The last commit, or horizon, at or before a position of an LSN space. No row: the time map does not reach back that far.
+-- It is STABLE and has no SET clause, so that the planner can inline it.
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space int, p_lsn pg_lsn)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, ts timestamptz)
 LANGUAGE sql STABLE ROWS 1 AS $$

@@ -1,6 +1,6 @@
--- The last commit at or before a time, or the horizon that stands there: in this LSN space, or, without one, in any. None: the map
--- does not reach back so far. Of commits that share the time the last one.
--- (STABLE and without settings of its own: otherwise it would not be inlined.)
+-- The last commit, or horizon, at or before a time: in this LSN space or, without one, in any. Of commits with the same time it
+-- returns the last one. No row: the time map does not reach back that far.
+-- It is STABLE and has no SET clause, so that the planner can inline it.
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space int, p_ts timestamptz)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, ts timestamptz)
 LANGUAGE sql STABLE ROWS 1 AS $$

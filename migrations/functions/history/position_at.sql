@@ -1,20 +1,20 @@
--- Where an instant lies in the history of a table: a time, an LSN (of the node's present LSN space), or neither: now. Every question
--- about a table begins here, so that all of them know the same and call the same final.
+-- The position of an instant in the history of a table. The instant is a time, an LSN (in the node's present LSN space), or neither,
+-- which means now. Every question about a table begins here, so all agree on what is known and what is final.
 --
---   period     the period that had begun last at the instant; none had: the one that has begun last
---   has_begun  whether one had
+--   period     the last period that had begun at the instant; if none had, the last period of all
+--   has_begun  whether a period had begun
 --   is_open    the period may still grow
 --   through    the position up to which the period is complete: its end, or the horizon
---   asked_*    the instant as it was asked for: one of the two; now is the time 'infinity'
---   lsn        the last commit at the instant, a position of lsn_space. Where the table is known (no reason) it lies within the
---              period and within what is kept of it.
---   reason     why the table is not known at the instant: baseline_pending (no period has begun), before_tracking, in_gap (after
---              the period ended, or in a gap), expired. NULL: it is known; of a key less may be.
---   final      whether later runs leave that as it is. Not final is what lies beyond the horizon; what comes after a partition that
---              has yet to be judged, which happens at the end of WAL; and, asked by LSN, the position of the horizon itself while
---              a gap is open: as long as nothing is written it may end right there.
+--   asked_*    the instant of the question: one of the two; now is the time 'infinity'
+--   lsn        the last commit at the instant, in lsn_space. If the table is known (no reason), it lies within the period and
+--              after the cutoff.
+--   reason     why the table is unknown at the instant: baseline_pending (no period has begun), before_tracking, in_gap (after
+--              the end of the period, or in a gap), expired. NULL: the table is known; the key may still be unknown.
+--   final      whether later runs cannot change this. Not final: instants beyond the horizon; instants after a partition that
+--              is not judged yet; and, for a question by LSN, the position of the horizon while a gap is open, because the gap
+--              may end exactly there until the next commit.
 --
--- Raises TW001 when the table is not tracked, TW003 when the node is unknown. Called by functions that have set the path.
+-- Raises TW001 when the table is not tracked, TW003 when the node is unknown. Called by functions that have set search_path.
 CREATE OR REPLACE FUNCTION pgtimewarp.position_at(
   p_node_id text, p_schema text, p_table text, p_at_ts timestamptz, p_at_lsn pg_lsn)
 RETURNS pgtimewarp.history_position
@@ -22,7 +22,7 @@ LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
   by_lsn boolean := p_at_lsn IS NOT NULL;
-  -- "now" is whatever is known last; it is never final, however the clocks of the servers differ
+  -- "now" is the last known state. It is never final, whatever the clocks of the servers say
   at_ts timestamptz := CASE WHEN by_lsn THEN NULL ELSE coalesce(p_at_ts, 'infinity') END;
   known record; -- the period, the horizon of the node, and what has expired
   period pgtimewarp.relation_periods;
@@ -79,7 +79,7 @@ BEGIN
   ELSIF p_at_lsn < known.expired_before_lsn OR at_ts < known.expired_before_ts THEN
     reason := 'expired';
   ELSE
-    -- The map forgets horizons of earlier runs, so that its last entry may precede the start of tracking.
+    -- The map drops horizons of earlier runs, so its last entry may lie before the start of tracking.
     IF at_space IS DISTINCT FROM period.lsn_space OR at_lsn IS NULL OR at_lsn < period.tracked_from_lsn THEN
       at_space := period.lsn_space; at_lsn := period.tracked_from_lsn;
     END IF;

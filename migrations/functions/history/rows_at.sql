@@ -1,15 +1,15 @@
--- The rows of a relation as of a position: for each key its last version at or before it, and whether the row was there. Of these
--- keys (p_keys), or of all keys that have a version, in their order: those after p_after, up to and including p_upto, the first
--- p_limit of them. Who reads page by page goes on after the last key of a page; one with fewer keys than the limit is the last.
+-- The rows of a relation as of a position: for each key the last version at or before the position, and whether the row was there.
+-- It takes a list of keys (p_keys), or a page of all keys that have a version, in key order: those after p_after, up to and
+-- including p_upto, the first p_limit of them. Pass the last key of a page to get the next one. A page with fewer keys than the
+-- limit is the last.
 --
--- is_there: false when the version is a deletion, or a TRUNCATE up to the position has closed it. NULL when the version cannot say
--- so: a baseline row (S) that was read after the position, and the key changed between the position and its reading. A baseline row
--- is decided once the log is applied up to its read_lsn (`through` of position_at()). A key without any version is not listed.
+-- is_there: false when the version is a deletion, or a TRUNCATE up to the position has closed it. NULL when the version cannot show
+-- it: a baseline row (S) was read after the position, and the key changed between the position and the reading. A baseline row is
+-- decided when the log is applied up to its read_lsn (`through` of position_at()). A key without a version is not listed.
 --
--- A page is read by index, first its keys and then the last version of each: left to itself the planner reads and sorts the whole
--- table for it.
--- Six parameters, because a page and a list of keys must follow the same rules. The relation stands in the text of the statement, so
--- that no other table's partitions are locked (docs/decisions/0024-own-locks.md).
+-- A page is read by index: first its keys, then the last version of each. Otherwise the planner reads and sorts the whole table.
+-- It has six parameters because a page and a list of keys must follow the same rules. The text of the statement contains the
+-- relation id, so that it locks only the partitions of this table (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.rows_at(
   p_relation_id int, p_lsn pg_lsn, p_after text DEFAULT NULL, p_upto text DEFAULT NULL, p_limit int DEFAULT NULL,
   p_keys text[] DEFAULT NULL)
@@ -24,7 +24,7 @@ BEGIN
   IF p_relation_id IS NULL THEN
     RETURN;
   END IF;
-  -- a condition that is not asked for is left out, which the planner understands better than a NULL
+  -- the statement contains only the conditions of this call: the planner estimates them better than comparisons with NULL
   keys := concat(
     'SELECT DISTINCT c.pk FROM ', CASE
        WHEN p_keys IS NULL THEN 'pgtimewarp.row_changes AS c WHERE c.relation_id = %1$s AND c.valid_from_lsn <= $1'

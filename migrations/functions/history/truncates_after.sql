@@ -1,6 +1,6 @@
--- The TRUNCATEs after a version, of the table or of the partition that the version is in: the first of them closes it. A row that
--- was read (S) stands after everything that happened at its position; p_seq is the version's place in its transaction. Without
--- a version, those after a position: p_op NULL. (STABLE and without settings of its own: otherwise it would not be inlined.)
+-- The TRUNCATEs after a version, of the table or of the version's partition. The first of them closes the version. A row that was
+-- read (S) sorts after every event at its position; p_seq is the version's place in its transaction. With p_op NULL: the TRUNCATEs
+-- after a position. It is STABLE and has no SET clause, so that the planner can inline it.
 CREATE OR REPLACE FUNCTION pgtimewarp.truncates_after(
   p_relation_id int, p_lsn pg_lsn, p_seq int, p_op "char", p_leaf_id int)
 RETURNS SETOF pgtimewarp.relation_events

@@ -1,5 +1,5 @@
--- RFC 3339 in UTC with six decimals, as a JSON string; infinite instants and NULL give null. (STABLE, as to_char() is,
--- and without settings of its own: otherwise it would not be inlined.)
+-- RFC 3339 in UTC with six decimals, as a JSON string; infinite instants and NULL give null. It is STABLE, like to_char(), and has
+-- no SET clause, so that the planner can inline it.
 CREATE OR REPLACE FUNCTION pgtimewarp.json_instant(p_ts timestamptz) RETURNS text
 LANGUAGE sql STABLE AS $$
   SELECT CASE WHEN pg_catalog.isfinite(p_ts)

@@ -1,4 +1,4 @@
--- A JSON object of strings, members in the order given. Called by functions that have set the path.
+-- A JSON object of strings, its members in the given order. Called by functions that have set search_path.
 CREATE OR REPLACE FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE

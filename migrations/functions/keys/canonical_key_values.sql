@@ -1,5 +1,5 @@
--- The canonical values of a key that a person gave: an object naming each key column, or the bare value of a one-column
--- key. A value may be a string, a number (jsonb keeps all digits) or a boolean. Called by functions that have set the path.
+-- The canonical values of a key that a person gave: an object with each key column, or the bare value of a one-column key. A value
+-- may be a string, a number (jsonb keeps all digits) or a boolean. Called by functions that have set search_path.
 CREATE OR REPLACE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -29,7 +29,7 @@ BEGIN
         RAISE EXCEPTION 'the key column % cannot be %', p_columns[place], jsonb_typeof(item)
           USING ERRCODE = 'TW002', HINT = 'Give a string, a number or a boolean.';
       END IF;
-      unknown := p_columns[place]; -- for the message, should the cast fail
+      unknown := p_columns[place]; -- for the message if the cast fails
       result[place] := pgtimewarp.canonical_value(p_kinds[place], item #>> '{}');
     END LOOP;
   EXCEPTION WHEN data_exception THEN

@@ -1,6 +1,6 @@
--- One key value as text, such that two values are the same key exactly when their texts are equal (core/types/key.ts
--- does the same on what the log says). citext on a source whose locale is C lowers only A to Z: É and é are two keys there.
--- Called by functions that have set the path: entering one with settings of its own costs more than this does inside.
+-- One key value as text, so that two values are the same key exactly when their texts are equal. core/types/key.ts does the same
+-- with values from the log. citext on a source with locale C lowers only A to Z: É and é are two keys there.
+-- Called by functions that have set search_path: a SET clause of its own would cost more than the function itself.
 CREATE OR REPLACE FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE STRICT AS $$
 BEGIN

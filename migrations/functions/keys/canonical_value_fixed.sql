@@ -1,4 +1,4 @@
--- The text of a key value whose input or output depends on settings; they are fixed as on the connections to the source.
+-- The text of a key value whose input or output depends on settings. They have the same values here as on sessions of the source.
 CREATE OR REPLACE FUNCTION pgtimewarp.canonical_value_fixed(p_kind text, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp

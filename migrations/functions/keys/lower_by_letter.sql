@@ -1,5 +1,5 @@
--- Lower case letter by letter, whatever the locale of this database: as lower() of a UTF-8 libc collation does on the
--- source. ICU's own way with a whole text depends on neighbours (final sigma), and makes two letters of U+0130.
+-- Lower case letter by letter, whatever the locale of this database, like lower() of a UTF-8 libc collation on the source. ICU
+-- lowers a whole text in another way: it depends on neighbours (final sigma) and makes two letters of U+0130.
 CREATE OR REPLACE FUNCTION pgtimewarp.lower_by_letter(p_value text) RETURNS text
 LANGUAGE plpgsql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$

@@ -1,4 +1,4 @@
--- The nodes that follow the history of this one, itself among them: the same server, on the same timeline.
+-- The lineage of a node: all nodes on the same server and timeline, including this one.
 CREATE OR REPLACE FUNCTION pgtimewarp.lineage(p_node_id text)
 RETURNS TABLE (node_id text, lsn_space int, applied_lsn pg_lsn, applied_ts timestamptz)
 LANGUAGE sql STABLE ROWS 2 AS $$
@@ -7,7 +7,7 @@ LANGUAGE sql STABLE ROWS 2 AS $$
     JOIN pgtimewarp.nodes n ON n.system_identifier = own.system_identifier AND n.timeline = own.timeline
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = n.node_id
    WHERE own.node_id = p_node_id
-     -- a node that a wrong clock has put into the future says nothing: a new one begins beside it (see trusted-clock.ts)
+     -- leaves out a node that a wrong clock has put into the future, so that a new node can begin (see trusted-clock.ts)
      AND (c.node_id = p_node_id OR c.applied_ts <= clock_timestamp() + interval '60 seconds')
 $$;
 

@@ -1,4 +1,4 @@
--- What changes whenever another node of the lineage defines times; NULL while there is none.
+-- A text that changes whenever another node of the lineage defines times; NULL while there is no other node.
 CREATE OR REPLACE FUNCTION pgtimewarp.lineage_marks(p_node_id text) RETURNS text
 LANGUAGE sql STABLE AS $$
   SELECT string_agg(concat_ws(' ', l.node_id, l.lsn_space, l.applied_lsn, l.applied_ts), ',' ORDER BY l.node_id)

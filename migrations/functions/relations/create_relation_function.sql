@@ -1,7 +1,7 @@
--- Makes the function that answers the questions about one relation that are plain, asof_each_r<id>(), and leaves the others to
--- asof_answer(). Its statement is planned once for a session: planning takes longer than answering. Its cost is overestimated
--- by orders of magnitude, which must not have it compiled, nor its look-ups remembered: none comes twice. It is called by
--- asof_each() alone, which has set the path.
+-- Creates asof_each_r<id>(), the function that answers plain questions about one relation and leaves the others to asof_answer().
+-- Its statement is planned once per session, because planning takes longer than answering. The planner overestimates its cost by
+-- orders of magnitude, so JIT compilation is off, and so is memoization: no look-up occurs twice. Only asof_each() calls it, which
+-- has set search_path.
 CREATE OR REPLACE FUNCTION pgtimewarp.create_relation_function(p_relation_id int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $create$
 DECLARE
@@ -18,7 +18,7 @@ SET jit = off
 SET enable_memoize = off AS $$
 #variable_conflict use_column
 BEGIN
-  -- OFFSET 0 keeps what is computed once from being computed wherever it is used.
+  -- OFFSET 0 makes the planner compute a value once, and not at every place that uses it.
   RETURN QUERY
     SELECT a.status, a.reason, a.final, a.answer
       FROM (SELECT s.place, p_pks[s.place] AS pk, p_at_ts[s.place] AS at_ts, p_at_lsn[s.place] AS at_lsn,
@@ -27,13 +27,13 @@ BEGIN
               FROM generate_subscripts(p_pks, 1) AS s (place)
             OFFSET 0) AS q
      CROSS JOIN LATERAL (
-           -- A bare value is looked up as it was written. The history holds canonical texts, and the canonical form of
-           -- such a text is the text itself: one that is found is the key. One that is not goes the long way.
+           -- A bare value is looked up as written. The history holds canonical texts, and a canonical text is its own
+           -- canonical form. So a text that is found is the key; asof_answer() gets the others.
            SELECT CASE WHEN q.is_inside IS NOT TRUE THEN NULL
                        WHEN jsonb_typeof(q.pk) IN ('string', 'number', 'boolean') THEN ARRAY[q.pk #>> '{}']
                        ELSE pgtimewarp.canonical_key_values(f.pk_columns, f.pk_kinds, q.pk) END AS key_values,
-                  -- The last commit at the instant. Whoever names an LSN has mostly read it from an answer, so that it is
-                  -- a commit's: that entry is found at once, where the last one before a position reads half an index page.
+                  -- The last commit at the instant. An LSN in a question mostly comes from an answer, so it is that of a
+                  -- commit. Looking for that entry first is cheaper: "the last before" reads half an index page.
                   greatest(f.start_lsn,
                     CASE WHEN q.at_lsn IS NOT NULL THEN
                            coalesce((SELECT m.lsn FROM pgtimewarp.lsn_time_map m
@@ -54,20 +54,20 @@ BEGIN
              FROM pgtimewarp.row_changes r
             WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) <= (i.lsn, 2147483647)
             ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1) AS ver ON true
-      -- the first one after it
+      -- the first change after it
       LEFT JOIN LATERAL (
            SELECT r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.xid
              FROM pgtimewarp.row_changes r
             WHERE r.relation_id = %1$s AND r.pk = k.pk AND (r.valid_from_lsn, r.seq) > (i.lsn, 2147483647)
             ORDER BY r.valid_from_lsn, r.seq LIMIT 1) AS nxt ON true
-      -- what the application said of the transaction; baseline rows have none, and it is forgotten with the cutoff
+      -- the context of the transaction; baseline rows have none, and retention drops contexts before the cutoff
       LEFT JOIN LATERAL (
            SELECT c.context
              FROM pgtimewarp.context_at(p_node_id, f.lsn_space,
                     CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq) AS c) AS t ON true
      CROSS JOIN LATERAL (
-           -- It says what the row was, and no TRUNCATE came after it. A baseline row must have been read, and before the
-           -- next change (see version_at()).
+           -- The version shows the row, and no TRUNCATE came after it. A baseline row must have been read before the next
+           -- change (see version_at()).
            SELECT (f.truncated_lsn < ver.lsn) IS NOT FALSE
                   AND (ver.op IN ('I', 'U')
                        OR ver.op = 'S' AND ver.read_lsn <= f.applied_lsn AND (nxt.lsn > ver.read_lsn) IS NOT FALSE)

@@ -1,5 +1,5 @@
--- Makes the partition of a relation, and its function. Built beside the parent and then attached, because ATTACH takes a weaker lock on
--- the parent than CREATE TABLE … PARTITION OF (PostgreSQL manual, "ALTER TABLE … ATTACH PARTITION").
+-- Creates the partition of a relation, and its function. The table is built first and then attached, because ATTACH takes a weaker
+-- lock on the parent than CREATE TABLE … PARTITION OF (PostgreSQL manual, "ALTER TABLE … ATTACH PARTITION").
 CREATE OR REPLACE FUNCTION pgtimewarp.create_relation_partition(p_relation_id int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- Whether a transaction lies within what is kept of one of the relations that it touched.
+-- Whether a relation that the transaction touched still keeps the transaction.
 CREATE OR REPLACE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space int, p_lsn pg_lsn, p_relation_ids int[]) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (

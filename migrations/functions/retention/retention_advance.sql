@@ -1,4 +1,4 @@
--- Moves the cutoff of a relation to the horizon's time less the window; never back. Returns whether it moved.
+-- Moves the cutoff of a relation to the horizon's time minus the window, but never back. Returns whether it moved.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_advance(p_relation_id int) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -11,7 +11,7 @@ BEGIN
   SELECT c.applied_lsn, c.applied_ts - x.retention INTO horizon_lsn, cut_ts
     FROM pgtimewarp.wal_checkpoints c, pgtimewarp.relation_retention x
    WHERE c.node_id = p.node_id AND x.relation_id = p_relation_id;
-  -- When a range began says more than the map, which keeps no horizons of quiet runs.
+  -- The beginning of a range is more exact than the map, which drops horizons of quiet runs.
   UPDATE pgtimewarp.relation_ranges g
      SET opened_ts = coalesce(
            (SELECT m.ts FROM pgtimewarp.lsn_time_map m

@@ -1,4 +1,4 @@
--- Attaches a range to the partition of its relation; null: open at that end.
+-- Attaches a range to the partition of its relation. NULL: the range is open at that end.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_attach(p_relation_id int, p_table text, p_from pg_lsn, p_to pg_lsn) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -1,5 +1,5 @@
--- Begins a new lowest range when one is due. Expired ranges without rows are dropped at once. Returns the name of the
--- table that is being built or waits for its exchange, NULL when nothing is due.
+-- Begins a new lowest range when one is due. It drops expired ranges without rows at once. Returns the name of the table that is
+-- under construction or waits for its exchange; NULL when nothing is due.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_begin_base(p_relation_id int) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -18,7 +18,7 @@ BEGIN
   SELECT x.expired_before_lsn INTO cut FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id;
   IF cut IS NULL OR p.baseline_state = 'pending'
      OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
-    RETURN NULL; -- rows of the baseline, or of a repair, are still to come, and may belong below
+    RETURN NULL; -- a baseline or a repair may still write rows that belong below
   END IF;
   FOR name IN
     SELECT g.table_name FROM pgtimewarp.relation_ranges g
@@ -39,7 +39,7 @@ BEGIN
   name := pgtimewarp.retention_new_table(p_relation_id);
   EXECUTE format('ALTER TABLE pgtimewarp.%I ADD CONSTRAINT base_upper CHECK (valid_from_lsn < %L)', name, upper);
   INSERT INTO pgtimewarp.relation_ranges (relation_id, table_name, to_lsn, opened_ts, state, is_base, built_to_pk, keeps_deletions)
-  -- Where not every key was read or seen, a deletion is what tells an absent key from an unknown one.
+  -- If not every key was read or seen, only a deletion distinguishes an absent key from an unknown one.
   VALUES (p_relation_id, name, upper, '-infinity', 'building', true, '',
           p.baseline_state <> 'done' OR coalesce(p.unseen_unknown_before_lsn >= upper, false));
   RETURN name;

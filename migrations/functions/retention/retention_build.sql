@@ -1,5 +1,5 @@
--- Carries the next keys into the new lowest range: the last version of each before its upper end, unless it is gone.
--- Returns whether all keys are carried. History below the cutoff does not change, so it can go on in another run.
+-- Copies the next keys into the new lowest range: the last version of each key before the range's upper end, unless it is deleted.
+-- Returns whether all keys are copied. History below the cutoff does not change, so a later run can continue.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_build(p_relation_id integer, p_rows integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'

@@ -1,5 +1,5 @@
--- For ranges too large to be scanned under a lock: a constraint that is checked while others read. Rows past it would
--- be refused, so only the run that holds the node may leave it there, and the next one removes it before it writes.
+-- For ranges too large to be scanned under a lock: adds a CHECK constraint, which retention_validate() checks while others read.
+-- New rows past it would be refused, so only the run that holds the claim may leave it there, and the next run removes it first.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_check(p_relation_id int, p_table text, p_to pg_lsn) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- Gives a relation ranges: its leaf becomes the first one, open at both ends, which needs neither a rewrite nor a scan.
+-- Gives a relation ranges. Its only table becomes the first range, open at both ends, which needs no rewrite and no scan.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_convert(p_relation_id int) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

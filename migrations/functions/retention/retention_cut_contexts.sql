@@ -1,5 +1,5 @@
--- Looks at the contexts that cutoffs have passed, up to p_rows of them, and forgets those that no relation keeps.
--- Returns how many were looked at: less than p_rows when nothing is left to do.
+-- Checks contexts that cutoffs have passed, up to p_rows of them, and deletes those that no relation keeps. Returns how many it
+-- checked: fewer than p_rows when nothing is left to do.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_cut_contexts(p_node_id text, p_rows int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

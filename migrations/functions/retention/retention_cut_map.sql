@@ -1,5 +1,5 @@
--- Forgets the map before the oldest cutoff. A row that could not be applied is a row of some table: no answer depends on what
--- was kept of it, and it goes with the shortest window.
+-- Deletes entries of the time map before the oldest cutoff. It also deletes blocked changes, by the shortest window: no answer
+-- depends on them.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_cut_map(p_node_id text, p_rows int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -8,7 +8,7 @@ DECLARE
   upper pg_lsn;
   forgotten int;
 BEGIN
-  -- The last entry before the oldest cutoff stays: it is the position of that instant.
+  -- The last entry before the oldest cutoff stays, because it gives the position of that instant.
   SELECT max(m.ts) INTO anchor
     FROM (SELECT min(coalesce(x.expired_before_ts, p.tracked_from_ts)) AS ts
             FROM pgtimewarp.relation_periods p

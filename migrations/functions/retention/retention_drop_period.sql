@@ -1,5 +1,5 @@
--- Removes the history of a period that lies before the window as a whole. Returns false while a snapshot is left that
--- does not see the cutoff.
+-- Removes the history of a period if all of it lies before the window. Returns false while a snapshot is in use that does not see
+-- the cutoff.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_drop_period(p_relation_id int) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,5 +1,5 @@
--- Exchanges the expired ranges for the new lowest one. Returns how many were dropped; NULL: not ready, or an older
--- snapshot is left that does not see the new rows.
+-- Replaces the expired ranges by the new lowest one. Returns how many it dropped; NULL: the new range is not ready, or an older
+-- snapshot is in use that does not see the new rows.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_exchange(p_relation_id int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- Whether a range has no rows at all.
+-- Whether a range has no rows.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_is_empty(p_table text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

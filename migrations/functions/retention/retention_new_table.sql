@@ -1,11 +1,12 @@
--- Makes an empty table of the shape of a range, attached to nothing. Insert-only tables are vacuumed by inserts alone.
+-- Creates an empty, unattached table with the columns of a range. Ranges only get inserts, so autovacuum counts inserts.
 --
--- Retention: history older than a window is forgotten, every instant inside stays answerable. A relation with retention has its
--- partition cut into ranges of valid_from_lsn. Forgetting is three committed steps:
--- the cutoff moves (from then on readers answer `expired` below it), a new lowest range is built beside with what is
--- still valid, and, once no snapshot is left that could miss either, one transaction drops the old ranges and attaches
--- the new one. A reader that began before the exchange and reads after it thus sees the cutoff and the rows: attaching
--- and dropping are not subject to snapshots, rows are.
+-- Retention forgets history older than a window, and every instant within the window stays answerable. The partition of a relation
+-- with retention consists of ranges of valid_from_lsn. Forgetting takes three committed steps:
+-- 1. The cutoff moves. From then on readers answer `expired` below it.
+-- 2. A new lowest range is built beside the old ones, with the versions that are still valid.
+-- 3. When no snapshot is in use that could miss either, one transaction drops the old ranges and attaches the new one.
+-- A reader that began before step 3 and reads after it thus sees the cutoff and the rows. That matters because ATTACH and DROP take
+-- effect for old snapshots, too, and rows do not.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_new_table(p_relation_id int) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,10 +1,10 @@
--- What the ranges of a followed relation need next, one thing at a time, before positions up to p_upto are written.
---   convert: it has none yet, and began an eighth of the window ago. Before, ranges would have nothing to keep apart, and each costs
---            the server a look at all constraints of the store: tracking a thousand tables would take minutes
---   split:   the range that is being written has been so for an eighth of the window, or is the open one: close it at
---            the horizon (otherwise a quiet table would never forget); or: make ranges ahead, past p_upto, each as wide
---            as the log grows in a tenth of the window. The open one behind them stays empty, so that cutting it is free,
---            and takes what comes unexpectedly.
+-- The next change that the ranges of a tracked relation need before positions up to p_upto are written.
+--   convert: the relation has no ranges yet, and its history began an eighth of the window ago. Earlier, ranges have no use,
+--            and for each one the server checks all constraints of the store: tracking a thousand tables would take minutes.
+--   split:   close the range that is written now at the horizon, if it has been written for an eighth of the window, or is
+--            the open one. Otherwise a quiet table would never forget. Or: create ranges ahead, past p_upto, each as wide as
+--            the log grows in a tenth of the window. The open range after them stays empty, so splitting it is cheap; it
+--            takes rows that arrive unexpectedly.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_next(p_relation_id int, p_upto pg_lsn)
 RETURNS TABLE (action text, table_name text, at pg_lsn[], opened_ts timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -48,7 +48,7 @@ BEGIN
    ORDER BY m.ts LIMIT 1;
   width := greatest(coalesce(width, 16777216), 65536);
   IF last_range.from_lsn < p_upto + width THEN
-    -- a backlog gets wider ranges rather than more
+    -- a backlog gets wider ranges, not more of them
     width := ceil(greatest(width, (p_upto + 2 * width - last_range.from_lsn) / 8));
     action := 'split'; table_name := last_range.table_name; opened_ts := NULL;
     at := ARRAY(SELECT last_range.from_lsn + n * width

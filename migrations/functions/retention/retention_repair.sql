@@ -1,4 +1,4 @@
--- Removes what a run left that died between retention_check() and retention_split().
+-- Removes the constraints of a run that died between retention_check() and retention_split().
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_repair(p_node_id text) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

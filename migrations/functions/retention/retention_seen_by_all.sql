@@ -1,5 +1,5 @@
--- Whether every snapshot on this server, or known to it from a standby, is younger than a committed transaction. A session of another
--- login shows no xmin to whoever is no member of pg_read_all_stats: it counts while it is in a transaction.
+-- Whether every snapshot on this server, or reported by a standby, sees a committed transaction. Without pg_read_all_stats a role
+-- cannot see the xmin of another login's session, so such a session counts as older while it is in a transaction.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_seen_by_all(p_xid xid8) RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT NOT EXISTS (

@@ -1,5 +1,5 @@
--- Cuts a range at positions past all of its rows: it keeps the part before the first, empty ranges take the others.
--- The server makes sure of the rows by a scan, or by the constraint of retention_check().
+-- Splits a range at positions past all of its rows: it keeps the part before the first position, and empty ranges take the others.
+-- The server verifies this by a scan, or by the constraint of retention_check().
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_split(p_relation_id int, p_table text, p_at pg_lsn[], p_opened_ts timestamptz)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

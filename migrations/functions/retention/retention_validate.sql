@@ -1,4 +1,4 @@
--- Checks the constraint of retention_check() against the rows that are there, while others read and write.
+-- Validates the constraint of retention_check() against the existing rows, while others read and write.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_validate(p_relation_id int, p_table text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

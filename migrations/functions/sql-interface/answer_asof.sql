@@ -1,7 +1,7 @@
--- The answer to the question that was laid down last, {node, schema, table, pk, ts | lsn, requested}; nothing when there is
--- none. A foreign scan sends nothing but a SELECT with conditions on columns, so a question travels as such a condition:
--- `WHERE question = '{…}'`. The literal takes the column's type, question[], and reading it runs the CHECK of the domain, which
--- lays the question down for the functions under the view. (docs/decisions/0013-questions-as-conditions.md)
+-- The answer to the last recorded question, {node, schema, table, pk, ts | lsn, requested}; no row without a question. A foreign
+-- scan can only send a SELECT with conditions on columns, so a question travels as a condition: `WHERE question = '{…}'`. The
+-- literal takes the column's type, question[]. Reading it runs the CHECK of the domain, which records the question for the
+-- functions under the view. (docs/decisions/0013-questions-as-conditions.md)
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE (question pgtimewarp.question[], answer json)
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp AS $$

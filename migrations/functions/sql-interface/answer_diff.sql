@@ -1,5 +1,5 @@
--- As answer_asof(), {node, schema, table, pk, from, to}. The row at place 0 has the frame and no change, the others have one
--- change each, in order.
+-- Like answer_asof(), for {node, schema, table, pk, from, to}. The row at place 0 holds the frame and no change. Each other row
+-- holds one change, in order.
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_diff()
 RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, op text, valid_from_ts timestamptz,
                valid_from_lsn pg_lsn, xid bigint, row_data json, changed json, context json)

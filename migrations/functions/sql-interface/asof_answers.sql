@@ -1,4 +1,4 @@
--- What SQL on a source reads through postgres_fdw: `WHERE question = '{…}'`. See answer_asof().
+-- The view that SQL on a source reads through postgres_fdw: `WHERE question = '{…}'`. See answer_asof().
 CREATE OR REPLACE VIEW pgtimewarp.asof_answers AS
   SELECT a.question, a.answer FROM pgtimewarp.answer_asof() a;
 

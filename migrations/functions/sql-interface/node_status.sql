@@ -1,4 +1,4 @@
--- One row per node: its horizon, and what is open. A gap is open while it has no time at which it ends.
+-- One row per node: its horizon and its open gaps. A gap without an end time is open.
 CREATE OR REPLACE VIEW pgtimewarp.node_status AS
   SELECT n.node_id, n.status, n.status_reason, c.applied_lsn AS horizon_lsn, c.applied_ts AS horizon_ts, c.caught_up, c.last_run_at,
          (SELECT count(*) FROM pgtimewarp.tracked_relations t WHERE t.node_id = n.node_id AND t.status <> 'untracked') AS tables,

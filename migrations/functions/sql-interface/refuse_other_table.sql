@@ -1,4 +1,4 @@
--- Raises TW005 unless the table with this OID is the one whose history is kept under the name. NULL: whoever asks has no table.
+-- Raises TW005 unless the history under this name belongs to the table with this OID. NULL: the question names no OID.
 CREATE OR REPLACE FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -1,7 +1,6 @@
--- An answer whose row has the names that the columns of the table have now: p_columns is {"number": "name"} of the table with
--- OID p_relid. A column that was renamed is followed by its number. Where it is not certain which value is the column's, it is
--- not in the row but in `incomplete`; a column that is neither came after the row was written. Values of columns that are gone
--- are left out.
+-- An answer whose row has the present column names of the table. p_columns is {"number": "name"} of the table with OID p_relid. A
+-- renamed column is found by its number. If it is uncertain which value belongs to a column, the column is not in the row but in
+-- `incomplete`. A column in neither was added after the row was written. Values of dropped columns are left out.
 CREATE OR REPLACE FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) RETURNS json
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
@@ -9,9 +8,9 @@ DECLARE
   escaped boolean := position(chr(92) || 'u' IN p_answer::text) > 0;
   answer json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_answer::text, false)::json ELSE p_answer END;
   written pg_lsn := answer #>> '{valid_from,lsn}';
-  read_upto pg_lsn;  -- of a row that was read, at some time after that
+  read_upto pg_lsn;  -- a row that was read: the log up to here decides it
   period pgtimewarp.relation_periods;
-  is_same boolean;   -- NULL: not known
+  is_same boolean;   -- NULL: unknown
   named text;
   uncertain text[];
   result text;
@@ -31,7 +30,7 @@ BEGIN
 
   WITH member AS (
     SELECT pgtimewarp.json_stood_for(e.key, escaped) AS name, e.value::text AS value FROM json_each(answer -> 'row') e),
-  -- the names that a column can have had when the row was written, or read
+  -- every name that a column may have had when the row was written, or read
   had AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum, n.name
       FROM jsonb_array_elements(period.columns) AS c (facts)
@@ -43,7 +42,7 @@ BEGIN
      WHERE n.since < read_upto AND (n.until IS NULL OR written <= n.until)),
   claim AS (
     SELECT DISTINCT h.attnum, m.name, m.value FROM had h JOIN member m ON m.name = h.name),
-  -- columns without such a value that may have been there all the same
+  -- columns without such a value that may have existed nevertheless
   doubt AS (
     SELECT (c.facts ->> 'attnum')::int AS attnum
       FROM jsonb_array_elements(period.columns) AS c (facts)
@@ -58,7 +57,7 @@ BEGIN
       FROM jsonb_each_text(p_columns) w
      WHERE is_same
      UNION ALL
-    -- not known to be the same table: by name alone, where that leaves no doubt
+    -- unknown whether it is the same table: match by name if that is unambiguous
     SELECT w.key::int, w.value, m.value, EXISTS (
              SELECT FROM member o WHERE o.name NOT IN (SELECT k.value FROM jsonb_each_text(p_columns) k))
       FROM jsonb_each_text(p_columns) w LEFT JOIN member m ON m.name = w.value
