@@ -3,7 +3,8 @@
 --
 -- p_filter, all optional: {"schema", "table"}: it touched this table; {"op": [op]}: it holds such a change (of that table); {"by": {key:
 -- value}}; {"min_rows": n}: at least so many inserts, updates and deletes, or a TRUNCATE, whose rows are not counted; {"xid": n} or
--- {"lsn": position}: this one. `tables` and `rows` tell all that the commit did, whatever was asked for.
+-- {"lsn": position}: this one. `tables` and `rows` tell all that the commit did, whatever was asked for; of a partitioned table a TRUNCATE counts
+-- once for each partition, as the log tells it.
 CREATE OR REPLACE FUNCTION pgtimewarp.node_transactions(
   p_node_id text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn, p_filter jsonb,
   p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int)
