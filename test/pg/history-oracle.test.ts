@@ -375,8 +375,8 @@ for (const plugin of PLUGINS) {
       await using node = await trackedNode({ plugin, tables: MODEL_SQL });
       const pick = random(SEED);
       const model = await HistoryModel.begin(node.source, pick);
-      await node.track('m');
-      await node.track('parts');
+      await node.track('m', { noNan: true }); // wal2json is not sure of a numeric NULL otherwise
+      await node.track('parts', { noNan: true });
       const happen = async (times: number): Promise<void> => {
         for (let left = times; left > 0; left--) {
           await model.happen();
@@ -389,7 +389,7 @@ for (const plugin of PLUGINS) {
       expect(await runCli(['untrack', 'm'], { env: node.env })).toMatchObject({ code: 0 });
       await happen(5);
       const lostTo = model.transactions.length;
-      await node.track('m');
+      await node.track('m', { noNan: true });
       await happen(Math.floor(TRANSACTIONS / 2));
 
       const { rows } = await node.store.query<{ xid: string; lsn: string; ts: string }>(

@@ -19,9 +19,12 @@ DECLARE
   changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
+  touched text;    -- with `by`: the statement that gives those of them ($1) that such a transaction changed
   is_emptied boolean;
+  event pgtimewarp.relation_events;
   result pgtimewarp.history_change;
   keys text[];
+  touched_keys text[];
   at_pk text := coalesce(p_after_pk, '');
   c record;
   given int := 0;
@@ -34,11 +37,26 @@ BEGIN
   LOOP
     first := coalesce(first, place);
     last := place;
-    is_emptied := EXISTS (
-      SELECT FROM pgtimewarp.relation_events AS e
+    is_emptied := false;
+    FOR event IN
+      SELECT e.* FROM pgtimewarp.relation_events AS e
        WHERE e.relation_id = (place.period).relation_id AND e.op = 'T' AND e.lsn > place.lower_lsn AND e.lsn <= place.upper_lsn
          AND pgtimewarp.context_matches(
-               pgtimewarp.context_of(p_node_id, (place.period).lsn_space, e.lsn, e.seq), p_filter -> 'by'));
+               pgtimewarp.context_of(p_node_id, (place.period).lsn_space, e.lsn, e.seq), p_filter -> 'by')
+    LOOP
+      is_emptied := true;
+      touched := concat_ws(' UNION ALL ', touched, format(
+        'SELECT ($1)[b.place] AS pk
+           FROM pgtimewarp.rows_before(%1$s, %2$L, %3$L, $1, array_fill(%4$L::pg_lsn, ARRAY[cardinality($1)]),
+                                       array_fill(%5$s, ARRAY[cardinality($1)])) AS b
+          WHERE b.is_there AND (%6$L::int IS NULL OR b.leaf_id = %6$L::int)', event.relation_id, (place.period).tracked_from_lsn,
+        place.through, event.lsn, event.seq, event.leaf_id));
+    END LOOP;
+    touched := concat_ws(' UNION ALL ', touched, format(
+      'SELECT r.pk FROM pgtimewarp.row_changes AS r
+        WHERE r.relation_id = %s AND r.pk = ANY ($1) AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L
+          AND pgtimewarp.context_matches(pgtimewarp.context_of(%L, %s, r.valid_from_lsn, r.seq), $2)',
+      (place.period).relation_id, place.lower_lsn, place.upper_lsn, p_node_id, (place.period).lsn_space));
     candidates := concat_ws(' UNION ', candidates, format(
       '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
          WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s
@@ -61,6 +79,9 @@ BEGIN
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
+    IF p_filter ? 'by' THEN
+      EXECUTE 'SELECT array_agg(DISTINCT t.pk) FROM (' || touched || ') AS t' INTO touched_keys USING keys, p_filter -> 'by';
+    END IF;
     FOR c IN
       SELECT keys[b.place] AS pk, b.is_there AS was_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
              b.nulls_assumed AS before_assumed, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
@@ -80,6 +101,7 @@ BEGIN
               ORDER BY e.lsn, e.seq LIMIT 1) AS t ON true
        ORDER BY b.place
     LOOP
+      CONTINUE WHEN p_filter ? 'by' AND NOT coalesce(c.pk = ANY (touched_keys), false);
       CONTINUE WHEN c.is_there IS NULL OR c.was_there IS FALSE AND NOT c.is_there;
       result.op := CASE WHEN NOT c.is_there THEN 'D' WHEN c.was_there IS FALSE THEN 'I' ELSE 'U' END;
       CONTINUE WHEN NOT result.op = ANY (ops) OR changed IS NOT NULL AND (result.op <> 'U' OR c.was_there IS NULL);
