@@ -1526,7 +1526,7 @@ BEGIN
       'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
       CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
            WHEN p_from_ts IS NOT NULL THEN ' AND m.ts > $3' END,
-      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6)'
+      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6) AND m.ts <= $5'
            WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
       CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
       CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,
@@ -1535,7 +1535,8 @@ BEGIN
     EXECUTE 'SELECT array_agg(k.lsn_space) AS spaces, array_agg(k.lsn) AS lsns, array_agg(k.ts) AS times, array_agg(k.xid) AS xids
                FROM (' || commits || ') AS k'
        INTO c
-      USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn, p_to_ts, p_to_lsn,
+      USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn,
+            coalesce(p_to_ts, pgtimewarp.time_at(p_node_id, now_space, p_to_lsn), 'infinity'), p_to_lsn,
             (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn;
     seen := coalesce(cardinality(c.lsns), 0);
     EXIT WHEN seen = 0;
@@ -1565,10 +1566,12 @@ CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, 
     AS $_$
 #variable_conflict use_column
 DECLARE
-  chunk CONSTANT int := 500;
+  chunk CONSTANT int := least(500, greatest(p_limit, 50));
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where');
   changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  said jsonb := p_filter -> 'by';
+  has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; at_pk NULL: with all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
@@ -1627,11 +1630,12 @@ BEGIN
         CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
           SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
         result.context := pgtimewarp.context_of(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq);
-        CONTINUE WHEN NOT pgtimewarp.context_matches(result.context, p_filter -> 'by');
+        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
         result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
-        result.incomplete := pgtimewarp.incomplete_of_change(
-          relation, c.valid_from_ts, CASE WHEN c.is_there THEN c.before_incomplete END, c.incomplete);
+        result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
+          pgtimewarp.incomplete_of_change(
+            relation, c.valid_from_ts, CASE WHEN c.is_there THEN c.before_incomplete END, c.incomplete) END;
         result.assumes := CASE WHEN c.nulls_assumed OR c.is_there AND c.before_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;

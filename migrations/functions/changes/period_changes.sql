@@ -14,10 +14,12 @@ RETURNS SETOF pgtimewarp.history_change
 LANGUAGE plpgsql STABLE ROWS 1000 AS $$
 #variable_conflict use_column
 DECLARE
-  chunk CONSTANT int := 500;
+  chunk CONSTANT int := least(500, greatest(p_limit, 50));
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where');
   changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  said jsonb := p_filter -> 'by';
+  has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; at_pk NULL: with all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
@@ -76,11 +78,12 @@ BEGIN
         CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
           SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
         result.context := pgtimewarp.context_of(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq);
-        CONTINUE WHEN NOT pgtimewarp.context_matches(result.context, p_filter -> 'by');
+        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
         result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
-        result.incomplete := pgtimewarp.incomplete_of_change(
-          relation, c.valid_from_ts, CASE WHEN c.is_there THEN c.before_incomplete END, c.incomplete);
+        result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
+          pgtimewarp.incomplete_of_change(
+            relation, c.valid_from_ts, CASE WHEN c.is_there THEN c.before_incomplete END, c.incomplete) END;
         result.assumes := CASE WHEN c.nulls_assumed OR c.is_there AND c.before_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;

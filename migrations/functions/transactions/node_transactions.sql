@@ -28,7 +28,7 @@ BEGIN
       'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
       CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
            WHEN p_from_ts IS NOT NULL THEN ' AND m.ts > $3' END,
-      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6)'
+      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6) AND m.ts <= $5'
            WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
       CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
       CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,
@@ -37,7 +37,8 @@ BEGIN
     EXECUTE 'SELECT array_agg(k.lsn_space) AS spaces, array_agg(k.lsn) AS lsns, array_agg(k.ts) AS times, array_agg(k.xid) AS xids
                FROM (' || commits || ') AS k'
        INTO c
-      USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn, p_to_ts, p_to_lsn,
+      USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn,
+            coalesce(p_to_ts, pgtimewarp.time_at(p_node_id, now_space, p_to_lsn), 'infinity'), p_to_lsn,
             (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn;
     seen := coalesce(cardinality(c.lsns), 0);
     EXIT WHEN seen = 0;
