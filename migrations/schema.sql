@@ -783,13 +783,6 @@ CREATE FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) RETURNS b
              pgtimewarp.json_value(p_context, ARRAY[b.key]), pgtimewarp.json_value(p_context, string_to_array(b.key, '.'))))
 $$;
 
-CREATE FUNCTION pgtimewarp.context_of(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) RETURNS json
-    LANGUAGE sql STABLE
-    AS $$
-  SELECT c.context FROM pgtimewarp.transaction_contexts AS c
-   WHERE c.node_id = p_node_id AND c.lsn_space = p_space AND c.lsn = p_lsn
-$$;
-
 CREATE FUNCTION pgtimewarp.create_relation_function(p_relation_id integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1379,7 +1372,7 @@ BEGIN
       SELECT e.* FROM pgtimewarp.relation_events AS e
        WHERE e.relation_id = (place.period).relation_id AND e.op = 'T' AND e.lsn > place.lower_lsn AND e.lsn <= place.upper_lsn
          AND pgtimewarp.context_matches(
-               pgtimewarp.context_of(p_node_id, (place.period).lsn_space, e.lsn, e.seq), p_filter -> 'by')
+               (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (place.period).lsn_space, e.lsn, e.seq) AS x), p_filter -> 'by')
     LOOP
       is_emptied := true;
       touched := concat_ws(' UNION ALL ', touched, format(
@@ -1392,14 +1385,14 @@ BEGIN
     touched := concat_ws(' UNION ALL ', touched, format(
       'SELECT r.pk FROM pgtimewarp.row_changes AS r
         WHERE r.relation_id = %s AND r.pk = ANY ($1) AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L
-          AND pgtimewarp.context_matches(pgtimewarp.context_of(%L, %s, r.valid_from_lsn, r.seq), $2)',
+          AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $2)',
       (place.period).relation_id, place.lower_lsn, place.upper_lsn, p_node_id, (place.period).lsn_space));
     candidates := concat_ws(' UNION ', candidates, format(
       '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
          WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s
          ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn,
       CASE WHEN p_filter ? 'by' THEN format(
-        ' AND pgtimewarp.context_matches(pgtimewarp.context_of(%L, %s, r.valid_from_lsn, r.seq), $3)',
+        ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have made another of every row
       CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
@@ -1457,7 +1450,7 @@ BEGIN
       result.seq := coalesce(c.cut_seq, c.seq, 0);
       result.ts := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_ts ELSE coalesce(c.ts, (last.period).tracked_from_ts) END;
       result.xid := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_xid ELSE c.xid END;
-      result.context := pgtimewarp.context_of(p_node_id, (last.period).lsn_space, result.lsn, result.seq);
+      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq) AS x);
       result.incomplete := pgtimewarp.incomplete_of_change(
         result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END);
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
@@ -1544,9 +1537,12 @@ BEGIN
       SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
         FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
        CROSS JOIN LATERAL (
-             SELECT pgtimewarp.context_of(p_node_id, u.lsn_space, u.lsn, 2147483647) AS context) AS x
+             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647) AS x) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
-       WHERE pgtimewarp.context_matches(x.context, p_filter -> 'by')
+       WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
+             SELECT FROM pgtimewarp.transaction_contexts AS s
+              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
+                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
        ORDER BY u.place
     LOOP
       RETURN NEXT;
@@ -1629,7 +1625,7 @@ BEGIN
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
           SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
-        result.context := pgtimewarp.context_of(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq);
+        result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq) AS x);
         CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
         result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
@@ -1657,7 +1653,7 @@ BEGIN
 
     -- the rows that the TRUNCATE removed
     at_pk := coalesce(at_pk, '');
-    result.context := pgtimewarp.context_of(p_period.node_id, p_period.lsn_space, event.lsn, event.seq);
+    result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, event.lsn, event.seq) AS x);
     IF NOT 'T' = ANY (ops) OR changed IS NOT NULL OR NOT pgtimewarp.context_matches(result.context, p_filter -> 'by') THEN
       found_rows := 0;
     ELSE
@@ -3660,11 +3656,6 @@ REVOKE ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) FR
 GRANT ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) TO pgtimewarp_admin;
-
-REVOKE ALL ON FUNCTION pgtimewarp.context_of(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.context_of(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.context_of(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.context_of(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.create_relation_function(p_relation_id integer) FROM PUBLIC;
 

@@ -1,5 +1,5 @@
 -- What was committed between two instants (from, to], newest first: each commit that left changes in the history, with what it did to
--- which tables. Page by page: pass the place (lsn_space, ts, lsn) of the last one received.
+-- which tables, and the last that it said about itself. Page by page: pass the place (lsn_space, ts, lsn) of the last one received.
 --
 -- p_filter, all optional: {"schema", "table"}: it touched this table; {"op": [op]}: it holds such a change (of that table); {"by": {key:
 -- value}}; {"min_rows": n}: at least so many inserts, updates and deletes, or a TRUNCATE, whose rows are not counted; {"xid": n} or
@@ -46,9 +46,12 @@ BEGIN
       SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
         FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
        CROSS JOIN LATERAL (
-             SELECT pgtimewarp.context_of(p_node_id, u.lsn_space, u.lsn, 2147483647) AS context) AS x
+             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647) AS x) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
-       WHERE pgtimewarp.context_matches(x.context, p_filter -> 'by')
+       WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
+             SELECT FROM pgtimewarp.transaction_contexts AS s
+              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
+                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
        ORDER BY u.place
     LOOP
       RETURN NEXT;
