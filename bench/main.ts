@@ -14,6 +14,7 @@ import { asofSql } from './asof-sql.ts';
 import { backlog } from './backlog.ts';
 import { baseline } from './baseline.ts';
 import { type Benchmark, type Figure, isMet, SIZES, type Size } from './harness.ts';
+import { history } from './history.ts';
 import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
@@ -34,6 +35,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   asofSql,
   api,
   diffPages,
+  history,
   space,
   retention,
   hugeTransaction,

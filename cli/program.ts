@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { Run } from './command.ts';
 import { registerAsOf } from './commands/asof.ts';
+import { registerChanges } from './commands/changes.ts';
 import { registerComplete } from './commands/complete.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerDeinit } from './commands/deinit.ts';
@@ -10,6 +11,7 @@ import { registerDiff } from './commands/diff.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEvents } from './commands/events.ts';
 import { registerExtension } from './commands/extension.ts';
+import { registerFind } from './commands/find.ts';
 import { registerInit } from './commands/init.ts';
 import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
@@ -20,6 +22,8 @@ import { registerServe } from './commands/serve.ts';
 import { registerSkip } from './commands/skip.ts';
 import { registerStatus } from './commands/status.ts';
 import { registerTrack } from './commands/track.ts';
+import { registerTransaction } from './commands/transaction.ts';
+import { registerTransactions } from './commands/transactions.ts';
 import { registerUntrack } from './commands/untrack.ts';
 import { addSharedOptions } from './settings.ts';
 
@@ -32,7 +36,10 @@ const GROUPS: readonly (readonly [
     'Set up:',
     [registerMigrate, registerInit, registerTrack, registerUntrack, registerExtension, registerDeinit],
   ],
-  ['Ask:', [registerAsOf, registerDiff]],
+  [
+    'Ask:',
+    [registerAsOf, registerDiff, registerTransactions, registerTransaction, registerChanges, registerFind],
+  ],
   [
     'Operate:',
     [registerServe, registerPoll, registerRetention, registerStatus, registerDoctor, registerEvents],

@@ -369,6 +369,8 @@ CREATE TABLE pgtimewarp.row_changes (
   nulls_assumed  boolean,
   PRIMARY KEY (relation_id, pk, valid_from_lsn, seq)
 ) PARTITION BY LIST (relation_id);
+CREATE INDEX row_changes_in_order ON pgtimewarp.row_changes
+  USING brin (valid_from_lsn) WITH (pages_per_range = 32, autosummarize = on);
 COMMENT ON TABLE pgtimewarp.row_changes IS 'One row per change. An update of the key is a D and an I.';
 COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_lsn IS 'The commit LSN.';
 COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_ts IS 'The time of the commit.';
@@ -413,6 +415,7 @@ CREATE TABLE pgtimewarp.lsn_time_map (
   PRIMARY KEY (node_id, lsn_space, lsn)
 );
 CREATE INDEX lsn_time_map_by_time ON pgtimewarp.lsn_time_map (node_id, ts, lsn_space, lsn);
+CREATE INDEX lsn_time_map_by_xid ON pgtimewarp.lsn_time_map USING brin (xid) WITH (pages_per_range = 16, autosummarize = on);
 COMMENT ON TABLE pgtimewarp.lsn_time_map IS 'The time map: position to time and back, for commits that changed tracked tables and for horizons. Commits of a node share a time if another node left no free microsecond; as of that time all of them count.';
 COMMENT ON COLUMN pgtimewarp.lsn_time_map.node_id IS 'The node.';
 COMMENT ON COLUMN pgtimewarp.lsn_time_map.lsn_space IS 'The LSN space of lsn.';
@@ -529,6 +532,20 @@ COMMENT ON TYPE pgtimewarp.history_position IS 'An instant in the history of a t
 
 CREATE TYPE pgtimewarp.hole AS (span tstzrange, reason text);
 COMMENT ON TYPE pgtimewarp.hole IS 'An interval in which changes may be missing, and the reason.';
+
+-- A type for the same reason as row_at.
+CREATE TYPE pgtimewarp.history_change AS (
+  relation_id int, lsn pg_lsn, seq int, pk text COLLATE "C", op text, ts timestamptz, xid bigint, before json, after json,
+  changed json, context json, incomplete text[], assumes text);
+COMMENT ON TYPE pgtimewarp.history_change IS 'What a commit did to a row: see table_changes().';
+
+CREATE TYPE pgtimewarp.found_version AS (
+  relation_id int, pk text COLLATE "C", lsn pg_lsn, seq int, ts timestamptz, xid bigint, to_lsn pg_lsn, to_ts timestamptz, to_xid bigint,
+  row_data json, incomplete text[], assumes text);
+COMMENT ON TYPE pgtimewarp.found_version IS 'A version of a row that has the values that were asked for, and what ended it: see find_rows().';
+
+CREATE TYPE pgtimewarp.row_filter AS (name text, names text[], kind text, wanted text);
+COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had; kind: how values of its type are compared; wanted: the value, comparable: see row_filters().';
 
 CREATE TYPE pgtimewarp.plain_facts AS (
   relation_id int, lsn_space int, pk_columns text[], pk_kinds text[], applied_lsn pg_lsn, applied_ts timestamptz,

@@ -2,6 +2,41 @@
 
 CREATE SCHEMA pgtimewarp;
 
+CREATE TYPE pgtimewarp.found_version AS (
+	relation_id integer,
+	pk text COLLATE pg_catalog."C",
+	lsn pg_lsn,
+	seq integer,
+	ts timestamp with time zone,
+	xid bigint,
+	to_lsn pg_lsn,
+	to_ts timestamp with time zone,
+	to_xid bigint,
+	row_data json,
+	incomplete text[],
+	assumes text
+);
+
+COMMENT ON TYPE pgtimewarp.found_version IS 'A version of a row that has the values that were asked for, and what ended it: see find_rows().';
+
+CREATE TYPE pgtimewarp.history_change AS (
+	relation_id integer,
+	lsn pg_lsn,
+	seq integer,
+	pk text COLLATE pg_catalog."C",
+	op text,
+	ts timestamp with time zone,
+	xid bigint,
+	before json,
+	after json,
+	changed json,
+	context json,
+	incomplete text[],
+	assumes text
+);
+
+COMMENT ON TYPE pgtimewarp.history_change IS 'What a commit did to a row: see table_changes().';
+
 CREATE TABLE pgtimewarp.past_relations (
     relation_id integer NOT NULL,
     node_id text NOT NULL,
@@ -270,6 +305,15 @@ CREATE TYPE pgtimewarp.row_at AS (
 );
 
 COMMENT ON TYPE pgtimewarp.row_at IS 'The last version of a key as of a position, and whether the row was there: see rows_at().';
+
+CREATE TYPE pgtimewarp.row_filter AS (
+	name text,
+	names text[],
+	kind text,
+	wanted text
+);
+
+COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had; kind: how values of its type are compared; wanted: the value, comparable: see row_filters().';
 
 CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
     LANGUAGE plpgsql STABLE ROWS 1
@@ -644,6 +688,70 @@ CREATE FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts 
    ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT 1
 $$;
 
+CREATE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) RETURNS TABLE(lsn_space integer, lsn pg_lsn, tables json, rows bigint)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  place record;
+  counted text;
+BEGIN
+  -- one statement for all of them, which names only the tables of the node
+  FOR place IN
+    SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, r.first, r.last
+      FROM pgtimewarp.relation_periods AS p
+      JOIN (SELECT u.lsn_space, min(u.lsn) AS first, max(u.lsn) AS last FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)
+             GROUP BY u.lsn_space) AS r ON r.lsn_space = p.lsn_space
+     WHERE p.node_id = p_node_id AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
+  LOOP
+    counted := concat_ws(' UNION ALL ', counted, format(
+      'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
+         FROM pgtimewarp.row_changes AS r
+        WHERE r.relation_id = %4$s AND r.valid_from_lsn >= %5$L AND r.valid_from_lsn <= %6$L AND r.xid IS NOT NULL
+        GROUP BY r.valid_from_lsn, r.op
+        UNION ALL
+       SELECT %1$s, e.lsn, %2$L, %3$L, e.op, count(*)
+         FROM pgtimewarp.relation_events AS e
+        WHERE e.relation_id = %4$s AND e.op = ''T'' AND e.lsn >= %5$L AND e.lsn <= %6$L
+        GROUP BY e.lsn, e.op', place.lsn_space, place.schema_name, place.table_name, place.relation_id, place.first, place.last));
+  END LOOP;
+  IF counted IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY EXECUTE '
+    SELECT t.lsn_space, t.lsn, json_agg(json_build_object(
+             ''schema'', t.schema, ''table'', t."table", ''inserts'', t.inserts, ''updates'', t.updates, ''deletes'', t.deletes,
+             ''truncates'', t.truncates) ORDER BY t.schema, t."table"), sum(t.inserts + t.updates + t.deletes)::bigint
+      FROM (SELECT c.lsn_space, c.lsn, c.schema, c."table",
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''I''), 0) AS inserts,
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''U''), 0) AS updates,
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''D''), 0) AS deletes,
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''T''), 0) AS truncates,
+                   bool_or($3 -> ''op'' ? c.op::text) AS has_op
+              FROM (' || counted || ') AS c
+             WHERE (c.lsn_space, c.lsn) IN (SELECT u.lsn_space, u.lsn FROM unnest($1, $2) AS u (lsn_space, lsn))
+             GROUP BY 1, 2, 3, 4) AS t
+     GROUP BY t.lsn_space, t.lsn
+    HAVING coalesce(bool_or(CASE WHEN coalesce($3 ? ''table'', false) THEN (t.schema, t."table") = ($3 ->> ''schema'', $3 ->> ''table'') ELSE true END
+                            AND coalesce(t.has_op, true)), false)
+       AND coalesce(sum(t.inserts + t.updates + t.deletes) >= ($3 ->> ''min_rows'')::bigint OR sum(t.truncates) > 0, true)'
+    USING p_spaces, p_lsns, p_filter;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  RETURN CASE
+    -- these print equal values equally
+    WHEN p_kind IS NULL OR p_kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool')
+      THEN p_value
+    WHEN p_kind = 'interval' THEN extract(epoch FROM justify_interval(p_value::interval))::text
+    ELSE pgtimewarp.canonical_value(p_kind, p_value)
+  END;
+END $$;
+
 CREATE FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) RETURNS TABLE(context json)
     LANGUAGE sql STABLE ROWS 1
     AS $$
@@ -663,6 +771,16 @@ CREATE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_ls
       LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = touched.relation_id
      WHERE (p_lsn <= x.expired_before_lsn) IS NOT TRUE
        AND to_regclass(format('pgtimewarp.row_changes_r%s', touched.relation_id)) IS NOT NULL) -- it has a history
+$$;
+
+CREATE FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT p_by IS NULL OR p_context IS NOT NULL AND NOT EXISTS (
+    SELECT FROM jsonb_each_text(p_by) AS b
+     WHERE b.value IS DISTINCT FROM coalesce(
+             pgtimewarp.json_value(p_context, ARRAY[b.key]), pgtimewarp.json_value(p_context, string_to_array(b.key, '.'))))
 $$;
 
 CREATE FUNCTION pgtimewarp.create_relation_function(p_relation_id integer) RETURNS void
@@ -863,55 +981,23 @@ CREATE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table tex
 #variable_conflict use_column
 DECLARE
   ends record;
-  from_at pgtimewarp.history_position;
-  to_at pgtimewarp.history_position;
   place record;
   period pgtimewarp.relation_periods;
   state pgtimewarp.key_state;
   settled boolean := true;
-  first_ts timestamptz;
   holes pgtimewarp.hole[] := '{}';
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  from_at := ends.from_at; to_at := ends.to_at;
-  horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
-  SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
-   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
-  from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts)
-                  ELSE pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn) END;
-  to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts))
-                ELSE pgtimewarp.time_at(p_node_id, to_at.lsn_space, p_to_lsn) END;
-  IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
-    RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
-  END IF;
-  from_ts := least(from_ts, to_ts); -- for an end before the start of tracking
-
-  -- Intervals without a running period. The key is checked against every period, also against those outside the interval.
+  -- The key is checked against every period, also against those outside the interval.
   FOR period IN
     SELECT p.* FROM pgtimewarp.relation_periods p
      WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
   LOOP
     PERFORM pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
   END LOOP;
-  holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
-    CASE WHEN first_ts IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END)::pgtimewarp.hole;
-  holes := holes || ARRAY(
-    SELECT ROW(tstzrange(b.tracked_to_ts, b.next_ts, '()'), 'in_gap')::pgtimewarp.hole
-      FROM (SELECT p.tracked_to_ts, lead(p.tracked_from_ts) OVER (ORDER BY p.tracked_from_ts) AS next_ts
-              FROM pgtimewarp.relation_periods p
-             WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-               AND p.tracked_from_ts IS NOT NULL) b
-     WHERE b.tracked_to_ts < b.next_ts OR b.tracked_to_ts IS NOT NULL AND b.next_ts IS NULL
-    UNION ALL
-    SELECT ROW(tstzrange(g.from_ts, g.to_ts, '()'), 'in_gap')::pgtimewarp.hole
-      FROM pgtimewarp.history_gaps g
-     WHERE g.node_id = p_node_id
-       AND (g.relation_id IS NULL OR g.relation_id IN (
-             SELECT p.relation_id FROM pgtimewarp.relation_periods p
-              WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
   -- Intervals at the beginning of a period in which the key is unknown.
   FOR place IN
-    SELECT d.* FROM pgtimewarp.diff_periods(from_at, to_at) d
+    SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
   LOOP
     period := place.period;
     state := pgtimewarp.version_at(period, pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk),
@@ -922,21 +1008,9 @@ BEGIN
         tstzrange(period.tracked_from_ts, coalesce(state.to_ts, period.tracked_to_ts), '[)'), state.reason)::pgtimewarp.hole;
     END IF;
   END LOOP;
-  -- The interval before the cutoff. A change exactly at the cutoff is not listed, because the row before it is forgotten.
-  holes := holes || ARRAY(
-    SELECT ROW(tstzrange(p.tracked_from_ts, least(x.expired_before_ts, p.tracked_to_ts), '[)'), 'expired')::pgtimewarp.hole
-      FROM pgtimewarp.relation_periods p JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id
-     WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-       AND x.expired_before_ts IS NOT NULL);
-
-  SELECT coalesce(json_agg(json_build_object('from', pgtimewarp.json_instant(lower(r))::json,
-                                             'to', pgtimewarp.json_instant(upper(r))::json, 'reason', reason)
-                           ORDER BY lower(r), reason), '[]')
-    INTO unknown
-    FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
-            FROM unnest(holes) h GROUP BY h.reason) merged;
-  final := settled AND to_at.final;
-  RETURN NEXT;
+  RETURN QUERY
+    SELECT f.* FROM pgtimewarp.window_frame(
+      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
 END $$;
 
 CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) RETURNS TABLE(period pgtimewarp.relation_periods, starts_inside boolean, lower_lsn pg_lsn, upper_lsn pg_lsn, through pg_lsn, is_open boolean)
@@ -998,6 +1072,126 @@ BEGIN
   DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id;
 END $$;
 
+CREATE FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.found_version
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $_$
+DECLARE
+  chunk CONSTANT int := 1000;
+  relation int := p_period.relation_id;
+  keys text[];
+  at_pk text := p_after_pk;
+  v record;
+  found pgtimewarp.found_version;
+  given int := 0;
+  bytes bigint := 0;
+  is_first boolean := true;
+BEGIN
+  found.relation_id := relation;
+  LOOP
+    -- the key of the last row received may have further versions
+    EXECUTE format(
+      'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
+         SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
+          WHERE c.relation_id = %s AND c.valid_from_lsn <= $1%s ORDER BY c.pk LIMIT %s) AS k', relation,
+      CASE WHEN at_pk IS NULL THEN '' WHEN is_first AND p_after_lsn IS NOT NULL THEN ' AND c.pk >= $2' ELSE ' AND c.pk > $2' END, chunk)
+      INTO keys USING p_upper, at_pk;
+    EXIT WHEN keys IS NULL;
+    is_first := false;
+    FOR v IN EXECUTE format(
+      'SELECT r.pk, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.row_data, r.incomplete, r.nulls_assumed,
+              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.lsn ELSE n.lsn END AS to_lsn,
+              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.ts ELSE n.ts END AS to_ts,
+              CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.xid ELSE n.xid END AS to_xid
+         FROM unnest($1) WITH ORDINALITY AS k (pk, place)
+        CROSS JOIN LATERAL (
+              (SELECT c.* FROM pgtimewarp.row_changes AS c
+                WHERE c.relation_id = %1$s AND c.pk = k.pk COLLATE "C" AND c.valid_from_lsn <= $2
+                ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1)
+              UNION ALL
+              (SELECT c.* FROM pgtimewarp.row_changes AS c
+                WHERE c.relation_id = %1$s AND c.pk = k.pk COLLATE "C" AND c.valid_from_lsn > $2 AND c.valid_from_lsn <= $3)) AS r
+         LEFT JOIN LATERAL (
+              SELECT c.valid_from_lsn AS lsn, c.seq, c.valid_from_ts AS ts, c.xid, c.op FROM pgtimewarp.row_changes AS c
+               WHERE c.relation_id = %1$s AND c.pk = r.pk AND c.valid_from_lsn >= r.valid_from_lsn
+                 AND (c.valid_from_lsn, c.seq) > (r.valid_from_lsn, r.seq)
+               ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true
+         LEFT JOIN LATERAL (
+              SELECT t.lsn, t.seq, t.ts, t.xid FROM pgtimewarp.truncates_after(%1$s, r.valid_from_lsn, r.seq, r.op, r.leaf_id) AS t
+               ORDER BY t.lsn, t.seq LIMIT 1) AS e ON true
+        WHERE r.op <> ''D'' AND (r.op <> ''S'' OR r.read_lsn <= $4 AND (n.lsn IS NULL OR n.lsn > r.read_lsn))
+        ORDER BY k.place, r.valid_from_lsn, r.seq', relation)
+      USING keys, p_lower, p_upper, p_through
+    LOOP
+      -- over before the first moment, or within its own transaction
+      CONTINUE WHEN v.to_lsn <= p_lower OR v.to_lsn = v.lsn
+        OR v.pk = p_after_pk AND p_after_lsn IS NOT NULL AND (v.lsn, v.seq) <= (p_after_lsn, p_after_seq)
+        OR NOT pgtimewarp.row_matches(v.row_data, v.incomplete, p_filters);
+      found.pk := v.pk; found.lsn := v.lsn; found.seq := v.seq; found.ts := v.ts; found.xid := v.xid;
+      found.to_lsn := v.to_lsn; found.to_ts := v.to_ts; found.to_xid := v.to_xid; found.row_data := v.row_data;
+      found.incomplete := pgtimewarp.incomplete_at(relation, v.incomplete, NULL, v.ts);
+      found.assumes := CASE WHEN v.nulls_assumed THEN 'no-nan' END;
+      RETURN NEXT found;
+      given := given + 1;
+      bytes := bytes + octet_length(v.row_data::text);
+      IF given >= p_limit OR bytes > p_max_bytes THEN
+        RETURN;
+      END IF;
+    END LOOP;
+    EXIT WHEN cardinality(keys) < chunk;
+    at_pk := keys[cardinality(keys)];
+  END LOOP;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.found_version
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  ends record;
+  place record;
+  at pgtimewarp.history_position;
+  found pgtimewarp.found_version;
+  filters pgtimewarp.row_filter[];
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  IF p_is_instant THEN
+    at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn);
+    filters := pgtimewarp.row_filters(at.period, p_where);
+    IF at.reason IS NOT NULL THEN
+      RETURN;
+    END IF;
+    RETURN QUERY SELECT f.* FROM pgtimewarp.find_in_period(
+      at.period, at.lsn, at.lsn, at.through, filters, p_after_pk, p_after_lsn, p_after_seq, p_limit, p_max_bytes) AS f;
+    RETURN;
+  END IF;
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  filters := pgtimewarp.row_filters((ends.to_at).period, p_where);
+  FOR place IN
+    SELECT d.*, coalesce((d.period).relation_id = p_after_relation_id, false) AS resumed
+      FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
+     WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
+     ORDER BY (d.period).relation_id
+  LOOP
+    FOR found IN
+      SELECT f.* FROM pgtimewarp.find_in_period(
+        place.period, place.lower_lsn, place.upper_lsn, place.through, filters,
+        CASE WHEN place.resumed THEN p_after_pk END, CASE WHEN place.resumed THEN p_after_lsn END,
+        CASE WHEN place.resumed THEN p_after_seq END, p_limit - given, p_max_bytes - bytes) AS f
+    LOOP
+      RETURN NEXT found;
+      given := given + 1;
+      bytes := bytes + octet_length(found.row_data::text);
+    END LOOP;
+    IF given >= p_limit OR bytes > p_max_bytes THEN
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
+
 CREATE FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1011,6 +1205,13 @@ CREATE FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete tex
      ORDER BY 1), '{}')
 $$;
 
+CREATE FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts timestamp with time zone, p_before text[], p_after text[]) RETURNS text[]
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT pgtimewarp.incomplete_at(p_relation_id, nullif(ARRAY(
+    SELECT u.name FROM unnest(p_before || p_after) AS u (name) GROUP BY u.name ORDER BY min(array_position(p_before || p_after, u.name))), '{}'), NULL, p_ts)
+$$;
+
 CREATE FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) RETURNS text
     LANGUAGE sql STABLE
     AS $$
@@ -1019,11 +1220,33 @@ CREATE FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zo
     || ',"xid":' || coalesce('"' || p_xid || '"', 'null') || '}' END
 $$;
 
+CREATE FUNCTION pgtimewarp.json_has(p_json json, p_name text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+DECLARE
+  escaped boolean := position(chr(92) || 'u' IN p_json::text) > 0;
+  name text := to_json(p_name);
+BEGIN
+  IF NOT escaped THEN
+    RETURN (p_json -> p_name) IS NOT NULL;
+  END IF;
+  RETURN (pgtimewarp.json_stand_in(p_json::text, false)::json
+          -> pgtimewarp.json_stand_in(substr(name, 2, length(name) - 2), false)) IS NOT NULL;
+END $$;
+
 CREATE FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     AS $$
   SELECT CASE WHEN pg_catalog.isfinite(p_ts)
     THEN pg_catalog.to_char(p_ts AT TIME ZONE 'UTC', '"\""YYYY-MM-DD"T"HH24:MI:SS.US"Z\""') ELSE 'null' END
+$$;
+
+CREATE FUNCTION pgtimewarp.json_key(p_columns text[], p_pk text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT pgtimewarp.json_object_of(p_columns, ARRAY(
+    SELECT e.value FROM json_array_elements_text(p_pk::json) WITH ORDINALITY AS e ORDER BY e.ordinality))
 $$;
 
 CREATE FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) RETURNS text
@@ -1054,6 +1277,21 @@ CREATE FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) RETURN
     AS $$
   SELECT CASE WHEN p_escaped THEN pgtimewarp.json_stand_in('"' || p_text || '"', true)::json #>> '{}' ELSE p_text END
 $$;
+
+CREATE FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+BEGIN
+  IF position(chr(92) || 'u' IN p_json::text) = 0 THEN
+    RETURN p_json #>> p_path;
+  END IF;
+  RETURN pgtimewarp.json_stood_for(
+    pgtimewarp.json_stand_in(p_json::text, false)::json #>> ARRAY(
+      SELECT pgtimewarp.json_stand_in(substr(to_json(u.step)::text, 2, length(to_json(u.step)::text) - 2), false)
+        FROM unnest(p_path) WITH ORDINALITY AS u (step, place) ORDER BY u.place), true);
+EXCEPTION WHEN untranslatable_character OR invalid_text_representation THEN
+  RETURN NULL;
+END $$;
 
 CREATE FUNCTION pgtimewarp.lineage(p_node_id text) RETURNS TABLE(node_id text, lsn_space integer, applied_lsn pg_lsn, applied_ts timestamp with time zone)
     LANGUAGE sql STABLE ROWS 2
@@ -1095,6 +1333,353 @@ BEGIN
   RETURN (SELECT string_agg(CASE letter WHEN chr(304) THEN 'i' ELSE lower(letter COLLATE "und-x-icu") END, '' ORDER BY place)
             FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
 END $$;
+
+CREATE FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  chunk CONSTANT int := 2000;
+  ends record;
+  place record;
+  first record;
+  last record;
+  filters pgtimewarp.row_filter[];
+  changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
+  candidates text; -- the statement that gives a page of keys
+  touched text;    -- with `by`: the statement that gives those of them ($1) that such a transaction changed
+  is_emptied boolean;
+  event pgtimewarp.relation_events;
+  result pgtimewarp.history_change;
+  keys text[];
+  touched_keys text[];
+  at_pk text := coalesce(p_after_pk, '');
+  c record;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  filters := pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where');
+  FOR place IN
+    SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
+  LOOP
+    first := coalesce(first, place);
+    last := place;
+    is_emptied := false;
+    FOR event IN
+      SELECT e.* FROM pgtimewarp.relation_events AS e
+       WHERE e.relation_id = (place.period).relation_id AND e.op = 'T' AND e.lsn > place.lower_lsn AND e.lsn <= place.upper_lsn
+         AND pgtimewarp.context_matches(
+               (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (place.period).lsn_space, e.lsn, e.seq) AS x), p_filter -> 'by')
+    LOOP
+      is_emptied := true;
+      touched := concat_ws(' UNION ALL ', touched, format(
+        'SELECT ($1)[b.place] AS pk
+           FROM pgtimewarp.rows_before(%1$s, %2$L, %3$L, $1, array_fill(%4$L::pg_lsn, ARRAY[cardinality($1)]),
+                                       array_fill(%5$s, ARRAY[cardinality($1)])) AS b
+          WHERE b.is_there AND (%6$L::int IS NULL OR b.leaf_id = %6$L::int)', event.relation_id, (place.period).tracked_from_lsn,
+        place.through, event.lsn, event.seq, event.leaf_id));
+    END LOOP;
+    touched := concat_ws(' UNION ALL ', touched, format(
+      'SELECT r.pk FROM pgtimewarp.row_changes AS r
+        WHERE r.relation_id = %s AND r.pk = ANY ($1) AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L
+          AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $2)',
+      (place.period).relation_id, place.lower_lsn, place.upper_lsn, p_node_id, (place.period).lsn_space));
+    candidates := concat_ws(' UNION ', candidates, format(
+      '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
+         WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s
+         ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn,
+      CASE WHEN p_filter ? 'by' THEN format(
+        ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $3)',
+        p_node_id, (place.period).lsn_space) END),
+      -- a TRUNCATE, or a gap between two periods, may have made another of every row
+      CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
+                AND (place.starts_inside OR (ends.to_at).period <> place.period) THEN format(
+        '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
+           WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L ORDER BY r.pk LIMIT $2)',
+        (place.period).relation_id, place.upper_lsn) END);
+  END LOOP;
+  IF candidates IS NULL THEN
+    RETURN;
+  END IF;
+  candidates := 'SELECT array_agg(k.pk ORDER BY k.pk) FROM (SELECT u.pk FROM (' || candidates || ') AS u ORDER BY u.pk LIMIT $2) AS k';
+  result.relation_id := (last.period).relation_id;
+  LOOP
+    EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
+    EXIT WHEN keys IS NULL;
+    IF p_filter ? 'by' THEN
+      EXECUTE 'SELECT array_agg(DISTINCT t.pk) FROM (' || touched || ') AS t' INTO touched_keys USING keys, p_filter -> 'by';
+    END IF;
+    FOR c IN
+      SELECT keys[b.place] AS pk, b.is_there AS was_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
+             b.nulls_assumed AS before_assumed, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
+        FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
+               array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
+               (first.period).baseline_state = 'done'
+                 AND first.lower_lsn >= coalesce((first.period).unseen_unknown_before_lsn, (first.period).tracked_from_lsn)) AS b
+        JOIN pgtimewarp.rows_before((last.period).relation_id, (last.period).tracked_from_lsn, last.through, keys,
+               array_fill(last.upper_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
+               (last.period).baseline_state = 'done'
+                 AND last.upper_lsn >= coalesce((last.period).unseen_unknown_before_lsn, (last.period).tracked_from_lsn)) AS a
+          ON a.place = b.place
+        LEFT JOIN LATERAL (
+             SELECT e.lsn, e.seq, e.ts, e.xid
+               FROM pgtimewarp.truncates_after((last.period).relation_id, a.lsn, a.seq, a.op, a.leaf_id) AS e
+              WHERE a.op <> 'D' AND a.is_there IS FALSE AND e.lsn <= last.upper_lsn
+              ORDER BY e.lsn, e.seq LIMIT 1) AS t ON true
+       ORDER BY b.place
+    LOOP
+      CONTINUE WHEN p_filter ? 'by' AND NOT coalesce(c.pk = ANY (touched_keys), false);
+      CONTINUE WHEN c.is_there IS NULL OR c.was_there IS FALSE AND NOT c.is_there;
+      result.op := CASE WHEN NOT c.is_there THEN 'D' WHEN c.was_there IS FALSE THEN 'I' ELSE 'U' END;
+      CONTINUE WHEN NOT result.op = ANY (ops) OR changed IS NOT NULL AND (result.op <> 'U' OR c.was_there IS NULL);
+      result.changed := CASE WHEN result.op = 'U' AND c.was_there
+        THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
+      CONTINUE WHEN result.changed::text = '{}';
+      CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
+        SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+      CONTINUE WHEN filters <> '{}'
+        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, filters))
+        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, filters));
+      result.pk := c.pk;
+      result.before := CASE WHEN c.was_there THEN c.before END;
+      result.after := CASE WHEN c.is_there THEN c.row_data END;
+      result.lsn := coalesce(c.cut_lsn, c.lsn, (last.period).tracked_from_lsn);
+      result.seq := coalesce(c.cut_seq, c.seq, 0);
+      result.ts := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_ts ELSE coalesce(c.ts, (last.period).tracked_from_ts) END;
+      result.xid := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_xid ELSE c.xid END;
+      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq) AS x);
+      result.incomplete := pgtimewarp.incomplete_of_change(
+        result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END);
+      result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
+      RETURN NEXT result;
+      given := given + 1;
+      bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+      IF given >= p_limit OR bytes > p_max_bytes THEN
+        RETURN;
+      END IF;
+    END LOOP;
+    EXIT WHEN cardinality(keys) < chunk;
+    at_pk := keys[cardinality(keys)];
+  END LOOP;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+BEGIN
+  IF p_table IS NOT NULL OR NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
+    PERFORM pgtimewarp.position_at(p_node_id, coalesce(p_schema, ''), coalesce(p_table, ''), NULL, NULL); -- says what is not there
+  END IF;
+  SELECT c.applied_lsn, c.applied_ts INTO horizon_lsn, horizon_ts FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
+  WITH frames AS MATERIALIZED (
+    SELECT t.schema_name, t.table_name, f.*
+      FROM (SELECT DISTINCT p.schema_name, p.table_name FROM pgtimewarp.relation_periods p
+             WHERE p.node_id = p_node_id
+               AND (p_table IS NULL OR p.schema_name = p_schema AND p.table_name = p_table)) AS t
+     CROSS JOIN LATERAL pgtimewarp.table_frame(
+           p_node_id, t.schema_name, t.table_name, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) AS f),
+  holes AS (
+    SELECT h.hole ->> 'from' AS hole_from, h.hole ->> 'to' AS hole_to, h.hole ->> 'reason' AS reason,
+           json_agg(json_build_object('schema', f.schema_name, 'table', f.table_name) ORDER BY f.schema_name, f.table_name) AS tables
+      FROM frames AS f, json_array_elements(f.unknown) AS h (hole)
+     GROUP BY 1, 2, 3)
+  SELECT min(f.from_ts), max(f.to_ts), coalesce(bool_and(f.final), false), coalesce((
+           SELECT json_agg(json_build_object('from', h.hole_from, 'to', h.hole_to, 'reason', h.reason, 'tables', h.tables)
+                           ORDER BY h.hole_from NULLS FIRST, h.reason) FROM holes AS h), '[]')
+    INTO from_ts, to_ts, final, unknown
+    FROM frames AS f;
+  from_ts := coalesce(from_ts, p_from_ts);
+  to_ts := coalesce(to_ts, p_to_ts, horizon_ts);
+  RETURN NEXT;
+END $$;
+
+CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  now_space int := (SELECT c.lsn_space FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id);
+  chunk int := least(greatest(p_limit, 50), 1000);
+  seen int;
+  given int := 0;
+  at record;
+  commits text;
+  c record;
+BEGIN
+  SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
+  LOOP
+    -- a condition that is not asked for is left out, which the planner understands better than a NULL
+    commits := concat(
+      'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
+      CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
+           WHEN p_from_ts IS NOT NULL THEN ' AND m.ts > $3' END,
+      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6) AND m.ts <= $5'
+           WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
+      CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
+      CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,
+      CASE WHEN at.lsn IS NOT NULL THEN ' AND (m.ts, m.lsn_space, m.lsn) < ($9, $10, $11)' END,
+      ' ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT ', chunk);
+    EXECUTE 'SELECT array_agg(k.lsn_space) AS spaces, array_agg(k.lsn) AS lsns, array_agg(k.ts) AS times, array_agg(k.xid) AS xids
+               FROM (' || commits || ') AS k'
+       INTO c
+      USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn,
+            coalesce(p_to_ts, pgtimewarp.time_at(p_node_id, now_space, p_to_lsn), 'infinity'), p_to_lsn,
+            (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn;
+    seen := coalesce(cardinality(c.lsns), 0);
+    EXIT WHEN seen = 0;
+    FOR lsn_space, lsn, ts, xid, context, tables, rows IN
+      SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
+        FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
+       CROSS JOIN LATERAL (
+             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647) AS x) AS context) AS x
+        JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
+       WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
+             SELECT FROM pgtimewarp.transaction_contexts AS s
+              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
+                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
+       ORDER BY u.place
+    LOOP
+      RETURN NEXT;
+      given := given + 1;
+      IF given >= p_limit THEN
+        RETURN;
+      END IF;
+    END LOOP;
+    EXIT WHEN seen < chunk;
+    SELECT c.times[seen] AS ts, c.spaces[seen] AS space, c.lsns[seen] AS lsn INTO at;
+    chunk := least(chunk * 2, 5000);
+  END LOOP;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+    LANGUAGE plpgsql STABLE
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  chunk CONSTANT int := least(500, greatest(p_limit, 50));
+  relation int := p_period.relation_id;
+  filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where');
+  changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  said jsonb := p_filter -> 'by';
+  has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
+  ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
+  -- everything up to here is done; at_pk NULL: with all keys of the place
+  at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
+  at_seq int := coalesce(p_after.seq, 2147483647);
+  at_pk text := p_after.pk;
+  slice int := chunk; -- commits
+  slice_lsn pg_lsn;
+  event pgtimewarp.relation_events;
+  end_lsn pg_lsn;
+  end_seq int;
+  c record;
+  result pgtimewarp.history_change;
+  found_rows int;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  result.relation_id := relation;
+  LOOP
+    SELECT e.* INTO event FROM pgtimewarp.relation_events AS e
+     WHERE e.relation_id = relation AND e.op = 'T' AND e.lsn <= p_upper AND e.lsn > p_lower
+       AND ((e.lsn, e.seq) > (at_lsn, at_seq) OR (e.lsn, e.seq) = (at_lsn, at_seq) AND at_pk IS NOT NULL)
+     ORDER BY e.lsn, e.seq LIMIT 1;
+    end_lsn := coalesce(event.lsn, p_upper);
+    end_seq := coalesce(event.seq, 2147483647);
+
+    WHILE (at_lsn, at_seq) < (end_lsn, end_seq) LOOP
+      slice_lsn := coalesce((
+        SELECT m.lsn FROM pgtimewarp.lsn_time_map AS m
+         WHERE m.node_id = p_period.node_id AND m.lsn_space = p_period.lsn_space AND m.lsn > at_lsn AND m.lsn < end_lsn
+         ORDER BY m.lsn OFFSET slice LIMIT 1), end_lsn);
+      found_rows := 0;
+      FOR c IN EXECUTE format(
+        'WITH page AS MATERIALIZED (
+           SELECT r.*, row_number() OVER (ORDER BY r.valid_from_lsn, r.seq, r.pk) AS place
+             FROM (SELECT r.* FROM pgtimewarp.row_changes AS r
+                    WHERE r.relation_id = %1$s AND r.valid_from_lsn >= $1 AND r.valid_from_lsn <= $4
+                      AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
+                      AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)
+                    ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
+         SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
+                b.nulls_assumed AS before_assumed
+           FROM page AS p
+           LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
+                  (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
+                  (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
+          ORDER BY p.place', relation, chunk)
+        USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through
+      LOOP
+        found_rows := found_rows + 1;
+        at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
+        CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
+        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters)
+          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, filters));
+        result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
+          THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
+        CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
+          SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+        result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq) AS x);
+        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
+        result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
+        result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
+        result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
+          pgtimewarp.incomplete_of_change(
+            relation, c.valid_from_ts, CASE WHEN c.is_there THEN c.before_incomplete END, c.incomplete) END;
+        result.assumes := CASE WHEN c.nulls_assumed OR c.is_there AND c.before_assumed THEN 'no-nan' END;
+        RETURN NEXT result;
+        given := given + 1;
+        bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+        IF given >= p_limit OR bytes > p_max_bytes THEN
+          RETURN;
+        END IF;
+      END LOOP;
+      IF found_rows < chunk THEN
+        slice := least(slice * 2, 1000000);
+        IF slice_lsn >= end_lsn THEN
+          at_lsn := end_lsn; at_seq := end_seq; at_pk := '';
+        ELSE
+          at_lsn := slice_lsn; at_seq := 2147483647; at_pk := NULL;
+        END IF;
+      END IF;
+    END LOOP;
+    EXIT WHEN event.lsn IS NULL;
+
+    -- the rows that the TRUNCATE removed
+    at_pk := coalesce(at_pk, '');
+    result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, event.lsn, event.seq) AS x);
+    IF NOT 'T' = ANY (ops) OR changed IS NOT NULL OR NOT pgtimewarp.context_matches(result.context, p_filter -> 'by') THEN
+      found_rows := 0;
+    ELSE
+      found_rows := chunk;
+    END IF;
+    WHILE found_rows = chunk LOOP
+      found_rows := 0;
+      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
+        found_rows := found_rows + 1;
+        at_pk := c.pk;
+        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters);
+        result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
+        result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
+        result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);
+        result.assumes := CASE WHEN c.nulls_assumed THEN 'no-nan' END;
+        RETURN NEXT result;
+        given := given + 1;
+        bytes := bytes + coalesce(octet_length(result.before::text), 0);
+        IF given >= p_limit OR bytes > p_max_bytes THEN
+          RETURN;
+        END IF;
+      END LOOP;
+    END LOOP;
+    at_lsn := event.lsn; at_seq := event.seq; at_pk := NULL;
+  END LOOP;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) RETURNS pgtimewarp.history_position
     LANGUAGE plpgsql STABLE
@@ -1650,6 +2235,77 @@ BEGIN
   END IF;
 END $$;
 
+CREATE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) RETURNS pgtimewarp.row_filter[]
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  filters pgtimewarp.row_filter[] := '{}';
+  filter pgtimewarp.row_filter;
+  asked record;
+  facts jsonb;
+  problem text;
+BEGIN
+  FOR asked IN SELECT e.key, e.value FROM jsonb_each_text(p_where) AS e LOOP
+    facts := (
+      SELECT c.facts FROM jsonb_array_elements(p_period.columns) AS c (facts)
+       WHERE asked.key IN (SELECT c.facts ->> 'name' UNION ALL
+                           SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS f (was))
+       ORDER BY c.facts ->> 'name' = asked.key DESC LIMIT 1);
+    IF facts IS NULL AND NOT asked.key = ANY (p_period.pk_columns) THEN
+      RAISE EXCEPTION '% has no column %', p_period.table_name, asked.key USING ERRCODE = 'TW006', HINT =
+        'Its columns: ' || coalesce((SELECT string_agg(c.facts ->> 'name', ', ' ORDER BY (c.facts ->> 'attnum')::int)
+                                       FROM jsonb_array_elements(p_period.columns) AS c (facts)), '') || '.';
+    END IF;
+    filter.name := asked.key;
+    filter.names := ARRAY(SELECT DISTINCT n FROM unnest(ARRAY[asked.key, facts ->> 'name'] || ARRAY(
+      SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(facts -> 'former_names', '[]')) AS f (was))) AS n WHERE n IS NOT NULL);
+    filter.kind := coalesce(
+      p_period.pk_kinds[array_position(p_period.pk_columns, facts ->> 'name')],
+      p_period.pk_kinds[array_position(p_period.pk_columns, asked.key)],
+      (SELECT t.typname FROM pg_type AS t
+        WHERE t.oid = (facts ->> 'type_oid')::oid AND t.oid < 16384
+          AND t.typname IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'bool', 'text', 'varchar', 'bpchar', 'name', 'char',
+                            'bytea', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr',
+                            'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval')),
+      CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext' END);
+    BEGIN
+      -- once through the type itself, which judges the value and prints it as the source does
+      filter.wanted := pgtimewarp.comparable_value(filter.kind, CASE
+        WHEN filter.kind IS NULL OR filter.kind = 'interval' THEN asked.value
+        ELSE pgtimewarp.canonical_value(filter.kind, asked.value) END);
+    EXCEPTION WHEN data_exception THEN
+      GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+      RAISE EXCEPTION 'the column % cannot have this value: %', asked.key, problem
+        USING ERRCODE = 'TW006', HINT = 'Give a value of the type of the column, as the source prints it.';
+    END;
+    filters := filters || filter;
+  END LOOP;
+  RETURN filters;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  filter pgtimewarp.row_filter;
+  held text;
+BEGIN
+  IF p_row IS NULL THEN
+    RETURN false;
+  END IF;
+  FOREACH filter IN ARRAY p_filters LOOP
+    CONTINUE WHEN filter.names && p_incomplete;
+    held := NULL;
+    FOR place IN 1 .. cardinality(filter.names) LOOP
+      held := coalesce(pgtimewarp.json_value(p_row, ARRAY[filter.names[place]]), held);
+    END LOOP;
+    IF held IS NULL OR pgtimewarp.comparable_value(filter.kind, held) IS DISTINCT FROM filter.wanted THEN
+      RETURN false;
+    END IF;
+  END LOOP;
+  RETURN true;
+END $$;
+
 CREATE FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text DEFAULT NULL::text, p_upto text DEFAULT NULL::text, p_limit integer DEFAULT NULL::integer, p_keys text[] DEFAULT NULL::text[]) RETURNS SETOF pgtimewarp.row_at
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1691,12 +2347,163 @@ BEGIN
     USING p_lsn, p_after, p_upto, p_limit, p_keys;
 END $_$;
 
+CREATE FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean DEFAULT false) RETURNS TABLE(place bigint, is_there boolean, leaf_id integer, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, op "char")
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $_$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY EXECUTE format(
+    'SELECT k.place, CASE
+              WHEN v.op = ''D'' OR EXISTS (
+                   SELECT FROM pgtimewarp.truncates_after(%1$s, coalesce(v.valid_from_lsn, $1), v.seq, v.op, v.leaf_id) AS e
+                    WHERE (e.lsn, e.seq) < (k.lsn, k.seq)) THEN false
+              WHEN v.op <> ''S'' THEN true
+              -- nothing happened to the key between the start and an insert: it was not there
+              WHEN n.op = ''I'' AND (v.op IS NULL OR n.valid_from_lsn <= v.read_lsn) THEN false
+              WHEN v.op = ''S'' AND v.read_lsn <= $2 AND (n.op IS NULL OR n.valid_from_lsn > v.read_lsn) THEN true
+              WHEN v.op IS NULL AND n.op IS NULL AND $6 THEN false
+            END, v.leaf_id, v.row_data, v.json_nulls, v.incomplete, v.nulls_assumed, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.op
+       FROM (SELECT u.pk COLLATE "C" AS pk, u.lsn, u.seq, u.place
+               FROM unnest($3, $4, $5) WITH ORDINALITY AS u (pk, lsn, seq, place)) AS k
+       LEFT JOIN LATERAL (
+            SELECT c.* FROM pgtimewarp.row_changes AS c
+             WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= k.lsn AND (c.valid_from_lsn, c.seq) < (k.lsn, k.seq)
+             ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v ON true
+       LEFT JOIN LATERAL (
+            SELECT c.valid_from_lsn, c.op FROM pgtimewarp.row_changes AS c
+             WHERE (v.op IS NULL OR v.op = ''S'') AND c.relation_id = %1$s AND c.pk = k.pk
+               AND c.valid_from_lsn >= k.lsn AND (c.valid_from_lsn, c.seq) >= (k.lsn, k.seq)
+             ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true
+      ORDER BY k.place', p_relation_id)
+    USING p_start, p_through, p_pks, p_lsns, p_seqs, p_unseen_is_absent;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  ends record;
+  place record;
+  after pgtimewarp.history_change;
+  change pgtimewarp.history_change;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  -- a filter is judged by the table as it is now, also where no period is touched
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where');
+  FOR place IN
+    SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
+     WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
+     ORDER BY (d.period).relation_id
+  LOOP
+    after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
+      ROW(p_after_relation_id, p_after_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
+    FOR change IN
+      SELECT c.* FROM pgtimewarp.period_changes(place.period, place.lower_lsn, place.upper_lsn, place.through, p_filter, after,
+                                                p_limit - given, p_max_bytes - bytes) AS c
+    LOOP
+      RETURN NEXT change;
+      given := given + 1;
+      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+    END LOOP;
+    IF given >= p_limit OR bytes > p_max_bytes THEN
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  ends record;
+  place record;
+  period pgtimewarp.relation_periods;
+  holes pgtimewarp.hole[] := '{}';
+  settled boolean := true;
+  reason text;
+  is_changed boolean;
+  read_ts timestamptz;
+BEGIN
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  FOR place IN
+    SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
+  LOOP
+    period := place.period;
+    reason := NULL; read_ts := NULL;
+    IF period.baseline_state = 'pending' AND place.is_open THEN
+      reason := 'baseline_pending'; settled := false;
+    ELSIF period.baseline_state <> 'done' THEN
+      reason := 'before_tracking';
+    ELSIF period.baseline_lsn > period.tracked_from_lsn THEN
+      EXECUTE format(
+        'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS r
+                         WHERE r.relation_id = %s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D''))',
+        period.relation_id) INTO is_changed USING period.tracked_from_lsn, period.baseline_lsn;
+      IF is_changed OR period.unseen_unknown_before_lsn IS NOT NULL THEN
+        reason := 'before_tracking';
+        read_ts := greatest(
+          pgtimewarp.time_at(p_node_id, period.lsn_space, period.baseline_lsn), period.unseen_unknown_before_ts);
+      END IF;
+    END IF;
+    IF reason IS NOT NULL THEN
+      holes := holes || ROW(tstzrange(period.tracked_from_ts, coalesce(read_ts, period.tracked_to_ts), '[)'), reason)::pgtimewarp.hole;
+    END IF;
+  END LOOP;
+  RETURN QUERY
+    SELECT f.* FROM pgtimewarp.window_frame(
+      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
+END $_$;
+
 CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) c
 $$;
+
+CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  place record;
+  after pgtimewarp.history_change;
+  change pgtimewarp.history_change;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  FOR place IN
+    SELECT p AS period, CASE WHEN p.tracked_to_lsn IS NULL THEN c.applied_lsn ELSE p.tracked_to_lsn END AS through
+      FROM pgtimewarp.relation_periods AS p JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id
+     WHERE p.node_id = p_node_id AND p.lsn_space = p_space AND p.tracked_from_lsn < p_lsn
+       AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_lsn)
+       AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
+     ORDER BY p.relation_id
+  LOOP
+    after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
+      ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
+    FOR change IN
+      SELECT c.* FROM pgtimewarp.period_changes(
+        place.period, p_lsn - 1, p_lsn, place.through, NULL, after, p_limit - given, p_max_bytes - bytes) AS c
+       WHERE c.xid IS NOT NULL -- what a repair found at this very position is nobody's doing
+    LOOP
+      RETURN NEXT change;
+      given := given + 1;
+      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+    END LOOP;
+    IF given >= p_limit OR bytes > p_max_bytes THEN
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
 
 CREATE TABLE pgtimewarp.relation_events (
     relation_id integer NOT NULL,
@@ -1723,6 +2530,32 @@ COMMENT ON COLUMN pgtimewarp.relation_events.ts IS 'The time of the commit.';
 COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
+
+CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) RETURNS TABLE(pk text, is_there boolean, row_data json, incomplete text[], nulls_assumed boolean)
+    LANGUAGE plpgsql STABLE ROWS 500
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  keys text[];
+BEGIN
+  EXECUTE format(
+    'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
+       SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
+        WHERE c.relation_id = %s AND c.pk > $1 AND c.valid_from_lsn <= $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id)
+    INTO keys USING p_after, p_event.lsn, p_limit;
+  IF keys IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    SELECT keys[b.place], b.is_there AND (p_event.leaf_id IS NULL OR b.leaf_id IS NOT DISTINCT FROM p_event.leaf_id),
+           b.row_data, b.incomplete, b.nulls_assumed
+      FROM pgtimewarp.rows_before(p_period.relation_id, p_period.tracked_from_lsn, p_through, keys,
+             array_fill(p_event.lsn, ARRAY[cardinality(keys)]), array_fill(p_event.seq, ARRAY[cardinality(keys)])) AS b
+     ORDER BY b.place;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) RETURNS SETOF pgtimewarp.relation_events
     LANGUAGE sql STABLE ROWS 1
@@ -1815,6 +2648,66 @@ BEGIN
   END IF;
   RETURN s;
 END $_$;
+
+CREATE FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  ends record;
+  from_at pgtimewarp.history_position;
+  to_at pgtimewarp.history_position;
+  first_ts timestamptz;
+  holes pgtimewarp.hole[] := p_holes;
+BEGIN
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  from_at := ends.from_at; to_at := ends.to_at;
+  horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
+  SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
+   WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
+  from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts)
+                  ELSE pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn) END;
+  to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts))
+                ELSE pgtimewarp.time_at(p_node_id, to_at.lsn_space, p_to_lsn) END;
+  IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
+    RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
+  END IF;
+  from_ts := least(from_ts, to_ts); -- for an end before the start of tracking
+
+  -- Intervals without a running period.
+  holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
+    CASE WHEN first_ts IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END)::pgtimewarp.hole;
+  holes := holes || ARRAY(
+    SELECT ROW(tstzrange(b.tracked_to_ts, b.next_ts, '()'), 'in_gap')::pgtimewarp.hole
+      FROM (SELECT p.tracked_to_ts, lead(p.tracked_from_ts) OVER (ORDER BY p.tracked_from_ts) AS next_ts
+              FROM pgtimewarp.relation_periods p
+             WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+               AND p.tracked_from_ts IS NOT NULL) b
+     WHERE b.tracked_to_ts < b.next_ts OR b.tracked_to_ts IS NOT NULL AND b.next_ts IS NULL
+    UNION ALL
+    SELECT ROW(tstzrange(g.from_ts, g.to_ts, '()'), 'in_gap')::pgtimewarp.hole
+      FROM pgtimewarp.history_gaps g
+     WHERE g.node_id = p_node_id
+       AND (g.relation_id IS NULL OR g.relation_id IN (
+             SELECT p.relation_id FROM pgtimewarp.relation_periods p
+              WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
+  -- The interval before the cutoff. A change exactly at the cutoff is not listed, because the row before it is forgotten.
+  holes := holes || ARRAY(
+    SELECT ROW(tstzrange(p.tracked_from_ts, least(x.expired_before_ts, p.tracked_to_ts), '[)'), 'expired')::pgtimewarp.hole
+      FROM pgtimewarp.relation_periods p JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id
+     WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
+       AND x.expired_before_ts IS NOT NULL);
+
+  SELECT coalesce(json_agg(json_build_object('from', pgtimewarp.json_instant(lower(r))::json,
+                                             'to', pgtimewarp.json_instant(upper(r))::json, 'reason', reason)
+                           ORDER BY lower(r), reason), '[]')
+    INTO unknown
+    FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
+            FROM unnest(holes) h GROUP BY h.reason) merged;
+  final := p_settled AND to_at.final;
+  RETURN NEXT;
+END $$;
 
 CREATE FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) RETURNS json
     LANGUAGE plpgsql STABLE
@@ -2637,7 +3530,11 @@ CREATE INDEX history_gaps_by_node ON pgtimewarp.history_gaps USING btree (node_i
 
 CREATE INDEX lsn_time_map_by_time ON pgtimewarp.lsn_time_map USING btree (node_id, ts, lsn_space, lsn);
 
+CREATE INDEX lsn_time_map_by_xid ON pgtimewarp.lsn_time_map USING brin (xid) WITH (pages_per_range='16', autosummarize='on');
+
 CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (node_id, schema_name, table_name, tracked_from_ts DESC);
+
+CREATE INDEX row_changes_in_order ON ONLY pgtimewarp.row_changes USING brin (valid_from_lsn) WITH (pages_per_range='32', autosummarize='on');
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
@@ -2736,6 +3633,16 @@ GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer,
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_time(p_node_id text, p_space integer, p_ts timestamp with time zone) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_writer;
@@ -2744,6 +3651,11 @@ GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_l
 REVOKE ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.context_matches(p_context json, p_by jsonb) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.create_relation_function(p_relation_id integer) FROM PUBLIC;
 
@@ -2774,20 +3686,45 @@ GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p
 REVOKE ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts timestamp with time zone, p_before text[], p_after text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts timestamp with time zone, p_before text[], p_after text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts timestamp with time zone, p_before text[], p_after text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts timestamp with time zone, p_before text[], p_after text[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.json_has(p_json json, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_has(p_json json, p_name text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_has(p_json json, p_name text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_has(p_json json, p_name text) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_instant(p_ts timestamp with time zone) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.json_key(p_columns text[], p_pk text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_key(p_columns text[], p_pk text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_key(p_columns text[], p_pk text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_key(p_columns text[], p_pk text) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_object_of(p_names text[], p_values text[]) TO pgtimewarp_reader;
@@ -2803,6 +3740,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean)
 GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_reader;
@@ -2821,6 +3763,26 @@ REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_reader;
@@ -2901,19 +3863,54 @@ REVOKE ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_ta
 GRANT ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_table text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_table text) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_reader;
@@ -2924,6 +3921,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_period
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_reader;

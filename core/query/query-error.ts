@@ -8,6 +8,8 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   TW002: 'BAD_KEY',
   TW003: 'NODE_UNKNOWN',
   TW004: 'BAD_TIME',
+  // a column or a value that a filter names
+  TW006: 'BAD_FLAGS',
   // the key as jsonb: not JSON, a character such as \u0000 that jsonb refuses, or a number out of the range of numeric
   '22P02': 'BAD_KEY',
   '22P05': 'BAD_KEY',
@@ -23,7 +25,10 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 /** Remedies for messages whose own hint does not help the caller. */
 const REMEDIES: readonly (readonly [about: RegExp, remedy: string])[] = [
   [/^the interval ends before it begins/i, 'Name the earlier instant as from, the later one as to.'],
-  [/cannot have this value/i, 'Give the key column a value of its type, as the source prints it.'],
+  [
+    /^the key column .* cannot have this value/i,
+    'Give the key column a value of its type, as the source prints it.',
+  ],
 ];
 
 /** Turns any failure of a question to the store into a TimewarpError; the hint of the server becomes the remedy. */

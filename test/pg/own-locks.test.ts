@@ -5,9 +5,12 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { asOf, asOfEach, asOfMany } from '../../core/query/as-of.ts';
+import { changes } from '../../core/query/changes.ts';
 import { diff } from '../../core/query/diff.ts';
+import { findRows } from '../../core/query/find.ts';
 import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
+import { transactions } from '../../core/query/transactions.ts';
 import { type SqlSource, sqlSource } from '../support/sql-source.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
 import { lsnOf, StoreHistory, timeOf } from './query-history.ts';
@@ -99,6 +102,10 @@ const QUESTIONS: Readonly<Record<string, () => Promise<unknown>>> = {
     ]),
   'the changes of a row': () => diff(session, { ...about(null), ...NEVER }),
   'a page of them': () => diff(session, { ...about(null), ...NEVER, limit: 1 }),
+  'the changes of a table': () => changes(session, { ...about(null), ...NEVER }),
+  'what became of its rows': () => changes(session, { ...about(null), ...NEVER, net: true }),
+  'rows by a value': () => findRows(session, { ...about(null), ...NEVER, at: null, where: { id: '1' } }),
+  'the transactions of the node': () => transactions(session, { node: h.node, ...NEVER }),
 };
 
 describe.each(['auto', 'force_generic_plan', 'force_custom_plan'])('plan_cache_mode = %s', (mode) => {

@@ -1,7 +1,15 @@
 /** One style for the names of fields: small letters and underscores. What users named themselves is theirs. */
 
 /** Below these are names of columns, or what applications said. */
-const OF_USERS: ReadonlySet<string> = new Set(['row', 'pk', 'changed', 'context', 'row_data']);
+const OF_USERS: ReadonlySet<string> = new Set([
+  'row',
+  'before',
+  'after',
+  'pk',
+  'changed',
+  'context',
+  'row_data',
+]);
 
 /** The paths of fields that are written in another way. */
 export function otherKeys(value: unknown, path = ''): string[] {

@@ -1,0 +1,119 @@
+/**
+ * Questions about many rows cost what their interval holds, not what the history does: a page of transactions, one transaction by its
+ * xid, and the first page of the changes of 10,000 commits, on a history and on one ten times as long. What the indexes for
+ * that cost: rows written with and without them, in turns.
+ */
+import type pg from 'pg';
+import { changes } from '../core/query/changes.ts';
+import { parseInstant } from '../core/query/instant.ts';
+import { transactions } from '../core/query/transactions.ts';
+import { formatLsn, type Lsn } from '../core/types/lsn.ts';
+import { generateHistory, HISTORY_NODE, HISTORY_TABLE } from './generated-history.ts';
+import { type Benchmark, benchServer, type Figure, figure, median, type Size, timeMs } from './harness.ts';
+
+const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
+const WINDOW = 10_000;
+const REPEATS = 15;
+const PAGE = 100;
+
+export const history: Benchmark = {
+  name: 'history',
+  title: 'Questions about many rows: transactions, one by its xid, the changes of a table',
+  run: async (size, log) => {
+    const times: Record<string, number[]>[] = [];
+    const figures: Figure[] = [];
+    for (const versions of [VERSIONS[size] / 10, VERSIONS[size]]) {
+      await using databases = await benchServer();
+      log(`${versions} versions`);
+      const store = await generateHistory(databases.storeUrl, { versions, keys: versions / 10 });
+      try {
+        times.push(await ask(store, versions));
+        if (versions === VERSIONS[size]) figures.push(...(await costs(store, versions)));
+      } finally {
+        await store.end();
+      }
+    }
+    const [short, long] = times as [Record<string, number[]>, Record<string, number[]>];
+    for (const [question, target] of Object.entries(TARGETS_MS)) {
+      figures.unshift(
+        figure(question, long[question]!, 'ms', { target: `≤ ${target}` }),
+        figure(
+          `${question}: 10 times the history, ratio`,
+          [median(long[question]!) / median(short[question]!)],
+          'times',
+          { target: '≤ 1.5' },
+        ),
+      );
+    }
+    return figures;
+  },
+};
+
+const TARGETS_MS: Readonly<Record<string, number>> = {
+  'a page of transactions': 20,
+  'one transaction by xid': 10,
+  'first page of the changes of 10,000 rows': 100,
+};
+
+async function ask(store: pg.Client, versions: number): Promise<Record<string, number[]>> {
+  const end = versions - Math.floor(versions / 4);
+  const at = (version: number) => parseInstant(formatLsn((BigInt(version) * 100n) as Lsn));
+  const interval = { node: HISTORY_NODE, from: at(Math.max(1, end - WINDOW)), to: at(end), limit: PAGE };
+  const questions: Readonly<Record<string, () => Promise<unknown>>> = {
+    'a page of transactions': () => transactions(store, interval),
+    'one transaction by xid': () =>
+      transactions(store, { ...interval, from: null, to: null, filter: { xid: `${end - 7}` } }),
+    'first page of the changes of 10,000 rows': () => changes(store, { ...interval, table: HISTORY_TABLE }),
+  };
+  const found: Record<string, number[]> = {};
+  for (const [name, question] of Object.entries(questions)) {
+    found[name] = [];
+    await question();
+    for (let times = 0; times < REPEATS; times++) found[name].push(await timeMs(question));
+  }
+  return found;
+}
+
+/** The same rows written into tables with the index on positions and without it, and what the index takes. */
+async function costs(store: pg.Client, versions: number): Promise<Figure[]> {
+  const rows = Math.min(versions, 300_000);
+  const withIndex: number[] = [];
+  const without: number[] = [];
+  for (let times = 0; times < 5; times++) {
+    for (const [into, hasIndex] of [
+      [withIndex, true],
+      [without, false],
+    ] as const) {
+      await store.query('CREATE TABLE public.written (LIKE pgtimewarp.row_changes INCLUDING ALL)');
+      if (!hasIndex)
+        await store.query(
+          `DO $$ BEGIN EXECUTE (SELECT 'DROP INDEX public.' || quote_ident(indexname) FROM pg_indexes
+                                 WHERE tablename = 'written' AND indexdef LIKE '%USING brin%'); END $$`,
+        );
+      into.push(
+        await timeMs(() =>
+          store.query(
+            `INSERT INTO public.written SELECT c.* FROM (SELECT * FROM pgtimewarp.row_changes LIMIT ${rows}) AS c`,
+          ),
+        ),
+      );
+      await store.query('DROP TABLE public.written');
+    }
+  }
+  const { rows: sizes } = await store.query<{ ratio: string }>(
+    `SELECT (sum(pg_total_relation_size(i.inhrelid)) / sum(pg_total_relation_size(i.inhrelid) - (
+              SELECT coalesce(sum(pg_relation_size(x.indexrelid)), 0) FROM pg_index AS x
+                JOIN pg_class AS k ON k.oid = x.indexrelid JOIN pg_am AS a ON a.oid = k.relam
+               WHERE x.indrelid = i.inhrelid AND a.amname = 'brin')))::text AS ratio
+       FROM pg_inherits AS i WHERE i.inhparent = 'pgtimewarp.row_changes'::regclass`,
+  );
+  return [
+    figure('rows written with the index ÷ without', [median(withIndex) / median(without)], 'times', {
+      target: '≤ 1.03',
+    }),
+    figure('space with the index ÷ without', [Number.parseFloat(sizes[0]!.ratio)], 'times', {
+      target: '≤ 1.03',
+      digits: 4,
+    }),
+  ];
+}

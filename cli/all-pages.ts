@@ -1,0 +1,18 @@
+/** All pages of an answer in one, up to a number of items; what frames them is that of the last page, which knows most. */
+
+/** @param limit null: all of them */
+export async function allPages<P extends { readonly next: string | null }, T>(
+  limit: number | null,
+  items: (page: P) => readonly T[],
+  ask: (limit: number, cursor: string | null) => Promise<P>,
+): Promise<{ readonly page: P; readonly items: readonly T[] }> {
+  const found: T[] = [];
+  for (let cursor: string | null = null; ; ) {
+    const page: P = await ask(Math.min(PAGE_SIZE, limit === null ? PAGE_SIZE : limit - found.length), cursor);
+    found.push(...items(page));
+    cursor = page.next;
+    if (cursor === null || (limit !== null && found.length >= limit)) return { page, items: found };
+  }
+}
+
+const PAGE_SIZE = 1_000;

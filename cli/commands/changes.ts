@@ -1,0 +1,109 @@
+/** `changes`: what changed in a table between two instants, every key. */
+import type { Command } from 'commander';
+import { connect } from '../../core/pg/connection.ts';
+import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
+import { type ChangesPage, changes, type HistoryChange } from '../../core/query/changes.ts';
+import { changesPageText, changeText } from '../../documents/history.ts';
+import { allPages } from '../all-pages.ts';
+import { collect, columnList, positiveInteger } from '../arguments.ts';
+import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
+import type { Run } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
+import { type Format, formatOption, operationList, PAIR, pairs, writeAnswer } from '../history-options.ts';
+import { renderChanges } from '../render/history.ts';
+import { suggestingTable } from '../suggest-table.ts';
+import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
+
+interface ChangesFlags extends AwaitFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly net?: boolean;
+  readonly where?: readonly string[];
+  readonly changed?: readonly string[];
+  readonly by?: readonly string[];
+  readonly op?: readonly string[];
+  readonly limit?: number;
+  readonly cursor?: string;
+  readonly format?: Format;
+}
+
+export function registerChanges(program: Command, run: Run): Command {
+  const command = program
+    .command('changes')
+    .description('what changed in a table between two instants')
+    .argument('<table>', 'as psql takes it')
+    .option('--from <time>', `${INSTANT_FORMS} (default: the start of tracking)`)
+    .option('--to <time>', 'likewise (default: the horizon)')
+    .option('--net', 'one line for each row: from its first state to its last')
+    .option('--where <col=value>', `${PAIR}: the row before or after has this value (repeatable)`, collect)
+    .option('--changed <columns>', 'updates that changed one of these columns: a,b', columnList)
+    .option('--by <key=value>', 'what the transaction said about itself: user=ann, or user.id=7', collect)
+    .option(
+      '--op <list>',
+      'I, U, D, T: inserts, updates, deletes, rows that a TRUNCATE removed',
+      operationList,
+    )
+    .option('--limit <n>', 'so many at most (default: all)', positiveInteger)
+    .option('--cursor <cursor>', '`next` of an earlier answer: go on after it')
+    .addOption(formatOption());
+  return awaitOption(command)
+    .addHelpText(
+      'after',
+      '\nExample:\n  pgtimewarp changes orders --from -15m\n  pgtimewarp changes orders --from -1d --where customer=7 --changed total --net',
+    )
+    .action((tableText: string, flags: ChangesFlags) =>
+      run(async ({ settings, out, signal }) => {
+        const table = parseTableName(tableText);
+        const where = pairs('--where', flags.where);
+        const by = pairs('--by', flags.by);
+        const request = {
+          node: settings.node,
+          table,
+          from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
+          to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
+          net: flags.net === true,
+          filter: {
+            ...(where === undefined ? {} : { where }),
+            ...(flags.changed === undefined ? {} : { changed: flags.changed }),
+            ...(by === undefined ? {} : { by }),
+            ...(flags.op === undefined ? {} : { op: flags.op }),
+          },
+        };
+        const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+        try {
+          const { page, items } = await suggestingTable(store, request, () =>
+            askAwaiting(store, { node: settings.node, flags, signal }, () =>
+              allPages<ChangesPage, HistoryChange>(
+                flags.limit ?? null,
+                (each) => each.changes,
+                (limit, cursor) =>
+                  changes(store, { ...request, limit, cursor: cursor ?? flags.cursor ?? null }),
+              ),
+            ),
+          );
+          const answer = { ...page, changes: items };
+          writeAnswer(
+            {
+              frame: page,
+              json: () => changesPageText(answer),
+              lines: () => items.map(changeText),
+              csv: { header: CSV_HEADER, rows: () => items.map(csvRow) },
+              human: () => renderChanges(`${formatTableName(table)}: changes`, items, page, out),
+            },
+            flags.format,
+            out,
+          );
+          return EXIT.done;
+        } finally {
+          await store.end().catch(() => {});
+        }
+      }),
+    );
+}
+
+const CSV_HEADER = ['pk', 'op', 'lsn', 'ts', 'xid', 'context', 'before', 'after', 'changed'];
+
+function csvRow(change: HistoryChange): (string | null)[] {
+  const { pkText, op, lsn, ts, xid, contextText, beforeText, afterText, changedText } = change;
+  return [pkText, op, lsn, ts, xid, contextText, beforeText, afterText, changedText];
+}

@@ -1,0 +1,158 @@
+/**
+ * The changes of a table between two instants, of every key, page by page in commit order; or what became of each row (`net`), in
+ * the order of keys. A page is one round trip and one snapshot. Values are JSON text as stored, never parsed.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import type { DiffOp } from './diff.ts';
+import {
+  type ChangeFilter,
+  FRAME_COLUMNS,
+  type FrameRow,
+  formatHistoryCursor,
+  type HistoryCursor,
+  type HistoryFrame,
+  historyCursorParts,
+  instantText,
+  intervalParameters,
+  PAGE_BYTES,
+  toFrame,
+} from './history-page.ts';
+import type { Instant } from './instant.ts';
+import { fromQueryError } from './query-error.ts';
+
+export interface ChangesRequest {
+  readonly node: string;
+  readonly table: TableName;
+  /** null: from the start of tracking. */
+  readonly from: Instant | null;
+  /** null or now: to the horizon. */
+  readonly to: Instant | null;
+  /** One change per key, from its first state to its last. */
+  readonly net?: boolean;
+  readonly filter?: ChangeFilter;
+  readonly limit: number;
+  readonly cursor?: string | null;
+}
+
+/** What a commit did to one row. */
+export interface HistoryChange {
+  readonly schema: string;
+  readonly table: string;
+  /** JSON text of the key, `{column: text}`. */
+  readonly pkText: string;
+  /** I, U, D; T a TRUNCATE that removed the row; S what a repair found after a gap. */
+  readonly op: DiffOp;
+  readonly lsn: string;
+  /** RFC 3339, UTC, six decimals. */
+  readonly ts: string;
+  readonly xid: string | null;
+  readonly contextText: string | null;
+  /** JSON text; null: it was not there, or (of U, D and S) it is not known. */
+  readonly beforeText: string | null;
+  readonly afterText: string | null;
+  /** JSON text `{column: {from, to}}`; null unless the row is there before and after, and both are known. */
+  readonly changedText: string | null;
+  readonly incomplete?: readonly string[];
+  readonly assumes?: string;
+}
+
+export interface ChangesPage extends HistoryFrame {
+  readonly changes: readonly HistoryChange[];
+  /** null: nothing follows. */
+  readonly next: HistoryCursor | null;
+}
+
+/** Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (filter, cursor), or a failure of the store. */
+export async function changes(store: Queryable, request: ChangesRequest): Promise<ChangesPage> {
+  const net = request.net === true;
+  const after = historyCursorParts(request.cursor, net ? ['key'] : ['number', 'lsn', 'number', 'key']);
+  const source = net
+    ? `pgtimewarp.net_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9, $10::int, $11::bigint)`
+    : `pgtimewarp.table_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9::int, $10::pg_lsn,
+                                $11::int, $12, $13::int, $14::bigint)`;
+  try {
+    // One row more than the page tells whether another page follows.
+    const { rows } = await store.query<FrameRow & (ChangeRow | { readonly op: null })>(
+      `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
+         FROM pgtimewarp.table_frame($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn) AS f
+         LEFT JOIN ${source} WITH ORDINALITY AS c ON true
+         LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
+        ORDER BY c.ordinality`,
+      [
+        ...intervalParameters(request),
+        JSON.stringify(request.filter ?? {}),
+        ...after,
+        request.limit + 1,
+        PAGE_BYTES,
+      ],
+    );
+    const found = rows.filter((row): row is FrameRow & ChangeRow => row.op !== null);
+    const { page, isCut } = cutPage(found, request.limit);
+    const last = page.at(-1);
+    return {
+      ...toFrame(rows[0]!, request.from, request.to),
+      changes: page.map(toChange),
+      next:
+        isCut && last !== undefined
+          ? formatHistoryCursor(net ? [last.pk] : [last.relation_id, last.lsn, last.seq, last.pk])
+          : null,
+    };
+  } catch (error) {
+    throw fromQueryError(error);
+  }
+}
+
+/** The changes `c` of a statement, with the period `p` of each. */
+export const CHANGE_COLUMNS = `
+  c.relation_id::text, c.lsn::text, c.seq::text, c.pk, c.op, ${instantText('c.ts')} AS ts, c.xid::text, c.before::text, c.after::text,
+  c.changed::text, c.context::text, c.incomplete, c.assumes, p.schema_name, p.table_name,
+  pgtimewarp.json_key(p.pk_columns, c.pk) AS key`;
+
+export interface ChangeRow {
+  readonly relation_id: string;
+  readonly lsn: string;
+  readonly seq: string;
+  readonly pk: string;
+  readonly op: DiffOp;
+  readonly ts: string;
+  readonly xid: string | null;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly changed: string | null;
+  readonly context: string | null;
+  readonly incomplete: readonly string[] | null;
+  readonly assumes: string | null;
+  readonly schema_name: string;
+  readonly table_name: string;
+  readonly key: string;
+}
+
+/** The rows of a page, of which the store gave one more than the limit, or fewer where it stopped for their bytes. */
+export function cutPage<R extends { readonly before: string | null; readonly after: string | null }>(
+  found: readonly R[],
+  limit: number,
+): { readonly page: readonly R[]; readonly isCut: boolean } {
+  let bytes = 0;
+  for (const { before, after } of found)
+    bytes += Buffer.byteLength(before ?? '') + Buffer.byteLength(after ?? '');
+  return { page: found.slice(0, limit), isCut: found.length > limit || bytes > PAGE_BYTES };
+}
+
+export function toChange(row: ChangeRow): HistoryChange {
+  return {
+    schema: row.schema_name,
+    table: row.table_name,
+    pkText: row.key,
+    op: row.op,
+    lsn: row.lsn,
+    ts: row.ts,
+    xid: row.xid,
+    contextText: row.context,
+    beforeText: row.before,
+    afterText: row.after,
+    changedText: row.changed,
+    ...(row.incomplete === null ? {} : { incomplete: row.incomplete }),
+    ...(row.assumes === null ? {} : { assumes: row.assumes }),
+  };
+}

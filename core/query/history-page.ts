@@ -1,0 +1,133 @@
+/**
+ * What questions about many rows have in common: the frame of an answer, the filter, and a cursor that says where a page ended.
+ * A page is bounded in rows and in bytes, so that whoever asks page by page needs little memory.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { type Instant, instantParameters } from './instant.ts';
+
+/** Rows of a page may hold so many bytes together, and one row more. */
+export const PAGE_BYTES = 4 * 1024 * 1024;
+
+/** Of an answer about an interval: where it begins and ends, and what is known there. */
+export interface HistoryFrame {
+  /** As asked for; without that, the time of the start of tracking and of the horizon. */
+  readonly from: string | null;
+  readonly to: string | null;
+  readonly horizon: { readonly lsn: string; readonly ts: string } | null;
+  readonly final: boolean;
+  /** JSON text `[{from, to, reason}]`: where changes may be missing. Of several tables each has `tables`. */
+  readonly unknownText: string;
+}
+
+/** What must hold of a change; members that are not there ask for nothing. */
+export interface ChangeFilter {
+  /** Column to value: the row before or after has it, as the source's type compares. */
+  readonly where?: Readonly<Record<string, string>>;
+  /** An update that changed one of these columns. */
+  readonly changed?: readonly string[];
+  /** Key (or path with dots) to value in what the transaction said about itself. */
+  readonly by?: Readonly<Record<string, string>>;
+  readonly op?: readonly string[];
+}
+
+/** The question's interval as the first parameters of the functions: `node, schema, table, from_ts, from_lsn, to_ts, to_lsn`. */
+export function intervalParameters(request: {
+  readonly node: string;
+  readonly table: TableName | null;
+  readonly from: Instant | null;
+  readonly to: Instant | null;
+}): (string | null)[] {
+  const [fromTs, fromLsn] = bound(request.from);
+  const [toTs, toLsn] = bound(request.to);
+  return [
+    request.node,
+    request.table?.schema ?? null,
+    request.table?.name ?? null,
+    fromTs,
+    fromLsn,
+    toTs,
+    toLsn,
+  ];
+}
+
+const INSTANT_FORMAT = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
+/** A column as RFC 3339 in UTC. */
+export const instantText = (column: string): string =>
+  `to_char(${column} AT TIME ZONE 'UTC', ${INSTANT_FORMAT})`;
+
+/** The frame `f` of a statement. */
+export const FRAME_COLUMNS = `
+  ${instantText('f.from_ts')} AS from_ts, ${instantText('f.to_ts')} AS to_ts, f.horizon_lsn::text,
+  ${instantText('f.horizon_ts')} AS horizon_ts, f.unknown::text, f.final::text`;
+
+export interface FrameRow {
+  readonly from_ts: string | null;
+  readonly to_ts: string | null;
+  readonly horizon_lsn: string | null;
+  readonly horizon_ts: string | null;
+  readonly unknown: string;
+  readonly final: string;
+}
+
+/** The frame with its ends as they were asked for. */
+export function toFrame(row: FrameRow, from: Instant | null, to: Instant | null): HistoryFrame {
+  return {
+    from: bound(from)[2] ?? row.from_ts,
+    to: bound(to)[2] ?? row.to_ts,
+    horizon:
+      row.horizon_lsn === null || row.horizon_ts === null
+        ? null
+        : { lsn: row.horizon_lsn, ts: row.horizon_ts },
+    final: row.final === 'true',
+    unknownText: row.unknown,
+  };
+}
+
+/** Where a page ended: opaque to callers, valid while history grows. */
+export type HistoryCursor = string & { readonly __brand: 'HistoryCursor' };
+
+/** The values that the next page goes on after, in the order of the function's parameters. */
+export function formatHistoryCursor(parts: readonly (string | null)[]): HistoryCursor {
+  return Buffer.from(JSON.stringify(parts)).toString('base64url') as HistoryCursor;
+}
+
+const WHOLE_NUMBER = /^\d{1,10}$/;
+const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
+const INSTANT = /^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+const PARTS = {
+  number: (part: string): boolean => WHOLE_NUMBER.test(part),
+  lsn: (part: string): boolean => POSITION.test(part),
+  time: (part: string): boolean => INSTANT.test(part),
+  key: (part: string): boolean => !part.includes('\0'),
+} as const;
+
+/** The values of a cursor of these kinds; all null without a cursor. Throws BAD_FLAGS for what no page gave. */
+export function historyCursorParts(
+  cursor: string | null | undefined,
+  kinds: readonly (keyof typeof PARTS)[],
+): (string | null)[] {
+  if (cursor === null || cursor === undefined) return kinds.map(() => null);
+  const parts = parsedParts(cursor);
+  if (
+    parts?.length !== kinds.length ||
+    !parts.every((part, index) => typeof part === 'string' && PARTS[kinds[index]!](part))
+  )
+    throw new TimewarpError('BAD_FLAGS', 'Not a cursor of an earlier page.', {
+      remedy: 'Start without a cursor.',
+    });
+  return parts as string[];
+}
+
+function parsedParts(cursor: string): unknown[] | null {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    return Array.isArray(parts) ? parts : null;
+  } catch {
+    return null;
+  }
+}
+
+function bound(instant: Instant | null): [string | null, string | null, string | null] {
+  return instant === null ? [null, null, null] : instantParameters(instant);
+}

@@ -1,0 +1,138 @@
+-- The changes of all keys of one period in (p_lower, p_upper], in commit order, with the row before and after. A TRUNCATE is one
+-- T for each row that it removed, in the order of keys. Rows that the start of tracking read are no changes; those that a repair
+-- read are (S, or a D without xid): what had become of them in the gap.
+-- Page by page: p_after is the last change received (lsn, seq, pk). A page ends with p_limit changes, or where its rows exceed
+-- p_max_bytes, so that at least one is given; only a page with neither is the last.
+--
+-- p_filter: {"where": {column: value}, "changed": [column], "by": {key: value}, "op": [op]}, all of them optional. `where` matches the
+-- row before or after; `changed` an update that changed one of the columns.
+-- The log is read in slices of commits, small ones first: a page costs what lies before its end, not what the interval holds.
+CREATE OR REPLACE FUNCTION pgtimewarp.period_changes(
+  p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb,
+  p_after pgtimewarp.history_change, p_limit int, p_max_bytes bigint)
+RETURNS SETOF pgtimewarp.history_change
+LANGUAGE plpgsql STABLE ROWS 1000 AS $$
+#variable_conflict use_column
+DECLARE
+  chunk CONSTANT int := least(500, greatest(p_limit, 50));
+  relation int := p_period.relation_id;
+  filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where');
+  changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  said jsonb := p_filter -> 'by';
+  has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
+  ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
+  -- everything up to here is done; at_pk NULL: with all keys of the place
+  at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
+  at_seq int := coalesce(p_after.seq, 2147483647);
+  at_pk text := p_after.pk;
+  slice int := chunk; -- commits
+  slice_lsn pg_lsn;
+  event pgtimewarp.relation_events;
+  end_lsn pg_lsn;
+  end_seq int;
+  c record;
+  result pgtimewarp.history_change;
+  found_rows int;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  result.relation_id := relation;
+  LOOP
+    SELECT e.* INTO event FROM pgtimewarp.relation_events AS e
+     WHERE e.relation_id = relation AND e.op = 'T' AND e.lsn <= p_upper AND e.lsn > p_lower
+       AND ((e.lsn, e.seq) > (at_lsn, at_seq) OR (e.lsn, e.seq) = (at_lsn, at_seq) AND at_pk IS NOT NULL)
+     ORDER BY e.lsn, e.seq LIMIT 1;
+    end_lsn := coalesce(event.lsn, p_upper);
+    end_seq := coalesce(event.seq, 2147483647);
+
+    WHILE (at_lsn, at_seq) < (end_lsn, end_seq) LOOP
+      slice_lsn := coalesce((
+        SELECT m.lsn FROM pgtimewarp.lsn_time_map AS m
+         WHERE m.node_id = p_period.node_id AND m.lsn_space = p_period.lsn_space AND m.lsn > at_lsn AND m.lsn < end_lsn
+         ORDER BY m.lsn OFFSET slice LIMIT 1), end_lsn);
+      found_rows := 0;
+      FOR c IN EXECUTE format(
+        'WITH page AS MATERIALIZED (
+           SELECT r.*, row_number() OVER (ORDER BY r.valid_from_lsn, r.seq, r.pk) AS place
+             FROM (SELECT r.* FROM pgtimewarp.row_changes AS r
+                    WHERE r.relation_id = %1$s AND r.valid_from_lsn >= $1 AND r.valid_from_lsn <= $4
+                      AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
+                      AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)
+                    ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
+         SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
+                b.nulls_assumed AS before_assumed
+           FROM page AS p
+           LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
+                  (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
+                  (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
+          ORDER BY p.place', relation, chunk)
+        USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through
+      LOOP
+        found_rows := found_rows + 1;
+        at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
+        CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
+        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters)
+          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, filters));
+        result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
+          THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
+        CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
+          SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+        result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq) AS x);
+        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
+        result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
+        result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
+        result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
+          pgtimewarp.incomplete_of_change(
+            relation, c.valid_from_ts, CASE WHEN c.is_there THEN c.before_incomplete END, c.incomplete) END;
+        result.assumes := CASE WHEN c.nulls_assumed OR c.is_there AND c.before_assumed THEN 'no-nan' END;
+        RETURN NEXT result;
+        given := given + 1;
+        bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+        IF given >= p_limit OR bytes > p_max_bytes THEN
+          RETURN;
+        END IF;
+      END LOOP;
+      IF found_rows < chunk THEN
+        slice := least(slice * 2, 1000000);
+        IF slice_lsn >= end_lsn THEN
+          at_lsn := end_lsn; at_seq := end_seq; at_pk := '';
+        ELSE
+          at_lsn := slice_lsn; at_seq := 2147483647; at_pk := NULL;
+        END IF;
+      END IF;
+    END LOOP;
+    EXIT WHEN event.lsn IS NULL;
+
+    -- the rows that the TRUNCATE removed
+    at_pk := coalesce(at_pk, '');
+    result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, event.lsn, event.seq) AS x);
+    IF NOT 'T' = ANY (ops) OR changed IS NOT NULL OR NOT pgtimewarp.context_matches(result.context, p_filter -> 'by') THEN
+      found_rows := 0;
+    ELSE
+      found_rows := chunk;
+    END IF;
+    WHILE found_rows = chunk LOOP
+      found_rows := 0;
+      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
+        found_rows := found_rows + 1;
+        at_pk := c.pk;
+        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters);
+        result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
+        result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
+        result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);
+        result.assumes := CASE WHEN c.nulls_assumed THEN 'no-nan' END;
+        RETURN NEXT result;
+        given := given + 1;
+        bytes := bytes + coalesce(octet_length(result.before::text), 0);
+        IF given >= p_limit OR bytes > p_max_bytes THEN
+          RETURN;
+        END IF;
+      END LOOP;
+    END LOOP;
+    at_lsn := event.lsn; at_seq := event.seq; at_pk := NULL;
+  END LOOP;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.period_changes(pgtimewarp.relation_periods, pg_lsn, pg_lsn, pg_lsn, jsonb, pgtimewarp.history_change, int, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.period_changes(pgtimewarp.relation_periods, pg_lsn, pg_lsn, pg_lsn, jsonb, pgtimewarp.history_change, int, bigint)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

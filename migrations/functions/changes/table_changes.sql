@@ -1,0 +1,44 @@
+-- The changes of all keys of a table in (from, to], in commit order, over all periods: see period_changes(). Page by page: pass
+-- relation_id, lsn, seq and pk of the last row received. Runs of the poller only add rows behind it.
+-- Twelve parameters: the question, its two ends in both forms, the filter, and the page.
+CREATE OR REPLACE FUNCTION pgtimewarp.table_changes(
+  p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
+  p_filter jsonb, p_after_relation_id int, p_after_lsn pg_lsn, p_after_seq int, p_after_pk text, p_limit int, p_max_bytes bigint)
+RETURNS SETOF pgtimewarp.history_change
+LANGUAGE plpgsql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  ends record;
+  place record;
+  after pgtimewarp.history_change;
+  change pgtimewarp.history_change;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  -- a filter is judged by the table as it is now, also where no period is touched
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where');
+  FOR place IN
+    SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
+     WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
+     ORDER BY (d.period).relation_id
+  LOOP
+    after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
+      ROW(p_after_relation_id, p_after_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
+    FOR change IN
+      SELECT c.* FROM pgtimewarp.period_changes(place.period, place.lower_lsn, place.upper_lsn, place.through, p_filter, after,
+                                                p_limit - given, p_max_bytes - bytes) AS c
+    LOOP
+      RETURN NEXT change;
+      given := given + 1;
+      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+    END LOOP;
+    IF given >= p_limit OR bytes > p_max_bytes THEN
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.table_changes(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, pg_lsn, int, text, int, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.table_changes(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, pg_lsn, int, text, int, bigint)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -1,0 +1,32 @@
+-- What the keys of a table held right before a TRUNCATE: a page of p_limit keys after p_after, in their order. is_there is false
+-- for a row that was gone already or is in a partition that was not emptied. Fewer keys than the limit: that was all.
+CREATE OR REPLACE FUNCTION pgtimewarp.truncated_rows(
+  p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit int)
+RETURNS TABLE (pk text, is_there boolean, row_data json, incomplete text[], nulls_assumed boolean)
+LANGUAGE plpgsql STABLE ROWS 500
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off AS $$
+#variable_conflict use_column
+DECLARE
+  keys text[];
+BEGIN
+  EXECUTE format(
+    'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
+       SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
+        WHERE c.relation_id = %s AND c.pk > $1 AND c.valid_from_lsn <= $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id)
+    INTO keys USING p_after, p_event.lsn, p_limit;
+  IF keys IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    SELECT keys[b.place], b.is_there AND (p_event.leaf_id IS NULL OR b.leaf_id IS NOT DISTINCT FROM p_event.leaf_id),
+           b.row_data, b.incomplete, b.nulls_assumed
+      FROM pgtimewarp.rows_before(p_period.relation_id, p_period.tracked_from_lsn, p_through, keys,
+             array_fill(p_event.lsn, ARRAY[cardinality(keys)]), array_fill(p_event.seq, ARRAY[cardinality(keys)])) AS b
+     ORDER BY b.place;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(pgtimewarp.relation_periods, pgtimewarp.relation_events, pg_lsn, text, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.truncated_rows(pgtimewarp.relation_periods, pgtimewarp.relation_events, pg_lsn, text, int)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

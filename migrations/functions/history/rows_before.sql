@@ -1,0 +1,46 @@
+-- What each of these keys held right before a place in the history: (p_lsns, p_seqs), the change at the place excluded. `place`
+-- counts the keys. is_there: NULL when it is not known whether, or with what, the row was there. p_through is the position up to
+-- which the period is complete; p_unseen_is_absent: a key of which nothing is known was not there at any of the places.
+--
+-- The same rules as in version_at(), for many keys at once; the change that follows is the one at the place.
+-- The relation stands in the text of the statement (docs/decisions/0024-own-locks.md).
+CREATE OR REPLACE FUNCTION pgtimewarp.rows_before(
+  p_relation_id int, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs int[],
+  p_unseen_is_absent boolean DEFAULT false)
+RETURNS TABLE (place bigint, is_there boolean, leaf_id int, row_data json, json_nulls text[], incomplete text[],
+               nulls_assumed boolean, lsn pg_lsn, seq int, ts timestamptz, xid bigint, op "char")
+LANGUAGE plpgsql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY EXECUTE format(
+    'SELECT k.place, CASE
+              WHEN v.op = ''D'' OR EXISTS (
+                   SELECT FROM pgtimewarp.truncates_after(%1$s, coalesce(v.valid_from_lsn, $1), v.seq, v.op, v.leaf_id) AS e
+                    WHERE (e.lsn, e.seq) < (k.lsn, k.seq)) THEN false
+              WHEN v.op <> ''S'' THEN true
+              -- nothing happened to the key between the start and an insert: it was not there
+              WHEN n.op = ''I'' AND (v.op IS NULL OR n.valid_from_lsn <= v.read_lsn) THEN false
+              WHEN v.op = ''S'' AND v.read_lsn <= $2 AND (n.op IS NULL OR n.valid_from_lsn > v.read_lsn) THEN true
+              WHEN v.op IS NULL AND n.op IS NULL AND $6 THEN false
+            END, v.leaf_id, v.row_data, v.json_nulls, v.incomplete, v.nulls_assumed, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.op
+       FROM (SELECT u.pk COLLATE "C" AS pk, u.lsn, u.seq, u.place
+               FROM unnest($3, $4, $5) WITH ORDINALITY AS u (pk, lsn, seq, place)) AS k
+       LEFT JOIN LATERAL (
+            SELECT c.* FROM pgtimewarp.row_changes AS c
+             WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= k.lsn AND (c.valid_from_lsn, c.seq) < (k.lsn, k.seq)
+             ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v ON true
+       LEFT JOIN LATERAL (
+            SELECT c.valid_from_lsn, c.op FROM pgtimewarp.row_changes AS c
+             WHERE (v.op IS NULL OR v.op = ''S'') AND c.relation_id = %1$s AND c.pk = k.pk
+               AND c.valid_from_lsn >= k.lsn AND (c.valid_from_lsn, c.seq) >= (k.lsn, k.seq)
+             ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true
+      ORDER BY k.place', p_relation_id)
+    USING p_start, p_through, p_pks, p_lsns, p_seqs, p_unseen_is_absent;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.rows_before(int, pg_lsn, pg_lsn, text[], pg_lsn[], int[], boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.rows_before(int, pg_lsn, pg_lsn, text[], pg_lsn[], int[], boolean)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

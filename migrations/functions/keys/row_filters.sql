@@ -1,0 +1,54 @@
+-- What {"column": "value"} asks of the rows of a table, ready to be compared. A column is found by the name that it has now or had
+-- before; rows of before a renaming have the earlier name. How values compare follows the type that the column has now.
+-- Raises TW006 for a column that the table has not, and for a value that the column cannot have.
+CREATE OR REPLACE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb)
+RETURNS pgtimewarp.row_filter[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  filters pgtimewarp.row_filter[] := '{}';
+  filter pgtimewarp.row_filter;
+  asked record;
+  facts jsonb;
+  problem text;
+BEGIN
+  FOR asked IN SELECT e.key, e.value FROM jsonb_each_text(p_where) AS e LOOP
+    facts := (
+      SELECT c.facts FROM jsonb_array_elements(p_period.columns) AS c (facts)
+       WHERE asked.key IN (SELECT c.facts ->> 'name' UNION ALL
+                           SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS f (was))
+       ORDER BY c.facts ->> 'name' = asked.key DESC LIMIT 1);
+    IF facts IS NULL AND NOT asked.key = ANY (p_period.pk_columns) THEN
+      RAISE EXCEPTION '% has no column %', p_period.table_name, asked.key USING ERRCODE = 'TW006', HINT =
+        'Its columns: ' || coalesce((SELECT string_agg(c.facts ->> 'name', ', ' ORDER BY (c.facts ->> 'attnum')::int)
+                                       FROM jsonb_array_elements(p_period.columns) AS c (facts)), '') || '.';
+    END IF;
+    filter.name := asked.key;
+    filter.names := ARRAY(SELECT DISTINCT n FROM unnest(ARRAY[asked.key, facts ->> 'name'] || ARRAY(
+      SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(facts -> 'former_names', '[]')) AS f (was))) AS n WHERE n IS NOT NULL);
+    filter.kind := coalesce(
+      p_period.pk_kinds[array_position(p_period.pk_columns, facts ->> 'name')],
+      p_period.pk_kinds[array_position(p_period.pk_columns, asked.key)],
+      (SELECT t.typname FROM pg_type AS t
+        WHERE t.oid = (facts ->> 'type_oid')::oid AND t.oid < 16384
+          AND t.typname IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'bool', 'text', 'varchar', 'bpchar', 'name', 'char',
+                            'bytea', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr',
+                            'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval')),
+      CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext' END);
+    BEGIN
+      -- once through the type itself, which judges the value and prints it as the source does
+      filter.wanted := pgtimewarp.comparable_value(filter.kind, CASE
+        WHEN filter.kind IS NULL OR filter.kind = 'interval' THEN asked.value
+        ELSE pgtimewarp.canonical_value(filter.kind, asked.value) END);
+    EXCEPTION WHEN data_exception THEN
+      GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+      RAISE EXCEPTION 'the column % cannot have this value: %', asked.key, problem
+        USING ERRCODE = 'TW006', HINT = 'Give a value of the type of the column, as the source prints it.';
+    END;
+    filters := filters || filter;
+  END LOOP;
+  RETURN filters;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.row_filters(pgtimewarp.relation_periods, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.row_filters(pgtimewarp.relation_periods, jsonb)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

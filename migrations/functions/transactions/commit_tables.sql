@@ -1,0 +1,57 @@
+-- What commits did to which tables: those of the commits (p_spaces, p_lsns) that left changes in the history and pass the filter of
+-- node_transactions(). Counted from the rows of the history between the first and the last of them.
+-- The relation stands in the text of the statements (docs/decisions/0024-own-locks.md).
+CREATE OR REPLACE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces int[], p_lsns pg_lsn[], p_filter jsonb)
+RETURNS TABLE (lsn_space int, lsn pg_lsn, tables json, rows bigint)
+LANGUAGE plpgsql STABLE ROWS 100
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  place record;
+  counted text;
+BEGIN
+  -- one statement for all of them, which names only the tables of the node
+  FOR place IN
+    SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, r.first, r.last
+      FROM pgtimewarp.relation_periods AS p
+      JOIN (SELECT u.lsn_space, min(u.lsn) AS first, max(u.lsn) AS last FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)
+             GROUP BY u.lsn_space) AS r ON r.lsn_space = p.lsn_space
+     WHERE p.node_id = p_node_id AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
+  LOOP
+    counted := concat_ws(' UNION ALL ', counted, format(
+      'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
+         FROM pgtimewarp.row_changes AS r
+        WHERE r.relation_id = %4$s AND r.valid_from_lsn >= %5$L AND r.valid_from_lsn <= %6$L AND r.xid IS NOT NULL
+        GROUP BY r.valid_from_lsn, r.op
+        UNION ALL
+       SELECT %1$s, e.lsn, %2$L, %3$L, e.op, count(*)
+         FROM pgtimewarp.relation_events AS e
+        WHERE e.relation_id = %4$s AND e.op = ''T'' AND e.lsn >= %5$L AND e.lsn <= %6$L
+        GROUP BY e.lsn, e.op', place.lsn_space, place.schema_name, place.table_name, place.relation_id, place.first, place.last));
+  END LOOP;
+  IF counted IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY EXECUTE '
+    SELECT t.lsn_space, t.lsn, json_agg(json_build_object(
+             ''schema'', t.schema, ''table'', t."table", ''inserts'', t.inserts, ''updates'', t.updates, ''deletes'', t.deletes,
+             ''truncates'', t.truncates) ORDER BY t.schema, t."table"), sum(t.inserts + t.updates + t.deletes)::bigint
+      FROM (SELECT c.lsn_space, c.lsn, c.schema, c."table",
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''I''), 0) AS inserts,
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''U''), 0) AS updates,
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''D''), 0) AS deletes,
+                   coalesce(sum(c.number) FILTER (WHERE c.op = ''T''), 0) AS truncates,
+                   bool_or($3 -> ''op'' ? c.op::text) AS has_op
+              FROM (' || counted || ') AS c
+             WHERE (c.lsn_space, c.lsn) IN (SELECT u.lsn_space, u.lsn FROM unnest($1, $2) AS u (lsn_space, lsn))
+             GROUP BY 1, 2, 3, 4) AS t
+     GROUP BY t.lsn_space, t.lsn
+    HAVING coalesce(bool_or(CASE WHEN coalesce($3 ? ''table'', false) THEN (t.schema, t."table") = ($3 ->> ''schema'', $3 ->> ''table'') ELSE true END
+                            AND coalesce(t.has_op, true)), false)
+       AND coalesce(sum(t.inserts + t.updates + t.deletes) >= ($3 ->> ''min_rows'')::bigint OR sum(t.truncates) > 0, true)'
+    USING p_spaces, p_lsns, p_filter;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.commit_tables(text, int[], pg_lsn[], jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.commit_tables(text, int[], pg_lsn[], jsonb)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

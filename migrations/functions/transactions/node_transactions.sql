@@ -1,0 +1,71 @@
+-- What was committed between two instants (from, to], newest first: each commit that left changes in the history, with what it did to
+-- which tables, and the last that it said about itself. Page by page: pass the place (lsn_space, ts, lsn) of the last one received.
+--
+-- p_filter, all optional: {"schema", "table"}: it touched this table; {"op": [op]}: it holds such a change (of that table); {"by": {key:
+-- value}}; {"min_rows": n}: at least so many inserts, updates and deletes, or a TRUNCATE, whose rows are not counted; {"xid": n} or
+-- {"lsn": position}: this one. `tables` and `rows` tell all that the commit did, whatever was asked for; of a partitioned table a TRUNCATE counts
+-- once for each partition, as the log tells it.
+CREATE OR REPLACE FUNCTION pgtimewarp.node_transactions(
+  p_node_id text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn, p_filter jsonb,
+  p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int)
+RETURNS TABLE (lsn_space int, lsn pg_lsn, ts timestamptz, xid bigint, context json, tables json, rows bigint)
+LANGUAGE plpgsql STABLE ROWS 100
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  now_space int := (SELECT c.lsn_space FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id);
+  chunk int := least(greatest(p_limit, 50), 1000);
+  seen int;
+  given int := 0;
+  at record;
+  commits text;
+  c record;
+BEGIN
+  SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
+  LOOP
+    -- a condition that is not asked for is left out, which the planner understands better than a NULL
+    commits := concat(
+      'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
+      CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
+           WHEN p_from_ts IS NOT NULL THEN ' AND m.ts > $3' END,
+      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6) AND m.ts <= $5'
+           WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
+      CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
+      CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,
+      CASE WHEN at.lsn IS NOT NULL THEN ' AND (m.ts, m.lsn_space, m.lsn) < ($9, $10, $11)' END,
+      ' ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT ', chunk);
+    EXECUTE 'SELECT array_agg(k.lsn_space) AS spaces, array_agg(k.lsn) AS lsns, array_agg(k.ts) AS times, array_agg(k.xid) AS xids
+               FROM (' || commits || ') AS k'
+       INTO c
+      USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn,
+            coalesce(p_to_ts, pgtimewarp.time_at(p_node_id, now_space, p_to_lsn), 'infinity'), p_to_lsn,
+            (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn;
+    seen := coalesce(cardinality(c.lsns), 0);
+    EXIT WHEN seen = 0;
+    FOR lsn_space, lsn, ts, xid, context, tables, rows IN
+      SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
+        FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
+       CROSS JOIN LATERAL (
+             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647) AS x) AS context) AS x
+        JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
+       WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
+             SELECT FROM pgtimewarp.transaction_contexts AS s
+              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
+                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
+       ORDER BY u.place
+    LOOP
+      RETURN NEXT;
+      given := given + 1;
+      IF given >= p_limit THEN
+        RETURN;
+      END IF;
+    END LOOP;
+    EXIT WHEN seen < chunk;
+    SELECT c.times[seen] AS ts, c.spaces[seen] AS space, c.lsns[seen] AS lsn INTO at;
+    chunk := least(chunk * 2, 5000);
+  END LOOP;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

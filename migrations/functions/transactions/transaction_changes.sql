@@ -1,0 +1,42 @@
+-- Every row that a commit touched, before and after: table by table, in each in the order of the transaction. See period_changes().
+-- Page by page: pass relation_id, seq and pk of the last row received.
+CREATE OR REPLACE FUNCTION pgtimewarp.transaction_changes(
+  p_node_id text, p_space int, p_lsn pg_lsn, p_after_relation_id int, p_after_seq int, p_after_pk text, p_limit int, p_max_bytes bigint)
+RETURNS SETOF pgtimewarp.history_change
+LANGUAGE plpgsql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  place record;
+  after pgtimewarp.history_change;
+  change pgtimewarp.history_change;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  FOR place IN
+    SELECT p AS period, CASE WHEN p.tracked_to_lsn IS NULL THEN c.applied_lsn ELSE p.tracked_to_lsn END AS through
+      FROM pgtimewarp.relation_periods AS p JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id
+     WHERE p.node_id = p_node_id AND p.lsn_space = p_space AND p.tracked_from_lsn < p_lsn
+       AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_lsn)
+       AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
+     ORDER BY p.relation_id
+  LOOP
+    after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
+      ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
+    FOR change IN
+      SELECT c.* FROM pgtimewarp.period_changes(
+        place.period, p_lsn - 1, p_lsn, place.through, NULL, after, p_limit - given, p_max_bytes - bytes) AS c
+       WHERE c.xid IS NOT NULL -- what a repair found at this very position is nobody's doing
+    LOOP
+      RETURN NEXT change;
+      given := given + 1;
+      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+    END LOOP;
+    IF given >= p_limit OR bytes > p_max_bytes THEN
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
