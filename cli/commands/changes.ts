@@ -7,8 +7,8 @@ import { changesPageText, changeText } from '../../documents/history.ts';
 import { allPages } from '../all-pages.ts';
 import { collect, columnList, positiveInteger } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
-import type { Run } from '../command.ts';
-import { EXIT } from '../exit-codes.ts';
+import type { CommandContext, Run } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type Format, formatOption, operationList, PAIR, pairs, writeAnswer } from '../history-options.ts';
 import { renderChanges } from '../render/history.ts';
 import { suggestingTable } from '../suggest-table.ts';
@@ -52,53 +52,58 @@ export function registerChanges(program: Command, run: Run): Command {
       '\nExample:\n  pgtimewarp changes orders --from -15m\n  pgtimewarp changes orders --from -1d --where customer=7 --changed total --net',
     )
     .action((tableText: string, flags: ChangesFlags) =>
-      run(async ({ settings, out, signal }) => {
-        const table = parseTableName(tableText);
-        const where = pairs('--where', flags.where);
-        const by = pairs('--by', flags.by);
-        const request = {
-          node: settings.node,
-          table,
-          from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
-          to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
-          net: flags.net === true,
-          filter: {
-            ...(where === undefined ? {} : { where }),
-            ...(flags.changed === undefined ? {} : { changed: flags.changed }),
-            ...(by === undefined ? {} : { by }),
-            ...(flags.op === undefined ? {} : { op: flags.op }),
-          },
-        };
-        const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
-        try {
-          const { page, items } = await suggestingTable(store, request, () =>
-            askAwaiting(store, { node: settings.node, flags, signal }, () =>
-              allPages<ChangesPage, HistoryChange>(
-                flags.limit ?? null,
-                (each) => each.changes,
-                (limit, cursor) =>
-                  changes(store, { ...request, limit, cursor: cursor ?? flags.cursor ?? null }),
-              ),
-            ),
-          );
-          const answer = { ...page, changes: items };
-          writeAnswer(
-            {
-              frame: page,
-              json: () => changesPageText(answer),
-              lines: () => items.map(changeText),
-              csv: { header: CSV_HEADER, rows: () => items.map(csvRow) },
-              human: () => renderChanges(`${formatTableName(table)}: changes`, items, page, out),
-            },
-            flags.format,
-            out,
-          );
-          return EXIT.done;
-        } finally {
-          await store.end().catch(() => {});
-        }
-      }),
+      run((context) => askChanges(context, tableText, flags)),
     );
+}
+
+async function askChanges(
+  { settings, out, signal }: CommandContext,
+  tableText: string,
+  flags: ChangesFlags,
+): Promise<ExitCode> {
+  const table = parseTableName(tableText);
+  const where = pairs('--where', flags.where);
+  const by = pairs('--by', flags.by);
+  const request = {
+    node: settings.node,
+    table,
+    from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
+    to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
+    net: flags.net === true,
+    filter: {
+      ...(where === undefined ? {} : { where }),
+      ...(flags.changed === undefined ? {} : { changed: flags.changed }),
+      ...(by === undefined ? {} : { by }),
+      ...(flags.op === undefined ? {} : { op: flags.op }),
+    },
+  };
+  const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
+  try {
+    const { page, items } = await suggestingTable(store, request, () =>
+      askAwaiting(store, { node: settings.node, flags, signal }, () =>
+        allPages<ChangesPage, HistoryChange>(
+          flags.limit ?? null,
+          (each) => each.changes,
+          (limit, cursor) => changes(store, { ...request, limit, cursor: cursor ?? flags.cursor ?? null }),
+        ),
+      ),
+    );
+    const answer = { ...page, changes: items };
+    writeAnswer(
+      {
+        frame: page,
+        json: () => changesPageText(answer),
+        lines: () => items.map(changeText),
+        csv: { header: CSV_HEADER, rows: () => items.map(csvRow) },
+        human: () => renderChanges({ title: `${formatTableName(table)}: changes`, frame: page }, items, out),
+      },
+      flags.format,
+      out,
+    );
+    return EXIT.done;
+  } finally {
+    await store.end().catch(() => {});
+  }
 }
 
 const CSV_HEADER = ['pk', 'op', 'lsn', 'ts', 'xid', 'context', 'before', 'after', 'changed'];

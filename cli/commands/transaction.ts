@@ -14,8 +14,8 @@ import {
 import { allPages } from '../all-pages.ts';
 import { positiveInteger } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
-import type { Run } from '../command.ts';
-import { EXIT } from '../exit-codes.ts';
+import type { CommandContext, Run } from '../command.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type Format, formatOption, writeAnswer } from '../history-options.ts';
 import { renderTransaction, renderTransactions } from '../render/history.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
@@ -50,62 +50,66 @@ export function registerTransaction(program: Command, run: Run): Command {
       '\nExit status: 0, or 3 when no such transaction is known.\n\nExample:\n  pgtimewarp transaction 0/16B3748\n  pgtimewarp transaction 731 --from -1d',
     )
     .action((identity: string, flags: TransactionFlags) =>
-      run(async ({ settings, out, signal }) => {
-        const { node } = settings;
-        const request = {
-          node,
-          from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
-          to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
-          filter: identityFilter(identity),
-          limit: MOST_MATCHES,
-        };
-        const store = await connect(settings.storeUrl, { side: 'store', node });
-        try {
-          const matches = await askAwaiting(store, { node, flags, signal }, () =>
-            transactions(store, request),
-          );
-          const [transaction, ...others] = matches.transactions;
-          if (transaction === undefined || others.length > 0) {
-            const { transactions: found } = matches;
-            writeAnswer(
-              {
-                frame: matches,
-                json: () => transactionsPageText(matches),
-                lines: () => found.map(transactionText),
-                csv: {
-                  header: ['lsn', 'ts', 'xid', 'rows'],
-                  rows: () => found.map(({ lsn, ts, xid, rows }) => [lsn, ts, xid, rows]),
-                },
-                human: () => renderTransactions(found, matches, out),
-              },
-              flags.format,
-              out,
-            );
-            return transaction === undefined ? EXIT.absent : EXIT.done;
-          }
-          const { page, items } = await allPages<TransactionPage, HistoryChange>(
-            flags.limit ?? null,
-            (each) => each.changes,
-            (limit, cursor) =>
-              transactionChanges(store, { node, transaction, limit, cursor: cursor ?? flags.cursor ?? null }),
-          );
-          writeAnswer(
-            {
-              frame: page,
-              json: () => transactionPageText({ ...page, changes: items }),
-              lines: () => items.map(transactionChangeText),
-              csv: { header: CSV_HEADER, rows: () => items.map(csvRow) },
-              human: () => renderTransaction(transaction, items, page, out),
-            },
-            flags.format,
-            out,
-          );
-          return EXIT.done;
-        } finally {
-          await store.end().catch(() => {});
-        }
-      }),
+      run((context) => askTransaction(context, identity, flags)),
     );
+}
+
+async function askTransaction(
+  { settings, out, signal }: CommandContext,
+  identity: string,
+  flags: TransactionFlags,
+): Promise<ExitCode> {
+  const { node } = settings;
+  const request = {
+    node,
+    from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
+    to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
+    filter: identityFilter(identity),
+    limit: MOST_MATCHES,
+  };
+  const store = await connect(settings.storeUrl, { side: 'store', node });
+  try {
+    const matches = await askAwaiting(store, { node, flags, signal }, () => transactions(store, request));
+    const [transaction, ...others] = matches.transactions;
+    if (transaction === undefined || others.length > 0) {
+      const { transactions: found } = matches;
+      writeAnswer(
+        {
+          frame: matches,
+          json: () => transactionsPageText(matches),
+          lines: () => found.map(transactionText),
+          csv: {
+            header: ['lsn', 'ts', 'xid', 'rows'],
+            rows: () => found.map(({ lsn, ts, xid, rows }) => [lsn, ts, xid, rows]),
+          },
+          human: () => renderTransactions(found, matches, out),
+        },
+        flags.format,
+        out,
+      );
+      return transaction === undefined ? EXIT.absent : EXIT.done;
+    }
+    const { page, items } = await allPages<TransactionPage, HistoryChange>(
+      flags.limit ?? null,
+      (each) => each.changes,
+      (limit, cursor) =>
+        transactionChanges(store, { node, transaction, limit, cursor: cursor ?? flags.cursor ?? null }),
+    );
+    writeAnswer(
+      {
+        frame: page,
+        json: () => transactionPageText({ ...page, changes: items }),
+        lines: () => items.map(transactionChangeText),
+        csv: { header: CSV_HEADER, rows: () => items.map(csvRow) },
+        human: () => renderTransaction({ transaction, frame: page }, items, out),
+      },
+      flags.format,
+      out,
+    );
+    return EXIT.done;
+  } finally {
+    await store.end().catch(() => {});
+  }
 }
 
 const CSV_HEADER = ['schema', 'table', 'pk', 'op', 'before', 'after', 'changed'];

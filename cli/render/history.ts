@@ -35,9 +35,8 @@ export function renderTransactions(
 }
 
 export function renderTransaction(
-  transaction: TransactionSummary,
+  { transaction, frame }: { readonly transaction: TransactionSummary; readonly frame: HistoryFrame },
   changes: readonly HistoryChange[],
-  frame: HistoryFrame,
   out: Output,
 ): string {
   const { xid, lsn, ts, contextText } = transaction;
@@ -57,9 +56,8 @@ export function renderTransaction(
 }
 
 export function renderChanges(
-  title: string,
+  { title, frame }: { readonly title: string; readonly frame: HistoryFrame },
   changes: readonly HistoryChange[],
-  frame: HistoryFrame,
   out: Output,
 ): string {
   const rows = changes.map((change): Cell[] => [
@@ -78,9 +76,8 @@ export function renderChanges(
 }
 
 export function renderFound(
-  title: string,
+  { title, frame }: { readonly title: string; readonly frame: HistoryFrame },
   found: readonly FoundRow[],
-  frame: HistoryFrame,
   out: Output,
 ): string {
   const rows = found.map(({ pkText, validFromText, validToText, rowText }): Cell[] => [

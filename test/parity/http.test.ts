@@ -7,7 +7,7 @@ import { runRetention, setRetention } from '../../core/retention/change-retentio
 import openApi from '../../http/openapi.json' with { type: 'json' };
 import { buildOpenApi } from '../../http/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };
-import { StoreHistory } from '../pg/query-history.ts';
+import { StoreHistory } from '../pg/query/query-history.ts';
 import { API_WAYS, type ApiWay, type ApiWays, apiWays, type Seen, TOKEN } from '../support/api-ways.ts';
 import { documentedAnswers, openApiChecker, problemChecker } from '../support/openapi-check.ts';
 import { type ServeProcess, startServe } from '../support/serve.ts';

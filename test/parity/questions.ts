@@ -5,7 +5,7 @@
  */
 import type { ErrorCode } from '../../core/errors/codes.ts';
 import type { TableName } from '../../core/pg/identifiers.ts';
-import { lsnOf, timeOf } from '../pg/query-history.ts';
+import { lsnOf, timeOf } from '../pg/query/query-history.ts';
 import {
   HOSTILE,
   HOSTILE_KEYS,

@@ -6,7 +6,7 @@
 import pg from 'pg';
 import { quoteTable } from '../../core/pg/identifiers.ts';
 import { runRetention, setRetention } from '../../core/retention/change-retention.ts';
-import { StoreHistory } from '../pg/query-history.ts';
+import { StoreHistory } from '../pg/query/query-history.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 /** A table for the written histories, which are all of `public.t`. */

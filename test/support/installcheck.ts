@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';
 import { findLocalBinaries } from '../../cli/servers/find-binaries.ts';
 import { startServer } from '../../cli/servers/start-server.ts';
-import { StoreHistory } from '../pg/query-history.ts';
+import { StoreHistory } from '../pg/query/query-history.ts';
 import { prepareStoreTemplate } from './store-template.ts';
 import { connectForTest } from './test-client.ts';
 

@@ -7,7 +7,7 @@ import { keepRetention, type RetentionResult } from '../../core/retention/keep-r
 import { type Claim, claimNode, releaseClaim } from '../../core/store/node/claim.ts';
 import { parseCommitTime } from '../../core/types/commit-time.ts';
 import { LSN_ZERO, type Lsn, parseLsn } from '../../core/types/lsn.ts';
-import { type Answer, lsnOf, type PeriodOptions, StoreHistory, timeOf } from '../pg/query-history.ts';
+import { type Answer, lsnOf, type PeriodOptions, StoreHistory, timeOf } from '../pg/query/query-history.ts';
 
 export const KEYS = ['1', '2', '3', '4', '5', '6', '7'];
 /** Was there at the start, is changed and deleted at once, and never comes back. */

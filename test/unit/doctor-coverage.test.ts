@@ -9,7 +9,7 @@ import { CHECK_CODES } from '../../core/doctor/check-codes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const textsIn = (folder: string): string =>
-  readdirSync(join(ROOT, folder))
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(join(ROOT, folder, file), 'utf8'))
     .join('\n');
@@ -45,6 +45,6 @@ describe('every check', () => {
 describe('every loss', () => {
   const codes = readFileSync(join(ROOT, 'core/run/loss/detect-loss.ts'), 'utf8').matchAll(/code: '(\w+)'/g);
   test.each([...new Set([...codes].map(([, code]) => code!))])('%s', (code) => {
-    expect(readFileSync(join(ROOT, 'test/pg/loss.test.ts'), 'utf8')).toContain(`code: '${code}'`);
+    expect(readFileSync(join(ROOT, 'test/pg/run/loss/loss.test.ts'), 'utf8')).toContain(`code: '${code}'`);
   });
 });

@@ -65,7 +65,8 @@ export const NOT_STEPS: Readonly<Record<string, string>> = {
   'DETACH PARTITION FINALIZE':
     'it ends a DETACH CONCURRENTLY that was interrupted, and the hunt interrupts none',
   'ALL IN TABLESPACE SET TABLESPACE': 'it moves the tables of every sequence; the single move is a step',
-  'ALTER DATABASE RENAME TO': 'nobody may be connected, and the hunt is; see test/pg/claim-first.test.ts',
+  'ALTER DATABASE RENAME TO':
+    'nobody may be connected, and the hunt is; see test/pg/store/claim-first.test.ts',
   'ALTER DATABASE SET TABLESPACE': 'nobody may be connected; files move, and the catalog says the same',
   'ALTER ROLE ALL SET':
     'it reaches every test of the server; each role of the hunt gets the same settings by itself',

