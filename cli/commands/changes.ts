@@ -43,8 +43,8 @@ export function registerChanges(program: Command, run: Run): Command {
       'I, U, D, T: inserts, updates, deletes, rows that a TRUNCATE removed',
       operationList,
     )
-    .option('--limit <n>', 'so many at most (default: all)', positiveInteger)
-    .option('--cursor <cursor>', '`next` of an earlier answer: go on after it')
+    .option('--limit <n>', 'show at most this many (default: all)', positiveInteger)
+    .option('--cursor <cursor>', 'go on after an earlier answer: its member `next`')
     .addOption(formatOption());
   return awaitOption(command)
     .addHelpText(

@@ -35,8 +35,8 @@ export function registerFind(program: Command, run: Run): Command {
     .option('--at <time>', `${INSTANT_FORMS} (default: now)`)
     .option('--from <time>', 'instead of --at: at any moment from here')
     .option('--to <time>', 'up to here (default: the horizon)')
-    .option('--limit <n>', 'so many at most (default: all)', positiveInteger)
-    .option('--cursor <cursor>', '`next` of an earlier answer: go on after it')
+    .option('--limit <n>', 'show at most this many (default: all)', positiveInteger)
+    .option('--cursor <cursor>', 'go on after an earlier answer: its member `next`')
     .addOption(formatOption());
   return awaitOption(command)
     .addHelpText(

@@ -37,12 +37,12 @@ export function registerTransaction(program: Command, run: Run): Command {
     .description('every row that a transaction touched, before and after')
     .argument(
       '<lsn|xid>',
-      'commit LSN, or number of the transaction: numbers come round again, then all that had it are listed',
+      'commit LSN, or xid; an xid comes round again, then all transactions that had it are listed',
     )
-    .option('--from <time>', `only those that committed after: ${INSTANT_FORMS}`)
-    .option('--to <time>', 'only those that committed up to here')
-    .option('--limit <n>', 'so many rows at most (default: all)', positiveInteger)
-    .option('--cursor <cursor>', '`next` of an earlier answer: go on after it')
+    .option('--from <time>', `with an xid: only transactions after this instant: ${INSTANT_FORMS}`)
+    .option('--to <time>', 'with an xid: only transactions up to this instant')
+    .option('--limit <n>', 'show at most this many rows (default: all)', positiveInteger)
+    .option('--cursor <cursor>', 'go on after an earlier answer: its member `next`')
     .addOption(formatOption());
   return awaitOption(command)
     .addHelpText(

@@ -38,12 +38,16 @@ export function registerTransactions(program: Command, run: Run): Command {
     .description('what was committed between two instants, newest first')
     .option('--from <time>', INSTANT_FORMS, '-1h')
     .option('--to <time>', 'likewise (default: the horizon)')
-    .option('--table <table>', 'those that touched this table')
+    .option('--table <table>', 'only transactions that touched this table')
     .option('--by <key=value>', 'what the transaction said about itself: user=ann, or user.id=7', collect)
-    .option('--op <list>', 'those with such changes: I, U, D, T', operationList)
-    .option('--min-rows <n>', 'those that changed so many rows; a TRUNCATE counts as many', positiveInteger)
-    .option('--limit <n>', 'so many at most', positiveInteger, DEFAULT_LIMIT)
-    .option('--cursor <cursor>', '`next` of an earlier answer: go on after it')
+    .option('--op <list>', 'only those with an insert, update, delete or truncate: I, U, D, T', operationList)
+    .option(
+      '--min-rows <n>',
+      'only those that changed at least this many rows, or truncated a table',
+      positiveInteger,
+    )
+    .option('--limit <n>', 'show at most this many transactions', positiveInteger, DEFAULT_LIMIT)
+    .option('--cursor <cursor>', 'go on after an earlier answer: its member `next`')
     .addOption(formatOption());
   return awaitOption(command)
     .addHelpText(
