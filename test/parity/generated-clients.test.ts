@@ -10,7 +10,7 @@ import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const OUT = join(ROOT, 'test-output/clients');
-const DOCUMENT = 'http/openapi.json';
+const DOCUMENT = './http/openapi.json';
 const TOKEN = 'a-token-for-clients';
 
 const GENERATORS = [
