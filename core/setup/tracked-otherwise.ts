@@ -37,7 +37,7 @@ export async function refuseOtherSettings(
   const { exclude, baseline, noNan } = wanted;
   if (exclude !== undefined && columns(exclude) !== columns(stored.excluded)) {
     throw refused(
-      `exclude of ${name} is ${columns(stored.excluded)}, and cannot become ${columns(exclude)} while it is tracked: history already has the values of its columns.`,
+      `exclude of ${name} is ${columns(stored.excluded)}, and cannot become ${columns(exclude)} while it is tracked: what is already stored of its columns stays stored.`,
       exclude.length === 0 ? anew : `${anew} --exclude ${columns(exclude)}`,
     );
   }
