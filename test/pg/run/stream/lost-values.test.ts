@@ -162,7 +162,7 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
   test('is what track tells of, where NULLs may be called incomplete', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables });
     expect((await node.track('m')).notes).toEqual([
-      expect.stringMatching(/some NULLs of n will be called incomplete.*--no-nan/),
+      expect.stringMatching(/will call some NULLs of n incomplete.*--no-nan/),
     ]);
     await using declared = await trackedNode({ plugin: 'wal2json', tables });
     expect(await declared.track('m', { noNan: true })).toMatchObject({ noNan: true, notes: [] });
