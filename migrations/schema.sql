@@ -1334,6 +1334,39 @@ BEGIN
             FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
 END $$;
 
+CREATE FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  WITH periods AS (
+    SELECT p.* FROM pgtimewarp.relation_periods AS p
+     WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table),
+  gaps AS (
+    SELECT g.* FROM pgtimewarp.history_gaps AS g
+     WHERE g.node_id = p_node_id AND g.lsn_space = p_space
+       AND (g.relation_id IS NULL OR g.relation_id IN (SELECT p.relation_id FROM periods AS p))),
+  moment AS (
+    SELECT c.lsn, c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) AS c
+     UNION ALL
+    (SELECT m.lsn, m.ts FROM pgtimewarp.lsn_time_map AS m
+      WHERE m.node_id = p_node_id AND m.lsn_space = p_space AND m.lsn > p_lsn ORDER BY m.lsn LIMIT 1)
+     UNION ALL
+    SELECT c.applied_lsn, c.applied_ts FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = p_node_id AND c.lsn_space = p_space
+     UNION ALL
+    SELECT e.lsn, e.ts FROM periods AS p
+     CROSS JOIN LATERAL (VALUES (p.tracked_from_lsn, p.tracked_from_ts), (p.tracked_to_lsn, p.tracked_to_ts)) AS e (lsn, ts)
+     WHERE p.lsn_space = p_space
+     UNION ALL
+    SELECT e.lsn, e.ts FROM gaps AS g
+     CROSS JOIN LATERAL (VALUES (g.from_lsn, g.from_ts), (g.to_lsn, g.to_ts)) AS e (lsn, ts)
+     UNION ALL
+    SELECT x.expired_before_lsn, x.expired_before_ts FROM periods AS p
+      JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
+     WHERE p.lsn_space = p_space)
+  SELECT max(m.ts) FILTER (WHERE m.lsn <= p_lsn), coalesce(bool_or(m.lsn = p_lsn), false), min(m.ts) FILTER (WHERE m.lsn > p_lsn)
+    FROM moment AS m
+$$;
+
 CREATE FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2659,6 +2692,10 @@ DECLARE
   from_at pgtimewarp.history_position;
   to_at pgtimewarp.history_position;
   first_ts timestamptz;
+  from_moment record; -- of ends that are positions
+  to_moment record;
+  until timestamptz;  -- up to which intervals count, without it if the end is a position between two moments
+  asked tstzrange;
   holes pgtimewarp.hole[] := p_holes;
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
@@ -2666,14 +2703,20 @@ BEGIN
   horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
-  from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts)
-                  ELSE pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn) END;
-  to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts))
-                ELSE pgtimewarp.time_at(p_node_id, to_at.lsn_space, p_to_lsn) END;
-  IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
+  from_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, from_at.lsn_space, p_from_lsn);
+  to_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, to_at.lsn_space, p_to_lsn);
+  from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts) ELSE from_moment.at_ts END;
+  to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts)) ELSE to_moment.at_ts END;
+  until := CASE WHEN p_to_lsn IS NULL OR to_moment.is_exact THEN to_ts ELSE to_moment.next_ts END;
+  IF from_ts > until AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
     RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
   END IF;
-  from_ts := least(from_ts, to_ts); -- for an end before the start of tracking
+  asked := tstzrange(
+    -- a position before every moment: everything before; an end before the start of tracking: that end
+    CASE WHEN p_from_lsn IS NULL OR from_ts IS NOT NULL THEN least(from_ts, until) END, until,
+    CASE WHEN p_from_lsn IS NOT NULL AND NOT from_moment.is_exact THEN '(' ELSE '[' END
+    || CASE WHEN p_to_lsn IS NOT NULL AND NOT to_moment.is_exact THEN ')' ELSE ']' END);
+  from_ts := least(from_ts, to_ts);
 
   -- Intervals without a running period.
   holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
@@ -2703,7 +2746,7 @@ BEGIN
                                              'to', pgtimewarp.json_instant(upper(r))::json, 'reason', reason)
                            ORDER BY lower(r), reason), '[]')
     INTO unknown
-    FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
+    FROM (SELECT h.reason, unnest(range_agg(h.span * asked)) AS r
             FROM unnest(holes) h GROUP BY h.reason) merged;
   final := p_settled AND to_at.final;
   RETURN NEXT;
@@ -3763,6 +3806,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;

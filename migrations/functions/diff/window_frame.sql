@@ -13,6 +13,10 @@ DECLARE
   from_at pgtimewarp.history_position;
   to_at pgtimewarp.history_position;
   first_ts timestamptz;
+  from_moment record; -- of ends that are positions
+  to_moment record;
+  until timestamptz;  -- up to which intervals count, without it if the end is a position between two moments
+  asked tstzrange;
   holes pgtimewarp.hole[] := p_holes;
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
@@ -20,14 +24,20 @@ BEGIN
   horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
-  from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts)
-                  ELSE pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn) END;
-  to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts))
-                ELSE pgtimewarp.time_at(p_node_id, to_at.lsn_space, p_to_lsn) END;
-  IF from_ts > to_ts AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
+  from_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, from_at.lsn_space, p_from_lsn);
+  to_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, to_at.lsn_space, p_to_lsn);
+  from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts) ELSE from_moment.at_ts END;
+  to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts)) ELSE to_moment.at_ts END;
+  until := CASE WHEN p_to_lsn IS NULL OR to_moment.is_exact THEN to_ts ELSE to_moment.next_ts END;
+  IF from_ts > until AND (p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL) OR p_from_lsn > p_to_lsn THEN
     RAISE EXCEPTION 'the interval ends before it begins' USING ERRCODE = 'TW004';
   END IF;
-  from_ts := least(from_ts, to_ts); -- for an end before the start of tracking
+  asked := tstzrange(
+    -- a position before every moment: everything before; an end before the start of tracking: that end
+    CASE WHEN p_from_lsn IS NULL OR from_ts IS NOT NULL THEN least(from_ts, until) END, until,
+    CASE WHEN p_from_lsn IS NOT NULL AND NOT from_moment.is_exact THEN '(' ELSE '[' END
+    || CASE WHEN p_to_lsn IS NOT NULL AND NOT to_moment.is_exact THEN ')' ELSE ']' END);
+  from_ts := least(from_ts, to_ts);
 
   -- Intervals without a running period.
   holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
@@ -57,7 +67,7 @@ BEGIN
                                              'to', pgtimewarp.json_instant(upper(r))::json, 'reason', reason)
                            ORDER BY lower(r), reason), '[]')
     INTO unknown
-    FROM (SELECT h.reason, unnest(range_agg(h.span * tstzrange(from_ts, to_ts, '[]'))) AS r
+    FROM (SELECT h.reason, unnest(range_agg(h.span * asked)) AS r
             FROM unnest(holes) h GROUP BY h.reason) merged;
   final := p_settled AND to_at.final;
   RETURN NEXT;
