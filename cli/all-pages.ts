@@ -1,4 +1,4 @@
-/** All pages of an answer in one, up to a number of items; what frames them is that of the last page, which knows most. */
+/** All pages of an answer in one, up to a number of items. All of them end where the first one did; the last one frames the answer. */
 
 /** @param limit null: all of them */
 export async function allPages<P extends { readonly next: string | null }, T>(

@@ -2434,7 +2434,7 @@ BEGIN
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
      ORDER BY (d.period).relation_id
   LOOP
-    after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
+    after := CASE WHEN (place.period).relation_id = p_after_relation_id AND p_after_lsn > place.lower_lsn THEN
       ROW(p_after_relation_id, p_after_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(place.period, place.lower_lsn, place.upper_lsn, place.through, p_filter, after,

@@ -7,14 +7,14 @@ import type { TableName } from '../pg/identifiers.ts';
 import type { DiffOp } from './diff.ts';
 import {
   type ChangeFilter,
+  continuation,
   FRAME_COLUMNS,
   type FrameRow,
-  formatHistoryCursor,
   type HistoryCursor,
   type HistoryFrame,
-  historyCursorParts,
   instantText,
   intervalParameters,
+  nextCursor,
   PAGE_BYTES,
   toFrame,
 } from './history-page.ts';
@@ -66,7 +66,7 @@ export interface ChangesPage extends HistoryFrame {
 /** Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (filter, cursor), or a failure of the store. */
 export async function changes(store: Queryable, request: ChangesRequest): Promise<ChangesPage> {
   const net = request.net === true;
-  const after = historyCursorParts(request.cursor, net ? ['key'] : ['number', 'lsn', 'number', 'key']);
+  const goesOn = continuation(request.cursor, net ? ['key'] : ['number', 'lsn', 'number', 'key'], request.to);
   const source = net
     ? `pgtimewarp.net_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9, $10::int, $11::bigint)`
     : `pgtimewarp.table_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9::int, $10::pg_lsn,
@@ -80,9 +80,9 @@ export async function changes(store: Queryable, request: ChangesRequest): Promis
          LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
         ORDER BY c.ordinality`,
       [
-        ...intervalParameters(request),
+        ...intervalParameters({ ...request, to: goesOn.to }),
         JSON.stringify(request.filter ?? {}),
-        ...after,
+        ...goesOn.after,
         request.limit + 1,
         PAGE_BYTES,
       ],
@@ -90,12 +90,17 @@ export async function changes(store: Queryable, request: ChangesRequest): Promis
     const found = rows.filter((row): row is FrameRow & ChangeRow => row.op !== null);
     const { page, isCut } = cutPage(found, request.limit);
     const last = page.at(-1);
+    const frame = toFrame(rows[0]!, request.from, goesOn.to);
     return {
-      ...toFrame(rows[0]!, request.from, request.to),
+      ...frame,
       changes: page.map(toChange),
       next:
         isCut && last !== undefined
-          ? formatHistoryCursor(net ? [last.pk] : [last.relation_id, last.lsn, last.seq, last.pk])
+          ? nextCursor(
+              goesOn,
+              frame.horizon,
+              net ? [last.pk] : [last.relation_id, last.lsn, last.seq, last.pk],
+            )
           : null,
     };
   } catch (error) {

@@ -5,13 +5,13 @@
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import {
+  continuation,
   FRAME_COLUMNS,
   type FrameRow,
-  formatHistoryCursor,
   type HistoryCursor,
   type HistoryFrame,
-  historyCursorParts,
   intervalParameters,
+  nextCursor,
   PAGE_BYTES,
   toFrame,
 } from './history-page.ts';
@@ -50,12 +50,16 @@ export interface FindPage extends HistoryFrame {
 /** Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (values, cursor), or a failure of the store. */
 export async function findRows(store: Queryable, request: FindRequest): Promise<FindPage> {
   const isInstant = request.at !== null;
-  const from = request.at ?? request.from;
-  const to = request.at ?? request.to;
-  const after = historyCursorParts(request.cursor, ['number', 'key', 'lsn', 'number']);
+  const goesOn = continuation(
+    request.cursor,
+    ['number', 'key', 'lsn', 'number'],
+    isInstant ? request.at : request.to,
+  );
+  const { to } = goesOn;
+  const from = isInstant ? to : request.from;
   // "now" is the horizon
   const horizon = '(SELECT c.applied_ts FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = $1)';
-  const isNow = request.at?.kind === 'now';
+  const isNow = isInstant && to?.kind === 'now';
   const fromTs = isNow ? `coalesce($4::timestamptz, ${horizon})` : '$4::timestamptz';
   const toTs = isNow ? `coalesce($6::timestamptz, ${horizon})` : '$6::timestamptz';
   try {
@@ -72,7 +76,7 @@ export async function findRows(store: Queryable, request: FindRequest): Promise<
         ...intervalParameters({ node: request.node, table: request.table, from, to }),
         isInstant,
         JSON.stringify(request.where),
-        ...after,
+        ...goesOn.after,
         request.limit + 1,
         PAGE_BYTES,
       ],
@@ -82,12 +86,13 @@ export async function findRows(store: Queryable, request: FindRequest): Promise<
     const bytes = found.reduce((sum, { row }) => sum + Buffer.byteLength(row), 0);
     const last = page.at(-1);
     const isCut = found.length > page.length || bytes > PAGE_BYTES;
+    const frame = toFrame(rows[0]!, from, to);
     return {
-      ...toFrame(rows[0]!, from, to),
+      ...frame,
       rows: page.map(toFound),
       next:
         isCut && last !== undefined
-          ? formatHistoryCursor([last.relation_id, last.pk, last.lsn, last.seq])
+          ? nextCursor(goesOn, frame.horizon, [last.relation_id, last.pk, last.lsn, last.seq])
           : null,
     };
   } catch (error) {

@@ -4,7 +4,9 @@
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
-import { type Instant, instantParameters } from './instant.ts';
+import { tryParseCommitTime } from '../types/commit-time.ts';
+import { tryParseLsn } from '../types/lsn.ts';
+import { type Instant, instantParameters, parseInstant } from './instant.ts';
 
 /** Rows of a page may hold so many bytes together, and one row more. */
 export const PAGE_BYTES = 4 * 1024 * 1024;
@@ -87,25 +89,70 @@ export function toFrame(row: FrameRow, from: Instant | null, to: Instant | null)
 /** Where a page ended: opaque to callers, valid while history grows. */
 export type HistoryCursor = string & { readonly __brand: 'HistoryCursor' };
 
-/** The values that the next page goes on after, in the order of the function's parameters. */
+/** What a page goes on from. */
+export interface Continuation {
+  /** The place of the last row that was received, in the order of the function's parameters; all null without a cursor. */
+  readonly after: readonly (string | null)[];
+  /** Where the interval ends. */
+  readonly to: Instant | null;
+  /** The horizon of the first page, if the question went on to it or beyond it. */
+  readonly until: string | null;
+}
+
+/**
+ * What a cursor of these kinds says. Every page of an answer ends where the first one did: with a later horizon the places before
+ * the cursor would be as of one moment, and those after it as of another. Throws BAD_FLAGS for what no page gave.
+ */
+export function continuation(
+  cursor: string | null | undefined,
+  kinds: readonly PartKind[],
+  to: Instant | null,
+): Continuation {
+  const [until = null, ...after] = historyCursorParts(cursor, ['until', ...kinds]);
+  return until === null || until === ''
+    ? { after, to, until: null }
+    : { after, to: parseInstant(until), until };
+}
+
+/** The cursor of the page after this place. */
+export function nextCursor(
+  { to, until }: Continuation,
+  horizon: HistoryFrame['horizon'],
+  place: readonly (string | null)[],
+): HistoryCursor {
+  const isOpen = until === null && horizon !== null && isBeyond(to, horizon);
+  return formatHistoryCursor([isOpen ? horizon.ts : (until ?? ''), ...place]);
+}
+
+/** Whether later runs can add to what is before the instant. */
+function isBeyond(to: Instant | null, horizon: NonNullable<HistoryFrame['horizon']>): boolean {
+  if (to === null || to.kind === 'now') return true;
+  if (to.kind === 'lsn') return to.lsn > (tryParseLsn(horizon.lsn) ?? to.lsn);
+  return to.time > (tryParseCommitTime(horizon.ts) ?? to.time);
+}
+
+/** The values that the next page goes on after. */
 export function formatHistoryCursor(parts: readonly (string | null)[]): HistoryCursor {
   return Buffer.from(JSON.stringify(parts)).toString('base64url') as HistoryCursor;
 }
 
-const WHOLE_NUMBER = /^\d{1,10}$/;
 const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
-const INSTANT = /^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+const GREATEST_INTEGER = 2_147_483_647n;
+const isInstant = (part: string): boolean => INSTANT.test(part) && tryParseCommitTime(part) !== null;
 const PARTS = {
-  number: (part: string): boolean => WHOLE_NUMBER.test(part),
+  number: (part: string): boolean => /^\d{1,10}$/.test(part) && BigInt(part) <= GREATEST_INTEGER,
   lsn: (part: string): boolean => POSITION.test(part),
-  time: (part: string): boolean => INSTANT.test(part),
+  time: isInstant,
+  until: (part: string): boolean => part === '' || isInstant(part),
   key: (part: string): boolean => !part.includes('\0'),
 } as const;
+type PartKind = keyof typeof PARTS;
 
 /** The values of a cursor of these kinds; all null without a cursor. Throws BAD_FLAGS for what no page gave. */
 export function historyCursorParts(
   cursor: string | null | undefined,
-  kinds: readonly (keyof typeof PARTS)[],
+  kinds: readonly PartKind[],
 ): (string | null)[] {
   if (cursor === null || cursor === undefined) return kinds.map(() => null);
   const parts = parsedParts(cursor);

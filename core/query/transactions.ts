@@ -6,6 +6,7 @@ import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { CHANGE_COLUMNS, type ChangeRow, cutPage, type HistoryChange, toChange } from './changes.ts';
 import {
+  continuation,
   FRAME_COLUMNS,
   type FrameRow,
   formatHistoryCursor,
@@ -14,6 +15,7 @@ import {
   historyCursorParts,
   instantText,
   intervalParameters,
+  nextCursor,
   PAGE_BYTES,
   toFrame,
 } from './history-page.ts';
@@ -65,7 +67,7 @@ export async function transactions(
   store: Queryable,
   request: TransactionsRequest,
 ): Promise<TransactionsPage> {
-  const after = historyCursorParts(request.cursor, ['number', 'time', 'lsn']);
+  const goesOn = continuation(request.cursor, ['number', 'time', 'lsn'], request.to);
   const { filter = {} } = request;
   try {
     const { rows } = await store.query<FrameRow & (SummaryRow | { readonly lsn: null })>(
@@ -76,21 +78,22 @@ export async function transactions(
                      $9::int, $10::timestamptz, $11::pg_lsn, $12::int) WITH ORDINALITY AS t ON true
         ORDER BY t.ordinality`,
       [
-        ...intervalParameters({ ...request, table: filter.table ?? null }),
+        ...intervalParameters({ ...request, to: goesOn.to, table: filter.table ?? null }),
         filterText(filter),
-        ...after,
+        ...goesOn.after,
         request.limit + 1,
       ],
     );
     const found = rows.filter((row): row is FrameRow & SummaryRow => row.lsn !== null);
     const page = found.slice(0, request.limit);
     const last = page.at(-1);
+    const frame = toFrame(rows[0]!, request.from, goesOn.to);
     return {
-      ...toFrame(rows[0]!, request.from, request.to),
+      ...frame,
       transactions: page.map(toSummary),
       next:
         found.length > page.length && last !== undefined
-          ? formatHistoryCursor([last.lsn_space, last.ts, last.lsn])
+          ? nextCursor(goesOn, frame.horizon, [last.lsn_space, last.ts, last.lsn])
           : null,
     };
   } catch (error) {

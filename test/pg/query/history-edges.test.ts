@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ChangesRequest, changes } from '../../../core/query/changes.ts';
 import { type FindRequest, findRows } from '../../../core/query/find.ts';
-import { parseInstant } from '../../../core/query/instant.ts';
+import { NOW, parseInstant } from '../../../core/query/instant.ts';
 import { type TransactionsRequest, transactions } from '../../../core/query/transactions.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 import { lsnOf, StoreHistory, timeOf } from './query-history.ts';
@@ -82,4 +82,91 @@ test('likewise where a table was not tracked for a while, and before it was', as
   await h.change(t, 70, 'U');
   await expectSameByPosition(h, [10, 25, 30, 31, 49, 50, 55, 70, 100]);
   expect(reasons(await find(h, { at: parseInstant(lsnOf(5)) }))).toBe('before_tracking');
+});
+
+/** All pages of a question; between two of them a run moves the horizon. */
+async function pagesWhile<P extends { readonly next: string | null }>(
+  askPage: (cursor: string | null) => Promise<P>,
+  run: () => Promise<void>,
+): Promise<P[]> {
+  const first = await askPage(null);
+  await run();
+  const pages = [first];
+  for (let { next } = first; next !== null; next = pages.at(-1)!.next) pages.push(await askPage(next));
+  return pages;
+}
+
+for (const end of [undefined, timeOf(99), lsnOf(99)])
+  test(`every page of an answer is as of the horizon of the first one (to: ${end ?? 'the horizon'})`, async () => {
+    const to = end === undefined ? null : parseInstant(end);
+    const history = async () => {
+      const h = await StoreHistory.create(databases.store, 30);
+      const t = await h.track();
+      await columns(h, t, [
+        { name: 'id', ...INTEGER },
+        { name: 'v', ...INTEGER },
+      ]);
+      for (const id of ['1', '2', '3', '4'])
+        await h.change(t, 20 + Number(id), 'I', id, { row: `{"id":${id},"v":1}` });
+      const run = async (): Promise<void> => {
+        await h.change(t, 40, 'I', '0', { row: '{"id":0,"v":1}' });
+        await h.change(t, 41, 'U', '4', { row: '{"id":4,"v":2}' });
+        await h.moveHorizon(50);
+      };
+      return { h, run };
+    };
+    const before = timeOf(30);
+    const last = { to: before, final: true };
+
+    const a = await history();
+    const found = await pagesWhile(
+      (cursor) => find(a.h, { at: to ?? NOW, where: { v: '1' }, limit: 3, cursor }),
+      a.run,
+    );
+    expect(found.flatMap(({ rows }) => rows.map(({ pkText }) => JSON.parse(pkText).id))).toEqual([
+      '1',
+      '2',
+      '3',
+      '4',
+    ]);
+    expect(found.at(-1)).toMatchObject(last);
+
+    const b = await history();
+    const net = await pagesWhile((cursor) => ask(b.h, { net: true, to, limit: 1, cursor }), b.run);
+    expect(net.flatMap((page) => page.changes.map(({ afterText }) => JSON.parse(afterText!).v))).toEqual([
+      1, 1, 1, 1,
+    ]);
+    expect(net.at(-1)).toMatchObject(last);
+
+    const c = await history();
+    const committed = await pagesWhile((cursor) => list(c.h, { to, limit: 1, cursor }), c.run);
+    expect(committed.flatMap((page) => page.transactions.map(({ xid }) => xid))).toEqual([
+      '724',
+      '723',
+      '722',
+      '721',
+    ]);
+    expect(committed.at(-1)).toMatchObject(last);
+
+    const d = await history();
+    const changed = await pagesWhile((cursor) => ask(d.h, { to, limit: 1, cursor }), d.run);
+    expect(changed.flatMap((page) => page.changes.map(({ op }) => op))).toEqual(['I', 'I', 'I', 'I']);
+    expect(changed.at(-1)).toMatchObject(last);
+  });
+
+test('a cursor that no page gave is refused, and none leads out of the interval', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  await h.change(t, 60, 'I', '5');
+  const cursor = (parts: readonly string[]) => Buffer.from(JSON.stringify(parts)).toString('base64url');
+  const place = [`${t}`, '0/1', '1', ''];
+  const refused = { code: 'BAD_FLAGS', message: 'Not a cursor of an earlier page.' };
+  for (const parts of [['', '9999999999', '0/1', '1', ''], ['2026-01-01T99:00:00.000000Z', ...place], place])
+    await expect(ask(h, { cursor: cursor(parts) })).rejects.toMatchObject(refused);
+  for (const time of ['9999-99-99T00:00:00.000000Z', '2026-02-30T00:00:00.000000Z'])
+    await expect(list(h, { cursor: cursor(['', '1', time, '0/1']) })).rejects.toMatchObject(refused);
+  expect((await ask(h, { cursor: cursor(['', ...place]) })).changes).toHaveLength(1);
+  expect((await ask(h, { cursor: cursor(['', ...place]), from: parseInstant(timeOf(70)) })).changes).toEqual(
+    [],
+  );
 });
