@@ -309,11 +309,14 @@ COMMENT ON TYPE pgtimewarp.row_at IS 'The last version of a key as of a position
 CREATE TYPE pgtimewarp.row_filter AS (
 	name text,
 	names text[],
+	since pg_lsn[],
+	until pg_lsn[],
 	kind text,
-	wanted text
+	wanted text,
+	may_lack boolean
 );
 
-COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had; kind: how values of its type are compared; wanted: the value, comparable: see row_filters().';
+COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared; wanted: the value, comparable; may_lack: rows need not hold the column: see row_filters().';
 
 CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
     LANGUAGE plpgsql STABLE ROWS 1
@@ -668,6 +671,25 @@ BEGIN
          -- JSON null and SQL NULL have the same text
       OR coalesce(c.name = ANY (p_old_nulls), false) <> coalesce(c.name = ANY (p_new_nulls), false);
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
+END $$;
+
+CREATE FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  filter pgtimewarp.row_filter;
+  names text[] := '{}';
+BEGIN
+  IF p_columns IS NULL THEN
+    RETURN NULL;
+  END IF;
+  -- without values only the columns are judged
+  FOREACH filter IN ARRAY pgtimewarp.row_filters(
+    p_period, (SELECT jsonb_object_agg(c.name, NULL) FROM jsonb_array_elements_text(p_columns) AS c (name)), p_is_judge)
+  LOOP
+    names := names || filter.name || filter.names;
+  END LOOP;
+  RETURN names;
 END $$;
 
 CREATE FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone)
@@ -1128,7 +1150,7 @@ BEGIN
       -- over before the first moment, or within its own transaction
       CONTINUE WHEN v.to_lsn <= p_lower OR v.to_lsn = v.lsn
         OR v.pk = p_after_pk AND p_after_lsn IS NOT NULL AND (v.lsn, v.seq) <= (p_after_lsn, p_after_seq)
-        OR NOT pgtimewarp.row_matches(v.row_data, v.incomplete, p_filters);
+        OR NOT pgtimewarp.row_matches(v.row_data, v.incomplete, v.lsn, p_filters);
       found.pk := v.pk; found.lsn := v.lsn; found.seq := v.seq; found.ts := v.ts; found.xid := v.xid;
       found.to_lsn := v.to_lsn; found.to_ts := v.to_ts; found.to_xid := v.to_xid; found.row_data := v.row_data;
       found.incomplete := pgtimewarp.incomplete_at(relation, v.incomplete, NULL, v.ts);
@@ -1160,7 +1182,7 @@ DECLARE
 BEGIN
   IF p_is_instant THEN
     at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn);
-    filters := pgtimewarp.row_filters(at.period, p_where);
+    filters := pgtimewarp.row_filters(at.period, p_where, true);
     IF at.reason IS NOT NULL THEN
       RETURN;
     END IF;
@@ -1169,13 +1191,14 @@ BEGIN
     RETURN;
   END IF;
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  filters := pgtimewarp.row_filters((ends.to_at).period, p_where);
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_where, true);
   FOR place IN
     SELECT d.*, coalesce((d.period).relation_id = p_after_relation_id, false) AS resumed
       FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
      ORDER BY (d.period).relation_id
   LOOP
+    filters := pgtimewarp.row_filters(place.period, p_where, false);
     FOR found IN
       SELECT f.* FROM pgtimewarp.find_in_period(
         place.period, place.lower_lsn, place.upper_lsn, place.through, filters,
@@ -1379,7 +1402,8 @@ DECLARE
   first record;
   last record;
   filters pgtimewarp.row_filter[];
-  changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  first_filters pgtimewarp.row_filter[]; -- of the period of the row before
+  changed text[];
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
   touched text;    -- with `by`: the statement that gives those of them ($1) that such a transaction changed
@@ -1394,7 +1418,8 @@ DECLARE
   bytes bigint := 0;
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  filters := pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where');
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
+  changed := pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
   LOOP
@@ -1439,6 +1464,9 @@ BEGIN
   END IF;
   candidates := 'SELECT array_agg(k.pk ORDER BY k.pk) FROM (SELECT u.pk FROM (' || candidates || ') AS u ORDER BY u.pk LIMIT $2) AS k';
   result.relation_id := (last.period).relation_id;
+  filters := pgtimewarp.row_filters(last.period, p_filter -> 'where', false);
+  first_filters := pgtimewarp.row_filters(first.period, p_filter -> 'where', false);
+  changed := changed || pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
@@ -1447,7 +1475,7 @@ BEGIN
     END IF;
     FOR c IN
       SELECT keys[b.place] AS pk, b.is_there AS was_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
-             b.nulls_assumed AS before_assumed, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
+             b.nulls_assumed AS before_assumed, b.lsn AS before_lsn, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
         FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
                array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (first.period).baseline_state = 'done'
@@ -1474,8 +1502,8 @@ BEGIN
       CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
         SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
       CONTINUE WHEN filters <> '{}'
-        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, filters))
-        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, filters));
+        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, c.lsn, filters))
+        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, first_filters));
       result.pk := c.pk;
       result.before := CASE WHEN c.was_there THEN c.before END;
       result.after := CASE WHEN c.is_there THEN c.row_data END;
@@ -1597,8 +1625,8 @@ CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, 
 DECLARE
   chunk CONSTANT int := least(500, greatest(p_limit, 50));
   relation int := p_period.relation_id;
-  filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where');
-  changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
+  changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
@@ -1641,7 +1669,7 @@ BEGIN
                       AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)
                     ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
          SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
-                b.nulls_assumed AS before_assumed
+                b.nulls_assumed AS before_assumed, b.lsn AS before_lsn
            FROM page AS p
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
@@ -1652,8 +1680,8 @@ BEGIN
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
         CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
-        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters)
-          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, filters));
+        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.valid_from_lsn, filters)
+          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, filters));
         result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
@@ -1697,7 +1725,7 @@ BEGIN
       FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
-        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters);
+        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.written_lsn, filters);
         result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
         result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
         result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);
@@ -2268,7 +2296,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) RETURNS pgtimewarp.row_filter[]
+CREATE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) RETURNS pgtimewarp.row_filter[]
     LANGUAGE plpgsql STABLE
     AS $_$
 DECLARE
@@ -2284,14 +2312,23 @@ BEGIN
        WHERE asked.key IN (SELECT c.facts ->> 'name' UNION ALL
                            SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS f (was))
        ORDER BY c.facts ->> 'name' = asked.key DESC LIMIT 1);
-    IF facts IS NULL AND NOT asked.key = ANY (p_period.pk_columns) THEN
+    IF p_is_judge AND facts IS NULL AND NOT asked.key = ANY (p_period.pk_columns) THEN
       RAISE EXCEPTION '% has no column %', p_period.table_name, asked.key USING ERRCODE = 'TW006', HINT =
         'Its columns: ' || coalesce((SELECT string_agg(c.facts ->> 'name', ', ' ORDER BY (c.facts ->> 'attnum')::int)
                                        FROM jsonb_array_elements(p_period.columns) AS c (facts)), '') || '.';
     END IF;
+    SELECT array_agg(n.name), array_agg(n.since), array_agg(n.until) INTO filter.names, filter.since, filter.until
+      FROM (SELECT coalesce(facts ->> 'name', asked.key) AS name, coalesce((facts ->> 'since_lsn')::pg_lsn, '0/0') AS since, NULL::pg_lsn AS until
+             UNION ALL
+            SELECT f.was ->> 'name', (f.was ->> 'since_lsn')::pg_lsn, (f.was ->> 'until_lsn')::pg_lsn
+              FROM jsonb_array_elements(coalesce(facts -> 'former_names', '[]')) AS f (was)) AS n;
+    IF p_is_judge AND filter.names[1] = ANY (p_period.excluded_columns) THEN
+      RAISE EXCEPTION 'the column % of % is excluded from the history', asked.key, p_period.table_name
+        USING ERRCODE = 'TW006', HINT = 'Its values are not stored. Ask for another column.';
+    END IF;
     filter.name := asked.key;
-    filter.names := ARRAY(SELECT DISTINCT n FROM unnest(ARRAY[asked.key, facts ->> 'name'] || ARRAY(
-      SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(facts -> 'former_names', '[]')) AS f (was))) AS n WHERE n IS NOT NULL);
+    filter.may_lack := filter.names && p_period.excluded_columns OR EXISTS (
+      SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = p_period.relation_id AND w.column_name = ANY (filter.names));
     filter.kind := coalesce(
       p_period.pk_kinds[array_position(p_period.pk_columns, facts ->> 'name')],
       p_period.pk_kinds[array_position(p_period.pk_columns, asked.key)],
@@ -2307,6 +2344,11 @@ BEGIN
         WHEN filter.kind IS NULL OR filter.kind = 'interval' THEN asked.value
         ELSE pgtimewarp.canonical_value(filter.kind, asked.value) END);
     EXCEPTION WHEN data_exception THEN
+      IF NOT p_is_judge THEN
+        filter.wanted := NULL; -- no row of this period has it
+        filters := filters || filter;
+        CONTINUE;
+      END IF;
       GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
       RAISE EXCEPTION 'the column % cannot have this value: %', asked.key, problem
         USING ERRCODE = 'TW006', HINT = 'Give a value of the type of the column, as the source prints it.';
@@ -2316,23 +2358,41 @@ BEGIN
   RETURN filters;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) RETURNS boolean
+CREATE FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) RETURNS boolean
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
   filter pgtimewarp.row_filter;
-  held text;
+  names text[];
+  name text;
+  has_it boolean;
 BEGIN
   IF p_row IS NULL THEN
     RETURN false;
   END IF;
   FOREACH filter IN ARRAY p_filters LOOP
-    CONTINUE WHEN filter.names && p_incomplete;
-    held := NULL;
-    FOR place IN 1 .. cardinality(filter.names) LOOP
-      held := coalesce(pgtimewarp.json_value(p_row, ARRAY[filter.names[place]]), held);
+    names := filter.names;
+    IF cardinality(names) > 1 THEN
+      -- the names of then, as far as the row has them
+      names := ARRAY(
+        SELECT u.name FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
+         WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
+           AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
+      IF names = '{}' THEN
+        names := filter.names;
+      END IF;
+    END IF;
+    CONTINUE WHEN names && p_incomplete;
+    has_it := false;
+    FOREACH name IN ARRAY names LOOP
+      BEGIN
+        has_it := coalesce(pgtimewarp.comparable_value(filter.kind, pgtimewarp.json_value(p_row, ARRAY[name])) = filter.wanted, false);
+      EXCEPTION WHEN data_exception THEN
+        NULL; -- a value of a type that the column had before
+      END;
+      EXIT WHEN has_it;
     END LOOP;
-    IF held IS NULL OR pgtimewarp.comparable_value(filter.kind, held) IS DISTINCT FROM filter.wanted THEN
+    IF NOT has_it AND NOT (filter.may_lack AND NOT EXISTS (SELECT FROM unnest(names) AS u (name) WHERE pgtimewarp.json_has(p_row, u.name))) THEN
       RETURN false;
     END IF;
   END LOOP;
@@ -2428,7 +2488,8 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   -- a filter is judged by the table as it is now, also where no period is touched
-  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where');
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
+  PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
@@ -2564,7 +2625,7 @@ COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
 
-CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) RETURNS TABLE(pk text, is_there boolean, row_data json, incomplete text[], nulls_assumed boolean)
+CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) RETURNS TABLE(pk text, is_there boolean, row_data json, incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
     LANGUAGE plpgsql STABLE ROWS 500
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -2584,7 +2645,7 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT keys[b.place], b.is_there AND (p_event.leaf_id IS NULL OR b.leaf_id IS NOT DISTINCT FROM p_event.leaf_id),
-           b.row_data, b.incomplete, b.nulls_assumed
+           b.row_data, b.incomplete, b.nulls_assumed, b.lsn
       FROM pgtimewarp.rows_before(p_period.relation_id, p_period.tracked_from_lsn, p_through, keys,
              array_fill(p_event.lsn, ARRAY[cardinality(keys)]), array_fill(p_event.seq, ARRAY[cardinality(keys)])) AS b
      ORDER BY b.place;
@@ -3666,6 +3727,11 @@ GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[],
 GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.changed_columns(p_old json, p_old_nulls text[], p_new json, p_new_nulls text[]) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
@@ -3911,15 +3977,15 @@ REVOKE ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_ta
 GRANT ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_table text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.retention_validate(p_relation_id integer, p_table text) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_reader;

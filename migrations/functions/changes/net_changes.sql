@@ -16,7 +16,8 @@ DECLARE
   first record;
   last record;
   filters pgtimewarp.row_filter[];
-  changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  first_filters pgtimewarp.row_filter[]; -- of the period of the row before
+  changed text[];
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
   touched text;    -- with `by`: the statement that gives those of them ($1) that such a transaction changed
@@ -31,7 +32,8 @@ DECLARE
   bytes bigint := 0;
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  filters := pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where');
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
+  changed := pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
   LOOP
@@ -76,6 +78,9 @@ BEGIN
   END IF;
   candidates := 'SELECT array_agg(k.pk ORDER BY k.pk) FROM (SELECT u.pk FROM (' || candidates || ') AS u ORDER BY u.pk LIMIT $2) AS k';
   result.relation_id := (last.period).relation_id;
+  filters := pgtimewarp.row_filters(last.period, p_filter -> 'where', false);
+  first_filters := pgtimewarp.row_filters(first.period, p_filter -> 'where', false);
+  changed := changed || pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
@@ -84,7 +89,7 @@ BEGIN
     END IF;
     FOR c IN
       SELECT keys[b.place] AS pk, b.is_there AS was_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
-             b.nulls_assumed AS before_assumed, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
+             b.nulls_assumed AS before_assumed, b.lsn AS before_lsn, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
         FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
                array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (first.period).baseline_state = 'done'
@@ -111,8 +116,8 @@ BEGIN
       CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
         SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
       CONTINUE WHEN filters <> '{}'
-        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, filters))
-        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, filters));
+        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, c.lsn, filters))
+        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, first_filters));
       result.pk := c.pk;
       result.before := CASE WHEN c.was_there THEN c.before END;
       result.after := CASE WHEN c.is_there THEN c.row_data END;

@@ -16,8 +16,8 @@ LANGUAGE plpgsql STABLE ROWS 1000 AS $$
 DECLARE
   chunk CONSTANT int := least(500, greatest(p_limit, 50));
   relation int := p_period.relation_id;
-  filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where');
-  changed text[] := CASE WHEN p_filter ? 'changed' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'changed')) END;
+  filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
+  changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
@@ -60,7 +60,7 @@ BEGIN
                       AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)
                     ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
          SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
-                b.nulls_assumed AS before_assumed
+                b.nulls_assumed AS before_assumed, b.lsn AS before_lsn
            FROM page AS p
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
@@ -71,8 +71,8 @@ BEGIN
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
         CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
-        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters)
-          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, filters));
+        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.valid_from_lsn, filters)
+          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, filters));
         result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
@@ -116,7 +116,7 @@ BEGIN
       FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
-        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, filters);
+        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.written_lsn, filters);
         result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
         result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
         result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);

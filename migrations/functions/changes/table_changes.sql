@@ -17,7 +17,8 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   -- a filter is judged by the table as it is now, also where no period is touched
-  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where');
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
+  PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id

@@ -20,7 +20,7 @@ DECLARE
 BEGIN
   IF p_is_instant THEN
     at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn);
-    filters := pgtimewarp.row_filters(at.period, p_where);
+    filters := pgtimewarp.row_filters(at.period, p_where, true);
     IF at.reason IS NOT NULL THEN
       RETURN;
     END IF;
@@ -29,13 +29,14 @@ BEGIN
     RETURN;
   END IF;
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  filters := pgtimewarp.row_filters((ends.to_at).period, p_where);
+  PERFORM pgtimewarp.row_filters((ends.to_at).period, p_where, true);
   FOR place IN
     SELECT d.*, coalesce((d.period).relation_id = p_after_relation_id, false) AS resumed
       FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
      ORDER BY (d.period).relation_id
   LOOP
+    filters := pgtimewarp.row_filters(place.period, p_where, false);
     FOR found IN
       SELECT f.* FROM pgtimewarp.find_in_period(
         place.period, place.lower_lsn, place.upper_lsn, place.through, filters,

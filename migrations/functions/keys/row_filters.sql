@@ -1,7 +1,8 @@
--- What {"column": "value"} asks of the rows of a table, ready to be compared. A column is found by the name that it has now or had
+-- What {"column": "value"} asks of the rows of a period, ready to be compared. A column is found by the name that it has now or had
 -- before; rows of before a renaming have the earlier name. How values compare follows the type that the column has now.
--- Raises TW006 for a column that the table has not, and for a value that the column cannot have.
-CREATE OR REPLACE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb)
+-- p_is_judge: the question is judged by this period, in which it ends. Then this raises TW006 for a column that the table has not or
+-- that is excluded, and for a value that the column cannot have. Rows of another period simply do not match.
+CREATE OR REPLACE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean)
 RETURNS pgtimewarp.row_filter[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -17,14 +18,23 @@ BEGIN
        WHERE asked.key IN (SELECT c.facts ->> 'name' UNION ALL
                            SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS f (was))
        ORDER BY c.facts ->> 'name' = asked.key DESC LIMIT 1);
-    IF facts IS NULL AND NOT asked.key = ANY (p_period.pk_columns) THEN
+    IF p_is_judge AND facts IS NULL AND NOT asked.key = ANY (p_period.pk_columns) THEN
       RAISE EXCEPTION '% has no column %', p_period.table_name, asked.key USING ERRCODE = 'TW006', HINT =
         'Its columns: ' || coalesce((SELECT string_agg(c.facts ->> 'name', ', ' ORDER BY (c.facts ->> 'attnum')::int)
                                        FROM jsonb_array_elements(p_period.columns) AS c (facts)), '') || '.';
     END IF;
+    SELECT array_agg(n.name), array_agg(n.since), array_agg(n.until) INTO filter.names, filter.since, filter.until
+      FROM (SELECT coalesce(facts ->> 'name', asked.key) AS name, coalesce((facts ->> 'since_lsn')::pg_lsn, '0/0') AS since, NULL::pg_lsn AS until
+             UNION ALL
+            SELECT f.was ->> 'name', (f.was ->> 'since_lsn')::pg_lsn, (f.was ->> 'until_lsn')::pg_lsn
+              FROM jsonb_array_elements(coalesce(facts -> 'former_names', '[]')) AS f (was)) AS n;
+    IF p_is_judge AND filter.names[1] = ANY (p_period.excluded_columns) THEN
+      RAISE EXCEPTION 'the column % of % is excluded from the history', asked.key, p_period.table_name
+        USING ERRCODE = 'TW006', HINT = 'Its values are not stored. Ask for another column.';
+    END IF;
     filter.name := asked.key;
-    filter.names := ARRAY(SELECT DISTINCT n FROM unnest(ARRAY[asked.key, facts ->> 'name'] || ARRAY(
-      SELECT f.was ->> 'name' FROM jsonb_array_elements(coalesce(facts -> 'former_names', '[]')) AS f (was))) AS n WHERE n IS NOT NULL);
+    filter.may_lack := filter.names && p_period.excluded_columns OR EXISTS (
+      SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = p_period.relation_id AND w.column_name = ANY (filter.names));
     filter.kind := coalesce(
       p_period.pk_kinds[array_position(p_period.pk_columns, facts ->> 'name')],
       p_period.pk_kinds[array_position(p_period.pk_columns, asked.key)],
@@ -40,6 +50,11 @@ BEGIN
         WHEN filter.kind IS NULL OR filter.kind = 'interval' THEN asked.value
         ELSE pgtimewarp.canonical_value(filter.kind, asked.value) END);
     EXCEPTION WHEN data_exception THEN
+      IF NOT p_is_judge THEN
+        filter.wanted := NULL; -- no row of this period has it
+        filters := filters || filter;
+        CONTINUE;
+      END IF;
       GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
       RAISE EXCEPTION 'the column % cannot have this value: %', asked.key, problem
         USING ERRCODE = 'TW006', HINT = 'Give a value of the type of the column, as the source prints it.';
@@ -49,6 +64,6 @@ BEGIN
   RETURN filters;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.row_filters(pgtimewarp.relation_periods, jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.row_filters(pgtimewarp.relation_periods, jsonb)
+REVOKE ALL ON FUNCTION pgtimewarp.row_filters(pgtimewarp.relation_periods, jsonb, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.row_filters(pgtimewarp.relation_periods, jsonb, boolean)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -1,27 +1,47 @@
--- Whether a row has all these values. One that lacks the value of such a column (`incomplete`) may have it, and matches: a
--- question must not leave out in silence what it cannot judge.
-CREATE OR REPLACE FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_filters pgtimewarp.row_filter[]) RETURNS boolean
+-- Whether a row, written at a position, has all these values. One that lacks the value of such a column (`incomplete`, or a column
+-- that the history does not hold) may have it, and matches: a question must not leave out in silence what it cannot judge. Where it
+-- is not known which name the column had, a value under any of them counts.
+CREATE OR REPLACE FUNCTION pgtimewarp.row_matches(
+  p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   filter pgtimewarp.row_filter;
-  held text;
+  names text[];
+  name text;
+  has_it boolean;
 BEGIN
   IF p_row IS NULL THEN
     RETURN false;
   END IF;
   FOREACH filter IN ARRAY p_filters LOOP
-    CONTINUE WHEN filter.names && p_incomplete;
-    held := NULL;
-    FOR place IN 1 .. cardinality(filter.names) LOOP
-      held := coalesce(pgtimewarp.json_value(p_row, ARRAY[filter.names[place]]), held);
+    names := filter.names;
+    IF cardinality(names) > 1 THEN
+      -- the names of then, as far as the row has them
+      names := ARRAY(
+        SELECT u.name FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
+         WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
+           AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
+      IF names = '{}' THEN
+        names := filter.names;
+      END IF;
+    END IF;
+    CONTINUE WHEN names && p_incomplete;
+    has_it := false;
+    FOREACH name IN ARRAY names LOOP
+      BEGIN
+        has_it := coalesce(pgtimewarp.comparable_value(filter.kind, pgtimewarp.json_value(p_row, ARRAY[name])) = filter.wanted, false);
+      EXCEPTION WHEN data_exception THEN
+        NULL; -- a value of a type that the column had before
+      END;
+      EXIT WHEN has_it;
     END LOOP;
-    IF held IS NULL OR pgtimewarp.comparable_value(filter.kind, held) IS DISTINCT FROM filter.wanted THEN
+    IF NOT has_it AND NOT (filter.may_lack AND NOT EXISTS (SELECT FROM unnest(names) AS u (name) WHERE pgtimewarp.json_has(p_row, u.name))) THEN
       RETURN false;
     END IF;
   END LOOP;
   RETURN true;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.row_matches(json, text[], pgtimewarp.row_filter[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.row_matches(json, text[], pgtimewarp.row_filter[])
+REVOKE ALL ON FUNCTION pgtimewarp.row_matches(json, text[], pg_lsn, pgtimewarp.row_filter[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.row_matches(json, text[], pg_lsn, pgtimewarp.row_filter[])
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

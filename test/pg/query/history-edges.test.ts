@@ -25,6 +25,7 @@ const reasons = ({ unknownText }: { readonly unknownText: string }): string =>
   (JSON.parse(unknownText) as { readonly reason: string }[]).map(({ reason }) => reason).join();
 
 const INTEGER = { type_oid: 23, type_name: 'integer', since_lsn: '0/0' };
+const NUMERIC = { type_oid: 1700, type_name: 'numeric', since_lsn: '0/0' };
 /** The facts about the columns of a period. */
 const columns = (
   h: StoreHistory,
@@ -169,4 +170,79 @@ test('a cursor that no page gave is refused, and none leads out of the interval'
   expect((await ask(h, { cursor: cursor(['', ...place]), from: parseInstant(timeOf(70)) })).changes).toEqual(
     [],
   );
+});
+
+const KEY = [{ name: 'id', ...INTEGER }];
+const rowsWith = async (h: StoreHistory, where: Readonly<Record<string, string>>): Promise<string[]> => {
+  const { rows } = await find(h, { from: parseInstant(timeOf(10)), where });
+  const listed = (await ask(h, { filter: { where, op: ['I', 'U'] } })).changes;
+  expect(listed.map(({ lsn }) => lsn)).toEqual(
+    expect.arrayContaining(rows.map((row) => JSON.parse(row.validFromText).lsn)),
+  );
+  return rows.map(({ rowText }) => rowText);
+};
+
+test('columns that took over names: a value is looked for under the name of its time', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  const swapped = (name: string, was: string) => ({
+    name,
+    ...INTEGER,
+    since_lsn: lsnOf(50),
+    former_names: [{ name: was, since_lsn: '0/0', until_lsn: lsnOf(40) }],
+  });
+  await columns(h, t, [...KEY, swapped('a', 'b'), swapped('b', 'a')]);
+  const [early, between, late] = [
+    `{"id":1,"a":10,"b":20}`,
+    `{"id":1,"a":30,"b":40}`,
+    `{"id":1,"b":11,"a":20}`,
+  ];
+  await h.change(t, 20, 'I', '1', { row: early });
+  await h.change(t, 45, 'U', '1', { row: between });
+  await h.change(t, 60, 'U', '1', { row: late });
+  expect(await rowsWith(h, { a: '20' })).toEqual([early, late]);
+  expect(await rowsWith(h, { a: '10' })).toEqual([]);
+  expect(await rowsWith(h, { a: '11' })).toEqual([]);
+  expect(await rowsWith(h, { b: '10' })).toEqual([early]);
+  expect(await rowsWith(h, { b: '11' })).toEqual([late]);
+  // between two runs either column may have had the name
+  for (const name of ['a', 'b'])
+    for (const value of ['30', '40']) expect(await rowsWith(h, { [name]: value })).toEqual([between]);
+});
+
+test('a column that an earlier period lacked, or that had another type, is no reason to refuse', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const past = await h.track({ to: 30 }, true);
+  await columns(h, past, KEY, true);
+  await h.change(past, 20, 'I');
+  const t = await h.track({ from: 50 });
+  await columns(h, t, [...KEY, { name: 'v', ...NUMERIC }]);
+  await h.change(t, 60, 'I', '5', { row: '{"id":5,"v":"abc"}' });
+  await h.change(t, 61, 'U', '5', { row: '{"id":5,"v":1.0}' });
+  expect(await rowsWith(h, { v: '1' })).toEqual(['{"id":5,"v":1.0}']);
+  const page = await ask(h, { filter: { changed: ['v'] } });
+  expect(page.changes.map(({ op, lsn }) => [op, lsn])).toEqual([['U', lsnOf(61)]]);
+  expect((await ask(h, { net: true, filter: { where: { v: '1' } } })).changes).toHaveLength(1);
+});
+
+test('a question about a column that has no values in the history is refused, or answers all rows that may have it', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  await columns(h, t, [...KEY, { name: 'v', ...NUMERIC }, { name: 'secret', ...NUMERIC }]);
+  await h.store.query(
+    `UPDATE pgtimewarp.tracked_relations SET excluded_columns = '{secret}' WHERE relation_id = $1`,
+    [t],
+  );
+  await h.store.query(
+    `INSERT INTO pgtimewarp.virtual_columns (relation_id, column_name, from_lsn, from_ts) VALUES ($1, 'v', '0/0', '2025-01-01Z')`,
+    [t],
+  );
+  await h.change(t, 60, 'I', '5', { row: '{"id":5}' });
+  const found = await find(h, { from: parseInstant(timeOf(10)), where: { v: '1' } });
+  expect(found.rows).toMatchObject([{ rowText: '{"id":5}', incomplete: ['v'] }]);
+  expect((await ask(h, { filter: { where: { v: '1' } } })).changes).toMatchObject([{ incomplete: ['v'] }]);
+  for (const net of [false, true])
+    for (const filter of [{ where: { secret: '1' } }, { changed: ['secret'] }, { changed: ['nothing'] }])
+      await expect(ask(h, { net, filter })).rejects.toMatchObject({ code: 'BAD_FLAGS' });
+  await expect(find(h, { at: NOW, where: { secret: '1' } })).rejects.toMatchObject({ code: 'BAD_FLAGS' });
 });
