@@ -721,11 +721,13 @@ DECLARE
 BEGIN
   -- one statement for all of them, which names only the tables of the node
   FOR place IN
-    SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, r.first, r.last
+    SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
       FROM pgtimewarp.relation_periods AS p
       JOIN (SELECT u.lsn_space, min(u.lsn) AS first, max(u.lsn) AS last FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)
              GROUP BY u.lsn_space) AS r ON r.lsn_space = p.lsn_space
-     WHERE p.node_id = p_node_id AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
+      LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
+     WHERE p.node_id = p_node_id AND (x.expired_before_lsn < r.last) IS NOT FALSE
+       AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
   LOOP
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
@@ -2577,8 +2579,10 @@ BEGIN
   FOR place IN
     SELECT p AS period, CASE WHEN p.tracked_to_lsn IS NULL THEN c.applied_lsn ELSE p.tracked_to_lsn END AS through
       FROM pgtimewarp.relation_periods AS p JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id
+      LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
      WHERE p.node_id = p_node_id AND p.lsn_space = p_space AND p.tracked_from_lsn < p_lsn
        AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_lsn)
+       AND (x.expired_before_lsn < p_lsn) IS NOT FALSE
        AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
      ORDER BY p.relation_id
   LOOP

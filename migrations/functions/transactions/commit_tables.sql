@@ -1,5 +1,6 @@
 -- What commits did to which tables: those of the commits (p_spaces, p_lsns) that left changes in the history and pass the filter of
--- node_transactions(). Counted from the rows of the history between the first and the last of them.
+-- node_transactions(). Counted from the rows of the history between the first and the last of
+-- them. What has expired does not count: only the last version of each row is left of it.
 -- The relation stands in the text of the statements (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces int[], p_lsns pg_lsn[], p_filter jsonb)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, tables json, rows bigint)
@@ -12,11 +13,13 @@ DECLARE
 BEGIN
   -- one statement for all of them, which names only the tables of the node
   FOR place IN
-    SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, r.first, r.last
+    SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
       FROM pgtimewarp.relation_periods AS p
       JOIN (SELECT u.lsn_space, min(u.lsn) AS first, max(u.lsn) AS last FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)
              GROUP BY u.lsn_space) AS r ON r.lsn_space = p.lsn_space
-     WHERE p.node_id = p_node_id AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
+      LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
+     WHERE p.node_id = p_node_id AND (x.expired_before_lsn < r.last) IS NOT FALSE
+       AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
   LOOP
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number

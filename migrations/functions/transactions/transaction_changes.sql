@@ -1,4 +1,5 @@
 -- Every row that a commit touched, before and after: table by table, in each in the order of the transaction. See period_changes().
+-- Nothing of tables in whose history it has expired.
 -- Page by page: pass relation_id, seq and pk of the last row received.
 CREATE OR REPLACE FUNCTION pgtimewarp.transaction_changes(
   p_node_id text, p_space int, p_lsn pg_lsn, p_after_relation_id int, p_after_seq int, p_after_pk text, p_limit int, p_max_bytes bigint)
@@ -15,8 +16,10 @@ BEGIN
   FOR place IN
     SELECT p AS period, CASE WHEN p.tracked_to_lsn IS NULL THEN c.applied_lsn ELSE p.tracked_to_lsn END AS through
       FROM pgtimewarp.relation_periods AS p JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id
+      LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
      WHERE p.node_id = p_node_id AND p.lsn_space = p_space AND p.tracked_from_lsn < p_lsn
        AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_lsn)
+       AND (x.expired_before_lsn < p_lsn) IS NOT FALSE
        AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
      ORDER BY p.relation_id
   LOOP

@@ -3,7 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ChangesRequest, changes } from '../../../core/query/changes.ts';
 import { type FindRequest, findRows } from '../../../core/query/find.ts';
 import { NOW, parseInstant } from '../../../core/query/instant.ts';
-import { type TransactionsRequest, transactions } from '../../../core/query/transactions.ts';
+import {
+  type TransactionsRequest,
+  transactionChanges,
+  transactions,
+} from '../../../core/query/transactions.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 import { lsnOf, StoreHistory, timeOf } from './query-history.ts';
 
@@ -245,4 +249,27 @@ test('a question about a column that has no values in the history is refused, or
     for (const filter of [{ where: { secret: '1' } }, { changed: ['secret'] }, { changed: ['nothing'] }])
       await expect(ask(h, { net, filter })).rejects.toMatchObject({ code: 'BAD_FLAGS' });
   await expect(find(h, { at: NOW, where: { secret: '1' } })).rejects.toMatchObject({ code: 'BAD_FLAGS' });
+});
+
+test('what is left of expired changes does not count as what a transaction did', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  for (const id of ['1', '2', '3']) await h.change(t, 20, 'I', id);
+  await h.change(t, 30, 'U', '1');
+  await h.change(t, 60, 'U', '1');
+  await h.store.query(
+    `INSERT INTO pgtimewarp.relation_retention (relation_id, retention, expired_before_lsn, expired_before_ts) VALUES ($1, '1 day', $2, $3)`,
+    [t, lsnOf(30), timeOf(40)],
+  );
+  // of commit 20 the rows 2 and 3 are left: the last versions before the cutoff
+  await h.store.query(
+    `DELETE FROM pgtimewarp.row_changes WHERE relation_id = $1 AND pk = '["1"]' AND valid_from_lsn = $2`,
+    [t, lsnOf(20)],
+  );
+  const page = await list(h);
+  expect(page.transactions).toMatchObject([{ lsn: lsnOf(60), rows: '1' }]);
+  expect(reasons(page)).toBe('expired');
+  const transaction = { ...page.transactions[0]!, lsn: lsnOf(20), ts: timeOf(20) };
+  const touched = await transactionChanges(h.store, { node: h.node, transaction, limit: 10 });
+  expect([touched.changes, reasons(touched)]).toEqual([[], 'expired']);
 });
