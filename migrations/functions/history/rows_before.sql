@@ -2,7 +2,7 @@
 -- counts the keys. is_there: NULL when it is not known whether, or with what, the row was there. p_through is the position up to
 -- which the period is complete; p_unseen_is_absent: a key of which nothing is known was not there at any of the places.
 --
--- The same rules as in version_at(), for many keys at once; the change that follows is the one at the place.
+-- The same rules as in version_at(), for many keys at once; the change that follows may be the one at the place.
 -- The relation stands in the text of the statement (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.rows_before(
   p_relation_id int, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs int[],
@@ -22,9 +22,19 @@ BEGIN
                     WHERE (e.lsn, e.seq) < (k.lsn, k.seq)) THEN false
               WHEN v.op <> ''S'' THEN true
               -- nothing happened to the key between the start and an insert: it was not there
-              WHEN n.op = ''I'' AND (v.op IS NULL OR n.valid_from_lsn <= v.read_lsn) THEN false
+              WHEN n.op = ''I'' AND (v.op IS NULL OR n.valid_from_lsn <= v.read_lsn)
+                   AND ((n.valid_from_lsn, n.seq) = (k.lsn, k.seq)
+                        -- after a TRUNCATE, or a gap, an insert shows nothing of before
+                        OR NOT EXISTS (
+                             SELECT FROM pgtimewarp.truncates_after(%1$s, k.lsn, k.seq, ''I'', coalesce(v.leaf_id, n.leaf_id)) AS e
+                              WHERE (e.lsn, e.seq) < (n.valid_from_lsn, n.seq))
+                           AND NOT EXISTS (
+                             SELECT FROM pgtimewarp.history_gaps AS g
+                              WHERE g.relation_id = %1$s AND g.from_lsn >= k.lsn AND g.from_lsn < n.valid_from_lsn)) THEN false
               WHEN v.op = ''S'' AND v.read_lsn <= $2 AND (n.op IS NULL OR n.valid_from_lsn > v.read_lsn) THEN true
-              WHEN v.op IS NULL AND n.op IS NULL AND $6 THEN false
+              WHEN v.op IS NULL AND $6 AND (n.op IS NULL OR n.op = ''I'' OR EXISTS (
+                   SELECT FROM pgtimewarp.history_gaps AS g
+                    WHERE g.relation_id = %1$s AND g.from_lsn >= k.lsn AND g.from_lsn < n.valid_from_lsn)) THEN false
             END, v.leaf_id, v.row_data, v.json_nulls, v.incomplete, v.nulls_assumed, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.op
        FROM (SELECT u.pk COLLATE "C" AS pk, u.lsn, u.seq, u.place
                FROM unnest($3, $4, $5) WITH ORDINALITY AS u (pk, lsn, seq, place)) AS k
@@ -33,7 +43,7 @@ BEGIN
              WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= k.lsn AND (c.valid_from_lsn, c.seq) < (k.lsn, k.seq)
              ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v ON true
        LEFT JOIN LATERAL (
-            SELECT c.valid_from_lsn, c.op FROM pgtimewarp.row_changes AS c
+            SELECT c.valid_from_lsn, c.seq, c.op, c.leaf_id FROM pgtimewarp.row_changes AS c
              WHERE (v.op IS NULL OR v.op = ''S'') AND c.relation_id = %1$s AND c.pk = k.pk
                AND c.valid_from_lsn >= k.lsn AND (c.valid_from_lsn, c.seq) >= (k.lsn, k.seq)
              ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true

@@ -273,3 +273,32 @@ test('what is left of expired changes does not count as what a transaction did',
   const touched = await transactionChanges(h.store, { node: h.node, transaction, limit: 10 });
   expect([touched.changes, reasons(touched)]).toEqual([[], 'expired']);
 });
+
+for (const lost of ['a TRUNCATE', 'a gap'])
+  test(`net: an insert after ${lost} does not show that the row was absent before`, async () => {
+    const h = await StoreHistory.create(databases.store);
+    const t = await h.track({ baseline: 'none' });
+    await columns(h, t, KEY);
+    if (lost === 'a gap') await h.gap(40, 45, t);
+    else await h.truncate(t, 40);
+    await h.commit(45, 745); // the end of a gap stands in the map
+    await h.change(t, 50, 'I', '1');
+    await h.change(t, 60, 'I', '2');
+    await h.change(t, 70, 'U', '2');
+    const net = async (from: number) =>
+      (await ask(h, { net: true, from: parseInstant(timeOf(from)) })).changes.map(({ op, beforeText }) => [
+        op,
+        beforeText,
+      ]);
+    // the same verdict as about one key
+    expect(await h.line(timeOf(30))).toBe('unknown/before_tracking');
+    expect(await net(30)).toEqual([
+      ['U', null],
+      ['U', null],
+    ]);
+    expect(await h.line(timeOf(48))).toBe('absent/not_yet_inserted');
+    expect(await net(48)).toEqual([
+      ['I', null],
+      ['I', null],
+    ]);
+  });
