@@ -89,7 +89,8 @@ BEGIN
     END IF;
     FOR c IN
       SELECT keys[b.place] AS pk, b.is_there AS was_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
-             b.nulls_assumed AS before_assumed, b.lsn AS before_lsn, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
+             b.nulls_assumed AS before_assumed, b.lsn AS before_lsn,
+             b.seq AS before_seq, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
         FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
                array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (first.period).baseline_state = 'done'
@@ -112,8 +113,10 @@ BEGIN
       CONTINUE WHEN NOT result.op = ANY (ops) OR changed IS NOT NULL AND (result.op <> 'U' OR c.was_there IS NULL);
       result.changed := CASE WHEN result.op = 'U' AND c.was_there
         THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
-      CONTINUE WHEN result.changed::text = '{}';
-      CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
+      -- two versions may differ in a column whose value is not known
+      CONTINUE WHEN result.changed::text = '{}'
+        AND (c.before_lsn = c.lsn AND c.before_seq = c.seq OR c.before_incomplete IS NULL AND c.incomplete IS NULL);
+      CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
         SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
       CONTINUE WHEN filters <> '{}'
         AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, c.lsn, filters))

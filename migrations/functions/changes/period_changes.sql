@@ -5,7 +5,7 @@
 -- p_max_bytes, so that at least one is given; only a page with neither is the last.
 --
 -- p_filter: {"where": {column: value}, "changed": [column], "by": {key: value}, "op": [op]}, all of them optional. `where` matches the
--- row before or after; `changed` an update that changed one of the columns.
+-- row before or after; `changed` an update that changed one of the columns, or may have: its value is not known.
 -- The log is read in slices of commits, small ones first: a page costs what lies before its end, not what the interval holds.
 CREATE OR REPLACE FUNCTION pgtimewarp.period_changes(
   p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb,
@@ -75,7 +75,8 @@ BEGIN
           AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, filters));
         result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
-        CONTINUE WHEN changed IS NOT NULL AND NOT coalesce((
+        CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
+        CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
           SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
         result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq) AS x);
         CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);

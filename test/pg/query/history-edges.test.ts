@@ -302,3 +302,28 @@ for (const lost of ['a TRUNCATE', 'a gap'])
       ['I', null],
     ]);
   });
+
+test('a column whose value is not known may have changed', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  await columns(h, t, [...KEY, { name: 'v', ...NUMERIC }, { name: 'w', ...NUMERIC }]);
+  const row = { row: '{"id":1,"v":null,"w":1}', incomplete: ['v'] };
+  await h.change(t, 20, 'I', '1', row);
+  await h.change(t, 30, 'U', '1', row);
+  await h.change(t, 40, 'U', '2', { row: '{"id":2,"v":1,"w":1}' });
+  const from = parseInstant(timeOf(25));
+  for (const net of [false, true]) {
+    const answer = async (filter: object) =>
+      (await ask(h, { net, from, filter })).changes.map(({ pkText, op, incomplete }) => [
+        pkText,
+        op,
+        incomplete,
+      ]);
+    expect(await answer({ changed: ['v'] })).toEqual([['{"id":"1"}', 'U', ['v']]]);
+    expect(await answer({ changed: ['w'] })).toEqual([]);
+    expect(await answer({ where: { id: '1' } })).toEqual([['{"id":"1"}', 'U', ['v']]]);
+  }
+  // of a row to which nothing happened there is nothing to say
+  await h.truncate(t, 50, { leaf: 9 });
+  expect((await ask(h, { net: true, from: parseInstant(timeOf(45)) })).changes).toEqual([]);
+});
