@@ -1182,6 +1182,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
   IF p_is_instant THEN
     at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn);
     filters := pgtimewarp.row_filters(at.period, p_where, true);
@@ -1360,7 +1361,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) RETURNS record
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   WITH periods AS (
@@ -1836,6 +1837,17 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'the table %.% is not tracked under node %', quote_ident(p_schema), quote_ident(p_table), p_node_id
     USING ERRCODE = 'TW001', HINT = 'Start with `pgtimewarp track TABLE`, or name the right node.';
+END $$;
+
+CREATE FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS $$
+BEGIN
+  IF p_after_relation_id IS NOT NULL AND NOT EXISTS (
+       SELECT FROM pgtimewarp.relation_periods AS p
+        WHERE p.relation_id = p_after_relation_id AND p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table) THEN
+    RAISE EXCEPTION 'not a cursor of an earlier page about this table' USING ERRCODE = 'TW006', HINT = 'Start without a cursor.';
+  END IF;
 END $$;
 
 CREATE FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) RETURNS void
@@ -2503,6 +2515,7 @@ DECLARE
   bytes bigint := 0;
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
   -- a filter is judged by the table as it is now, also where no period is touched
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
@@ -2782,8 +2795,8 @@ BEGIN
   horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
-  from_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, from_at.lsn_space, p_from_lsn);
-  to_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, to_at.lsn_space, p_to_lsn);
+  SELECT m.* INTO from_moment FROM pgtimewarp.moment_of(p_node_id, p_schema, p_table, from_at.lsn_space, p_from_lsn) AS m;
+  SELECT m.* INTO to_moment FROM pgtimewarp.moment_of(p_node_id, p_schema, p_table, to_at.lsn_space, p_to_lsn) AS m;
   from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts) ELSE from_moment.at_ts END;
   to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts)) ELSE to_moment.at_ts END;
   until := CASE WHEN p_to_lsn IS NULL OR to_moment.is_exact THEN to_ts ELSE to_moment.next_ts END;
@@ -3925,6 +3938,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema tex
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_table text, p_relid oid) TO pgtimewarp_reader;

@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION pgtimewarp.moment_of(
   p_node_id text, p_schema text, p_table text, p_space int, p_lsn pg_lsn,
   OUT at_ts timestamptz, OUT is_exact boolean, OUT next_ts timestamptz)
-LANGUAGE sql STABLE
+LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$
   WITH periods AS (
     SELECT p.* FROM pgtimewarp.relation_periods AS p

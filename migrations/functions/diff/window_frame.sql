@@ -24,8 +24,8 @@ BEGIN
   horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table;
-  from_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, from_at.lsn_space, p_from_lsn);
-  to_moment := pgtimewarp.moment_of(p_node_id, p_schema, p_table, to_at.lsn_space, p_to_lsn);
+  SELECT m.* INTO from_moment FROM pgtimewarp.moment_of(p_node_id, p_schema, p_table, from_at.lsn_space, p_from_lsn) AS m;
+  SELECT m.* INTO to_moment FROM pgtimewarp.moment_of(p_node_id, p_schema, p_table, to_at.lsn_space, p_to_lsn) AS m;
   from_ts := CASE WHEN p_from_lsn IS NULL THEN coalesce(p_from_ts, first_ts) ELSE from_moment.at_ts END;
   to_ts := CASE WHEN p_to_lsn IS NULL THEN coalesce(p_to_ts, greatest(horizon_ts, from_ts)) ELSE to_moment.at_ts END;
   until := CASE WHEN p_to_lsn IS NULL OR to_moment.is_exact THEN to_ts ELSE to_moment.next_ts END;

@@ -170,6 +170,15 @@ test('a cursor that no page gave is refused, and none leads out of the interval'
     await expect(ask(h, { cursor: cursor(parts) })).rejects.toMatchObject(refused);
   for (const time of ['9999-99-99T00:00:00.000000Z', '2026-02-30T00:00:00.000000Z'])
     await expect(list(h, { cursor: cursor(['', '1', time, '0/1']) })).rejects.toMatchObject(refused);
+  // of a page about another table
+  const other = `${t + 1_000_000}`;
+  await expect(ask(h, { cursor: cursor(['', other, '0/1', '1', '']) })).rejects.toMatchObject({
+    code: 'BAD_FLAGS',
+  });
+  for (const at of [NOW, null])
+    await expect(find(h, { at, cursor: cursor(['', other, '[]', '0/1', '1']) })).rejects.toMatchObject({
+      code: 'BAD_FLAGS',
+    });
   expect((await ask(h, { cursor: cursor(['', ...place]) })).changes).toHaveLength(1);
   expect((await ask(h, { cursor: cursor(['', ...place]), from: parseInstant(timeOf(70)) })).changes).toEqual(
     [],
