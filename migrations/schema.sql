@@ -312,11 +312,12 @@ CREATE TYPE pgtimewarp.row_filter AS (
 	since pg_lsn[],
 	until pg_lsn[],
 	kind text,
+	as_printed boolean,
 	wanted text,
 	may_lack boolean
 );
 
-COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared; wanted: the value, comparable; may_lack: rows need not hold the column: see row_filters().';
+COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared; as_printed: equal ones print equally; wanted: the value, comparable; may_lack: rows need not hold the column: see row_filters().';
 
 CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
     LANGUAGE plpgsql STABLE ROWS 1
@@ -768,9 +769,6 @@ CREATE FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) RETURNS t
     AS $$
 BEGIN
   RETURN CASE
-    -- these print equal values equally
-    WHEN p_kind IS NULL OR p_kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool')
-      THEN p_value
     WHEN p_kind = 'interval' THEN extract(epoch FROM justify_interval(p_value::interval))::text
     ELSE pgtimewarp.canonical_value(p_kind, p_value)
   END;
@@ -2314,7 +2312,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) RETURNS pgtimewarp.row_filter[]
+CREATE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean DEFAULT true) RETURNS pgtimewarp.row_filter[]
     LANGUAGE plpgsql STABLE
     AS $_$
 DECLARE
@@ -2356,11 +2354,11 @@ BEGIN
                             'bytea', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr',
                             'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval')),
       CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext' END);
+    filter.as_printed := filter.kind IS NULL
+      OR filter.kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool');
     BEGIN
-      -- once through the type itself, which judges the value and prints it as the source does
-      filter.wanted := pgtimewarp.comparable_value(filter.kind, CASE
-        WHEN filter.kind IS NULL OR filter.kind = 'interval' THEN asked.value
-        ELSE pgtimewarp.canonical_value(filter.kind, asked.value) END);
+      -- through the type itself, which judges the value and prints it as the source does
+      filter.wanted := CASE WHEN filter.kind IS NULL THEN asked.value ELSE pgtimewarp.comparable_value(filter.kind, asked.value) END;
     EXCEPTION WHEN data_exception THEN
       IF NOT p_is_judge THEN
         filter.wanted := NULL; -- no row of this period has it
@@ -2403,11 +2401,14 @@ BEGIN
     CONTINUE WHEN names && p_incomplete;
     has_it := false;
     FOREACH name IN ARRAY names LOOP
-      BEGIN
-        has_it := coalesce(pgtimewarp.comparable_value(filter.kind, pgtimewarp.json_value(p_row, ARRAY[name])) = filter.wanted, false);
-      EXCEPTION WHEN data_exception THEN
-        NULL; -- a value of a type that the column had before
-      END;
+      has_it := coalesce(pgtimewarp.json_value(p_row, ARRAY[name]) = filter.wanted, false);
+      IF NOT has_it AND NOT filter.as_printed THEN
+        BEGIN
+          has_it := coalesce(pgtimewarp.comparable_value(filter.kind, pgtimewarp.json_value(p_row, ARRAY[name])) = filter.wanted, false);
+        EXCEPTION WHEN data_exception THEN
+          NULL; -- a value of a type that the column had before
+        END;
+      END IF;
       EXIT WHEN has_it;
     END LOOP;
     IF NOT has_it AND NOT (filter.may_lack AND NOT EXISTS (SELECT FROM unnest(names) AS u (name) WHERE pgtimewarp.json_has(p_row, u.name))) THEN

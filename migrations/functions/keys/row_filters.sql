@@ -2,7 +2,7 @@
 -- before; rows of before a renaming have the earlier name. How values compare follows the type that the column has now.
 -- p_is_judge: the question is judged by this period, in which it ends. Then this raises TW006 for a column that the table has not or
 -- that is excluded, and for a value that the column cannot have. Rows of another period simply do not match.
-CREATE OR REPLACE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean)
+CREATE OR REPLACE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean DEFAULT true)
 RETURNS pgtimewarp.row_filter[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -44,11 +44,11 @@ BEGIN
                             'bytea', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr',
                             'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval')),
       CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext' END);
+    filter.as_printed := filter.kind IS NULL
+      OR filter.kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool');
     BEGIN
-      -- once through the type itself, which judges the value and prints it as the source does
-      filter.wanted := pgtimewarp.comparable_value(filter.kind, CASE
-        WHEN filter.kind IS NULL OR filter.kind = 'interval' THEN asked.value
-        ELSE pgtimewarp.canonical_value(filter.kind, asked.value) END);
+      -- through the type itself, which judges the value and prints it as the source does
+      filter.wanted := CASE WHEN filter.kind IS NULL THEN asked.value ELSE pgtimewarp.comparable_value(filter.kind, asked.value) END;
     EXCEPTION WHEN data_exception THEN
       IF NOT p_is_judge THEN
         filter.wanted := NULL; -- no row of this period has it
