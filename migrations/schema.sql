@@ -2129,7 +2129,8 @@ BEGIN
     RETURN;
   END IF;
   IF NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id) THEN
-    IF h.tracked_from_ts <= h.ts - h.retention / 8 THEN
+    IF h.tracked_from_ts <= h.ts - h.retention / 8
+       OR pg_relation_size(to_regclass(format('pgtimewarp.row_changes_r%s', p_relation_id))) > 67108864 THEN
       action := 'convert';
       RETURN NEXT;
     END IF;
