@@ -495,14 +495,14 @@ CREATE FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text
 DECLARE
   f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
-  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period and in
-  -- no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
+  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period (after its
+  -- start, where another may end) and in no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
   -- plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
-         greatest(p.tracked_from_lsn, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
-         greatest(p.tracked_from_ts, x.expired_before_ts, g.ended_ts) AS from_ts,
+         greatest(p.tracked_from_lsn + 1, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
+         greatest(p.tracked_from_ts + interval '1 microsecond', x.expired_before_ts, g.ended_ts) AS from_ts,
          coalesce(l.unjudged_lsn, 'FFFFFFFF/FFFFFFFF') AS to_lsn,
          coalesce(l.unjudged_ts, 'infinity') AS to_ts,
          (SELECT e.lsn FROM pgtimewarp.relation_events e
@@ -1705,9 +1705,15 @@ BEGIN
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
    CROSS JOIN LATERAL (
          SELECT coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
-                              ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun) b
+                              ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun,
+                coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_to_lsn) = (c.lsn_space, p_at_lsn)
+                              ELSE p.tracked_to_ts = at_ts END, false) AS ends_here,
+                EXISTS (SELECT FROM pgtimewarp.history_gaps g
+                         WHERE g.node_id = p_node_id AND g.relation_id = p.relation_id
+                           AND CASE WHEN by_lsn THEN g.to_lsn = p_at_lsn ELSE g.to_ts = at_ts END) AS was_in_gap) b
+   CROSS JOIN LATERAL (SELECT b.has_begun AND b.ends_here AND NOT b.was_in_gap AS is_settled) s
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-   ORDER BY b.has_begun DESC, p.tracked_from_ts DESC NULLS LAST
+   ORDER BY b.has_begun DESC, s.is_settled DESC, CASE WHEN s.is_settled THEN p.relation_id END, p.tracked_from_ts DESC NULLS LAST
    LIMIT 1;
   period := known.period;
   IF period.relation_id IS NULL THEN
