@@ -417,8 +417,8 @@ BEGIN
       v.incomplete := pgtimewarp.incomplete_at(period.relation_id, v.incomplete, at.asked_lsn, at.asked_ts);
       assumes := CASE WHEN v.nulls_assumed THEN ',"assumes":"no-nan"' ELSE '' END;
     END IF;
-    IF v.from_xid IS NOT NULL AND (v.from_lsn <= at.expired_before_lsn) IS NOT TRUE THEN
-      SELECT t.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, v.from_lsn, v.from_seq) t;
+    IF (v.from_lsn <= at.expired_before_lsn) IS NOT TRUE THEN
+      SELECT t.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, v.from_lsn, v.from_seq, v.from_xid) t;
     END IF;
   END IF;
 
@@ -499,14 +499,14 @@ CREATE FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text
 DECLARE
   f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
-  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period and in
-  -- no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
+  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period (after its
+  -- start, where another may end) and in no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
   -- plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
-         greatest(p.tracked_from_lsn, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
-         greatest(p.tracked_from_ts, x.expired_before_ts, g.ended_ts) AS from_ts,
+         greatest(p.tracked_from_lsn + 1, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
+         greatest(p.tracked_from_ts + interval '1 microsecond', x.expired_before_ts, g.ended_ts) AS from_ts,
          coalesce(l.unjudged_lsn, 'FFFFFFFF/FFFFFFFF') AS to_lsn,
          coalesce(l.unjudged_ts, 'infinity') AS to_ts,
          (SELECT e.lsn FROM pgtimewarp.relation_events e
@@ -774,11 +774,11 @@ BEGIN
   END;
 END $$;
 
-CREATE FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) RETURNS TABLE(context json)
+CREATE FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) RETURNS TABLE(context json)
     LANGUAGE sql STABLE ROWS 1
     AS $$
   SELECT c.context FROM pgtimewarp.transaction_contexts c
-   WHERE c.node_id = p_node_id AND c.lsn_space = p_space AND c.lsn = p_lsn AND c.seq <= p_seq
+   WHERE c.node_id = p_node_id AND c.lsn_space = p_space AND c.lsn = p_lsn AND c.seq <= p_seq AND p_xid IS NOT NULL
    ORDER BY c.seq DESC LIMIT 1
 $$;
 
@@ -866,7 +866,7 @@ BEGIN
       LEFT JOIN LATERAL (
            SELECT c.context
              FROM pgtimewarp.context_at(p_node_id, f.lsn_space,
-                    CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq) AS c) AS t ON true
+                    CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq, ver.xid) AS c) AS t ON true
      CROSS JOIN LATERAL (
            -- The version shows the row, and no TRUNCATE came after it. A baseline row must have been read before the next
            -- change (see version_at()).
@@ -986,7 +986,7 @@ BEGIN
       assumes := CASE WHEN e.nulls_assumed THEN 'no-nan' END;
       changed := CASE WHEN e.op IN ('U', 'S') AND before.status = 'found'
         THEN pgtimewarp.changed_columns(before.row_data, before.json_nulls, e.row_data, e.json_nulls) END;
-      SELECT c.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, e.lsn, e.seq) c;
+      SELECT c.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, e.lsn, e.seq, e.xid) c;
       RETURN NEXT;
       remaining := remaining - 1;
       before.status := CASE WHEN e.op IN ('D', 'T') THEN 'absent' ELSE 'found' END;
@@ -1431,7 +1431,7 @@ BEGIN
       SELECT e.* FROM pgtimewarp.relation_events AS e
        WHERE e.relation_id = (place.period).relation_id AND e.op = 'T' AND e.lsn > place.lower_lsn AND e.lsn <= place.upper_lsn
          AND pgtimewarp.context_matches(
-               (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (place.period).lsn_space, e.lsn, e.seq) AS x), p_filter -> 'by')
+               (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (place.period).lsn_space, e.lsn, e.seq, e.xid) AS x), p_filter -> 'by')
     LOOP
       is_emptied := true;
       touched := concat_ws(' UNION ALL ', touched, format(
@@ -1444,14 +1444,14 @@ BEGIN
     touched := concat_ws(' UNION ALL ', touched, format(
       'SELECT r.pk FROM pgtimewarp.row_changes AS r
         WHERE r.relation_id = %s AND r.pk = ANY ($1) AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L
-          AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $2)',
+          AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $2)',
       (place.period).relation_id, place.lower_lsn, place.upper_lsn, p_node_id, (place.period).lsn_space));
     candidates := concat_ws(' UNION ', candidates, format(
       '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
          WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s
          ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn,
       CASE WHEN p_filter ? 'by' THEN format(
-        ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $3)',
+        ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have made another of every row
       CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
@@ -1515,7 +1515,7 @@ BEGIN
       result.seq := coalesce(c.cut_seq, c.seq, 0);
       result.ts := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_ts ELSE coalesce(c.ts, (last.period).tracked_from_ts) END;
       result.xid := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_xid ELSE c.xid END;
-      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq) AS x);
+      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq, result.xid) AS x);
       result.incomplete := pgtimewarp.incomplete_of_change(
         result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END);
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
@@ -1602,7 +1602,7 @@ BEGIN
       SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
         FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
        CROSS JOIN LATERAL (
-             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647) AS x) AS context) AS x
+             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647, u.xid) AS x) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
        WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
              SELECT FROM pgtimewarp.transaction_contexts AS s
@@ -1691,7 +1691,7 @@ BEGIN
         CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
         CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
           SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
-        result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq) AS x);
+        result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq, c.xid) AS x);
         CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
         result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
@@ -1719,7 +1719,7 @@ BEGIN
 
     -- the rows that the TRUNCATE removed
     at_pk := coalesce(at_pk, '');
-    result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, event.lsn, event.seq) AS x);
+    result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, event.lsn, event.seq, event.xid) AS x);
     IF NOT 'T' = ANY (ops) OR changed IS NOT NULL OR NOT pgtimewarp.context_matches(result.context, p_filter -> 'by') THEN
       found_rows := 0;
     ELSE
@@ -1771,9 +1771,15 @@ BEGIN
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
    CROSS JOIN LATERAL (
          SELECT coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
-                              ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun) b
+                              ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun,
+                coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_to_lsn) = (c.lsn_space, p_at_lsn)
+                              ELSE p.tracked_to_ts = at_ts END, false) AS ends_here,
+                EXISTS (SELECT FROM pgtimewarp.history_gaps g
+                         WHERE g.node_id = p_node_id AND g.relation_id = p.relation_id
+                           AND CASE WHEN by_lsn THEN g.to_lsn = p_at_lsn ELSE g.to_ts = at_ts END) AS was_in_gap) b
+   CROSS JOIN LATERAL (SELECT b.has_begun AND b.ends_here AND NOT b.was_in_gap AS is_settled) s
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-   ORDER BY b.has_begun DESC, p.tracked_from_ts DESC NULLS LAST
+   ORDER BY b.has_begun DESC, s.is_settled DESC, CASE WHEN s.is_settled THEN p.relation_id END, p.tracked_from_ts DESC NULLS LAST
    LIMIT 1;
   period := known.period;
   IF period.relation_id IS NULL THEN
@@ -2206,7 +2212,8 @@ BEGIN
     RETURN;
   END IF;
   IF NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id) THEN
-    IF h.tracked_from_ts <= h.ts - h.retention / 8 THEN
+    IF h.tracked_from_ts <= h.ts - h.retention / 8
+       OR pg_relation_size(to_regclass(format('pgtimewarp.row_changes_r%s', p_relation_id))) > 67108864 THEN
       action := 'convert';
       RETURN NEXT;
     END IF;
@@ -3784,10 +3791,10 @@ GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO 
 GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_writer;

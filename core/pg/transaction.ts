@@ -39,7 +39,7 @@ export async function inSourceTransaction<T>(
   await session.query(begin);
   try {
     const result = await work();
-    await session.query('COMMIT');
+    await commitSession(session);
     return result;
   } catch (error) {
     await rollBack(session);
@@ -54,8 +54,18 @@ export async function beginTransaction(session: pg.Client): Promise<StoreTransac
 }
 
 export async function commit(transaction: StoreTransaction): Promise<void> {
-  await transaction.query('COMMIT');
+  await commitSession(transaction);
   committed(transaction);
+}
+
+/** If a statement failed and its error was swallowed, the server answers COMMIT with ROLLBACK, and without an error. */
+async function commitSession(session: Queryable): Promise<void> {
+  const { command } = await session.query('COMMIT');
+  if (command === 'COMMIT') return;
+  throw new TimewarpError(
+    'INTERNAL',
+    `The server answered COMMIT with ${command}: a statement had failed before.`,
+  );
 }
 
 /** Runs `action` after the commit of the transaction; never after a rollback. */

@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { inTransaction, type StoreTransaction } from '../pg/transaction.ts';
 import { type Claim, lockCheckpoint } from '../store/node/claim.ts';
@@ -19,6 +20,7 @@ import {
   dropExpiredPeriod,
   dropRangeChecks,
   exchangeBase,
+  hasRangeChecks,
   nextRangeAction,
   type RangeAction,
   relationsToExpire,
@@ -58,13 +60,16 @@ const MAP_ROWS = 50_000;
 const CONTEXT_ROWS = 20_000;
 const MAX_ACTIONS = 6;
 
-/** Creates ranges ahead, moves cutoffs and drops expired history, for every relation of the node with a window. */
+/**
+ * Creates ranges ahead, moves cutoffs and drops expired history, for every relation of the node with a window. Throws
+ * TRANSACTION_CONFLICT if the run must not write: see {@link dropChecks}.
+ */
 export async function keepRetention(options: KeepRetentionOptions): Promise<RetentionResult> {
+  await dropChecks(options); // a dead run has left them; the table may have no window any more
   const relationIds = await syncRetention(options.store, options.claim.nodeId);
   const result = { relations: relationIds.length, rangesDropped: 0, mapEntriesForgotten: 0 };
   const unfinished: number[] = [];
   if (relationIds.length === 0) return { ...result, unfinished };
-  await shortly(options, (tx) => dropRangeChecks(tx, options.claim.nodeId));
   await advanceCutoffs(options.store, relationIds);
   const unprepared = await relationsToPrepare(options.store, relationIds, options.upto);
   const expiring = await relationsToExpire(options.store, relationIds);
@@ -110,14 +115,36 @@ async function splitLarge(
 ): Promise<boolean> {
   const { store } = options;
   if (!options.mayGoOn()) return false;
+  let isSplit = false;
   if ((await shortly(options, (tx) => addRangeCheck(tx, relationId, next))) !== 'done') return false;
   try {
     await validateRangeCheck(store, relationId, next.table);
-    if ((await shortly(options, (tx) => changeRanges(tx, relationId, next))) === 'done') return true;
+    isSplit = (await shortly(options, (tx) => changeRanges(tx, relationId, next))) === 'done'; // it drops the constraint, too
   } finally {
-    await shortly(options, (tx) => dropRangeChecks(tx, options.claim.nodeId)).catch(() => {});
+    if (!isSplit) await dropChecks(options);
   }
-  return false;
+  return isSplit;
+}
+
+/**
+ * Drops the constraints for splits of large ranges. With one of them the store refuses new rows, which would count as a failure of
+ * an innocent transaction and in the end block the node. A reader of the range can keep it from being dropped; then this throws
+ * TRANSACTION_CONFLICT, the run writes nothing, and the next one tries again.
+ */
+async function dropChecks(options: KeepRetentionOptions): Promise<void> {
+  const { store, claim } = options;
+  if (!(await hasRangeChecks(store, claim.nodeId))) return;
+  const patient = { ...options, mayGoOn: () => true };
+  if ((await shortly(patient, (tx) => dropRangeChecks(tx, claim.nodeId))) === 'done') return;
+  throw new TimewarpError(
+    'TRANSACTION_CONFLICT',
+    'A long transaction of the store reads a range of the history that is being closed, so nothing can be written to it.',
+    {
+      facts: { side: 'store' },
+      remedy:
+        'Do nothing: runs go on when that transaction has ended. To end it, look for the oldest one: SELECT pid, xact_start, query FROM pg_stat_activity ORDER BY xact_start;',
+    },
+  );
 }
 
 /** @returns how many ranges were dropped; null when it could not finish */

@@ -157,7 +157,20 @@ export async function validateRangeCheck(store: Queryable, relationId: number, t
   await store.query('SELECT pgtimewarp.retention_validate($1::int, $2::text)', [relationId, table]);
 }
 
-/** Drops constraints that a dead run has left, which would refuse new rows. */
+/** Whether a range of the node has such a constraint: it refuses rows that a run is about to write. */
+export async function hasRangeChecks(store: Queryable, nodeId: string): Promise<boolean> {
+  const { rows } = await store.query(
+    `SELECT FROM pgtimewarp.relation_periods AS p
+       JOIN pgtimewarp.relation_ranges AS g ON g.relation_id = p.relation_id
+       JOIN pg_catalog.pg_constraint AS k
+         ON k.conrelid = to_regclass(format('pgtimewarp.%I', g.table_name)) AND k.conname = 'pgtimewarp_closing'
+      WHERE p.node_id = $1::text LIMIT 1`,
+    [nodeId],
+  );
+  return rows.length > 0;
+}
+
+/** Drops these constraints. */
 export async function dropRangeChecks(store: StoreTransaction, nodeId: string): Promise<void> {
   await store.query('SELECT pgtimewarp.retention_repair($1::text)', [nodeId]);
 }

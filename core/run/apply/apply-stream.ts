@@ -125,6 +125,7 @@ class StreamApplier {
       throw error;
     }
     this.#assembler.endTransaction();
+    this.#commits++; // its commit is passed over, too, and the server has counted its Begin row
     this.#underWay = new AfterLeftOut(this.#applying, suspect.xid);
   }
 }

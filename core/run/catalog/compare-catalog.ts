@@ -16,9 +16,20 @@ export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin):
   const { catalogFacts: before, excludedColumns, name, state } = relation;
   const now = facts === null ? null : toCatalogFacts(facts, plugin, excludedColumns);
   const changes = detectSilentChanges({ name, before, now, excluded: excludedColumns });
-  if (!isInGap(state)) return changes;
   const publication = { before: before?.published, now: now?.published };
+  if (!isInGap(state)) return changes.map((change) => repairedIfTakenOut(change, publication));
   return changes.filter(({ code }) => !isCoveredByGap(code, publication, isUnderRepair(state)));
+}
+
+/**
+ * A table that was in no publication at the last look has a gap, unless it was starting then. A run had taken it out
+ * (let-writes-through.ts), and a run publishes and repairs it.
+ */
+function repairedIfTakenOut(
+  change: SilentChange,
+  { before }: { readonly before: CatalogFacts['published'] },
+): SilentChange {
+  return change.code === 'UNPUBLISHED' && before === null ? { ...change, repairsItself: true } : change;
 }
 
 /** Whether the change was recorded when the gap began, and has not changed since. */

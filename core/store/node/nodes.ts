@@ -174,7 +174,8 @@ export async function activateNode(
        INSERT INTO pgtimewarp.wal_checkpoints AS c (node_id, slot_name, applied_lsn, applied_ts)
        VALUES ($1::text, $2::text, $3::pg_lsn, $4::timestamptz)
        ON CONFLICT ON CONSTRAINT wal_checkpoints_pkey DO UPDATE -- the node was removed before
-          SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + CASE WHEN $5::boolean THEN 0 ELSE 1 END, applied_lsn = excluded.applied_lsn,
+          SET slot_name = excluded.slot_name, lsn_space = c.lsn_space + CASE WHEN $5::boolean THEN 0 ELSE 1 END,
+              map_from_lsn = CASE WHEN $5::boolean THEN c.map_from_lsn END, applied_lsn = excluded.applied_lsn,
               applied_ts = greatest(excluded.applied_ts, c.applied_ts + interval '1 microsecond',
                 (SELECT max(m.ts) FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = c.node_id) + interval '1 microsecond'),
               epoch = c.epoch + 1, caught_up = false, failures = 0, failure = NULL

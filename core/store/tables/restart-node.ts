@@ -65,6 +65,7 @@ async function moveCheckpoint(
     `WITH horizon AS (
        UPDATE pgtimewarp.wal_checkpoints
           SET slot_name = $2::text, lsn_space = lsn_space + CASE WHEN $5::boolean THEN 0 ELSE 1 END,
+              map_from_lsn = CASE WHEN $5::boolean THEN map_from_lsn END,
               applied_lsn = $3::pg_lsn, applied_ts = $4::timestamptz, caught_up = false, failures = 0, failure = NULL
         WHERE node_id = $1::text
         RETURNING node_id, lsn_space, applied_lsn, applied_ts)

@@ -48,8 +48,8 @@ BEGIN
       v.incomplete := pgtimewarp.incomplete_at(period.relation_id, v.incomplete, at.asked_lsn, at.asked_ts);
       assumes := CASE WHEN v.nulls_assumed THEN ',"assumes":"no-nan"' ELSE '' END;
     END IF;
-    IF v.from_xid IS NOT NULL AND (v.from_lsn <= at.expired_before_lsn) IS NOT TRUE THEN
-      SELECT t.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, v.from_lsn, v.from_seq) t;
+    IF (v.from_lsn <= at.expired_before_lsn) IS NOT TRUE THEN
+      SELECT t.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, v.from_lsn, v.from_seq, v.from_xid) t;
     END IF;
   END IF;
 

@@ -14,14 +14,14 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
-  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period and in
-  -- no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
+  -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period (after its
+  -- start, where another may end) and in no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
   -- plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
-         greatest(p.tracked_from_lsn, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
-         greatest(p.tracked_from_ts, x.expired_before_ts, g.ended_ts) AS from_ts,
+         greatest(p.tracked_from_lsn + 1, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
+         greatest(p.tracked_from_ts + interval '1 microsecond', x.expired_before_ts, g.ended_ts) AS from_ts,
          coalesce(l.unjudged_lsn, 'FFFFFFFF/FFFFFFFF') AS to_lsn,
          coalesce(l.unjudged_ts, 'infinity') AS to_ts,
          (SELECT e.lsn FROM pgtimewarp.relation_events e

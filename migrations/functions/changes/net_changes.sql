@@ -44,7 +44,7 @@ BEGIN
       SELECT e.* FROM pgtimewarp.relation_events AS e
        WHERE e.relation_id = (place.period).relation_id AND e.op = 'T' AND e.lsn > place.lower_lsn AND e.lsn <= place.upper_lsn
          AND pgtimewarp.context_matches(
-               (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (place.period).lsn_space, e.lsn, e.seq) AS x), p_filter -> 'by')
+               (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (place.period).lsn_space, e.lsn, e.seq, e.xid) AS x), p_filter -> 'by')
     LOOP
       is_emptied := true;
       touched := concat_ws(' UNION ALL ', touched, format(
@@ -57,14 +57,14 @@ BEGIN
     touched := concat_ws(' UNION ALL ', touched, format(
       'SELECT r.pk FROM pgtimewarp.row_changes AS r
         WHERE r.relation_id = %s AND r.pk = ANY ($1) AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L
-          AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $2)',
+          AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $2)',
       (place.period).relation_id, place.lower_lsn, place.upper_lsn, p_node_id, (place.period).lsn_space));
     candidates := concat_ws(' UNION ', candidates, format(
       '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
          WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn > %L AND r.valid_from_lsn <= %L%s
          ORDER BY r.pk LIMIT $2)', (place.period).relation_id, place.lower_lsn, place.upper_lsn,
       CASE WHEN p_filter ? 'by' THEN format(
-        ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq) AS x), $3)',
+        ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have made another of every row
       CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
@@ -128,7 +128,7 @@ BEGIN
       result.seq := coalesce(c.cut_seq, c.seq, 0);
       result.ts := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_ts ELSE coalesce(c.ts, (last.period).tracked_from_ts) END;
       result.xid := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_xid ELSE c.xid END;
-      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq) AS x);
+      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq, result.xid) AS x);
       result.incomplete := pgtimewarp.incomplete_of_change(
         result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END);
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;

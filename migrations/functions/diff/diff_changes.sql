@@ -69,7 +69,7 @@ BEGIN
       assumes := CASE WHEN e.nulls_assumed THEN 'no-nan' END;
       changed := CASE WHEN e.op IN ('U', 'S') AND before.status = 'found'
         THEN pgtimewarp.changed_columns(before.row_data, before.json_nulls, e.row_data, e.json_nulls) END;
-      SELECT c.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, e.lsn, e.seq) c;
+      SELECT c.context INTO context FROM pgtimewarp.context_at(p_node_id, period.lsn_space, e.lsn, e.seq, e.xid) c;
       RETURN NEXT;
       remaining := remaining - 1;
       before.status := CASE WHEN e.op IN ('D', 'T') THEN 'absent' ELSE 'found' END;

@@ -1,7 +1,9 @@
 -- The position of an instant in the history of a table. The instant is a time, an LSN (in the node's present LSN space), or neither,
 -- which means now. Every question about a table begins here, so all agree on what is known and what is final.
 --
---   period     the last period that had begun at the instant; if none had, the last period of all
+--   period     the last period that had begun at the instant; if none had, the last period of all. If a period ends exactly at
+--              the instant it is that one, although another may begin there (a quiet source does not move its position):
+--              the answer was final before the other began. In a gap that ended with the start of the other it was not.
 --   has_begun  whether a period had begun
 --   is_open    the period may still grow
 --   through    the position up to which the period is complete: its end, or the horizon
@@ -40,9 +42,15 @@ BEGIN
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
    CROSS JOIN LATERAL (
          SELECT coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
-                              ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun) b
+                              ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun,
+                coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_to_lsn) = (c.lsn_space, p_at_lsn)
+                              ELSE p.tracked_to_ts = at_ts END, false) AS ends_here,
+                EXISTS (SELECT FROM pgtimewarp.history_gaps g
+                         WHERE g.node_id = p_node_id AND g.relation_id = p.relation_id
+                           AND CASE WHEN by_lsn THEN g.to_lsn = p_at_lsn ELSE g.to_ts = at_ts END) AS was_in_gap) b
+   CROSS JOIN LATERAL (SELECT b.has_begun AND b.ends_here AND NOT b.was_in_gap AS is_settled) s
    WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
-   ORDER BY b.has_begun DESC, p.tracked_from_ts DESC NULLS LAST
+   ORDER BY b.has_begun DESC, s.is_settled DESC, CASE WHEN s.is_settled THEN p.relation_id END, p.tracked_from_ts DESC NULLS LAST
    LIMIT 1;
   period := known.period;
   IF period.relation_id IS NULL THEN

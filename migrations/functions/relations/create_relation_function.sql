@@ -64,7 +64,7 @@ BEGIN
       LEFT JOIN LATERAL (
            SELECT c.context
              FROM pgtimewarp.context_at(p_node_id, f.lsn_space,
-                    CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq) AS c) AS t ON true
+                    CASE WHEN ver.xid IS NOT NULL AND ver.lsn > f.start_lsn THEN ver.lsn END, ver.seq, ver.xid) AS c) AS t ON true
      CROSS JOIN LATERAL (
            -- The version shows the row, and no TRUNCATE came after it. A baseline row must have been read before the next
            -- change (see version_at()).

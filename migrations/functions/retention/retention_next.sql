@@ -1,6 +1,7 @@
 -- The next change that the ranges of a tracked relation need before positions up to p_upto are written.
---   convert: the relation has no ranges yet, and its history began an eighth of the window ago. Earlier, ranges have no use,
---            and for each one the server checks all constraints of the store: tracking a thousand tables would take minutes.
+--   convert: the relation has no ranges yet, and its history began an eighth of the window ago or is larger than 64 MiB.
+--            Earlier, ranges have no use, and for each one the server checks all constraints of the store: tracking a thousand
+--            tables would take minutes. Closing the first range needs a scan, which is short only while the table is small.
 --   split:   close the range that is written now at the horizon, if it has been written for an eighth of the window, or is
 --            the open one. Otherwise a quiet table would never forget. Or: create ranges ahead, past p_upto, each as wide as
 --            the log grows in a tenth of the window. The open range after them stays empty, so splitting it is cheap; it
@@ -24,7 +25,8 @@ BEGIN
     RETURN;
   END IF;
   IF NOT EXISTS (SELECT FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id) THEN
-    IF h.tracked_from_ts <= h.ts - h.retention / 8 THEN
+    IF h.tracked_from_ts <= h.ts - h.retention / 8
+       OR pg_relation_size(to_regclass(format('pgtimewarp.row_changes_r%s', p_relation_id))) > 67108864 THEN
       action := 'convert';
       RETURN NEXT;
     END IF;

@@ -46,7 +46,7 @@ BEGIN
       SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
         FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
        CROSS JOIN LATERAL (
-             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647) AS x) AS context) AS x
+             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647, u.xid) AS x) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
        WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
              SELECT FROM pgtimewarp.transaction_contexts AS s

@@ -264,9 +264,12 @@ describe('deinit', () => {
     const identity = { ...(await readNode(store, node))!, version: '0' };
     await store.query(`UPDATE pgtimewarp.nodes SET system_identifier = '1'`); // as if it had been another server's
     await recordSetupIntent(store, identity);
+    await store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = 'FFFFFFFF/0'`); // retention has cut the map
     await init(options());
-    const { rows } = await store.query('SELECT lsn_space FROM pgtimewarp.wal_checkpoints');
-    expect(rows).toEqual([{ lsn_space: 2 }]);
+    const { rows } = await store.query('SELECT lsn_space, map_from_lsn FROM pgtimewarp.wal_checkpoints');
+    expect(rows, 'commits that come again are compared from the beginning').toEqual([
+      { lsn_space: 2, map_from_lsn: null },
+    ]);
     await deinit({ ...options(), purge: false });
     await init(options());
     const again = await store.query('SELECT lsn_space FROM pgtimewarp.wal_checkpoints');

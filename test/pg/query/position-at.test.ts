@@ -259,6 +259,34 @@ describe('several periods', () => {
     }
   });
 
+  test('one that begins where another ended leaves the answer there to that one', async () => {
+    const h = await history();
+    const first = await h.track({ to: 30 }, true);
+    await h.track({ from: 30, to: 30 }, true);
+    const last = await h.track({ from: 30 });
+    await h.change(first, 20, 'U', '1', { row: '{"id":1}' });
+    await h.change(last, 30, 'S', '1', { row: '{"id":1}', read: 35 });
+    for (const at of [timeOf, lsnOf]) {
+      expect(await place(h, at(30))).toMatchObject({ relation_id: first, reason: null, final: true });
+      expect(await place(h, at(31))).toMatchObject({ relation_id: last, reason: null });
+      const { rows } = await databases.store.query<{ op: string }>(
+        `SELECT e.answer::json ->> 'op' AS op
+           FROM pgtimewarp.asof_each($1, 'public', 't', '{1}', ARRAY[$2::timestamptz], ARRAY[$3::pg_lsn], '{x}') AS e`,
+        [h.node, at === timeOf ? at(30) : null, at === lsnOf ? at(30) : null],
+      );
+      expect(rows).toEqual([{ op: 'U' }]);
+    }
+  });
+
+  test('one that begins where another ended answers there if that one ended in a gap', async () => {
+    const h = await history();
+    const first = await h.track({ to: 30 }, true);
+    const last = await h.track({ from: 30 });
+    await h.gap(20, 30, first);
+    for (const at of [timeOf(30), lsnOf(30)])
+      expect(await place(h, at)).toMatchObject({ relation_id: last, reason: null, final: true });
+  });
+
   test('the present one is pending: what the one before knew stays', async () => {
     const h = await history();
     const first = await h.track({ to: 30 }, true);

@@ -71,6 +71,19 @@ for (const plugin of PLUGINS) {
       expect(await count()).toBeGreaterThan(2);
     });
 
+    test('a large table is cut into ranges at once, as long as a scan of it is short', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES });
+      await node.track('t', { retention: '8h' });
+      await node.store.query(
+        `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, seq, valid_from_ts, op, row_data)
+         SELECT r.relation_id, '["' || i || '"]', r.tracked_from_lsn, 0, r.tracked_from_ts, 'S', to_json(repeat('x', 1900))
+           FROM pgtimewarp.tracked_relations AS r, generate_series(1, 35000) AS i`,
+      );
+      await node.poll();
+      const { rowCount } = await node.store.query('SELECT FROM pgtimewarp.relation_ranges');
+      expect(rowCount).toBeGreaterThan(2);
+    });
+
     test('a constraint that a dead run left is gone before the next one writes', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await node.track('t', { retention: '8h' });
@@ -85,6 +98,26 @@ for (const plugin of PLUGINS) {
       await node.poll();
       const { rowCount } = await node.store.query('SELECT FROM pgtimewarp.row_changes');
       expect(rowCount).toBe(2);
+    });
+
+    test('a constraint that a reader keeps from being dropped stops the run, and is no failure of a transaction', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES });
+      await node.track('t', { retention: '8h' });
+      await node.store.query(AN_HOUR_AGO);
+      await node.poll();
+      await node.store.query(
+        `SELECT pgtimewarp.retention_check(g.relation_id, g.table_name, c.applied_lsn + 1)
+           FROM pgtimewarp.relation_ranges g, pgtimewarp.wal_checkpoints c`,
+      );
+      await node.source.query(`INSERT INTO t VALUES (1, 1, '')`);
+      await node.store.query('BEGIN; SELECT FROM pgtimewarp.row_changes');
+      await expect(node.poll()).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT' });
+      const { rows } = await node.store.query('SELECT failures FROM pgtimewarp.wal_checkpoints');
+      expect(rows).toEqual([{ failures: 0 }]);
+      await node.store.query('COMMIT');
+      await node.poll();
+      const { rowCount } = await node.store.query('SELECT FROM pgtimewarp.row_changes');
+      expect(rowCount).toBe(1);
     });
   });
 }

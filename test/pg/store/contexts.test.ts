@@ -5,10 +5,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseTableName } from '../../../core/pg/identifiers.ts';
 import { asOf } from '../../../core/query/as-of.ts';
+import { changes } from '../../../core/query/changes.ts';
 import { diff } from '../../../core/query/diff.ts';
 import { NOW, parseInstant } from '../../../core/query/instant.ts';
 import { keyFromText } from '../../../core/query/key-input.ts';
+import { rebaseline } from '../../../core/rebaseline.ts';
 import { describeNeeding } from '../../support/needs.ts';
+import { urls } from '../../support/node-questions.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { runCli } from '../../support/run-cli.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
@@ -196,6 +199,34 @@ for (const plugin of PLUGINS) {
           WHERE lsn = (SELECT max(lsn) FROM pgtimewarp.transaction_contexts)`,
       );
       expect(stored.rowCount).toBe(2);
+    });
+
+    test('what a repair finds carries no message, also at the position of a commit that has one', async () => {
+      await node.source.query('INSERT INTO t VALUES (60, 1), (62, 1)');
+      await node.poll();
+      await node.store.query(`UPDATE pgtimewarp.row_changes SET pk = '["61"]' WHERE pk = '["60"]'`);
+      const table = parseTableName('t');
+      const asked = rebaseline({ ...urls(node), table, signal: AbortSignal.abort() });
+      await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+      await node.poll();
+      await node.source.query(`BEGIN; ${say('{"user": "ann"}')}; UPDATE t SET v = 2 WHERE id = 62; COMMIT`);
+      await node.poll();
+      // Here the store writes to the same log. Where it does not, the log ends with the commit, and so does the gap.
+      await node.store.query(`
+        WITH place AS (
+          SELECT (SELECT valid_from_lsn FROM pgtimewarp.row_changes WHERE pk = '["60"]' AND op = 'S') AS found,
+                 (SELECT valid_from_lsn FROM pgtimewarp.row_changes WHERE pk = '["62"]' AND op = 'U') AS told),
+             context AS (UPDATE pgtimewarp.transaction_contexts SET lsn = found FROM place WHERE lsn = told)
+        UPDATE pgtimewarp.row_changes SET valid_from_lsn = found FROM place WHERE valid_from_lsn = told`);
+      expect(await whoChanged(node, '60')).toEqual(['S null']);
+      expect((await whoChanged(node, '61')).at(-1)).toBe('D null');
+      for (const net of [false, true]) {
+        const of = { node: node.node, table, from: null, to: null, limit: 1000, net };
+        const page = await changes(node.store, { ...of, filter: { by: { user: 'ann' } } });
+        const keys = page.changes.map(({ pkText }) => JSON.parse(pkText).id as string);
+        expect(keys).toContain('62');
+        expect(keys.filter((key) => key === '60' || key === '61')).toEqual([]);
+      }
     });
 
     test('diff --who shows it', async () => {

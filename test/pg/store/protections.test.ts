@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../../core/pg/connection.ts';
-import { beginTransaction, inTransaction, rollBack } from '../../../core/pg/transaction.ts';
+import { beginTransaction, commit, inTransaction, rollBack } from '../../../core/pg/transaction.ts';
 import { poll, pollWith } from '../../../core/poll.ts';
 import { claimNode, lockCheckpoint, releaseClaim, writeHorizon } from '../../../core/store/node/claim.ts';
 import { MAX_FAILURES } from '../../../core/store/node/failures.ts';
@@ -26,6 +26,28 @@ for (const plugin of PLUGINS) {
     });
 
     afterAll(async () => node?.[Symbol.asyncDispose]());
+
+    test('a transaction that the server rolled back at its COMMIT is no success', async () => {
+      const store = await connect(node.storeUrl, { side: 'store', node: node.node });
+      const claim = (await claimNode(store, node.node, 60))!;
+      const before = claim.horizon;
+      try {
+        const work = inTransaction(store, async (tx) => {
+          await lockCheckpoint(tx, claim);
+          await writeHorizon(tx, claim, { lsn: (before.lsn + 8n) as Lsn, time: before.time }, true);
+          await tx.query('SELECT 1 / 0').catch(() => {});
+        });
+        await expect(work).rejects.toMatchObject({ code: 'INTERNAL' });
+        const tx = await beginTransaction(store);
+        await writeHorizon(tx, claim, { lsn: (before.lsn + 8n) as Lsn, time: before.time }, true);
+        await tx.query('SELECT 1 / 0').catch(() => {});
+        await expect(commit(tx)).rejects.toMatchObject({ code: 'INTERNAL' });
+        expect(claim.horizon, 'the slot must not move').toEqual(before);
+      } finally {
+        await releaseClaim(store, claim);
+        await store.end();
+      }
+    });
 
     test('a commit that comes after the end of WAL was read is left to the next run', async () => {
       await node.source.query('INSERT INTO orders VALUES (1)');

@@ -145,8 +145,13 @@ for (const plugin of PLUGINS) {
       // The remedy
       if (given.code === 'SLOT_CONFLICT') await node.sql(`SELECT pg_drop_replication_slot('${node.slot}')`);
       const inside = await node.horizon();
+      await node.databases.store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = '0/1'`); // retention has cut the map
       const result = await node.rebaseline();
       expect(result).toMatchObject({ samePositions: given.samePositions, ended: [] });
+      const cut = await node.databases.store.query('SELECT map_from_lsn FROM pgtimewarp.wal_checkpoints');
+      expect(cut.rows, 'of the present LSN space').toEqual([
+        { map_from_lsn: given.samePositions ? '0/1' : null },
+      ]);
       expect(await node.gaps()).toEqual([
         { code: given.code, from_ts: before, to_ts: result.gap.to.replace(/\+00$/, 'Z') },
       ]);

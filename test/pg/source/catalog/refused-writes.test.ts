@@ -370,6 +370,25 @@ for (const { name, is18, own } of SERVERS) {
       expect(await refusal(node)).toBeNull();
     });
 
+    test('a table that is put right before the run after its start has seen what was wrong', async () => {
+      await using node = await made({ tables: PLAIN });
+      const asked = track({
+        ...urls(node),
+        table: parseTableName('t'),
+        retention: null,
+        signal: AbortSignal.abort(),
+      });
+      await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
+      await node.source.query('ALTER TABLE t REPLICA IDENTITY NOTHING');
+      await node.poll();
+      expect(await refusal(node)).toBeNull();
+      await node.source.query('ALTER TABLE t REPLICA IDENTITY DEFAULT');
+      await runAll(node, 'UPDATE t SET a = a + 10 WHERE id = 2');
+      await runs(node, 5);
+      expect(await relation(node)).toMatchObject({ status: 'active', repair: null });
+      await sameAsLive(node);
+    });
+
     test('a table that is asked for, and becomes such a table before it starts', async () => {
       await using node = await made({ tables: PLAIN });
       const asked = track({
