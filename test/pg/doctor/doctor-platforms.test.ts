@@ -37,7 +37,10 @@ async function checks(): Promise<readonly Check[]> {
 
 /** Figures differ from one time to the next, and so do the transactions of others. */
 const plain = ({ code, status, message }: Check): string =>
-  `${status} ${code} ${message.replace(/; the transaction of [^)]*\)/, '').replace(/\d+/g, '0')}`;
+  `${status} ${code} ${message
+    .replace(/; the transaction of [^)]*\)/, '')
+    .replace(/\d+/g, '0')
+    .replace(/0 (bytes|kB|MB)/g, '0 bytes')}`;
 
 /** The views and functions of the server that doctor asks, on each side. */
 async function asked(): Promise<string[]> {

@@ -146,7 +146,7 @@ test('a store login without the right is told the SQL, which works', async () =>
   });
   await each.run('install', '--method', 'plain');
   const refused = await each.run('connect');
-  expect(refused).toMatch(/^1 [\s\S]*plain_writer may make no login in the store/);
+  expect(refused).toMatch(/^1 [\s\S]*plain_writer may not create a login in the store/);
   const [sql] = /CREATE ROLE history_reader [^;]*/.exec(refused.replaceAll(/\s+/g, ' ')) ?? [];
   await store.query(sql!.replace('…', 'r'));
   expect(refused.replaceAll(/\s+/g, ' ')).toContain('connect --reader history_reader');
@@ -172,7 +172,7 @@ test('postgres_fdw goes with the functions that brought it', async () => {
     await each.run('connect');
     for (const reader of await readers()) await store.query(`DROP ROLE ${reader}`);
     expect(await wrapperPresent(each)).toBe(true);
-    expect(await each.run('uninstall')).toMatch(/postgres_fdw, which .* had made, is removed too/);
+    expect(await each.run('uninstall')).toMatch(/postgres_fdw, which .* created, is removed too/);
     expect(await wrapperPresent(each)).toBe(false);
   }
 });
