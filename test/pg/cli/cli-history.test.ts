@@ -63,7 +63,7 @@ test('three commands: what happened, the transaction, what it did', async () => 
   expect(shown).toContain(`transaction ${xid}, committed `);
   expect(shown).toMatch(/U +orders +id=1 +status "open" → "paid"/);
   const list = (await cli('transactions')).stdout;
-  expect(list).toMatch(/orders: 10 updated +\{"user":"ann"\}/);
+  expect(list).toMatch(/orders: 10 updated +\{"user":"ann/);
   expect(list.indexOf('1 deleted')).toBeLessThan(list.indexOf('10 updated')); // newest first
   expect(list).toMatch(/known up to .*; not final|; final/);
 });
