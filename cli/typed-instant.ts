@@ -6,6 +6,7 @@ import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { type Instant, parseInstant } from '../core/query/instant.ts';
 import { durationSeconds } from './arguments.ts';
 import type { Output } from './output.ts';
+import { offsetText } from './render/local-time.ts';
 
 export interface TypedInstant {
   readonly instant: Instant;
@@ -106,13 +107,6 @@ function understood(atMs: number, offset: number, fraction?: string): TypedInsta
 function withOffset(text: string, offset: number): string {
   const [day, clock = '00:00'] = text.split(' ') as [string, string?];
   return `${day}T${clock.length === 5 ? `${clock}:00` : clock}${offsetText(offset)}`;
-}
-
-function offsetText(minutes: number): string {
-  if (minutes === 0) return 'Z';
-  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
-  const two = (value: number): string => String(value).padStart(2, '0');
-  return `${minutes < 0 ? '-' : '+'}${two(hours)}:${two(rest)}`;
 }
 
 function zone(): string {

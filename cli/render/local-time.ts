@@ -13,7 +13,7 @@ export function localTime(utc: string): string | null {
   const minutes = -new Date(utc).getTimezoneOffset(); // NaN beyond the years that Date knows
   if (!Number.isInteger(minutes) || minutes === 0) return null;
   const shifted = (time + BigInt(minutes) * MICROSECONDS_PER_MINUTE) as typeof time;
-  return formatCommitTime(shifted).replace('Z', offset(minutes));
+  return formatCommitTime(shifted).replace('Z', offsetText(minutes));
 }
 
 /** The time in UTC and, if it differs, in local time, one per line. */
@@ -30,7 +30,9 @@ export function withLocalTimes(text: string): string {
   });
 }
 
-function offset(minutes: number): string {
+/** An offset from UTC as RFC 3339 writes it: `+01:00`, or `Z`. @param minutes east of UTC */
+export function offsetText(minutes: number): string {
+  if (minutes === 0) return 'Z';
   const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${minutes < 0 ? '-' : '+'}${two(hours)}:${two(rest)}`;
