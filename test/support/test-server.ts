@@ -1,7 +1,14 @@
 /** The one server of a test run, wherever it runs. */
-import { startServer } from '../../cli/servers/start-server.ts';
+import { execFile } from 'node:child_process';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { type LocalServer, startServer } from '../../cli/servers/start-server.ts';
 import type { ServerChoice } from './choose-server.ts';
 import { startDockerServer } from './docker-server.ts';
+
+/** The last segment of 16 MB before 10/0. As text, LSNs behind it sort before those in front of it. */
+const FIRST_SEGMENT = '000000010000000F000000FF';
 
 export interface TestServer extends AsyncDisposable {
   readonly kind: 'local' | 'embedded' | 'docker';
@@ -14,5 +21,18 @@ export interface TestServer extends AsyncDisposable {
 }
 
 export async function startTestServer({ kind, binaries }: ServerChoice): Promise<TestServer> {
-  return kind === 'docker' ? await startDockerServer() : await startServer({ binaries });
+  if (kind === 'docker') return await startDockerServer();
+  const server = await startServer({ binaries });
+  // npm's PostgreSQL comes without pg_resetwal
+  if (kind === 'local') await moveLsnAhead(server);
+  return server;
+}
+
+/** The server's LSNs go on at F/FF000000. So a test that expects LSNs of 0/…, or in the order of text, fails. */
+async function moveLsnAhead(server: LocalServer): Promise<void> {
+  await server.stop();
+  const { uid, gid } = await stat(server.dataDir);
+  const args = ['-l', FIRST_SEGMENT, server.dataDir];
+  await promisify(execFile)(join(server.binDir, 'pg_resetwal'), args, { uid, gid, cwd: server.folder });
+  await server.start();
 }
