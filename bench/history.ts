@@ -1,12 +1,13 @@
 /**
  * Questions about many rows cost what their interval holds, not what the history does: a page of transactions, one transaction by its
- * xid, and the first page of the changes of 10,000 commits, on a history and on one ten times as long. What the indexes for
+ * xid, those of one person, and the first page of the changes of 10,000 commits, on a history and on one ten times as long. What the indexes for
  * that cost: rows written with and without them, in turns.
  */
 import type pg from 'pg';
 import { changes } from '../core/query/changes.ts';
 import { parseInstant } from '../core/query/instant.ts';
 import { transactions } from '../core/query/transactions.ts';
+import { contextHashes } from '../core/store/history/context-hashes.ts';
 import { formatLsn, type Lsn } from '../core/types/lsn.ts';
 import { generateHistory, HISTORY_NODE, HISTORY_TABLE } from './generated-history.ts';
 import { type Benchmark, benchServer, type Figure, figure, median, type Size, timeMs } from './harness.ts';
@@ -15,6 +16,7 @@ const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_0
 const WINDOW = 10_000;
 const REPEATS = 15;
 const PAGE = 100;
+const CONTEXTS = 1_000_000;
 
 export const history: Benchmark = {
   name: 'history',
@@ -27,6 +29,7 @@ export const history: Benchmark = {
       log(`${versions} versions`);
       const store = await generateHistory(databases.storeUrl, { versions, keys: versions / 10 });
       try {
+        await writeContexts(store, Math.min(versions, CONTEXTS));
         times.push(await ask(store, versions));
         if (versions === VERSIONS[size]) figures.push(...(await costs(store, versions)));
       } finally {
@@ -53,7 +56,26 @@ const TARGETS_MS: Readonly<Record<string, number>> = {
   'a page of transactions': 20,
   'one transaction by xid': 10,
   'first page of the changes of 10,000 rows': 100,
+  'transactions of one among many people': 20,
 };
+
+/** The first commits say who made them: one of as many people as a tenth of them. */
+async function writeContexts(store: pg.Client, commits: number): Promise<void> {
+  const batch = 10_000;
+  for (let first = 1; first <= commits; first += batch) {
+    const numbers = Array.from({ length: Math.min(batch, commits + 1 - first) }, (_, index) => first + index);
+    const texts = numbers.map(
+      (n) => `{"user":"user${(n * 7919) % (commits / 10)}","job":"job ${n % 10}","request":"r-${n * 31337}"}`,
+    );
+    await store.query(
+      `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn, context, relation_ids, value_hashes)
+       SELECT $1::text, '0/0'::pg_lsn + u.n * 100, u.context::json, '{1}', u.hashes::int[]
+         FROM unnest($2::bigint[], $3::text[], $4::text[]) AS u (n, context, hashes)`,
+      [HISTORY_NODE, numbers, texts, texts.map((text) => `{${contextHashes(text).join(',')}}`)],
+    );
+  }
+  await store.query('VACUUM (ANALYZE) pgtimewarp.transaction_contexts');
+}
 
 async function ask(store: pg.Client, versions: number): Promise<Record<string, number[]>> {
   const end = versions - Math.floor(versions / 4);
@@ -63,6 +85,8 @@ async function ask(store: pg.Client, versions: number): Promise<Record<string, n
     'a page of transactions': () => transactions(store, interval),
     'one transaction by xid': () =>
       transactions(store, { ...interval, from: null, to: null, filter: { xid: `${end - 7}` } }),
+    'transactions of one among many people': () =>
+      transactions(store, { ...interval, from: null, to: null, filter: { by: { user: 'user7' } } }),
     'first page of the changes of 10,000 rows': () => changes(store, { ...interval, table: HISTORY_TABLE }),
   };
   const found: Record<string, number[]> = {};

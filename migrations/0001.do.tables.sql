@@ -431,8 +431,11 @@ CREATE TABLE pgtimewarp.transaction_contexts (
   lsn          pg_lsn NOT NULL,
   context      json NOT NULL,
   relation_ids int[],
+  value_hashes int[] NOT NULL DEFAULT '{0}',
   PRIMARY KEY (node_id, lsn_space, lsn, seq)
 );
+CREATE INDEX transaction_contexts_by_value ON pgtimewarp.transaction_contexts USING gin (value_hashes)
+  WITH (gin_pending_list_limit = 256);
 COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'The contexts that a transaction sent: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.node_id IS 'The node.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn_space IS 'The LSN space of lsn.';
@@ -440,6 +443,7 @@ COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit LSN.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.seq IS 'The place in the transaction from which the context is valid; 0 for the first context.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of the message.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables whose changes carry the context. Retention deletes the context when these changes have expired in all of them. null: all tables of the node.';
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.value_hashes IS 'Hashes of the values in context, for the index (see functions/history/context_hashes.sql). {0}: not hashed, so a question has to compare the context itself.';
 
 CREATE TABLE pgtimewarp.blocked_changes (
   node_id   text NOT NULL REFERENCES pgtimewarp.nodes,

@@ -6,6 +6,7 @@ import { formatLsn } from '../../types/lsn.ts';
 import type { TransactionPart } from '../../types/stored.ts';
 import { CHANGE_TARGET, type ChangeRows } from './change-rows.ts';
 import type { CommitStamp } from './commit-stamp.ts';
+import { contextHashes } from './context-hashes.ts';
 import { copyInto } from './copy.ts';
 import { MAP_TARGET, type MapRows } from './map-rows.ts';
 
@@ -57,20 +58,23 @@ async function writeContexts(
   const seqs: number[] = [];
   const texts: string[] = [];
   const relationIds: string[] = [];
+  const hashes: string[] = [];
   for (const { stamp, part } of parts) {
     for (const context of part.contexts) {
       lsns.push(formatLsn(stamp.lsn));
       seqs.push(context.seq);
       texts.push(context.text);
       relationIds.push(`{${[...context.relationIds].join(',')}}`);
+      hashes.push(`{${contextHashes(context.text).join(',')}}`);
     }
   }
   if (lsns.length === 0) return;
   await store.query(
-    `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, seq, context, relation_ids)
-     SELECT $1::text, $2::int, lsn, seq, context::json, relation_ids::int[]
-       FROM unnest($3::pg_lsn[], $4::int[], $5::text[], $6::text[]) AS c (lsn, seq, context, relation_ids)`,
-    [node.nodeId, node.lsnSpace, lsns, `{${seqs.join(',')}}`, texts, relationIds],
+    `INSERT INTO pgtimewarp.transaction_contexts (node_id, lsn_space, lsn, seq, context, relation_ids, value_hashes)
+     SELECT $1::text, $2::int, lsn, seq, context::json, relation_ids::int[], value_hashes::int[]
+       FROM unnest($3::pg_lsn[], $4::int[], $5::text[], $6::text[], $7::text[])
+              AS c (lsn, seq, context, relation_ids, value_hashes)`,
+    [node.nodeId, node.lsnSpace, lsns, `{${seqs.join(',')}}`, texts, relationIds, hashes],
   );
 }
 

@@ -1,6 +1,6 @@
 -- What commits did to which tables: those of the commits (p_spaces, p_lsns) that left changes in the history and pass the filter of
--- node_transactions(). Counted from the rows of the history between the first and the last of
--- them. What has expired does not count: only the last version of each row is left of it.
+-- node_transactions(). Counted from the rows of the history between the first and the last of them; commits that were picked from among many
+-- (`by`) may lie far apart, so each part of the log that holds some of them is read by itself. What has expired does not count: only the last version of each row is left of it.
 -- The relation stands in the text of the statements (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces int[], p_lsns pg_lsn[], p_filter jsonb)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, tables json, rows bigint)
@@ -8,9 +8,17 @@ LANGUAGE plpgsql STABLE ROWS 100
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
+  NEAR CONSTANT numeric := 262144; -- bytes of WAL: a step of the index covers about as much
   place record;
+  parts record;
   counted text;
 BEGIN
+  SELECT array_agg(i.lsn_space) AS spaces, array_agg(i.first) AS firsts, array_agg(i.last) AS lasts INTO parts
+    FROM (SELECT j.lsn_space, min(j.lsn) AS first, max(j.lsn) AS last
+            FROM (SELECT k.*, count(*) FILTER (WHERE k.is_far) OVER (PARTITION BY k.lsn_space ORDER BY k.lsn) AS part
+                    FROM (SELECT u.*, p_filter ? 'by' AND u.lsn - lag(u.lsn) OVER (PARTITION BY u.lsn_space ORDER BY u.lsn) > NEAR AS is_far
+                            FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)) AS k) AS j
+           GROUP BY j.lsn_space, j.part) AS i;
   -- one statement for all of them, which names only the tables of the node
   FOR place IN
     SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
@@ -23,8 +31,10 @@ BEGIN
   LOOP
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
-         FROM pgtimewarp.row_changes AS r
-        WHERE r.relation_id = %4$s AND r.valid_from_lsn >= %5$L AND r.valid_from_lsn <= %6$L AND r.xid IS NOT NULL
+         FROM unnest($4, $5, $6) AS w (lsn_space, first, last)
+         JOIN pgtimewarp.row_changes AS r
+           ON r.relation_id = %4$s AND r.valid_from_lsn >= greatest(w.first, %5$L) AND r.valid_from_lsn <= w.last AND r.xid IS NOT NULL
+        WHERE w.lsn_space = %1$s
         GROUP BY r.valid_from_lsn, r.op
         UNION ALL
        SELECT %1$s, e.lsn, %2$L, %3$L, e.op, count(*)
@@ -52,7 +62,7 @@ BEGIN
     HAVING coalesce(bool_or(CASE WHEN coalesce($3 ? ''table'', false) THEN (t.schema, t."table") = ($3 ->> ''schema'', $3 ->> ''table'') ELSE true END
                             AND coalesce(t.has_op, true)), false)
        AND coalesce(sum(t.inserts + t.updates + t.deletes) >= ($3 ->> ''min_rows'')::bigint OR sum(t.truncates) > 0, true)'
-    USING p_spaces, p_lsns, p_filter;
+    USING p_spaces, p_lsns, p_filter, parts.spaces, parts.firsts, parts.lasts;
 END $$;
 
 REVOKE ALL ON FUNCTION pgtimewarp.commit_tables(text, int[], pg_lsn[], jsonb) FROM PUBLIC;
