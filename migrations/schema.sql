@@ -720,7 +720,7 @@ DECLARE
   place record;
   counted text;
 BEGIN
-  -- one statement for all of them, which names only the tables of the node
+  -- one statement for all tables of the node, which names no other tables
   FOR place IN
     SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
       FROM pgtimewarp.relation_periods AS p
@@ -1407,7 +1407,7 @@ DECLARE
   changed text[];
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
-  touched text;    -- with `by`: the statement that gives those of them ($1) that such a transaction changed
+  touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
   is_emptied boolean;
   event pgtimewarp.relation_events;
   result pgtimewarp.history_change;
@@ -1453,7 +1453,7 @@ BEGIN
       CASE WHEN p_filter ? 'by' THEN format(
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
-      -- a TRUNCATE, or a gap between two periods, may have made another of every row
+      -- a TRUNCATE, or a gap between two periods, may have changed every row
       CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
                 AND (place.starts_inside OR (ends.to_at).period <> place.period) THEN format(
         '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
@@ -1538,7 +1538,7 @@ CREATE FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table tex
 #variable_conflict use_column
 BEGIN
   IF p_table IS NOT NULL OR NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
-    PERFORM pgtimewarp.position_at(p_node_id, coalesce(p_schema, ''), coalesce(p_table, ''), NULL, NULL); -- says what is not there
+    PERFORM pgtimewarp.position_at(p_node_id, coalesce(p_schema, ''), coalesce(p_table, ''), NULL, NULL); -- raises an error if the node or the table is not there
   END IF;
   SELECT c.applied_lsn, c.applied_ts INTO horizon_lsn, horizon_ts FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
   WITH frames AS MATERIALIZED (
@@ -1579,7 +1579,7 @@ DECLARE
 BEGIN
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
   LOOP
-    -- a condition that is not asked for is left out, which the planner understands better than a NULL
+    -- a condition that is not requested is left out: the planner estimates that better than a NULL parameter
     commits := concat(
       'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
       CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
@@ -1634,7 +1634,7 @@ DECLARE
   said jsonb := p_filter -> 'by';
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
-  -- everything up to here is done; at_pk NULL: with all keys of the place
+  -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
   at_seq int := coalesce(p_after.seq, 2147483647);
   at_pk text := p_after.pk;
@@ -2480,10 +2480,10 @@ BEGIN
                    SELECT FROM pgtimewarp.truncates_after(%1$s, coalesce(v.valid_from_lsn, $1), v.seq, v.op, v.leaf_id) AS e
                     WHERE (e.lsn, e.seq) < (k.lsn, k.seq)) THEN false
               WHEN v.op <> ''S'' THEN true
-              -- nothing happened to the key between the start and an insert: it was not there
+              -- the key had no change between the start of tracking and this insert, so the row was absent
               WHEN n.op = ''I'' AND (v.op IS NULL OR n.valid_from_lsn <= v.read_lsn)
                    AND ((n.valid_from_lsn, n.seq) = (k.lsn, k.seq)
-                        -- after a TRUNCATE, or a gap, an insert shows nothing of before
+                        -- after a TRUNCATE or a gap, an insert does not show whether the row was there before
                         OR NOT EXISTS (
                              SELECT FROM pgtimewarp.truncates_after(%1$s, k.lsn, k.seq, ''I'', coalesce(v.leaf_id, n.leaf_id)) AS e
                               WHERE (e.lsn, e.seq) < (n.valid_from_lsn, n.seq))
@@ -2524,7 +2524,7 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
-  -- a filter is judged by the table as it is now, also where no period is touched
+  -- a filter is checked against the present table, even if the interval touches no period
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
@@ -2626,7 +2626,7 @@ BEGIN
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
         place.period, p_lsn - 1, p_lsn, place.through, NULL, after, p_limit - given, p_max_bytes - bytes) AS c
-       WHERE c.xid IS NOT NULL -- what a repair found at this very position is nobody's doing
+       WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
       given := given + 1;

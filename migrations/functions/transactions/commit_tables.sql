@@ -1,7 +1,7 @@
 -- What commits did to which tables: those of the commits (p_spaces, p_lsns) that left changes in the history and pass the filter of
--- node_transactions(). Counted from the rows of the history between the first and the last of
--- them. What has expired does not count: only the last version of each row is left of it.
--- The relation stands in the text of the statements (docs/decisions/0024-own-locks.md).
+-- node_transactions(). The rows of the history between the first and the last of these commits are counted. Expired changes do not count,
+-- because the history keeps only the last expired version of each row.
+-- The relation is a constant in the text of the statements (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces int[], p_lsns pg_lsn[], p_filter jsonb)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, tables json, rows bigint)
 LANGUAGE plpgsql STABLE ROWS 100
@@ -11,7 +11,7 @@ DECLARE
   place record;
   counted text;
 BEGIN
-  -- one statement for all of them, which names only the tables of the node
+  -- one statement for all tables of the node, which names no other tables
   FOR place IN
     SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
       FROM pgtimewarp.relation_periods AS p

@@ -10,8 +10,8 @@ const TABLES = `CREATE TABLE orders (id int PRIMARY KEY, total int); INSERT INTO
 const ASKING: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   [['release-slot'], /Drops the slot pgtimewarp_\w+ .* keeps \d+ (bytes|kB) of WAL/],
   [['deinit', '--purge'], /Deletes the history of 2 tables \(\d+ kB\), for good/],
-  [['deinit', '--purge', '--forget-source'], /the source is not asked.* Deletes/],
-  [['rebaseline', '--node'], /reads 2 tables again. What they were since 20.* is unknown/],
+  [['deinit', '--purge', '--forget-source'], /without contacting the source.* Deletes/],
+  [['rebaseline', '--node'], /reads 2 tables again. The history of these tables since 20.* is unknown/],
 ];
 
 let node: TrackedNode;

@@ -160,7 +160,7 @@ const SILENT: readonly Case[] = [
     tables: PLAIN,
     sql: `DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v varchar(20), n int); INSERT INTO t VALUES (3, 'other', 1)`,
     key: '3',
-    code: /made anew/,
+    code: /was recreated/,
   },
   {
     name: 'renamed, written to, and renamed back between two runs',

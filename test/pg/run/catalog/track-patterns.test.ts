@@ -100,7 +100,7 @@ describe('the way back', () => {
     await json(node, 'track', 'tenant_*.orders', '--follow');
     expect(await json(node, 'untrack', 'tenant_*.orders', '--dry-run')).toMatchObject({
       would: [
-        'Tables to come that match tenant_*.orders are not tracked any more.',
+        'Later tables that match tenant_*.orders will not be tracked.',
         'Ends the tracking of tenant_1.orders.',
         expect.any(String),
         'Ends the tracking of tenant_2.orders.',
