@@ -74,7 +74,9 @@ export function huntInterruptions(plugin: Plugin): void {
       );
     };
 
-    test('says it again, and all is as it would have been', { timeout: 6 * 3600_000 }, async () => {
+    test('repeated after the interruption, it leaves the state of an undisturbed command', {
+      timeout: 6 * 3600_000,
+    }, async () => {
       const wanted = trials.filter((trial) => nameOf(trial).includes(process.env.HUNT_ONLY ?? ''));
       const chosen = process.env.HUNT_FULL === '1' ? wanted : sample(wanted, SAMPLE, seed);
       console.log(`${plugin}: ${chosen.length} of ${trials.length} points, seed ${seed}`);

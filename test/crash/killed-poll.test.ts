@@ -69,7 +69,7 @@ for (const plugin of PLUGINS) {
       await fork.drop();
     });
 
-    test('three at once end with exit code 0 and leave what one leaves', async () => {
+    test('three pollers at once end with exit code 0 and leave what one leaves', async () => {
       const fork = await backlog.fork();
       const runs = await Promise.all(
         [1, 2, 3].map(() => runCli(['poll', '--json'], { env: fork.env, timeoutMs: 120_000 })),

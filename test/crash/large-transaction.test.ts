@@ -9,7 +9,7 @@ const ROWS = 16_000;
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `a large transaction through ${plugin}`, () => {
-    test('is in the store whole or not at all, also after its run was killed between two parts', async () => {
+    test('a large transaction is stored whole or not at all, also if its run was killed between two parts', async () => {
       await using node = await trackedNode({
         plugin,
         tables: 'CREATE TABLE wide (id int PRIMARY KEY, body text)',

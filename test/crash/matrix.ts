@@ -56,7 +56,7 @@ export function crashMatrix(plugin: Plugin): void {
       await servers?.[Symbol.asyncDispose]();
     });
 
-    test('the points cover the run', () => {
+    test('the statements at which faults are injected cover the run', () => {
       for (const label of ['claim', 'peek', 'write', 'map', 'baseline', 'advance'] as const) {
         expect(
           points.some((point) => COVERED[label].test(point)),
@@ -67,7 +67,7 @@ export function crashMatrix(plugin: Plugin): void {
 
     for (const fault of FAULTS) {
       test(
-        `${fault.name}: the next run leaves what an undisturbed one leaves`,
+        `${fault.name}: the next run leaves what an undisturbed run leaves`,
         async (context) => {
           if (fault.name === 'disk full' && servers.disk === null)
             context.skip('no disk can be mounted here');

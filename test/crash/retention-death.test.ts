@@ -95,7 +95,7 @@ async function forgetOnceFree(twins: RetentionTwins, session: pg.Client): Promis
   }
 }
 
-describe.each(MODES)('death %s', (mode) => {
+describe.each(MODES)('a run that deletes history dies %s', (mode) => {
   test.each([
     ['at every statement', false],
     ['at every statement where ranges are large', true],

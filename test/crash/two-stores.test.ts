@@ -41,7 +41,7 @@ for (const plugin of PLUGINS) {
     });
 
     test.each(points)(
-      'the other one runs at the %s call %d of a run',
+      'the other store runs at the %s call %d of a run',
       { timeout: 120_000 },
       async (side, at) => {
         const trial = await tryOut(plugin, side, at);

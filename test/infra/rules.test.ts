@@ -78,7 +78,7 @@ test('a finding fails the synth', () => {
   expect(() => app.synth()).toThrow(/AwsSolutions-S1'/);
 });
 
-test('the templates of the example are those of the file', async () => {
+test('the templates of the example match the committed file', async () => {
   const templates = normalised(synthesize(example, { bundle: false }));
   await expect(`${JSON.stringify(templates, null, 1)}\n`).toMatchFileSnapshot('templates.snap.json');
 });

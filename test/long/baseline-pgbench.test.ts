@@ -41,7 +41,7 @@ for (const plugin of PLUGINS) {
       // in short form each plugin has one of the two
       const forms = RUNS > 1 ? [false, true] : [plugin === 'pgoutput'];
       test.each(forms)(
-        `run ${run}, everything mixed in: %s`,
+        `run ${run}, with everything at once: %s`,
         (mixed) => oneRun(plugin, run, mixed),
         TIMEOUT_MS,
       );

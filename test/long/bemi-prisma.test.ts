@@ -96,7 +96,7 @@ async function contextsOf(node: TrackedNode, pk: string) {
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `Bemi's package for Prisma (${plugin})`, () => {
     test(
-      'each change has the context that the application had set',
+      'each change has the context that the application set',
       async () => {
         await install();
         await using node = await trackedNode({

@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 describe.each(API_WAYS)('through %s', (way) => {
-  test('numbers as text: every digit is in a string, and nothing else is another', async () => {
+  test('with numbers=text every number is in a string, and no other value is changed', async () => {
     for (const question of ['asof?pk=1', 'diff?pk=1', 'asof?pk=2']) {
       const plain = (await asked[way](`${table()}/${question}`)).body;
       const shown = (await asked[way](`${table()}/${question}&numbers=text`)).body;
@@ -59,7 +59,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(other.status).toBe(400);
   });
 
-  test('what is long is compressed for who takes it', async () => {
+  test('long answers are compressed if the client accepts that', async () => {
     const target = `${table()}/diff?pk=1`;
     const plain = await asked[way](target, { headers: { 'accept-encoding': 'identity' } });
     expect(plain.headers.get('content-encoding')).toBeNull();
@@ -78,7 +78,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(short.headers.get('content-length')).toBe(String(Buffer.byteLength(short.body)));
   });
 
-  test('OPTIONS says what a route takes', async () => {
+  test('OPTIONS lists the methods of a route', async () => {
     for (const [target, allow] of [
       ['/v1/nodes', 'GET, HEAD, OPTIONS'],
       [`${table()}/asof:batch`, 'POST, OPTIONS'],
@@ -109,7 +109,7 @@ describe('pages of other origins', () => {
 
   afterAll(async () => server?.[Symbol.asyncDispose]());
 
-  test('may ask when they are named, with a token as everyone', async () => {
+  test('may ask if they are named, with a token like every caller', async () => {
     const preflight = await fetch(`${server.url}${table()}/asof?pk=1`, {
       method: 'OPTIONS',
       headers: {
@@ -132,7 +132,7 @@ describe('pages of other origins', () => {
     expect((await ask({ origin: ORIGIN })).status).toBe(401);
   });
 
-  test('are named by their origin and nothing else', async () => {
+  test('are identified by their origin only', async () => {
     for (const wrong of ['app.example.com', `${ORIGIN}/`, `${ORIGIN}/path`, '*']) {
       const ended = await runCli(['serve', '--port', '0', '--cors', wrong], { env: node.env });
       expect(ended, wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('must be an origin') });
@@ -140,7 +140,7 @@ describe('pages of other origins', () => {
   });
 });
 
-describe('what a server without a token gets on the wire', () => {
+describe('raw requests to a server without a token', () => {
   let server: ServeProcess;
 
   beforeAll(async () => {

@@ -28,20 +28,20 @@ const at = (second: string): string => `2026-01-01T00:${second}Z`;
 export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] = [
   ['nodes', ({ node }) => ({ target: '/v1/nodes', status: 200, says: new RegExp(`"node":"${node}"`) })],
   [
-    'nodes, with a query that it has not',
+    'nodes, with an unknown parameter',
     () => ({ target: '/v1/nodes?x=1', status: 400, type: 'error:BAD_FLAGS' }),
   ],
   ['tables', ({ node }) => ({ target: `/v1/nodes/${node}/tables`, status: 200, says: /"table":"orders"/ })],
   [
-    'tables of no node',
+    'tables of an unknown node',
     () => ({ target: '/v1/nodes/nobody/tables', status: 404, type: 'error:NODE_UNKNOWN' }),
   ],
   [
-    'tables of no name',
+    'tables of an empty node name',
     () => ({ target: '/v1/nodes/No-Body/tables', status: 400, type: 'error:BAD_FLAGS', says: /node: / }),
   ],
   [
-    'health, with a query that it has not',
+    'health, with an unknown parameter',
     () => ({ target: '/v1/health?verbose', status: 400, type: 'error:BAD_FLAGS' }),
   ],
   ['health', () => ({ target: '/v1/health', status: 200, says: /"status":"warn"/ })],
@@ -60,7 +60,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   [
-    'absent for good',
+    'absent, final',
     () => ({
       target: '/v1/nodes/h1/tables/public.t/asof?pk=9&at=0/5000',
       status: 404,
@@ -124,11 +124,11 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     () => ({ target: `/v1/nodes/h3/tables/public.t/asof?pk=1&at=${at('00:50')}`, status: 200 }),
   ],
   [
-    'as-of in no node',
+    'as-of in an unknown node',
     () => ({ target: '/v1/nodes/nobody/tables/public.t/asof?pk=1', status: 404, type: 'error:NODE_UNKNOWN' }),
   ],
   [
-    'as-of in no table',
+    'as-of in an unknown table',
     ({ node }) => ({
       target: `/v1/nodes/${node}/tables/public.none/asof?pk=1`,
       status: 404,
@@ -185,7 +185,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   [
-    'plus that nobody encoded',
+    'plus sign that is not encoded',
     ({ orders }) => ({
       target: `${orders}/asof?pk=1&at=2026-01-01T00:00:00+01:00`,
       status: 400,
@@ -245,7 +245,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   [
-    'diff in no table',
+    'diff in an unknown table',
     ({ node }) => ({
       target: `/v1/nodes/${node}/tables/public.none/diff?pk=1`,
       status: 404,

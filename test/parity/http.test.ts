@@ -99,7 +99,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD, OPTIONS' : null);
   });
 
-  test('a method that a route does not take: 405 says which it takes', async () => {
+  test('a method that a route does not have is 405 with the methods that it has', async () => {
     for (const { target, method } of everyRoute()) {
       const seen = await asked[way](target, { method: 'PUT' });
       expectSeen(seen, { target, status: 405, type: 'method-not-allowed' });
@@ -113,7 +113,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(seen).toMatchObject({ status: 200, body: '' });
   });
 
-  test('a final answer has an ETag, and 304 for who has it', async () => {
+  test('a final answer has an ETag, and a client with that tag gets 304', async () => {
     for (const target of [
       '/v1/nodes/h1/tables/public.t/asof?pk=1&at=0/5000',
       '/v1/nodes/h1/tables/public.t/diff?pk=1&from=0/1000&to=0/5000',
@@ -132,12 +132,12 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('an answer that may change is not kept', async () => {
+  test('an answer that may change must not be cached', async () => {
     const seen = await asked[way](`${orders()}/asof?pk=1`);
     expect(seen.headers.get('cache-control')).toBe('no-store');
   });
 
-  test('nor is a final one whose end the request does not name: it moves', async () => {
+  test('a final answer whose end the request does not name must not be cached, because that end moves', async () => {
     for (const question of ['diff?pk=1', 'diff?pk=1&from=0/1000']) {
       const seen = await asked[way](`/v1/nodes/h1/tables/public.t/${question}`);
       expect(JSON.parse(seen.body), question).toMatchObject({ final: true });
@@ -145,7 +145,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('what may not be kept has a tag over all of it, which goes with the horizon', async () => {
+  test('an answer that must not be cached has a tag over its whole body, including the horizon', async () => {
     const target = '/v1/nodes/h1/tables/public.t/diff?pk=1';
     const tag = async (): Promise<string> => (await asked[way](target)).headers.get('etag')!;
     const first = await tag();
@@ -182,7 +182,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     check(way, request, seen);
   };
 
-  test('a store that is not as it should be: 500 on every route, with an id and nothing of the inside', async () => {
+  test('a store with a broken schema: 500 on every route, with an id and no internals', async () => {
     await node.store.query('ALTER TABLE pgtimewarp.wal_checkpoints RENAME applied_lsn TO applied_gone');
     try {
       for (const request of everyRoute())
@@ -192,7 +192,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('a store without the functions of this version: 503, like one that is not there', async () => {
+  test('a store without the functions of this version: 503, like an unreachable store', async () => {
     await node.store.query('ALTER FUNCTION pgtimewarp.asof_each RENAME TO asof_gone');
     try {
       const target = `${orders()}/asof?pk=1`;
@@ -202,7 +202,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('a store that is not there: 503 on every route, with an id and nothing of the inside', async () => {
+  test('an unreachable store: 503 on every route, with an id and no internals', async () => {
     for (const request of everyRoute())
       expectFailure(request, await away[way](request.target, request), 503, 'error:STORE_UNREACHABLE');
   });
@@ -231,7 +231,7 @@ describe('serve', () => {
     }
   });
 
-  test('what is no request is refused with a reason; HEAD has the same head, and no content', async () => {
+  test('an invalid request is refused with a reason; the answer to HEAD has the same headers and no body', async () => {
     const long = everyRoute().map((route) => ({
       ...route,
       target: `${route.target}?x=${'x'.repeat(20_000)}`,
@@ -253,11 +253,11 @@ describe('serve', () => {
     }
   });
 
-  test('wants a token before it listens to other machines', async () => {
+  test('needs a token before it listens to other machines', async () => {
     await expect(startServe(['--host', '0.0.0.0'], node.env)).rejects.toThrow(/PGTIMEWARP_TOKEN/);
   });
 
-  test('without a token answers its own machine only; polls, and ends at a signal with what it did', async () => {
+  test('without a token answers only its own machine; it polls, ends at a signal, and prints what it did', async () => {
     await using own = await startServe(['--every', '1s', '--json'], node.env);
     await refusesOtherHosts(own);
     await node.source.query('INSERT INTO orders VALUES (77, 7.70)');
@@ -332,7 +332,7 @@ test('pages of a diff: under 5 MB, complete, and stable while history grows', as
   expect(pages).toBeGreaterThan(3);
 });
 
-test('a change that fits into no page says what it leaves out; a row that fits into no answer is refused', async () => {
+test('a change that fits into no page names what it leaves out; a row that fits into no answer is refused', async () => {
   await node.source.query(`CREATE TABLE huge (id int PRIMARY KEY, doc text)`);
   await node.track('huge');
   await node.source.query(`INSERT INTO huge VALUES (1, repeat('"', 1500000))`);
@@ -363,7 +363,7 @@ test('a change that fits into no page says what it leaves out; a row that fits i
   }
 });
 
-test('where a deployment names a claim, a caller without it is refused in the words of the document', async () => {
+test('if a deployment configures a claim, a caller without it gets the documented refusal', async () => {
   process.env.PGTIMEWARP_TABLES_CLAIM = 'tables'; // read with every request
   try {
     for (const request of everyRoute().filter(({ target }) => target.includes(node.node))) {
@@ -376,7 +376,7 @@ test('where a deployment names a claim, a caller without it is refused in the wo
   }
 });
 
-test('no status that the document has for a route went unasked', () => {
+test('every status that the document has for a route was tested', () => {
   const documented = documentedAnswers(openApi);
   // of serve every caller with its token may ask about everything
   const ofServe = documented.filter((each) => !each.endsWith(' 403'));

@@ -12,7 +12,7 @@ import { HOSTILE, HOSTILE_KEYS, HOSTILE_TABLE } from './scenario.ts';
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `a typed row through ${plugin}`, () => {
-    test('is what the table held, under hostile names and with hostile values', async () => {
+    test('returns what the table held, with hostile names and values', async () => {
       const table = quoteTable(HOSTILE);
       await using node = await trackedNode({ plugin, tables: HOSTILE_TABLE, track: [table] });
       await using sql = await sqlSource(node);

@@ -131,7 +131,7 @@ async function firstAnswer(
   return { initMs: environment.initMs(), firstMs: answered - environment.readyAt() };
 }
 
-test('a variable that is missing fails the invocation by its name, not the environment', async () => {
+test('a missing variable fails the invocation and is named, and the environment continues', async () => {
   const env = databases.functionEnv('Poller');
   delete env.PGTIMEWARP_STORE_SECRET_ARN;
   await using environment = await start('Poller', { env });
@@ -150,13 +150,13 @@ test('an answer that does not come in time ends the environment, and the next on
   expectSuccess('Api', await environment.invoke(EVENTS.Api()), environment.output());
 });
 
-test('a run that has no time left says so', async () => {
+test('a run without time left reports that', async () => {
   await using environment = await start('Poller');
   await expect(environment.invoke(EVENTS.Poller(), 8_000)).rejects.toThrow(/DEADLINE/);
   expectSuccess('Poller', await environment.invoke(EVENTS.Poller()), environment.output());
 });
 
-test('passwords are rotated in the middle', async () => {
+test('passwords are rotated between two invocations', async () => {
   await using poller = await start('Poller');
   await using api = await start('Api');
   for (const [round, total] of ['2.20', '3.30'].entries()) {

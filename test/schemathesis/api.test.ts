@@ -23,7 +23,7 @@ const TOKEN = 'a-token-for-schemathesis';
 const MAX_SECONDS = '20';
 const LIMIT_MS = 1_700_000;
 
-test(`nothing but what has a reason (seed ${SEED})`, async () => {
+test(`finds only failures with a reason (seed ${SEED})`, async () => {
   const program = await installSchemathesis();
   await using node = await trackedNode({
     plugin: 'pgoutput',

@@ -33,11 +33,11 @@ test.each([
   expect(words(lines.join(' '))).toEqual(words(written(false, write)));
 });
 
-test('a terminal that does not know its width gets whole lines', () => {
+test('a terminal of unknown width gets whole lines', () => {
   expect(written(true, (out) => out.note(LONG), 0)).toBe(`${LONG}\n`);
 });
 
-test('what is no terminal gets whole lines, and a script is left alone', () => {
+test('output that is not a terminal gets whole lines, and a script is not changed', () => {
   expect(written(false, (out) => out.note(LONG))).toBe(`${LONG}\n`);
   expect(written(true, (out) => out.script(LONG))).toBe(LONG);
 });

@@ -37,7 +37,7 @@ function decoderOf(seen: unknown[] = []): StreamDecoder {
   return createPgoutputDecoder(lookup, createTypeCatalog([]));
 }
 
-test('the relation is found by name and OID, and described anew after DDL', () => {
+test('a relation is found by name and OID, and described again after DDL', () => {
   const seen: unknown[] = [];
   const decoder = decoderOf(seen);
   expect(decoder.decode('0/1', '1', relation(column(1, 'id', 20)))).toBeNull();
@@ -54,7 +54,7 @@ test('the relation is found by name and OID, and described anew after DDL', () =
   ]);
 });
 
-test('types and origins mean nothing here', () => {
+test('messages about types and origins are ignored', () => {
   expect(decoderOf().decode('0/1', '1', hex('Y', u32(20001), name('s'), name('mood')))).toBeNull();
   expect(decoderOf().decode('0/1', '1', hex('O', u32(0), u32(1), name('elsewhere')))).toBeNull();
 });

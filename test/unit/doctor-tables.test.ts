@@ -24,7 +24,7 @@ test.each<[string, Partial<Stored>, Partial<Now> | null, string[], Otherwise?]>(
   ['unlogged', {}, { persistence: 'u' }, ['fail table_trackable']],
   ['replica identity nothing', {}, { replicaIdentity: 'n' }, ['fail table_trackable']],
   ['another key', { keyColumns: ['id', 'region'] }, {}, ['fail table_key'], { keepsKey: false }],
-  ['made anew', {}, { oid: 101 }, ['warn table_recreated'], { changes: [change(true)] }],
+  ['recreated', {}, { oid: 101 }, ['warn table_recreated'], { changes: [change(true)] }],
   ['changed', {}, {}, ['warn table_changed'], { changes: [change(true)] }],
   [
     'changed for somebody to decide',

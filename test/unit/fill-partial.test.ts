@@ -99,34 +99,39 @@ function play(steps: readonly Step[], table: Map<string, string[]>, certain: boo
   return built;
 }
 
-test.each([true, false])('every hole is filled with what the row held (holes are certain: %s)', (certain) => {
-  const stored = fc.dictionary(
-    key,
-    fc.array(fragment, { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
-  );
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 12 }), stored, (steps, rows) => {
-      const { changes, expected } = play(steps, new Map(Object.entries(rows)), certain);
-      // only what is asked for is looked up
-      const versions = new Map<string, PreviousVersion>();
-      for (const { key: asked } of neededVersions(changes)) {
-        const row = rows[asked];
-        if (row === undefined) continue;
-        versions.set(versionKey(RELATION, asked), {
-          lsn: 50n as Lsn,
-          rowData: rowText(row),
-          incomplete: null,
-          jsonNulls: null,
-          readLsn: null,
-        });
-      }
-      fillPartial(changes, versions, () => 0n as Lsn);
-      expect(changes.map(({ change }) => change.rowData)).toEqual(expected);
-      expect(changes.every(({ change }) => change.partial === null && change.incomplete === null)).toBe(true);
-    }),
-    { numRuns: 200 },
-  );
-});
+test.each([true, false])(
+  'every hole is filled with the value of the row before (certain holes: %s)',
+  (certain) => {
+    const stored = fc.dictionary(
+      key,
+      fc.array(fragment, { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), stored, (steps, rows) => {
+        const { changes, expected } = play(steps, new Map(Object.entries(rows)), certain);
+        // only what is asked for is looked up
+        const versions = new Map<string, PreviousVersion>();
+        for (const { key: asked } of neededVersions(changes)) {
+          const row = rows[asked];
+          if (row === undefined) continue;
+          versions.set(versionKey(RELATION, asked), {
+            lsn: 50n as Lsn,
+            rowData: rowText(row),
+            incomplete: null,
+            jsonNulls: null,
+            readLsn: null,
+          });
+        }
+        fillPartial(changes, versions, () => 0n as Lsn);
+        expect(changes.map(({ change }) => change.rowData)).toEqual(expected);
+        expect(changes.every(({ change }) => change.partial === null && change.incomplete === null)).toBe(
+          true,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
 
 const hole = (more: Partial<PendingChange> = {}): PendingChange => ({
   relationId: RELATION,
@@ -168,19 +173,19 @@ function filled(
   return [change.rowData, change.incomplete];
 }
 
-test('a baseline row counts for changes after it was read, not for those before', () => {
+test('a baseline row is used for changes after it was read, not for earlier ones', () => {
   expect(filled(hole(), version({ readLsn: 99n as Lsn }))).toEqual(['{"id":1,"a":"x"}', null]);
   expect(filled(hole(), version({ readLsn: START }))).toEqual(['{"id":1}', ['a']]);
   expect(filled(hole(), version({ readLsn: 101n as Lsn }))).toEqual(['{"id":1}', ['a']]);
 });
 
-test('a version of before the column had its name does not count', () => {
+test('a version from before the column had its name is not used', () => {
   expect(filled(hole(), version(), 49n)).toEqual(['{"id":1,"a":"x"}', null]);
   expect(filled(hole(), version(), 50n)).toEqual(['{"id":1}', ['a']]);
   expect(filled(hole(), version(), null)).toEqual(['{"id":1}', ['a']]);
 });
 
-test('what the version before lacks stays unknown, and JSON null stays JSON null', () => {
+test('columns that the version before lacks stay unknown, and JSON null stays JSON null', () => {
   expect(filled(hole(), new Map())).toEqual(['{"id":1}', ['a']]);
   expect(filled(hole(), version({ rowData: '{"id":1}', incomplete: ['a'] }))).toEqual(['{"id":1}', ['a']]);
   const change = hole();

@@ -29,7 +29,7 @@ async function usually(how: 'bounded' | 'not bounded'): Promise<number> {
   return tries.toSorted((left, right) => left - right)[1]!;
 }
 
-test('stays small, and grows without it', async () => {
+test('stays small with the setting, and grows without it', async () => {
   expect(await usually('bounded')).toBeLessThan(16); // both halves, while it is being collected
   expect(await usually('not bounded')).toBeGreaterThan(16);
 });

@@ -27,7 +27,7 @@ const moment: Moment = {
 };
 const node = { source: 'd', store: 'e', sourceRole: 'r', storeRole: 'q', owner: 'o', publications: ['p'] };
 
-test('every form of the grammar is a step, or has a reason not to be', () => {
+test('every form of the grammar is a step, or has a reason why not', () => {
   const steps = new Set(
     [...stepsOf(moment), ...settingSteps(node, outOf), ...nodeSteps(node, outOf)].map(([form]) => form),
   );

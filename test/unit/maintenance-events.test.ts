@@ -32,7 +32,7 @@ describe.each([
   });
 });
 
-test('what loses history is not done without a yes', () => {
+test('an action that loses history needs a yes', () => {
   for (const event of [
     { action: 'release-slot', node: 'shop' },
     { action: 'rebaseline', node: 'shop', wholeNode: true },

@@ -87,12 +87,12 @@ describe('arrays', () => {
     expect(renderText(types(oid), text)).toBe(JSON.stringify(text));
   });
 
-  test.each(['{1', '{"1}', 'x', '{1}}', ''])('no array: %s', (text) => {
+  test.each(['{1', '{"1}', 'x', '{1}}', ''])('not an array: %s', (text) => {
     expect(() => renderText(types(1016), text)).toThrow(RangeError);
   });
 });
 
-test('kinds of types that users made', () => {
+test('kinds of types that users define', () => {
   const names = [20001, 20003, 20006, 20008, 20009, 20010, 20011, 20012, 99999].map((oid) => types(oid).name);
   expect(names).toEqual([
     'enum',

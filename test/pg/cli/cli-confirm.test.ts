@@ -39,8 +39,8 @@ async function state(): Promise<unknown> {
   return { slots, relations };
 }
 
-describe('off a terminal', () => {
-  test.each(ASKING)('%j: refused, and says what it would do', async (args, says) => {
+describe('without a terminal', () => {
+  test.each(ASKING)('%j: refused, and prints what it would do', async (args, says) => {
     const before = await state();
     const refused = await cli(...args);
     expect(refused).toMatchObject({ code: 2 });
@@ -59,13 +59,13 @@ describe('off a terminal', () => {
     expect(await state()).toEqual(before);
   });
 
-  test('with --yes they do it', async () => {
+  test('with --yes it is done', async () => {
     expect((await cli('release-slot', '--yes')).json()).toMatchObject({ dropped: true });
     expect((await cli('rebaseline', '--node', node.node, '--yes')).json()).toMatchObject({ ended: [] });
     expect((await cli('deinit', '--purge', '--yes')).json()).toMatchObject({ purged: true });
   });
 
-  test('where nothing is left to lose nobody is asked', async () => {
+  test('if no history would be lost, it does not ask', async () => {
     await cli('release-slot', '--yes');
     expect(await cli('release-slot')).toMatchObject({ code: 0 }); // the slot is gone
     expect(await cli('rebaseline', '--node')).toMatchObject({ code: 0 }); // the node has a gap
@@ -80,7 +80,7 @@ describe('off a terminal', () => {
     expect(await cli('deinit')).toMatchObject({ code: 0 }); // the history stays
   });
 
-  test('--dry-run of what does not ask', async () => {
+  test('--dry-run also works for commands that do not ask', async () => {
     const before = await state();
     const untrack = (await cli('untrack', 'orders', '--purge', '--dry-run')).json();
     expect(untrack).toMatchObject({

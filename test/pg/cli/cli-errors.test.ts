@@ -167,7 +167,7 @@ const CASES: readonly Case[] = [
   ['unreachable source', ['poll', '--source', NOWHERE], { code: 1, says: /source .*cannot be reached/ }],
 ];
 
-describe('without a stack trace, in two lines', () => {
+describe('errors have no stack trace and two lines', () => {
   test.for(CASES)('%s', async ([, args, expected, env], { expect: _ }) => {
     const result = await cli(args, env);
     expectError(result, expected);
@@ -175,7 +175,7 @@ describe('without a stack trace, in two lines', () => {
   });
 });
 
-describe('that depend on the URLs of the test', () => {
+describe('errors that depend on the URLs of the test', () => {
   const at = (url: string, change: (url: URL) => void): string => {
     const changed = new URL(url);
     change(changed);
@@ -203,7 +203,7 @@ describe('that depend on the URLs of the test', () => {
     });
   });
 
-  test('source and store the same database, however it is written', async () => {
+  test('source and store are the same database, in every spelling', async () => {
     const same = at(databases.sourceUrl, (url) => url.searchParams.set('sslmode', 'disable'));
     const result = await cli(['init', '--store', same, '--node', 'same']);
     expectError(result, { code: 2, says: /are the same database/ });
@@ -244,7 +244,7 @@ describe('that depend on the URLs of the test', () => {
   });
 });
 
-describe('with --json', () => {
+describe('errors with --json', () => {
   test.each([
     [['asof', 'orders', '--pk', '1', '--at', 'never', '--json'], 'BAD_TIME'],
     [['--json', 'poll', '--nonsense'], 'BAD_FLAGS'],

@@ -49,7 +49,7 @@ const COMMANDS: readonly (readonly string[])[] = [
 /** Looked at below, in processes of their own, or with no document: a script for a shell, a story. */
 const OTHERS = ['extension connect', 'serve', 'skip', 'completion', 'demo', 'help'];
 
-describe('the fields of JSON', () => {
+describe('the fields of JSON are snake_case', () => {
   let node: TrackedNode;
   beforeAll(async () => {
     node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
@@ -64,7 +64,7 @@ describe('the fields of JSON', () => {
     expect(otherKeys(JSON.parse(stdout))).toEqual([]);
   });
 
-  test('every command was asked', () => {
+  test('every command was tested', () => {
     const asked = new Set([...COMMANDS.map((args) => args.join(' ')), ...OTHERS]);
     const program = buildProgram('test', async () => {});
     const missing = names(program).filter(

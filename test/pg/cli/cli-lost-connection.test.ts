@@ -34,7 +34,7 @@ test.each([
   });
 });
 
-test('status loses the source and still shows what the store knows', async () => {
+test('status loses the source and still shows what the store contains', async () => {
   await using proxy = await cuttingProxy(databases.sourceUrl, 'pg_replication_slots');
   const result = await runCli(['status', '--json', '--source', proxy.url], { env: databases.env });
   expect(result.code).toBe(0);

@@ -26,7 +26,7 @@ async function errorOf(...args: string[]): Promise<{ code: string; message: stri
   return (result.json() as { error: { code: string; message: string; remedy: string } }).error;
 }
 
-test('an interval the wrong way round', async () => {
+test('an interval whose end is before its start', async () => {
   const interval = ['--from', '2026-02-01T00:00:00Z', '--to', '2026-01-01T00:00:00Z'];
   expect(await errorOf('diff', 'orders', '--pk', '1', ...interval)).toMatchObject({
     code: 'BAD_TIME',
@@ -67,7 +67,7 @@ test('a store that is empty', async () => {
   }
 });
 
-test('the password file, without words of its own', async () => {
+test('the password comes from the password file, which other users must not be able to read', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pgpass-'));
   const file = join(folder, 'pass');
   process.env.PGPASSFILE = file;

@@ -20,7 +20,7 @@ function ask(...args: string[]) {
   return runCli([...args, '--json'], { env: { ...databases.env, TZ: 'Asia/Kathmandu' } });
 }
 
-test('a time ago and a local one are told with their zone, and asked for', async () => {
+test('relative and local times are used, and shown with their zone', async () => {
   const ago = await ask('asof', 'orders', '--pk', '1', '--at', '-400d');
   expect(ago.stderr).toMatch(/^--at is \d{4}-\d\d-\d\dT[\d:.]+\+05:45 \(Asia\/Kat/);
   expect(ago.json()).toMatchObject({ status: 'unknown', reason: 'before_tracking' });
@@ -28,7 +28,7 @@ test('a time ago and a local one are told with their zone, and asked for', async
   expect(local.json()).toMatchObject({ as_of: { requested: '2020-01-31T09:41:00+05:45' } });
 });
 
-test('now is what the store knows last', async () => {
+test('now is the newest state in the store', async () => {
   const [now, usual] = [
     await ask('asof', 'orders', '--pk', '1', '--at', 'now'),
     await ask('asof', 'orders', '--pk', '1'),
@@ -44,7 +44,7 @@ test('a window of time', async () => {
   expect(before.json()).toMatchObject({ changes: [] });
 });
 
-test('what is no time is refused with the forms that are taken', async () => {
+test('text that is not a time is refused, with the accepted forms', async () => {
   const { code, stderr } = await ask('asof', 'orders', '--pk', '1', '--at', 'yesterday');
   expect(code).toBe(2);
   expect(stderr).toContain('-15m');

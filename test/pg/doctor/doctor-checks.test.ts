@@ -22,7 +22,7 @@ const TABLES = `CREATE TABLE orders (
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `doctor with ${plugin}`, () => {
-    test('a healthy node: nothing to say, history proven on random rows', async () => {
+    test('a healthy node: every check passes, and random rows prove the history', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'parts'] });
       await node.source.query(`UPDATE orders SET total = total + 0.01, price = 1e300 WHERE id % 2 = 0;
         UPDATE orders SET price = 'NaN', at = 'infinity' WHERE id % 3 = 0`);
@@ -33,7 +33,7 @@ for (const plugin of PLUGINS) {
       expect((facts.proof as ProofFacts).compared).toBeGreaterThanOrEqual(4);
     });
 
-    test('history that is not what the table holds is found, with its key', async () => {
+    test('history that differs from the table is found, with its key', async () => {
       await using node = await trackedNode({
         plugin,
         tables:
@@ -127,7 +127,7 @@ test('rights of the role: fail source_role, fail source_select, fail row_securit
   expect(await troubles(plain)).toEqual([]);
 });
 
-test('a gap of what is tracked no more is not open, and one of a removed node ends with its new beginning', async () => {
+test('a gap of an untracked table is not open, and one of a removed node ends when the node begins again', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['orders', 'parts'] });
   await node.source.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
   await node.poll();

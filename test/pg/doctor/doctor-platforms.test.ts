@@ -112,8 +112,8 @@ async function refuse(session: pg.Client, name: string): Promise<() => Promise<v
   return () => run(`CREATE OR REPLACE VIEW pg_catalog.${name} AS ${was}`);
 }
 
-describe.each(['source', 'store'] as const)('of all that doctor asks, the %s', (side) => {
-  test('may refuse one after the other: the rest is said as before', async () => {
+describe.each(['source', 'store'] as const)('of all questions of doctor, the %s', (side) => {
+  test('may refuse one after the other; the other checks do not change', async () => {
     const before = await checks();
     const names = await asked();
     expect(names.length).toBeGreaterThan(8);
@@ -139,7 +139,7 @@ describe.each(['source', 'store'] as const)('of all that doctor asks, the %s', (
   }, 120_000);
 });
 
-test('what Aurora is known to refuse is named', async () => {
+test('doctor names what Aurora is known to refuse', async () => {
   const undo: (() => Promise<void>)[] = [];
   for (const name of [
     'pg_stat_wal',
@@ -160,7 +160,7 @@ test('what Aurora is known to refuse is named', async () => {
   }
 });
 
-test('a node can be made and followed where the server does not tell who it is', async () => {
+test('a node can be made and followed on a server that does not identify itself', async () => {
   await using other = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE t (id int PRIMARY KEY)',
@@ -184,7 +184,7 @@ test('a node can be made and followed where the server does not tell who it is',
   await init({ ...second, plugin: 'pgoutput', slotName: null, version: 'test' });
 });
 
-test('positions that are refused before logical replication is on do not hide that it is off', async () => {
+test('a server that refuses positions while logical replication is off still shows that it is off', async () => {
   const undo = await refuse(node.source, 'pg_current_wal_insert_lsn()');
   try {
     await expect(readSourceFacts(node.source, node.slot)).rejects.toMatchObject({

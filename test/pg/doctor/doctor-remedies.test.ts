@@ -78,24 +78,24 @@ const CASES: readonly Case[] = [
     ),
   },
   {
-    name: 'the primary key is another one',
+    name: 'the table gets another primary key',
     expected: ['fail table_key'],
     damage: source(
       'ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id, total)',
     ),
   },
   {
-    name: 'a table is made anew',
+    name: 'a table is recreated',
     expected: ['warn table_recreated'],
     damage: source('DROP TABLE orders; CREATE TABLE orders (id int, total int, PRIMARY KEY (id, total))'),
   },
   {
-    name: 'rows change without a trace',
+    name: 'rows change, and the log does not contain the change',
     expected: ['warn table_changed'],
     damage: source('ALTER TABLE people ADD COLUMN more int DEFAULT 5'),
   },
   {
-    name: 'rows have changed without a trace',
+    name: 'rows have changed, and the log does not contain the change',
     expected: ['warn table_baseline', 'warn gap_open'],
     damage: async (node) => {
       await node.source.query('ALTER TABLE orders ADD COLUMN more int DEFAULT 5');
@@ -113,7 +113,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'history is not what the table holds',
+    name: 'history differs from the table',
     expected: ['fail self_proof'],
     damage: store(`UPDATE pgtimewarp.row_changes SET row_data = '{"id":1,"n":9}'
                     WHERE row_data::text LIKE '%"n":1}'`),
@@ -140,7 +140,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'a reader keeps ranges from being made',
+    name: 'a reader prevents new ranges',
     expected: ['warn ranges_ahead'],
     damage: async (node) => {
       const { rows } = await node.store.query<{ id: number }>(
@@ -156,7 +156,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'a reader keeps expired history from being dropped',
+    name: 'a reader prevents the deletion of expired history',
     expected: ['warn retention_overdue'],
     damage: async (node) => {
       await node.source.query('UPDATE logs SET n = 4');
@@ -305,7 +305,7 @@ test.for(PLUGINS)(
 );
 
 describeNeeding(needOf('wal2json'), 'with wal2json', () => {
-  test('values that the plugin does not carry: warn column_incomplete', async () => {
+  test('values that the plugin does not print: warn column_incomplete', async () => {
     await using node = await trackedNode({
       plugin: 'wal2json',
       tables: 'CREATE TABLE m (id int PRIMARY KEY, f float8 NOT NULL)',
@@ -319,7 +319,7 @@ describeNeeding(needOf('wal2json'), 'with wal2json', () => {
     expect(await troubles(node)).toEqual([]);
   });
 
-  test('a table that is declared to hold no NaN holds one: fail no_nan', async () => {
+  test('a table declared to hold no NaN holds one: fail no_nan', async () => {
     await using node = await trackedNode({
       plugin: 'wal2json',
       tables: 'CREATE TABLE m (id int PRIMARY KEY, n numeric)',

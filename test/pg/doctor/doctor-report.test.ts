@@ -6,7 +6,7 @@ import { recordDiagnosis } from '../../../core/doctor/record-diagnosis.ts';
 import { runCommand } from '../../support/command.ts';
 import { testDatabases } from '../../support/test-databases.ts';
 
-test('told once, when it begins and when it ends, and daily', async () => {
+test('a failing check is reported when it begins, when it ends, and once a day', async () => {
   await using databases = await testDatabases();
   const { store, node } = databases;
   const examine = (...checks: Check[]): Promise<boolean> => recordDiagnosis(store, node, summarize(checks));

@@ -40,7 +40,7 @@ async function settled(urls: CommandDatabases): Promise<void> {
 const noise = (megabytes: number): string =>
   `SELECT pg_logical_emit_message(false, 'noise', repeat('x', 1000000)) FROM generate_series(1, ${megabytes})`;
 
-test('a small server: every limit in turn', { timeout: 180_000 }, async () => {
+test('a small server: it reaches each limit in turn', { timeout: 180_000 }, async () => {
   await using small = await smallServer((await chooseServer()).binaries, {
     max_replication_slots: '1',
     max_connections: '20',

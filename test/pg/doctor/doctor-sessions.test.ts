@@ -55,7 +55,7 @@ describeNeeding(pgbouncer(), 'a pooler', () => {
     expect(found).toEqual(Array(5).fill(expected));
   });
 
-  test('is seen in the midst of an application that uses it', async () => {
+  test('is detected while an application uses it', async () => {
     await using pooler = await startPooler([node.sourceUrl], { mode: 'transaction', inTurn: true });
     const url = pooler.through(node.sourceUrl);
     const applications = await Promise.all([1, 2, 3].map(() => readyApplication(url)));
@@ -73,7 +73,7 @@ describeNeeding(pgbouncer(), 'a pooler', () => {
     }
   });
 
-  test('is not there: nothing stands between', async () => {
+  test('is absent: doctor reports no pooler', async () => {
     for (const side of ['source', 'store'] as const)
       expect(await readPooling(node[urlOf[side]], { side, node: node.node })).toBe('none');
     expect(await readPooling('postgres://u:p@127.0.0.1:1/db', { side: 'source', node: 'x' })).toBe('unknown');
@@ -112,9 +112,9 @@ async function readyApplication(url: string): Promise<pg.Client> {
   return session;
 }
 
-describe('time-outs that are inherited', () => {
+describe('inherited time-outs', () => {
   test.each(['source', 'store'] as const)(
-    'by the %s end nothing: they are named, with their place',
+    'of the %s end no session; doctor names where they are set',
     async (side) => {
       const url = side === 'source' ? node.sourceUrl : node.storeUrl;
       const database = nameOf(url);
@@ -154,12 +154,12 @@ describe('time-outs that are inherited', () => {
   );
 });
 
-describe('an encoding that is refused by init', () => {
+describe('an encoding that init refuses', () => {
   test.each([
     ['source', 'SQL_ASCII', 'fail source_encoding'],
     ['store', 'LATIN1', 'fail store_encoding'],
     ['store', 'SQL_ASCII', 'fail store_encoding'],
-  ] as const)('of a %s that is there already, in %s: %s', async (side, encoding, expected) => {
+  ] as const)('of a %s that exists already, in %s: %s', async (side, encoding, expected) => {
     const database = nameOf(side === 'source' ? node.sourceUrl : node.storeUrl);
     const label = (name: string) =>
       node[side].query(

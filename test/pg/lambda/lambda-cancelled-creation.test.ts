@@ -93,7 +93,7 @@ async function expectStopped(): Promise<void> {
   expect(again, 'asked for anew, it is wanted').toMatchObject({ Status: 'SUCCESS' });
 }
 
-test('while the creation waits for an open transaction: it is ended', async () => {
+test('while the creation waits for an open transaction: the creation is ended', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
   const created = create();
@@ -105,7 +105,7 @@ test('while the creation waits for an open transaction: it is ended', async () =
   await expectStopped();
 }, 60_000);
 
-test('while the creation has not come to either database', async () => {
+test('before the creation has reached either database', async () => {
   let goOn = (): void => {};
   const held = new Promise<void>((resolve) => {
     goOn = resolve;
@@ -123,7 +123,7 @@ test('while the creation has not come to either database', async () => {
 }, 60_000);
 
 test.each([5, 14, 20, 30])(
-  'while the creation asks the source for the %d. time',
+  'while the creation sends query %d to the source',
   async (at) => {
     let cancelled: Promise<unknown> | null = null;
     const meanwhile = async (): Promise<void> => {
@@ -145,7 +145,7 @@ test.each([5, 14, 20, 30])(
   60_000,
 );
 
-test('a creation whose time is over while it waits leaves nothing', async () => {
+test('a creation that runs out of time while it waits leaves nothing', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
   await create(34_000); // 20 seconds of it are for the end
@@ -159,7 +159,7 @@ test('a creation whose time is over while it waits leaves nothing', async () => 
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
 
-test('a creation that stands still keeps nobody from the deletion, and does nothing when it goes on', async () => {
+test('a frozen creation does not delay the deletion, and changes nothing when it continues', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
   const created = create().catch(() => {}); // it may have to be ended
@@ -177,7 +177,7 @@ test('a creation that stands still keeps nobody from the deletion, and does noth
   expect(await left()).toEqual(made);
 }, 150_000);
 
-test('one that is delivered twice gets one answer twice', async () => {
+test('a creation that is delivered twice gets the same answer twice', async () => {
   const event = deploymentEvent(databases.aws, 'Create', { nodes: [node] });
   await Promise.all([creating.invoke(event, 60_000), deleting.invoke(event, 60_000)]);
   expect(databases.aws.cloudFormation.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS']);
@@ -187,7 +187,7 @@ test('one that is delivered twice gets one answer twice', async () => {
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
 
-test('one that is delivered twice and cancelled gets one answer twice', async () => {
+test('a creation that is delivered twice and cancelled gets the same answer twice', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
   const start = () => startLambda(bundleFolder(synthesized, 'Migrate'), databases.functionEnv('Migrate'));
@@ -207,7 +207,7 @@ test('one that is delivered twice and cancelled gets one answer twice', async ()
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
 
-test('what a failed creation could not undo, its deletion removes, and nothing of before', async () => {
+test('a deletion removes what a failed creation could not undo, and nothing that existed before', async () => {
   const before = { ...node, node: `${node.node}_before`, tables: [] };
   await creating.invoke(deploymentEvent(databases.aws, 'Create', { nodes: [before] }), 60_000);
   databases.aws.cloudFormation.length = 0;

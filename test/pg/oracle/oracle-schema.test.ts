@@ -91,7 +91,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions that change tables too (OR
   });
 
   test(
-    'as of each commit, by LSN and by time, a known answer is right, and unknown is what nobody told',
+    'as of each commit, by LSN and by time, known answers are right, and only what the log lacks is unknown',
     async () => {
       const events = SCHEMA_TABLES.map((_, place) => eventsOf(run, place));
       const untold = events.map((each) =>

@@ -87,7 +87,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
   });
 
   test(
-    'as of each commit, by LSN and by time, every key and every column is what the source held',
+    'as of each commit, by LSN and by time, every key and every column is as in the source',
     async () => {
       expect(run.commits.length).toBeGreaterThan(TRANSACTIONS / 2);
       for (const { follower, maxChanges } of followers) {

@@ -56,7 +56,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('as of every commit, every cell is that of the version', async () => {
+    test('as of every commit, every cell is as in the version', async () => {
       const map = await commitPositions(node);
       const changed = versions.filter((version, index) => differs(versions[index - 1], version));
       expect(map.length).toBe(changed.length);
@@ -77,7 +77,7 @@ for (const plugin of PLUGINS) {
 
     // wal2json does not name what an update left out: a column that was dropped and came back between two runs looks as
     // if its value were unchanged, and is named as unknown rather than left out in silence. No real cell ever is.
-    test('no cell of a version is called incomplete', async () => {
+    test('no answer names an incomplete column', async () => {
       const { rows } = await node.store.query<{ column: string; lsn: string }>(
         `SELECT DISTINCT unnest(incomplete) AS column, valid_from_lsn AS lsn FROM pgtimewarp.row_changes`,
       );

@@ -85,7 +85,7 @@ function worksWith(node: string): void {
     await running; // ended by its time-out: what serve does at a signal has tests of its own
   });
 
-  test('demo, on a server that the package finds', async () => {
+  test('demo, on the server that the package finds', async () => {
     const result = await pgtimewarp(node, ['demo', '--json'], {});
     expect(result.code, result.stderr).toBe(0);
     expect(JSON.parse(result.stdout)).toMatchObject({ changes: 9, kept: null });
@@ -96,7 +96,7 @@ function worksWith(node: string): void {
 describe('with the Node of this run', () => worksWith(process.execPath));
 
 describeNeeding(oldestNode(), 'with the oldest Node that is supported', () => {
-  test('it is that one', async () => {
+  test('it is the expected version', async () => {
     const { engines } = JSON.parse((await succeed('npm', ['pkg', 'get', '--json'], ROOT)).stdout) as {
       engines: { node: string };
     };
@@ -123,7 +123,7 @@ describeNeeding(busybox(), 'where env is that of BusyBox', () => {
   });
 });
 
-test('types: a program that uses core compiles against the package', async () => {
+test('types: a program that uses the library compiles against the package', async () => {
   await writeFile(
     join(folder, 'program.ts'),
     `import { asOf } from 'pgtimewarp/as-of';
@@ -152,7 +152,7 @@ test('types: a program that uses core compiles against the package', async () =>
   await succeed(process.execPath, [tsc, ...flags, 'program.ts']);
 });
 
-test('nothing of the tests is in it, and it runs no install script', async () => {
+test('it contains no tests and runs no install script', async () => {
   const listed = await succeed('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], ROOT);
   const [{ files }] = JSON.parse(listed.stdout) as [{ files: { path: string }[] }];
   const outside = files

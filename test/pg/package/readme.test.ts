@@ -102,11 +102,11 @@ test('the demo prints what the README shows', async () => {
 describeNeeding(
   { what: 'wal2json', met: binaries.hasWal2json, remedy: 'apt-get install postgresql-15-wal2json' },
   'your own database through wal2json',
-  () => test('from the first grant to the last trace', () => walkThrough('wal2json'), 180_000),
+  () => test('from the first grant to complete removal', () => walkThrough('wal2json'), 180_000),
 );
 
 describe('your own database through pgoutput', () => {
-  test('from the first grant to the last trace', () => walkThrough('pgoutput'), 180_000);
+  test('from the first grant to complete removal', () => walkThrough('pgoutput'), 180_000);
 });
 
 async function walkThrough(plugin: 'wal2json' | 'pgoutput'): Promise<void> {
@@ -199,7 +199,7 @@ async function nothingIsLeft(server: LocalServer): Promise<void> {
   expect(left!.rows).toEqual([]);
 }
 
-test('links into the repository lead somewhere', async () => {
+test('links into the repository have a target', async () => {
   const links = [...markdown.matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)];
   expect(links.length).toBeGreaterThan(5);
   expect(links.map((link) => link[1]!).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);

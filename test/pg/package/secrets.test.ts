@@ -157,7 +157,7 @@ describe('connections', () => {
       () => Partial<Record<'port' | 'host' | 'pathname' | 'username' | 'password' | 'search', string>>,
     ]
   >([
-    ['nobody listens', 'STORE_UNREACHABLE', () => ({ port: '1' })],
+    ['no server listens', 'STORE_UNREACHABLE', () => ({ port: '1' })],
     ['there is no such host', 'STORE_UNREACHABLE', () => ({ host: 'nowhere.invalid' })],
     ['there is no such database', 'DATABASE_MISSING', () => ({ pathname: '/nothing' })],
     ['the password is wrong', 'AUTHENTICATION_FAILED', () => ({ username: 'postgres' })],
@@ -177,7 +177,7 @@ describe('connections', () => {
   });
 
   test.each(['/', '?', '#', '%'])(
-    'a password with a bare %s is refused, and no part of it shown',
+    'a password with a bare %s is refused, and no part of it is shown',
     async (mark) => {
       for (const password of [`first${mark}second`, `12${mark}second`]) {
         const failure = await failureOf(`postgres://somebody:${password}@127.0.0.1:1/nothing`);
@@ -191,7 +191,7 @@ describe('connections', () => {
     },
   );
 
-  test('a value in a message is hidden whatever the language of the server quotes with', () => {
+  test('values in messages are hidden in every language and quotation style of the server', () => {
     const failure = (message: string, code = '22P02'): Error => Object.assign(new Error(message), { code });
     const nested = failure(`invalid input syntax for type integer: "a "${VALUE}" b"`);
     expect(messageWithoutData(nested)).toBe('invalid input syntax for type integer: "…"');
@@ -199,7 +199,7 @@ describe('connections', () => {
     expect(messageWithoutData(failure('relation "orders" does not exist', '42P01'))).toContain('orders');
   });
 
-  test('one by the command line, with --verbose and --json', async () => {
+  test('an error of the command line, with --verbose and --json', async () => {
     const env = { ...databases.env, PGTIMEWARP_STORE_URL: databases.storeUrl.replace(/:\d+\//, ':1/') };
     const result = await runCli(['status', '--verbose', '--json'], { env });
     expect(result.json()).toMatchObject({ error: { code: 'STORE_UNREACHABLE' } });

@@ -38,7 +38,7 @@ const initOptions = (sourceUrl: string, storeUrl: string) => ({
   plugin: 'pgoutput' as const,
 });
 
-test('a source in SQL_ASCII is refused, and nothing is left on it', async () => {
+test('a source in SQL_ASCII is refused, and the source stays unchanged', async () => {
   const url = await databaseIn('SQL_ASCII');
   await expect(init(initOptions(url, databases.storeUrl))).rejects.toMatchObject({
     code: 'ENCODING_REFUSED',

@@ -31,7 +31,7 @@ const open = async () => ({
 const EXCHANGED = `SET pgtimewarp.session = 'of somebody else'`;
 
 test.each(['source', 'store'] as const)(
-  'a session of the %s that changed its process stores nothing',
+  'a session of the %s whose process changed stores nothing',
   async (side) => {
     await node.source.query('INSERT INTO orders VALUES ($1, 1)', [side === 'source' ? 1 : 2]);
     const before = await node.store.query('SELECT count(*) FROM pgtimewarp.row_changes');
@@ -54,7 +54,7 @@ test.each(['source', 'store'] as const)(
   },
 );
 
-test('a claim whose lock was left on another process is given back all the same', async () => {
+test('a claim is released even if its lock stayed on another process', async () => {
   const [holder, later] = [await open(), await open()];
   try {
     const claim = await claimNode(holder.store, node.node, 60);

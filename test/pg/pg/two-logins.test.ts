@@ -49,7 +49,7 @@ async function leaseIsPast(interval: string): Promise<void> {
   await frozen.query('BEGIN; SELECT FROM pgtimewarp.wal_checkpoints FOR UPDATE');
 }
 
-test('one that can be seen standing still is ended at once', async () => {
+test('a frozen run that can be seen is ended at once', async () => {
   await node.store.query(`GRANT pg_read_all_stats, pg_signal_backend TO ${logins.second}`);
   await leaseIsPast('1 second');
   await node.source.query('INSERT INTO t VALUES (1)');
@@ -57,7 +57,7 @@ test('one that can be seen standing still is ended at once', async () => {
   await expect(frozen.query('SELECT 1')).rejects.toThrow();
 });
 
-test('one that is hidden is given time, and then ended', async () => {
+test('a frozen run that cannot be seen is ended after some time', async () => {
   await node.store.query(`GRANT pg_signal_backend TO ${logins.second}`);
   await leaseIsPast('10 minutes');
   expect(await run()).toMatchObject({ outcome: 'busy' });
@@ -66,7 +66,7 @@ test('one that is hidden is given time, and then ended', async () => {
   expect(await run()).toMatchObject({ outcome: 'done' });
 });
 
-test('where it may not be ended, the run fails and says who does what; doctor says it before', async () => {
+test('if the login may not end it, the run fails with the SQL to run; doctor warns before', async () => {
   const said = await troubles({ ...node, storeUrl: as(logins.second) });
   const check = said.find(({ code }) => code === 'store_other_login');
   expect(check).toMatchObject({ status: 'warn', message: expect.stringContaining(logins.first) });

@@ -48,7 +48,7 @@ async function compare(
 }
 
 describe.each(Object.entries(PERIODS))('with %s', (_name, period) => {
-  test('every answer inside the window stays, every one outside is expired, after every step', async () => {
+  test('after every step, answers inside the window stay and answers before it are expired', async () => {
     const session = await databases.connect('store');
     const twins = await RetentionTwins.create(session, { ...period, window: 25, seed: 7 });
     const pick = random(11);
@@ -70,7 +70,7 @@ describe.each(Object.entries(PERIODS))('with %s', (_name, period) => {
   }, 180_000);
 });
 
-test('space comes back: versions, events and map entries before the window go, one version per live key stays', async () => {
+test('space is freed: versions, events and map entries before the window go, one version per live key stays', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -108,7 +108,7 @@ test('space comes back: versions, events and map entries before the window go, o
   await compare(twins, session);
 }, 120_000);
 
-test('readers during all of it get the answer or `expired`, never another one', async () => {
+test('concurrent readers get the answer or `expired`, never another one', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -168,7 +168,7 @@ test('readers during all of it get the answer or `expired`, never another one', 
   expect(expired).toBeGreaterThan(50);
 }, 120_000);
 
-test('a reader with an older snapshot sees what it saw, and nothing is dropped under it', async () => {
+test('a reader with an older snapshot sees the same as before, and nothing that it needs is dropped', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -193,7 +193,7 @@ test('a reader with an older snapshot sees what it saw, and nothing is dropped u
   await compare(twins, session);
 }, 60_000);
 
-test('diff lists what is inside the window, and says that the rest is expired', async () => {
+test('diff lists the changes inside the window and reports the rest as expired', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -227,7 +227,7 @@ test('diff lists what is inside the window, and says that the rest is expired', 
   }
 }, 60_000);
 
-test('row_versions has no wrong interval at the edge of the window', async () => {
+test('row_versions has no wrong interval at the start of the window', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',

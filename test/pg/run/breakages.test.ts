@@ -22,7 +22,7 @@ afterAll(() => {
 });
 
 describeNeeding(needOf('wal2json'), 'ten breakages', () => {
-  test('are mended by what doctor prints', { timeout: 900_000 }, async () => {
+  test('are mended by the remedy of doctor', { timeout: 900_000 }, async () => {
     const { binaries } = await chooseServer();
     await using source = await startServer({ binaries });
     await using store = await startServer({ binaries });

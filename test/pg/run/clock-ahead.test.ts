@@ -29,7 +29,7 @@ for (const plugin of PLUGINS) {
     allOf(needOf(plugin), FAKETIME),
     `a clock that is a year ahead for a while, ${plugin}`,
     () => {
-      test('its times are bounded by the clock of the store', { timeout: 120_000 }, async () => {
+      test('the clock of the store limits its times', { timeout: 120_000 }, async () => {
         const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-clock-'));
         const file = join(folder, 'offset');
         const setClock = (offset: string): Promise<void> => writeFile(file, offset);

@@ -68,7 +68,7 @@ for (const plugin of PLUGINS) {
       ['the map', 'LOCK TABLE pgtimewarp.lsn_time_map IN ACCESS EXCLUSIVE MODE'],
       ['the tracked tables', 'LOCK TABLE pgtimewarp.tracked_relations IN ACCESS EXCLUSIVE MODE'],
       ['the checkpoint', 'SELECT FROM pgtimewarp.wal_checkpoints FOR UPDATE'],
-    ])('ends by its deadline while somebody locks %s in the store', async (what, lock) => {
+    ])('ends by its deadline while another session locks %s in the store', async (what, lock) => {
       await source.query('INSERT INTO orders SELECT coalesce(max(id), 0) + 1, $1 FROM orders', [what]);
       const before = await history();
       await store.query('BEGIN');
@@ -87,7 +87,7 @@ for (const plugin of PLUGINS) {
       expect(await history()).not.toBe(before);
     });
 
-    test('that is too short for the next transaction says so, every time, until a run without a limit', async () => {
+    test('that is too short for the next transaction reports this every time, until a run without a limit', async () => {
       await source.query('INSERT INTO orders VALUES (-1, $1)', ['before']);
       await source.query(
         `INSERT INTO orders SELECT 1000 + i, repeat(md5(i::text), 4) FROM generate_series(1, $1::int) AS i`,

@@ -315,14 +315,16 @@ for (const plugins of PAIRS) {
   const need = plugins.b === 'wal2json' ? wal2json() : { what: 'pgoutput', met: true, remedy: '' };
   describeNeeding(need, `one clock, through ${plugins.a} and ${plugins.b}`, () => {
     describe.each(Array.from({ length: HISTORIES }, (_, index) => SEED + index))('CLOCK_SEED=%i', (seed) => {
-      test('a transaction has one time, and final answers agree', { timeout: 240_000 }, async () => {
+      test('a transaction has one time in all nodes, and final answers agree', {
+        timeout: 240_000,
+      }, async () => {
         expect(await follow(plugins, seed)).toBeGreaterThan(50);
       });
     });
   });
 }
 
-describe('where commits of another node leave no time', () => {
+describe('if commits of another node leave no microsecond', () => {
   const pair = { a: 'pgoutput', b: 'pgoutput' } as const;
   const forged = async (nodes: TwoNodes, sql: string): Promise<void> => {
     const writer = nodes.writer(2);
@@ -332,7 +334,7 @@ describe('where commits of another node leave no time', () => {
     await writer.query('COMMIT');
   };
 
-  test('commits share one, and none of them counts before all of them are stored', async () => {
+  test('commits share a time, and none of them counts before all of them are stored', async () => {
     for (let tries = 0; !(await isShownByOne()); tries++) expect(tries).toBeLessThan(5);
   });
 
@@ -366,7 +368,7 @@ describe('where commits of another node leave no time', () => {
     return true;
   }
 
-  test('the horizon stays where it was', async () => {
+  test('the horizon stays where it is', async () => {
     await using nodes = await TwoNodes.make(pair);
     const witness = new Witness(nodes);
     await nodes.poll('a');
@@ -382,7 +384,7 @@ describe('where commits of another node leave no time', () => {
   });
 });
 
-test('what others have defined is looked up by index, as far as it is needed', async () => {
+test('the points of other nodes are looked up by index, and only the needed ones', async () => {
   await using nodes = await TwoNodes.make({ a: 'pgoutput', b: 'pgoutput' });
   const { store } = nodes.databases;
   await nodes.poll('b');

@@ -96,7 +96,7 @@ for (const plugin of PLUGINS) {
         await sameAsLive(node);
       });
 
-      test('all between two runs: what was opened ends by itself', { timeout: 180_000 }, async () => {
+      test('all steps between two runs: gaps end by themselves', { timeout: 180_000 }, async () => {
         await using node = await trackedNode({ plugin, tables, track: ['t'] });
         for (const [step, sql] of [...DAY, ...steps].entries())
           await statements(node, `${writes(step)}; ${sql}`);
@@ -105,7 +105,7 @@ for (const plugin of PLUGINS) {
         await sameAsLive(node);
       });
 
-      test('a right to the schema that was there already: at most a gap that ends by itself', {
+      test('a GRANT of an existing right to the schema: at most a gap that ends by itself', {
         timeout: 180_000,
       }, async () => {
         await using node = await trackedNode({ plugin, tables, track: ['t'] });
@@ -121,7 +121,7 @@ for (const plugin of PLUGINS) {
         await sameAsLive(node);
       });
 
-      test('pg_repack, by its own steps', { timeout: 180_000 }, async () => {
+      test('the steps of pg_repack', { timeout: 180_000 }, async () => {
         await using node = await trackedNode({ plugin, tables, track: ['t'] });
         await statements(node, `${writes(1)}; ${writes(2)}`);
         await node.poll();

@@ -50,7 +50,7 @@ for (const plugin of PLUGINS) {
       expect(wrong).toBe('0');
     });
 
-    test('times increase with positions, however the commits of the clients were stamped', async () => {
+    test('times increase with positions, whatever timestamps the commits of the clients have', async () => {
       const { rows } = await node.store.query<{ wrong: string; inverted: string }>(
         `SELECT count(*) FILTER (WHERE ts <= ts_before) AS wrong, count(*) FILTER (WHERE commit_ts <= commit_before) AS inverted
            FROM (SELECT ts, commit_ts, lag(ts) OVER w AS ts_before, lag(commit_ts) OVER w AS commit_before
@@ -59,11 +59,11 @@ for (const plugin of PLUGINS) {
       expect(rows[0]!.wrong, `${rows[0]!.inverted} commits were stamped out of order`).toBe('0');
     });
 
-    test('now equals the live tables, every row and column', async () => {
+    test('as of now equals the live tables, every row and column', async () => {
       expect(await differingTables(node.source, node.store)).toEqual([]);
     });
 
-    test('an instant in the middle shows the rows that a session saw at it', async () => {
+    test('as of an instant between equals what a session saw then', async () => {
       expect(middle.rows.size).toBe(10);
       let changedSince = 0;
       for (const [aid, row] of middle.rows) {

@@ -26,7 +26,7 @@ const PARTED = { schema: 'public', name: 'parted' };
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `tables as they were, through ${plugin}`, () => {
-    test('are not written about again, whether they were changed or not', async () => {
+    test('are not written again, whether they changed or not', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.track('plain', { exclude: ['secret'] });
       await node.source.query('CREATE TABLE other (id int PRIMARY KEY)');
@@ -48,7 +48,7 @@ for (const plugin of PLUGINS) {
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `what a quiet run asks, through ${plugin}`, () => {
-    test('is no more with many tables than with two, windows included', async () => {
+    test('do not cost more with many tables than with two, also with retention windows', async () => {
       const sql = (count: number): string =>
         Array.from(
           { length: count },

@@ -64,7 +64,7 @@ test.each([
   expect(await migrate(store)).toMatchObject({ functions: false });
 });
 
-test('a program with other functions refuses to work with the store until it has migrated it', async () => {
+test('a program with other functions refuses the store until it has migrated it', async () => {
   await using databases = await testDatabases();
   const { store } = databases;
   const other = await mkdtemp(join(tmpdir(), 'pgtimewarp-functions-'));
@@ -80,7 +80,7 @@ test('a program with other functions refuses to work with the store until it has
   await requireSchema(store);
 });
 
-test('every body is accepted by PostgreSQL', async () => {
+test('PostgreSQL accepts every body', async () => {
   await using databases = await testDatabases();
   const { rows } = await databases.store.query<{ sql: string }>(
     `SELECT format('SELECT %s(%s)', l.lanvalidator::regproc, p.oid) AS sql

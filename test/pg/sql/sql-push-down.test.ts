@@ -108,7 +108,7 @@ test('a horizon is one remote query by node', async () => {
   expect(log).toMatch(/Remote SQL: SELECT .* FROM pgtimewarp\.node_status WHERE \(\(node_id = /);
 });
 
-test('the source waits for nothing else: no savepoint is sent', async () => {
+test('the source sends nothing else, not even a savepoint', async () => {
   const log = await logOf(ASOF);
   const sent = log
     .split('\n')

@@ -93,7 +93,7 @@ async function wrapperPresent({ session }: Source): Promise<boolean> {
   return rowCount === 1;
 }
 
-test('two sources have a reader each, again changes nothing, and no password is seen anywhere', async () => {
+test('each of two sources has a reader, repeating changes nothing, and no password is visible', async () => {
   await using one = await source('first');
   await using two = await source('second');
   const said: string[] = [];
@@ -136,7 +136,7 @@ test('two sources have a reader each, again changes nothing, and no password is 
   await store.query(`DROP ROLE ${before[1]!.user}`);
 });
 
-test('a store login without the right is told the SQL, which works', async () => {
+test('a store login without CREATEROLE gets the SQL, which works', async () => {
   await store.query(`CREATE ROLE plain_writer LOGIN PASSWORD 'w' IN ROLE pgtimewarp_writer`);
   const url = new URL(server.url('store'));
   [url.username, url.password] = ['plain_writer', 'w'];
@@ -165,7 +165,7 @@ test('a connection that fails leaves no login behind', async () => {
   expect(await each.run('connect', '--password-file', '-')).toMatch(/^2 .*--reader/);
 });
 
-test('postgres_fdw goes with the functions that brought it', async () => {
+test('uninstall removes the postgres_fdw that install created', async () => {
   await using each = await source('first');
   for (const round of [1, 2]) {
     expect(await each.run('install', '--method', 'plain'), `round ${round}`).toMatch(/^0 Installed/);
@@ -177,7 +177,7 @@ test('postgres_fdw goes with the functions that brought it', async () => {
   }
 });
 
-test('postgres_fdw stays where it was before, and where others use it', async () => {
+test('uninstall keeps a postgres_fdw that was there before or that others use', async () => {
   await using before = await source('first');
   await before.session.query('CREATE EXTENSION postgres_fdw');
   await before.run('install', '--method', 'plain');

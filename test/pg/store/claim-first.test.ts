@@ -48,7 +48,7 @@ for (const plugin of PLUGINS) {
       expect(await gaps(node)).toBe(0);
     });
 
-    test('the node has been removed: it stays so', async () => {
+    test('a removed node stays removed', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       beforeClaim(() => deinit({ ...node, purge: false }));
       await expect(node.poll()).rejects.toMatchObject({ code: 'NODE_UNKNOWN' });
@@ -58,7 +58,7 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done' }); // nothing holds it
     });
 
-    test('release-slot of a node that has been removed meanwhile', async () => {
+    test('release-slot of a node that was removed meanwhile', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       beforeClaim(() => deinit({ ...node, purge: false }));
       await expect(releaseSlot(node)).rejects.toMatchObject({ code: 'NODE_UNKNOWN' });
@@ -89,7 +89,7 @@ for (const plugin of PLUGINS) {
       expect(await horizonOf(node)).toBe(horizon);
     });
 
-    test('a database that has another name is followed on; another database is refused', async () => {
+    test('a renamed database is followed; another database is refused', async () => {
       await using node = await ownSource({ plugin });
       const admin = databaseUrl(node.urls.sourceUrl, 'postgres');
       const renamed = { ...node.urls, sourceUrl: databaseUrl(node.urls.sourceUrl, 'renamed') };
@@ -107,7 +107,7 @@ for (const plugin of PLUGINS) {
       expect(await deinit({ ...renamed, purge: false })).toMatchObject({ slotDropped: true });
     });
 
-    test('deinit waits for whoever reads the slot', async () => {
+    test('deinit waits for the session that reads the slot', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       if (plugin === 'wal2json') return; // the reader speaks pgoutput
       await node.source.query('INSERT INTO t VALUES (1)');

@@ -58,7 +58,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('as-of and diff return it as it was written', async () => {
+    test('as-of and diff return the context as it was written', async () => {
       const key = keyFromText('2');
       const table = parseTableName('t');
       const { rows } = await node.store.query<{ ts: string }>(
@@ -86,7 +86,7 @@ for (const plugin of PLUGINS) {
       ]);
     });
 
-    test('text that is no JSON becomes a JSON string, and stops no run', async () => {
+    test('text that is not JSON becomes a JSON string, and stops no run', async () => {
       const page = await diff(node.store, {
         ...{ node: node.node, table: parseTableName('t'), pk: keyFromText('1') },
         ...{ from: null, to: null, limit: 10 },
@@ -97,7 +97,7 @@ for (const plugin of PLUGINS) {
       expect(contexts.slice(1).every((text) => text?.startsWith('"'))).toBe(true);
     });
 
-    test('each change carries the last message before it, and its answers say so', async () => {
+    test('each change carries the last message before it, and answers return that message', async () => {
       const { source } = node;
       const at = (who: string, statement: string): string => `${say(JSON.stringify(who))}; ${statement}`;
       await source.query('CREATE TABLE untracked (id int)');
@@ -144,7 +144,7 @@ for (const plugin of PLUGINS) {
       expect(await whoChanged(node, '20')).toEqual(['I ann', 'U ann', 'T bob', 'I cid']);
     });
 
-    test('_bemi and the prefixes of the node are contexts too, others are not', async () => {
+    test('_bemi and the prefixes of the node are contexts too, other prefixes are not', async () => {
       const emit = (prefix: string, who: string) =>
         `SELECT pg_logical_emit_message(true, '${prefix}', '"${who}"')`;
       const change = async (id: number) =>
@@ -201,7 +201,7 @@ for (const plugin of PLUGINS) {
       expect(stored.rowCount).toBe(2);
     });
 
-    test('what a repair finds carries no message, also at the position of a commit that has one', async () => {
+    test('findings of a repair carry no message, also at the position of a commit that has one', async () => {
       await node.source.query('INSERT INTO t VALUES (60, 1), (62, 1)');
       await node.poll();
       await node.store.query(`UPDATE pgtimewarp.row_changes SET pk = '["61"]' WHERE pk = '["60"]'`);

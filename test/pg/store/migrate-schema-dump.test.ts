@@ -18,7 +18,7 @@ const pgDump15 = {
 };
 
 describeNeeding(pgDump15, 'migrations/schema.sql', () => {
-  test('is what the migrations make (else: npm run schema:dump)', async () => {
+  test('equals what the migrations make (else: npm run schema:dump)', async () => {
     await using databases = await testDatabases();
     expect(await dumpSchema(pgDump, databases.storeUrl)).toBe(await readFile(SCHEMA_FILE, 'utf8'));
   });

@@ -155,7 +155,7 @@ for (const plugin of PLUGINS) {
       const row = (op: 'I' | 'U'): string => stored.get(`${op}${id}`)!;
       const lost = plugin === 'wal2json' && text === 'NaN';
 
-      test('is stored as it was', () => {
+      test('is stored unchanged', () => {
         expect(stored.get(`I${id}`)).toBeDefined();
         expect(stored.get(`U${id}`)).toBeDefined();
         if (lost) return;
@@ -215,7 +215,7 @@ for (const plugin of PLUGINS) {
         else expect((await node.source.query(typed)).rowCount).toBe(1);
       });
 
-      test('for a caller who does not see every column', async () => {
+      test('for a caller who may not see every column', async () => {
         const visible = `{${[...jsonMembers(row('U'), 0).members]
           .filter(([name]) => name !== 'secret')
           .map(([name, value]) => `"${name}":${value}`)

@@ -97,7 +97,7 @@ describe('types', () => {
     !TYPE_VALUES[index]!.type.endsWith('[]') &&
     /^(NaN|-?Infinity)$/.test(TYPE_VALUES[index]!.values[place]!);
 
-  test('log and baseline, wal2json and pgoutput: one text', () => {
+  test('log and baseline, wal2json and pgoutput: the same text', () => {
     forEachValue((index, place) => {
       const what = `${TYPE_VALUES[index]!.type} ${TYPE_VALUES[index]!.values[place]}`;
       const reference = stored.get(`${plugins().at(-1)}/${BASELINE_FROM + place}`)!;
@@ -178,7 +178,7 @@ describe('types', () => {
     },
   );
 
-  test('numbers, booleans, texts, json, instants and arrays of them read as to_json() prints them', async () => {
+  test('numbers, booleans, texts, json, instants and arrays of them look as to_json() prints them', async () => {
     const reference = plugins().at(-1)!;
     const { rows } = await databases.source.query<{ id: number; row: string }>(
       'SELECT id, to_json(t)::text AS row FROM every_type AS t WHERE id < $1::int ORDER BY id',
@@ -197,7 +197,7 @@ describe('types', () => {
     }
   });
 
-  test('a json value is kept as it was, also what JSON functions refuse or drop', () => {
+  test('a json value is kept unchanged, also parts that JSON functions refuse or drop', () => {
     forEachValue((index, place) => {
       if (TYPE_VALUES[index]!.type !== 'json') return;
       for (const plugin of plugins()) {
@@ -207,7 +207,7 @@ describe('types', () => {
     });
   });
 
-  test('docs/types.md is the table of this run', async () => {
+  test('docs/types.md equals the table of this run', async () => {
     const { rows } = await databases.source.query<(string | null)[]>({
       text: `SELECT ${TYPE_VALUES.map((_, index) => `format('%s', ${column(index)})`).join(', ')} FROM every_type WHERE id < $1::int ORDER BY id`,
       values: [BASELINE_FROM],

@@ -147,7 +147,7 @@ describe(`values of ${ROWS} random rows (VALUES_SEED=${SEED})`, () => {
     await databases?.[Symbol.asyncDispose]();
   });
 
-  test('what is read back on the source is the row', async () => {
+  test('the source reads the same row back', async () => {
     for (const { node, plugin } of followers) {
       const { rows } = await databases.store.query<{
         id: number;

@@ -31,7 +31,7 @@ for (const plugin of PLUGINS) {
         track: ['t'],
       });
 
-    test('after SET STORAGE PLAIN, which leaves existing values where they are, it is filled', async () => {
+    test('after SET STORAGE PLAIN, which does not move existing values, the column is filled in', async () => {
       await using node = await withLarge();
       await node.source.query('ALTER TABLE t ALTER big SET STORAGE PLAIN');
       await node.source.query('UPDATE t SET n = 1');
@@ -46,7 +46,7 @@ for (const plugin of PLUGINS) {
         'and its name given to a new column',
         ['ALTER TABLE t RENAME big TO large', 'ALTER TABLE t ADD big text'],
       ],
-    ])('renamed %s, it is there or named', async (_, statements) => {
+    ])('renamed %s, the value is there or the column is named', async (_, statements) => {
       await using node = await withLarge();
       for (const statement of statements) {
         await node.source.query(statement);
@@ -61,7 +61,7 @@ for (const plugin of PLUGINS) {
       expect(await columnsOf(node)).toContain('large');
     });
 
-    test('renamed after an update that left it out, and before the run', async () => {
+    test('renamed after an update that left the value out, and before the run', async () => {
       await using node = await withLarge();
       await node.source.query('UPDATE t SET n = 1');
       await node.source.query('ALTER TABLE t RENAME big TO large');
@@ -69,7 +69,7 @@ for (const plugin of PLUGINS) {
       expect((await columnsOf(node)).filter((each) => /^(big|large)\??$/.test(each))).not.toEqual([]);
     });
 
-    test('renamed in an earlier run, beside another column that is dropped, it is there or named', async () => {
+    test('renamed in an earlier run, beside another column that is dropped: the value is there or the column is named', async () => {
       await using node = await withLarge();
       await node.source.query('ALTER TABLE t RENAME big TO large');
       await node.poll();
@@ -79,7 +79,7 @@ for (const plugin of PLUGINS) {
       expect((await columnsOf(node)).filter((each) => /^large\??$/.test(each))).not.toEqual([]);
     });
 
-    test('one that is added later is not missed', async () => {
+    test('a column that is added later is not incomplete', async () => {
       await using node = await withLarge();
       await node.source.query('UPDATE t SET n = 1');
       await node.source.query('ALTER TABLE t ADD later text');

@@ -139,7 +139,7 @@ const SILENT: readonly Case[] = [
     code: /generated/,
   },
   {
-    name: 'UNLOGGED, written to, and LOGGED again before anybody looks',
+    name: 'UNLOGGED, written to, and LOGGED again between two runs',
     tables: `${PLAIN}; ALTER TABLE t ADD big text`,
     sql: 'ALTER TABLE t SET UNLOGGED; UPDATE t SET n = 0 WHERE id = 3; ALTER TABLE t SET LOGGED',
     key: '3',
@@ -156,7 +156,7 @@ const SILENT: readonly Case[] = [
     plugin: 'wal2json', // PostgreSQL refuses it for a published table
   },
   {
-    name: 'dropped and made anew under the name',
+    name: 'dropped and recreated under the name',
     tables: PLAIN,
     sql: `DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v varchar(20), n int); INSERT INTO t VALUES (3, 'other', 1)`,
     key: '3',
@@ -171,7 +171,7 @@ const SILENT: readonly Case[] = [
     plugin: 'wal2json', // pgoutput tells tables apart by their OIDs, and so loses nothing
   },
   {
-    name: 'the same, hidden behind another owner',
+    name: 'the same, together with another owner',
     tables: PLAIN,
     sql: `ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t;
           ALTER TABLE t OWNER TO pg_database_owner`,
@@ -219,7 +219,7 @@ const SILENT: readonly Case[] = [
     code: /attached with rows/,
   },
   {
-    name: 'ATTACH of a partition whose rows are all written to before anybody looks',
+    name: 'ATTACH of a partition whose rows are all changed before the next run',
     tables: PARTED,
     sql: `${STANDALONE} ALTER TABLE t ATTACH PARTITION t_new FOR VALUES FROM (300) TO (400); UPDATE t SET n = 0 WHERE id >= 300`,
     key: '301',
@@ -492,7 +492,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('each is noticed, recorded as a gap from the run before, and repaired', async () => {
+    test('each is detected, recorded as a gap from the run before, and repaired', async () => {
       const cases = SILENT.filter(through(plugin)).map((each, index) => forTable(each, `c${index}`));
       node = await trackedNode({ plugin, tables: cases.map((each) => each.tables).join(';\n') });
       await trackAll(node, cases);
@@ -533,7 +533,7 @@ for (const plugin of PLUGINS) {
       }
     }, 180_000);
 
-    test('what looks alike loses nothing and makes no gap', async () => {
+    test('harmless changes lose nothing and cause no gap', async () => {
       const cases = HARMLESS.filter(through(plugin)).map((each, index) =>
         forTable({ ...each, key: '', code: /./ }, `h${index}`),
       );
@@ -555,7 +555,7 @@ for (const plugin of PLUGINS) {
     test.each([
       ['a table', PLAIN],
       ['a partitioned table', PARTED],
-    ])('ADD COLUMN with a constant default to %s is repaired by itself', async (_what, tables) => {
+    ])('ADD COLUMN with a constant default to %s is repaired by the runs', async (_what, tables) => {
       node = await trackedNode({ plugin, tables, track: ['t'] });
       await node.poll();
       const before = await sourceClock(node);
@@ -572,7 +572,7 @@ for (const plugin of PLUGINS) {
     });
 
     test.each([0, 1, 2, 3])(
-      'a table that goes %d runs after it has begun to be read again is unknown from then on',
+      'a table that disappears %d runs after its repair began is unknown from then on',
       async (runs) => {
         node = await trackedNode({ plugin, tables: PLAIN, track: ['t'] });
         await runAll(node, 'ALTER TABLE t ADD g int GENERATED ALWAYS AS (n * 2) STORED');
@@ -594,9 +594,9 @@ for (const plugin of PLUGINS) {
       ],
       ['with runs in between', PLAIN, ['ALTER TABLE t DROP n', 'ALTER TABLE t ADD n int']],
       ['renamed, and then another', PLAIN, ['ALTER TABLE t RENAME n TO m', 'ALTER TABLE t ADD n int']],
-      ['of a table that was made anew', PLAIN, [`${ANEW} t`, 'ALTER TABLE t ADD n int']],
+      ['of a table that was recreated', PLAIN, [`${ANEW} t`, 'ALTER TABLE t ADD n int']],
       [
-        'of long before a table was made anew',
+        'from long before a table was recreated',
         PLAIN,
         [
           'ALTER TABLE t DROP n',
@@ -627,7 +627,7 @@ for (const plugin of PLUGINS) {
       },
     );
 
-    test('a key that reads the texts of before otherwise is another key', async () => {
+    test('a key whose type reads old texts differently is another key', async () => {
       const tables = `CREATE TABLE t (id text PRIMARY KEY, n int); INSERT INTO t VALUES ('007', 1)`;
       node = await trackedNode({ plugin, tables, track: ['t'] });
       await node.poll();
@@ -641,7 +641,7 @@ for (const plugin of PLUGINS) {
       await expect(again).rejects.toMatchObject({ remedy: expect.stringContaining('untrack') });
     });
 
-    test('a tracked table that becomes a partition of another one goes on there, and after it', async () => {
+    test('a tracked table that becomes a partition of another one continues in that history, and after it', async () => {
       const one =
         'CREATE TABLE one (id int PRIMARY KEY, v varchar(20), n int); INSERT INTO one VALUES (500, $$a$$, 1)';
       node = await trackedNode({ plugin, tables: `${PARTED}; ${one}`, track: ['t', 'one'] });
@@ -663,7 +663,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 't');
     });
 
-    test('a schema that has its name back: what was written meanwhile is found', async () => {
+    test('a schema that gets its old name back: rows written meanwhile are found', async () => {
       node = await trackedNode({
         plugin,
         tables: `${PLAIN}; CREATE SCHEMA there; ALTER TABLE t SET SCHEMA there; CREATE VIEW t AS TABLE there.t`,
@@ -682,7 +682,7 @@ for (const plugin of PLUGINS) {
       expect(JSON.parse(rows[0]!.row)).toMatchObject({ id: 2, n: 70 });
     });
 
-    test('a type that is gone when its values are read', async () => {
+    test('a type that no longer exists when its values are read', async () => {
       const tables = `CREATE DOMAIN dint AS int; CREATE DOMAIN djson AS jsonb; CREATE TABLE t (id int PRIMARY KEY, i dint, j djson, a dint[])`;
       node = await trackedNode({ plugin, tables, track: ['t'] });
       await node.poll();
@@ -730,7 +730,7 @@ for (const plugin of PLUGINS) {
       expect(page.unknownText).toContain('in_gap');
     });
 
-    test('asked twice, and changed while it runs: what the log tells wins', async () => {
+    test('a repair requested twice, with changes while it runs: changes from the log win', async () => {
       node = await trackedNode({ plugin, tables: PLAIN, track: ['t'] });
       await node.poll();
       await runAll(node, 'ALTER TABLE t ALTER n TYPE int USING n * 10');

@@ -19,7 +19,7 @@ const TABLES = `
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `by pattern, through ${plugin}`, () => {
-    test('what matches is tracked; what cannot be is named with the reason', async () => {
+    test('matching tables are tracked; those that cannot be tracked are named with the reason', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       const orders = await json(node, 'track', 'TENANT_*.orders', '--exclude', 'ssn');
       expect(orders).toMatchObject({
@@ -56,7 +56,7 @@ for (const plugin of PLUGINS) {
       expect(rows.map((row) => row.excluded_columns)).toEqual([['ssn'], []]);
     });
 
-    test('tables that come later are followed, until that is taken back', async () => {
+    test('later tables are followed until that is ended', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       expect(await json(node, 'track', 'tenant_*.*', '--follow', '--retention', '30d')).toMatchObject({
         followed: ['tenant_*.*'],
@@ -94,8 +94,8 @@ for (const plugin of PLUGINS) {
   });
 }
 
-describe('the way back', () => {
-  test('untrack by pattern ends the rule and what it has tracked', async () => {
+describe('ending the tracking', () => {
+  test('untrack by pattern ends the rule and the tracking of its tables', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     await json(node, 'track', 'tenant_*.orders', '--follow');
     expect(await json(node, 'untrack', 'tenant_*.orders', '--dry-run')).toMatchObject({
@@ -116,7 +116,7 @@ describe('the way back', () => {
     });
   });
 
-  test('nothing is followed after deinit', async () => {
+  test('after deinit no table is followed', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     await json(node, 'track', '--all', '--follow');
     await json(node, 'deinit');

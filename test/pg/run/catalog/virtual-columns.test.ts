@@ -48,7 +48,7 @@ async function differences(node: OwnSource): Promise<unknown[]> {
 }
 
 describeNeeding(need, 'virtual generated columns', () => {
-  test('are named from the start of tracking on, in every answer', async () => {
+  test('are named in every answer, from the start of tracking', async () => {
     await using node = await withTable();
     await node.poll();
     const before = await node.horizon();
@@ -65,7 +65,7 @@ describeNeeding(need, 'virtual generated columns', () => {
     expect(await versions(node)).toEqual(['["1"]S{v}', '["1"]U{v}', '["2"]S{v}', '["2"]D']);
   });
 
-  test('that come and go later are named for as long as they were there, though no row is written', async () => {
+  test('that are added and dropped later are named for that time, although no row is written', async () => {
     await using node = await withTable(
       'CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1)',
     );
@@ -88,7 +88,7 @@ describeNeeding(need, 'virtual generated columns', () => {
     expect(await node.gaps()).toEqual([]);
   });
 
-  test('under another name are named by the one that they had', async () => {
+  test('that are renamed are named by their name of that time', async () => {
     await using node = await withTable();
     await node.poll();
     const before = await node.horizon();
@@ -100,7 +100,7 @@ describeNeeding(need, 'virtual generated columns', () => {
     expect(await asOf(node, 1, await node.horizon())).toBe('found {"id":1,"a":7} ["w"] true');
   });
 
-  test('that are excluded are not missed', async () => {
+  test('that are excluded are not named', async () => {
     await using node = await withTable(TABLE, ['v']);
     await node.poll();
     expect(await asOf(node, 1, await node.horizon())).toBe('found {"id":1,"a":1} [] true');

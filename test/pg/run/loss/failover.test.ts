@@ -5,7 +5,7 @@ import { ownSource } from '../../../support/own-source.ts';
 import { startStandby } from '../../../support/standby.ts';
 import { connectForTest } from '../../../support/test-client.ts';
 
-test('a real standby, and its promotion', async () => {
+test('a standby and its promotion', async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });
   await using standby = await startStandby(node);
   const there = { ...node.urls, sourceUrl: standby.url };

@@ -86,7 +86,7 @@ const CASES: readonly LossCase[] = [
     },
   },
   {
-    name: 'forked history that has gone past the horizon, other commits',
+    name: 'forked history past the horizon, with other commits',
     code: 'HISTORY_FORKED',
     samePositions: false,
     damage: async (node) => {
@@ -99,7 +99,7 @@ const CASES: readonly LossCase[] = [
     },
   },
   {
-    name: 'forked history that has gone past the horizon, no such commit',
+    name: 'forked history past the horizon, without such a commit',
     code: 'HISTORY_FORKED',
     samePositions: false,
     damage: async (node) => {
@@ -181,7 +181,7 @@ async function databasesMiddle(node: OwnSource): Promise<string> {
   return rows[0]!.ts;
 }
 
-test('restored from an older copy in which nothing has happened yet', async () => {
+test('restored from an older copy on which nothing has happened since', async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });
   await node.copy();
   await node.sql(MUCH_WAL);
@@ -192,7 +192,7 @@ test('restored from an older copy in which nothing has happened yet', async () =
 });
 
 test.each(['ALTER TABLE other DROP CONSTRAINT other_pkey', 'DROP TABLE other'])(
-  'a forked history that lacks a commit is seen while another table has a gap of its own: %s',
+  'a forked history that lacks a commit is detected while another table has a gap of its own: %s',
   async (sql) => {
     await using node = await ownSource({ plugin: 'pgoutput' });
     await node.sql('CREATE TABLE other (id int PRIMARY KEY)');
@@ -211,8 +211,8 @@ test.each(['ALTER TABLE other DROP CONSTRAINT other_pkey', 'DROP TABLE other'])(
   },
 );
 
-describe('another server behind the name', () => {
-  test('a gap; withdrawn when it was a mistake, whole again when it was not', async () => {
+describe('another server at the address', () => {
+  test('causes a gap, which is withdrawn after a mistake and ended by rebaseline otherwise', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
     const { binaries } = await chooseServer();
     await using other = await startServer({ binaries });
@@ -245,7 +245,7 @@ describe('another server behind the name', () => {
   });
 });
 
-describe('what is no loss', () => {
+describe('these are no losses', () => {
   test('overlapping runs', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
     for (let round = 0; round < 5; round++) {

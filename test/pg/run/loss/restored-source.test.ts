@@ -15,7 +15,7 @@ const TABLES = `CREATE TYPE mood AS ENUM ('sad', 'glad');
   INSERT INTO parts VALUES (1, 'eu')`;
 
 describeNeeding(clientProgram('pg_dump'), 'a source of which a dump was restored', () => {
-  test('is whole after rebaseline --node', async () => {
+  test('has a complete history again after rebaseline --node', async () => {
     await using node = await ownSource({
       plugin: 'pgoutput',
       tables: TABLES,

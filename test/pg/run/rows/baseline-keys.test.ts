@@ -4,7 +4,7 @@ import { parseTableName } from '../../../../core/pg/identifiers.ts';
 import { rebaseline } from '../../../../core/rebaseline.ts';
 import { trackedNode } from '../../../support/tracked-node.ts';
 
-test('a citext key: every row is read once, and a repair finds every one again', async () => {
+test('a citext key: a baseline and a repair read every row exactly once', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: `CREATE SCHEMA odd; CREATE EXTENSION citext SCHEMA odd;

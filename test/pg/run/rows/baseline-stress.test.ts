@@ -20,7 +20,7 @@ const TRUNCATED_EVERY = 400;
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `baseline under load (${plugin})`, () => {
     for (let run = 1; run <= RUNS; run++) {
-      test(`as of any instant history is right: run ${run}`, async () => {
+      test(`history is right as of any instant: run ${run}`, async () => {
         await using node = await trackedNode({
           plugin,
           tables: `CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL, note text);

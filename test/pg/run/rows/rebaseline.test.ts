@@ -28,7 +28,7 @@ const DEATHS = [
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `a table read again (${plugin})`, () => {
-    test('the end of its gap can be asked for, however many quiet runs come after it', async () => {
+    test('questions about the end of its gap are answered, also after many quiet runs', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.poll();
       await runAll(node, SILENT);
@@ -49,7 +49,7 @@ for (const plugin of PLUGINS) {
 }
 
 /** One plugin: what reads a table again does not look at the stream. */
-test('killed at every stage and asked for again, it goes on where it was', async () => {
+test('killed at every stage and repeated, it continues where it was', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['t'] });
   await node.poll();
   const before = await sourceClock(node);

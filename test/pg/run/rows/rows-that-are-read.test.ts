@@ -19,7 +19,7 @@ async function rowsOf(node: TrackedNode): Promise<string[]> {
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `rows that are read, ${plugin}`, () => {
-    test('of a table that others inherit from, its own rows only', async () => {
+    test('of a table that others inherit from: only its own rows', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE parent (id int PRIMARY KEY, v text);
@@ -35,7 +35,7 @@ for (const plugin of PLUGINS) {
       expect(await rowsOf(node)).toEqual(['S ["1"] {"id":1,"v":"own"}', 'I ["4"] {"id":4,"v":"later"}']);
     });
 
-    test('a table whose policies hide rows from us is refused, and its rows are never taken for deleted', async () => {
+    test('a table whose policies hide rows is refused, and hidden rows are never recorded as deleted', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE orders (id int PRIMARY KEY, v text); INSERT INTO orders VALUES (1, 'a'), (2, 'b');
@@ -73,7 +73,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-test('a hypertable is refused by name: its rows are in chunks', async () => {
+test('a hypertable is refused, because its rows are in chunks', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: `CREATE TABLE t (id int PRIMARY KEY); CREATE SCHEMA _timescaledb_internal;

@@ -47,7 +47,7 @@ const checksOf = async (node: TrackedNode) =>
 
 describe.for(PLUGINS)('with %s', (plugin) => {
   describeNeeding(needOf(plugin), 'a poisoned transaction', () => {
-    test('blocks after bounded tries, with position and reason; skip records the loss', async () => {
+    test('blocks after five tries, with position and reason; skip records the loss', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'other'] });
       await poison(node);
       expect(await pollUntilBlocked(node)).toBeLessThanOrEqual(7);
@@ -96,7 +96,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       expect(slot.rows).toEqual([{ past: true }]);
     });
 
-    test('skipped while its table is being read again: it is read anew, and its rows are there', async () => {
+    test('skipped while its table is being repaired: the repair starts again and reads its rows', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'other'] });
       await node.source.query('ALTER TABLE orders ADD g int GENERATED ALWAYS AS (1) STORED');
       const phase = async () =>
@@ -117,7 +117,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       await sameAsLive(node, 'orders');
     });
 
-    test('that was skipped and comes again counts in full, so that what follows is not taken for the end', async () => {
+    test('a skipped transaction that is delivered again counts in full, so the run does not take later commits for the end', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders'] });
       const copy = `${node.slot}_copy`;
       await node.source.query('SELECT pg_copy_logical_replication_slot($1, $2)', [node.slot, copy]);

@@ -35,7 +35,7 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
     await node.sql('SELECT pg_reload_conf()');
   };
 
-  test('rows without a key are heard of', async () => {
+  test('warnings about rows without a key are recognised', async () => {
     await node.sql('ALTER TABLE orders REPLICA IDENTITY NOTHING');
     await node.sql('UPDATE orders SET total = 11 WHERE id = 1');
     await node.sql('ALTER TABLE orders REPLICA IDENTITY DEFAULT');
@@ -44,7 +44,7 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
     await expect.poll(() => node.poll().then(() => node.state('1'))).toBe('found 11');
   });
 
-  test('a slot that is further already is left alone', async () => {
+  test('a slot that is already further does not move back', async () => {
     const session = await connectForTest(node.urls.sourceUrl);
     try {
       expect(await advanceSlot(session, node.slot, parseLsn('0/1'))).toBeNull();
@@ -53,7 +53,7 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
     }
   });
 
-  test('a plugin that is refused, and a role that may not replicate, are told apart', async ({ skip }) => {
+  test('a refused plugin and a role without REPLICATION are distinguished', async ({ skip }) => {
     const { rows } = await node.sql(`SELECT FROM pg_settings WHERE name = 'output_plugin_libraries'`);
     if (rows.length === 0) skip('this minor version permits every plugin');
     await node.sql(`CREATE ROLE reader LOGIN PASSWORD 'p' REPLICATION IN ROLE pg_read_all_data`);

@@ -20,7 +20,7 @@ const WRITES = [
 const NOTHING_LOST = ['["1"] I', '["2"] I', '["2"] D', '["3"] I', '["1"] D'];
 
 describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
-  test('is read again, and the row is kept', async () => {
+  test('the peek is repeated, and the row is kept', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
     for (const sql of WRITES) await node.source.query(sql);
     const { result, peeks } = await pollTearing(
@@ -33,7 +33,7 @@ describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
     expect(await gaps(node)).toEqual([]);
   });
 
-  test('what is found at the first reading is told once', async () => {
+  test('what the first peek found is reported once', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
     await node.source.query(`INSERT INTO items VALUES (7, 'seventh')`);
     await node.catchUp();
@@ -48,7 +48,7 @@ describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
     expect(rows).toEqual([{ severity: 'fail' }]);
   });
 
-  test('a table that had no key all the same is a gap, after three readings', async () => {
+  test('a table that really had no key gets a gap after three peeks', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
     for (const sql of WRITES) await node.source.query(sql);
     const { result, peeks } = await pollTearing(node, (row) => row.includes('"second"'));

@@ -15,7 +15,9 @@ const CHARACTERS = { pgoutput: 280_000_000, wal2json: 510_000_000 };
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `large rows through ${plugin}`, () => {
-    test('one that no string holds blocks, is named, and is skipped', { timeout: 240_000 }, async () => {
+    test('a row larger than a string blocks the node, is named, and can be skipped', {
+      timeout: 240_000,
+    }, async () => {
       await using node = await trackedNode({
         plugin,
         tables: 'CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY)',
@@ -43,7 +45,7 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
     });
 
-    test('one that the source cannot print blocks at its transaction, and is skipped', {
+    test('a row that the source cannot print blocks the node at its transaction, and can be skipped', {
       timeout: 300_000,
     }, async () => {
       await using node = await trackedNode({
@@ -92,7 +94,7 @@ for (const plugin of PLUGINS) {
       expect(await stored()).toEqual([before, after]);
     });
 
-    test('a limit of temporary files halves what is read at once', async () => {
+    test('a limit of temporary files halves the number of rows that are read at once', async () => {
       await using node = await trackedNode({
         plugin,
         tables: 'CREATE TABLE t (id int PRIMARY KEY, v text)',
@@ -111,7 +113,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-test('a session that is sent what no string holds ends with an error, and not the process', async () => {
+test('a session that receives a row larger than a string ends with an error, and the process continues', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput' });
   const session = await connect(node.sourceUrl, { side: 'source', node: node.node });
   const asked = session.query(`SELECT repeat('x', 540000000)`);

@@ -87,7 +87,7 @@ async function ask(node: TrackedNode, at: string) {
 
 describe.for(PLUGINS)('with %s', (plugin) => {
   describeNeeding(needOf(plugin), 'a decoder that is late', () => {
-    test('keeps the horizon back until the stream has come to the end', async () => {
+    test('delays the horizon until the stream has come to the end', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(lateDecoder(plugin));
@@ -103,7 +103,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       expect(await ask(node, at)).toEqual({ v: 'new', final: true });
     });
 
-    test('that is late for a moment is waited for in the same run', async () => {
+    test('that is late for a moment: the same run waits for it', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(lateDecoder(plugin));
@@ -116,7 +116,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
   });
 
   describeNeeding(needOf(plugin), 'two counts of positions', () => {
-    test('the position that a message returns is not read', async () => {
+    test('the position that a message returns is not used', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(OTHER_COUNT);
@@ -130,7 +130,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       }
     });
 
-    test('positions that are not those of the stream end every run, and nothing is passed over', async () => {
+    test('if positions do not match the stream, every run ends with an error and skips nothing', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(OTHER_POSITIONS);

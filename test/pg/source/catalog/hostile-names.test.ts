@@ -33,7 +33,7 @@ const quoteTable = ({ schema, name }: TableName): string => [schema, name].map(q
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `hostile names through ${plugin}`, () => {
-    test('are names', async () => {
+    test('work', async () => {
       await using node = await trackedNode({ plugin, tables: VICTIM });
       await node.store.query('CREATE TABLE victim (id int)');
       const tables = HOSTILE.map(
@@ -111,7 +111,7 @@ for (const plugin of PLUGINS) {
       }
     });
 
-    test.runIf(plugin === 'pgoutput')('are refused where they can be no names', async () => {
+    test.runIf(plugin === 'pgoutput')('are refused if they cannot be names', async () => {
       await using node = await trackedNode({ plugin, tables: VICTIM });
       for (const args of [
         ['status', '--node', `x'; DROP TABLE victim; --`],

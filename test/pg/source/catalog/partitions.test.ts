@@ -20,7 +20,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('rows that move, leaves that are new or renamed, truncates of a leaf and of the root', async () => {
+    test('rows that move, new and renamed partitions, truncates of a partition and of the root', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['p'] });
       expect(await versions(node)).toEqual(await live(node));
       const steps: readonly string[] = [
@@ -46,7 +46,7 @@ for (const plugin of PLUGINS) {
       expect(rows).toEqual([{ status: 'active' }]);
     });
 
-    test('changes made under a former name of a leaf are not lost', async () => {
+    test('changes under the former name of a partition are not lost', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['p'] });
       await node.source.query(`UPDATE p SET v = 'before the renaming'`);
       await node.source.query('ALTER TABLE p_eu RENAME TO p_europe');
@@ -54,7 +54,7 @@ for (const plugin of PLUGINS) {
       expect(await versions(node)).toEqual(await live(node));
     });
 
-    test('a root without leaves, then with', async () => {
+    test('a root without partitions, then with some', async () => {
       node = await trackedNode({
         plugin,
         tables: `CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE other (id int PRIMARY KEY)`,

@@ -120,7 +120,7 @@ describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
 
   describe.each(AWAY_AND_BACK)('%s, between two runs', (_, away, back) => {
     test.each(NAMES)(
-      'table %s: the loss ends when it has been read again, others have none',
+      'table %s: the loss ends when the table has been read again; others have none',
       async (name) => {
         const setup = NAMES.map((each) =>
           `CREATE TABLE ${each} (id int CONSTRAINT the_key PRIMARY KEY, v text);
@@ -148,7 +148,7 @@ describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
     );
   });
 
-  test('a table that stays without identity has one gap, and its node goes on', async () => {
+  test('a table that stays without identity has one gap, and the other tables of its node continue', async () => {
     await using node = await trackedNode({
       plugin: 'wal2json',
       tables: `CREATE TABLE lost (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY);
@@ -170,7 +170,7 @@ describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
 
 describeNeeding(needOf('pgoutput'), 'rows whose key pgoutput does not tell', () => {
   test.each([0, 1, 2, 3, 4])(
-    'inserted %d runs after the table has begun to be read again: never absent, and whole in the end',
+    'a row inserted %d runs after a repair began is never absent, and is complete in the end',
     async (runs) => {
       await using node = await trackedNode({
         plugin: 'pgoutput',

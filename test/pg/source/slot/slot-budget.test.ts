@@ -15,7 +15,7 @@ async function budgetCheck(
   return checks.find((check) => check.code === 'wal_budget')!;
 }
 
-test('warning at 50 %, failing at 80 %, naming what pins; release-slot by hand, and by runs only when asked for', async () => {
+test('warning at 50 %, failing at 80 %, with what pins WAL; release-slot by hand, and by runs only if configured', async () => {
   await using node = await ownSource({ plugin: 'pgoutput', settings: { max_slot_wal_keep_size: '20MB' } });
   const cli = (...args: string[]) => runCli([...args, '--json'], { env: node.env });
   expect(await budgetCheck(node)).toMatchObject({ status: 'ok' }); // half of 20 MB

@@ -41,7 +41,7 @@ const SLOTS: readonly Theirs[] = [
   },
 ];
 
-test('a slot of ours that is somebody else’s is a gap, and is mended by what doctor prints', {
+test("a slot of our name that belongs to somebody else causes a gap, and doctor's remedy mends it", {
   timeout: 120_000,
 }, async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });

@@ -60,7 +60,7 @@ for (const plugin of PLUGINS) {
       return rows.map(({ row }) => row);
     };
 
-    test('before the peek: nothing of it is stored, and the loss is a gap', async () => {
+    test('before the peek: nothing is stored, and the loss is a gap', async () => {
       await node.source.query('UPDATE orders SET total = 11');
       const result = await runWith(/^DECLARE pgtimewarp_peek/, async () => {
         await moveSlot();
@@ -72,7 +72,7 @@ for (const plugin of PLUGINS) {
       expect(rows).toEqual([{ code: 'SLOT_MISSING', to_lsn: null }]);
     });
 
-    test('after the peek and all that was read of it: nothing is lost', async () => {
+    test('after the peek and all its rows: nothing is lost', async () => {
       await node.source.query('UPDATE orders SET total = 11');
       const result = await runWith(/pg_replication_slot_advance/, moveSlot);
       expect(result).toMatchObject({ outcome: 'done', caughtUp: true });
