@@ -1,4 +1,4 @@
-/** A transaction that is written in parts becomes visible at once: a run that dies between two parts leaves none of them. */
+/** A transaction that is written in parts becomes visible as a whole: a run that dies between two parts stores none of them. */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';

@@ -1,6 +1,6 @@
 /**
- * Overlap: of several pollers of a node one works, the others say busy at once; a frozen one is taken over once its lease
- * is past, and does nothing any more when it wakes up. And a run that never gets on says so.
+ * Several runs of one node at once: one works, the others end as busy at once. A frozen run is replaced after its lease, and
+ * writes nothing when it wakes up. A run without progress reports that.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { poll } from '../../core/poll.ts';
@@ -106,9 +106,9 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** Stops the process for good, where it stands already. */
+/** Freezes the stopped process with SIGSTOP. */
 async function freeze(run: StoppedRun): Promise<void> {
   expect(run.stopped).toBe(true);
   run.child.kill('SIGSTOP');
-  run.resume('go'); // it does not see this before it wakes up
+  run.resume('go'); // the process reads this only after it wakes up
 }

@@ -158,7 +158,7 @@ describe('the cdk commands in the documents', () => {
     expect(about.length).toBeGreaterThan(4);
   });
 
-  /** Of a line: what it hands to the app, and the stacks that it names. */
+  /** The arguments that a line passes to the app, and the stacks that it names. */
   const own = (line: string): string[] =>
     line
       .split(/\s+/)
@@ -180,7 +180,7 @@ describe('the cdk commands in the documents', () => {
     const args = text.split(' ');
     const { stdout } = await promisify(execFile)('node_modules/.bin/cdk', ['list', ...args], { cwd: ROOT });
     const named = args.filter(isStack);
-    // with those that they need
+    // and the stacks that they depend on
     expect(stdout.trim().split('\n')).toEqual(
       expect.arrayContaining(named.length > 0 ? named : ['pgtimewarp-store', 'pgtimewarp-app']),
     );

@@ -1,4 +1,4 @@
-/** What the templates promise, whatever the code behind them looks like. */
+/** Properties that the templates must have, whatever code produces them. */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,7 +76,7 @@ describe('functions', () => {
         MaximumRetryAttempts: 0,
         MaximumEventAgeInSeconds: 60,
       });
-      expect(Properties.DestinationConfig).toBeUndefined(); // a node that is down would be a mail a minute
+      expect(Properties.DestinationConfig).toBeUndefined(); // otherwise a node that is down would send a mail every minute
     }
   });
 

@@ -1,4 +1,4 @@
-/** `await_lsn` and the batch, over real HTTP with `serve` and through the function's handler: as the single answers are. */
+/** `await_lsn` and batches, over real HTTP with `serve` and through the function's handler: they equal the single answers. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { asOfMany } from '../../core/query/as-of.ts';
@@ -38,12 +38,12 @@ afterAll(async () => {
 
 const table = (name: string): string => `/v1/nodes/${node.node}/tables/public.${name}`;
 
-/** Everything is read; another run may be at it. */
+/** Runs until everything is read; another run may be under way. */
 async function caughtUp(): Promise<void> {
   await vi.waitFor(() => node.catchUp(), { timeout: 20_000, interval: 100 });
 }
 
-/** Where the source is now: at or behind the end of what has been committed. */
+/** The present position of the source, at or after the end of everything committed. */
 async function sourceLsn(): Promise<string> {
   const { rows } = await node.source.query<{ lsn: string }>(
     'SELECT pg_current_wal_insert_lsn()::text AS lsn',
@@ -62,7 +62,7 @@ describe.each(API_WAYS)('await_lsn through %s', (way) => {
     await node.source.query('INSERT INTO orders VALUES ($1, 5.50)', [id]);
     const target = `${table('orders')}/${question}?pk=${id}&await_lsn=${await sourceLsn()}`;
     const waiting = asked[way](target);
-    await pause(300); // without waiting it would be answered now: absent
+    await pause(300); // without the wait the answer would be: absent
     await caughtUp();
     const seen = await waiting;
     expect(seen.status, seen.body).toBe(200);
@@ -146,7 +146,7 @@ test('the wait ends when the caller disconnects', async () => {
   await pause(500);
   caller.abort();
   await expect(asking).rejects.toThrow(/abort/i);
-  // statistics arrive late: the count has to stand still before ten seconds are over
+  // statistics arrive late: the count must stay the same for a while, within ten seconds
   const deadline = performance.now() + 6_000;
   let [before, still] = [await looks(), 0];
   while (still < 3 && performance.now() < deadline) {
@@ -188,15 +188,15 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     const { rows } = await node.store.query<{ lsn: string }>(
       'SELECT applied_lsn::text AS lsn FROM pgtimewarp.wal_checkpoints',
     );
-    const lsn = rows[0]!.lsn; // final for both: a run between them changes nothing
-    const ids: unknown[] = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never there
+    const lsn = rows[0]!.lsn; // final for both answers: a run between them changes nothing
+    const ids: unknown[] = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never existed
     const seen = await post('orders', { keys: ids }, `?at=${lsn}`);
     expect(seen.status, seen.body).toBe(200);
     expect(seen.headers.get('cache-control')).toBe('no-store');
     conforms(`${table('orders')}/asof:batch`, seen, 'POST');
     const singles: string[] = [];
     for (let at = 0; at < ids.length; at += 10) {
-      const some = ids.slice(at, at + 10); // each takes a session of its own: a server has a hundred
+      const some = ids.slice(at, at + 10); // each needs its own session, and a server has a hundred
       const alone = some.map((id) => asked[way](`${table('orders')}/asof?pk=${id}&at=${lsn}`));
       singles.push(...(await Promise.all(alone)).map(answerOf));
     }
@@ -343,25 +343,25 @@ test('rows that do not fit into a response are refused before they are transferr
   conforms(`${table('wide')}/asof:batch`, seen, 'POST');
   for (const [first, given] of [
     ['1', 3],
-    ['x', 4], // which is asked one by one, and has no bytes
+    ['x', 4], // which is asked alone and has no limit of bytes
   ] as const) {
     const ids = [first, ...Array.from({ length: 39 }, (_, index) => `${1 + (index % 8)}`)];
     const answers = await asOfMany(node.store, {
       ...{ node: node.node, table: { schema: 'public', name: 'wide' }, at: NOW, maxBytes: 2_500_000 },
       pks: ids.map(keyFromText),
     });
-    expect(answers).toHaveLength(given); // the store ends with the one that is too much
+    expect(answers).toHaveLength(given); // the store ends with the row that exceeds the limit
   }
 });
 
-/** The answer of section 8, also where it came as a problem. */
+/** The answer to key 8, also if it came as a problem. */
 function answerOf({ body }: Seen): string {
   return body.replace(/^\{"type":"[^"]*","title":"[^"]*",/, '{');
 }
 
 const HORIZON = /"horizon":\{[^}]*\}/g;
 
-/** A run between two questions moves it. */
+/** A run between two questions moves the horizon. */
 function withoutHorizons(text: string): string {
   return text.replaceAll(HORIZON, '');
 }

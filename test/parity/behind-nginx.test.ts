@@ -1,4 +1,4 @@
-/** The HTTP API behind a real nginx: what the documents promise holds, and no answer ever belongs to another request. */
+/** The HTTP API behind a real nginx: it works as documented, and every answer belongs to its own request. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -31,7 +31,7 @@ describeNeeding(nginx(), 'behind nginx', () => {
   let node: TrackedNode;
   let server: ServeProcess;
   let proxy: Nginx;
-  /** Few connections, so that every one carries many requests. */
+  /** Few connections, so that each carries many requests. */
   const agent = new Agent({ keepAlive: true, maxSockets: 2 });
   let table = '';
 
@@ -153,7 +153,7 @@ describeNeeding(nginx(), 'behind nginx', () => {
   test('too long requests: 413 and 431 are ours, 414 is nginx’s own while its buffers have the default size', async () => {
     expectProblem(await ask(`${table}/asof?pk=${'x'.repeat(20_000)}`), 431);
     expectProblem(await ask(`${table}/asof?pk=1`, { headers: { 'x-much': 'x'.repeat(20_000) } }), 431);
-    expect((await ask(`${table}/asof?pk=${'1'.repeat(7_000)}`)).status).toBe(400); // no integer
+    expect((await ask(`${table}/asof?pk=${'1'.repeat(7_000)}`)).status).toBe(400); // not an integer
     await using usual = await startNginx(server.url);
     expect((await ask(`${table}/asof?pk=${'x'.repeat(20_000)}`, {}, usual.url)).status).toBe(414);
     expectProblem(

@@ -1,4 +1,4 @@
-/** One question, one document: from the command line, from `serve`, and from the function behind the API Gateway. */
+/** The command line, `serve` and the function behind API Gateway return the same document for the same question. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { API_WAYS, type ApiWay, type ApiWays, apiWays } from '../support/api-ways.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -9,7 +9,7 @@ type Json = Readonly<Record<string, unknown>>;
 let node: TrackedNode;
 let asked: ApiWays;
 
-/** `serve` makes a run when it starts, which moves the horizon: two documents are compared once it stands still. */
+/** `serve` makes a run when it starts, which moves the horizon: documents are compared after the horizon has stopped. */
 const SETTLED = { timeout: 60_000 };
 
 beforeAll(async () => {

@@ -1,4 +1,7 @@
-/** How answers travel: compressed, to pages of other origins, with numbers as text; and what is no proper request. */
+/**
+ * How answers are transferred: compressed, to pages of other origins, with numbers as text. And requests that are not valid
+ * HTTP.
+ */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -67,11 +70,11 @@ describe.each(API_WAYS)('through %s', (way) => {
     const zipped = await asked[way](target, { headers: { 'accept-encoding': 'gzip' } });
     expect(zipped.headers.get('content-encoding')).toBe('gzip');
     if (way === 'handler') {
-      const bytes = Buffer.from(zipped.body, 'base64'); // how a function hands bytes over
+      const bytes = Buffer.from(zipped.body, 'base64'); // how a function returns bytes
       expect(lasting(gunzipSync(bytes).toString())).toEqual(lasting(plain.body));
       expect(bytes.length).toBeLessThan(plain.body.length / 4);
     } else {
-      expect(lasting(zipped.body)).toEqual(lasting(plain.body)); // fetch() has unzipped it
+      expect(lasting(zipped.body)).toEqual(lasting(plain.body)); // fetch() has decompressed it
     }
     const short = await asked[way]('/v1/nodes', { headers: { 'accept-encoding': 'gzip' } });
     expect(short.headers.get('content-encoding')).toBeNull();
@@ -92,7 +95,7 @@ describe.each(API_WAYS)('through %s', (way) => {
   });
 });
 
-/** A diff without its end: a run may have come between two requests. */
+/** A diff without its end: a run may have happened between two requests. */
 function lasting(body: string): unknown {
   return { ...(JSON.parse(body) as object), to: null, horizon: null };
 }

@@ -1,6 +1,6 @@
-/** What is asked over HTTP, and what comes back: a table for every way to reach the API. */
+/** Requests over HTTP and their answers, as one table for every way to reach the API. */
 
-/** A tracked node with a row 1 in `orders`; beside it h1 has a gap, h2 a pending baseline, h3 a window from commit 40. */
+/** A tracked node with a row 1 in `orders`. Other nodes: h1 has a gap, h2 a pending baseline, h3 a window from commit 40. */
 export interface Subject {
   readonly node: string;
   /** The path of the table. */
@@ -16,7 +16,7 @@ export interface Request {
 
 export interface Case extends Request {
   readonly status: number;
-  /** Of a problem: the end of its `type`. */
+  /** For a problem: the end of its `type`. */
   readonly type?: string;
   readonly says?: RegExp;
 }
@@ -24,7 +24,7 @@ export interface Case extends Request {
 const OLD = '2020-01-01T00:00:00Z';
 const at = (second: string): string => `2026-01-01T00:${second}Z`;
 
-/** Answers of the routes of the document. */
+/** Answers of the routes in the document. */
 export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] = [
   ['nodes', ({ node }) => ({ target: '/v1/nodes', status: 200, says: new RegExp(`"node":"${node}"`) })],
   [
@@ -293,7 +293,7 @@ function batch(
   ];
 }
 
-/** Requests that the document has nothing for. */
+/** Requests that the document does not have. */
 export const OUTSIDE: readonly (readonly [string, (subject: Subject) => Case])[] = [
   ['no route', () => ({ target: '/v2/nodes', status: 404, type: 'no-such-route' })],
   ['root', () => ({ target: '/', status: 404, type: 'no-such-route' })],

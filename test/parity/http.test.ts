@@ -14,26 +14,26 @@ import { type ServeProcess, startServe } from '../support/serve.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 import { CASES, type Case, OUTSIDE, type Request } from './http-cases.ts';
 
-/** Port 1 is nobody's. */
+/** No server listens on port 1. */
 const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nowhere';
 
 let node: TrackedNode;
 let asked: ApiWays;
-/** The same, in front of a store that is not there. */
+/** The same, with a store that cannot be reached. */
 let away: ApiWays;
 const orders = (): string => `/v1/nodes/${node.node}/tables/public.orders`;
 const checker = openApiChecker(openApi);
 const checkProblem = problemChecker(openApi);
-/** `METHOD path status` of the document, as answered by each way. */
+/** Each `METHOD path status` of the document that was answered, by way. */
 const answered: Record<ApiWay, Set<string>> = { serve: new Set(), handler: new Set() };
 
-/** Whether a stranger with nothing but the document would understand the response. */
+/** Whether the document describes the response. */
 function check(way: ApiWay, { target, method = 'GET' }: Request, { status, headers, body }: Seen): void {
   const path = new URL(target, 'http://any').pathname;
   answered[way].add(checker(path, { method, status, contentType: headers.get('content-type'), body }));
 }
 
-/** A request that every route of the document understands. */
+/** A valid request for every route of the document. */
 function everyRoute(): Request[] {
   return Object.entries(openApi.paths).flatMap(([path, methods]) => {
     const target = path.replace('{node}', node.node).replace('{table}', 'public.orders');
@@ -67,8 +67,8 @@ afterAll(async () => {
 });
 
 /**
- * Nodes whose histories have all kinds of ignorance in them: h1, h2 whose baseline is not read, h3 of which everything
- * before commit 40 has been forgotten; commits to 100.
+ * Nodes whose histories are unknown in every way: h1 in gaps, h2 because its baseline is not read, h3 before commit 40, where
+ * everything has expired. They have commits up to 100.
  */
 async function writtenHistory(): Promise<void> {
   const history = await StoreHistory.create(node.store);
@@ -268,7 +268,7 @@ describe('serve', () => {
   });
 });
 
-/** A page in a browser can point a name of its own at 127.0.0.1; the Host header still says that name. */
+/** A page in a browser can resolve its own name to 127.0.0.1; the Host header still contains that name. */
 async function refusesOtherHosts({ url }: ServeProcess): Promise<void> {
   const { port } = new URL(url);
   for (const route of [...everyRoute(), { target: '/openapi.json' }]) {
@@ -282,7 +282,7 @@ async function refusesOtherHosts({ url }: ServeProcess): Promise<void> {
     expect((await askAs(url, host, { target: '/v1/nodes' })).status, host).toBe(200);
 }
 
-/** Head and content of the answer, as they come: a client for HTTP refuses to send what is not, and reads no content after HEAD. */
+/** Head and content of the answer, unchanged: a client for HTTP sends no invalid request, and reads no content after HEAD. */
 async function askRaw(url: string, method: string, target: string): Promise<[head: string, content: string]> {
   const { hostname, port, host } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -364,7 +364,7 @@ test('a change that fits into no page names what it leaves out; a row that fits 
 });
 
 test('if a deployment configures a claim, a caller without it gets the documented refusal', async () => {
-  process.env.PGTIMEWARP_TABLES_CLAIM = 'tables'; // read with every request
+  process.env.PGTIMEWARP_TABLES_CLAIM = 'tables'; // read for every request
   try {
     for (const request of everyRoute().filter(({ target }) => target.includes(node.node))) {
       const seen = await asked.handler(request.target, request);
@@ -378,10 +378,10 @@ test('if a deployment configures a claim, a caller without it gets the documente
 
 test('every status that the document has for a route was tested', () => {
   const documented = documentedAnswers(openApi);
-  // of serve every caller with its token may ask about everything
+  // with `serve` every caller with the token may ask about everything
   const ofServe = documented.filter((each) => !each.endsWith(' 403'));
   expect(ofServe.filter((each) => !answered.serve.has(each))).toEqual([]);
-  // API Gateway asks who the caller is, and for which host, and bounds the request, before the function is called
+  // before it calls the function, API Gateway identifies the caller, chooses the host and limits the request
   const ofFunction = documented.filter((each) => !/ (401|421|431)$/.test(each));
   expect(ofFunction.filter((each) => !answered.handler.has(each))).toEqual([]);
 });

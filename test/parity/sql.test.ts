@@ -1,6 +1,6 @@
 /**
- * Beside the questions that every way answers (questions.ts): a typed row in SQL is what the table held, whatever its
- * names and values look like.
+ * Beside the questions that all ways answer (questions.ts): a typed row in SQL equals the row of the table, whatever its names
+ * and values are.
  */
 import { expect, test } from 'vitest';
 import { quoteTable } from '../../core/pg/identifiers.ts';

@@ -1,4 +1,4 @@
-/** What cannot be undone is done only after somebody has agreed: on a terminal when asked, elsewhere with --yes. */
+/** A command that cannot be undone needs a confirmation: on a terminal it asks, elsewhere it needs --yes. */
 import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../../support/run-cli.ts';
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const cli = (...args: string[]) => runCli([...args, '--json'], { env: node.env });
 
-/** What would be another after any of the commands. */
+/** State that every one of the commands would change. */
 async function state(): Promise<unknown> {
   const { rows: slots } = await node.source.query(
     'SELECT slot_name, confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1',
@@ -71,12 +71,12 @@ describe('without a terminal', () => {
     expect(await cli('rebaseline', '--node')).toMatchObject({ code: 0 }); // the node has a gap
     await node.source.query('ALTER TABLE orders REPLICA IDENTITY NOTHING');
     await node.poll();
-    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 2 }); // people has none
+    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 2 }); // people has no gap
     await node.source.query('ALTER TABLE people REPLICA IDENTITY NOTHING');
     await node.poll();
     expect(await cli('rebaseline', '--node', '--dry-run')).toMatchObject({ code: 0 });
     expect((await cli('rebaseline', '--node', '--dry-run')).json()).toMatchObject({ loses_nothing: true });
-    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 0 }); // each has its own
+    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 0 }); // each command has its own
     expect(await cli('deinit')).toMatchObject({ code: 0 }); // the history stays
   });
 
@@ -116,7 +116,7 @@ describe('on a terminal', () => {
   });
 });
 
-/** Runs a command in a terminal of its own and answers its question. */
+/** Runs a command in a pseudo-terminal and answers its question. */
 function typed(
   args: readonly string[],
   answer: string,

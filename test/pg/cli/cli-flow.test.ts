@@ -1,4 +1,4 @@
-/** The commands one after the other, as a script would use them: JSON documents and exit statuses are a contract. */
+/** The commands in the order of a script: JSON documents and exit statuses must not change. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliResult, runCli, spawnCli } from '../../support/run-cli.ts';
@@ -19,7 +19,7 @@ beforeAll(async () => {
   databases = await testDatabases({ tables: TABLES });
   expect(await cli('init', '--plugin', 'pgoutput')).toMatchObject({ code: 0 });
   const tracked = await cli('track', 'Orders', '"Odd Name"', '--exclude', 'SECRET', '--json');
-  // a column that only one of the tables has: the other refuses
+  // a column that only one of the tables has: the other table is refused
   expect(tracked.code).toBe(2);
   const both = [
     await cli('track', 'Orders', '--exclude', 'SECRET', '--json'),
@@ -149,7 +149,7 @@ test('status', async () => {
   });
   const human = await cli('status');
   expect(human.stdout).toContain('public.orders');
-  expect(human.stdout).not.toContain('\u001b'); // no colours where there is no terminal
+  expect(human.stdout).not.toContain('\u001b'); // no colours without a terminal
 });
 
 test('status without a reachable source still shows what the store contains', async () => {
@@ -203,7 +203,7 @@ test('serve ends with success at SIGTERM', async () => {
 describe('poll --watch', () => {
   test.each([
     ['SIGINT', 130],
-    ['SIGTERM', 0], // how a service is ended
+    ['SIGTERM', 0], // the signal that ends a service
   ] as const)('ends after %s and prints a sum in one document: exit %i', async (signal, code) => {
     const { child, result } = spawnCli(['poll', '--watch', '--json'], { env: databases.env });
     await databases.source.query(`INSERT INTO orders VALUES ($1, 1)`, [signal === 'SIGINT' ? 100 : 101]);

@@ -1,4 +1,4 @@
-/** `deinit --forget-source`: for a source that is gone for good, and never a way to leave a slot silently. */
+/** `deinit --forget-source` is for a source that is gone for good; it must never leave a slot without a message. */
 import { expect, test } from 'vitest';
 import { type CliResult, runCli } from '../../support/run-cli.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
@@ -62,7 +62,7 @@ test.each([
   const events = await runCli(['events', '--json'], { env: databases.env });
   expect(events.json()).toMatchObject({ events: [{ severity: 'warn', code: 'SOURCE_FORGOTTEN' }] });
   expect(events.stdout).toContain(databases.slot);
-  await databases.source.query(drop.join('')); // what it printed is SQL that works
+  await databases.source.query(drop.join('')); // the printed SQL works
 });
 
 test('without --source, output for people', async () => {

@@ -1,4 +1,4 @@
-/** The incident as a person lives it: what happened, which transaction, what it did, whose rows were hit. */
+/** The steps of a person in an incident: what happened, which transaction it was, what it did, which rows it changed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCli } from '../../support/run-cli.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';

@@ -1,4 +1,4 @@
-/** init and deinit: repeatable, never half done, and the horizon they start with is true. */
+/** init and deinit can be repeated and are never half done, and the horizon at which the node starts is right. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { poll } from '../../../core/poll.ts';
 import { asOfEach } from '../../../core/query/as-of.ts';
@@ -39,7 +39,7 @@ async function publications(): Promise<string[]> {
   return rows.map((row) => row.pubname);
 }
 
-/** Where the source stands, and when. */
+/** The present position and time of the source. */
 async function position(): Promise<{ lsn: string; time: string }> {
   const { rows } = await databases.source.query<{ lsn: string; time: string }>(
     `SELECT pg_current_wal_insert_lsn()::text AS lsn,
@@ -71,7 +71,7 @@ describe('init', () => {
 
   test('run twice at the same time, makes the node once', async () => {
     const { source } = databases;
-    await source.query(`BEGIN; INSERT INTO t VALUES (1, 'open')`); // keeps the first one waiting for its slot
+    await source.query(`BEGIN; INSERT INTO t VALUES (1, 'open')`); // keeps the first init waiting for its slot
     const both = Promise.allSettled([init(options()), init(options())]);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await source.query('COMMIT');
@@ -262,9 +262,9 @@ describe('deinit', () => {
     await init(options());
     await deinit({ ...options(), purge: false });
     const identity = { ...(await readNode(store, node))!, version: '0' };
-    await store.query(`UPDATE pgtimewarp.nodes SET system_identifier = '1'`); // as if it had been another server's
+    await store.query(`UPDATE pgtimewarp.nodes SET system_identifier = '1'`); // as if the position came from another server
     await recordSetupIntent(store, identity);
-    await store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = 'FFFFFFFF/0'`); // retention has cut the map
+    await store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = 'FFFFFFFF/0'`); // retention has deleted entries of the map
     await init(options());
     const { rows } = await store.query('SELECT lsn_space, map_from_lsn FROM pgtimewarp.wal_checkpoints');
     expect(rows, 'commits that come again are compared from the beginning').toEqual([
@@ -299,7 +299,7 @@ describe('deinit', () => {
   test('does not wait for a run that is under way', async () => {
     const { store, node } = databases;
     await init(options());
-    await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [0x70677477, node]); // as a run does
+    await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [0x70677477, node]); // like a run
     await store.query(`UPDATE pgtimewarp.wal_checkpoints
       SET lease_pid = pg_backend_pid(), lease_until = now() + interval '1 hour'`);
     await expect(deinit({ ...options(), purge: false })).rejects.toMatchObject({

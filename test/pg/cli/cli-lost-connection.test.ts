@@ -1,4 +1,4 @@
-/** A connection that is lost in the middle of a command: the error says whose it was, and that it may be tried again. */
+/** A connection that is lost in the middle of a command: the error names the database, and that the command may be repeated. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cuttingProxy } from '../../support/cutting-proxy.ts';
 import { runCli } from '../../support/run-cli.ts';

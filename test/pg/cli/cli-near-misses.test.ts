@@ -1,4 +1,4 @@
-/** Names that are nearly right, and commands that a shell completes. */
+/** Names with typing errors, and the completion of commands in shells. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** What is said to somebody who typed something that cannot be: the remedy is about that, and works. */
+/** Messages for wrong input: the remedy fits the mistake, and works. */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,7 +73,7 @@ test('the password comes from the password file, which other users must not be a
   process.env.PGPASSFILE = file;
   const login = { host: 'db.example', port: 5432, database: 'shop', user: 'app' };
   try {
-    expect(await passwordFromFile(login)).toBe(undefined); // there is none
+    expect(await passwordFromFile(login)).toBe(undefined); // there is no file
     await writeFile(file, '# app\nother:*:*:*:no\ndb.example:5432:sh\\op:app:a\\:b\\\\c\n*:*:*:*:last', {
       mode: 0o600,
     });

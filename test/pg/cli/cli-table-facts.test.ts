@@ -1,4 +1,4 @@
-/** What the catalog says of tables, on the shapes that matter for tracking. */
+/** What readTableFacts() returns for the kinds of tables that matter for tracking. */
 import { expect, test } from 'vitest';
 import { readTableFacts } from '../../../core/source/catalog/table-facts.ts';
 import { testDatabases } from '../../support/test-databases.ts';

@@ -1,4 +1,7 @@
-/** Times by the clock of the terminal: the same answers as for the instants that they mean, which are told. */
+/**
+ * Times in the time zone of the terminal: the answers equal those for the same instants in UTC, and the output shows these
+ * instants.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCli } from '../../support/run-cli.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';

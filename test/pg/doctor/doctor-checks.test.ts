@@ -1,4 +1,4 @@
-/** Checks on real servers in bad states: each sees exactly that, and passes when its remedy was pasted. */
+/** Checks on real servers in bad states: doctor reports exactly that state, and passes after its remedy was pasted. */
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../../core/doctor/facts.ts';
@@ -29,7 +29,7 @@ for (const plugin of PLUGINS) {
       const facts = await gatherFacts({ ...node, node: node.node });
       expect(diagnose(facts).checks.filter((check) => check.status !== 'ok')).toEqual([]);
       expect(facts.proof).toMatchObject({ differences: [], undecided: 0 });
-      // the first row of each, and the rows behind three of orders, one of which may be the last
+      // the first row of each table and three random ones of orders, one of which may be the last
       expect((facts.proof as ProofFacts).compared).toBeGreaterThanOrEqual(4);
     });
 
@@ -52,7 +52,7 @@ for (const plugin of PLUGINS) {
       ]);
       await node.store.query(`DELETE FROM pgtimewarp.row_changes WHERE pk = '["1"]'`);
       expect((await troubles(node))[0]!.message).toContain('no such row');
-      // a deletion that was lost: the history has a row that the table has not
+      // a lost deletion: the history has a row that the table does not have
       await node.store.query(
         `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, op, row_data, xid)
          SELECT relation_id, replace(k, '2', v), valid_from_lsn, valid_from_ts, seq, op, replace(row_data::text, '2', v)::json, xid
@@ -100,7 +100,7 @@ describe('the publication', () => {
     await pasteRemedy(node, found, found[0]!.code);
     await mendTheRest(node);
     const { rows } = await node.store.query('SELECT count(*)::int AS n FROM pgtimewarp.history_gaps');
-    expect(rows).toEqual([{ n: 1 }]); // it was noticed, though no run came in between
+    expect(rows).toEqual([{ n: 1 }]); // doctor reported it, although no run came in between
   });
 
   test('a published table that lost its key', async () => {

@@ -1,4 +1,7 @@
-/** What a doctor keeps: an event when something begins, one when it ends, a report when there is news and once a day. */
+/**
+ * The events of the scheduled doctor: one when a check begins to fail, one when it passes again, and a report on changes and
+ * once a day.
+ */
 import { expect, test } from 'vitest';
 import type { Check } from '../../../core/doctor/check.ts';
 import { fail, ok, summarize, warn } from '../../../core/doctor/check.ts';

@@ -1,6 +1,6 @@
 /**
- * What lies between a program and its sessions: a pooler, time-outs that server, database or role give, encodings. Doctor
- * says which of it is harmless, and what to do about the rest.
+ * What can lie between a program and its sessions: a pooler, inherited time-outs of server, database or role, encodings. Doctor
+ * reports what is harmless, and the remedy for the rest.
  */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -105,7 +105,7 @@ describeNeeding(pgbouncer(), 'a pooler', () => {
   });
 });
 
-/** A session as applications have them: without settings of its own, of which the pooler would be told. */
+/** A session as applications have it, without settings of its own, which the pooler would notice. */
 async function readyApplication(url: string): Promise<pg.Client> {
   const session = new pg.Client(url);
   await session.connect();
@@ -136,7 +136,7 @@ describe('inherited time-outs', () => {
           [`ALTER ROLE ${role} IN DATABASE ${database}`, `role ${role} in database ${database}`],
         ] as const;
         for (const [index, [where, name]] of places.entries()) {
-          const limitMs = (index + 1) * 50; // a session's first words are under it
+          const limitMs = (index + 1) * 50; // a session starts with these settings
           await admin.query(`${where} SET statement_timeout = '${limitMs}ms'`);
           await admin.query(`${where} SET idle_in_transaction_session_timeout = '${limitMs}ms'`);
           expect(await message()).toContain(`statement_timeout = ${limitMs} ms (${name})`);
@@ -166,7 +166,7 @@ describe('an encoding that init refuses', () => {
         'UPDATE pg_database SET encoding = pg_char_to_encoding($2::name) WHERE datname = $1::name',
         [database, name],
       );
-    await label(encoding); // as if it had been made so, by a version that let it pass
+    await label(encoding); // as if an earlier version without this check had made it
     try {
       const found = await troubles(node);
       expect(verdicts(found)).toEqual([expected]);

@@ -1,5 +1,5 @@
 /**
- * Who may ask about what: by the path, as an IAM policy names it, and by a claim of the token. Nothing else answers about a table
+ * Which caller may ask about which table: by path, as in an IAM policy, and by a claim of the token. No answer is about a table
  * that is not named.
  */
 import { connect } from 'node:net';
@@ -12,7 +12,7 @@ import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
 let node: TrackedNode;
 let ways: ApiWays;
-/** Of the table that nobody in these tests may read. */
+/** A value of the table that no caller in these tests may read. */
 const SECRET = 'do not tell';
 
 beforeAll(async () => {
@@ -24,7 +24,7 @@ beforeAll(async () => {
     track: ['orders', 'secrets', '"Odd 50% name.x"'],
   });
   ways = await apiWays(node);
-  await ways.handler('/v1/nodes'); // tells it where the store is
+  await ways.handler('/v1/nodes'); // contains where the store is
 });
 
 afterEach(() => {
@@ -62,7 +62,7 @@ function requestsOf(table: string): Request[] {
 
 describe('by path', () => {
   const API = 'arn:aws:execute-api:eu-central-1:123456789012:abc/$default';
-  /** As IAM compares a resource of a policy (IAM User Guide, "Resource element"): `*` is any characters, `?` is one. */
+  /** Compares like IAM compares a resource of a policy (IAM User Guide, "Resource element"): `*` is any characters, `?` is one. */
   const matches = (pattern: string, arn: string): boolean =>
     new RegExp(
       `^${pattern
@@ -76,7 +76,7 @@ describe('by path', () => {
     const policy = `${API}/*/v1/nodes/${node.node}/tables/public.orders/*`;
     const allows = ({ target, method = 'GET' }: Request): boolean => {
       const [path = ''] = target.split('?');
-      const forms = [path, decodeURIComponent(path)]; // which of them IAM sees is not known
+      const forms = [path, decodeURIComponent(path)]; // it is not known which of them IAM compares
       return forms.some((form) => matches(policy, `${API}/${method}${form}`));
     };
     const own = requestsOf('public.orders').filter(({ target }) => target.includes('/tables/public.'));

@@ -1,4 +1,4 @@
-/** The functions as they are deployed: the synthesised bundles, on Node, against real databases and a stub of AWS. */
+/** The deployed functions: the synthesised bundles, on Node, with real databases and a stub of AWS. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -134,7 +134,7 @@ describe('a deployment from creation to deletion', () => {
       );
       return rows.map(({ n }) => n);
     };
-    await expect.poll(sessions, { timeout: 5_000 }).toEqual([1, 1]); // of the store and of the source; others say goodbye
+    await expect.poll(sessions, { timeout: 5_000 }).toEqual([1, 1]); // one of the store and one of the source; other sessions are closing
   });
 
   test('a failing node does not stop the others, and fails the invocation', async () => {
@@ -300,6 +300,6 @@ test('bundles are small', () => {
   console.log(
     `bundle sizes: ${sizes.map(([name, bytes]) => `${name} ${(bytes / 1024).toFixed(0)} KiB`).join(', ')}`,
   );
-  // what starts cold while somebody waits: neither the poller nor the languages of zod are in it
+  // functions that a caller waits for: their bundles contain neither the poller nor the languages of zod
   expect(new Map(sizes).get('Api')).toBeLessThan(900 * 1024);
 });

@@ -1,6 +1,6 @@
 /**
- * What an operator asks for where databases are private: the synthesised maintenance function, as the writer of the store and
- * the role of the source, beside the poller that the schedule starts.
+ * The actions of an operator where databases are private: the synthesised maintenance function, with the writer's login in the
+ * store and the role of the source, beside the poller that the schedule starts.
  */
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { releaseClaim } from '../../../core/store/node/claim.ts';
@@ -47,7 +47,7 @@ afterEach(async () => {
   await databases?.[Symbol.asyncDispose]();
 });
 
-/** An event for the rig's node. */
+/** An event for the node of the test. */
 const maintain = (event: object, remainingMs = 60_000): Promise<unknown> =>
   environments.Maintenance.invoke({ node: databases.node, ...event }, remainingMs);
 const poll = (): Promise<unknown> => environments.Poller.invoke({ node: databases.node });
@@ -67,7 +67,7 @@ async function slots(): Promise<number> {
 
 describe('rebaseline', () => {
   test('reads tables again, if an operator knows that history is wrong', async () => {
-    // rows that no run hears of: written while the table was in no publication
+    // rows that runs do not receive: they were written while the table was in no publication
     const { rows } = await databases.source.query<{ name: string }>(
       'SELECT pubname AS name FROM pg_publication',
     );
@@ -196,7 +196,7 @@ test('maintenance waits for a run that is under way', async () => {
   const run = await databases.connect('store');
   const { claim } = await takeIdleNode(run, databases.node, 60);
   const asked = maintain({ action: 'release-slot', yes: true });
-  asked.catch(() => {}); // it is looked at below
+  asked.catch(() => {}); // it is checked below
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   expect(await slots()).toBe(1);
   await releaseClaim(run, claim);

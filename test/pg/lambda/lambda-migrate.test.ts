@@ -1,6 +1,6 @@
 /**
- * The migrate function through the life of a deployment, each request twice: what is removed leaves no slot behind, what
- * fails says what to do and leaves the version before working.
+ * The migrate function over the life of a deployment. Each request is sent twice. A removal leaves no slot; a request that
+ * fails gives a remedy, and the earlier version continues to work.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -32,9 +32,9 @@ const TWICE = [1, 2] as const;
 let synthesized: Synthesized;
 let databases: LambdaDatabases;
 let migrate: LambdaEnvironment;
-/** The node of the test, and one more of the same source, with the other plugin where there is one. */
-/** How functions are told of the secret of `main`. */
+/** The reference to the secret of `main`, as functions get it. */
 let source: string;
+/** The node of the test; `other` is a node of the same source, with the other plugin if there is one. */
 let main: DeployedNode;
 let other: DeployedNode;
 
@@ -45,7 +45,7 @@ beforeAll(async () => {
      CREATE TABLE notes (id int PRIMARY KEY, note text);`,
   );
   databases.aws.secrets.set(OTHER, JSON.stringify({ url: databases.sourceUrl }));
-  // as RDS manages it: user and password alone
+  // in the form that RDS manages: only user and password
   const { host, port, user, password, database } = parseConnectionUrl(databases.sourceUrl, 'source');
   databases.aws.secrets.set(ARNS.source, JSON.stringify({ username: user, password: password ?? 'none' }));
   source = secretReference(ARNS.source, { host, port, dbname: database });
@@ -65,7 +65,7 @@ function node(name: string, arn: string, plugin: string, tables: readonly string
 
 type Answer = Readonly<Record<'Status' | 'Reason' | 'PhysicalResourceId', string>>;
 
-/** Sends a request, and gives what CloudFormation was told. */
+/** Sends a request and returns the answer to CloudFormation. */
 async function request(
   type: 'Create' | 'Update' | 'Delete',
   wanted: DeployedState,
@@ -92,7 +92,7 @@ async function publications(): Promise<string[]> {
   return rows.map((row) => row.pubname);
 }
 
-/** The version that is deployed works: a run reads a change, and a question about it is answered. */
+/** Checks that the deployed version works: a run reads a change, and a question about it is answered. */
 async function expectWorking(total: string): Promise<void> {
   await using poller = await startLambda(
     bundleFolder(synthesized, 'Poller'),
@@ -109,7 +109,7 @@ async function expectWorking(total: string): Promise<void> {
   expect(answer.body).toContain(`"total":${total}`);
 }
 
-/** The bundle of a version that has one more migration. */
+/** The bundle of a version with one more migration. */
 async function nextVersion(migration: string): Promise<LambdaEnvironment> {
   const folder = mkdtempSync(join(tmpdir(), 'pgtimewarp-next-'));
   cpSync(bundleFolder(synthesized, 'Migrate'), folder, { recursive: true });
@@ -192,7 +192,7 @@ describe('deployments that change or fail', () => {
     for (const _ of TWICE) {
       expect(await request('Update', state, wrong), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     }
-    // a slot that would be left behind is no state to accept
+    // a slot that would be left behind is not acceptable
     expect(await request('Update', { nodes: [main] }, state)).toMatchObject({
       Status: 'FAILED',
       Reason: expect.stringContaining('SCHEMA_TOO_NEW'),
@@ -383,7 +383,7 @@ describe('removal', () => {
   });
 
   test('the slot is dropped even if the schema has another version', async () => {
-    // the source has come back, with the slot that was forgotten there
+    // the source is back, with the slot that was left there
     expect(await slots()).toEqual([databases.slot]);
     expect(await request('Create', { nodes: [main] }), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     await using next = await nextVersion('SELECT 1;');
@@ -394,7 +394,7 @@ describe('removal', () => {
   });
 });
 
-/** The secret names another source for a while; sessions that are kept do not hide it. */
+/** Changes the address of the source in its secret for a while; sessions that are kept must not hide that. */
 async function withSource(arn: string, secret: string, body: () => Promise<void>): Promise<void> {
   const before = databases.aws.secrets.get(arn)!;
   const restart = async (): Promise<void> => {

@@ -38,7 +38,7 @@ describe('a temporary server', () => {
       max_prepared_transactions: '20',
       max_replication_slots: '40',
       max_wal_senders: '40',
-      listen_addresses: serverInfo().kind === 'docker' ? '*' : '127.0.0.1', // a container's own network
+      listen_addresses: serverInfo().kind === 'docker' ? '*' : '127.0.0.1', // the network of a container
       fsync: 'off',
       synchronous_commit: 'on',
       password_encryption: 'scram-sha-256',

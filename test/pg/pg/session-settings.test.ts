@@ -1,5 +1,5 @@
 /**
- * What server, database and role set reaches no session of ours: each setting that could bend a value, hide a row or end a
+ * Settings of server, database and role do not affect our sessions. Each setting that could change a value, hide a row or end a
  * session is made hostile first, for both sides and for a session that is used again.
  */
 import type pg from 'pg';
@@ -44,7 +44,7 @@ async function show(session: pg.Client): Promise<Record<string, string>> {
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 
-/** Gives the database the hostile settings for the time of `work`. */
+/** Gives the database the hostile settings while `work` runs. */
 async function amongHostile(of: TrackedNode, side: DatabaseSide, work: () => Promise<void>): Promise<void> {
   const admin = await connectForTest(urlOf(of, side));
   const { rows } = await admin.query<{ database: string; version: number }>(

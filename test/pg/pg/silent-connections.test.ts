@@ -1,4 +1,4 @@
-/** A connection that goes silent ends neither by itself nor by the server's time-outs: we end it, and what it held is free. */
+/** Neither the connection nor the server's time-outs end a silent connection: we end it, and its locks and slot become free. */
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect, connectBeside } from '../../../core/pg/connection.ts';
@@ -33,14 +33,14 @@ for (const plugin of PLUGINS) {
       });
       expect(performance.now() - started).toBeLessThan(6_000);
       expect(proxy.muted()).toBe(1);
-      // its server process has been ended too: what it held is free
+      // its server process has ended too, so its locks and slot are free
       await expect.poll(() => sessions(node)).toBe(0);
       expect(await poll({ ...node, maxSeconds: 30 })).toMatchObject({ outcome: 'done', changes: 1 });
     });
   });
 }
 
-/** Sessions of ours, on both sides. */
+/** Our sessions, on both sides. */
 async function sessions(node: TrackedNode): Promise<number> {
   const { rowCount } = await node.store.query('SELECT FROM pg_stat_activity WHERE application_name = $1', [
     `pgtimewarp/${node.node}`,
@@ -100,11 +100,11 @@ test('a session whose answer was sent but never arrived is ended on both sides',
     openBeside: () => connectBeside(session, options),
     everyMs: 100,
   });
-  await session.query('SELECT pg_sleep(1)'); // the server works: that is waited for
+  await session.query('SELECT pg_sleep(1)'); // the server is working, so the session waits
   await expect(session.query(`SELECT 'never to be answered'`)).rejects.toThrow(/gone silent/);
   const left = async (): Promise<number | null> =>
     (await node.store.query('SELECT FROM pg_stat_activity WHERE pid = $1', [rows[0]!.pid])).rowCount;
-  await expect.poll(left, { timeout: 3_000 }).toBe(0); // a process that is ended is gone a moment later
+  await expect.poll(left, { timeout: 3_000 }).toBe(0); // an ended process disappears a moment later
   await session.end().catch(() => {});
 });
 

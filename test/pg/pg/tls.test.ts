@@ -1,6 +1,6 @@
 /**
- * Encrypted sessions with a real server and an authority made for the test: whoever cannot prove to be the host that was
- * named is not talked to, and nothing is sent in the clear to a host that is not local unless the URL says so.
+ * Encrypted sessions with a real server and a test authority: a server that cannot prove to be the named host is refused.
+ * Nothing is sent unencrypted to a remote host unless the URL asks for it.
  */
 import { X509Certificate } from 'node:crypto';
 import dns from 'node:dns';
@@ -30,7 +30,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     authority = join(server.folder, 'authority.crt');
     await certify(server, authority);
     await reload(server, 'ALTER SYSTEM SET ssl = on');
-    // every name of the test's domain is this server
+    // every name of the test's domain resolves to this server
     const lookup = dns.lookup as (...args: unknown[]) => void;
     vi.spyOn(dns, 'lookup').mockImplementation(((name: string, ...rest: unknown[]) =>
       lookup(name.endsWith('.example.test') ? '127.0.0.1' : name, ...rest)) as typeof dns.lookup);
@@ -151,7 +151,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
   });
 });
 
-/** Gives the server a certificate of the authority, which is made first. */
+/** Gives the server a certificate of the authority; makes the authority first. */
 async function certify(
   server: LocalServer,
   authority: string,
@@ -215,7 +215,7 @@ async function certify(
   }
 }
 
-/** Changes settings, and comes back when new sessions have them. */
+/** Changes settings and returns when new sessions have them. */
 async function reload(server: LocalServer, ...statements: string[]): Promise<void> {
   const ask = async (...all: string[]): Promise<string> => {
     const session = await connectForTest(server.url());

@@ -1,6 +1,6 @@
 /**
- * Two logins that write one store in turns, as a rotation with two users leaves them: one sees of the other's sessions neither
- * what they do nor since when. A run that stands still under one is replaced by the other all the same, or it is said why not.
+ * Two logins that write one store in turns, as in a rotation with two users. One login cannot see what sessions of the other
+ * do, nor since when. A run that is frozen under one login is replaced by the other, or the error says why not.
  */
 import type pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -41,7 +41,7 @@ function as(login: string): string {
 
 const run = () => poll({ sourceUrl: node.sourceUrl, storeUrl: as(logins.second), node: node.node });
 
-/** The lease has been past for so long; the holder stands in the middle of its transaction. */
+/** The lease ended so long ago; the holder is frozen in the middle of its transaction. */
 async function leaseIsPast(interval: string): Promise<void> {
   await node.store.query(`UPDATE pgtimewarp.wal_checkpoints SET lease_until = now() - $1::interval`, [
     interval,

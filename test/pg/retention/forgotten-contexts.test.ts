@@ -1,4 +1,4 @@
-/** Who made a commit is forgotten with the last of the tables that it touched, whatever other tables of the node keep. */
+/** The context of a commit is deleted with the last of the tables that carry it, whatever other tables of the node keep. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { untrack } from '../../../core/track.ts';
@@ -22,7 +22,7 @@ async function known(node: TrackedNode): Promise<string[]> {
   return rows.map(({ who }) => who);
 }
 
-/** Runs until what was committed before has left a window of a second. */
+/** Runs until earlier commits have left a window of a second. */
 async function pass(node: TrackedNode): Promise<void> {
   for (let runs = 0; runs < 3; runs++) {
     await sleep(700);

@@ -1,4 +1,4 @@
-/** Retention as it is used: by polls on a real source, by the command line, on tables that had none before. */
+/** Retention in use: by runs on a real source, by the command line, and on tables that had no retention before. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -87,7 +87,7 @@ for (const plugin of PLUGINS) {
     test('a constraint that a dead run left is removed before the next run writes', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await node.track('t', { retention: '8h' });
-      await node.store.query(AN_HOUR_AGO); // ranges are made from an eighth of the window on
+      await node.store.query(AN_HOUR_AGO); // ranges are made after an eighth of the window
       await node.source.query(`INSERT INTO t VALUES (1, 1, '')`);
       await node.poll();
       await node.store.query(
@@ -122,7 +122,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** Every key at every commit of the node that keeps all of it. */
+/** Every key at every commit of the node that keeps everything. */
 async function compareNodes(
   store: pg.Client,
   forgetting: string,
@@ -148,7 +148,7 @@ async function compareNodes(
   const wrong: string[] = [];
   let expired = 0;
   const plain = (answer: Answer): string => {
-    // the two began at different positions, so that rows found there have other origins
+    // the two nodes began at different positions, so their baseline rows differ in position
     const baseline = answer.op === 'S' ? { valid_from: null } : {};
     const absent = answer.status === 'absent' ? { reason: null, op: null, valid_from: null } : {};
     return gist({ ...answer, ...baseline, ...absent });
@@ -180,7 +180,7 @@ describe('the command line', () => {
     expect((await cli('set', '1d', 'nowhere')).code).toBe(2);
     expect((await cli('run')).json()).toMatchObject({ outcome: 'done' });
     await sleep(1_200);
-    await node.poll(); // the horizon goes on
+    await node.poll(); // the horizon moves
     expect((await cli('run')).json()).toMatchObject({ outcome: 'done' });
     expect((await cli('show')).json()).toMatchObject({
       default: '12h',

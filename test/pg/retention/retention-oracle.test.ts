@@ -1,6 +1,6 @@
 /**
- * Retention against a twin that keeps everything: inside the window every answer is the twin's, outside it is expired,
- * whatever step of forgetting was the last, and whoever reads meanwhile.
+ * Retention compared with a twin that keeps everything: inside the window every answer equals the twin's, before it every
+ * answer is expired, after every step and while others read.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -55,7 +55,7 @@ describe.each(Object.entries(PERIODS))('with %s', (_name, period) => {
     let [asked, expired, dropped] = [0, 0, 0];
     for (let round = 0; round < 14; round++) {
       await twins.happen(1 + pick(6), pick(3) === 0 ? pick(12) : 0);
-      let steps = pick(4) === 0 ? 1000 : pick(3); // most passes end in the middle
+      let steps = pick(4) === 0 ? 1000 : pick(3); // most passes end before the last step
       const result = await twins.forget(session, () => steps-- > 0);
       dropped += result.rangesDropped;
       const compared = await compare(twins, session);
@@ -129,10 +129,10 @@ test('concurrent readers get the answer or `expired`, never another one', async 
         n: 10 + pick(now - 9),
         key: KEYS[pick(KEYS.length)]!,
       }));
-      const from = await twins.cutoff(reader); // may move on while we ask: then `expired` is right as well
+      const from = await twins.cutoff(reader); // the cutoff may move while we ask: then `expired` is right as well
       const answers = await twins.answers(reader, batch, 'ts');
       const upto = await twins.cutoff(reader);
-      if (known !== table) continue; // the history went on meanwhile
+      if (known !== table) continue; // the history has continued meanwhile
       for (const [index, question] of batch.entries()) {
         const truth = known.get(`${question.n} ${question.key}`);
         if (truth === undefined) continue;
@@ -181,7 +181,7 @@ test('a reader with an older snapshot sees the same as before, and nothing that 
   const reader = await databases.connect('store');
   await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
   const questions = twins.questions().filter((question) => question.n >= 10);
-  await reader.query('SELECT 1'); // it has a snapshot now, and no lock on any table of ours
+  await reader.query('SELECT 1'); // it now has a snapshot, and no lock on our tables
   const before = (await twins.answers(session, questions, 'ts')).map(gist);
   await twins.happen(40);
   let passes = 5;

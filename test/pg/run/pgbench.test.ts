@@ -1,6 +1,6 @@
 /**
- * TPC-B as real input: after any number of concurrent transactions, every commit of the map shows balances that agree,
- * now equals the live tables to the last column, and an instant in the middle shows what a session saw at it.
+ * TPC-B as real input: after any number of concurrent transactions, balances agree as of every commit of the map, the history
+ * as of now equals the live tables in every column, and as of an instant between it equals what a session saw then.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,7 +44,7 @@ for (const plugin of PLUGINS) {
       expect(Number(commits)).toBeGreaterThan(100);
       expect(commits).toBe(mapped);
       const { rows } = await node.source.query<{ commits: string }>(
-        'SELECT count(*) + 1 AS commits FROM pgbench_history', // a row for each, and the update afterwards
+        'SELECT count(*) + 1 AS commits FROM pgbench_history', // one row each, and the update afterwards
       );
       expect(mapped, 'every transaction is one').toBe(rows[0]!.commits);
       expect(wrong).toBe('0');
@@ -91,8 +91,8 @@ async function pgbench(node: TrackedNode, ...options: string[]): Promise<void> {
 }
 
 /**
- * Ten accounts, locked while the instant is noted: no neighbour can change them at the same moment, so what the session
- * sees and what was committed by then are the same. They are changed once more afterwards.
+ * Ten accounts, locked while the instant is recorded: no other session can change them at the same moment, so the session sees
+ * exactly what was committed by then. They are changed once more afterwards.
  */
 async function readTenAccounts(
   node: TrackedNode,

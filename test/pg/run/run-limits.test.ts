@@ -1,6 +1,6 @@
 /**
- * The end of a run: wherever its time is up, it says `deadline` and still does what its end asks for, and a failure names
- * the database that failed.
+ * The end of a run: wherever its time is up, it ends as `deadline` and still does its final work. A failure names the database
+ * that failed.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,10 +11,10 @@ import { describeNeeding } from '../../support/needs.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
-/** What the run's session of the source does before this statement; text means: this instead of the statement. */
+/** What the run's session of the source does before this statement; a text replaces the statement. */
 type Before = (text: string) => string | Promise<void> | undefined;
 
-/** Longer than any run here: ended by the run's own limit. */
+/** Longer than any run here: the run's own limit ends it. */
 const ENDLESS = 'SELECT pg_sleep(60)';
 
 for (const plugin of PLUGINS) {
@@ -59,7 +59,7 @@ for (const plugin of PLUGINS) {
         (text) => {
           if (text.startsWith('MOVE ABSOLUTE 0')) peeked = true;
           else if (peeked && !text.startsWith('SET')) {
-            peeked = false; // only the first one: it asks the catalog
+            peeked = false; // only the first statement: it reads the catalog
             return ENDLESS;
           }
           return undefined;

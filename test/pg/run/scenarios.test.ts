@@ -1,6 +1,6 @@
 /**
- * The situations in which output plugins and those who read them have lost, doubled or bent a change: each is played
- * once and followed by both plugins, by runs after every step and by one run over the whole.
+ * Situations in which output plugins and their readers have lost, doubled or changed data. Each is played once. Both plugins
+ * follow it, by runs after every step and by one run at the end.
  */
 import { once } from 'node:events';
 import type pg from 'pg';
@@ -11,7 +11,7 @@ import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { type Scenario, Stage } from '../../support/scenario.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 
-/** A text that is stored out of line, and not compressed away. */
+/** A text that is stored out of line because it does not compress. */
 const long = (seed: string): string =>
   `(SELECT string_agg(md5('${seed}' || i), '') FROM generate_series(1, 100) AS i)`;
 
@@ -106,7 +106,7 @@ const SCENARIOS: readonly Scenario[] = [
       },
       async (session) => {
         const [one, two] = [await session('one'), await session('two')];
-        // the change of the catalog is made by a subtransaction while another session is halfway
+        // a subtransaction changes the catalog while another session is in the middle of a transaction
         await one.query('BEGIN; INSERT INTO a VALUES (4, 4)');
         await two.query('BEGIN; SAVEPOINT s; ALTER TABLE b RENAME v TO text; RELEASE s; COMMIT');
         await one.query(`INSERT INTO b (id, text) VALUES (3, 'z')`);
@@ -353,7 +353,7 @@ const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** What a connector has to carry: each type from NULL to a value, to another one, and back. */
+/** Every type from NULL to a value, to another value, and back. */
 const MATRIX: Readonly<Record<string, readonly [string, string]>> = {
   bool: ['true', 'false'],
   'bit(1)': ['1', '0'],

@@ -1,4 +1,4 @@
-/** The functions on a source, on histories written into the store: every kind of answer, and what is said beside it. */
+/** The functions on a source, on histories written into the store: every kind of answer, with its warnings. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failure, type SqlSource, sqlSource } from '../../support/sql-source.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
@@ -118,7 +118,7 @@ describe('pgtimewarp_asof_row', () => {
   test('returns a row of the table as it is now', async () => {
     await databases.source.query('ALTER TABLE t ADD note text; ALTER TABLE t RENAME n TO amount');
     const all = `SELECT row_to_json(r) FROM pgtimewarp_asof_row(NULL::t, '1', $1) r`;
-    // this history does not say which column was which: NULL would be a guess
+    // this history does not show which column a name belonged to: NULL would be a guess
     expect(await failure(databases.source, all, [timeOf(20)])).toMatch(/^TW015: .*: amount, note /);
     await databases.source.query('ALTER TABLE t RENAME amount TO n');
     expect(await one(all, [timeOf(20)])).toBe('{"id":1,"n":20,"note":null}');

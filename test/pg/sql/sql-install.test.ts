@@ -1,4 +1,4 @@
-/** Installing, upgrading, removing, and taking a source with the functions somewhere else. */
+/** Installing, upgrading and removing the functions, and moving a source that has them. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { StoreHistory, timeOf } from '../query/query-history.ts';
 const ASK = `SELECT pgtimewarp_asof_pk('t', '1', '${timeOf(20)}')::text AS row`;
 const TABLE = { tables: 'CREATE TABLE t (id int PRIMARY KEY, n int)' };
 
-/** What pg_tle's functions are asked to do, written down: the real pg_tle is not to be had where tests run. */
+/** Records the calls of pg_tle's functions: the real pg_tle is not available for tests. */
 const TLE_STAND_IN = `
   CREATE SCHEMA pgtle;
   CREATE TABLE pgtle.calls (n serial, call text, version text, target text, sql text, requires text[]);

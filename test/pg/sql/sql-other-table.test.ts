@@ -1,4 +1,4 @@
-/** History goes by name and rights by table: SQL on the source answers for the table that the last run found, and no other. */
+/** History belongs to a name, rights belong to a table: SQL on the source answers only for the table that the last run found. */
 import { expect, test } from 'vitest';
 import { untrack } from '../../../core/track.ts';
 import { urls } from '../../support/node-questions.ts';

@@ -1,4 +1,4 @@
-/** Who may ask what: the history of a table is no easier to read than the table. */
+/** The rights of callers: the history of a table is at least as protected as the table. */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failure, type SqlSource, sqlSource } from '../../support/sql-source.ts';
@@ -32,7 +32,7 @@ afterAll(async () => {
   await sql[Symbol.asyncDispose]();
 });
 
-/** The statement as bob, after `setUp` by the administrator; everything is rolled back. */
+/** Runs the statement as bob, after `setUp` by the administrator; everything is rolled back. */
 async function asBob<T>(setUp: string, work: () => Promise<T>): Promise<T> {
   await admin.query(
     `BEGIN; GRANT EXECUTE ON FUNCTION pgtimewarp_asof_pk, pgtimewarp_diff_pk TO ${bob}; ${setUp}; SET LOCAL ROLE ${bob}`,

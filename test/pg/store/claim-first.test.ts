@@ -1,5 +1,5 @@
 /**
- * Whatever is judged is read after the claim: between the start of a command and its claim another one may run, move the
+ * A command reads everything that it judges after its claim: between its start and its claim another one may run, move the
  * horizon, skip, or remove the node.
  */
 import pg from 'pg';
@@ -26,7 +26,7 @@ afterEach(() => {
   pg.Client.prototype.query = query as typeof pg.Client.prototype.query;
 });
 
-/** Does `work` right before the next claim. */
+/** Does `work` just before the next claim. */
 function beforeClaim(work: () => Promise<unknown>): void {
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
     if (typeof args[0] !== 'string' || !args[0].includes('pg_try_advisory_lock'))
@@ -55,7 +55,7 @@ for (const plugin of PLUGINS) {
       expect(await status(node)).toBe('removed');
       expect(await gaps(node)).toBe(0);
       await init({ ...node, plugin, slotName: null, version: 'test' });
-      expect(await node.poll()).toMatchObject({ outcome: 'done' }); // nothing holds it
+      expect(await node.poll()).toMatchObject({ outcome: 'done' }); // no other session holds it
     });
 
     test('release-slot of a node that was removed meanwhile', async () => {
@@ -109,7 +109,7 @@ for (const plugin of PLUGINS) {
 
     test('deinit waits for the session that reads the slot', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
-      if (plugin === 'wal2json') return; // the reader speaks pgoutput
+      if (plugin === 'wal2json') return; // the reader uses pgoutput
       await node.source.query('INSERT INTO t VALUES (1)');
       await startReading(node.sourceUrl, node.slot, node.publication);
       const removing = deinit({ ...node, purge: false });

@@ -1,6 +1,6 @@
 /**
- * What protects history and is hard to meet by accident, met on purpose: a claim that somebody else has taken, a commit
- * that comes while a run is under way, a store without room.
+ * Protections of history whose cases rarely occur by themselves, tested on purpose: a claim that another run has taken, a
+ * commit that comes during a run, a store without space.
  */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../../core/pg/connection.ts';
@@ -81,7 +81,7 @@ for (const plugin of PLUGINS) {
       const lost = { code: 'CLAIM_LOST' };
       await expect(inTransaction(first, (tx) => lockCheckpoint(tx, moved))).rejects.toMatchObject(lost);
 
-      await releaseClaim(first, ours); // the session does not know: as if it had been another one's to give away
+      await releaseClaim(first, ours); // the session does not know the lock, as if another session held it
       const theirs = (await claimNode(second, node.node, 60))!;
       expect(BigInt(theirs.epoch)).toBe(BigInt(ours.epoch) + 1n);
       await expect(inTransaction(first, (tx) => lockCheckpoint(tx, ours))).rejects.toMatchObject(lost);
@@ -141,7 +141,7 @@ for (const plugin of PLUGINS) {
     test('the victim of a deadlock in the store ends with an error that allows a repetition, and has written nothing', async () => {
       await node.source.query('INSERT INTO orders VALUES (4)');
       const other = await node.connect('store');
-      await other.query(`SET deadlock_timeout = '1min'; BEGIN`); // the run's second is over first
+      await other.query(`SET deadlock_timeout = '1min'; BEGIN`); // the run's second ends first
       await other.query('LOCK TABLE pgtimewarp.lsn_time_map IN EXCLUSIVE MODE');
       const failed = expect(node.poll()).rejects.toMatchObject({
         code: 'TRANSACTION_CONFLICT',

@@ -1,4 +1,4 @@
-/** What changes or removes tables of the store needs them alone; whoever reads them or others meanwhile is not held up by it. */
+/** Changing or removing tables of the store needs an exclusive lock; readers of these and other tables do not wait for it. */
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * A store that can only be read: a standby, by name or after a failover. Whatever writes says so with one code; questions are
- * answered, and doctor names it. That transactions are read-only by default is nothing that keeps a run from writing.
+ * A store that can only be read: a standby, by its address or after a failover. Commands that write end with one code,
+ * questions are answered, and doctor reports it. Transactions that are read-only by default do not prevent a run from writing.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toError } from '../../../cli/to-error.ts';

@@ -1,6 +1,6 @@
 /**
- * A column that an update left out is filled from the version before, or named as incomplete: never left out in silence,
- * whatever became of its name and its storage.
+ * A column that an update left out is filled in from the version before, or named as incomplete, whatever happened to its name
+ * and storage. It is never left out without a word.
  */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -10,7 +10,7 @@ import { type TrackedNode, trackedNode } from '../../../support/tracked-node.ts'
 /** Twenty thousand characters that do not compress: stored out of line. */
 const LARGE = `(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 625) AS i)`;
 
-/** The columns of the last version of the row with key 1, the incomplete ones marked. */
+/** The columns of the last version of the row with key 1; incomplete ones are marked. */
 async function columnsOf(node: TrackedNode): Promise<string[]> {
   const { rows } = await node.store.query<{ columns: string[] }>(
     `SELECT ARRAY(SELECT json_object_keys(c.row_data)) || ARRAY(SELECT name || '?' FROM unnest(c.incomplete) AS name) AS columns

@@ -1,6 +1,6 @@
 /**
- * The typed row of a row that was written under other names of its columns: the value under the name of now where that is
- * certain, an error where it is not; never NULL without a word.
+ * The typed row of a row that was written under other column names: if it is certain which column a value belongs to, the value
+ * comes under the present name; otherwise the function raises an error. It never returns NULL instead.
  */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -128,7 +128,7 @@ for (const plugin of PLUGINS) {
       const before = await horizon(node);
       await node.source.query('ALTER TABLE t RENAME TO old');
       await node.source.query('CREATE TABLE t (id int PRIMARY KEY, z int, y text)');
-      expect(await typed(node, before)).toMatch(/^TW005/); // its rights say nothing of the other one's history
+      expect(await typed(node, before)).toMatch(/^TW005/); // the rights on the new table do not cover the other table's history
       for (let run = 0; run < 4; run++) await node.poll();
       expect(await typed(node, before)).toMatch(/^TW015 y, z|^TW015 z, y/);
     });

@@ -1,4 +1,4 @@
-/** Tables that are renamed, dropped, or lose their key are reported; the others go on. */
+/** Tables that are renamed, dropped, or lose their key are reported; the other tables continue. */
 import { afterEach, expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
 import { diff } from '../../../../core/query/diff.ts';
@@ -135,7 +135,7 @@ async function codes(node: TrackedNode): Promise<string[]> {
   return rows.map((row) => row.code);
 }
 
-/** The value of v that history has last for the row 1. */
+/** The value of v in the last version of row 1. */
 async function last(node: TrackedNode, table: string): Promise<string | undefined> {
   const { rows } = await node.store.query<{ v: string }>(
     `SELECT row_data ->> 'v' AS v FROM pgtimewarp.row_versions

@@ -1,6 +1,6 @@
 /**
- * What the log does not tell: noticed at the next run, recorded as a gap from the run before, repaired by reading the
- * table again. Beside each stands what looks alike and loses nothing.
+ * Changes that the log does not contain: the next run detects them, records a gap from the run before, and reads the table
+ * again. Harmless changes that look similar stand beside them and cause no gap.
  */
 import { afterEach, expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
@@ -43,19 +43,19 @@ interface Case {
   readonly name: string;
   readonly tables: string;
   readonly sql: string;
-  /** A key that is asked for all along. */
+  /** The key that every question of the case is about. */
   readonly key: string;
-  /** What is recorded as the reason. */
+  /** The recorded reason. */
   readonly code: RegExp;
   /** See `sameAsLive`. */
   readonly row?: string;
-  /** The log does not tell of the table until this is done. */
+  /** Until this is done, the log does not contain the changes of the table. */
   readonly undo?: string;
-  /** With the other one it is no silent change. */
+  /** With the other plugin it is not a silent change. */
   readonly plugin?: Plugin;
 }
 
-/** Types that print names: how a thing of theirs is made and renamed. */
+/** Types that print names: how an object of theirs is made and renamed. */
 const NAMED: readonly (readonly [string, string, (from: string, to: string) => string, string, string])[] = [
   ['regnamespace', 'CREATE SCHEMA t_s', (from, to) => `ALTER SCHEMA ${from} RENAME TO ${to}`, 't_s', 't_r'],
   [
@@ -168,7 +168,7 @@ const SILENT: readonly Case[] = [
     sql: 'ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t',
     key: '3',
     code: /another name for a time/,
-    plugin: 'wal2json', // pgoutput tells tables apart by their OIDs, and so loses nothing
+    plugin: 'wal2json', // pgoutput identifies tables by OID, so it loses nothing
   },
   {
     name: 'the same, together with another owner',
@@ -231,7 +231,7 @@ const SILENT: readonly Case[] = [
     sql: `BEGIN; ${STANDALONE} ALTER TABLE t ATTACH PARTITION t_new FOR VALUES FROM (300) TO (400); COMMIT`,
     key: '301',
     code: /attached with rows/,
-    plugin: 'pgoutput', // wal2json gives the rows at the commit that attaches them, and so loses nothing
+    plugin: 'pgoutput', // wal2json delivers the rows at the commit that attaches them, so it loses nothing
   },
   {
     name: 'DETACH of a partition',
@@ -262,7 +262,7 @@ const SILENT: readonly Case[] = [
     sql: 'ALTER TABLE t_b1 RENAME TO other; ALTER TABLE t_b2 RENAME TO t_b1; ALTER TABLE other RENAME TO t_b2',
     key: '110',
     code: /went from one partition to another/,
-    plugin: 'wal2json', // pgoutput tells tables apart by their OIDs
+    plugin: 'wal2json', // pgoutput identifies tables by OID
   },
   {
     name: 'a rewriting type change of a partitioned table',
@@ -469,7 +469,7 @@ const HARMLESS: readonly Pick<Case, 'name' | 'tables' | 'sql' | 'plugin'>[] = [
     name: 'another owner',
     tables: PLAIN,
     sql: 'ALTER TABLE t OWNER TO pg_database_owner; ALTER TABLE t OWNER TO pg_database_owner',
-    plugin: 'pgoutput', // wal2json finds tables by names: behind it, a rename and its way back could hide
+    plugin: 'pgoutput', // wal2json finds tables by name: another owner could hide a rename and its way back
   },
   {
     name: 'a partition renamed',
@@ -543,7 +543,7 @@ for (const plugin of PLUGINS) {
       for (const { sql } of cases) await runAll(node, sql);
       await node.poll();
       await node.poll();
-      for (const { table } of cases) await node.source.query(`UPDATE ${table} SET v = v`); // rows take the shape of today
+      for (const { table } of cases) await node.source.query(`UPDATE ${table} SET v = v`); // rows get the present shape
       await node.poll();
       for (const { name, table } of cases) {
         const { status, repair } = await relation(node, table);
@@ -567,7 +567,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node);
       expect((await at(node, '2', before)).row).toEqual({ id: 2, v: 'v2', n: 2 });
       const after = await sourceClock(node);
-      for (let runs = 0; runs < 3; runs++) await node.poll(); // quiet ones, whose horizons take each other's place
+      for (let runs = 0; runs < 3; runs++) await node.poll(); // quiet runs, in which each horizon replaces the one before
       expect((await at(node, '2', after)).row).toEqual({ id: 2, v: 'v2', n: 2, d: 'given' });
     });
 
@@ -692,7 +692,7 @@ for (const plugin of PLUGINS) {
       await node.poll();
       await node.poll();
       expect((await at(node, '1', then)).row).toEqual({ id: 1, i: 5, j: { a: [1, null] }, a: [7, 8] });
-      // one that came and went between two runs: nobody knows what its text means
+      // the type came and went between two runs: it is not known what its text means
       await runAll(node, 'CREATE DOMAIN dint AS int; ALTER TABLE t ADD i dint; INSERT INTO t VALUES (2, 6)');
       const brief = await sourceClock(node);
       await runAll(node, 'ALTER TABLE t DROP i; DROP DOMAIN dint');
@@ -756,8 +756,8 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** The case on a table of its own, so that all of them share one node. */
-/** Some at a time: each lets others' runs pass, and has sessions of its own. */
+/** Gives the case its own table, so that all cases share one node. */
+/** Some cases at a time: the runs of one also serve the others, and each needs its own sessions. */
 async function trackAll(node: TrackedNode, cases: readonly { readonly table: string }[]): Promise<void> {
   for (let at = 0; at < cases.length; at += 10)
     await Promise.all(cases.slice(at, at + 10).map(({ table }) => node.track(table)));

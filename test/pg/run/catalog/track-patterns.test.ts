@@ -1,4 +1,4 @@
-/** Tables tracked by pattern, by schema, or all of them; and those that are made later, where that was asked for. */
+/** Tables tracked by pattern, by schema, or all of them; with --follow also those that are made later. */
 import { describe, expect, test } from 'vitest';
 import { runCommand } from '../../../support/command.ts';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -76,11 +76,11 @@ for (const plugin of PLUGINS) {
           not_tracked: [{ table: 'tenant_3.keyless', reason: expect.stringContaining('no primary key') }],
         },
       ]);
-      expect(await eventsOf(node)).toEqual(['TABLE_FOLLOWED', 'TABLE_NOT_FOLLOWED']); // each once
+      expect(await eventsOf(node)).toEqual(['TABLE_FOLLOWED', 'TABLE_NOT_FOLLOWED']); // each reported once
       await node.source.query('ALTER TABLE tenant_3.keyless ADD PRIMARY KEY (id)');
       expect(await json(node, 'poll')).toMatchObject({ followed: ['tenant_3.keyless'] });
 
-      await json(node, 'untrack', 'tenant_1.orders'); // what somebody ended stays so
+      await json(node, 'untrack', 'tenant_1.orders'); // a table that was untracked stays untracked
       expect(await json(node, 'poll')).not.toHaveProperty('followed');
 
       expect(await json(node, 'track', 'tenant_3.*', '--no-follow')).toMatchObject({ unfollowed: [] });

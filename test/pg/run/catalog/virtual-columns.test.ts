@@ -1,6 +1,6 @@
 /**
- * Virtual generated columns (PostgreSQL 18) are in no row, neither of the log nor as it is read: every answer about an instant at
- * which the table had one names it, whenever the row was written.
+ * No row contains virtual generated columns (PostgreSQL 18), neither from the log nor from the table. Every answer about an
+ * instant at which the table had one names it, whenever the row was written.
  */
 import { expect, test } from 'vitest';
 import { findEmbeddedBinaries } from '../../../../cli/servers/find-binaries.ts';
@@ -15,7 +15,7 @@ const TABLE = `CREATE TABLE t (id int PRIMARY KEY, a int, v int GENERATED ALWAYS
 const withTable = (tables = TABLE, exclude: string[] = []): Promise<OwnSource> =>
   ownSource({ plugin: 'pgoutput', binaries: newest!, tables, track: ['t'], exclude });
 
-/** Row and incomplete columns of the key as of an instant, from both ways of the store. */
+/** Row and incomplete columns of the key as of an instant, through both query functions of the store. */
 async function asOf(node: OwnSource, id: number, at: string): Promise<string> {
   const { rows } = await node.databases.store.query<{ answer: string; each: string }>(
     `SELECT a.answer::text AS answer, e.answer AS each

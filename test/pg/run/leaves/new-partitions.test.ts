@@ -1,6 +1,6 @@
 /**
- * Whether a new partition came with rows is decided by the order of commits, not of transaction ids: transactions overlap, use
- * savepoints, and delete, truncate or update what came before anybody looks.
+ * The order of commits, not of transaction ids, decides whether a new partition came with rows. The transactions here overlap,
+ * use savepoints, and delete, truncate or update the earlier rows before a run reads them.
  */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
@@ -147,7 +147,7 @@ async function tell(node: TrackedNode, steps: Story['steps']): Promise<string> {
   return before;
 }
 
-/** As of now the history has the keys of the table. */
+/** Checks that as of now the history has the keys of the table. */
 async function sameKeys(node: TrackedNode): Promise<void> {
   const live = await node.source.query('SELECT count(*) AS keys, sum(id) AS sum, sum(n) AS values FROM t');
   const told = await node.store.query(

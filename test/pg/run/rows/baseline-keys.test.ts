@@ -1,4 +1,4 @@
-/** Chunks follow the order of the key's own type, whatever schema its operators live in. */
+/** Chunks follow the order of the key's own type, whatever schema contains its operators. */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
 import { rebaseline } from '../../../../core/rebaseline.ts';

@@ -1,6 +1,6 @@
 /**
- * What is read from a table is what the log tells of: every row of it, whatever policies say, and none of a table that
- * inherits from it.
+ * A baseline or repair reads exactly the rows that the log is about: every row of the table, whatever policies it has, and no
+ * rows of tables that inherit from it.
  */
 import { expect, test } from 'vitest';
 import { poll } from '../../../../core/poll.ts';
@@ -61,7 +61,7 @@ for (const plugin of PLUGINS) {
         await node.source.query(`INSERT INTO orders VALUES (3, 'c'); INSERT INTO others VALUES (1)`);
         expect(await poll(urls)).toMatchObject({ outcome: 'done', changes: 2 });
         expect((await rowsOf(node)).filter((row) => row.startsWith('D'))).toEqual([]);
-        // a repair that was asked for before goes on when all rows are seen
+        // an earlier repair continues when the role can see all rows
         await node.source.query('ALTER TABLE orders ALTER COLUMN v TYPE text USING v || v');
         expect((await poll(urls)).outcome).toBe('done');
         expect((await poll(urls)).outcome).toBe('done');

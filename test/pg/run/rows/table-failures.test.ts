@@ -1,4 +1,4 @@
-/** What is wrong with one table stays with it: the run goes on, other tables are tracked, read and answered. */
+/** A problem of one table affects only that table: the run continues, and other tables are tracked, read and answered. */
 import { expect, test } from 'vitest';
 import { databaseUrl } from '../../../../cli/servers/databases.ts';
 import { diagnose } from '../../../../core/doctor/diagnose.ts';
@@ -11,7 +11,7 @@ import { at, relation, sameAsLive, urls } from '../../../support/node-questions.
 import { needOf, PLUGINS } from '../../../support/plugins.ts';
 import { trackedNode } from '../../../support/tracked-node.ts';
 
-/** Of 32 digits each: nothing to compress. */
+/** 32 digits each, which do not compress. */
 const NOISE = (count: number): string =>
   `(SELECT string_agg(md5(i::text), '') FROM generate_series(1, ${count}) AS i)`;
 
@@ -24,7 +24,7 @@ for (const plugin of PLUGINS) {
                  CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b VALUES (1, 'x')`,
       });
       const tracked = 'row_changes_r1';
-      // the store refuses a row of a, as it would one that is too large for it
+      // the store refuses a row of a, as it refuses a row that is too large
       await node.store.query(`CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
         IF to_regclass('pgtimewarp.${tracked}') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'refused') THEN
           ALTER TABLE pgtimewarp.${tracked} ADD CONSTRAINT refused CHECK (pk <> '["2"]');

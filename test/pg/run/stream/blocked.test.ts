@@ -1,4 +1,4 @@
-/** A transaction that cannot be applied: tried again, then the node is blocked and says where; left out only on request. */
+/** A transaction that cannot be applied is tried again; then the node is blocked and names it. It is left out only on request. */
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../../../core/doctor/facts.ts';
@@ -37,7 +37,7 @@ async function pollUntilBlocked(node: TrackedNode): Promise<number> {
   throw new Error('the node was never blocked');
 }
 
-/** Whether the plugin wrote this row for the insertion of order 13. */
+/** Whether the row is what the plugin wrote for the insertion of order 13. */
 function isOrder13(data: string): boolean {
   return /"value":"?13\b/.test(data) || data.endsWith(Buffer.from('13nn').toString('hex'));
 }
@@ -65,7 +65,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       expect(kept.rows.map((row) => row.data).join()).toContain(
         plugin === 'wal2json' ? 'hush' : Buffer.from('hush').toString('hex'),
       );
-      // what came before it is stored, and only that
+      // everything before it is stored, and nothing else
       const stored = await node.store.query(
         `SELECT pk FROM pgtimewarp.row_changes WHERE op = 'I' ORDER BY pk`,
       );
@@ -126,7 +126,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       await node.store.query(`
         WITH skipped AS (DELETE FROM pgtimewarp.row_changes WHERE pk = '["13"]' RETURNING valid_from_lsn)
         DELETE FROM pgtimewarp.lsn_time_map USING skipped WHERE lsn = valid_from_lsn`);
-      await node.source.query('SELECT pg_drop_replication_slot($1)', [node.slot]); // a crash of the source took it back
+      await node.source.query('SELECT pg_drop_replication_slot($1)', [node.slot]); // the slot is back at an earlier position, as after a crash of the source
       await node.source.query('SELECT pg_copy_logical_replication_slot($1, $2)', [copy, node.slot]);
       await node.source.query('SELECT pg_drop_replication_slot($1)', [copy]);
       for (let id = 20; id < 26; id++) await node.source.query('INSERT INTO orders VALUES ($1)', [id]);

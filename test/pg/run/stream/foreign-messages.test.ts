@@ -1,4 +1,4 @@
-/** A server that speaks another language: nothing that is decided about its errors and warnings goes by their words. */
+/** A server with messages in another language: no decision about its errors and warnings depends on their words. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,10 +19,10 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-german-'));
-    // a locale that every machine has, and the language of messages beside it
+    // a locale that every machine has, and beside it the language of messages
     const binaries = await wrappedServer(folder, ['LANGUAGE=de']);
     node = await ownSource({ plugin: 'wal2json', binaries, settings: { lc_messages: 'C.UTF-8' } });
-    await expect(node.sql('SELECT 1 / 0')).rejects.toThrow('Division durch Null'); // else this shows nothing
+    await expect(node.sql('SELECT 1 / 0')).rejects.toThrow('Division durch Null'); // otherwise the test proves nothing
   });
 
   afterAll(async () => {

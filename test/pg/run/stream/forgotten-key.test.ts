@@ -1,7 +1,7 @@
 /**
- * wal2json 2.5 looks up a table's key for every row and loses it when the catalog changes at that moment: the row then comes
- * with `"pk":[]`, and with a wrong identity or none. Seen once in 30,000 commits beside TRUNCATE and autovacuum; here the
- * text of a real peek is torn the same way.
+ * wal2json 2.5 looks up a table's key for every row. If the catalog changes at that moment, it loses the key: the row then
+ * comes with `"pk":[]`, and with a wrong identity or none. This was seen once in 30,000 commits beside TRUNCATE and autovacuum.
+ * Here the test removes the key from the text of a real peek.
  */
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -59,7 +59,7 @@ describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
   });
 });
 
-/** A run in which the rows that `isTorn` picks come without their key; counts its peeks. */
+/** A run in which the rows that `isTorn` selects come without their key; counts its peeks. */
 async function pollTearing(
   node: TrackedNode,
   isTorn: (row: string, peek: number) => boolean,

@@ -1,6 +1,6 @@
 /**
- * Rows that no program of ours can hold at once, and answers that would fill a disk: the one becomes a failure that blocks, with
- * table and key, and can be skipped; the other is read in smaller parts.
+ * Rows larger than our program can hold become a failure that blocks the node, names table and key, and can be skipped. Answers
+ * that would exceed the temporary files of the server are read in smaller parts.
  */
 import { expect, test } from 'vitest';
 import { connect } from '../../../../core/pg/connection.ts';
@@ -26,13 +26,13 @@ for (const plugin of PLUGINS) {
       await node.source.query(`INSERT INTO t VALUES (7, repeat('x', ${CHARACTERS[plugin]}))`);
       await node.source.query(`INSERT INTO t VALUES (8, 'small'); INSERT INTO other VALUES (1)`);
       for (let run = 0; run < 2; run++) {
-        // the second one has stored whatever others committed before
+        // the second run has stored what others committed before
         await expect(node.poll()).rejects.toMatchObject({
           code: 'ROW_TOO_LARGE',
           message: expect.stringMatching(/^The row \["7"\] of public\.t in the log at .* is larger/),
         });
       }
-      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after so many runs
+      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after five failed runs
       const { rows } = await node.store.query<{ code: string; lsn: string }>(
         `SELECT (SELECT h.code FROM pgtimewarp.health_events AS h WHERE h.severity = 'warn' LIMIT 1) AS code, failure ->> 'lsn' AS lsn
            FROM pgtimewarp.wal_checkpoints`,
@@ -76,7 +76,7 @@ for (const plugin of PLUGINS) {
         facts: { sqlstate: 'XX000' },
       });
       expect(await stored()).toEqual([before]);
-      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after so many runs
+      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after five failed runs
       expect(await poll(node)).toMatchObject({
         outcome: 'blocked',
         reason: expect.stringMatching(

@@ -1,4 +1,4 @@
-/** What a plugin loses: the column is named in `incomplete`, never shown with another value, and said once per column. */
+/** Values that a plugin loses: `incomplete` names the column, no answer shows another value, and one event reports each column. */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
 import { needOf } from '../../../support/plugins.ts';
@@ -36,7 +36,7 @@ describeNeeding(needOf('wal2json'), 'values that wal2json loses', () => {
     await node.source.query('INSERT INTO m VALUES (1, NULL, 1)');
     await node.source.query(`UPDATE m SET n = 'NaN'`);
     await node.source.query('BEGIN; SAVEPOINT s; INSERT INTO m VALUES (2, NULL, 2); RELEASE s; COMMIT');
-    // twice in one transaction: of the first version the source knows nothing
+    // twice in one transaction: the source does not have the first version
     await node.source.query(
       `BEGIN; INSERT INTO m VALUES (3, 'NaN', 3); UPDATE m SET n = NULL WHERE id = 3; COMMIT`,
     );
@@ -119,8 +119,8 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
     );
     expect(rows).toEqual([{ incomplete: 0, assumed: 30_002, rows: 30_004 }]);
     expect(await assumptions(node)).toEqual([
-      ['["0"]', null], // it was read
-      ['["1"]', null], // no NULL of such a column
+      ['["0"]', null], // the value comes from the table
+      ['["1"]', null], // no NULL in such a column
       ['["100"]', 'no-nan'],
       ['["2"]', 'no-nan'],
     ]);
@@ -156,7 +156,7 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
     expect(await falseDeclarations(node)).toEqual(['n']);
     await node.source.query('INSERT INTO m VALUES (2, NULL, 2)');
     await node.catchUp();
-    expect(await assumptions(node)).toContainEqual(['["2"]', null]); // asked of the source, not assumed
+    expect(await assumptions(node)).toContainEqual(['["2"]', null]); // the source was asked
   });
 
   test('track mentions it if NULLs may become incomplete', async () => {
@@ -169,7 +169,7 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
   });
 });
 
-/** What the answers about some keys of `m` rest on, from both ways of the store. */
+/** The basis of answers about some keys of `m`, through both query functions of the store. */
 async function assumptions(node: TrackedNode): Promise<[string, string | null][]> {
   const { rows } = await node.store.query<{ pk: string; answer: string; each: string; assumes: string }>(
     `SELECT c.pk, a.answer::text AS answer, e.answer AS each, a.answer ->> 'assumes' AS assumes

@@ -1,6 +1,6 @@
 /**
- * Tables, schemas and columns named like attacks and like trouble are tables like any other: tracked, polled, asked about,
- * excluded, forgotten, and nothing else happens.
+ * Tables, schemas and columns whose names look like attacks work like all others: they are tracked, polled, asked about,
+ * excluded and deleted, and nothing else happens.
  */
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -27,7 +27,7 @@ const HOSTILE = [
 ];
 const VICTIM = 'CREATE TABLE victim (id int PRIMARY KEY); CREATE SCHEMA IF NOT EXISTS pgtimewarp_victim';
 
-/** Not the quoting that is tested. */
+/** Quotes by pg's own function, because ours is under test. */
 const quoteIdentifier = (name: string): string => pg.escapeIdentifier(name);
 const quoteTable = ({ schema, name }: TableName): string => [schema, name].map(quoteIdentifier).join('.');
 

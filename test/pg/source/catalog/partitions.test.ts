@@ -1,4 +1,7 @@
-/** A partitioned table is one history: leaves come and go, rows move between them, truncates close what they emptied. */
+/**
+ * A partitioned table is one history: partitions are added and removed, rows move between them, and a truncate closes the
+ * versions of the rows that it removed.
+ */
 import { afterEach, expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
 import { needOf, PLUGINS } from '../../../support/plugins.ts';
@@ -77,7 +80,7 @@ async function live(node: TrackedNode): Promise<string[]> {
   return rows.map(({ row }) => row).sort();
 }
 
-/** What history holds now. */
+/** The rows that history holds now. */
 async function versions(node: TrackedNode): Promise<string[]> {
   const { rows } = await node.store.query<{ row: string }>(
     `SELECT row_data::text AS row FROM pgtimewarp.row_versions WHERE table_name = 'p' AND valid_to_lsn IS NULL AND op <> 'D'`,

@@ -1,7 +1,7 @@
 /**
- * The server refuses UPDATE and DELETE of a table as soon as a publication holds it that cannot show its old rows. No
- * application fails for that: such a table is refused before it is published, and one that becomes such a table later can be
- * written to from the next run on. On the server of this run and on PostgreSQL 18, which refuses more.
+ * The server refuses UPDATE and DELETE on a published table if the publication cannot show its old rows. No application fails
+ * because of that: such a table is refused before it is published, and a table that gets into this state later accepts writes
+ * from the next run on. Tested on the server of this run and on PostgreSQL 18, which refuses more.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findEmbeddedBinaries } from '../../../../cli/servers/find-binaries.ts';
@@ -45,7 +45,7 @@ const SERVERS: readonly Server[] = [
   { name: 'PostgreSQL 18', is18: true, own: async () => startServer({ binaries: newest! }) },
 ];
 
-/** What the server says to an UPDATE and a DELETE of one row, which are undone; null: it takes them. */
+/** The error of the server for an UPDATE and a DELETE of one row, which are rolled back; null if it accepts them. */
 async function refusal({ source }: TrackedNode, table = 't'): Promise<string | null> {
   let said: string | null = null;
   for (const write of [`UPDATE ${table} SET a = a`, `DELETE FROM ${table}`]) {
@@ -83,7 +83,7 @@ for (const { name, is18, own } of SERVERS) {
       await server?.[Symbol.asyncDispose]();
     });
 
-    /** Columns of which the log has nothing. */
+    /** Columns that the log does not contain. */
     const UNTOLD = is18 ? ['v'] : ['v', 'g'];
 
     const made = (options: Partial<TrackedNodeOptions>): Promise<TrackedNode> =>

@@ -1,6 +1,6 @@
 /**
- * Rows whose key the log cannot tell: a table that has no usable replica identity is refused before it is published, and
- * rows that the plugin left out meanwhile are a loss that ends when the table has been read again.
+ * Rows whose key is not in the log: a table without a usable replica identity is refused before it is published. Rows that the
+ * plugin left out are a loss, which ends when the table has been read again.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -12,7 +12,7 @@ const PARTITIONED = (name: string): string =>
   `CREATE TABLE ${name} (id int NOT NULL, u int NOT NULL, v text) PARTITION BY RANGE (id);
    CREATE TABLE ${name}_1 PARTITION OF ${name} FOR VALUES FROM (0) TO (100);`;
 
-/** Each with the words that name what is wrong. */
+/** Each with the words that name the obstacle. */
 const REFUSED: readonly (readonly [name: string, setup: string, why: RegExp])[] = [
   ['late_check', 'CREATE TABLE late_check (id int PRIMARY KEY DEFERRABLE, v text)', /DEFERRABLE/],
   [
@@ -86,7 +86,7 @@ for (const plugin of PLUGINS) {
 }
 
 describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
-  /** Names that have to be found in a warning, and none in another's. */
+  /** Names that must be in one warning, and not in another. */
   const NAMES = ['plain', '"Odd ""name"', '"a.b"', '"plain_2"'];
 
   const gaps = async (node: TrackedNode): Promise<{ table_name: string; open: boolean }[]> =>

@@ -1,6 +1,6 @@
 /**
- * Values of excluded columns, planted in every way in which they can enter the log, are found nowhere behind the
- * decoder; through pgoutput on a server with column lists they do not leave the source.
+ * Values of excluded columns enter the log in every possible way. They are found nowhere behind the decoder; through pgoutput
+ * on a server with column lists they do not leave the source.
  */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
@@ -28,7 +28,7 @@ const TABLES = `
   INSERT INTO parts VALUES (1, 'eu', '${PLANTED}'); INSERT INTO whole VALUES (1, 'a', '${PLANTED}')`;
 const EXCLUDED = { people: ['secret', 'Long Secret'], parts: ['secret'], whole: ['secret'] };
 
-/** Everything the store holds, table by table, as text. */
+/** Everything in the store, table by table, as text. */
 async function findInStore(store: pg.Client, text: string): Promise<string[]> {
   const { rows } = await store.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'pgtimewarp'::regnamespace AND c.relkind = 'r'`,
@@ -81,7 +81,7 @@ for (const plugin of PLUGINS) {
       );
       expect(names.rows.map((row) => row.name)).toEqual(['doc', 'id', 'name', 'region']);
 
-      // a write that fails: constraint errors of PostgreSQL print the failing row
+      // a failing write: constraint errors of PostgreSQL print the row
       await node.store.query(
         'ALTER TABLE pgtimewarp.row_changes ADD CONSTRAINT refuse CHECK (false) NOT VALID',
       );
@@ -118,7 +118,7 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
   test('the values do not leave the source during `track` either: rows change with every step that publishes the table', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     if (!(await hasColumnLists(node.source))) return;
-    const watcher = `${node.slot}_watcher`; // its slot is not moved by runs
+    const watcher = `${node.slot}_watcher`; // runs do not move this slot
     await node.source.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [watcher]);
     await node.source.query(`
       CREATE FUNCTION change() RETURNS event_trigger LANGUAGE plpgsql AS
@@ -159,7 +159,7 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     if (!(await hasColumnLists(node.source))) return;
     const { notes } = await node.track('people', { exclude: ['secret'] });
     expect(notes).toEqual([expect.stringContaining('The publication lists the columns of public.people')]);
-    expect((await node.track('parts', { exclude: ['secret'] })).notes).toEqual([]); // it has no list
+    expect((await node.track('parts', { exclude: ['secret'] })).notes).toEqual([]); // it has no column list
     const refused = async (sql: string): Promise<void> => {
       const answer = node.source.query(sql).then(
         () => 'done',

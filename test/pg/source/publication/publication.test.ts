@@ -1,6 +1,6 @@
 /**
- * What a publication does not show does not come. Whoever takes a table out of it, or restricts it, loses history: the next
- * run says since when, and the gap ends when every change is published again.
+ * Changes that a publication hides do not come. Removing a table from it, or restricting it, loses history: the next run
+ * reports from when, and the gap ends when every change is published again.
  */
 
 import { describe, expect, test } from 'vitest';
@@ -37,13 +37,13 @@ async function alter(of: TrackedNode, change: string): Promise<void> {
   await of.source.query(`ALTER PUBLICATION ${of.publication} ${change}`);
 }
 
-/** Publishes the table, and leaves the reading to later runs. */
+/** Publishes the table; later runs read it. */
 async function askRebaseline(of: TrackedNode): Promise<void> {
   const asked = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
   await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
 }
 
-/** Whether the publication names the table, and shows all of it. */
+/** Whether the publication contains the table and shows all of it. */
 async function isWhole(of: TrackedNode): Promise<boolean> {
   const [facts] = await readTableFacts(of.source, [T], of.publication);
   const published = facts!.published;
@@ -95,7 +95,7 @@ test.each([
   const { rows } = await of.store.query(
     `SELECT DISTINCT code FROM pgtimewarp.health_events WHERE code ~ 'RELATION|PUBL'`,
   );
-  expect(rows.map(({ code }) => code).sort()).toEqual(['RELATION_GAP', 'RELATION_REPAIRED']); // told once
+  expect(rows.map(({ code }) => code).sort()).toEqual(['RELATION_GAP', 'RELATION_REPAIRED']); // reported once
 });
 
 test('removed and added again between two runs: a gap that ends by itself', async () => {
@@ -147,7 +147,7 @@ test('a publication that leaves out actions between two runs: gaps that end by t
 });
 
 describe('a role that does not own the publication', () => {
-  /** The node, and runs by such a role. */
+  /** A node, and runs by a role that does not own the publication. */
   async function byOther(
     of: TrackedNode,
   ): Promise<{ sourceUrl: string; runs: (count?: number) => Promise<void> } & AsyncDisposable> {
@@ -168,7 +168,7 @@ describe('a role that does not own the publication', () => {
     };
   }
 
-  /** A gap, and a repair that waits for the table to be published. */
+  /** Opens a gap with a repair that waits until the table is published. */
   async function pending(of: TrackedNode, runs: () => Promise<void>): Promise<void> {
     await alter(of, 'DROP TABLE t');
     await runs();
@@ -191,7 +191,7 @@ describe('a role that does not own the publication', () => {
     await alter(of, 'ADD TABLE t');
     let takenOut: Promise<void> | undefined;
     const onProgress = (): void => {
-      takenOut ??= alter(of, 'DROP TABLE t'); // beneath the command
+      takenOut ??= alter(of, 'DROP TABLE t'); // during the command
     };
     const waiting = rebaseline({ ...urls(of), sourceUrl: other.sourceUrl, table: T, onProgress });
     await expect(waiting).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
@@ -247,7 +247,7 @@ describe('a role that does not own the publication', () => {
     const { rows } = await of.store.query(
       `SELECT count(*)::int AS n FROM pgtimewarp.health_events WHERE code = 'COLUMN_LIST_OUTDATED'`,
     );
-    expect(rows).toEqual([{ n: 1 }]); // told once
+    expect(rows).toEqual([{ n: 1 }]); // reported once
   });
 });
 
@@ -293,7 +293,7 @@ test('a start waits for transactions that wrote while the table was not publishe
   const tracking = { table: T, baseline: true, exclude: [], retention: null };
   const asked = track({ ...urls(of), ...tracking, signal: AbortSignal.abort() });
   await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
-  await of.poll(); // waits for the early one
+  await of.poll(); // waits for the early transaction
   await alter(of, 'DROP TABLE t');
   await late.query('BEGIN; UPDATE t SET n = 0 WHERE id = 2');
   await alter(of, 'ADD TABLE t');

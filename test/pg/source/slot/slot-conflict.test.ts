@@ -1,4 +1,4 @@
-/** A slot of our name that somebody else has made: its changes are not ours to read, and what went by meanwhile is lost. */
+/** Another program has made a slot of our name: we must not read its changes, and changes made meanwhile are lost. */
 import { expect, test } from 'vitest';
 import { pasteRemedy, troubles, verdicts } from '../../../support/doctored.ts';
 import { type OwnSource, ownSource } from '../../../support/own-source.ts';
@@ -6,7 +6,7 @@ import { connectForTest, queryOnce } from '../../../support/test-client.ts';
 
 interface Theirs {
   readonly what: string;
-  /** Makes the slot, where there is none. */
+  /** Makes the slot if there is none. */
   readonly make: (node: OwnSource) => Promise<unknown>;
   /** The checks whose remedies mend it, in this order. */
   readonly mend: readonly string[];

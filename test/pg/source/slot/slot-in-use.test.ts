@@ -1,4 +1,4 @@
-/** The slot of a node in the hands of another session: what a run that died leaves behind for a while. */
+/** Another session uses the slot of the node, such as a session that a dead run leaves behind for a while. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { keepPolling } from '../../../../cli/serve/background.ts';
