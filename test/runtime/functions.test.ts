@@ -1,6 +1,6 @@
 /**
- * The synthesised bundles under Lambda's own runtime interface client, against real source and store: cold, warm, out
- * of time, failing to start, and with credentials and servers that change between two invocations.
+ * The synthesised bundles under Lambda's own runtime interface client, with a real source and store: cold, warm, out of time,
+ * failing to start, and with credentials and servers that change between two invocations.
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -20,7 +20,7 @@ import { type Environment, startEnvironment } from '../support/runtime-api.ts';
 import { bundleFolder, type Synthesized, synthesize } from '../support/synthesize.ts';
 
 const COLD_STARTS = 10;
-/** The cold start that a caller of the API may see on a machine with nothing else to do. */
+/** The longest cold start that a caller of the API may see on an idle machine. */
 const TARGET_MS = 500;
 
 let client: string;
@@ -69,7 +69,7 @@ const EVENTS: Record<FunctionName, () => object> = {
   Maintenance: () => ({ action: 'rebaseline', node: databases.node, tables: ['orders'] }),
 };
 
-/** Nothing is known of the answer but that it is one of success. */
+/** The answer is a success; the rest of it is not compared. */
 function expectSuccess(name: FunctionName, answer: unknown, output: string): void {
   if (name === 'Migrate') {
     expect(databases.aws.cloudFormation.at(-1), output).toMatchObject({ Status: 'SUCCESS' });

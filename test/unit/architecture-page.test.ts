@@ -1,4 +1,4 @@
-/** docs/architecture.md names every room, and every path that it names is there. */
+/** docs/architecture.md names every room, and every path that it names exists. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** The verdict of a benchmark's figure: rounding never makes a missed target a met one. */
+/** The verdict on a benchmark's figure: rounding never makes a missed target a met one. */
 import { expect, test } from 'vitest';
 import { figure, isMet } from '../../bench/harness.ts';
 

@@ -1,4 +1,4 @@
-/** The verdicts: facts in, checks out. */
+/** The verdicts of doctor: facts in, checks out. */
 import { describe, expect, test } from 'vitest';
 import { type Check, fail, groupByRemedy, ok, summarize, warn } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
@@ -216,7 +216,7 @@ function facts(changes: Changes = {}): DoctorFacts {
   };
 }
 
-/** Codes of what is not all right. */
+/** The codes of the checks that do not pass. */
 function trouble(given: DoctorFacts): string[] {
   return diagnose(given)
     .checks.filter((check) => check.status !== 'ok')

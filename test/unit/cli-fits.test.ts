@@ -1,4 +1,4 @@
-/** What people read fits 80 columns, whatever is in it, and shows their own clock beside UTC. */
+/** Output for people fits into 80 columns, whatever it contains, and shows local time beside UTC. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { describe as describeDiagnosis } from '../../cli/commands/doctor.ts';
 import { describeTracked } from '../../cli/commands/track.ts';
@@ -99,7 +99,7 @@ function expectToFit(text: string): void {
   for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
 }
 
-/** Remedies are pasted: they stay on one line. */
+/** Remedies are meant to be pasted, so they stay on one line. */
 const withoutRemedies = (text: string): string =>
   text
     .split('\n')

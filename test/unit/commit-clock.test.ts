@@ -1,4 +1,7 @@
-/** Times of commits between what other nodes have defined. Positions and times are small numbers: only their order counts. */
+/**
+ * Times of commits between points that other nodes have defined. Positions and times are small numbers: only their order
+ * counts.
+ */
 import { describe, expect, test } from 'vitest';
 import type { ClockPoint } from '../../core/types/clock.ts';
 import type { CommitTime } from '../../core/types/commit-time.ts';

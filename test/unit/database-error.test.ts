@@ -1,4 +1,4 @@
-/** What failures of a database mean, where no test brings a server to them. */
+/** The meaning of database failures that no test with a real server can cause. */
 import { expect, test } from 'vitest';
 import { fromDatabaseError, noteSide } from '../../core/pg/database-error.ts';
 

@@ -1,4 +1,4 @@
-/** Messages of pgoutput that the recorded history does not have. */
+/** Messages of pgoutput that are not in the recorded history. */
 import { expect, test } from 'vitest';
 import { createPgoutputDecoder } from '../../core/decode/pgoutput.ts';
 import { createTypeCatalog } from '../../core/types/pg-types.ts';
@@ -22,7 +22,7 @@ const value = (text: string): Buffer =>
 const hex = (...parts: (Buffer | string)[]): string =>
   `\\x${Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))).toString('hex')}`;
 
-const RELID = 3_000_000_000; // beyond a signed 32-bit integer
+const RELID = 3_000_000_000; // larger than a signed 32-bit integer
 const column = (flags: number, text: string, oid: number): Buffer =>
   Buffer.concat([Buffer.from([flags]), name(text), u32(oid), u32(0xffffffff)]);
 const relation = (...columns: Buffer[]): string =>

@@ -1,6 +1,6 @@
 /**
- * Both decoders on what a server wrote (PostgreSQL 15.20, wal2json 2.5): the same history through two plugins has to
- * give the same events, and the values that PostgreSQL's own to_json() prints.
+ * Both decoders on the recorded output of a server (PostgreSQL 15.20, wal2json 2.5): the same history through two plugins must
+ * give the same events, with values as PostgreSQL's own to_json() prints them.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -206,7 +206,7 @@ test('both plugins give the same result, except for what each of them loses', ()
     eventsOf(plugin).filter(
       (event) => event.kind === 'commit' || (event.kind === 'change' && !lossy.has(event.table.name)),
     );
-  // what wal2json cannot say: whether a column was left out, and whether a null is one
+  // what wal2json does not show: whether a column was left out, and whether a null is NULL
   const alike = (event: StreamEvent): StreamEvent =>
     event.kind === 'change'
       ? {
@@ -259,6 +259,6 @@ test.each(PLUGINS)('%s: a change without the tracked key is a mismatch', (plugin
   const details = (name: string): string[] =>
     mismatches.filter((e) => e.table.name === name).map((e) => e.detail);
   expect(details('idx').length).toBeGreaterThanOrEqual(3);
-  // Under FULL pgoutput flags every column, so a table that lost its primary key still carries the values.
+  // With FULL pgoutput flags every column, so a table without primary key still has the values.
   expect(details('nopk')).toHaveLength(plugin === 'wal2json' ? 3 : 0);
 });

@@ -1,4 +1,4 @@
-/** wal2json's layout, exactly and in variations that no recorded row has. */
+/** The exact layout of wal2json's output, and variations that no recorded row has. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createWal2jsonDecoder } from '../../core/decode/wal2json.ts';

@@ -1,4 +1,4 @@
-/** Each silent change by itself, and what looks alike: one difference of the catalog, one verdict. */
+/** Each silent change by itself, and harmless changes that look similar: one difference of the catalog, one verdict. */
 import { expect, test } from 'vitest';
 import { detectSilentChanges } from '../../core/run/catalog/detect-silent-changes.ts';
 import type { CatalogColumn, CatalogFacts, CatalogLeaf, Published } from '../../core/types/catalog-facts.ts';
@@ -29,7 +29,7 @@ const leaf = (relid: number, name: string, changes: Partial<CatalogLeaf> = {}): 
   ...changes,
 });
 
-/** Through pgoutput names say nothing. */
+/** Through pgoutput names do not matter. */
 const unnamed = (relid: number, name: string): CatalogLeaf => {
   const { namedBy: _, ...rest } = leaf(relid, name);
   return rest;
@@ -56,7 +56,7 @@ const BEFORE: CatalogFacts = {
   leaves: [leaf(10, 'a'), leaf(11, 'b')],
 };
 
-/** By ALTER TABLE; by VACUUM FULL; a table without TOAST, which does not tell the two apart. */
+/** A table that ALTER TABLE rewrote; one that VACUUM FULL rewrote; a table without TOAST, which does not show the difference. */
 const rewritten = [leaf(10, 'a', { filenode: 99, toast: 98 }), leaf(11, 'b')];
 const copied = [leaf(10, 'a', { filenode: 99 }), leaf(11, 'b')];
 const WITHOUT_TOAST = [leaf(10, 'a', { toast: 0 }), leaf(11, 'b')];
@@ -210,7 +210,7 @@ test.each(CASES)('%s', (_what, now, codes, before = {}) => {
   expect(found.every((each) => each.repairsItself === (each.code === 'TABLE_CHANGED'))).toBe(true);
 });
 
-/** What a case says of before holds now too, but for what goes away. */
+/** Everything that a case sets before also holds now, except what the case removes. */
 function unchanged(now: Partial<CatalogFacts>, before: Partial<CatalogFacts>): Partial<CatalogFacts> {
   const gone = 'obstacle' in before && !('obstacle' in now) ? { obstacle: null, key: BEFORE.key } : {};
   return 'columns' in before && !('columns' in now) ? { ...gone, columns: BEFORE.columns } : gone;

@@ -1,4 +1,4 @@
-/** The verdicts on tables: what is stored of one against what the catalog says now. */
+/** The verdicts on tables: the stored facts of a table compared with the present catalog. */
 import { expect, test } from 'vitest';
 import { checkTables } from '../../core/doctor/checks/tables.ts';
 import type { DoctorFacts } from '../../core/doctor/facts.ts';

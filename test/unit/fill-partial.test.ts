@@ -1,6 +1,6 @@
 /**
- * Filling what unchanged TOASTed columns leave out, against a model that knows every value: what is filled in is what the
- * row held, and a hole stays a hole only where nothing that is known says more.
+ * Filling the values that unchanged TOASTed columns leave out, compared with a model that knows every value. A filled value
+ * equals the row's value, and a hole stays only if no known version has the value.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -12,7 +12,7 @@ const COLUMNS = ['id', 'a', 'b"', 'c'];
 const RELATION = 7;
 const START = 100n as Lsn;
 
-/** JSON texts as rows hold them: with white space around a value of a json column, too. */
+/** JSON texts as rows contain them, also with white space around a value of a json column. */
 const fragment = fc.oneof(
   fc.jsonValue().map((value) => JSON.stringify(value)),
   fc.jsonValue().map((value) => ` ${JSON.stringify(value)}\n\t`),
@@ -23,7 +23,7 @@ const step = fc.record({
   key,
   to: key,
   values: fc.array(fragment, { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
-  /** Which columns an update leaves as they are, and so out of the stream. */
+  /** The columns that an update does not change, and so leaves out of the stream. */
   unchanged: fc.array(fc.boolean(), { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
   newTransaction: fc.boolean(),
 });
@@ -35,11 +35,11 @@ const rowText = (values: readonly string[]): string =>
 
 interface Built {
   readonly changes: PlacedChange[];
-  /** What each change should hold in the end. */
+  /** The expected row after each change. */
   readonly expected: (string | null)[];
 }
 
-/** Plays the steps on a model; those that a table would refuse are left out. */
+/** Plays the steps on a model; steps that a table would refuse are left out. */
 function play(steps: readonly Step[], table: Map<string, string[]>, certain: boolean): Built {
   const built: Built = { changes: [], expected: [] };
   let lsn = START;
@@ -109,7 +109,7 @@ test.each([true, false])(
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), stored, (steps, rows) => {
         const { changes, expected } = play(steps, new Map(Object.entries(rows)), certain);
-        // only what is asked for is looked up
+        // only what is requested is looked up
         const versions = new Map<string, PreviousVersion>();
         for (const { key: asked } of neededVersions(changes)) {
           const row = rows[asked];

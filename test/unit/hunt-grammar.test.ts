@@ -1,4 +1,4 @@
-/** The hunt over DDL takes every form of the grammar, or says why not. */
+/** The hunt over DDL uses every form of the grammar, or gives a reason why not. */
 import { expect, test } from 'vitest';
 import { GRAMMAR, NOT_STEPS } from '../support/hunt/grammar.ts';
 import { nodeSteps, settingSteps } from '../support/hunt/node-steps.ts';

@@ -1,4 +1,4 @@
-/** The project's own lint rules find what they are there for. `npm run lint` runs them over the project. */
+/** The project's own lint rules find the mistakes that they are for. `npm run lint` checks the project with them. */
 import { expect, test } from 'vitest';
 import { wrongImports } from '../../cli/dev/lint/imports.ts';
 import { wrongSqlFiles } from '../../cli/dev/lint/sql-files.ts';

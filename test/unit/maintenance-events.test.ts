@@ -1,4 +1,4 @@
-/** The events that the guide and the remedies show are events. */
+/** The events in the guide and in remedies are valid. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';

@@ -1,4 +1,4 @@
-/** docs/operations.md says what the code says. */
+/** docs/operations.md agrees with the code. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { OPERATIONS_FILE, operationsPage } from '../../cli/dev/operations-page.ts';

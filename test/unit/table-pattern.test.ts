@@ -1,4 +1,4 @@
-/** Patterns for names of tables: what psql's \d takes, written in one way. */
+/** Patterns for names of tables: those that psql's \d accepts, in one spelling. */
 import { expect, test } from 'vitest';
 import { isTablePattern, parseTablePattern } from '../../core/pg/table-pattern.ts';
 

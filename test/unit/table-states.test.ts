@@ -1,4 +1,4 @@
-/** The states of a table: docs/architecture.md draws the transitions of the code, and one room alone makes them. */
+/** The states of a table: docs/architecture.md draws the transitions of the code, and only one folder makes them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** Times as people type them, in zones whose clocks jump. */
+/** Times as people type them, in time zones with changes of the clock. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readInstant } from '../../cli/typed-instant.ts';
 
