@@ -21,7 +21,7 @@ const SOURCE_RATE = 50;
 
 export const api: Benchmark = {
   name: 'api',
-  title: 'As-of over HTTP while polling goes on, against a bare key-lookup server on the same store',
+  title: 'As-of over HTTP beside a poller, against a bare key-lookup server on the same store',
   run: async (size, log) => {
     await using server = await benchServer();
     const history = { versions: VERSIONS[size], keys: VERSIONS[size] / 10 };

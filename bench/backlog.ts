@@ -34,7 +34,7 @@ export const backlog: Benchmark = {
     for (const { plugin, pinned } of WAYS) {
       const { runSeconds, ...mib } = SIZES[size];
       const walMib = pinned ? mib.pinnedMib : mib.walMib;
-      const label = `${plugin}, ${walMib} MiB${pinned ? ', a transaction open the while' : ''}`;
+      const label = `${plugin}, ${walMib} MiB${pinned ? ', with a transaction open' : ''}`;
       await using node = await benchNode({
         plugin,
         tables: `CREATE TABLE items (id int PRIMARY KEY, n int NOT NULL, body text NOT NULL);
@@ -52,7 +52,7 @@ export const backlog: Benchmark = {
         const runs = await catchUp(node, runSeconds, (line) => log(`${label}: ${line}`));
         figures.push(
           figure(`${label}: runs of at most ${runSeconds} s`, [runs.length], '', { digits: 0 }),
-          figure(`${label}: runs that did not get on`, [runs.filter((run) => !run.gotOn).length], '', {
+          figure(`${label}: runs without progress`, [runs.filter((run) => !run.gotOn).length], '', {
             target: '≤ 0',
             digits: 0,
           }),
@@ -63,7 +63,7 @@ export const backlog: Benchmark = {
             { digits: 1 },
           ),
           figure(
-            `${label}: longest run, with its start`,
+            `${label}: longest run, including its start`,
             [Math.max(...runs.map((run) => run.seconds))],
             's',
             {

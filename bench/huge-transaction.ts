@@ -54,11 +54,11 @@ async function measure(plugin: Plugin, rows: number): Promise<Figure[]> {
     throw new Error(`the run ended with ${code}, ${stored} of ${rows + 1} rows are in the store`);
   const label = `${plugin}, ${rows / 1_000_000} M rows`;
   return [
-    figure(`${label}: the run, with its start`, [seconds], 's', { digits: 1 }),
+    figure(`${label}: the run, including its start`, [seconds], 's', { digits: 1 }),
     figure(`${label}: changes per second`, [result.changes / seconds], '1/s', { digits: 0 }),
     figure(`${label}: peak memory of the poller`, [peakMib], 'MiB', { target: '≤ 200', digits: 0 }),
     figure(
-      `${label}: slowest of ${reads.length} reads meanwhile, with its connection`,
+      `${label}: slowest of ${reads.length} reads during the run, including its connection`,
       [Math.max(...reads)],
       'ms',
       {

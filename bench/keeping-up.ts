@@ -75,7 +75,7 @@ async function measure(size: Size, everyMs: number, seconds: number): Promise<Fi
       [run.changes / (run.ms / 1000) / changeRate],
       '×',
     ),
-    figure(`${label}: catch-up factor, the load being over`, [backlog / changeRate], '×', { target: '≥ 5' }),
+    figure(`${label}: catch-up factor, after the load`, [backlog / changeRate], '×', { target: '≥ 5' }),
   ];
 }
 

@@ -55,7 +55,7 @@ export const space: Benchmark = {
         bytes('JSON text of the row', text),
         bytes('version in the table', heap),
         bytes('version in the index', index),
-        bytes('version in the index, were it rebuilt', Number(rebuilt.rows[0]!.index) / versions),
+        bytes('version in the index, after a rebuild', Number(rebuilt.rows[0]!.index) / versions),
         bytes('table and index, beyond the text', heap + index - text, '≤ 150'),
         bytes('JSON audit trigger: table and index per change', Number(audit)),
         bytes('entry of the time map, per commit', Number(map.rows[0]!.bytes)),

@@ -20,7 +20,7 @@ export async function rebaselineWholeNode(
     [
       `Node "${result.node}" is repaired. Answers from ${result.gap.from} to ${result.gap.to} are unknown.`,
       `${result.tables.length} ${result.tables.length === 1 ? 'table was' : 'tables were'} read again.`,
-      ...(result.samePositions ? [] : ['Positions (LSNs) count anew: ask about earlier states by time.']),
+      ...(result.samePositions ? [] : ['Positions (LSNs) begin again: ask about earlier states by time.']),
       ...result.ended.map((each) => `Not tracked any more: ${each.table}. ${each.reason}`),
     ].join('\n'),
   );

@@ -59,7 +59,7 @@ export async function planDeinit(
     const would = [
       node.status === 'removed'
         ? `Node "${node.node}" has been removed before.`
-        : `Removes node "${node.node}"${options.asksSource ? `, and ${slot} ${node.slotName}` : '; the source is not asked'}.`,
+        : `Removes node "${node.node}"${options.asksSource ? `, and ${slot} ${node.slotName}` : ', without contacting the source'}.`,
       options.purge ? `Deletes ${describe(kept)}, for good.` : `${describe(kept, 'The')} stays.`,
     ];
     return { ...plan(node, would, !options.purge || kept.tables === 0), bytes: kept.bytes };
@@ -82,7 +82,7 @@ export async function planUntrack(
     for (const { text } of options.patterns.filter(({ text }) =>
       rules.some((rule) => rule.pattern.text === text),
     ))
-      would.push(`Tables to come that match ${text} are not tracked any more.`);
+      would.push(`Later tables that match ${text} will not be tracked.`);
     const matching = await readMatchingEntries(store, options.node, {
       patterns: options.patterns,
       ended: options.purge,
@@ -113,8 +113,8 @@ export async function planRebaselineNode(options: Omit<DatabaseUrls, 'sourceUrl'
     const whole = relations.filter(({ state }) => !isInGap(state));
     const since = node.horizon === null ? '' : ` since ${formatCommitTime(node.horizon.ts)}`;
     const would = [
-      `Makes the slot ${node.slotName} anew and reads ${count(relations.length, 'table')} again.`,
-      `What they were${since} is unknown until then.`,
+      `Drops the slot ${node.slotName}, makes a new one, and reads ${count(relations.length, 'table')} again.`,
+      `The history of these tables${since} is unknown until then.`,
     ];
     return plan(node, would, node.status === 'gap' || whole.length === 0);
   });

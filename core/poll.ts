@@ -48,7 +48,7 @@ export interface RunOptions extends RunLimitsOptions {
 const LEASE_SECONDS = 120;
 /** A run reads existing rows no longer than this, so that the horizon does not stand still meanwhile. */
 const BASELINE_SLICE_MS = 10_000;
-/** What a run spends on forgetting at most; what is left, the next one goes on with. */
+/** The longest time that a run spends on deleting expired history; the next run continues. */
 const RETENTION_MS = 30_000;
 const RETENTION_SHARE = 1 / 4;
 
@@ -203,11 +203,11 @@ class Run {
     try {
       await keepRetention({ store, claim, upto, mayGoOn: () => inTime() && !limits.isInterrupted });
     } catch (error) {
-      if (!limits.isTimeUp(error)) throw error; // forgetting can wait; what is to be read cannot
+      if (!limits.isTimeUp(error)) throw error; // deleting expired history can wait for the next run, reading cannot
     }
   }
 
-  /** The database of the node may have got another name; what it is follows from the slot. */
+  /** Records the present name of the node's database, which may have been renamed: the slot identifies the database. */
   async #followRename(node: StoredNode, facts: SourceFacts): Promise<StoredNode> {
     if (node.database === facts.database || !maybeSameSystem(facts, node)) return node;
     await writeDatabaseName(this.#sessions.store, node.node, facts.database);

@@ -97,12 +97,12 @@ async function claimed(restart: Restart): Promise<RebaselineNodeResult> {
   if (publication !== null) await publish(source, publication, tables); // first, because the server may refuse it
   await inTransaction(store, async (tx) => {
     await lockCheckpoint(tx, claim);
-    await openNodeGap(tx, claim, 'REBASELINE_ASKED', 'the node was read anew on request');
+    await openNodeGap(tx, claim, 'REBASELINE_ASKED', 'the node was read again on request');
   });
   const samePositions =
     comparable(facts, node, claim) && (await readOpenNodeGap(store, node.node)) !== 'HISTORY_FORKED';
   throwIfAborted(options.signal);
-  options.onProgress?.(`making slot ${node.slotName} anew (waits for open transactions to end)`);
+  options.onProgress?.(`making a new slot ${node.slotName} (waits for open transactions to end)`);
   const { end, ended } = await cancelOnAbort(
     source,
     { url: options.sourceUrl, side: 'source', node: node.node, signal: options.signal },
@@ -208,7 +208,7 @@ function refuseForeignSlot(facts: SourceFacts, node: StoredNode): void {
     'SLOT_CONFLICT',
     `The slot "${node.slotName}" is another one (${slot.plugin} in database ${slot.database ?? '(none)'}).`,
     {
-      remedy: `If nobody needs it: SELECT pg_drop_replication_slot('${node.slotName}'); then repeat this.`,
+      remedy: `If no program needs it: SELECT pg_drop_replication_slot('${node.slotName}'); then repeat this.`,
       facts: { slot: node.slotName },
     },
   );

@@ -43,7 +43,7 @@ export async function skip(options: DatabaseUrls & { readonly lsn: Lsn }): Promi
           isBlocked
             ? `Node "${node.node}" is not blocked at ${formatLsn(options.lsn)}, but ${at}.`
             : `Node "${node.node}" is not blocked.`,
-          { remedy: 'pgtimewarp doctor says where it is blocked, if it is.' },
+          { remedy: 'pgtimewarp doctor shows whether a node is blocked, and where.' },
         );
       }
       const touched = (await readTrackedRelations(store, node.node)).filter(

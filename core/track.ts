@@ -364,7 +364,7 @@ async function whyInGap(options: TrackSettings, table: TableName, state: InGap):
   try {
     const [facts = null] = await readTableFacts(source, [table]);
     if (facts === null) return gone(table);
-    const why = state.reason ?? 'its rows changed without a trace in the log';
+    const why = state.reason ?? 'its rows changed, and the log does not contain the change';
     return new TimewarpError('RELATION_GAP', `${formatTableName(table)} has a gap: ${why}.`);
   } catch (error) {
     throw fromDatabaseError(error, 'source');

@@ -43,7 +43,7 @@ export function changeText(change: HistoryChange): string {
   });
 }
 
-/** Of one transaction: which table, in place of what all of its changes share. */
+/** A change in the document of one transaction: it names the table and leaves out what all changes of the transaction share. */
 export function transactionChangeText(change: HistoryChange): string {
   return objectText({
     schema: quote(change.schema),

@@ -717,18 +717,10 @@ CREATE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_l
     AS $_$
 #variable_conflict use_column
 DECLARE
-  NEAR CONSTANT numeric := 262144; -- bytes of WAL: a step of the index covers about as much
   place record;
-  parts record;
   counted text;
 BEGIN
-  SELECT array_agg(i.lsn_space) AS spaces, array_agg(i.first) AS firsts, array_agg(i.last) AS lasts INTO parts
-    FROM (SELECT j.lsn_space, min(j.lsn) AS first, max(j.lsn) AS last
-            FROM (SELECT k.*, count(*) FILTER (WHERE k.is_far) OVER (PARTITION BY k.lsn_space ORDER BY k.lsn) AS part
-                    FROM (SELECT u.*, p_filter ? 'by' AND u.lsn - lag(u.lsn) OVER (PARTITION BY u.lsn_space ORDER BY u.lsn) > NEAR AS is_far
-                            FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)) AS k) AS j
-           GROUP BY j.lsn_space, j.part) AS i;
-  -- one statement for all of them, which names only the tables of the node
+  -- one statement for all tables of the node, which names no other tables
   FOR place IN
     SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
       FROM pgtimewarp.relation_periods AS p
@@ -740,10 +732,8 @@ BEGIN
   LOOP
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
-         FROM unnest($4, $5, $6) AS w (lsn_space, first, last)
-         JOIN pgtimewarp.row_changes AS r
-           ON r.relation_id = %4$s AND r.valid_from_lsn >= greatest(w.first, %5$L) AND r.valid_from_lsn <= w.last AND r.xid IS NOT NULL
-        WHERE w.lsn_space = %1$s
+         FROM pgtimewarp.row_changes AS r
+        WHERE r.relation_id = %4$s AND r.valid_from_lsn >= %5$L AND r.valid_from_lsn <= %6$L AND r.xid IS NOT NULL
         GROUP BY r.valid_from_lsn, r.op
         UNION ALL
        SELECT %1$s, e.lsn, %2$L, %3$L, e.op, count(*)
@@ -771,24 +761,8 @@ BEGIN
     HAVING coalesce(bool_or(CASE WHEN coalesce($3 ? ''table'', false) THEN (t.schema, t."table") = ($3 ->> ''schema'', $3 ->> ''table'') ELSE true END
                             AND coalesce(t.has_op, true)), false)
        AND coalesce(sum(t.inserts + t.updates + t.deletes) >= ($3 ->> ''min_rows'')::bigint OR sum(t.truncates) > 0, true)'
-    USING p_spaces, p_lsns, p_filter, parts.spaces, parts.firsts, parts.lasts;
+    USING p_spaces, p_lsns, p_filter;
 END $_$;
-
-CREATE FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) RETURNS record
-    LANGUAGE sql STABLE STRICT
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    AS $$
-  WITH hashed AS MATERIALIZED (
-    SELECT c.node_id, c.lsn_space, c.lsn, c.context
-      FROM pgtimewarp.transaction_contexts AS c
-     WHERE c.value_hashes @> pgtimewarp.context_hashes(p_by) OR c.value_hashes @> '{0}'
-     LIMIT p_max + 1)
-  SELECT CASE WHEN (SELECT count(*) FROM hashed) <= p_max THEN coalesce(array_agg(k.lsn_space ORDER BY k.lsn_space, k.lsn), '{}') END,
-         CASE WHEN (SELECT count(*) FROM hashed) <= p_max THEN coalesce(array_agg(k.lsn ORDER BY k.lsn_space, k.lsn), '{}') END
-    FROM (SELECT DISTINCT h.lsn_space, h.lsn FROM hashed AS h
-           WHERE h.node_id = p_node_id AND pgtimewarp.context_matches(h.context, p_by)) AS k
-$$;
 
 CREATE FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -807,27 +781,6 @@ CREATE FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_
    WHERE c.node_id = p_node_id AND c.lsn_space = p_space AND c.lsn = p_lsn AND c.seq <= p_seq AND p_xid IS NOT NULL
    ORDER BY c.seq DESC LIMIT 1
 $$;
-
-CREATE FUNCTION pgtimewarp.context_hashes(p_by jsonb) RETURNS integer[]
-    LANGUAGE plpgsql IMMUTABLE STRICT
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-  hashes int[] := '{}';
-  wanted text;
-  bytes bytea;
-  hash bigint;
-BEGIN
-  FOR wanted IN SELECT b.value FROM jsonb_each_text(p_by) AS b WHERE b.value !~ '^[[{]' LOOP
-    bytes := convert_to(wanted, 'UTF8');
-    hash := 2166136261;
-    FOR i IN 0 .. length(bytes) - 1 LOOP
-      hash := ((hash # get_byte(bytes, i)) * 16777619) & 4294967295;
-    END LOOP;
-    hashes := hashes || (CASE WHEN hash > 2147483647 THEN hash - 4294967296 ELSE hash END)::int;
-  END LOOP;
-  RETURN hashes;
-END $$;
 
 CREATE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1454,7 +1407,7 @@ DECLARE
   changed text[];
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
-  touched text;    -- with `by`: the statement that gives those of them ($1) that such a transaction changed
+  touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
   is_emptied boolean;
   event pgtimewarp.relation_events;
   result pgtimewarp.history_change;
@@ -1500,7 +1453,7 @@ BEGIN
       CASE WHEN p_filter ? 'by' THEN format(
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
-      -- a TRUNCATE, or a gap between two periods, may have made another of every row
+      -- a TRUNCATE, or a gap between two periods, may have changed every row
       CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
                 AND (place.starts_inside OR (ends.to_at).period <> place.period) THEN format(
         '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
@@ -1585,7 +1538,7 @@ CREATE FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table tex
 #variable_conflict use_column
 BEGIN
   IF p_table IS NOT NULL OR NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
-    PERFORM pgtimewarp.position_at(p_node_id, coalesce(p_schema, ''), coalesce(p_table, ''), NULL, NULL); -- says what is not there
+    PERFORM pgtimewarp.position_at(p_node_id, coalesce(p_schema, ''), coalesce(p_table, ''), NULL, NULL); -- raises an error if the node or the table is not there
   END IF;
   SELECT c.applied_lsn, c.applied_ts INTO horizon_lsn, horizon_ts FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
   WITH frames AS MATERIALIZED (
@@ -1622,14 +1575,11 @@ DECLARE
   given int := 0;
   at record;
   commits text;
-  picked record;
   c record;
 BEGIN
-  -- a value that few contexts have leads to its commits; where many have it, some are soon met on the way back in time
-  SELECT b.spaces, b.lsns INTO picked FROM pgtimewarp.commits_by(p_node_id, p_filter -> 'by', 2000) AS b;
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
   LOOP
-    -- a condition that is not asked for is left out, which the planner understands better than a NULL
+    -- a condition that is not requested is left out: the planner estimates that better than a NULL parameter
     commits := concat(
       'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
       CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
@@ -1638,12 +1588,6 @@ BEGIN
            WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
       CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
       CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,
-      CASE WHEN picked.lsns IS NOT NULL
-             THEN ' AND (m.lsn_space, m.lsn) IN (SELECT u.lsn_space, u.lsn FROM unnest($12, $13) AS u (lsn_space, lsn))'
-           WHEN p_filter ? 'by'
-             THEN ' AND EXISTS (SELECT FROM pgtimewarp.transaction_contexts AS s
-                                 WHERE s.node_id = $1 AND s.lsn_space = m.lsn_space AND s.lsn = m.lsn
-                                   AND pgtimewarp.context_matches(s.context, $14))' END,
       CASE WHEN at.lsn IS NOT NULL THEN ' AND (m.ts, m.lsn_space, m.lsn) < ($9, $10, $11)' END,
       ' ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT ', chunk);
     EXECUTE 'SELECT array_agg(k.lsn_space) AS spaces, array_agg(k.lsn) AS lsns, array_agg(k.ts) AS times, array_agg(k.xid) AS xids
@@ -1651,8 +1595,7 @@ BEGIN
        INTO c
       USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn,
             coalesce(p_to_ts, pgtimewarp.time_at(p_node_id, now_space, p_to_lsn), 'infinity'), p_to_lsn,
-            (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn,
-            picked.spaces, picked.lsns, p_filter -> 'by';
+            (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn;
     seen := coalesce(cardinality(c.lsns), 0);
     EXIT WHEN seen = 0;
     FOR lsn_space, lsn, ts, xid, context, tables, rows IN
@@ -1661,6 +1604,10 @@ BEGIN
        CROSS JOIN LATERAL (
              SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647, u.xid) AS x) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
+       WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
+             SELECT FROM pgtimewarp.transaction_contexts AS s
+              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
+                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
        ORDER BY u.place
     LOOP
       RETURN NEXT;
@@ -1685,14 +1632,9 @@ DECLARE
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
   changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
-  -- leaves out the changes of most other transactions before the rows before them are looked up
-  by_hash text := CASE WHEN said IS NOT NULL THEN '
-    AND EXISTS (SELECT FROM pgtimewarp.transaction_contexts AS s
-                 WHERE s.node_id = $9 AND s.lsn_space = $10 AND s.lsn = r.valid_from_lsn
-                   AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
-  -- everything up to here is done; at_pk NULL: with all keys of the place
+  -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
   at_seq int := coalesce(p_after.seq, 2147483647);
   at_pk text := p_after.pk;
@@ -1728,7 +1670,7 @@ BEGIN
              FROM (SELECT r.* FROM pgtimewarp.row_changes AS r
                     WHERE r.relation_id = %1$s AND r.valid_from_lsn >= $1 AND r.valid_from_lsn <= $4
                       AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
-                      AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)%3$s
+                      AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)
                     ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
          SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
                 b.nulls_assumed AS before_assumed, b.lsn AS before_lsn
@@ -1736,9 +1678,8 @@ BEGIN
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
-          ORDER BY p.place', relation, chunk, by_hash)
-        USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through, p_period.node_id,
-              p_period.lsn_space, pgtimewarp.context_hashes(said)
+          ORDER BY p.place', relation, chunk)
+        USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through
       LOOP
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
@@ -2539,10 +2480,10 @@ BEGIN
                    SELECT FROM pgtimewarp.truncates_after(%1$s, coalesce(v.valid_from_lsn, $1), v.seq, v.op, v.leaf_id) AS e
                     WHERE (e.lsn, e.seq) < (k.lsn, k.seq)) THEN false
               WHEN v.op <> ''S'' THEN true
-              -- nothing happened to the key between the start and an insert: it was not there
+              -- the key had no change between the start of tracking and this insert, so the row was absent
               WHEN n.op = ''I'' AND (v.op IS NULL OR n.valid_from_lsn <= v.read_lsn)
                    AND ((n.valid_from_lsn, n.seq) = (k.lsn, k.seq)
-                        -- after a TRUNCATE, or a gap, an insert shows nothing of before
+                        -- after a TRUNCATE or a gap, an insert does not show whether the row was there before
                         OR NOT EXISTS (
                              SELECT FROM pgtimewarp.truncates_after(%1$s, k.lsn, k.seq, ''I'', coalesce(v.leaf_id, n.leaf_id)) AS e
                               WHERE (e.lsn, e.seq) < (n.valid_from_lsn, n.seq))
@@ -2583,7 +2524,7 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
-  -- a filter is judged by the table as it is now, also where no period is touched
+  -- a filter is checked against the present table, even if the interval touches no period
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
@@ -2685,7 +2626,7 @@ BEGIN
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
         place.period, p_lsn - 1, p_lsn, place.through, NULL, after, p_limit - given, p_max_bytes - bytes) AS c
-       WHERE c.xid IS NOT NULL -- what a repair found at this very position is nobody's doing
+       WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
       given := given + 1;
@@ -3637,8 +3578,7 @@ CREATE TABLE pgtimewarp.transaction_contexts (
     seq integer DEFAULT 0 NOT NULL,
     lsn pg_lsn NOT NULL,
     context json NOT NULL,
-    relation_ids integer[],
-    value_hashes integer[] DEFAULT '{0}'::integer[] NOT NULL
+    relation_ids integer[]
 );
 
 COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'The contexts that a transaction sent: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
@@ -3654,8 +3594,6 @@ COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit LSN.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of the message.';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables whose changes carry the context. Retention deletes the context when these changes have expired in all of them. null: all tables of the node.';
-
-COMMENT ON COLUMN pgtimewarp.transaction_contexts.value_hashes IS 'Hashes of the values in context, for the index (see functions/history/context_hashes.sql). {0}: not hashed, so a question has to compare the context itself.';
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
@@ -3740,8 +3678,6 @@ CREATE INDEX lsn_time_map_by_xid ON pgtimewarp.lsn_time_map USING brin (xid) WIT
 CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (node_id, schema_name, table_name, tracked_from_ts DESC);
 
 CREATE INDEX row_changes_in_order ON ONLY pgtimewarp.row_changes USING brin (valid_from_lsn) WITH (pages_per_range='32', autosummarize='on');
-
-CREATE INDEX transaction_contexts_by_value ON pgtimewarp.transaction_contexts USING gin (value_hashes) WITH (gin_pending_list_limit='256');
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
@@ -3850,11 +3786,6 @@ GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[
 GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) TO pgtimewarp_admin;
-
 REVOKE ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_writer;
@@ -3864,11 +3795,6 @@ REVOKE ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_admin;
-
-REVOKE ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_writer;

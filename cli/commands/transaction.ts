@@ -28,7 +28,7 @@ interface TransactionFlags extends AwaitFlags {
   readonly format?: Format;
 }
 
-/** Of an xid: it comes round again, but hardly so often. */
+/** The most transactions that are listed for one xid. PostgreSQL reuses xids, but rarely this often. */
 const MOST_MATCHES = 100;
 
 export function registerTransaction(program: Command, run: Run): Command {

@@ -1,4 +1,4 @@
-/** Answers about many rows for people: one line (or a few) for each change, transaction or row, and below what is known of the interval. */
+/** Answers about many rows for people: one or a few lines for each change, transaction or row, then what is known of the interval. */
 import type { HistoryChange } from '../../core/query/changes.ts';
 import type { FoundRow } from '../../core/query/find.ts';
 import type { HistoryFrame } from '../../core/query/history-page.ts';
@@ -11,7 +11,7 @@ import { printable } from './printable.ts';
 import { shorten } from './width.ts';
 import { wrap } from './wrap.ts';
 
-/** Values of rows are cut to so many characters: JSON, NDJSON and CSV have them whole. */
+/** Values of rows are cut to this many characters. JSON, NDJSON and CSV contain the full values. */
 const SHOWN_VALUE = 40;
 const SHOWN_ROW = 200;
 
@@ -147,7 +147,7 @@ function counted(number: number, word: string): string | null {
   return number === 0 ? null : `${number.toLocaleString('en')} ${word}`;
 }
 
-/** Of an update what changed, otherwise the row. */
+/** For an update the changed columns, otherwise the row. */
 function changeText({ changedText, beforeText, afterText }: HistoryChange): string {
   if (changedText === null) return rowLine(afterText ?? beforeText ?? '{}');
   const changed = [...jsonMembers(changedText, 0).members].map(([name, sidesText]) => {

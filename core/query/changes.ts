@@ -72,7 +72,7 @@ export async function changes(store: Queryable, request: ChangesRequest): Promis
     : `pgtimewarp.table_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9::int, $10::pg_lsn,
                                 $11::int, $12, $13::int, $14::bigint)`;
   try {
-    // One row more than the page tells whether another page follows.
+    // Reads one row more than the page, to know whether another page follows.
     const { rows } = await store.query<FrameRow & (ChangeRow | { readonly op: null })>(
       `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
          FROM pgtimewarp.table_frame($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn) AS f
@@ -133,7 +133,7 @@ export interface ChangeRow {
   readonly key: string;
 }
 
-/** The rows of a page, of which the store gave one more than the limit, or fewer where it stopped for their bytes. */
+/** The rows of a page. The store returned one more than the limit, or fewer if it stopped at the limit of bytes. */
 export function cutPage<R extends { readonly before: string | null; readonly after: string | null }>(
   found: readonly R[],
   limit: number,

@@ -1,6 +1,6 @@
 /**
  * What questions about many rows have in common: the frame of an answer, the filter, and a cursor that says where a page ended.
- * A page is bounded in rows and in bytes, so that whoever asks page by page needs little memory.
+ * A page is bounded in rows and in bytes, so that a caller that asks page by page needs little memory.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
@@ -8,27 +8,27 @@ import { tryParseCommitTime } from '../types/commit-time.ts';
 import { tryParseLsn } from '../types/lsn.ts';
 import { type Instant, instantParameters, parseInstant } from './instant.ts';
 
-/** Rows of a page may hold so many bytes together, and one row more. */
+/** The most bytes that the rows of a page hold together. The row that exceeds this limit still belongs to the page. */
 export const PAGE_BYTES = 4 * 1024 * 1024;
 
 /** Of an answer about an interval: where it begins and ends, and what is known there. */
 export interface HistoryFrame {
-  /** As asked for; without that, the time of the start of tracking and of the horizon. */
+  /** As requested. Default: the time of the start of tracking, and of the horizon. */
   readonly from: string | null;
   readonly to: string | null;
   readonly horizon: { readonly lsn: string; readonly ts: string } | null;
   readonly final: boolean;
-  /** JSON text `[{from, to, reason}]`: where changes may be missing. Of several tables each has `tables`. */
+  /** JSON text `[{from, to, reason}]`: where changes may be missing. If the answer is about several tables, each member has `tables`. */
   readonly unknownText: string;
 }
 
-/** What must hold of a change; members that are not there ask for nothing. */
+/** The conditions that a change must meet. A member that is left out is no condition. */
 export interface ChangeFilter {
   /** Column to value: the row before or after has it, as the source's type compares. */
   readonly where?: Readonly<Record<string, string>>;
   /** An update that changed one of these columns. */
   readonly changed?: readonly string[];
-  /** Key (or path with dots) to value in what the transaction said about itself. */
+  /** Key (or path with dots) to value in the context of the transaction. */
   readonly by?: Readonly<Record<string, string>>;
   readonly op?: readonly string[];
 }
@@ -72,7 +72,7 @@ export interface FrameRow {
   readonly final: string;
 }
 
-/** The frame with its ends as they were asked for. */
+/** The frame with its ends as they were requested. */
 export function toFrame(row: FrameRow, from: Instant | null, to: Instant | null): HistoryFrame {
   return {
     from: bound(from)[2] ?? row.from_ts,
@@ -89,19 +89,19 @@ export function toFrame(row: FrameRow, from: Instant | null, to: Instant | null)
 /** Where a page ended: opaque to callers, valid while history grows. */
 export type HistoryCursor = string & { readonly __brand: 'HistoryCursor' };
 
-/** What a page goes on from. */
+/** Where a page begins. */
 export interface Continuation {
   /** The place of the last row that was received, in the order of the function's parameters; all null without a cursor. */
   readonly after: readonly (string | null)[];
   /** Where the interval ends. */
   readonly to: Instant | null;
-  /** The horizon of the first page, if the question went on to it or beyond it. */
+  /** The horizon of the first page, if the requested interval reaches it. */
   readonly until: string | null;
 }
 
 /**
- * What a cursor of these kinds says. Every page of an answer ends where the first one did: with a later horizon the places before
- * the cursor would be as of one moment, and those after it as of another. Throws BAD_FLAGS for what no page gave.
+ * The content of a cursor of these kinds. Every page of an answer ends where the first one ended. With a later horizon, pages before the
+ * cursor would be as of one moment, and pages after it as of another. Throws BAD_FLAGS if no page returned this cursor.
  */
 export function continuation(
   cursor: string | null | undefined,
@@ -131,7 +131,7 @@ function isBeyond(to: Instant | null, horizon: NonNullable<HistoryFrame['horizon
   return to.time > (tryParseCommitTime(horizon.ts) ?? to.time);
 }
 
-/** The values that the next page goes on after. */
+/** The values after which the next page begins. */
 export function formatHistoryCursor(parts: readonly (string | null)[]): HistoryCursor {
   return Buffer.from(JSON.stringify(parts)).toString('base64url') as HistoryCursor;
 }
@@ -149,7 +149,7 @@ const PARTS = {
 } as const;
 type PartKind = keyof typeof PARTS;
 
-/** The values of a cursor of these kinds; all null without a cursor. Throws BAD_FLAGS for what no page gave. */
+/** The values of a cursor of these kinds; all null without a cursor. Throws BAD_FLAGS if no page returned this cursor. */
 export function historyCursorParts(
   cursor: string | null | undefined,
   kinds: readonly PartKind[],

@@ -1,6 +1,6 @@
 /**
  * What was committed between two instants, newest first, page by page; and what one transaction did, row by row. A transaction is
- * identified by its commit LSN: an xid comes round again.
+ * identified by its commit LSN, because PostgreSQL reuses xids.
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
@@ -26,9 +26,9 @@ export interface TransactionFilter {
   /** It touched this table. */
   readonly table?: TableName;
   readonly by?: Readonly<Record<string, string>>;
-  /** It holds such a change; with a table, of that table. */
+  /** It has a change with one of these letters; with `table`, a change of that table. */
   readonly op?: readonly string[];
-  /** It changed so many rows, or holds a TRUNCATE, whose rows are not counted. */
+  /** It changed at least so many rows, or has a TRUNCATE, whose rows are not counted. */
   readonly minRows?: number;
   /** Decimal digits. */
   readonly xid?: string;

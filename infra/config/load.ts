@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type DeploymentConfiguration, parseConfiguration } from './schema.ts';
 
 /**
- * Throws an Error that names the file and the mistake. The file has no default: nobody should deploy or destroy the stacks of the
+ * Throws an Error that names the file and the mistake. The file has no default: a command must not deploy or destroy the stacks of the
  * example by accident.
  */
 export async function loadConfiguration(path: string | undefined): Promise<DeploymentConfiguration> {

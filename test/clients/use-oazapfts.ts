@@ -1,4 +1,4 @@
-/** What a program does with the client that oazapfts makes of our document: it must compile, and see true values. */
+/** What a program does with the client that oazapfts generates from our document: it must compile and receive the right values. */
 import * as api from '../../test-output/clients/oazapfts.ts';
 
 export async function ask(baseUrl: string, token: string, node: string): Promise<unknown> {

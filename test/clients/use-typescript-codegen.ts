@@ -1,4 +1,4 @@
-/** As use-oazapfts.ts, with the client that openapi-typescript-codegen makes. */
+/** Like use-oazapfts.ts, with the client that openapi-typescript-codegen generates. */
 import {
   type AnswerProblem,
   ApiError,

@@ -1,6 +1,6 @@
 /**
- * What can happen to a run that stands still at one of its statements. Every fault is the real thing: processes are
- * killed, sessions terminated, servers crashed, disks filled.
+ * The faults that can happen to a run that is stopped at one of its statements. Every fault is real: processes are killed,
+ * sessions terminated, servers crashed, disks filled.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -13,9 +13,9 @@ import { connectForTest } from '../support/test-client.ts';
 
 export interface Fault {
   readonly name: string;
-  /** Whether it can happen at this point. */
+  /** Whether the fault is possible at this point. */
   readonly strikes: (point: string) => boolean;
-  /** The short form of the matrix takes every n-th of those points. */
+  /** The short form of the matrix tries every n-th of these points. */
   readonly every: number;
   /** SQL on the store before the run begins. */
   readonly prepare?: string;
@@ -26,11 +26,14 @@ export interface FaultContext {
   readonly servers: CrashServers;
   readonly fork: Fork;
   readonly run: StoppedRun;
-  /** Says what was wrong, without ending the trial. */
+  /** Reports what was wrong, without ending the trial. */
   readonly complain: (what: string) => void;
 }
 
-/** A frozen run holds its row of the checkpoint, so its lease cannot be ended from outside: it is born past. */
+/**
+ * A frozen run holds a lock on its row of the checkpoint, so no other session can end its lease. The lease has therefore
+ * already ended when the run begins.
+ */
 export const LEASES_ARE_PAST = `
   CREATE FUNCTION lease_is_past() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.lease_until := clock_timestamp() - interval '1 second'; RETURN NEW; END $$;
@@ -112,8 +115,8 @@ async function crash(server: LocalServer, run: StoppedRun): Promise<void> {
 }
 
 /**
- * The run is frozen and its lease past: another one takes the node over and does the work. What the first one does when
- * it wakes up may neither change the store nor move the slot.
+ * The run is frozen and its lease has ended: another run takes the node over and does the work. When the first run wakes up, it
+ * must neither change the store nor move the slot.
  */
 async function takeOver({ fork, run, complain }: FaultContext): Promise<void> {
   run.child.kill('SIGSTOP');
@@ -130,12 +133,12 @@ async function takeOver({ fork, run, complain }: FaultContext): Promise<void> {
   run.resume('go');
   run.child.kill('SIGCONT');
   const end = await run.ended;
-  if (!claimed) return; // not claimed yet, or over already: it works like any other run
+  if (!claimed) return; // the stopped run has no claim yet, or has released it: this run works normally
   const after = [await slotPosition(fork), await epochOf(fork), ...(await fork.dump())].join('\n');
   if (before !== after) complain(`the woken run changed something (exit code ${end.code})`);
 }
 
-/** Another session reads the slot by the replication protocol, without ever confirming anything. */
+/** Another session reads the slot through the replication protocol and confirms nothing. */
 async function refuseAdvance({ fork, run }: FaultContext): Promise<void> {
   const reader = new pg.Client({
     connectionString: fork.sourceUrl,
@@ -152,7 +155,7 @@ async function refuseAdvance({ fork, run }: FaultContext): Promise<void> {
   const options =
     plugin === 'wal2json' ? '' : `(proto_version '1', publication_names 'pgtimewarp_${fork.node}')`;
   const reading = reader.query(`START_REPLICATION SLOT ${fork.slot} LOGICAL 0/0 ${options}`);
-  reading.catch(() => undefined); // it ends with its session
+  reading.catch(() => undefined); // the reader stops with its session
   try {
     await eventually(
       async () =>
@@ -199,7 +202,7 @@ async function terminateSessions(url: string, node: string): Promise<void> {
   );
 }
 
-/** Where the slot stands: nothing before it is delivered again. */
+/** The position of the slot: nothing before it is delivered again. */
 export async function slotPosition(fork: Fork): Promise<string> {
   return await readValue(
     fork.sourceUrl,
@@ -208,7 +211,7 @@ export async function slotPosition(fork: Fork): Promise<string> {
   );
 }
 
-/** What the store has. */
+/** The position that the store has stored. */
 export async function appliedPosition(fork: Fork): Promise<string> {
   return await readValue(fork.storeUrl, 'SELECT applied_lsn AS value FROM pgtimewarp.wal_checkpoints', []);
 }

@@ -1,10 +1,10 @@
 /**
- * A hunt: every call of a command, to either database, is delayed, cut or silenced, before the server has heard it or after
- * it has answered; then the command is said again, as an operator would. In the end everything is as if nothing had
- * happened: nothing that was final is contradicted, nothing is left behind, and every command ends in time.
+ * A hunt for interruptions. It delays, cuts or silences every call of a command to either database, before the server has
+ * received it or after the server has answered. Then it repeats the command, as an operator would. In the end the state must be
+ * as without the interruption: no final answer is contradicted, nothing is left behind, and every command ends in time.
  *
- * CI takes a sample (its seed is printed; HUNT_SEED=… repeats it); HUNT_FULL=1 takes every point. HUNT_ONLY=text keeps the
- * trials whose name has it.
+ * CI tries a sample (it prints its seed; HUNT_SEED=… repeats it). HUNT_FULL=1 tries every point. HUNT_ONLY=text tries only
+ * trials with this text in their name.
  */
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -33,10 +33,10 @@ const SILENCE_MS = 30_000;
 /** How long a command waits for a slot that is in use. */
 const PATIENCE_MS = 20_000;
 const GRACE_MS = 5_000;
-/** How long others may hold a slot up that is being made, or a command that is said again. */
+/** How long other sessions may delay a slot that is being made, or a repeated command. */
 const AGAIN_MS = 60_000;
 const AT_ONCE = Number(process.env.HUNT_AT_ONCE ?? 5);
-/** A sample that has been green: what others find is mended before they are asked of everybody. */
+/** The seed of a sample that passes. Failures that other seeds find are mended before CI uses these seeds. */
 const GREEN_SEED = 1;
 const SAMPLE = Number(process.env.HUNT_SAMPLE ?? 40);
 
@@ -58,7 +58,7 @@ export function huntInterruptions(plugin: Plugin): void {
 
     const newNode = (): HuntedNode => new HuntedNode(databases, plugin, ++made);
 
-    /** Learns from an undisturbed one how many calls the command makes. */
+    /** Counts the calls of an undisturbed command. */
     const trialsOf = async (command: InterruptedCommand): Promise<Trial[]> => {
       const node = newNode();
       await command.prepare(node);
@@ -74,7 +74,9 @@ export function huntInterruptions(plugin: Plugin): void {
       );
     };
 
-    test('says it again, and all is as it would have been', { timeout: 6 * 3600_000 }, async () => {
+    test('repeated after the interruption, it leaves the state of an undisturbed command', {
+      timeout: 6 * 3600_000,
+    }, async () => {
       const wanted = trials.filter((trial) => nameOf(trial).includes(process.env.HUNT_ONLY ?? ''));
       const chosen = process.env.HUNT_FULL === '1' ? wanted : sample(wanted, SAMPLE, seed);
       console.log(`${plugin}: ${chosen.length} of ${trials.length} points, seed ${seed}`);
@@ -101,7 +103,10 @@ export function huntInterruptions(plugin: Plugin): void {
   });
 }
 
-/** Deployments take minutes to count, and some of them are still red at the end of their time (silence in a Create). */
+/**
+ * Counting the calls of a deployment takes minutes, and some of its trials still fail at their time limit (silence in a
+ * Create).
+ */
 function isAskedFor({ name }: InterruptedCommand): boolean {
   const { HUNT_FULL, HUNT_ONLY = '' } = process.env;
   return HUNT_FULL === '1' || HUNT_ONLY !== '' || !name.startsWith('deployment');
@@ -111,7 +116,7 @@ function nameOf({ command, side, at, fault }: Trial): string {
   return `${command.name}, ${side} call ${at} ${fault}`;
 }
 
-/** Nearly the same ones for the same seed, although commands differ by a call or two from time to time. */
+/** The same seed gives nearly the same sample, although the number of calls of a command varies by one or two. */
 function sample(all: readonly Trial[], size: number, seed: number): Trial[] {
   const rank = (trial: Trial): string => hash('sha256', `${seed} ${nameOf(trial)}`);
   const ranked = all.map((trial) => ({ trial, rank: rank(trial) }));
@@ -153,7 +158,7 @@ async function tryOut({ command, side, at, fault }: Trial, node: HuntedNode): Pr
   return node.complaints;
 }
 
-/** Until it is done. */
+/** Repeats the command until it succeeds. */
 async function sayAgain(command: InterruptedCommand, node: HuntedNode): Promise<void> {
   const again = command.again ?? command.run;
   const patience = performance.now() + AGAIN_MS;
@@ -174,14 +179,15 @@ async function sayAgain(command: InterruptedCommand, node: HuntedNode): Promise<
   }
 }
 
-/** Runs until all is read: a deployment leaves the reading of a table to them. */
+/** Runs until everything is read: a deployment leaves the reading of tables to runs. */
 async function follow(node: HuntedNode): Promise<void> {
   await node.change('SELECT 1');
   const patience = performance.now() + AGAIN_MS;
   for (;;) {
     const run = await poll(node.urls);
     if (run.outcome === 'done' && run.caughtUp && !(await node.isBaselinePending())) return;
-    // the nodes of other trials share its clock: a run may end before the end of WAL, and the next one goes on (decision 0023)
+    // the nodes of other trials share the clock of this one: a run may end before the end of WAL, and the next one continues
+    // (decision 0023)
     const goesOn = run.outcome === 'busy' || run.outcome === 'done';
     if (!goesOn || performance.now() > patience) {
       node.complain(`the next run ends as ${run.outcome} ${run.reason ?? ''}`);

@@ -1,6 +1,6 @@
 /**
- * Exactly once, whatever dies: `pgtimewarp poll` killed at random moments of a backlog, and several at once, leave the
- * store that one run leaves which nothing disturbs.
+ * Every change is stored exactly once. `pgtimewarp poll` is killed at random moments of a backlog, and several pollers run at
+ * once. Both leave the store that one undisturbed run leaves.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -69,7 +69,7 @@ for (const plugin of PLUGINS) {
       await fork.drop();
     });
 
-    test('three at once end with exit code 0 and leave what one leaves', async () => {
+    test('three pollers at once end with exit code 0 and leave what one leaves', async () => {
       const fork = await backlog.fork();
       const runs = await Promise.all(
         [1, 2, 3].map(() => runCli(['poll', '--json'], { env: fork.env, timeoutMs: 120_000 })),
@@ -82,13 +82,13 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** A table whose large values stay out of updates that do not touch them. */
+/** A table whose large values are not part of updates that do not change them. */
 const WIDE = `
   CREATE TABLE wide (id int PRIMARY KEY, n int NOT NULL, body text NOT NULL);
   ALTER TABLE wide ALTER COLUMN body SET STORAGE EXTERNAL;
   INSERT INTO wide SELECT i, 0, repeat(md5(i::text), 100) FROM generate_series(1, 200) AS i`;
 
-/** More than is held in memory, so it is written in parts; changed keys, unchanged large values, truncates. */
+/** More than memory holds, so it is written in parts; with changed keys, unchanged large values and truncates. */
 const LARGE_TRANSACTION = `
   BEGIN;
   INSERT INTO wide SELECT 1000 + i, i, repeat(md5(i::text), 20) FROM generate_series(1, 30000) AS i;
@@ -100,7 +100,7 @@ const LARGE_TRANSACTION = `
   INSERT INTO pgbench_tellers SELECT i, 1, 0 FROM generate_series(1, 20) AS i;
   UPDATE wide SET n = n + 1 WHERE id <= 200`;
 
-/** The command line takes this long to start; what comes before is no part of a run. */
+/** The time that the command line needs to start, before the run begins. */
 async function millisecondsUntilRuns(env: Readonly<Record<string, string>>): Promise<number> {
   const started = performance.now();
   await runCli(['status', '--json'], { env });

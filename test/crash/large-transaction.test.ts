@@ -1,4 +1,4 @@
-/** A transaction that is written in parts becomes visible at once: a run that dies between two parts leaves none of them. */
+/** A transaction that is written in parts becomes visible as a whole: a run that dies between two parts stores none of them. */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../support/needs.ts';
 import { needOf, PLUGINS } from '../support/plugins.ts';
@@ -9,7 +9,7 @@ const ROWS = 16_000;
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `a large transaction through ${plugin}`, () => {
-    test('is in the store whole or not at all, also after its run was killed between two parts', async () => {
+    test('a large transaction is stored whole or not at all, also if its run was killed between two parts', async () => {
       await using node = await trackedNode({
         plugin,
         tables: 'CREATE TABLE wide (id int PRIMARY KEY, body text)',

@@ -1,8 +1,7 @@
 /**
- * Death at every step: a run is stopped at each of its statements and struck by each fault that can happen there. After
- * it, the next run leaves the store that an undisturbed run leaves; and never, at no point, does the slot stand beyond
- * what the store has. The short form (CI) takes every point for kills and lost connections and samples of the others;
- * CRASH_MATRIX=full takes all of them.
+ * A run is stopped at each of its statements and gets each fault that can happen there. Afterwards the next run must leave the
+ * store that an undisturbed run leaves. At no point may the slot be ahead of the store. The short form (CI) tries every point
+ * for kills and lost connections, and samples of the other faults; CRASH_MATRIX=full tries all.
  */
 import { createColors } from 'picocolors';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -26,7 +25,7 @@ const FULL = process.env.CRASH_MATRIX === 'full';
 const TIMEOUT_MS = FULL ? 3_600_000 : 480_000;
 const TRIED = { right: '✓', wrong: '✗', left: '·', missed: 'not reached', cannot: '' };
 
-/** The tests of one plugin. */
+/** Defines the tests of one plugin. */
 export function crashMatrix(plugin: Plugin): void {
   describeNeeding(needOf(plugin), `a run through ${plugin}, stopped at every statement`, () => {
     let servers: CrashServers;
@@ -56,7 +55,7 @@ export function crashMatrix(plugin: Plugin): void {
       await servers?.[Symbol.asyncDispose]();
     });
 
-    test('the points cover the run', () => {
+    test('the statements at which faults are injected cover the run', () => {
       for (const label of ['claim', 'peek', 'write', 'map', 'baseline', 'advance'] as const) {
         expect(
           points.some((point) => COVERED[label].test(point)),
@@ -67,7 +66,7 @@ export function crashMatrix(plugin: Plugin): void {
 
     for (const fault of FAULTS) {
       test(
-        `${fault.name}: the next run leaves what an undisturbed one leaves`,
+        `${fault.name}: the next run leaves what an undisturbed run leaves`,
         async (context) => {
           if (fault.name === 'disk full' && servers.disk === null)
             context.skip('no disk can be mounted here');
@@ -87,7 +86,8 @@ export function crashMatrix(plugin: Plugin): void {
           }
           expect(wrong).toEqual([]);
           expect(struck.size).toBeGreaterThan(0);
-          // A late repetition may not come again; that none of a statement's came would be a hole in the matrix.
+          // One repetition of a statement may be missing. If all repetitions of a statement were missing, the matrix would have
+          // a hole.
           if (FULL) expect(possible.map(unnumbered).filter((point) => !struck.has(point))).toEqual([]);
         },
         TIMEOUT_MS,
@@ -105,10 +105,13 @@ const COVERED = {
   advance: /source: SELECT pg_replication_slot_advance, unanswered/,
 };
 
-/** How often some statements come depends on how the stream was cut into chunks: a late one may not come again. */
+/** The number of repetitions of some statements depends on how the stream is cut into chunks, so the last ones may be missing. */
 const REPEATED = / #\d+, /;
 
-/** One run struck at one point, and the run after it. @returns what was wrong; null when the run had no such point */
+/**
+ * Stops one run at one point, applies the fault, and makes the next run. @returns what was wrong; null if the run had no such
+ * point
+ */
 async function trial(
   servers: CrashServers,
   backlog: Backlog,
@@ -144,7 +147,7 @@ async function trial(
   return wrong;
 }
 
-/** Killed, done, or failed with a code that is ours: never with a stack trace or an error that nobody foresaw. */
+/** Whether the run was killed, succeeded, or failed with one of our codes; a stack trace or an unexpected error is wrong. */
 function judgeEnd(end: EndedRun, complain: (what: string) => void): void {
   if (end.signal === 'SIGKILL' || end.code === 0) return;
   if (end.code !== 1 || /INTERNAL|\n {4}at /.test(end.stdout + end.stderr)) {
@@ -153,12 +156,12 @@ function judgeEnd(end: EndedRun, complain: (what: string) => void): void {
 }
 
 async function requireSlotBehindStore(fork: Fork, complain: (what: string) => void): Promise<void> {
-  const slot: Lsn = parseLsn(await slotPosition(fork)); // first: the other can only grow
+  const slot: Lsn = parseLsn(await slotPosition(fork)); // read first: the store can only get further
   const applied = parseLsn(await appliedPosition(fork));
   if (slot > applied) complain('the slot stands beyond what the store has');
 }
 
-/** Repetitions of a statement are like each other: the first and the last stand for all, in the short form. */
+/** In the short form the first and the last repetition of a statement stand for all, because they are alike. */
 function distinct(all: readonly string[]): string[] {
   const points = all.filter((point) => !/: SET\b/.test(point));
   if (FULL) return points;
@@ -169,7 +172,7 @@ function distinct(all: readonly string[]): string[] {
   );
 }
 
-/** What the repetitions of a statement have in common. */
+/** The part of its name that all repetitions of a statement share. */
 const unnumbered = (point: string): string => point.replace(/ #\d+/, '');
 
 const cell = (point: string, fault: Fault): string => `${fault.name} at ${point}`;

@@ -1,6 +1,6 @@
 /**
- * Overlap: of several pollers of a node one works, the others say busy at once; a frozen one is taken over once its lease
- * is past, and does nothing any more when it wakes up. And a run that never gets on says so.
+ * Several runs of one node at once: one works, the others end as busy at once. A frozen run is replaced after its lease, and
+ * writes nothing when it wakes up. A run without progress reports that.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { poll } from '../../core/poll.ts';
@@ -41,7 +41,7 @@ for (const plugin of PLUGINS) {
       await backlog?.[Symbol.asyncDispose]();
     });
 
-    test('while one works, seven others end as busy with exit code 0, within a second', async () => {
+    test('while one run works, seven others end as busy with exit code 0, within a second', async () => {
       fork = await backlog.fork();
       const working = await runUntil(fork, IN_COPY);
       expect(working.stopped).toBe(true);
@@ -60,7 +60,7 @@ for (const plugin of PLUGINS) {
       await fork.drop();
     });
 
-    test('frozen by SIGSTOP in the middle of COPY it is taken over past its lease, and wakes up harmless', async () => {
+    test('a run frozen by SIGSTOP in the middle of COPY is replaced after its lease, and writes nothing when it wakes up', async () => {
       fork = await backlog.fork();
       await onDatabase(fork.storeUrl, LEASES_ARE_PAST);
       const frozen = await runUntil(fork, IN_COPY);
@@ -75,7 +75,7 @@ for (const plugin of PLUGINS) {
       await fork.drop();
     });
 
-    test('runs that never get on are counted and told, once each', async () => {
+    test('runs without progress are counted; one event warns, one fails', async () => {
       fork = await backlog.fork();
       const store = await connectForTest(fork.storeUrl);
       try {
@@ -106,9 +106,9 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** Stops the process for good, where it stands already. */
+/** Freezes the stopped process with SIGSTOP. */
 async function freeze(run: StoppedRun): Promise<void> {
   expect(run.stopped).toBe(true);
   run.child.kill('SIGSTOP');
-  run.resume('go'); // it does not see this before it wakes up
+  run.resume('go'); // the process reads this only after it wakes up
 }

@@ -1,7 +1,7 @@
 /**
- * A run dies at every statement of forgetting: before it was sent, while it was on its way, and when it had been carried
- * out. Every answer is right afterwards, and the next pass finishes what was begun. Also on the way that is taken where
- * ranges are too large to be looked through under a lock: a constraint first, validated while others go on.
+ * A run that deletes expired history dies at every statement: before the statement is sent, while it runs, and after it was
+ * executed. Every answer is right afterwards, and the next run completes the work. The same for ranges that are too large for a
+ * scan under a lock: there a constraint comes first, and is validated without blocking others.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,19 +23,19 @@ const MODES = ['before it is sent', 'while it runs', 'after it was carried out']
 
 class Death extends Error {}
 
-/** What the server says when a split takes too long under its lock. */
+/** The error of the server if a split takes too long under its lock. */
 const TOO_SLOW = 'DO $$ BEGIN RAISE query_canceled; END $$';
 
 interface Mortal {
   readonly client: pg.Client;
   died(): boolean;
-  /** Whether it was told that a range is too large, and had it validated. */
+  /** Whether the split failed because of a large range, and the range was then validated. */
   validated(): boolean;
 }
 
 /**
- * A session that is gone at its statement number `at`.
- * @param large every split is too slow until its range has been validated
+ * A session that ends at its statement number `at`.
+ * @param large every split takes too long until its range has been validated
  */
 async function mortal(
   url: string,
@@ -83,7 +83,7 @@ async function expectRight(twins: RetentionTwins, session: pg.Client, where: str
   }
 }
 
-/** The dead session's claim goes with its session, a moment later. */
+/** The claim of the dead session ends with the session, a moment later. */
 async function forgetOnceFree(twins: RetentionTwins, session: pg.Client): Promise<number> {
   for (let attempt = 0; ; attempt++) {
     try {
@@ -95,7 +95,7 @@ async function forgetOnceFree(twins: RetentionTwins, session: pg.Client): Promis
   }
 }
 
-describe.each(MODES)('death %s', (mode) => {
+describe.each(MODES)('a run that deletes history dies %s', (mode) => {
   test.each([
     ['at every statement', false],
     ['at every statement where ranges are large', true],
@@ -114,7 +114,7 @@ describe.each(MODES)('death %s', (mode) => {
       let validated = false;
       let at = 1;
       for (let alive = false; !alive; at++) {
-        await twins.happen(5); // so that something is due
+        await twins.happen(5); // so that some history expires
         const run = await mortal(databases.storeUrl, at, mode, large);
         await twins.forget(run.client).catch((error: unknown) => {
           if (!run.died()) throw error;

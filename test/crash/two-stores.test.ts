@@ -1,6 +1,7 @@
 /**
- * Two pollers of one node, each with its own store (the second a copy of the first), share the slot. One of them runs as a whole
- * while the other one stands still at any of its calls: whatever either then answers as final is right, or not known.
+ * Two pollers of one node share the slot, each with its own store (the second is a copy of the first). One of them makes a
+ * whole run while the other one is stopped at one of its calls. Afterwards every final answer of both stores is right or
+ * unknown.
  */
 import { afterAll, expect, test } from 'vitest';
 import { createDatabase, databaseUrl, dropDatabase } from '../../cli/servers/databases.ts';
@@ -18,7 +19,7 @@ import { testDatabases } from '../support/test-databases.ts';
 
 type Side = 'source' | 'store';
 
-/** A run makes about so many calls; of those beyond its end the trial is one without a fault. */
+/** About as many calls as a run makes. A trial beyond the last call has no fault. */
 const CALLS = { source: 30, store: 34 };
 const SAMPLE = 5;
 const UNKNOWN_MAY = new Set(['before_tracking', 'in_gap', 'not final']);
@@ -41,7 +42,7 @@ for (const plugin of PLUGINS) {
     });
 
     test.each(points)(
-      'the other one runs at the %s call %d of a run',
+      'the other store runs at the %s call %d of a run',
       { timeout: 120_000 },
       async (side, at) => {
         const trial = await tryOut(plugin, side, at);
@@ -61,7 +62,7 @@ async function tryOut(
   await using databases = await testDatabases();
   const prepared = new HuntedNode(databases, plugin, 1);
   await trackedAndChanged(prepared);
-  await databases.store.end(); // a database can be copied only while nobody is in it
+  await databases.store.end(); // PostgreSQL copies a database only if no session is connected to it
   const copy = `${new URL(databases.storeUrl).pathname.slice(1)}_b`;
   await createDatabase(adminUrl, copy, copy.slice(0, -2));
   const storeOfB = await connectForTest(databaseUrl(adminUrl, copy));

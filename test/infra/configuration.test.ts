@@ -13,7 +13,7 @@ import { parseConfiguration } from '../../infra/config/schema.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const node = example.nodes[0]!;
 
-describe('mistakes', () => {
+describe('a wrong configuration', () => {
   const CASES: readonly (readonly [name: string, configuration: unknown, says: RegExp])[] = [
     ['nothing', null, /\(all of it\): /],
     ['no node', { ...example, nodes: [] }, /^nodes: must have at least one node\.$/m],
@@ -49,27 +49,27 @@ describe('mistakes', () => {
     ],
     ['unknown store', { ...example, store: { kind: 'other' } }, /^store\.kind: /m],
     [
-      'a table that is none',
+      'a name that is no table name',
       { ...example, nodes: [{ ...node, tables: [{ name: 'a b' }] }] },
       /^nodes\[0\]\.tables\[0\]\.name: is no table/m,
     ],
     [
-      'a table of a schema of a schema',
+      'a table name with three parts',
       { ...example, nodes: [{ ...node, tables: [{ name: 'public.orders.x' }] }] },
       /^nodes\[0\]\.tables\[0\]\.name: is no table/m,
     ],
     [
-      'a table twice, in two spellings',
+      'a table listed twice, in two spellings',
       { ...example, nodes: [{ ...node, tables: [{ name: 'orders' }, { name: 'PUBLIC.Orders' }] }] },
       /^nodes\[0\]\.tables\[1\]\.name: public\.orders is in the list already/m,
     ],
     [
-      'an Aurora that is none',
+      'a version that Aurora does not have',
       { ...example, store: { ...example.store, engineVersion: '17' } },
       /^store\.engineVersion: must be a version of Aurora PostgreSQL/m,
     ],
     [
-      'log days that CloudWatch does not know',
+      'a number of log days that CloudWatch lacks',
       { ...example, functions: { logDays: { poller: 2 } } },
       /^functions\.logDays/m,
     ],
@@ -111,7 +111,7 @@ describe('mistakes', () => {
   });
 });
 
-test('what a store takes is what Aurora gives its capacity, or what is said', () => {
+test('the number of connections of a store follows its capacity, or is the configured one', () => {
   const of = (store: object): number | null =>
     connectionsOfStore({ kind: 'new', maxConnections: null, ...store });
   const table = [1, 2, 4, 8, 16, 64].map((maxCapacity) => of({ minCapacity: 1, maxCapacity }));
@@ -130,14 +130,14 @@ async function appSays(context: object): Promise<{ code: number; stderr: string 
   );
 }
 
-test('without a configuration nothing is made, and nothing destroyed', async () => {
+test('without a configuration the app neither creates nor destroys anything', async () => {
   expect(await appSays({})).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^The configuration is missing\..* -c config=/),
   });
 });
 
-test('what is no JSON is named, with the place', async () => {
+test('a file that is not JSON is named, with the position of the error', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'pgtimewarp-config-')), 'mine.json');
   writeFileSync(file, '{\n  "name": "shop"\n  "vpc": {}\n}');
   const says = await appSays({ config: file });
@@ -148,17 +148,17 @@ test('what is no JSON is named, with the place', async () => {
   );
 });
 
-describe('the lines of the documents', () => {
+describe('the cdk commands in the documents', () => {
   const lines = ['README.md', 'docs/aws.md'].flatMap((path) =>
     [...readFileSync(join(ROOT, path), 'utf8').matchAll(/npx cdk [^`\n]+/g)].map(([line]) => line.trim()),
   );
   const about = lines.filter((line) => !line.startsWith('npx cdk bootstrap'));
 
-  test('are there', () => {
+  test('exist', () => {
     expect(about.length).toBeGreaterThan(4);
   });
 
-  /** Of a line: what it hands to the app, and the stacks that it names. */
+  /** The arguments that a line passes to the app, and the stacks that it names. */
   const own = (line: string): string[] =>
     line
       .split(/\s+/)
@@ -166,7 +166,7 @@ describe('the lines of the documents', () => {
       .map((arg) => arg.replace(/^config=.*/, 'config=infra/config/example.ts'));
   const isStack = (arg: string): boolean => arg.startsWith('pgtimewarp-');
 
-  test.each(about)('%s names stacks, as it has to where there are several', (line) => {
+  test.each(about)('%s names stacks if there are several', (line) => {
     const args = own(line);
     expect(args).toContain('config=infra/config/example.ts');
     if (!line.startsWith('npx cdk synth'))
@@ -180,14 +180,14 @@ describe('the lines of the documents', () => {
     const args = text.split(' ');
     const { stdout } = await promisify(execFile)('node_modules/.bin/cdk', ['list', ...args], { cwd: ROOT });
     const named = args.filter(isStack);
-    // with those that they need
+    // and the stacks that they depend on
     expect(stdout.trim().split('\n')).toEqual(
       expect.arrayContaining(named.length > 0 ? named : ['pgtimewarp-store', 'pgtimewarp-app']),
     );
   });
 });
 
-test('the app ends with the sentence and a failure', async () => {
+test('the app prints the sentence and ends with a failure', async () => {
   const file = join(mkdtempSync(join(tmpdir(), 'pgtimewarp-config-')), 'mine.json');
   writeFileSync(file, JSON.stringify({ ...example, name: 'Not This' }));
   const env = { ...process.env, CDK_CONTEXT_JSON: JSON.stringify({ config: file }) };

@@ -1,6 +1,6 @@
 /**
- * What cdk-nag (AwsSolutions, Serverless) and the template validator find: nothing that is not accepted with a reason. And
- * the templates as a file, for whoever reads a change: `npx vitest run --project infra -u` writes it anew.
+ * Every finding of cdk-nag (AwsSolutions, Serverless) and of the template validator is accepted with a reason. The templates
+ * are also compared with a file, so that reviewers see changes: `npx vitest run --project infra -u` writes it.
  */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -69,7 +69,7 @@ test.each(CONFIGURATIONS)(
     expect(pluginReports.flatMap(({ violations }) => violations)).toEqual([]);
   },
   300_000,
-); // the packs are large: the first time takes seconds, on a busy machine many
+); // the packs are large: their first use takes seconds, more on a busy machine
 
 test('a finding fails the synth', () => {
   const app = new App({ outdir: mkdtempSync(join(tmpdir(), 'pgtimewarp-synth-')), context: cdkContext() });
@@ -78,12 +78,12 @@ test('a finding fails the synth', () => {
   expect(() => app.synth()).toThrow(/AwsSolutions-S1'/);
 });
 
-test('the templates of the example are those of the file', async () => {
+test('the templates of the example match the committed file', async () => {
   const templates = normalised(synthesize(example, { bundle: false }));
   await expect(`${JSON.stringify(templates, null, 1)}\n`).toMatchFileSnapshot('templates.snap.json');
 });
 
-/** Without what changes with the code and not with the infrastructure: hashes of assets, versions, the bootstrap check. */
+/** Removes what changes with the code and not with the infrastructure: hashes of assets, versions, the bootstrap check. */
 function normalised({ assembly }: Synthesized): Record<string, unknown> {
   return Object.fromEntries(
     assembly.stacks.map((stack) => {

@@ -1,4 +1,4 @@
-/** What the templates promise, whatever the code behind them looks like. */
+/** Properties that the templates must have, whatever code produces them. */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,14 +41,14 @@ function resources(template: Template, type: string): [id: string, resource: Res
 }
 
 describe('functions', () => {
-  test('there are five, and nothing else that runs', () => {
+  test('there are five, and nothing else that runs code', () => {
     const ids = resources(app, 'AWS::Lambda::Function').map(([id]) => id.replace(/Function.*/, ''));
     expect(ids.sort()).toEqual(['Api', 'Doctor', 'Maintenance', 'Migrate', 'Poller']);
     for (const other of [store, schedules, httpApi, monitoring])
       other.resourceCountIs('AWS::Lambda::Function', 0);
   });
 
-  test('all of them: Node 24 on arm64, in the private subnets, with a log group that expires', () => {
+  test('all use Node 24 on arm64, are in the private subnets and have a log group that expires', () => {
     for (const [, { Properties }] of resources(app, 'AWS::Lambda::Function')) {
       expect(Properties).toMatchObject({
         Runtime: 'nodejs24.x',
@@ -68,7 +68,7 @@ describe('functions', () => {
     expect(api.DependsOn).toContain(databases);
   });
 
-  test('nothing is tried again, old events are dropped, and no run that fails sends a message of its own', () => {
+  test('no invocation is repeated, old events are dropped, and a failed run sends no message by itself', () => {
     const configurations = resources(app, 'AWS::Lambda::EventInvokeConfig');
     expect(configurations).toHaveLength(5);
     for (const [, { Properties }] of configurations) {
@@ -76,11 +76,11 @@ describe('functions', () => {
         MaximumRetryAttempts: 0,
         MaximumEventAgeInSeconds: 60,
       });
-      expect(Properties.DestinationConfig).toBeUndefined(); // a node that is down would be a mail a minute
+      expect(Properties.DestinationConfig).toBeUndefined(); // otherwise a node that is down would send a mail every minute
     }
   });
 
-  test('no environment holds a secret, only ARNs', () => {
+  test('environments contain ARNs but no secrets', () => {
     for (const [, { Properties }] of resources(app, 'AWS::Lambda::Function')) {
       const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
       expect(JSON.stringify(Variables)).not.toMatch(/resolve:secretsmanager|password/i);
@@ -102,20 +102,17 @@ describe('rights', () => {
   ];
   const PUBLISHING = ['kms:Decrypt', 'kms:GenerateDataKey', 'sns:Publish'];
 
-  test.each(['Api', 'Doctor', 'Maintenance', 'Migrate', 'Poller'])(
-    '%s may do these things and no others',
-    (name) => {
-      const allowed = statements(name).filter(({ Effect }) => Effect === 'Allow');
-      const wanted = name === 'Doctor' ? [...ALL, ...PUBLISHING] : ALL;
-      expect([...new Set(allowed.flatMap(({ Action }) => Action))].sort()).toEqual(wanted.sort());
-      const everywhere = allowed.filter(({ Resource }) => JSON.stringify(Resource).includes('"*"'));
-      expect(everywhere.flatMap(({ Action }) => Action).every((action) => action.startsWith('ec2:'))).toBe(
-        true,
-      );
-    },
-  );
+  test.each(['Api', 'Doctor', 'Maintenance', 'Migrate', 'Poller'])('%s has exactly these rights', (name) => {
+    const allowed = statements(name).filter(({ Effect }) => Effect === 'Allow');
+    const wanted = name === 'Doctor' ? [...ALL, ...PUBLISHING] : ALL;
+    expect([...new Set(allowed.flatMap(({ Action }) => Action))].sort()).toEqual(wanted.sort());
+    const everywhere = allowed.filter(({ Resource }) => JSON.stringify(Resource).includes('"*"'));
+    expect(everywhere.flatMap(({ Action }) => Action).every((action) => action.startsWith('ec2:'))).toBe(
+      true,
+    );
+  });
 
-  test('a login by IAM is allowed to those who read that source, and only as that user', () => {
+  test('only functions that read a source may log in to it by IAM, and only as that user', () => {
     const iamUserArn = 'arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC123/timewarp';
     const { stacks } = synthesize(
       { ...example, nodes: [{ ...example.nodes[0], iamUserArn }] },
@@ -135,7 +132,7 @@ describe('rights', () => {
     ]);
   });
 
-  test('of a customer key, functions may decrypt what Secrets Manager reads for them, and are told where the database is', () => {
+  test('with a customer key, functions may decrypt what Secrets Manager reads for them; they get the address of the database', () => {
     const key = 'arn:aws:kms:eu-central-1:210987654321:key/0a1b2c3d-0000-1111-2222-333344445555';
     const [node] = example.nodes;
     const configuration = {
@@ -171,13 +168,13 @@ describe('rights', () => {
     }
   });
 
-  test('the API reads one secret: that of its own login', () => {
+  test('the API may read one secret, that of its own login', () => {
     const [secret] = statements('Api').filter(({ Action }) => Action === 'secretsmanager:GetSecretValue');
     expect(JSON.stringify(secret?.Resource)).toMatch(/ReaderLogin/);
     expect(JSON.stringify(secret?.Resource)).not.toMatch(/shop-database|WriterLogin|Cluster/);
   });
 
-  test('maintenance reads the secrets of owner, writer and sources, and no schedule may invoke it', () => {
+  test('maintenance may read the secrets of owner, writer and sources, and no schedule may invoke it', () => {
     const [secrets] = statements('Maintenance').filter(
       ({ Action }) => Action === 'secretsmanager:GetSecretValue',
     );
@@ -202,7 +199,7 @@ describe('rights', () => {
 });
 
 describe('schedules', () => {
-  test('one per node at its rate, one for the doctor, none tried again', () => {
+  test('each node has one at its rate, the doctor has one, and no invocation is repeated', () => {
     schedules.resourceCountIs('AWS::Scheduler::Schedule', 2);
     schedules.hasResourceProperties('AWS::Scheduler::Schedule', {
       ScheduleExpression: 'rate(1 minute)',
@@ -219,7 +216,7 @@ describe('schedules', () => {
 });
 
 describe('HTTP API', () => {
-  test('no route is without authorisation', () => {
+  test('every route needs authorisation', () => {
     const routes = resources(httpApi, 'AWS::ApiGatewayV2::Route');
     expect(routes.length).toBeGreaterThan(0);
     for (const [, { Properties }] of routes) expect(Properties.AuthorizationType).toBe('AWS_IAM');
@@ -239,7 +236,7 @@ describe('HTTP API', () => {
     expect(JSON.stringify(Value)).toMatch(/execute-api:.*"Ref":"HttpApi\w+".*\/\$default/);
   });
 
-  test('without one there is no function, no stack, no alarm of it', () => {
+  test('without an API there is no function, stack or alarm for it', () => {
     const { stacks } = synthesize({ ...example, api: null }, { bundle: false });
     expect(stacks.httpApi).toBeNull();
     const ids = resources(Template.fromStack(stacks.app), 'AWS::Lambda::Function').map(([id]) => id);
@@ -250,7 +247,7 @@ describe('HTTP API', () => {
     expect(JSON.stringify(Template.fromStack(stacks.monitoring).toJSON())).not.toMatch(/ApiGateway/);
   });
 
-  test('so many questions at a time, and the claim that names tables', () => {
+  test('the number of questions at a time is limited, and the claim that names tables is passed on', () => {
     const jwt = {
       kind: 'jwt',
       issuer: 'https://issuer.example',
@@ -274,7 +271,7 @@ describe('HTTP API', () => {
 });
 
 describe('store', () => {
-  test('a new one is encrypted, protected, private and speaks TLS only', () => {
+  test('a new one is encrypted, protected and private, and accepts TLS only', () => {
     store.hasResourceProperties('AWS::RDS::DBCluster', {
       StorageEncrypted: true,
       DeletionProtection: true,
@@ -288,7 +285,7 @@ describe('store', () => {
     expect(cluster.DeletionPolicy).toBe('Snapshot');
   });
 
-  test('its three secrets are generated and rotated, and only the functions and rotations reach it', () => {
+  test('its three secrets are generated and rotated; only the functions and rotations reach it', () => {
     const secrets = resources(store, 'AWS::SecretsManager::Secret');
     expect(secrets).toHaveLength(3);
     for (const [, { Properties }] of secrets) expect(Properties.GenerateSecretString).toBeDefined();
@@ -301,7 +298,7 @@ describe('store', () => {
     }
   });
 
-  test('has the version of Aurora that is asked for', () => {
+  test('has the requested version of Aurora', () => {
     const versions = ['16.13', '18.6'].map((engineVersion) => {
       const { stacks } = synthesize(
         { ...example, store: { ...example.store, engineVersion } },
@@ -318,7 +315,7 @@ describe('store', () => {
     ]);
   });
 
-  test('the default version is one that the CDK does not know as withdrawn', () => {
+  test('the CDK does not know the default version as withdrawn', () => {
     const file = readFileSync('node_modules/aws-cdk-lib/aws-rds/lib/cluster-engine.d.ts', 'utf8');
     const { engineVersion } = parseConfiguration({ ...example, store: { kind: 'new' } }, 'of the test')
       .store as { engineVersion: string };
@@ -329,7 +326,7 @@ describe('store', () => {
     expect(comment).not.toContain('@deprecated');
   });
 
-  test('without rotation nothing changes passwords, where AWS has no application for it', () => {
+  test("without rotation no function changes passwords, for regions without AWS's application", () => {
     const { stacks } = synthesize(
       { ...example, store: { kind: 'new', rotationDays: null } },
       { bundle: false, rules: true },
@@ -340,7 +337,7 @@ describe('store', () => {
     template.resourceCountIs('AWS::Serverless::Application', 0);
   });
 
-  test('interface endpoints let in the functions and the rotations', () => {
+  test('interface endpoints admit the functions and the rotations', () => {
     const endpointSecurityGroupIds = ['sg-0123456789abcdef0', 'sg-0fedcba9876543210'];
     const { stacks } = synthesize(
       { ...example, vpc: { ...example.vpc, endpointSecurityGroupIds } },
@@ -358,7 +355,7 @@ describe('store', () => {
     expect(rules).toHaveLength(4);
   });
 
-  test('an existing one is taken by its secrets, and nothing is made', () => {
+  test('an existing one is used through its secrets, and no cluster is made', () => {
     const arn = (name: string): string =>
       `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`;
     const existing = {
@@ -387,7 +384,7 @@ describe('logs', () => {
     requests: 731,
   };
 
-  test('each has the days that are named for it, and no function writes to another', () => {
+  test('each log group has the days configured for it, and each function writes only to its own', () => {
     const { stacks } = synthesize(
       { ...example, functions: { ...example.functions, logDays: days } },
       { bundle: false },
@@ -411,7 +408,7 @@ describe('logs', () => {
     );
   });
 
-  test('a rotation writes to the group that is made for it', () => {
+  test('a rotation writes to the log group that is made for it', () => {
     const groups = resources(store, 'AWS::Logs::LogGroup').map(
       ([, { Properties }]) => Properties.LogGroupName,
     );
@@ -422,7 +419,7 @@ describe('logs', () => {
     expect(functions).toHaveLength(3);
   });
 
-  test('what is not named has the default', () => {
+  test('groups without a setting have the default', () => {
     const { functions } = parseConfiguration(
       { ...example, functions: { logDays: { api: 3 } } },
       'of the test',
@@ -431,7 +428,7 @@ describe('logs', () => {
   });
 });
 
-test('what the guide says of outputs, stacks have', () => {
+test('the stacks have the outputs that the guide names', () => {
   const guide = readFileSync('docs/aws.md', 'utf8');
   const named = [
     ...[...guide.matchAll(/pgtimewarp-([\w-]+)\.(\w+) = /g)].map(([, stack, name]) => [stack, name]),
@@ -447,7 +444,7 @@ test('what the guide says of outputs, stacks have', () => {
 describe('monitoring', () => {
   const alarms = () => resources(monitoring, 'AWS::CloudWatch::Alarm');
 
-  test('what can go wrong has an alarm, and each says what missing data means', () => {
+  test('every kind of failure has an alarm, and each alarm defines the meaning of missing data', () => {
     const missing = Object.fromEntries(
       alarms().map(([id, { Properties }]) => [id.replace(/[0-9A-F]{8}$/, ''), Properties.TreatMissingData]),
     );
@@ -466,7 +463,7 @@ describe('monitoring', () => {
     });
   });
 
-  test('every alarm goes to the topic, which CloudWatch may use with its key, and on to the addresses', () => {
+  test("every alarm goes to the topic and from there to the addresses; CloudWatch may use the topic's key", () => {
     for (const [, { Properties }] of alarms()) {
       expect(JSON.stringify(Properties.AlarmActions)).toContain('AlertsTopic');
       expect(Properties.OKActions).toEqual(Properties.AlarmActions);
@@ -496,7 +493,7 @@ describe('monitoring', () => {
     Template.fromStack(stacks.app).resourceCountIs('AWS::SNS::Subscription', 2);
   });
 
-  test('a period fits the rate of the runs that fill it', () => {
+  test('the period of an alarm fits the rate of its runs', () => {
     const { stacks } = synthesize(
       { ...example, nodes: [{ ...example.nodes[0], everyMinutes: 15 }] },
       { bundle: false },
@@ -508,7 +505,7 @@ describe('monitoring', () => {
   });
 });
 
-test('a deployment that gets no answer from its custom resource ends', () => {
+test('a deployment ends if its custom resource does not answer', () => {
   app.hasResourceProperties('AWS::CloudFormation::CustomResource', { ServiceTimeout: '960' });
 });
 

@@ -1,9 +1,9 @@
 /**
- * pgbench writes at full speed while `track` records a table that it writes to, and polls run; in the second form with
- * savepoints, two-phase and asynchronous commits, keys that move, and a table beside it that is truncated. Snapshots that
- * nobody waits for are kept as witnesses of the start, of instants in between, and of now: history must say the same of
- * every row. BASELINE_SCALE sets the size (1: 100,000 rows), BASELINE_SECONDS the time of the load (4), BASELINE_RUNS how
- * often all of it is done (1).
+ * pgbench writes at full speed while `track` reads a table that pgbench writes to, and runs poll. The second form adds
+ * savepoints, two-phase and asynchronous commits, keys that move, and another table that is truncated. Snapshots of the table
+ * at the start, at instants in between and at the end are kept as witnesses. History must agree with them for every row.
+ * BASELINE_SCALE sets the size (1: 100,000 rows), BASELINE_SECONDS the time of the load (4), BASELINE_RUNS the number of
+ * repetitions (1).
  */
 import { execFile } from 'node:child_process';
 import { pipeline } from 'node:stream/promises';
@@ -24,12 +24,12 @@ import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 const RUNS = Number(process.env.BASELINE_RUNS ?? '1');
 const SCALE = Number(process.env.BASELINE_SCALE ?? '1');
 const SECONDS = Number(process.env.BASELINE_SECONDS ?? '4');
-/** In between; the short form of CI has fewer. */
+/** Witnesses between start and end; the short form of CI has fewer. */
 const INSTANTS = RUNS > 1 || SCALE > 1 ? 10 : 3;
 const MIXERS = 2;
-/** Keys that moved lie this far from where they were. */
+/** The distance by which keys move. */
 const MOVED = 100_000_000;
-/** Keys that are asked for by the read path at each witness, of those that changed while rows were read, and of others. */
+/** How many keys the read path is asked for at each witness: of the keys that changed while rows were read, and of others. */
 const ASKED = 2_000;
 const TIMEOUT_MS = 300_000 + SCALE * 120_000;
 const execute = promisify(execFile);
@@ -38,10 +38,10 @@ for (const plugin of PLUGINS) {
   const need = allOf(needOf(plugin), clientProgram('pgbench'));
   describeNeeding(need, `baseline of ${SCALE} × 100,000 rows under pgbench (${plugin})`, () => {
     for (let run = 1; run <= RUNS; run++) {
-      // in short form each plugin has one of the two
+      // in the short form each plugin tests one of the two
       const forms = RUNS > 1 ? [false, true] : [plugin === 'pgoutput'];
       test.each(forms)(
-        `run ${run}, everything mixed in: %s`,
+        `run ${run}, with everything at once: %s`,
         (mixed) => oneRun(plugin, run, mixed),
         TIMEOUT_MS,
       );
@@ -57,11 +57,11 @@ async function oneRun(plugin: 'wal2json' | 'pgoutput', run: number, mixed: boole
   const witnesses = new Witnesses(node);
   let writing = true;
   const load = [
-    pgbench(node, '-c', '3', '-T', '100000', '-n').catch(() => {}), // ended by us
+    pgbench(node, '-c', '3', '-T', '100000', '-n').catch(() => {}), // the test has ended pgbench
     ...(mixed ? Array.from({ length: MIXERS }, (_, index) => mixer(node, index, () => writing)) : []),
   ];
   const polls = (async () => {
-    while (writing) await node.poll().catch(() => sleep(20)); // one of the two is busy
+    while (writing) await node.poll().catch(() => sleep(20)); // one of the two runs is busy
   })();
   await sleep(500);
   const started = performance.now();
@@ -96,7 +96,7 @@ async function oneRun(plugin: 'wal2json' | 'pgoutput', run: number, mixed: boole
   for (const [index, at] of witnesses.instants.entries()) {
     const { wrong, unknown, unexplained, rows } = await compare(node, index, at);
     expect.soft({ index, wrong, unexplained }).toEqual({ index, wrong: '0', unexplained: '0' });
-    // every witness but the first was taken after all rows had been read
+    // every witness except the first was taken after all rows had been read
     if (index > 0) expect.soft({ index, unknown }).toEqual({ index, unknown: '0' });
     lines.push(`${rows}/${unknown}`);
   }
@@ -110,7 +110,7 @@ async function oneRun(plugin: 'wal2json' | 'pgoutput', run: number, mixed: boole
   );
 }
 
-/** Resolves when the start of the tracking is fixed: all rows are still to be read. */
+/** Resolves when the start of the tracking is fixed, before any row is read. */
 async function hasStarted(node: TrackedNode): Promise<void> {
   const store = await node.connect('store');
   for (;;) {
@@ -122,7 +122,7 @@ async function hasStarted(node: TrackedNode): Promise<void> {
   }
 }
 
-/** Snapshots of the table at instants at which nobody is writing, kept beside the history. */
+/** Snapshots of the table at instants without writers, kept beside the history. */
 class Witnesses {
   readonly instants: string[] = [];
   readonly #node: TrackedNode;
@@ -131,7 +131,7 @@ class Witnesses {
     this.#node = node;
   }
 
-  /** Writers are held up only until the snapshot is there: the lock waits for them, and new ones wait for it. */
+  /** Stops writers only until the snapshot is taken: the lock waits for running writers, and new writers wait for it. */
   async take(): Promise<void> {
     const [gate, reader, store] = await Promise.all(
       (['source', 'source', 'store'] as const).map((side) => this.#node.connect(side)),
@@ -156,8 +156,8 @@ class Witnesses {
 }
 
 /**
- * Every row that history or the witness has: as of the instant they are the same. Keys that changed while rows were being
- * read may be unknown before that; of them, and of others, a part is asked for by the function that all questions go through.
+ * Compares every row of the history with the witness, as of its instant. Keys that changed while rows were read may be unknown
+ * before that. A part of these keys, and of the others, is also asked through the function that answers all questions.
  */
 async function compare(
   node: TrackedNode,
@@ -210,7 +210,7 @@ async function compare(
   return rows[0]!;
 }
 
-/** What pgbench does not do: savepoints, two-phase and asynchronous commits, keys that move, truncates beside it. */
+/** Adds what pgbench lacks: savepoints, two-phase and asynchronous commits, keys that move, and truncates of another table. */
 async function mixer(node: TrackedNode, index: number, writing: () => boolean): Promise<void> {
   const session = await node.connect('source');
   if (index === 0) await session.query('SET synchronous_commit = off');

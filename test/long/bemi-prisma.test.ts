@@ -1,6 +1,6 @@
 /**
- * An application that uses Bemi's package for Prisma, as its README says, and nothing else of Bemi: each change has the context
- * that the application had set. The packages come from npm into a folder of their own, the first time.
+ * An application that uses Bemi's package for Prisma as its README says, and nothing else of Bemi: each change has the context
+ * that the application set. npm installs the packages into their own folder the first time.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -54,7 +54,7 @@ await prisma.$transaction(async (tx) => {
 await prisma.$disconnect();
 `;
 
-/** The engine of Prisma that these variables name is not used: the adapter speaks to PostgreSQL. */
+/** Prisma does not use the engine that these variables name: the adapter connects to PostgreSQL. */
 const ENGINES = {
   PRISMA_QUERY_ENGINE_LIBRARY: join(FOLDER, 'unused'),
   PRISMA_SCHEMA_ENGINE_BINARY: join(FOLDER, 'unused'),
@@ -78,7 +78,7 @@ async function install(): Promise<void> {
   await inFolder('npx', ['prisma', 'generate'], { DATABASE_URL: 'postgres://none' });
 }
 
-/** What Bemi's migration makes, which its command writes into a file of Prisma's. */
+/** What Bemi's migration creates. Its command writes it into a file of Prisma. */
 async function migration(): Promise<string> {
   await mkdir(join(FOLDER, 'prisma', 'migrations'), { recursive: true });
   const said = await inFolder('npx', ['bemi', 'migration:create']);
@@ -96,7 +96,7 @@ async function contextsOf(node: TrackedNode, pk: string) {
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `Bemi's package for Prisma (${plugin})`, () => {
     test(
-      'each change has the context that the application had set',
+      'each change has the context that the application set',
       async () => {
         await install();
         await using node = await trackedNode({

@@ -1,6 +1,6 @@
 /**
- * The ways of asking: command line, HTTP, SQL on the source. Each gives the JSON text of the answer, whatever it is
- * wrapped in taken off; a failure is `{"error":CODE,"message":…}`.
+ * The ways to ask: command line, HTTP, SQL on the source. Each returns the JSON text of the answer, without its wrapping. A
+ * failure is `{"error":CODE,"message":…}`.
  */
 import { expect } from 'vitest';
 import { sqlState } from '../../core/pg/database-error.ts';
@@ -17,7 +17,7 @@ import type { SqlSource } from '../support/sql-source.ts';
 import type { TrackedNode } from '../support/tracked-node.ts';
 import type { Question } from './questions.ts';
 
-/** A question with its node and instants as they are written. */
+/** A question with its node and the text of its instants. */
 export interface Asked {
   readonly question: Question;
   readonly node: string;
@@ -53,7 +53,7 @@ const failure = (code: string, message: string): string => JSON.stringify({ erro
 const objectText = (members: ReadonlyMap<string, string>): string =>
   `{${[...members].map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(',')}}`;
 
-/** `pgtimewarp asof|diff`, a process of its own. */
+/** Asks `pgtimewarp asof|diff` in its own process. */
 export function byCommandLine(env: Readonly<Record<string, string>>): Asker {
   return async (asked) => {
     const { question, node } = asked;
@@ -68,7 +68,7 @@ export function byCommandLine(env: Readonly<Record<string, string>>): Asker {
   };
 }
 
-/** The HTTP API at `url`. */
+/** Asks the HTTP API at `url`. */
 export function byHttp(url: string): Asker {
   return async (asked) => {
     const { question, node } = asked;
@@ -81,7 +81,7 @@ export function byHttp(url: string): Asker {
   };
 }
 
-/** A problem document holds the answer's members after its own two, or it is an error. */
+/** A problem document has two members of its own before those of the answer, or it is an error. */
 function withoutProblem(text: string, ok: boolean): string {
   if (ok) return text;
   const { members } = jsonMembers(text, 0);
@@ -92,7 +92,7 @@ function withoutProblem(text: string, ok: boolean): string {
   return objectText(members);
 }
 
-/** What an SQL function cannot say about a question. */
+/** Members of an answer that SQL functions cannot return. */
 export function unsaidInSql({ question, at }: Asked): readonly string[] {
   if (question.kind === 'diff') return ['from', 'to'];
   return at?.includes('/')
@@ -115,7 +115,7 @@ export function unsaidInSql({ question, at }: Asked): readonly string[] {
 
 const LACKS = /,"incomplete":\[([^\]]*)\]/g;
 
-/** SQL says of all changes together what their rows lack. */
+/** SQL reports the incomplete columns of all changes together. */
 export function lackingInOne(text: string, { question }: Asked): string {
   if (question.kind !== 'diff') return text;
   const names = [...text.matchAll(LACKS)].flatMap(([, list]) => JSON.parse(`[${list}]`) as string[]);
@@ -128,7 +128,7 @@ function lackingTogether(page: string, names: string): string {
   return page.replace(/}$/, `,"lacking":${JSON.stringify(names)}}`);
 }
 
-/** The functions on the source. `sql` is what they were installed with; its warnings are taken. */
+/** Asks the functions on the source. `sql` is the session; the asker also collects its warnings. */
 export function bySql({ source, node: defaultNode }: TrackedNode, sql: SqlSource): Asker {
   const one = async (text: string, values: unknown[]): Promise<string | null> => {
     const { rows } = await source.query<{ value: string | null }>(`SELECT ${text}::text AS value`, values);
@@ -180,7 +180,7 @@ export function bySql({ source, node: defaultNode }: TrackedNode, sql: SqlSource
     try {
       return await (question.kind === 'diff' ? changes : rowAndAnswer)(asked, subject);
     } catch (error) {
-      if (sqlState(error) === undefined) throw error; // what was expected is not so
+      if (sqlState(error) === undefined) throw error; // the answer is not the expected one
       const { code, message } = fromQueryError(error);
       return failure(code, message);
     } finally {
@@ -189,7 +189,7 @@ export function bySql({ source, node: defaultNode }: TrackedNode, sql: SqlSource
   };
 }
 
-/** What `pgtimewarp_asof_pk` makes of an answer: its row, NULL when it was absent, an SQLSTATE when it is unknown. */
+/** What `pgtimewarp_asof_pk` must return for an answer: its row, NULL if the row was absent, an SQLSTATE if it is unknown. */
 const SQLSTATES: Readonly<Record<string, string>> = {
   before_tracking: 'TW010',
   baseline_pending: 'TW011',
@@ -206,7 +206,7 @@ async function expectRowOf(answer: string, ask: () => Promise<string | null>): P
   else expect(await ask()).toBe(row === 'null' ? null : row);
 }
 
-/** SQL is asked with a value of type timestamptz, and says how it understood that. */
+/** SQL gets a value of type timestamptz and reports how it understood it. */
 function asRequested(answer: string, at: string): string {
   const [understood] = instantParameters(parseInstant(at));
   const parts = answer.split(`"as_of":{"requested":${JSON.stringify(understood)}`);
@@ -214,7 +214,7 @@ function asRequested(answer: string, at: string): string {
   return parts.join(`"as_of":{"requested":${JSON.stringify(at)}`);
 }
 
-/** Without what differs between two moments of asking (the horizon, and what "now" was), and without `unsaid`. */
+/** Leaves out what differs between two questions (the horizon, and the instant of "now"), and `unsaid`. */
 export function normalise(text: string, { question }: Asked, unsaid: readonly string[] = []): string {
   const { members } = jsonMembers(text, 0);
   const moving = [
@@ -223,7 +223,7 @@ export function normalise(text: string, { question }: Asked, unsaid: readonly st
     ...(question.to === undefined ? ['to'] : []),
   ];
   for (const name of [...moving, ...unsaid]) members.delete(name);
-  const unknown = members.get('unknown'); // holds no value of a row: only its white space differs
+  const unknown = members.get('unknown'); // contains no value of a row: only its white space differs
   if (unknown !== undefined) members.set('unknown', JSON.stringify(JSON.parse(unknown)));
   return objectText(members);
 }

@@ -1,4 +1,4 @@
-/** `await_lsn` and the batch, over real HTTP with `serve` and through the function's handler: as the single answers are. */
+/** `await_lsn` and batches, over real HTTP with `serve` and through the function's handler: they equal the single answers. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { asOfMany } from '../../core/query/as-of.ts';
@@ -38,12 +38,12 @@ afterAll(async () => {
 
 const table = (name: string): string => `/v1/nodes/${node.node}/tables/public.${name}`;
 
-/** Everything is read; another run may be at it. */
+/** Runs until everything is read; another run may be under way. */
 async function caughtUp(): Promise<void> {
   await vi.waitFor(() => node.catchUp(), { timeout: 20_000, interval: 100 });
 }
 
-/** Where the source is now: at or behind the end of what has been committed. */
+/** The present position of the source, at or after the end of everything committed. */
 async function sourceLsn(): Promise<string> {
   const { rows } = await node.source.query<{ lsn: string }>(
     'SELECT pg_current_wal_insert_lsn()::text AS lsn',
@@ -57,12 +57,12 @@ function conforms(path: string, seen: Seen, method = 'GET'): void {
 }
 
 describe.each(API_WAYS)('await_lsn through %s', (way) => {
-  test.each(['asof', 'diff'])('%s waits for what was written before', async (question) => {
+  test.each(['asof', 'diff'])("%s waits for the caller's own write", async (question) => {
     const id = (way === 'serve' ? 1000 : 2000) + (question === 'asof' ? 1 : 2);
     await node.source.query('INSERT INTO orders VALUES ($1, 5.50)', [id]);
     const target = `${table('orders')}/${question}?pk=${id}&await_lsn=${await sourceLsn()}`;
     const waiting = asked[way](target);
-    await pause(300); // without waiting it would be answered now: absent
+    await pause(300); // without the wait the answer would be: absent
     await caughtUp();
     const seen = await waiting;
     expect(seen.status, seen.body).toBe(200);
@@ -70,23 +70,29 @@ describe.each(API_WAYS)('await_lsn through %s', (way) => {
     conforms(target, seen);
   });
 
-  test('answers at once when the node has been read that far', async () => {
+  test('answers at once if the node has been read up to that position', async () => {
     const target = `${table('orders')}/asof?pk=1&await_lsn=0/1&await_seconds=0`;
     expect((await asked[way](target)).status).toBe(200);
   });
 
-  test.each(['asof', 'diff'])('%s: not reached in time is 409, with when to ask again', async (question) => {
-    const target = `${table('orders')}/${question}?pk=1&await_lsn=${BEYOND}&await_seconds=1`;
-    const start = performance.now();
-    const seen = await asked[way](target);
-    expect(performance.now() - start).toBeGreaterThan(950);
-    expect(performance.now() - start).toBeLessThan(5_000);
-    expect(seen.status).toBe(409);
-    expect(seen.headers.get('retry-after')).toBe('1');
-    expect(seen.headers.get('cache-control')).toBe('no-store');
-    expect(JSON.parse(seen.body)).toMatchObject({ type: 'urn:pgtimewarp:error:HORIZON_BEHIND', status: 409 });
-    conforms(target, seen);
-  });
+  test.each(['asof', 'diff'])(
+    '%s: a position that is not reached in time is 409, with Retry-After',
+    async (question) => {
+      const target = `${table('orders')}/${question}?pk=1&await_lsn=${BEYOND}&await_seconds=1`;
+      const start = performance.now();
+      const seen = await asked[way](target);
+      expect(performance.now() - start).toBeGreaterThan(950);
+      expect(performance.now() - start).toBeLessThan(5_000);
+      expect(seen.status).toBe(409);
+      expect(seen.headers.get('retry-after')).toBe('1');
+      expect(seen.headers.get('cache-control')).toBe('no-store');
+      expect(JSON.parse(seen.body)).toMatchObject({
+        type: 'urn:pgtimewarp:error:HORIZON_BEHIND',
+        status: 409,
+      });
+      conforms(target, seen);
+    },
+  );
 
   test.each([
     ['await_lsn=tomorrow', 400, 'BAD_FLAGS'],
@@ -105,7 +111,7 @@ describe.each(API_WAYS)('await_lsn through %s', (way) => {
   test.each([
     ['orders/asof?pk=x', 400, 'BAD_KEY'],
     ['none/asof?pk=1', 404, 'TABLE_NOT_TRACKED'],
-  ])('nobody waits for a question that is wrong: %s', async (rest, status, code) => {
+  ])('a wrong question is refused without waiting: %s', async (rest, status, code) => {
     const start = performance.now();
     const seen = await asked[way](`${table(rest)}&await_lsn=${BEYOND}`);
     expect(performance.now() - start).toBeLessThan(5_000);
@@ -114,7 +120,7 @@ describe.each(API_WAYS)('await_lsn through %s', (way) => {
   });
 });
 
-test('who waits holds no session: more wait than there are sessions, and others are answered', async () => {
+test('waiting requests hold no session: with more waiting requests than sessions, others are answered', async () => {
   const target = `${table('orders')}/asof?pk=1`;
   const waiting = Array.from({ length: 30 }, () =>
     asked.serve(`${target}&await_lsn=${BEYOND}&await_seconds=2`).then(({ status }) => status),
@@ -126,7 +132,7 @@ test('who waits holds no session: more wait than there are sessions, and others 
   expect(new Set(await Promise.all(waiting))).toEqual(new Set([409]));
 });
 
-test('the wait ends when the caller goes away', async () => {
+test('the wait ends when the caller disconnects', async () => {
   const looks = async (): Promise<number> => {
     const { rows } = await node.store.query<{ looks: string }>(
       `SELECT coalesce(sum(s.idx_scan + s.seq_scan), 0)::text AS looks FROM pg_stat_user_tables s
@@ -140,7 +146,7 @@ test('the wait ends when the caller goes away', async () => {
   await pause(500);
   caller.abort();
   await expect(asking).rejects.toThrow(/abort/i);
-  // statistics arrive late: the count has to stand still before ten seconds are over
+  // statistics arrive late: the count must stay the same for a while, within ten seconds
   const deadline = performance.now() + 6_000;
   let [before, still] = [await looks(), 0];
   while (still < 3 && performance.now() < deadline) {
@@ -177,20 +183,20 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
       body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
     });
 
-  test('a hundred keys: each as the single answer, in their order, as of one position', async () => {
+  test('a hundred keys: each answer equals the single one, in their order, as of one position', async () => {
     await caughtUp();
     const { rows } = await node.store.query<{ lsn: string }>(
       'SELECT applied_lsn::text AS lsn FROM pgtimewarp.wal_checkpoints',
     );
-    const lsn = rows[0]!.lsn; // final for both: a run between them changes nothing
-    const ids: unknown[] = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never there
+    const lsn = rows[0]!.lsn; // final for both answers: a run between them changes nothing
+    const ids: unknown[] = Array.from({ length: 100 }, (_, index) => 1 + ((index * 37) % 250)); // found, deleted, never existed
     const seen = await post('orders', { keys: ids }, `?at=${lsn}`);
     expect(seen.status, seen.body).toBe(200);
     expect(seen.headers.get('cache-control')).toBe('no-store');
     conforms(`${table('orders')}/asof:batch`, seen, 'POST');
     const singles: string[] = [];
     for (let at = 0; at < ids.length; at += 10) {
-      const some = ids.slice(at, at + 10); // each takes a session of its own: a server has a hundred
+      const some = ids.slice(at, at + 10); // each needs its own session, and a server has a hundred
       const alone = some.map((id) => asked[way](`${table('orders')}/asof?pk=${id}&at=${lsn}`));
       singles.push(...(await Promise.all(alone)).map(answerOf));
     }
@@ -206,7 +212,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     );
   });
 
-  test('keys in all forms; every digit counts', async () => {
+  test('keys in all forms are accepted; no digit is lost', async () => {
     const body = '{"keys": [{"region":"eu","id":9007199254740993}, {"id":"9007199254740992","region":"eu"}]}';
     const seen = await post('parts', body);
     expect(seen.body).toMatch(/9007199254740993,"note":"one".*9007199254740992,"note":"other"/);
@@ -215,7 +221,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     expect(answers.slice(0, 4).map(({ status }) => status)).toEqual(['found', 'found', 'found', 'found']);
   });
 
-  test('a key that cannot be used spoils no other, and says what the single answer says', async () => {
+  test('a wrong key affects no other key, and gets the error of the single question', async () => {
     const keys = [
       'x',
       1,
@@ -257,14 +263,14 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
       400,
       'BAD_FLAGS',
     ],
-    ['no list', () => ({ keys: 1 }), 'orders', 400, 'BAD_FLAGS'],
-    ['no object', () => [1], 'orders', 400, 'BAD_FLAGS'],
-    ['more members', () => ({ keys: [1], at: 'now' }), 'orders', 400, 'BAD_FLAGS'],
+    ['not a list', () => ({ keys: 1 }), 'orders', 400, 'BAD_FLAGS'],
+    ['not an object', () => [1], 'orders', 400, 'BAD_FLAGS'],
+    ['an unknown member', () => ({ keys: [1], at: 'now' }), 'orders', 400, 'BAD_FLAGS'],
     ['a member named __proto__', () => '{"keys":[1],"__proto__":{"x":1}}', 'orders', 400, 'BAD_FLAGS'],
-    ['no JSON', () => '{"keys":[01]}', 'orders', 400, 'BAD_FLAGS'],
+    ['not JSON', () => '{"keys":[01]}', 'orders', 400, 'BAD_FLAGS'],
     ['nothing', () => '', 'orders', 400, 'BAD_FLAGS'],
-    ['no UTF-8', () => new Uint8Array([0x7b, 0xff, 0x7d]), 'orders', 400, 'BAD_FLAGS'],
-    ['a body nested too deep', () => '['.repeat(100_000), 'orders', 400, 'BAD_FLAGS'],
+    ['not UTF-8', () => new Uint8Array([0x7b, 0xff, 0x7d]), 'orders', 400, 'BAD_FLAGS'],
+    ['a body nested too deeply', () => '['.repeat(100_000), 'orders', 400, 'BAD_FLAGS'],
     ['a body too big', () => ({ keys: ['x'.repeat(300_000)] }), 'orders', 413, 'too-large'],
     ['no such table', () => ({ keys: [1] }), 'none', 404, 'TABLE_NOT_TRACKED'],
   ])('%s concerns the whole request', async (_, make, name, status, type) => {
@@ -274,7 +280,7 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     conforms(`${table(name)}/asof:batch`, seen, 'POST');
   });
 
-  test('a key nested deeper than the store reads is one bad key', async () => {
+  test('a key nested deeper than the store can read is one wrong key', async () => {
     const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
     const seen = await post('orders', `{"keys":[${deep},1]}`);
     expect([200, 400], seen.body).toContain(seen.status);
@@ -291,14 +297,14 @@ describe.each(API_WAYS)('asof:batch through %s', (way) => {
     expect((await post('orders', { keys: [1] }, `?await_lsn=${BEYOND}&await_seconds=0`)).status).toBe(409);
   });
 
-  test('other methods are not allowed', async () => {
+  test('other methods are refused', async () => {
     const seen = await asked[way](`${table('orders')}/asof:batch`);
     expect(seen.status).toBe(405);
     expect(seen.headers.get('allow')).toBe('POST, OPTIONS');
   });
 });
 
-test('a hundred keys are one statement', async () => {
+test('a hundred keys need one statement', async () => {
   const statements: unknown[] = [];
   const counting = {
     query: (config: unknown) => {
@@ -313,7 +319,7 @@ test('a hundred keys are one statement', async () => {
   expect(statements).toHaveLength(1);
 });
 
-test('in the store a row is an answer or an error, never both', async () => {
+test("each row of the store's result is either an answer or an error", async () => {
   const pks = Array.from({ length: 40 }, (_, index) => ([3, 15].includes(index) ? '"x"' : `${index}`));
   const { rows } = await node.store.query<{ status: string | null; error_message: string | null }>(
     `SELECT status, error_message
@@ -324,7 +330,7 @@ test('in the store a row is an answer or an error, never both', async () => {
   expect(rows.map(({ error_message }) => error_message !== null)).toEqual(pks.map((pk) => pk === '"x"'));
 });
 
-test('rows that do not fit into a response are refused without being carried', async () => {
+test('rows that do not fit into a response are refused before they are transferred', async () => {
   await node.source.query(`CREATE TABLE wide (id int PRIMARY KEY, doc text)`);
   await node.track('wide');
   await node.source.query(`INSERT INTO wide SELECT i, repeat('x', 1000000) FROM generate_series(1, 8) i`);
@@ -337,25 +343,25 @@ test('rows that do not fit into a response are refused without being carried', a
   conforms(`${table('wide')}/asof:batch`, seen, 'POST');
   for (const [first, given] of [
     ['1', 3],
-    ['x', 4], // which is asked one by one, and has no bytes
+    ['x', 4], // which is asked alone and has no limit of bytes
   ] as const) {
     const ids = [first, ...Array.from({ length: 39 }, (_, index) => `${1 + (index % 8)}`)];
     const answers = await asOfMany(node.store, {
       ...{ node: node.node, table: { schema: 'public', name: 'wide' }, at: NOW, maxBytes: 2_500_000 },
       pks: ids.map(keyFromText),
     });
-    expect(answers).toHaveLength(given); // the store ends with the one that is too much
+    expect(answers).toHaveLength(given); // the store ends with the row that exceeds the limit
   }
 });
 
-/** The answer of section 8, also where it came as a problem. */
+/** The answer to key 8, also if it came as a problem. */
 function answerOf({ body }: Seen): string {
   return body.replace(/^\{"type":"[^"]*","title":"[^"]*",/, '{');
 }
 
 const HORIZON = /"horizon":\{[^}]*\}/g;
 
-/** A run between two questions moves it. */
+/** A run between two questions moves the horizon. */
 function withoutHorizons(text: string): string {
   return text.replaceAll(HORIZON, '');
 }

@@ -1,4 +1,4 @@
-/** The HTTP API behind a real nginx: what the documents promise holds, and no answer ever belongs to another request. */
+/** The HTTP API behind a real nginx: it works as documented, and every answer belongs to its own request. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -31,7 +31,7 @@ describeNeeding(nginx(), 'behind nginx', () => {
   let node: TrackedNode;
   let server: ServeProcess;
   let proxy: Nginx;
-  /** Few connections, so that every one carries many requests. */
+  /** Few connections, so that each carries many requests. */
   const agent = new Agent({ keepAlive: true, maxSockets: 2 });
   let table = '';
 
@@ -82,7 +82,7 @@ describeNeeding(nginx(), 'behind nginx', () => {
     checkProblem({ status, contentType: headers['content-type'] ?? null, body: body.toString() });
   };
 
-  test('on kept connections every answer is that of its request, whatever came before', async () => {
+  test('on kept connections every answer belongs to its request, whatever came before', async () => {
     const key = (id: number): string => `${table}/asof?pk=${id}`;
     const kinds: readonly ((id: number) => Promise<void>)[] = [
       async (id) => {
@@ -120,7 +120,7 @@ describeNeeding(nginx(), 'behind nginx', () => {
     );
   });
 
-  test('HEAD says what GET says', async () => {
+  test('HEAD has the headers of GET', async () => {
     for (const target of [`${table}/asof?pk=1`, `${table}/diff?pk=1`, '/v1/nodes', `${table}/asof?pk=0`]) {
       const [get, head] = [await ask(target), await ask(target, { method: 'HEAD' })];
       const told = ({ status, headers }: Answer) => ({ status, type: headers['content-type'] });
@@ -129,7 +129,7 @@ describeNeeding(nginx(), 'behind nginx', () => {
     }
   });
 
-  test('compressed by us, passed on, and revalidated by the tag that the client was given', async () => {
+  test('we compress, nginx passes it on, and the client revalidates with its tag', async () => {
     const target = `${table}/diff?pk=1&to=${(await horizon()).replace('/', '%2F')}`;
     const plain = await ask(target, { headers: { 'accept-encoding': 'identity' } });
     const zipped = await ask(target, { headers: { 'accept-encoding': 'gzip' } });
@@ -150,10 +150,10 @@ describeNeeding(nginx(), 'behind nginx', () => {
     return (JSON.parse(body.toString()) as { nodes: { horizon: { lsn: string } }[] }).nodes[0]!.horizon.lsn;
   }
 
-  test('what is too long: 413 and 431 are ours, 414 is nginx’s own, as long as its buffers are its default', async () => {
+  test('too long requests: 413 and 431 are ours, 414 is nginx’s own while its buffers have the default size', async () => {
     expectProblem(await ask(`${table}/asof?pk=${'x'.repeat(20_000)}`), 431);
     expectProblem(await ask(`${table}/asof?pk=1`, { headers: { 'x-much': 'x'.repeat(20_000) } }), 431);
-    expect((await ask(`${table}/asof?pk=${'1'.repeat(7_000)}`)).status).toBe(400); // no integer
+    expect((await ask(`${table}/asof?pk=${'1'.repeat(7_000)}`)).status).toBe(400); // not an integer
     await using usual = await startNginx(server.url);
     expect((await ask(`${table}/asof?pk=${'x'.repeat(20_000)}`, {}, usual.url)).status).toBe(414);
     expectProblem(
@@ -163,7 +163,7 @@ describeNeeding(nginx(), 'behind nginx', () => {
     expect((await ask(`${table}/asof?pk=1`, {}, usual.url)).status).toBe(200);
   });
 
-  test('a request that is not one ends as a problem, and the next one is answered', async () => {
+  test('an invalid request ends as a problem, and the next one is answered', async () => {
     expectProblem(await ask(`${table}/asof?pk=%zz`), 400);
     expect((await ask(`${table}/asof?pk=1`)).status).toBe(200);
   });

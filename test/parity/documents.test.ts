@@ -1,4 +1,4 @@
-/** One question, one document: from the command line, from `serve`, and from the function behind the API Gateway. */
+/** The command line, `serve` and the function behind API Gateway return the same document for the same question. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { API_WAYS, type ApiWay, type ApiWays, apiWays } from '../support/api-ways.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -9,7 +9,7 @@ type Json = Readonly<Record<string, unknown>>;
 let node: TrackedNode;
 let asked: ApiWays;
 
-/** `serve` makes a run when it starts, which moves the horizon: two documents are compared once it stands still. */
+/** `serve` makes a run when it starts, which moves the horizon: documents are compared after the horizon has stopped. */
 const SETTLED = { timeout: 60_000 };
 
 beforeAll(async () => {
@@ -48,7 +48,7 @@ interface Status {
 describe.each(API_WAYS)('the command line and %s', (way) => {
   const table = (): string => `/v1/nodes/${node.node}/tables/public.orders`;
 
-  test('answer what a row was, to the letter', async () => {
+  test('return the same row, to the letter', async () => {
     const { rows } = await node.store.query<{ at: string }>(
       'SELECT applied_lsn::text AS at FROM pgtimewarp.wal_checkpoints',
     );
@@ -65,7 +65,7 @@ describe.each(API_WAYS)('the command line and %s', (way) => {
       .toBe(true);
   });
 
-  test('answer how a row changed, to the letter', async () => {
+  test('return the same changes of a row, to the letter', async () => {
     await expect
       .poll(async () => {
         const [here, there] = [
@@ -78,7 +78,7 @@ describe.each(API_WAYS)('the command line and %s', (way) => {
       .toBe(true);
   });
 
-  test('say the same of a node, and of its tables', async () => {
+  test('return the same node and tables', async () => {
     await expect
       .poll(async () => {
         const [status] = (JSON.parse(await printed('status')) as Status).nodes;
@@ -104,7 +104,7 @@ describe.each(API_WAYS)('the command line and %s', (way) => {
     ).toEqual(shown);
   });
 
-  test('say the same of what is not well', async () => {
+  test('return the same failing checks', async () => {
     const [status] = (JSON.parse(await printed('status')) as Status).nodes;
     const health = JSON.parse(await answered(way, '/v1/health')) as Status;
     const wrong = health.nodes[0]!.checks.filter((check) => check.status !== 'ok');
@@ -112,7 +112,7 @@ describe.each(API_WAYS)('the command line and %s', (way) => {
     expect(status!.checks).toEqual(wrong);
   });
 
-  test('fail with the same code, sentence and remedy', async () => {
+  test('fail with the same code, message and remedy', async () => {
     const { error } = JSON.parse(await printed('asof', 'orders', '--pk', 'none')) as { error: Json };
     const problem = JSON.parse(await answered(way, `${table()}/asof?pk=none`)) as Json;
     expect({ ...error, code: `urn:pgtimewarp:error:${error.code}` }).toEqual({

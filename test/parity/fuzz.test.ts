@@ -1,6 +1,6 @@
 /**
- * The HTTP API under requests that nobody means well: no failure of the server, no answer that takes long or is not in the
- * OpenAPI document, and memory that stays where it was. FUZZ_REQUESTS says how many (1,000), FUZZ_SEED which.
+ * The HTTP API under hostile requests: the server never fails, no answer is slow or missing from the OpenAPI document, and
+ * memory does not grow. FUZZ_REQUESTS is the number of requests (1,000), FUZZ_SEED repeats them.
  */
 import { readFile } from 'node:fs/promises';
 import { Agent, request as httpRequest } from 'node:http';
@@ -97,7 +97,7 @@ test(`${REQUESTS} requests`, { timeout: 60_000 + REQUESTS * 200 }, async () => {
       `warm ${JSON.stringify(seen.warm)}, at the end ${JSON.stringify(seen.end)}`,
   );
   expect(failures.join('\n\n')).toBe('');
-  expect(asked.server.stderr()).not.toMatch(/urn:uuid/); // what is reported is a failure of ours
+  expect(asked.server.stderr()).not.toMatch(/urn:uuid/); // only failures of ours are reported
   expect(seen.end!.heapKib).toBeLessThan(seen.warm!.heapKib + 1_024);
   expect(seen.end!.residentMib).toBeLessThan(seen.warm!.residentMib * 1.3 + 16);
   for (const status of [200, 400, 404, 405])
@@ -122,13 +122,13 @@ async function examine(
   }
   const contentType = headers.get('content-type');
   const [path = ''] = target.split('?');
-  // not of a route: methods, and what is refused before there is a request
+  // not a problem of a route: unknown methods, and requests that are refused before a route sees them
   const outside = status === 405 || status === 431 || !isDocumented(openApi, options.method, path);
   if (outside) checkProblem({ status, contentType, body });
   else check(path, { method: options.method, status, contentType, body });
 }
 
-/** Sends the target as it is: `fetch` would tidy it up. */
+/** Sends the target unchanged; `fetch` would normalise it. */
 function rawAsk(url: string): Ask {
   const { hostname, port } = new URL(url);
   const agent = new Agent({ keepAlive: true, maxSockets: AT_A_TIME });
@@ -169,7 +169,7 @@ function describe({ body, ...rest }: HostileRequest): string {
 }
 
 interface Memory {
-  /** What is in use after a collection. */
+  /** The memory in use after a garbage collection. */
   readonly heapKib: number;
   readonly residentMib: number;
 }

@@ -1,4 +1,4 @@
-/** Clients that strangers' generators make of our document compile, and ask the real server. */
+/** Clients that third-party generators make from our document compile, and work with the real server. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -73,7 +73,7 @@ test.each(GENERATORS)(
   180_000,
 );
 
-/** As strict as a program that uses the client may be. */
+/** The strictest settings that a program with such a client may use. */
 function tsconfig(entry: string): object {
   const compilerOptions = {
     ...{ strict: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false },

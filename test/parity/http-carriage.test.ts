@@ -1,4 +1,7 @@
-/** How answers travel: compressed, to pages of other origins, with numbers as text; and what is no proper request. */
+/**
+ * How answers are transferred: compressed, to pages of other origins, with numbers as text. And requests that are not valid
+ * HTTP.
+ */
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
@@ -36,7 +39,7 @@ afterAll(async () => {
 });
 
 describe.each(API_WAYS)('through %s', (way) => {
-  test('numbers as text: every digit is in a string, and nothing else is another', async () => {
+  test('with numbers=text every number is in a string, and no other value is changed', async () => {
     for (const question of ['asof?pk=1', 'diff?pk=1', 'asof?pk=2']) {
       const plain = (await asked[way](`${table()}/${question}`)).body;
       const shown = (await asked[way](`${table()}/${question}&numbers=text`)).body;
@@ -59,7 +62,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(other.status).toBe(400);
   });
 
-  test('what is long is compressed for who takes it', async () => {
+  test('long answers are compressed if the client accepts that', async () => {
     const target = `${table()}/diff?pk=1`;
     const plain = await asked[way](target, { headers: { 'accept-encoding': 'identity' } });
     expect(plain.headers.get('content-encoding')).toBeNull();
@@ -67,18 +70,18 @@ describe.each(API_WAYS)('through %s', (way) => {
     const zipped = await asked[way](target, { headers: { 'accept-encoding': 'gzip' } });
     expect(zipped.headers.get('content-encoding')).toBe('gzip');
     if (way === 'handler') {
-      const bytes = Buffer.from(zipped.body, 'base64'); // how a function hands bytes over
+      const bytes = Buffer.from(zipped.body, 'base64'); // how a function returns bytes
       expect(lasting(gunzipSync(bytes).toString())).toEqual(lasting(plain.body));
       expect(bytes.length).toBeLessThan(plain.body.length / 4);
     } else {
-      expect(lasting(zipped.body)).toEqual(lasting(plain.body)); // fetch() has unzipped it
+      expect(lasting(zipped.body)).toEqual(lasting(plain.body)); // fetch() has decompressed it
     }
     const short = await asked[way]('/v1/nodes', { headers: { 'accept-encoding': 'gzip' } });
     expect(short.headers.get('content-encoding')).toBeNull();
     expect(short.headers.get('content-length')).toBe(String(Buffer.byteLength(short.body)));
   });
 
-  test('OPTIONS says what a route takes', async () => {
+  test('OPTIONS lists the methods of a route', async () => {
     for (const [target, allow] of [
       ['/v1/nodes', 'GET, HEAD, OPTIONS'],
       [`${table()}/asof:batch`, 'POST, OPTIONS'],
@@ -92,7 +95,7 @@ describe.each(API_WAYS)('through %s', (way) => {
   });
 });
 
-/** A diff without its end: a run may have come between two requests. */
+/** A diff without its end: a run may have happened between two requests. */
 function lasting(body: string): unknown {
   return { ...(JSON.parse(body) as object), to: null, horizon: null };
 }
@@ -109,7 +112,7 @@ describe('pages of other origins', () => {
 
   afterAll(async () => server?.[Symbol.asyncDispose]());
 
-  test('may ask when they are named, with a token as everyone', async () => {
+  test('may ask if they are named, with a token like every caller', async () => {
     const preflight = await fetch(`${server.url}${table()}/asof?pk=1`, {
       method: 'OPTIONS',
       headers: {
@@ -132,7 +135,7 @@ describe('pages of other origins', () => {
     expect((await ask({ origin: ORIGIN })).status).toBe(401);
   });
 
-  test('are named by their origin and nothing else', async () => {
+  test('are identified by their origin only', async () => {
     for (const wrong of ['app.example.com', `${ORIGIN}/`, `${ORIGIN}/path`, '*']) {
       const ended = await runCli(['serve', '--port', '0', '--cors', wrong], { env: node.env });
       expect(ended, wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('must be an origin') });
@@ -140,7 +143,7 @@ describe('pages of other origins', () => {
   });
 });
 
-describe('what a server without a token gets on the wire', () => {
+describe('raw requests to a server without a token', () => {
   let server: ServeProcess;
 
   beforeAll(async () => {

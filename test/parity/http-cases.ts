@@ -1,6 +1,6 @@
-/** What is asked over HTTP, and what comes back: a table for every way to reach the API. */
+/** Requests over HTTP and their answers, as one table for every way to reach the API. */
 
-/** A tracked node with a row 1 in `orders`; beside it h1 has a gap, h2 a pending baseline, h3 a window from commit 40. */
+/** A tracked node with a row 1 in `orders`. Other nodes: h1 has a gap, h2 a pending baseline, h3 a window from commit 40. */
 export interface Subject {
   readonly node: string;
   /** The path of the table. */
@@ -16,7 +16,7 @@ export interface Request {
 
 export interface Case extends Request {
   readonly status: number;
-  /** Of a problem: the end of its `type`. */
+  /** For a problem: the end of its `type`. */
   readonly type?: string;
   readonly says?: RegExp;
 }
@@ -24,24 +24,24 @@ export interface Case extends Request {
 const OLD = '2020-01-01T00:00:00Z';
 const at = (second: string): string => `2026-01-01T00:${second}Z`;
 
-/** Answers of the routes of the document. */
+/** Answers of the routes in the document. */
 export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] = [
   ['nodes', ({ node }) => ({ target: '/v1/nodes', status: 200, says: new RegExp(`"node":"${node}"`) })],
   [
-    'nodes, with a query that it has not',
+    'nodes, with an unknown parameter',
     () => ({ target: '/v1/nodes?x=1', status: 400, type: 'error:BAD_FLAGS' }),
   ],
   ['tables', ({ node }) => ({ target: `/v1/nodes/${node}/tables`, status: 200, says: /"table":"orders"/ })],
   [
-    'tables of no node',
+    'tables of an unknown node',
     () => ({ target: '/v1/nodes/nobody/tables', status: 404, type: 'error:NODE_UNKNOWN' }),
   ],
   [
-    'tables of no name',
+    'tables of an empty node name',
     () => ({ target: '/v1/nodes/No-Body/tables', status: 400, type: 'error:BAD_FLAGS', says: /node: / }),
   ],
   [
-    'health, with a query that it has not',
+    'health, with an unknown parameter',
     () => ({ target: '/v1/health?verbose', status: 400, type: 'error:BAD_FLAGS' }),
   ],
   ['health', () => ({ target: '/v1/health', status: 200, says: /"status":"warn"/ })],
@@ -60,7 +60,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   [
-    'absent for good',
+    'absent, final',
     () => ({
       target: '/v1/nodes/h1/tables/public.t/asof?pk=9&at=0/5000',
       status: 404,
@@ -124,11 +124,11 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     () => ({ target: `/v1/nodes/h3/tables/public.t/asof?pk=1&at=${at('00:50')}`, status: 200 }),
   ],
   [
-    'as-of in no node',
+    'as-of in an unknown node',
     () => ({ target: '/v1/nodes/nobody/tables/public.t/asof?pk=1', status: 404, type: 'error:NODE_UNKNOWN' }),
   ],
   [
-    'as-of in no table',
+    'as-of in an unknown table',
     ({ node }) => ({
       target: `/v1/nodes/${node}/tables/public.none/asof?pk=1`,
       status: 404,
@@ -185,7 +185,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   [
-    'plus that nobody encoded',
+    'plus sign that is not encoded',
     ({ orders }) => ({
       target: `${orders}/asof?pk=1&at=2026-01-01T00:00:00+01:00`,
       status: 400,
@@ -245,7 +245,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   [
-    'diff in no table',
+    'diff in an unknown table',
     ({ node }) => ({
       target: `/v1/nodes/${node}/tables/public.none/diff?pk=1`,
       status: 404,
@@ -293,7 +293,7 @@ function batch(
   ];
 }
 
-/** Requests that the document has nothing for. */
+/** Requests that the document does not have. */
 export const OUTSIDE: readonly (readonly [string, (subject: Subject) => Case])[] = [
   ['no route', () => ({ target: '/v2/nodes', status: 404, type: 'no-such-route' })],
   ['root', () => ({ target: '/', status: 404, type: 'no-such-route' })],

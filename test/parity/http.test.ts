@@ -14,26 +14,26 @@ import { type ServeProcess, startServe } from '../support/serve.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 import { CASES, type Case, OUTSIDE, type Request } from './http-cases.ts';
 
-/** Port 1 is nobody's. */
+/** No server listens on port 1. */
 const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nowhere';
 
 let node: TrackedNode;
 let asked: ApiWays;
-/** The same, in front of a store that is not there. */
+/** The same, with a store that cannot be reached. */
 let away: ApiWays;
 const orders = (): string => `/v1/nodes/${node.node}/tables/public.orders`;
 const checker = openApiChecker(openApi);
 const checkProblem = problemChecker(openApi);
-/** `METHOD path status` of the document, as answered by each way. */
+/** Each `METHOD path status` of the document that was answered, by way. */
 const answered: Record<ApiWay, Set<string>> = { serve: new Set(), handler: new Set() };
 
-/** Whether a stranger with nothing but the document would understand the response. */
+/** Whether the document describes the response. */
 function check(way: ApiWay, { target, method = 'GET' }: Request, { status, headers, body }: Seen): void {
   const path = new URL(target, 'http://any').pathname;
   answered[way].add(checker(path, { method, status, contentType: headers.get('content-type'), body }));
 }
 
-/** A request that every route of the document understands. */
+/** A valid request for every route of the document. */
 function everyRoute(): Request[] {
   return Object.entries(openApi.paths).flatMap(([path, methods]) => {
     const target = path.replace('{node}', node.node).replace('{table}', 'public.orders');
@@ -67,8 +67,8 @@ afterAll(async () => {
 });
 
 /**
- * Nodes whose histories have all kinds of ignorance in them: h1, h2 whose baseline is not read, h3 of which everything
- * before commit 40 has been forgotten; commits to 100.
+ * Nodes whose histories are unknown in every way: h1 in gaps, h2 because its baseline is not read, h3 before commit 40, where
+ * everything has expired. They have commits up to 100.
  */
 async function writtenHistory(): Promise<void> {
   const history = await StoreHistory.create(node.store);
@@ -99,7 +99,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD, OPTIONS' : null);
   });
 
-  test('a method that a route does not take: 405 says which it takes', async () => {
+  test('a method that a route does not have is 405 with the methods that it has', async () => {
     for (const { target, method } of everyRoute()) {
       const seen = await asked[way](target, { method: 'PUT' });
       expectSeen(seen, { target, status: 405, type: 'method-not-allowed' });
@@ -113,7 +113,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     expect(seen).toMatchObject({ status: 200, body: '' });
   });
 
-  test('a final answer has an ETag, and 304 for who has it', async () => {
+  test('a final answer has an ETag, and a client with that tag gets 304', async () => {
     for (const target of [
       '/v1/nodes/h1/tables/public.t/asof?pk=1&at=0/5000',
       '/v1/nodes/h1/tables/public.t/diff?pk=1&from=0/1000&to=0/5000',
@@ -132,12 +132,12 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('an answer that may change is not kept', async () => {
+  test('an answer that may change must not be cached', async () => {
     const seen = await asked[way](`${orders()}/asof?pk=1`);
     expect(seen.headers.get('cache-control')).toBe('no-store');
   });
 
-  test('nor is a final one whose end the request does not name: it moves', async () => {
+  test('a final answer whose end the request does not name must not be cached, because that end moves', async () => {
     for (const question of ['diff?pk=1', 'diff?pk=1&from=0/1000']) {
       const seen = await asked[way](`/v1/nodes/h1/tables/public.t/${question}`);
       expect(JSON.parse(seen.body), question).toMatchObject({ final: true });
@@ -145,7 +145,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('what may not be kept has a tag over all of it, which goes with the horizon', async () => {
+  test('an answer that must not be cached has a tag over its whole body, including the horizon', async () => {
     const target = '/v1/nodes/h1/tables/public.t/diff?pk=1';
     const tag = async (): Promise<string> => (await asked[way](target)).headers.get('etag')!;
     const first = await tag();
@@ -182,7 +182,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     check(way, request, seen);
   };
 
-  test('a store that is not as it should be: 500 on every route, with an id and nothing of the inside', async () => {
+  test('a store with a broken schema: 500 on every route, with an id and no internals', async () => {
     await node.store.query('ALTER TABLE pgtimewarp.wal_checkpoints RENAME applied_lsn TO applied_gone');
     try {
       for (const request of everyRoute())
@@ -192,7 +192,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('a store without the functions of this version: 503, like one that is not there', async () => {
+  test('a store without the functions of this version: 503, like an unreachable store', async () => {
     await node.store.query('ALTER FUNCTION pgtimewarp.asof_each RENAME TO asof_gone');
     try {
       const target = `${orders()}/asof?pk=1`;
@@ -202,7 +202,7 @@ describe.each(API_WAYS)('through %s', (way) => {
     }
   });
 
-  test('a store that is not there: 503 on every route, with an id and nothing of the inside', async () => {
+  test('an unreachable store: 503 on every route, with an id and no internals', async () => {
     for (const request of everyRoute())
       expectFailure(request, await away[way](request.target, request), 503, 'error:STORE_UNREACHABLE');
   });
@@ -231,7 +231,7 @@ describe('serve', () => {
     }
   });
 
-  test('what is no request is refused with a reason; HEAD has the same head, and no content', async () => {
+  test('an invalid request is refused with a reason; the answer to HEAD has the same headers and no body', async () => {
     const long = everyRoute().map((route) => ({
       ...route,
       target: `${route.target}?x=${'x'.repeat(20_000)}`,
@@ -253,11 +253,11 @@ describe('serve', () => {
     }
   });
 
-  test('wants a token before it listens to other machines', async () => {
+  test('needs a token before it listens to other machines', async () => {
     await expect(startServe(['--host', '0.0.0.0'], node.env)).rejects.toThrow(/PGTIMEWARP_TOKEN/);
   });
 
-  test('without a token answers its own machine only; polls, and ends at a signal with what it did', async () => {
+  test('without a token answers only its own machine; it polls, ends at a signal, and prints what it did', async () => {
     await using own = await startServe(['--every', '1s', '--json'], node.env);
     await refusesOtherHosts(own);
     await node.source.query('INSERT INTO orders VALUES (77, 7.70)');
@@ -268,7 +268,7 @@ describe('serve', () => {
   });
 });
 
-/** A page in a browser can point a name of its own at 127.0.0.1; the Host header still says that name. */
+/** A page in a browser can resolve its own name to 127.0.0.1; the Host header still contains that name. */
 async function refusesOtherHosts({ url }: ServeProcess): Promise<void> {
   const { port } = new URL(url);
   for (const route of [...everyRoute(), { target: '/openapi.json' }]) {
@@ -282,7 +282,7 @@ async function refusesOtherHosts({ url }: ServeProcess): Promise<void> {
     expect((await askAs(url, host, { target: '/v1/nodes' })).status, host).toBe(200);
 }
 
-/** Head and content of the answer, as they come: a client for HTTP refuses to send what is not, and reads no content after HEAD. */
+/** Head and content of the answer, unchanged: a client for HTTP sends no invalid request, and reads no content after HEAD. */
 async function askRaw(url: string, method: string, target: string): Promise<[head: string, content: string]> {
   const { hostname, port, host } = new URL(url);
   const socket = connect(Number(port), hostname);
@@ -332,7 +332,7 @@ test('pages of a diff: under 5 MB, complete, and stable while history grows', as
   expect(pages).toBeGreaterThan(3);
 });
 
-test('a change that fits into no page says what it leaves out; a row that fits into no answer is refused', async () => {
+test('a change that fits into no page names what it leaves out; a row that fits into no answer is refused', async () => {
   await node.source.query(`CREATE TABLE huge (id int PRIMARY KEY, doc text)`);
   await node.track('huge');
   await node.source.query(`INSERT INTO huge VALUES (1, repeat('"', 1500000))`);
@@ -363,8 +363,8 @@ test('a change that fits into no page says what it leaves out; a row that fits i
   }
 });
 
-test('where a deployment names a claim, a caller without it is refused in the words of the document', async () => {
-  process.env.PGTIMEWARP_TABLES_CLAIM = 'tables'; // read with every request
+test('if a deployment configures a claim, a caller without it gets the documented refusal', async () => {
+  process.env.PGTIMEWARP_TABLES_CLAIM = 'tables'; // read for every request
   try {
     for (const request of everyRoute().filter(({ target }) => target.includes(node.node))) {
       const seen = await asked.handler(request.target, request);
@@ -376,12 +376,12 @@ test('where a deployment names a claim, a caller without it is refused in the wo
   }
 });
 
-test('no status that the document has for a route went unasked', () => {
+test('every status that the document has for a route was tested', () => {
   const documented = documentedAnswers(openApi);
-  // of serve every caller with its token may ask about everything
+  // with `serve` every caller with the token may ask about everything
   const ofServe = documented.filter((each) => !each.endsWith(' 403'));
   expect(ofServe.filter((each) => !answered.serve.has(each))).toEqual([]);
-  // API Gateway asks who the caller is, and for which host, and bounds the request, before the function is called
+  // before it calls the function, API Gateway identifies the caller, chooses the host and limits the request
   const ofFunction = documented.filter((each) => !/ (401|421|431)$/.test(each));
   expect(ofFunction.filter((each) => !answered.handler.has(each))).toEqual([]);
 });

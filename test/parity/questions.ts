@@ -1,7 +1,7 @@
 /**
- * One table of questions about one scenario (scenario.ts), which every way of asking must answer alike: to add a way,
- * write an {@link Asker} in askers.ts. Answers are compared as text, every digit of them; a question that cannot be
- * answered fails with the same code and sentence everywhere.
+ * One table of questions about one scenario (scenario.ts). Every way to ask must answer them alike; to add a way, write an
+ * {@link Asker} in askers.ts. Answers are compared as text, so every digit counts. A question without an answer fails with the
+ * same code and sentence everywhere.
  */
 import type { ErrorCode } from '../../core/errors/codes.ts';
 import type { TableName } from '../../core/pg/identifiers.ts';
@@ -19,7 +19,7 @@ import {
   type WrittenNode,
 } from './scenario.ts';
 
-/** A moment of the scenario, or a time (RFC 3339) or LSN as it is asked for. */
+/** A moment of the scenario, or a time (RFC 3339) or LSN as the caller writes it. */
 export type When = Moment | { readonly time: string } | { readonly lsn: string };
 
 export interface Question {
@@ -31,11 +31,11 @@ export interface Question {
   readonly at?: When;
   readonly from?: When;
   readonly to?: When;
-  /** Otherwise the node that follows the source; any other text is a node that does not exist. */
+  /** Default: the node that follows the source. Any other text is a node that does not exist. */
   readonly node?: WrittenNode | 'nobody';
-  /** Part of every answer, so that all cannot be wrong alike. */
+  /** A text that must be part of every answer, so that not all ways are wrong in the same way. */
   readonly says: string;
-  /** The error that all of them give. */
+  /** The error that every way must return. */
   readonly fails?: ErrorCode;
 }
 

@@ -1,7 +1,6 @@
 /**
- * What the questions of questions.ts are about: a node that follows a real source, and beside it, in the same store, nodes
- * whose written histories know less than all: a gap, a baseline that is not read, a window. What lies before the window
- * was forgotten by a run of retention.
+ * The scenario of questions.ts: a node that follows a real source, and in the same store nodes with written histories that are
+ * partly unknown: in a gap, before a baseline, before a window. A run of retention has deleted what is before the window.
  */
 import pg from 'pg';
 import { quoteTable } from '../../core/pg/identifiers.ts';
@@ -9,22 +8,22 @@ import { runRetention, setRetention } from '../../core/retention/change-retentio
 import { StoreHistory } from '../pg/query/query-history.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
-/** A table for the written histories, which are all of `public.t`. */
+/** The table of the written histories. */
 export const T = { schema: 'public', name: 't' };
 export const ORDERS = { schema: 'public', name: 'orders' };
 export const REGIONS = { schema: 'public', name: 'regions' };
 export const ODD = { schema: 'Odd.Schema', name: 'T ä/%' };
 export const HOSTILE = { schema: `we"ird.s'c`, name: `T"a.b,l'e \\ $$ %I {x}` };
 export const TYPED = { schema: 'public', name: 'typed' };
-/** On the source, and followed by nobody. */
+/** On the source, but not tracked. */
 export const UNWATCHED = { schema: 'public', name: 'unwatched' };
 
-/** Created for {@link HOSTILE}, which tests with other plugins use as well. */
+/** Created for {@link HOSTILE}; tests with other plugins use them too. */
 export const HOSTILE_TABLE = `CREATE SCHEMA "we""ird.s'c";
   CREATE TABLE ${quoteTable(HOSTILE)}
     ("k,1" text, "K""2" numeric, v jsonb, "op" bytea, row text, PRIMARY KEY ("k,1", "K""2"));`;
 
-/** Text that means something to a shell, SQL, JSON, a format string, a URL, a terminal, or an option parser. */
+/** Text that has a meaning in a shell, SQL, JSON, a format string, a URL, a terminal, or an option parser. */
 export const HOSTILE_KEYS = [
   `a'b"c\\d{e},f$$%s`,
   `'); DROP TABLE orders; --`,
@@ -48,10 +47,10 @@ const TABLES = `
   CREATE TABLE t (id int PRIMARY KEY, n int, doc jsonb);
   CREATE TABLE unwatched (id int PRIMARY KEY)`;
 
-/** Tracked before anything happens, as the command line takes them. */
+/** Tracked before any change, written as on the command line. */
 const TRACKED = ['orders', 'regions', 'typed', quoteTable(ODD), quoteTable(HOSTILE)];
 
-/** One transaction each; a moment of that name lies after it. */
+/** One transaction each; the moment with its name comes after it. */
 const STEPS = {
   updated: `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"who": "ä \\"x\\""}'); UPDATE orders SET total = 12345678901234567890.123456789, note = NULL`,
   inserted: `INSERT INTO regions VALUES ('eu', 7, 'seven'), ('%_', -7, 'minus seven');
@@ -67,7 +66,7 @@ function hostileRow(key: string, index: number): string {
 }
 
 export type Moment = 'start' | keyof typeof STEPS;
-/** Nodes with a written history; `erased` answers as erasure will: nothing erases yet. */
+/** Nodes with a written history. `erased` answers as a future erasure will; nothing erases yet. */
 export type WrittenNode = 'gap' | 'pending' | 'window' | 'erased';
 
 export interface Scenario {
@@ -76,7 +75,7 @@ export interface Scenario {
   readonly written: Readonly<Record<WrittenNode, string>>;
 }
 
-/** Dispose of its node. */
+/** Dispose of its node after use. */
 export async function makeScenario(): Promise<Scenario> {
   const node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: TRACKED });
   const moments = { start: await clock(node) } as Record<Moment, string>;
@@ -95,7 +94,7 @@ async function clock(node: TrackedNode): Promise<string> {
   return rows[0]!.now;
 }
 
-/** Commits 10 to 100, one a second; see query-history.ts. */
+/** Commits 10 to 100, one every second; see query-history.ts. */
 async function writeHistories({ store, storeUrl }: TrackedNode): Promise<Record<WrittenNode, string>> {
   const gap = await StoreHistory.create(store);
   const followed = await gap.track();

@@ -1,6 +1,6 @@
 /**
- * Beside the questions that every way answers (questions.ts): a typed row in SQL is what the table held, whatever its
- * names and values look like.
+ * Beside the questions that all ways answer (questions.ts): a typed row in SQL equals the row of the table, whatever its names
+ * and values are.
  */
 import { expect, test } from 'vitest';
 import { quoteTable } from '../../core/pg/identifiers.ts';
@@ -12,7 +12,7 @@ import { HOSTILE, HOSTILE_KEYS, HOSTILE_TABLE } from './scenario.ts';
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `a typed row through ${plugin}`, () => {
-    test('is what the table held, under hostile names and with hostile values', async () => {
+    test('returns what the table held, with hostile names and values', async () => {
       const table = quoteTable(HOSTILE);
       await using node = await trackedNode({ plugin, tables: HOSTILE_TABLE, track: [table] });
       await using sql = await sqlSource(node);

@@ -1,6 +1,6 @@
 /**
- * The synthesised bundles under Lambda's own runtime interface client, against real source and store: cold, warm, out
- * of time, failing to start, and with credentials and servers that change between two invocations.
+ * The synthesised bundles under Lambda's own runtime interface client, with a real source and store: cold, warm, out of time,
+ * failing to start, and with credentials and servers that change between two invocations.
  */
 import { availableParallelism, loadavg } from 'node:os';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -20,7 +20,7 @@ import { type Environment, startEnvironment } from '../support/runtime-api.ts';
 import { bundleFolder, type Synthesized, synthesize } from '../support/synthesize.ts';
 
 const COLD_STARTS = 10;
-/** The cold start that a caller of the API may see on a machine with nothing else to do. */
+/** The longest cold start that a caller of the API may see on an idle machine. */
 const TARGET_MS = 500;
 
 let client: string;
@@ -69,7 +69,7 @@ const EVENTS: Record<FunctionName, () => object> = {
   Maintenance: () => ({ action: 'rebaseline', node: databases.node, tables: ['orders'] }),
 };
 
-/** Nothing is known of the answer but that it is one of success. */
+/** The answer is a success; the rest of it is not compared. */
 function expectSuccess(name: FunctionName, answer: unknown, output: string): void {
   if (name === 'Migrate') {
     expect(databases.aws.cloudFormation.at(-1), output).toMatchObject({ Status: 'SUCCESS' });
@@ -131,7 +131,7 @@ async function firstAnswer(
   return { initMs: environment.initMs(), firstMs: answered - environment.readyAt() };
 }
 
-test('a variable that is missing fails the invocation by its name, not the environment', async () => {
+test('a missing variable fails the invocation and is named, and the environment continues', async () => {
   const env = databases.functionEnv('Poller');
   delete env.PGTIMEWARP_STORE_SECRET_ARN;
   await using environment = await start('Poller', { env });
@@ -150,13 +150,13 @@ test('an answer that does not come in time ends the environment, and the next on
   expectSuccess('Api', await environment.invoke(EVENTS.Api()), environment.output());
 });
 
-test('a run that has no time left says so', async () => {
+test('a run without time left reports that', async () => {
   await using environment = await start('Poller');
   await expect(environment.invoke(EVENTS.Poller(), 8_000)).rejects.toThrow(/DEADLINE/);
   expectSuccess('Poller', await environment.invoke(EVENTS.Poller()), environment.output());
 });
 
-test('passwords are rotated in the middle', async () => {
+test('passwords are rotated between two invocations', async () => {
   await using poller = await start('Poller');
   await using api = await start('Api');
   for (const [round, total] of ['2.20', '3.30'].entries()) {

@@ -1,6 +1,6 @@
 /**
- * schemathesis, with all its checks, against `serve` and its document: requests that the document allows are answered,
- * what it does not allow is refused, and every answer is described. `SCHEMATHESIS_EXAMPLES` is how many it makes for each
+ * schemathesis, with all its checks, against `serve` and its document: requests that the document allows are answered, all
+ * others are refused, and the document describes every answer. `SCHEMATHESIS_EXAMPLES` is the number of requests for each
  * operation, `SCHEMATHESIS_SEED` repeats a run.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,11 +19,11 @@ const OUT = join(ROOT, 'test-output/schemathesis');
 const EXAMPLES = process.env.SCHEMATHESIS_EXAMPLES ?? '100';
 const SEED = process.env.SCHEMATHESIS_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
 const TOKEN = 'a-token-for-schemathesis';
-/** A request may wait for await_lsn, ten seconds at most. */
+/** A request may wait for await_lsn, for ten seconds at most. */
 const MAX_SECONDS = '20';
 const LIMIT_MS = 1_700_000;
 
-test(`nothing but what has a reason (seed ${SEED})`, async () => {
+test(`finds only failures with a reason (seed ${SEED})`, async () => {
   const program = await installSchemathesis();
   await using node = await trackedNode({
     plugin: 'pgoutput',
@@ -64,7 +64,7 @@ test(`nothing but what has a reason (seed ${SEED})`, async () => {
   console.log(`${requests} requests, ${findings.length} findings, ${unexplained.length} without a reason`);
   expect(errors).toEqual([]);
   expect(unexplained).toEqual([]);
-  expect([0, 1], stderr).toContain(code); // 1: it found something
+  expect([0, 1], stderr).toContain(code); // exit status 1: it found something
   expect(requests).toBeGreaterThan(100);
 }, 1_800_000);
 
@@ -82,7 +82,7 @@ function commandLine(url: string): string[] {
   ];
 }
 
-/** Most requests ask for what there is. */
+/** Most requests ask for something that exists. */
 function configuration(node: string): string {
   return `
 [dictionaries.nodes]

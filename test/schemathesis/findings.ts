@@ -1,10 +1,10 @@
-/** What a run of schemathesis found, read from its events (`--report ndjson`): every failure, not one of each kind. */
+/** The failures of a run of schemathesis, read from its events (`--report ndjson`): every failure, not one of each kind. */
 import type { Reason } from './reasons.ts';
 
 export interface Finding {
   readonly check: string;
   readonly message: string;
-  /** The method and the address that were asked. */
+  /** The method and the address of the request. */
   readonly request: string;
   readonly status: number | null;
   readonly body: string;
@@ -34,7 +34,7 @@ interface Recorder {
 export interface Events {
   readonly requests: number;
   readonly findings: readonly Finding[];
-  /** What went wrong in schemathesis itself. */
+  /** Errors of schemathesis itself. */
   readonly errors: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 /**
- * schemathesis, a stranger's judge of HTTP APIs (PyPI), in a virtual environment of its own beside the system's folders:
- * it is Python, and nobody needs it who only wants to run tests.
+ * schemathesis (PyPI) tests HTTP APIs. It is installed into its own virtual environment, because it is Python and most test
+ * runs do not need it.
  */
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { runProgram } from '../../cli/servers/run-program.ts';
 const VERSION = '4.32.5';
 const FOLDER = join(tmpdir(), `pgtimewarp-schemathesis-${VERSION}`);
 
-/** The path of the program; installs it the first time. Throws with what is missing. */
+/** The path of the program. Installs it the first time. Throws an error that names what is missing. */
 export async function installSchemathesis(): Promise<string> {
   const program = join(FOLDER, 'bin', 'schemathesis');
   if (existsSync(program)) return program;

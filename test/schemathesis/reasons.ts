@@ -1,10 +1,10 @@
 /**
- * What schemathesis may find, and why it stays: the document says what a request looks like, and these depend on what the
- * store holds, or on two parameters together. Everything else that it finds fails the run.
+ * Accepted findings of schemathesis, with the reason. The document describes a single request; these findings depend on what
+ * the store holds, or on two parameters together. Every other finding fails the run.
  */
 export interface Reason {
   readonly check: string;
-  /** The `type` of the problem that was answered. */
+  /** The `type` of the problem in the answer. */
   readonly type: string;
   readonly detail: RegExp;
   readonly why: string;

@@ -1,4 +1,7 @@
-/** Requests as an API Gateway HTTP API hands them to a function (Developer Guide, payload format version 2.0). */
+/**
+ * Requests in the form in which an API Gateway HTTP API passes them to a function (Developer Guide, payload format version
+ * 2.0).
+ */
 export interface HttpAnswer {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -7,7 +10,7 @@ export interface HttpAnswer {
 
 const DOMAIN = 'abc.execute-api.eu-central-1.amazonaws.com';
 
-/** @param target path and query as they stand in a URL: the path arrives decoded, the query does not */
+/** @param target path and query as in a URL: the path arrives decoded, the query does not */
 export function apiEvent(
   target: string,
   method = 'GET',
@@ -34,7 +37,7 @@ export function apiEvent(
       time: '12/Mar/2026:19:03:58 +0000',
       timeEpoch: 1_773_342_238_000,
     },
-    // what is not text arrives as base64
+    // a body that is not text arrives as base64
     ...(body === undefined
       ? {}
       : { body: typeof body === 'string' ? body : Buffer.from(body).toString('base64') }),

@@ -1,4 +1,4 @@
-/** The HTTP API asked in both ways that it is deployed: over real HTTP from `serve`, and through the function's handler. */
+/** The HTTP API in both deployed forms: over real HTTP from `serve`, and through the function's handler. */
 import { handler } from '../../lambda/api/handler.ts';
 import { apiEvent, type HttpAnswer } from './api-event.ts';
 import { type AwsStub, startAwsStub } from './aws-stub.ts';
@@ -30,10 +30,10 @@ export interface ApiWays extends AsyncDisposable {
 
 export const TOKEN = 'a-long-token';
 
-/** One for all: the handler's client of Secrets Manager keeps the address that it was made with. */
+/** One stub for all: the handler's client of Secrets Manager keeps its first address. */
 let stub: { readonly aws: AwsStub; users: number } | null = null;
 
-/** Starts `serve`, which asks for {@link TOKEN}, and gives the handler its secret. */
+/** Starts `serve` with {@link TOKEN}, and gives the handler its secret. */
 export async function apiWays(
   node: { readonly storeUrl: string; readonly env: Readonly<Record<string, string>> },
   env: Readonly<Record<string, string>> = {},
@@ -57,7 +57,7 @@ export async function apiWays(
       return { status: response.status, headers: response.headers, body: await response.text() };
     },
     handler: async (target, { method = 'GET', headers = {}, body } = {}) => {
-      process.env.PGTIMEWARP_STORE_SECRET_ARN = arn; // read with every request
+      process.env.PGTIMEWARP_STORE_SECRET_ARN = arn; // read for every request
       const event = apiEvent(target, method, headers, body) as Parameters<typeof handler>[0];
       const context = { getRemainingTimeInMillis: () => 29_000 } as never;
       const answer = (await handler(event, context)) as HttpAnswer;

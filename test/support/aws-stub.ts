@@ -1,6 +1,6 @@
 /**
- * The few calls of AWS that the functions make, on this machine: Secrets Manager's GetSecretValue, SNS's Publish, and the
- * URL that CloudFormation takes the answers of custom resources at.
+ * The few calls to AWS that the functions make, answered on this machine: Secrets Manager's GetSecretValue, SNS's Publish, and
+ * the URL that receives the answers of custom resources for CloudFormation.
  */
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +12,7 @@ export interface AwsStub extends AsyncDisposable {
   readonly secretReads: string[];
   readonly published: URLSearchParams[];
   readonly cloudFormation: Record<string, string>[];
-  /** What points the SDK here. */
+  /** The environment that makes the SDK use this stub. */
   readonly env: Readonly<Record<string, string>>;
 }
 

@@ -1,7 +1,7 @@
 /**
- * One moment of a node, to be followed more than once: tables are tracked, and WAL waits. Every fork is a copy of the
- * store with a copy of the slot, so whatever happens to the runs of one fork, all of them have the same history to end
- * with, to the last column.
+ * A moment of a node from which several runs can start: tables are tracked, and WAL waits. Every fork is a copy of the store
+ * with a copy of the slot. So whatever happens to the runs of one fork, every fork must end with the same history, in every
+ * column.
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -20,12 +20,12 @@ export interface BacklogOptions {
   /** Administrator's URLs: one server, or two. */
   readonly sourceServer: string;
   readonly storeServer: string;
-  /** What is there before tracking begins. */
+  /** Makes what exists before tracking begins. */
   readonly prepare: (sourceUrl: string) => Promise<void>;
   readonly tables: readonly string[];
-  /** What waits in the WAL. */
+  /** Writes the changes that wait in the WAL. */
   readonly write: (sourceUrl: string) => Promise<void>;
-  /** SQL on the store that is copied. */
+  /** SQL on the store before it is copied. */
   readonly store?: string;
 }
 
@@ -34,7 +34,7 @@ export interface Fork {
   readonly slot: string;
   readonly sourceUrl: string;
   readonly storeUrl: string;
-  /** What the command line needs to follow this fork. */
+  /** The environment with which the command line follows this fork. */
   readonly env: Readonly<Record<string, string>>;
   dump(): Promise<StoreDump>;
   /** Removes store and slot. */
@@ -43,9 +43,9 @@ export interface Fork {
 
 export interface Backlog extends AsyncDisposable {
   readonly sourceUrl: string;
-  /** A store and a slot as they were when the writing ended. */
+  /** A copy of store and slot at the moment when the writing ended. */
   fork(): Promise<Fork>;
-  /** What a run that nothing disturbs makes of it. */
+  /** The store after undisturbed runs. */
   readonly undisturbed: StoreDump;
   /** How long that run took. */
   readonly undisturbedMs: number;
@@ -120,7 +120,7 @@ export async function makeBacklog(options: BacklogOptions): Promise<Backlog> {
   }
 }
 
-/** Two runs that nothing disturbs: the second resolves the baselines that the first has read. */
+/** Two undisturbed runs: the second resolves the baselines that the first has read. */
 export async function runToEnd(fork: Fork): Promise<void> {
   for (let run = 0; run < 2; run++) {
     const { outcome, caughtUp, reason } = await poll(fork);
@@ -133,7 +133,7 @@ export async function pgbench(binDir: string, url: string, ...options: string[])
   await promisify(execFile)(`${binDir}/pgbench`, [...options, url]);
 }
 
-/** Runs SQL in a session of its own. */
+/** Runs SQL in its own session. */
 export async function onDatabase(url: string, sql: string, values: readonly string[] = []): Promise<void> {
   const session = await connectForTest(url);
   try {

@@ -1,7 +1,7 @@
 /**
- * A way to a server that counts what a client asks of it (its calls: a connection, a statement, the end of a COPY, the
- * goodbye), on all connections together, and does something to one of them: holds it, or lets the connection end or fall
- * silent before the server has heard it or after it has answered and nobody has heard that. Other connections work.
+ * A proxy that counts the calls of a client to a server (a connection, a statement, the end of a COPY, the end of a session)
+ * over all connections. It disturbs one of them: it delays it, or ends or silences its connection, before the server has
+ * received the call or after the server has answered and before the client has the answer. Other connections work.
  */
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,16 +11,16 @@ export const FAULTS = ['delayed', 'cut before', 'cut after', 'silent before', 's
 export type Fault = (typeof FAULTS)[number];
 
 export interface Strike {
-  /** The call that it happens to, from 1. */
+  /** The number of the call to disturb, from 1. */
   readonly at: number;
-  /** A function: the call waits for what it does. */
+  /** A function: the call waits until it has returned. */
   readonly fault: Fault | (() => Promise<unknown>);
 }
 
 export interface CallProxy extends AsyncDisposable {
-  /** The URL of the server, by way of this proxy. */
+  /** The URL of the server through this proxy. */
   readonly url: string;
-  /** How many calls there were so far. */
+  /** The number of calls so far. */
   readonly calls: () => number;
 }
 
@@ -59,7 +59,7 @@ class Link {
   readonly #calls = new CallReader();
   #turn: Promise<void> = Promise.resolve();
   #isSilent = false;
-  /** What is done when the answer that is held back is whole. */
+  /** Called when the held-back answer is complete. */
   #onAnswer: (() => void) | null = null;
   #answer = Buffer.alloc(0);
 
@@ -84,7 +84,7 @@ class Link {
   }
 
   cut(): void {
-    if (this.#isSilent) return; // neither side hears of the other's end
+    if (this.#isSilent) return; // neither side learns that the other has ended
     this.#client.destroy();
     this.#upstream.destroy();
   }

@@ -1,6 +1,6 @@
 /**
- * Which PostgreSQL the tests run on, and why: TEST_PG decides, else an installed one with wal2json, else one in a
- * container, else npm's.
+ * Chooses the PostgreSQL of the tests, and gives the reason: that of TEST_PG, or an installed one with wal2json, or one in a
+ * container, or npm's.
  */
 import {
   chooseBinaries,
@@ -12,7 +12,7 @@ import { dockerAnswers } from './docker-server.ts';
 
 export interface ServerChoice {
   readonly kind: PostgresBinaries['kind'] | 'docker';
-  /** Of servers that tests start for themselves; with Docker these are the best that this machine has besides. */
+  /** For servers that tests start themselves; with Docker these are the best other ones on this machine. */
   readonly binaries: PostgresBinaries;
   readonly why: string;
 }

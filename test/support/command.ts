@@ -1,4 +1,4 @@
-/** Runs a command of the command line inside the test's process: as typed, without the time that a process takes to start. */
+/** Runs a command of the command line inside the test's process, with typed arguments, which saves the start of a process. */
 import { expect } from 'vitest';
 import type { OutputStreams } from '../../cli/output.ts';
 import { Output } from '../../cli/output.ts';

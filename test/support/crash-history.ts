@@ -1,7 +1,7 @@
 /**
- * The history that runs are disturbed on: small, and with everything in it that a run treats in its own way. A large
- * transaction written in parts, unchanged large values, changed keys, truncates, contexts, partitions, many small
- * commits, and a table whose existing rows are still to be read.
+ * The history on which runs are disturbed. It is small, and contains everything that runs treat in a special way: a large
+ * transaction written in parts, unchanged large values, changed keys, truncates, contexts, partitions, many small commits, and
+ * a table whose existing rows are not read yet.
  */
 import { onDatabase } from './backlog.ts';
 
@@ -49,7 +49,7 @@ export async function writeCrashHistory(sourceUrl: string): Promise<void> {
   );
 }
 
-/** The rows of `late` are to be read by the runs to come. Its history begins where it began. */
+/** Later runs read the rows of `late`. Its history begins where its tracking began. */
 export const BASELINE_STILL_TO_READ = `
   DELETE FROM pgtimewarp.row_changes
    WHERE relation_id = (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE table_name = 'late');

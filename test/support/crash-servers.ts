@@ -1,6 +1,6 @@
 /**
- * Two servers, so that source and store can crash apart from each other. The store's lies on a small disk of its own
- * where this machine lets us mount one, so that it can be full.
+ * Two servers, so that source and store can crash separately. The store's server is on its own small disk if this machine
+ * allows the mount, so that the disk can be full.
  */
 import { execFile } from 'node:child_process';
 import { mkdtemp, open, rm } from 'node:fs/promises';
@@ -16,7 +16,7 @@ const DISK_BYTES = 1024 * 1024 * 1024;
 export interface CrashServers extends AsyncDisposable {
   readonly source: LocalServer;
   readonly store: LocalServer;
-  /** null where nothing can be mounted. */
+  /** null if this machine does not allow the mount. */
   readonly disk: SmallDisk | null;
 }
 
@@ -31,9 +31,9 @@ export async function startCrashServers(): Promise<CrashServers> {
   const mounted = await mount(folder);
   const source = await startServer({ binaries, durable: true });
   const before = process.env.TMPDIR;
-  if (mounted) process.env.TMPDIR = folder; // where servers are put
+  if (mounted) process.env.TMPDIR = folder; // the folder of test servers
   try {
-    // small segments: a full disk is met while rows are written, not only when the next 16 MB are needed
+    // small segments: the disk becomes full while rows are written, not only when the next 16 MB are needed
     const store = await startServer({ binaries, durable: true, settings: { max_wal_size: '64MB' } });
     return {
       source,

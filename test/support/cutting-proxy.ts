@@ -1,4 +1,4 @@
-/** A way to a server that breaks when the client says a certain word: a connection lost in the middle of a command. */
+/** A proxy that cuts a connection when the client sends a certain word: the connection is lost in the middle of a command. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, connect as dial, type Socket } from 'node:net';
 
@@ -7,7 +7,7 @@ export interface CuttingProxy extends AsyncDisposable {
   readonly url: string;
 }
 
-/** @param word every connection over which the client sends it is cut, and the server never hears it */
+/** @param word each connection over which the client sends it is cut before the server receives it */
 export async function cuttingProxy(serverUrl: string, word: string): Promise<CuttingProxy> {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
@@ -15,7 +15,7 @@ export async function cuttingProxy(serverUrl: string, word: string): Promise<Cut
     const upstream = dial(Number.parseInt(target.port, 10), target.hostname);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
-      socket.on('error', () => undefined); // the end of the other side, which `close` tells
+      socket.on('error', () => undefined); // the other side has ended, which `close` reports
     }
     client.on('close', () => upstream.destroy());
     upstream.on('close', () => client.destroy());

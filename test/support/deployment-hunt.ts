@@ -1,8 +1,8 @@
 /**
- * A random life of one deployment, told apart by its seed: requests as CloudFormation sends them (a failed Create is deleted, a
- * failed Update is rolled back, a cancelled one is overtaken), delivered twice, at once or long after, in environments that are
- * killed or have little time, while transactions are open and runs are under way. Whenever a request has succeeded, and no
- * other is at work, source and store must hold what it declared.
+ * A random life of one deployment, determined by its seed. Requests come as CloudFormation sends them (a failed Create is
+ * deleted, a failed Update is rolled back, a cancelled request is followed by the next), twice, at once or long after.
+ * Environments are killed or have little time, transactions are open and runs are under way. Whenever a request has succeeded
+ * and no other is at work, source and store must have what it declared.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseTableName } from '../../core/pg/identifiers.ts';
@@ -28,7 +28,7 @@ const SPELLINGS = [
   ['items', 'public.items'],
   ['"Odd One"', 'public."Odd One"'],
 ];
-/** What fails a request, and has to leave no trace. */
+/** Table names that make a request fail. Such a request must leave nothing. */
 const MISTAKES = ['nothing_there', 'nokey', 'public.orders.x', 'a b'];
 const DEAD = secretArn('dead');
 const STEPS = 5;
@@ -62,7 +62,7 @@ export class DeploymentHunt {
   readonly #names: readonly string[];
   readonly #plugins: readonly string[];
   readonly #idle: LambdaEnvironment[] = [];
-  /** Requests that were answered, to be delivered once more. */
+  /** Answered requests, which are delivered again later. */
   readonly #past: Request[] = [];
   #deployed: State | null = null;
   #physicalId = '';
@@ -90,7 +90,7 @@ export class DeploymentHunt {
     for (const each of this.#idle.splice(0)) await each[Symbol.asyncDispose]();
   }
 
-  /** CloudFormation sends one after the other: the order in which they come is theirs. */
+  /** CloudFormation sends one request after the other, so their order is known. */
   async #hasArrived(requestId: string): Promise<void> {
     const { store } = this.#ground.databases;
     for (let look = 0; look < 100; look++) {
@@ -147,7 +147,7 @@ export class DeploymentHunt {
     await this.#remove(this.#deployed!, this.#physicalId);
   }
 
-  /** Until it succeeds, as an operator repeats it. */
+  /** Repeats the request until it succeeds, as an operator would. */
   async #rollBack(failed: State, before: State): Promise<void> {
     await this.#insist(() => this.#request('Update', before, failed, this.#physicalId));
     await this.#compare('rollback');
@@ -179,7 +179,7 @@ export class DeploymentHunt {
     } as unknown as Request;
   }
 
-  /** @returns its answer; null: it was killed before it gave one */
+  /** @returns its answer; null if it was killed before it answered */
   async #send(
     request: Request,
     {
@@ -252,7 +252,7 @@ export class DeploymentHunt {
     await ended;
   }
 
-  /** An old request comes once more: it gets the answer of then, and nothing changes. */
+  /** Delivers an old request again: it must get its old answer, and nothing may change. */
   async #deliverAgain(): Promise<void> {
     const request = pickFrom(this.#outOf, this.#past);
     const answers = this.#ground.databases.aws.cloudFormation as unknown as Answer[];
@@ -295,7 +295,7 @@ export class DeploymentHunt {
     return { over };
   }
 
-  /** The schedule goes on, whatever is deployed. */
+  /** Scheduled runs continue during a deployment. */
   async #runMeanwhile(): Promise<void> {
     const { sourceUrl, storeUrl } = this.#ground.databases;
     for (const node of this.#names) {
@@ -316,7 +316,7 @@ export class DeploymentHunt {
         const retention = pickFrom(this.#outOf, [null, null, '30d', '90d']);
         if (tracked !== undefined && this.#outOf(8) > 0)
           return [{ name, retention, exclude: tracked.exclude, baseline: tracked.baseline }];
-        // rows that have been read stay read: `false` says nothing of a table that is tracked with them
+        // rows that were read stay: for a table tracked with them, `baseline: false` changes nothing
         const baseline = this.#outOf(4) > 0 || tracked?.baseline === true;
         return [{ name, retention, baseline, exclude: this.#outOf(3) === 0 ? ['s'] : [] }];
       });
@@ -380,7 +380,7 @@ export class DeploymentHunt {
   }
 }
 
-/** Which CloudFormation makes for a creation that it has not heard of. */
+/** The physical id that CloudFormation makes up for a creation that has not answered. */
 const CFN_ID = 'hunted-Databases-1A2B3C4D5E6F7';
 
 interface Hindrance {
@@ -401,11 +401,11 @@ const NOT_HINDERED: Hindrance = {
 
 const nameOf = ({ name }: { readonly name: string }): string => parseTableName(name).name;
 
-/** All that a request says of itself: its copies say the same. */
+/** The content of an answer, which must be the same for copies of a request. */
 const wordsOf = ({ Status, Reason, PhysicalResourceId }: Answer): string =>
   `${Status} ${PhysicalResourceId} ${Reason}`;
 
-/** A table that is tracked cannot be tracked otherwise. */
+/** Whether the table is tracked with settings that cannot be changed to these. */
 function isRefused(tracked: readonly Table[], { name, exclude, baseline }: Table): boolean {
   const known = tracked.find((each) => nameOf(each) === nameOf({ name }));
   if (known === undefined) return false;

@@ -1,6 +1,6 @@
 /**
- * The migrate function as CloudFormation calls it, for the hunt over interruptions: each event in a process of its own, which
- * ends with it as a frozen environment would, and whose secrets lead to the databases that it is given.
+ * The migrate function as CloudFormation calls it, for the hunt for interruptions. Each event runs in its own process, which
+ * ends with the invocation like a frozen environment. Its secrets lead to the given databases.
  */
 
 import { ERROR_CODES, type ErrorCode } from '../../core/errors/codes.ts';
@@ -10,7 +10,7 @@ import type { HuntedNode, Urls } from './hunted-node.ts';
 import { ARNS, type DeployedState, deploymentEvent } from './lambda-databases.ts';
 import { startHandler } from './run-lambda.ts';
 
-/** What an invocation has; the function keeps 20 s of it for undoing what it began, and 5 s for its answer. */
+/** The time of an invocation. The function reserves 20 s of it for undoing, and 5 s for its answer. */
 export const INVOCATION_MS = 45_000;
 
 const STACK = 'arn:aws:cloudformation:eu-central-1:123456789012:stack/pgtimewarp-app';
@@ -20,12 +20,12 @@ const MIGRATE = new URL('../../lambda/migrate/handler.ts', import.meta.url);
 export interface Request {
   readonly type: 'Create' | 'Update' | 'Delete';
   readonly wanted: DeployedState;
-  /** Of an Update: what was wanted before. */
+  /** For an Update: the earlier state. */
   readonly before?: DeployedState;
   readonly physicalResourceId?: string;
 }
 
-/** What a deployment wants of the node: its table, or no table. */
+/** The declared tables of the node: one table, or none. */
 export function deployed({ urls: { node }, plugin, table }: HuntedNode, isTracked: boolean): DeployedState {
   return {
     nodes: [{ node, plugin, sourceSecretArn: ARNS.source, tables: isTracked ? [{ name: table.name }] : [] }],
@@ -33,8 +33,8 @@ export function deployed({ urls: { node }, plugin, table }: HuntedNode, isTracke
 }
 
 /**
- * Sends an event. Throws the function's reason when the answer is FAILED, with the physical resource id that it gave, and an
- * Error when there is not exactly one answer.
+ * Sends an event. If the answer is FAILED, throws the function's reason with the physical resource id of the answer. Throws an
+ * Error if there is not exactly one answer.
  * @returns the physical resource id of the answer
  */
 export async function deploy(urls: Urls, request: Request, invocationMs = INVOCATION_MS): Promise<string> {
@@ -50,7 +50,7 @@ export async function deploy(urls: Urls, request: Request, invocationMs = INVOCA
     },
   });
   const { type, wanted, before, physicalResourceId } = request;
-  // a stack for each node: requests of one stack take turns, and the trials of a hunt are none of each other's business
+  // one stack for each node: requests of one stack take turns, and trials of a hunt must not wait for each other
   const event = { ...deploymentEvent(aws, type, wanted, before), StackId: `${STACK}/${urls.node}` };
   await environment.invoke(
     physicalResourceId === undefined ? event : { ...event, PhysicalResourceId: physicalResourceId },

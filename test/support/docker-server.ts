@@ -1,6 +1,6 @@
 /**
- * The server of a test run in a container, for machines that have Docker and no PostgreSQL with wal2json. The image is
- * made of Debian packages; the container is gone when it is disposed of, and by testcontainers' reaper when we are killed.
+ * The server of a test run in a container, for machines with Docker and without PostgreSQL and wal2json. The image consists of
+ * Debian packages. The container is removed on disposal, or by testcontainers' reaper if we are killed.
  */
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
@@ -14,7 +14,7 @@ import type { TestServer } from './test-server.ts';
 const CONTEXT = fileURLToPath(new URL('docker', import.meta.url));
 const IMAGE = 'pgtimewarp-test-postgres:15';
 
-/** Whether a Docker daemon answers at DOCKER_HOST, else at its usual socket. */
+/** Whether a Docker daemon answers at DOCKER_HOST, or at its usual socket. */
 export function dockerAnswers(): Promise<boolean> {
   const { protocol, hostname, port, pathname } = new URL(
     process.env.DOCKER_HOST || 'unix:///var/run/docker.sock',
@@ -32,14 +32,14 @@ export function dockerAnswers(): Promise<boolean> {
   });
 }
 
-/** Builds the image (from Docker's cache after the first time) and starts a server of it. */
+/** Builds the image (from Docker's cache after the first time) and starts a server from it. */
 export async function startDockerServer(): Promise<TestServer> {
   const { GenericContainer, Wait } = await import('testcontainers');
   const base = process.env.TEST_DOCKER_BASE;
   const builder = GenericContainer.fromDockerfile(CONTEXT).withBuildArgs(base ? { BASE: base } : {});
   const image = await builder.build(IMAGE, { deleteOnExit: false });
   const password = randomBytes(18).toString('base64url');
-  const port = await freePort(); // the same inside: the source asks the store at the address that we know
+  const port = await freePort(); // the same address inside: the source connects to the store at the address that we use
   const place = { port, socketDir: '/tmp', restrictsPlugins: false, durable: false };
   const container = await image
     .withEnvironment({

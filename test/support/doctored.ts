@@ -1,4 +1,4 @@
-/** Doctor as a test asks it: what is not all right, and what becomes of it when the remedy is pasted. */
+/** Doctor as tests call it: the checks that do not pass, and the result of pasting a remedy. */
 import type pg from 'pg';
 import { expect } from 'vitest';
 import type { Check } from '../../core/doctor/check.ts';
@@ -8,18 +8,18 @@ import { type CommandDatabases, runCommand } from './command.ts';
 import { remedySteps } from './remedy-steps.ts';
 import { connectForTest } from './test-client.ts';
 
-/** What does not pass, worst first. */
+/** The checks that do not pass, worst first. */
 export async function troubles(databases: CommandDatabases): Promise<Check[]> {
   const { checks } = diagnose(await gatherFacts(databases));
   return checks.filter((check) => check.status !== 'ok');
 }
 
-/** As `warn lag`, each once. */
+/** In the form `warn lag`, each once. */
 export function verdicts(checks: readonly Check[]): string[] {
   return [...new Set(checks.map(({ status, code }) => `${status} ${code}`))];
 }
 
-/** Types the remedy of the check with this code: SQL in one session for each side, commands in this process. */
+/** Runs the remedy of the check with this code: SQL in one session for each side, commands in this process. */
 export async function pasteRemedy(
   databases: CommandDatabases,
   checks: readonly Check[],
@@ -46,13 +46,13 @@ export async function pasteRemedy(
   }
 }
 
-/** Commands that ask on a terminal are told yes. */
+/** Answers yes to commands that ask on a terminal. */
 function agreed(args: readonly string[]): readonly string[] {
   const asks = args[0] === 'release-slot' || (args[0] === 'rebaseline' && args.includes('--node'));
   return asks ? [...args, '--yes'] : args;
 }
 
-/** What was lost meanwhile is said next, and mended in the same way; reading a table again takes some runs. */
+/** A remedy may reveal a loss, which is mended in the same way; reading a table again takes some runs. */
 export async function mendTheRest(databases: CommandDatabases): Promise<void> {
   for (let time = 0; time < 4; time++) {
     const next = await troubles(databases);

@@ -1,6 +1,6 @@
 /**
- * Everything in a store that must not depend on how the runs went: history, events, the map of commits, what is tracked,
- * gaps. Horizons, and the positions at which baseline rows were read, are left out: they say when a run came by.
+ * Everything in a store that must not depend on how the runs went: history, events, the map of commits, tracked tables, gaps.
+ * Horizons, and the positions at which baseline rows were read, are left out, because they depend on when runs happened.
  */
 import { createHash } from 'node:crypto';
 import { connectForTest } from './test-client.ts';

@@ -1,6 +1,6 @@
 /**
- * A node of a shared source that follows some of its tables, on two sessions that it keeps from run to run: several of
- * them, of both plugins, look at the same transactions.
+ * A node of a shared source that follows some of its tables. It keeps its two sessions from run to run. Several followers, of
+ * both plugins, read the same transactions.
  */
 import type pg from 'pg';
 import { connect, resetSession } from '../../core/pg/connection.ts';
@@ -41,13 +41,13 @@ export class Follower implements AsyncDisposable {
     return new Follower(plugin, urls, { source, store });
   }
 
-  /** One after the other, each with the rows that it holds. */
+  /** One after the other, each with the rows that it has. */
   async track(tables: readonly TableName[]): Promise<void> {
     for (const table of tables)
       await track({ ...this.#urls, table, baseline: true, exclude: [], retention: null });
   }
 
-  /** Runs once; throws unless the run is done. */
+  /** Runs once. Throws unless the run is done. */
   async poll(maxChanges?: number): Promise<PollResult> {
     const { source, store } = this.#sessions;
     if (this.runs > 0) await Promise.all([resetSession(source, 'source'), resetSession(store, 'store')]);
@@ -60,7 +60,7 @@ export class Follower implements AsyncDisposable {
     return result;
   }
 
-  /** Reads a table again, with runs of its own. */
+  /** Reads a table again, with its own runs. */
   rebaseline(table: TableName): Promise<RebaselineResult> {
     return rebaseline({ ...this.#urls, table });
   }

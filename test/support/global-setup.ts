@@ -1,6 +1,6 @@
 /**
- * One PostgreSQL server for the whole run, shared by all projects that ask for it. With TEST_KEEP=1 it lives on after the
- * run, with the databases of the tests, to look at them.
+ * One PostgreSQL server for the whole run, shared by all projects that need it. With TEST_KEEP=1 it stays after the run with
+ * the databases of the tests, so that they can be inspected.
  */
 import type { TestProject } from 'vitest/node';
 import { chooseServer } from './choose-server.ts';
@@ -13,7 +13,7 @@ interface SharedServer {
   readonly info: ServerInfo;
 }
 
-// Each project evaluates this module for itself, so what they share hangs on the process.
+// Each project evaluates this module for itself, so shared state is kept on the process.
 const shared = globalThis as {
   pgtimewarpTestServer?: Promise<SharedServer>;
   pgtimewarpTestServerUsers?: number;

@@ -1,12 +1,12 @@
 /**
- * Requests that nobody means well: made from the OpenAPI document, so that a new route is covered without a word here,
- * with values that have broken programs before.
+ * Hostile requests, made from the OpenAPI document, so that a new route is covered automatically. Their values have broken
+ * programs before.
  */
 import fc from 'fast-check';
 
 export interface HostileRequest {
   readonly method: string;
-  /** Path and query as they go over the wire, in Latin-1. */
+  /** Path and query as sent, in Latin-1. */
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -124,7 +124,7 @@ const HOSTILE = fc.oneof(
 );
 const HUGE = fc.constantFrom('x'.repeat(LONG), '%00'.repeat(LONG / 3), '['.repeat(LONG), '9'.repeat(LONG));
 
-/** How a value gets into a URL: properly, twice, or as bytes that are no UTF-8. */
+/** How a value is written into a URL: correctly, encoded twice, or as bytes that are not UTF-8. */
 const ENCODINGS: readonly ((text: string) => string)[] = [
   ...[encode, encode, encode, encode, encode, encode],
   (text) => encode(encode(text)),
@@ -139,7 +139,7 @@ function encode(text: string): string {
   return encodeURIComponent(wellFormed(text));
 }
 
-/** Without lone surrogates, which no UTF-8 can carry. */
+/** Removes lone surrogates, which UTF-8 cannot represent. */
 function wellFormed(text: string): string {
   return Buffer.from(text).toString();
 }
@@ -148,7 +148,7 @@ const encoding = fc.constantFrom(...ENCODINGS);
 const rarely = <T>(often: fc.Arbitrary<T>, seldom: fc.Arbitrary<T>, outOf = 12): fc.Arbitrary<T> =>
   fc.oneof({ arbitrary: often, weight: outOf - 1 }, { arbitrary: seldom, weight: 1 });
 
-/** @param known values that exist, by the name of the parameter */
+/** @param known existing values, by the name of the parameter */
 export function hostileRequests(
   document: { readonly paths: Readonly<Record<string, unknown>> },
   known: Readonly<Record<string, readonly string[]>>,
@@ -175,7 +175,7 @@ function requestOf(
     fc.tuple(value, encoding).map(([text, how]) => how(text));
   const inPath = parameters.filter((each) => each.in === 'path');
   const inQuery = parameters.filter((each) => each.in === 'query');
-  // Mostly right but for one, or nearly everything would be refused at the first parameter.
+  // Usually all parameters but one are right; otherwise almost every request would be refused at its first parameter.
   const place = fc.tuple(
     ...inPath.map((each) =>
       rarely(fc.constantFrom(...(known[each.name] ?? ['x'])).map(encode), encoded(hostileValue(each)), 4),
@@ -208,11 +208,11 @@ function requestOf(
     .map(({ place: values, query: parts, ...rest }) => {
       const names = inPath.map(({ name }) => `{${name}}`);
       const target = names.reduce((text, name, index) => text.replace(name, () => values[index]!), path);
-      // nobody waits long in this test
+      // requests of this test must not wait long
       const waits = parts.some((part) => part.startsWith('await_lsn='));
       const kept = parts.filter((part) => part !== '' && !(waits && part.startsWith('await_seconds=')));
       const whole = `${target}?${[...kept, ...(waits ? ['await_seconds=0'] : [])].join('&')}`;
-      // a server that gives up in the middle of the URL cannot know that no body is wanted
+      // a server that stops reading in the middle of the URL cannot know that there is no body
       const asked = rest.method === 'HEAD' && whole.length > MOST_OF_A_HEAD ? 'GET' : rest.method;
       return { ...rest, method: asked, target: whole };
     });

@@ -1,6 +1,6 @@
-/** Values of settings that could bend what a session of ours prints, sees or waits for. */
+/** Settings that could change what our sessions print, see or wait for. */
 
-/** Each setting that a session of ours fixes (core/pg/session-settings.ts), made as bad as can be. */
+/** A hostile value for each setting that our sessions fix (core/pg/session-settings.ts). */
 export const HOSTILE: Readonly<Record<string, string>> = {
   TimeZone: 'Asia/Kolkata',
   DateStyle: 'SQL, DMY',
@@ -26,7 +26,7 @@ export const HOSTILE: Readonly<Record<string, string>> = {
   client_min_messages: 'error',
 };
 
-/** What an assignment has behind its `=`: search_path is a list of names, everything else one text. */
+/** The text after the `=` of an assignment: search_path is a list of names, every other setting one text. */
 export function settingValue(name: string, value: string): string {
   return name === 'search_path' ? value : `'${value}'`;
 }

@@ -1,6 +1,6 @@
 /**
- * A node of its own on shared databases, with one table whose every state is known: what is answered about it, at any time
- * and after whatever has happened, must be what was there, or say that it is not known; what was final once stays.
+ * A node on shared databases, with one table all of whose states are recorded. At any time and after any event, each answer
+ * about it must be the recorded row, or unknown. A final answer never changes.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -22,7 +22,7 @@ export interface Urls {
 interface Moment {
   readonly lsn: string;
   readonly time: string;
-  /** Key to the row as JSON. */
+  /** From key to the row as JSON. */
   readonly rows: ReadonlyMap<string, string>;
 }
 
@@ -34,7 +34,7 @@ interface Answer {
 }
 
 const KEYS = ['1', '2', '3', '4'];
-/** What a session leaves on its server is gone so long after its end. */
+/** The longest time until the rest of an ended session is gone from its server. */
 const LEAK_MS = 5_000;
 
 export class HuntedNode {
@@ -46,7 +46,7 @@ export class HuntedNode {
   readonly #index: number;
   #moments: Moment[] = [];
   readonly #final = new Map<string, string>();
-  /** Retention makes the reason of an absence `not_in_window`, which is no other answer. */
+  /** Retention changes the reason of an absence to `not_in_window`; that counts as the same answer. */
   #hasWindow = false;
 
   constructor(databases: TestDatabases, plugin: Plugin, index: number) {
@@ -58,7 +58,7 @@ export class HuntedNode {
     this.table = { schema: 'public', name: `t${index}` };
   }
 
-  /** The same node in another store: what is known of the table stays. */
+  /** The same node in another store; the recorded states stay. */
   inStore(storeUrl: string, store: pg.Client): HuntedNode {
     const other = new HuntedNode({ ...this.databases, storeUrl, store }, this.plugin, this.#index);
     other.#moments = this.#moments;
@@ -84,7 +84,7 @@ export class HuntedNode {
     await track({ ...this.urls, table: this.table, baseline: true, exclude: [], retention });
   }
 
-  /** Runs SQL on the source, `$t` being the table, and remembers what the table holds then. */
+  /** Runs SQL on the source, where `$t` is the table, and records the rows after it. */
   async change(sql: string): Promise<void> {
     const { source } = this.databases;
     await source.query(sql.replaceAll('$t', this.table.name).replaceAll('$$', "'"));
@@ -99,8 +99,8 @@ export class HuntedNode {
   }
 
   /**
-   * Asks for every key at every moment.
-   * @param unknownMay at the end: why something may be unknown; undefined: nothing has to be known yet
+   * Asks for every key at every recorded moment.
+   * @param unknownMay at the end: the accepted reasons for an unknown answer; undefined: every answer may be unknown
    */
   async ask(when: string, unknownMay?: ReadonlySet<string>): Promise<void> {
     const questions = this.#moments.flatMap((moment) =>
@@ -148,7 +148,7 @@ export class HuntedNode {
     this.complaints.push(what);
   }
 
-  /** Complains of sessions and locks of this node that are still there after a few seconds, and of a slot that is in use. */
+  /** Reports sessions and locks of this node that still exist after a few seconds, and a slot that is still in use. */
   async lookForLeaks(): Promise<void> {
     const patience = performance.now() + LEAK_MS;
     for (;;) {
@@ -177,7 +177,7 @@ export class HuntedNode {
     return rows.map(({ leak }) => leak);
   }
 
-  /** What is there: on the source the slot and the publication with its tables, in the store the node and the table. */
+  /** The state of the node: on the source the slot and the publication with its tables, in the store the node and the table. */
   async state(): Promise<NodeState> {
     const { node } = this.urls;
     const { rows: source } = await this.databases.source.query<{
@@ -230,9 +230,9 @@ export class HuntedNode {
 export interface NodeState {
   readonly slot: boolean;
   readonly publication: boolean;
-  /** That the publication names. */
+  /** The tables in the publication. */
   readonly tables: string | null;
-  /** Status of the node; null: the store never heard of it. */
+  /** Status of the node; null: the store has no such node. */
   readonly node: string | null;
   readonly table: string | null;
 }

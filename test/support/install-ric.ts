@@ -1,6 +1,6 @@
 /**
- * Lambda's runtime interface client, the program that calls handlers in the real runtime (npm `aws-lambda-ric`), beside
- * the dependencies of this project: it builds native code, which is nobody's business who only wants to run tests.
+ * Lambda's runtime interface client (npm `aws-lambda-ric`), the program that calls handlers in the real runtime. It is
+ * installed apart from the dependencies of this project, because it builds native code and most test runs do not need it.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { runProgram } from '../../cli/servers/run-program.ts';
 
 const VERSION = '4.0.2';
 const FOLDER = fileURLToPath(new URL('../../test-output/runtime-client', import.meta.url));
-/** What the build needs, with the Debian package that has it. */
+/** What the build needs, and the Debian package that contains it. */
 const PROGRAMS: readonly (readonly [program: string, debian: string])[] = [
   ['cmake', 'cmake'],
   ['g++', 'g++'],
@@ -19,7 +19,7 @@ const PROGRAMS: readonly (readonly [program: string, debian: string])[] = [
   ['autoreconf', 'autoconf automake libtool'],
 ];
 
-/** The path of the client's program; installs it the first time, which takes minutes. */
+/** The path of the client's program. Installs it the first time, which takes minutes. */
 export async function installRuntimeClient(): Promise<string> {
   const program = join(FOLDER, 'node_modules', 'aws-lambda-ric', 'index.mjs');
   if (existsSync(join(FOLDER, 'node_modules', 'aws-lambda-ric', 'rapid-client.node'))) return program;

@@ -1,4 +1,4 @@
-/** `make installcheck` of the extension on a throw-away server with a small history in a store beside the source. */
+/** `make installcheck` of the extension on a temporary server, with a small history in a store on the same server. */
 import { spawnSync } from 'node:child_process';
 import { dirname } from 'node:path';
 import { findLocalBinaries } from '../../cli/servers/find-binaries.ts';

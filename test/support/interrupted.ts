@@ -1,6 +1,6 @@
 /**
- * The commands that the hunt over interruptions interrupts: how a node is prepared for one, how it is run and said again, and
- * what must be there in the end.
+ * The commands that the hunt for interruptions interrupts: how a node is prepared, how the command is run and repeated, and the
+ * expected state in the end.
  */
 import type { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { poll } from '../../core/poll.ts';
@@ -21,19 +21,19 @@ export interface InterruptedCommand {
   readonly name: string;
   readonly prepare: (node: HuntedNode) => Promise<void>;
   readonly run: (node: HuntedNode, urls: Urls) => Promise<unknown>;
-  /** What an operator says afterwards, instead of the same again. */
+  /** What an operator runs afterwards instead of repeating the command. */
   readonly again?: (node: HuntedNode, urls: Urls) => Promise<unknown>;
-  /** The error with which a command ends that is said again after its work was done. */
+  /** The error of the repeated command if its work was already done. */
   readonly doneIs?: string;
-  /** In milliseconds, where the command has one. */
+  /** In milliseconds, if the command has a limit. */
   readonly limitMs?: number;
   /**
-   * It waits for what other trials do on the same servers: for every transaction, where it makes a slot; for readers, where it
-   * removes tables of the store (see inPatientTransaction).
+   * The command waits for other trials on the same servers: for all transactions if it makes a slot, for readers if it removes
+   * tables of the store (see inPatientTransaction).
    */
   readonly waitsForOthers?: true;
   readonly expected: (node: HuntedNode) => Partial<NodeState>;
-  /** Why something may be unknown in the end. */
+  /** The accepted reasons for an unknown answer in the end. */
   readonly unknownMay: readonly string[];
   /** Whether runs follow. */
   readonly isFollowed: boolean;
@@ -61,7 +61,7 @@ export async function trackedAndChanged(node: HuntedNode): Promise<void> {
   await changed(node);
 }
 
-/** The node stands at a transaction, as after five failed runs; see core/run/stream/poison.ts. */
+/** Blocks the node at a transaction, as after five failed runs; see core/run/stream/poison.ts. */
 async function blocked(node: HuntedNode): Promise<void> {
   await tracked(node);
   await node.change(CHANGES[0]!);
@@ -274,7 +274,7 @@ export const COMMANDS: readonly InterruptedCommand[] = [
     prepare: (node) => node.makeTable(),
     run: create,
     again: async (node, urls) => {
-      // what CloudFormation asks for after a failure, then the next deployment
+      // the requests of CloudFormation after a failure, then the next deployment
       if (PHYSICAL_ID.get(node) !== 'pgtimewarp') await undo(node, urls);
       await create(node, urls);
     },
@@ -333,7 +333,7 @@ export const COMMANDS: readonly InterruptedCommand[] = [
   },
 ];
 
-/** A port that nobody listens on. */
+/** A port on which no server listens. */
 const NOWHERE = 'postgres://127.0.0.1:1/gone';
 const PHYSICAL_ID = new WeakMap<HuntedNode, string>();
 
@@ -347,18 +347,18 @@ async function create(node: HuntedNode, urls: Urls): Promise<void> {
   }
 }
 
-/** What CloudFormation has been told that there is. */
+/** Deletes the resource that CloudFormation knows. */
 async function undo(node: HuntedNode, urls: Urls): Promise<void> {
   const physicalResourceId = PHYSICAL_ID.get(node)!;
   await deploy(urls, { type: 'Delete', wanted: deployed(node, true), physicalResourceId });
 }
 
-/** That the source answers is what has to be found out; a source that is cut off or silent looks as one that is gone. */
+/** Accepts that the source answers: the command must find that out, because a cut or silent source looks like one that is gone. */
 function unlessItLives(error: unknown): void {
   if ((error as Partial<TimewarpError>).code !== 'NODE_CONFLICT') throw error;
 }
 
-/** What an error has to be for a person to act on: not a bug of ours, and not a raw error of a server. */
+/** Whether a person can act on the error: it is neither a bug of ours nor a raw error of a server. */
 export function isClear(error: unknown): boolean {
   const { code } = error as Partial<TimewarpError>;
   return (

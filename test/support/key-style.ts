@@ -1,6 +1,6 @@
-/** One style for the names of fields: small letters and underscores. What users named themselves is theirs. */
+/** The style of field names in JSON: small letters and underscores. Names that users chose are not checked. */
 
-/** Below these are names of columns, or what applications said. */
+/** Members of these fields are names of columns, or come from applications. */
 const OF_USERS: ReadonlySet<string> = new Set([
   'row',
   'before',
@@ -11,7 +11,7 @@ const OF_USERS: ReadonlySet<string> = new Set([
   'row_data',
 ]);
 
-/** The paths of fields that are written in another way. */
+/** The paths of fields in another style. */
 export function otherKeys(value: unknown, path = ''): string[] {
   if (Array.isArray(value)) return value.flatMap((each) => otherKeys(each, `${path}[]`));
   if (typeof value !== 'object' || value === null) return [];

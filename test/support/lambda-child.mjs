@@ -1,4 +1,4 @@
-/** Runs in a process of its own: loads a bundle as Lambda's runtime does, and calls its handler once per message. */
+/** Runs in its own process: loads a bundle as Lambda's runtime does, and calls its handler once for each message. */
 const { handler } = await import(process.argv[2]);
 process.on('message', async ({ event, remainingMs }) => {
   const end = Date.now() + remainingMs;

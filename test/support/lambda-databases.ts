@@ -1,6 +1,6 @@
 /**
- * What the deployed functions find around them: source and store, the secrets of their logins in a stub of AWS, their
- * environment, and CloudFormation's requests to the migrate function.
+ * The environment of the deployed functions: source and store, the secrets of their logins in a stub of AWS, environment
+ * variables, and CloudFormation's requests to the migrate function.
  */
 import { parseConnectionUrl } from '../../core/pg/connection.ts';
 import { type AwsStub, startAwsStub } from './aws-stub.ts';
@@ -23,13 +23,13 @@ export const ARNS = {
 export interface LambdaDatabases extends TestDatabases {
   readonly aws: AwsStub;
   readonly logins: { readonly writer: string; readonly reader: string };
-  /** The environment of a function; `sources` maps nodes to secrets, the rig's own node is always there. */
+  /** The environment of a function; `sources` maps nodes to secrets. The test's own node is always included. */
   functionEnv(name: FunctionName, sources?: Readonly<Record<string, string>>): Record<string, string>;
   /** Changes a login's password as a rotation does, and ends its sessions. */
   rotate(login: 'writer' | 'reader', password: string): Promise<void>;
 }
 
-/** Makes empty databases and secrets; the migrate function makes the logins of two of them. */
+/** Makes empty databases and secrets; the migrate function makes two of the logins. */
 export async function lambdaDatabases(
   tables: string,
   { adminUrl = serverInfo().adminUrl }: { readonly adminUrl?: string } = {},
@@ -79,7 +79,7 @@ export async function lambdaDatabases(
   };
 }
 
-/** As Secrets Manager keeps it for RDS. */
+/** The form in which Secrets Manager keeps it for RDS. */
 function rdsSecret(url: string, username?: string, password?: string): string {
   const { host, port, user, password: own, database } = parseConnectionUrl(url, 'store');
   return JSON.stringify({
@@ -105,12 +105,12 @@ export interface DeployedState {
   readonly forgetSources?: readonly string[];
 }
 
-/** Every request has an id of its own; a request that is delivered again keeps it. */
+/** Every request has its own id; a request that is delivered again keeps it. */
 let requests = 0;
 
 /**
- * A request as CloudFormation sends it (AWS CloudFormation User Guide, "Custom resource request objects"), with the
- * properties that the synthesised resource has, all of them texts.
+ * A request as CloudFormation sends it (AWS CloudFormation User Guide, "Custom resource request objects"), with the properties
+ * of the synthesised resource, all of them texts.
  */
 export function deploymentEvent(
   aws: AwsStub,

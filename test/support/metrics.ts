@@ -1,4 +1,4 @@
-/** The metrics that functions reported, and those that the templates watch, in one form. */
+/** The metrics that functions reported and those that the templates watch, in one form. */
 import type { Synthesized } from './synthesize.ts';
 
 export interface NamedMetric {
@@ -37,7 +37,7 @@ export function reportedMetrics(output: string): NamedMetric[] {
     );
 }
 
-/** Our own of alarms and dashboards; nodes are renamed. */
+/** Our own metrics in alarms and dashboards; nodes are renamed. */
 export function watchedMetrics(
   { assembly, stacks }: Synthesized,
   nodes: Readonly<Record<string, string>>,
@@ -72,7 +72,7 @@ export function watchedMetrics(
   return found.filter(({ namespace }) => !namespace.startsWith('AWS/'));
 }
 
-/** The body is a text, cut where CloudFormation fills something in. */
+/** The body is a text, split where CloudFormation inserts a value. */
 function dashboardMetrics(body: unknown): unknown[][] {
   const pieces = (body as { 'Fn::Join': [string, unknown[]] })['Fn::Join'][1];
   const text = pieces.map((piece) => (typeof piece === 'string' ? piece : 'filled in')).join('');

@@ -1,2 +1,2 @@
-/** How a test that was left out for want of something is marked, for the reporter that names them. */
+/** Marks a test that was left out because something is missing, for the reporter that lists such tests. */
 export const MISSING = 'missing: ';

@@ -1,4 +1,4 @@
-/** Names at the end of the run, so that nobody overlooks it, what was left out because something is not installed. */
+/** Lists at the end of the run which tests were left out because something is not installed. */
 import type { Reporter, TestModule } from 'vitest/node';
 import { MISSING } from './missing-note.ts';
 

@@ -1,17 +1,17 @@
 /**
- * A way to a server on which a connection goes silent, without an end, once the client has said a word: what a NAT gateway or
- * a failed-over host does. Other connections work, and so do later ones.
+ * A proxy on which a connection goes silent without being closed after the client has sent a certain word, as with a NAT
+ * gateway or a failed-over host. Other and later connections work.
  */
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface MuteProxy extends AsyncDisposable {
-  /** The URL of the server, by way of this proxy. */
+  /** The URL of the server through this proxy. */
   readonly url: string;
   /** How many connections have gone silent. */
   readonly muted: () => number;
 }
 
-/** @param word of the first connection that says it @param times how many connections go silent */
+/** @param word the first connections that send it go silent @param times how many connections go silent */
 export async function muteProxy(serverUrl: string, word: string, times = 1): Promise<MuteProxy> {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
@@ -34,7 +34,7 @@ export async function muteProxy(serverUrl: string, word: string, times = 1): Pro
       if (!isMute) client.write(chunk);
     });
     client.on('close', () => {
-      if (!isMute) upstream.destroy(); // else the server never hears of it
+      if (!isMute) upstream.destroy(); // otherwise the server does not receive it
     });
     upstream.on('close', () => {
       if (!isMute) client.destroy();

@@ -1,6 +1,6 @@
 /**
- * For suites that need what not every machine has. Where it is missing the suite is one skipped test that the end of the
- * run names; with CI set it fails, so that nothing goes untested unnoticed.
+ * For suites that need something that not every machine has. If it is missing, the suite becomes one skipped test, which is
+ * listed at the end of the run. With CI set it fails, so that no missing test is overlooked.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { NGINX } from './nginx.ts';
 import { PGBOUNCER } from './pooler.ts';
 import { serverInfo } from './server-info.ts';
 
-/** Where Debian has it. */
+/** The Debian package that contains it. */
 export const BUSYBOX = '/usr/bin/busybox';
 
 export interface Need {
@@ -25,40 +25,40 @@ export function wal2json(): Need {
   return { what: 'wal2json', met: serverInfo().hasWal2json, remedy };
 }
 
-/** A program that comes with an installed PostgreSQL: npm's has only the server. */
+/** A program of an installed PostgreSQL: npm's package contains only the server. */
 export function clientProgram(name: 'psql' | 'pgbench' | 'pg_dump'): Need {
   const met = existsSync(join(serverInfo().binDir, name));
   return { what: name, met, remedy: 'apt-get install postgresql-15 postgresql-15-wal2json' };
 }
 
-/** A pooler of connections. */
+/** A connection pooler. */
 export function pgbouncer(): Need {
   return { what: 'pgbouncer', met: existsSync(PGBOUNCER), remedy: 'apt-get install pgbouncer' };
 }
 
-/** A proxy of HTTP. */
+/** An HTTP proxy. */
 export function nginx(): Need {
   return { what: 'nginx', met: existsSync(NGINX), remedy: 'apt-get install nginx-light' };
 }
 
-/** The env of Alpine and other small systems. */
+/** The `env` of Alpine and other small systems. */
 export function busybox(): Need {
   return { what: 'busybox', met: existsSync(BUSYBOX), remedy: 'apt-get install busybox' };
 }
 
-/** Messages of the server in German: Debian's PostgreSQL brings them along. */
+/** Messages of the server in German: Debian's PostgreSQL contains them. */
 export function germanMessages(): Need {
   const version = /^\/usr\/lib\/postgresql\/(\d+)\//.exec(serverInfo().binDir)?.[1];
   const met = version !== undefined && existsSync(`/usr/share/locale/de/LC_MESSAGES/postgres-${version}.mo`);
   return { what: 'messages of PostgreSQL in German', met, remedy: 'apt-get install postgresql-15' };
 }
 
-/** The first of several needs that is not met, else any of them. */
+/** The first of several needs that is not met, or any of them. */
 export function allOf(...needs: readonly [Need, ...Need[]]): Need {
   return needs.find((need) => !need.met) ?? needs[0];
 }
 
-/** As `describe(name, body)` where the need is met. */
+/** Like `describe(name, body)` if the need is met. */
 export function describeNeeding(need: Need, name: string, body: () => void): void {
   if (need.met) {
     describe(name, body);

@@ -1,4 +1,4 @@
-/** A real nginx in front of a server: kept connections to it, bodies passed on as they come, everything else as it is by default. */
+/** A real nginx in front of a server: it keeps connections to it and passes bodies on as they arrive; the rest is the default. */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../cli/servers/free-port.ts';
 
-/** Where Debian has it. */
+/** The Debian package that contains it. */
 export const NGINX = '/usr/sbin/nginx';
 
 export interface Nginx extends AsyncDisposable {
   readonly url: string;
 }
 
-/** @param lines more of the configuration of the server */
+/** @param lines additional lines for the configuration of the server */
 export async function startNginx(upstream: string, lines = ''): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-nginx-'));
   const port = await freePort();

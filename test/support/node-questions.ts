@@ -1,4 +1,4 @@
-/** Questions of a test about a tracked node, and what its answers have to be. Values are small numbers and texts. */
+/** Questions of a test about a tracked node, and checks of their answers. Values are small numbers and texts. */
 import { expect } from 'vitest';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { asOf } from '../../core/query/as-of.ts';
@@ -6,17 +6,17 @@ import { parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import type { TrackedNode } from './tracked-node.ts';
 
-/** What commands are called with. */
+/** The options of commands. */
 export function urls(node: TrackedNode): { sourceUrl: string; storeUrl: string; node: string } {
   return { sourceUrl: node.sourceUrl, storeUrl: node.storeUrl, node: node.node };
 }
 
-/** Statement by statement, as some may not stand in a transaction block. */
+/** Runs one statement after the other, because some are not allowed in a transaction block. */
 export async function runAll(node: TrackedNode, sql: string): Promise<void> {
   for (const statement of sql.split(';')) if (statement.trim() !== '') await node.source.query(statement);
 }
 
-/** The source's clock, as an instant to ask for. */
+/** The time of the source's clock, as an instant for questions. */
 export async function sourceClock(node: TrackedNode): Promise<string> {
   const { rows } = await node.source.query<{ at: string }>(
     `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
@@ -24,7 +24,7 @@ export async function sourceClock(node: TrackedNode): Promise<string> {
   return rows[0]!.at;
 }
 
-/** What the store says of the tracking of a table. */
+/** The state of the tracking of a table in the store. */
 export async function relation(node: TrackedNode, table = 't'): Promise<Record<string, string | null>> {
   const { rows } = await node.store.query<Record<string, string | null>>(
     'SELECT status, status_reason, repair FROM pgtimewarp.tracked_relations WHERE table_name = $1',
@@ -40,7 +40,7 @@ export interface Verdict {
   readonly final: boolean;
 }
 
-/** Values of these tables are small numbers and texts. */
+/** The answer for a key as of an instant. Values of these tables are small numbers and texts. */
 export async function at(
   node: TrackedNode,
   key: string,
@@ -57,15 +57,15 @@ export async function at(
   return { status: answer.status, reason: answer.reason, final: answer.final, row };
 }
 
-/** As {@link at} now, without whether it is final. */
+/** Like {@link at} as of now, without `final`. */
 export async function now(node: TrackedNode, key: string, table: string): Promise<Omit<Verdict, 'final'>> {
   const { status, reason, row } = await at(node, key, null, table);
   return { status, reason, row };
 }
 
 /**
- * Every key that the table or the history has, as of now, against the live row.
- * @param row SQL of the row as the store has it, where to_json has another opinion (composite types, regclass)
+ * Compares every key of the table or the history, as of now, with the live row.
+ * @param row SQL of the row as the store has it, if to_json prints another text (composite types, regclass)
  */
 export async function sameAsLive(node: TrackedNode, table = 't', row = 'to_json(t)'): Promise<void> {
   const key = await node.source.query<{ name: string }>(

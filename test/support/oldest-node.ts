@@ -1,13 +1,16 @@
-/** The oldest Node that package.json promises: TEST_NODE_22 names its program, because npm run puts the newest first. */
+/**
+ * The oldest Node that package.json promises. TEST_NODE_22 names its program, because npm run puts the newest Node first on the
+ * PATH.
+ */
 import { accessSync, constants } from 'node:fs';
 import type { Need } from './needs.ts';
 
 export interface NodeNeed extends Need {
-  /** Meaningless when the need is not met. */
+  /** Not usable if the need is not met. */
   readonly path: string;
 }
 
-/** What a test with that Node needs. */
+/** The need of a test with that Node. */
 export function oldestNode(): NodeNeed {
   const path = process.env.TEST_NODE_22 ?? '';
   return {
@@ -24,6 +27,6 @@ function isExecutable(path: string): boolean {
     accessSync(path, constants.X_OK);
     return true;
   } catch {
-    return false; // not set, or not there
+    return false; // not set, or no such file
   }
 }

@@ -1,4 +1,4 @@
-/** Checks responses against the OpenAPI document, as a stranger with nothing else would. */
+/** Checks responses against the OpenAPI document only. */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { expect } from 'vitest';
@@ -11,7 +11,7 @@ interface Document {
 }
 
 export interface SeenResponse {
-  /** Of the request; GET unless said otherwise. */
+  /** The method of the request; default: GET. */
   readonly method?: string;
   readonly status: number;
   readonly contentType: string | null;
@@ -27,7 +27,7 @@ export function documentedAnswers(document: unknown): string[] {
   );
 }
 
-/** Checks a response by the part of its route, method and status; answers with the `METHOD path status` it was described by. */
+/** Checks a response by its route, method and status in the document. @returns the `METHOD path status` that describes it */
 export function openApiChecker(document: unknown): (path: string, seen: SeenResponse) => string {
   const { paths } = document as Document;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -38,7 +38,7 @@ export function openApiChecker(document: unknown): (path: string, seen: SeenResp
     const template = Object.keys(paths).find((each) => pattern(each).test(path));
     expect(template, `${path} is in the document`).toBeDefined();
     const methods = paths[template!]!;
-    // what a route does not take is described with what it takes
+    // a method that a route does not have is described with one that it has
     const described = status === 405 ? Object.keys(methods)[0]! : method.toLowerCase();
     const response = methods[described]?.responses[String(status)];
     expect(
@@ -76,7 +76,7 @@ export function isDocumented(document: unknown, method: string, path: string): b
   );
 }
 
-/** Checks that a response is a problem document: what a route's part of the document does not speak of. */
+/** Checks that a response is a problem document, also if the route's part of the document does not describe it. */
 export function problemChecker(document: unknown): (seen: SeenResponse) => void {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats.default(ajv);

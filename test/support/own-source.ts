@@ -1,6 +1,6 @@
 /**
- * A node whose source is a server of its own, to be brought into states that a shared one must not be in: stopped,
- * crashed, copied, replaced. The store is on the shared server.
+ * A node with its own source server, for states that a shared server must not be in: stopped, crashed, copied, replaced. The
+ * store is on the shared server.
  */
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,21 +27,21 @@ export interface OwnSource extends AsyncDisposable {
   readonly urls: { sourceUrl: string; storeUrl: string; node: string };
   readonly env: Readonly<Record<string, string>>;
   readonly slot: string;
-  /** Runs SQL on the source in a session of its own. */
+  /** Runs SQL on the source in its own session. */
   sql(text: string): Promise<pg.QueryResult>;
   poll(sourceUrl?: string): Promise<PollResult>;
   rebaseline(): Promise<RebaselineNodeResult>;
-  /** `found 10`, `absent deleted`, `unknown in_gap`: of the row of `orders`, its total. */
+  /** The answer for a row of `orders`: `found 10` (its total), `absent deleted`, `unknown in_gap`. */
   state(id: string, at?: string): Promise<string>;
   /** The store's horizon as an instant. */
   horizon(): Promise<string>;
   gaps(): Promise<{ code: string; from_ts: string; to_ts: string | null }[]>;
   events(): Promise<string[]>;
-  /** Stops the server as in a crash and keeps a copy of its files; it goes on running. */
+  /** Stops the server as in a crash, copies its files, and starts it again. */
   copy(): Promise<void>;
-  /** The server goes on from the copy. */
+  /** The server continues from the copy. */
   restoreCopy(): Promise<void>;
-  /** The server comes back on another timeline. */
+  /** The server returns on another timeline. */
   promote(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ export interface OwnSourceOptions {
   readonly track?: readonly string[];
   readonly exclude?: readonly string[];
   readonly settings?: Readonly<Record<string, string>>;
-  /** Programs of the server; without them, those of this run. */
+  /** Programs of the server; default: those of this run. */
   readonly binaries?: PostgresBinaries;
 }
 

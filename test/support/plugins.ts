@@ -2,10 +2,10 @@
 import type { Plugin } from '../../core/types/plugin.ts';
 import { type Need, wal2json } from './needs.ts';
 
-/** Both ways in; tests that speak of the stream run once for each. */
+/** Both plugins; tests of the stream run once for each. */
 export const PLUGINS: readonly Plugin[] = ['wal2json', 'pgoutput'];
 
-/** What a test with this plugin needs of the server. */
+/** The need of a test with this plugin. */
 export function needOf(plugin: Plugin): Need {
   return plugin === 'wal2json' ? wal2json() : { what: 'pgoutput', met: true, remedy: '' };
 }

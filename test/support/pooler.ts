@@ -1,4 +1,4 @@
-/** PgBouncer before the databases of a test, in the mode that is asked for. */
+/** PgBouncer in front of the databases of a test, in the given mode. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -12,7 +12,7 @@ import { findUnprivilegedUser } from '../../cli/servers/unprivileged-user.ts';
 export const PGBOUNCER = '/usr/sbin/pgbouncer';
 
 export interface Pooler extends AsyncDisposable {
-  /** The same database, through the pooler. */
+  /** The same database through the pooler. */
   through(url: string): string;
   /** Runs a command on its console. */
   console(command: string): Promise<void>;
@@ -20,12 +20,12 @@ export interface Pooler extends AsyncDisposable {
 
 export interface PoolerOptions {
   readonly mode: 'session' | 'transaction' | 'statement';
-  /** The processes of the server are used in turn, and not the latest first. */
+  /** The processes of the server are used in turn, not the latest first. */
   readonly inTurn?: boolean;
   readonly size?: number;
 }
 
-/** @param urls of the databases, all of one server, with user and password */
+/** @param urls of the databases, all on one server, with user and password */
 export async function startPooler(urls: readonly string[], options: PoolerOptions): Promise<Pooler> {
   const user = await findUnprivilegedUser();
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-pooler-'));

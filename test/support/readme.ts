@@ -1,11 +1,11 @@
-/** The README as a script: its fenced blocks in order, each with the words after its language, and outputs to compare. */
+/** The README as a script: its fenced blocks in order, each with the words after its language, and the outputs to compare. */
 
 export interface Block {
   readonly language: string;
-  /** What follows the language: `pgoutput`, `if-setting=name`. */
+  /** The words after the language: `pgoutput`, `if-setting=name`. */
   readonly marks: readonly string[];
   readonly text: string;
-  /** Where `text` begins in the document. */
+  /** The position of `text` in the document. */
   readonly start: number;
 }
 
@@ -34,7 +34,7 @@ export function stepsOf(block: Block): Step[] {
     });
 }
 
-/** Output without what differs from run to run: times, positions, transactions, ports, versions, the way in. */
+/** Output without what differs from run to run: times, positions, transactions, ports, versions, the plugin. */
 export function normalise(output: string): string {
   return output
     .replace(/\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME')

@@ -1,4 +1,4 @@
-/** What an operator does with a remedy of doctor: its SQL on the side that it names, and its commands, in this order. */
+/** The steps of an operator who follows a remedy of doctor: its SQL on the named side, and its commands, in this order. */
 
 export type RemedyStep =
   | { readonly kind: 'sql'; readonly side: 'source' | 'store'; readonly text: string }
@@ -8,7 +8,7 @@ const ALTERNATIVES = / or (?=use|name|when|give)|; or,|\. If |\. Or /;
 const STEPS =
   /pgtimewarp (?!lists)[^;`(]+|\b(?:ALTER|SELECT|SET|GRANT|CREATE|ROLLBACK|UPDATE|CHECKPOINT)\b[^;]*;/g;
 
-/** @param alternative which of the ways that the remedy offers; the first */
+/** @param alternative which of the alternatives of the remedy; default: the first */
 export function remedySteps(remedy: string, alternative = 0): RemedyStep[] {
   const chosen = remedy.split(ALTERNATIVES)[alternative] ?? '';
   const side = /on the store/i.test(chosen) ? 'store' : 'source';

@@ -1,12 +1,12 @@
 /**
- * What pg_repack does to a table, in SQL: a log table filled by a trigger, a copy, indexes, and an exchange of files and of
+ * The steps of pg_repack on a table, in SQL: a log table filled by a trigger, a copy, indexes, and an exchange of files and of
  * TOAST tables in the catalog (its repack_swap; seen with pg_repack 1.4.8 on PostgreSQL 15).
  */
 import type pg from 'pg';
 
 /**
- * Statements for a superuser, to be run one after the other while the table is in use. Changes that come while it is copied
- * are taken over from the log, for tables whose key is `id`.
+ * Statements for a superuser, to be run one after the other while the table is in use. Changes that come while it is copied are
+ * taken from the log table. For tables whose key is `id`.
  */
 export async function repackSql(source: pg.Client, table: string): Promise<string[]> {
   const { rows } = await source.query<{ columns: string; dropped: string[]; index: string }>(
@@ -38,7 +38,7 @@ export async function repackSql(source: pg.Client, table: string): Promise<strin
   ];
 }
 
-/** Files and TOAST tables of two relations change places. */
+/** Two relations exchange their files and TOAST tables. */
 function exchangeSql(one: string, two: string): string {
   const pair = `SELECT a.oid, b.relfilenode, b.reltoastrelid
                   FROM pg_class AS a, pg_class AS b

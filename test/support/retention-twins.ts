@@ -1,6 +1,6 @@
 /**
- * One random history written twice into a store: under a node whose relation forgets, and under one that keeps
- * everything and so knows every right answer.
+ * One random history, written twice into a store: under a node with retention, and under one that keeps everything and so knows
+ * every right answer.
  */
 import type pg from 'pg';
 import { keepRetention, type RetentionResult } from '../../core/retention/keep-retention.ts';
@@ -10,7 +10,7 @@ import { LSN_ZERO, type Lsn, parseLsn } from '../../core/types/lsn.ts';
 import { type Answer, lsnOf, type PeriodOptions, StoreHistory, timeOf } from '../pg/query/query-history.ts';
 
 export const KEYS = ['1', '2', '3', '4', '5', '6', '7'];
-/** Was there at the start, is changed and deleted at once, and never comes back. */
+/** Existed at the start, is changed and deleted at once, and never comes back. */
 const QUIET_KEY = '8';
 const START = 10;
 const LEAVES = [null, 1, 2];
@@ -46,7 +46,7 @@ export class RetentionTwins {
     this.#pick = random(seed);
   }
 
-  /** Tracks from commit 10 with a window of so many commits, one a second. */
+  /** Tracks from commit 10 with a window of this many commits, one every second. */
   static async create(
     store: pg.Client,
     options: PeriodOptions & { readonly window: number; readonly seed: number },
@@ -76,7 +76,7 @@ export class RetentionTwins {
     return this.#now;
   }
 
-  /** Lets so many commits happen, then moves the horizon past them (further, when `idle`). */
+  /** Makes this many commits, then moves the horizon past them (further if `idle`). */
   async happen(commits: number, idle = 0): Promise<void> {
     for (let i = 0; i < commits; i++) {
       this.#now++;
@@ -105,7 +105,7 @@ export class RetentionTwins {
     await this.#both((history, id) => history.change(id, n, op, key, { leaf: leafOf(key) }));
   }
 
-  /** A pass of forgetting by a session of its own. */
+  /** A pass of retention in its own session. */
   async forget(session: pg.Client, mayGoOn: () => boolean = () => true): Promise<RetentionResult> {
     const claim = await claimNode(session, this.forgetting.node, 60);
     if (claim === null) throw new Error('somebody holds the node');
@@ -178,20 +178,20 @@ async function ask(
   return rows.map((row) => JSON.parse(row.answer) as Answer);
 }
 
-/** What an answer says of the row. How long an absence lasts is not fixed. */
+/** The part of an answer about the row. The end of an absence is left out, because it may differ. */
 export function gist(answer: Answer): string {
   const { status, reason, row, op, valid_from, incomplete } = answer;
   const valid_to = status === 'found' ? answer.valid_to : null;
   return JSON.stringify({ status, reason, row, op, valid_from, valid_to, incomplete });
 }
 
-/** Of the relation that forgets: the second, and the position. */
+/** The cutoff of the relation with retention: time and position. */
 export interface Cutoff {
   readonly ts: number;
   readonly lsn: Lsn;
 }
 
-/** The right answer of a relation that has forgotten what was before `cutoff`. */
+/** The right answer of a relation that has deleted what was before `cutoff`. */
 export function expected(truth: Answer, question: Question, cutoff: Cutoff, by: 'ts' | 'lsn' = 'ts'): string {
   if (truth.reason === 'before_tracking' && question.n < START) return gist(truth);
   if (by === 'ts' ? question.n < cutoff.ts : parseLsn(lsnOf(question.n)) < cutoff.lsn) return EXPIRED;

@@ -1,17 +1,17 @@
-/** Runs the command line as users do: a process of its own, with the Node that runs the tests. */
+/** Runs the command line as users do: in its own process, with the Node that runs the tests. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-/** Stripping types and compiling is more than half of a short command; Node keeps it here, by content. */
+/** Stripping types and compiling takes more than half of a short command; Node caches the result here, by content. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../test-output/compile-cache', import.meta.url));
 
 export interface CliOptions {
-  /** Added to an environment that has no PG* and PGTIMEWARP_* variables. */
+  /** Added to an environment without PG* and PGTIMEWARP_* variables. */
   readonly env?: Readonly<Record<string, string>>;
   /** Written to stdin, which is then closed. */
   readonly input?: string;
-  /** When it is over the command is killed and the result rejected. */
+  /** After this time the command is killed and the result rejected. */
   readonly timeoutMs?: number;
 }
 
@@ -21,7 +21,7 @@ export interface CliResult {
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** stdout as one JSON document. Numbers are JavaScript's: look at `stdout` where every digit counts. */
+  /** stdout as one JSON document. Numbers are JavaScript's: use `stdout` where every digit counts. */
   json(): unknown;
 }
 
@@ -30,7 +30,7 @@ export function runCli(args: readonly string[], options: CliOptions = {}): Promi
   return spawnCli(args, options).result;
 }
 
-/** As {@link runCli}, for tests that send signals or look at a command while it runs. */
+/** Like {@link runCli}, for tests that send signals or inspect a command while it runs. */
 export function spawnCli(
   args: readonly string[],
   options: CliOptions = {},

@@ -1,6 +1,6 @@
 /**
- * A synthesised function as one execution environment: its bundle, copied away from the checkout so that nothing is found
- * there by accident, in a process that lives over several invocations and has no environment but its own.
+ * A synthesised function as one execution environment: its bundle, copied out of the checkout so that it finds no files there
+ * by accident, in a process that serves several invocations and has only its own environment variables.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
@@ -11,10 +11,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 export interface LambdaEnvironment extends AsyncDisposable {
   /** Rejects with the handler's error. */
   invoke(event: unknown, remainingMs?: number): Promise<unknown>;
-  /** Stops it in the middle of what it does, as Lambda does between invocations; it is not ended. */
+  /** Freezes it in the middle of its work, as Lambda does between invocations; it is not ended. */
   freeze(): void;
   thaw(): void;
-  /** Everything that was printed so far. */
+  /** Everything printed so far. */
   output(): string;
 }
 
@@ -45,7 +45,7 @@ export interface HandlerOptions {
   readonly remove?: () => void;
 }
 
-/** A module with a handler in a process of its own: a bundle, or the source. */
+/** A module with a handler in its own process: a bundle, or the source. */
 export async function startHandler(
   module: URL,
   { env, cwd = ROOT, runner = RUNNER, remove = () => {} }: HandlerOptions,

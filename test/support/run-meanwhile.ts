@@ -1,10 +1,10 @@
-/** Something happens on the source while a run is on its way, at a place of the test's choice. */
+/** A change on the source during a run, at a point that the test chooses. */
 import { expect } from 'vitest';
 import { connect } from '../../core/pg/connection.ts';
 import { pollWith } from '../../core/poll.ts';
 import type { TrackedNode } from './tracked-node.ts';
 
-/** A run during which something happens on the source, before its first statement that has this text. */
+/** A run during which `happens` is called, just before the run's first statement that contains this text. */
 export async function runMeanwhile(
   node: Pick<TrackedNode, 'sourceUrl' | 'storeUrl' | 'node'>,
   text: string,

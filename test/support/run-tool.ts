@@ -1,4 +1,4 @@
-/** Runs any program to its end, with an environment that has no PG*, PGTIMEWARP_*, vitest and Node variables. */
+/** Runs any program to its end, in an environment without PG*, PGTIMEWARP_*, vitest and Node variables. */
 import { spawn } from 'node:child_process';
 
 export interface ProgramResult {

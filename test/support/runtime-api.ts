@@ -1,5 +1,5 @@
 /**
- * Lambda's side of a function, as documented ("Using the Lambda runtime API for custom runtimes"): hands one event at a
+ * Lambda's side of a function, as documented ("Using the Lambda runtime API for custom runtimes"): it passes one event at a
  * time to the runtime client, takes its answer, and ends an environment that does not answer in time.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -16,11 +16,11 @@ export interface RuntimeError {
 }
 
 export interface Environment extends AsyncDisposable {
-  /** What the handler answers. Rejects with its error, with that of its initialisation, or with `Task timed out`. */
+  /** Resolves to the handler's answer. Rejects with its error, with that of its initialisation, or with `Task timed out`. */
   invoke(event: unknown, timeoutMs?: number): Promise<unknown>;
   /** From the start of the process until it asked for the first event. */
   initMs(): number;
-  /** When that was, on the clock of `performance.now()`. */
+  /** The time of that request, on the clock of `performance.now()`. */
   readyAt(): number;
   /** User and system time that the process has used. */
   cpuMs(): number;
@@ -48,7 +48,7 @@ interface Invocation {
 const ARN = 'arn:aws:lambda:eu-central-1:123456789012:function:pgtimewarp';
 const TICKS_A_SECOND = 100;
 
-/** Starts an environment: bundle in a folder of its own, runtime client, no variables but those of a function. */
+/** Starts an environment: bundle in its own folder, runtime client, and only the variables of a function. */
 export async function startEnvironment(options: EnvironmentOptions): Promise<Environment> {
   const task = mkdtempSync(join(tmpdir(), 'pgtimewarp-task-'));
   cpSync(options.folder, task, { recursive: true });
@@ -122,7 +122,7 @@ class RuntimeState {
     });
   }
 
-  /** Nothing more is answered by this environment. */
+  /** After this the environment answers nothing more. */
   ended(error: Error): void {
     this.#end ??= error;
     for (const each of [this.#current, ...this.#waiting.splice(0)]) each?.reject(this.#end);

@@ -1,7 +1,7 @@
 /**
- * Situations on a source, played once and followed by several nodes. After every step the tables are read as a bystander
- * sees them; as of each of these moments, by position and by time, every key has to be what was read there, and what
- * `diff` tells of a key is written in the scenario.
+ * Situations on a source, played once and followed by several nodes. After every step another session reads the tables. As of
+ * each of these moments, by position and by time, the answer for every key must be the row that was read then. The scenario
+ * lists the expected `diff` of each key.
  */
 import type pg from 'pg';
 import { expect } from 'vitest';
@@ -16,20 +16,20 @@ import type { TestDatabases } from './test-databases.ts';
 
 export interface Scenario {
   readonly name: string;
-  /** Run in a schema of the scenario's own, before tracking. */
+  /** Run in the scenario's own schema, before tracking. */
   readonly setup: string;
-  /** Tracked tables with their key columns; a name without schema is in the scenario's own. */
+  /** Tracked tables with their key columns; a name without schema is in the scenario's own schema. */
   readonly tables: Readonly<Record<string, readonly string[]>>;
   readonly steps: readonly Step[];
-  /** Of `table key`: the operations in order, with the columns that an update changed. `T` is a truncate. */
+  /** For `table key`: the operations in order, with the columns that an update changed. `T` is a truncate. */
   readonly diffs: Readonly<Record<string, string>>;
-  /** The columns of a table are not the same all along: rows are compared as JSON, and NULL may be left out. */
+  /** The columns of a table change: rows are compared as JSON, and NULL may be left out. */
   readonly changesShape?: boolean;
-  /** Columns that may be incomplete through wal2json (of numbers it prints NULL and NaN alike); nothing else may. */
+  /** Columns that may be incomplete through wal2json (it prints NULL and NaN of numbers alike); no others may be. */
   readonly lostByWal2json?: readonly string[];
 }
 
-/** SQL for the main session, or whatever several sessions do. */
+/** SQL for the main session, or a function that uses several sessions. */
 export type Step = string | ((session: (name: string) => Promise<pg.Client>) => Promise<unknown>);
 
 interface Moment {
@@ -47,7 +47,7 @@ export class Stage {
   readonly #followers: readonly { readonly follower: Follower; readonly afterEachStep: boolean }[];
   #played = 0;
 
-  /** @param followers half of them run after every step, the others when all is over */
+  /** @param followers half of them run after every step, the others only at the end */
   constructor(
     databases: TestDatabases,
     followers: readonly { readonly follower: Follower; readonly afterEachStep: boolean }[],
@@ -153,7 +153,7 @@ export class Stage {
                 .join()})`,
         )
         .join(' ');
-      // what diff calls the row after a change is what as-of gives there, unless the same transaction went on
+      // the row of a diff after a change is the row of as-of at that position, unless the same transaction changed it again
       for (const [index, change] of page.changes.entries()) {
         if (page.changes[index + 1]?.lsn === change.lsn || change.op === 'S') continue;
         const { answerText } = await asOf(store, { node, table, pk, at: parseInstant(change.lsn) });
@@ -186,7 +186,7 @@ export class Stage {
         expect(presentMembers(row, incomplete), where).toEqual(presentMembers(expected, incomplete));
         continue;
       }
-      // a value that was lost is taken from the source's row: the others still have to be the same
+      // a lost value is taken from the source's row; the others must still be equal
       const { rows } = await this.#databases.source.query<{ row: string }>(
         `SELECT json_populate_record(CASE WHEN $3::boolean THEN $2::text::${quoteTable(table)} END, $1::json)::text AS row`,
         [row, expected, incomplete.length > 0],
@@ -201,13 +201,13 @@ function tableNamed(name: string, schema: string): TableName {
   return second === undefined ? { schema, name: first } : { schema: first, name: second };
 }
 
-/** SQL of a key as it is asked for. */
+/** SQL of a key as a question writes it. */
 function keyText(columns: readonly string[]): string {
   if (columns.length === 1) return `whole.${columns[0]}::text`;
   return `json_build_object(${columns.map((column) => `'${column}', whole.${column}::text`).join(', ')})::text`;
 }
 
-/** Without members that are null, which a row from before the column has not, and those that it does not know. */
+/** Removes members that are null, which a row from before the column does not have, and incomplete ones. */
 function presentMembers(row: string, unknown: readonly string[]): Record<string, string> {
   const { members } = jsonMembers(row, 0);
   return Object.fromEntries(
@@ -215,7 +215,7 @@ function presentMembers(row: string, unknown: readonly string[]): Record<string,
   );
 }
 
-/** What diffs tell, but for those columns. */
+/** The result of diffs, without these columns. */
 function without(
   columns: readonly string[],
   diffs: Readonly<Record<string, string>>,

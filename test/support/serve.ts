@@ -1,11 +1,11 @@
-/** `pgtimewarp serve` in a process of its own, on a free port. */
+/** `pgtimewarp serve` in its own process, on a free port. */
 import { spawnCli } from './run-cli.ts';
 
 export interface ServeProcess extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
   stderr(): string;
-  /** Ends it as Ctrl-C does. */
+  /** Ends it with SIGINT, as Ctrl-C does. */
   stop(): Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
 

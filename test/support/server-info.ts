@@ -1,11 +1,11 @@
-/** What the global setup hands to the test files: how to reach the one PostgreSQL server of this run. */
+/** What the global setup passes to the test files: how to reach the PostgreSQL server of this run. */
 import { inject } from 'vitest';
 
 export interface ServerInfo {
   readonly kind: 'local' | 'embedded' | 'docker';
   readonly version: string;
   readonly hasWal2json: boolean;
-  /** Where this machine's psql and pgbench would be: see {@link clientProgram} in needs.ts. */
+  /** The folder that contains psql and pgbench, if this machine has them: see {@link clientProgram} in needs.ts. */
   readonly binDir: string;
   /** Superuser, database `postgres`. */
   readonly adminUrl: string;

@@ -1,10 +1,10 @@
-/** A session that holds a slot active, as a forgotten consumer does, or what a dead run has left behind. */
+/** A session that keeps a slot active, like a forgotten consumer or the rest of a dead run. */
 import { once } from 'node:events';
 import pg from 'pg';
 
-/** @param publication of a slot of pgoutput; it is looked for when there are changes to send */
+/** @param publication of a slot of pgoutput; the server looks for it when there are changes to send */
 export async function startReading(url: string, slot: string, publication: string): Promise<void> {
-  const config = { connectionString: url, replication: 'database' }; // an option of pg that its types do not know
+  const config = { connectionString: url, replication: 'database' }; // an option of pg that its types lack
   const reader = new pg.Client(config);
   reader.on('error', () => undefined);
   await reader.connect();

@@ -1,4 +1,4 @@
-/** A tracked node whose source has the SQL functions, installed and connected as the commands do it. */
+/** A tracked node whose source has the SQL functions, installed and connected by the commands. */
 
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
@@ -14,14 +14,14 @@ export interface Notice {
 }
 
 export interface SqlSource extends AsyncDisposable {
-  /** The login of the store that the source reads it with. */
+  /** The login with which the source reads the store. */
   readonly reader: string;
   readonly password: string;
   /** WARNINGs since the last call, of `databases.source`. */
   warnings(): Notice[];
 }
 
-/** Dispose of it after the databases: roles belong to the server. */
+/** Dispose of it after the databases, because roles belong to the server. */
 export async function sqlSource(databases: TestDatabases, method: Method = 'plain'): Promise<SqlSource> {
   const reader = `reader_${randomBytes(5).toString('hex')}`;
   const password = randomBytes(12).toString('base64url');
@@ -63,7 +63,7 @@ export async function sqlSource(databases: TestDatabases, method: Method = 'plai
   };
 }
 
-/** `SQLSTATE: message` of a failing statement; `null` when it does not fail. */
+/** `SQLSTATE: message` of a failing statement; `null` if it does not fail. */
 export async function failure(
   session: pg.Client,
   sql: string,

@@ -1,4 +1,4 @@
-/** A standby of a test's own server, made from a copy of its files, as base backups are: without its slots. */
+/** A standby of a test's own server, made from a copy of its files, as base backups are: without slots. */
 import { appendFile, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProgram } from '../../cli/servers/run-program.ts';
@@ -8,11 +8,11 @@ import type { OwnSource } from './own-source.ts';
 import { queryOnce } from './test-client.ts';
 
 export interface Standby extends AsyncDisposable {
-  /** Of the copy of the node's database. */
+  /** The URL of the node's database on the standby. */
   readonly url: string;
-  /** Waits until everything that the primary has written is there. */
+  /** Waits until the standby has everything that the primary has written. */
   catchUp(): Promise<void>;
-  /** Ends the recovery, as a failover does; returns as soon as it takes writes. */
+  /** Ends the recovery, as a failover does; returns when the server accepts writes. */
   promote(): Promise<void>;
 }
 

@@ -1,24 +1,24 @@
 /**
- * Loaded before the command line in a process of its own (`node --import`): names every statement of the run, and stops
- * the process dead at one of them until the test says how to go on. The points are the statements themselves, so none is
- * forgotten, and no part of this is in the program.
+ * Loaded before the command line in its own process (`node --import`). It names every statement of the run, and stops the
+ * process at one of them until the test says how to continue. The points are the statements themselves, so none is forgotten,
+ * and the program contains no code for this.
  *
- * STOP_AT is the name of a point; without it every point is told. Told on descriptor 3, one line each; the answer is one
- * letter on descriptor 4: `g` go on, `t` this statement runs into its time limit, `l` its answer was lost.
+ * STOP_AT is the name of a point; without it every point is reported. Reports go to descriptor 3, one line each. The reply is
+ * one letter on descriptor 4: `g` continue, `t` this statement exceeds its time limit, `l` its answer was lost.
  */
 import { readSync, writeSync } from 'node:fs';
 import pg from 'pg';
 
 const TELL = 3;
 const ANSWER = 4;
-// without a row in its answer, so that COPY can be replaced by it too
+// without a row in its answer, so that it can also replace a COPY
 const TIMED_OUT = 'SET statement_timeout = 1; DO $$ BEGIN PERFORM pg_sleep(5); END $$';
 
 const stopAt = process.env.STOP_AT;
 const storePath = new URL(process.env.PGTIMEWARP_STORE_URL!).pathname;
 const seen = new Map<string, number>();
 
-/** What a query is called with: text, a configuration, or an object that talks to the connection by itself. */
+/** The argument of a query: a text, a configuration, or an object that uses the connection itself. */
 type Statement = string | { text: string; submit?: unknown };
 type Query = (this: pg.Client, statement: Statement, ...rest: unknown[]) => unknown;
 
@@ -35,7 +35,7 @@ const stopping: Query = function (statement, ...rest) {
   }
   const result = original.call(this, statement, ...rest);
   if (/^COPY/.test(text)) stopInside(result as { flushChunk(chunk: Buffer): boolean }, name);
-  // What the server did is done; the answer has not been looked at.
+  // The server has executed the statement; its answer has not been read.
   if (/^COMMIT|pg_replication_slot_advance/.test(text)) {
     return (result as Promise<unknown>).then((rows) => {
       const lost = stop(`${name}, unanswered`);
@@ -46,7 +46,7 @@ const stopping: Query = function (statement, ...rest) {
 };
 pg.Client.prototype.query = stopping as unknown as typeof pg.Client.prototype.query;
 
-/** In the middle of COPY: the server has a part and waits for the rest, with locks held. */
+/** In the middle of COPY: the server has a part and waits for the rest, and holds locks. */
 function stopInside(copy: { flushChunk(chunk: Buffer): boolean }, name: string): void {
   const flushChunk = copy.flushChunk.bind(copy);
   let chunks = 0;

@@ -1,4 +1,4 @@
-/** A run of `pgtimewarp poll`, or of another command, in a process of its own that stands still at one of its statements. */
+/** A run of `pgtimewarp poll`, or of another command, in its own process that is stopped at one of its statements. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PRELOAD = './test/support/stop-at-statement.ts';
 
-/** A node, by what the command line needs to follow it. */
+/** A node, with what the command line needs to follow it. */
 type Followed = { readonly env: Readonly<Record<string, string>> };
 
 export interface EndedRun {
@@ -18,15 +18,15 @@ export interface EndedRun {
 }
 
 export interface StoppedRun {
-  /** false: the run ended without coming to that point. */
+  /** false: the run ended before it reached that point. */
   readonly stopped: boolean;
   readonly child: ChildProcess;
-  /** Goes on: as if nothing had happened, with a statement that runs into its time limit, or with its answer lost. */
+  /** Continues: normally, with a statement that exceeds its time limit, or with its answer lost. */
   resume(how: 'go' | 'time-out' | 'lost'): void;
   readonly ended: Promise<EndedRun>;
 }
 
-/** The names of all points of a run, in their order. The run is done afterwards. */
+/** The names of all points of a run, in order. The run completes. */
 export async function pointsOf(fork: Followed, command: readonly string[] = ['poll']): Promise<string[]> {
   const { child, ended } = startRun(fork, undefined, command);
   let told = '';
@@ -38,7 +38,7 @@ export async function pointsOf(fork: Followed, command: readonly string[] = ['po
   return told.trimEnd().split('\n');
 }
 
-/** Starts a run and resolves when it stands still at `point`, or has ended. */
+/** Starts a run and resolves when it is stopped at `point`, or has ended. */
 export async function runUntil(
   fork: Followed,
   point: string,
@@ -48,7 +48,7 @@ export async function runUntil(
   const told = once(child.stdio[3] as Readable, 'data').then(() => true);
   const stopped = await Promise.race([told, ended.then(() => false)]);
   const answer = child.stdio[4] as Writable;
-  answer.on('error', () => undefined); // it may be dead already
+  answer.on('error', () => undefined); // it may have ended already
   return {
     stopped,
     child,

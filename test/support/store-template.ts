@@ -5,14 +5,14 @@ import { connectForTest } from './test-client.ts';
 
 const TEMPLATE = 'pgtimewarp_store_template';
 
-/** Answers with the name of the database to copy. */
+/** @returns the name of the database to copy */
 export async function prepareStoreTemplate(adminUrl: string): Promise<string> {
   await createDatabase(adminUrl, TEMPLATE);
   const session = await connectForTest(databaseUrl(adminUrl, TEMPLATE));
   try {
     await migrate(session);
   } finally {
-    await session.end(); // a database can be copied only while nobody is in it
+    await session.end(); // PostgreSQL copies a database only if no session is connected to it
   }
   return TEMPLATE;
 }

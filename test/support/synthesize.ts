@@ -1,4 +1,4 @@
-/** Synthesises a deployment as `cdk synth` does, with the context of cdk.json, into a folder of its own. */
+/** Synthesises a deployment like `cdk synth`, with the context of cdk.json, into its own folder. */
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export function cdkContext(): Record<string, unknown> {
   return (JSON.parse(file) as { context: Record<string, unknown> }).context;
 }
 
-/** Without bundles it takes a second, and the functions' code is a placeholder. */
+/** Without bundles it takes a second, and the code of the functions is a placeholder. */
 export function synthesize(
   configuration: unknown,
   { bundle, rules = false }: { readonly bundle: boolean; readonly rules?: boolean },
@@ -32,7 +32,7 @@ export function synthesize(
     outdir: mkdtempSync(join(tmpdir(), 'pgtimewarp-synth-')),
     context: {
       ...cdkContext(),
-      'aws:cdk:enable-asset-metadata': true, // as the CLI asks for
+      'aws:cdk:enable-asset-metadata': true, // as the CLI requests
       ...(bundle ? {} : { 'aws:cdk:bundling-stacks': [] }),
     },
   });
@@ -41,7 +41,7 @@ export function synthesize(
   return { stacks, assembly: app.synth() };
 }
 
-/** The folder with a function's bundle, by the function's construct in the app stack. */
+/** The folder of a function's bundle, by the function's construct in the app stack. */
 export function bundleFolder({ assembly, stacks }: Synthesized, name: FunctionName): string {
   const template = assembly.getStackByName(stacks.app.stackName).template as {
     Resources: Record<string, { Type: string; Metadata?: Record<string, string> }>;

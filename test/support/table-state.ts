@@ -1,11 +1,11 @@
-/** What doctor knows of a tracked table, for tests of its verdicts: one that is as it was, but for what is named. */
+/** What doctor knows of a tracked table, for tests of its verdicts: an unchanged table, except for the named differences. */
 import type { TableCondition } from '../../core/doctor/facts.ts';
 import { stateOf } from '../../core/store/tables/state.ts';
 
 export type Stored = TableCondition['stored'];
 export type Now = NonNullable<TableCondition['now']>;
 
-/** What is not as it was, and how its rows are read. */
+/** The differences, and how the rows are read. */
 export interface Otherwise extends Partial<Pick<TableCondition, 'keepsKey' | 'changes'>> {
   readonly isRepaired?: boolean;
   readonly readFailure?: string;

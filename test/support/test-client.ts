@@ -1,6 +1,6 @@
 /**
- * A session of a test: fixed output formats and the same value types as the engine's sessions, but the server's own
- * search_path, as an application would have. The functions of core can be given such a session.
+ * A session of a test: fixed output formats and the same value types as the engine's sessions, but with the server's own
+ * search_path, like an application. The functions of core accept such a session.
  */
 import pg from 'pg';
 import { LOSSLESS_TYPES } from '../../core/pg/connection.ts';
@@ -13,7 +13,7 @@ const FIXED_OUTPUT = [
   'extra_float_digits=1',
 ];
 
-/** Connected. Integers up to int4 and booleans are JavaScript's, everything else is PostgreSQL's text. */
+/** Connects. Integers up to int4 and booleans are JavaScript's, everything else is PostgreSQL's text. */
 export async function connectForTest(url: string): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
@@ -21,13 +21,13 @@ export async function connectForTest(url: string): Promise<pg.Client> {
     options: FIXED_OUTPUT.map((setting) => `-c ${setting}`).join(' '),
     types: LOSSLESS_TYPES,
   });
-  // A session that the server ended is reported by its next query; without a listener it would end the test run.
+  // The next query of a session that the server ended reports that; without a listener it would end the test run.
   client.on('error', () => undefined);
   await client.connect();
   return client;
 }
 
-/** Runs SQL in a session of its own. */
+/** Runs SQL in its own session. */
 export async function queryOnce(url: string, text: string): Promise<pg.QueryResult> {
   const session = await connectForTest(url);
   try {

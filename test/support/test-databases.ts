@@ -1,6 +1,6 @@
 /**
- * A source and a store of a test's own on the shared server. Disposing of them leaves nothing on the server (sessions,
- * slots, prepared transactions, databases), whatever the test did; with TEST_KEEP=1 they stay, and their URLs are printed.
+ * A source and a store for one test on the shared server. Disposing of them leaves nothing on the server (sessions, slots,
+ * prepared transactions, databases), whatever the test did. With TEST_KEEP=1 they stay, and their URLs are printed.
  */
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
@@ -9,11 +9,11 @@ import { serverInfo } from './server-info.ts';
 import { connectForTest } from './test-client.ts';
 
 export interface TestDatabasesOptions {
-  /** SQL that is run on the source before anything else. */
+  /** SQL for the source, run first. */
   readonly tables?: string;
-  /** `migrated` has today's schema, `empty` has none. */
+  /** `migrated` has the present schema, `empty` has none. */
   readonly store?: 'migrated' | 'empty';
-  /** Another server than that of the run, as superuser; its store has to be `empty`. */
+  /** A server other than that of the run, as superuser; its store must be `empty`. */
   readonly adminUrl?: string;
 }
 
@@ -24,12 +24,12 @@ export interface TestDatabases extends AsyncDisposable {
   readonly node: string;
   readonly slot: string;
   readonly publication: string;
-  /** What the command line needs to find these databases. */
+  /** The environment with which the command line finds these databases. */
   readonly env: Readonly<Record<string, string>>;
   /** Superuser sessions (see {@link connectForTest}). */
   readonly source: pg.Client;
   readonly store: pg.Client;
-  /** One more such session, ended together with the others. */
+  /** An additional session of this kind, ended together with the others. */
   connect(database: 'source' | 'store'): Promise<pg.Client>;
 }
 

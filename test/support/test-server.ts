@@ -1,4 +1,4 @@
-/** The one server of a test run, wherever it runs. */
+/** The server of a test run, of any kind. */
 import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { type LocalServer, startServer } from '../../cli/servers/start-server.ts
 import type { ServerChoice } from './choose-server.ts';
 import { startDockerServer } from './docker-server.ts';
 
-/** The last segment of 16 MB before 10/0. As text, LSNs behind it sort before those in front of it. */
+/** The last segment of 16 MB before 10/0. As text, later LSNs sort before earlier ones. */
 const FIRST_SEGMENT = '000000010000000F000000FF';
 
 export interface TestServer extends AsyncDisposable {
@@ -16,7 +16,7 @@ export interface TestServer extends AsyncDisposable {
   readonly hasWal2json: boolean;
   /** As superuser. */
   url(database?: string): string;
-  /** Lets the server outlive this process; answers with the command that ends and removes it. */
+  /** Lets the server run after this process; @returns the command that ends and removes it. */
   keep(): Promise<string>;
 }
 
@@ -28,7 +28,7 @@ export async function startTestServer({ kind, binaries }: ServerChoice): Promise
   return server;
 }
 
-/** The server's LSNs go on at F/FF000000. So a test that expects LSNs of 0/…, or in the order of text, fails. */
+/** The server's LSNs continue at F/FF000000, so a test that expects LSNs of 0/…, or the order of their texts, fails. */
 async function moveLsnAhead(server: LocalServer): Promise<void> {
   await server.stop();
   const { uid, gid } = await stat(server.dataDir);

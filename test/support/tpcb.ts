@@ -1,6 +1,6 @@
 /**
- * TPC-B as a check of consistency: every transaction adds one amount to an account, a teller and a branch, so the sums of
- * the three agree as of every commit, or a read as of it is wrong.
+ * TPC-B as a check of consistency: every transaction adds one amount to an account, a teller and a branch. So the sums of the
+ * three agree as of every commit, or an answer is wrong.
  */
 import type pg from 'pg';
 
@@ -8,7 +8,7 @@ import type pg from 'pg';
 export const TPCB_TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'];
 
 export interface TpcbSums {
-  /** Commits that changed a balance, and the commits of the map: they are the same. */
+  /** Commits that changed a balance, and the commits of the map; both are equal. */
   readonly commits: string;
   readonly mapped: string;
   /** Commits as of which the sums differ. */
@@ -42,7 +42,7 @@ export async function tpcbSums(store: pg.Client): Promise<TpcbSums> {
   return rows[0]!;
 }
 
-/** The tables whose rows now are not, to the last column, the ones that their history ends with. */
+/** The tables whose present rows differ, in any column, from the last rows of their history. */
 export async function differingTables(source: pg.Client, store: pg.Client): Promise<string[]> {
   const differing: string[] = [];
   for (const table of TPCB_TABLES) {

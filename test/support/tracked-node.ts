@@ -1,4 +1,4 @@
-/** A node whose tables are tracked, in one call: what most tests on real servers begin with. */
+/** A node whose tables are tracked, in one call: most tests on real servers begin with it. */
 
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { type PollResult, poll } from '../../core/poll.ts';
@@ -11,7 +11,7 @@ export interface TrackedNode extends TestDatabases {
   readonly plugin: Plugin;
   /** Runs once; fails the test unless the run is done and caught up. */
   poll(options?: { maxChanges?: number }): Promise<PollResult>;
-  /** Runs until everything is applied, `maxChanges` at a time. */
+  /** Runs until everything is stored, `maxChanges` at a time. */
   catchUp(maxChanges?: number): Promise<void>;
   track(
     table: string,
@@ -26,7 +26,7 @@ export interface TrackedNodeOptions extends TestDatabasesOptions {
   readonly baseline?: boolean;
 }
 
-/** Makes databases, node and tracking. Dispose of it as of the databases. */
+/** Makes databases, node and tracking. Dispose of it like the databases. */
 export async function trackedNode(options: TrackedNodeOptions): Promise<TrackedNode> {
   const databases = await testDatabases(options);
   const urls = { sourceUrl: databases.sourceUrl, storeUrl: databases.storeUrl, node: databases.node };

@@ -1,19 +1,19 @@
-/** Types and their edge values: what the type table proves and prints. */
+/** Types and their edge values, which docs/types.md proves and shows. */
 
 export interface TypeValues {
   /** As in CREATE TABLE. */
   readonly type: string;
   /** Input texts. */
   readonly values: readonly string[];
-  /** Whether the row reads as to_json() of the row does; otherwise it holds the text form. */
+  /** Whether the row shows the value as to_json() does; otherwise it holds the text form. */
   readonly asToJson: boolean;
   /** Whether values can be compared by IS NOT DISTINCT FROM. */
   readonly comparable?: boolean;
-  /** Generation expression instead of values: what is stored is up to the server. */
+  /** A generation expression instead of values: the server determines what is stored. */
   readonly generated?: string;
 }
 
-/** What the types below need, run before the table is made. */
+/** What these types need; run before the table is made. */
 export const TYPE_SETUP = `
   CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS citext;
   CREATE TYPE mood AS ENUM ('sad', 'it''s "fine", \\o/', 'ünïcode');

@@ -1,10 +1,10 @@
-/** Where messages of the PostgreSQL protocol begin and end (PostgreSQL manual, "Message Formats"). Without TLS. */
+/** Finds the boundaries of messages of the PostgreSQL protocol (PostgreSQL manual, "Message Formats"). Without TLS. */
 
-/** A byte for the type, then a length of itself and what follows. */
+/** One byte for the type, then a length that includes itself. */
 const TYPE_BYTES = 1;
 const LENGTH_BYTES = 4;
 const HEADER_BYTES = TYPE_BYTES + LENGTH_BYTES;
-/** In the message R; anything else asks for something. */
+/** Of the message R; any other value is a request to the client. */
 const AUTHENTICATED = 0;
 
 const CALL_ENDS = new Set(['Q', 'S', 'c', 'X']); // Query, Sync, CopyDone, Terminate
@@ -13,11 +13,11 @@ const ANSWER_ENDS = new Set(['Z', 'G']); // ReadyForQuery, CopyInResponse
 
 export interface Part {
   readonly bytes: Buffer;
-  /** Whether the server is to answer it: false for the rows of a COPY, a password. */
+  /** Whether the server must answer it: false for the rows of a COPY, and for a password. */
   readonly isCall: boolean;
 }
 
-/** Takes what a client sends apart into calls. */
+/** Splits what a client sends into calls. */
 export class CallReader {
   #rest = Buffer.alloc(0);
   #pending: Buffer[] = [];
@@ -35,7 +35,7 @@ export class CallReader {
     return parts;
   }
 
-  /** The next whole message; the first of a connection has no type. */
+  /** The next complete message; the first one of a connection has no type. */
   #next(): { readonly type: string | null; readonly bytes: Buffer } | null {
     const before = this.#isStarted ? TYPE_BYTES : 0;
     if (this.#rest.length < before + LENGTH_BYTES) return null;
@@ -49,7 +49,7 @@ export class CallReader {
   }
 }
 
-/** Whether the messages of a server that have come since a call are the whole answer to it. */
+/** Whether the server's messages since a call are its complete answer. */
 export function isAnswered(answer: Buffer): boolean {
   for (let at = 0; at + TYPE_BYTES + LENGTH_BYTES <= answer.length; ) {
     const end = at + TYPE_BYTES + answer.readInt32BE(at + TYPE_BYTES);

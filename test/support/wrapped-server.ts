@@ -1,10 +1,10 @@
-/** Programs of a server whose postgres runs with variables of its environment set: another clock, another language. */
+/** Programs of a server whose postgres runs with additional environment variables: another clock, another language. */
 import { chmod, copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PostgresBinaries } from '../../cli/servers/find-binaries.ts';
 import { chooseServer } from './choose-server.ts';
 
-/** @param folder an empty one, which has to stay as long as the server @param environment as `NAME=value`, for a shell */
+/** @param folder an empty one, which must exist as long as the server @param environment as `NAME=value`, for a shell */
 export async function wrappedServer(
   folder: string,
   environment: readonly string[],

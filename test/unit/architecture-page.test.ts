@@ -1,4 +1,4 @@
-/** docs/architecture.md names every room, and every path that it names is there. */
+/** docs/architecture.md names every room, and every path that it names exists. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -14,7 +14,7 @@ test.each(Object.keys(ROOMS))('the room %s has a line', (room) => {
   expect(quoted.filter((text) => names.includes(text))).not.toEqual([]);
 });
 
-test('every path that the page names is there', () => {
+test('every path that the page names exists', () => {
   const paths = quoted.filter((text) =>
     /^(core|cli|http|documents|lambda|infra|migrations|test|docs)\/[\w/.-]*$/.test(text),
   );

@@ -1,4 +1,4 @@
-/** The verdict of a benchmark's figure: rounding never makes a missed target a met one. */
+/** The verdict on a benchmark's figure: rounding never makes a missed target a met one. */
 import { expect, test } from 'vitest';
 import { figure, isMet } from '../../bench/harness.ts';
 
@@ -9,7 +9,7 @@ test.each([
   ['≤ 200', [200.004], 200.01, false],
   ['≤ 200', [200], 200, true],
   ['≤ 1.2', [1.1949], 1.2, true],
-] as const)('%s of %j is told as %d, met: %s', (target, values, value, met) => {
+] as const)('%s of %j is printed as %d, met: %s', (target, values, value, met) => {
   const entry = figure('share', values, '×', { target });
   expect(entry.value).toBe(value);
   expect(isMet(entry)).toBe(met);

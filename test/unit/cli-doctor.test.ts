@@ -1,4 +1,4 @@
-/** The verdicts: facts in, checks out. */
+/** The verdicts of doctor: facts in, checks out. */
 import { describe, expect, test } from 'vitest';
 import { type Check, fail, groupByRemedy, ok, summarize, warn } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
@@ -216,7 +216,7 @@ function facts(changes: Changes = {}): DoctorFacts {
   };
 }
 
-/** Codes of what is not all right. */
+/** The codes of the checks that do not pass. */
 function trouble(given: DoctorFacts): string[] {
   return diagnose(given)
     .checks.filter((check) => check.status !== 'ok')
@@ -256,7 +256,7 @@ describe('diagnose', () => {
       [],
     ],
     [
-      'node that begins anew meanwhile',
+      'node that begins again meanwhile',
       { slot: { confirmedFlushLsn: parseLsn('0/101') }, later: { status: 'gap' } },
       [],
     ],
@@ -272,7 +272,7 @@ describe('diagnose', () => {
     ['SQL_ASCII', { surroundings: { encoding: 'SQL_ASCII' } }, ['fail source_encoding']],
     ['a store in LATIN1', { condition: { encoding: 'LATIN1' } }, ['fail store_encoding']],
     [
-      'a gap that somebody has to end, and one that ends by itself',
+      'a gap that an operator must end, and one that ends by itself',
       { gaps: [gap(false), gap(true)] },
       ['fail gap_open', 'warn gap_open'],
     ],
@@ -307,7 +307,11 @@ describe('diagnose', () => {
       ['warn clocks'],
     ],
     ['timeline', { server: { timeline: 2 } }, ['fail source_timeline']],
-    ['idle slots die', { surroundings: { idleSlotTimeoutSeconds: 600 } }, ['warn idle_slot_timeout']],
+    [
+      'idle slots are invalidated',
+      { surroundings: { idleSlotTimeoutSeconds: 600 } },
+      ['warn idle_slot_timeout'],
+    ],
     ['small keep size', { server: { maxSlotWalKeepBytes: 300_000n } }, ['warn wal_keep_size']],
     ['budget half used', { node: { slotBudgetBytes: 0x200n } }, ['warn wal_budget']],
     ['budget used', { node: { slotBudgetBytes: 0x110n } }, ['fail wal_budget']],
@@ -334,7 +338,7 @@ describe('diagnose', () => {
       ['fail self_proof'],
     ],
     [
-      'a row drawn holds NaN in a table declared to hold none',
+      'a sampled row has NaN in a table declared to have none',
       {
         proof: {
           compared: 1,
@@ -404,9 +408,13 @@ describe('diagnose', () => {
       ['warn retention_overdue'],
     ],
     ['expired history stays a while', { history: { windows: [window({ overdueSeconds: 3600 })] } }, []],
-    ['no range ahead', { history: { windows: [window({ rangeAhead: false })] } }, ['warn ranges_ahead']],
+    [
+      'no range for the next changes',
+      { history: { windows: [window({ rangeAhead: false })] } },
+      ['warn ranges_ahead'],
+    ],
     ['values missing', { history: { incomplete: [lost(10)] } }, ['warn column_incomplete']],
-    ['values missing, known for long', { history: { incomplete: [lost(8 * 86_400)] } }, []],
+    ['values missing, recorded long ago', { history: { incomplete: [lost(8 * 86_400)] } }, []],
     [
       'no progress (recorded)',
       { node: { horizon: { ...NODE.horizon!, failures: 1, lastRunOutcome: 'deadline' } } },
@@ -419,19 +427,19 @@ describe('diagnose', () => {
     ],
     ['other database', { server: { database: 'other' }, slot: null }, ['fail source_identity']],
     [
-      'other server, whose slots are none of ours',
+      'other server, whose slots are not ours',
       { server: { systemIdentifier: '8' }, slot: null },
       ['fail source_identity'],
     ],
     ['standby, which has no slots', { server: { inRecovery: true }, slot: null }, ['fail source_primary']],
     ['late', { server: { clock: LATER }, condition: { clock: LATER } }, ['warn lag']],
     [
-      'not late for runs every hour',
+      'not late if runs come every hour',
       { everySeconds: 3600, server: { clock: LATER }, condition: { clock: LATER } },
       [],
     ],
     [
-      'idle slots die between runs every hour',
+      'idle slots are invalidated between hourly runs',
       { everySeconds: 3600, surroundings: { idleSlotTimeoutSeconds: 7200 } },
       ['warn idle_slot_timeout'],
     ],
@@ -441,18 +449,18 @@ describe('diagnose', () => {
     expect(trouble(facts(changes))).toEqual(expected);
   });
 
-  test('what does not answer is said once, and nothing is guessed about it', () => {
+  test('a database that does not answer fails one check, and the checks that need it are left out', () => {
     const error = new TimewarpError('STORE_UNREACHABLE', 'gone');
     expect(trouble({ ...facts(), store: { facts: null, error } })).toEqual(['fail store_reachable']);
   });
 
-  test('everything that is not all right has a remedy', () => {
+  test('every check that does not pass has a remedy', () => {
     const checks = diagnose(facts({ slot: { walStatus: 'lost' }, server: { walLevel: 'minimal' } })).checks;
     expect(checks.every((check) => (check.status === 'ok') === (check.remedy === null))).toBe(true);
   });
 });
 
-test('what one remedy mends is said together', () => {
+test('checks with the same remedy are printed together', () => {
   const checks = [
     fail('node_gap', 'a', 'r'),
     fail('clocks', 'b', 's'),
@@ -467,7 +475,7 @@ test('what one remedy mends is said together', () => {
   ]);
 });
 
-test('the worst comes first and decides', () => {
+test('the worst check comes first and decides the status', () => {
   const checks = [ok('table', ''), warn('lag', '', 'r'), fail('clocks', '', 'r'), ok('gaps', '')];
   expect(summarize(checks)).toMatchObject({
     status: 'fail',
@@ -476,16 +484,16 @@ test('the worst comes first and decides', () => {
   expect(summarize([ok('table', '')]).status).toBe('ok');
 });
 
-describe('news', () => {
+describe('changes of the report', () => {
   const seen = (...checks: Check[]): string[] => troubles(summarize(checks));
   const late = (seconds: number): Check => warn('lag', `The horizon is ${seconds} s and 0/1A2B behind.`, 'r');
 
-  test('sizes are none, in whatever unit', () => {
+  test('a size in a message does not count as a change, in any unit', () => {
     const kept = (size: string): Check => warn('wal_budget', `The slot keeps ${size} of WAL.`, 'r');
     expect(seen(kept('9000 kB'))).toEqual(seen(kept('12 MB')));
   });
 
-  test('figures and positions are none', () => {
+  test('figures and positions in messages do not count as changes', () => {
     expect(seen(late(400), ok('gaps', ''))).toEqual(
       seen(warn('lag', 'The horizon is 99 s and F/FF behind.', 'r')),
     );
@@ -509,10 +517,10 @@ describe('news', () => {
     expect(isNews({ troubles: before, ageSeconds }, now)).toBe(expected);
   });
 
-  test('the first report is', () => expect(isNews(null, [])).toBe(true));
+  test('the first report counts as a change', () => expect(isNews(null, [])).toBe(true));
 });
 
-test('the report: worst first in its subject, text for mail, one document for the rest', () => {
+test('the report: the worst in its subject, text for mail, one document for programs', () => {
   const bad = { node: 'shop', ...summarize([ok('gaps', 'No gap.'), fail('clocks', 'Apart.', 'Mend it.')]) };
   const well = { node: 'mail', ...summarize([ok('gaps', 'No gap.')]) };
   const { subject, message } = reportOf([well, bad]);

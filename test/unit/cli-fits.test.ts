@@ -1,4 +1,4 @@
-/** What people read fits 80 columns, whatever is in it, and shows their own clock beside UTC. */
+/** Output for people fits into 80 columns, whatever it contains, and shows local time beside UTC. */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { describe as describeDiagnosis } from '../../cli/commands/doctor.ts';
 import { describeTracked } from '../../cli/commands/track.ts';
@@ -99,7 +99,7 @@ function expectToFit(text: string): void {
   for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
 }
 
-/** Remedies are pasted: they stay on one line. */
+/** Remedies are meant to be pasted, so they stay on one line. */
 const withoutRemedies = (text: string): string =>
   text
     .split('\n')
@@ -135,7 +135,7 @@ describe.each([
 ])('in %s, beside UTC', (zone, local) => {
   const clocks = (text: string): string[] => text.match(/2026-[-\d]+T[:.\d]+\+05:30/g) ?? [];
 
-  test('status fits, and has the clock here below horizon, last run and where answers begin', () => {
+  test('status fits, and shows local time below horizon, last run and start of answers', () => {
     vi.stubEnv('TZ', zone);
     const text = renderStatus({ source_error: `no answer ${'x '.repeat(80)}`, nodes: [NODE] }, out);
     expect(text).toContain(`           do ${'x'.repeat(90)}`);
@@ -162,7 +162,7 @@ describe.each([
     expect(text).toMatch(/fail {2}SLOT_MISSING\n/);
   });
 
-  test('what is unknown in a diff, and its horizon', () => {
+  test('the unknown parts of a diff, and its horizon', () => {
     vi.stubEnv('TZ', zone);
     const unknownText = `[{"from":"${UTC}","to":"${UTC}","reason":"in_gap"}]`;
     const page = {
@@ -204,7 +204,7 @@ describe.each([
   });
 });
 
-test('a table gives way where it is widest, and shows everything', () => {
+test('a table narrows its widest column, and shows everything', () => {
   const text = plainTable(['a', 'b', 'c'], [['x'.repeat(100), ['short', 'lines'], 'y'.repeat(100)]], out);
   expectToFit(text);
   expect(text.match(/[xy]/g)).toHaveLength(200);
@@ -213,7 +213,7 @@ test('a table gives way where it is widest, and shows everything', () => {
   expect(plainTable(['a'], [['z'.repeat(80)]], out)).toContain('z'.repeat(80));
 });
 
-test('every time in a sentence is followed by the clock here', () => {
+test('every time in a sentence is followed by local time', () => {
   vi.stubEnv('TZ', 'Asia/Kolkata');
   expect(withLocalTimes(`from ${UTC} to 2026-07-01T00:00:00Z.`)).toBe(
     `from ${UTC} (${INDIA}) to 2026-07-01T00:00:00Z (2026-07-01T05:30:00.000000+05:30).`,

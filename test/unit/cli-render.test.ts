@@ -61,7 +61,7 @@ describe('a diff for people', () => {
     }
   });
 
-  test('says what is unknown in its place in time', () => {
+  test('shows unknown intervals at their place in time', () => {
     const one = page('{}');
     const at = (second: number) => `2026-01-01T00:00:0${second}.000000Z`;
     const changes = [1, 3, 5].map((second) => ({ ...one.changes[0]!, ts: at(second) }));
@@ -82,7 +82,7 @@ describe('a diff for people', () => {
     ]);
   });
 
-  test('two long texts that differ far inside do not look alike', () => {
+  test('two long texts that differ far inside look different', () => {
     const sides = [`"${'x'.repeat(300)}a${'y'.repeat(300)}"`, `"${'x'.repeat(300)}b${'y'.repeat(300)}"`];
     const line = renderDiff(page(`{"c":{"from":${sides[0]},"to":${sides[1]}}}`), out, { title: 't' }).split(
       '\n',
@@ -99,7 +99,7 @@ describe('a diff for people', () => {
     expect(faces).toMatch(/😀" → …(😀)+😁"/);
   });
 
-  test('shows both sides whole when asked to', () => {
+  test('shows both full values if requested', () => {
     const text = renderDiff(page(`{"c":{"from":${LONG},"to":${LONG.replaceAll('x', 'q')}}}`), out, {
       title: 't',
       full: true,
@@ -111,7 +111,7 @@ describe('a diff for people', () => {
     );
   });
 
-  test('keeps a short side whole when the other is long', () => {
+  test('keeps a short value whole if the other is long', () => {
     expect(renderDiff(page(`{"c":{"from":${LONG},"to":"short"}}`), out, { title: 't' })).toContain(
       '… → "short"',
     );
@@ -125,7 +125,7 @@ describe('an answer for people', () => {
     `"valid_to":null,"as_of":{"requested":"0/1","lsn":"0/1"},"horizon":{"lsn":"0/2","ts":"2026-01-02T00:00:00Z"},` +
     `"final":true${rest}}`;
 
-  test('shows the values as they are, and when they held', () => {
+  test('shows the values unchanged, and when they were valid', () => {
     const text = renderAnswer(
       answer('{"id":1,"big":9007199254740993,"amount":1.10,"doc":{"a": [1,  2]}}'),
       out,
@@ -138,13 +138,13 @@ describe('an answer for people', () => {
     expect(text).toMatch(/; final$/);
   });
 
-  test('shows the whole of a long value on lines that fit', () => {
+  test('shows a long value completely, on lines that fit', () => {
     const text = renderAnswer(answer(`{"c":${LONG}}`), out);
     for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
     expect(text.match(/x/g)?.length).toBe(300);
   });
 
-  test('cuts a very long value and says its length; all of it is there when asked for', () => {
+  test('cuts a very long value and shows its length; prints all of it if requested', () => {
     const long = `"${'x'.repeat(5_000)}"`;
     const text = renderAnswer(answer(`{"c":${long}}`), out);
     expect(text.match(/x/g)?.length).toBe(999);
@@ -169,7 +169,7 @@ describe('an answer for people', () => {
     expect(seconds(300_000)).toBeLessThan(10); // 60 kB took 10 s, and four times as long for twice as much
   });
 
-  test('says why a row is absent', () => {
+  test('shows why a row is absent', () => {
     const text = renderAnswer(
       answer('null').replace('"found","reason":null', '"absent","reason":"deleted"'),
       out,
@@ -179,13 +179,13 @@ describe('an answer for people', () => {
   });
 });
 
-test('nothing that a terminal obeys gets through', () => {
+test('escapes all control characters of terminals', () => {
   expect(printable('a\u001b[31mb\u009bc\u202ed\u007f')).toBe('a\\u001b[31mb\\u009bc\\u202ed\\u007f');
   expect(printable('naïve 東京')).toBe('naïve 東京');
 });
 
 describe('a table for people', () => {
-  test('colours take no room: the headings stay whole', () => {
+  test('colours take no space: the headings stay whole', () => {
     const rows = [
       ['id', '1'],
       ['status', '"paid"'],
@@ -196,7 +196,7 @@ describe('a table for people', () => {
     expect(coloured.split('\n')).toHaveLength(3);
   });
 
-  test('characters of two columns are counted as two', () => {
+  test('characters that are two columns wide count as two', () => {
     const lines = plainTable(['a', 'b'], [['東京'.repeat(30), 'next']], out).split('\n');
     expect(lines[1]).toMatch(/^(東京)+(東)? {2}next$/);
     expect(

@@ -1,4 +1,4 @@
-/** Lines that are too long for the terminal are broken at spaces; what is no terminal gets them whole. */
+/** Lines that are too long for the terminal are broken at spaces; output that is not a terminal gets them whole. */
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
 import { Output } from '../../cli/output.ts';
@@ -7,7 +7,7 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 
 const COLUMNS = 40;
 
-/** What was written to a terminal of 40 columns, or to a file. */
+/** The output to a terminal of 40 columns, or to a file. */
 function written(isTTY: boolean, write: (out: Output) => void, columns = COLUMNS): string {
   let text = '';
   const stream = { isTTY, columns: isTTY ? columns : undefined, write: (part: string) => (text += part) };
@@ -33,11 +33,11 @@ test.each([
   expect(words(lines.join(' '))).toEqual(words(written(false, write)));
 });
 
-test('a terminal that does not know its width gets whole lines', () => {
+test('a terminal of unknown width gets whole lines', () => {
   expect(written(true, (out) => out.note(LONG), 0)).toBe(`${LONG}\n`);
 });
 
-test('what is no terminal gets whole lines, and a script is left alone', () => {
+test('output that is not a terminal gets whole lines, and a script is not changed', () => {
   expect(written(false, (out) => out.note(LONG))).toBe(`${LONG}\n`);
   expect(written(true, (out) => out.script(LONG))).toBe(LONG);
 });

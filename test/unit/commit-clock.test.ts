@@ -1,4 +1,7 @@
-/** Times of commits between what other nodes have defined. Positions and times are small numbers: only their order counts. */
+/**
+ * Times of commits between points that other nodes have defined. Positions and times are small numbers: only their order
+ * counts.
+ */
 import { describe, expect, test } from 'vitest';
 import type { ClockPoint } from '../../core/types/clock.ts';
 import type { CommitTime } from '../../core/types/commit-time.ts';
@@ -35,7 +38,7 @@ const at = (clock: CommitClock, position: number, timestamp: number, xid = '1'):
   Number(clock.timeOf({ lsn: lsn(position), xid, timestamp: time(timestamp) }));
 
 describe('the time of a commit', () => {
-  test('is its timestamp where that fits, else the next microsecond, and not later than the clock of the source', () => {
+  test('is its timestamp if that fits, otherwise the next microsecond, and not later than the clock of the source', () => {
     const clock = clockWith([]);
     expect([
       at(clock, 110, 1500),
@@ -45,16 +48,16 @@ describe('the time of a commit', () => {
     ]).toEqual([1500, 1501, 9000, 9001]);
   });
 
-  test('is what another node has given it', () => {
+  test('is the time that another node has given it', () => {
     expect(at(clockWith([point(110, 1234, '7')]), 110, 1500, '7')).toBe(1234);
   });
 
-  test('lies between those of its neighbours, by its position where the timestamp does not', () => {
+  test('lies between its neighbours, by its position if the timestamp does not fit', () => {
     const clock = clockWith([point(110, 1100, '7'), point(210, 1301, '8')]);
     expect([at(clock, 120, 500), at(clock, 165, 5000), at(clock, 220, 1302)]).toEqual([1101, 1201, 1302]);
   });
 
-  test('is that of the next one where there is no room, and the horizon stays before it until that is passed', () => {
+  test('is that of the next commit if no microsecond is left, and the horizon stays before it until that commit is passed', () => {
     const clock = clockWith([point(200, 1001, '8')]);
     expect([at(clock, 110, 1500), Number(clock.horizonTime)]).toEqual([1001, 1000]);
     expect([at(clock, 120, 1600), Number(clock.horizonTime)]).toEqual([1001, 1000]);
@@ -62,7 +65,7 @@ describe('the time of a commit', () => {
     expect(at(clock, 210, 900)).toBe(1002);
   });
 
-  test('is later than what another node has given out as final for a position before it', () => {
+  test('is later than what another node has made final for a position before it', () => {
     expect(at(clockWith([], [[105, 1700]]), 110, 1500)).toBe(1701);
     expect(at(clockWith([], [[110, 1700]]), 110, 1500)).toBe(1500);
     expect(at(clockWith([point(105, 1700, null)]), 110, 1500)).toBe(1701);
@@ -72,13 +75,13 @@ describe('the time of a commit', () => {
     expect(at(clockWith([point(110, 1400, null)]), 110, 1500)).toBe(1399);
   });
 
-  test('goes on where the points of others are in no order', () => {
+  test('is later than all earlier points, also if points are not in order; the clock is then torn', () => {
     const clock = clockWith([point(105, 3000, null), point(200, 1500, '8')]);
     expect([at(clock, 110, 1200), clock.isTorn]).toEqual([3001, true]);
   });
 });
 
-test('points are asked for up to one behind the position', () => {
+test('points are requested up to one behind the position', () => {
   const clock = clockWith([]);
   clock.extend({ points: [point(150, 1100, '7')], isLast: false });
   expect([clock.covers(lsn(149)), clock.covers(lsn(150)), Number(clock.knownUpto)]).toEqual([

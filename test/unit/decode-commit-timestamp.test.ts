@@ -8,7 +8,7 @@ import {
   parseCommitTime,
 } from '../../core/types/commit-time.ts';
 
-test('a text after any other is read as parseCommitTime reads it', () => {
+test('a text is read like parseCommitTime reads it, whatever came before', () => {
   const second = fc.constantFrom(
     946_684_800n,
     1_767_225_599n,
@@ -38,7 +38,7 @@ test.each([
   '2026-01-01 00:00:00.1x+00',
   '2026-13-01 00:00:00+00',
   '2026-01-01 00:00:00x1+00',
-])('no instant: "%s"', (text) => {
+])('not an instant: "%s"', (text) => {
   const parser = new CommitTimestampParser();
   parser.parse('2026-01-01 00:00:00+00');
   expect(() => parser.parse(text)).toThrow(RangeError);
@@ -49,13 +49,13 @@ test.each([
   ['-infinity', '0001-01-01T00:00:00.000000Z'],
   ['0044-03-15 12:00:00+00 BC', '0001-01-01T00:00:00.000000Z'],
   ['294276-12-31 23:59:59.999999+00', '294276-12-31T23:59:59.999999Z'],
-])('an absurd commit timestamp, %s, blocks nothing', (text, instant) => {
+])('an impossible commit timestamp, %s, does not block the node', (text, instant) => {
   expect(formatCommitTime(new CommitTimestampParser().parse(text))).toBe(instant);
 });
 
 test.each([
   [9_223_372_036_854_775_807n, '294276-12-31T23:59:59.999999Z'],
   [-9_223_372_036_854_775_808n, '0001-01-01T00:00:00.000000Z'],
-])('nor does the count %s', (micros, instant) => {
+])('the count %s does not block the node', (micros, instant) => {
   expect(formatCommitTime(commitTimeFromPostgresMicros(micros))).toBe(instant);
 });

@@ -1,4 +1,4 @@
-/** Messages of pgoutput that the recorded history does not have. */
+/** Messages of pgoutput that are not in the recorded history. */
 import { expect, test } from 'vitest';
 import { createPgoutputDecoder } from '../../core/decode/pgoutput.ts';
 import { createTypeCatalog } from '../../core/types/pg-types.ts';
@@ -22,7 +22,7 @@ const value = (text: string): Buffer =>
 const hex = (...parts: (Buffer | string)[]): string =>
   `\\x${Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))).toString('hex')}`;
 
-const RELID = 3_000_000_000; // beyond a signed 32-bit integer
+const RELID = 3_000_000_000; // larger than a signed 32-bit integer
 const column = (flags: number, text: string, oid: number): Buffer =>
   Buffer.concat([Buffer.from([flags]), name(text), u32(oid), u32(0xffffffff)]);
 const relation = (...columns: Buffer[]): string =>
@@ -37,7 +37,7 @@ function decoderOf(seen: unknown[] = []): StreamDecoder {
   return createPgoutputDecoder(lookup, createTypeCatalog([]));
 }
 
-test('the relation is found by name and OID, and described anew after DDL', () => {
+test('a relation is found by name and OID, and described again after DDL', () => {
   const seen: unknown[] = [];
   const decoder = decoderOf(seen);
   expect(decoder.decode('0/1', '1', relation(column(1, 'id', 20)))).toBeNull();
@@ -54,7 +54,7 @@ test('the relation is found by name and OID, and described anew after DDL', () =
   ]);
 });
 
-test('types and origins mean nothing here', () => {
+test('messages about types and origins are ignored', () => {
   expect(decoderOf().decode('0/1', '1', hex('Y', u32(20001), name('s'), name('mood')))).toBeNull();
   expect(decoderOf().decode('0/1', '1', hex('O', u32(0), u32(1), name('elsewhere')))).toBeNull();
 });

@@ -1,6 +1,6 @@
 /**
- * Both decoders on what a server wrote (PostgreSQL 15.20, wal2json 2.5): the same history through two plugins has to
- * give the same events, and the values that PostgreSQL's own to_json() prints.
+ * Both decoders on the recorded output of a server (PostgreSQL 15.20, wal2json 2.5): the same history through two plugins must
+ * give the same events, with values as PostgreSQL's own to_json() prints them.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -83,11 +83,11 @@ function changesOf(plugin: Plugin, name: string): RowChange[] {
 const brief = (change: RowChange): unknown[] => [change.op, change.key, change.oldKey, change.rowData];
 
 describe.each(PLUGINS)('%s', (plugin) => {
-  test('a row of many types reads as to_json() prints it', () => {
+  test('a row of many types looks as to_json() prints it', () => {
     expect(changesOf(plugin, 'plain').map((change) => change.rowData)).toEqual(recorded.plainToJson);
   });
 
-  test('what a JSON array cannot carry stays in its text form', () => {
+  test('values that JSON arrays cannot represent keep their text form', () => {
     const [first, second] = changesOf(plugin, 'odd');
     expect(first!.rowData).toBe(
       '{"id":1,"ia":"[0:1]={1,2}","ja":"{\\"{\\\\\\"x\\\\\\":1}\\",[1]}","jba":"{\\"null\\"}","co":"(1,\\"x y\\")",' +
@@ -146,7 +146,7 @@ describe.each(PLUGINS)('%s', (plugin) => {
     expect(changes.map((change) => change.jsonNulls)).toEqual([['j'], ['j'], ['j'], ['j'], null]);
   });
 
-  test('no trace of an excluded column', () => {
+  test('excluded columns appear nowhere', () => {
     const texts = eventsOf(plugin).flatMap((event) =>
       event.kind === 'change' ? [event.rowData, ...(event.partial?.fragments ?? [])] : [],
     );
@@ -163,7 +163,7 @@ describe.each(PLUGINS)('%s', (plugin) => {
     expect(changesOf(plugin, 'longk')[1]!.rowData).toBe(`{"k":${key.slice(1, -1)},"v":2}`);
   });
 
-  test('a message of ours, in its transaction; no other', () => {
+  test('a message under our prefix, in its transaction; no other message', () => {
     expect(eventsOf(plugin).filter((event) => event.kind === 'message')).toEqual([
       { kind: 'message', prefix: 'pgtimewarp', content: '{"user":"x é\\"y"}' },
     ]);
@@ -200,13 +200,13 @@ describe.each(PLUGINS)('%s', (plugin) => {
   });
 });
 
-test('both plugins tell the same, but for what each of them loses', () => {
+test('both plugins give the same result, except for what each of them loses', () => {
   const lossy = new Set(['full_t', 'nank', 'idx', 'nopk']);
   const comparable = (plugin: Plugin): StreamEvent[] =>
     eventsOf(plugin).filter(
       (event) => event.kind === 'commit' || (event.kind === 'change' && !lossy.has(event.table.name)),
     );
-  // what wal2json cannot say: whether a column was left out, and whether a null is one
+  // what wal2json does not show: whether a column was left out, and whether a null is NULL
   const alike = (event: StreamEvent): StreamEvent =>
     event.kind === 'change'
       ? {
@@ -259,6 +259,6 @@ test.each(PLUGINS)('%s: a change without the tracked key is a mismatch', (plugin
   const details = (name: string): string[] =>
     mismatches.filter((e) => e.table.name === name).map((e) => e.detail);
   expect(details('idx').length).toBeGreaterThanOrEqual(3);
-  // Under FULL pgoutput flags every column, so a table that lost its primary key still carries the values.
+  // With FULL pgoutput flags every column, so a table without primary key still has the values.
   expect(details('nopk')).toHaveLength(plugin === 'wal2json' ? 3 : 0);
 });

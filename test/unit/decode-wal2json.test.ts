@@ -1,4 +1,4 @@
-/** wal2json's layout, exactly and in variations that no recorded row has. */
+/** The exact layout of wal2json's output, and variations that no recorded row has. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createWal2jsonDecoder } from '../../core/decode/wal2json.ts';
@@ -55,7 +55,7 @@ const change = (event: StreamEvent | null): RowChange => {
 const id = (value: number): Field => ({ name: 'id', typeoid: 23, value });
 const text = (name: string, value: string | null): Field => ({ name, typeoid: 25, value });
 
-test('any names and values come through as JSON.parse reads them', () => {
+test('any names and values are read as JSON.parse reads them', () => {
   const hostile = fc.string({
     unit: fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', '\n', '\u0001', 'é', 'v'),
     maxLength: 10,
@@ -124,7 +124,7 @@ describe('columns that an update lacks', () => {
   };
   const full = [id(1), text('a', 'A'), text('b', 'B'), text('c', 'C')];
 
-  test('each row has its own holes, whatever the row before had', () => {
+  test('each row has its own holes, independent of the row before', () => {
     const decoder = decoderOf(wide);
     const holesOf = (...columns: Field[]): unknown => {
       const decoded = change(decoder.decode('0/1', '1', line('U', columns, [id(1)])));
@@ -137,7 +137,7 @@ describe('columns that an update lacks', () => {
     expect(holesOf(...full)).toBe('{"id":1,"a":"A","b":"B","c":"C"}');
   });
 
-  test('an insert has none, nor has what cannot be TOASTed or is excluded', () => {
+  test('an insert has none, and columns that cannot be TOASTed or are excluded have none', () => {
     expect(change(decoderOf(wide).decode('0/1', '1', line('I', [id(1)], null))).rowData).toBe('{"id":1}');
     const narrow = { ...wide, toastableColumns: new Set(['a']), excludedColumns: new Set(['a']) };
     expect(change(decoderOf(narrow).decode('0/1', '1', line('U', [id(1)], [id(1)]))).rowData).toBe(
@@ -145,7 +145,7 @@ describe('columns that an update lacks', () => {
     );
   });
 
-  test('what the old row has is filled in at its place, also under REPLICA IDENTITY USING INDEX (id, b)', () => {
+  test('columns of the old row fill the holes, also under REPLICA IDENTITY USING INDEX (id, b)', () => {
     const old = [id(1), text('b', 'B')];
     const filled = change(
       decoderOf(wide).decode('0/1', '1', line('U', [id(1), text('a', 'A'), text('c', 'C')], old)),
@@ -196,7 +196,7 @@ test('another key in the stream is a mismatch, the rows around it are not', () =
   ]);
 });
 
-test('members in another order, or more of them', () => {
+test('members in another order, or additional members', () => {
   const inOrder = change(decoderOf().decode('0/1', '1', line('U', [id(2), text('a', 'x')], [id(1)])));
   const { pk, identity, columns, table, schema, timestamp, action } = JSON.parse(
     line('U', [id(2), text('a', 'x')], [id(1)]),
@@ -227,7 +227,7 @@ test('an untracked table is looked up once and skipped', () => {
   expect(lookups).toBe(1);
 });
 
-test('every cut row is refused with the code of an unreadable stream', () => {
+test('every truncated row is refused with the code of an unreadable stream', () => {
   const data = line('U', [id(2), text('a', 'x"}]')], [id(1)]);
   for (let end = 0; end < data.length; end++) {
     const cut = data.slice(0, end);
@@ -237,7 +237,7 @@ test('every cut row is refused with the code of an unreadable stream', () => {
   }
 });
 
-test('with numbers as texts NULL is NULL, and NaN and infinity are what they are (as wal2json 2.6 wrote it)', () => {
+test('with numbers as texts NULL is NULL, and NaN and infinity have their text (as wal2json 2.6 wrote it)', () => {
   const head = `{"action":"I","timestamp":"${STAMP}","schema":"public","table":"t","columns":[`;
   const tail = '],"pk":[{"name":"id","typeoid":23}]}';
   const rows = [
@@ -264,7 +264,7 @@ test('with numbers as texts NULL is NULL, and NaN and infinity are what they are
   ]);
 });
 
-test('what null says of a number, by what is known of the column', () => {
+test('the meaning of null in a number column depends on what is known of the column', () => {
   const row = line('I', [id(1), { name: 'n', typeoid: 1700, value: null }], null);
   const read = (table: Partial<DecodedTable>) => {
     const { rowData, incomplete, doubtfulNulls, nullsAssumed } = change(

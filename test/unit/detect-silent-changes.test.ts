@@ -1,4 +1,4 @@
-/** Each silent change by itself, and what looks alike: one difference of the catalog, one verdict. */
+/** Each silent change by itself, and harmless changes that look similar: one difference of the catalog, one verdict. */
 import { expect, test } from 'vitest';
 import { detectSilentChanges } from '../../core/run/catalog/detect-silent-changes.ts';
 import type { CatalogColumn, CatalogFacts, CatalogLeaf, Published } from '../../core/types/catalog-facts.ts';
@@ -29,7 +29,7 @@ const leaf = (relid: number, name: string, changes: Partial<CatalogLeaf> = {}): 
   ...changes,
 });
 
-/** Through pgoutput names say nothing. */
+/** Through pgoutput names do not matter. */
 const unnamed = (relid: number, name: string): CatalogLeaf => {
   const { namedBy: _, ...rest } = leaf(relid, name);
   return rest;
@@ -56,7 +56,7 @@ const BEFORE: CatalogFacts = {
   leaves: [leaf(10, 'a'), leaf(11, 'b')],
 };
 
-/** By ALTER TABLE; by VACUUM FULL; a table without TOAST, which does not tell the two apart. */
+/** A table that ALTER TABLE rewrote; one that VACUUM FULL rewrote; a table without TOAST, which does not show the difference. */
 const rewritten = [leaf(10, 'a', { filenode: 99, toast: 98 }), leaf(11, 'b')];
 const copied = [leaf(10, 'a', { filenode: 99 }), leaf(11, 'b')];
 const WITHOUT_TOAST = [leaf(10, 'a', { toast: 0 }), leaf(11, 'b')];
@@ -75,8 +75,8 @@ const CASES: readonly [
   before?: Partial<CatalogFacts>,
 ][] = [
   ['nothing', {}, []],
-  ['made anew', { oid: 2 }, ['TABLE_CHANGED']],
-  ['made anew with another key', { oid: 2, key: ['v'] }, ['TABLE_CHANGED', 'KEY_CHANGED']],
+  ['recreated', { oid: 2 }, ['TABLE_CHANGED']],
+  ['recreated with another key', { oid: 2, key: ['v'] }, ['TABLE_CHANGED', 'KEY_CHANGED']],
   ['renamed and named as before, or another owner', { namedBy: '601' }, ['TABLE_CHANGED']],
   [
     'its schema renamed and named as before',
@@ -85,12 +85,12 @@ const CASES: readonly [
   ],
   ['rights on its schema', { namespace: { changedBy: '501', rights: 'a=U/b' } }, []],
   [
-    'its schema renamed, behind another owner',
+    'its schema renamed, together with another owner',
     { namespace: { changedBy: '501', rights: '' } },
     ['TABLE_CHANGED'],
   ],
-  ['not in the log any more', { obstacle: 't has no primary key.', key: [] }, ['NOT_IN_LOG']],
-  ['as little in the log as before', { obstacle: 'x.' }, [], { obstacle: 'x.' }],
+  ['no longer in the log', { obstacle: 't has no primary key.', key: [] }, ['NOT_IN_LOG']],
+  ['still not in the log, for the same reason', { obstacle: 'x.' }, [], { obstacle: 'x.' }],
   ['for another reason', { obstacle: 'y.' }, ['NOT_IN_LOG'], { obstacle: 'x.' }],
   ['in the log again', {}, ['TABLE_CHANGED'], { obstacle: 'x.' }],
   ['its key back', {}, ['TABLE_CHANGED'], { obstacle: 'no key.', key: [] }],
@@ -109,7 +109,7 @@ const CASES: readonly [
   ],
   ['a file alone (VACUUM FULL, TRUNCATE)', { leaves: copied }, []],
   ['a file alone, without TOAST', { leaves: unclear }, [], { leaves: WITHOUT_TOAST }],
-  ['rewritten, and nothing says why (UNLOGGED for a time)', { leaves: rewritten }, ['TABLE_CHANGED']],
+  ['rewritten without a visible reason (UNLOGGED for a time)', { leaves: rewritten }, ['TABLE_CHANGED']],
   ['a description alone (SET DEFAULT)', { columns: withV({ describedBy: '701' }) }, []],
   ['SET STATISTICS and VACUUM FULL', { leaves: copied, columns: withV({ describedBy: '701' }) }, []],
   ['TYPE … USING', { leaves: rewritten, columns: withV({ describedBy: '701' }) }, ['TABLE_CHANGED']],
@@ -143,15 +143,15 @@ const CASES: readonly [
     ['TABLE_CHANGED'],
   ],
   ['another length without a file', { columns: withV({ typeName: 'varchar(40)', describedBy: '701' }) }, []],
-  ['a label more', { types: [type(9, ['+1=a', '+2=b'])] }, [], { types: [type(9, ['+1=a'])] }],
+  ['an additional label', { types: [type(9, ['+1=a', '+2=b'])] }, [], { types: [type(9, ['+1=a'])] }],
   ['a label renamed', { types: [type(9, ['+1=b'])] }, ['TABLE_CHANGED'], { types: [type(9, ['+1=a'])] }],
   [
-    'an attribute more',
+    'an additional attribute',
     { types: [type(9, ['1=23,-1', '2=23,-1'])] },
     ['TABLE_CHANGED'],
     { types: [type(9, ['1=23,-1'])] },
   ],
-  ['a type more, and one less', { types: [type(9, ['+1=a'])] }, [], { types: [type(8, ['+1=b'])] }],
+  ['one type added and one removed', { types: [type(9, ['+1=a'])] }, [], { types: [type(8, ['+1=b'])] }],
   ['a new column', { columns: plus({}) }, []],
   ['a new column with a constant', { columns: plus({ hasMissing: true }) }, ['TABLE_CHANGED']],
   ['a new column that is generated', { columns: plus({ generated: 's' }) }, ['TABLE_CHANGED']],
@@ -162,7 +162,7 @@ const CASES: readonly [
     { columns: plus({}), leaves: copied },
     ['TABLE_CHANGED'],
   ],
-  ['a column less', { columns: [column(1, 'id')] }, []],
+  ['a column removed', { columns: [column(1, 'id')] }, []],
   ['a column renamed', { columns: [column(1, 'id'), column(2, 'w')] }, []],
   [
     'a column dropped and added under its name',
@@ -175,11 +175,15 @@ const CASES: readonly [
     { columns: [column(1, 'id'), column(2, 'w'), column(3, 'v')] },
     ['TABLE_CHANGED'],
   ],
-  ['a column under the name of one of long ago', { columns: plus({ name: 'was' }) }, ['TABLE_CHANGED']],
-  ['a column of long ago that has its name back', { columns: withV({ name: 'had' }) }, []],
-  ['a column renamed to the name of one of long ago', { columns: withV({ name: 'was' }) }, ['TABLE_CHANGED']],
-  ['a leaf less', { leaves: [leaf(10, 'a')] }, ['TABLE_CHANGED']],
-  ['a leaf more', { leaves: [...BEFORE.leaves, leaf(12, 'c')] }, []],
+  ['a column gets a former name of another column', { columns: plus({ name: 'was' }) }, ['TABLE_CHANGED']],
+  ['a column gets its own former name back', { columns: withV({ name: 'had' }) }, []],
+  [
+    'a column renamed to a former name of another column',
+    { columns: withV({ name: 'was' }) },
+    ['TABLE_CHANGED'],
+  ],
+  ['a leaf removed', { leaves: [leaf(10, 'a')] }, ['TABLE_CHANGED']],
+  ['a leaf added', { leaves: [...BEFORE.leaves, leaf(12, 'c')] }, []],
   [
     'a leaf attached again',
     { leaves: [leaf(10, 'a', { attachedBy: '702' }), leaf(11, 'b')] },
@@ -206,7 +210,7 @@ test.each(CASES)('%s', (_what, now, codes, before = {}) => {
   expect(found.every((each) => each.repairsItself === (each.code === 'TABLE_CHANGED'))).toBe(true);
 });
 
-/** What a case says of before holds now too, but for what goes away. */
+/** Everything that a case sets before also holds now, except what the case removes. */
 function unchanged(now: Partial<CatalogFacts>, before: Partial<CatalogFacts>): Partial<CatalogFacts> {
   const gone = 'obstacle' in before && !('obstacle' in now) ? { obstacle: null, key: BEFORE.key } : {};
   return 'columns' in before && !('columns' in now) ? { ...gone, columns: BEFORE.columns } : gone;
@@ -224,7 +228,7 @@ test.each<
   ['as it was', whole(1), whole(1), []],
   ['not known before', undefined, whole(1), []],
   ['taken out', whole(1), null, ['UNPUBLISHED']],
-  ['in none, and not known before', undefined, null, ['UNPUBLISHED']],
+  ['not published, and not known before', undefined, null, ['UNPUBLISHED']],
   ['put back', null, whole(2), ['PUBLISHED_AGAIN']],
   ['taken out and put back', whole(1), whole(2), ['PUBLISHED_AGAIN']],
   ['restricted', whole(1), inPart(2), ['PUBLISHED_IN_PART']],
@@ -245,7 +249,7 @@ test.each<
 test.each<readonly [what: string, columns: CatalogColumn[], codes: string[]]>([
   ['dropped and added under its name', [column(1, 'id'), column(3, 'v')], []],
   ['added with a default', [column(1, 'id'), column(3, 'v', { hasMissing: true })], []],
-  ['renamed, which doctor tells: nothing of it is read without a decision', withV({ name: 'w' }), []],
+  ['renamed, which doctor reports: its values are not read until somebody decides', withV({ name: 'w' }), []],
 ])('an excluded column: %s', (_what, columns, codes) => {
   const found = compare(BEFORE, { ...BEFORE, columns }, ['v']);
   expect(found.map((each) => each.code)).toEqual(codes);
@@ -253,7 +257,7 @@ test.each<readonly [what: string, columns: CatalogColumn[], codes: string[]]>([
 
 test.each([
   ['a table, which cannot be UNLOGGED while it is published (pg_repack)', 'r', whole(1), []],
-  ['a table that wal2json tells of', 'r', undefined, ['TABLE_CHANGED']],
+  ['a table about which wal2json warns', 'r', undefined, ['TABLE_CHANGED']],
   ['a partitioned table, whose partitions can be UNLOGGED', 'p', whole(1), ['TABLE_CHANGED']],
 ])('rewritten with the columns as they were: %s', (_what, relkind, published, codes) => {
   const state = published === undefined ? {} : { published };
@@ -266,18 +270,18 @@ test.each([
   expect(found.map((each) => each.code)).toEqual(codes);
 });
 
-test('a table that is seen for the first time, and not published', () => {
+test('a table that is compared for the first time, and is not published', () => {
   const now = { ...BEFORE, published: null };
   const found = compare(null, now);
   expect(found.map((each) => each.code)).toEqual(['UNPUBLISHED']);
 });
 
-test('a table that is gone, and one that is seen for the first time', () => {
+test('a table that is gone, and one that is compared for the first time', () => {
   expect(compare(BEFORE, null).map((each) => each.code)).toEqual(['TABLE_GONE']);
   expect(compare(null, BEFORE)).toEqual([]);
 });
 
-test('text and varchar hold the same', () => {
+test('text and varchar have the same values', () => {
   const short = { ...BEFORE, columns: withV({ baseTypeOid: 1043, typeName: 'varchar(3)' }) };
   const text = { ...BEFORE, columns: withV({ baseTypeOid: 25, typeName: 'text', describedBy: '701' }) };
   expect(compare(short, text)).toEqual([]);

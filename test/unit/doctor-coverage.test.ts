@@ -1,6 +1,6 @@
 /**
- * Every check and every loss has a test that sees it: on a real server, or, where none can be brought into that state
- * here, with recorded facts, which say so in the name of their case.
+ * Every check and every loss has a test that detects it: on a real server, or, if no server here can be brought into that
+ * state, with recorded facts, which the name of the case says.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,9 +14,9 @@ const textsIn = (folder: string): string =>
     .map((file) => readFileSync(join(ROOT, folder, file), 'utf8'))
     .join('\n');
 
-/** They say how things are, and never that anything is wrong. */
+/** Checks for information, which always pass. */
 const INFORMATION = ['decoding_spills', 'gaps', 'publication_tables', 'store_size', 'table'];
-/** No server here is as old, as wrong in its clock, or has lived as long. */
+/** No server here is so old, has such a wrong clock, or has run so long. */
 const RECORDED = ['clocks', 'no_progress', 'plugin_age', 'source_version', 'store_transaction_age'];
 
 const onServers = textsIn('test/pg');
@@ -32,7 +32,8 @@ describe('every check', () => {
       expect(cases.some((text) => new RegExp(said).test(text.slice(0, 400)))).toBe(true);
       return;
     }
-    // as expected of a server, as the name of a test, as what is looked for among the checks, as the report says it
+    // the forms in which tests name a check: expected on a server, in the name of a test, looked up among the checks, in the
+    // report
     const seen = `${said}|: (?:fail|warn) ${code}\\b|(?:===|code:|'wal',|'pub',|\\[) '?${code}'|FAIL \\[${code}\\]`;
     expect(onServers).toMatch(new RegExp(seen));
   });

@@ -1,4 +1,4 @@
-/** The verdicts on tables: what is stored of one against what the catalog says now. */
+/** The verdicts on tables: the stored facts of a table compared with the present catalog. */
 import { expect, test } from 'vitest';
 import { checkTables } from '../../core/doctor/checks/tables.ts';
 import type { DoctorFacts } from '../../core/doctor/facts.ts';
@@ -24,7 +24,7 @@ test.each<[string, Partial<Stored>, Partial<Now> | null, string[], Otherwise?]>(
   ['unlogged', {}, { persistence: 'u' }, ['fail table_trackable']],
   ['replica identity nothing', {}, { replicaIdentity: 'n' }, ['fail table_trackable']],
   ['another key', { keyColumns: ['id', 'region'] }, {}, ['fail table_key'], { keepsKey: false }],
-  ['made anew', {}, { oid: 101 }, ['warn table_recreated'], { changes: [change(true)] }],
+  ['recreated', {}, { oid: 101 }, ['warn table_recreated'], { changes: [change(true)] }],
   ['changed', {}, {}, ['warn table_changed'], { changes: [change(true)] }],
   [
     'changed for somebody to decide',

@@ -1,6 +1,6 @@
 /**
- * Filling what unchanged TOASTed columns leave out, against a model that knows every value: what is filled in is what the
- * row held, and a hole stays a hole only where nothing that is known says more.
+ * Filling the values that unchanged TOASTed columns leave out, compared with a model that knows every value. A filled value
+ * equals the row's value, and a hole stays only if no known version has the value.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -12,7 +12,7 @@ const COLUMNS = ['id', 'a', 'b"', 'c'];
 const RELATION = 7;
 const START = 100n as Lsn;
 
-/** JSON texts as rows hold them: with white space around a value of a json column, too. */
+/** JSON texts as rows contain them, also with white space around a value of a json column. */
 const fragment = fc.oneof(
   fc.jsonValue().map((value) => JSON.stringify(value)),
   fc.jsonValue().map((value) => ` ${JSON.stringify(value)}\n\t`),
@@ -23,7 +23,7 @@ const step = fc.record({
   key,
   to: key,
   values: fc.array(fragment, { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
-  /** Which columns an update leaves as they are, and so out of the stream. */
+  /** The columns that an update does not change, and so leaves out of the stream. */
   unchanged: fc.array(fc.boolean(), { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
   newTransaction: fc.boolean(),
 });
@@ -35,11 +35,11 @@ const rowText = (values: readonly string[]): string =>
 
 interface Built {
   readonly changes: PlacedChange[];
-  /** What each change should hold in the end. */
+  /** The expected row after each change. */
   readonly expected: (string | null)[];
 }
 
-/** Plays the steps on a model; those that a table would refuse are left out. */
+/** Plays the steps on a model; steps that a table would refuse are left out. */
 function play(steps: readonly Step[], table: Map<string, string[]>, certain: boolean): Built {
   const built: Built = { changes: [], expected: [] };
   let lsn = START;
@@ -99,34 +99,39 @@ function play(steps: readonly Step[], table: Map<string, string[]>, certain: boo
   return built;
 }
 
-test.each([true, false])('every hole is filled with what the row held (holes are certain: %s)', (certain) => {
-  const stored = fc.dictionary(
-    key,
-    fc.array(fragment, { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
-  );
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 12 }), stored, (steps, rows) => {
-      const { changes, expected } = play(steps, new Map(Object.entries(rows)), certain);
-      // only what is asked for is looked up
-      const versions = new Map<string, PreviousVersion>();
-      for (const { key: asked } of neededVersions(changes)) {
-        const row = rows[asked];
-        if (row === undefined) continue;
-        versions.set(versionKey(RELATION, asked), {
-          lsn: 50n as Lsn,
-          rowData: rowText(row),
-          incomplete: null,
-          jsonNulls: null,
-          readLsn: null,
-        });
-      }
-      fillPartial(changes, versions, () => 0n as Lsn);
-      expect(changes.map(({ change }) => change.rowData)).toEqual(expected);
-      expect(changes.every(({ change }) => change.partial === null && change.incomplete === null)).toBe(true);
-    }),
-    { numRuns: 200 },
-  );
-});
+test.each([true, false])(
+  'every hole is filled with the value of the row before (certain holes: %s)',
+  (certain) => {
+    const stored = fc.dictionary(
+      key,
+      fc.array(fragment, { minLength: COLUMNS.length, maxLength: COLUMNS.length }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), stored, (steps, rows) => {
+        const { changes, expected } = play(steps, new Map(Object.entries(rows)), certain);
+        // only what is requested is looked up
+        const versions = new Map<string, PreviousVersion>();
+        for (const { key: asked } of neededVersions(changes)) {
+          const row = rows[asked];
+          if (row === undefined) continue;
+          versions.set(versionKey(RELATION, asked), {
+            lsn: 50n as Lsn,
+            rowData: rowText(row),
+            incomplete: null,
+            jsonNulls: null,
+            readLsn: null,
+          });
+        }
+        fillPartial(changes, versions, () => 0n as Lsn);
+        expect(changes.map(({ change }) => change.rowData)).toEqual(expected);
+        expect(changes.every(({ change }) => change.partial === null && change.incomplete === null)).toBe(
+          true,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  },
+);
 
 const hole = (more: Partial<PendingChange> = {}): PendingChange => ({
   relationId: RELATION,
@@ -168,19 +173,19 @@ function filled(
   return [change.rowData, change.incomplete];
 }
 
-test('a baseline row counts for changes after it was read, not for those before', () => {
+test('a baseline row is used for changes after it was read, not for earlier ones', () => {
   expect(filled(hole(), version({ readLsn: 99n as Lsn }))).toEqual(['{"id":1,"a":"x"}', null]);
   expect(filled(hole(), version({ readLsn: START }))).toEqual(['{"id":1}', ['a']]);
   expect(filled(hole(), version({ readLsn: 101n as Lsn }))).toEqual(['{"id":1}', ['a']]);
 });
 
-test('a version of before the column had its name does not count', () => {
+test('a version from before the column had its name is not used', () => {
   expect(filled(hole(), version(), 49n)).toEqual(['{"id":1,"a":"x"}', null]);
   expect(filled(hole(), version(), 50n)).toEqual(['{"id":1}', ['a']]);
   expect(filled(hole(), version(), null)).toEqual(['{"id":1}', ['a']]);
 });
 
-test('what the version before lacks stays unknown, and JSON null stays JSON null', () => {
+test('columns that the version before lacks stay unknown, and JSON null stays JSON null', () => {
   expect(filled(hole(), new Map())).toEqual(['{"id":1}', ['a']]);
   expect(filled(hole(), version({ rowData: '{"id":1}', incomplete: ['a'] }))).toEqual(['{"id":1}', ['a']]);
   const change = hole();

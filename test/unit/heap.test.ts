@@ -1,4 +1,4 @@
-/** The young generation of a process that bounds its heap, under much garbage. */
+/** The young generation of a process that limits its heap, under much garbage. */
 import { expect, test } from 'vitest';
 import { runTool } from '../support/run-tool.ts';
 
@@ -23,13 +23,13 @@ async function youngMib(how: 'bounded' | 'not bounded'): Promise<number> {
   return Number.parseFloat(stdout);
 }
 
-/** A collection that comes late lets it grow for a moment: seldom, and not for good. */
+/** A late collection lets it grow for a moment, but rarely and not permanently. */
 async function usually(how: 'bounded' | 'not bounded'): Promise<number> {
   const tries = [await youngMib(how), await youngMib(how), await youngMib(how)];
   return tries.toSorted((left, right) => left - right)[1]!;
 }
 
-test('stays small, and grows without it', async () => {
-  expect(await usually('bounded')).toBeLessThan(16); // both halves, while it is being collected
+test('stays small with the setting, and grows without it', async () => {
+  expect(await usually('bounded')).toBeLessThan(16); // both halves, during a collection
   expect(await usually('not bounded')).toBeGreaterThan(16);
 });

@@ -1,4 +1,4 @@
-/** The hunt over DDL takes every form of the grammar, or says why not. */
+/** The hunt over DDL uses every form of the grammar, or gives a reason why not. */
 import { expect, test } from 'vitest';
 import { GRAMMAR, NOT_STEPS } from '../support/hunt/grammar.ts';
 import { nodeSteps, settingSteps } from '../support/hunt/node-steps.ts';
@@ -27,7 +27,7 @@ const moment: Moment = {
 };
 const node = { source: 'd', store: 'e', sourceRole: 'r', storeRole: 'q', owner: 'o', publications: ['p'] };
 
-test('every form of the grammar is a step, or has a reason not to be', () => {
+test('every form of the grammar is a step, or has a reason why not', () => {
   const steps = new Set(
     [...stepsOf(moment), ...settingSteps(node, outOf), ...nodeSteps(node, outOf)].map(([form]) => form),
   );

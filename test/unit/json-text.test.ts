@@ -31,13 +31,13 @@ test('quoting and unquoting are inverse', () => {
   );
 });
 
-test('escapes that others write are understood', () => {
+test('escapes that other programs write are read', () => {
   expect(unquoteJson('"\\u00E9\\/\\u000a\\ud83d\\ude00"')).toBe('é/\n😀');
   for (const bad of ['"\\x"', '"\\u12"', '"\\u12g4"'])
     expect(() => unquoteJson(bad), bad).toThrow(RangeError);
 });
 
-test('the end of any value is where JSON.stringify put it', () => {
+test('the end of any value is found where JSON.stringify put it', () => {
   fc.assert(
     fc.property(fc.jsonValue({ stringUnit: 'binary' }), text, (value, after) => {
       const json = JSON.stringify(value);
@@ -96,7 +96,7 @@ test('white space around a value belongs to the value', () => {
   );
 });
 
-test('numbers as text: every number outside strings, and nothing inside them', () => {
+test('numbers as text: every number outside strings, and none inside them', () => {
   expect(numbersAsText('{"1":1,"a":[-0.10,1E+5,"2 3\\"4"],"b":null,"c":true}')).toBe(
     '{"1":"1","a":["-0.10","1E+5","2 3\\"4"],"b":null,"c":true}',
   );

@@ -37,7 +37,7 @@ describe('table segments', () => {
   ])('not %j', (segment) => expect(() => parseTableSegment(segment)).toThrow(/Not a table/));
 });
 
-test('what cannot be said is a conflict, what was forgotten is gone', () => {
+test('a row in a gap is a conflict (409), an expired one is gone (410)', () => {
   expect(statusOfAnswer('unknown', 'in_gap')).toBe(409);
   expect(statusOfAnswer('unknown', 'expired')).toBe(410);
   expect(statusOfAnswer('unknown', 'erased')).toBe(410);
@@ -45,7 +45,7 @@ test('what cannot be said is a conflict, what was forgotten is gone', () => {
   expect(statusOfAnswer('found', null)).toBe(200);
 });
 
-test('tags compare weakly, and leave the horizon out', () => {
+test('tags compare weakly, and do not include the horizon', () => {
   expect(matchesTag('W/"a", "b"', 'W/"b"')).toBe(true);
   expect(matchesTag('*', 'W/"b"')).toBe(true);
   expect(matchesTag('"c"', 'W/"b"')).toBe(false);
@@ -57,7 +57,7 @@ test('tags compare weakly, and leave the horizon out', () => {
 });
 
 describe('secrets', () => {
-  test('as RDS makes them, with every character', () => {
+  test('in the form of RDS, with every character', () => {
     const secret = {
       engine: 'postgres',
       host: 'db.example',
@@ -76,7 +76,7 @@ describe('secrets', () => {
   });
 
   test.each(['', 'null', '{}', '{"host":"h","password":"geheim"}', '{"url":"mysql://geheim"}', 'geheim'])(
-    'of another form are refused without being shown: %s',
+    'of another form are refused and not shown: %s',
     (text) => {
       expect(() => connectionUrl(text, 'the-arn')).toThrow(
         /^The secret the-arn (is no JSON object|has no \w+|has a url of another form)/,
@@ -85,13 +85,13 @@ describe('secrets', () => {
     },
   );
 
-  test.each(['host', 'username', 'password', 'dbname'])('that have no %s say so', (field) => {
+  test.each(['host', 'username', 'password', 'dbname'])('without %s are refused with its name', (field) => {
     const whole = { host: 'h', username: 'u', password: 'geheim', dbname: 'd' };
     const text = JSON.stringify({ ...whole, [field]: undefined });
     expect(() => connectionUrl(text, 'the-arn')).toThrow(`The secret the-arn has no ${field}.`);
   });
 
-  test('that RDS manages have user and password alone: the rest is what the configuration says', () => {
+  test('that RDS manages have only user and password: the rest comes from the configuration', () => {
     const reference = secretReference('the-arn', { host: 'db.example', port: 5433, dbname: 'a b&c' });
     const { url } = connectionUrl(JSON.stringify({ username: 'u', password: 'p' }), reference);
     expect(url).toBe('postgres://u:p@db.example:5433/a%20b%26c');
@@ -99,7 +99,7 @@ describe('secrets', () => {
     expect(secretReference('the-arn', null)).toBe('the-arn');
   });
 
-  test('a login by IAM has a signed token as its password, for a while', () => {
+  test('a login by IAM has a signed token as its password, for a limited time', () => {
     const secret = { iam: true, host: 'db.example', username: 'timewarp', dbname: 'shop' };
     const environment = { AWS_ACCESS_KEY_ID: 'A', AWS_SECRET_ACCESS_KEY: 'B', AWS_REGION: 'eu-central-1' };
     const { url, untilMs } = connectionUrl(JSON.stringify(secret), 'arn', environment);
@@ -112,7 +112,7 @@ describe('secrets', () => {
   });
 
   /** RFC 7677 section 3: the example's keys, from its password, salt and count. */
-  test('a verifier is what PostgreSQL would make of the password', () => {
+  test('a verifier equals the one that PostgreSQL makes of the password', () => {
     const verifier = scramVerifier('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'));
     expect(verifier).toBe(
       'SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=',
@@ -157,15 +157,15 @@ test.each([
   expect(token.endsWith(`&X-Amz-Signature=${signature}`)).toBe(true);
 });
 
-describe('the time that an invocation has', () => {
+describe('the time limits of an invocation', () => {
   const withLeft = (remainingMs: number) => ({ getRemainingTimeInMillis: () => remainingMs });
 
-  test('a run gets what closing and patience leave, and none when that is nothing', () => {
+  test('a run gets the time less the reserve for ending, and does not start if nothing is left', () => {
     expect(secondsForRun(withLeft(60_000))).toBe(50);
     expect(() => secondsForRun(withLeft(10_000))).toThrow(expect.objectContaining({ code: 'DEADLINE' }));
   });
 
-  test('work that does not end is given up before the invocation ends, and told to stop', async () => {
+  test('work that does not end is aborted before the invocation ends', async () => {
     let told: AbortSignal | undefined;
     const endless = beforeEnd(withLeft(5_050), (signal) => {
       told = signal;

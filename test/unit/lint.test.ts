@@ -1,4 +1,4 @@
-/** The project's own lint rules find what they are there for. `npm run lint` runs them over the project. */
+/** The project's own lint rules find the mistakes that they are for. `npm run lint` checks the project with them. */
 import { expect, test } from 'vitest';
 import { wrongImports } from '../../cli/dev/lint/imports.ts';
 import { wrongSqlFiles } from '../../cli/dev/lint/sql-files.ts';
@@ -10,7 +10,7 @@ function imports(files: Record<string, string>, rooms: Record<string, readonly s
   return wrongImports(new Map(Object.entries(files)), rooms);
 }
 
-test('imports down the list are right, and what is in no room imports everything', () => {
+test('imports down the list are allowed, and files outside all rooms may import everything', () => {
   expect(
     imports({
       'high/a.ts': "import { b } from '../middle/b.ts'; import { c } from './c.ts';",
@@ -36,17 +36,17 @@ test.each([
   ]);
 });
 
-test('a room inside a room is one of its own', () => {
+test('a room inside a room is a room of its own', () => {
   const rooms = { low: [], 'low/inner': [] };
   expect(imports({ 'low/inner/a.ts': "import '../b.ts';" }, rooms)).toHaveLength(1);
   expect(imports({ 'low/a.ts': "import './inner/b.ts';" }, rooms)).toHaveLength(1);
 });
 
-test('a line that names a room below it is found, for circles of rooms would follow', () => {
+test('a line that names a room below it is found, because that would allow circles of rooms', () => {
   expect(imports({}, ROOMS)).toEqual(['middle names high/alone.ts, which is not a room of a line above it']);
 });
 
-test('files that import each other are found, also for types alone', () => {
+test('files that import each other are found, also for types only', () => {
   expect(
     imports({
       'low/a.ts': "import type { B } from './b.ts';",
@@ -64,7 +64,7 @@ function sqlFiles(files: Record<string, string>) {
   return wrongSqlFiles(new Map(Object.entries(files)));
 }
 
-test('tables in a migration and a function in a file of its own are right', () => {
+test('tables in a migration, and a function in its own file, are allowed', () => {
   expect(
     sqlFiles({
       'migrations/0001.do.x.sql': 'CREATE TABLE pgtimewarp.a (b int);',

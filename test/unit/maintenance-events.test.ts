@@ -1,4 +1,4 @@
-/** The events that the guide and the remedies show are events. */
+/** The events in the guide and in remedies are valid. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -32,7 +32,7 @@ describe.each([
   });
 });
 
-test('what loses history is not done without a yes', () => {
+test('an action that loses history needs a yes', () => {
   for (const event of [
     { action: 'release-slot', node: 'shop' },
     { action: 'rebaseline', node: 'shop', wholeNode: true },

@@ -54,7 +54,7 @@ describe('table names', () => {
     expect(codeOf(() => parseTableName(text))).toBe('BAD_TABLE_NAME');
   });
 
-  test('what is quoted or formatted reads back as the same name', () => {
+  test('a quoted or formatted name is read back as the same name', () => {
     const name = fc
       .string({ minLength: 1, maxLength: 15, unit: 'grapheme' })
       .filter((each) => Buffer.byteLength(each) < 64);
@@ -70,7 +70,7 @@ describe('table names', () => {
 });
 
 describe('instants', () => {
-  test('times keep their microseconds and turn to UTC', () => {
+  test('times keep their microseconds and are converted to UTC', () => {
     expect(instantParameters(parseInstant('2026-01-31T09:41:00.123456+01:00'))).toEqual([
       '2026-01-31T08:41:00.123456Z',
       null,
@@ -89,7 +89,7 @@ describe('instants', () => {
       expect(codeOf(() => parseInstant(`2026-01-31t09:41:00.${decimals}z`))).toBe('BAD_TIME');
     },
   );
-  test('the documented pattern is exactly what is taken, and every instant is one that the store can read', () => {
+  test('the documented pattern accepts exactly what the parser accepts, and the store can read every such instant', () => {
     const digits = fc.stringMatching(
       /^\d{4}-[01]\d-[0-3]\d[Tt ][0-2]\d:[0-6]\d:[0-6]\d(\.\d{1,7})?(Z|[+-][0-2]\d(:?\d\d)?)$/,
     );
@@ -103,7 +103,7 @@ describe('instants', () => {
       { numRuns: 2000 },
     );
   });
-  test('what lies before the year 1 is asked as its first instant', () => {
+  test('an instant before the year 1 becomes its first instant', () => {
     for (const text of ['0000-01-01T00:00:00Z', '0001-01-01T00:00:00+23:59']) {
       expect(instantParameters(parseInstant(text))).toEqual(['0001-01-01T00:00:00.000000Z', null, text]);
     }
@@ -146,19 +146,19 @@ describe('keys', () => {
       expect(codeOf(() => keyFromOptions(options))).toBe('BAD_KEY');
     },
   );
-  test('one text may hold an equals sign', () => {
+  test('a single text may contain an equals sign', () => {
     expect(keyFromText('YWI=')).toBe('"YWI="');
   });
 });
 
 describe('pages of a diff', () => {
-  test('a cursor reads back, and nothing else does', () => {
+  test('a cursor is read back, and other text is refused', () => {
     const parts = { relationId: '7', lsn: '16/B374D848', seq: '3' };
     expect(parseCursor(formatCursor(parts))).toEqual(parts);
     expect(codeOf(() => parseCursor("7_1-1_3'; --"))).toBe('BAD_FLAGS');
   });
 
-  test('the text carries rows verbatim', () => {
+  test('the text contains rows unchanged', () => {
     const page: DiffPage = {
       changes: [
         {

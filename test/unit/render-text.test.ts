@@ -1,4 +1,4 @@
-/** Expected texts are what to_json() of PostgreSQL 15 prints, where a comment does not say otherwise. */
+/** Expected texts are what to_json() of PostgreSQL 15 prints, unless a comment says otherwise. */
 import { describe, expect, test } from 'vitest';
 import { createTypeCatalog, type TypeRow } from '../../core/types/pg-types.ts';
 import { renderText } from '../../core/types/render-text.ts';
@@ -74,7 +74,7 @@ describe('arrays', () => {
     expect(renderText(types(oid), text)).toBe(json);
   });
 
-  // json_populate_record() would make another value of the JSON array: the text form instead
+  // json_populate_record() would make another value of the JSON array, so the text form is used
   test.each<[string, number, string]>([
     ['a lower bound', 1016, '[0:1]={1,2}'],
     ['an element that is a JSON array', 3807, '{"[1]"}'],
@@ -87,12 +87,12 @@ describe('arrays', () => {
     expect(renderText(types(oid), text)).toBe(JSON.stringify(text));
   });
 
-  test.each(['{1', '{"1}', 'x', '{1}}', ''])('no array: %s', (text) => {
+  test.each(['{1', '{"1}', 'x', '{1}}', ''])('not an array: %s', (text) => {
     expect(() => renderText(types(1016), text)).toThrow(RangeError);
   });
 });
 
-test('kinds of types that users made', () => {
+test('kinds of types that users define', () => {
   const names = [20001, 20003, 20006, 20008, 20009, 20010, 20011, 20012, 99999].map((oid) => types(oid).name);
   expect(names).toEqual([
     'enum',

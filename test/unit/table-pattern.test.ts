@@ -1,4 +1,4 @@
-/** Patterns for names of tables: what psql's \d takes, written in one way. */
+/** Patterns for names of tables: those that psql's \d accepts, in one spelling. */
 import { expect, test } from 'vitest';
 import { isTablePattern, parseTablePattern } from '../../core/pg/table-pattern.ts';
 
@@ -24,6 +24,6 @@ test.each(['orders', 'a.b', '"odd*name"', '"a"."b?"'])('%s is a name', (text) =>
   expect(isTablePattern(text)).toBe(false);
 });
 
-test.each(['a.b.*', '.*', 'a*.', 'a b*', 'a-*', '"a*'])('%s is no pattern', (text) => {
+test.each(['a.b.*', '.*', 'a*.', 'a b*', 'a-*', '"a*'])('%s is not a pattern', (text) => {
   expect(() => parseTablePattern(text)).toThrow(expect.objectContaining({ code: 'BAD_TABLE_NAME' }));
 });

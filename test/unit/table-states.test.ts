@@ -1,4 +1,4 @@
-/** The states of a table: docs/architecture.md draws the transitions of the code, and one room alone makes them. */
+/** The states of a table: docs/architecture.md draws the transitions of the code, and only one folder makes them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -25,7 +25,7 @@ test('the diagram has the transitions of the code', () => {
   expect(drawn.sort()).toEqual([...TRANSITIONS].map((each) => [...each]).sort());
 });
 
-test('every state has a way in, and its comment names who sets it', () => {
+test('every state has a transition that sets it, and its comment names what sets it', () => {
   const states = [
     ...room.matchAll(
       /\/\*\*((?:(?!\*\/).)*)\*\/\nexport interface \w+(?: extends GapBase)? \{\n {2}readonly kind: '(\w+)';/gs,
@@ -39,11 +39,11 @@ test('every state has a way in, and its comment names who sets it', () => {
   }
 });
 
-test('every transition is a function of the room', () => {
+test('every transition is a function in the folder', () => {
   for (const name of names) expect(room).toMatch(new RegExp(`function ${name}\\(`));
 });
 
-test('a function that writes a column of the state is a transition, or stays within one', () => {
+test('a function that writes a column of the state is a transition, or does not change the state', () => {
   const staysWithin = ['writeStartConditions', 'noteReadFailure'];
   const columns = /\b(status|baseline_state|baseline_progress|baseline_lsn|repair|start_conditions) = /;
   const functions = room.split(/^(?=export (?:async )?function )/m).slice(1);
@@ -58,7 +58,7 @@ test('a function that writes a column of the state is a transition, or stays wit
   expect(writers.filter((name) => ![...names, ...staysWithin].includes(name))).toEqual([]);
 });
 
-test('nothing else writes tracked_relations', () => {
+test('no other code writes tracked_relations', () => {
   const writes = /\b(UPDATE|INSERT INTO|DELETE FROM)\s+(pgtimewarp\.)?tracked_relations\b/i;
   const others = ['core', 'documents', 'http', 'cli', 'lambda', 'migrations/functions']
     .flatMap(filesUnder)

@@ -1,4 +1,4 @@
-/** Times as people type them, in zones whose clocks jump. */
+/** Times as people type them, in time zones with changes of the clock. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readInstant } from '../../cli/typed-instant.ts';
 
@@ -43,14 +43,14 @@ describe('in Berlin', () => {
     expect(readInstant(text, NOW).understood).toMatch(/ \(Europe\/Berlin\)$/);
   });
 
-  test('what has an offset, and an LSN, are left as they are', () => {
+  test('text with an offset, and an LSN, stay unchanged', () => {
     for (const text of ['2026-01-31T09:41:00Z', '2026-01-31T09:41:00-05:00', '0/16B3748']) {
       expect(requested(text)).toBe(text);
       expect(readInstant(text, NOW).understood).toBeNull();
     }
   });
 
-  test('a time that the clocks showed twice asks which one', () => {
+  test('a local time that occurs twice is refused, with both', () => {
     expect(() => readInstant('2026-10-25 02:30', NOW)).toThrow(
       expect.objectContaining({
         code: 'BAD_TIME',
@@ -59,7 +59,7 @@ describe('in Berlin', () => {
     );
   });
 
-  test('a time that the clocks skipped is none', () => {
+  test('a local time that the clocks skipped is refused', () => {
     expect(() => readInstant('2026-03-29 02:30', NOW)).toThrow(
       expect.objectContaining({ code: 'BAD_TIME', message: expect.stringContaining('skipped') }),
     );
@@ -103,7 +103,7 @@ test.each([
   expect(() => readInstant(text, NOW)).toThrow(expect.objectContaining({ code: 'BAD_TIME' }));
 });
 
-test('every local hour of two years is read back as itself, or refused for the jump', () => {
+test('every local hour of two years is read back as itself, or refused because clocks skipped it', () => {
   process.env.TZ = 'Europe/Berlin';
   let refused = 0;
   for (let wall = Date.UTC(2025, 0, 1); wall < Date.UTC(2027, 0, 1); wall += 3_600_000) {

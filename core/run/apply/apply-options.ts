@@ -1,4 +1,4 @@
-/** What carrying one peek into the store needs from the run. */
+/** What `applyStream` needs from the run to store one peek. */
 import type pg from 'pg';
 import type { PeekRow } from '../../source/slot/peek.ts';
 import type { Claim } from '../../store/node/claim.ts';
@@ -16,7 +16,7 @@ import type { ApplyCounts } from '../run-context.ts';
 export interface ApplyOptions {
   readonly store: pg.Client;
   readonly claim: Claim;
-  /** The next rows of the peek; none at its end. */
+  /** Returns the next rows of the peek, and an empty array at its end. */
   readonly nextRows: () => Promise<PeekRow[]>;
   /** The commit row of the transaction of the last row that `nextRows` gave. */
   readonly lastRowOfTransaction: (xid: string) => Promise<PeekRow>;
@@ -30,17 +30,17 @@ export interface ApplyOptions {
   /** Asks the source which doubtful nulls are NULL. */
   readonly confirmNulls: (changes: readonly TransactedChange[]) => Promise<ConfirmedNulls>;
   readonly replay: ReplayOptions;
-  /** Whether a key that the plugin may have forgotten ends the peek with `KeyForgotten`, to be repeated. */
+  /** Whether a row without a key ends the peek with `KeyForgotten`, so that the run repeats it: the plugin may have left the key out. */
   readonly repeatsForgottenKeys: boolean;
-  /** Whether what the plugin wrote may be kept for inspection: no column of the node is excluded. */
+  /** Whether the output of the plugin may be kept for inspection: only if no column of the node is excluded. */
   readonly keepsRaw: boolean;
-  /** Told before the error is thrown, where it is known which transaction could not be applied. */
+  /** Called before the error is thrown, if it is known which transaction could not be applied. */
   readonly onFailure: (suspect: Suspect) => void;
-  /** Told of messages under END_PREFIX, at their commits. */
+  /** Called for each message under END_PREFIX, at its commit. */
   readonly onEndMark: (id: string, lsn: Lsn) => void;
-  /** Throws when the run has to stop (deadline, signal); asked between chunks. */
+  /** Throws if the run has to stop (deadline, signal). Called between chunks. */
   readonly checkStop: () => void;
-  /** Gives the statements that follow on the store session the time that is left; may throw as `checkStop` does. */
+  /** Limits later statements of the store session to the time that is left. May throw as `checkStop` does. */
   readonly beforeWrite: () => Promise<void>;
   readonly onProgress: (counts: ApplyCounts) => void;
 }

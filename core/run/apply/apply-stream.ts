@@ -15,7 +15,7 @@ import { AfterLeftOut, SmallTransaction } from './small-transaction.ts';
 import { OneByOne, undecodable } from './suspect.ts';
 import type { Applying, TransactionUnderWay } from './transaction-under-way.ts';
 
-/** No failure: stored transactions stay, and the run repeats the rest of the peek. */
+/** Not a failure: stored transactions stay, and the run repeats the rest of the peek. */
 export class KeyForgotten extends Error {}
 
 /** How much of the stream a peek delivered. */
@@ -25,7 +25,7 @@ export interface Delivered {
   readonly commits: number;
 }
 
-/** Applies everything that the peek delivers. Counts into `counts`, also when it throws. */
+/** Applies everything that the peek delivers. `counts` is right even if it throws. */
 export async function applyStream(options: ApplyOptions, counts: ApplyCounts): Promise<Delivered> {
   return new StreamApplier(options, counts).run();
 }
@@ -116,7 +116,7 @@ class StreamApplier {
     return this.#underWay.commit(event);
   }
 
-  /** A row cannot be decoded. Throws that, unless its transaction was skipped before, and only comes again. */
+  /** Handles a row that cannot be decoded. Throws its error, unless its transaction was skipped earlier and is only delivered again. */
   async #leaveOut(rows: readonly PeekRow[], index: number, error: unknown): Promise<void> {
     const raw = this.#oneByOne?.raw ?? new RawRows(this.#o.keepsRaw);
     const suspect = await undecodable({ rows, index, raw }, this.#o.lastRowOfTransaction);
@@ -125,7 +125,7 @@ class StreamApplier {
       throw error;
     }
     this.#assembler.endTransaction();
-    this.#commits++; // its commit is passed over, too, and the server has counted its Begin row
+    this.#commits++; // its commit row is not decoded either, and the server has counted its Begin row
     this.#underWay = new AfterLeftOut(this.#applying, suspect.xid);
   }
 }

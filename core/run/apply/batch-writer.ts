@@ -56,7 +56,7 @@ export class BatchWriter {
     return lsn <= this.#storedUpto;
   }
 
-  /** Takes a whole transaction. @returns a promise only where something has to be written or read first */
+  /** Adds a whole transaction. @returns a promise only if the writer must write or read something first */
   take(event: CommitEvent, part: TransactionPart): Promise<void> | undefined {
     if (this.isStored(event.lsn)) {
       if (this.replay.wasStored(event.lsn, part))
@@ -70,7 +70,7 @@ export class BatchWriter {
     return this.#makeWay(event, part).then(() => this.#add(event, part));
   }
 
-  /** Begins to write the batch, after the write before it, and goes on with an empty one. */
+  /** Begins to write the batch when the previous write has ended, and starts an empty batch. */
   async startWrite(): Promise<void> {
     await this.write.done();
     const batch = this.#batch;
@@ -81,7 +81,7 @@ export class BatchWriter {
     await this.write.begin(() => this.#writeBatch(batch, replayed));
   }
 
-  /** Returns when everything taken so far is stored. */
+  /** Returns when everything added so far is stored. */
   async writeAll(): Promise<void> {
     await this.startWrite();
     await this.write.done();
@@ -94,7 +94,7 @@ export class BatchWriter {
     this.#o.onProgress(this.counts);
   }
 
-  /** Writes what has to be written before the transaction, and reads what has to be known for its time. */
+  /** Writes what must be stored before the transaction, and reads what its time depends on. */
   async #makeWay(event: CommitEvent, part: TransactionPart): Promise<void> {
     if (!this.#batch.accepts(part)) await this.startWrite();
     if (this.#o.clock.clock.covers(event.lsn)) return;
@@ -117,7 +117,7 @@ export class BatchWriter {
     await this.replay.compare(replayed);
     const horizon = batch.last;
     if (horizon === null) return;
-    await this.replay.complete(); // what is new comes after everything that comes again
+    await this.replay.complete(); // new commits come after all commits that are delivered again
     await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
       await this.completer.complete(tx, batch, true);
@@ -149,7 +149,7 @@ export async function noteKeyMismatches(
   }
 }
 
-/** Stores what the stream has said of partitions that are new. */
+/** Stores what the stream shows about new partitions. */
 export async function noteNews(tx: StoreTransaction, news: NewsOfLeaves): Promise<void> {
   for (const each of news.heard()) await noteNewsOfLeaf(tx, each);
 }

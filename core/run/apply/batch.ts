@@ -1,6 +1,6 @@
 /**
- * Whole transactions on their way into one store transaction. Rows are encoded at once, so that what waits is bytes;
- * only a batch with holes (unchanged TOASTed columns, nulls that may be none) keeps its changes until those are filled.
+ * Whole transactions that one store transaction will write. Rows are encoded immediately, so waiting rows are only bytes. A batch
+ * with holes (unchanged TOASTed columns, doubtful nulls) keeps its changes as objects until the holes are filled.
  */
 import { ChangeRows } from '../../store/history/change-rows.ts';
 import type { CommitStamp } from '../../store/history/commit-stamp.ts';
@@ -25,9 +25,9 @@ export class Batch {
   readonly rows = new ChangeRows();
   /** In the order of the log; empty unless one of them has holes. */
   readonly unfilled: StampedChange[] = [];
-  /** Of every transaction of the batch. */
+  /** The commits of all transactions of the batch. */
   readonly map: MapRows;
-  /** Those transactions that did more than change rows. */
+  /** The transactions that did more than change rows. */
   readonly special: CommittedPart[] = [];
   /** Columns whose values the plugin lost, of any change. */
   readonly lost: LostColumn[] = [];
@@ -36,7 +36,7 @@ export class Batch {
   changes = 0;
   /** The last commit seen, whether or not it touched a tracked table: the horizon that this batch reaches. */
   last: Horizon | null = null;
-  /** Of changes with holes, and of contexts. */
+  /** Estimated memory of changes with holes and of contexts. */
   #heldBytes = 0;
   readonly #lostIds = new Set<string>();
 
@@ -49,7 +49,7 @@ export class Batch {
     return this.changes >= FULL_CHANGES || this.rows.bytes + this.#heldBytes >= FULL_BYTES;
   }
 
-  /** Whether a part with holes can join: not once rows are encoded, since they may hold what fills them. */
+  /** Whether a part with holes can join. It cannot after rows are encoded, because its holes may need values of these rows. */
   accepts(part: TransactionPart): boolean {
     return this.rows.count === 0 || !hasHoles(part);
   }
@@ -63,7 +63,7 @@ export class Batch {
     }
   }
 
-  /** Only the row changes and truncates' count: for parts of a huge transaction. */
+  /** Adds only to the count of row changes and truncates: for parts of a huge transaction. */
   addChanges(stamp: CommitStamp, part: TransactionPart): void {
     this.changes += part.changes.length + part.truncates.length;
     this.ofNewLeaves.hearChanges(stamp.lsn, part.changes);
@@ -76,7 +76,7 @@ export class Batch {
     }
   }
 
-  /** Adds to `lost`; of changes with holes before those are filled, since what is incomplete afterwards may be TOAST. */
+  /** Adds to `lost`. Call it before holes are filled: a column that is incomplete afterwards may be a TOASTed one. */
   noteLost(changes: readonly PendingChange[]): void {
     for (const { relationId, incomplete } of changes) {
       for (const column of incomplete ?? []) {
@@ -88,7 +88,7 @@ export class Batch {
     }
   }
 
-  /** Encodes what waited for its holes to be filled. */
+  /** Encodes the changes that waited until their holes were filled. */
   encodeFilled(): void {
     for (const { stamp, change } of this.unfilled) this.rows.add(stamp, change);
     this.unfilled.length = 0;

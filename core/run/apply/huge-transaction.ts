@@ -1,6 +1,6 @@
 /**
  * A transaction too large for memory is written in parts inside one store transaction: readers see all of it or nothing.
- * Its commit is looked up when its first part is written, since every row carries its position and time.
+ * Its commit is looked up before its first part is written, because every row contains the position and time of the commit.
  */
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import { beginTransaction, commit, rollBack, type StoreTransaction } from '../../pg/transaction.ts';
@@ -46,7 +46,7 @@ class HugeTransaction implements TransactionUnderWay {
   readonly #applying: Applying;
   readonly #stamp: CommitStamp;
   readonly #tx: StoreTransaction;
-  /** Changes that are counted already, and stored only once the transaction is committed. */
+  /** Changes that are already counted. They are stored only when the transaction is committed. */
   #changes = 0;
 
   constructor(applying: Applying, stamp: CommitStamp, tx: StoreTransaction) {
@@ -92,7 +92,7 @@ class HugeTransaction implements TransactionUnderWay {
 
   async abandon(): Promise<void> {
     const { writer } = this.#applying;
-    await writer.write.done().catch(() => {}); // its failure is being thrown
+    await writer.write.done().catch(() => {}); // its error is the one being thrown
     writer.counts.changes -= this.#changes;
     await rollBack(this.#tx);
   }
@@ -116,7 +116,7 @@ class HugeTransaction implements TransactionUnderWay {
   }
 }
 
-/** A huge transaction that is stored, and comes again: what arrives of it is thrown away. */
+/** A huge transaction that is already stored and is delivered again: its rows are discarded. */
 class StoredTransaction implements TransactionUnderWay {
   readonly #applying: Applying;
 

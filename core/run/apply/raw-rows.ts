@@ -1,4 +1,4 @@
-/** What the plugin wrote for the transaction at hand, bounded: kept for people when the transaction cannot be applied. */
+/** The output of the plugin for the current transaction, with a limit. It is kept for people if the transaction cannot be applied. */
 import type { PeekRow } from '../../source/slot/peek.ts';
 
 const MAX_ROWS = 1000;
@@ -9,7 +9,7 @@ export class RawRows {
   #rows: (string | null)[] = [];
   #characters = 0;
 
-  /** @param keepsData false where rows may hold values that must not be stored: then only their number is kept */
+  /** @param keepsData false if rows may contain values that must not be stored: then only their number is kept */
   constructor(keepsData: boolean) {
     this.#keepsData = keepsData;
   }
@@ -20,7 +20,7 @@ export class RawRows {
     this.#rows.push(this.#keepsData ? data : null);
   }
 
-  /** Hands over what was collected and begins anew. */
+  /** Returns what was collected and starts with an empty collection. */
   take(): (string | null)[] {
     const rows = this.#rows;
     this.#rows = [];

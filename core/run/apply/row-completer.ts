@@ -1,4 +1,4 @@
-/** What the plugin left out or printed ambiguously is filled in before rows are written, or named in `incomplete`. */
+/** Before rows are written, fills in what the plugin left out or printed ambiguously, or names it in `incomplete`. */
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { readPreviousVersions } from '../../store/history/previous-versions.ts';
 import { noteLostColumns } from '../../store/tables/lost-columns.ts';
@@ -10,7 +10,7 @@ import type { Batch } from './batch.ts';
 
 export class RowCompleter {
   readonly #o: ApplyOptions;
-  /** Columns whose loss is on record. */
+  /** Columns whose loss is already recorded. */
   readonly #lostColumns = new Set<string>();
 
   constructor(options: ApplyOptions) {
@@ -18,7 +18,7 @@ export class RowCompleter {
   }
 
   /**
-   * All rows of the batch are encoded afterwards, and to be written in the same transaction.
+   * Completes and encodes all rows of the batch. The caller must write them in the same transaction.
    * @param whole false for a part of a transaction
    */
   async complete(tx: StoreTransaction, batch: Batch, whole: boolean): Promise<void> {

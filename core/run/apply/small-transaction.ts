@@ -3,7 +3,7 @@ import type { CommitEvent } from '../../types/stream.ts';
 import { becomeHuge } from './huge-transaction.ts';
 import type { Applying, TransactionUnderWay } from './transaction-under-way.ts';
 
-/** A transaction that holds more than this is written in parts. Small: two are in memory, and the garbage of more. */
+/** A larger transaction is written in parts. The limit is small because memory holds two parts, and the garbage of more. */
 const PART_BYTES = 4 * 1024 * 1024;
 
 export class SmallTransaction implements TransactionUnderWay {
@@ -28,7 +28,7 @@ export class SmallTransaction implements TransactionUnderWay {
   async abandon(): Promise<void> {}
 }
 
-/** The transaction after one that is left out: the rows of that one, which still arrive, are passed over. */
+/** The transaction after a skipped one: rows of the skipped transaction that still arrive are discarded. */
 export class AfterLeftOut extends SmallTransaction {
   readonly #leftOut: string;
 

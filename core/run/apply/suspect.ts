@@ -1,4 +1,4 @@
-/** Says which transaction cannot be decoded or written, and what the plugin wrote for it. */
+/** Finds the transaction that cannot be decoded or written, and what the plugin wrote for it. */
 import type { PeekRow } from '../../source/slot/peek.ts';
 import type { Suspect } from '../../store/node/failures.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
@@ -12,13 +12,13 @@ import { RawRows } from './raw-rows.ts';
 interface Undecodable {
   readonly rows: readonly PeekRow[];
   readonly index: number;
-  /** What has been kept of its transaction so far; the rows after `index` are added. */
+  /** The rows of its transaction that were kept so far; the rows after `index` are added. */
   readonly raw: RawRows;
 }
 
 /**
  * The transaction of a row that cannot be decoded: it ends with the last row of the same xid.
- * @param lastRowOfTransaction asked when the transaction goes on after `rows`
+ * @param lastRowOfTransaction called if the transaction continues after `rows`
  */
 export async function undecodable(
   { rows, index, raw }: Undecodable,
@@ -31,7 +31,7 @@ export async function undecodable(
   return { lsn: parseLsn(last[0]), xid, relationIds: null, raw: raw.take() };
 }
 
-/** A run has failed here before: every transaction is written alone, to see which one it is. */
+/** After a run has failed at this position, every transaction is written alone, to find the one that fails. */
 export class OneByOne {
   readonly raw: RawRows;
   readonly #writer: BatchWriter;
@@ -43,7 +43,7 @@ export class OneByOne {
     this.#onFailure = options.onFailure;
   }
 
-  /** Returns when the transaction is written; tells `onFailure` when it cannot be. @param relationIds what it touched */
+  /** Returns when the transaction is written; calls `onFailure` if it cannot be. @param relationIds the relations that it changed */
   async write(event: CommitEvent, relationIds: ReadonlySet<number>): Promise<void> {
     try {
       await this.#writer.writeAll();

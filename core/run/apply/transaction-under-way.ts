@@ -1,4 +1,4 @@
-/** The transaction whose rows are arriving. What becomes of it at its commit depends on how much it is, and on what is stored. */
+/** The transaction whose rows are arriving. What happens at its commit depends on its size and on whether it is already stored. */
 
 import type { CommitEvent } from '../../types/stream.ts';
 import type { TransactionAssembler } from '../../versions/transaction-assembler.ts';
@@ -6,21 +6,21 @@ import type { ApplyOptions } from './apply-options.ts';
 import type { BatchWriter } from './batch-writer.ts';
 
 export interface TransactionUnderWay {
-  /** Whether a row of the transaction `xid` is decoded. */
+  /** Whether to decode a row of the transaction `xid`. */
   takes(xid: string): boolean;
   /**
-   * Some of its rows have arrived and are in the assembler; more may follow.
+   * Call it when some rows of the transaction are in the assembler. More may follow.
    * @param xid of the last of these rows
-   * @returns the transaction as it goes on
+   * @returns the transaction to continue with
    */
   afterRows(xid: string): Promise<TransactionUnderWay>;
-  /** Its commit has arrived. @returns a promise only where there is something to wait for */
+  /** Call it when the commit has arrived. @returns a promise only if there is something to wait for */
   commit(event: CommitEvent): Promise<void> | undefined;
-  /** The peek has failed, and nothing is being written any more. */
+  /** Call it after the peek has failed and no write is running. */
   abandon(): Promise<void>;
 }
 
-/** What every transaction of a peek is carried into the store with. */
+/** What is needed to write each transaction of a peek. */
 export interface Applying {
   readonly options: ApplyOptions;
   readonly assembler: TransactionAssembler;

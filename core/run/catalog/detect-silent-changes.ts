@@ -60,8 +60,11 @@ export function detectSilentChanges({ name, before, now, excluded = [] }: Compar
   const publication = publicationChanges(table, before, now);
   if (before === null) return [...obstacles, ...publication];
   if (before.oid !== now.oid) {
-    const anew = found('TABLE_CHANGED', `${table} was made anew: OID ${now.oid} instead of ${before.oid}`);
-    return [...obstacles, anew, ...keyChanges(table, before, now)];
+    const recreated = found(
+      'TABLE_CHANGED',
+      `${table} was recreated: OID ${now.oid} instead of ${before.oid}`,
+    );
+    return [...obstacles, recreated, ...keyChanges(table, before, now)];
   }
   const tracked = now.columns.filter((column) => !excluded.includes(column.name));
   return [

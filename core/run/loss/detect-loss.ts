@@ -63,7 +63,7 @@ export function detectMovedSlot(standsAt: Lsn | null, node: StoredNode, horizon:
   if (standsAt === null || standsAt <= horizon.lsn) return null;
   return {
     code: 'SLOT_MISSING',
-    reason: `the slot "${node.slotName}" stands at ${formatLsn(standsAt)}, past the stored ${formatLsn(horizon.lsn)}: it was moved or made anew`,
+    reason: `the slot "${node.slotName}" stands at ${formatLsn(standsAt)}, past the stored ${formatLsn(horizon.lsn)}: it was moved, or dropped and made again`,
   };
 }
 

@@ -1,7 +1,7 @@
--- What (from, to] made of each row of a table: one change per key from its first state to its last, in the order of keys. Nothing of
--- a row that is the same at both ends. op is I, U or D; lsn, ts, xid and context are those of the last change. Of a U
--- whose row before is not known `before` and `changed` are NULL. Page by page: pass the key of the last row received; otherwise as
--- period_changes(). `by` gives the keys that such a transaction changed, whoever changed them as well.
+-- The effect of (from, to] on each row of a table: one change per key from its first state to its last, in the order of keys. Rows that
+-- are the same at both ends are left out. op is I, U or D; lsn, ts, xid and context are those of the last change. For a U
+-- whose earlier row is not known, `before` and `changed` are NULL. Page by page: pass the key of the last row received; otherwise as
+-- period_changes(). `by` gives the keys that such a transaction changed, even if other transactions changed them too.
 CREATE OR REPLACE FUNCTION pgtimewarp.net_changes(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
   p_filter jsonb, p_after_pk text, p_limit int, p_max_bytes bigint)
@@ -20,7 +20,7 @@ DECLARE
   changed text[];
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
-  touched text;    -- with `by`: the statement that gives those of them ($1) that such a transaction changed
+  touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
   is_emptied boolean;
   event pgtimewarp.relation_events;
   result pgtimewarp.history_change;
@@ -66,7 +66,7 @@ BEGIN
       CASE WHEN p_filter ? 'by' THEN format(
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
-      -- a TRUNCATE, or a gap between two periods, may have made another of every row
+      -- a TRUNCATE, or a gap between two periods, may have changed every row
       CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
                 AND (place.starts_inside OR (ends.to_at).period <> place.period) THEN format(
         '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r

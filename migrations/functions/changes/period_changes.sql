@@ -1,12 +1,12 @@
 -- The changes of all keys of one period in (p_lower, p_upper], in commit order, with the row before and after. A TRUNCATE is one
--- T for each row that it removed, in the order of keys. Rows that the start of tracking read are no changes; those that a repair
--- read are (S, or a D without xid): what had become of them in the gap.
--- Page by page: p_after is the last change received (lsn, seq, pk). A page ends with p_limit changes, or where its rows exceed
--- p_max_bytes, so that at least one is given; only a page with neither is the last.
+-- T for each row that it removed, in the order of keys. Rows of the baseline are no changes. Rows that a repair stored are changes
+-- (S, or a D without xid): the effect of the gap.
+-- Page by page: p_after is the last change received (lsn, seq, pk). A page ends after p_limit changes, or after the row with which it
+-- exceeds p_max_bytes, so it has at least one change. A page that ends for neither reason is the last.
 --
 -- p_filter: {"where": {column: value}, "changed": [column], "by": {key: value}, "op": [op]}, all of them optional. `where` matches the
--- row before or after; `changed` an update that changed one of the columns, or may have: its value is not known.
--- The log is read in slices of commits, small ones first: a page costs what lies before its end, not what the interval holds.
+-- row before or after; `changed` an update that changed one of the columns, or may have changed it because its value is not known.
+-- The history is read in slices of commits, small ones first: the cost of a page depends on what lies before its end, not on the interval.
 CREATE OR REPLACE FUNCTION pgtimewarp.period_changes(
   p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb,
   p_after pgtimewarp.history_change, p_limit int, p_max_bytes bigint)
@@ -26,7 +26,7 @@ DECLARE
                    AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
-  -- everything up to here is done; at_pk NULL: with all keys of the place
+  -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
   at_seq int := coalesce(p_after.seq, 2147483647);
   at_pk text := p_after.pk;

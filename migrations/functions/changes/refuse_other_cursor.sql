@@ -1,4 +1,4 @@
--- Refuses the place of a page (TW006) that was about another table: what it goes on after is no place in this one.
+-- Refuses a place (TW006) that comes from a page about another table: it is not a place in the history of this one.
 CREATE OR REPLACE FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id int)
 RETURNS void
 LANGUAGE plpgsql STABLE AS $$

@@ -1,5 +1,5 @@
 -- The changes of all keys of a table in (from, to], in commit order, over all periods: see period_changes(). Page by page: pass
--- relation_id, lsn, seq and pk of the last row received. Runs of the poller only add rows behind it.
+-- relation_id, lsn, seq and pk of the last row received. Runs only add rows after it.
 -- Twelve parameters: the question, its two ends in both forms, the filter, and the page.
 CREATE OR REPLACE FUNCTION pgtimewarp.table_changes(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
@@ -17,7 +17,7 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
-  -- a filter is judged by the table as it is now, also where no period is touched
+  -- a filter is checked against the present table, even if the interval touches no period
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN

@@ -1,6 +1,6 @@
--- What frames an answer about all rows of a table: window_frame() with the beginning of each period in which not every row is known:
--- while the baseline is read (baseline_pending), for as long as there is none (before_tracking), and between the start of
--- tracking and the last reading where rows were changed or removed before anybody had read them (before_tracking).
+-- The frame of an answer about all rows of a table: window_frame(), and the beginning of each period, in which not every row is known.
+-- That is while the baseline is read (baseline_pending), as long as there is none (before_tracking), and between the start of
+-- tracking and the last reading if rows were changed or removed before they were read (before_tracking).
 CREATE OR REPLACE FUNCTION pgtimewarp.table_frame(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn)
 RETURNS TABLE (from_ts timestamptz, to_ts timestamptz, horizon_lsn pg_lsn, horizon_ts timestamptz, unknown json, final boolean)

@@ -1,5 +1,5 @@
--- What the keys of a table held right before a TRUNCATE: a page of p_limit keys after p_after, in their order. is_there is false
--- for a row that was gone already or is in a partition that was not emptied. Fewer keys than the limit: that was all.
+-- The rows of a table right before a TRUNCATE: a page of p_limit keys after p_after, in their order. is_there is false
+-- for a row that was already gone, or whose partition was not emptied. A page with fewer keys than the limit is the last.
 CREATE OR REPLACE FUNCTION pgtimewarp.truncated_rows(
   p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit int)
 RETURNS TABLE (pk text, is_there boolean, row_data json, incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)

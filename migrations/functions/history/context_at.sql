@@ -1,6 +1,6 @@
--- What the transaction said that a change belongs to: the last context at or before the change's place in it. A change without an
--- xid belongs to no transaction: a baseline or a repair found it, perhaps at the very position of a commit. Inlined into the
--- statement that asks, which is why it has no search_path of its own.
+-- The context of a change: the last one at or before the change's place in its transaction. A change without an
+-- xid belongs to no transaction: a baseline or a repair found it, perhaps at the position of a commit. PostgreSQL inlines this function
+-- into the calling statement, so it has no search_path of its own.
 CREATE OR REPLACE FUNCTION pgtimewarp.context_at(p_node_id text, p_space int, p_lsn pg_lsn, p_seq int, p_xid bigint)
 RETURNS TABLE (context json)
 LANGUAGE sql STABLE ROWS 1 AS $$

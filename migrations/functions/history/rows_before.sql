@@ -1,9 +1,9 @@
--- What each of these keys held right before a place in the history: (p_lsns, p_seqs), the change at the place excluded. `place`
--- counts the keys. is_there: NULL when it is not known whether, or with what, the row was there. p_through is the position up to
--- which the period is complete; p_unseen_is_absent: a key of which nothing is known was not there at any of the places.
+-- The row of each of these keys right before a place in the history (p_lsns, p_seqs), without the change at the place. `place`
+-- is the number of the key. is_there is NULL if it is not known whether the row was there, or with which values. p_through is the
+-- position up to which the period is complete; p_unseen_is_absent: a key without any version was absent at all places.
 --
--- The same rules as in version_at(), for many keys at once; the change that follows may be the one at the place.
--- The relation stands in the text of the statement (docs/decisions/0024-own-locks.md).
+-- The rules are those of version_at(), for many keys at once; here the next change may be the one at the place.
+-- The relation is a constant in the text of the statement (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.rows_before(
   p_relation_id int, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs int[],
   p_unseen_is_absent boolean DEFAULT false)
@@ -21,10 +21,10 @@ BEGIN
                    SELECT FROM pgtimewarp.truncates_after(%1$s, coalesce(v.valid_from_lsn, $1), v.seq, v.op, v.leaf_id) AS e
                     WHERE (e.lsn, e.seq) < (k.lsn, k.seq)) THEN false
               WHEN v.op <> ''S'' THEN true
-              -- nothing happened to the key between the start and an insert: it was not there
+              -- the key had no change between the start of tracking and this insert, so the row was absent
               WHEN n.op = ''I'' AND (v.op IS NULL OR n.valid_from_lsn <= v.read_lsn)
                    AND ((n.valid_from_lsn, n.seq) = (k.lsn, k.seq)
-                        -- after a TRUNCATE, or a gap, an insert shows nothing of before
+                        -- after a TRUNCATE or a gap, an insert does not show whether the row was there before
                         OR NOT EXISTS (
                              SELECT FROM pgtimewarp.truncates_after(%1$s, k.lsn, k.seq, ''I'', coalesce(v.leaf_id, n.leaf_id)) AS e
                               WHERE (e.lsn, e.seq) < (n.valid_from_lsn, n.seq))

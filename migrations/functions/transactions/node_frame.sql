@@ -1,5 +1,5 @@
--- What frames an answer about several tables of a node: table_frame() of each, the intervals with the tables that they concern
--- ([{"from", "to", "reason", "tables"}]). p_schema, p_table: of this one only.
+-- The frame of an answer about several tables of a node: table_frame() of each, where each interval names its tables
+-- ([{"from", "to", "reason", "tables"}]). p_schema, p_table: only this table.
 CREATE OR REPLACE FUNCTION pgtimewarp.node_frame(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn)
 RETURNS TABLE (from_ts timestamptz, to_ts timestamptz, horizon_lsn pg_lsn, horizon_ts timestamptz, unknown json, final boolean)
@@ -8,7 +8,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
   IF p_table IS NOT NULL OR NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
-    PERFORM pgtimewarp.position_at(p_node_id, coalesce(p_schema, ''), coalesce(p_table, ''), NULL, NULL); -- says what is not there
+    PERFORM pgtimewarp.position_at(p_node_id, coalesce(p_schema, ''), coalesce(p_table, ''), NULL, NULL); -- raises an error if the node or the table is not there
   END IF;
   SELECT c.applied_lsn, c.applied_ts INTO horizon_lsn, horizon_ts FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id;
   WITH frames AS MATERIALIZED (

@@ -1,10 +1,10 @@
--- What was committed between two instants (from, to], newest first: each commit that left changes in the history, with what it did to
--- which tables, and the last that it said about itself. Page by page: pass the place (lsn_space, ts, lsn) of the last one received.
+-- What was committed between two instants (from, to], newest first: each commit with changes in the history, its counts for each
+-- table, and its last context. Page by page: pass the place (lsn_space, ts, lsn) of the last commit received.
 --
--- p_filter, all optional: {"schema", "table"}: it touched this table; {"op": [op]}: it holds such a change (of that table); {"by": {key:
--- value}}; {"min_rows": n}: at least so many inserts, updates and deletes, or a TRUNCATE, whose rows are not counted; {"xid": n} or
--- {"lsn": position}: this one. `tables` and `rows` tell all that the commit did, whatever was asked for; of a partitioned table a TRUNCATE counts
--- once for each partition, as the log tells it.
+-- p_filter, all optional: {"schema", "table"}: it touched this table; {"op": [op]}: it has such a change (of that table); {"by": {key:
+-- value}}; {"min_rows": n}: at least n inserts, updates and deletes, or a TRUNCATE, whose rows are not counted; {"xid": n} or
+-- {"lsn": position}: this one. `tables` and `rows` count everything that the commit did, even with a filter. A TRUNCATE of a partitioned
+-- table counts once for each partition, because the log contains it once for each.
 CREATE OR REPLACE FUNCTION pgtimewarp.node_transactions(
   p_node_id text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn, p_filter jsonb,
   p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int)
@@ -26,7 +26,7 @@ BEGIN
   SELECT b.spaces, b.lsns INTO picked FROM pgtimewarp.commits_by(p_node_id, p_filter -> 'by', 2000) AS b;
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
   LOOP
-    -- a condition that is not asked for is left out, which the planner understands better than a NULL
+    -- a condition that is not requested is left out: the planner estimates that better than a NULL parameter
     commits := concat(
       'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
       CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'

@@ -1,5 +1,5 @@
 -- Every row that a commit touched, before and after: table by table, in each in the order of the transaction. See period_changes().
--- Nothing of tables in whose history it has expired.
+-- Tables in whose history the commit has expired are left out.
 -- Page by page: pass relation_id, seq and pk of the last row received.
 CREATE OR REPLACE FUNCTION pgtimewarp.transaction_changes(
   p_node_id text, p_space int, p_lsn pg_lsn, p_after_relation_id int, p_after_seq int, p_after_pk text, p_limit int, p_max_bytes bigint)
@@ -28,7 +28,7 @@ BEGIN
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
         place.period, p_lsn - 1, p_lsn, place.through, NULL, after, p_limit - given, p_max_bytes - bytes) AS c
-       WHERE c.xid IS NOT NULL -- what a repair found at this very position is nobody's doing
+       WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
       given := given + 1;

@@ -1,4 +1,4 @@
-/** What cannot be undone is done only after somebody has agreed: on a terminal when asked, elsewhere with --yes. */
+/** A command that cannot be undone needs a confirmation: on a terminal it asks, elsewhere it needs --yes. */
 import { spawn } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../../support/run-cli.ts';
@@ -10,8 +10,8 @@ const TABLES = `CREATE TABLE orders (id int PRIMARY KEY, total int); INSERT INTO
 const ASKING: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   [['release-slot'], /Drops the slot pgtimewarp_\w+ .* keeps \d+ (bytes|kB) of WAL/],
   [['deinit', '--purge'], /Deletes the history of 2 tables \(\d+ kB\), for good/],
-  [['deinit', '--purge', '--forget-source'], /the source is not asked.* Deletes/],
-  [['rebaseline', '--node'], /reads 2 tables again. What they were since 20.* is unknown/],
+  [['deinit', '--purge', '--forget-source'], /without contacting the source.* Deletes/],
+  [['rebaseline', '--node'], /reads 2 tables again. The history of these tables since 20.* is unknown/],
 ];
 
 let node: TrackedNode;
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 const cli = (...args: string[]) => runCli([...args, '--json'], { env: node.env });
 
-/** What would be another after any of the commands. */
+/** State that every one of the commands would change. */
 async function state(): Promise<unknown> {
   const { rows: slots } = await node.source.query(
     'SELECT slot_name, confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1',
@@ -39,8 +39,8 @@ async function state(): Promise<unknown> {
   return { slots, relations };
 }
 
-describe('off a terminal', () => {
-  test.each(ASKING)('%j: refused, and says what it would do', async (args, says) => {
+describe('without a terminal', () => {
+  test.each(ASKING)('%j: refused, and prints what it would do', async (args, says) => {
     const before = await state();
     const refused = await cli(...args);
     expect(refused).toMatchObject({ code: 2 });
@@ -59,28 +59,28 @@ describe('off a terminal', () => {
     expect(await state()).toEqual(before);
   });
 
-  test('with --yes they do it', async () => {
+  test('with --yes it is done', async () => {
     expect((await cli('release-slot', '--yes')).json()).toMatchObject({ dropped: true });
     expect((await cli('rebaseline', '--node', node.node, '--yes')).json()).toMatchObject({ ended: [] });
     expect((await cli('deinit', '--purge', '--yes')).json()).toMatchObject({ purged: true });
   });
 
-  test('where nothing is left to lose nobody is asked', async () => {
+  test('if no history would be lost, it does not ask', async () => {
     await cli('release-slot', '--yes');
     expect(await cli('release-slot')).toMatchObject({ code: 0 }); // the slot is gone
     expect(await cli('rebaseline', '--node')).toMatchObject({ code: 0 }); // the node has a gap
     await node.source.query('ALTER TABLE orders REPLICA IDENTITY NOTHING');
     await node.poll();
-    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 2 }); // people has none
+    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 2 }); // people has no gap
     await node.source.query('ALTER TABLE people REPLICA IDENTITY NOTHING');
     await node.poll();
     expect(await cli('rebaseline', '--node', '--dry-run')).toMatchObject({ code: 0 });
     expect((await cli('rebaseline', '--node', '--dry-run')).json()).toMatchObject({ loses_nothing: true });
-    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 0 }); // each has its own
+    expect(await cli('rebaseline', '--node')).toMatchObject({ code: 0 }); // each command has its own
     expect(await cli('deinit')).toMatchObject({ code: 0 }); // the history stays
   });
 
-  test('--dry-run of what does not ask', async () => {
+  test('--dry-run also works for commands that do not ask', async () => {
     const before = await state();
     const untrack = (await cli('untrack', 'orders', '--purge', '--dry-run')).json();
     expect(untrack).toMatchObject({
@@ -116,7 +116,7 @@ describe('on a terminal', () => {
   });
 });
 
-/** Runs a command in a terminal of its own and answers its question. */
+/** Runs a command in a pseudo-terminal and answers its question. */
 function typed(
   args: readonly string[],
   answer: string,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runCli } from '../../support/run-cli.ts';
 
-test('the demo runs on its own servers, and its row is as it was before the mistake', async () => {
+test('the demo runs on its own servers and shows its row as it was before the mistake', async () => {
   const result = await runCli(['demo', '--json'], { timeoutMs: 60_000 });
   expect(result.code, result.stderr).toBe(0);
   expect(result.json()).toMatchObject({

@@ -1,4 +1,4 @@
-/** Every kind of bad input gives one clear line, a remedy, the right exit status, and never a stack trace. */
+/** Every kind of wrong input gives one clear line, a remedy, the right exit status, and never a stack trace. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LocalServer, startServer } from '../../../cli/servers/start-server.ts';
 import { chooseServer } from '../../support/choose-server.ts';
@@ -38,7 +38,7 @@ function cli(args: readonly string[], env: Readonly<Record<string, string>> = {}
   return runCli(args, { env: { ...databases.env, ...env } });
 }
 
-/** The whole contract of a failing command, with and without --json. */
+/** Everything that a failing command must do, with and without --json. */
 function expectError(result: CliResult, expected: { code: number; says: RegExp; remedy?: RegExp }): void {
   expect(result.stderr).toMatch(/(^|\n)error: [^\n]+\nremedy: [^\n]+\n$/);
   expect(result.stderr).toMatch(expected.says);
@@ -167,7 +167,7 @@ const CASES: readonly Case[] = [
   ['unreachable source', ['poll', '--source', NOWHERE], { code: 1, says: /source .*cannot be reached/ }],
 ];
 
-describe('without a stack trace, in two lines', () => {
+describe('errors have no stack trace and two lines', () => {
   test.for(CASES)('%s', async ([, args, expected, env], { expect: _ }) => {
     const result = await cli(args, env);
     expectError(result, expected);
@@ -175,7 +175,7 @@ describe('without a stack trace, in two lines', () => {
   });
 });
 
-describe('that depend on the URLs of the test', () => {
+describe('errors that depend on the URLs of the test', () => {
   const at = (url: string, change: (url: URL) => void): string => {
     const changed = new URL(url);
     change(changed);
@@ -203,7 +203,7 @@ describe('that depend on the URLs of the test', () => {
     });
   });
 
-  test('source and store the same database, however it is written', async () => {
+  test('source and store are the same database, in every spelling', async () => {
     const same = at(databases.sourceUrl, (url) => url.searchParams.set('sslmode', 'disable'));
     const result = await cli(['init', '--store', same, '--node', 'same']);
     expectError(result, { code: 2, says: /are the same database/ });
@@ -237,14 +237,14 @@ describe('that depend on the URLs of the test', () => {
       const { rows } = await databases.store.query(
         `SELECT node_id FROM pgtimewarp.nodes WHERE node_id = 'plain'`,
       );
-      expect(rows).toEqual([]); // nothing half done
+      expect(rows).toEqual([]); // nothing is left half done
     } finally {
       await databases.source.query(`DROP ROLE ${role}`);
     }
   });
 });
 
-describe('with --json', () => {
+describe('errors with --json', () => {
   test.each([
     [['asof', 'orders', '--pk', '1', '--at', 'never', '--json'], 'BAD_TIME'],
     [['--json', 'poll', '--nonsense'], 'BAD_FLAGS'],
@@ -282,7 +282,7 @@ test('help has an example for every command and goes to stdout', async () => {
   expect((await cli(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 }, 120_000);
 
-/** Servers that are set up wrongly: each is one of its own. */
+/** Servers with a wrong configuration, one for each case. */
 describe('a source that is not set up for decoding', () => {
   async function serverWith(settings: Record<string, string>): Promise<LocalServer> {
     const { binaries } = await chooseServer();
@@ -320,7 +320,7 @@ describe('a source that is not set up for decoding', () => {
       says: /library "wal2json" may not be used as an output plugin/,
       remedy: /ALTER SYSTEM SET output_plugin_libraries = pgoutput, wal2json;.*--plugin pgoutput/,
     });
-    expect((await init(server, '--plugin', 'pgoutput')).code).toBe(0); // the way out that the remedy names
+    expect((await init(server, '--plugin', 'pgoutput')).code).toBe(0); // the alternative that the remedy names
     expectError(await init(server, '--plugin', 'pgoutput', '--node', 'second'), {
       code: 1,
       says: /no free replication slot/,

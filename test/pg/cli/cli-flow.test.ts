@@ -1,4 +1,4 @@
-/** The commands one after the other, as a script would use them: JSON documents and exit statuses are a contract. */
+/** The commands in the order of a script: JSON documents and exit statuses must not change. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type CliResult, runCli, spawnCli } from '../../support/run-cli.ts';
@@ -19,7 +19,7 @@ beforeAll(async () => {
   databases = await testDatabases({ tables: TABLES });
   expect(await cli('init', '--plugin', 'pgoutput')).toMatchObject({ code: 0 });
   const tracked = await cli('track', 'Orders', '"Odd Name"', '--exclude', 'SECRET', '--json');
-  // a column that only one of the tables has: the other refuses
+  // a column that only one of the tables has: the other table is refused
   expect(tracked.code).toBe(2);
   const both = [
     await cli('track', 'Orders', '--exclude', 'SECRET', '--json'),
@@ -37,7 +37,7 @@ function cli(...args: string[]): Promise<CliResult> {
   return runCli(args, { env: databases.env });
 }
 
-test('track again with other settings: the window changes, what is left out is refused', async () => {
+test('track again with other settings: the window changes, other excluded columns are refused', async () => {
   const kept = await cli('track', 'orders', '--retention', '365d', '--json');
   expect(kept.json()).toMatchObject({
     tables: [{ notes: ['The retention of public.orders is 365d from now on; it was none.'] }],
@@ -62,7 +62,7 @@ test('track again changes nothing', async () => {
   });
 });
 
-test('poll, asof and diff: every digit as the source held it', async () => {
+test('poll, asof and diff: every digit as in the source', async () => {
   await databases.source.query(`UPDATE orders SET total = 1.1000 WHERE id = 9007199254740993`);
   await databases.source.query(`DELETE FROM orders WHERE id = 2`);
   const poll = await cli('poll', '--json');
@@ -149,10 +149,10 @@ test('status', async () => {
   });
   const human = await cli('status');
   expect(human.stdout).toContain('public.orders');
-  expect(human.stdout).not.toContain('\u001b'); // no colours where there is no terminal
+  expect(human.stdout).not.toContain('\u001b'); // no colours without a terminal
 });
 
-test('status without a reachable source still says what the store knows', async () => {
+test('status without a reachable source still shows what the store contains', async () => {
   const result = await cli('status', '--json', '--source', 'postgres://nobody@127.0.0.1:1/x');
   expect(result.code).toBe(0);
   expect(result.json()).toMatchObject({
@@ -174,7 +174,7 @@ test('events', async () => {
   expect((await cli('events')).stdout).toMatch(/two[\s\S]*one/);
 });
 
-test('status tells of the node that --node names', async () => {
+test('status shows the node that --node names', async () => {
   const one = (await cli('status', '--json', '--node', databases.node)).json() as { nodes: unknown[] };
   expect(one.nodes).toMatchObject([{ node: databases.node }]);
 });
@@ -203,8 +203,8 @@ test('serve ends with success at SIGTERM', async () => {
 describe('poll --watch', () => {
   test.each([
     ['SIGINT', 130],
-    ['SIGTERM', 0], // how a service is ended
-  ] as const)('goes on until %s, and sums up in one document: exit %i', async (signal, code) => {
+    ['SIGTERM', 0], // the signal that ends a service
+  ] as const)('ends after %s and prints a sum in one document: exit %i', async (signal, code) => {
     const { child, result } = spawnCli(['poll', '--watch', '--json'], { env: databases.env });
     await databases.source.query(`INSERT INTO orders VALUES ($1, 1)`, [signal === 'SIGINT' ? 100 : 101]);
     await new Promise<void>((resolve) => {
@@ -225,7 +225,7 @@ describe('doctor', () => {
     checks: { code: string; status: string; message: string; remedy: string | null }[];
   }
 
-  test('passes when all is well', async () => {
+  test('passes on a healthy node', async () => {
     const result = await cli('doctor', '--json');
     const document = result.json() as Document;
     expect(document.checks.filter((check) => check.status !== 'ok')).toEqual([]);
@@ -233,7 +233,7 @@ describe('doctor', () => {
     expect((await cli('doctor')).stdout).toMatch(/^\d+ checks passed\.\n$/);
   });
 
-  test('puts what fails first, with what to do, and ends with 1', async () => {
+  test('puts failing checks first, with their remedies, and ends with 1', async () => {
     const { source } = databases;
     await source.query('ALTER TABLE orders REPLICA IDENTITY NOTHING; ALTER TABLE "Odd Name" RENAME TO away');
     try {
@@ -254,7 +254,7 @@ describe('doctor', () => {
     }
   });
 
-  test('a database that does not answer is a finding, not an error', async () => {
+  test('a database that does not answer is a failing check, not an error', async () => {
     const result = await cli('doctor', '--json', '--source', 'postgres://nobody@127.0.0.1:1/x');
     const { checks } = result.json() as Document;
     expect([result.code, checks[0]?.code]).toEqual([1, 'source_reachable']);
@@ -271,7 +271,7 @@ describe('doctor', () => {
   });
 });
 
-test('untrack ends it, and says so', async () => {
+test('untrack ends it and reports that', async () => {
   const result = await cli('untrack', '"Odd Name"', '--json');
   expect(result.code).toBe(0);
   expect(result.json()).toMatchObject({ tables: [{ table: 'public."Odd Name"', purged: false }] });

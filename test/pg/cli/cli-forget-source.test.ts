@@ -1,4 +1,4 @@
-/** `deinit --forget-source`: for a source that is gone for good, and never a way to leave a slot silently. */
+/** `deinit --forget-source` is for a source that is gone for good; it must never leave a slot without a message. */
 import { expect, test } from 'vitest';
 import { type CliResult, runCli } from '../../support/run-cli.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
@@ -15,7 +15,7 @@ function deinit({ env }: TestDatabases, ...args: string[]): Promise<CliResult> {
   return runCli(['deinit', '--json', ...args], { env });
 }
 
-test('deinit of an unreachable source changes nothing and names the way out', async () => {
+test('deinit of an unreachable source changes nothing and names --forget-source', async () => {
   await using databases = await node();
   const result = await deinit(databases, '--source', GONE);
   expect(result.code).toBe(1);
@@ -34,7 +34,7 @@ test('a source that answers is not forgotten', async () => {
   expect(result.json()).toMatchObject({ error: { code: 'NODE_CONFLICT' } });
 });
 
-test('a source that refuses the login is not gone either', async () => {
+test('a source that refuses the login is not forgotten', async () => {
   await using databases = await node();
   const url = new URL(databases.sourceUrl);
   url.password = 'wrong';
@@ -45,7 +45,7 @@ test('a source that refuses the login is not gone either', async () => {
 test.each([
   ['keeping history', []],
   ['purging', ['--purge']],
-])('a source that is gone: %s, and what it may hold is said and kept', async (_, flags) => {
+])('a source that is gone: %s; what it may still have is printed and stored', async (_, flags) => {
   await using databases = await node();
   const drop = [
     `SELECT pg_drop_replication_slot('${databases.slot}');`,
@@ -62,10 +62,10 @@ test.each([
   const events = await runCli(['events', '--json'], { env: databases.env });
   expect(events.json()).toMatchObject({ events: [{ severity: 'warn', code: 'SOURCE_FORGOTTEN' }] });
   expect(events.stdout).toContain(databases.slot);
-  await databases.source.query(drop.join('')); // what it printed is SQL that works
+  await databases.source.query(drop.join('')); // the printed SQL works
 });
 
-test('without --source at all, for people', async () => {
+test('without --source, output for people', async () => {
   await using databases = await node();
   const { PGTIMEWARP_SOURCE_URL: _, ...env } = databases.env;
   const result = await runCli(['deinit', '--forget-source'], { env });

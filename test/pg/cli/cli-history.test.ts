@@ -1,4 +1,4 @@
-/** The incident as a person lives it: what happened, which transaction, what it did, whose rows were hit. */
+/** The steps of a person in an incident: what happened, which transaction it was, what it did, which rows it changed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCli } from '../../support/run-cli.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
@@ -31,7 +31,7 @@ interface Summary {
   readonly rows: number;
 }
 
-test('three commands: what happened, the transaction, what it did', async () => {
+test('three commands lead from an interval to the changes of one transaction', async () => {
   const { transactions, next } = (
     await cli('transactions', '--from', '-15m', '--min-rows', '5', '--json')
   ).json() as {
@@ -68,7 +68,7 @@ test('three commands: what happened, the transaction, what it did', async () => 
   expect(list).toMatch(/known up to .*; not final|; final/);
 });
 
-test('a page ends where it says, and the next one goes on there', async () => {
+test('a page names its end, and the next page begins there', async () => {
   const seen: string[] = [];
   let cursor: string | null = null;
   do {
@@ -81,7 +81,7 @@ test('a page ends where it says, and the next one goes on there', async () => {
   expect(seen).toEqual(['1', '10', '1']);
 });
 
-test('changes: one JSON document, a line each, CSV, and for people', async () => {
+test('changes: as one JSON document, one line each, CSV, and text for people', async () => {
   const filter = ['--where', 'customer=7'];
   const all = (await cli('changes', 'orders', ...filter, '--json')).json() as { changes: { op: string }[] };
   expect(all).toMatchObject({ final: true, unknown: [], next: null });
@@ -112,7 +112,7 @@ test('changes: one JSON document, a line each, CSV, and for people', async () =>
   });
 });
 
-test('find: at an instant, in an interval; 4 where not every row is known', async () => {
+test('find: at an instant, in an interval; exit 4 if not every row is known', async () => {
   const now = await cli('find', 'orders', '--where', 'total=1.50', '--json');
   expect(now.code).toBe(0);
   expect(now.json()).toMatchObject({ rows: [{ pk: { id: '1' }, valid_to: null, row: { status: 'paid' } }] });

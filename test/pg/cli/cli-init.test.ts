@@ -1,4 +1,4 @@
-/** init and deinit: repeatable, never half done, and the horizon they start with is true. */
+/** init and deinit can be repeated and are never half done, and the horizon at which the node starts is right. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { poll } from '../../../core/poll.ts';
 import { asOfEach } from '../../../core/query/as-of.ts';
@@ -39,7 +39,7 @@ async function publications(): Promise<string[]> {
   return rows.map((row) => row.pubname);
 }
 
-/** Where the source stands, and when. */
+/** The present position and time of the source. */
 async function position(): Promise<{ lsn: string; time: string }> {
   const { rows } = await databases.source.query<{ lsn: string; time: string }>(
     `SELECT pg_current_wal_insert_lsn()::text AS lsn,
@@ -53,7 +53,7 @@ async function nodeRows(): Promise<unknown[]> {
 }
 
 describe('init', () => {
-  test('makes slot, publication and node, and the second time nothing', async () => {
+  test('makes slot, publication and node; the second time it makes nothing', async () => {
     const cli = (): ReturnType<typeof runCli> =>
       runCli(['init', '--plugin', 'pgoutput', '--json'], { env: databases.env });
     const first = await cli();
@@ -69,9 +69,9 @@ describe('init', () => {
     expect(rows).toEqual([{ pubviaroot: false, puballtables: false, tables: 0 }]);
   });
 
-  test('asked for twice at the same time, makes the node once', async () => {
+  test('run twice at the same time, makes the node once', async () => {
     const { source } = databases;
-    await source.query(`BEGIN; INSERT INTO t VALUES (1, 'open')`); // keeps the first one waiting for its slot
+    await source.query(`BEGIN; INSERT INTO t VALUES (1, 'open')`); // keeps the first init waiting for its slot
     const both = Promise.allSettled([init(options()), init(options())]);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await source.query('COMMIT');
@@ -82,7 +82,7 @@ describe('init', () => {
     expect(await slots()).toEqual([databases.slot]);
   });
 
-  test('starts at the position of the slot, with a time before every commit that the slot delivers', async () => {
+  test('the node begins at the position of the slot, with a time before every commit that the slot delivers', async () => {
     const { source, store, node } = databases;
     await init(options());
     await source.query(`INSERT INTO t VALUES (1, 'after')`);
@@ -99,7 +99,7 @@ describe('init', () => {
     expect(map.rows).toEqual([{ lsn: rows[0]!.applied_lsn, ts: rows[0]!.applied_ts }]);
   });
 
-  test('leaves the slots of others alone', async () => {
+  test('does not touch slots of other owners', async () => {
     await databases.source.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [
       databases.slot,
     ]);
@@ -109,7 +109,7 @@ describe('init', () => {
     expect(await slots()).toEqual([databases.slot, `${databases.slot}_2`]);
   });
 
-  test('makes the slot anew that a killed init left behind', async () => {
+  test('makes a new slot in place of one that a killed init left behind', async () => {
     const { source, store, node, slot } = databases;
     const { rows } = await source.query<{ id: string }>(
       'SELECT system_identifier::text AS id FROM pg_control_system()',
@@ -152,7 +152,7 @@ describe('init', () => {
     expect([await slots(), await nodeRows()]).toEqual([[], []]);
   });
 
-  test('says so when the slot or the publication of the node is gone', async () => {
+  test('reports that the slot or the publication of the node is gone', async () => {
     const { source, slot, publication } = databases;
     await init(options());
     await source.query(`DROP PUBLICATION ${publication}`);
@@ -184,7 +184,7 @@ describe('deinit', () => {
       retention: null,
     });
 
-  test('leaves nothing on the source and the history in the store; a new init goes on after it', async () => {
+  test('leaves nothing on the source and keeps the history in the store; a new init continues it', async () => {
     const { source, store, node } = databases;
     await init(options());
     await source.query(`INSERT INTO t VALUES (1, 'first')`);
@@ -219,7 +219,7 @@ describe('deinit', () => {
     expect(await poll(options())).toMatchObject({ outcome: 'done' });
   });
 
-  test('a node that is made anew on the same server keeps its answers, by time and by LSN', async () => {
+  test('a node that is created again on the same server keeps its answers, by time and by LSN', async () => {
     const { source, store } = databases;
     await source.query(`INSERT INTO t VALUES (1, 'first')`);
     const before = await position();
@@ -257,14 +257,14 @@ describe('deinit', () => {
     }
   });
 
-  test('on another server positions begin anew, also when the first attempt was cut short', async () => {
+  test('on another server positions begin again, also after a first attempt that was interrupted', async () => {
     const { store, node } = databases;
     await init(options());
     await deinit({ ...options(), purge: false });
     const identity = { ...(await readNode(store, node))!, version: '0' };
-    await store.query(`UPDATE pgtimewarp.nodes SET system_identifier = '1'`); // as if it had been another server's
+    await store.query(`UPDATE pgtimewarp.nodes SET system_identifier = '1'`); // as if the position came from another server
     await recordSetupIntent(store, identity);
-    await store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = 'FFFFFFFF/0'`); // retention has cut the map
+    await store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = 'FFFFFFFF/0'`); // retention has deleted entries of the map
     await init(options());
     const { rows } = await store.query('SELECT lsn_space, map_from_lsn FROM pgtimewarp.wal_checkpoints');
     expect(rows, 'commits that come again are compared from the beginning').toEqual([
@@ -276,7 +276,7 @@ describe('deinit', () => {
     expect(again.rows, 'known by now').toEqual([{ lsn_space: 2 }]);
   });
 
-  test('--purge removes the node without a trace, also when it was removed before', async () => {
+  test('--purge removes the node completely, also if it was removed before', async () => {
     const { store, node } = databases;
     await init(options());
     await databases.source.query(`INSERT INTO t VALUES (1, 'first')`);
@@ -296,10 +296,10 @@ describe('deinit', () => {
     });
   });
 
-  test('waits for no one: a run that is under way is left alone', async () => {
+  test('does not wait for a run that is under way', async () => {
     const { store, node } = databases;
     await init(options());
-    await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [0x70677477, node]); // as a run does
+    await store.query('SELECT pg_advisory_lock($1::int, hashtext($2::text))', [0x70677477, node]); // like a run
     await store.query(`UPDATE pgtimewarp.wal_checkpoints
       SET lease_pid = pg_backend_pid(), lease_until = now() + interval '1 hour'`);
     await expect(deinit({ ...options(), purge: false })).rejects.toMatchObject({

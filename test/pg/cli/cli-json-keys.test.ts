@@ -1,4 +1,4 @@
-/** Every command's JSON has fields in one style, DESIGN's: small letters and underscores. So has every schema of HTTP. */
+/** The JSON of every command and every schema of HTTP use small letters and underscores in field names. */
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -11,10 +11,10 @@ import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 const TABLES = `CREATE TABLE orders (id int PRIMARY KEY, "camelCase" int); INSERT INTO orders VALUES (1, 1);
   CREATE TABLE other (id int PRIMARY KEY); CREATE VIEW shown AS SELECT 1`;
 
-/** Stands for the name of the node. */
+/** A placeholder for the name of the node. */
 const NODE = '(node)';
 
-/** In this order; runCommand looks at the keys of each. */
+/** In this order; runCommand checks the keys of each. */
 const COMMANDS: readonly (readonly string[])[] = [
   ['migrate'],
   ['init', '--plugin', 'pgoutput'],
@@ -46,10 +46,10 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['deinit', '--purge', '--yes'],
 ];
 
-/** Looked at below, in processes of their own, or with no document: a script for a shell, a story. */
+/** Commands that are checked below in their own processes, or that print no document (a shell script, a story). */
 const OTHERS = ['extension connect', 'serve', 'skip', 'completion', 'demo', 'help'];
 
-describe('the fields of JSON', () => {
+describe('the fields of JSON are snake_case', () => {
   let node: TrackedNode;
   beforeAll(async () => {
     node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
@@ -64,7 +64,7 @@ describe('the fields of JSON', () => {
     expect(otherKeys(JSON.parse(stdout))).toEqual([]);
   });
 
-  test('every command was asked', () => {
+  test('every command was tested', () => {
     const asked = new Set([...COMMANDS.map((args) => args.join(' ')), ...OTHERS]);
     const program = buildProgram('test', async () => {});
     const missing = names(program).filter(

@@ -1,4 +1,4 @@
-/** A connection that is lost in the middle of a command: the error says whose it was, and that it may be tried again. */
+/** A connection that is lost in the middle of a command: the error names the database, and that the command may be repeated. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cuttingProxy } from '../../support/cutting-proxy.ts';
 import { runCli } from '../../support/run-cli.ts';
@@ -34,7 +34,7 @@ test.each([
   });
 });
 
-test('status loses the source and still shows what the store knows', async () => {
+test('status loses the source and still shows what the store contains', async () => {
   await using proxy = await cuttingProxy(databases.sourceUrl, 'pg_replication_slots');
   const result = await runCli(['status', '--json', '--source', proxy.url], { env: databases.env });
   expect(result.code).toBe(0);

@@ -1,4 +1,4 @@
-/** Names that are nearly right, and commands that a shell completes. */
+/** Names with typing errors, and the completion of commands in shells. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -31,7 +31,7 @@ test.each([
   expect(result.stderr).toContain(suggestion);
 });
 
-test('nothing is suggested for what is nothing like it', async () => {
+test('nothing is suggested for words without a similar one', async () => {
   const result = await runCli(['track', 'invoices'], { env: databases.env });
   expect(result.stderr).toContain('The source has no table public.invoices.');
   expect(result.stderr).not.toContain('Did you mean');
@@ -55,7 +55,7 @@ test.each([
   expect(stdout.trim().split(' ').filter(Boolean)).toEqual(expected);
 });
 
-test('nodes and tables are asked of the store, and nothing is said where it does not answer', async () => {
+test('completion asks the store for nodes and tables, and is empty if the store does not answer', async () => {
   const names = async (what: string, more: object = {}): Promise<unknown> => {
     const { code, stdout, stderr } = await runCli(['complete', what], { env: { ...databases.env, ...more } });
     return { code, stderr, names: stdout.split('\n').filter(Boolean) };
@@ -67,7 +67,7 @@ test('nodes and tables are asked of the store, and nothing is said where it does
   expect((await runCli(['--help'])).stdout).not.toMatch(/^ +complete /m);
 });
 
-test('bash asks for tables and nodes by the program on the PATH', async () => {
+test('bash calls the program on the PATH for tables and nodes', async () => {
   const { stdout: script } = await runCli(['completion', 'bash']);
   const ask = async (...words: string[]): Promise<string> => {
     const fake = 'pgtimewarp() { [[ $1 == complete ]] && echo "$2-a $2-b"; }';
@@ -80,7 +80,7 @@ test('bash asks for tables and nodes by the program on the PATH', async () => {
   expect(await ask('poll', 'tab')).toBe('');
 });
 
-test.each(['zsh', 'fish'])('%s reads its script', async (shell) => {
+test.each(['zsh', 'fish'])('%s accepts its script', async (shell) => {
   const { stdout } = await runCli(['completion', shell]);
   expect(stdout).toContain('pgtimewarp complete tables');
   const found = await promisify(execFile)('which', [shell]).then(
@@ -90,7 +90,7 @@ test.each(['zsh', 'fish'])('%s reads its script', async (shell) => {
   if (found) await promisify(execFile)(shell, ['-n', '-c', stdout]);
 });
 
-test.each(['zsh', 'fish'])('%s gets every command', async (shell) => {
+test.each(['zsh', 'fish'])('%s completes every command', async (shell) => {
   const { stdout } = await runCli(['completion', shell]);
   for (const command of ['init', 'track', 'asof', 'diff', 'deinit', 'completion'])
     expect(stdout).toContain(command);

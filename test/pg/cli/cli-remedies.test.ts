@@ -1,4 +1,4 @@
-/** What is said to somebody who typed something that cannot be: the remedy is about that, and works. */
+/** Messages for wrong input: the remedy fits the mistake, and works. */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ async function errorOf(...args: string[]): Promise<{ code: string; message: stri
   return (result.json() as { error: { code: string; message: string; remedy: string } }).error;
 }
 
-test('an interval the wrong way round', async () => {
+test('an interval whose end is before its start', async () => {
   const interval = ['--from', '2026-02-01T00:00:00Z', '--to', '2026-01-01T00:00:00Z'];
   expect(await errorOf('diff', 'orders', '--pk', '1', ...interval)).toMatchObject({
     code: 'BAD_TIME',
@@ -67,13 +67,13 @@ test('a store that is empty', async () => {
   }
 });
 
-test('the password file, without words of its own', async () => {
+test('the password comes from the password file, which other users must not be able to read', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pgpass-'));
   const file = join(folder, 'pass');
   process.env.PGPASSFILE = file;
   const login = { host: 'db.example', port: 5432, database: 'shop', user: 'app' };
   try {
-    expect(await passwordFromFile(login)).toBe(undefined); // there is none
+    expect(await passwordFromFile(login)).toBe(undefined); // there is no file
     await writeFile(file, '# app\nother:*:*:*:no\ndb.example:5432:sh\\op:app:a\\:b\\\\c\n*:*:*:*:last', {
       mode: 0o600,
     });

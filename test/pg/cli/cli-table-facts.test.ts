@@ -1,4 +1,4 @@
-/** What the catalog says of tables, on the shapes that matter for tracking. */
+/** What readTableFacts() returns for the kinds of tables that matter for tracking. */
 import { expect, test } from 'vitest';
 import { readTableFacts } from '../../../core/source/catalog/table-facts.ts';
 import { testDatabases } from '../../support/test-databases.ts';
@@ -18,7 +18,7 @@ const TABLES = `
   INSERT INTO root SELECT generate_series(0, 9); ANALYZE;
 `;
 
-test('facts come in the order of the names, null for what is not there', async () => {
+test('facts come in the order of the names, null for a table that does not exist', async () => {
   await using databases = await testDatabases({ tables: TABLES });
   const [odd, missing, root, leaf, index] = await readTableFacts(databases.source, [
     { schema: 'Sales.x', name: 'Odd "T"' },

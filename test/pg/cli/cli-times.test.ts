@@ -1,4 +1,7 @@
-/** Times by the clock of the terminal: the same answers as for the instants that they mean, which are told. */
+/**
+ * Times in the time zone of the terminal: the answers equal those for the same instants in UTC, and the output shows these
+ * instants.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { runCli } from '../../support/run-cli.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
@@ -20,7 +23,7 @@ function ask(...args: string[]) {
   return runCli([...args, '--json'], { env: { ...databases.env, TZ: 'Asia/Kathmandu' } });
 }
 
-test('a time ago and a local one are told with their zone, and asked for', async () => {
+test('relative and local times are used, and shown with their zone', async () => {
   const ago = await ask('asof', 'orders', '--pk', '1', '--at', '-400d');
   expect(ago.stderr).toMatch(/^--at is \d{4}-\d\d-\d\dT[\d:.]+\+05:45 \(Asia\/Kat/);
   expect(ago.json()).toMatchObject({ status: 'unknown', reason: 'before_tracking' });
@@ -28,7 +31,7 @@ test('a time ago and a local one are told with their zone, and asked for', async
   expect(local.json()).toMatchObject({ as_of: { requested: '2020-01-31T09:41:00+05:45' } });
 });
 
-test('now is what the store knows last', async () => {
+test('now is the newest state in the store', async () => {
   const [now, usual] = [
     await ask('asof', 'orders', '--pk', '1', '--at', 'now'),
     await ask('asof', 'orders', '--pk', '1'),
@@ -44,7 +47,7 @@ test('a window of time', async () => {
   expect(before.json()).toMatchObject({ changes: [] });
 });
 
-test('what is no time is refused with the forms that are taken', async () => {
+test('text that is not a time is refused, with the accepted forms', async () => {
   const { code, stderr } = await ask('asof', 'orders', '--pk', '1', '--at', 'yesterday');
   expect(code).toBe(2);
   expect(stderr).toContain('-15m');

@@ -1,4 +1,4 @@
-/** Checks on real servers in bad states: each sees exactly that, and passes when its remedy was pasted. */
+/** Checks on real servers in bad states: doctor reports exactly that state, and passes after its remedy was pasted. */
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../../core/doctor/facts.ts';
@@ -22,18 +22,18 @@ const TABLES = `CREATE TABLE orders (
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `doctor with ${plugin}`, () => {
-    test('a healthy node: nothing to say, history proven on random rows', async () => {
+    test('a healthy node: every check passes, and random rows prove the history', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'parts'] });
       await node.source.query(`UPDATE orders SET total = total + 0.01, price = 1e300 WHERE id % 2 = 0;
         UPDATE orders SET price = 'NaN', at = 'infinity' WHERE id % 3 = 0`);
       const facts = await gatherFacts({ ...node, node: node.node });
       expect(diagnose(facts).checks.filter((check) => check.status !== 'ok')).toEqual([]);
       expect(facts.proof).toMatchObject({ differences: [], undecided: 0 });
-      // the first row of each, and the rows behind three of orders, one of which may be the last
+      // the first row of each table and three random ones of orders, one of which may be the last
       expect((facts.proof as ProofFacts).compared).toBeGreaterThanOrEqual(4);
     });
 
-    test('history that is not what the table holds is found, with its key', async () => {
+    test('history that differs from the table is found, with its key', async () => {
       await using node = await trackedNode({
         plugin,
         tables:
@@ -52,7 +52,7 @@ for (const plugin of PLUGINS) {
       ]);
       await node.store.query(`DELETE FROM pgtimewarp.row_changes WHERE pk = '["1"]'`);
       expect((await troubles(node))[0]!.message).toContain('no such row');
-      // a deletion that was lost: the history has a row that the table has not
+      // a lost deletion: the history has a row that the table does not have
       await node.store.query(
         `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, op, row_data, xid)
          SELECT relation_id, replace(k, '2', v), valid_from_lsn, valid_from_ts, seq, op, replace(row_data::text, '2', v)::json, xid
@@ -100,7 +100,7 @@ describe('the publication', () => {
     await pasteRemedy(node, found, found[0]!.code);
     await mendTheRest(node);
     const { rows } = await node.store.query('SELECT count(*)::int AS n FROM pgtimewarp.history_gaps');
-    expect(rows).toEqual([{ n: 1 }]); // it was noticed, though no run came in between
+    expect(rows).toEqual([{ n: 1 }]); // doctor reported it, although no run came in between
   });
 
   test('a published table that lost its key', async () => {
@@ -127,7 +127,7 @@ test('rights of the role: fail source_role, fail source_select, fail row_securit
   expect(await troubles(plain)).toEqual([]);
 });
 
-test('a gap of what is tracked no more is not open, and one of a removed node ends with its new beginning', async () => {
+test('a gap of an untracked table is not open, and one of a removed node ends when the node begins again', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['orders', 'parts'] });
   await node.source.query('ALTER TABLE orders DROP CONSTRAINT orders_pkey');
   await node.poll();

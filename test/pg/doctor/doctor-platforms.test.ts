@@ -1,6 +1,6 @@
 /**
- * What a hosted platform refuses is not known there, and spoils nothing that is: Amazon Aurora, as far as it can be played. Whatever
- * doctor asks of a server is found by listening to it, and refused in turn.
+ * If a hosted platform refuses a question, doctor reports that as not known, and its other checks do not change. The test
+ * imitates Amazon Aurora: it records which functions and views doctor reads on a server, and refuses each in turn.
  */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -35,14 +35,14 @@ async function checks(): Promise<readonly Check[]> {
   return diagnose(await gatherFacts(node)).checks;
 }
 
-/** Figures differ from one time to the next, and so do the transactions of others. */
+/** Leaves out figures and transactions of other sessions, which differ from one time to the next. */
 const plain = ({ code, status, message }: Check): string =>
   `${status} ${code} ${message
     .replace(/; the transaction of [^)]*\)/, '')
     .replace(/\d+/g, '0')
     .replace(/0 (bytes|kB|MB)/g, '0 bytes')}`;
 
-/** The views and functions of the server that doctor asks, on each side. */
+/** The views and functions of the server that doctor reads, on each side. */
 async function asked(): Promise<string[]> {
   const texts: string[] = [];
   const query = pg.Client.prototype.query as (this: pg.Client, ...args: unknown[]) => unknown;
@@ -67,7 +67,7 @@ async function asked(): Promise<string[]> {
   return rows.map(({ name }) => name).filter((name) => !EVERYWHERE.test(name.replace('()', '')));
 }
 
-/** Lets it raise what Aurora raises (feature_not_supported), in this database. @returns what takes it back */
+/** Lets the object raise what Aurora raises (feature_not_supported), in this database. @returns a function that restores it */
 async function refuse(session: pg.Client, name: string): Promise<() => Promise<void>> {
   const run = async (...statements: string[]): Promise<void> => {
     await session.query('SET allow_system_table_mods = on');
@@ -76,7 +76,7 @@ async function refuse(session: pg.Client, name: string): Promise<() => Promise<v
   };
   const raise = `BEGIN RAISE EXCEPTION '% is currently not supported for Aurora', '${name}' USING ERRCODE = '0A000'; END`;
   if (name.endsWith('()')) {
-    // the server calls its own by number, whatever the catalog says: another one takes the name
+    // the server finds its own functions by OID, not by name: a new function takes the name
     const { rows } = await session.query<{ own: string; head: string; arguments: string }>(
       `SELECT format('pg_catalog.%I(%s)', proname, pg_get_function_identity_arguments(oid)) AS own,
               format('CREATE FUNCTION pg_catalog.%I(%s) RETURNS %s', proname, pg_get_function_arguments(oid),
@@ -112,8 +112,8 @@ async function refuse(session: pg.Client, name: string): Promise<() => Promise<v
   return () => run(`CREATE OR REPLACE VIEW pg_catalog.${name} AS ${was}`);
 }
 
-describe.each(['source', 'store'] as const)('of all that doctor asks, the %s', (side) => {
-  test('may refuse one after the other: the rest is said as before', async () => {
+describe.each(['source', 'store'] as const)('of all questions of doctor, the %s', (side) => {
+  test('may refuse one after the other; the other checks do not change', async () => {
     const before = await checks();
     const names = await asked();
     expect(names.length).toBeGreaterThan(8);
@@ -139,7 +139,7 @@ describe.each(['source', 'store'] as const)('of all that doctor asks, the %s', (
   }, 120_000);
 });
 
-test('what Aurora is known to refuse is named', async () => {
+test('doctor names what Aurora is known to refuse', async () => {
   const undo: (() => Promise<void>)[] = [];
   for (const name of [
     'pg_stat_wal',
@@ -160,7 +160,7 @@ test('what Aurora is known to refuse is named', async () => {
   }
 });
 
-test('a node can be made and followed where the server does not tell who it is', async () => {
+test('a node can be made and followed on a server that does not identify itself', async () => {
   await using other = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE t (id int PRIMARY KEY)',
@@ -184,7 +184,7 @@ test('a node can be made and followed where the server does not tell who it is',
   await init({ ...second, plugin: 'pgoutput', slotName: null, version: 'test' });
 });
 
-test('positions that are refused before logical replication is on do not hide that it is off', async () => {
+test('a server that refuses positions while logical replication is off still shows that it is off', async () => {
   const undo = await refuse(node.source, 'pg_current_wal_insert_lsn()');
   try {
     await expect(readSourceFacts(node.source, node.slot)).rejects.toMatchObject({

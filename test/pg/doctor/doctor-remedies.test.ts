@@ -1,6 +1,6 @@
 /**
- * One case after the other on one node: brought into a bad state, doctor sees exactly that and nothing else, its remedy is
- * pasted as it stands, and doctor has nothing more to say.
+ * Cases on one node, one after the other. Each brings the node into a bad state; doctor reports exactly that and nothing else;
+ * its remedy is pasted unchanged; then doctor reports nothing.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -19,17 +19,17 @@ const TABLES = `CREATE TABLE orders (id int PRIMARY KEY, total int); INSERT INTO
 
 interface Case {
   readonly name: string;
-  /** All that doctor says, the worst first. */
+  /** Everything that doctor reports, the worst first. */
   readonly expected: readonly string[];
   readonly damage: (node: TrackedNode) => Promise<unknown>;
-  /** What only a person can do; else the first remedy is pasted. */
+  /** What only a person can do; otherwise the first remedy is pasted. */
   readonly mend?: (node: TrackedNode) => Promise<unknown>;
 }
 
 const source = (text: string) => (node: TrackedNode) => node.source.query(text);
 const store = (text: string) => (node: TrackedNode) => node.store.query(text);
 
-/** History as if it had been written earlier; the horizon stays. */
+/** Moves history into the past, as if it had been written earlier; the horizon stays. */
 const aged = (by: string): string => `
   UPDATE pgtimewarp.lsn_time_map SET ts = ts - interval '${by}';
   UPDATE pgtimewarp.row_changes SET valid_from_ts = valid_from_ts - interval '${by}';
@@ -39,7 +39,7 @@ const aged = (by: string): string => `
   UPDATE pgtimewarp.past_relations SET tracked_from_ts = tracked_from_ts - interval '${by}',
          tracked_to_ts = tracked_to_ts - interval '${by}';`;
 
-/** A reader of the store that stays until doctor's remedy ends it. */
+/** A reader of the store that stays until the remedy of doctor ends it. */
 async function reader(node: TrackedNode, sql: string): Promise<void> {
   const session = await node.connect('store');
   await session.query(`BEGIN ISOLATION LEVEL REPEATABLE READ; ${sql}`);
@@ -78,24 +78,24 @@ const CASES: readonly Case[] = [
     ),
   },
   {
-    name: 'the primary key is another one',
+    name: 'the table gets another primary key',
     expected: ['fail table_key'],
     damage: source(
       'ALTER TABLE orders DROP CONSTRAINT orders_pkey; ALTER TABLE orders ADD PRIMARY KEY (id, total)',
     ),
   },
   {
-    name: 'a table is made anew',
+    name: 'a table is recreated',
     expected: ['warn table_recreated'],
     damage: source('DROP TABLE orders; CREATE TABLE orders (id int, total int, PRIMARY KEY (id, total))'),
   },
   {
-    name: 'rows change without a trace',
+    name: 'rows change, and the log does not contain the change',
     expected: ['warn table_changed'],
     damage: source('ALTER TABLE people ADD COLUMN more int DEFAULT 5'),
   },
   {
-    name: 'rows have changed without a trace',
+    name: 'rows have changed, and the log does not contain the change',
     expected: ['warn table_baseline', 'warn gap_open'],
     damage: async (node) => {
       await node.source.query('ALTER TABLE orders ADD COLUMN more int DEFAULT 5');
@@ -113,7 +113,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'history is not what the table holds',
+    name: 'history differs from the table',
     expected: ['fail self_proof'],
     damage: store(`UPDATE pgtimewarp.row_changes SET row_data = '{"id":1,"n":9}'
                     WHERE row_data::text LIKE '%"n":1}'`),
@@ -140,14 +140,14 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'a reader keeps ranges from being made',
+    name: 'a reader prevents new ranges',
     expected: ['warn ranges_ahead'],
     damage: async (node) => {
       const { rows } = await node.store.query<{ id: number }>(
         `SELECT relation_id AS id FROM pgtimewarp.tracked_relations WHERE table_name = 'logs'`,
       );
       await reader(node, `SELECT FROM pgtimewarp.row_changes_r${rows[0]!.id}`);
-      // ranges are made once a table has been tracked for an eighth of the window
+      // runs make ranges after a table has been tracked for an eighth of the window
       await node.store.query(
         `UPDATE pgtimewarp.tracked_relations SET tracked_from_ts = tracked_from_ts - interval '1 hour' WHERE table_name = 'logs'`,
       );
@@ -156,7 +156,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'a reader keeps expired history from being dropped',
+    name: 'a reader prevents the deletion of expired history',
     expected: ['warn retention_overdue'],
     damage: async (node) => {
       await node.source.query('UPDATE logs SET n = 4');
@@ -305,7 +305,7 @@ test.for(PLUGINS)(
 );
 
 describeNeeding(needOf('wal2json'), 'with wal2json', () => {
-  test('values that the plugin does not carry: warn column_incomplete', async () => {
+  test('values that the plugin does not print: warn column_incomplete', async () => {
     await using node = await trackedNode({
       plugin: 'wal2json',
       tables: 'CREATE TABLE m (id int PRIMARY KEY, f float8 NOT NULL)',
@@ -319,7 +319,7 @@ describeNeeding(needOf('wal2json'), 'with wal2json', () => {
     expect(await troubles(node)).toEqual([]);
   });
 
-  test('a table that is declared to hold no NaN holds one: fail no_nan', async () => {
+  test('a table declared to hold no NaN holds one: fail no_nan', async () => {
     await using node = await trackedNode({
       plugin: 'wal2json',
       tables: 'CREATE TABLE m (id int PRIMARY KEY, n numeric)',
@@ -328,7 +328,7 @@ describeNeeding(needOf('wal2json'), 'with wal2json', () => {
     await node.source.query(`INSERT INTO m VALUES (1, 'NaN')`);
     await node.poll();
     const found = await troubles(node);
-    expect(verdicts(found)).toEqual(['fail no_nan', 'fail self_proof']); // it was taken for NULL
+    expect(verdicts(found)).toEqual(['fail no_nan', 'fail self_proof']); // it was stored as NULL
     await pasteRemedy(node, found, 'no_nan');
     expect(await troubles(node)).toEqual([]);
   });

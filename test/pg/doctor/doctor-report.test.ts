@@ -1,4 +1,7 @@
-/** What a doctor keeps: an event when something begins, one when it ends, a report when there is news and once a day. */
+/**
+ * The events of the scheduled doctor: one when a check begins to fail, one when it passes again, and a report on changes and
+ * once a day.
+ */
 import { expect, test } from 'vitest';
 import type { Check } from '../../../core/doctor/check.ts';
 import { fail, ok, summarize, warn } from '../../../core/doctor/check.ts';
@@ -6,7 +9,7 @@ import { recordDiagnosis } from '../../../core/doctor/record-diagnosis.ts';
 import { runCommand } from '../../support/command.ts';
 import { testDatabases } from '../../support/test-databases.ts';
 
-test('told once, when it begins and when it ends, and daily', async () => {
+test('a failing check is reported when it begins, when it ends, and once a day', async () => {
   await using databases = await testDatabases();
   const { store, node } = databases;
   const examine = (...checks: Check[]): Promise<boolean> => recordDiagnosis(store, node, summarize(checks));

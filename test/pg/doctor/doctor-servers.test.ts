@@ -1,4 +1,4 @@
-/** What a server of its own can be brought into: limits that are used up, settings that endanger the slot, no server at all. */
+/** States that need their own server: used-up limits, settings that endanger the slot, a stopped server. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { expect, test } from 'vitest';
@@ -31,7 +31,7 @@ async function smallServer(
   return { server, urls, sql, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
-/** A setting that was reloaded is there a moment later. */
+/** Waits for a reloaded setting, which takes effect a moment later. */
 async function settled(urls: CommandDatabases): Promise<void> {
   for (let tries = 0; tries < 20 && (await troubles(urls)).length > 0; tries++) await sleep(100);
   expect(await troubles(urls)).toEqual([]);
@@ -40,7 +40,7 @@ async function settled(urls: CommandDatabases): Promise<void> {
 const noise = (megabytes: number): string =>
   `SELECT pg_logical_emit_message(false, 'noise', repeat('x', 1000000)) FROM generate_series(1, ${megabytes})`;
 
-test('a small server: every limit in turn', { timeout: 180_000 }, async () => {
+test('a small server: it reaches each limit in turn', { timeout: 180_000 }, async () => {
   await using small = await smallServer((await chooseServer()).binaries, {
     max_replication_slots: '1',
     max_connections: '20',
@@ -50,7 +50,7 @@ test('a small server: every limit in turn', { timeout: 180_000 }, async () => {
   });
   const { server, urls, sql } = small;
 
-  // nothing but a young server's set-up was written: far more than 64 MB an hour
+  // the server has only written its own set-up so far: that is far more than 64 MB an hour
   const limits = await troubles(urls);
   expect(verdicts(limits)).toEqual(['warn slots_left', 'warn wal_keep_size']);
   await pasteRemedy(urls, limits, 'slots_left');

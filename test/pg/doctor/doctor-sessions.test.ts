@@ -1,6 +1,6 @@
 /**
- * What lies between a program and its sessions: a pooler, time-outs that server, database or role give, encodings. Doctor
- * says which of it is harmless, and what to do about the rest.
+ * What can lie between a program and its sessions: a pooler, inherited time-outs of server, database or role, encodings. Doctor
+ * reports what is harmless, and the remedy for the rest.
  */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -55,7 +55,7 @@ describeNeeding(pgbouncer(), 'a pooler', () => {
     expect(found).toEqual(Array(5).fill(expected));
   });
 
-  test('is seen in the midst of an application that uses it', async () => {
+  test('is detected while an application uses it', async () => {
     await using pooler = await startPooler([node.sourceUrl], { mode: 'transaction', inTurn: true });
     const url = pooler.through(node.sourceUrl);
     const applications = await Promise.all([1, 2, 3].map(() => readyApplication(url)));
@@ -73,7 +73,7 @@ describeNeeding(pgbouncer(), 'a pooler', () => {
     }
   });
 
-  test('is not there: nothing stands between', async () => {
+  test('is absent: doctor reports no pooler', async () => {
     for (const side of ['source', 'store'] as const)
       expect(await readPooling(node[urlOf[side]], { side, node: node.node })).toBe('none');
     expect(await readPooling('postgres://u:p@127.0.0.1:1/db', { side: 'source', node: 'x' })).toBe('unknown');
@@ -105,16 +105,16 @@ describeNeeding(pgbouncer(), 'a pooler', () => {
   });
 });
 
-/** A session as applications have them: without settings of its own, of which the pooler would be told. */
+/** A session as applications have it, without settings of its own, which the pooler would notice. */
 async function readyApplication(url: string): Promise<pg.Client> {
   const session = new pg.Client(url);
   await session.connect();
   return session;
 }
 
-describe('time-outs that are inherited', () => {
+describe('inherited time-outs', () => {
   test.each(['source', 'store'] as const)(
-    'by the %s end nothing: they are named, with their place',
+    'of the %s end no session; doctor names where they are set',
     async (side) => {
       const url = side === 'source' ? node.sourceUrl : node.storeUrl;
       const database = nameOf(url);
@@ -136,7 +136,7 @@ describe('time-outs that are inherited', () => {
           [`ALTER ROLE ${role} IN DATABASE ${database}`, `role ${role} in database ${database}`],
         ] as const;
         for (const [index, [where, name]] of places.entries()) {
-          const limitMs = (index + 1) * 50; // a session's first words are under it
+          const limitMs = (index + 1) * 50; // a session starts with these settings
           await admin.query(`${where} SET statement_timeout = '${limitMs}ms'`);
           await admin.query(`${where} SET idle_in_transaction_session_timeout = '${limitMs}ms'`);
           expect(await message()).toContain(`statement_timeout = ${limitMs} ms (${name})`);
@@ -154,19 +154,19 @@ describe('time-outs that are inherited', () => {
   );
 });
 
-describe('an encoding that is refused by init', () => {
+describe('an encoding that init refuses', () => {
   test.each([
     ['source', 'SQL_ASCII', 'fail source_encoding'],
     ['store', 'LATIN1', 'fail store_encoding'],
     ['store', 'SQL_ASCII', 'fail store_encoding'],
-  ] as const)('of a %s that is there already, in %s: %s', async (side, encoding, expected) => {
+  ] as const)('of a %s that exists already, in %s: %s', async (side, encoding, expected) => {
     const database = nameOf(side === 'source' ? node.sourceUrl : node.storeUrl);
     const label = (name: string) =>
       node[side].query(
         'UPDATE pg_database SET encoding = pg_char_to_encoding($2::name) WHERE datname = $1::name',
         [database, name],
       );
-    await label(encoding); // as if it had been made so, by a version that let it pass
+    await label(encoding); // as if an earlier version without this check had made it
     try {
       const found = await troubles(node);
       expect(verdicts(found)).toEqual([expected]);

@@ -1,5 +1,5 @@
 /**
- * Who may ask about what: by the path, as an IAM policy names it, and by a claim of the token. Nothing else answers about a table
+ * Which caller may ask about which table: by path, as in an IAM policy, and by a claim of the token. No answer is about a table
  * that is not named.
  */
 import { connect } from 'node:net';
@@ -12,7 +12,7 @@ import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
 let node: TrackedNode;
 let ways: ApiWays;
-/** Of the table that nobody in these tests may read. */
+/** A value of the table that no caller in these tests may read. */
 const SECRET = 'do not tell';
 
 beforeAll(async () => {
@@ -24,7 +24,7 @@ beforeAll(async () => {
     track: ['orders', 'secrets', '"Odd 50% name.x"'],
   });
   ways = await apiWays(node);
-  await ways.handler('/v1/nodes'); // tells it where the store is
+  await ways.handler('/v1/nodes'); // contains where the store is
 });
 
 afterEach(() => {
@@ -62,7 +62,7 @@ function requestsOf(table: string): Request[] {
 
 describe('by path', () => {
   const API = 'arn:aws:execute-api:eu-central-1:123456789012:abc/$default';
-  /** As IAM compares a resource of a policy (IAM User Guide, "Resource element"): `*` is any characters, `?` is one. */
+  /** Compares like IAM compares a resource of a policy (IAM User Guide, "Resource element"): `*` is any characters, `?` is one. */
   const matches = (pattern: string, arn: string): boolean =>
     new RegExp(
       `^${pattern
@@ -72,11 +72,11 @@ describe('by path', () => {
       's',
     ).test(arn);
 
-  test('a policy for one table lets in what asks about it, and nothing that answers about another', async () => {
+  test('a policy for one table allows questions about it, and none that returns another table', async () => {
     const policy = `${API}/*/v1/nodes/${node.node}/tables/public.orders/*`;
     const allows = ({ target, method = 'GET' }: Request): boolean => {
       const [path = ''] = target.split('?');
-      const forms = [path, decodeURIComponent(path)]; // which of them IAM sees is not known
+      const forms = [path, decodeURIComponent(path)]; // it is not known which of them IAM compares
       return forms.some((form) => matches(policy, `${API}/${method}${form}`));
     };
     const own = requestsOf('public.orders').filter(({ target }) => target.includes('/tables/public.'));
@@ -112,7 +112,7 @@ describe('by path', () => {
     expect(allowed).toBeGreaterThan(15);
   });
 
-  test('serve does not resolve paths for a proxy that has let them through', async () => {
+  test('serve does not resolve paths, so a proxy cannot let through a path of another table', async () => {
     const { hostname, port } = new URL(ways.server.url);
     for (const detour of ['..', '%2e%2e', '..\\', '.%2E']) {
       const path = `/v1/nodes/${node.node}/tables/public.orders/${detour}/public.secrets/asof?pk=1`;
@@ -146,7 +146,7 @@ describe('by a claim', () => {
     for (const request of requestsOf('public.secrets')) expect((await ask(request)).statusCode).toBe(200);
   });
 
-  test('who has none, or one that names nothing, is told of no node and no table', async () => {
+  test('a caller without the claim, or with an empty one, sees no node and no table', async () => {
     for (const tables of [undefined, '', '[]', 7, null, {}, 'nothing/public.orders']) {
       for (const request of requestsOf('public.orders')) {
         const { statusCode, headers, body } = await claimed(tables, request);
@@ -162,7 +162,7 @@ describe('by a claim', () => {
     }
   });
 
-  test('who has a table is answered about it alone, whatever the route', async () => {
+  test('a caller with a table gets answers about it only, on every route', async () => {
     const forms = (word: string) => [word, `other ${word}`, `[other ${word}]`, [word], `a,${word}`];
     for (const tables of forms(`${node.node}/public.orders`)) {
       expect(new Set(await statuses(tables, 'public.orders'))).toEqual(new Set([200]));
@@ -181,7 +181,7 @@ describe('by a claim', () => {
     }
   });
 
-  test('another spelling of the table is the table', async () => {
+  test('another spelling of the table is the same table', async () => {
     const claim = `${node.node}/public.orders`;
     expect(await statuses(claim, 'public.%22orders%22')).not.toContain(403);
     const odd = `${node.node}/${encodeURIComponent('public."Odd 50% name.x"')}`;
@@ -192,7 +192,7 @@ describe('by a claim', () => {
     expect((await claimed(claim, request!)).statusCode).toBe(403);
   });
 
-  test('who has the node, or everything, is answered about all its tables', async () => {
+  test('a caller with the node, or with everything, gets answers about all its tables', async () => {
     for (const tables of [node.node, '*', `[x ${node.node}]`]) {
       for (const table of ['public.orders', 'public.secrets']) {
         expect(new Set(await statuses(tables, table))).toEqual(new Set([200]));
@@ -200,13 +200,13 @@ describe('by a claim', () => {
     }
   });
 
-  test('a table that is not tracked is as forbidden as one that is', async () => {
+  test('an untracked table gets the same refusal as a tracked one', async () => {
     const target = `/v1/nodes/${node.node}/tables/public.nothing_there/asof?pk=1`;
     expect((await claimed(`${node.node}/public.orders`, { target })).statusCode).toBe(403);
     expect((await claimed(node.node, { target })).statusCode).toBe(404);
   });
 
-  test('what says something of a node as a whole is not for who has one table of it', async () => {
+  test('a caller with one table of a node does not see answers about the whole node', async () => {
     await node.store.query(
       `UPDATE pgtimewarp.nodes SET status_reason = 'about public.secrets' WHERE node_id = $1`,
       [node.node],
@@ -220,7 +220,7 @@ describe('by a claim', () => {
     expect((await claimed(node.node, { target: '/v1/nodes' })).body).toContain('about public.secrets');
   });
 
-  test('the document of the API is for everyone, and names the refusal', async () => {
+  test('every caller may read the document of the API, and it names the refusal', async () => {
     const { statusCode, body } = await claimed(undefined, { target: '/openapi.json' });
     expect(statusCode).toBe(200);
     const { paths } = JSON.parse(body) as { paths: Record<string, Record<string, { responses: object }>> };

@@ -1,4 +1,4 @@
-/** The functions as they are deployed: the synthesised bundles, on Node, against real databases and a stub of AWS. */
+/** The deployed functions: the synthesised bundles, on Node, with real databases and a stub of AWS. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -51,7 +51,7 @@ function deployment(
   return deploymentEvent(databases.aws, type, state(tables), state(before));
 }
 
-describe('the life of a deployment', () => {
+describe('a deployment from creation to deletion', () => {
   test('creation makes schema, logins, node and tables, and can be repeated', async () => {
     await using migrate = await start('Migrate');
     for (const attempt of [1, 2]) {
@@ -69,7 +69,7 @@ describe('the life of a deployment', () => {
     expect(rows).toEqual([{ table_name: 'orders', status: 'active' }]);
   });
 
-  test('the poller reads as writer, the API answers as reader, and rotated passwords are picked up', async () => {
+  test('the poller uses the writer, the API the reader, and both pick up rotated passwords', async () => {
     await using poller = await start('Poller');
     await using api = await start('Api');
     const asOf = () =>
@@ -101,7 +101,7 @@ describe('the life of a deployment', () => {
     expect(printed).toContain('"LagInBytes"');
   });
 
-  test('sessions are used again, until they are dead', async () => {
+  test('sessions are used again until they break', async () => {
     await using poller = await start('Poller');
     const pids = async (): Promise<string> => {
       const { rows } = await databases.store.query<{ pids: string }>(
@@ -121,7 +121,7 @@ describe('the life of a deployment', () => {
     expect(await pids()).not.toBe(first);
   });
 
-  test('an environment that served many nodes keeps sessions of one', async () => {
+  test('an environment that has served many nodes keeps the sessions of one', async () => {
     const others = ['one', 'two', 'three', 'four'];
     await using poller = await start('Poller', Object.fromEntries(others.map((name) => [name, ARNS.source])));
     for (const name of others) await poller.invoke({ node: name }).catch(() => {});
@@ -134,10 +134,10 @@ describe('the life of a deployment', () => {
       );
       return rows.map(({ n }) => n);
     };
-    await expect.poll(sessions, { timeout: 5_000 }).toEqual([1, 1]); // of the store and of the source; others say goodbye
+    await expect.poll(sessions, { timeout: 5_000 }).toEqual([1, 1]); // one of the store and one of the source; other sessions are closing
   });
 
-  test('a failing node stops no other, and fails the invocation', async () => {
+  test('a failing node does not stop the others, and fails the invocation', async () => {
     await using poller = await start('Poller', { broken: ARNS.source, lost: secretArn('nowhere') });
     await databases.source.query('UPDATE orders SET total = 3');
     await expect(poller.invoke({})).rejects.toThrow(
@@ -151,7 +151,7 @@ describe('the life of a deployment', () => {
     expect(rows).toEqual([{ n: 1 }]);
   });
 
-  test('the poller ends before its invocation does, whatever a database does', async () => {
+  test('the poller ends before its invocation, whatever a database does', async () => {
     await using poller = await start('Poller');
     await expect(poller.invoke({}, 9_000)).rejects.toThrow(/DEADLINE: .*too little time/);
     const blocker = await databases.connect('store');
@@ -175,7 +175,7 @@ describe('the life of a deployment', () => {
     expect(rows).toEqual([{ readable: true, writable: false }]);
   });
 
-  test('a login that has all the connections it may have is a reason to ask again', async () => {
+  test('a login with no connection left gets an answer with Retry-After', async () => {
     const limit = (count: number) =>
       databases.store.query(`ALTER ROLE "${databases.logins.reader}" CONNECTION LIMIT ${count}`);
     await using first = await start('Api');
@@ -195,7 +195,7 @@ describe('the life of a deployment', () => {
     expect(await second.invoke(event)).toMatchObject({ statusCode: 200 });
   });
 
-  test('names that a path has to encode arrive', async () => {
+  test('names that a path must encode arrive unchanged', async () => {
     await databases.source.query(
       'CREATE TABLE "Odd 50% name.x" (id int PRIMARY KEY); INSERT INTO "Odd 50% name.x" VALUES (7)',
     );
@@ -211,7 +211,7 @@ describe('the life of a deployment', () => {
     expect(answer.body).toContain('"table":"Odd 50% name.x"');
   });
 
-  test('the doctor tells the topic what does not pass', async () => {
+  test('the doctor sends failing checks to the topic', async () => {
     await using doctor = await start('Doctor', { broken: ARNS.source, lost: secretArn('nowhere') });
     const result = (await doctor.invoke({})) as { nodes: { node: string; status: string }[] };
     expect(
@@ -243,7 +243,7 @@ describe('the life of a deployment', () => {
     expect(rows).toContainEqual({ code: 'node_known' });
   });
 
-  test('what alarms and dashboard watch is reported, under those names and dimensions', async () => {
+  test('the metrics of alarms and dashboard are reported, with those names and dimensions', async () => {
     await using poller = await start('Poller');
     await using doctor = await start('Doctor');
     await poller.invoke({});
@@ -258,7 +258,7 @@ describe('the life of a deployment', () => {
     for (const metric of watched) expect([...reported]).toContain(JSON.stringify(metric));
   });
 
-  test('a deployment that fails says why and takes back the node that it made', async () => {
+  test('a deployment that fails gives the reason and removes the node that it made', async () => {
     await using migrate = await start('Migrate');
     const event = deployment('Create', ['nothing_there']) as { ResourceProperties: { Nodes: string } };
     event.ResourceProperties.Nodes = event.ResourceProperties.Nodes.replaceAll(
@@ -300,6 +300,6 @@ test('bundles are small', () => {
   console.log(
     `bundle sizes: ${sizes.map(([name, bytes]) => `${name} ${(bytes / 1024).toFixed(0)} KiB`).join(', ')}`,
   );
-  // what starts cold while somebody waits: neither the poller nor the languages of zod are in it
+  // functions that a caller waits for: their bundles contain neither the poller nor the languages of zod
   expect(new Map(sizes).get('Api')).toBeLessThan(900 * 1024);
 });

@@ -1,6 +1,6 @@
 /**
- * CloudFormation cancels a creation without telling it, and asks for the deletion of what it has not heard of, under a physical
- * id of its own making. Whichever comes first, nothing is left in the end: no slot, no publication, no active node.
+ * CloudFormation cancels a creation without notice. Then it requests the deletion of a resource whose id it does not know, so
+ * it makes one up. Whichever comes first, nothing is left in the end: no slot, no publication, no active node.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -64,7 +64,7 @@ function answerTo(type: 'Create' | 'Delete'): Answer | undefined {
   return answers.find(({ RequestId }) => RequestId.startsWith(`request-${type}-`));
 }
 
-/** What is there of the node. */
+/** What exists of the node. */
 async function left(): Promise<{ slots: number; publications: number; nodes: number }> {
   const { rows: source } = await databases.source.query<{ slots: number; publications: number }>(
     `SELECT (SELECT count(*)::int FROM pg_replication_slots WHERE database = current_database()) AS slots,
@@ -78,7 +78,7 @@ async function left(): Promise<{ slots: number; publications: number; nodes: num
 
 const NOTHING = { slots: 0, publications: 0, nodes: 0 };
 
-/** Lets the source's secret name another way to it. */
+/** Changes the address of the source in its secret. */
 function sourceIsAt(url: string): void {
   databases.aws.secrets.set(ARNS.source, JSON.stringify({ url }));
 }
@@ -93,7 +93,7 @@ async function expectStopped(): Promise<void> {
   expect(again, 'asked for anew, it is wanted').toMatchObject({ Status: 'SUCCESS' });
 }
 
-test('while the creation waits for an open transaction: it is ended', async () => {
+test('while the creation waits for an open transaction: the creation is ended', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
   const created = create();
@@ -105,7 +105,7 @@ test('while the creation waits for an open transaction: it is ended', async () =
   await expectStopped();
 }, 60_000);
 
-test('while the creation has not come to either database', async () => {
+test('before the creation has reached either database', async () => {
   let goOn = (): void => {};
   const held = new Promise<void>((resolve) => {
     goOn = resolve;
@@ -123,12 +123,12 @@ test('while the creation has not come to either database', async () => {
 }, 60_000);
 
 test.each([5, 14, 20, 30])(
-  'while the creation asks the source for the %d. time',
+  'while the creation sends query %d to the source',
   async (at) => {
     let cancelled: Promise<unknown> | null = null;
     const meanwhile = async (): Promise<void> => {
       cancelled = cancel();
-      await sleep(1_500); // it waits for the creation, or is done
+      await sleep(1_500); // the deletion waits for the creation, or is done
     };
     await using proxy = await callProxy(databases.sourceUrl, { at, fault: meanwhile });
     sourceIsAt(proxy.url);
@@ -145,10 +145,10 @@ test.each([5, 14, 20, 30])(
   60_000,
 );
 
-test('a creation whose time is over while it waits leaves nothing', async () => {
+test('a creation that runs out of time while it waits leaves nothing', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
-  await create(34_000); // 20 seconds of it are for the end
+  await create(34_000); // 20 of these seconds are reserved for undoing
   await writer.query('COMMIT');
   expect(answerTo('Create')).toMatchObject({
     Status: 'FAILED',
@@ -159,10 +159,10 @@ test('a creation whose time is over while it waits leaves nothing', async () => 
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
 
-test('a creation that stands still keeps nobody from the deletion, and does nothing when it goes on', async () => {
+test('a frozen creation does not delay the deletion, and changes nothing when it continues', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
-  const created = create().catch(() => {}); // it may have to be ended
+  const created = create().catch(() => {}); // the deletion may have to end the session of the creation
   await expect.poll(async () => (await left().catch(() => NOTHING)).slots, { timeout: 20_000 }).toBe(1);
   creating.freeze();
   await writer.query('COMMIT');
@@ -177,7 +177,7 @@ test('a creation that stands still keeps nobody from the deletion, and does noth
   expect(await left()).toEqual(made);
 }, 150_000);
 
-test('one that is delivered twice gets one answer twice', async () => {
+test('a creation that is delivered twice gets the same answer twice', async () => {
   const event = deploymentEvent(databases.aws, 'Create', { nodes: [node] });
   await Promise.all([creating.invoke(event, 60_000), deleting.invoke(event, 60_000)]);
   expect(databases.aws.cloudFormation.map(({ Status }) => Status)).toEqual(['SUCCESS', 'SUCCESS']);
@@ -187,7 +187,7 @@ test('one that is delivered twice gets one answer twice', async () => {
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
 
-test('one that is delivered twice and cancelled gets one answer twice', async () => {
+test('a creation that is delivered twice and cancelled gets the same answer twice', async () => {
   const writer = await databases.connect('source');
   await writer.query('BEGIN; INSERT INTO orders VALUES (2)');
   const start = () => startLambda(bundleFolder(synthesized, 'Migrate'), databases.functionEnv('Migrate'));
@@ -196,7 +196,7 @@ test('one that is delivered twice and cancelled gets one answer twice', async ()
   const created = creating.invoke(event, 60_000);
   await expect.poll(async () => (await left().catch(() => NOTHING)).slots, { timeout: 20_000 }).toBe(1);
   const copied = copying.invoke(event, 60_000);
-  await sleep(1_000); // it waits for the first
+  await sleep(1_000); // the second waits for the first
   await Promise.all([cancel(), created, copied]);
   await writer.query('COMMIT');
   const [first, ...others] = databases.aws.cloudFormation.filter(
@@ -207,7 +207,7 @@ test('one that is delivered twice and cancelled gets one answer twice', async ()
   expect(await left()).toEqual(NOTHING);
 }, 60_000);
 
-test('what a failed creation could not undo, its deletion removes, and nothing of before', async () => {
+test('a deletion removes what a failed creation could not undo, and nothing that existed before', async () => {
   const before = { ...node, node: `${node.node}_before`, tables: [] };
   await creating.invoke(deploymentEvent(databases.aws, 'Create', { nodes: [before] }), 60_000);
   databases.aws.cloudFormation.length = 0;
@@ -221,7 +221,7 @@ test('what a failed creation could not undo, its deletion removes, and nothing o
   await using creation = await startLambda(bundleFolder(synthesized, 'Migrate'), env);
   const created = creation.invoke(deploymentEvent(databases.aws, 'Create', both), 60_000);
   await expect.poll(async () => (await left()).slots, { timeout: 20_000 }).toBe(2);
-  await way[Symbol.asyncDispose](); // the source is away, until the deletion
+  await way[Symbol.asyncDispose](); // the source is unreachable until the deletion
   await created;
   await writer.query('COMMIT');
   const { Status, PhysicalResourceId } = databases.aws.cloudFormation.at(-1)!;

@@ -1,6 +1,7 @@
 /**
- * Random lives of deployments (test/support/deployment-hunt.ts): whatever comes twice, at once, too late or is cut short, in the end
- * source and store hold what the last successful request declared. HUNT_DEPLOYMENTS=200 runs that many (from HUNT_FROM), HUNT_SEEDS=1,2 these.
+ * Random lives of deployments (test/support/deployment-hunt.ts). Requests come twice, at once, too late, or are interrupted. In
+ * the end source and store must have what the last successful request declared. HUNT_DEPLOYMENTS=200 runs that many (from
+ * HUNT_FROM), HUNT_SEEDS=1,2 these seeds.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import example from '../../../infra/config/example.ts';
@@ -12,7 +13,7 @@ import { bundleFolder, synthesize } from '../../support/synthesize.ts';
 
 const COUNT = Number.parseInt(process.env.HUNT_DEPLOYMENTS ?? '3', 10);
 const { HUNT_SEEDS, HUNT_FROM } = process.env;
-/** The suite begins with seeds that have been green. */
+/** The suite uses seeds that have passed before. */
 const FIRST = Number.parseInt(HUNT_FROM ?? '1000', 10);
 const SEEDS =
   HUNT_SEEDS?.split(',').map((seed) => Number.parseInt(seed, 10)) ??

@@ -1,4 +1,4 @@
-/** The functions answer with the documents that the commands print: the synthesised bundles beside the command line. */
+/** The functions return the documents that the commands print: the synthesised bundles compared with the command line. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import example from '../../../infra/config/example.ts';
 import { runCommand } from '../../support/command.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
 
 afterAll(() => databases?.[Symbol.asyncDispose]());
 
-/** @param login of the store; the one of a deployment, if it is not named */
+/** @param login of the store; default: the login of a deployment */
 async function invoke(name: FunctionName, event: object, login?: string): Promise<unknown> {
   const env = databases.functionEnv(name);
   if (login !== undefined) env.PGTIMEWARP_STORE_SECRET_ARN = login;

@@ -1,6 +1,6 @@
 /**
- * What an operator asks for where databases are private: the synthesised maintenance function, as the writer of the store and
- * the role of the source, beside the poller that the schedule starts.
+ * The actions of an operator where databases are private: the synthesised maintenance function, with the writer's login in the
+ * store and the role of the source, beside the poller that the schedule starts.
  */
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { releaseClaim } from '../../../core/store/node/claim.ts';
@@ -47,7 +47,7 @@ afterEach(async () => {
   await databases?.[Symbol.asyncDispose]();
 });
 
-/** An event for the rig's node. */
+/** An event for the node of the test. */
 const maintain = (event: object, remainingMs = 60_000): Promise<unknown> =>
   environments.Maintenance.invoke({ node: databases.node, ...event }, remainingMs);
 const poll = (): Promise<unknown> => environments.Poller.invoke({ node: databases.node });
@@ -66,8 +66,8 @@ async function slots(): Promise<number> {
 }
 
 describe('rebaseline', () => {
-  test('reads tables again that somebody knows to be others than history has them', async () => {
-    // rows that no run hears of: written while the table was in no publication
+  test('reads tables again, if an operator knows that history is wrong', async () => {
+    // rows that runs do not receive: they were written while the table was in no publication
     const { rows } = await databases.source.query<{ name: string }>(
       'SELECT pubname AS name FROM pg_publication',
     );
@@ -88,7 +88,7 @@ describe('rebaseline', () => {
     expect(await ask('orders', 2)).toMatchObject({ status: 'absent', reason: 'deleted' });
   });
 
-  test('of a whole node makes it whole after a loss', async () => {
+  test('of a whole node ends the gap after a loss', async () => {
     const { rows } = await databases.source.query<{ name: string }>(
       'SELECT slot_name AS name FROM pg_replication_slots WHERE database = current_database()',
     );
@@ -110,7 +110,7 @@ describe('rebaseline', () => {
     expect(await ask('orders', 3)).toMatchObject({ status: 'found', row: { total: 30 } });
   });
 
-  test('that its time does not suffice for is gone on with by the schedule', async () => {
+  test('that runs out of time is continued by the scheduled runs', async () => {
     const blocker = await databases.connect('source');
     await blocker.query('BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
     try {
@@ -130,7 +130,7 @@ describe('rebaseline', () => {
 });
 
 describe('a transaction that cannot be applied', () => {
-  test('is left out when it is named, and its tables are read again', async () => {
+  test('is skipped when its position is named, and its tables are read again', async () => {
     const { rows } = await databases.store.query<{ id: number }>(
       `SELECT relation_id AS id FROM pgtimewarp.tracked_relations WHERE table_name = 'orders'`,
     );
@@ -164,7 +164,7 @@ describe('a transaction that cannot be applied', () => {
 });
 
 describe('the slot', () => {
-  test('is released on request only, with the gap recorded', async () => {
+  test('is dropped on request only, and the gap is recorded', async () => {
     await expect(maintain({ action: 'release-slot' })).rejects.toThrow(/^BAD_FLAGS: .*say "yes": true/);
     expect(await slots()).toBe(1);
     expect(await maintain({ action: 'release-slot', yes: true })).toMatchObject({
@@ -192,18 +192,18 @@ describe('the slot', () => {
   });
 });
 
-test('a run that is under way is waited for', async () => {
+test('maintenance waits for a run that is under way', async () => {
   const run = await databases.connect('store');
   const { claim } = await takeIdleNode(run, databases.node, 60);
   const asked = maintain({ action: 'release-slot', yes: true });
-  asked.catch(() => {}); // it is looked at below
+  asked.catch(() => {}); // it is checked below
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   expect(await slots()).toBe(1);
   await releaseClaim(run, claim);
   expect(await asked).toMatchObject({ dropped: true });
 });
 
-describe('what cannot be used is refused, with what to write', () => {
+describe('wrong events are refused, with the correct form', () => {
   const EVENTS: readonly (readonly [event: unknown, says: RegExp])[] = [
     [{}, /^BAD_FLAGS: The event cannot be used: action: .* Write one of \{"action": "rebaseline"/],
     [null, /^BAD_FLAGS: /],
@@ -225,7 +225,7 @@ describe('what cannot be used is refused, with what to write', () => {
     [{ action: 'release-slot', yes: true, node: 'Robert"; --' }, /^BAD_FLAGS: .*node: /],
   ];
 
-  test('event by event, and nothing is touched', async () => {
+  test('each event on its own, and no database changes', async () => {
     for (const [event, says] of EVENTS) {
       const sent = typeof event === 'object' && event !== null ? { node: databases.node, ...event } : event;
       await expect(environments.Maintenance.invoke(sent, 60_000), JSON.stringify(event)).rejects.toThrow(

@@ -1,6 +1,6 @@
 /**
- * The migrate function through the life of a deployment, each request twice: what is removed leaves no slot behind, what
- * fails says what to do and leaves the version before working.
+ * The migrate function over the life of a deployment. Each request is sent twice. A removal leaves no slot; a request that
+ * fails gives a remedy, and the earlier version continues to work.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -32,9 +32,9 @@ const TWICE = [1, 2] as const;
 let synthesized: Synthesized;
 let databases: LambdaDatabases;
 let migrate: LambdaEnvironment;
-/** The node of the test, and one more of the same source, with the other plugin where there is one. */
-/** How functions are told of the secret of `main`. */
+/** The reference to the secret of `main`, as functions get it. */
 let source: string;
+/** The node of the test; `other` is a node of the same source, with the other plugin if there is one. */
 let main: DeployedNode;
 let other: DeployedNode;
 
@@ -45,7 +45,7 @@ beforeAll(async () => {
      CREATE TABLE notes (id int PRIMARY KEY, note text);`,
   );
   databases.aws.secrets.set(OTHER, JSON.stringify({ url: databases.sourceUrl }));
-  // as RDS manages it: user and password alone
+  // in the form that RDS manages: only user and password
   const { host, port, user, password, database } = parseConnectionUrl(databases.sourceUrl, 'source');
   databases.aws.secrets.set(ARNS.source, JSON.stringify({ username: user, password: password ?? 'none' }));
   source = secretReference(ARNS.source, { host, port, dbname: database });
@@ -65,7 +65,7 @@ function node(name: string, arn: string, plugin: string, tables: readonly string
 
 type Answer = Readonly<Record<'Status' | 'Reason' | 'PhysicalResourceId', string>>;
 
-/** Sends a request, and gives what CloudFormation was told. */
+/** Sends a request and returns the answer to CloudFormation. */
 async function request(
   type: 'Create' | 'Update' | 'Delete',
   wanted: DeployedState,
@@ -92,7 +92,7 @@ async function publications(): Promise<string[]> {
   return rows.map((row) => row.pubname);
 }
 
-/** The version that is deployed works: a run reads a change, and a question about it is answered. */
+/** Checks that the deployed version works: a run reads a change, and a question about it is answered. */
 async function expectWorking(total: string): Promise<void> {
   await using poller = await startLambda(
     bundleFolder(synthesized, 'Poller'),
@@ -109,7 +109,7 @@ async function expectWorking(total: string): Promise<void> {
   expect(answer.body).toContain(`"total":${total}`);
 }
 
-/** The bundle of a version that has one more migration. */
+/** The bundle of a version with one more migration. */
 async function nextVersion(migration: string): Promise<LambdaEnvironment> {
   const folder = mkdtempSync(join(tmpdir(), 'pgtimewarp-next-'));
   cpSync(bundleFolder(synthesized, 'Migrate'), folder, { recursive: true });
@@ -137,7 +137,7 @@ describe('deployments that change or fail', () => {
     await expectWorking('2.20');
   });
 
-  test('an update that fails, and the way back', async () => {
+  test('an update that fails, and its roll-back', async () => {
     const wrong = { nodes: [main, node(`${databases.node}_c`, source, 'pgoutput', ['nothing_there'])] };
     const right = { nodes: [main, other] };
     for (const _ of TWICE) {
@@ -152,7 +152,7 @@ describe('deployments that change or fail', () => {
     await expectWorking('3.30');
   });
 
-  test('a migration that fails leaves schema and functions of the version before', async () => {
+  test('a migration that fails keeps schema and functions of the earlier version', async () => {
     const state = { nodes: [main, other] };
     await using next = await nextVersion('CREATE TABLE pgtimewarp.half (id int); SELECT 1 / 0;');
     for (const _ of TWICE) {
@@ -167,7 +167,7 @@ describe('deployments that change or fail', () => {
     await expectWorking('4.40');
   });
 
-  test('a mistake in the configuration of a new version is found before the schema moves', async () => {
+  test('an error in the configuration of a new version is found before the schema changes', async () => {
     await using next = await nextVersion('CREATE TABLE pgtimewarp.early (id int);');
     const wrong = { nodes: [main, node(`${databases.node}_c`, source, 'pgoutput', ['nothing_there'])] };
     expect(await request('Update', wrong, { nodes: [main] }, { lambda: next })).toMatchObject({
@@ -177,7 +177,7 @@ describe('deployments that change or fail', () => {
     expect(rows).toEqual([{ early: null }]);
   });
 
-  test('the way back from a version whose migration succeeded and whose node did not', async () => {
+  test('the roll-back of a version whose migration succeeded and whose node failed', async () => {
     const state = { nodes: [main, other] };
     const wrong = { nodes: [...state.nodes, node(`${databases.node}_c`, source, 'pgoutput', [])] };
     const taken = `pgtimewarp_${databases.node}_c`;
@@ -192,7 +192,7 @@ describe('deployments that change or fail', () => {
     for (const _ of TWICE) {
       expect(await request('Update', state, wrong), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     }
-    // a slot that would be left behind is no state to accept
+    // a slot that would be left behind is not acceptable
     expect(await request('Update', { nodes: [main] }, state)).toMatchObject({
       Status: 'FAILED',
       Reason: expect.stringContaining('SCHEMA_TOO_NEW'),
@@ -205,7 +205,7 @@ describe('deployments that change or fail', () => {
   });
 });
 
-describe('a table that is tracked already', () => {
+describe('a table that is already tracked', () => {
   const withTable = (table: DeployedNode['tables'][number]): DeployedState => ({
     nodes: [{ ...main, tables: [table] }, other],
   });
@@ -228,14 +228,14 @@ describe('a table that is tracked already', () => {
     expect(await tracked()).toEqual(before);
   });
 
-  test('a retention that is added holds', async () => {
+  test('a retention that is added takes effect', async () => {
     const [plain, kept] = [withTable({ name: 'orders' }), withTable({ name: 'orders', retention: '30d' })];
     for (const _ of TWICE)
       expect(await request('Update', kept, plain), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     expect(await tracked()).toMatchObject([{ retention: '30 days', status: 'active' }]);
   });
 
-  test('a table that is taken out is no longer tracked, and a retention that is taken out is the node’s again', async () => {
+  test('a removed table is untracked, and a table whose retention is removed has that of the node', async () => {
     const whole = (name: string, retention: string | null) => ({
       ...{ name, exclude: [], retention, baseline: true, noNan: false },
     });
@@ -278,7 +278,7 @@ describe('a table that is tracked already', () => {
     },
   );
 
-  test('what cannot be read of the properties of before fails neither the way back nor the removal', async () => {
+  test('earlier properties that cannot be read stop neither the roll-back nor the removal', async () => {
     const right = withTable({ name: 'orders' });
     const odd: DeployedState[] = [
       withTable({ name: 'a b' }),
@@ -299,7 +299,7 @@ describe('a table that is tracked already', () => {
 });
 
 describe('removal', () => {
-  test('a node taken out of the configuration: its slot goes when the run that is under way has ended', async () => {
+  test('a node removed from the configuration: its slot is dropped after the run under way has ended', async () => {
     const run = await databases.connect('store');
     await claimNode(run, other.node, 60);
     const end = setTimeout(() => void run.query('SELECT pg_advisory_unlock_all()'), 1500);
@@ -313,7 +313,7 @@ describe('removal', () => {
     await request('Update', { nodes: [main, other] }, { nodes: [main] });
   });
 
-  test('its source does not answer: it fails with what to run, and the way back is open', async () => {
+  test('if its source does not answer, the update fails with the SQL to run, and can be rolled back', async () => {
     const [with_, without] = [{ nodes: [main, other] }, { nodes: [other] }];
     await withSource(ARNS.source, NOBODY, async () => {
       for (const _ of TWICE) {
@@ -330,7 +330,7 @@ describe('removal', () => {
     await expectWorking('6.60');
   });
 
-  test('deleting the stack drops every slot that it can, and says the SQL for the others', async () => {
+  test('deleting the stack drops every slot that it can, and prints the SQL for the others', async () => {
     const state = { nodes: [main, other] };
     let reason = '';
     await withSource(ARNS.source, NOBODY, async () => {
@@ -352,7 +352,7 @@ describe('removal', () => {
     expect(rowCount).toBeGreaterThan(3);
   });
 
-  test('a source that takes the connection and says nothing holds nobody up', async () => {
+  test('a source that accepts the connection and then sends nothing does not delay the others', async () => {
     await request('Create', { nodes: [main] });
     await using silent = await silentServer();
     await withSource(ARNS.source, JSON.stringify({ url: silent.url }), async () => {
@@ -366,7 +366,7 @@ describe('removal', () => {
     });
   });
 
-  test('a source that was given up is forgotten, and the store says what would be left there', async () => {
+  test('a source in forgetSources is removed, and the store records what it may still have', async () => {
     await request('Create', { nodes: [main] });
     await withSource(ARNS.source, NOBODY, async () => {
       for (const _ of TWICE) {
@@ -382,8 +382,8 @@ describe('removal', () => {
     ]);
   });
 
-  test('a schema of another version is no reason to leave a slot', async () => {
-    // the source has come back, with the slot that was forgotten there
+  test('the slot is dropped even if the schema has another version', async () => {
+    // the source is back, with the slot that was left there
     expect(await slots()).toEqual([databases.slot]);
     expect(await request('Create', { nodes: [main] }), migrate.output()).toMatchObject({ Status: 'SUCCESS' });
     await using next = await nextVersion('SELECT 1;');
@@ -394,7 +394,7 @@ describe('removal', () => {
   });
 });
 
-/** The secret names another source for a while; sessions that are kept do not hide it. */
+/** Changes the address of the source in its secret for a while; sessions that are kept must not hide that. */
 async function withSource(arn: string, secret: string, body: () => Promise<void>): Promise<void> {
   const before = databases.aws.secrets.get(arn)!;
   const restart = async (): Promise<void> => {

@@ -1,10 +1,10 @@
 /**
  * Random DDL, maintenance, rights and settings between random runs, through both plugins, on the server of this run and on
- * PostgreSQL 18: after each run every key of the table and of its history is, as of now, what it is in the table, or
- * unknown; what was answered stays answered; and no statement of the application is refused because of us.
+ * PostgreSQL 18. After each run, every key of the table and of its history equals the table as of now, or is unknown. Earlier
+ * final answers stay the same. The server never refuses a statement of the application because of us.
  *
- * HUNT_SEED repeats sequences, HUNT_SEQUENCES makes the hunt longer, HUNT_STEPS a sequence; HUNT_SERVER is `run` or
- * `newest`, for one of the servers alone.
+ * HUNT_SEED repeats sequences, HUNT_SEQUENCES makes the hunt longer, HUNT_STEPS a sequence; HUNT_SERVER is `run` or `newest`,
+ * for one of the servers only.
  */
 import { expect, test } from 'vitest';
 import { findEmbeddedBinaries } from '../../../cli/servers/find-binaries.ts';
@@ -13,7 +13,7 @@ import { openGround } from '../../support/hunt/ground.ts';
 import type { Hunt } from '../../support/hunt/hunt.ts';
 import { runHunts } from '../../support/hunt/run-hunts.ts';
 
-/** So many sequences share their runs. */
+/** The number of sequences that share their runs. */
 const TOGETHER = 20;
 const STEPS = numberFrom('HUNT_STEPS', 12);
 const WITH_TOO_MANY_WRONG = 5;
@@ -54,7 +54,7 @@ for (const { server, sequences, newest } of SERVERS) {
     if (process.env.HUNT_FORMS === '1')
       console.log(`done: ${JSON.stringify([...new Set(hunted.flatMap((hunt) => [...hunt.done]))].sort())}`);
     expect(wrong).toEqual([]);
-    // a hunt in which nearly nothing is known would find nothing; how much is unknown depends on the seeds
+    // a hunt in which almost nothing is known would find nothing; how much is unknown depends on the seeds
     expect(hunted.filter((hunt) => hunt.compared > 0).length).toBeGreaterThan(hunted.length / 2);
   });
 }

@@ -1,7 +1,7 @@
 /**
- * The history against an oracle while the tables themselves change: partitions come, go and are truncated, rows move
- * between them, columns and tables are added, rewritten, renamed, dropped. Known answers are right; unknown is exactly
- * what the source told nothing of. ORACLE_SEED repeats a workload, ORACLE_SCHEMA_TRANSACTIONS makes it longer.
+ * The history against an oracle while the tables themselves change: partitions are added, removed and truncated, rows move
+ * between them, columns and tables are added, rewritten, renamed and dropped. Known answers are right, and only what the log
+ * does not contain is unknown. ORACLE_SEED repeats a workload, ORACLE_SCHEMA_TRANSACTIONS makes it longer.
  */
 import fc from 'fast-check';
 import type pg from 'pg';
@@ -23,17 +23,20 @@ import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 
 const TRANSACTIONS = Number.parseInt(process.env.ORACLE_SCHEMA_TRANSACTIONS ?? '150', 10);
-/** Unless one is asked for, it is one of the first seeds: all of these have been green. */
+/** The default is one of the first seeds, all of which have passed before. */
 const SEEDS = 20;
 const SEED = Number.parseInt(process.env.ORACLE_SEED ?? `${1 + Math.floor(Math.random() * SEEDS)}`, 10);
-/** How followers poll; `apart`: never while a transaction is open that changes a table, so that it is known what a run has seen. */
+/**
+ * How followers poll. `apart`: never while a transaction that changes a table is open, so it is known which changes a run has
+ * seen.
+ */
 const FOLLOWERS = [
   { suffix: 'beside', maxChanges: 7, apart: false },
   { suffix: 'apart', maxChanges: 100, apart: true },
 ];
-/** A table with a gap is read again after so many runs. */
+/** After so many runs a table with a gap is read again. */
 const RUNS_WITH_A_GAP = 3;
-/** Between the runs of a follower that waits for changes to be over. */
+/** The pause between the runs of a follower that waits for changes to end. */
 const PAUSE_SECONDS = 0.25;
 const TIMEOUT_MS = 120_000 + TRANSACTIONS * 1_000;
 
@@ -91,7 +94,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions that change tables too (OR
   });
 
   test(
-    'as of each commit, by LSN and by time, a known answer is right, and unknown is what nobody told',
+    'as of each commit, by LSN and by time, known answers are right, and only what the log lacks is unknown',
     async () => {
       const events = SCHEMA_TABLES.map((_, place) => eventsOf(run, place));
       const untold = events.map((each) =>
@@ -130,14 +133,14 @@ class Watched {
   readonly #runsWithGap = new Map<number, number>();
   #horizon = 0n;
 
-  /** @param gate a session that keeps the tables as they are during every run; null: they may change */
+  /** @param gate a session that prevents changes of the tables during every run; null: tables may change */
   constructor(follower: Follower, maxChanges: number | undefined, gate: pg.Client | null) {
     this.follower = follower;
     this.#maxChanges = maxChanges;
     this.#gate = gate;
   }
 
-  /** A run; or a table that has had a gap for some time is read again. @returns whether all is applied and whole */
+  /** Makes a run, or reads a table again that has had a gap for some time. @returns whether all is stored and no gap is left */
   async step(maxChanges = this.#maxChanges): Promise<boolean> {
     // the pause lets several changes pass between two runs
     await this.#gate?.query(`SELECT pg_sleep(${PAUSE_SECONDS}), pg_advisory_lock_shared(${TABLES_LOCK})`);
@@ -152,12 +155,12 @@ class Watched {
     }
   }
 
-  /** Until nothing is left to apply or to repair. */
+  /** Runs until nothing is left to store or to repair. */
   async finish(): Promise<void> {
     for (let quiet = 0; quiet < 2; ) quiet = (await this.step(undefined)) ? quiet + 1 : 0;
   }
 
-  /** @returns whether it reached the end of WAL; one beneath which a table changed may not have */
+  /** @returns whether the run reached the end of WAL; it may not have if a table changed during it */
   async #poll(maxChanges: number | undefined): Promise<boolean> {
     try {
       return (await this.follower.poll(maxChanges)).caughtUp;
@@ -174,7 +177,7 @@ class Watched {
       this.rebaselines++;
       return true;
     } catch (error) {
-      // the table is away, or has changed once more meanwhile: it stays as it is until it is asked for again
+      // the table is away, or has changed again: it stays as it is until the next request
       expect(['TABLE_UNKNOWN', 'TABLE_CHANGING', 'RELATION_GAP']).toContain(codeOf(error));
       return false;
     }

@@ -1,7 +1,7 @@
 /**
- * The history against an oracle: whatever concurrent transactions did, as of each of their commits the history holds what
- * the tables held. Both plugins, and runs of one change, of a hundred, and without a bound, follow the same source while
- * it is written to. ORACLE_SEED repeats a workload, ORACLE_TRANSACTIONS makes it longer.
+ * The history against an oracle: after any concurrent transactions, the history holds, as of each of their commits, what the
+ * tables held. Both plugins follow the same source while it is written to, by runs of one change, of a hundred, and without a
+ * limit. ORACLE_SEED repeats a workload, ORACLE_TRANSACTIONS makes it longer.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -20,7 +20,7 @@ import { type TestDatabases, testDatabases } from '../../support/test-databases.
 const TRANSACTIONS = Number.parseInt(process.env.ORACLE_TRANSACTIONS ?? '2000', 10);
 const SEED = Number.parseInt(process.env.ORACLE_SEED ?? `${Math.floor(Math.random() * 2 ** 31)}`, 10);
 const POLL_SIZES = [1, 100, undefined];
-/** Runs of one change until then; afterwards they take turns with runs of ODD_SIZE, else the test takes too long. */
+/** Until then runs read one change each; afterwards they alternate with runs of ODD_SIZE, or the test would take too long. */
 const SINGLE_RUNS = Number.parseInt(process.env.ORACLE_SINGLE_RUNS ?? '300', 10);
 const ODD_SIZE = 97;
 const TIMEOUT_MS = 180_000 + TRANSACTIONS * 200;
@@ -87,7 +87,7 @@ describe(`an oracle over ${TRANSACTIONS} transactions (ORACLE_SEED=${SEED})`, ()
   });
 
   test(
-    'as of each commit, by LSN and by time, every key and every column is what the source held',
+    'as of each commit, by LSN and by time, every key and every column is as in the source',
     async () => {
       expect(run.commits.length).toBeGreaterThan(TRANSACTIONS / 2);
       for (const { follower, maxChanges } of followers) {

@@ -1,6 +1,6 @@
 /**
- * A real history as input: 57 versions of a table whose columns come and go, each replayed as one transaction. As of
- * every commit, every cell is that of the version.
+ * A real history as input: 57 versions of a table whose columns are added and removed, each replayed as one transaction. As of
+ * every commit, every cell equals that of the version.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const KEY = 'ISO3166-1-Alpha-3';
 interface Version {
   readonly file: string;
   readonly columns: readonly string[];
-  /** By key; of several rows with one key the last counts, rows without key are left out. */
+  /** By key. If several rows have one key, the last one counts; rows without a key are left out. */
   readonly rows: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }
 
@@ -45,7 +45,7 @@ for (const plugin of PLUGINS) {
       for (const version of versions) {
         await replay(node, before, version);
         before = version;
-        // one run per version now and then, several versions in one run otherwise
+        // sometimes one run per version, otherwise several versions in one run
         if (commits.length % 5 === 4) await node.catchUp();
         commits.push(version.file);
       }
@@ -56,7 +56,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('as of every commit, every cell is that of the version', async () => {
+    test('as of every commit, every cell is as in the version', async () => {
       const map = await commitPositions(node);
       const changed = versions.filter((version, index) => differs(versions[index - 1], version));
       expect(map.length).toBe(changed.length);
@@ -75,9 +75,9 @@ for (const plugin of PLUGINS) {
       expect(cells).toBeGreaterThan(100_000);
     });
 
-    // wal2json does not name what an update left out: a column that was dropped and came back between two runs looks as
-    // if its value were unchanged, and is named as unknown rather than left out in silence. No real cell ever is.
-    test('no cell of a version is called incomplete', async () => {
+    // wal2json does not name the columns that an update left out. A column that was dropped and added again between two runs
+    // looks as if its value had not changed, so it is named as unknown. That never happens to a cell of this history.
+    test('no answer names an incomplete column', async () => {
       const { rows } = await node.store.query<{ column: string; lsn: string }>(
         `SELECT DISTINCT unnest(incomplete) AS column, valid_from_lsn AS lsn FROM pgtimewarp.row_changes`,
       );
@@ -105,12 +105,12 @@ function readVersions(): Version[] {
       return { file, columns: header, rows };
     })
     .map((version, index, all) =>
-      // an empty file says that there are no rows, and nothing of columns
+      // an empty file means that there are no rows; it says nothing about columns
       version.columns.length > 0 ? version : { ...version, columns: all[index - 1]?.columns ?? [KEY] },
     );
 }
 
-/** Whether replaying the version changes any row: a transaction that changes nothing leaves no entry in the map. */
+/** Whether replaying the version changes any row. A transaction without changes has no entry in the map. */
 function differs(before: Version | undefined, version: Version): boolean {
   if (before === undefined) return version.rows.size > 0;
   if (before.rows.size !== version.rows.size) return true;

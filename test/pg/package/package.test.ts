@@ -1,6 +1,6 @@
 /**
- * The package as users get it: packed, installed into an empty folder without our development dependencies, and run by
- * plain Node. What is tested is the built JavaScript, the list of files, and the declared dependencies.
+ * The package as users get it: packed, installed into an empty folder without our development dependencies, and run by plain
+ * Node. This tests the built JavaScript, the list of files, and the declared dependencies.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ async function succeed(program: string, args: readonly string[], cwd = folder): 
   return result;
 }
 
-/** The installed command, found and started as a shell would: by its shebang, with `node` first on the PATH. */
+/** The installed command, found and started as a shell does: by its shebang, with `node` first on the PATH. */
 function pgtimewarp(
   node: string,
   args: readonly string[],
@@ -82,10 +82,10 @@ function worksWith(node: string): void {
       { timeout: 15_000, interval: 200 },
     );
     expect(await health.json()).toMatchObject({ openapi: expect.stringMatching(/^3/) });
-    await running; // ended by its time-out: what serve does at a signal has tests of its own
+    await running; // ended by its time-out: other tests check what serve does at a signal
   });
 
-  test('demo, on a server that the package finds', async () => {
+  test('demo, on the server that the package finds', async () => {
     const result = await pgtimewarp(node, ['demo', '--json'], {});
     expect(result.code, result.stderr).toBe(0);
     expect(JSON.parse(result.stdout)).toMatchObject({ changes: 9, kept: null });
@@ -96,7 +96,7 @@ function worksWith(node: string): void {
 describe('with the Node of this run', () => worksWith(process.execPath));
 
 describeNeeding(oldestNode(), 'with the oldest Node that is supported', () => {
-  test('it is that one', async () => {
+  test('it is the expected version', async () => {
     const { engines } = JSON.parse((await succeed('npm', ['pkg', 'get', '--json'], ROOT)).stdout) as {
       engines: { node: string };
     };
@@ -110,7 +110,7 @@ describeNeeding(busybox(), 'where env is that of BusyBox', () => {
   test('the command starts', async () => {
     const command = join(folder, 'node_modules/.bin/pgtimewarp');
     const [first = ''] = (await readFile(command, 'utf8')).split('\n', 1);
-    // the kernel hands the rest of the line over as one argument (execve(2))
+    // the kernel passes the rest of the line as one argument (execve(2))
     const [, argument] = /^#!\/usr\/bin\/env (.*)$/.exec(first) ?? [];
     const env = { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter) };
     const options = { cwd: folder, env, timeoutMs: 60_000 };
@@ -123,7 +123,7 @@ describeNeeding(busybox(), 'where env is that of BusyBox', () => {
   });
 });
 
-test('types: a program that uses core compiles against the package', async () => {
+test('types: a program that uses the library compiles against the package', async () => {
   await writeFile(
     join(folder, 'program.ts'),
     `import { asOf } from 'pgtimewarp/as-of';
@@ -143,7 +143,7 @@ test('types: a program that uses core compiles against the package', async () =>
      const row = { node: 'n', table: parseTableName('orders'), pk: keyFromText('1') };
      export const status: 'found' | 'absent' | 'unknown' = (await asOf(store, { ...row, at: parseInstant(null) })).status;
      export const used = [init, deinit, track, untrack, diff, TimewarpError];
-     // @ts-expect-error a number is no outcome: what is imported has types
+     // @ts-expect-error a number is not an outcome: what is imported has types
      result.outcome = 1;
     `,
   );
@@ -152,7 +152,7 @@ test('types: a program that uses core compiles against the package', async () =>
   await succeed(process.execPath, [tsc, ...flags, 'program.ts']);
 });
 
-test('nothing of the tests is in it, and it runs no install script', async () => {
+test('it contains no tests and runs no install script', async () => {
   const listed = await succeed('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], ROOT);
   const [{ files }] = JSON.parse(listed.stdout) as [{ files: { path: string }[] }];
   const outside = files

@@ -1,6 +1,6 @@
 /**
- * The README is true: every command in it is run as it stands, in order, and prints what it says; every SQL block is run
- * where the text says; every link into the repository leads somewhere. With UPDATE_README=1 the outputs are written anew.
+ * The README is true: every command in it runs unchanged and in order, and prints what the README shows. Every SQL block runs
+ * where the text says. Every link into the repository has a target. With UPDATE_README=1 the outputs are rewritten.
  */
 
 import { existsSync } from 'node:fs';
@@ -22,12 +22,12 @@ const markdown = await readFile(README, 'utf8');
 const blocks = blocksOf(markdown);
 const { binaries } = await chooseServer();
 
-/** Where npm installs what is installed globally. */
+/** The folder into which npm installs global packages. */
 let tools: string;
 
 beforeAll(async () => {
   tools = await mkdtemp(join(tmpdir(), 'pgtimewarp-readme-'));
-  const checkout = join(tools, 'checkout'); // of its own: packing makes dist/ anew
+  const checkout = join(tools, 'checkout'); // its own folder: packing rebuilds dist/
   await mkdir(checkout);
   for (const name of PACKED) await cp(join(ROOT, name), join(checkout, name), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
@@ -37,7 +37,7 @@ beforeAll(async () => {
   }));
 }, 180_000);
 
-/** What a package is made of. */
+/** The files from which the package is built. */
 const PACKED = [
   ...['package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
   ...['core', 'documents', 'http', 'cli', 'lambda', 'migrations', 'extension'],
@@ -61,7 +61,7 @@ async function shell(script: string, exports: readonly string[] = [], cwd = ROOT
   return stdout + stderr;
 }
 
-/** Per block the latest output: both ways in go through the same ones. */
+/** The latest output of each block: both plugins run the same blocks. */
 const updates = new Map<Block, string>();
 
 afterAll(async () => {
@@ -75,11 +75,11 @@ afterAll(async () => {
 
 interface Ran {
   readonly printed: string;
-  /** The command as the README is to show it, where it names an instant. */
+  /** The command as the README should show it, if it names an instant. */
   readonly shown?: string;
 }
 
-/** Runs the steps of a block and compares what they print; one after the other, because they build on each other. */
+/** Runs the steps of a block one after the other, because they build on each other, and compares what they print. */
 async function runBlock(block: Block, run: (command: string) => Promise<Ran>): Promise<void> {
   let written = '';
   for (const { command, output } of stepsOf(block)) {
@@ -102,11 +102,11 @@ test('the demo prints what the README shows', async () => {
 describeNeeding(
   { what: 'wal2json', met: binaries.hasWal2json, remedy: 'apt-get install postgresql-15-wal2json' },
   'your own database through wal2json',
-  () => test('from the first grant to the last trace', () => walkThrough('wal2json'), 180_000),
+  () => test('from the first grant to complete removal', () => walkThrough('wal2json'), 180_000),
 );
 
 describe('your own database through pgoutput', () => {
-  test('from the first grant to the last trace', () => walkThrough('pgoutput'), 180_000);
+  test('from the first grant to complete removal', () => walkThrough('pgoutput'), 180_000);
 });
 
 async function walkThrough(plugin: 'wal2json' | 'pgoutput'): Promise<void> {
@@ -139,7 +139,7 @@ function isFor(block: Block, plugin: 'wal2json' | 'pgoutput'): boolean {
   return ways.length === 0 || ways.includes(plugin);
 }
 
-/** A database with existing data that belongs to an ordinary role. */
+/** A database with existing data that an ordinary role owns. */
 async function prepareShop(server: LocalServer): Promise<void> {
   await query(server, 'postgres', 'CREATE ROLE app LOGIN', 'CREATE DATABASE shop OWNER app');
   await query(
@@ -151,7 +151,7 @@ async function prepareShop(server: LocalServer): Promise<void> {
   );
 }
 
-/** One statement after the other, as psql would: ALTER SYSTEM and DROP DATABASE refuse to be one of several. */
+/** Runs one statement after the other, like psql: ALTER SYSTEM and DROP DATABASE must be sent alone. */
 async function runSql(server: LocalServer, block: Block): Promise<void> {
   const needed = block.marks.find((mark) => mark.startsWith('if-setting='))?.split('=')[1];
   if (needed !== undefined) {
@@ -199,7 +199,7 @@ async function nothingIsLeft(server: LocalServer): Promise<void> {
   expect(left!.rows).toEqual([]);
 }
 
-test('links into the repository lead somewhere', async () => {
+test('links into the repository have a target', async () => {
   const links = [...markdown.matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)];
   expect(links.length).toBeGreaterThan(5);
   expect(links.map((link) => link[1]!).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);

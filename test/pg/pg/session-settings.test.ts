@@ -1,5 +1,5 @@
 /**
- * What server, database and role set reaches no session of ours: each setting that could bend a value, hide a row or end a
+ * Settings of server, database and role do not affect our sessions. Each setting that could change a value, hide a row or end a
  * session is made hostile first, for both sides and for a session that is used again.
  */
 import type pg from 'pg';
@@ -44,7 +44,7 @@ async function show(session: pg.Client): Promise<Record<string, string>> {
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 }
 
-/** Gives the database the hostile settings for the time of `work`. */
+/** Gives the database the hostile settings while `work` runs. */
 async function amongHostile(of: TrackedNode, side: DatabaseSide, work: () => Promise<void>): Promise<void> {
   const admin = await connectForTest(urlOf(of, side));
   const { rows } = await admin.query<{ database: string; version: number }>(
@@ -68,7 +68,7 @@ async function amongHostile(of: TrackedNode, side: DatabaseSide, work: () => Pro
 }
 
 for (const side of ['source', 'store'] as const) {
-  test(`a session of the ${side} is the same whatever its database sets, new or used again`, async () => {
+  test(`a session of the ${side} has the same settings whatever its database sets, new or used again`, async () => {
     const plain = await connect(urlOf(node, side), { side, node: node.node });
     const expected = await show(plain);
     await plain.end();
@@ -86,7 +86,7 @@ for (const side of ['source', 'store'] as const) {
   });
 }
 
-test('a time limit that was asked for holds', async () => {
+test('a requested time limit stays in force', async () => {
   const session = await connect(node.storeUrl, { side: 'store', node: node.node, statementTimeoutMs: 50 });
   try {
     await expect(session.query('SELECT pg_sleep(5)')).rejects.toMatchObject({ code: '57014' });
@@ -106,7 +106,7 @@ test('commits of the store wait for its disk, those of the source for no standby
   }
 });
 
-test('a transaction that brings its settings prints values in our form, whatever session it runs on', async () => {
+test('a transaction that sets its own settings prints values in our form in every session', async () => {
   const session = await connectForTest(node.sourceUrl);
   try {
     for (const [name, value] of Object.entries(HOSTILE))
@@ -133,7 +133,7 @@ test('a transaction that brings its settings prints values in our form, whatever
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `runs through ${plugin}`, () => {
-    test('go on and store the same under hostile settings of both databases', async () => {
+    test('runs and questions work and store the same with hostile settings of both databases', async () => {
       await using own = await trackedNode({
         plugin,
         tables: 'CREATE TABLE things (id int PRIMARY KEY, bytes bytea, span interval, many text[])',

@@ -1,4 +1,4 @@
-/** A connection that goes silent ends neither by itself nor by the server's time-outs: we end it, and what it held is free. */
+/** Neither the connection nor the server's time-outs end a silent connection: we end it, and its locks and slot become free. */
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { connect, connectBeside } from '../../../core/pg/connection.ts';
@@ -33,14 +33,14 @@ for (const plugin of PLUGINS) {
       });
       expect(performance.now() - started).toBeLessThan(6_000);
       expect(proxy.muted()).toBe(1);
-      // its server process has been ended too: what it held is free
+      // its server process has ended too, so its locks and slot are free
       await expect.poll(() => sessions(node)).toBe(0);
       expect(await poll({ ...node, maxSeconds: 30 })).toMatchObject({ outcome: 'done', changes: 1 });
     });
   });
 }
 
-/** Sessions of ours, on both sides. */
+/** Our sessions, on both sides. */
 async function sessions(node: TrackedNode): Promise<number> {
   const { rowCount } = await node.store.query('SELECT FROM pg_stat_activity WHERE application_name = $1', [
     `pgtimewarp/${node.node}`,
@@ -49,7 +49,7 @@ async function sessions(node: TrackedNode): Promise<number> {
 }
 
 test.each(['silent before', 'silent after'] as const)(
-  'a session that falls silent at its goodbye (%s)',
+  'a session that falls silent while it closes (%s)',
   async (fault) => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     await using proxy = await callProxy(node.storeUrl, { at: 4, fault });
@@ -63,7 +63,7 @@ test.each(['silent before', 'silent after'] as const)(
   },
 );
 
-test('a session whose connection was reset, unheard by its server, is ended there', async () => {
+test('a session whose connection was reset without notice to its server is ended on the server', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
   await using proxy = await callProxy(node.storeUrl, { at: 4, fault: 'silent before' });
   const session = await connect(proxy.url, { side: 'store', node: node.node });
@@ -77,7 +77,9 @@ test('a session whose connection was reset, unheard by its server, is ended ther
   await expect.poll(() => sessions(node)).toBe(0);
 });
 
-test('a session whose settings are not answered is ended on both sides', { timeout: 30_000 }, async () => {
+test('a session that gets no answer to its settings is ended on both sides', {
+  timeout: 30_000,
+}, async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
   await using proxy = await callProxy(node.storeUrl, { at: 2, fault: 'silent after' });
   await expect(connect(proxy.url, { side: 'store', node: node.node })).rejects.toMatchObject({
@@ -86,7 +88,7 @@ test('a session whose settings are not answered is ended on both sides', { timeo
   await expect.poll(() => sessions(node)).toBe(0);
 });
 
-test('a session that waits for an answer that has been given is ended on both sides', async () => {
+test('a session whose answer was sent but never arrived is ended on both sides', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
   await using proxy = await muteProxy(node.storeUrl, 'never to be answered');
   const session = await connect(proxy.url, { side: 'store', node: node.node, isWatched: false });
@@ -98,15 +100,15 @@ test('a session that waits for an answer that has been given is ended on both si
     openBeside: () => connectBeside(session, options),
     everyMs: 100,
   });
-  await session.query('SELECT pg_sleep(1)'); // the server works: that is waited for
+  await session.query('SELECT pg_sleep(1)'); // the server is working, so the session waits
   await expect(session.query(`SELECT 'never to be answered'`)).rejects.toThrow(/gone silent/);
   const left = async (): Promise<number | null> =>
     (await node.store.query('SELECT FROM pg_stat_activity WHERE pid = $1', [rows[0]!.pid])).rowCount;
-  await expect.poll(left, { timeout: 3_000 }).toBe(0); // a process that is ended is gone a moment later
+  await expect.poll(left, { timeout: 3_000 }).toBe(0); // an ended process disappears a moment later
   await session.end().catch(() => {});
 });
 
-test('a session whose answer is late by a limit of its own is ended', async () => {
+test('a session whose answer exceeds its own time limit is ended', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
   const session = await connect(node.storeUrl, { side: 'store', node: 'x', answerTimeoutMs: 300 });
   expect((await session.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -114,7 +116,7 @@ test('a session whose answer is late by a limit of its own is ended', async () =
   await session.end().catch(() => {});
 });
 
-test('a lease is renewed beside the session that holds it, and not while that one writes', async () => {
+test('a lease is renewed from another session, but not while its own session writes', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
   const holder = await node.connect('store');
   const taken = await takeNode(holder, node.node, 1);

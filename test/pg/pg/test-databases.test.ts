@@ -6,7 +6,7 @@ import { connectForTest } from '../../support/test-client.ts';
 import { testDatabases } from '../../support/test-databases.ts';
 
 describe('databases of a test', () => {
-  test('are a source with its tables and a migrated store, and no value is changed', async () => {
+  test('are a source with its tables and a migrated store, and change no value', async () => {
     await using databases = await testDatabases({
       tables: 'CREATE TABLE orders (id int PRIMARY KEY, at timestamptz)',
     });

@@ -1,6 +1,6 @@
 /**
- * Encrypted sessions with a real server and an authority made for the test: whoever cannot prove to be the host that was
- * named is not talked to, and nothing is sent in the clear to a host that is not local unless the URL says so.
+ * Encrypted sessions with a real server and a test authority: a server that cannot prove to be the named host is refused.
+ * Nothing is sent unencrypted to a remote host unless the URL asks for it.
  */
 import { X509Certificate } from 'node:crypto';
 import dns from 'node:dns';
@@ -30,7 +30,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     authority = join(server.folder, 'authority.crt');
     await certify(server, authority);
     await reload(server, 'ALTER SYSTEM SET ssl = on');
-    // every name of the test's domain is this server
+    // every name of the test's domain resolves to this server
     const lookup = dns.lookup as (...args: unknown[]) => void;
     vi.spyOn(dns, 'lookup').mockImplementation(((name: string, ...rest: unknown[]) =>
       lookup(name.endsWith('.example.test') ? '127.0.0.1' : name, ...rest)) as typeof dns.lookup);
@@ -59,7 +59,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
   const refusal = (text: string): object =>
     expect.objectContaining({ code: 'STORE_UNREACHABLE', message: expect.stringContaining(text) });
 
-  test('a host that is not local must be certified by a known authority', async () => {
+  test('the certificate of a remote host must come from a known authority', async () => {
     for (const parameters of [
       {},
       { sslmode: 'require' },
@@ -71,7 +71,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     expect(await encrypted('db.example.test', { sslmode: 'require', sslrootcert: authority })).toBe(true);
   });
 
-  test('the certificate must be that of the host', async () => {
+  test('the certificate must name the host', async () => {
     for (const parameters of [{}, { sslmode: 'require' }, { sslmode: 'verify-ca' }])
       await expect(
         encrypted('other.example.test', { ...parameters, sslrootcert: authority }),
@@ -92,7 +92,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     }
   });
 
-  test('a session beside another one is as strict', async () => {
+  test('an additional session is verified in the same way', async () => {
     const url = new URL(server.url());
     url.hostname = 'db.example.test';
     url.searchParams.set('sslrootcert', authority);
@@ -109,7 +109,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     await reload(server);
   });
 
-  test('without encryption, or without verification, only in so many words', async () => {
+  test('connections without encryption or verification need an explicit sslmode', async () => {
     expect(await encrypted('db.example.test', { sslmode: 'disable' })).toBe(false);
     expect(await encrypted('db.example.test', { sslmode: 'no-verify' })).toBe(true);
     for (const sslmode of ['prefer', 'allow', 'off', 'DISABLE', ''])
@@ -119,13 +119,13 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     vi.unstubAllEnvs();
   });
 
-  test('this machine is reached without encryption, unless it is asked for', async () => {
+  test('this machine is reached without encryption, unless the URL asks for it', async () => {
     expect(await encrypted('127.0.0.1')).toBe(false);
     expect(await encrypted('localhost')).toBe(false);
     await expect(encrypted('127.0.0.1', { sslmode: 'require' })).rejects.toEqual(refusal('certificate'));
   });
 
-  test('a host that offers no encryption is refused, not talked to in the clear', async () => {
+  test('a host without encryption is refused', async () => {
     await reload(server, 'ALTER SYSTEM SET ssl = off');
     try {
       await expect(encrypted('db.example.test', { sslrootcert: authority })).rejects.toEqual(refusal('SSL'));
@@ -134,14 +134,14 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     }
   });
 
-  test('authorities that cannot be read are an error of the URL', async () => {
+  test('an unreadable file of authorities is an error of the URL', async () => {
     await expect(encrypted('db.example.test', { sslrootcert: '/nowhere.crt' })).rejects.toMatchObject({
       code: 'BAD_FLAGS',
       message: 'sslrootcert=/nowhere.crt in --store cannot be read (ENOENT).',
     });
   });
 
-  test("the system's authorities and those of RDS are known", () => {
+  test('the authorities of the system and of RDS are trusted', () => {
     const options = tlsFor('db.eu-central-1.rds.amazonaws.com', new URLSearchParams(), 'store');
     if (options === false) throw new Error('not encrypted');
     const known = options.ca as string[];
@@ -151,7 +151,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
   });
 });
 
-/** Gives the server a certificate of the authority, which is made first. */
+/** Gives the server a certificate of the authority; makes the authority first. */
 async function certify(
   server: LocalServer,
   authority: string,
@@ -215,7 +215,7 @@ async function certify(
   }
 }
 
-/** Changes settings, and comes back when new sessions have them. */
+/** Changes settings and returns when new sessions have them. */
 async function reload(server: LocalServer, ...statements: string[]): Promise<void> {
   const ask = async (...all: string[]): Promise<string> => {
     const session = await connectForTest(server.url());

@@ -1,6 +1,6 @@
 /**
- * Two logins that write one store in turns, as a rotation with two users leaves them: one sees of the other's sessions neither
- * what they do nor since when. A run that stands still under one is replaced by the other all the same, or it is said why not.
+ * Two logins that write one store in turns, as in a rotation with two users. One login cannot see what sessions of the other
+ * do, nor since when. A run that is frozen under one login is replaced by the other, or the error says why not.
  */
 import type pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -41,7 +41,7 @@ function as(login: string): string {
 
 const run = () => poll({ sourceUrl: node.sourceUrl, storeUrl: as(logins.second), node: node.node });
 
-/** The lease has been past for so long; the holder stands in the middle of its transaction. */
+/** The lease ended so long ago; the holder is frozen in the middle of its transaction. */
 async function leaseIsPast(interval: string): Promise<void> {
   await node.store.query(`UPDATE pgtimewarp.wal_checkpoints SET lease_until = now() - $1::interval`, [
     interval,
@@ -49,7 +49,7 @@ async function leaseIsPast(interval: string): Promise<void> {
   await frozen.query('BEGIN; SELECT FROM pgtimewarp.wal_checkpoints FOR UPDATE');
 }
 
-test('one that can be seen standing still is ended at once', async () => {
+test('a frozen run that can be seen is ended at once', async () => {
   await node.store.query(`GRANT pg_read_all_stats, pg_signal_backend TO ${logins.second}`);
   await leaseIsPast('1 second');
   await node.source.query('INSERT INTO t VALUES (1)');
@@ -57,7 +57,7 @@ test('one that can be seen standing still is ended at once', async () => {
   await expect(frozen.query('SELECT 1')).rejects.toThrow();
 });
 
-test('one that is hidden is given time, and then ended', async () => {
+test('a frozen run that cannot be seen is ended after some time', async () => {
   await node.store.query(`GRANT pg_signal_backend TO ${logins.second}`);
   await leaseIsPast('10 minutes');
   expect(await run()).toMatchObject({ outcome: 'busy' });
@@ -66,7 +66,7 @@ test('one that is hidden is given time, and then ended', async () => {
   expect(await run()).toMatchObject({ outcome: 'done' });
 });
 
-test('where it may not be ended, the run fails and says who does what; doctor says it before', async () => {
+test('if the login may not end it, the run fails with the SQL to run; doctor warns before', async () => {
   const said = await troubles({ ...node, storeUrl: as(logins.second) });
   const check = said.find(({ code }) => code === 'store_other_login');
   expect(check).toMatchObject({ status: 'warn', message: expect.stringContaining(logins.first) });

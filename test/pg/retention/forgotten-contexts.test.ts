@@ -1,4 +1,4 @@
-/** Who made a commit is forgotten with the last of the tables that it touched, whatever other tables of the node keep. */
+/** The context of a commit is deleted with the last of the tables that carry it, whatever other tables of the node keep. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { untrack } from '../../../core/track.ts';
@@ -22,7 +22,7 @@ async function known(node: TrackedNode): Promise<string[]> {
   return rows.map(({ who }) => who);
 }
 
-/** Runs until what was committed before has left a window of a second. */
+/** Runs until earlier commits have left a window of a second. */
 async function pass(node: TrackedNode): Promise<void> {
   for (let runs = 0; runs < 3; runs++) {
     await sleep(700);
@@ -30,7 +30,7 @@ async function pass(node: TrackedNode): Promise<void> {
   }
 }
 
-test('a table that keeps everything does not keep who changed others', async () => {
+test('a table that keeps everything does not keep the contexts of other tables', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['b'] });
   await node.track('a', { retention: '1s' });
   await node.track('c', { retention: '1s' });
@@ -54,7 +54,7 @@ test('a table that keeps everything does not keep who changed others', async () 
   expect(await known(node), 'with the history of the last table').toEqual([]);
 });
 
-test('what was stored before its tables were noted goes when no table of the node keeps that time', async () => {
+test('contexts stored before their tables were recorded are deleted when no table of the node keeps that time', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['b'] });
   await node.track('a', { retention: '1s' });
   await commit(node, 'a', 'INSERT INTO a VALUES (1)');
@@ -67,7 +67,7 @@ test('what was stored before its tables were noted goes when no table of the nod
   expect(await known(node)).toEqual([]);
 });
 
-test('in steps, each of them going on where the last one ended', async () => {
+test('contexts are deleted in steps, each of which continues where the last one ended', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput' });
   const h = await StoreHistory.create(node.store);
   const [short, long] = [await h.track(), await h.track({ to: 5 }, true)];
@@ -126,7 +126,7 @@ test('a step may end between two messages of one transaction', async () => {
   expect(rows, 'those that the other table carries').toEqual([{ seq: 1 }]);
 });
 
-test('who made a change is forgotten with the tables that carry it, not with others of its transaction', async () => {
+test('the context of a change is deleted with the tables that carry it, not with other tables of its transaction', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['b'] });
   await node.track('a', { retention: '1s' });
   const say = (who: string) => `SELECT pg_logical_emit_message(true, 'pgtimewarp', '"${who}"')`;
@@ -138,7 +138,7 @@ test('who made a change is forgotten with the tables that carry it, not with oth
   expect(await known(node)).toEqual(['of b', 'of both']);
 });
 
-test('an answer says who made a version as long as its commit lies in the window, whatever has been forgotten', async () => {
+test('an answer has the context of a version as long as its commit is in the window', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput' });
   const h = await StoreHistory.create(node.store);
   const relation = await h.track();

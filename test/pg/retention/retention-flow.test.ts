@@ -1,4 +1,4 @@
-/** Retention as it is used: by polls on a real source, by the command line, on tables that had none before. */
+/** Retention in use: by runs on a real source, by the command line, and on tables that had no retention before. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ const PUBLIC_T = { schema: 'public', name: 't' };
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `retention through ${plugin}`, () => {
-    test('a node that forgets with every poll answers as one that keeps everything, or `expired`', async () => {
+    test('a node that deletes history with every poll answers like one that keeps everything, or `expired`', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       const all = { sourceUrl: node.sourceUrl, storeUrl: node.storeUrl, node: `${node.node}_all` };
       await node.source.query(`INSERT INTO t SELECT i, 0, 'x' FROM generate_series(1, 8) i`);
@@ -59,7 +59,7 @@ for (const plugin of PLUGINS) {
       expect(ranges.rowCount).toBe(1);
     }, 120_000);
 
-    test('a table that has just begun is not cut into ranges, and soon after it is', async () => {
+    test('a new table has no ranges, and gets them soon', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await node.track('t', { retention: '8h' });
       await node.poll();
@@ -71,7 +71,7 @@ for (const plugin of PLUGINS) {
       expect(await count()).toBeGreaterThan(2);
     });
 
-    test('a large table is cut into ranges at once, as long as a scan of it is short', async () => {
+    test('a large table gets ranges at once, while a scan of it is short', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await node.track('t', { retention: '8h' });
       await node.store.query(
@@ -84,10 +84,10 @@ for (const plugin of PLUGINS) {
       expect(rowCount).toBeGreaterThan(2);
     });
 
-    test('a constraint that a dead run left is gone before the next one writes', async () => {
+    test('a constraint that a dead run left is removed before the next run writes', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await node.track('t', { retention: '8h' });
-      await node.store.query(AN_HOUR_AGO); // ranges are made from an eighth of the window on
+      await node.store.query(AN_HOUR_AGO); // ranges are made after an eighth of the window
       await node.source.query(`INSERT INTO t VALUES (1, 1, '')`);
       await node.poll();
       await node.store.query(
@@ -100,7 +100,7 @@ for (const plugin of PLUGINS) {
       expect(rowCount).toBe(2);
     });
 
-    test('a constraint that a reader keeps from being dropped stops the run, and is no failure of a transaction', async () => {
+    test('if a reader prevents the removal of a constraint, the run stops, and no transaction counts as failed', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await node.track('t', { retention: '8h' });
       await node.store.query(AN_HOUR_AGO);
@@ -122,7 +122,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** Every key at every commit of the node that keeps all of it. */
+/** Every key at every commit of the node that keeps everything. */
 async function compareNodes(
   store: pg.Client,
   forgetting: string,
@@ -148,7 +148,7 @@ async function compareNodes(
   const wrong: string[] = [];
   let expired = 0;
   const plain = (answer: Answer): string => {
-    // the two began at different positions, so that rows found there have other origins
+    // the two nodes began at different positions, so their baseline rows differ in position
     const baseline = answer.op === 'S' ? { valid_from: null } : {};
     const absent = answer.status === 'absent' ? { reason: null, op: null, valid_from: null } : {};
     return gist({ ...answer, ...baseline, ...absent });
@@ -164,7 +164,7 @@ async function compareNodes(
 }
 
 describe('the command line', () => {
-  test('set, show, run; the default counts for tables that are tracked later', async () => {
+  test('set, show, run; the default is used for tables that are tracked later', async () => {
     await using node = await trackedNode({
       plugin: 'pgoutput',
       tables: `${TABLES}; CREATE TABLE later (id int PRIMARY KEY)`,
@@ -180,7 +180,7 @@ describe('the command line', () => {
     expect((await cli('set', '1d', 'nowhere')).code).toBe(2);
     expect((await cli('run')).json()).toMatchObject({ outcome: 'done' });
     await sleep(1_200);
-    await node.poll(); // the horizon goes on
+    await node.poll(); // the horizon moves
     expect((await cli('run')).json()).toMatchObject({ outcome: 'done' });
     expect((await cli('show')).json()).toMatchObject({
       default: '12h',
@@ -218,7 +218,7 @@ async function trackedFrom(store: pg.Client): Promise<string> {
   return rows[0]!.ts;
 }
 
-describe('tables with a history', () => {
+describe('tables with history', () => {
   let databases: TestDatabases;
   beforeAll(async () => {
     databases = await testDatabases();
@@ -227,7 +227,7 @@ describe('tables with a history', () => {
     await databases?.[Symbol.asyncDispose]();
   });
 
-  test('an existing leaf becomes the first range as it is, also when it is too large to look through under a lock', async () => {
+  test('an existing partition of the store becomes the first range, also if it is too large for a scan under a lock', async () => {
     const session = await databases.connect('store');
     const twins = await RetentionTwins.create(session, {
       baseline: 'done',
@@ -265,7 +265,7 @@ describe('tables with a history', () => {
     expect(checks.rowCount).toBe(0);
   });
 
-  test('an earlier period goes as a whole once it lies before the window', async () => {
+  test('an earlier period is deleted as a whole when all of it is before the window', async () => {
     const history = await StoreHistory.create(databases.store, 30);
     const past = await history.track({ from: 10, to: 20 }, true);
     await history.change(past, 12, 'I');
@@ -291,7 +291,7 @@ describe('tables with a history', () => {
     expect(page.unknownText).toContain('expired');
   });
 
-  test('commits that are forgotten are no fork when they are replayed; one that was never stored is', async () => {
+  test('replayed commits whose history was deleted are no fork; one that was never stored is', async () => {
     const history = await StoreHistory.create(databases.store, 60);
     const relation = await history.track({ from: 10 });
     for (let n = 11; n < 60; n++) await history.change(relation, n, n === 11 ? 'I' : 'U');
@@ -310,7 +310,7 @@ describe('tables with a history', () => {
     );
   });
 
-  test('the map is kept for as long as any table needs it', async () => {
+  test('the map is kept as long as any table needs it', async () => {
     const history = await StoreHistory.create(databases.store, 60);
     const relation = await history.track({ from: 10 });
     for (let n = 11; n < 60; n++) await history.commit(n, 700 + n);
@@ -326,7 +326,7 @@ describe('tables with a history', () => {
   });
 });
 
-test('a window longer than PostgreSQL has times is refused; one that is stored stops no run', async () => {
+test("a window longer than PostgreSQL's range of times is refused; a stored one stops no run", async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: 'CREATE TABLE t (id int PRIMARY KEY)' });
   for (const retention of ['99999999d', '0s', 'soon'])
     await expect(node.track('t', { retention })).rejects.toMatchObject({ code: 'BAD_FLAGS' });
@@ -343,7 +343,7 @@ test('a window longer than PostgreSQL has times is refused; one that is stored s
   expect(kept.rows, 'no window at all').toEqual([{ n: 0 }]);
 });
 
-test('who made a commit, and what was kept of one that could not be applied, is forgotten with it', async () => {
+test('contexts, and rows of a commit that could not be applied, are deleted with the history', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: 'CREATE TABLE t (id int PRIMARY KEY)' });
   await node.track('t', { retention: '1s' });
   await node.source.query(

@@ -1,6 +1,6 @@
 /**
- * Retention against a twin that keeps everything: inside the window every answer is the twin's, outside it is expired,
- * whatever step of forgetting was the last, and whoever reads meanwhile.
+ * Retention compared with a twin that keeps everything: inside the window every answer equals the twin's, before it every
+ * answer is expired, after every step and while others read.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -48,14 +48,14 @@ async function compare(
 }
 
 describe.each(Object.entries(PERIODS))('with %s', (_name, period) => {
-  test('every answer inside the window stays, every one outside is expired, after every step', async () => {
+  test('after every step, answers inside the window stay and answers before it are expired', async () => {
     const session = await databases.connect('store');
     const twins = await RetentionTwins.create(session, { ...period, window: 25, seed: 7 });
     const pick = random(11);
     let [asked, expired, dropped] = [0, 0, 0];
     for (let round = 0; round < 14; round++) {
       await twins.happen(1 + pick(6), pick(3) === 0 ? pick(12) : 0);
-      let steps = pick(4) === 0 ? 1000 : pick(3); // most passes end in the middle
+      let steps = pick(4) === 0 ? 1000 : pick(3); // most passes end before the last step
       const result = await twins.forget(session, () => steps-- > 0);
       dropped += result.rangesDropped;
       const compared = await compare(twins, session);
@@ -70,7 +70,7 @@ describe.each(Object.entries(PERIODS))('with %s', (_name, period) => {
   }, 180_000);
 });
 
-test('space comes back: versions, events and map entries before the window go, one version per live key stays', async () => {
+test('space is freed: versions, events and map entries before the window go, one version per live key stays', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -108,7 +108,7 @@ test('space comes back: versions, events and map entries before the window go, o
   await compare(twins, session);
 }, 120_000);
 
-test('readers during all of it get the answer or `expired`, never another one', async () => {
+test('concurrent readers get the answer or `expired`, never another one', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -129,10 +129,10 @@ test('readers during all of it get the answer or `expired`, never another one', 
         n: 10 + pick(now - 9),
         key: KEYS[pick(KEYS.length)]!,
       }));
-      const from = await twins.cutoff(reader); // may move on while we ask: then `expired` is right as well
+      const from = await twins.cutoff(reader); // the cutoff may move while we ask: then `expired` is right as well
       const answers = await twins.answers(reader, batch, 'ts');
       const upto = await twins.cutoff(reader);
-      if (known !== table) continue; // the history went on meanwhile
+      if (known !== table) continue; // the history has continued meanwhile
       for (const [index, question] of batch.entries()) {
         const truth = known.get(`${question.n} ${question.key}`);
         if (truth === undefined) continue;
@@ -168,7 +168,7 @@ test('readers during all of it get the answer or `expired`, never another one', 
   expect(expired).toBeGreaterThan(50);
 }, 120_000);
 
-test('a reader with an older snapshot sees what it saw, and nothing is dropped under it', async () => {
+test('a reader with an older snapshot sees the same as before, and nothing that it needs is dropped', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -181,7 +181,7 @@ test('a reader with an older snapshot sees what it saw, and nothing is dropped u
   const reader = await databases.connect('store');
   await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
   const questions = twins.questions().filter((question) => question.n >= 10);
-  await reader.query('SELECT 1'); // it has a snapshot now, and no lock on any table of ours
+  await reader.query('SELECT 1'); // it now has a snapshot, and no lock on our tables
   const before = (await twins.answers(session, questions, 'ts')).map(gist);
   await twins.happen(40);
   let passes = 5;
@@ -193,7 +193,7 @@ test('a reader with an older snapshot sees what it saw, and nothing is dropped u
   await compare(twins, session);
 }, 60_000);
 
-test('diff lists what is inside the window, and says that the rest is expired', async () => {
+test('diff lists the changes inside the window and reports the rest as expired', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',
@@ -227,7 +227,7 @@ test('diff lists what is inside the window, and says that the rest is expired', 
   }
 }, 60_000);
 
-test('row_versions has no wrong interval at the edge of the window', async () => {
+test('row_versions has no wrong interval at the start of the window', async () => {
   const session = await databases.connect('store');
   const twins = await RetentionTwins.create(session, {
     baseline: 'done',

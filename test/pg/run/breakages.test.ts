@@ -1,6 +1,6 @@
 /**
- * Ten breakages, mended by nothing but what doctor prints: its remedies are pasted as they stand. What was typed and said
- * is written to test-output/breakages.txt.
+ * Ten breakages, mended only by what doctor prints: its remedies are pasted unchanged. The commands and their output are
+ * written to test-output/breakages.txt.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterAll, expect, test } from 'vitest';
@@ -22,7 +22,7 @@ afterAll(() => {
 });
 
 describeNeeding(needOf('wal2json'), 'ten breakages', () => {
-  test('are mended by what doctor prints', { timeout: 900_000 }, async () => {
+  test('are mended by the remedy of doctor', { timeout: 900_000 }, async () => {
     const { binaries } = await chooseServer();
     await using source = await startServer({ binaries });
     await using store = await startServer({ binaries });
@@ -61,7 +61,7 @@ describeNeeding(needOf('wal2json'), 'ten breakages', () => {
       return checks.filter((check) => check.status !== 'ok');
     };
 
-    /** Types what a remedy says, and what a command that fails says then. */
+    /** Types the remedy, and then the remedy of a command that fails. */
     async function paste(node: string, remedy: string): Promise<void> {
       for (const step of remedySteps(remedy)) {
         if (step.kind === 'sql') {

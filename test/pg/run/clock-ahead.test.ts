@@ -1,6 +1,6 @@
 /**
- * A source whose clock is a year ahead for a while: no instant of that year becomes known, commits keep their order, doctor
- * says it, and when the clock is right again nothing is left of it.
+ * A source whose clock is a year ahead for a while: no instant of that year becomes known, commits keep their order, and doctor
+ * reports it. After the clock is corrected, nothing is left of it.
  */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -29,7 +29,7 @@ for (const plugin of PLUGINS) {
     allOf(needOf(plugin), FAKETIME),
     `a clock that is a year ahead for a while, ${plugin}`,
     () => {
-      test('its times are bounded by the clock of the store', { timeout: 120_000 }, async () => {
+      test('the clock of the store limits its times', { timeout: 120_000 }, async () => {
         const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-clock-'));
         const file = join(folder, 'offset');
         const setClock = (offset: string): Promise<void> => writeFile(file, offset);
@@ -54,7 +54,7 @@ for (const plugin of PLUGINS) {
             at: parseInstant(new Date(Date.now() + 30 * 86_400_000).toISOString()),
           });
           expect(JSON.parse(later.answerText)).toMatchObject({ final: false });
-          const rebaselined = await node.rebaseline(); // its beginning is bounded too
+          const rebaselined = await node.rebaseline(); // its start is bounded too
           expect(secondsAhead(rebaselined.gap.to)).toBeLessThanOrEqual(61);
 
           await setClock('+0');
@@ -64,7 +64,7 @@ for (const plugin of PLUGINS) {
           expect(await node.state('1')).toBe('found 13');
           expect(verdicts(await troubles(node.urls))).not.toContain('fail clocks');
 
-          // where a former version has stored such a time
+          // an earlier version has stored such a time
           await node.databases.store.query(
             `UPDATE pgtimewarp.wal_checkpoints SET applied_ts = applied_ts + interval '1 year'`,
           );

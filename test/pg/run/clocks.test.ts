@@ -1,6 +1,6 @@
 /**
- * Clocks lie: timestamps that jump back, repeat, lie in the year 9999, before our era or in infinity. The map stays
- * strictly increasing and within the source's clock, someone is told, and what was answered as final is answered again.
+ * Wrong clocks: timestamps that jump back, repeat, lie in the year 9999, before our era or at infinity. The map stays strictly
+ * increasing and within the source's clock, an event reports it, and final answers stay the same.
  */
 import fc from 'fast-check';
 import type pg from 'pg';
@@ -29,7 +29,7 @@ for (const plugin of PLUGINS) {
     let origin: pg.Client;
     let remote = 1;
 
-    /** Commits `sql` with a timestamp of our own, as replicated transactions do. */
+    /** Commits `sql` with a chosen timestamp, as replicated transactions do. */
     const commitAt = async (timestamp: string, sql: string): Promise<void> => {
       await origin.query('BEGIN');
       await origin.query(
@@ -57,7 +57,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('the map is strictly increasing, clamped, and a health event tells of it', async () => {
+    test('the map is strictly increasing and bounded, and a health event reports that', async () => {
       for (const timestamp of ABSURD) await commitAt(timestamp, 'UPDATE t SET n = n + 1');
       await node.poll();
       const { rows } = await node.store.query<{ commits: number; disordered: number; ahead: number }>(
@@ -73,7 +73,7 @@ for (const plugin of PLUGINS) {
       expect(events.rows).toEqual([{ severity: 'warn', meta: '{"ahead": 2, "behind": 5}' }]);
     });
 
-    test('final questions asked again after later runs have the same answers', async () => {
+    test('final answers stay the same after later runs', async () => {
       const asked = new Map<string, string>();
       await fc.assert(
         fc.asyncProperty(
@@ -101,7 +101,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** What may not change about a final answer. */
+/** The members of a final answer that must not change. */
 async function ask(node: TrackedNode, question: string): Promise<string> {
   const [key, at] = question.split(' ') as [string, string];
   const answer = await asOf(node.store, {

@@ -1,6 +1,6 @@
 /**
- * A run with a time limit ends by it, whatever the store or the next transaction is like: nothing is half done, it says
- * that time was up, and runs that never get on are told as that.
+ * A run with a time limit ends by it, whatever the store and the next transaction are like: nothing is half done, the run
+ * reports the deadline, and runs without progress are reported.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,14 +15,14 @@ import { runCli } from '../../support/run-cli.ts';
 import { connectForTest } from '../../support/test-client.ts';
 
 const LARGE_ROWS = 200_000;
-/** So that a second is too short on every machine: it comes in parts of a few MB. */
+/** A second must be too short on every machine: the transaction comes in parts of a few MB. */
 const SLOW_STORE = `
   CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN NULL; END $$;
   CREATE TRIGGER slow BEFORE INSERT ON pgtimewarp.row_changes FOR EACH STATEMENT EXECUTE FUNCTION slow()`;
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `a run through ${plugin} with a time limit`, () => {
-    let server: LocalServer; // its own: somebody's locks would hold up slots of others
+    let server: LocalServer; // its own source: locks of other sessions would delay slots
     let source: pg.Client;
     let store: pg.Client;
     let urls: { sourceUrl: string; storeUrl: string; node: string };
@@ -62,13 +62,13 @@ for (const plugin of PLUGINS) {
       return `${rows[0]!.text} ${slots.rows[0]!.lsn}`;
     };
 
-    // the store does not know the plugin: one of them is enough
+    // the store does not depend on the plugin, so one is enough
     test.runIf(plugin === 'pgoutput').each([
       ['history', 'LOCK TABLE pgtimewarp.row_changes IN ACCESS EXCLUSIVE MODE'],
       ['the map', 'LOCK TABLE pgtimewarp.lsn_time_map IN ACCESS EXCLUSIVE MODE'],
       ['the tracked tables', 'LOCK TABLE pgtimewarp.tracked_relations IN ACCESS EXCLUSIVE MODE'],
       ['the checkpoint', 'SELECT FROM pgtimewarp.wal_checkpoints FOR UPDATE'],
-    ])('ends by its deadline while somebody locks %s in the store', async (what, lock) => {
+    ])('ends by its deadline while another session locks %s in the store', async (what, lock) => {
       await source.query('INSERT INTO orders SELECT coalesce(max(id), 0) + 1, $1 FROM orders', [what]);
       const before = await history();
       await store.query('BEGIN');
@@ -87,14 +87,14 @@ for (const plugin of PLUGINS) {
       expect(await history()).not.toBe(before);
     });
 
-    test('that is too short for the next transaction says so, every time, until a run without a limit', async () => {
+    test('that is too short for the next transaction reports this every time, until a run without a limit', async () => {
       await source.query('INSERT INTO orders VALUES (-1, $1)', ['before']);
       await source.query(
         `INSERT INTO orders SELECT 1000 + i, repeat(md5(i::text), 4) FROM generate_series(1, $1::int) AS i`,
         [LARGE_ROWS],
       );
       await source.query('INSERT INTO orders VALUES (-2, $1)', ['after']);
-      await poll({ ...urls, maxChanges: 1 }); // what precedes it
+      await poll({ ...urls, maxChanges: 1 }); // what comes before it
       await store.query('DELETE FROM pgtimewarp.health_events');
       await store.query(SLOW_STORE);
       const before = await history();

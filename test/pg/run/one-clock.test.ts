@@ -1,7 +1,7 @@
 /**
- * Two nodes of one database have one clock: a transaction has one time in both, and what one has answered as final the other
- * does not contradict. Timestamps are forged by replication origins, commits interleave, the nodes run in any order and at
- * once. CLOCK_SEED repeats a history, CLOCK_HISTORIES makes it more of them.
+ * Two nodes of one database share one clock: a transaction has one time in both, and final answers of one node do not
+ * contradict those of the other. Replication origins forge timestamps, commits interleave, and the nodes run in any order and
+ * at once. CLOCK_SEED repeats a history, CLOCK_HISTORIES is the number of histories.
  */
 
 import type pg from 'pg';
@@ -108,7 +108,7 @@ class TwoNodes {
     return { sourceUrl, storeUrl, node: `${node}_${which}` };
   }
 
-  /** Of four; the last two replicate from elsewhere. */
+  /** One of four writers; the last two replicate from elsewhere. */
   writer(index: number): pg.Client {
     return this.#writers[index]!;
   }
@@ -124,7 +124,7 @@ class TwoNodes {
     for (let index = 0; index < this.#writers.length && keys.length > 0; index++) {
       if (random(3) === 0) continue;
       const writer = this.#writers[index]!;
-      const key = keys.splice(random(keys.length), 1)[0]!; // no two wait for each other
+      const key = keys.splice(random(keys.length), 1)[0]!; // no two of them wait for each other
       const tables = ['shared', 'of_a', 'of_b'].filter(() => random(2) === 0);
       if (tables.length === 0) tables.push(['shared', 'of_a', 'of_b'][random(3)]!);
       const value = ++this.#value;
@@ -158,7 +158,7 @@ interface Entry {
   readonly ts: string;
 }
 
-/** What the nodes say, compared with each other and with what they have said before. */
+/** The answers of the nodes, compared with each other and with their earlier answers. */
 class Witness {
   readonly #nodes: TwoNodes;
   readonly #answers = new Map<string, string>();
@@ -181,13 +181,13 @@ class Witness {
     }
   }
 
-  /** Everything that was ever answered as final is answered again. */
+  /** Asks everything again that was ever answered as final. */
   async askAgain(): Promise<void> {
     for (const [question, answer] of this.#answers) {
       const [node, table, key, at] = question.split(' ') as [string, string, string, string];
       expect(await this.#answer(node, table, key, at), question).toBe(answer);
     }
-    // what both know, both say
+    // both nodes give the same answer about a shared table
     for (const [question, answer] of this.#answers) {
       const other = question.replace(/_a shared/, '_b shared');
       if (other !== question && this.#answers.has(other))
@@ -199,7 +199,7 @@ class Witness {
     return this.#answers.size;
   }
 
-  /** The commits that count as of the instant are a prefix of one order. */
+  /** Checks that the commits that count as of the instant are a prefix of one order. */
   #compare(entries: Readonly<Record<Which, readonly Entry[]>>, at: string): void {
     let last = { lsn: 0n, xid: '' };
     let next = { lsn: 1n << 64n, xid: '' };
@@ -232,7 +232,7 @@ class Witness {
     });
     const { status, reason, row, valid_from, final } = JSON.parse(answerText) as Record<string, unknown>;
     expect(final, `${node} ${at}`).toBe(true);
-    // a row that was read is valid from where its table's tracking began, which is not the same in both
+    // a baseline row is valid from the start of its table's tracking, which differs between the nodes
     const xid = (valid_from as { xid: string | null } | null)?.xid ?? null;
     return JSON.stringify({
       status,
@@ -252,7 +252,7 @@ class Witness {
     return rows.map(({ lsn, xid, ts }) => ({ lsn: BigInt(lsn), xid, ts }));
   }
 
-  /** What the first row of a table was, and whether that is final. */
+  /** The answer about the first row of a table, and whether it is final. */
   async say(which: Which, table: string, at: string): Promise<{ n: number; final: boolean }> {
     const { answerText } = await asOf(this.#nodes.databases.store, {
       ...{ node: this.#nodes.urls(which).node, table: { schema: 'public', name: table } },
@@ -271,7 +271,7 @@ class Witness {
     return rows[0]!.ts;
   }
 
-  /** At, or a microsecond before or after, a point of the clock, a late one rather than an early one. */
+  /** An instant at, or a microsecond before or after, a point of the clock; late points are more likely. */
   async #instant(random: (below: number) => number): Promise<string | null> {
     const { rows } = await this.#nodes.databases.store.query<{ ts: string }>(
       `SELECT to_char((ts + $2::int * interval '1 microsecond') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts
@@ -315,14 +315,16 @@ for (const plugins of PAIRS) {
   const need = plugins.b === 'wal2json' ? wal2json() : { what: 'pgoutput', met: true, remedy: '' };
   describeNeeding(need, `one clock, through ${plugins.a} and ${plugins.b}`, () => {
     describe.each(Array.from({ length: HISTORIES }, (_, index) => SEED + index))('CLOCK_SEED=%i', (seed) => {
-      test('a transaction has one time, and final answers agree', { timeout: 240_000 }, async () => {
+      test('a transaction has one time in all nodes, and final answers agree', {
+        timeout: 240_000,
+      }, async () => {
         expect(await follow(plugins, seed)).toBeGreaterThan(50);
       });
     });
   });
 }
 
-describe('where commits of another node leave no time', () => {
+describe('if commits of another node leave no microsecond', () => {
   const pair = { a: 'pgoutput', b: 'pgoutput' } as const;
   const forged = async (nodes: TwoNodes, sql: string): Promise<void> => {
     const writer = nodes.writer(2);
@@ -332,15 +334,15 @@ describe('where commits of another node leave no time', () => {
     await writer.query('COMMIT');
   };
 
-  test('commits share one, and none of them counts before all of them are stored', async () => {
+  test('commits share a time, and none of them counts before all of them are stored', async () => {
     for (let tries = 0; !(await isShownByOne()); tries++) expect(tries).toBeLessThan(5);
   });
 
-  /** Whether a commit of `b` came to lie a microsecond after the horizon of `a`: a horizon of `b` in between leaves more room. */
+  /** Whether a commit of `b` got a time one microsecond after the horizon of `a`. A horizon of `b` in between leaves more room. */
   async function isShownByOne(): Promise<boolean> {
     await using nodes = await TwoNodes.make(pair);
     const witness = new Witness(nodes);
-    // to the end of WAL, which transactions of others may put off: else the horizon of `a` is earlier than that of `b`
+    // to the end of WAL, which transactions of other tests may delay: then the horizon of `a` would be earlier than that of `b`
     const reach = (one: 'a' | 'b'): Promise<void> =>
       expect.poll(async () => (await nodes.poll(one)).caughtUp, { timeout: 20_000 }).toBe(true);
     await reach('b');
@@ -366,7 +368,7 @@ describe('where commits of another node leave no time', () => {
     return true;
   }
 
-  test('the horizon stays where it was', async () => {
+  test('the horizon stays where it is', async () => {
     await using nodes = await TwoNodes.make(pair);
     const witness = new Witness(nodes);
     await nodes.poll('a');
@@ -382,7 +384,7 @@ describe('where commits of another node leave no time', () => {
   });
 });
 
-test('what others have defined is looked up by index, as far as it is needed', async () => {
+test('the points of other nodes are looked up by index, and only the needed ones', async () => {
   await using nodes = await TwoNodes.make({ a: 'pgoutput', b: 'pgoutput' });
   const { store } = nodes.databases;
   await nodes.poll('b');

@@ -1,7 +1,7 @@
 /**
- * A day of ordinary DDL and maintenance loses nothing: with a run after every step no gap is opened; with all of it between
- * two runs, only gaps that end by themselves. Two things look like what loses rows, and open a gap that ends in the runs after
- * it: pg_repack (through wal2json, or of a partition), and a right to a schema that was there already (wal2json).
+ * A day of ordinary DDL and maintenance loses nothing. With a run after every step no gap is opened; with all steps between two
+ * runs, only gaps that end by themselves. Two things look like a loss of rows and open a gap that later runs end: pg_repack
+ * (through wal2json, or of a partition), and a GRANT of an existing right to a schema (wal2json).
  */
 import { describe, expect, test } from 'vitest';
 import { describeNeeding } from '../../support/needs.ts';
@@ -15,9 +15,9 @@ const COLUMNS = 'id int PRIMARY KEY, v text, n int, gone int';
 interface Kind {
   readonly kind: string;
   readonly tables: string;
-  /** What holds rows, and has files and indexes. */
+  /** Tables and partitions that hold rows, and so have files and indexes. */
   readonly leaf: string;
-  /** Only of this kind. */
+  /** Only for this kind of table. */
   readonly steps: readonly string[];
 }
 
@@ -68,7 +68,7 @@ const DAY: readonly string[] = [
   'CREATE TABLE elsewhere AS SELECT * FROM t; CREATE VIEW seen AS SELECT * FROM t; DROP VIEW seen',
 ];
 
-/** Every key changes now and then; large values, too. */
+/** Every key changes now and then, also large values. */
 function writes(step: number): string {
   return `INSERT INTO t (id, v, n) VALUES (${step + 1}, 'new', ${step}), (${step + 101}, repeat('x', 3000), ${step});
     UPDATE t SET n = n + 1 WHERE id % 7 = ${step % 7}; DELETE FROM t WHERE id % 11 = ${step % 11} AND id < ${step}`;
@@ -96,7 +96,7 @@ for (const plugin of PLUGINS) {
         await sameAsLive(node);
       });
 
-      test('all between two runs: what was opened ends by itself', { timeout: 180_000 }, async () => {
+      test('all steps between two runs: gaps end by themselves', { timeout: 180_000 }, async () => {
         await using node = await trackedNode({ plugin, tables, track: ['t'] });
         for (const [step, sql] of [...DAY, ...steps].entries())
           await statements(node, `${writes(step)}; ${sql}`);
@@ -105,7 +105,7 @@ for (const plugin of PLUGINS) {
         await sameAsLive(node);
       });
 
-      test('a right to the schema that was there already: at most a gap that ends by itself', {
+      test('a GRANT of an existing right to the schema: at most a gap that ends by itself', {
         timeout: 180_000,
       }, async () => {
         await using node = await trackedNode({ plugin, tables, track: ['t'] });
@@ -114,14 +114,14 @@ for (const plugin of PLUGINS) {
         await node.source.query('GRANT USAGE ON SCHEMA public TO PUBLIC');
         await statements(node, writes(2));
         await node.poll();
-        // wal2json tells of a table by its name alone: a schema that was renamed and renamed back looks the same
+        // wal2json finds a table by its name only: a schema that was renamed and renamed back looks the same
         expect(await gaps(node)).toEqual(plugin === 'wal2json' ? [expect.stringMatching(/schema/)] : []);
         for (let runs = 0; runs < 2; runs++) await node.poll();
         expect(await relation(node)).toMatchObject({ status: 'active', repair: null });
         await sameAsLive(node);
       });
 
-      test('pg_repack, by its own steps', { timeout: 180_000 }, async () => {
+      test('the steps of pg_repack', { timeout: 180_000 }, async () => {
         await using node = await trackedNode({ plugin, tables, track: ['t'] });
         await statements(node, `${writes(1)}; ${writes(2)}`);
         await node.poll();

@@ -1,6 +1,6 @@
 /**
- * TPC-B as real input: after any number of concurrent transactions, every commit of the map shows balances that agree,
- * now equals the live tables to the last column, and an instant in the middle shows what a session saw at it.
+ * TPC-B as real input: after any number of concurrent transactions, balances agree as of every commit of the map, the history
+ * as of now equals the live tables in every column, and as of an instant between it equals what a session saw then.
  */
 import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,13 +44,13 @@ for (const plugin of PLUGINS) {
       expect(Number(commits)).toBeGreaterThan(100);
       expect(commits).toBe(mapped);
       const { rows } = await node.source.query<{ commits: string }>(
-        'SELECT count(*) + 1 AS commits FROM pgbench_history', // a row for each, and the update afterwards
+        'SELECT count(*) + 1 AS commits FROM pgbench_history', // one row each, and the update afterwards
       );
       expect(mapped, 'every transaction is one').toBe(rows[0]!.commits);
       expect(wrong).toBe('0');
     });
 
-    test('times increase with positions, however the commits of the clients were stamped', async () => {
+    test('times increase with positions, whatever timestamps the commits of the clients have', async () => {
       const { rows } = await node.store.query<{ wrong: string; inverted: string }>(
         `SELECT count(*) FILTER (WHERE ts <= ts_before) AS wrong, count(*) FILTER (WHERE commit_ts <= commit_before) AS inverted
            FROM (SELECT ts, commit_ts, lag(ts) OVER w AS ts_before, lag(commit_ts) OVER w AS commit_before
@@ -59,11 +59,11 @@ for (const plugin of PLUGINS) {
       expect(rows[0]!.wrong, `${rows[0]!.inverted} commits were stamped out of order`).toBe('0');
     });
 
-    test('now equals the live tables, every row and column', async () => {
+    test('as of now equals the live tables, every row and column', async () => {
       expect(await differingTables(node.source, node.store)).toEqual([]);
     });
 
-    test('an instant in the middle shows the rows that a session saw at it', async () => {
+    test('as of an instant between equals what a session saw then', async () => {
       expect(middle.rows.size).toBe(10);
       let changedSince = 0;
       for (const [aid, row] of middle.rows) {
@@ -91,8 +91,8 @@ async function pgbench(node: TrackedNode, ...options: string[]): Promise<void> {
 }
 
 /**
- * Ten accounts, locked while the instant is noted: no neighbour can change them at the same moment, so what the session
- * sees and what was committed by then are the same. They are changed once more afterwards.
+ * Ten accounts, locked while the instant is recorded: no other session can change them at the same moment, so the session sees
+ * exactly what was committed by then. They are changed once more afterwards.
  */
 async function readTenAccounts(
   node: TrackedNode,

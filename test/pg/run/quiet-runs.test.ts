@@ -1,6 +1,6 @@
 /**
- * Runs are quiet: of tables of which there is nothing new to say they write nothing, and what they ask the catalog of the
- * source costs no more where it is large.
+ * A quiet run writes nothing about unchanged tables, and its questions to the catalog of the source do not cost more in a large
+ * catalog.
  */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
@@ -26,7 +26,7 @@ const PARTED = { schema: 'public', name: 'parted' };
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `tables as they were, through ${plugin}`, () => {
-    test('are not written about again, whether they were changed or not', async () => {
+    test('are not written again, whether they changed or not', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.track('plain', { exclude: ['secret'] });
       await node.source.query('CREATE TABLE other (id int PRIMARY KEY)');
@@ -48,7 +48,7 @@ for (const plugin of PLUGINS) {
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `what a quiet run asks, through ${plugin}`, () => {
-    test('is no more with many tables than with two, windows included', async () => {
+    test('do not cost more with many tables than with two, also with retention windows', async () => {
       const sql = (count: number): string =>
         Array.from(
           { length: count },
@@ -68,7 +68,7 @@ for (const plugin of PLUGINS) {
           await poll({ ...urls, sourceUrl: source.url, storeUrl: store.url });
           counts.push(source.calls() + store.calls() - before);
         }
-        return Math.min(...counts); // beside other tests a run looks twice, or has WAL flushed
+        return Math.min(...counts); // beside other tests a run may look twice, or flush WAL
       };
       const [few, many] = [await callsOf(2), await callsOf(30)];
       expect(many).toBeLessThanOrEqual(few + 15);
@@ -96,12 +96,12 @@ test('the catalog is read by index, for tables and partitions', async () => {
   // publications and namespaces are few
   const again = plan.filter((line) => /Seq Scan on pg_(?!namespace|publication).*loops=(?!1\))/.test(line));
   expect(again).toEqual([]);
-  expect(blocksOf(await planOfFacts(source, [PLAIN]))).toBeLessThan(120); // pg_class alone is more
+  expect(blocksOf(await planOfFacts(source, [PLAIN]))).toBeLessThan(120); // pg_class alone is larger
   for (const facts of await readTableFacts(source, [PLAIN, PARTED]))
     expect(new Set(facts!.columns.map((column) => column.hasMissing))).toEqual(new Set([false]));
 });
 
-/** How the server comes to the facts of tables. */
+/** The plan by which the server reads the facts of tables. */
 async function planOfFacts(source: pg.Client, tables: readonly TableName[]): Promise<string[]> {
   let text = '';
   let values: unknown[] = [];
@@ -116,14 +116,14 @@ async function planOfFacts(source: pg.Client, tables: readonly TableName[]): Pro
   return rows.map((row) => row['QUERY PLAN']);
 }
 
-/** How many blocks the server looked at. */
+/** The number of blocks that the server read. */
 function blocksOf(plan: readonly string[]): number {
   const ofAll = plan.find((line) => line.includes('Buffers: '))!;
   const blocks = [...ofAll.matchAll(/(?:hit|read)=(\d+)/g)].map(([, count]) => Number.parseInt(count!, 10));
   return blocks.reduce((sum, count) => sum + count);
 }
 
-/** The transaction that wrote last what the store says of a table or partition. */
+/** The transaction that last wrote what the store knows about a table or partition. */
 async function written(node: TrackedNode): Promise<Record<string, string>> {
   const { rows } = await node.store.query<{ table_name: string; xmin: string }>(
     `SELECT table_name, xmin::text FROM pgtimewarp.tracked_relations

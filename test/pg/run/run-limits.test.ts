@@ -1,6 +1,6 @@
 /**
- * The end of a run: wherever its time is up, it says `deadline` and still does what its end asks for, and a failure names
- * the database that failed.
+ * The end of a run: wherever its time is up, it ends as `deadline` and still does its final work. A failure names the database
+ * that failed.
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,10 +11,10 @@ import { describeNeeding } from '../../support/needs.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
-/** What the run's session of the source does before this statement; text means: this instead of the statement. */
+/** What the run's session of the source does before this statement; a text replaces the statement. */
 type Before = (text: string) => string | Promise<void> | undefined;
 
-/** Longer than any run here: ended by the run's own limit. */
+/** Longer than any run here: the run's own limit ends it. */
 const ENDLESS = 'SELECT pg_sleep(60)';
 
 for (const plugin of PLUGINS) {
@@ -52,14 +52,14 @@ for (const plugin of PLUGINS) {
       }
     };
 
-    test('time that is up while a peek is open, before its rows are read, ends the run as any deadline', async () => {
+    test('a deadline while a peek is open, before its rows are read, ends the run like any deadline', async () => {
       await node.source.query('INSERT INTO orders VALUES (1, 10)');
       let peeked = false;
       const result = await run(
         (text) => {
           if (text.startsWith('MOVE ABSOLUTE 0')) peeked = true;
           else if (peeked && !text.startsWith('SET')) {
-            peeked = false; // only the first one: it asks the catalog
+            peeked = false; // only the first statement: it reads the catalog
             return ENDLESS;
           }
           return undefined;
@@ -71,7 +71,7 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done', transactions: 1 });
     });
 
-    test('time that is up before the node is claimed ends the run as any deadline', async () => {
+    test('a deadline before the node is claimed ends the run like any deadline', async () => {
       await node.source.query('INSERT INTO orders VALUES (2, 20)');
       let endless = 0;
       const result = await run((text) => (!text.startsWith('SET') && endless++ === 0 ? ENDLESS : undefined), {
@@ -83,19 +83,19 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done', transactions: 1 });
     });
 
-    test('a limit beyond every timer is no limit', async () => {
+    test('a limit larger than a timer can hold counts as no limit', async () => {
       expect(await run(() => undefined, { maxSeconds: 1e9 })).toMatchObject({ outcome: 'done' });
       expect(await poll({ ...node, maxSeconds: 1e9 })).toMatchObject({ outcome: 'done' });
     });
 
-    test('a source that is lost at the end of a run is named', async () => {
+    test('the error names a source that is lost at the end of a run', async () => {
       const lost = run((text) =>
         text === 'SET statement_timeout = 5000' ? terminateRun(node.source, node.node) : undefined,
       );
       await expect(lost).rejects.toMatchObject({ name: 'TimewarpError', code: 'SOURCE_UNREACHABLE' });
     });
 
-    test('a source that is lost between two statements of a limited run is not taken for the store', async () => {
+    test('a source lost between two statements of a limited run is not reported as the store', async () => {
       let limits = 0;
       const lost = run(
         (text) =>
@@ -107,7 +107,7 @@ for (const plugin of PLUGINS) {
       await expect(lost).rejects.toMatchObject({ name: 'TimewarpError', code: 'SOURCE_UNREACHABLE' });
     });
 
-    test('a failure of the store is the store’s, also between queries of the source', async () => {
+    test('a failure of the store is reported as the store’s, also between queries of the source', async () => {
       await node.store.query(`
         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room'; END $$;
         CREATE TRIGGER refuse BEFORE UPDATE OF start_conditions ON pgtimewarp.tracked_relations
@@ -124,7 +124,7 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done' });
     });
 
-    test('runs that only ever come to their deadline still give up a slot that is over its budget', async () => {
+    test('runs that always end at their deadline still drop a slot that is over its budget', async () => {
       await node.source.query(
         `SELECT pg_logical_emit_message(false, 'noise', repeat('x', 1000000)) FROM generate_series(1, 3)`,
       );

@@ -1,6 +1,6 @@
 /**
- * The situations in which output plugins and those who read them have lost, doubled or bent a change: each is played
- * once and followed by both plugins, by runs after every step and by one run over the whole.
+ * Situations in which output plugins and their readers have lost, doubled or changed data. Each is played once. Both plugins
+ * follow it, by runs after every step and by one run at the end.
  */
 import { once } from 'node:events';
 import type pg from 'pg';
@@ -11,7 +11,7 @@ import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { type Scenario, Stage } from '../../support/scenario.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 
-/** A text that is stored out of line, and not compressed away. */
+/** A text that is stored out of line because it does not compress. */
 const long = (seed: string): string =>
   `(SELECT string_agg(md5('${seed}' || i), '') FROM generate_series(1, 100) AS i)`;
 
@@ -19,7 +19,7 @@ const TOAST = `CREATE TABLE t (id int PRIMARY KEY, big text, other text, n int);
 
 const SCENARIOS: readonly Scenario[] = [
   {
-    name: 'toast: values out of line that an update leaves alone, changes, moves to another key',
+    name: 'toast: values out of line that an update keeps, changes, or moves to another key',
     setup: `${TOAST} INSERT INTO t VALUES (1, ${long('base')}, 'short', 0)`,
     tables: { t: ['id'] },
     steps: [
@@ -40,7 +40,7 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'toast under REPLICA IDENTITY FULL, and changed on the way',
+    name: 'toast under REPLICA IDENTITY FULL, which changes in between',
     setup: `${TOAST} ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1, ${long('full')}, ${long('o')}, 0)`,
     tables: { t: ['id'] },
     steps: [
@@ -54,7 +54,7 @@ const SCENARIOS: readonly Scenario[] = [
     diffs: { 't 1': 'S U(n) U(n) D', 't 5': 'I U(n) D' },
   },
   {
-    name: 'special values: numbers that JSON does not know, NULLs, ends of time, escapes',
+    name: 'special values: numbers that JSON lacks, NULLs, infinite times, escapes',
     setup: `CREATE TABLE t (id int PRIMARY KEY, n numeric, f float8, r real, b bool, x text, d date, ts timestamp, y bytea);`,
     tables: { t: ['id'] },
     lostByWal2json: ['n', 'f', 'r'],
@@ -106,7 +106,7 @@ const SCENARIOS: readonly Scenario[] = [
       },
       async (session) => {
         const [one, two] = [await session('one'), await session('two')];
-        // the change of the catalog is made by a subtransaction while another session is halfway
+        // a subtransaction changes the catalog while another session is in the middle of a transaction
         await one.query('BEGIN; INSERT INTO a VALUES (4, 4)');
         await two.query('BEGIN; SAVEPOINT s; ALTER TABLE b RENAME v TO text; RELEASE s; COMMIT');
         await one.query(`INSERT INTO b (id, text) VALUES (3, 'z')`);
@@ -280,7 +280,7 @@ const SCENARIOS: readonly Scenario[] = [
     diffs: { 'same 1': 'I U(v) T I D', 'twin.same 1': 'S U(w) T' },
   },
   {
-    name: 'interleaved: who commits last began first, locks are shared, a row is waited for',
+    name: 'interleaved: the first to begin commits last, locks are shared, a transaction waits for a row',
     setup: `CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t ON UPDATE CASCADE ON DELETE SET NULL); INSERT INTO t VALUES (1, 'base'), (2, 'base'); INSERT INTO child VALUES (1, 1)`,
     tables: { t: ['id'], child: ['id'] },
     steps: [
@@ -339,7 +339,7 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    name: 'tables that are rewritten, and writes that nobody tracks',
+    name: 'rewritten tables, and writes to untracked tables',
     setup: `CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE untracked (id int PRIMARY KEY, v text); CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY); INSERT INTO t VALUES (1, 'a'), (2, 'b')`,
     tables: { t: ['id'] },
     steps: [
@@ -353,7 +353,7 @@ const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** What a connector has to carry: each type from NULL to a value, to another one, and back. */
+/** Every type from NULL to a value, to another value, and back. */
 const MATRIX: Readonly<Record<string, readonly [string, string]>> = {
   bool: ['true', 'false'],
   'bit(1)': ['1', '0'],

@@ -1,4 +1,4 @@
-/** Functions and views are what their files say: applied twice they are the same, changed by hand they are put right. */
+/** Functions and views equal their files: applied twice they do not change, and after a change by hand they are corrected. */
 import { appendFile, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { trackedNode } from '../../support/tracked-node.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../migrations');
 
-/** Text and rights of all functions and views, also of those that relations have. */
+/** Text and rights of all functions and views, also of those that belong to relations. */
 async function definitions(store: Queryable): Promise<unknown[]> {
   const { rows } = await store.query(
     `SELECT p.oid::regprocedure::text AS name, pg_get_functiondef(p.oid) AS text, ARRAY(SELECT a::text FROM unnest(p.proacl) AS a ORDER BY 1) AS rights
@@ -64,7 +64,7 @@ test.each([
   expect(await migrate(store)).toMatchObject({ functions: false });
 });
 
-test('a program with other functions refuses to work with the store until it has migrated it', async () => {
+test('a program with other functions refuses the store until it has migrated it', async () => {
   await using databases = await testDatabases();
   const { store } = databases;
   const other = await mkdtemp(join(tmpdir(), 'pgtimewarp-functions-'));
@@ -80,7 +80,7 @@ test('a program with other functions refuses to work with the store until it has
   await requireSchema(store);
 });
 
-test('every body is accepted by PostgreSQL', async () => {
+test('PostgreSQL accepts every body', async () => {
   await using databases = await testDatabases();
   const { rows } = await databases.store.query<{ sql: string }>(
     `SELECT format('SELECT %s(%s)', l.lanvalidator::regproc, p.oid) AS sql

@@ -1,4 +1,4 @@
-/** The functions on a source, on histories written into the store: every kind of answer, and what is said beside it. */
+/** The functions on a source, on histories written into the store: every kind of answer, with its warnings. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failure, type SqlSource, sqlSource } from '../../support/sql-source.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
@@ -32,7 +32,7 @@ const asofFails = (at: string, key = '1', rel = 't') =>
   failure(databases.source, 'SELECT pgtimewarp_asof_pk($1::text::regclass, $2, $3)', [rel, key, at]);
 
 describe('pgtimewarp_asof_pk', () => {
-  test('gives the text of the row, NULL when it was absent, and no warning up to the horizon', async () => {
+  test('returns the text of the row, NULL if it was absent, and no warning up to the horizon', async () => {
     expect(await asof(timeOf(20))).toBe('{"id":1,"n":20}');
     expect(await asof(timeOf(30, -1))).toBe('{"id":1,"n":20}');
     expect(await asof(timeOf(30))).toBe('{"id":1,"n":30}');
@@ -51,7 +51,7 @@ describe('pgtimewarp_asof_pk', () => {
     ]);
   });
 
-  test('fails when the answer is unknown or the question is wrong, each with an SQLSTATE', async () => {
+  test('fails if the answer is unknown or the question is wrong, each with an SQLSTATE', async () => {
     expect(await asofFails(timeOf(5))).toMatch(/^TW010: .*\(.*later instant/);
     expect(await asofFails(timeOf(65))).toMatch(/^TW012: .*lost.*\(/);
     expect(await asofFails(timeOf(20), '{"nr": 1}')).toMatch(
@@ -81,14 +81,14 @@ describe('pgtimewarp_asof_pk', () => {
   test.each([
     ['expired', 'TW013'],
     ['erased', 'TW014'],
-  ])('has an SQLSTATE for what is %s', async (reason, code) => {
+  ])('has an SQLSTATE for %s', async (reason, code) => {
     const answer = `{"status":"unknown","reason":"${reason}","final":true,"row":null}`;
     expect(await failure(databases.source, `SELECT pgtimewarp_internal.row_of($1, false)`, [answer])).toMatch(
       new RegExp(`^${code}: .*${reason}.*\\(`),
     );
   });
 
-  test('asks in transactions that write nothing, and any number of times', async () => {
+  test('works in read-only transactions, and any number of times', async () => {
     await databases.source.query('BEGIN READ ONLY');
     expect(await asof(timeOf(20))).toBe('{"id":1,"n":20}');
     const many = await one(
@@ -99,7 +99,7 @@ describe('pgtimewarp_asof_pk', () => {
     expect(many).toBe('1');
   });
 
-  test('keeps what the JSON functions of PostgreSQL refuse', async () => {
+  test('keeps text that the JSON functions of PostgreSQL refuse', async () => {
     const odd = await StoreHistory.create(databases.store);
     const row = '{"id":1, "row":{"op":"}\\u0000\\u0001"},"j" : "\\\\u0000"}';
     await odd.change(await odd.track(), 20, 'I', '1', { row, incomplete: ['x'] });
@@ -115,10 +115,10 @@ describe('pgtimewarp_asof_pk', () => {
 });
 
 describe('pgtimewarp_asof_row', () => {
-  test('gives a row of the table as it is now', async () => {
+  test('returns a row of the table as it is now', async () => {
     await databases.source.query('ALTER TABLE t ADD note text; ALTER TABLE t RENAME n TO amount');
     const all = `SELECT row_to_json(r) FROM pgtimewarp_asof_row(NULL::t, '1', $1) r`;
-    // this history does not say which column was which: NULL would be a guess
+    // this history does not show which column a name belonged to: NULL would be a guess
     expect(await failure(databases.source, all, [timeOf(20)])).toMatch(/^TW015: .*: amount, note /);
     await databases.source.query('ALTER TABLE t RENAME amount TO n');
     expect(await one(all, [timeOf(20)])).toBe('{"id":1,"n":20,"note":null}');
@@ -129,7 +129,7 @@ describe('pgtimewarp_asof_row', () => {
     expect(await failure(databases.source, `SELECT pgtimewarp_asof_row(1, '1', now())`)).toMatch(/^42809: /);
   });
 
-  test('runs the code of the types as its caller', async () => {
+  test('runs the code of types as its caller', async () => {
     const { source } = databases;
     await source.query(`
       CREATE ROLE ${sql.reader}_spy; GRANT SELECT ON t TO ${sql.reader}_spy;
@@ -171,7 +171,7 @@ describe('pgtimewarp_diff_pk', () => {
     expect(sql.warnings()).toEqual([]);
   });
 
-  test('warns of what may be missing and of what is not final, and goes on', async () => {
+  test('warns of missing and of not final changes, and continues', async () => {
     const { rows } = await databases.source.query(diff, [timeOf(5), timeOf(120)]);
     expect(rows.map(({ op }) => op)).toEqual(['I', 'U', 'D']);
     expect(sql.warnings()).toEqual([
@@ -198,7 +198,7 @@ describe('beside the history', () => {
     await databases.source.query(`SELECT pgtimewarp_set_context('{"user": "ada"}')`);
   });
 
-  test('a store that is not there, is older, or was never named', async () => {
+  test('a store that is unreachable, older, or was never connected', async () => {
     await using other = await testDatabases({ tables: 'CREATE TABLE t (id int PRIMARY KEY)' });
     await using own = await sqlSource({ ...databases, ...{ source: other.source, node: h.node } });
     const ask = `SELECT pgtimewarp_asof_pk('t', '1', now())`;
@@ -216,7 +216,7 @@ describe('beside the history', () => {
     expect(own.warnings()).toEqual([]);
   });
 
-  test('hosts that are not this machine are verified', async () => {
+  test('connections to other hosts are verified', async () => {
     const options = (host: string) =>
       one(`SELECT pgtimewarp_internal.server_options($1, 5432, 'd', 'n', NULL, NULL)`, [host]);
     for (const host of ['db.example', '10.0.0.1', 'localhost.example', '127.0.0.1.example', 'x/localhost'])

@@ -1,4 +1,4 @@
-/** Installing, upgrading, removing, and taking a source with the functions somewhere else. */
+/** Installing, upgrading and removing the functions, and moving a source that has them. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { StoreHistory, timeOf } from '../query/query-history.ts';
 const ASK = `SELECT pgtimewarp_asof_pk('t', '1', '${timeOf(20)}')::text AS row`;
 const TABLE = { tables: 'CREATE TABLE t (id int PRIMARY KEY, n int)' };
 
-/** What pg_tle's functions are asked to do, written down: the real pg_tle is not to be had where tests run. */
+/** Records the calls of pg_tle's functions: the real pg_tle is not available for tests. */
 const TLE_STAND_IN = `
   CREATE SCHEMA pgtle;
   CREATE TABLE pgtle.calls (n serial, call text, version text, target text, sql text, requires text[]);
@@ -49,7 +49,7 @@ async function leftovers(databases: TestDatabases): Promise<string[]> {
 }
 
 describe('the command', () => {
-  test('installs, connects without a trace of the password, removes everything', async () => {
+  test('installs, connects without leaving the password anywhere, removes everything', async () => {
     const settings = {
       log_statement: 'all',
       log_min_duration_statement: '0',
@@ -112,7 +112,7 @@ describe('the command', () => {
     }
   }, 240_000);
 
-  test('without a password says where it takes one from', async () => {
+  test('without a password names where it reads one from', async () => {
     await using databases = await testDatabases(TABLE);
     await runCli(['extension', 'install', '--method', 'plain'], { env: databases.env });
     const result = await runCli(['extension', 'connect', '--reader', 'r'], { env: databases.env });
@@ -125,7 +125,7 @@ describe('the command', () => {
     expect(await leftovers(databases)).toEqual([]);
   });
 
-  test('by pg_tle hands over the same SQL as the files hold', async () => {
+  test('passes pg_tle the same SQL as the files contain', async () => {
     await using databases = await testDatabases({ tables: TLE_STAND_IN });
     const { source } = databases;
     expect(await chooseMethod(source)).toEqual({ method: 'tle', why: 'pg_tle is installed' });
@@ -152,7 +152,7 @@ describe('the command', () => {
 });
 
 describe('an upgrade of a plain installation', () => {
-  test('adds what is new and keeps the rest, connection and grants included', async () => {
+  test('adds new functions and keeps the rest, including connection and grants', async () => {
     await using databases = await testDatabases(TABLE);
     const h = await history(databases);
     const [first] = extensionScripts();

@@ -1,4 +1,4 @@
-/** History goes by name and rights by table: SQL on the source answers for the table that the last run found, and no other. */
+/** History belongs to a name, rights belong to a table: SQL on the source answers only for the table that the last run found. */
 import { expect, test } from 'vitest';
 import { untrack } from '../../../core/track.ts';
 import { urls } from '../../support/node-questions.ts';
@@ -22,7 +22,7 @@ const QUESTIONS = [
 const OTHER =
   /^TW005: the table public\.\w+ is another one than that whose history .* \(Ask again after the next run/;
 
-test('a table that takes the name of a tracked one is not asked for its history', async () => {
+test('a table that takes the name of a tracked one does not get its history', async () => {
   const node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['t', 'u', 'parted'] });
   await using _ = node;
   const { source } = node;
@@ -51,8 +51,8 @@ test('a table that takes the name of a tracked one is not asked for its history'
   await source.query(`DROP TABLE t, parted; CREATE TABLE t (id int PRIMARY KEY, secret text); INSERT INTO t VALUES (1, 'new');
     CREATE TABLE parted (id int PRIMARY KEY, secret text) PARTITION BY RANGE (id);
     CREATE TABLE part PARTITION OF parted DEFAULT`);
-  expect(await failure(source, ask('t')), 'made anew').toMatch(OTHER);
-  expect(await failure(source, ask('parted')), 'a root made anew').toMatch(OTHER);
+  expect(await failure(source, ask('t')), 'recreated').toMatch(OTHER);
+  expect(await failure(source, ask('parted')), 'a root recreated').toMatch(OTHER);
   await untilRead();
   expect(await secret('t'), 'after the run that found it').toBe('new');
   expect(await failure(source, ask('parted'))).toBeNull();
@@ -63,7 +63,7 @@ test('a table that takes the name of a tracked one is not asked for its history'
   expect(await failure(source, ask('t')), 'no run looks at it any more').toMatch(OTHER);
 });
 
-test('a question without a table, or about one that no run has looked at, is answered as before', async () => {
+test('a question without a table, or about one that no run has recorded, is answered as before', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['t'] });
   await using _ = await sqlSource(node);
   const older = JSON.stringify({ node: node.node, schema: 'public', table: 't', pk: 1, ts: '2100-01-01Z' });

@@ -1,4 +1,4 @@
-/** A question is one remote query that reads by index: seen in the plans that really ran, on source and store. */
+/** A question is one remote query that reads by index, as the plans show that were executed on source and store. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type LocalServer, startServer } from '../../../cli/servers/start-server.ts';
 import { chooseServer } from '../../support/choose-server.ts';
@@ -8,7 +8,7 @@ import { connectForTest } from '../../support/test-client.ts';
 import type { TestDatabases } from '../../support/test-databases.ts';
 import { StoreHistory, timeOf } from '../query/query-history.ts';
 
-// A server of its own, which writes down every statement of the store's sessions and every plan below them.
+// A separate server that logs every statement of the store's sessions and every plan inside them.
 const SETTINGS = {
   session_preload_libraries: 'auto_explain',
   'auto_explain.log_min_duration': '0',
@@ -57,7 +57,7 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-/** What the server wrote while the statement ran, after one before it (the first of a session greets the store). */
+/** The log of the server while the statement ran, after an earlier one (the first statement of a session opens the connection). */
 async function logOf(statement: string): Promise<string> {
   await databases.source.query(statement);
   const before = (await server.logTail(1_000_000)).length;
@@ -108,7 +108,7 @@ test('a horizon is one remote query by node', async () => {
   expect(log).toMatch(/Remote SQL: SELECT .* FROM pgtimewarp\.node_status WHERE \(\(node_id = /);
 });
 
-test('the source waits for nothing else: no savepoint is sent', async () => {
+test('the source sends nothing else, not even a savepoint', async () => {
   const log = await logOf(ASOF);
   const sent = log
     .split('\n')

@@ -1,4 +1,4 @@
-/** `extension connect` without a reader makes one; `extension uninstall` removes postgres_fdw if it came with us. */
+/** `extension connect` without a reader makes one; `extension uninstall` removes postgres_fdw if `install` created it. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
@@ -14,7 +14,7 @@ import { StoreHistory, timeOf } from '../query/query-history.ts';
 const ASK = `SELECT pgtimewarp_asof_pk('t', '1', '${timeOf(20)}')::text AS row`;
 const ROW = [{ row: '{"id":1,"n":20}' }];
 
-/** A server of its own: roles belong to the whole server, and passwords count there. */
+/** A separate server: roles belong to the whole server, and this one checks passwords. */
 let server: LocalServer;
 let store: pg.Client;
 let nodes: Record<'first' | 'second', string>;
@@ -93,7 +93,7 @@ async function wrapperPresent({ session }: Source): Promise<boolean> {
   return rowCount === 1;
 }
 
-test('two sources have a reader each, again changes nothing, and no password is seen anywhere', async () => {
+test('each of two sources has a reader, repeating changes nothing, and no password is visible', async () => {
   await using one = await source('first');
   await using two = await source('second');
   const said: string[] = [];
@@ -119,7 +119,7 @@ test('two sources have a reader each, again changes nothing, and no password is 
     expect(said.join()).not.toContain(password);
   }
 
-  // a reader that is gone, or that has another password now, is replaced
+  // a reader that is gone, or has another password now, is replaced
   await store.query(`ALTER ROLE ${before[0]!.user} PASSWORD 'another'`);
   expect(await one.run('connect')).toMatch(/^0 Made the login/);
   expect((await mapping(one)).user).not.toBe(before[0]!.user);
@@ -136,7 +136,7 @@ test('two sources have a reader each, again changes nothing, and no password is 
   await store.query(`DROP ROLE ${before[1]!.user}`);
 });
 
-test('a store login without the right is told the SQL, which works', async () => {
+test('a store login without CREATEROLE gets the SQL, which works', async () => {
   await store.query(`CREATE ROLE plain_writer LOGIN PASSWORD 'w' IN ROLE pgtimewarp_writer`);
   const url = new URL(server.url('store'));
   [url.username, url.password] = ['plain_writer', 'w'];
@@ -151,8 +151,8 @@ test('a store login without the right is told the SQL, which works', async () =>
   await store.query(sql!.replace('…', 'r'));
   expect(refused.replaceAll(/\s+/g, ' ')).toContain('connect --reader history_reader');
   expect(await each.run('connect', '--reader', 'history_reader')).toMatch(/^0 The functions read/);
-  expect(await each.run('connect')).toMatch(/^0 The functions read .* as history_reader/); // it has one
-  // somebody else's login is not ours to remove
+  expect(await each.run('connect')).toMatch(/^0 The functions read .* as history_reader/); // the source has one
+  // we must not remove the login of somebody else
   expect(await each.run('uninstall')).not.toContain('history_reader');
   expect((await store.query(`SELECT FROM pg_roles WHERE rolname = 'history_reader'`)).rowCount).toBe(1);
 });
@@ -165,7 +165,7 @@ test('a connection that fails leaves no login behind', async () => {
   expect(await each.run('connect', '--password-file', '-')).toMatch(/^2 .*--reader/);
 });
 
-test('postgres_fdw goes with the functions that brought it', async () => {
+test('uninstall removes the postgres_fdw that install created', async () => {
   await using each = await source('first');
   for (const round of [1, 2]) {
     expect(await each.run('install', '--method', 'plain'), `round ${round}`).toMatch(/^0 Installed/);
@@ -177,7 +177,7 @@ test('postgres_fdw goes with the functions that brought it', async () => {
   }
 });
 
-test('postgres_fdw stays where it was before, and where others use it', async () => {
+test('uninstall keeps a postgres_fdw that was there before or that others use', async () => {
   await using before = await source('first');
   await before.session.query('CREATE EXTENSION postgres_fdw');
   await before.run('install', '--method', 'plain');
@@ -193,7 +193,7 @@ test('postgres_fdw stays where it was before, and where others use it', async ()
     (await shared.session.query(`SELECT FROM pg_namespace WHERE nspname ~ '^pgtimewarp'`)).rowCount,
   ).toBe(0);
 
-  // made anew by somebody else since
+  // somebody else has created it again since
   await using anew = await source('first');
   await anew.run('install', '--method', 'plain');
   await anew.session.query('DROP EXTENSION postgres_fdw CASCADE; CREATE EXTENSION postgres_fdw');

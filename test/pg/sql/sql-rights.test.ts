@@ -1,4 +1,4 @@
-/** Who may ask what: the history of a table is no easier to read than the table. */
+/** The rights of callers: the history of a table is at least as protected as the table. */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failure, type SqlSource, sqlSource } from '../../support/sql-source.ts';
@@ -32,7 +32,7 @@ afterAll(async () => {
   await sql[Symbol.asyncDispose]();
 });
 
-/** The statement as bob, after `setUp` by the administrator; everything is rolled back. */
+/** Runs the statement as bob, after `setUp` by the administrator; everything is rolled back. */
 async function asBob<T>(setUp: string, work: () => Promise<T>): Promise<T> {
   await admin.query(
     `BEGIN; GRANT EXECUTE ON FUNCTION pgtimewarp_asof_pk, pgtimewarp_diff_pk TO ${bob}; ${setUp}; SET LOCAL ROLE ${bob}`,
@@ -79,7 +79,7 @@ describe('rights on the table', () => {
     ).toMatch(/^42501: permission denied for schema s/);
   });
 
-  test('SELECT on columns: refused unless all of them may be seen, or the others are not wanted', async () => {
+  test('SELECT on some columns: refused, unless the caller leaves out the others', async () => {
     const some = `GRANT SELECT (id, a) ON t TO ${bob}`;
     expect(await refusal(some)).toMatch(
       /^42501: permission denied for columns .*: secret \(SET pgtimewarp.columns/,
@@ -99,13 +99,13 @@ describe('rights on the table', () => {
     ]);
   });
 
-  test('SELECT on columns without the key: even whether a row was there is refused', async () => {
+  test('SELECT without the key columns: refused, because even whether a row was there is protected', async () => {
     expect(await refusal(`GRANT SELECT (a) ON t TO ${bob}; SET LOCAL pgtimewarp.columns = visible`)).toMatch(
       /^42501: permission denied for table t/,
     );
   });
 
-  test('a column that is gone belongs to those who may see the table', async () => {
+  test('a column that no longer exists needs SELECT on the table', async () => {
     const gone = 'ALTER TABLE t DROP secret';
     expect(await refusal(`GRANT SELECT (id, a) ON t TO ${bob}; ${gone}`)).toMatch(/^42501: .*: secret/);
     expect(await rows(`GRANT SELECT ON t TO ${bob}; ${gone}`)).toEqual(FOUND);
@@ -115,7 +115,7 @@ describe('rights on the table', () => {
 describe('row-level security', () => {
   const policies = `GRANT SELECT ON t TO ${'$'}; ALTER TABLE t ENABLE ROW LEVEL SECURITY`;
   const on = () => policies.replace('$', bob);
-  test('refused where it applies to the caller', async () => {
+  test('refused if it applies to the caller', async () => {
     expect(await refusal(on())).toMatch(/^42501: row-level security of table t applies to role/);
     expect(await refusal(`${on()}; SET LOCAL row_security = off`)).toMatch(/^42501: row-level/);
     expect(await refusal(`${on()}; ALTER TABLE t OWNER TO ${bob}, FORCE ROW LEVEL SECURITY`)).toMatch(
@@ -123,7 +123,7 @@ describe('row-level security', () => {
     );
   });
 
-  test('answered where it does not', async () => {
+  test('answered if it does not', async () => {
     expect(await rows(`${on()}; ALTER TABLE t OWNER TO ${bob}`)).toEqual(FOUND);
     expect(await rows(`${on()}; ALTER ROLE ${bob} BYPASSRLS`)).toEqual(FOUND);
     await admin.query('BEGIN; ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY');
@@ -134,7 +134,7 @@ describe('row-level security', () => {
 });
 
 describe('the functions', () => {
-  test('may be called by nobody to whom they were not granted', async () => {
+  test('cannot be called by roles without a grant', async () => {
     const { rows: open } = await admin.query(
       `SELECT p.proname FROM pg_proc p
         WHERE (p.proname ~ '^pgtimewarp_' OR p.pronamespace = 'pgtimewarp_internal'::regnamespace)
@@ -156,7 +156,7 @@ describe('the functions', () => {
     expect(await refusal('', `SELECT pgtimewarp_connect('h', 1, 'd', 'u', 'p')`)).toMatch(/^42501: /);
   });
 
-  test('have a pinned search path where they run as their owner', async () => {
+  test('have a fixed search path if they run as their owner', async () => {
     const { rows: loose } = await admin.query(
       `SELECT p.proname FROM pg_proc p WHERE p.prosecdef AND p.proname ~ '^pgtimewarp_'
           AND NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false)`,
@@ -164,7 +164,7 @@ describe('the functions', () => {
     expect(loose).toEqual([]);
   });
 
-  test('do not meet the objects of a hostile caller', async () => {
+  test('do not use objects of a hostile caller', async () => {
     const trap = (name: string, args: string, returns: string) =>
       `CREATE FUNCTION public.${name}(${args}) RETURNS ${returns} LANGUAGE plpgsql AS
          $$ BEGIN RAISE EXCEPTION 'trapped as %', current_user; END $$`;
@@ -180,7 +180,7 @@ describe('the functions', () => {
     expect(await rows(traps, DIFF)).toHaveLength(1);
   });
 
-  test('see the role that was set; without one, the login', async () => {
+  test('use the role that was set, or else the login', async () => {
     const login = await databases.connect('source');
     await admin.query(
       `GRANT SELECT ON t TO ${bob}_owner; GRANT EXECUTE ON FUNCTION pgtimewarp_asof_pk TO ${bob}, ${bob}_owner`,

@@ -1,4 +1,4 @@
-/** The plain installation on the versions of PostgreSQL that npm has, source and store alike. */
+/** The plain installation on the versions of PostgreSQL that npm has, for source and store. */
 import { describe, expect, test } from 'vitest';
 import { findEmbeddedBinaries } from '../../../cli/servers/find-binaries.ts';
 import { startServer } from '../../../cli/servers/start-server.ts';

@@ -1,5 +1,5 @@
 /**
- * Whatever is judged is read after the claim: between the start of a command and its claim another one may run, move the
+ * A command reads everything that it judges after its claim: between its start and its claim another one may run, move the
  * horizon, skip, or remove the node.
  */
 import pg from 'pg';
@@ -26,7 +26,7 @@ afterEach(() => {
   pg.Client.prototype.query = query as typeof pg.Client.prototype.query;
 });
 
-/** Does `work` right before the next claim. */
+/** Does `work` just before the next claim. */
 function beforeClaim(work: () => Promise<unknown>): void {
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
     if (typeof args[0] !== 'string' || !args[0].includes('pg_try_advisory_lock'))
@@ -48,17 +48,17 @@ for (const plugin of PLUGINS) {
       expect(await gaps(node)).toBe(0);
     });
 
-    test('the node has been removed: it stays so', async () => {
+    test('a removed node stays removed', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       beforeClaim(() => deinit({ ...node, purge: false }));
       await expect(node.poll()).rejects.toMatchObject({ code: 'NODE_UNKNOWN' });
       expect(await status(node)).toBe('removed');
       expect(await gaps(node)).toBe(0);
       await init({ ...node, plugin, slotName: null, version: 'test' });
-      expect(await node.poll()).toMatchObject({ outcome: 'done' }); // nothing holds it
+      expect(await node.poll()).toMatchObject({ outcome: 'done' }); // no other session holds it
     });
 
-    test('release-slot of a node that has been removed meanwhile', async () => {
+    test('release-slot of a node that was removed meanwhile', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       beforeClaim(() => deinit({ ...node, purge: false }));
       await expect(releaseSlot(node)).rejects.toMatchObject({ code: 'NODE_UNKNOWN' });
@@ -89,7 +89,7 @@ for (const plugin of PLUGINS) {
       expect(await horizonOf(node)).toBe(horizon);
     });
 
-    test('a database that has another name is followed on; another database is refused', async () => {
+    test('a renamed database is followed; another database is refused', async () => {
       await using node = await ownSource({ plugin });
       const admin = databaseUrl(node.urls.sourceUrl, 'postgres');
       const renamed = { ...node.urls, sourceUrl: databaseUrl(node.urls.sourceUrl, 'renamed') };
@@ -107,9 +107,9 @@ for (const plugin of PLUGINS) {
       expect(await deinit({ ...renamed, purge: false })).toMatchObject({ slotDropped: true });
     });
 
-    test('deinit waits for whoever reads the slot', async () => {
+    test('deinit waits for the session that reads the slot', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
-      if (plugin === 'wal2json') return; // the reader speaks pgoutput
+      if (plugin === 'wal2json') return; // the reader uses pgoutput
       await node.source.query('INSERT INTO t VALUES (1)');
       await startReading(node.sourceUrl, node.slot, node.publication);
       const removing = deinit({ ...node, purge: false });

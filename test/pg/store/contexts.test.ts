@@ -1,6 +1,6 @@
 /**
- * What a transaction says about itself: each change carries the last message before it, one with none before it the first
- * message; what is not JSON harms nothing.
+ * Contexts of transactions: each change carries the last message before it, or else the first message of the transaction. Text
+ * that is not JSON does no harm.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseTableName } from '../../../core/pg/identifiers.ts';
@@ -19,7 +19,7 @@ import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 const say = (text: string): string => `SELECT pg_logical_emit_message(true, 'pgtimewarp', '${text}')`;
 const WHO = '{"user": "ann", "amount": 1.10, "big": 9007199254740993}';
 
-/** The changes of a key of `t`, each with who made it; as-of answers say the same of each version. */
+/** The changes of a key of `t`, each with its context; as-of answers return the same context for each version. */
 async function whoChanged(node: TrackedNode, pk: string): Promise<string[]> {
   const of = { node: node.node, table: parseTableName('t'), pk: keyFromText(pk) };
   const { changes } = await diff(node.store, { ...of, from: null, to: null, limit: 100 });
@@ -44,7 +44,7 @@ for (const plugin of PLUGINS) {
         track: ['t'],
       });
       await node.source.query(`BEGIN; ${say(WHO)}; INSERT INTO t VALUES (1, 1), (2, 2); COMMIT`);
-      // said at the end: it was the first message, so the change before it carries it
+      // sent at the end: it is the first message, so the change before it carries it
       await node.source.query(`BEGIN; UPDATE t SET v = 3 WHERE id = 1; ${say('not JSON')}; COMMIT`);
       await node.source.query(`BEGIN; ${say('['.repeat(100_000))}; UPDATE t SET v = 4 WHERE id = 1; COMMIT`);
       const deep = '['.repeat(60_000) + ']'.repeat(60_000);
@@ -58,7 +58,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('as-of and diff return it as it was written', async () => {
+    test('as-of and diff return the context as it was written', async () => {
       const key = keyFromText('2');
       const table = parseTableName('t');
       const { rows } = await node.store.query<{ ts: string }>(
@@ -86,7 +86,7 @@ for (const plugin of PLUGINS) {
       ]);
     });
 
-    test('text that is no JSON becomes a JSON string, and stops no run', async () => {
+    test('text that is not JSON becomes a JSON string, and stops no run', async () => {
       const page = await diff(node.store, {
         ...{ node: node.node, table: parseTableName('t'), pk: keyFromText('1') },
         ...{ from: null, to: null, limit: 10 },
@@ -97,7 +97,7 @@ for (const plugin of PLUGINS) {
       expect(contexts.slice(1).every((text) => text?.startsWith('"'))).toBe(true);
     });
 
-    test('each change carries the last message before it, and its answers say so', async () => {
+    test('each change carries the last message before it, and answers return that message', async () => {
       const { source } = node;
       const at = (who: string, statement: string): string => `${say(JSON.stringify(who))}; ${statement}`;
       await source.query('CREATE TABLE untracked (id int)');
@@ -144,7 +144,7 @@ for (const plugin of PLUGINS) {
       expect(await whoChanged(node, '20')).toEqual(['I ann', 'U ann', 'T bob', 'I cid']);
     });
 
-    test('_bemi and the prefixes of the node are contexts too, others are not', async () => {
+    test('_bemi and the prefixes of the node are contexts too, other prefixes are not', async () => {
       const emit = (prefix: string, who: string) =>
         `SELECT pg_logical_emit_message(true, '${prefix}', '"${who}"')`;
       const change = async (id: number) =>
@@ -201,7 +201,7 @@ for (const plugin of PLUGINS) {
       expect(stored.rowCount).toBe(2);
     });
 
-    test('what a repair finds carries no message, also at the position of a commit that has one', async () => {
+    test('findings of a repair carry no message, also at the position of a commit that has one', async () => {
       await node.source.query('INSERT INTO t VALUES (60, 1), (62, 1)');
       await node.poll();
       await node.store.query(`UPDATE pgtimewarp.row_changes SET pk = '["61"]' WHERE pk = '["60"]'`);
@@ -211,7 +211,7 @@ for (const plugin of PLUGINS) {
       await node.poll();
       await node.source.query(`BEGIN; ${say('{"user": "ann"}')}; UPDATE t SET v = 2 WHERE id = 62; COMMIT`);
       await node.poll();
-      // Here the store writes to the same log. Where it does not, the log ends with the commit, and so does the gap.
+      // Here the store writes to the same log. Otherwise the log ends with the commit, and so does the gap.
       await node.store.query(`
         WITH place AS (
           SELECT (SELECT valid_from_lsn FROM pgtimewarp.row_changes WHERE pk = '["60"]' AND op = 'S') AS found,

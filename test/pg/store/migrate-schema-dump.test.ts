@@ -10,7 +10,7 @@ import { testDatabases } from '../../support/test-databases.ts';
 const { binaries } = await chooseServer();
 const pgDump = join(binaries.binDir, 'pg_dump');
 
-// The layout of a dump differs between major versions: the committed file is one of 15.
+// The layout of a dump differs between major versions: version 15 made the committed file.
 const pgDump15 = {
   what: 'pg_dump 15',
   met: binaries.version.startsWith('15.') && existsSync(pgDump),
@@ -18,7 +18,7 @@ const pgDump15 = {
 };
 
 describeNeeding(pgDump15, 'migrations/schema.sql', () => {
-  test('is what the migrations make (else: npm run schema:dump)', async () => {
+  test('equals what the migrations make (else: npm run schema:dump)', async () => {
     await using databases = await testDatabases();
     expect(await dumpSchema(pgDump, databases.storeUrl)).toBe(await readFile(SCHEMA_FILE, 'utf8'));
   });

@@ -21,7 +21,7 @@ async function copyOfMigrations(): Promise<AsyncDisposable & { readonly path: st
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
-test('an empty store gets the schema, a second time nothing happens', async () => {
+test('an empty store gets the schema; the second time nothing happens', async () => {
   await using databases = await testDatabases({ store: 'empty' });
   const { store } = databases;
   expect(await schemaVersion(store)).toBe(0);
@@ -34,7 +34,7 @@ test('an empty store gets the schema, a second time nothing happens', async () =
   expect((await store.query('SELECT node_id FROM pgtimewarp.nodes')).rows).toEqual([]);
 });
 
-test('processes that migrate one store at the same time do it once', async () => {
+test('processes that migrate one store at the same time migrate it once', async () => {
   await using databases = await testDatabases({ store: 'empty' });
   const args = ['migrate', '--json', '--store', databases.storeUrl];
   const results = await Promise.all([runCli(args), runCli(args), runCli(args)]);
@@ -47,7 +47,7 @@ test('processes that migrate one store at the same time do it once', async () =>
   expect(applied.filter((count) => count > 0)).toHaveLength(1);
 });
 
-test('a migration waits for the one that is under way, and then finds nothing to do', async () => {
+test('a migration waits for one that is under way, and then finds nothing to do', async () => {
   await using databases = await testDatabases({ store: 'empty' });
   const { store } = databases;
   const other = await databases.connect('store');
@@ -65,7 +65,7 @@ test('a migration waits for the one that is under way, and then finds nothing to
   expect(await waiting).toMatchObject({ applied: [] });
 });
 
-test('stores of one server that are migrated at the same time do not hinder each other', async () => {
+test('stores of one server that are migrated at the same time do not disturb each other', async () => {
   await using first = await testDatabases({ store: 'empty' });
   await using second = await testDatabases({ store: 'empty' });
   const results = await Promise.all([migrate(first.store), migrate(second.store)]);
@@ -82,7 +82,7 @@ test('a migration that fails leaves nothing of itself, nor of those before it', 
   expect(rows).toEqual([{ gone: true }]);
 });
 
-test('a store that is newer is left alone', async () => {
+test('a newer store is not changed', async () => {
   await using databases = await testDatabases();
   await databases.store.query(
     `INSERT INTO pgtimewarp.schema_migrations (version, name, md5) VALUES (9001, 'future', 'x')`,
@@ -91,7 +91,7 @@ test('a store that is newer is left alone', async () => {
   await expect(requireSchema(databases.store)).rejects.toMatchObject({ code: 'SCHEMA_TOO_NEW' });
 });
 
-test('a migration that was changed after it was applied is refused; other line ends are no change', async () => {
+test('a migration that was changed after it was applied is refused; other line ends do not count', async () => {
   await using databases = await testDatabases();
   await using copy = await copyOfMigrations();
   const file = join(copy.path, '0001.do.tables.sql');
@@ -105,7 +105,7 @@ test('a migration that was changed after it was applied is refused; other line e
   });
 });
 
-test('a session with the fixed settings of the engine migrates, and has its search_path back', async () => {
+test('a session with the fixed settings of the engine migrates, and keeps its search_path afterwards', async () => {
   await using databases = await testDatabases({ store: 'empty' });
   const session = await connect(databases.storeUrl, { side: 'store', node: databases.node });
   try {
@@ -117,7 +117,7 @@ test('a session with the fixed settings of the engine migrates, and has its sear
   }
 });
 
-test('a store of before 0.1.0 is refused, with what to do', async () => {
+test('a store from before 0.1.0 is refused, with the remedy', async () => {
   await using databases = await testDatabases({ store: 'empty' });
   await databases.store.query(
     `CREATE SCHEMA pgtimewarp;

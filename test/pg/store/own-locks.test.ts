@@ -1,6 +1,6 @@
 /**
- * A question locks the history of its own table and no other: what it locks does not grow with the tables of the store. Locks
- * are few in a server, and who meets too many of them fails with "out of shared memory".
+ * A question locks the history of its own table and no other, so its locks do not grow with the tables of the store. A server
+ * has few locks; a session that needs too many fails with "out of shared memory".
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ import { lsnOf, StoreHistory, timeOf } from '../query/query-history.ts';
 
 const OTHERS = 60;
 const RANGES = 8;
-/** Ranges and their indexes, their parents, and the dozen tables that say what is known of node and table. */
+/** Ranges and their indexes, their parents, and the dozen tables with the state of node and table. */
 const MOST = 70;
 
 let databases: TestDatabases;
@@ -55,7 +55,7 @@ async function cutIntoRanges(relation: number): Promise<void> {
   );
 }
 
-/** What the transactions of these sessions have locked; the partitions of another table among it. */
+/** The locks of the transactions of these sessions, including those on partitions of another table. */
 async function locks(of: string): Promise<{ count: number; foreign: string[] }> {
   const { rows } = await databases.store.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation

@@ -1,6 +1,6 @@
 /**
- * What protects history and is hard to meet by accident, met on purpose: a claim that somebody else has taken, a commit
- * that comes while a run is under way, a store without room.
+ * Protections of history whose cases rarely occur by themselves, tested on purpose: a claim that another run has taken, a
+ * commit that comes during a run, a store without space.
  */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../../core/pg/connection.ts';
@@ -27,7 +27,7 @@ for (const plugin of PLUGINS) {
 
     afterAll(async () => node?.[Symbol.asyncDispose]());
 
-    test('a transaction that the server rolled back at its COMMIT is no success', async () => {
+    test('a transaction that the server rolled back at its COMMIT counts as failed', async () => {
       const store = await connect(node.storeUrl, { side: 'store', node: node.node });
       const claim = (await claimNode(store, node.node, 60))!;
       const before = claim.horizon;
@@ -49,7 +49,7 @@ for (const plugin of PLUGINS) {
       }
     });
 
-    test('a commit that comes after the end of WAL was read is left to the next run', async () => {
+    test('a commit after the end of WAL was read is left to the next run', async () => {
       await node.source.query('INSERT INTO orders VALUES (1)');
       const source = await connect(node.sourceUrl, { side: 'source', node: node.node });
       const store = await connect(node.storeUrl, { side: 'store', node: node.node });
@@ -71,7 +71,7 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ transactions: 1 });
     });
 
-    test('a claim that was taken over, or a horizon that was moved, writes nothing', async () => {
+    test('a run whose claim was taken over, or whose horizon was moved, writes nothing', async () => {
       const [first, second] = [await node.connect('store'), await node.connect('store')];
       const ours = (await claimNode(first, node.node, 60))!;
       expect(await claimNode(second, node.node, 60), 'while it is held').toBeNull();
@@ -81,7 +81,7 @@ for (const plugin of PLUGINS) {
       const lost = { code: 'CLAIM_LOST' };
       await expect(inTransaction(first, (tx) => lockCheckpoint(tx, moved))).rejects.toMatchObject(lost);
 
-      await releaseClaim(first, ours); // the session does not know: as if it had been another one's to give away
+      await releaseClaim(first, ours); // the session does not know the lock, as if another session held it
       const theirs = (await claimNode(second, node.node, 60))!;
       expect(BigInt(theirs.epoch)).toBe(BigInt(ours.epoch) + 1n);
       await expect(inTransaction(first, (tx) => lockCheckpoint(tx, ours))).rejects.toMatchObject(lost);
@@ -118,7 +118,7 @@ for (const plugin of PLUGINS) {
       expect(counts.filter((each) => each !== before && each !== all)).toEqual([]);
     });
 
-    test('a store without room, or one that is ended, blocks nothing, however often it is met', async () => {
+    test('a full or stopped store never blocks the node, however often runs fail', async () => {
       await node.source.query('INSERT INTO orders VALUES (3)');
       for (const [condition, code] of [
         ['disk_full', 'DATABASE_ERROR'],
@@ -138,10 +138,10 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ transactions: 1, caughtUp: true });
     });
 
-    test('the victim of a deadlock in the store says that it is worth another try, and has written nothing', async () => {
+    test('the victim of a deadlock in the store ends with an error that allows a repetition, and has written nothing', async () => {
       await node.source.query('INSERT INTO orders VALUES (4)');
       const other = await node.connect('store');
-      await other.query(`SET deadlock_timeout = '1min'; BEGIN`); // the run's second is over first
+      await other.query(`SET deadlock_timeout = '1min'; BEGIN`); // the run's second ends first
       await other.query('LOCK TABLE pgtimewarp.lsn_time_map IN EXCLUSIVE MODE');
       const failed = expect(node.poll()).rejects.toMatchObject({
         code: 'TRANSACTION_CONFLICT',

@@ -1,4 +1,4 @@
-/** What changes or removes tables of the store needs them alone; whoever reads them or others meanwhile is not held up by it. */
+/** Changing or removing tables of the store needs an exclusive lock; readers of these and other tables do not wait for it. */
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { at, sourceClock } from '../../support/node-questions.ts';
 import { testDatabases } from '../../support/test-databases.ts';
 import { trackedNode } from '../../support/tracked-node.ts';
 
-test('untrack --purge waits for a long reader, and nobody waits for untrack', async () => {
+test('untrack --purge waits for a long reader, and other sessions do not wait for untrack', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables:
@@ -37,7 +37,7 @@ test('untrack --purge waits for a long reader, and nobody waits for untrack', as
   expect(await purging).toMatchObject({ purged: true });
 });
 
-test('of a history that was removed nothing is told but that it has expired, also when the table is tracked again', async () => {
+test('a removed history is only shown as expired, also after the table is tracked again', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)',
@@ -59,7 +59,7 @@ test('of a history that was removed nothing is told but that it has expired, als
   expect(await at(node, '1', await sourceClock(node), 'a')).toMatchObject({ status: 'absent' });
 });
 
-test('migrate waits for a long reader, and nobody waits for migrate', async () => {
+test('migrate waits for a long reader, and other sessions do not wait for migrate', async () => {
   await using databases = await testDatabases({ store: 'empty' });
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-migrations-'));
   await cp(join(import.meta.dirname, '../../../migrations'), folder, { recursive: true });

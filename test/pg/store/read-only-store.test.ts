@@ -1,6 +1,6 @@
 /**
- * A store that can only be read: a standby, by name or after a failover. Whatever writes says so with one code; questions are
- * answered, and doctor names it. That transactions are read-only by default is nothing that keeps a run from writing.
+ * A store that can only be read: a standby, by its address or after a failover. Commands that write end with one code,
+ * questions are answered, and doctor reports it. Transactions that are read-only by default do not prevent a run from writing.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toError } from '../../../cli/to-error.ts';
@@ -95,7 +95,7 @@ describe('a store that is a standby', () => {
     return { code, answer: stdout.replace(/"(?:now|requested)":"[^"]*"|"lag_\w+":\d+/g, '') };
   }
 
-  test('the function that examines says so once, and writes nothing', async () => {
+  test('the doctor function reports it once, and writes nothing', async () => {
     await using aws = await startAwsStub();
     const [store, source] = [secretArn('store'), secretArn('source')];
     aws.secrets.set(store, JSON.stringify({ url: standby.url }));
@@ -124,7 +124,7 @@ describe('a store that is a standby', () => {
     expect(doctor.output()).not.toMatch(/"level":"ERROR"/);
   }, 240_000);
 
-  test('doctor names it, and is content when it is the primary', async () => {
+  test('doctor reports it, and passes after the promotion', async () => {
     const found = await troubles(there());
     expect(verdicts(found)).toEqual(['fail store_writable']);
     await pasteRemedy(there(), found, 'store_writable', 1);
@@ -133,7 +133,7 @@ describe('a store that is a standby', () => {
   });
 });
 
-test('transactions that are read-only by default: runs write all the same, doctor warns', async () => {
+test('transactions that are read-only by default: runs write, and doctor warns', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE orders (id int PRIMARY KEY)',

@@ -1,6 +1,6 @@
 /**
- * A run that has lost its claim without losing its session (as behind a pooler that lends the session to others) writes
- * nothing and moves nothing: the epoch in the checkpoint is not its own any more.
+ * A run that has lost its claim but not its session (as behind a pooler that lends the session to others) writes nothing and
+ * moves nothing: the epoch of the checkpoint is no longer its own.
  */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
@@ -40,7 +40,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** One run in whose first store transaction the node is no more its own: another run has done its work, and `more`. */
+/** A run that has lost the node in its first store transaction: another run has done its work, and `more`. */
 async function overtaken(
   node: TrackedNode,
   more?: string,

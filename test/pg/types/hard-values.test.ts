@@ -1,6 +1,6 @@
 /**
- * Values that PostgreSQL holds and its own JSON functions refuse, or nearly: whatever is asked about a row that holds one is
- * answered, with the value as it was. Through every way of asking, for a caller who sees all columns and one who does not.
+ * Values that PostgreSQL stores but that its own JSON functions refuse, or nearly refuse: every question about such a row is
+ * answered with the unchanged value. In every way to ask, for a caller who sees all columns and for one who does not.
  */
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -17,7 +17,7 @@ const CONTROLS = Array.from({ length: 32 }, (_, code) => `\\u${code.toString(16)
 const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
 const nestedObjects = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
 
-/** JSON texts for a column of type json, which keeps them as they are. */
+/** JSON texts for a column of type json, which keeps them unchanged. */
 const JSON_TEXTS: Readonly<Record<string, string>> = {
   'a character 0': '"\\u0000"',
   'a key with a character 0': '{"\\u0000":1,"a":"\\u0000"}',
@@ -69,7 +69,7 @@ const CASES = [
 
 const COLUMNS = 'id int PRIMARY KEY, secret int, changing int, j json, t text, n numeric NOT NULL DEFAULT 0';
 
-/** Names of columns: what means something in JSON, in SQL, to JavaScript, and to what stands for escapes. */
+/** Names of columns that mean something in JSON, in SQL, in JavaScript, or as a placeholder of escapes. */
 const NAMES = [
   '__proto__',
   'constructor',
@@ -155,7 +155,7 @@ for (const plugin of PLUGINS) {
       const row = (op: 'I' | 'U'): string => stored.get(`${op}${id}`)!;
       const lost = plugin === 'wal2json' && text === 'NaN';
 
-      test('is stored as it was', () => {
+      test('is stored unchanged', () => {
         expect(stored.get(`I${id}`)).toBeDefined();
         expect(stored.get(`U${id}`)).toBeDefined();
         if (lost) return;
@@ -215,7 +215,7 @@ for (const plugin of PLUGINS) {
         else expect((await node.source.query(typed)).rowCount).toBe(1);
       });
 
-      test('for a caller who does not see every column', async () => {
+      test('for a caller who may not see every column', async () => {
         const visible = `{${[...jsonMembers(row('U'), 0).members]
           .filter(([name]) => name !== 'secret')
           .map(([name, value]) => `"${name}":${value}`)
@@ -279,7 +279,7 @@ for (const plugin of PLUGINS) {
           continue;
         }
         const same = TYPE_VALUES.map((_, index) =>
-          // JSON null is NULL in a typed row; white space around a value is not part of it
+          // JSON null is NULL in a typed row, and white space around a value is dropped
           ['r', 't']
             .map((row) => `${row}.c${index}`)
             .map(
@@ -297,7 +297,7 @@ for (const plugin of PLUGINS) {
       }
     });
 
-    // what is stored is the same for both plugins, and a program takes a second to start
+    // both plugins store the same, and starting a program takes a second
     test.runIf(plugin === 'pgoutput')('on the command line', { timeout: 300_000 }, async () => {
       const ask = async (...args: string[]): Promise<string> => {
         const { code, stdout, stderr } = await runCli(args, { env: node.env });
@@ -308,7 +308,7 @@ for (const plugin of PLUGINS) {
         const current = stored.get(`U${id}`)!;
         expect(rowOf((await ask('asof', 'hard', `--pk=${id}`, '--json')).trim())).toBe(current);
         expect(await ask('diff', 'hard', `--pk=${id}`, '--json')).toContain(current);
-        if (text.length > 10_000) continue; // a table of it is as long, and slow
+        if (text.length > 10_000) continue; // a table of it would be as long, and slow
         await ask('asof', 'hard', `--pk=${id}`);
         await ask('diff', 'hard', `--pk=${id}`);
       }

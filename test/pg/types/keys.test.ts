@@ -1,4 +1,4 @@
-/** Keys: every spelling that the source holds to be equal finds the row, and no other one does. */
+/** Keys: every spelling that the source considers equal finds the row, and no other spelling does. */
 import { randomBytes } from 'node:crypto';
 import { expect, test, vi } from 'vitest';
 import { databaseUrl, dropDatabase } from '../../../cli/servers/databases.ts';
@@ -16,9 +16,9 @@ import { connectForTest } from '../../support/test-client.ts';
 import { testDatabases } from '../../support/test-databases.ts';
 import { trackedNode } from '../../support/tracked-node.ts';
 
-vi.setConfig({ testTimeout: 180_000 }); // a dozen tables are tracked in each test
+vi.setConfig({ testTimeout: 180_000 }); // each test tracks a dozen tables
 
-/** Type, the value inserted, spellings to look it up by: the source says which are equal. */
+/** Type, the inserted value, and spellings for look-ups: the source decides which are equal. */
 const SPELLINGS: readonly (readonly [string, string, readonly string[], readonly string[]])[] = [
   ['numeric', '1.10', ['1.1', '1.10', '001.1000', '11e-1'], ['1.11', '1']],
   ['numeric(6,2)', '0', ['0', '0.00', '-0'], ['0.01']],
@@ -43,7 +43,7 @@ const SPELLINGS: readonly (readonly [string, string, readonly string[], readonly
   ['text', ' a"\\,{}é\u2028', [' a"\\,{}é\u2028'], ['a"\\,{}é']],
 ];
 
-/** 63 bytes, the most a name can have, in letters of two bytes and more. */
+/** 63 bytes, the longest possible name, in letters of two bytes and more. */
 const LONG_NAME = `${'é'.repeat(30)}漢`;
 const HOSTILE = [
   'select',
@@ -82,7 +82,7 @@ for (const plugin of PLUGINS) {
             `SELECT EXISTS (SELECT FROM k${index} WHERE k = $1::text::${type}) AS same`,
             [spelling],
           );
-          // the locale of the source decides about Ü; everything else is the same everywhere
+          // the result for Ü depends on the locale of the source; everything else is the same everywhere
           if (type !== 'citext') expect(rows[0]!.same, `${type} ${spelling}`).toBe(equal.includes(spelling));
           const { status } = await asOf(node.store, {
             node: node.node,

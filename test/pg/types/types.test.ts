@@ -1,7 +1,7 @@
 /**
- * Every type, every edge value: what the history holds makes the identical value on the source, whichever plugin carried
- * it and whether it came by the log or by the baseline, and whatever the settings of source and session are. The table
- * that comes of it is docs/types.md: UPDATE_DOCS=1 writes it, a difference fails.
+ * Every type, every edge value: the stored text makes the identical value on the source, through both plugins, from the log and
+ * from the baseline, with any settings of source and session. docs/types.md is the resulting table: UPDATE_DOCS=1 writes it,
+ * and a difference fails.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -16,11 +16,11 @@ import { type TestDatabases, testDatabases } from '../../support/test-databases.
 import { TYPE_SETUP, TYPE_VALUES, type TypeValues } from '../../support/type-values.ts';
 
 const DOC = new URL('../../../docs/types.md', import.meta.url);
-/** A row of the table has the n-th value of every type; types with fewer have NULL. */
+/** A row of the table has the n-th value of every type, or NULL if the type has fewer. */
 const ROWS = Math.max(...TYPE_VALUES.map((each) => each.values.length));
-/** Rows read as the baseline have ids from here on. */
+/** Rows of the baseline have ids from here on. */
 const BASELINE_FROM = 1000;
-/** Sessions on the source that read the history back: each has to get the same value. */
+/** Sessions on the source that read the history back: each must get the same value. */
 const HOSTILE: Readonly<Record<string, string>> = {
   'the settings of the server': '',
   'German dates, octal bytea': `SET datestyle = 'German, YMD'; SET timezone = 'Asia/Kathmandu'; SET bytea_output = 'escape'; SET extra_float_digits = -15`,
@@ -28,7 +28,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
   'SQL intervals': `SET intervalstyle = 'sql_standard'; SET timezone = '+15:59'`,
 };
 
-/** PostgreSQL's JSON functions refuse a row with this in it; the history has it as it was. */
+/** PostgreSQL's JSON functions refuse a row with this text; the history keeps it. */
 const isBeyondJsonFunctions = (index: number, place: number): boolean =>
   TYPE_VALUES[index]?.type === 'json' && TYPE_VALUES[index].values[place]?.includes('\\u0000') === true;
 
@@ -90,14 +90,14 @@ describe('types', () => {
     await databases?.[Symbol.asyncDispose]();
   });
 
-  /** Where a value may have been lost: numbers that JSON does not know, by wal2json. */
+  /** Where a value may have been lost: numbers that JSON lacks, through wal2json. */
   const isLost = (plugin: Plugin, index: number, place: number): boolean =>
     plugin === 'wal2json' &&
     /^(numeric|real|double)/.test(TYPE_VALUES[index]!.type) &&
     !TYPE_VALUES[index]!.type.endsWith('[]') &&
     /^(NaN|-?Infinity)$/.test(TYPE_VALUES[index]!.values[place]!);
 
-  test('log and baseline, wal2json and pgoutput: one text', () => {
+  test('log and baseline, wal2json and pgoutput: the same text', () => {
     forEachValue((index, place) => {
       const what = `${TYPE_VALUES[index]!.type} ${TYPE_VALUES[index]!.values[place]}`;
       const reference = stored.get(`${plugins().at(-1)}/${BASELINE_FROM + place}`)!;
@@ -136,7 +136,7 @@ describe('types', () => {
     'read back on the source, the value is the identical one: %s',
     async (_name, settings) => {
       const session = await databases.connect('source');
-      // the connection pins its output; the settings here are those of whoever reads the history back
+      // the connection fixes its output settings; these are the settings of the session that reads the history back
       await session.query(`RESET ALL; ${settings}`);
       for (const plugin of plugins()) {
         for (let id = 0; id < 2 * ROWS; id++) {
@@ -178,7 +178,7 @@ describe('types', () => {
     },
   );
 
-  test('numbers, booleans, texts, json, instants and arrays of them read as to_json() prints them', async () => {
+  test('numbers, booleans, texts, json, instants and arrays of them look as to_json() prints them', async () => {
     const reference = plugins().at(-1)!;
     const { rows } = await databases.source.query<{ id: number; row: string }>(
       'SELECT id, to_json(t)::text AS row FROM every_type AS t WHERE id < $1::int ORDER BY id',
@@ -197,7 +197,7 @@ describe('types', () => {
     }
   });
 
-  test('a json value is kept as it was, also what JSON functions refuse or drop', () => {
+  test('a json value is kept unchanged, also parts that JSON functions refuse or drop', () => {
     forEachValue((index, place) => {
       if (TYPE_VALUES[index]!.type !== 'json') return;
       for (const plugin of plugins()) {
@@ -207,7 +207,7 @@ describe('types', () => {
     });
   });
 
-  test('docs/types.md is the table of this run', async () => {
+  test('docs/types.md equals the table of this run', async () => {
     const { rows } = await databases.source.query<(string | null)[]>({
       text: `SELECT ${TYPE_VALUES.map((_, index) => `format('%s', ${column(index)})`).join(', ')} FROM every_type WHERE id < $1::int ORDER BY id`,
       values: [BASELINE_FROM],
@@ -249,7 +249,7 @@ with \`\\u0000\`, drop white space, and write a value that is a JSON string with
 |---|---|---|---|
 `;
 
-/** Code in a table cell: control characters made visible, bars escaped. */
+/** The text in a table cell: control characters are made visible, bars escaped. */
 function cell(text: string): string {
   const visible = text
     .replace(

@@ -1,6 +1,6 @@
 /**
- * Random values against PostgreSQL: what the history holds of a row, given back to the source, is the row. Every run has
- * other values; VALUES_SEED repeats those of one.
+ * Random values compared with PostgreSQL: the source makes the same row from what the history holds. Every run uses other
+ * values; VALUES_SEED repeats them.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -33,7 +33,7 @@ const numerics = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('NaN', 'Infinity', '-Infinity') },
 );
 const floats = fc.double().map((value) => (Object.is(value, -0) ? '-0' : String(value)));
-/** JSON text with white space of its own; `\u0000` is left out, which the source's own JSON functions refuse. */
+/** JSON text with random white space; `\u0000` is left out because the source's own JSON functions refuse it. */
 const json = fc
   .tuple(fc.json({ stringUnit: 'binary' }), fc.constantFrom('', ' ', '\n\t'))
   .map(([text, space]) =>
@@ -51,7 +51,7 @@ const json = fc
       return false;
     }
   });
-/** Of one dimension or two, with NULLs and any lower bound. */
+/** One or two dimensions, with NULLs and any lower bound. */
 const arrays = fc
   .tuple(
     fc.integer({ min: -3, max: 3 }),
@@ -109,7 +109,7 @@ const COLUMNS: Readonly<Record<string, fc.Arbitrary<string>>> = {
 };
 const TYPES = Object.keys(COLUMNS);
 const name = (index: number): string => `c${index}`;
-/** What wal2json has no text for, and what it prints like that. */
+/** Values for which wal2json has no text, and values that it prints the same way. */
 const mayBeLost = (plugin: string, index: number, text: string | null): boolean =>
   plugin === 'wal2json' &&
   /^(numeric|float\d)$/.test(TYPES[index]!) &&
@@ -137,7 +137,7 @@ describe(`values of ${ROWS} random rows (VALUES_SEED=${SEED})`, () => {
          FROM unnest($1::int[], ${TYPES.map((_, index) => `$${index + 2}::text[]`).join(', ')}) AS u (id, ${TYPES.map((_, index) => name(index)).join(', ')})`,
       [rows.map((_, place) => place), ...TYPES.map((_, index) => rows.map((row) => row[index] ?? null))],
     );
-    // every value also goes through an update, in a row that another version follows
+    // every value also goes through an update, in a row that gets another version
     await databases.source.query('UPDATE t SET id = id + $1::int', [ROWS]);
     for (const follower of followers) expect((await follower.poll()).caughtUp).toBe(true);
   });
@@ -147,7 +147,7 @@ describe(`values of ${ROWS} random rows (VALUES_SEED=${SEED})`, () => {
     await databases?.[Symbol.asyncDispose]();
   });
 
-  test('what is read back on the source is the row', async () => {
+  test('the source reads the same row back', async () => {
     for (const { node, plugin } of followers) {
       const { rows } = await databases.store.query<{
         id: number;
@@ -163,7 +163,7 @@ describe(`values of ${ROWS} random rows (VALUES_SEED=${SEED})`, () => {
       expect(rows).toHaveLength(2 * ROWS);
       const checks = TYPES.map((type, index) => {
         const [history, source] = [`h.${name(index)}`, `s.${name(index)}`];
-        // JSON functions drop white space around a json value, and rewrite a string: the type table has more of this
+        // JSON functions drop white space around a json value and rewrite strings: docs/types.md has the details
         const same =
           type === 'json'
             ? `(CASE WHEN json_typeof(${source}) = 'string' THEN ${history} #>> '{}' = ${source} #>> '{}' ELSE ${history}::text = btrim(${source}::text, E' \\n\\t\\r') END)`

@@ -1,6 +1,6 @@
 /**
- * After a run of a node: every key of every hunted table and of its history, as of now, against the live row. And at the
- * end: what was answered as of a horizon is answered so for ever.
+ * After a run of a node, compares every key of every hunted table and of its history, as of now, with the live row. At the end:
+ * each answer given as of a horizon must still be given.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
@@ -12,8 +12,8 @@ import type { HuntGround, HuntNode } from './ground.ts';
 import type { Hunt } from './hunt.ts';
 
 /**
- * By key, the rows as a baseline would read them; null where the table is not there, or not to be read; `too long`: with a
- * key that no store holds, nothing is compared.
+ * By key, the rows as a baseline would read them. null if there is no table or it cannot be read. `too long` if a key is too
+ * long for the store: then nothing is compared.
  */
 export type LiveRows = ReadonlyMap<string, string> | null | 'too long';
 
@@ -26,12 +26,12 @@ interface Answer {
   readonly horizon: string;
 }
 
-/** An answer that was known as of the horizon of its run. */
+/** A known answer as of the horizon of its run. */
 export interface Given extends Answer {
   readonly node: string;
 }
 
-/** So many answers of a table and a run are asked for again at the end. */
+/** The number of answers of a table and a run that are asked again at the end. */
 const REMEMBERED = 3;
 
 export async function readLive(source: pg.Client, hunts: readonly Hunt[]): Promise<LiveRows[]> {
@@ -71,7 +71,7 @@ export async function readLive(source: pg.Client, hunts: readonly Hunt[]): Promi
   return live;
 }
 
-/** Notes with each hunt what is wrong. @returns answers to be asked for again */
+/** Adds what is wrong to each hunt. @returns answers that are asked again later */
 export async function compareAll(
   ground: HuntGround,
   { node, plugin }: HuntNode,
@@ -138,7 +138,7 @@ const INCOMPLETE = `CASE WHEN json_typeof(a.answer -> 'incomplete') = 'array'
                          THEN ARRAY(SELECT json_array_elements_text(a.answer -> 'incomplete')) END AS incomplete`;
 const KEY = 'to_jsonb(json_object(r.pk_columns, ARRAY(SELECT json_array_elements_text(k.pk::json))))';
 
-/** As a client does: in a session of ours. */
+/** Asks as a client does, in one of our sessions. */
 async function asking<T>(
   ground: HuntGround,
   node: string,
@@ -152,7 +152,7 @@ async function asking<T>(
   }
 }
 
-/** What was answered as of a horizon is answered so again. @returns by schema, what is not */
+/** Asks again for answers given as of a horizon. @returns by schema, the differences */
 export async function changedAnswers(
   ground: HuntGround,
   node: string,
@@ -183,7 +183,7 @@ export async function changedAnswers(
 }
 
 /**
- * How a known answer is wrong; null when it is right. A column that was dropped may still be in the row.
+ * How a known answer is wrong; null if it is right. A dropped column may still be in the row.
  * @param live undefined: there is no table; null: the table has no such row
  */
 function differs({ status, row, incomplete }: Answer, live: string | null | undefined): string | null {

@@ -1,7 +1,7 @@
 /**
- * The forms of the grammar of PostgreSQL 15 and 18 (their manuals' pages ALTER TABLE, ALTER TYPE, ALTER DOMAIN, ALTER SCHEMA,
- * ALTER DATABASE, ALTER ROLE, ALTER PUBLICATION, ALTER SEQUENCE), and the maintenance that rewrites or reads tables. Each
- * is a step of the hunt, or {@link NOT_STEPS} says why not.
+ * The forms of the grammar of PostgreSQL 15 and 18 (manual pages ALTER TABLE, ALTER TYPE, ALTER DOMAIN, ALTER SCHEMA, ALTER
+ * DATABASE, ALTER ROLE, ALTER PUBLICATION, ALTER SEQUENCE), and the maintenance that rewrites or reads tables. Each is a step
+ * of the hunt, or {@link NOT_STEPS} gives the reason why not.
  */
 export const GRAMMAR: readonly string[] = [
   ...['RENAME COLUMN', 'RENAME CONSTRAINT', 'RENAME TO', 'SET SCHEMA', 'ALL IN TABLESPACE SET TABLESPACE'],
@@ -60,7 +60,7 @@ export const GRAMMAR: readonly string[] = [
   ...['CREATE STATISTICS', 'COMMENT', 'CREATE INDEX', 'TRUNCATE', 'CREATE PARTITION', 'DROP TABLE'],
 ];
 
-/** Why a form is no step. */
+/** The forms that are no steps, with the reason. */
 export const NOT_STEPS: Readonly<Record<string, string>> = {
   'DETACH PARTITION FINALIZE':
     'it ends a DETACH CONCURRENTLY that was interrupted, and the hunt interrupts none',

@@ -1,6 +1,6 @@
 /**
- * Where hunts take place: a source and a store, a node for each plugin, and roles, a tablespace and an access method of
- * their own. Disposing of it leaves nothing on the server.
+ * The databases of hunts: a source and a store, a node for each plugin, and separate roles, a tablespace and an access method.
+ * Disposing of it leaves nothing on the server.
  */
 
 import { databaseUrl } from '../../../cli/servers/databases.ts';
@@ -23,12 +23,12 @@ export interface HuntNode {
 export interface HuntGround extends Ground, NodePlace, AsyncDisposable {
   readonly databases: TestDatabases;
   readonly nodes: readonly HuntNode[];
-  /** By the roles that runs use. */
+  /** The roles that runs use, by name. */
   readonly sourceUrl: string;
   readonly storeUrl: string;
 }
 
-/** @param server another server than that of the run */
+/** @param server a server other than that of the run */
 export async function openGround(server: LocalServer | null): Promise<HuntGround> {
   const adminUrl = server?.url() ?? serverInfo().adminUrl;
   const hasWal2json = server?.hasWal2json ?? serverInfo().hasWal2json;

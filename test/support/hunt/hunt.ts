@@ -1,4 +1,4 @@
-/** One sequence of steps over one table, told apart by its seed; it remembers what was said and what went wrong. */
+/** One sequence of steps on one table, determined by its seed. It records the steps and what went wrong. */
 import { sqlState } from '../../../core/pg/database-error.ts';
 import { readTableFacts } from '../../../core/source/catalog/table-facts.ts';
 import { track, untrack } from '../../../core/track.ts';
@@ -11,13 +11,16 @@ export class Hunt {
   readonly seed: number;
   readonly place: Place;
   readonly exclude: readonly string[];
-  /** Number of the excluded column: under another name nothing of it is read without a decision (doctor: excluded_column). */
+  /**
+   * The number of the excluded column. If it gets another name, runs do not read it until somebody decides (doctor:
+   * excluded_column).
+   */
   excludedNumber: number | null = null;
   readonly wrong: string[] = [];
   readonly said: string[] = [];
-  /** Forms of steps of which every statement succeeded. */
+  /** The forms of steps whose statements all succeeded. */
   readonly done = new Set<string>();
-  /** Changes of rows that the server refused for what somebody did to key or publication. */
+  /** The number of row changes that the server refused because of a change of key or publication by somebody. */
   refused = 0;
   compared = 0;
   unknown = 0;
@@ -25,12 +28,12 @@ export class Hunt {
   readonly #ground: HuntGround;
   readonly #outOf: OutOf;
   readonly #shape: number;
-  /** Somebody has restricted what the publication shows of the table. */
+  /** Somebody has restricted the rows or columns that the publication shows. */
   #isRestricted = false;
-  /** `track` has said what the server refuses of a table that is published with a column list. */
+  /** `track` has warned about what the server refuses for a table with a column list. */
   #isTold = false;
 
-  /** @param mayExclude with a column list in it, a publication takes no schemas */
+  /** @param mayExclude a publication with a column list cannot contain schemas */
   constructor(ground: HuntGround, seed: number, mayExclude: boolean) {
     this.seed = seed;
     this.#ground = ground;
@@ -84,7 +87,7 @@ export class Hunt {
     await databases.source.query(`DROP SCHEMA IF EXISTS ${this.place.schema} CASCADE`);
   }
 
-  /** Somebody has made the publication tell less: what PostgreSQL refuses then is documented of publications. */
+  /** Records that somebody has restricted the publication: PostgreSQL documents what it refuses then. */
   restrict(): void {
     this.#isRestricted = true;
   }
@@ -112,13 +115,13 @@ export class Hunt {
   }
 
   /**
-   * The server refused a statement with words about publications. That is documented of what the user did; anything else
-   * is a statement of the application that fails because of us.
+   * The server refused a statement with a message about publications. If that is the documented effect of the user's step, it
+   * is accepted. Otherwise a statement of the application fails because of us.
    */
   async #judge(statement: string, message: string, state: string | undefined): Promise<void> {
-    if (/^ALTER PUBLICATION|REPLICA IDENTITY/.test(statement)) return; // about the step itself
+    if (/^ALTER PUBLICATION|REPLICA IDENTITY/.test(statement)) return; // the message is about the step itself
     if (/to unlogged because it is part of a publication/.test(message)) return; // PostgreSQL manual; docs/limits.md
-    if (/is in index used as replica identity/.test(message)) return; // an index that the step before chose; we choose none
+    if (/is in index used as replica identity/.test(message)) return; // an index that the step before chose; we never choose one
     const isRows = /^(INSERT|UPDATE|DELETE|MERGE|TRUNCATE)/.test(statement);
     if (isRows && (await this.#isInState(message))) {
       this.refused++;
@@ -128,7 +131,7 @@ export class Hunt {
     this.wrong.push(`refused because of us: ${statement}; ${state} ${message}`);
   }
 
-  /** The table has come into the state that the words are about, after it was published; docs/limits.md names both. */
+  /** Whether the table got into the state of the message after it was published; docs/limits.md names both states. */
   async #isInState(words: string): Promise<boolean> {
     await this.#ground.databases.source.query('ROLLBACK');
     const [facts = null] = await readTableFacts(this.#ground.databases.source, [this.name]);
@@ -140,7 +143,7 @@ export class Hunt {
   }
 }
 
-/** What is about publications is often in the detail alone. */
+/** Often only the detail mentions publications. */
 function saidBy({ message, detail }: Error & { detail?: string }): string {
   return detail === undefined ? message : `${message}: ${detail}`;
 }

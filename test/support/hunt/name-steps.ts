@@ -1,4 +1,4 @@
-/** Names that go and come back, tables that take each other's place, schemas. */
+/** Renaming and renaming back, tables that exchange their names, schemas. */
 import type { Moment } from './place.ts';
 import type { Steps } from './steps.ts';
 

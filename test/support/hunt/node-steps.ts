@@ -1,4 +1,4 @@
-/** What happens to a node as a whole: settings of databases and roles, on both sides; its publication; its roles. */
+/** Steps on a node as a whole: settings of databases and roles, on both sides; its publication; its roles. */
 import { HOSTILE, settingValue } from '../hostile-settings.ts';
 import { type OutOf, pickFrom } from './random.ts';
 import type { Step, Steps } from './steps.ts';
@@ -13,7 +13,7 @@ export interface NodePlace {
   readonly publications: readonly string[];
 }
 
-/** Settings that no session of ours fixes: they must not matter. */
+/** Settings that our sessions do not fix: they must have no effect. */
 const OTHERS: Readonly<Record<string, string>> = {
   work_mem: '64kB',
   logical_decoding_work_mem: '64kB',
@@ -59,7 +59,7 @@ export function nextNodeStep(place: NodePlace, outOf: OutOf): Step {
   return { form, sql: sql() };
 }
 
-/** What is undone at the end: the next sequences begin on a plain node. */
+/** Undone at the end, so that the next sequences begin on an unchanged node. */
 export function plainAgain({ source, store, sourceRole, storeRole, owner, publications }: NodePlace): string {
   return [
     ...[source, store].flatMap((database) => [

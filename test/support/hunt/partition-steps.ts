@@ -1,4 +1,4 @@
-/** Partitions that come, go, are renamed and change places. */
+/** Partitions that are added, removed, renamed and exchanged. */
 import type { Moment } from './place.ts';
 import type { Steps } from './steps.ts';
 

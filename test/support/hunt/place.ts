@@ -1,6 +1,6 @@
 /**
- * One table of a hunt with all that belongs to it, in a schema of its own, so that many hunts can share a database; and
- * what the catalog says of it at one moment, from which the next step is made.
+ * One table of a hunt with everything that belongs to it, in its own schema, so that many hunts can share a database. And its
+ * catalog entries at one moment, from which the next step is made.
  */
 import type pg from 'pg';
 import { type OutOf, pickFrom } from './random.ts';
@@ -12,12 +12,12 @@ export interface Place {
   readonly ground: Ground;
 }
 
-/** What the hunts of a database have in common. */
+/** What all hunts of a database share. */
 export interface Ground {
   /** Owner of the tables; the poller's role is a member of it. */
   readonly owner: string;
   readonly tablespace: string;
-  /** Another table access method; it is heap under a second name. */
+  /** Another table access method: heap under a second name. */
   readonly accessMethod: string;
   /** The publications of the nodes that have one. */
   readonly publications: readonly string[];
@@ -25,7 +25,7 @@ export interface Ground {
 }
 
 export interface Column {
-  /** Quoted. */
+  /** In quotation marks. */
   readonly name: string;
   readonly type: string;
   readonly isKey: boolean;
@@ -35,28 +35,28 @@ export interface Column {
   readonly identity: string;
 }
 
-/** The table as it is now, and words to make SQL of. */
+/** The table as it is now, and parts from which steps make SQL. */
 export interface Moment extends Place {
   readonly outOf: OutOf;
   readonly own: string;
   readonly away: string;
   readonly columns: readonly Column[];
   readonly key: string;
-  /** A column beside the key. */
+  /** A column outside the key. */
   readonly column: string;
   readonly type: string;
   pick<T>(list: readonly T[]): T;
   /** An expression of the type. */
   value(type: string): string;
-  /** A change of rows. */
+  /** SQL that changes a row. */
   write(): string;
 }
 
-/** Numbers of {@link createSql}; from `PARTITIONED` on they are partitioned. */
+/** The numbers of {@link createSql}; tables from `PARTITIONED` on are partitioned. */
 export const SHAPES = 10;
 export const PARTITIONED = 7;
 
-/** Tables to begin with. */
+/** The table at the start of a sequence. */
 export function createSql({ schema: s, table: t, isPartitioned, ground }: Place, shape: number): string {
   const own = `${s}.${t}`;
   const types = `CREATE SCHEMA ${s} AUTHORIZATION ${ground.owner}; SET ROLE ${ground.owner};
@@ -81,7 +81,7 @@ export function createSql({ schema: s, table: t, isPartitioned, ground }: Place,
   return `${types} CREATE TABLE ${own} (${columns}); RESET ROLE`;
 }
 
-/** A type that only a superuser can make: text under another name. */
+/** A type that only a superuser can create: text under another name. */
 function baseTypeSql(s: string): string {
   const made = (name: string, from: string, to: string, as: string): string =>
     `CREATE FUNCTION ${s}.${name}(${from}) RETURNS ${to} LANGUAGE internal IMMUTABLE STRICT AS '${as}'`;

@@ -1,4 +1,4 @@
-/** What somebody else does to one table in our publication. */
+/** Changes of one table in our publication by somebody else. */
 import type { Moment } from './place.ts';
 import type { Steps } from './steps.ts';
 

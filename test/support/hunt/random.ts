@@ -1,9 +1,9 @@
-/** Random numbers that a seed decides. */
+/** Random numbers determined by a seed. */
 
 /** A whole number from 0 to below n. */
 export type OutOf = (n: number) => number;
 
-/** Numbers in an order that the seed decides (mulberry32). */
+/** A sequence of numbers determined by the seed (mulberry32). */
 export function randomOf(seed: number): OutOf {
   let state = seed >>> 0;
   return (n) => {

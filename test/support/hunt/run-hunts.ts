@@ -1,4 +1,4 @@
-/** Sequences side by side: each has a table of its own, and all share the runs and what happens to the node. */
+/** Several sequences at once: each has its own table, and all share the runs and the steps on the node. */
 import { poll } from '../../../core/poll.ts';
 import { changedAnswers, compareAll, type Given, type LiveRows, readLive } from './compare.ts';
 import type { HuntGround, HuntNode } from './ground.ts';
@@ -6,7 +6,7 @@ import { Hunt } from './hunt.ts';
 import { nextNodeStep, plainAgain } from './node-steps.ts';
 import { type OutOf, randomOf } from './random.ts';
 
-/** Runs at the end, until everything that can be mended is. */
+/** The number of runs at the end, in which everything is mended that can be. */
 const LAST_RUNS = 5;
 
 export interface HuntOptions {
@@ -27,7 +27,7 @@ class Pack {
   readonly #ground: HuntGround;
   readonly #outOf: OutOf;
   readonly #given: Given[] = [];
-  /** What the tables hold, until the next step. */
+  /** The rows of the tables, until the next step. */
   #live: LiveRows[] | null = null;
 
   constructor(ground: HuntGround, seeds: readonly number[]) {

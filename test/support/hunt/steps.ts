@@ -1,6 +1,6 @@
 /**
- * Random steps over one table. A step is SQL made from the catalog as it is now, so that most of them succeed; what the
- * server refuses is passed over. Each bears the form of the grammar that it is an example of (see grammar.ts).
+ * Random steps on one table. A step is SQL made from the present catalog, so most steps succeed; statements that the server
+ * refuses are ignored. Each step names the form of the grammar of which it is an example (see grammar.ts).
  */
 import { columnSteps } from './column-steps.ts';
 import { nameSteps } from './name-steps.ts';
@@ -12,11 +12,11 @@ import { typeSteps } from './type-steps.ts';
 
 export interface Step {
   readonly form: string;
-  /** Statements, with `; ` in between. */
+  /** Statements, separated by `; `. */
   readonly sql: string;
 }
 
-/** The form, and its SQL, which is made when the step is taken. */
+/** The form, and a function that makes its SQL when the step is taken. */
 export type Steps = readonly (readonly [form: string, sql: () => string])[];
 
 export const WRITE = 'write';

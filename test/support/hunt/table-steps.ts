@@ -1,4 +1,4 @@
-/** ALTER TABLE of a table as a whole, its constraints, triggers, rules and rights; and maintenance. */
+/** ALTER TABLE of a whole table, its constraints, triggers, rules and rights; and maintenance. */
 import type { Moment } from './place.ts';
 import type { Steps } from './steps.ts';
 

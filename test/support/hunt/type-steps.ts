@@ -1,4 +1,4 @@
-/** ALTER TYPE, ALTER DOMAIN and ALTER SEQUENCE, of types and sequences that the table uses. */
+/** ALTER TYPE, ALTER DOMAIN and ALTER SEQUENCE of types and sequences that the table uses. */
 import type { Moment } from './place.ts';
 import type { Steps } from './steps.ts';
 

@@ -1,4 +1,4 @@
-/** Questions of the oracle asked as clients ask: by the function of the engine, in SQL, and a few by the command line. */
+/** Asks the questions of the oracle as clients do: by the function of the engine, in SQL, and a few by the command line. */
 import type pg from 'pg';
 import { quoteTable } from '../../../core/pg/identifiers.ts';
 import { asOf } from '../../../core/query/as-of.ts';
@@ -9,10 +9,10 @@ import { runCli } from '../run-cli.ts';
 import { keyOf, type Question } from './compare.ts';
 import type { OracleTable } from './oracle-table.ts';
 
-/** Each of these is a process. */
+/** The number of questions by the command line, each of which starts a process. */
 const BY_COMMAND = 3;
 
-/** By the engine's own function. Throws at the first answer that is another one. */
+/** Asks by the engine's own function. Throws at the first different answer. */
 export async function askEngine(
   store: pg.Client,
   node: string,
@@ -27,7 +27,7 @@ export async function askEngine(
   }
 }
 
-/** A few of them by the command line. Throws at the first answer that is another one. */
+/** Asks a few of them by the command line. Throws at the first different answer. */
 export async function askByCommand(
   env: Readonly<Record<string, string>>,
   node: string,
@@ -45,7 +45,7 @@ export async function askByCommand(
   }
 }
 
-/** By the functions on the source. Throws at the first answer that is another one. */
+/** Asks by the functions on the source. Throws at the first different answer. */
 export async function askInSql(
   source: pg.Client,
   node: string,

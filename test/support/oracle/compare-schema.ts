@@ -1,7 +1,7 @@
 /**
- * Asks the history of a node what tables held that change their shape, as of commits of the oracle: a known answer has to
- * be right, and unknown is what the model says. A row keeps the shape in which it was written; once its table has been
- * read again it may have any shape that it has had since.
+ * Asks the history of a node for tables whose shape changes, as of commits of the oracle. A known answer must be right, and an
+ * answer must be unknown exactly where the model says so. A row keeps the shape in which it was written; after its table was
+ * read again it may have any later shape.
  */
 import type pg from 'pg';
 import { parseLsn } from '../../../core/types/lsn.ts';
@@ -15,18 +15,18 @@ export interface SchemaComparison {
   readonly found: number;
   readonly absent: number;
   readonly unknown: number;
-  /** Known answers where the model leaves either open. */
+  /** Known answers where the model allows a known or an unknown one. */
   readonly leftOpen: number;
 }
 
-/** Every so many commits all keys are asked for, at the others those that changed. */
+/** After so many commits all keys are asked for; after the others only the changed ones. */
 const EVERY = 12;
 const BATCH = 2_000;
 
-/** The forms of a row since the transaction that wrote it, the first as written. */
+/** The forms of a row since the transaction that wrote it, beginning with the written one. */
 interface OracleRow {
   readonly writer: string;
-  /** Columns that the transaction that wrote it changed too: what they were when it wrote nobody has seen. */
+  /** Columns that the writing transaction also changed: no session has seen their values at the time of the write. */
   readonly reshaped: ReadonlySet<string>;
   readonly forms: readonly { readonly at: bigint; readonly row: Readonly<Record<string, unknown>> }[];
 }
@@ -34,14 +34,14 @@ interface OracleRow {
 interface SchemaQuestion {
   readonly id: string;
   readonly place: number;
-  /** The position whose state is asked for; `ts` when it is asked for by the time of its commit. */
+  /** The position of the question; `ts` if it is asked by the time of its commit. */
   readonly lsn: bigint;
   readonly lsnText: string;
   readonly ts: string | null;
   readonly row: OracleRow | null;
 }
 
-/** Throws at the first answer that is another one. */
+/** Throws at the first different answer. */
 export async function compareSchemaNode(options: {
   readonly store: pg.Client;
   readonly node: string;
@@ -94,7 +94,7 @@ function judge(question: SchemaQuestion, answer: Answer, { must, may }: Ignoranc
   const [written] = question.row.forms;
   if (sameMembers(row, written!.row)) return null;
   if (question.row.reshaped.size > 0 && agrees(row, written!.row, question.row.reshaped)) return null;
-  // read again since: only what differs from the history becomes part of it, so columns that are gone may be there
+  // The table was read again: only differences from the history become part of it, so removed columns may still be in the row.
   const since = may.some(({ to }) => to > written!.at);
   return since && question.row.forms.some((form) => covers(row, form.row)) ? null : 'is another row';
 }
@@ -198,17 +198,17 @@ function isIn(intervals: Ignorance['may'], lsn: bigint): boolean {
   return intervals.some(({ from, to }) => from < lsn && lsn < to);
 }
 
-/** A gap that ends at the position of a commit ends later than the commit by time: the horizon's is that of the run. */
+/** A gap that ends at the position of a commit ends later than the commit by time: its end has the time of the run's horizon. */
 function endsAt(intervals: Ignorance['may'], { lsn, ts }: SchemaQuestion): boolean {
   return ts !== null && intervals.some(({ to }) => to === lsn);
 }
 
-/** Whether the row says of every column of `form` what it held. */
+/** Whether the row has the value of every column of `form`. */
 function covers(row: Readonly<Record<string, unknown>>, form: Readonly<Record<string, unknown>>): boolean {
   return Object.entries(form).every(([name, value]) => (row[name] ?? null) === value);
 }
 
-/** Whether both say the same of every column that both have, others than these. */
+/** Whether both rows have the same values in all columns that both have, except `others`. */
 function agrees(
   a: Readonly<Record<string, unknown>>,
   b: Readonly<Record<string, unknown>>,

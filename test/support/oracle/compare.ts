@@ -1,5 +1,5 @@
 /**
- * Compares the history of a node with what the oracle saw: as of every commit, by LSN and by time, every key and every
+ * Compares the history of a node with what the oracle recorded: as of every commit, by LSN and by time, every key and every
  * column of every table.
  */
 import type pg from 'pg';
@@ -10,21 +10,21 @@ import { type OracleRun, rowId } from './run-workload.ts';
 export interface Comparison {
   readonly commits: number;
   readonly rowsCompared: number;
-  /** Column values that the history calls incomplete. */
+  /** Column values that the history names as incomplete. */
   readonly incomplete: number;
   /** Answers of the read path that were compared. */
   readonly answers: number;
-  /** Some of those questions, to be asked in other ways too. */
+  /** Some of these questions, which are also asked in other ways. */
   readonly sample: readonly Question[];
 }
 
-/** As of so many commits every key is also asked for as a client does. */
+/** The number of commits as of which every key is also asked for as a client does. */
 const SAMPLED_COMMITS = 12;
 const SAMPLED_QUESTIONS = 60;
 
 export interface Question {
   readonly id: string;
-  /** What the answer's row has to be, null: absent. */
+  /** The expected row of the answer; null: absent. */
   readonly row: string | null;
   readonly at: { readonly lsn: string | null; readonly ts: string | null };
 }
@@ -45,10 +45,10 @@ interface MapEntry {
   readonly time: string;
 }
 
-/** Which columns of which values may be called incomplete; anything else fails. */
+/** Which columns of which values may be incomplete; any other incomplete value fails. */
 export type MayBeIncomplete = (table: OracleTable, column: string, sourceText: string | null) => boolean;
 
-/** The positions and times of the commits that the node has stored, in order; checked against what the oracle saw. */
+/** The positions and times of the commits that the node has stored, in order; compared with what the oracle recorded. */
 export async function commitsOf(store: pg.Client, node: string, run: OracleRun): Promise<MapEntry[]> {
   const { rows } = await store.query<{ xid: string; lsn: string; time: string }>(
     `SELECT xid::text AS xid, lsn, to_char(ts, 'YYYY-MM-DD HH24:MI:SS.US') AS time FROM pgtimewarp.lsn_time_map
@@ -152,7 +152,7 @@ class Playback<P extends bigint | string> {
     this.#from = from;
     this.#to = to;
     const compare = (a: P, b: P): number => (a < b ? -1 : a > b ? 1 : 0);
-    // from the end: pop() takes the next one. Of versions with one start the later valid one counts, by its end.
+    // Sorted backwards, because pop() takes the last one. Of versions with one start the one that ends later counts.
     this.#starts = versions.toSorted((a, b) => compare(from(b), from(a)));
     this.#ends = versions.filter((v) => to(v) !== null).toSorted((a, b) => compare(to(b)!, to(a)!));
   }
@@ -270,7 +270,7 @@ export function keyOf(tables: readonly OracleTable[], id: string): { table: Orac
   return { table, pk };
 }
 
-/** The read path gives these very rows, in both ways of asking, for keys that were there and were not. */
+/** Checks that the read path returns these rows, in both ways to ask, for keys with and without a row. */
 async function checkAnswers(
   {
     store,
@@ -311,7 +311,7 @@ async function checkAnswers(
   });
 }
 
-/** What the source makes of every different row. */
+/** The text that the source prints for every different row. */
 async function textsOf(
   source: pg.Client,
   tables: readonly OracleTable[],
@@ -335,7 +335,7 @@ function textKey(table: OracleTable, row: StoredRow): string {
   return `${storedName(table)}\0${row.jsonNulls.join('\0')}\0${row.rowData}`;
 }
 
-/** Items of PostgreSQL's text form of a text array of one dimension. */
+/** The items of PostgreSQL's text form of a one-dimensional text array. */
 function arrayItems(text: string): (string | null)[] {
   const items: (string | null)[] = [];
   const item = /"((?:[^"\\]|\\[\s\S])*)"|([^,{}"]+)/g;

@@ -1,6 +1,6 @@
 /**
- * Who made each change, as the source itself knows it: messages and row changes are numbered as they happen, in tables that
- * are not tracked, so that what is rolled back to a savepoint is gone there too.
+ * Who made each change, as the source knows it: messages and row changes are numbered when they happen, in tables that are not
+ * tracked. So a rollback to a savepoint removes them there too.
  */
 import fc from 'fast-check';
 import type pg from 'pg';
@@ -9,7 +9,7 @@ import { type OracleTable, storedName } from './oracle-table.ts';
 import { rowId } from './run-workload.ts';
 import type { WeightedStep } from './workload.ts';
 
-/** Now and then a transaction says who acts, under one of the two usual prefixes. */
+/** Sometimes a transaction names who acts, under one of the two usual prefixes. */
 export const SAYING: WeightedStep = {
   weight: 8,
   arbitrary: fc
@@ -17,7 +17,7 @@ export const SAYING: WeightedStep = {
     .map(([prefix, who]) => ({ kind: 'sql', sql: `SELECT oracle.say('${prefix}', '${who}')` })),
 };
 
-/** SQL for the source, after its tables are there. */
+/** SQL for the source, after its tables exist. */
 export function contextLogSql(tables: readonly OracleTable[]): string {
   return `
     CREATE SCHEMA oracle;
@@ -55,21 +55,21 @@ function logSql(table: OracleTable, index: number): string {
       FOR EACH ROW EXECUTE FUNCTION oracle.log_${index}();`;
 }
 
-/** One row for each transaction and key: what it did to the key, in order, and who is said to have done each. */
+/** One row for each transaction and key: the changes of the key in order, and the expected name for each. */
 interface Told {
   readonly xid: string;
   readonly id: string;
   readonly told: string;
 }
 
-/** The rule, in the words of the source: the last message before the change, or else the first of the transaction. */
+/** The rule, as SQL on the source: the last message before the change, or else the first of the transaction. */
 const EXPECTED_SQL = `
   SELECT c.xid, c.id, string_agg(concat(c.op, ' ', coalesce(
            (SELECT s.who FROM oracle.said AS s WHERE s.xid = c.xid AND s.n < c.n ORDER BY s.n DESC LIMIT 1),
            (SELECT s.who FROM oracle.said AS s WHERE s.xid = c.xid ORDER BY s.n LIMIT 1))), ', ' ORDER BY c.n) AS told
     FROM oracle.changed AS c GROUP BY c.xid, c.id`;
 
-/** Compares who made every change that the node has stored. Throws at the first difference. @returns how many were compared */
+/** Compares the name of every change that the node has stored. Throws at the first difference. @returns how many were compared */
 export async function compareContexts(options: {
   readonly source: pg.Client;
   readonly store: pg.Client;

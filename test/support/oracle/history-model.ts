@@ -1,13 +1,13 @@
 /**
- * A model of what transactions did to tables, one after the other: made on the source and written down here at once, so that
- * questions about many rows can be answered without the history. What is compared is text, as the source prints it.
+ * A model of the effects of transactions on tables. Each transaction is made on the source and recorded here, so that questions
+ * about many rows can be answered without the history. Texts are compared as the source prints them.
  */
 import type pg from 'pg';
 
 export type ModelTable = 'm' | 'parts';
 export const MODEL_TABLES: readonly ModelTable[] = ['m', 'parts'];
 
-/** `m` has a column whose equal values have several texts; the leaves of `parts` are emptied one by one. */
+/** `m` has a column whose equal values have several texts; the partitions of `parts` are emptied one by one. */
 export const MODEL_SQL = `
   CREATE TABLE m (id int PRIMARY KEY, v int, n numeric, s text);
   CREATE TABLE parts (id int PRIMARY KEY, v int, n numeric, s text) PARTITION BY RANGE (id);
@@ -58,7 +58,7 @@ export class HistoryModel {
     this.states = [initial];
   }
 
-  /** Rows that are there before anything is tracked. */
+  /** Rows that exist before tracking begins. */
   static async begin(source: pg.Client, pick: (below: number) => number): Promise<HistoryModel> {
     const rows = new Map([1, 2, 11, 12].map((id) => [id, { id, v: id, n: '1.50', s: 'first' }] as const));
     for (const table of MODEL_TABLES)
@@ -139,7 +139,7 @@ export class HistoryModel {
 
   async #truncate(rows: Map<number, ModelRow>, table: ModelTable, emptied: string): Promise<void> {
     await this.#source.query(`TRUNCATE ${emptied}`);
-    // of a partitioned table the log tells each partition
+    // the log contains one truncate for each partition of a partitioned table
     const partitions = emptied === 'parts' ? ['parts_low', 'parts_high'] : [emptied];
     for (const partition of partitions) {
       const gone = [...rows.values()]
@@ -164,7 +164,7 @@ export class HistoryModel {
   }
 }
 
-/** Keys in the order of the history: of their canonical texts. */
+/** Keys in the order of the history, which is that of their canonical texts. */
 export function byKeyText(a: number, b: number): number {
   const [left, right] = [JSON.stringify([`${a}`]), JSON.stringify([`${b}`])];
   return left < right ? -1 : left > right ? 1 : 0;

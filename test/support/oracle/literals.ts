@@ -33,7 +33,7 @@ export const strings = fc.oneof(
   ),
 );
 
-/** Stored out of line, where the column's storage allows it. */
+/** Stored out of line, if the column's storage allows it. */
 export const longTexts = fc
   .tuple(fc.nat({ max: 200 }), fc.integer({ min: 200, max: 900 }))
   .map(
@@ -69,7 +69,7 @@ export const instants = constants(
 export const jsonbs = constants(
   ...['null', '{}', '[]', '"null"', '1.10', '{"a": [1, {"b": null}]}', '"\\"\\\\\\u00e9"', '[1e400, -0.0]'],
 );
-/** Not what JSON functions cannot carry back to the source, where the oracle compares: see the type table for that. */
+/** Without values that JSON functions cannot bring back to the source, where the oracle compares; see docs/types.md for those. */
 export const jsons = constants(...['null', '{"a":1,"a":2}', '{ "x" : [ ] }', '[1,\t2 ]', '1.0', '"x"']);
 export const textArrays = constants(
   '{}',

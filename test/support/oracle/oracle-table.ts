@@ -1,7 +1,7 @@
 /**
- * A table of the oracle, and the one form in which its rows are compared: the text of every column as the source prints
- * it. Rows of the history take the same form through json_populate_record() on the source, so nothing of ours is part of
- * the comparison but what was stored.
+ * A table of the oracle, and the form in which its rows are compared: the text of every column as the source prints it. Rows of
+ * the history get the same form through json_populate_record() on the source. So of our code only the stored text takes part in
+ * the comparison.
  */
 import type fc from 'fast-check';
 import type pg from 'pg';
@@ -12,19 +12,19 @@ import { jsonMembers, quoteJson } from '../../../core/types/json-text.ts';
 export interface OracleColumn {
   readonly name: string;
   readonly literal: fc.Arbitrary<string>;
-  /** Of a key column whose equal values have several texts: SQL of the one text they share, over the row `r`. */
+  /** For a key column whose equal values have several texts: SQL of the text that they share, over the row `r`. */
   readonly keyText?: string;
 }
 
 export interface OracleTable extends TableName {
-  /** Everything the table needs: run once on the source. */
+  /** SQL that makes everything the table needs; run once on the source. */
   readonly create: string;
-  /** In key order. Few different values, so that transactions meet. */
+  /** In key order. There are few different values, so that transactions conflict. */
   readonly key: readonly OracleColumn[];
-  /** A key that `key` never makes, one literal per column: swaps go by way of it. */
+  /** A key that `key` never makes, with one literal for each column: swaps use it in between. */
   readonly spareKey: readonly string[];
   readonly values: readonly OracleColumn[];
-  /** Whether no statement empties it as a whole. */
+  /** Whether no statement empties the whole table. */
   readonly neverEmptied?: boolean;
 }
 
@@ -38,7 +38,7 @@ export interface StoredRow {
 export const columnNames = (table: OracleTable): string[] =>
   [...table.key, ...table.values].map((column) => column.name);
 
-/** `schema.table` as the store names it. */
+/** `schema.table` as in the store. */
 export const storedName = (table: TableName): string => `${table.schema}.${table.name}`;
 
 /** All rows of all tables as one statement: table, key (texts as a JSON array), column texts (as an array). */
@@ -51,7 +51,7 @@ export function wholeStateSql(tables: readonly OracleTable[]): string {
     .join(' UNION ALL ');
 }
 
-/** The column texts that rows of the history give on the source, in the same form; in the order of `rows`. */
+/** The column texts that the source makes of rows of the history, in the same form and in the order of `rows`. */
 export async function readBack(
   source: pg.Client,
   table: OracleTable,
@@ -66,7 +66,7 @@ export async function readBack(
   });
   for (const indexes of groups.values()) {
     const { jsonNulls } = rows[indexes[0]!]!;
-    // JSON null cannot come through json_populate_record(), but a base row may hold it.
+    // json_populate_record() cannot return JSON null, but a row may contain it.
     const base = names.map((name) => `${jsonNulls.includes(name) ? `'null'` : 'NULL'}`).join(', ');
     const { rows: texts_ } = await source.query<{ place: number; texts: string }>(
       `SELECT u.place::int AS place, ARRAY[${texts([...table.key, ...table.values])}]::text AS texts

@@ -1,27 +1,27 @@
 /**
- * Runs transactions in concurrent sessions and writes down what the tables held after every commit. An advisory lock is
- * held over a commit and the read of all tables behind it, else a neighbour's commit slips in between; everything before
- * the commit interleaves freely.
+ * Runs transactions in concurrent sessions and records the rows of all tables after every commit. An advisory lock is held over
+ * a commit and the following read of all tables; otherwise another commit could come in between. Everything before the commit
+ * interleaves freely.
  */
 import type pg from 'pg';
 import { type OracleTable, wholeStateSql } from './oracle-table.ts';
 import type { OracleStep, OracleTransaction } from './workload.ts';
 
-/** One commit that happened, in the order of commits. */
+/** One commit, in the order of commits. */
 export interface OracleCommit {
   readonly xid: string;
   /** WAL positions before and after the commit. */
   readonly before: string;
   readonly after: string;
-  /** What differs from the state before: `table key` (see {@link rowId}) to the texts of its columns, null: gone. */
+  /** The differences from the state before: `table key` (see {@link rowId}) to the texts of its columns; null: deleted. */
   readonly changes: ReadonlyMap<string, string | null>;
 }
 
 export interface OracleRun {
-  /** What the tables held before the first transaction. */
+  /** The rows of the tables before the first transaction. */
   readonly initial: ReadonlyMap<string, string>;
   readonly commits: readonly OracleCommit[];
-  /** Transactions that were undone, statements that failed inside others, and two-phase commits. */
+  /** Transactions that were rolled back, statements that failed inside others, and two-phase commits. */
   readonly rolledBack: number;
   readonly failedStatements: number;
   readonly prepared: number;
@@ -29,17 +29,20 @@ export interface OracleRun {
 
 export interface RunWorkloadOptions {
   readonly tables: readonly OracleTable[];
-  /** Where columns come and go: a query of the form of {@link wholeStateSql} that finds out by itself. */
+  /** For tables whose columns change: a query in the form of {@link wholeStateSql} that reads the columns itself. */
   readonly stateSql?: string;
   readonly transactions: readonly OracleTransaction[];
   readonly connect: () => Promise<pg.Client>;
   readonly sessions?: number;
 }
 
-/** Locks (objid) of class 0: over commit and read; over transactions (shared) and those that need to be alone. */
+/**
+ * Advisory locks (objid) of class 0: one over commit and read; one over transactions, shared, or exclusive for those that need
+ * to be alone.
+ */
 const COMMIT_LOCK = '4711';
 const GATE_LOCK = '4712';
-/** Held by a transaction that locks whole tables; whoever wants to overlap with none of them holds it (shared). */
+/** Held by a transaction that locks whole tables; a session that must not overlap with such a transaction holds it (shared). */
 export const TABLES_LOCK = '4713';
 const LOCK_TIMEOUT = '15ms';
 const SESSIONS = 5;
@@ -54,7 +57,7 @@ export async function runWorkload(options: RunWorkloadOptions): Promise<OracleRu
   const queue = options.transactions.entries();
   const sessions = Array.from({ length: options.sessions ?? SESSIONS }, async () => {
     const session = await newSession(options);
-    // every session takes from the same queue
+    // all sessions take from one queue
     for (const [number, transaction] of queue)
       await new Runner(session, ledger, resolver).run(transaction, number);
   });
@@ -63,14 +66,14 @@ export async function runWorkload(options: RunWorkloadOptions): Promise<OracleRu
   return ledger.result();
 }
 
-/** Waits for rows and tables are ended by their time-out; whoever waits for the commit lock is never the one to give way. */
+/** A time-out ends waits for rows and tables, so a session that waits for the commit lock is never the victim. */
 async function newSession(options: RunWorkloadOptions): Promise<pg.Client> {
   const session = await options.connect();
   await session.query(`SET lock_timeout = '${LOCK_TIMEOUT}'; SET deadlock_timeout = '60s'`);
   return session;
 }
 
-/** What is written down. */
+/** What is recorded. */
 class Ledger {
   readonly #stateSql: string;
   #state = new Map<string, string>();
@@ -101,7 +104,7 @@ class Ledger {
       const { rows: then } = await session.query<{ after: string }>(
         'SELECT pg_current_wal_insert_lsn() AS after',
       );
-      // the read has to wait for whoever holds a table for a moment, as autovacuum does
+      // the read must wait for sessions that lock a table for a moment, such as autovacuum
       await session.query('SET lock_timeout = 0');
       const state = await this.#read(session);
       this.#note(preparedXid ?? rows[0]!.xid, rows[0]!.before, then[0]!.after, state);
@@ -143,7 +146,7 @@ class Ledger {
   }
 }
 
-/** Ends prepared transactions while others run, from a session of its own. */
+/** Ends prepared transactions while others run, in its own session. */
 class Resolver {
   readonly #ledger: Ledger;
   readonly #session: pg.Client;
@@ -187,13 +190,13 @@ class Runner {
     await session.query(
       `BEGIN; SET LOCAL lock_timeout = 0; SELECT ${gate}(${GATE_LOCK}); SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`,
     );
-    // Whoever has committed may still be reading: a TRUNCATE waits for it here, not holding the table.
+    // A session that has committed may still be reading: a TRUNCATE waits for it here, before it locks the table.
     const holdsCommits = alone || transaction.steps.some((step) => step.kind === 'sql' && step.holdsCommits);
     if (holdsCommits)
       await session.query(
         `SET LOCAL lock_timeout = 0; SELECT pg_advisory_lock(${TABLES_LOCK}), pg_advisory_lock(${COMMIT_LOCK})`,
       );
-    if (!alone) await session.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`); // others wait for us with locks held
+    if (!alone) await session.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`); // others hold locks and wait for us
     try {
       for (const step of transaction.steps) await this.#step(step, transaction.guarded);
     } catch {
@@ -212,7 +215,7 @@ class Runner {
     const { rows } = await this.#session.query<{ xid: string | null }>(
       'SELECT pg_current_xact_id_if_assigned()::text AS xid',
     );
-    if (rows[0]!.xid === null) return this.#undo(); // nothing to prepare
+    if (rows[0]!.xid === null) return this.#undo(); // nothing was changed, so there is nothing to prepare
     const gid = `oracle_${rows[0]!.xid}_${number}`;
     await this.#session.query(`PREPARE TRANSACTION '${gid}'`);
     this.#ledger.prepared++;

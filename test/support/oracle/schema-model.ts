@@ -1,36 +1,36 @@
 /**
- * What a follower may and may not know of tables that change without a trace in the log: unknown is exactly the interval
- * from its last run before such a change to the end of the run that ended the repair. Where runs and changes overlap, it is
- * not known which of two runs was the first to see a change: then the interval has bounds, and in between either answer
- * will do, if it is right. Of a follower whose runs overlap with no change both bounds are one.
+ * What a follower can and cannot know of tables that change in ways that the log does not contain. The unknown interval reaches
+ * from its last run before such a change to the end of the run that ended the repair. If runs and changes overlap, it is not
+ * known which run first saw a change. Then each end of the interval has bounds, and between the bounds an answer may be known,
+ * if it is right, or unknown. If no run of a follower overlaps with a change, the bounds are equal.
  */
 import { parseLsn } from '../../../core/types/lsn.ts';
 import type { Plugin } from '../../../core/types/plugin.ts';
 import type { OracleRun } from './run-workload.ts';
 import { COLUMNS_PLACE, FILES_PLACE, SILENT_PLACE } from './schema-tables.ts';
 
-/** A run, or the runs of a rebaseline: positions of the source around it, horizons of the follower before and after. */
+/** A run, or the runs of a rebaseline: positions of the source before and after, horizons of the follower before and after. */
 export interface Span {
   readonly begun: bigint;
   readonly ended: bigint;
   readonly horizonBefore: bigint;
   readonly horizon: bigint;
   readonly caughtUp: boolean;
-  /** Of several runs it is not known which of them ended a gap, unless it is that of the table that was to be repaired. */
+  /** If the span has several runs, it is not known which of them ended a gap, except for the table that was to be repaired. */
   readonly several: boolean;
   readonly repaired: number | null;
-  /** Places of the tables that have no gap after it. */
+  /** Places of the tables that have no gap afterwards. */
   readonly whole: ReadonlySet<number>;
 }
 
-/** A change that the log does not tell of, between two positions. */
+/** A change that the log does not contain, between two positions. */
 interface Event {
   readonly kind: 'silent' | 'attached' | 'named' | 'described' | 'files' | 'columns' | 'renamed' | 'replaced';
   readonly before: bigint;
   readonly after: bigint;
 }
 
-/** Both ends are known. */
+/** An interval whose two ends are known. */
 interface Interval {
   readonly from: bigint;
   readonly to: bigint;
@@ -49,8 +49,8 @@ export function columnsOf(text: string | null | undefined): Map<string, string> 
 }
 
 /**
- * Where the columns of the table are others than before. replaced: in place of a column there is another one of its name;
- * renamed: a name is that of another column than when it was last there; columns: anything else.
+ * The changes of the table's columns. replaced: a column was replaced by another one of its name; renamed: a name now belongs
+ * to another column than at its last use; columns: any other change.
  */
 function columnEventsOf(run: OracleRun, place: number): Event[] {
   const id = `${COLUMNS_PLACE} ${place}`;
@@ -58,7 +58,7 @@ function columnEventsOf(run: OracleRun, place: number): Event[] {
   const ever = new Map(before);
   return run.commits.flatMap((commit): Event[] => {
     const text = commit.changes.get(id);
-    if (text === undefined || text === null) return []; // renamed away, its columns as they were
+    if (text === undefined || text === null) return []; // renamed away, with its columns unchanged
     const now = columnsOf(text);
     const differs = (old: ReadonlyMap<string, string>): boolean =>
       [...now].some(([name, number]) => (old.get(name) ?? number) !== number);
@@ -70,8 +70,8 @@ function columnEventsOf(run: OracleRun, place: number): Event[] {
 }
 
 /**
- * What happened to the table at this place, by the notes of the transactions themselves: silent changes, partitions that
- * came with rows, and what is of no effect by itself, but looks like a silent change together with another file of the table.
+ * The changes of the table at this place, from the notes of the transactions themselves: silent changes, partitions that came
+ * with rows, and changes that alone have no effect but look like a silent change together with a new file of the table.
  */
 export function eventsOf(run: OracleRun, place: number): Event[] {
   const columns = columnEventsOf(run, place);
@@ -87,7 +87,7 @@ export function eventsOf(run: OracleRun, place: number): Event[] {
   return [...noted, ...columns];
 }
 
-/** Names say nothing through pgoutput, and hide changes through wal2json. */
+/** The events that matter with this plugin: pgoutput does not depend on names; with wal2json a change of a name hides changes. */
 export function heardThrough(plugin: Plugin, events: readonly Event[]): Event[] {
   return plugin === 'pgoutput'
     ? events.filter(({ kind }) => kind !== 'named')
@@ -117,7 +117,10 @@ function isOfColumns({ kind }: Event): boolean {
   return kind === 'columns' || kind === 'renamed' || kind === 'replaced';
 }
 
-/** Whether runs have seen both the column that was there before and the one of its name, and nothing else beside. */
+/**
+ * Whether runs have seen the table with the replaced column and with its successor, and no other change of columns between
+ * them.
+ */
 function isSeen(events: readonly Event[], event: Event, last: Span, spans: readonly Span[]): boolean {
   const next = spans.find((span) => span.begun >= event.after);
   return (
@@ -132,12 +135,12 @@ function isSeen(events: readonly Event[], event: Event, last: Span, spans: reado
 
 const NEVER = 1n << 64n;
 
-/** The run after which the gap has ended for certain: it began after the change, saw all, and the table is whole. */
+/** The run after which the gap has certainly ended: it began after the change, reached the end of WAL, and left no gap. */
 function latestEnd(spans: readonly Span[], place: number, event: Event): Span | null {
   return spans.find((span) => span.begun >= event.after && span.caughtUp && span.whole.has(place)) ?? null;
 }
 
-/** The position before which the gap has not ended for certain. */
+/** The position before which the gap has certainly not ended. */
 function earliestEnd(
   spans: readonly Span[],
   place: number,
@@ -146,19 +149,23 @@ function earliestEnd(
 ): bigint {
   for (const span of spans) {
     if (span.ended <= event.after) continue;
-    // one gap ended in it, perhaps, and another began
+    // perhaps one gap ended during this span, and another began
     const mixed = findings.some((other) => other !== event && overlaps(span, other));
     if (span.several && mixed) return span.horizonBefore;
     if (!span.whole.has(place)) continue;
     if (span.several && overlaps(span, event)) return span.horizonBefore;
-    // whole after a run that overlaps with the change: it has not seen it; nor has one of a leaf, before the end of WAL
+    // The table has no gap after a run that overlaps with the change, so that run has not seen the change. The same for a new
+    // partition if the run did not reach the end of WAL.
     if (overlaps(span, event) || (event.kind === 'attached' && !span.caughtUp)) continue;
     return span.several && span.repaired !== place ? span.horizonBefore : span.horizon;
   }
   return NEVER;
 }
 
-/** Whether the table got another file, by a TRUNCATE of the same transaction too, between the runs that compare the catalog around the change. */
+/**
+ * Whether the table got another file (also by a TRUNCATE of the same transaction) between the runs that compare the catalog
+ * before and after the change.
+ */
 function isRefiled(events: readonly Event[], last: Span, end: Span | null): boolean {
   return events.some(
     (other) => other.kind === 'files' && other.after > last.begun && other.before < (end?.ended ?? NEVER),

@@ -1,7 +1,7 @@
 /**
- * Tables whose shape changes while they are written to: columns, partitions, the tables themselves. What a statement
- * does without a trace in the log it notes in `oracle_silent`, in its own transaction, so that the note holds exactly when
- * the change does. Statements do not know the state: those that do not fit fail.
+ * Tables whose shape changes while they are written to: columns, partitions, the tables themselves. A statement whose effect
+ * the log does not contain adds a note to `oracle_silent` in its own transaction, so the note exists exactly when the change
+ * does. Statements do not know the state; those that do not fit fail.
  */
 import fc from 'fast-check';
 import type { OracleTable } from './oracle-table.ts';
@@ -15,12 +15,13 @@ const values = [
 ];
 const oneOf = (...ids: number[]) => fc.constantFrom(...ids.map(String));
 
-/** Rows that the changes of a partition or of a table bring along lie under these. */
-/** Of them one that no statement names. */
+/** The row with the key `from + UNTOUCHED` of a partition that is attached with rows: no statement changes it. */
 const UNTOUCHED = 5;
+/** The first keys of partitions that are attached with rows. */
 const ATTACHED = [40, 50, 60, 70];
+/** The first keys of partitions that are attached empty. */
 const EMPTY = [80, 90];
-/** Columns that come with a default stay: one that comes and goes between two runs leaves no trace. */
+/** Columns that are added with a default stay: one that is added and dropped between two runs leaves no trace. */
 const ONCE = [1, 2, 3];
 
 const parted: OracleTable = {
@@ -49,7 +50,7 @@ const ranged: OracleTable = {
   key: [{ name: 'id', literal: oneOf(1, 2, 11, 12, 21, 31, 32, 41, 42, 51, 52, 61, 71, 81, 91, 92) }],
   spareKey: ['9'],
   values,
-  // a partition that comes with rows and is emptied before anybody has looked leaves no trace
+  // a partition that is attached with rows and emptied before the next run leaves no trace
   neverEmptied: true,
 };
 
@@ -64,7 +65,7 @@ const plain: OracleTable = {
 
 const remade: OracleTable = { ...plain, name: 'remade', create: plain.create.replace('plain', 'remade') };
 
-/** Nothing but its rows ever changes. */
+/** Only its rows change. */
 const steady: OracleTable = { ...plain, name: 'steady', create: plain.create.replace('plain', 'steady') };
 
 export const SCHEMA_TABLES: readonly OracleTable[] = [parted, ranged, plain, remade, steady];
@@ -73,7 +74,10 @@ const RANGED = 1;
 const PLAIN = 2;
 const REMADE = 3;
 
-/** Places of the rows of {@link STATE_SQL} that are no rows of tables: notes, and columns (`name:attnum`) and files of each table. */
+/**
+ * Places of the rows of {@link STATE_SQL} that are not rows of tables: notes, and columns (`name:attnum`) and files of each
+ * table.
+ */
 export const COLUMNS_PLACE = 97;
 export const SILENT_PLACE = 98;
 export const FILES_PLACE = 99;
@@ -101,7 +105,7 @@ export const SCHEMA_ORACLE_SQL = `
 
 export const STATE_SQL = 'SELECT place, key, row_text FROM oracle_state()';
 
-/** What the log tells, or what needs no telling. */
+/** Steps that the log contains, or that need no entry in it. */
 const HARMLESS: readonly (readonly [table: number, sql: string])[] = [
   ...[PARTED, PLAIN].flatMap((table): (readonly [number, string])[] => [
     [table, 'ALTER TABLE $ DROP x'],
@@ -115,7 +119,7 @@ const HARMLESS: readonly (readonly [table: number, sql: string])[] = [
   [RANGED, 'TRUNCATE ranged_30; INSERT INTO ranged VALUES (31, $$again$$, 1)'],
 ];
 
-/** As well; but when the table gets another file too (TRUNCATE), it looks like a rewrite. */
+/** Steps like these that look like a rewrite if the table also gets another file (TRUNCATE). */
 const DESCRIBED: readonly (readonly [table: number, sql: string])[] = [
   ...[PARTED, PLAIN].flatMap((table): (readonly [number, string])[] => [
     [table, 'ALTER TABLE $ ADD x text'],
@@ -128,7 +132,7 @@ const DESCRIBED: readonly (readonly [table: number, sql: string])[] = [
   [PARTED, 'ALTER TABLE $ RENAME x TO y'],
 ];
 
-/** What the log does not tell. */
+/** Steps that the log does not contain. */
 const SILENT: readonly (readonly [table: number, sql: string])[] = [
   [PARTED, 'ALTER TABLE $ ALTER n TYPE int USING n + 1000'],
   ...ONCE.map((no) => [PARTED, `ALTER TABLE $ ADD d${no} int DEFAULT 7`] as const),
@@ -147,16 +151,16 @@ const SILENT: readonly (readonly [table: number, sql: string])[] = [
   [REMADE, 'ALTER TABLE remade_away RENAME TO remade'],
 ];
 
-/** Partitions with another name: wal2json does not tell what came under one that no run has seen. */
+/** Partitions that are renamed: wal2json loses changes under a name that no run has seen. */
 const NAMED: readonly (readonly [table: number, sql: string])[] = [
   [PARTED, 'ALTER TABLE parted_us2 RENAME TO parted_us_second'],
   [RANGED, 'ALTER TABLE ranged_20 RENAME TO ranged_twenty'],
 ];
 
-/** As well: partitions that come with rows. */
+/** The same for partitions that come with rows. */
 const ATTACHING = ATTACHED.map((from) => [RANGED, attach(from)] as const);
 
-/** Steps that change the tables, and steps that write to what the changes bring. */
+/** Steps that change the tables, and steps that write to the changed parts. */
 export function schemaSteps(): WeightedStep[] {
   return [
     {

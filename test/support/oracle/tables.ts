@@ -1,11 +1,11 @@
-/** The tables of the oracle: together they hold what makes values and keys get lost. */
+/** The tables of the oracle: together they contain what makes values and keys get lost. */
 import fc from 'fast-check';
 import * as lit from './literals.ts';
 import type { OracleTable } from './oracle-table.ts';
 
 const smallIds = lit.integers(1, 2, 3, 4, 5, 6, 7, 8);
 
-/** A key of two columns, and a column of every troublesome kind. */
+/** A key of two columns, and a column of every difficult kind. */
 const items: OracleTable = {
   schema: 'public',
   name: 'items',
@@ -61,7 +61,7 @@ const lines: OracleTable = {
   values: [{ name: 'note', literal: lit.strings }],
 };
 
-/** REPLICA IDENTITY FULL: unchanged values come with the old row. */
+/** REPLICA IDENTITY FULL: the old row contains unchanged values. */
 const full: OracleTable = {
   schema: 'public',
   name: 'full_rows',
@@ -76,7 +76,7 @@ const full: OracleTable = {
   ],
 };
 
-/** Names that have to be quoted, and a key with several spellings that is long enough to be stored out of line. */
+/** Names that need quotation marks, and a key with several spellings that is long enough to be stored out of line. */
 const odd: OracleTable = {
   schema: 'public',
   name: 'O.d,d "t\\a{b} é',
@@ -94,7 +94,7 @@ const odd: OracleTable = {
   values: [{ name: 'v\\al', literal: lit.orNull(fc.oneof(lit.longTexts, lit.strings)) }],
 };
 
-/** Numbers that JSON does not know, in columns that cannot be NULL. */
+/** Numbers that JSON lacks, in columns that cannot be NULL. */
 const numbers: OracleTable = {
   schema: 'public',
   name: 'numbers',
@@ -109,5 +109,5 @@ const numbers: OracleTable = {
   ],
 };
 
-/** A table is created after those it refers to. */
+/** A table is created after the tables that it refers to. */
 export const ORACLE_TABLES: readonly OracleTable[] = [items, otherItems, lines, full, odd, numbers];

@@ -1,6 +1,6 @@
 /**
- * What transactions of the oracle do, as arbitraries: which statements, in which savepoints, and how they end. Statements
- * meet rows that exist or do not, by a small set of keys; nothing here knows the state.
+ * What transactions of the oracle do, as arbitraries: which statements, in which savepoints, and how they end. Statements use a
+ * small set of keys, so their rows may or may not exist; nothing here knows the state.
  */
 import fc from 'fast-check';
 import { quoteIdentifier, quoteTable } from '../../../core/pg/identifiers.ts';
@@ -10,7 +10,7 @@ export type OracleStep =
   | {
       readonly kind: 'sql';
       readonly sql: string;
-      /** Needs the tables for itself: no other transaction is open meanwhile. */
+      /** Needs the tables alone: no other transaction is open meanwhile. */
       readonly alone?: boolean;
       /** Locks whole tables: others may be open meanwhile, but do not commit. */
       readonly holdsCommits?: boolean;
@@ -20,11 +20,11 @@ export type OracleStep =
 export interface OracleTransaction {
   readonly steps: readonly OracleStep[];
   readonly ending: 'commit' | 'rollback' | 'prepare-commit' | 'prepare-rollback';
-  /** An error undoes its statement only (a subtransaction), or else the transaction. */
+  /** An error undoes only its statement (a subtransaction), or else the transaction. */
   readonly guarded: boolean;
 }
 
-/** How often a kind of step comes, beside those of each table (about 40 in all). */
+/** The frequency of a kind of step, compared with those of each table (about 40 in all). */
 export interface WeightedStep {
   readonly weight: number;
   readonly arbitrary: fc.Arbitrary<OracleStep>;
@@ -131,7 +131,7 @@ function constantStep(kind: 'savepoint' | 'rollback-to' | 'release'): fc.Arbitra
   return fc.constant<OracleStep>({ kind });
 }
 
-/** Assignments to some of the columns: mostly few, so that long values stay as they are. */
+/** Assignments to some of the columns: usually few, so that long values stay unchanged. */
 function someOf(columns: readonly OracleColumn[]): fc.Arbitrary<string> {
   return fc
     .subarray([...columns], { minLength: 1, maxLength: Math.min(2, columns.length) })

@@ -1,6 +1,6 @@
 /**
- * The catalog changes while a run is on its way: between the end of WAL that the run reads up to and the moment at which it
- * notes what the catalog says. What the next run reads was written under the catalog of before.
+ * The catalog changes during a run: after the end of WAL up to which the run reads, and before the run records the catalog. So
+ * the next run reads changes that were made under the earlier catalog.
  */
 
 import type pg from 'pg';
@@ -39,7 +39,7 @@ for (const plugin of PLUGINS) {
       await node.catchUp();
       await node.source.query('INSERT INTO parted VALUES (4, 4)');
       await node.catchUp();
-      await node.catchUp(); // by now the old name is forgotten
+      await node.catchUp(); // by now the old name is no longer kept
       expect(await Promise.all(['1', '2', '3', '4'].map((key) => ask(node, key)))).toEqual(
         Array(4).fill('found'),
       );
@@ -49,9 +49,9 @@ for (const plugin of PLUGINS) {
       expect(rows).toEqual([{ kept: false }]);
     });
 
-    test('a gap begins where the first of its reasons did', async () => {
+    test('a gap begins at the earliest of its reasons', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
-      // after the leaves have been looked at, before the end of WAL is read
+      // after the run has looked at the partitions, before it reads the end of WAL
       await runMeanwhile(node, 'AS upto', () =>
         node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)'),
       );
@@ -65,10 +65,10 @@ for (const plugin of PLUGINS) {
 
     test.each([
       ['before a run', null],
-      ['beneath a run', 'AS upto'],
-    ])('a partition that comes back %s comes with rows', async (_when, text) => {
+      ['during a run', 'AS upto'],
+    ])('a partition that comes back %s counts as one that came with rows', async (_when, text) => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
-      await node.source.query('INSERT INTO parted VALUES (2, 2)'); // its rows have changes of before, too
+      await node.source.query('INSERT INTO parted VALUES (2, 2)'); // so its rows also have earlier changes
       await node.catchUp();
       const there = await horizonOf(node);
       await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
@@ -83,7 +83,7 @@ for (const plugin of PLUGINS) {
       await node.catchUp();
       for (const key of ['1', '2']) {
         expect(await ask(node, key)).toBe('unknown');
-        expect(await ask(node, key, there)).toBe('found'); // and what was said before is said again
+        expect(await ask(node, key, there)).toBe('found'); // and earlier answers stay the same
         expect(await ask(node, key, gone)).toBe('absent');
       }
       await rebaseline({ ...urls(node), table: parseTableName('parted') });
@@ -96,7 +96,7 @@ for (const plugin of PLUGINS) {
       await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
       await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
       await writer.query('COMMIT');
-      await node.track('parted'); // which waits until it is tracked
+      await node.track('parted'); // which waits until the table is tracked
       await node.source.query('INSERT INTO parted VALUES (11, 1)');
       await node.catchUp();
       expect(await statusOf(node)).toBe('active');
@@ -106,7 +106,7 @@ for (const plugin of PLUGINS) {
       expect(await ask(node, '1')).toBe('unknown');
     });
 
-    test('a partition that was there only while existing rows were read', async () => {
+    test('a partition that existed only while the baseline was read', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       const writer = await beginsToWait(node);
       await writer.query('COMMIT');
@@ -114,7 +114,7 @@ for (const plugin of PLUGINS) {
         node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)'),
       );
       await node.source.query('ALTER TABLE parted DETACH PARTITION parted_20');
-      await node.track('parted'); // which waits until it is tracked
+      await node.track('parted'); // which waits until the table is tracked
       expect(await ask(node, '21')).toBe('absent');
       await sameAsLive(node, 'parted');
     });
@@ -122,13 +122,13 @@ for (const plugin of PLUGINS) {
     test.each([
       ['a partition', 20, '21'],
       ['a former partition', 0, '1'],
-    ])('%s that was there only while rows were read again', async (_what, from, key) => {
+    ])('%s that existed only while a repair read', async (_what, from, key) => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       if (from === 0) await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
       await node.source.query(
         `ALTER TABLE parted ADD d int DEFAULT 7; ALTER TABLE parted_${from} ADD d int DEFAULT 7`,
       );
-      await node.catchUp(); // notes it
+      await node.catchUp(); // records the change
       const id = await relationId(node);
       await inTransaction(node.store, (tx) => askRepair(tx, id));
       await node.source.query('INSERT INTO parted VALUES (12, 1)'); // the next run begins to read
@@ -143,10 +143,10 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'parted');
     });
 
-    test('a former partition that is there only while a repair looks for keys', async () => {
+    test('a former partition that exists only while a repair looks for keys', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted DETACH PARTITION parted_0');
-      await node.catchUp(); // notes it
+      await node.catchUp(); // records the change
       const id = await relationId(node);
       await inTransaction(node.store, (tx) => askRepair(tx, id));
       await node.source.query('INSERT INTO parted VALUES (12, 1)'); // the next run begins to read
@@ -159,7 +159,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'parted');
     });
 
-    test('leaves in the store that do not agree with what was noted are put right, and judged', async () => {
+    test('partitions in the store that differ from the catalog facts are corrected and judged', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.store.query(
         `INSERT INTO pgtimewarp.relation_leaves (relation_id, schema_name, table_name, relid)
@@ -180,10 +180,10 @@ for (const plugin of PLUGINS) {
       expect(await ask(node, '12')).toBe('found');
       await node.source.query('INSERT INTO parted VALUES (13, 1)');
       await node.catchUp();
-      expect(await statusOf(node)).toBe('needs_rebaseline'); // 11 is there, and nothing tells how it came into this one
+      expect(await statusOf(node)).toBe('needs_rebaseline'); // 11 is there, and the log does not show how it came into this partition
     });
 
-    test('a run that fails where it notes a partition has noted nothing', async () => {
+    test('a run that fails while it records a partition has recorded nothing', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
       await node.store.query(
@@ -202,11 +202,11 @@ for (const plugin of PLUGINS) {
       await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
       await node.source.query('RELEASE a; INSERT INTO parted VALUES (21, 1); COMMIT');
       await node.catchUp();
-      expect(await statusOf(node)).toBe('active'); // the commit that attached it is the one that filled it
+      expect(await statusOf(node)).toBe('active'); // the commit that attached it also filled it
       await sameAsLive(node, 'parted');
     });
 
-    test('a partition that comes back empty, and is filled, loses nothing', async () => {
+    test('a partition that comes back empty and is filled causes no loss', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('INSERT INTO parted VALUES (2, 2)');
       await node.catchUp();
@@ -220,7 +220,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'parted');
     });
 
-    test('a table made anew once more before it is read again: what happens to it afterwards is followed', async () => {
+    test('a table recreated twice before it is read again: its later changes are followed', async () => {
       const made = 'CREATE TABLE made (id int PRIMARY KEY, n int); INSERT INTO made VALUES (1, 1)';
       await using node = await trackedNode({ plugin, tables: made, track: ['made'] });
       const table = parseTableName('made');
@@ -237,7 +237,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'made');
     });
 
-    test('a table made anew without a key before it is read again can be written to', async () => {
+    test('a table recreated without a key before it is read again accepts writes', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7');
       await node.catchUp(); // a gap, and a repair that the next run begins
@@ -251,12 +251,12 @@ for (const plugin of PLUGINS) {
 
     test.each([
       ['a column dropped', 'ALTER TABLE parted DROP n'],
-      ['the table away for a moment', 'ALTER TABLE parted RENAME TO away'],
-    ])('%s beneath a repair and a baseline: a later run reads the rows', async (_what, sql) => {
+      ['the table renamed for a moment', 'ALTER TABLE parted RENAME TO away'],
+    ])('%s while a repair and a baseline read: a later run reads the rows', async (_what, sql) => {
       const back = () => node.source.query('ALTER TABLE IF EXISTS away RENAME TO parted');
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7');
-      await node.catchUp(); // notes it; the next run begins to read
+      await node.catchUp(); // records the change; the next run begins to read
       await runMeanwhile(node, 'tableoid', () => node.source.query(sql));
       await back();
       expect(await statusOf(node)).toBe('needs_rebaseline');
@@ -278,10 +278,10 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'fresh');
     });
 
-    test('a table that is untracked beneath a run gets no gap', async () => {
+    test('a table that is untracked during a run gets no gap', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await runMeanwhile(node, 'attachedBy', async () => {
-        await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7'); // found, at the latest
+        await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7'); // detected at this point at the latest
         await untrack({ ...urls(node), table: parseTableName('parted'), purge: false });
       });
       expect(await statusOf(node)).toBe('untracked');
@@ -289,7 +289,7 @@ for (const plugin of PLUGINS) {
       expect(rowCount).toBe(0);
     });
 
-    test('a partition renamed before its rows are looked at is looked at by the next run', async () => {
+    test('a partition that is renamed before a run judges its rows is judged by the next run', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted ATTACH PARTITION parted_20 FOR VALUES FROM (20) TO (30)');
       await runMeanwhile(node, 'LIMIT 10000', () =>
@@ -299,7 +299,7 @@ for (const plugin of PLUGINS) {
       expect(await ask(node, '21')).toBe('unknown');
     });
 
-    test('a table that only seems to have changed ends the run with an error that says: again', async () => {
+    test('if the catalog shows no change of the table, the run ends with an error that asks to repeat it', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['parted'] });
       await node.source.query('ALTER TABLE parted ADD d int DEFAULT 7');
       await node.catchUp();
@@ -314,8 +314,8 @@ for (const plugin of PLUGINS) {
 }
 
 /**
- * Tracking is asked for, and runs have seen the table and its partitions.
- * @returns a session whose transaction is waited for
+ * Requests tracking, and waits until runs have seen the table and its partitions.
+ * @returns a session with a transaction for which the start waits
  */
 async function beginsToWait(node: TrackedNode): Promise<pg.Client> {
   const writer = await node.connect('source');

@@ -1,6 +1,6 @@
 /**
- * A column that an update left out is filled from the version before, or named as incomplete: never left out in silence,
- * whatever became of its name and its storage.
+ * A column that an update left out is filled in from the version before, or named as incomplete, whatever happened to its name
+ * and storage. It is never left out without a word.
  */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -10,7 +10,7 @@ import { type TrackedNode, trackedNode } from '../../../support/tracked-node.ts'
 /** Twenty thousand characters that do not compress: stored out of line. */
 const LARGE = `(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 625) AS i)`;
 
-/** The columns of the last version of the row with key 1, the incomplete ones marked. */
+/** The columns of the last version of the row with key 1; incomplete ones are marked. */
 async function columnsOf(node: TrackedNode): Promise<string[]> {
   const { rows } = await node.store.query<{ columns: string[] }>(
     `SELECT ARRAY(SELECT json_object_keys(c.row_data)) || ARRAY(SELECT name || '?' FROM unnest(c.incomplete) AS name) AS columns
@@ -31,7 +31,7 @@ for (const plugin of PLUGINS) {
         track: ['t'],
       });
 
-    test('after SET STORAGE PLAIN, which leaves existing values where they are, it is filled', async () => {
+    test('after SET STORAGE PLAIN, which does not move existing values, the column is filled in', async () => {
       await using node = await withLarge();
       await node.source.query('ALTER TABLE t ALTER big SET STORAGE PLAIN');
       await node.source.query('UPDATE t SET n = 1');
@@ -46,7 +46,7 @@ for (const plugin of PLUGINS) {
         'and its name given to a new column',
         ['ALTER TABLE t RENAME big TO large', 'ALTER TABLE t ADD big text'],
       ],
-    ])('renamed %s, it is there or named', async (_, statements) => {
+    ])('renamed %s, the value is there or the column is named', async (_, statements) => {
       await using node = await withLarge();
       for (const statement of statements) {
         await node.source.query(statement);
@@ -61,7 +61,7 @@ for (const plugin of PLUGINS) {
       expect(await columnsOf(node)).toContain('large');
     });
 
-    test('renamed after an update that left it out, and before the run', async () => {
+    test('renamed after an update that left the value out, and before the run', async () => {
       await using node = await withLarge();
       await node.source.query('UPDATE t SET n = 1');
       await node.source.query('ALTER TABLE t RENAME big TO large');
@@ -69,7 +69,7 @@ for (const plugin of PLUGINS) {
       expect((await columnsOf(node)).filter((each) => /^(big|large)\??$/.test(each))).not.toEqual([]);
     });
 
-    test('renamed in an earlier run, beside another column that is dropped, it is there or named', async () => {
+    test('renamed in an earlier run, beside another column that is dropped: the value is there or the column is named', async () => {
       await using node = await withLarge();
       await node.source.query('ALTER TABLE t RENAME big TO large');
       await node.poll();
@@ -79,7 +79,7 @@ for (const plugin of PLUGINS) {
       expect((await columnsOf(node)).filter((each) => /^large\??$/.test(each))).not.toEqual([]);
     });
 
-    test('one that is added later is not missed', async () => {
+    test('a column that is added later is not incomplete', async () => {
       await using node = await withLarge();
       await node.source.query('UPDATE t SET n = 1');
       await node.source.query('ALTER TABLE t ADD later text');

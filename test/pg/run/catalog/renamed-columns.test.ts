@@ -1,6 +1,6 @@
 /**
- * The typed row of a row that was written under other names of its columns: the value under the name of now where that is
- * certain, an error where it is not; never NULL without a word.
+ * The typed row of a row that was written under other column names: if it is certain which column a value belongs to, the value
+ * comes under the present name; otherwise the function raises an error. It never returns NULL instead.
  */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -46,7 +46,7 @@ for (const plugin of PLUGINS) {
       };
     };
 
-    test('a rename is followed, from a read row and from a written one, noticed by a run or not yet', async () => {
+    test('a rename is followed, in a baseline row and in a written one, before and after a run records it', async () => {
       await using prepared = await prepare();
       const { node } = prepared;
       const read = await horizon(node);
@@ -71,7 +71,7 @@ for (const plugin of PLUGINS) {
       expect(rows).toEqual([{ plain: '{"id":1,"a":12,"c":"one"}' }]); // the row as it was then
     });
 
-    test('a row that was written before the rename and read after it, in one run', async () => {
+    test('a row that is written before the rename and read after it, in one run', async () => {
       await using prepared = await prepare();
       const { node } = prepared;
       await node.source.query(`INSERT INTO t VALUES (2, 20, 'two')`);
@@ -82,7 +82,7 @@ for (const plugin of PLUGINS) {
       expect(await typed(node, at, 3)).toBe('{"id":3,"a":30,"c":"three"}');
     });
 
-    test('a column that came later is NULL, also one that has been renamed since', async () => {
+    test('a column that was added later is NULL, also if it was renamed since', async () => {
       await using prepared = await prepare();
       const { node } = prepared;
       const before = await horizon(node);
@@ -95,21 +95,21 @@ for (const plugin of PLUGINS) {
 
     test.each([
       [
-        'names that change places',
+        'exchanged names',
         ['ALTER TABLE t RENAME a TO x', 'ALTER TABLE t RENAME b TO a', 'ALTER TABLE t RENAME x TO b'],
         { b: 10, a: 'one' },
       ],
       [
-        'a name that is given to a new column',
+        'a name given to a new column',
         ['ALTER TABLE t RENAME b TO c', 'ALTER TABLE t ADD b text'],
         { a: 10, c: 'one', b: null },
       ],
       [
-        'a column dropped and another of its name',
+        'a column dropped and another added under its name',
         ['ALTER TABLE t DROP b', 'ALTER TABLE t ADD b text'],
         { a: 10, b: null },
       ],
-    ])('%s: what is given is right, or nothing is', async (_, statements, right) => {
+    ])('%s: each value is right or left out', async (_, statements, right) => {
       await using prepared = await prepare();
       const { node } = prepared;
       const before = await horizon(node);
@@ -122,13 +122,13 @@ for (const plugin of PLUGINS) {
       if (!now.startsWith('TW015')) expect(JSON.parse(now)).toEqual({ id: 1, ...right });
     });
 
-    test('a table made anew under the name: nothing is taken for a column because of its place', async () => {
+    test('a table recreated under the name: no value moves to a column because of its position', async () => {
       await using prepared = await prepare();
       const { node } = prepared;
       const before = await horizon(node);
       await node.source.query('ALTER TABLE t RENAME TO old');
       await node.source.query('CREATE TABLE t (id int PRIMARY KEY, z int, y text)');
-      expect(await typed(node, before)).toMatch(/^TW005/); // its rights say nothing of the other one's history
+      expect(await typed(node, before)).toMatch(/^TW005/); // the rights on the new table do not cover the other table's history
       for (let run = 0; run < 4; run++) await node.poll();
       expect(await typed(node, before)).toMatch(/^TW015 y, z|^TW015 z, y/);
     });

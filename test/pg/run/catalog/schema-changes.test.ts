@@ -1,4 +1,4 @@
-/** Tables that are renamed, dropped, or lose their key are reported; the others go on. */
+/** Tables that are renamed, dropped, or lose their key are reported; the other tables continue. */
 import { afterEach, expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
 import { diff } from '../../../../core/query/diff.ts';
@@ -20,7 +20,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('a renamed table is reported, the other goes on, the new name can be tracked', async () => {
+    test('a renamed table is reported, the other table continues, and the new name can be tracked', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['a', 'b'] });
       await node.source.query('UPDATE a SET v = 2; ALTER TABLE a RENAME TO a2; UPDATE b SET v = 2');
       const run = await node.poll();
@@ -37,7 +37,7 @@ for (const plugin of PLUGINS) {
       expect(await states(node)).toMatchObject({ a: 'active' });
     });
 
-    test('a table that goes while track waits ends the waiting', async () => {
+    test('a table that is dropped while track waits ends the wait', async () => {
       node = await trackedNode({ plugin, tables: TABLES });
       const blocker = await node.connect('source');
       await blocker.query('BEGIN; UPDATE a SET v = 2');
@@ -52,7 +52,7 @@ for (const plugin of PLUGINS) {
       await expect(node.track('a')).rejects.toMatchObject({ code: 'TABLE_UNKNOWN' });
     });
 
-    test('track says that a table is gone, or why it has a gap, when another run has found it before', async () => {
+    test('track reports that a table is gone, or why it has a gap, if an earlier run has found that', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['a', 'b'] });
       await node.source.query('DROP TABLE a; ALTER TABLE b RENAME TO b2');
       await node.poll();
@@ -66,7 +66,7 @@ for (const plugin of PLUGINS) {
       expect(await node.track('b')).toMatchObject({ alreadyTracked: true });
     });
 
-    test('a lost key is a gap, and shouted about where updates failed', async () => {
+    test('a lost key is a gap, and an event if updates failed', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['a', 'b'] });
       await node.source.query('ALTER TABLE a DROP CONSTRAINT a_pkey');
       await node.source.query('INSERT INTO a VALUES (2, 2)');
@@ -93,7 +93,7 @@ for (const plugin of PLUGINS) {
       expect(await last(node, 'a')).toBe('10');
     });
 
-    test('another key needs another history', async () => {
+    test('a table with another key needs another history', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['a'] });
       await node.source.query('ALTER TABLE a DROP CONSTRAINT a_pkey, ADD PRIMARY KEY (v)');
       await node.poll();
@@ -135,7 +135,7 @@ async function codes(node: TrackedNode): Promise<string[]> {
   return rows.map((row) => row.code);
 }
 
-/** The value of v that history has last for the row 1. */
+/** The value of v in the last version of row 1. */
 async function last(node: TrackedNode, table: string): Promise<string | undefined> {
   const { rows } = await node.store.query<{ v: string }>(
     `SELECT row_data ->> 'v' AS v FROM pgtimewarp.row_versions

@@ -1,6 +1,6 @@
 /**
- * What the log does not tell: noticed at the next run, recorded as a gap from the run before, repaired by reading the
- * table again. Beside each stands what looks alike and loses nothing.
+ * Changes that the log does not contain: the next run detects them, records a gap from the run before, and reads the table
+ * again. Harmless changes that look similar stand beside them and cause no gap.
  */
 import { afterEach, expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
@@ -43,19 +43,19 @@ interface Case {
   readonly name: string;
   readonly tables: string;
   readonly sql: string;
-  /** A key that is asked for all along. */
+  /** The key that every question of the case is about. */
   readonly key: string;
-  /** What is recorded as the reason. */
+  /** The recorded reason. */
   readonly code: RegExp;
   /** See `sameAsLive`. */
   readonly row?: string;
-  /** The log does not tell of the table until this is done. */
+  /** Until this is done, the log does not contain the changes of the table. */
   readonly undo?: string;
-  /** With the other one it is no silent change. */
+  /** With the other plugin it is not a silent change. */
   readonly plugin?: Plugin;
 }
 
-/** Types that print names: how a thing of theirs is made and renamed. */
+/** Types that print names: how an object of theirs is made and renamed. */
 const NAMED: readonly (readonly [string, string, (from: string, to: string) => string, string, string])[] = [
   ['regnamespace', 'CREATE SCHEMA t_s', (from, to) => `ALTER SCHEMA ${from} RENAME TO ${to}`, 't_s', 't_r'],
   [
@@ -139,7 +139,7 @@ const SILENT: readonly Case[] = [
     code: /generated/,
   },
   {
-    name: 'UNLOGGED, written to, and LOGGED again before anybody looks',
+    name: 'UNLOGGED, written to, and LOGGED again between two runs',
     tables: `${PLAIN}; ALTER TABLE t ADD big text`,
     sql: 'ALTER TABLE t SET UNLOGGED; UPDATE t SET n = 0 WHERE id = 3; ALTER TABLE t SET LOGGED',
     key: '3',
@@ -156,11 +156,11 @@ const SILENT: readonly Case[] = [
     plugin: 'wal2json', // PostgreSQL refuses it for a published table
   },
   {
-    name: 'dropped and made anew under the name',
+    name: 'dropped and recreated under the name',
     tables: PLAIN,
     sql: `DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v varchar(20), n int); INSERT INTO t VALUES (3, 'other', 1)`,
     key: '3',
-    code: /made anew/,
+    code: /was recreated/,
   },
   {
     name: 'renamed, written to, and renamed back between two runs',
@@ -168,10 +168,10 @@ const SILENT: readonly Case[] = [
     sql: 'ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t',
     key: '3',
     code: /another name for a time/,
-    plugin: 'wal2json', // pgoutput tells tables apart by their OIDs, and so loses nothing
+    plugin: 'wal2json', // pgoutput identifies tables by OID, so it loses nothing
   },
   {
-    name: 'the same, hidden behind another owner',
+    name: 'the same, together with another owner',
     tables: PLAIN,
     sql: `ALTER TABLE t RENAME TO other; UPDATE other SET n = 0 WHERE id = 3; ALTER TABLE other RENAME TO t;
           ALTER TABLE t OWNER TO pg_database_owner`,
@@ -219,7 +219,7 @@ const SILENT: readonly Case[] = [
     code: /attached with rows/,
   },
   {
-    name: 'ATTACH of a partition whose rows are all written to before anybody looks',
+    name: 'ATTACH of a partition whose rows are all changed before the next run',
     tables: PARTED,
     sql: `${STANDALONE} ALTER TABLE t ATTACH PARTITION t_new FOR VALUES FROM (300) TO (400); UPDATE t SET n = 0 WHERE id >= 300`,
     key: '301',
@@ -231,7 +231,7 @@ const SILENT: readonly Case[] = [
     sql: `BEGIN; ${STANDALONE} ALTER TABLE t ATTACH PARTITION t_new FOR VALUES FROM (300) TO (400); COMMIT`,
     key: '301',
     code: /attached with rows/,
-    plugin: 'pgoutput', // wal2json gives the rows at the commit that attaches them, and so loses nothing
+    plugin: 'pgoutput', // wal2json delivers the rows at the commit that attaches them, so it loses nothing
   },
   {
     name: 'DETACH of a partition',
@@ -262,7 +262,7 @@ const SILENT: readonly Case[] = [
     sql: 'ALTER TABLE t_b1 RENAME TO other; ALTER TABLE t_b2 RENAME TO t_b1; ALTER TABLE other RENAME TO t_b2',
     key: '110',
     code: /went from one partition to another/,
-    plugin: 'wal2json', // pgoutput tells tables apart by their OIDs
+    plugin: 'wal2json', // pgoutput identifies tables by OID
   },
   {
     name: 'a rewriting type change of a partitioned table',
@@ -469,7 +469,7 @@ const HARMLESS: readonly Pick<Case, 'name' | 'tables' | 'sql' | 'plugin'>[] = [
     name: 'another owner',
     tables: PLAIN,
     sql: 'ALTER TABLE t OWNER TO pg_database_owner; ALTER TABLE t OWNER TO pg_database_owner',
-    plugin: 'pgoutput', // wal2json finds tables by names: behind it, a rename and its way back could hide
+    plugin: 'pgoutput', // wal2json finds tables by name: another owner could hide a rename and its way back
   },
   {
     name: 'a partition renamed',
@@ -492,7 +492,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('each is noticed, recorded as a gap from the run before, and repaired', async () => {
+    test('each is detected, recorded as a gap from the run before, and repaired', async () => {
       const cases = SILENT.filter(through(plugin)).map((each, index) => forTable(each, `c${index}`));
       node = await trackedNode({ plugin, tables: cases.map((each) => each.tables).join(';\n') });
       await trackAll(node, cases);
@@ -533,7 +533,7 @@ for (const plugin of PLUGINS) {
       }
     }, 180_000);
 
-    test('what looks alike loses nothing and makes no gap', async () => {
+    test('harmless changes lose nothing and cause no gap', async () => {
       const cases = HARMLESS.filter(through(plugin)).map((each, index) =>
         forTable({ ...each, key: '', code: /./ }, `h${index}`),
       );
@@ -543,7 +543,7 @@ for (const plugin of PLUGINS) {
       for (const { sql } of cases) await runAll(node, sql);
       await node.poll();
       await node.poll();
-      for (const { table } of cases) await node.source.query(`UPDATE ${table} SET v = v`); // rows take the shape of today
+      for (const { table } of cases) await node.source.query(`UPDATE ${table} SET v = v`); // rows get the present shape
       await node.poll();
       for (const { name, table } of cases) {
         const { status, repair } = await relation(node, table);
@@ -555,7 +555,7 @@ for (const plugin of PLUGINS) {
     test.each([
       ['a table', PLAIN],
       ['a partitioned table', PARTED],
-    ])('ADD COLUMN with a constant default to %s is repaired by itself', async (_what, tables) => {
+    ])('ADD COLUMN with a constant default to %s is repaired by the runs', async (_what, tables) => {
       node = await trackedNode({ plugin, tables, track: ['t'] });
       await node.poll();
       const before = await sourceClock(node);
@@ -567,12 +567,12 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node);
       expect((await at(node, '2', before)).row).toEqual({ id: 2, v: 'v2', n: 2 });
       const after = await sourceClock(node);
-      for (let runs = 0; runs < 3; runs++) await node.poll(); // quiet ones, whose horizons take each other's place
+      for (let runs = 0; runs < 3; runs++) await node.poll(); // quiet runs, in which each horizon replaces the one before
       expect((await at(node, '2', after)).row).toEqual({ id: 2, v: 'v2', n: 2, d: 'given' });
     });
 
     test.each([0, 1, 2, 3])(
-      'a table that goes %d runs after it has begun to be read again is unknown from then on',
+      'a table that disappears %d runs after its repair began is unknown from then on',
       async (runs) => {
         node = await trackedNode({ plugin, tables: PLAIN, track: ['t'] });
         await runAll(node, 'ALTER TABLE t ADD g int GENERATED ALWAYS AS (n * 2) STORED');
@@ -594,9 +594,9 @@ for (const plugin of PLUGINS) {
       ],
       ['with runs in between', PLAIN, ['ALTER TABLE t DROP n', 'ALTER TABLE t ADD n int']],
       ['renamed, and then another', PLAIN, ['ALTER TABLE t RENAME n TO m', 'ALTER TABLE t ADD n int']],
-      ['of a table that was made anew', PLAIN, [`${ANEW} t`, 'ALTER TABLE t ADD n int']],
+      ['of a table that was recreated', PLAIN, [`${ANEW} t`, 'ALTER TABLE t ADD n int']],
       [
-        'of long before a table was made anew',
+        'from long before a table was recreated',
         PLAIN,
         [
           'ALTER TABLE t DROP n',
@@ -627,7 +627,7 @@ for (const plugin of PLUGINS) {
       },
     );
 
-    test('a key that reads the texts of before otherwise is another key', async () => {
+    test('a key whose type reads old texts differently is another key', async () => {
       const tables = `CREATE TABLE t (id text PRIMARY KEY, n int); INSERT INTO t VALUES ('007', 1)`;
       node = await trackedNode({ plugin, tables, track: ['t'] });
       await node.poll();
@@ -641,7 +641,7 @@ for (const plugin of PLUGINS) {
       await expect(again).rejects.toMatchObject({ remedy: expect.stringContaining('untrack') });
     });
 
-    test('a tracked table that becomes a partition of another one goes on there, and after it', async () => {
+    test('a tracked table that becomes a partition of another one continues in that history, and after it', async () => {
       const one =
         'CREATE TABLE one (id int PRIMARY KEY, v varchar(20), n int); INSERT INTO one VALUES (500, $$a$$, 1)';
       node = await trackedNode({ plugin, tables: `${PARTED}; ${one}`, track: ['t', 'one'] });
@@ -663,7 +663,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 't');
     });
 
-    test('a schema that has its name back: what was written meanwhile is found', async () => {
+    test('a schema that gets its old name back: rows written meanwhile are found', async () => {
       node = await trackedNode({
         plugin,
         tables: `${PLAIN}; CREATE SCHEMA there; ALTER TABLE t SET SCHEMA there; CREATE VIEW t AS TABLE there.t`,
@@ -682,7 +682,7 @@ for (const plugin of PLUGINS) {
       expect(JSON.parse(rows[0]!.row)).toMatchObject({ id: 2, n: 70 });
     });
 
-    test('a type that is gone when its values are read', async () => {
+    test('a type that no longer exists when its values are read', async () => {
       const tables = `CREATE DOMAIN dint AS int; CREATE DOMAIN djson AS jsonb; CREATE TABLE t (id int PRIMARY KEY, i dint, j djson, a dint[])`;
       node = await trackedNode({ plugin, tables, track: ['t'] });
       await node.poll();
@@ -692,7 +692,7 @@ for (const plugin of PLUGINS) {
       await node.poll();
       await node.poll();
       expect((await at(node, '1', then)).row).toEqual({ id: 1, i: 5, j: { a: [1, null] }, a: [7, 8] });
-      // one that came and went between two runs: nobody knows what its text means
+      // the type came and went between two runs: it is not known what its text means
       await runAll(node, 'CREATE DOMAIN dint AS int; ALTER TABLE t ADD i dint; INSERT INTO t VALUES (2, 6)');
       const brief = await sourceClock(node);
       await runAll(node, 'ALTER TABLE t DROP i; DROP DOMAIN dint');
@@ -730,7 +730,7 @@ for (const plugin of PLUGINS) {
       expect(page.unknownText).toContain('in_gap');
     });
 
-    test('asked twice, and changed while it runs: what the log tells wins', async () => {
+    test('a repair requested twice, with changes while it runs: changes from the log win', async () => {
       node = await trackedNode({ plugin, tables: PLAIN, track: ['t'] });
       await node.poll();
       await runAll(node, 'ALTER TABLE t ALTER n TYPE int USING n * 10');
@@ -756,8 +756,8 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** The case on a table of its own, so that all of them share one node. */
-/** Some at a time: each lets others' runs pass, and has sessions of its own. */
+/** Gives the case its own table, so that all cases share one node. */
+/** Some cases at a time: the runs of one also serve the others, and each needs its own sessions. */
 async function trackAll(node: TrackedNode, cases: readonly { readonly table: string }[]): Promise<void> {
   for (let at = 0; at < cases.length; at += 10)
     await Promise.all(cases.slice(at, at + 10).map(({ table }) => node.track(table)));

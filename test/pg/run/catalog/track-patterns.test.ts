@@ -1,4 +1,4 @@
-/** Tables tracked by pattern, by schema, or all of them; and those that are made later, where that was asked for. */
+/** Tables tracked by pattern, by schema, or all of them; with --follow also those that are made later. */
 import { describe, expect, test } from 'vitest';
 import { runCommand } from '../../../support/command.ts';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -19,7 +19,7 @@ const TABLES = `
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `by pattern, through ${plugin}`, () => {
-    test('what matches is tracked; what cannot be is named with the reason', async () => {
+    test('matching tables are tracked; those that cannot be tracked are named with the reason', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       const orders = await json(node, 'track', 'TENANT_*.orders', '--exclude', 'ssn');
       expect(orders).toMatchObject({
@@ -56,7 +56,7 @@ for (const plugin of PLUGINS) {
       expect(rows.map((row) => row.excluded_columns)).toEqual([['ssn'], []]);
     });
 
-    test('tables that come later are followed, until that is taken back', async () => {
+    test('later tables are followed until that is ended', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       expect(await json(node, 'track', 'tenant_*.*', '--follow', '--retention', '30d')).toMatchObject({
         followed: ['tenant_*.*'],
@@ -76,11 +76,11 @@ for (const plugin of PLUGINS) {
           not_tracked: [{ table: 'tenant_3.keyless', reason: expect.stringContaining('no primary key') }],
         },
       ]);
-      expect(await eventsOf(node)).toEqual(['TABLE_FOLLOWED', 'TABLE_NOT_FOLLOWED']); // each once
+      expect(await eventsOf(node)).toEqual(['TABLE_FOLLOWED', 'TABLE_NOT_FOLLOWED']); // each reported once
       await node.source.query('ALTER TABLE tenant_3.keyless ADD PRIMARY KEY (id)');
       expect(await json(node, 'poll')).toMatchObject({ followed: ['tenant_3.keyless'] });
 
-      await json(node, 'untrack', 'tenant_1.orders'); // what somebody ended stays so
+      await json(node, 'untrack', 'tenant_1.orders'); // a table that was untracked stays untracked
       expect(await json(node, 'poll')).not.toHaveProperty('followed');
 
       expect(await json(node, 'track', 'tenant_3.*', '--no-follow')).toMatchObject({ unfollowed: [] });
@@ -94,13 +94,13 @@ for (const plugin of PLUGINS) {
   });
 }
 
-describe('the way back', () => {
-  test('untrack by pattern ends the rule and what it has tracked', async () => {
+describe('ending the tracking', () => {
+  test('untrack by pattern ends the rule and the tracking of its tables', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     await json(node, 'track', 'tenant_*.orders', '--follow');
     expect(await json(node, 'untrack', 'tenant_*.orders', '--dry-run')).toMatchObject({
       would: [
-        'Tables to come that match tenant_*.orders are not tracked any more.',
+        'Later tables that match tenant_*.orders will not be tracked.',
         'Ends the tracking of tenant_1.orders.',
         expect.any(String),
         'Ends the tracking of tenant_2.orders.',
@@ -116,7 +116,7 @@ describe('the way back', () => {
     });
   });
 
-  test('nothing is followed after deinit', async () => {
+  test('after deinit no table is followed', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     await json(node, 'track', '--all', '--follow');
     await json(node, 'deinit');

@@ -1,6 +1,6 @@
 /**
- * Virtual generated columns (PostgreSQL 18) are in no row, neither of the log nor as it is read: every answer about an instant at
- * which the table had one names it, whenever the row was written.
+ * No row contains virtual generated columns (PostgreSQL 18), neither from the log nor from the table. Every answer about an
+ * instant at which the table had one names it, whenever the row was written.
  */
 import { expect, test } from 'vitest';
 import { findEmbeddedBinaries } from '../../../../cli/servers/find-binaries.ts';
@@ -15,7 +15,7 @@ const TABLE = `CREATE TABLE t (id int PRIMARY KEY, a int, v int GENERATED ALWAYS
 const withTable = (tables = TABLE, exclude: string[] = []): Promise<OwnSource> =>
   ownSource({ plugin: 'pgoutput', binaries: newest!, tables, track: ['t'], exclude });
 
-/** Row and incomplete columns of the key as of an instant, from both ways of the store. */
+/** Row and incomplete columns of the key as of an instant, through both query functions of the store. */
 async function asOf(node: OwnSource, id: number, at: string): Promise<string> {
   const { rows } = await node.databases.store.query<{ answer: string; each: string }>(
     `SELECT a.answer::text AS answer, e.answer AS each
@@ -48,7 +48,7 @@ async function differences(node: OwnSource): Promise<unknown[]> {
 }
 
 describeNeeding(need, 'virtual generated columns', () => {
-  test('are named from the start of tracking on, in every answer', async () => {
+  test('are named in every answer, from the start of tracking', async () => {
     await using node = await withTable();
     await node.poll();
     const before = await node.horizon();
@@ -65,7 +65,7 @@ describeNeeding(need, 'virtual generated columns', () => {
     expect(await versions(node)).toEqual(['["1"]S{v}', '["1"]U{v}', '["2"]S{v}', '["2"]D']);
   });
 
-  test('that come and go later are named for as long as they were there, though no row is written', async () => {
+  test('that are added and dropped later are named for that time, although no row is written', async () => {
     await using node = await withTable(
       'CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 1)',
     );
@@ -88,7 +88,7 @@ describeNeeding(need, 'virtual generated columns', () => {
     expect(await node.gaps()).toEqual([]);
   });
 
-  test('under another name are named by the one that they had', async () => {
+  test('that are renamed are named by their name of that time', async () => {
     await using node = await withTable();
     await node.poll();
     const before = await node.horizon();
@@ -100,7 +100,7 @@ describeNeeding(need, 'virtual generated columns', () => {
     expect(await asOf(node, 1, await node.horizon())).toBe('found {"id":1,"a":7} ["w"] true');
   });
 
-  test('that are excluded are not missed', async () => {
+  test('that are excluded are not named', async () => {
     await using node = await withTable(TABLE, ['v']);
     await node.poll();
     expect(await asOf(node, 1, await node.horizon())).toBe('found {"id":1,"a":1} [] true');

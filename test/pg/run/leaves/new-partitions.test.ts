@@ -1,6 +1,6 @@
 /**
- * Whether a new partition came with rows is decided by the order of commits, not of transaction ids: transactions overlap, use
- * savepoints, and delete, truncate or update what came before anybody looks.
+ * The order of commits, not of transaction ids, decides whether a new partition came with rows. The transactions here overlap,
+ * use savepoints, and delete, truncate or update the earlier rows before a run reads them.
  */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
@@ -78,7 +78,7 @@ const CAME_WITH_ROWS: readonly Story[] = [
     steps: [['early', `${ALONE}; ${ROWS}; ${ATTACH}; DELETE FROM t WHERE id >= 300`]],
   },
   {
-    name: 'its rows deleted since by a transaction that had begun before',
+    name: 'its rows deleted since, by a transaction that began before',
     steps: [
       ['early', BEGIN],
       ['late', `${ALONE}; ${ROWS}; ${ATTACH}`],
@@ -112,18 +112,22 @@ for (const plugin of PLUGINS) {
       await sameKeys(node);
     });
 
-    test.each(CAME_WITH_ROWS)('$name: unknown until it is read', { timeout: 60_000 }, async ({ steps }) => {
-      await using node = await trackedNode({ plugin, tables: TABLE, track: ['t'] });
-      await node.poll();
-      const during = await tell(node, steps);
-      await node.poll();
-      const first = await at(node, '350002', during);
-      expect(first.final ? first.status : 'unknown').toBe('unknown');
-      for (let runs = 0; runs < 5; runs++) await node.poll();
-      expect(await gaps(node)).toEqual([expect.stringMatching(/attached with rows/)]);
-      expect(await at(node, '350002', during)).toMatchObject({ status: 'unknown', reason: 'in_gap' });
-      await sameKeys(node);
-    });
+    test.each(CAME_WITH_ROWS)(
+      '$name: unknown until the table is read again',
+      { timeout: 60_000 },
+      async ({ steps }) => {
+        await using node = await trackedNode({ plugin, tables: TABLE, track: ['t'] });
+        await node.poll();
+        const during = await tell(node, steps);
+        await node.poll();
+        const first = await at(node, '350002', during);
+        expect(first.final ? first.status : 'unknown').toBe('unknown');
+        for (let runs = 0; runs < 5; runs++) await node.poll();
+        expect(await gaps(node)).toEqual([expect.stringMatching(/attached with rows/)]);
+        expect(await at(node, '350002', during)).toMatchObject({ status: 'unknown', reason: 'in_gap' });
+        await sameKeys(node);
+      },
+    );
   });
 }
 
@@ -143,7 +147,7 @@ async function tell(node: TrackedNode, steps: Story['steps']): Promise<string> {
   return before;
 }
 
-/** As of now the history has the keys of the table. */
+/** Checks that as of now the history has the keys of the table. */
 async function sameKeys(node: TrackedNode): Promise<void> {
   const live = await node.source.query('SELECT count(*) AS keys, sum(id) AS sum, sum(n) AS values FROM t');
   const told = await node.store.query(

@@ -1,15 +1,18 @@
-/** A standby behind the name is refused and harms nothing; once promoted it is another timeline: a gap, and whole again. */
+/**
+ * A standby at the address is refused and nothing changes. After its promotion it is another timeline: a gap, which rebaseline
+ * ends.
+ */
 import { expect, test } from 'vitest';
 import { pasteRemedy, troubles, verdicts } from '../../../support/doctored.ts';
 import { ownSource } from '../../../support/own-source.ts';
 import { startStandby } from '../../../support/standby.ts';
 import { connectForTest } from '../../../support/test-client.ts';
 
-test('a real standby, and its promotion', async () => {
+test('a standby and its promotion', async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });
   await using standby = await startStandby(node);
   const there = { ...node.urls, sourceUrl: standby.url };
-  // pages to write out: the checkpoint after the promotion, and the control file with it, takes its time
+  // pages to write: the checkpoint after the promotion, and with it the control file, takes its time
   await node.sql(`CREATE TABLE bulk AS SELECT g, repeat('x', 1000) FROM generate_series(1, 4000) g;
     UPDATE orders SET total = 11 WHERE id = 1`);
   await node.poll();
@@ -28,7 +31,7 @@ test('a real standby, and its promotion', async () => {
   const { rows } = await promoted.query<{ timeline: number }>(
     'SELECT timeline_id AS timeline FROM pg_control_checkpoint()',
   );
-  expect(rows).toEqual([{ timeline: 1 }]); // of the last checkpoint still: otherwise the test shows nothing
+  expect(rows).toEqual([{ timeline: 1 }]); // still that of the last checkpoint; otherwise the test proves nothing
   expect(await node.gaps()).toEqual([{ code: 'SOURCE_REPLACED', from_ts: before, to_ts: null }]);
   await promoted.query('UPDATE orders SET total = 12 WHERE id = 1; DELETE FROM orders WHERE id = 3');
   await promoted.end();

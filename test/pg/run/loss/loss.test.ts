@@ -1,6 +1,7 @@
 /**
  * Invariant 9, loss is recorded: a real server is brought into each bad state. Every case ends in a gap with its bounds, an
- * event, a remedy; reads inside say so, before and after are answered; and what is no loss raises no alarm.
+ * event and a remedy. Answers inside the gap name it, answers before and after it are as usual, and a state without loss raises
+ * no alarm.
  */
 import { describe, expect, test } from 'vitest';
 import { databaseUrl } from '../../../../cli/servers/databases.ts';
@@ -19,13 +20,13 @@ interface LossCase {
   readonly name: string;
   readonly code: string;
   readonly settings?: OwnSourceOptions['settings'];
-  /** Positions of the source go on, so that states are still found by LSN. */
+  /** Positions of the source continue, so questions by LSN still find earlier states. */
   readonly samePositions: boolean;
-  /** From a polled state with order 1 = 11. */
+  /** Applied to a node that has polled order 1 = 11. */
   readonly damage: (node: OwnSource) => Promise<void>;
 }
 
-/** More than the store has seen, without a change of a tracked table. */
+/** More WAL than the store has read, without a change of a tracked table. */
 const MUCH_WAL = `SELECT pg_logical_emit_message(false, 'noise', repeat('x', 1000000)) FROM generate_series(1, 40);
   SELECT pg_switch_wal(); CHECKPOINT`;
 
@@ -86,7 +87,7 @@ const CASES: readonly LossCase[] = [
     },
   },
   {
-    name: 'forked history that has gone past the horizon, other commits',
+    name: 'forked history past the horizon, with other commits',
     code: 'HISTORY_FORKED',
     samePositions: false,
     damage: async (node) => {
@@ -99,7 +100,7 @@ const CASES: readonly LossCase[] = [
     },
   },
   {
-    name: 'forked history that has gone past the horizon, no such commit',
+    name: 'forked history past the horizon, without such a commit',
     code: 'HISTORY_FORKED',
     samePositions: false,
     damage: async (node) => {
@@ -131,7 +132,7 @@ for (const plugin of PLUGINS) {
       const before = await node.horizon();
 
       expect(await node.poll()).toMatchObject({ outcome: 'gap' });
-      expect(await node.poll()).toMatchObject({ outcome: 'gap' }); // again: nothing more
+      expect(await node.poll()).toMatchObject({ outcome: 'gap' }); // again: nothing else is recorded
       expect(await node.gaps()).toEqual([{ code: given.code, from_ts: before, to_ts: null }]);
       expect(await node.events()).toEqual([given.code]);
       const remedies = diagnose(await gatherFacts(node.urls))
@@ -145,7 +146,7 @@ for (const plugin of PLUGINS) {
       // The remedy
       if (given.code === 'SLOT_CONFLICT') await node.sql(`SELECT pg_drop_replication_slot('${node.slot}')`);
       const inside = await node.horizon();
-      await node.databases.store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = '0/1'`); // retention has cut the map
+      await node.databases.store.query(`UPDATE pgtimewarp.wal_checkpoints SET map_from_lsn = '0/1'`); // retention has deleted entries of the map
       const result = await node.rebaseline();
       expect(result).toMatchObject({ samePositions: given.samePositions, ended: [] });
       const cut = await node.databases.store.query('SELECT map_from_lsn FROM pgtimewarp.wal_checkpoints');
@@ -181,7 +182,7 @@ async function databasesMiddle(node: OwnSource): Promise<string> {
   return rows[0]!.ts;
 }
 
-test('restored from an older copy in which nothing has happened yet', async () => {
+test('restored from an older copy on which nothing has happened since', async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });
   await node.copy();
   await node.sql(MUCH_WAL);
@@ -192,7 +193,7 @@ test('restored from an older copy in which nothing has happened yet', async () =
 });
 
 test.each(['ALTER TABLE other DROP CONSTRAINT other_pkey', 'DROP TABLE other'])(
-  'a forked history that lacks a commit is seen while another table has a gap of its own: %s',
+  'a forked history that lacks a commit is detected while another table has a gap of its own: %s',
   async (sql) => {
     await using node = await ownSource({ plugin: 'pgoutput' });
     await node.sql('CREATE TABLE other (id int PRIMARY KEY)');
@@ -211,8 +212,8 @@ test.each(['ALTER TABLE other DROP CONSTRAINT other_pkey', 'DROP TABLE other'])(
   },
 );
 
-describe('another server behind the name', () => {
-  test('a gap; withdrawn when it was a mistake, whole again when it was not', async () => {
+describe('another server at the address', () => {
+  test('causes a gap, which is withdrawn after a mistake and ended by rebaseline otherwise', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
     const { binaries } = await chooseServer();
     await using other = await startServer({ binaries });
@@ -245,7 +246,7 @@ describe('another server behind the name', () => {
   });
 });
 
-describe('what is no loss', () => {
+describe('these are no losses', () => {
   test('overlapping runs', async () => {
     await using node = await ownSource({ plugin: 'pgoutput' });
     for (let round = 0; round < 5; round++) {
@@ -269,7 +270,7 @@ describe('what is no loss', () => {
       await node.sql('CHECKPOINT');
       await node.poll();
       await node.sql('UPDATE orders SET total = 12');
-      await node.sql('INSERT INTO later VALUES (2)'); // not tracked yet: no commit of the history
+      await node.sql('INSERT INTO later VALUES (2)'); // not tracked yet: the history has no commit of it
       await node.poll();
       const later = { schema: 'public', name: 'later' };
       await track({ ...node.urls, table: later, exclude: [], baseline: true, retention: null });
@@ -278,7 +279,7 @@ describe('what is no loss', () => {
       const { rows } = await node.sql(
         `SELECT confirmed_flush_lsn < '${old[0].at}' AS behind FROM pg_replication_slots`,
       );
-      expect(rows).toEqual([{ behind: true }]); // otherwise the test shows nothing
+      expect(rows).toEqual([{ behind: true }]); // otherwise the test proves nothing
       await node.sql('UPDATE orders SET total = 13; INSERT INTO later VALUES (3)');
       expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
       expect(await node.state('1')).toBe('found 13');

@@ -1,4 +1,7 @@
-/** A source that was dumped and restored has new OIDs everywhere; after `rebaseline --node` it is whole, tracked as before. */
+/**
+ * A source that was dumped and restored has new OIDs everywhere. After `rebaseline --node` its history continues, with the same
+ * tables.
+ */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runProgram } from '../../../../cli/servers/run-program.ts';
@@ -15,7 +18,7 @@ const TABLES = `CREATE TYPE mood AS ENUM ('sad', 'glad');
   INSERT INTO parts VALUES (1, 'eu')`;
 
 describeNeeding(clientProgram('pg_dump'), 'a source of which a dump was restored', () => {
-  test('is whole after rebaseline --node', async () => {
+  test('has a complete history again after rebaseline --node', async () => {
     await using node = await ownSource({
       plugin: 'pgoutput',
       tables: TABLES,
@@ -33,7 +36,7 @@ describeNeeding(clientProgram('pg_dump'), 'a source of which a dump was restored
     const url = node.server.url('source');
     const dump = await runProgram(join(node.server.binDir, 'pg_dump'), ['-f', file, '-d', url]);
     expect(dump.output).toBe('');
-    await node.sql('DELETE FROM orders WHERE id = 2'); // after the dump: the restored table has it again
+    await node.sql('DELETE FROM orders WHERE id = 2'); // after the dump: the restored table has this row again
     await node.server.dropDatabase('source');
     await node.server.createDatabase('padding'); // so that OIDs differ
     await node.server.createDatabase('source');

@@ -1,10 +1,10 @@
-/** Chunks follow the order of the key's own type, whatever schema its operators live in. */
+/** Chunks follow the order of the key's own type, whatever schema contains its operators. */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
 import { rebaseline } from '../../../../core/rebaseline.ts';
 import { trackedNode } from '../../../support/tracked-node.ts';
 
-test('a citext key: every row is read once, and a repair finds every one again', async () => {
+test('a citext key: a baseline and a repair read every row exactly once', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: `CREATE SCHEMA odd; CREATE EXTENSION citext SCHEMA odd;

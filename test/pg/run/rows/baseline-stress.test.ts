@@ -1,8 +1,8 @@
 /**
- * A table is taken under observation while it is written to at full speed: with savepoints, two-phase and asynchronous
- * commits, truncates and keys that move, beside runs of the poller. A witness on the source notes what was there at
- * instants; afterwards history must say the same of every key, or that it does not know where it cannot.
- * BASELINE_RUNS repeats it (1), BASELINE_ROWS sets the size (5,000), BASELINE_SECONDS the time of the load (4).
+ * Tracking of a table begins while it is written to at full speed: with savepoints, two-phase and asynchronous commits,
+ * truncates and keys that move, beside runs of the poller. A witness on the source records the rows at some instants.
+ * Afterwards the history of every key must equal them, or be unknown where it cannot know. BASELINE_RUNS repeats it (1),
+ * BASELINE_ROWS sets the size (5,000), BASELINE_SECONDS the time of the load (4).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -20,7 +20,7 @@ const TRUNCATED_EVERY = 400;
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `baseline under load (${plugin})`, () => {
     for (let run = 1; run <= RUNS; run++) {
-      test(`as of any instant history is right: run ${run}`, async () => {
+      test(`history is right as of any instant: run ${run}`, async () => {
         await using node = await trackedNode({
           plugin,
           tables: `CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL, note text);
@@ -30,7 +30,7 @@ for (const plugin of PLUGINS) {
         await load.start();
         let polling = true;
         const polls = (async () => {
-          while (polling) await node.poll().catch(() => sleep(20)); // one of the two is busy
+          while (polling) await node.poll().catch(() => sleep(20)); // one of the two runs is busy
         })();
         const tracked = await node.track('t');
         polling = false;
@@ -64,7 +64,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** Writers of every kind, and a gate that stops them for an instant that a witness notes. */
+/** Writers of every kind, and a gate that stops them while the witness records an instant. */
 class Load {
   transactions = 0;
   readonly #node: TrackedNode;
@@ -92,7 +92,7 @@ class Load {
     await Promise.all(this.#workers);
   }
 
-  /** All rows at an instant at which nobody is writing: the lock waits for writers, and new ones wait for it. */
+  /** All rows at an instant without writers: the lock waits for running writers, and new ones wait for it. */
   async witness(): Promise<{ at: string; rows: Map<string, string> }> {
     await this.#witness.query('BEGIN; LOCK TABLE t IN EXCLUSIVE MODE');
     const { rows } = await this.#witness.query<{ at: string; pk: string; row: string }>(
@@ -149,7 +149,7 @@ function statement(kind: number, id: () => number): [string, number[]] {
   return ['UPDATE t SET id = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM t WHERE id = $2)', [id(), id()]];
 }
 
-/** Answers for every key that anybody knows of, by the function that all questions go through. */
+/** Answers for every key of witness or history, by the function that answers all questions. */
 async function compare(
   node: TrackedNode,
   at: string,
@@ -180,7 +180,7 @@ async function compare(
   return { wrong: wrong.slice(0, 5), unknown };
 }
 
-/** At the start a key may be unknown only when it changed, or its table was truncated, while rows were being read. */
+/** At the start a key may be unknown only if it changed, or its table was truncated, while rows were read. */
 async function unknownAtStart(node: TrackedNode): Promise<{ unknown: string; unexplained: string }> {
   const { rows } = await node.store.query<{ unknown: string; unexplained: string }>(
     `SELECT count(*) AS unknown,

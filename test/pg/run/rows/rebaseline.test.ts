@@ -1,6 +1,6 @@
 /**
- * A table that is read again: whatever ends the reading, it goes on where it was, and nothing of it is lost or there
- * twice; and the end of the gap stays an instant of its own for good.
+ * A repair that is interrupted anywhere continues where it was; no row is lost or stored twice. The end of the gap stays an
+ * instant that can be asked for.
  */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
@@ -11,14 +11,14 @@ import { needOf, PLUGINS } from '../../../support/plugins.ts';
 import { runUntil } from '../../../support/stopped-run.ts';
 import { type TrackedNode, trackedNode } from '../../../support/tracked-node.ts';
 
-/** More than the first two chunks of a reading (500 rows, then 2,500). */
+/** More than the first two chunks (500 rows, then 2,500). */
 const ROWS = 4_000;
 const TABLES = `CREATE TABLE t (id int PRIMARY KEY, v varchar(20), n int);
                 INSERT INTO t SELECT i, 'v' || i, i FROM generate_series(1, ${ROWS}) AS i`;
 const SILENT = 'ALTER TABLE t ALTER n TYPE int USING n * 10';
 const COMMAND = ['rebaseline', 't'];
 
-/** Where the command is killed, one after the other, and how many rows are read by then; the last: as it ends the gap. */
+/** Where the command is killed, one point after the other, and the number of rows read by then; the last point ends the gap. */
 const DEATHS = [
   { point: 'store: INSERT rebaseline_findings #2, before', phase: 'rows', rows: 500 },
   { point: 'store: INSERT rebaseline_findings #2, before', phase: 'rows', rows: 1_000 },
@@ -28,7 +28,7 @@ const DEATHS = [
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `a table read again (${plugin})`, () => {
-    test('the end of its gap can be asked for, however many quiet runs come after it', async () => {
+    test('questions about the end of its gap are answered, also after many quiet runs', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.poll();
       await runAll(node, SILENT);
@@ -48,8 +48,8 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** One plugin: what reads a table again does not look at the stream. */
-test('killed at every stage and asked for again, it goes on where it was', async () => {
+/** One plugin is enough: a repair does not depend on the stream. */
+test('killed at every stage and repeated, it continues where it was', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['t'] });
   await node.poll();
   const before = await sourceClock(node);
@@ -77,7 +77,7 @@ test('killed at every stage and asked for again, it goes on where it was', async
   expect(await left(node)).toEqual({ findings: '0', gaps: '1', open: '0' });
 }, 120_000);
 
-/** How far the reading has come. */
+/** The progress of the repair. */
 async function repair(node: TrackedNode): Promise<unknown> {
   return JSON.parse((await relation(node)).repair!) as unknown;
 }

@@ -1,6 +1,6 @@
 /**
- * What is read from a table is what the log tells of: every row of it, whatever policies say, and none of a table that
- * inherits from it.
+ * A baseline or repair reads exactly the rows that the log is about: every row of the table, whatever policies it has, and no
+ * rows of tables that inherit from it.
  */
 import { expect, test } from 'vitest';
 import { poll } from '../../../../core/poll.ts';
@@ -19,7 +19,7 @@ async function rowsOf(node: TrackedNode): Promise<string[]> {
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `rows that are read, ${plugin}`, () => {
-    test('of a table that others inherit from, its own rows only', async () => {
+    test('of a table that others inherit from: only its own rows', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE parent (id int PRIMARY KEY, v text);
@@ -35,7 +35,7 @@ for (const plugin of PLUGINS) {
       expect(await rowsOf(node)).toEqual(['S ["1"] {"id":1,"v":"own"}', 'I ["4"] {"id":4,"v":"later"}']);
     });
 
-    test('a table whose policies hide rows from us is refused, and its rows are never taken for deleted', async () => {
+    test('a table whose policies hide rows is refused, and hidden rows are never recorded as deleted', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE orders (id int PRIMARY KEY, v text); INSERT INTO orders VALUES (1, 'a'), (2, 'b');
@@ -61,7 +61,7 @@ for (const plugin of PLUGINS) {
         await node.source.query(`INSERT INTO orders VALUES (3, 'c'); INSERT INTO others VALUES (1)`);
         expect(await poll(urls)).toMatchObject({ outcome: 'done', changes: 2 });
         expect((await rowsOf(node)).filter((row) => row.startsWith('D'))).toEqual([]);
-        // a repair that was asked for before goes on when all rows are seen
+        // an earlier repair continues when the role can see all rows
         await node.source.query('ALTER TABLE orders ALTER COLUMN v TYPE text USING v || v');
         expect((await poll(urls)).outcome).toBe('done');
         expect((await poll(urls)).outcome).toBe('done');
@@ -73,7 +73,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-test('a hypertable is refused by name: its rows are in chunks', async () => {
+test('a hypertable is refused, because its rows are in chunks', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: `CREATE TABLE t (id int PRIMARY KEY); CREATE SCHEMA _timescaledb_internal;

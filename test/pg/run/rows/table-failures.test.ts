@@ -1,4 +1,4 @@
-/** What is wrong with one table stays with it: the run goes on, other tables are tracked, read and answered. */
+/** A problem of one table affects only that table: the run continues, and other tables are tracked, read and answered. */
 import { expect, test } from 'vitest';
 import { databaseUrl } from '../../../../cli/servers/databases.ts';
 import { diagnose } from '../../../../core/doctor/diagnose.ts';
@@ -11,20 +11,20 @@ import { at, relation, sameAsLive, urls } from '../../../support/node-questions.
 import { needOf, PLUGINS } from '../../../support/plugins.ts';
 import { trackedNode } from '../../../support/tracked-node.ts';
 
-/** Of 32 digits each: nothing to compress. */
+/** 32 digits each, which do not compress. */
 const NOISE = (count: number): string =>
   `(SELECT string_agg(md5(i::text), '') FROM generate_series(1, ${count}) AS i)`;
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `what is wrong with one table (${plugin})`, () => {
-    test('rows that cannot be read: told, tried again, and nobody else waits', async () => {
+    test('rows that cannot be read: reported and tried again, without delay for other tables', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a VALUES (1, 'x'), (2, 'y');
                  CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b VALUES (1, 'x')`,
       });
       const tracked = 'row_changes_r1';
-      // the store refuses a row of a, as it would one that is too large for it
+      // the store refuses a row of a, as it refuses a row that is too large
       await node.store.query(`CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
         IF to_regclass('pgtimewarp.${tracked}') IS NOT NULL AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = 'refused') THEN
           ALTER TABLE pgtimewarp.${tracked} ADD CONSTRAINT refused CHECK (pk <> '["2"]');
@@ -50,7 +50,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'a');
     });
 
-    test('a baseline that failed is forgotten once a repair has read the table', async () => {
+    test('the failure of a baseline is removed after a repair has read the table', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a VALUES (1, 'x'), (2, 'y')`,
@@ -70,7 +70,7 @@ for (const plugin of PLUGINS) {
       await sameAsLive(node, 'a');
     });
 
-    test('a key that no index holds: its table is unknown, and no other', async () => {
+    test('a key too long for the index: its table is unknown, other tables are not affected', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE a (k bytea PRIMARY KEY, v int); CREATE TABLE b (id int PRIMARY KEY, v int)`,
@@ -95,7 +95,7 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
     });
 
-    test('a partition that may not be read by itself: its table is read again from the root, and no other waits', async () => {
+    test('a partition that the role may not read: its table is read again from the root, and no other table waits', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE t (id int PRIMARY KEY, n int) PARTITION BY RANGE (id);
@@ -132,7 +132,7 @@ for (const plugin of PLUGINS) {
       }
     });
 
-    test('a gap with more findings than one step holds', async () => {
+    test('a gap with more findings than one step stores', async () => {
       await using node = await trackedNode({
         plugin,
         tables: `CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 45000) AS i`,

@@ -1,4 +1,4 @@
-/** A transaction that cannot be applied: tried again, then the node is blocked and says where; left out only on request. */
+/** A transaction that cannot be applied is tried again; then the node is blocked and names it. It is left out only on request. */
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../../../core/doctor/facts.ts';
@@ -37,7 +37,7 @@ async function pollUntilBlocked(node: TrackedNode): Promise<number> {
   throw new Error('the node was never blocked');
 }
 
-/** Whether the plugin wrote this row for the insertion of order 13. */
+/** Whether the row is what the plugin wrote for the insertion of order 13. */
 function isOrder13(data: string): boolean {
   return /"value":"?13\b/.test(data) || data.endsWith(Buffer.from('13nn').toString('hex'));
 }
@@ -47,7 +47,7 @@ const checksOf = async (node: TrackedNode) =>
 
 describe.for(PLUGINS)('with %s', (plugin) => {
   describeNeeding(needOf(plugin), 'a poisoned transaction', () => {
-    test('blocks after bounded tries, with position and reason; skip records the loss', async () => {
+    test('blocks after five tries, with position and reason; skip records the loss', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'other'] });
       await poison(node);
       expect(await pollUntilBlocked(node)).toBeLessThanOrEqual(7);
@@ -65,7 +65,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       expect(kept.rows.map((row) => row.data).join()).toContain(
         plugin === 'wal2json' ? 'hush' : Buffer.from('hush').toString('hex'),
       );
-      // what came before it is stored, and only that
+      // everything before it is stored, and nothing else
       const stored = await node.store.query(
         `SELECT pk FROM pgtimewarp.row_changes WHERE op = 'I' ORDER BY pk`,
       );
@@ -96,7 +96,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       expect(slot.rows).toEqual([{ past: true }]);
     });
 
-    test('skipped while its table is being read again: it is read anew, and its rows are there', async () => {
+    test('skipped while its table is being repaired: the repair starts again and reads its rows', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'other'] });
       await node.source.query('ALTER TABLE orders ADD g int GENERATED ALWAYS AS (1) STORED');
       const phase = async () =>
@@ -117,7 +117,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       await sameAsLive(node, 'orders');
     });
 
-    test('that was skipped and comes again counts in full, so that what follows is not taken for the end', async () => {
+    test('a skipped transaction that is delivered again counts in full, so the run does not take later commits for the end', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders'] });
       const copy = `${node.slot}_copy`;
       await node.source.query('SELECT pg_copy_logical_replication_slot($1, $2)', [node.slot, copy]);
@@ -126,7 +126,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       await node.store.query(`
         WITH skipped AS (DELETE FROM pgtimewarp.row_changes WHERE pk = '["13"]' RETURNING valid_from_lsn)
         DELETE FROM pgtimewarp.lsn_time_map USING skipped WHERE lsn = valid_from_lsn`);
-      await node.source.query('SELECT pg_drop_replication_slot($1)', [node.slot]); // a crash of the source took it back
+      await node.source.query('SELECT pg_drop_replication_slot($1)', [node.slot]); // the slot is back at an earlier position, as after a crash of the source
       await node.source.query('SELECT pg_copy_logical_replication_slot($1, $2)', [copy, node.slot]);
       await node.source.query('SELECT pg_drop_replication_slot($1)', [copy]);
       for (let id = 20; id < 26; id++) await node.source.query('INSERT INTO orders VALUES ($1)', [id]);

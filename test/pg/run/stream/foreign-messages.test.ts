@@ -1,4 +1,4 @@
-/** A server that speaks another language: nothing that is decided about its errors and warnings goes by their words. */
+/** A server with messages in another language: no decision about its errors and warnings depends on their words. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,10 +19,10 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-german-'));
-    // a locale that every machine has, and the language of messages beside it
+    // a locale that every machine has, and beside it the language of messages
     const binaries = await wrappedServer(folder, ['LANGUAGE=de']);
     node = await ownSource({ plugin: 'wal2json', binaries, settings: { lc_messages: 'C.UTF-8' } });
-    await expect(node.sql('SELECT 1 / 0')).rejects.toThrow('Division durch Null'); // else this shows nothing
+    await expect(node.sql('SELECT 1 / 0')).rejects.toThrow('Division durch Null'); // otherwise the test proves nothing
   });
 
   afterAll(async () => {
@@ -35,7 +35,7 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
     await node.sql('SELECT pg_reload_conf()');
   };
 
-  test('rows without a key are heard of', async () => {
+  test('warnings about rows without a key are recognised', async () => {
     await node.sql('ALTER TABLE orders REPLICA IDENTITY NOTHING');
     await node.sql('UPDATE orders SET total = 11 WHERE id = 1');
     await node.sql('ALTER TABLE orders REPLICA IDENTITY DEFAULT');
@@ -44,7 +44,7 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
     await expect.poll(() => node.poll().then(() => node.state('1'))).toBe('found 11');
   });
 
-  test('a slot that is further already is left alone', async () => {
+  test('a slot that is already further does not move back', async () => {
     const session = await connectForTest(node.urls.sourceUrl);
     try {
       expect(await advanceSlot(session, node.slot, parseLsn('0/1'))).toBeNull();
@@ -53,7 +53,7 @@ describeNeeding(allOf(needOf('wal2json'), germanMessages()), 'a source that spea
     }
   });
 
-  test('a plugin that is refused, and a role that may not replicate, are told apart', async ({ skip }) => {
+  test('a refused plugin and a role without REPLICATION are distinguished', async ({ skip }) => {
     const { rows } = await node.sql(`SELECT FROM pg_settings WHERE name = 'output_plugin_libraries'`);
     if (rows.length === 0) skip('this minor version permits every plugin');
     await node.sql(`CREATE ROLE reader LOGIN PASSWORD 'p' REPLICATION IN ROLE pg_read_all_data`);

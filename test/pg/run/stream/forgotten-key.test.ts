@@ -1,7 +1,7 @@
 /**
- * wal2json 2.5 looks up a table's key for every row and loses it when the catalog changes at that moment: the row then comes
- * with `"pk":[]`, and with a wrong identity or none. Seen once in 30,000 commits beside TRUNCATE and autovacuum; here the
- * text of a real peek is torn the same way.
+ * wal2json 2.5 looks up a table's key for every row. If the catalog changes at that moment, it loses the key: the row then
+ * comes with `"pk":[]`, and with a wrong identity or none. This was seen once in 30,000 commits beside TRUNCATE and autovacuum.
+ * Here the test removes the key from the text of a real peek.
  */
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -20,7 +20,7 @@ const WRITES = [
 const NOTHING_LOST = ['["1"] I', '["2"] I', '["2"] D', '["3"] I', '["1"] D'];
 
 describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
-  test('is read again, and the row is kept', async () => {
+  test('the peek is repeated, and the row is kept', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
     for (const sql of WRITES) await node.source.query(sql);
     const { result, peeks } = await pollTearing(
@@ -33,7 +33,7 @@ describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
     expect(await gaps(node)).toEqual([]);
   });
 
-  test('what is found at the first reading is told once', async () => {
+  test('what the first peek found is reported once', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
     await node.source.query(`INSERT INTO items VALUES (7, 'seventh')`);
     await node.catchUp();
@@ -48,7 +48,7 @@ describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
     expect(rows).toEqual([{ severity: 'fail' }]);
   });
 
-  test('a table that had no key all the same is a gap, after three readings', async () => {
+  test('a table that really had no key gets a gap after three peeks', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables: TABLES, track: ['items'] });
     for (const sql of WRITES) await node.source.query(sql);
     const { result, peeks } = await pollTearing(node, (row) => row.includes('"second"'));
@@ -59,7 +59,7 @@ describeNeeding(needOf('wal2json'), 'a key that wal2json forgot', () => {
   });
 });
 
-/** A run in which the rows that `isTorn` picks come without their key; counts its peeks. */
+/** A run in which the rows that `isTorn` selects come without their key; counts its peeks. */
 async function pollTearing(
   node: TrackedNode,
   isTorn: (row: string, peek: number) => boolean,

@@ -1,6 +1,6 @@
 /**
- * Rows that no program of ours can hold at once, and answers that would fill a disk: the one becomes a failure that blocks, with
- * table and key, and can be skipped; the other is read in smaller parts.
+ * Rows larger than our program can hold become a failure that blocks the node, names table and key, and can be skipped. Answers
+ * that would exceed the temporary files of the server are read in smaller parts.
  */
 import { expect, test } from 'vitest';
 import { connect } from '../../../../core/pg/connection.ts';
@@ -15,7 +15,9 @@ const CHARACTERS = { pgoutput: 280_000_000, wal2json: 510_000_000 };
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `large rows through ${plugin}`, () => {
-    test('one that no string holds blocks, is named, and is skipped', { timeout: 240_000 }, async () => {
+    test('a row larger than a string blocks the node, is named, and can be skipped', {
+      timeout: 240_000,
+    }, async () => {
       await using node = await trackedNode({
         plugin,
         tables: 'CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY)',
@@ -24,13 +26,13 @@ for (const plugin of PLUGINS) {
       await node.source.query(`INSERT INTO t VALUES (7, repeat('x', ${CHARACTERS[plugin]}))`);
       await node.source.query(`INSERT INTO t VALUES (8, 'small'); INSERT INTO other VALUES (1)`);
       for (let run = 0; run < 2; run++) {
-        // the second one has stored whatever others committed before
+        // the second run has stored what others committed before
         await expect(node.poll()).rejects.toMatchObject({
           code: 'ROW_TOO_LARGE',
           message: expect.stringMatching(/^The row \["7"\] of public\.t in the log at .* is larger/),
         });
       }
-      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after so many runs
+      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after five failed runs
       const { rows } = await node.store.query<{ code: string; lsn: string }>(
         `SELECT (SELECT h.code FROM pgtimewarp.health_events AS h WHERE h.severity = 'warn' LIMIT 1) AS code, failure ->> 'lsn' AS lsn
            FROM pgtimewarp.wal_checkpoints`,
@@ -43,7 +45,7 @@ for (const plugin of PLUGINS) {
       expect(await node.poll()).toMatchObject({ outcome: 'done', caughtUp: true });
     });
 
-    test('one that the source cannot print blocks at its transaction, and is skipped', {
+    test('a row that the source cannot print blocks the node at its transaction, and can be skipped', {
       timeout: 300_000,
     }, async () => {
       await using node = await trackedNode({
@@ -74,7 +76,7 @@ for (const plugin of PLUGINS) {
         facts: { sqlstate: 'XX000' },
       });
       expect(await stored()).toEqual([before]);
-      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after so many runs
+      await node.store.query('UPDATE pgtimewarp.wal_checkpoints SET failures = 4'); // as after five failed runs
       expect(await poll(node)).toMatchObject({
         outcome: 'blocked',
         reason: expect.stringMatching(
@@ -92,7 +94,7 @@ for (const plugin of PLUGINS) {
       expect(await stored()).toEqual([before, after]);
     });
 
-    test('a limit of temporary files halves what is read at once', async () => {
+    test('a limit of temporary files halves the number of rows that are read at once', async () => {
       await using node = await trackedNode({
         plugin,
         tables: 'CREATE TABLE t (id int PRIMARY KEY, v text)',
@@ -111,7 +113,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-test('a session that is sent what no string holds ends with an error, and not the process', async () => {
+test('a session that receives a row larger than a string ends with an error, and the process continues', async () => {
   await using node = await trackedNode({ plugin: 'pgoutput' });
   const session = await connect(node.sourceUrl, { side: 'source', node: node.node });
   const asked = session.query(`SELECT repeat('x', 540000000)`);

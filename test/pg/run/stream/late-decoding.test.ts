@@ -1,6 +1,6 @@
 /**
- * Amazon Aurora, as far as it can be played: a server whose slot functions deliver commits later than the log's own positions
- * say, and whose `pg_logical_emit_message` returns a position of another count. What is final stays so, and nothing is passed over.
+ * An imitation of Amazon Aurora: a server whose slot functions deliver commits later than the log's own positions say, and
+ * whose `pg_logical_emit_message` returns a position of another count. Final answers stay final, and no change is skipped.
  */
 import { describe, expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
@@ -17,14 +17,14 @@ const PEEKS = {
   pgoutput: ['pg_logical_slot_peek_binary_changes', 'bytea'],
 } as const;
 
-/** What makes this database one of Aurora: only the function by which it is known. */
+/** Makes this database look like Aurora, by the one function that identifies it. */
 const AURORA = `SET allow_system_table_mods = on;
   CREATE FUNCTION pg_catalog.aurora_version() RETURNS text LANGUAGE sql AS $$ SELECT '17.9.0' $$;
   RESET allow_system_table_mods`;
 
 /**
- * A function of the server under its name, which calls the real one as `real_…`. Renamed, because the server knows its own
- * functions by OID and asks the catalog for others only.
+ * Replaces a function of the server; the replacement calls the real one as `real_…`. The real one is renamed, because the
+ * server calls its own functions by OID and looks up only others in the catalog.
  */
 function inPlaceOf(name: string, types: string, sql: string): string {
   return `SET allow_system_table_mods = on;
@@ -33,7 +33,7 @@ function inPlaceOf(name: string, types: string, sql: string): string {
     RESET allow_system_table_mods`;
 }
 
-/** Peeks deliver what was committed before `decodable.upto`, for so many looks. */
+/** Peeks deliver only what was committed before `decodable.upto`, for this number of looks. */
 function lateDecoder(plugin: TrackedNode['plugin']): string {
   const [peek, type] = PEEKS[plugin];
   return `CREATE TABLE public.decodable (upto pg_lsn, looks int); INSERT INTO public.decodable VALUES (NULL, 0);
@@ -72,7 +72,7 @@ const OTHER_POSITIONS = ['pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn'
 
 const TABLES = `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old')`;
 
-/** From now on, and for so many peeks, nothing that comes is delivered. */
+/** From now on, and for this number of peeks, no new commit is delivered. */
 async function stopDecoding(node: TrackedNode, looks: number): Promise<void> {
   await node.source.query(`SELECT setval('looked', 1, false)`);
   await node.source.query('UPDATE decodable SET upto = pg_current_wal_insert_lsn(), looks = $1', [looks]);
@@ -87,7 +87,7 @@ async function ask(node: TrackedNode, at: string) {
 
 describe.for(PLUGINS)('with %s', (plugin) => {
   describeNeeding(needOf(plugin), 'a decoder that is late', () => {
-    test('keeps the horizon back until the stream has come to the end', async () => {
+    test('delays the horizon until the stream has come to the end', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(lateDecoder(plugin));
@@ -103,7 +103,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       expect(await ask(node, at)).toEqual({ v: 'new', final: true });
     });
 
-    test('that is late for a moment is waited for in the same run', async () => {
+    test('that is late for a moment: the same run waits for it', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(lateDecoder(plugin));
@@ -116,7 +116,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
   });
 
   describeNeeding(needOf(plugin), 'two counts of positions', () => {
-    test('the position that a message returns is not read', async () => {
+    test('the position that a message returns is not used', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(OTHER_COUNT);
@@ -130,7 +130,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       }
     });
 
-    test('positions that are not those of the stream end every run, and nothing is passed over', async () => {
+    test('if positions do not match the stream, every run ends with an error and skips nothing', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES, track: ['t'] });
       await node.source.query(AURORA);
       await node.source.query(OTHER_POSITIONS);
@@ -139,7 +139,7 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       for (let run = 0; run < 2; run++) {
         await expect(node.poll()).rejects.toMatchObject({ code: 'POSITIONS_DIFFER' });
       }
-      expect(await ask(node, at)).toEqual({ v: 'new', final: true }); // it has come, and what came before it
+      expect(await ask(node, at)).toEqual({ v: 'new', final: true }); // it has come, and everything before it
       await node.source.query(`UPDATE t SET v = 'newer' WHERE id = 1`);
       const later = await sourceClock(node);
       expect((await ask(node, later)).final).toBe(false);

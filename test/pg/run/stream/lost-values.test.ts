@@ -1,4 +1,4 @@
-/** What a plugin loses: the column is named in `incomplete`, never shown with another value, and said once per column. */
+/** Values that a plugin loses: `incomplete` names the column, no answer shows another value, and one event reports each column. */
 import { expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
 import { needOf } from '../../../support/plugins.ts';
@@ -14,7 +14,7 @@ interface Row {
 describeNeeding(needOf('wal2json'), 'values that wal2json loses', () => {
   const tables = 'CREATE TABLE m (id int PRIMARY KEY, n numeric, f float8 NOT NULL, t text)';
 
-  test('a NULL is null and a NaN incomplete, as long as the source has the row', async () => {
+  test('NULL is null and NaN is incomplete, while the source has the row', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables, track: ['m'] });
     await node.source.query(
       `INSERT INTO m VALUES (1, NULL, 1), (2, 'NaN', 2), (3, 1.10, 'Infinity'), (4, '-Infinity', 4)`,
@@ -31,12 +31,12 @@ describeNeeding(needOf('wal2json'), 'values that wal2json loses', () => {
     expect(await eventsOf(node)).toEqual(['f', 'n']);
   });
 
-  test('a row that the source no longer has, or wrote in a subtransaction, is incomplete and later healed', async () => {
+  test('a row that the source no longer has, or wrote in a subtransaction, is incomplete until a later version', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables, track: ['m'] });
     await node.source.query('INSERT INTO m VALUES (1, NULL, 1)');
     await node.source.query(`UPDATE m SET n = 'NaN'`);
     await node.source.query('BEGIN; SAVEPOINT s; INSERT INTO m VALUES (2, NULL, 2); RELEASE s; COMMIT');
-    // twice in one transaction: of the first version the source knows nothing
+    // twice in one transaction: the source does not have the first version
     await node.source.query(
       `BEGIN; INSERT INTO m VALUES (3, 'NaN', 3); UPDATE m SET n = NULL WHERE id = 3; COMMIT`,
     );
@@ -74,7 +74,7 @@ describeNeeding(needOf('wal2json'), 'values that wal2json loses', () => {
     ]);
   });
 
-  test('init finds out that the plugin does not know numbers as texts, and a run that is told otherwise goes on', async () => {
+  test('init finds out that the plugin does not know numbers as texts; a run with a wrong setting corrects it and continues', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables, track: ['m'] });
     const known = async () => {
       const { rows } = await node.store.query<{ known: string }>(
@@ -91,7 +91,7 @@ describeNeeding(needOf('wal2json'), 'values that wal2json loses', () => {
     expect(await known()).toBe('false');
   });
 
-  test('a table that somebody has locked is not waited for', async () => {
+  test('a locked table is not waited for', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables, track: ['m'] });
     await node.source.query('INSERT INTO m VALUES (1, NULL, 1)');
     await node.source.query('BEGIN; LOCK TABLE m');
@@ -105,7 +105,7 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
   const tables = `CREATE TABLE m (id int PRIMARY KEY, n numeric, f float8 NOT NULL, t text);
                   INSERT INTO m VALUES (0, NULL, 0)`;
 
-  test('has every NULL at its word, whatever wrote the row, and answers say so where one is in the row', async () => {
+  test('every null counts as NULL, whatever wrote the row, and answers with such a null say so', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables });
     await node.track('m', { noNan: true });
     await node.source.query('INSERT INTO m VALUES (1, NULL, 1)');
@@ -119,8 +119,8 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
     );
     expect(rows).toEqual([{ incomplete: 0, assumed: 30_002, rows: 30_004 }]);
     expect(await assumptions(node)).toEqual([
-      ['["0"]', null], // it was read
-      ['["1"]', null], // no NULL of such a column
+      ['["0"]', null], // the value comes from the table
+      ['["1"]', null], // no NULL in such a column
       ['["100"]', 'no-nan'],
       ['["2"]', 'no-nan'],
     ]);
@@ -135,7 +135,7 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
     ]);
   });
 
-  test('is not believed any more once the log shows a value that it cannot hold', async () => {
+  test('is ignored after the log has shown a value that contradicts it', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables });
     await node.track('m', { noNan: true });
     await node.source.query(`INSERT INTO m VALUES (1, NULL, 'Infinity')`);
@@ -149,17 +149,17 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
     expect(await falseDeclarations(node)).toEqual(['f']);
   });
 
-  test('is refused by track when the table holds one', async () => {
+  test('track refuses it if the table holds NaN', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables });
     await node.source.query(`INSERT INTO m VALUES (1, 'NaN', 1)`);
     await expect(node.track('m', { noNan: true })).rejects.toMatchObject({ code: 'NO_NAN_FALSE' });
     expect(await falseDeclarations(node)).toEqual(['n']);
     await node.source.query('INSERT INTO m VALUES (2, NULL, 2)');
     await node.catchUp();
-    expect(await assumptions(node)).toContainEqual(['["2"]', null]); // asked of the source, not assumed
+    expect(await assumptions(node)).toContainEqual(['["2"]', null]); // the source was asked
   });
 
-  test('is what track tells of, where NULLs may be called incomplete', async () => {
+  test('track mentions it if NULLs may become incomplete', async () => {
     await using node = await trackedNode({ plugin: 'wal2json', tables });
     expect((await node.track('m')).notes).toEqual([
       expect.stringMatching(/will call some NULLs of n incomplete.*--no-nan/),
@@ -169,7 +169,7 @@ describeNeeding(needOf('wal2json'), 'a table that is declared to hold no NaN', (
   });
 });
 
-/** What the answers about some keys of `m` rest on, from both ways of the store. */
+/** The basis of answers about some keys of `m`, through both query functions of the store. */
 async function assumptions(node: TrackedNode): Promise<[string, string | null][]> {
   const { rows } = await node.store.query<{ pk: string; answer: string; each: string; assumes: string }>(
     `SELECT c.pk, a.answer::text AS answer, e.answer AS each, a.answer ->> 'assumes' AS assumes
@@ -191,7 +191,7 @@ async function falseDeclarations(node: TrackedNode): Promise<string[]> {
   return rows.map(({ column }) => column);
 }
 
-test('pgoutput before 18 leaves stored generated columns out: incomplete, and said once', async () => {
+test('pgoutput before 18 leaves stored generated columns out: incomplete, reported once', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE m (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id * 2) STORED)',

@@ -1,6 +1,6 @@
 /**
- * A commit that waits for a synchronous standby is in the log, and nobody sees it yet. Tracking, or reading again, that begins
- * right then must not miss it: neither the log after the beginning tells of it, nor do the rows.
+ * A commit that waits for a synchronous standby is in the log, but no session sees it yet. A start of tracking or a repair that
+ * begins at that moment must not miss it: neither the later log nor the rows contain it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -19,7 +19,7 @@ afterEach(() => {
   pg.Client.prototype.query = query as typeof pg.Client.prototype.query;
 });
 
-/** Does `work` right before the next reading of the end of WAL. */
+/** Does `work` just before the next reading of the end of WAL. */
 function beforeEndOfWal(work: () => Promise<unknown>): void {
   pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
     if (typeof args[0] !== 'string' || !args[0].includes('AS upto')) return query.apply(this, args);

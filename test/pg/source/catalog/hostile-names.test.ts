@@ -1,6 +1,6 @@
 /**
- * Tables, schemas and columns named like attacks and like trouble are tables like any other: tracked, polled, asked about,
- * excluded, forgotten, and nothing else happens.
+ * Tables, schemas and columns whose names look like attacks work like all others: they are tracked, polled, asked about,
+ * excluded and deleted, and nothing else happens.
  */
 import pg from 'pg';
 import { expect, test } from 'vitest';
@@ -27,13 +27,13 @@ const HOSTILE = [
 ];
 const VICTIM = 'CREATE TABLE victim (id int PRIMARY KEY); CREATE SCHEMA IF NOT EXISTS pgtimewarp_victim';
 
-/** Not the quoting that is tested. */
+/** Quotes by pg's own function, because ours is under test. */
 const quoteIdentifier = (name: string): string => pg.escapeIdentifier(name);
 const quoteTable = ({ schema, name }: TableName): string => [schema, name].map(quoteIdentifier).join('.');
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `hostile names through ${plugin}`, () => {
-    test('are names', async () => {
+    test('work', async () => {
       await using node = await trackedNode({ plugin, tables: VICTIM });
       await node.store.query('CREATE TABLE victim (id int)');
       const tables = HOSTILE.map(
@@ -111,7 +111,7 @@ for (const plugin of PLUGINS) {
       }
     });
 
-    test.runIf(plugin === 'pgoutput')('are refused where they can be no names', async () => {
+    test.runIf(plugin === 'pgoutput')('are refused if they cannot be names', async () => {
       await using node = await trackedNode({ plugin, tables: VICTIM });
       for (const args of [
         ['status', '--node', `x'; DROP TABLE victim; --`],

@@ -1,4 +1,7 @@
-/** A partitioned table is one history: leaves come and go, rows move between them, truncates close what they emptied. */
+/**
+ * A partitioned table is one history: partitions are added and removed, rows move between them, and a truncate closes the
+ * versions of the rows that it removed.
+ */
 import { afterEach, expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
 import { needOf, PLUGINS } from '../../../support/plugins.ts';
@@ -20,7 +23,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    test('rows that move, leaves that are new or renamed, truncates of a leaf and of the root', async () => {
+    test('rows that move, new and renamed partitions, truncates of a partition and of the root', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['p'] });
       expect(await versions(node)).toEqual(await live(node));
       const steps: readonly string[] = [
@@ -46,7 +49,7 @@ for (const plugin of PLUGINS) {
       expect(rows).toEqual([{ status: 'active' }]);
     });
 
-    test('changes made under a former name of a leaf are not lost', async () => {
+    test('changes under the former name of a partition are not lost', async () => {
       node = await trackedNode({ plugin, tables: TABLES, track: ['p'] });
       await node.source.query(`UPDATE p SET v = 'before the renaming'`);
       await node.source.query('ALTER TABLE p_eu RENAME TO p_europe');
@@ -54,7 +57,7 @@ for (const plugin of PLUGINS) {
       expect(await versions(node)).toEqual(await live(node));
     });
 
-    test('a root without leaves, then with', async () => {
+    test('a root without partitions, then with some', async () => {
       node = await trackedNode({
         plugin,
         tables: `CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE other (id int PRIMARY KEY)`,
@@ -77,7 +80,7 @@ async function live(node: TrackedNode): Promise<string[]> {
   return rows.map(({ row }) => row).sort();
 }
 
-/** What history holds now. */
+/** The rows that history holds now. */
 async function versions(node: TrackedNode): Promise<string[]> {
   const { rows } = await node.store.query<{ row: string }>(
     `SELECT row_data::text AS row FROM pgtimewarp.row_versions WHERE table_name = 'p' AND valid_to_lsn IS NULL AND op <> 'D'`,

@@ -1,7 +1,7 @@
 /**
- * The server refuses UPDATE and DELETE of a table as soon as a publication holds it that cannot show its old rows. No
- * application fails for that: such a table is refused before it is published, and one that becomes such a table later can be
- * written to from the next run on. On the server of this run and on PostgreSQL 18, which refuses more.
+ * The server refuses UPDATE and DELETE on a published table if the publication cannot show its old rows. No application fails
+ * because of that: such a table is refused before it is published, and a table that gets into this state later accepts writes
+ * from the next run on. Tested on the server of this run and on PostgreSQL 18, which refuses more.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findEmbeddedBinaries } from '../../../../cli/servers/find-binaries.ts';
@@ -45,7 +45,7 @@ const SERVERS: readonly Server[] = [
   { name: 'PostgreSQL 18', is18: true, own: async () => startServer({ binaries: newest! }) },
 ];
 
-/** What the server says to an UPDATE and a DELETE of one row, which are undone; null: it takes them. */
+/** The error of the server for an UPDATE and a DELETE of one row, which are rolled back; null if it accepts them. */
 async function refusal({ source }: TrackedNode, table = 't'): Promise<string | null> {
   let said: string | null = null;
   for (const write of [`UPDATE ${table} SET a = a`, `DELETE FROM ${table}`]) {
@@ -83,7 +83,7 @@ for (const { name, is18, own } of SERVERS) {
       await server?.[Symbol.asyncDispose]();
     });
 
-    /** Columns of which the log has nothing. */
+    /** Columns that the log does not contain. */
     const UNTOLD = is18 ? ['v'] : ['v', 'g'];
 
     const made = (options: Partial<TrackedNodeOptions>): Promise<TrackedNode> =>
@@ -105,27 +105,30 @@ for (const { name, is18, own } of SERVERS) {
           ]
         : [['a generated key', GENERATED_KEY, /key column "?id"? .*generated/]];
 
-      test.each(refused)('%s: refused through pgoutput, and written to as before', async (_, tables, why) => {
-        await using node = await made({ tables });
-        const refusal18 = { code: 'TABLE_NOT_TRACKABLE', message: expect.stringMatching(why) };
-        await expect(node.track('t')).rejects.toMatchObject({
-          ...refusal18,
-          remedy: expect.stringContaining('wal2json'),
-        });
-        const matching = {
-          ...urls(node),
-          patterns: [parseTablePattern('public.*')],
-          follow: true,
-          retention: null,
-        };
-        const { notTracked } = await trackMatching(matching);
-        expect(notTracked).toMatchObject([{ table: 'public.t', reason: expect.stringMatching(why) }]);
-        await node.poll();
-        expect(await published(node)).toEqual([]);
-        expect(await refusal(node)).toBeNull();
-        const [facts = null] = await readTableFacts(node.source, [parseTableName('t')]);
-        expect(whyNotTrackable(facts, parseTableName('t'), 'wal2json')).toBeNull();
-      });
+      test.each(refused)(
+        '%s: refused through pgoutput, and the table accepts writes as before',
+        async (_, tables, why) => {
+          await using node = await made({ tables });
+          const refusal18 = { code: 'TABLE_NOT_TRACKABLE', message: expect.stringMatching(why) };
+          await expect(node.track('t')).rejects.toMatchObject({
+            ...refusal18,
+            remedy: expect.stringContaining('wal2json'),
+          });
+          const matching = {
+            ...urls(node),
+            patterns: [parseTablePattern('public.*')],
+            follow: true,
+            retention: null,
+          };
+          const { notTracked } = await trackMatching(matching);
+          expect(notTracked).toMatchObject([{ table: 'public.t', reason: expect.stringMatching(why) }]);
+          await node.poll();
+          expect(await published(node)).toEqual([]);
+          expect(await refusal(node)).toBeNull();
+          const [facts = null] = await readTableFacts(node.source, [parseTableName('t')]);
+          expect(whyNotTrackable(facts, parseTableName('t'), 'wal2json')).toBeNull();
+        },
+      );
 
       const harmless: readonly (readonly [
         what: string,
@@ -163,32 +166,35 @@ for (const { name, is18, own } of SERVERS) {
           : []),
       ];
 
-      test.each(harmless)('%s: tracked, and written to as before', async (what, tables, exclude, half) => {
-        await using node = await made({ tables });
-        if (what.includes('without stored'))
-          await node.source.query(
-            `ALTER PUBLICATION ${node.publication} SET (publish_generated_columns = none)`,
-          );
-        const { notes } = await node.track('t', { exclude });
-        const halves = notes.filter((note) => note.includes('If it gets'));
-        const expected =
-          half ??
-          (is18 && /FULL$/.test(tables) && !tables.includes('PARTITION')
-            ? /a virtual generated column, beside/
-            : null);
-        if (expected === null) expect(halves).toEqual([]);
-        else expect(halves).toEqual([expect.stringMatching(expected)]);
-        expect(await refusal(node)).toBeNull();
-        await runAll(node, 'UPDATE t SET a = a + 10; DELETE FROM t WHERE id = 3');
-        await node.poll();
-        const without = [...UNTOLD, ...exclude].map((column) => ` - '${column}'`).join('');
-        await sameAsLive(node, 't', `to_jsonb(t)${without}`);
-        const incomplete = !is18 && tables.includes('STORED') ? ['warn column_incomplete'] : [];
-        expect(verdicts(await troubles(node))).toEqual(incomplete);
-      });
+      test.each(harmless)(
+        '%s: tracked, and the table accepts writes as before',
+        async (what, tables, exclude, half) => {
+          await using node = await made({ tables });
+          if (what.includes('without stored'))
+            await node.source.query(
+              `ALTER PUBLICATION ${node.publication} SET (publish_generated_columns = none)`,
+            );
+          const { notes } = await node.track('t', { exclude });
+          const halves = notes.filter((note) => note.includes('If it gets'));
+          const expected =
+            half ??
+            (is18 && /FULL$/.test(tables) && !tables.includes('PARTITION')
+              ? /a virtual generated column, beside/
+              : null);
+          if (expected === null) expect(halves).toEqual([]);
+          else expect(halves).toEqual([expect.stringMatching(expected)]);
+          expect(await refusal(node)).toBeNull();
+          await runAll(node, 'UPDATE t SET a = a + 10; DELETE FROM t WHERE id = 3');
+          await node.poll();
+          const without = [...UNTOLD, ...exclude].map((column) => ` - '${column}'`).join('');
+          await sameAsLive(node, 't', `to_jsonb(t)${without}`);
+          const incomplete = !is18 && tables.includes('STORED') ? ['warn column_incomplete'] : [];
+          expect(verdicts(await troubles(node))).toEqual(incomplete);
+        },
+      );
     });
 
-    describe('what comes later', () => {
+    describe('tables that change later', () => {
       const later: readonly (readonly [
         what: string,
         tables: string,
@@ -262,7 +268,7 @@ for (const { name, is18, own } of SERVERS) {
       ];
 
       test.for(later)(
-        '%s: refused until the next run, unknown until it is put right',
+        '%s: writes are refused until the next run; the table is unknown until it is corrected',
         async ([_, tables, damage, back, exclude = []]) => {
           await using node = await made({ tables });
           await node.track('t', { exclude });
@@ -294,7 +300,7 @@ for (const { name, is18, own } of SERVERS) {
         },
       );
 
-      test('a key with an excluded column: written to from the next run on, though it is another history', async () => {
+      test('a key with an excluded column: accepts writes from the next run on, but has another history', async () => {
         await using node = await made({ tables: PLAIN });
         await node.track('t', { exclude: ['a'] });
         await runAll(node, 'ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, a)');
@@ -304,7 +310,7 @@ for (const { name, is18, own } of SERVERS) {
         expect(await now(node, '2', 't')).toMatchObject({ status: 'unknown' });
       });
 
-      test('of the partition that somebody has published by itself', async () => {
+      test('a partition that somebody has published by itself', async () => {
         await using node = await made({ tables: PARTITIONED() });
         await node.track('t');
         await node.source.query(`ALTER PUBLICATION ${node.publication} ADD TABLE t_2`);
@@ -315,7 +321,7 @@ for (const { name, is18, own } of SERVERS) {
       });
     });
 
-    describe('a run that may not', () => {
+    describe('a run whose role does not own the publication', () => {
       const damages: readonly (readonly [code: string, tables: string, damage: string])[] = [
         ['fail publication_refused', PLAIN, 'ALTER TABLE t REPLICA IDENTITY NOTHING'],
         ...(is18
@@ -330,7 +336,7 @@ for (const { name, is18, own } of SERVERS) {
           : []),
       ];
       test.each(damages)(
-        '%s: doctor says so, before any run and after it, and its remedy helps',
+        '%s: doctor reports it, before any run and after it, and its remedy helps',
         async (verdict, tables, damage) => {
           await using node = await made({ tables, track: ['t'] });
           const role = `plain_${node.slot}`;
@@ -361,7 +367,7 @@ for (const { name, is18, own } of SERVERS) {
       );
     });
 
-    test('a node that begins again does not publish what would be refused', async () => {
+    test('a node that begins again does not publish a table whose writes would be refused', async () => {
       await using node = await made({ tables: PLAIN, track: ['t'] });
       await node.source.query('ALTER TABLE t REPLICA IDENTITY NOTHING');
       const { ended } = await rebaselineNode({ ...urls(node), version: 'test' });
@@ -370,7 +376,7 @@ for (const { name, is18, own } of SERVERS) {
       expect(await refusal(node)).toBeNull();
     });
 
-    test('a table that is put right before the run after its start has seen what was wrong', async () => {
+    test('a table that is corrected before the run after its start: that run still detects the obstacle', async () => {
       await using node = await made({ tables: PLAIN });
       const asked = track({
         ...urls(node),
@@ -389,7 +395,7 @@ for (const { name, is18, own } of SERVERS) {
       await sameAsLive(node);
     });
 
-    test('a table that is asked for, and becomes such a table before it starts', async () => {
+    test('a requested table that becomes such a table before it starts', async () => {
       await using node = await made({ tables: PLAIN });
       const asked = track({
         ...urls(node),

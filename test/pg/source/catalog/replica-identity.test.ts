@@ -1,6 +1,6 @@
 /**
- * Rows whose key the log cannot tell: a table that has no usable replica identity is refused before it is published, and
- * rows that the plugin left out meanwhile are a loss that ends when the table has been read again.
+ * Rows whose key is not in the log: a table without a usable replica identity is refused before it is published. Rows that the
+ * plugin left out are a loss, which ends when the table has been read again.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeNeeding } from '../../../support/needs.ts';
@@ -12,7 +12,7 @@ const PARTITIONED = (name: string): string =>
   `CREATE TABLE ${name} (id int NOT NULL, u int NOT NULL, v text) PARTITION BY RANGE (id);
    CREATE TABLE ${name}_1 PARTITION OF ${name} FOR VALUES FROM (0) TO (100);`;
 
-/** Each with the words that name what is wrong. */
+/** Each with the words that name the obstacle. */
 const REFUSED: readonly (readonly [name: string, setup: string, why: RegExp])[] = [
   ['late_check', 'CREATE TABLE late_check (id int PRIMARY KEY DEFERRABLE, v text)', /DEFERRABLE/],
   [
@@ -86,7 +86,7 @@ for (const plugin of PLUGINS) {
 }
 
 describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
-  /** Names that have to be found in a warning, and none in another's. */
+  /** Names that must be in one warning, and not in another. */
   const NAMES = ['plain', '"Odd ""name"', '"a.b"', '"plain_2"'];
 
   const gaps = async (node: TrackedNode): Promise<{ table_name: string; open: boolean }[]> =>
@@ -120,7 +120,7 @@ describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
 
   describe.each(AWAY_AND_BACK)('%s, between two runs', (_, away, back) => {
     test.each(NAMES)(
-      'table %s: the loss ends when it has been read again, others have none',
+      'table %s: the loss ends when the table has been read again; others have none',
       async (name) => {
         const setup = NAMES.map((each) =>
           `CREATE TABLE ${each} (id int CONSTRAINT the_key PRIMARY KEY, v text);
@@ -148,7 +148,7 @@ describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
     );
   });
 
-  test('a table that stays without identity has one gap, and its node goes on', async () => {
+  test('a table that stays without identity has one gap, and the other tables of its node continue', async () => {
     await using node = await trackedNode({
       plugin: 'wal2json',
       tables: `CREATE TABLE lost (id int PRIMARY KEY, v text); CREATE TABLE other (id int PRIMARY KEY);
@@ -170,7 +170,7 @@ describeNeeding(needOf('wal2json'), 'rows that wal2json leaves out', () => {
 
 describeNeeding(needOf('pgoutput'), 'rows whose key pgoutput does not tell', () => {
   test.each([0, 1, 2, 3, 4])(
-    'inserted %d runs after the table has begun to be read again: never absent, and whole in the end',
+    'a row inserted %d runs after a repair began is never absent, and is complete in the end',
     async (runs) => {
       await using node = await trackedNode({
         plugin: 'pgoutput',

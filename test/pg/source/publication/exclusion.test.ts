@@ -1,6 +1,6 @@
 /**
- * Values of excluded columns, planted in every way in which they can enter the log, are found nowhere behind the
- * decoder; through pgoutput on a server with column lists they do not leave the source.
+ * Values of excluded columns enter the log in every possible way. They are found nowhere behind the decoder; through pgoutput
+ * on a server with column lists they do not leave the source.
  */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
@@ -28,7 +28,7 @@ const TABLES = `
   INSERT INTO parts VALUES (1, 'eu', '${PLANTED}'); INSERT INTO whole VALUES (1, 'a', '${PLANTED}')`;
 const EXCLUDED = { people: ['secret', 'Long Secret'], parts: ['secret'], whole: ['secret'] };
 
-/** Everything the store holds, table by table, as text. */
+/** Everything in the store, table by table, as text. */
 async function findInStore(store: pg.Client, text: string): Promise<string[]> {
   const { rows } = await store.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'pgtimewarp'::regnamespace AND c.relkind = 'r'`,
@@ -58,7 +58,7 @@ async function change({ source }: TrackedNode): Promise<void> {
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `excluded columns through ${plugin}`, () => {
-    test('a column that gets another name: no run reads the table for its values', async () => {
+    test('a column that is renamed: no run reads the table for its values', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await node.track('people', { exclude: EXCLUDED.people });
       await node.source.query('ALTER TABLE people RENAME secret TO hidden');
@@ -66,7 +66,7 @@ for (const plugin of PLUGINS) {
       expect(await findInStore(node.store, PLANTED)).toEqual([]);
     });
 
-    test('planted values are nowhere in the store, nor in what commands print', async () => {
+    test('excluded values are nowhere in the store, nor in the output of commands', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       for (const [table, exclude] of Object.entries(EXCLUDED)) await node.track(table, { exclude });
       await change(node);
@@ -81,7 +81,7 @@ for (const plugin of PLUGINS) {
       );
       expect(names.rows.map((row) => row.name)).toEqual(['doc', 'id', 'name', 'region']);
 
-      // a write that fails: constraint errors of PostgreSQL print the failing row
+      // a failing write: constraint errors of PostgreSQL print the row
       await node.store.query(
         'ALTER TABLE pgtimewarp.row_changes ADD CONSTRAINT refuse CHECK (false) NOT VALID',
       );
@@ -93,7 +93,7 @@ for (const plugin of PLUGINS) {
       expect(await findInStore(node.store, PLANTED)).toEqual([]);
     });
 
-    test('a key column, and one that is not there, are refused', async () => {
+    test('a key column, and a column that does not exist, are refused', async () => {
       await using node = await trackedNode({ plugin, tables: TABLES });
       await expect(node.track('people', { exclude: ['id'] })).rejects.toThrow(/part of the key/);
       await expect(node.track('people', { exclude: ['nothing'] })).rejects.toThrow(/no column/);
@@ -115,10 +115,10 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     expect(await findInStore(node.store, PLANTED)).toEqual([]);
   });
 
-  test('not at any moment of `track` either: rows change with every step that publishes the table', async () => {
+  test('the values do not leave the source during `track` either: rows change with every step that publishes the table', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     if (!(await hasColumnLists(node.source))) return;
-    const watcher = `${node.slot}_watcher`; // its slot is not moved by runs
+    const watcher = `${node.slot}_watcher`; // runs do not move this slot
     await node.source.query(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, [watcher]);
     await node.source.query(`
       CREATE FUNCTION change() RETURNS event_trigger LANGUAGE plpgsql AS
@@ -130,7 +130,7 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     expect(await inStream(node, PLANTED, watcher)).toBe(false);
   });
 
-  test('a column that is added later is incomplete until the list has followed, then whole', async () => {
+  test('a column that is added later is incomplete until the list contains it', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     await node.track('people', { exclude: ['secret'] });
     await node.source.query('ALTER TABLE people ADD COLUMN extra text');
@@ -154,12 +154,12 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     expect(await inStream(node, PLANTED)).toBe(false);
   });
 
-  test('`track` says what the server refuses while there is a list, and each of it is so', async () => {
+  test('`track` lists what the server refuses because of the list, and the server does refuse it', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     if (!(await hasColumnLists(node.source))) return;
     const { notes } = await node.track('people', { exclude: ['secret'] });
     expect(notes).toEqual([expect.stringContaining('The publication lists the columns of public.people')]);
-    expect((await node.track('parts', { exclude: ['secret'] })).notes).toEqual([]); // it has no list
+    expect((await node.track('parts', { exclude: ['secret'] })).notes).toEqual([]); // it has no column list
     const refused = async (sql: string): Promise<void> => {
       const answer = node.source.query(sql).then(
         () => 'done',
@@ -187,7 +187,7 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     expect(await inStream(node, PLANTED)).toBe(false);
   });
 
-  test('dropping a listed column with CASCADE unpublishes the table: that is a gap, and its end publishes it again', async () => {
+  test('dropping a listed column with CASCADE unpublishes the table: a gap, whose end publishes it again', async () => {
     await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     if (!(await hasColumnLists(node.source))) return;
     await node.track('people', { exclude: ['secret'] });

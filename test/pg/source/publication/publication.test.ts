@@ -1,6 +1,6 @@
 /**
- * What a publication does not show does not come. Whoever takes a table out of it, or restricts it, loses history: the next
- * run says since when, and the gap ends when every change is published again.
+ * Changes that a publication hides do not come. Removing a table from it, or restricting it, loses history: the next run
+ * reports from when, and the gap ends when every change is published again.
  */
 
 import { describe, expect, test } from 'vitest';
@@ -37,13 +37,13 @@ async function alter(of: TrackedNode, change: string): Promise<void> {
   await of.source.query(`ALTER PUBLICATION ${of.publication} ${change}`);
 }
 
-/** Publishes the table, and leaves the reading to later runs. */
+/** Publishes the table; later runs read it. */
 async function askRebaseline(of: TrackedNode): Promise<void> {
   const asked = rebaseline({ ...urls(of), table: T, signal: AbortSignal.abort() });
   await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
 }
 
-/** Whether the publication names the table, and shows all of it. */
+/** Whether the publication contains the table and shows all of it. */
 async function isWhole(of: TrackedNode): Promise<boolean> {
   const [facts] = await readTableFacts(of.source, [T], of.publication);
   const published = facts!.published;
@@ -95,10 +95,10 @@ test.each([
   const { rows } = await of.store.query(
     `SELECT DISTINCT code FROM pgtimewarp.health_events WHERE code ~ 'RELATION|PUBL'`,
   );
-  expect(rows.map(({ code }) => code).sort()).toEqual(['RELATION_GAP', 'RELATION_REPAIRED']); // told once
+  expect(rows.map(({ code }) => code).sort()).toEqual(['RELATION_GAP', 'RELATION_REPAIRED']); // reported once
 });
 
-test('taken out and put back between two runs: a gap that ends by itself', async () => {
+test('removed and added again between two runs: a gap that ends by itself', async () => {
   await using of = await node();
   await of.poll();
   await alter(of, 'DROP TABLE t');
@@ -112,7 +112,7 @@ test('taken out and put back between two runs: a gap that ends by itself', async
   await sameAsLive(of);
 });
 
-test('a publication that leaves out actions: every table has a gap, and its end has everything published', async () => {
+test('a publication that leaves out actions: every table has a gap, and their end publishes everything', async () => {
   await using of = await node();
   await of.poll();
   await alter(of, `SET (publish = 'insert, delete')`);
@@ -146,8 +146,8 @@ test('a publication that leaves out actions between two runs: gaps that end by t
   }
 });
 
-describe('a role that may not publish', () => {
-  /** The node, and runs by such a role. */
+describe('a role that does not own the publication', () => {
+  /** A node, and runs by a role that does not own the publication. */
   async function byOther(
     of: TrackedNode,
   ): Promise<{ sourceUrl: string; runs: (count?: number) => Promise<void> } & AsyncDisposable> {
@@ -168,7 +168,7 @@ describe('a role that may not publish', () => {
     };
   }
 
-  /** A gap, and a repair that waits for the table to be published. */
+  /** Opens a gap with a repair that waits until the table is published. */
   async function pending(of: TrackedNode, runs: () => Promise<void>): Promise<void> {
     await alter(of, 'DROP TABLE t');
     await runs();
@@ -178,7 +178,7 @@ describe('a role that may not publish', () => {
     expect(JSON.parse((await relation(of)).repair!)).toMatchObject({ base_lsn: null });
   }
 
-  test('is told what the owner has to run', async () => {
+  test('gets the SQL that the owner has to run', async () => {
     await using of = await node();
     await using other = await byOther(of);
     await alter(of, 'DROP TABLE t');
@@ -191,14 +191,14 @@ describe('a role that may not publish', () => {
     await alter(of, 'ADD TABLE t');
     let takenOut: Promise<void> | undefined;
     const onProgress = (): void => {
-      takenOut ??= alter(of, 'DROP TABLE t'); // beneath the command
+      takenOut ??= alter(of, 'DROP TABLE t'); // during the command
     };
     const waiting = rebaseline({ ...urls(of), sourceUrl: other.sourceUrl, table: T, onProgress });
     await expect(waiting).rejects.toMatchObject({ code: 'PUBLICATION_RIGHTS' });
     await takenOut;
   });
 
-  test('a list is replaced in one transaction by whoever may', async () => {
+  test('a role that may do so can replace a list in one transaction', async () => {
     await using of = await node();
     await using other = await byOther(of);
     const session = await connect(other.sourceUrl, { side: 'source', node: of.node });
@@ -210,7 +210,7 @@ describe('a role that may not publish', () => {
     await session.end();
   });
 
-  test('nothing is read again before somebody else has published it', async () => {
+  test('a repair reads nothing until somebody else has published the table', async () => {
     await using of = await node();
     await using other = await byOther(of);
     await pending(of, other.runs);
@@ -221,7 +221,7 @@ describe('a role that may not publish', () => {
     await sameAsLive(of);
   });
 
-  test('what was written before the table was published, and is not committed, is waited for', async () => {
+  test('the repair waits for transactions that wrote before the table was published', async () => {
     await using of = await node();
     await using other = await byOther(of);
     await pending(of, other.runs);
@@ -236,7 +236,7 @@ describe('a role that may not publish', () => {
     await sameAsLive(of);
   });
 
-  test('a list that is out of date does not keep a table from being read again', async () => {
+  test('an outdated list does not prevent a repair', async () => {
     await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
     if (!(await hasColumnLists(of.source))) return;
     await of.track('t', { exclude: ['v'] });
@@ -247,11 +247,11 @@ describe('a role that may not publish', () => {
     const { rows } = await of.store.query(
       `SELECT count(*)::int AS n FROM pgtimewarp.health_events WHERE code = 'COLUMN_LIST_OUTDATED'`,
     );
-    expect(rows).toEqual([{ n: 1 }]); // told once
+    expect(rows).toEqual([{ n: 1 }]); // reported once
   });
 });
 
-test('a table that another session has locked is published later, and the others are read meanwhile', async () => {
+test('a table that another session has locked is published later, and other tables are read meanwhile', async () => {
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   await of.poll();
@@ -272,7 +272,7 @@ test('a table that another session has locked is published later, and the others
   await sameAsLive(of);
 });
 
-test('children of a table are tables of their own', async () => {
+test('child tables are separate tables', async () => {
   await using of = await node();
   await of.source.query('CREATE TABLE child () INHERITS (t)');
   await untrack({ ...urls(of), table: T, purge: false });
@@ -286,14 +286,14 @@ test('children of a table are tables of their own', async () => {
   expect(rows).toEqual([{ name: 'other' }, { name: 't' }]);
 });
 
-test('a start waits for what was written while the table was not published', async () => {
+test('a start waits for transactions that wrote while the table was not published', async () => {
   await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['other'] });
   const [early, late] = [await of.connect('source'), await of.connect('source')];
   await early.query('BEGIN; UPDATE t SET n = 0 WHERE id = 1');
   const tracking = { table: T, baseline: true, exclude: [], retention: null };
   const asked = track({ ...urls(of), ...tracking, signal: AbortSignal.abort() });
   await expect(asked).rejects.toMatchObject({ code: 'INTERRUPTED' });
-  await of.poll(); // waits for the early one
+  await of.poll(); // waits for the early transaction
   await alter(of, 'DROP TABLE t');
   await late.query('BEGIN; UPDATE t SET n = 0 WHERE id = 2');
   await alter(of, 'ADD TABLE t');
@@ -354,7 +354,7 @@ test('a publication that is gone: the node begins again', async () => {
   await sameAsLive(of);
 });
 
-test('an entry that somebody else has replaced is left alone', async () => {
+test('an entry that somebody else has replaced is not changed', async () => {
   await using of = await node();
   const entry = async () => (await readTableFacts(of.source, [T], of.publication))[0]!.published!.entry!;
   const before = await entry();
@@ -377,7 +377,7 @@ test('a table that another session has locked cannot be untracked, and nothing w
   expect(await relation(of)).toMatchObject({ status: 'untracked' });
 });
 
-test('what is not tracked any more stays so, whatever a run that was under way finds or finishes', async () => {
+test('an untracked table stays untracked, whatever a run under way detects or finishes', async () => {
   await using of = await node();
   await untrack({ ...urls(of), table: T, purge: false });
   const { rows } = await of.store.query<{ id: number }>(
@@ -398,7 +398,7 @@ test('what is not tracked any more stays so, whatever a run that was under way f
   expect(await relation(of)).toMatchObject({ status: 'untracked' });
 });
 
-test('taken out again while it is read again: the repair begins anew, and publishes it', async () => {
+test('removed again during its repair: the repair starts again and publishes the table', async () => {
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   await of.poll();
@@ -411,7 +411,7 @@ test('taken out again while it is read again: the repair begins anew, and publis
   await sameAsLive(of);
 });
 
-test('taken out beneath the very run that would end its gap', async () => {
+test('removed during the run that would end its gap', async () => {
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   await of.poll();
@@ -429,7 +429,7 @@ test('taken out beneath the very run that would end its gap', async () => {
   await sameAsLive(of);
 });
 
-test('what is not tracked any more is not published', async () => {
+test('an untracked table is not published', async () => {
   await using of = await node();
   await untrack({ ...urls(of), table: T, purge: false });
   const [facts] = await readTableFacts(of.source, [T], of.publication);
@@ -438,7 +438,7 @@ test('what is not tracked any more is not published', async () => {
   expect((await of.store.query('SELECT FROM pgtimewarp.history_gaps')).rowCount).toBe(0);
 });
 
-test('a table that is in the publication in part when it is tracked is published whole', async () => {
+test('a table that is partly published when it is tracked is published whole', async () => {
   await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['other'] });
   if (!(await hasColumnLists(of.source))) return;
   await alter(of, 'ADD TABLE t (id) WHERE (n > 3)');
@@ -446,7 +446,7 @@ test('a table that is in the publication in part when it is tracked is published
   expect(await isWhole(of)).toBe(true);
 });
 
-test('published by two at the same time', async () => {
+test('two commands publish it at the same time', async () => {
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   const [facts] = await readTableFacts(of.source, [T], of.publication);
@@ -454,7 +454,7 @@ test('published by two at the same time', async () => {
   expect(await isWhole(of)).toBe(true);
 });
 
-test('a node that begins again publishes all, and has no gap from what was before', async () => {
+test('a node that begins again publishes all its tables, and has no gap from before', async () => {
   await using of = await node();
   await alter(of, 'DROP TABLE t');
   await of.poll();
@@ -466,7 +466,7 @@ test('a node that begins again publishes all, and has no gap from what was befor
   await sameAsLive(of);
 });
 
-test('column lists that runs keep are no gap; what somebody else does to them is', async () => {
+test('column lists that runs keep cause no gap; changes of them by others do', async () => {
   await using of = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
   if (!(await hasColumnLists(of.source))) return;
   await of.track('t', { exclude: ['v'] });

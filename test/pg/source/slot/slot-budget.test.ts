@@ -1,4 +1,4 @@
-/** The WAL kept on the source is watched against a budget; the slot goes before the disk is full, when that is asked for. */
+/** The WAL that the slot keeps is compared with a budget; if configured, runs drop the slot before the disk is full. */
 import { expect, test } from 'vitest';
 import { diagnose } from '../../../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../../../core/doctor/facts.ts';
@@ -15,7 +15,7 @@ async function budgetCheck(
   return checks.find((check) => check.code === 'wal_budget')!;
 }
 
-test('warning at 50 %, failing at 80 %, naming what pins; release-slot by hand, and by runs only when asked for', async () => {
+test('warning at 50 %, failing at 80 %, with what pins WAL; release-slot by hand, and by runs only if configured', async () => {
   await using node = await ownSource({ plugin: 'pgoutput', settings: { max_slot_wal_keep_size: '20MB' } });
   const cli = (...args: string[]) => runCli([...args, '--json'], { env: node.env });
   expect(await budgetCheck(node)).toMatchObject({ status: 'ok' }); // half of 20 MB
@@ -33,7 +33,7 @@ test('warning at 50 %, failing at 80 %, naming what pins; release-slot by hand, 
   await node.poll();
   expect(await budgetCheck(node)).toMatchObject({ status: 'fail' });
 
-  expect((await node.poll()).outcome).toBe('done'); // over the budget, but nobody asked for more
+  expect((await node.poll()).outcome).toBe('done'); // over the budget, but runs are not configured to drop the slot
   expect((await cli('release-slot', '--automatic', 'on', '--budget', '5MB')).json()).toMatchObject({
     slot_budget_bytes: 5 * 1024 * 1024,
     automatic: true,

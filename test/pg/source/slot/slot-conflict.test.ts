@@ -1,4 +1,4 @@
-/** A slot of our name that somebody else has made: its changes are not ours to read, and what went by meanwhile is lost. */
+/** Another program has made a slot of our name: we must not read its changes, and changes made meanwhile are lost. */
 import { expect, test } from 'vitest';
 import { pasteRemedy, troubles, verdicts } from '../../../support/doctored.ts';
 import { type OwnSource, ownSource } from '../../../support/own-source.ts';
@@ -6,7 +6,7 @@ import { connectForTest, queryOnce } from '../../../support/test-client.ts';
 
 interface Theirs {
   readonly what: string;
-  /** Makes the slot, where there is none. */
+  /** Makes the slot if there is none. */
   readonly make: (node: OwnSource) => Promise<unknown>;
   /** The checks whose remedies mend it, in this order. */
   readonly mend: readonly string[];
@@ -41,7 +41,7 @@ const SLOTS: readonly Theirs[] = [
   },
 ];
 
-test('a slot of ours that is somebody else’s is a gap, and is mended by what doctor prints', {
+test("a slot of our name that belongs to somebody else causes a gap, and doctor's remedy mends it", {
   timeout: 120_000,
 }, async () => {
   await using node = await ownSource({ plugin: 'pgoutput' });

@@ -1,4 +1,4 @@
-/** The slot of a node in the hands of another session: what a run that died leaves behind for a while. */
+/** Another session uses the slot of the node, such as a session that a dead run leaves behind for a while. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { keepPolling } from '../../../../cli/serve/background.ts';
@@ -9,7 +9,7 @@ import { parseLsn } from '../../../../core/types/lsn.ts';
 import { startReading } from '../../../support/slot-reader.ts';
 import { trackedNode } from '../../../support/tracked-node.ts';
 
-test('a run waits until the session is gone, its time is up, or it is told to stop', async () => {
+test('a run waits until the session has ended, its time is up, or it is aborted', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE t (id int PRIMARY KEY)',
@@ -41,7 +41,7 @@ test('a run waits until the session is gone, its time is up, or it is told to st
   expect(await running).toMatchObject({ outcome: 'done', changes: 1, caughtUp: true });
 });
 
-test('a slot that somebody reads is not dropped, and not moved back: told by our codes', async () => {
+test('a slot that another session reads is not dropped, and a slot does not move back; errors have our codes', async () => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE t (id int PRIMARY KEY)',

@@ -1,6 +1,6 @@
 /**
- * Somebody else moves the slot while a run is under way: another poller with a copy of the store, or anybody's
- * pg_replication_slot_get_changes(). What lies between is lost to this store, and is recorded as a gap of the node.
+ * Another program moves the slot during a run: another poller with a copy of the store, or a call of
+ * pg_replication_slot_get_changes(). The skipped changes are lost to this store and are recorded as a gap of the node.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connect } from '../../../../core/pg/connection.ts';
@@ -25,7 +25,7 @@ for (const plugin of PLUGINS) {
       await node?.[Symbol.asyncDispose]();
     });
 
-    /** Runs, with `meddle` done once, just before the first statement that `at` matches. */
+    /** A run in which `meddle` is called once, just before the first statement that matches `at`. */
     const runWith = async (at: RegExp, meddle: () => Promise<unknown>): Promise<PollResult> => {
       const source = await connect(node.sourceUrl, { side: 'source', node: node.node });
       const store = await connect(node.storeUrl, { side: 'store', node: node.node });
@@ -60,7 +60,7 @@ for (const plugin of PLUGINS) {
       return rows.map(({ row }) => row);
     };
 
-    test('before the peek: nothing of it is stored, and the loss is a gap', async () => {
+    test('before the peek: nothing is stored, and the loss is a gap', async () => {
       await node.source.query('UPDATE orders SET total = 11');
       const result = await runWith(/^DECLARE pgtimewarp_peek/, async () => {
         await moveSlot();
@@ -72,7 +72,7 @@ for (const plugin of PLUGINS) {
       expect(rows).toEqual([{ code: 'SLOT_MISSING', to_lsn: null }]);
     });
 
-    test('after the peek and all that was read of it: nothing is lost', async () => {
+    test('after the peek and all its rows: nothing is lost', async () => {
       await node.source.query('UPDATE orders SET total = 11');
       const result = await runWith(/pg_replication_slot_advance/, moveSlot);
       expect(result).toMatchObject({ outcome: 'done', caughtUp: true });
