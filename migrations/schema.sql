@@ -1893,9 +1893,9 @@ BEGIN
     RETURN false;
   END IF;
   SELECT greatest(p.tracked_from_lsn,
-           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts) m),
+           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts - interval '1 microsecond') m),
            (SELECT max(g.from_lsn - 1) FROM pgtimewarp.relation_ranges g
-             WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts <= cut_ts)) INTO cut_lsn;
+             WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts < cut_ts)) INTO cut_lsn;
   UPDATE pgtimewarp.relation_retention x
      SET expired_before_ts = cut_ts, expired_before_lsn = greatest(x.expired_before_lsn, cut_lsn),
          cutoff_xid = pg_current_xact_id()
@@ -2835,7 +2835,7 @@ BEGIN
        AND (g.relation_id IS NULL OR g.relation_id IN (
              SELECT p.relation_id FROM pgtimewarp.relation_periods p
               WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
-  -- The interval before the cutoff. A change exactly at the cutoff is not listed, because the row before it is forgotten.
+  -- The interval before the cutoff: see retention_advance().
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(p.tracked_from_ts, least(x.expired_before_ts, p.tracked_to_ts), '[)'), 'expired')::pgtimewarp.hole
       FROM pgtimewarp.relation_periods p JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id
