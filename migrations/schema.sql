@@ -717,9 +717,17 @@ CREATE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_l
     AS $_$
 #variable_conflict use_column
 DECLARE
+  NEAR CONSTANT numeric := 262144; -- bytes of WAL: a step of the index covers about as much
   place record;
+  parts record;
   counted text;
 BEGIN
+  SELECT array_agg(i.lsn_space) AS spaces, array_agg(i.first) AS firsts, array_agg(i.last) AS lasts INTO parts
+    FROM (SELECT j.lsn_space, min(j.lsn) AS first, max(j.lsn) AS last
+            FROM (SELECT k.*, count(*) FILTER (WHERE k.is_far) OVER (PARTITION BY k.lsn_space ORDER BY k.lsn) AS part
+                    FROM (SELECT u.*, p_filter ? 'by' AND u.lsn - lag(u.lsn) OVER (PARTITION BY u.lsn_space ORDER BY u.lsn) > NEAR AS is_far
+                            FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)) AS k) AS j
+           GROUP BY j.lsn_space, j.part) AS i;
   -- one statement for all tables of the node, which names no other tables
   FOR place IN
     SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
@@ -732,8 +740,10 @@ BEGIN
   LOOP
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
-         FROM pgtimewarp.row_changes AS r
-        WHERE r.relation_id = %4$s AND r.valid_from_lsn >= %5$L AND r.valid_from_lsn <= %6$L AND r.xid IS NOT NULL
+         FROM unnest($4, $5, $6) AS w (lsn_space, first, last)
+         JOIN pgtimewarp.row_changes AS r
+           ON r.relation_id = %4$s AND r.valid_from_lsn >= greatest(w.first, %5$L) AND r.valid_from_lsn <= w.last AND r.xid IS NOT NULL
+        WHERE w.lsn_space = %1$s
         GROUP BY r.valid_from_lsn, r.op
         UNION ALL
        SELECT %1$s, e.lsn, %2$L, %3$L, e.op, count(*)
@@ -761,8 +771,24 @@ BEGIN
     HAVING coalesce(bool_or(CASE WHEN coalesce($3 ? ''table'', false) THEN (t.schema, t."table") = ($3 ->> ''schema'', $3 ->> ''table'') ELSE true END
                             AND coalesce(t.has_op, true)), false)
        AND coalesce(sum(t.inserts + t.updates + t.deletes) >= ($3 ->> ''min_rows'')::bigint OR sum(t.truncates) > 0, true)'
-    USING p_spaces, p_lsns, p_filter;
+    USING p_spaces, p_lsns, p_filter, parts.spaces, parts.firsts, parts.lasts;
 END $_$;
+
+CREATE FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) RETURNS record
+    LANGUAGE sql STABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+  WITH hashed AS MATERIALIZED (
+    SELECT c.node_id, c.lsn_space, c.lsn, c.context
+      FROM pgtimewarp.transaction_contexts AS c
+     WHERE c.value_hashes @> pgtimewarp.context_hashes(p_by) OR c.value_hashes @> '{0}'
+     LIMIT p_max + 1)
+  SELECT CASE WHEN (SELECT count(*) FROM hashed) <= p_max THEN coalesce(array_agg(k.lsn_space ORDER BY k.lsn_space, k.lsn), '{}') END,
+         CASE WHEN (SELECT count(*) FROM hashed) <= p_max THEN coalesce(array_agg(k.lsn ORDER BY k.lsn_space, k.lsn), '{}') END
+    FROM (SELECT DISTINCT h.lsn_space, h.lsn FROM hashed AS h
+           WHERE h.node_id = p_node_id AND pgtimewarp.context_matches(h.context, p_by)) AS k
+$$;
 
 CREATE FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -781,6 +807,27 @@ CREATE FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_
    WHERE c.node_id = p_node_id AND c.lsn_space = p_space AND c.lsn = p_lsn AND c.seq <= p_seq AND p_xid IS NOT NULL
    ORDER BY c.seq DESC LIMIT 1
 $$;
+
+CREATE FUNCTION pgtimewarp.context_hashes(p_by jsonb) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  hashes int[] := '{}';
+  wanted text;
+  bytes bytea;
+  hash bigint;
+BEGIN
+  FOR wanted IN SELECT b.value FROM jsonb_each_text(p_by) AS b WHERE b.value !~ '^[[{]' LOOP
+    bytes := convert_to(wanted, 'UTF8');
+    hash := 2166136261;
+    FOR i IN 0 .. length(bytes) - 1 LOOP
+      hash := ((hash # get_byte(bytes, i)) * 16777619) & 4294967295;
+    END LOOP;
+    hashes := hashes || (CASE WHEN hash > 2147483647 THEN hash - 4294967296 ELSE hash END)::int;
+  END LOOP;
+  RETURN hashes;
+END $$;
 
 CREATE FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1575,8 +1622,11 @@ DECLARE
   given int := 0;
   at record;
   commits text;
+  picked record;
   c record;
 BEGIN
+  -- a value that few contexts have leads to its commits; where many have it, some are soon met on the way back in time
+  SELECT b.spaces, b.lsns INTO picked FROM pgtimewarp.commits_by(p_node_id, p_filter -> 'by', 2000) AS b;
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
   LOOP
     -- a condition that is not requested is left out: the planner estimates that better than a NULL parameter
@@ -1588,6 +1638,12 @@ BEGIN
            WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
       CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
       CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,
+      CASE WHEN picked.lsns IS NOT NULL
+             THEN ' AND (m.lsn_space, m.lsn) IN (SELECT u.lsn_space, u.lsn FROM unnest($12, $13) AS u (lsn_space, lsn))'
+           WHEN p_filter ? 'by'
+             THEN ' AND EXISTS (SELECT FROM pgtimewarp.transaction_contexts AS s
+                                 WHERE s.node_id = $1 AND s.lsn_space = m.lsn_space AND s.lsn = m.lsn
+                                   AND pgtimewarp.context_matches(s.context, $14))' END,
       CASE WHEN at.lsn IS NOT NULL THEN ' AND (m.ts, m.lsn_space, m.lsn) < ($9, $10, $11)' END,
       ' ORDER BY m.ts DESC, m.lsn_space DESC, m.lsn DESC LIMIT ', chunk);
     EXECUTE 'SELECT array_agg(k.lsn_space) AS spaces, array_agg(k.lsn) AS lsns, array_agg(k.ts) AS times, array_agg(k.xid) AS xids
@@ -1595,7 +1651,8 @@ BEGIN
        INTO c
       USING p_node_id, now_space, coalesce(p_from_ts, pgtimewarp.time_at(p_node_id, now_space, p_from_lsn)), p_from_lsn,
             coalesce(p_to_ts, pgtimewarp.time_at(p_node_id, now_space, p_to_lsn), 'infinity'), p_to_lsn,
-            (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn;
+            (p_filter ->> 'xid')::bigint, (p_filter ->> 'lsn')::pg_lsn, at.ts, at.space, at.lsn,
+            picked.spaces, picked.lsns, p_filter -> 'by';
     seen := coalesce(cardinality(c.lsns), 0);
     EXIT WHEN seen = 0;
     FOR lsn_space, lsn, ts, xid, context, tables, rows IN
@@ -1604,10 +1661,6 @@ BEGIN
        CROSS JOIN LATERAL (
              SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647, u.xid) AS x) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
-       WHERE NOT coalesce(p_filter ? 'by', false) OR EXISTS (
-             SELECT FROM pgtimewarp.transaction_contexts AS s
-              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
-                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
        ORDER BY u.place
     LOOP
       RETURN NEXT;
@@ -1632,6 +1685,11 @@ DECLARE
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
   changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
+  -- leaves out the changes of most other transactions before the rows before them are looked up
+  by_hash text := CASE WHEN said IS NOT NULL THEN '
+    AND EXISTS (SELECT FROM pgtimewarp.transaction_contexts AS s
+                 WHERE s.node_id = $9 AND s.lsn_space = $10 AND s.lsn = r.valid_from_lsn
+                   AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; if at_pk is NULL, including all keys of the place
@@ -1670,7 +1728,7 @@ BEGIN
              FROM (SELECT r.* FROM pgtimewarp.row_changes AS r
                     WHERE r.relation_id = %1$s AND r.valid_from_lsn >= $1 AND r.valid_from_lsn <= $4
                       AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
-                      AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)
+                      AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)%3$s
                     ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
          SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
                 b.nulls_assumed AS before_assumed, b.lsn AS before_lsn
@@ -1678,8 +1736,9 @@ BEGIN
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
-          ORDER BY p.place', relation, chunk)
-        USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through
+          ORDER BY p.place', relation, chunk, by_hash)
+        USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through, p_period.node_id,
+              p_period.lsn_space, pgtimewarp.context_hashes(said)
       LOOP
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
@@ -1893,9 +1952,9 @@ BEGIN
     RETURN false;
   END IF;
   SELECT greatest(p.tracked_from_lsn,
-           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts) m),
+           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts - interval '1 microsecond') m),
            (SELECT max(g.from_lsn - 1) FROM pgtimewarp.relation_ranges g
-             WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts <= cut_ts)) INTO cut_lsn;
+             WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts < cut_ts)) INTO cut_lsn;
   UPDATE pgtimewarp.relation_retention x
      SET expired_before_ts = cut_ts, expired_before_lsn = greatest(x.expired_before_lsn, cut_lsn),
          cutoff_xid = pg_current_xact_id()
@@ -2835,7 +2894,7 @@ BEGIN
        AND (g.relation_id IS NULL OR g.relation_id IN (
              SELECT p.relation_id FROM pgtimewarp.relation_periods p
               WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
-  -- The interval before the cutoff. A change exactly at the cutoff is not listed, because the row before it is forgotten.
+  -- The interval before the cutoff: see retention_advance().
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(p.tracked_from_ts, least(x.expired_before_ts, p.tracked_to_ts), '[)'), 'expired')::pgtimewarp.hole
       FROM pgtimewarp.relation_periods p JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id
@@ -3578,7 +3637,8 @@ CREATE TABLE pgtimewarp.transaction_contexts (
     seq integer DEFAULT 0 NOT NULL,
     lsn pg_lsn NOT NULL,
     context json NOT NULL,
-    relation_ids integer[]
+    relation_ids integer[],
+    value_hashes integer[] DEFAULT '{0}'::integer[] NOT NULL
 );
 
 COMMENT ON TABLE pgtimewarp.transaction_contexts IS 'The contexts that a transaction sent: pg_logical_emit_message(true, ''pgtimewarp'', ''{…}''). A change carries the last one at or before its place in the transaction (see functions/history/context_at.sql).';
@@ -3594,6 +3654,8 @@ COMMENT ON COLUMN pgtimewarp.transaction_contexts.lsn IS 'The commit LSN.';
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.context IS 'The JSON text of the message.';
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables whose changes carry the context. Retention deletes the context when these changes have expired in all of them. null: all tables of the node.';
+
+COMMENT ON COLUMN pgtimewarp.transaction_contexts.value_hashes IS 'Hashes of the values in context, for the index (see functions/history/context_hashes.sql). {0}: not hashed, so a question has to compare the context itself.';
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
@@ -3678,6 +3740,8 @@ CREATE INDEX lsn_time_map_by_xid ON pgtimewarp.lsn_time_map USING brin (xid) WIT
 CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (node_id, schema_name, table_name, tracked_from_ts DESC);
 
 CREATE INDEX row_changes_in_order ON ONLY pgtimewarp.row_changes USING brin (valid_from_lsn) WITH (pages_per_range='32', autosummarize='on');
+
+CREATE INDEX transaction_contexts_by_value ON pgtimewarp.transaction_contexts USING gin (value_hashes) WITH (gin_pending_list_limit='256');
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
@@ -3786,6 +3850,11 @@ GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[
 GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max integer, OUT spaces integer[], OUT lsns pg_lsn[]) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.comparable_value(p_kind text, p_value text) TO pgtimewarp_writer;
@@ -3795,6 +3864,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.context_at(p_node_id text, p_space integer, p_lsn pg_lsn, p_seq integer, p_xid bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.context_hashes(p_by jsonb) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.context_is_kept(p_node_id text, p_space integer, p_lsn pg_lsn, p_relation_ids integer[]) TO pgtimewarp_writer;

@@ -18,7 +18,11 @@ export function silentChanges({ relation, facts }: RelationNow, plugin: Plugin):
   const changes = detectSilentChanges({ name, before, now, excluded: excludedColumns });
   const publication = { before: before?.published, now: now?.published };
   if (!isInGap(state)) return changes.map((change) => repairedIfTakenOut(change, publication));
-  return changes.filter(({ code }) => !isCoveredByGap(code, publication, isUnderRepair(state)));
+  const isTakenOut = typeof before?.obstacle === 'string'; // or is about to be: see let-writes-through.ts
+  return changes.filter(
+    ({ code }) =>
+      !(code === 'UNPUBLISHED' && isTakenOut) && !isCoveredByGap(code, publication, isUnderRepair(state)),
+  );
 }
 
 /**

@@ -39,6 +39,8 @@ export async function letWritesThrough(
   }
   for (const now of relations) {
     if (typeof now.facts?.published?.entry !== 'number' || whyWritesRefused(now.facts) === null) continue;
+    // the run after its start finds the obstacle, or that the table is in no publication
+    if (now.relation.state.kind !== 'starting') changed = (await recordGap(run, now)) || changed;
     try {
       changed = (await takeOut(run, publication, now)) || changed;
     } catch (error) {
@@ -49,21 +51,21 @@ export async function letWritesThrough(
   return changed;
 }
 
-/**
- * Records the gap from the catalog as it was when the table was taken out. Somebody may correct the replica identity before
- * the peek compares the catalog, and that comparison would then find no change.
- */
-async function takeOut(run: Run, publication: string, { relation }: RelationNow): Promise<boolean> {
-  const { source, store, claim } = run;
-  const facts = await takeOutIf(
+/** @returns whether the table was published, and its writes were still refused */
+async function takeOut(
+  { source, store, claim }: Run,
+  publication: string,
+  { relation }: RelationNow,
+): Promise<boolean> {
+  const after = await takeOutIf(
     source,
     publication,
     relation.name,
     (each) => whyWritesRefused(each) !== null,
   );
-  if (facts === null) return false;
+  if (after === null) return false;
   const table = formatTableName(relation.name);
-  const { why, remedy } = whyWritesRefused(facts)!;
+  const { why, remedy } = whyWritesRefused(after)!;
   await writeHealthEvent(store, {
     nodeId: claim.nodeId,
     severity: 'fail',
@@ -73,13 +75,21 @@ async function takeOut(run: Run, publication: string, { relation }: RelationNow)
       `and is unknown from here on. ${remedy} The next runs publish and read it again.`,
     meta: { table },
   });
-  if (relation.state.kind === 'starting') return true; // the run after its start finds the obstacle
+  return true;
+}
+
+/**
+ * Records the gap before the table is taken out. Afterwards a run could die, and a correction of the replica identity would hide
+ * from the next one why the table is in no publication: it would wait for a person. @returns whether the gap was news
+ */
+async function recordGap({ source, store, claim, found }: Run, now: RelationNow): Promise<boolean> {
   const positionNow = await readInsertLsn(source);
   const { time: timeNow } = await boundTime(store, await readClock(source));
   const positions = { horizonBefore: claim.horizon.lsn, horizon: claim.horizon, positionNow, timeNow };
   const options = { store, claim, plugin: 'pgoutput', positions, hasLeftOut: () => false } as const;
-  for (const relationId of await noteCatalog([{ relation, facts }], options)) run.found.add(relationId);
-  return true;
+  const changed = await noteCatalog([now], options);
+  for (const relationId of changed) found.add(relationId);
+  return changed.size > 0;
 }
 
 async function tellFailing({ store, claim }: Run, { relation, facts }: RelationNow): Promise<void> {

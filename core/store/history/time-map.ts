@@ -24,10 +24,10 @@ export async function writeHorizonEntry(
           AND NOT EXISTS ( -- the findings of a repair are stored at the end of its gap
                 SELECT FROM pgtimewarp.history_gaps AS g
                  WHERE g.node_id = $1::text AND g.lsn_space = $2::int AND g.to_lsn = $3::pg_lsn)
-          AND NOT EXISTS ( -- the baseline of a table is stored where its history begins
+          AND NOT EXISTS ( -- the baseline of a table is stored where its history begins, what a gap of the node removed right after it
                 SELECT FROM pgtimewarp.tracked_relations AS r
                  WHERE r.node_id = $1::text
-                   AND (r.tracked_from_lsn = $3::pg_lsn OR r.repair ->> 'end_lsn' = $3::pg_lsn::text))`,
+                   AND (r.tracked_from_lsn = $3::pg_lsn OR r.tracked_from_lsn + 1 = $3::pg_lsn OR r.repair ->> 'end_lsn' = $3::pg_lsn::text))`,
       [claim.nodeId, claim.lsnSpace, formatLsn(claim.horizon.lsn)],
     );
   }

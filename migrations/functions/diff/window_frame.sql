@@ -56,7 +56,7 @@ BEGIN
        AND (g.relation_id IS NULL OR g.relation_id IN (
              SELECT p.relation_id FROM pgtimewarp.relation_periods p
               WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table)));
-  -- The interval before the cutoff. A change exactly at the cutoff is not listed, because the row before it is forgotten.
+  -- The interval before the cutoff: see retention_advance().
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(p.tracked_from_ts, least(x.expired_before_ts, p.tracked_to_ts), '[)'), 'expired')::pgtimewarp.hole
       FROM pgtimewarp.relation_periods p JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id

@@ -1,4 +1,6 @@
 -- Moves the cutoff of a relation to the horizon's time minus the window, but never back. Returns whether it moved.
+-- The position of the cutoff is the last one with an earlier time: a commit at the very time of the cutoff is known, and so is
+-- what it changed.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_advance(p_relation_id int) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -23,9 +25,9 @@ BEGIN
     RETURN false;
   END IF;
   SELECT greatest(p.tracked_from_lsn,
-           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts) m),
+           (SELECT m.lsn FROM pgtimewarp.commit_at_time(p.node_id, p.lsn_space, cut_ts - interval '1 microsecond') m),
            (SELECT max(g.from_lsn - 1) FROM pgtimewarp.relation_ranges g
-             WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts <= cut_ts)) INTO cut_lsn;
+             WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND g.opened_ts < cut_ts)) INTO cut_lsn;
   UPDATE pgtimewarp.relation_retention x
      SET expired_before_ts = cut_ts, expired_before_lsn = greatest(x.expired_before_lsn, cut_lsn),
          cutoff_xid = pg_current_xact_id()

@@ -1,13 +1,8 @@
 -- What commits did to which tables: those of the commits (p_spaces, p_lsns) that left changes in the history and pass the filter of
-<<<<<<< HEAD
--- node_transactions(). Counted from the rows of the history between the first and the last of them; commits that were picked from among many
--- (`by`) may lie far apart, so each part of the log that holds some of them is read by itself. What has expired does not count: only the last version of each row is left of it.
--- The relation stands in the text of the statements (docs/decisions/0024-own-locks.md).
-=======
--- node_transactions(). The rows of the history between the first and the last of these commits are counted. Expired changes do not count,
+-- node_transactions(). The rows of the history between the first and the last of these commits are counted. Commits that were picked from
+-- among many (`by`) may lie far apart, so each part of the log that holds some of them is read by itself. Expired changes do not count,
 -- because the history keeps only the last expired version of each row.
 -- The relation is a constant in the text of the statements (docs/decisions/0024-own-locks.md).
->>>>>>> words
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces int[], p_lsns pg_lsn[], p_filter jsonb)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, tables json, rows bigint)
 LANGUAGE plpgsql STABLE ROWS 100
@@ -19,17 +14,13 @@ DECLARE
   parts record;
   counted text;
 BEGIN
-<<<<<<< HEAD
   SELECT array_agg(i.lsn_space) AS spaces, array_agg(i.first) AS firsts, array_agg(i.last) AS lasts INTO parts
     FROM (SELECT j.lsn_space, min(j.lsn) AS first, max(j.lsn) AS last
             FROM (SELECT k.*, count(*) FILTER (WHERE k.is_far) OVER (PARTITION BY k.lsn_space ORDER BY k.lsn) AS part
                     FROM (SELECT u.*, p_filter ? 'by' AND u.lsn - lag(u.lsn) OVER (PARTITION BY u.lsn_space ORDER BY u.lsn) > NEAR AS is_far
                             FROM unnest(p_spaces, p_lsns) AS u (lsn_space, lsn)) AS k) AS j
            GROUP BY j.lsn_space, j.part) AS i;
-  -- one statement for all of them, which names only the tables of the node
-=======
   -- one statement for all tables of the node, which names no other tables
->>>>>>> words
   FOR place IN
     SELECT p.relation_id, p.lsn_space, p.schema_name, p.table_name, greatest(r.first, x.expired_before_lsn + 1) AS first, r.last
       FROM pgtimewarp.relation_periods AS p

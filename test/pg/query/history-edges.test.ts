@@ -283,6 +283,37 @@ test('what is left of expired changes does not count as what a transaction did',
   expect([touched.changes, reasons(touched)]).toEqual([[], 'expired']);
 });
 
+for (const [what, micros] of [
+  ['before', -1],
+  ['at', 0],
+  ['after', 1],
+] as const)
+  test(`a commit ${what} the cutoff of retention is listed, or its time is unknown`, async () => {
+    const h = await StoreHistory.create(databases.store);
+    const t = await h.track();
+    await columns(h, t, [{ name: 'id', ...INTEGER }]);
+    for (const n of [30, 50, 70]) await h.change(t, n, n === 30 ? 'I' : 'U');
+    await h.store.query(
+      `INSERT INTO pgtimewarp.relation_retention (relation_id, retention) VALUES ($1, '50 seconds'::interval + make_interval(secs => $2))`,
+      [t, micros / 1e6],
+    );
+    expect((await h.store.query('SELECT pgtimewarp.retention_advance($1) AS moved', [t])).rows).toEqual([
+      { moved: true },
+    ]);
+    const known = ({ unknownText }: { readonly unknownText: string }): number[] => {
+      const holes = JSON.parse(unknownText) as { readonly from: string; readonly to: string }[];
+      return [30, 50, 70].filter((n) => !holes.some(({ from, to }) => from <= timeOf(n) && timeOf(n) < to));
+    };
+    const expected = micros < 0 ? [70] : [50, 70];
+    const of = (entries: readonly { readonly lsn: string }[]): string[] => entries.map(({ lsn }) => lsn);
+    const [all, commits, one] = [await ask(h), await list(h), await h.diff()];
+    expect([known(all), known(commits), known(one)]).toEqual([expected, expected, expected]);
+    expect(of(all.changes)).toEqual(expected.map(lsnOf));
+    expect(of(commits.transactions)).toEqual(expected.map(lsnOf).reverse());
+    expect(one.changes.map(({ lsn }) => lsn)).toEqual(expected.map(lsnOf));
+    if (micros >= 0) expect(all.changes[0]).toMatchObject({ beforeText: '{"id":1,"n":30}' });
+  });
+
 for (const lost of ['a TRUNCATE', 'a gap'])
   test(`net: an insert after ${lost} does not show that the row was absent before`, async () => {
     const h = await StoreHistory.create(databases.store);

@@ -10,6 +10,7 @@ import { track } from '../../../core/track.ts';
 import { parseCommitTime } from '../../../core/types/commit-time.ts';
 import { parseLsn } from '../../../core/types/lsn.ts';
 import { describeNeeding } from '../../support/needs.ts';
+import { urls } from '../../support/node-questions.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { gist, RetentionTwins, random } from '../../support/retention-twins.ts';
 import { runCli } from '../../support/run-cli.ts';
@@ -121,6 +122,27 @@ for (const plugin of PLUGINS) {
     });
   });
 }
+
+test('a constraint that a run had no time to look for stops it, and is no failure of a transaction', async () => {
+  await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES });
+  await node.track('t', { retention: '8h' });
+  await node.store.query(AN_HOUR_AGO);
+  await node.poll();
+  await node.store.query(
+    `SELECT pgtimewarp.retention_check(g.relation_id, g.table_name, c.applied_lsn + 1)
+       FROM pgtimewarp.relation_ranges g, pgtimewarp.wal_checkpoints c`,
+  );
+  await node.source.query(`INSERT INTO t VALUES (1, 1, '')`);
+  await node.store.query('BEGIN; LOCK TABLE pgtimewarp.relation_ranges'); // the store does not answer in time
+  const limited = poll({ ...urls(node), maxSeconds: 12 });
+  await expect(limited).rejects.toMatchObject({ code: 'TRANSACTION_CONFLICT' });
+  await node.store.query('COMMIT');
+  const { rows } = await node.store.query('SELECT failures FROM pgtimewarp.wal_checkpoints');
+  expect(rows).toEqual([{ failures: 0 }]);
+  await node.poll();
+  const { rowCount } = await node.store.query('SELECT FROM pgtimewarp.row_changes');
+  expect(rowCount).toBe(1);
+});
 
 /** Every key at every commit of the node that keeps everything. */
 async function compareNodes(
