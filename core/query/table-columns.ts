@@ -96,7 +96,7 @@ export class TableColumns {
     this.#names = new Set(all.map(({ name }) => name));
     this.#settledAfter = lastPosition(all);
     if (choice.asked === null) {
-      const left = new Set([...choice.excluded, ...choice.generated]);
+      const left = new Set([...choice.excluded, ...choice.generated, ...choice.virtual]);
       this.columns = all.filter(({ name }) => !left.has(name));
     } else this.columns = choice.asked.map((name) => askedColumn(choice, all, name));
   }
