@@ -10,7 +10,7 @@ export const EXIT = {
   wrongRequest: 2,
   /** The row was not there at that time. */
   absent: 3,
-  /** It is not known whether the row was there. */
+  /** It is not known whether the row was there, or which rows were. */
   unknown: 4,
   /** Stopped by a signal. */
   interrupted: 130,
@@ -20,6 +20,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export function exitCodeOfError(error: TimewarpError): ExitCode {
   if (error.code === 'INTERRUPTED') return EXIT.interrupted;
+  if (error.code === 'ROWS_UNKNOWN' || error.code === 'VALUES_UNKNOWN') return EXIT.unknown;
   return error.action === 'client' ? EXIT.wrongRequest : EXIT.failed;
 }
 

@@ -2,13 +2,14 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { HistoryFrame } from '../core/query/history-page.ts';
+import { csvLine } from '../documents/csv.ts';
 import { JsonText, type Output } from './output.ts';
 
 export const FORMATS = ['table', 'ndjson', 'csv'] as const;
 export type Format = (typeof FORMATS)[number];
 
-export function formatOption(): Option {
-  return new Option('--format <form>', 'table, or one answer a line: ndjson, csv').choices(FORMATS);
+export function formatOption(about = 'table, or one answer a line: ndjson, csv'): Option {
+  return new Option('--format <form>', about).choices(FORMATS);
 }
 
 export const PAIR = 'COL=VALUE';
@@ -60,20 +61,11 @@ export function writeAnswer(answer: HistoryAnswer, format: Format | undefined, o
     out.result(new JsonText(out.json ? answer.json() : ''), answer.human);
     return;
   }
-  const lines =
-    format === 'ndjson'
-      ? answer.lines()
-      : [answer.csv.header, ...answer.csv.rows()].map((cells) => cells.map(csvCell).join(','));
+  const lines = format === 'ndjson' ? answer.lines() : [answer.csv.header, ...answer.csv.rows()].map(csvLine);
   if (lines.length > 0) out.script(`${lines.join('\n')}\n`);
   const { from, to, horizon, final, unknownText } = answer.frame;
   const frame = JSON.stringify({ from, to, horizon, final }).slice(0, -1);
   out.note(`${frame},"unknown":${unknownText}}`);
-}
-
-/** As COPY … (FORMAT csv) takes it: NULL is nothing, an empty text is quoted. */
-function csvCell(text: string | null): string {
-  if (text === null) return '';
-  return text === '' || /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function badFlag(message: string): TimewarpError {

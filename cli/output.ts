@@ -2,6 +2,7 @@
  * The output of a command: its result goes to stdout, once; everything else to stderr. With --json, stdout gets exactly one
  * JSON document, also when the command fails.
  */
+import { once } from 'node:events';
 import { createColors } from 'picocolors';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { stackWithoutData } from '../core/pg/database-error.ts';
@@ -56,6 +57,11 @@ export class Output {
   /** Prints a script for another program to stdout, unchanged. */
   script(text: string): void {
     this.#streams.stdout.write(text);
+  }
+
+  /** Prints a part of a long result to stdout, unchanged; resolves when the reader has room for more. */
+  async stream(text: string): Promise<void> {
+    if (!this.#streams.stdout.write(text)) await once(this.#streams.stdout, 'drain');
   }
 
   /** Prints a line of a result that grows while the command runs: to stdout for people, to stderr with --json. */

@@ -28,6 +28,8 @@ const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   NODE_UNKNOWN: HTTP.notFound,
   TABLE_NOT_TRACKED: HTTP.notFound,
   HORIZON_BEHIND: HTTP.unknown,
+  ROWS_UNKNOWN: HTTP.unknown,
+  VALUES_UNKNOWN: HTTP.unknown,
   INTERRUPTED: HTTP.unknown, // the caller disconnected while it waited
   STORE_UNREACHABLE: HTTP.unavailable,
   AUTHENTICATION_FAILED: HTTP.unavailable,

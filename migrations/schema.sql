@@ -2569,6 +2569,41 @@ BEGIN
     USING p_start, p_through, p_pks, p_lsns, p_seqs, p_unseen_is_absent;
 END $_$;
 
+CREATE FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) RETURNS TABLE(relation_id integer, lsn_space integer, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text, virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, expired_before_ts timestamp with time zone, columns jsonb, pk_columns text[], excluded_columns text[])
+    LANGUAGE plpgsql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  at pgtimewarp.history_position;
+  period pgtimewarp.relation_periods;
+BEGIN
+  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn);
+  period := at.period;
+  relation_id := period.relation_id; lsn_space := at.lsn_space; lsn := at.lsn; through := at.through; reason := at.reason;
+  final := at.final; horizon_lsn := at.horizon_lsn; horizon_ts := at.horizon_ts; expired_before_ts := at.expired_before_ts;
+  columns := period.columns; pk_columns := period.pk_columns; excluded_columns := period.excluded_columns;
+  virtual := coalesce(pgtimewarp.incomplete_at(period.relation_id, NULL, at.asked_lsn, at.asked_ts), '{}');
+  IF reason IS NULL THEN
+    IF period.baseline_state = 'pending' AND at.is_open THEN
+      unread_reason := 'baseline_pending'; final := false;
+    ELSIF period.baseline_state <> 'done' OR lsn < period.unseen_unknown_before_lsn THEN
+      unread_reason := 'before_tracking';
+    ELSE
+      -- the first thing known of such a row is that it was changed or removed, after the instant
+      EXECUTE format(
+        'SELECT count(*) FROM pgtimewarp.row_changes AS r
+          WHERE r.relation_id = %1$s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D'')
+            AND NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                             WHERE c.relation_id = %1$s AND c.pk = r.pk
+                               AND (c.valid_from_lsn, c.seq) < (r.valid_from_lsn, r.seq))', relation_id)
+         INTO unread USING lsn, period.baseline_lsn;
+      unread_reason := CASE WHEN unread > 0 THEN 'before_tracking' END;
+    END IF;
+  END IF;
+  RETURN NEXT;
+END $_$;
+
 CREATE FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2651,6 +2686,45 @@ BEGIN
     SELECT f.* FROM pgtimewarp.window_frame(
       p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
 END $_$;
+
+CREATE FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.row_at
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  chunk int := p_limit;
+  filters pgtimewarp.row_filter[] := '{}';
+  v pgtimewarp.row_at;
+  after text := p_after;
+  keys int;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  IF p_where <> '{}' THEN
+    filters := pgtimewarp.row_filters(
+      (SELECT p FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = p_relation_id), p_where, true);
+    chunk := greatest(chunk, 1000); -- few of the keys may match
+  END IF;
+  LOOP
+    keys := 0;
+    FOR v IN SELECT r.* FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_limit => chunk) AS r LOOP
+      keys := keys + 1;
+      after := v.pk;
+      IF v.op = 'S' AND v.read_lsn > p_through THEN
+        v.is_there := NULL; -- the log does not decide it yet
+      END IF;
+      CONTINUE WHEN v.is_there = false
+        OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.incomplete, v.valid_from_lsn, filters);
+      RETURN NEXT v;
+      given := given + 1;
+      bytes := bytes + octet_length(v.row_data::text);
+      IF given >= p_limit OR bytes > p_max_bytes THEN
+        RETURN;
+      END IF;
+    END LOOP;
+    EXIT WHEN keys < chunk;
+  END LOOP;
+END $$;
 
 CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -4115,6 +4189,11 @@ GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_l
 GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
@@ -4124,6 +4203,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_t
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;

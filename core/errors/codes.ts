@@ -90,6 +90,17 @@ export const ERROR_CODES = define({
       'The node did not reach the position that the request waits for (`--await-lsn`, `await_lsn`) in time.',
     remedy: 'Ask again after the next run. `pgtimewarp status` shows whether runs happen.',
   },
+  ROWS_UNKNOWN: {
+    action: 'client',
+    cause:
+      'Not all rows of the table are known at that time: it lies before tracking, in a gap or in expired history, or runs are still reading the rows.',
+    remedy: 'Ask for another time. `pgtimewarp status` shows since when the table is known, and its gaps.',
+  },
+  VALUES_UNKNOWN: {
+    action: 'client',
+    cause: 'The history lacks values of some rows at that time (`incomplete` in other answers).',
+    remedy: 'Ask for other columns (--columns), or leave such rows out (--unknown skip).',
+  },
   NODE_CONFLICT: {
     action: 'client',
     cause: 'The node exists, and its settings differ from the requested ones.',

@@ -1,0 +1,309 @@
+/**
+ * All rows of a table as of an instant, from the store alone, in the order of keys. They are complete, or the function throws: a row or
+ * a value that is not known is an error (or, if the caller wants that, left out and counted), never a row less in silence.
+ *
+ * {@link openTable} fixes the position; {@link tableRows} reads page by page at that position, so memory does not grow with the table. In
+ * one transaction with a fixed snapshot ({@link SNAPSHOT}) retention cannot take rows away in between; outside of one, call
+ * openTable() for each page.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { formatTableName, type TableName } from '../pg/identifiers.ts';
+import { createTypeCatalog, type TypeRow } from '../types/pg-types.ts';
+import { instantText, PAGE_BYTES } from './history-page.ts';
+import { type Instant, instantParameters } from './instant.ts';
+import { fromQueryError } from './query-error.ts';
+import { type Cell, type StoredColumnFacts, TableColumns } from './table-columns.ts';
+
+/** Begins a transaction that sees one state of the store. */
+export const SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+
+export interface TableRequest {
+  readonly node: string;
+  readonly table: TableName;
+  readonly at: Instant;
+  /** Column to value, compared as the source's type compares; all of them. */
+  readonly where?: Readonly<Record<string, string>>;
+  /** null or nothing: all but excluded and generated ones. */
+  readonly columns?: readonly string[] | null;
+  /** What to do with rows that are not known: an error, or leave them out and count them. */
+  readonly unknown?: 'error' | 'skip';
+}
+
+/** A table at a position. */
+export interface TableAt {
+  readonly table: TableName;
+  readonly relationId: number;
+  readonly lsnSpace: number;
+  readonly lsn: string;
+  readonly through: string | null;
+  readonly horizon: { readonly lsn: string; readonly ts: string } | null;
+  readonly final: boolean;
+  readonly keyColumns: readonly string[];
+  readonly columns: TableColumns;
+  readonly where: Readonly<Record<string, string>>;
+  readonly unknown: 'error' | 'skip';
+  /** Rows that were there and that nobody has read; null: an unknown number. Above 0 only if unknown rows are left out. */
+  readonly unread: string | null;
+}
+
+export interface TableRow {
+  /** The text of the key as the history has it: where the next page begins. */
+  readonly key: string;
+  /** In the order of the columns. */
+  readonly cells: readonly Cell[];
+}
+
+export interface TablePage {
+  readonly rows: readonly TableRow[];
+  /** Rows of the page that were left out because they, or some of their values, are not known. */
+  readonly skipped: number;
+  /** Values of columns that the table does not have any more. */
+  readonly dropped: readonly string[];
+  /** Whether nulls count as NULL only because the table is declared no-nan. */
+  readonly isAssumed: boolean;
+  /** The key to go on after; null: nothing follows. */
+  readonly next: string | null;
+}
+
+/**
+ * Locates the instant. Throws ROWS_UNKNOWN when the rows of the table are not known there, BAD_FLAGS for a column that it has not,
+ * and what other questions throw.
+ */
+export async function openTable(store: Queryable, request: TableRequest): Promise<TableAt> {
+  const { node, table, at, where = {}, columns = null, unknown = 'error' } = request;
+  const [ts, lsn] = instantParameters(at);
+  try {
+    const { rows } = await store.query<TableAtRow>(
+      `SELECT t.relation_id, t.lsn_space, t.lsn::text, t.through::text, t.reason, t.unread::text, t.unread_reason, t.virtual,
+              t.final::text, t.horizon_lsn::text, ${instantText('t.horizon_ts')} AS horizon_ts,
+              ${instantText('t.expired_before_ts')} AS expired_before, t.columns::text, t.pk_columns, t.excluded_columns,
+              array_length(pgtimewarp.row_filters(p, $6::jsonb, true), 1)::text AS filters, ARRAY(
+                SELECT c.facts ->> 'name'
+                  FROM pgtimewarp.tracked_relations AS r, jsonb_array_elements(r.catalog_facts -> 'columns') AS c (facts)
+                 WHERE r.node_id = $1 AND r.schema_name = $2 AND r.table_name = $3 AND c.facts ->> 'generated' <> '') AS generated,
+              coalesce((
+                SELECT jsonb_agg(DISTINCT y.type)
+                  FROM pgtimewarp.tracked_relations AS r,
+                       jsonb_array_elements(coalesce(r.catalog_facts -> 'formerTypes', '[]') || coalesce(r.catalog_facts -> 'types', '[]')) AS y (type)
+                 WHERE r.node_id = $1), '[]')::text AS types
+         FROM pgtimewarp.table_at($1, $2, $3, $4::timestamptz, $5::pg_lsn) AS t
+         JOIN pgtimewarp.relation_periods AS p ON p.relation_id = t.relation_id`,
+      [node, table.schema, table.name, ts, lsn, JSON.stringify(where)],
+    );
+    const row = rows[0]!;
+    requireKnown(table, row, unknown);
+    return {
+      table,
+      relationId: row.relation_id,
+      lsnSpace: row.lsn_space!,
+      lsn: row.lsn!,
+      through: row.through,
+      horizon:
+        row.horizon_lsn === null || row.horizon_ts === null
+          ? null
+          : { lsn: row.horizon_lsn, ts: row.horizon_ts },
+      final: row.final === 'true',
+      keyColumns: row.pk_columns,
+      columns: new TableColumns({
+        table: formatTableName(table),
+        columns: catalogJson<StoredColumnFacts[]>(row.columns),
+        keyColumns: row.pk_columns,
+        excluded: row.excluded_columns,
+        generated: row.generated,
+        virtual: row.virtual,
+        asked: columns,
+        types: createTypeCatalog(catalogJson<TypeRow[]>(row.types)),
+      }),
+      where,
+      unknown,
+      unread: row.unread,
+    };
+  } catch (error) {
+    throw error instanceof TimewarpError ? error : fromQueryError(error);
+  }
+}
+
+export interface PageRequest {
+  /** The key that the last page named; null: the first page. */
+  readonly after: string | null;
+  /** Rows at most. */
+  readonly limit: number;
+}
+
+/** The next page. Throws VALUES_UNKNOWN for a row that is not known, unless such rows are left out. */
+export async function tablePage(store: Queryable, at: TableAt, request: PageRequest): Promise<TablePage> {
+  const found = await readRows(store, at, request);
+  const rows: TableRow[] = [];
+  const dropped = new Set<string>();
+  let skipped = 0;
+  let isAssumed = false;
+  for (const row of found) {
+    if (!row.is_there || row.row_text === null) {
+      if (at.unknown === 'error') throw unreadRow(at);
+      skipped++;
+      continue;
+    }
+    const stored = {
+      rowText: row.row_text,
+      writtenLsn: row.written,
+      readLsn: row.read_lsn,
+      incomplete: row.incomplete,
+      jsonNulls: row.json_nulls,
+    };
+    const { cells, unknown, dropped: gone } = at.columns.cells(stored);
+    if (unknown.length > 0) {
+      if (at.unknown === 'error') throw unknownValues(at, unknown);
+      skipped++;
+      continue;
+    }
+    isAssumed ||= row.nulls_assumed === true;
+    for (const name of gone) dropped.add(name);
+    rows.push({ key: row.pk, cells });
+  }
+  return { rows, skipped, dropped: [...dropped], isAssumed, next: found.at(-1)?.pk ?? null };
+}
+
+/** All pages. While the caller works with one, the store reads the next. */
+export async function* tableRows(store: Queryable, at: TableAt): AsyncGenerator<TablePage> {
+  let limit = FIRST_ROWS;
+  let reading: Promise<TablePage> | null = tablePage(store, at, { after: null, limit });
+  try {
+    while (reading !== null) {
+      const page: TablePage = await reading;
+      reading = null;
+      if (page.next === null) return;
+      limit = rowsInBytes(page, limit);
+      reading = tablePage(store, at, { after: page.next, limit });
+      reading.catch(() => {}); // reported when its turn comes
+      yield page;
+    }
+  } finally {
+    await reading?.catch(() => {}); // the session is free again when the caller has stopped
+  }
+}
+
+const FIRST_ROWS = 500;
+const MOST_ROWS = 5_000;
+
+/** As many rows as fill a page. More would be read only to be thrown away. */
+function rowsInBytes({ rows }: TablePage, before: number): number {
+  let bytes = 0;
+  for (const { cells } of rows) for (const cell of cells) bytes += cell?.length ?? 0;
+  const fitting = Math.floor(PAGE_BYTES / 2 / Math.max(1, bytes / Math.max(1, rows.length)));
+  return Math.max(1, Math.min(MOST_ROWS, before * 4, fitting));
+}
+
+async function readRows(
+  store: Queryable,
+  at: TableAt,
+  { after, limit }: PageRequest,
+): Promise<StoredTableRow[]> {
+  try {
+    const { rows } = await store.query<StoredTableRow>({
+      name: 'pgtimewarp_table_rows',
+      text: `SELECT r.pk, r.is_there, r.row_data::text AS row_text, r.incomplete, r.json_nulls, r.nulls_assumed,
+                    r.valid_from_lsn::text AS written, CASE WHEN r.op = 'S' THEN r.read_lsn END::text AS read_lsn
+               FROM pgtimewarp.table_rows($1::int, $2::pg_lsn, $3::pg_lsn, $4::jsonb, $5, $6::int, $7::bigint) AS r`,
+      values: [at.relationId, at.lsn, at.through, JSON.stringify(at.where), after, limit, PAGE_BYTES],
+    });
+    return rows;
+  } catch (error) {
+    throw fromQueryError(error);
+  }
+}
+
+interface TableAtRow {
+  readonly relation_id: number;
+  readonly lsn_space: number | null;
+  readonly lsn: string | null;
+  readonly through: string | null;
+  readonly reason: string | null;
+  readonly unread: string | null;
+  readonly unread_reason: string | null;
+  readonly virtual: readonly string[];
+  readonly final: string;
+  readonly horizon_lsn: string | null;
+  readonly horizon_ts: string | null;
+  readonly expired_before: string | null;
+  readonly columns: string;
+  readonly pk_columns: readonly string[];
+  readonly excluded_columns: readonly string[];
+  readonly generated: readonly string[];
+  readonly types: string;
+}
+
+interface StoredTableRow {
+  readonly pk: string;
+  readonly is_there: boolean | null;
+  readonly row_text: string | null;
+  readonly incomplete: readonly string[] | null;
+  readonly json_nulls: readonly string[] | null;
+  readonly nulls_assumed: boolean | null;
+  readonly written: string;
+  readonly read_lsn: string | null;
+}
+
+/** JSON.parse is safe here: the text has only names and OIDs of the catalog, no values of rows. */
+function catalogJson<T>(text: string): T {
+  return JSON.parse(text) as T;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  before_tracking: 'it was not tracked yet, or not all of its rows had been read',
+  baseline_pending: 'runs are still reading its rows',
+  in_gap: 'the instant lies in a gap of its history',
+  expired: 'its history of that time has expired',
+};
+
+/** Throws ROWS_UNKNOWN unless all rows can be known, or those that nobody has read are to be left out. */
+function requireKnown(table: TableName, row: TableAtRow, unknown: 'error' | 'skip'): void {
+  const name = formatTableName(table);
+  const { reason, unread, unread_reason: unreadReason } = row;
+  if (reason !== null) {
+    const oldest = reason === 'expired' ? ` Answers begin at ${row.expired_before}.` : '';
+    throw new TimewarpError(
+      'ROWS_UNKNOWN',
+      `The rows of ${name} are not known at that time: ${REASONS[reason] ?? reason}.${oldest}`,
+      { facts: { table: name, reason, oldest: row.expired_before } },
+    );
+  }
+  if (unreadReason === null || unknown === 'skip') return;
+  const many = unread === null ? 'Not all rows' : unread === '1' ? 'One row' : `${unread} rows`;
+  const verb = unread === null ? 'are' : unread === '1' ? 'is not' : 'are not';
+  throw new TimewarpError(
+    'ROWS_UNKNOWN',
+    `${many} of ${name} ${verb} known at that time: ${
+      unreadReason === 'baseline_pending'
+        ? REASONS.baseline_pending
+        : unread === null
+          ? 'runs did not read the rows that it held when tracking began'
+          : 'changed or removed before a run had read them'
+    }.`,
+    {
+      facts: { table: name, reason: unreadReason, rows: unread },
+      remedy: 'Ask for a later time, or leave such rows out (--unknown skip).',
+    },
+  );
+}
+
+function unreadRow(at: TableAt): TimewarpError {
+  const name = formatTableName(at.table);
+  return new TimewarpError(
+    'ROWS_UNKNOWN',
+    `A row of ${name} is not known at that time: it was changed before a run had read it.`,
+    {
+      facts: { table: name, reason: 'before_tracking' },
+      remedy: 'Ask for a later time, or leave such rows out (--unknown skip).',
+    },
+  );
+}
+
+function unknownValues(at: TableAt, columns: readonly string[]): TimewarpError {
+  const name = formatTableName(at.table);
+  return new TimewarpError(
+    'VALUES_UNKNOWN',
+    `Values of ${columns.join(', ')} in a row of ${name} are not known at that time.`,
+    { facts: { table: name, columns } },
+  );
+}

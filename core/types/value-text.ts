@@ -1,0 +1,66 @@
+/**
+ * The way back of render-text.ts: the JSON text of a stored value becomes the text that PostgreSQL printed, so COPY can read it. For
+ * every value `valueText(kind, renderText(kind, text))` is `text` again. Nothing is parsed into numbers or objects.
+ */
+import { jsonStringEnd, jsonValueEnd, unquoteJson } from './json-text.ts';
+import type { TypeKind } from './pg-types.ts';
+
+/** The text of a value that is not NULL. @param json the member of the row, with the white space around it */
+export function valueText(kind: TypeKind, json: string): string {
+  if (kind.rendering === 'json') return json;
+  const token = json.trim();
+  switch (token.charAt(0)) {
+    case '"':
+      return stringText(kind, unquoteJson(token));
+    case 't':
+      return 't';
+    case 'f':
+      return 'f';
+    case '[':
+      return kind.element === null ? token : arrayText(kind, kind.element, token);
+    default:
+      return token;
+  }
+}
+
+/** What was stored as a JSON string. */
+function stringText(kind: TypeKind, text: string): string {
+  if (kind.rendering === 'timestamp') return text.replace('T', ' ');
+  if (kind.rendering === 'timestamptz') return withoutZoneMinutes(text).replace('T', ' ');
+  return text;
+}
+
+/** `+00:00`, which is followed by nothing or by the era, is `+00` in the text form of our sessions (TimeZone UTC). */
+function withoutZoneMinutes(text: string): string {
+  return text.replace(/([+-]\d\d):00(?= BC$|$)/, '$1');
+}
+
+/** As array_out() prints it: the lower bounds are 1, otherwise the array was stored as text. */
+function arrayText(kind: TypeKind, element: TypeKind, json: string): string {
+  let text = '';
+  for (let at = 0; at < json.length; ) {
+    const char = json.charAt(at);
+    if (char === '[') text += '{';
+    else if (char === ']') text += '}';
+    else if (char === ',') text += kind.delimiter;
+    else if (char.trim() !== '') {
+      const end = char === '"' ? jsonStringEnd(json, at) : jsonValueEnd(json, at);
+      const item = json.slice(at, end);
+      text += item === 'null' ? 'NULL' : quotedElement(valueText(element, item), kind.delimiter);
+      at = end;
+      continue;
+    }
+    at += 1;
+  }
+  return text;
+}
+
+const PLAIN_ELEMENT = /^[^\s"\\{},;]+$/;
+
+/** Quoted where array_out() quotes: empty, the word NULL, or a character that means something in an array. */
+function quotedElement(text: string, delimiter: string): string {
+  if (PLAIN_ELEMENT.test(text) && text.toUpperCase() !== 'NULL') return text;
+  const special = new RegExp(`[ \\t\\n\\v\\f\\r"\\\\{}${delimiter}]`);
+  if (text !== '' && text.toUpperCase() !== 'NULL' && !special.test(text)) return text;
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+}

@@ -1,0 +1,38 @@
+/**
+ * All rows of a table as of an instant, as JSON and as CSV. Values are the text of the history: JSON as it stands there, CSV as the
+ * source printed it.
+ */
+import type { TableAt, TableRow } from '../core/query/table-rows.ts';
+import { quoteJson } from '../core/types/json-text.ts';
+import { valueText } from '../core/types/value-text.ts';
+import { csvLine } from './csv.ts';
+
+/** A row as a JSON object that has every column. */
+export function rowObjectText(at: TableAt, { cells }: TableRow): string {
+  const members = at.columns.columns.map(({ name }, index) => `${quoteJson(name)}:${cells[index] ?? 'null'}`);
+  return `{${members.join(',')}}`;
+}
+
+export function csvHeader(at: TableAt): string {
+  return csvLine(at.columns.columns.map(({ name }) => name));
+}
+
+export function csvRow({ columns: { columns } }: TableAt, { cells }: TableRow): string {
+  return csvLine(
+    columns.map(({ kind }, index) => {
+      const cell = cells[index] ?? null;
+      return cell === null ? null : valueText(kind, cell);
+    }),
+  );
+}
+
+/** The members of a document that say what the rows are: position, horizon, columns. */
+export function tableFrameText(at: TableAt, requested: string | null): string {
+  const { table, lsn, horizon, final, columns } = at;
+  return [
+    `"schema":${quoteJson(table.schema)},"table":${quoteJson(table.name)}`,
+    `"as_of":{"requested":${requested === null ? 'null' : quoteJson(requested)},"lsn":${quoteJson(lsn)}}`,
+    `"horizon":${horizon === null ? 'null' : `{"lsn":${quoteJson(horizon.lsn)},"ts":${quoteJson(horizon.ts)}}`}`,
+    `"final":${final},"columns":[${columns.columns.map(({ name }) => quoteJson(name)).join(',')}]`,
+  ].join(',');
+}

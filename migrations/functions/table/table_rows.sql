@@ -1,0 +1,47 @@
+-- The rows of a table as of a position that table_at() gave, in the order of keys, page by page: those after p_after that were there,
+-- or of which that is not known (is_there NULL). A page ends after p_limit rows, or with the row that brings it above
+-- p_max_bytes; an empty page is the last one. p_where: {"column": "value"}, as row_matches() compares; a row that is not known is let
+-- through.
+CREATE OR REPLACE FUNCTION pgtimewarp.table_rows(
+  p_relation_id int, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit int, p_max_bytes bigint)
+RETURNS SETOF pgtimewarp.row_at
+LANGUAGE plpgsql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  chunk int := p_limit;
+  filters pgtimewarp.row_filter[] := '{}';
+  v pgtimewarp.row_at;
+  after text := p_after;
+  keys int;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  IF p_where <> '{}' THEN
+    filters := pgtimewarp.row_filters(
+      (SELECT p FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = p_relation_id), p_where, true);
+    chunk := greatest(chunk, 1000); -- few of the keys may match
+  END IF;
+  LOOP
+    keys := 0;
+    FOR v IN SELECT r.* FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_limit => chunk) AS r LOOP
+      keys := keys + 1;
+      after := v.pk;
+      IF v.op = 'S' AND v.read_lsn > p_through THEN
+        v.is_there := NULL; -- the log does not decide it yet
+      END IF;
+      CONTINUE WHEN v.is_there = false
+        OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.incomplete, v.valid_from_lsn, filters);
+      RETURN NEXT v;
+      given := given + 1;
+      bytes := bytes + octet_length(v.row_data::text);
+      IF given >= p_limit OR bytes > p_max_bytes THEN
+        RETURN;
+      END IF;
+    END LOOP;
+    EXIT WHEN keys < chunk;
+  END LOOP;
+END $$;
+
+REVOKE ALL ON FUNCTION pgtimewarp.table_rows(int, pg_lsn, pg_lsn, jsonb, text, int, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.table_rows(int, pg_lsn, pg_lsn, jsonb, text, int, bigint)
+   TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;
