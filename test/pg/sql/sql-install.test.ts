@@ -84,7 +84,7 @@ describe('the command', () => {
         /^1 .*not installed[\s\S]*extension install/,
       );
       expect(await run('install', '--method', 'plain')).toMatch(
-        /^0 Installed: version 0\.4 .* by plain \(as asked for\)/,
+        /^0 Installed: version 0\.5 .* by plain \(as asked for\)/,
       );
       expect(await run('install')).toMatch(/^0 Installed already: .*by plain/);
       const connected = [
@@ -105,7 +105,7 @@ describe('the command', () => {
         expect(log).not.toContain(secret);
         expect([...connected, wrong.stdout, wrong.stderr].join()).not.toContain(secret);
       }
-      expect(await run('upgrade')).toMatch(/^0 Version 0\.4 is the newest/);
+      expect(await run('upgrade')).toMatch(/^0 Version 0\.5 is the newest/);
       expect(await run('uninstall')).toMatch(/^0 Removed: /);
     } finally {
       await Promise.all([store.end(), source.end()]);
@@ -139,7 +139,8 @@ describe('the command', () => {
       { call: 'update pgtimewarp', version: '0.1', target: '0.2', requires: null },
       { call: 'update pgtimewarp', version: '0.2', target: '0.3', requires: null },
       { call: 'update pgtimewarp', version: '0.3', target: '0.4', requires: null },
-      { call: 'default pgtimewarp', version: '0.4', target: null, requires: null },
+      { call: 'update pgtimewarp', version: '0.4', target: '0.5', requires: null },
+      { call: 'default pgtimewarp', version: '0.5', target: null, requires: null },
     ]);
     await source.query('CREATE EXTENSION postgres_fdw');
     for (const { sql } of rows)
@@ -163,7 +164,7 @@ describe('an upgrade of a plain installation', () => {
     );
     expect(plainSql(first!, 'public')).toContain(`SELECT '0.1'::text`);
     const result = await runCli(['extension', 'upgrade'], { env: databases.env });
-    expect(result.stdout).toMatch(/^Upgraded from 0\.1 to 0\.4 \(plain\)/);
+    expect(result.stdout).toMatch(/^Upgraded from 0\.1 to 0\.5 \(plain\)/);
     expect((await databases.source.query(ASK)).rows).toEqual([{ row: '{"id":1,"n":20}' }]);
     expect(await failure(databases.source, 'SELECT pgtimewarp_horizon()')).toBeNull();
     expect(sql.warnings()).toEqual([]);
@@ -201,7 +202,7 @@ const { binDir, kind } = { ...serverInfo() };
 const installed =
   kind === 'local' &&
   (await promisify(execFile)(join(binDir, 'pg_config'), ['--sharedir'])
-    .then(({ stdout }) => readFile(join(stdout.trim(), 'extension', 'pgtimewarp--0.3--0.4.sql')))
+    .then(({ stdout }) => readFile(join(stdout.trim(), 'extension', 'pgtimewarp--0.4--0.5.sql')))
     .then(
       () => true,
       () => false,
@@ -220,11 +221,11 @@ describeNeeding(
       const h = await history(databases);
       const result = await runCli(['extension', 'install'], { env: databases.env });
       expect(result.stdout).toMatch(
-        /^Installed: version 0\.4 in schema public by create-extension \(the server has its files\)/,
+        /^Installed: version 0\.5 in schema public by create-extension \(the server has its files\)/,
       );
       await databases.source.query(`DROP EXTENSION pgtimewarp; CREATE EXTENSION pgtimewarp VERSION '0.1'`);
       const upgraded = await runCli(['extension', 'upgrade'], { env: databases.env });
-      expect(upgraded.stdout).toMatch(/^Upgraded from 0\.1 to 0\.4 \(create-extension\)/);
+      expect(upgraded.stdout).toMatch(/^Upgraded from 0\.1 to 0\.5 \(create-extension\)/);
       await databases.source.query('DROP EXTENSION pgtimewarp');
       await using _ = await sqlSource({ ...databases, node: h.node }, 'create-extension');
       await dumpAndRestore(databases);
