@@ -339,6 +339,76 @@ BEGIN
   END IF;
 END $$;
 
+CREATE FUNCTION pgtimewarp.answer_changes() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, schema_name text, table_name text, pk json, op text, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, before json, after json, changed json, incomplete text[], assumes text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+  node text := q ->> 'node';
+  from_ts timestamptz := q ->> 'from';
+  from_lsn pg_lsn := q ->> 'from_lsn';
+  to_ts timestamptz := q ->> 'to';
+  to_lsn pg_lsn := q ->> 'to_lsn';
+  most int := coalesce((q ->> 'limit')::int, 2147483647);
+  t record;
+BEGIN
+  IF asked IS NULL THEN
+    RETURN;
+  END IF;
+  question := ARRAY[asked];
+  place := 0;
+  IF q ? 'transaction' THEN
+    FOR t IN
+      SELECT n.lsn_space, n.lsn, n.ts
+        FROM pgtimewarp.node_transactions(
+               node, NULL, NULL, NULL, NULL, jsonb_strip_nulls(jsonb_build_object('lsn', q -> 'transaction', 'only', q -> 'only')),
+               NULL, NULL, NULL, 1000) AS n
+    LOOP
+      frame := (SELECT pgtimewarp.json_frame(f.unknown, f.final, f.horizon_ts)
+                  FROM pgtimewarp.node_frame(node, NULL, NULL, t.ts, NULL, t.ts, NULL, q -> 'only') AS f);
+      RETURN NEXT;
+      RETURN QUERY
+        SELECT question, place + c.ordinality, NULL::json, p.schema_name, p.table_name, pgtimewarp.json_key(p.pk_columns, c.pk)::json,
+               c.op, c.lsn, c.ts, c.xid, c.context, c.before, c.after, c.changed, c.incomplete, c.assumes
+          FROM pgtimewarp.transaction_changes(
+                 node, t.lsn_space, t.lsn, NULL, NULL, NULL, 2147483647, 9223372036854775807, q -> 'only') WITH ORDINALITY AS c
+          JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id;
+      place := place + 4294967296;
+    END LOOP;
+    IF place = 0 THEN
+      frame := (SELECT pgtimewarp.json_frame(f.unknown, f.final, f.horizon_ts)
+                  FROM pgtimewarp.node_frame(node, NULL, NULL, NULL, (q ->> 'transaction')::pg_lsn, NULL, (q ->> 'transaction')::pg_lsn,
+                                             q -> 'only') AS f);
+      RETURN NEXT;
+    END IF;
+    RETURN;
+  END IF;
+  PERFORM pgtimewarp.refuse_other_table(node, q ->> 'schema', q ->> 'table', (q ->> 'relid')::oid);
+  RETURN QUERY
+    SELECT question, 0::bigint, pgtimewarp.json_frame(f.unknown, f.final, f.horizon_ts),
+           NULL::text, NULL::text, NULL::json, NULL::text, NULL::pg_lsn, NULL::timestamptz, NULL::bigint, NULL::json, NULL::json,
+           NULL::json, NULL::json, NULL::text[], NULL::text
+      FROM pgtimewarp.table_frame(node, q ->> 'schema', q ->> 'table', from_ts, from_lsn, to_ts, to_lsn) AS f;
+  IF (q ->> 'net')::boolean THEN
+    RETURN QUERY
+      SELECT question, c.ordinality, NULL::json, q ->> 'schema', q ->> 'table', pgtimewarp.json_key(p.pk_columns, c.pk)::json,
+             c.op, c.lsn, c.ts, c.xid, c.context, c.before, c.after, c.changed, c.incomplete, c.assumes
+        FROM pgtimewarp.net_changes(node, q ->> 'schema', q ->> 'table', from_ts, from_lsn, to_ts, to_lsn, q -> 'filter', NULL,
+                                    most, 9223372036854775807) WITH ORDINALITY AS c
+        JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id;
+  ELSE
+    RETURN QUERY
+      SELECT question, c.ordinality, NULL::json, q ->> 'schema', q ->> 'table', pgtimewarp.json_key(p.pk_columns, c.pk)::json,
+             c.op, c.lsn, c.ts, c.xid, c.context, c.before, c.after, c.changed, c.incomplete, c.assumes
+        FROM pgtimewarp.table_changes(node, q ->> 'schema', q ->> 'table', from_ts, from_lsn, to_ts, to_lsn, q -> 'filter',
+                                      NULL, NULL, NULL, NULL, most, 9223372036854775807) WITH ORDINALITY AS c
+        JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id;
+  END IF;
+END $$;
+
 CREATE FUNCTION pgtimewarp.answer_diff() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, op text, valid_from_ts timestamp with time zone, valid_from_lsn pg_lsn, xid bigint, row_data json, changed json, context json)
     LANGUAGE plpgsql STABLE ROWS 20
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -371,6 +441,80 @@ BEGIN
       FROM pgtimewarp.diff_frame(node, schema_name, table_name, pk, from_ts, NULL, to_ts, NULL) f
      UNION ALL
     SELECT question, c.place, NULL, c.op, c.ts, c.lsn, c.xid, c.row_data, c.changed, c.context FROM c;
+END $$;
+
+CREATE FUNCTION pgtimewarp.answer_find() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, pk json, valid_from_lsn pg_lsn, valid_from_ts timestamp with time zone, valid_from_xid bigint, valid_to_lsn pg_lsn, valid_to_ts timestamp with time zone, valid_to_xid bigint, row_data json, incomplete text[], assumes text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+  node text := q ->> 'node';
+  schema_name text := q ->> 'schema';
+  table_name text := q ->> 'table';
+  from_ts timestamptz := q ->> 'from';
+  from_lsn pg_lsn := q ->> 'from_lsn';
+  to_ts timestamptz := q ->> 'to';
+  to_lsn pg_lsn := q ->> 'to_lsn';
+  is_instant boolean := (q ->> 'instant')::boolean;
+BEGIN
+  IF asked IS NULL THEN
+    RETURN;
+  END IF;
+  PERFORM pgtimewarp.refuse_other_table(node, schema_name, table_name, (q ->> 'relid')::oid);
+  question := ARRAY[asked];
+  IF is_instant AND from_ts IS NULL AND from_lsn IS NULL THEN
+    from_ts := (SELECT c.applied_ts FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = node);
+    to_ts := from_ts;
+  END IF;
+  RETURN QUERY
+    SELECT question, 0::bigint, pgtimewarp.json_frame(f.unknown, f.final, f.horizon_ts),
+           NULL::json, NULL::pg_lsn, NULL::timestamptz, NULL::bigint, NULL::pg_lsn, NULL::timestamptz, NULL::bigint, NULL::json,
+           NULL::text[], NULL::text
+      FROM pgtimewarp.table_frame(node, schema_name, table_name, from_ts, from_lsn, to_ts, to_lsn) AS f
+     UNION ALL
+    SELECT question, c.ordinality, NULL, pgtimewarp.json_key(p.pk_columns, c.pk)::json, c.lsn, c.ts, c.xid, c.to_lsn, c.to_ts, c.to_xid,
+           c.row_data, c.incomplete, c.assumes
+      FROM pgtimewarp.find_rows(node, schema_name, table_name, from_ts, from_lsn, to_ts, to_lsn, is_instant, q -> 'where',
+                                NULL, NULL, NULL, NULL, coalesce((q ->> 'limit')::int, 2147483647), 9223372036854775807)
+             WITH ORDINALITY AS c
+      JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id;
+END $$;
+
+CREATE FUNCTION pgtimewarp.answer_transactions() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+  node text := q ->> 'node';
+  filter jsonb := q -> 'filter';
+  from_ts timestamptz := q ->> 'from';
+  from_lsn pg_lsn := q ->> 'from_lsn';
+  to_ts timestamptz := q ->> 'to';
+  to_lsn pg_lsn := q ->> 'to_lsn';
+BEGIN
+  IF asked IS NULL THEN
+    RETURN;
+  END IF;
+  question := ARRAY[asked];
+  IF filter ? 'table' THEN
+    PERFORM pgtimewarp.refuse_other_table(node, filter ->> 'schema', filter ->> 'table', (q ->> 'relid')::oid);
+  END IF;
+  RETURN QUERY
+    SELECT question, 0::bigint, pgtimewarp.json_frame(f.unknown, f.final, f.horizon_ts),
+           NULL::pg_lsn, NULL::timestamptz, NULL::bigint, NULL::json, NULL::json, NULL::bigint
+      FROM pgtimewarp.node_frame(
+             node, filter ->> 'schema', filter ->> 'table', from_ts, from_lsn, to_ts, to_lsn, filter -> 'only') AS f
+     UNION ALL
+    SELECT question, t.ordinality, NULL, t.lsn, t.ts, t.xid, t.context, t.tables, t.rows
+      FROM pgtimewarp.node_transactions(
+             node, from_ts, from_lsn, to_ts, to_lsn, filter, NULL, NULL, NULL, coalesce((q ->> 'limit')::int, 2147483647))
+             WITH ORDINALITY AS t;
 END $$;
 
 CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
@@ -737,6 +881,7 @@ BEGIN
       LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
      WHERE p.node_id = p_node_id AND (x.expired_before_lsn < r.last) IS NOT FALSE
        AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
+       AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')
   LOOP
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
@@ -1283,12 +1428,25 @@ CREATE FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts time
     SELECT u.name FROM unnest(p_before || p_after) AS u (name) GROUP BY u.name ORDER BY min(array_position(p_before || p_after, u.name))), '{}'), NULL, p_ts)
 $$;
 
+CREATE FUNCTION pgtimewarp.is_one_of(p_schema text, p_table text, p_only jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+  SELECT p_only IS NULL OR p_only @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('schema', p_schema, 'table', p_table))
+$$;
+
 CREATE FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) RETURNS text
     LANGUAGE sql STABLE
     AS $$
   SELECT CASE WHEN p_lsn IS NULL THEN 'null' ELSE
     '{"lsn":"' || p_lsn || '","ts":' || pgtimewarp.json_instant(p_ts)
     || ',"xid":' || coalesce('"' || p_xid || '"', 'null') || '}' END
+$$;
+
+CREATE FUNCTION pgtimewarp.json_frame(p_unknown json, p_final boolean, p_horizon_ts timestamp with time zone) RETURNS json
+    LANGUAGE sql STABLE
+    AS $$
+  SELECT pg_catalog.json_build_object(
+    'unknown', p_unknown, 'final', p_final, 'horizon', pgtimewarp.json_instant(p_horizon_ts)::json)
 $$;
 
 CREATE FUNCTION pgtimewarp.json_has(p_json json, p_name text) RETURNS boolean
@@ -1578,7 +1736,7 @@ BEGIN
   END LOOP;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+CREATE FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb DEFAULT NULL::jsonb) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1592,7 +1750,8 @@ BEGIN
     SELECT t.schema_name, t.table_name, f.*
       FROM (SELECT DISTINCT p.schema_name, p.table_name FROM pgtimewarp.relation_periods p
              WHERE p.node_id = p_node_id
-               AND (p_table IS NULL OR p.schema_name = p_schema AND p.table_name = p_table)) AS t
+               AND (p_table IS NULL OR p.schema_name = p_schema AND p.table_name = p_table)
+               AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_only)) AS t
      CROSS JOIN LATERAL pgtimewarp.table_frame(
            p_node_id, t.schema_name, t.table_name, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) AS f),
   holes AS (
@@ -1618,6 +1777,9 @@ CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp
 DECLARE
   now_space int := (SELECT c.lsn_space FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id);
   chunk int := least(greatest(p_limit, 50), 1000);
+  relations int[] := CASE WHEN p_filter ? 'only' THEN ARRAY(
+    SELECT p.relation_id FROM pgtimewarp.relation_periods AS p
+     WHERE p.node_id = p_node_id AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')) END;
   seen int;
   given int := 0;
   at record;
@@ -1659,8 +1821,15 @@ BEGIN
       SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
         FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
        CROSS JOIN LATERAL (
-             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647, u.xid) AS x) AS context) AS x
+             SELECT (SELECT s.context FROM pgtimewarp.transaction_contexts AS s
+                      WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
+                        AND (relations IS NULL OR s.relation_ids && relations)
+                      ORDER BY s.seq DESC LIMIT 1) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
+       WHERE relations IS NULL OR NOT p_filter ? 'by' OR EXISTS (
+             SELECT FROM pgtimewarp.transaction_contexts AS s
+              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn AND s.relation_ids && relations
+                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
        ORDER BY u.place
     LOOP
       RETURN NEXT;
@@ -2733,7 +2902,7 @@ CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn
   SELECT c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) c
 $$;
 
-CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2751,6 +2920,7 @@ BEGIN
      WHERE p.node_id = p_node_id AND p.lsn_space = p_space AND p.tracked_from_lsn < p_lsn
        AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_lsn)
        AND (x.expired_before_lsn < p_lsn) IS NOT FALSE
+       AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_only)
        AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
      ORDER BY p.relation_id
   LOOP
@@ -2952,7 +3122,7 @@ BEGIN
   from_ts := least(from_ts, to_ts);
 
   -- Intervals without a running period.
-  holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
+  holes := holes || ROW(tstzrange('-infinity', first_ts, '[)'),
     CASE WHEN first_ts IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END)::pgtimewarp.hole;
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(b.tracked_to_ts, b.next_ts, '()'), 'in_gap')::pgtimewarp.hole
@@ -3099,6 +3269,25 @@ COMMENT ON COLUMN pgtimewarp.blocked_changes.data IS 'The row of the plugin; nul
 
 COMMENT ON COLUMN pgtimewarp.blocked_changes.kept_at IS 'When the row was stored.';
 
+CREATE VIEW pgtimewarp.changes_answers AS
+ SELECT a.question,
+    a.place,
+    a.frame,
+    a.schema_name,
+    a.table_name,
+    a.pk,
+    a.op,
+    a.lsn,
+    a.ts,
+    a.xid,
+    a.context,
+    a.before,
+    a.after,
+    a.changed,
+    a.incomplete,
+    a.assumes
+   FROM pgtimewarp.answer_changes() a(question, place, frame, schema_name, table_name, pk, op, lsn, ts, xid, context, before, after, changed, incomplete, assumes);
+
 CREATE TABLE pgtimewarp.deployment_requests (
     arrival bigint NOT NULL,
     deployment text NOT NULL,
@@ -3140,6 +3329,22 @@ CREATE VIEW pgtimewarp.diff_answers AS
     d.changed,
     d.context
    FROM pgtimewarp.answer_diff() d(question, place, frame, op, valid_from_ts, valid_from_lsn, xid, row_data, changed, context);
+
+CREATE VIEW pgtimewarp.find_answers AS
+ SELECT a.question,
+    a.place,
+    a.frame,
+    a.pk,
+    a.valid_from_lsn,
+    a.valid_from_ts,
+    a.valid_from_xid,
+    a.valid_to_lsn,
+    a.valid_to_ts,
+    a.valid_to_xid,
+    a.row_data,
+    a.incomplete,
+    a.assumes
+   FROM pgtimewarp.answer_find() a(question, place, frame, pk, valid_from_lsn, valid_from_ts, valid_from_xid, valid_to_lsn, valid_to_ts, valid_to_xid, row_data, incomplete, assumes);
 
 CREATE TABLE pgtimewarp.follow_rules (
     node_id text NOT NULL,
@@ -3252,6 +3457,15 @@ ALTER TABLE pgtimewarp.history_gaps ALTER COLUMN id ADD GENERATED ALWAYS AS IDEN
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW pgtimewarp.history_tables AS
+ SELECT p.node_id,
+    p.schema_name,
+    p.table_name,
+    max(t.relid) AS relid
+   FROM (pgtimewarp.relation_periods p
+     LEFT JOIN pgtimewarp.tracked_relations t ON ((t.relation_id = p.relation_id)))
+  GROUP BY p.node_id, p.schema_name, p.table_name;
 
 CREATE TABLE pgtimewarp.lsn_time_map (
     node_id text NOT NULL,
@@ -3731,6 +3945,18 @@ COMMENT ON COLUMN pgtimewarp.transaction_contexts.relation_ids IS 'The tables wh
 
 COMMENT ON COLUMN pgtimewarp.transaction_contexts.value_hashes IS 'Hashes of the values in context, for the index (see functions/history/context_hashes.sql). {0}: not hashed, so a question has to compare the context itself.';
 
+CREATE VIEW pgtimewarp.transactions_answers AS
+ SELECT a.question,
+    a.place,
+    a.frame,
+    a.lsn,
+    a.ts,
+    a.xid,
+    a.context,
+    a.tables,
+    a.rows
+   FROM pgtimewarp.answer_transactions() a(question, place, frame, lsn, ts, xid, context, tables, rows);
+
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
 
@@ -3859,10 +4085,25 @@ GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.answer_asof() TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.answer_changes() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_changes() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_changes() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_changes() TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.answer_diff() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.answer_diff() TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.answer_find() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_find() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_find() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_find() TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.answer_transactions() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_reader;
@@ -4002,10 +4243,20 @@ GRANT ALL ON FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_t
 GRANT ALL ON FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts timestamp with time zone, p_before text[], p_after text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.incomplete_of_change(p_relation_id integer, p_ts timestamp with time zone, p_before text[], p_after text[]) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.is_one_of(p_schema text, p_table text, p_only jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.is_one_of(p_schema text, p_table text, p_only jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.is_one_of(p_schema text, p_table text, p_only jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.is_one_of(p_schema text, p_table text, p_only jsonb) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_commit(p_lsn pg_lsn, p_ts timestamp with time zone, p_xid bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.json_frame(p_unknown json, p_final boolean, p_horizon_ts timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_frame(p_unknown json, p_final boolean, p_horizon_ts timestamp with time zone) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_frame(p_unknown json, p_final boolean, p_horizon_ts timestamp with time zone) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_frame(p_unknown json, p_final boolean, p_horizon_ts timestamp with time zone) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.json_has(p_json json, p_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_has(p_json json, p_name text) TO pgtimewarp_reader;
@@ -4070,10 +4321,10 @@ GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_ta
 GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_reader;
@@ -4214,10 +4465,10 @@ GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn 
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
@@ -4263,11 +4514,19 @@ GRANT SELECT(lsn) ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
 
 GRANT SELECT("position") ON TABLE pgtimewarp.blocked_changes TO pgtimewarp_writer;
 
+GRANT SELECT ON TABLE pgtimewarp.changes_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.changes_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.changes_answers TO pgtimewarp_admin;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.deployment_requests TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.diff_answers TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.find_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.find_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.find_answers TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.follow_rules TO pgtimewarp_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.follow_rules TO pgtimewarp_writer;
@@ -4284,6 +4543,10 @@ GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.history_gaps TO pgtimewarp_writer
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.history_gaps TO pgtimewarp_admin;
 
 GRANT USAGE ON SEQUENCE pgtimewarp.history_gaps_id_seq TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.history_tables TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.history_tables TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.history_tables TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.lsn_time_map TO pgtimewarp_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.lsn_time_map TO pgtimewarp_writer;
@@ -4350,3 +4613,7 @@ GRANT SELECT ON TABLE pgtimewarp.sql_interface TO pgtimewarp_admin;
 GRANT SELECT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.transaction_contexts TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.transactions_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.transactions_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.transactions_answers TO pgtimewarp_admin;

@@ -40,7 +40,7 @@ BEGIN
   from_ts := least(from_ts, to_ts);
 
   -- Intervals without a running period.
-  holes := holes || ROW(tstzrange('-infinity', first_ts, '()'),
+  holes := holes || ROW(tstzrange('-infinity', first_ts, '[)'),
     CASE WHEN first_ts IS NULL THEN 'baseline_pending' ELSE 'before_tracking' END)::pgtimewarp.hole;
   holes := holes || ARRAY(
     SELECT ROW(tstzrange(b.tracked_to_ts, b.next_ts, '()'), 'in_gap')::pgtimewarp.hole

@@ -29,6 +29,7 @@ BEGIN
       LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
      WHERE p.node_id = p_node_id AND (x.expired_before_lsn < r.last) IS NOT FALSE
        AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
+       AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')
   LOOP
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number

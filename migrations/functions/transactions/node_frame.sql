@@ -1,7 +1,8 @@
 -- The frame of an answer about several tables of a node: table_frame() of each, where each interval names its tables
--- ([{"from", "to", "reason", "tables"}]). p_schema, p_table: only this table.
+-- ([{"from", "to", "reason", "tables"}]). p_schema, p_table: only this table. p_only: only these tables, see is_one_of().
 CREATE OR REPLACE FUNCTION pgtimewarp.node_frame(
-  p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn)
+  p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
+  p_only jsonb DEFAULT NULL)
 RETURNS TABLE (from_ts timestamptz, to_ts timestamptz, horizon_lsn pg_lsn, horizon_ts timestamptz, unknown json, final boolean)
 LANGUAGE plpgsql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp AS $$
@@ -15,7 +16,8 @@ BEGIN
     SELECT t.schema_name, t.table_name, f.*
       FROM (SELECT DISTINCT p.schema_name, p.table_name FROM pgtimewarp.relation_periods p
              WHERE p.node_id = p_node_id
-               AND (p_table IS NULL OR p.schema_name = p_schema AND p.table_name = p_table)) AS t
+               AND (p_table IS NULL OR p.schema_name = p_schema AND p.table_name = p_table)
+               AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_only)) AS t
      CROSS JOIN LATERAL pgtimewarp.table_frame(
            p_node_id, t.schema_name, t.table_name, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn) AS f),
   holes AS (
@@ -33,6 +35,6 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.node_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.node_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn)
+REVOKE ALL ON FUNCTION pgtimewarp.node_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.node_frame(text, text, text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -3,8 +3,9 @@
 --
 -- p_filter, all optional: {"schema", "table"}: it touched this table; {"op": [op]}: it has such a change (of that table); {"by": {key:
 -- value}}; {"min_rows": n}: at least n inserts, updates and deletes, or a TRUNCATE, whose rows are not counted; {"xid": n} or
--- {"lsn": position}: this one. `tables` and `rows` count everything that the commit did, even with a filter. A TRUNCATE of a partitioned
--- table counts once for each partition, because the log contains it once for each.
+-- {"lsn": position}: this one; {"only": [{"schema", "table"}]}: only these tables, see is_one_of(). Then `context` is the last that a
+-- change of such a table carries, and `by` asks about such contexts. `tables` and `rows` count everything that the commit did (to these
+-- tables), even with a filter. A TRUNCATE of a partitioned table counts once for each partition, because the log contains it once for each.
 CREATE OR REPLACE FUNCTION pgtimewarp.node_transactions(
   p_node_id text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn, p_filter jsonb,
   p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int)
@@ -15,6 +16,9 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   now_space int := (SELECT c.lsn_space FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id);
   chunk int := least(greatest(p_limit, 50), 1000);
+  relations int[] := CASE WHEN p_filter ? 'only' THEN ARRAY(
+    SELECT p.relation_id FROM pgtimewarp.relation_periods AS p
+     WHERE p.node_id = p_node_id AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')) END;
   seen int;
   given int := 0;
   at record;
@@ -56,8 +60,15 @@ BEGIN
       SELECT u.lsn_space, u.lsn, u.ts, u.xid, x.context, d.tables, d.rows
         FROM unnest(c.spaces, c.lsns, c.times, c.xids) WITH ORDINALITY AS u (lsn_space, lsn, ts, xid, place)
        CROSS JOIN LATERAL (
-             SELECT (SELECT x.context FROM pgtimewarp.context_at(p_node_id, u.lsn_space, u.lsn, 2147483647, u.xid) AS x) AS context) AS x
+             SELECT (SELECT s.context FROM pgtimewarp.transaction_contexts AS s
+                      WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn
+                        AND (relations IS NULL OR s.relation_ids && relations)
+                      ORDER BY s.seq DESC LIMIT 1) AS context) AS x
         JOIN pgtimewarp.commit_tables(p_node_id, c.spaces, c.lsns, p_filter) AS d ON d.lsn_space = u.lsn_space AND d.lsn = u.lsn
+       WHERE relations IS NULL OR NOT p_filter ? 'by' OR EXISTS (
+             SELECT FROM pgtimewarp.transaction_contexts AS s
+              WHERE s.node_id = p_node_id AND s.lsn_space = u.lsn_space AND s.lsn = u.lsn AND s.relation_ids && relations
+                AND pgtimewarp.context_matches(s.context, p_filter -> 'by'))
        ORDER BY u.place
     LOOP
       RETURN NEXT;

@@ -1,8 +1,9 @@
 -- Every row that a commit touched, before and after: table by table, in each in the order of the transaction. See period_changes().
--- Tables in whose history the commit has expired are left out.
+-- Tables in whose history the commit has expired are left out. p_only: only these tables, see is_one_of().
 -- Page by page: pass relation_id, seq and pk of the last row received.
 CREATE OR REPLACE FUNCTION pgtimewarp.transaction_changes(
-  p_node_id text, p_space int, p_lsn pg_lsn, p_after_relation_id int, p_after_seq int, p_after_pk text, p_limit int, p_max_bytes bigint)
+  p_node_id text, p_space int, p_lsn pg_lsn, p_after_relation_id int, p_after_seq int, p_after_pk text, p_limit int, p_max_bytes bigint,
+  p_only jsonb DEFAULT NULL)
 RETURNS SETOF pgtimewarp.history_change
 LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
@@ -20,6 +21,7 @@ BEGIN
      WHERE p.node_id = p_node_id AND p.lsn_space = p_space AND p.tracked_from_lsn < p_lsn
        AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= p_lsn)
        AND (x.expired_before_lsn < p_lsn) IS NOT FALSE
+       AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_only)
        AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
      ORDER BY p.relation_id
   LOOP
@@ -40,6 +42,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint)
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint, jsonb)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

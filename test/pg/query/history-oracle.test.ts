@@ -7,9 +7,11 @@ import { expect, test } from 'vitest';
 import { parseTableName } from '../../../core/pg/identifiers.ts';
 import { changes, type HistoryChange } from '../../../core/query/changes.ts';
 import { findRows } from '../../../core/query/find.ts';
+import type { HistoryFrame } from '../../../core/query/history-page.ts';
 import { type Instant, parseInstant } from '../../../core/query/instant.ts';
 import { transactionChanges, transactions } from '../../../core/query/transactions.ts';
 import { describeNeeding } from '../../support/needs.ts';
+import { frameCodes, type HistoryInSql, historyInSql } from '../../support/oracle/history-in-sql.ts';
 import {
   byKeyText,
   HistoryModel,
@@ -21,6 +23,7 @@ import {
 import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { random } from '../../support/retention-twins.ts';
 import { runCli } from '../../support/run-cli.ts';
+import { type SqlSource, sqlSource } from '../../support/sql-source.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
 const TRANSACTIONS = Number.parseInt(process.env.HISTORY_ORACLE_TRANSACTIONS ?? '200', 10);
@@ -43,19 +46,37 @@ class Oracle {
   readonly commits: readonly (Commit | null)[];
   /** Transactions in which changes of `m` were lost: [first, last). */
   readonly lost: readonly [number, number];
+  readonly sql: SqlSource;
 
   constructor(
     node: TrackedNode,
     model: HistoryModel,
     pick: Pick,
-    commits: readonly (Commit | null)[],
-    lost: readonly [number, number],
+    known: {
+      readonly commits: readonly (Commit | null)[];
+      readonly lost: readonly [number, number];
+      readonly sql: SqlSource;
+    },
   ) {
     this.node = node;
     this.model = model;
     this.pick = pick;
-    this.commits = commits;
-    this.lost = lost;
+    this.commits = known.commits;
+    this.lost = known.lost;
+    this.sql = known.sql;
+  }
+
+  /** The functions on the source give the very same rows, or so many of them, and say the same of the interval. */
+  async alsoInSql<T extends object>(
+    items: readonly T[],
+    frame: HistoryFrame,
+    ask: (sql: HistoryInSql, limit: number | undefined) => Promise<unknown[]>,
+  ): Promise<void> {
+    const limit = this.pick(4) === 0 ? 1 + this.pick(10) : undefined;
+    this.sql.warnings();
+    const answer = await ask(historyInSql(this.node.source), limit);
+    expect(answer).toEqual(items.slice(0, limit));
+    expect(this.sql.warnings().map(({ code }) => code)).toEqual(frameCodes(frame));
   }
 
   isKept(table: ModelTable, index: number): boolean {
@@ -238,6 +259,7 @@ async function askChanges(oracle: Oracle): Promise<void> {
   expect(items.map(storedLine), JSON.stringify({ ...request, from: first, to: last })).toEqual(
     expected.map(modelLine),
   );
+  await oracle.alsoInSql(items, page, (sql, limit) => sql.changes({ ...request, limit }));
   // a gap between the two periods of `m` is told wherever the interval reaches into it
   const touchesGap = table === 'm' && first < oracle.lost[1] && last > oracle.lost[0];
   if (touchesGap) expect(page.unknownText).toContain('in_gap');
@@ -260,7 +282,7 @@ async function askTransactions(oracle: Oracle): Promise<void> {
     ...(minRows === null ? {} : { minRows }),
   };
   const request = { node: node.node, from: oracle.instant(first), to: oracle.instant(last), filter };
-  const { items } = await allOf(
+  const { items, last: page } = await allOf(
     pick,
     (each: Awaited<ReturnType<typeof transactions>>) => each.transactions,
     (limit, cursor) => transactions(node.store, { ...request, limit, cursor }),
@@ -298,6 +320,11 @@ async function askTransactions(oracle: Oracle): Promise<void> {
     items.map(({ xid, tablesText, rows }) => ({ xid, tables: JSON.parse(tablesText) as unknown, rows })),
     JSON.stringify({ ...filter, from: first, to: last }),
   ).toEqual(expected);
+  await oracle.alsoInSql(
+    items.map(({ lsnSpace: _, ...summary }) => summary),
+    page,
+    (sql, limit) => sql.transactions({ ...request, limit }),
+  );
   const chosen = items[pick(items.length || 1)];
   if (chosen !== undefined) await askTransaction(oracle, chosen.xid, chosen.lsn);
 }
@@ -306,19 +333,23 @@ async function askTransaction(oracle: Oracle, xid: string, lsn: string): Promise
   const { node, model, pick } = oracle;
   const index = model.transactions.findIndex((each) => each.xid === xid);
   const filter = pick(2) === 0 ? { xid } : { lsn };
-  const { transactions: matches } = await transactions(node.store, {
+  const byIdentity = await transactions(node.store, {
     node: node.node,
     from: null,
     to: null,
     filter,
     limit: 10,
   });
+  const { transactions: matches } = byIdentity;
   expect(matches.map((each) => [each.xid, each.lsn])).toEqual([[xid, lsn]]);
-  const { items } = await allOf(
+  const { items, last: page } = await allOf(
     pick,
     (each: Awaited<ReturnType<typeof transactionChanges>>) => each.changes,
     (limit, cursor) =>
       transactionChanges(node.store, { node: node.node, transaction: matches[0]!, limit, cursor }),
+  );
+  await oracle.alsoInSql(items, page, (sql, limit) =>
+    sql.transaction(lsn).then((changes) => changes.slice(0, limit)),
   );
   for (const table of ['m', 'parts'] as const)
     expect(items.filter((change) => change.table === table).map(storedLine), `transaction ${xid}`).toEqual(
@@ -346,7 +377,7 @@ async function askFind(oracle: Oracle): Promise<void> {
     from: isInstant ? null : oracle.instant(first),
     to: isInstant ? null : oracle.instant(last),
   };
-  const { items } = await allOf(
+  const { items, last: page } = await allOf(
     pick,
     (each: Awaited<ReturnType<typeof findRows>>) => each.rows,
     (limit, cursor) => findRows(node.store, { ...request, limit, cursor }),
@@ -365,6 +396,7 @@ async function askFind(oracle: Oracle): Promise<void> {
     items.map((item) => storedText(item.rowText)),
     JSON.stringify({ table, values, first, last }),
   ).toEqual(expected);
+  await oracle.alsoInSql(items, page, (sql, limit) => sql.find({ ...request, limit }));
 }
 
 for (const plugin of PLUGINS) {
@@ -372,7 +404,9 @@ for (const plugin of PLUGINS) {
     test(`seed ${SEED}, ${TRANSACTIONS} transactions`, {
       timeout: 120_000 + TRANSACTIONS * 300,
     }, async () => {
-      await using node = await trackedNode({ plugin, tables: MODEL_SQL });
+      const node = await trackedNode({ plugin, tables: MODEL_SQL });
+      await using sql = await sqlSource(node); // disposed of after the node: its login belongs to the server
+      await using _ = node;
       const pick = random(SEED);
       const model = await HistoryModel.begin(node.source, pick);
       await node.track('m', { noNan: true }); // wal2json is not sure of a numeric NULL otherwise
@@ -399,7 +433,7 @@ for (const plugin of PLUGINS) {
       );
       const byXid = new Map(rows.map((row) => [row.xid, row]));
       const commits = model.transactions.map(({ xid }) => byXid.get(xid) ?? null);
-      const oracle = new Oracle(node, model, pick, commits, [lostFrom, lostTo]);
+      const oracle = new Oracle(node, model, pick, { commits, lost: [lostFrom, lostTo], sql });
       for (let asked = 0; asked < QUESTIONS; asked++) {
         await askChanges(oracle);
         await askTransactions(oracle);

@@ -4,10 +4,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { chooseMethod } from '../../../cli/extension/methods.ts';
+import { connectStore } from '../../../cli/extension/connect-store.ts';
+import { chooseMethod, type Method } from '../../../cli/extension/methods.ts';
 import { extensionScripts, plainSql, tleStatements } from '../../../cli/extension/scripts.ts';
 import { databaseUrl } from '../../../cli/servers/databases.ts';
 import { startServer } from '../../../cli/servers/start-server.ts';
+import type { Queryable } from '../../../core/pg/connection.ts';
 import { chooseServer } from '../../support/choose-server.ts';
 import { clientProgram, describeNeeding } from '../../support/needs.ts';
 import { runCli } from '../../support/run-cli.ts';
@@ -84,7 +86,7 @@ describe('the command', () => {
         /^1 .*not installed[\s\S]*extension install/,
       );
       expect(await run('install', '--method', 'plain')).toMatch(
-        /^0 Installed: version 0\.4 .* by plain \(as asked for\)/,
+        /^0 Installed: version 0\.5 .* by plain \(as asked for\)/,
       );
       expect(await run('install')).toMatch(/^0 Installed already: .*by plain/);
       const connected = [
@@ -105,7 +107,7 @@ describe('the command', () => {
         expect(log).not.toContain(secret);
         expect([...connected, wrong.stdout, wrong.stderr].join()).not.toContain(secret);
       }
-      expect(await run('upgrade')).toMatch(/^0 Version 0\.4 is the newest/);
+      expect(await run('upgrade')).toMatch(/^0 Version 0\.5 is the newest/);
       expect(await run('uninstall')).toMatch(/^0 Removed: /);
     } finally {
       await Promise.all([store.end(), source.end()]);
@@ -139,7 +141,8 @@ describe('the command', () => {
       { call: 'update pgtimewarp', version: '0.1', target: '0.2', requires: null },
       { call: 'update pgtimewarp', version: '0.2', target: '0.3', requires: null },
       { call: 'update pgtimewarp', version: '0.3', target: '0.4', requires: null },
-      { call: 'default pgtimewarp', version: '0.4', target: null, requires: null },
+      { call: 'update pgtimewarp', version: '0.4', target: '0.5', requires: null },
+      { call: 'default pgtimewarp', version: '0.5', target: null, requires: null },
     ]);
     await source.query('CREATE EXTENSION postgres_fdw');
     for (const { sql } of rows)
@@ -147,7 +150,7 @@ describe('the command', () => {
     const { rows: made } = await source.query(
       `SELECT count(*)::int AS n FROM pg_proc WHERE pronamespace = 'scratch'::regnamespace`,
     );
-    expect(made).toEqual([{ n: 10 }]);
+    expect(made).toEqual([{ n: 14 }]);
   });
 });
 
@@ -163,11 +166,72 @@ describe('an upgrade of a plain installation', () => {
     );
     expect(plainSql(first!, 'public')).toContain(`SELECT '0.1'::text`);
     const result = await runCli(['extension', 'upgrade'], { env: databases.env });
-    expect(result.stdout).toMatch(/^Upgraded from 0\.1 to 0\.4 \(plain\)/);
+    expect(result.stdout).toMatch(/^Upgraded from 0\.1 to 0\.5 \(plain\)/);
     expect((await databases.source.query(ASK)).rows).toEqual([{ row: '{"id":1,"n":20}' }]);
     expect(await failure(databases.source, 'SELECT pgtimewarp_horizon()')).toBeNull();
     expect(sql.warnings()).toEqual([]);
     await databases.source.query('SELECT pgtimewarp_disconnect()');
+  });
+});
+
+/** Every function with its text and rights, every foreign table with its columns, and which of them the extension owns. */
+async function definitions(source: Queryable): Promise<unknown[]> {
+  const { rows } = await source.query(
+    `SELECT p.oid::regprocedure::text AS name, pg_get_functiondef(p.oid) AS text,
+            ARRAY(SELECT a::text FROM unnest(p.proacl) AS a ORDER BY 1) AS rights,
+            EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e') AS owned
+       FROM pg_proc AS p WHERE p.pronamespace = 'pgtimewarp_internal'::regnamespace OR p.proname ~ '^pgtimewarp_'
+      UNION ALL
+     SELECT c.relname, (SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', ' ORDER BY a.attnum)
+                          FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0),
+            ARRAY(SELECT a::text FROM unnest(c.relacl) AS a ORDER BY 1),
+            EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+       FROM pg_class AS c WHERE c.relnamespace = 'pgtimewarp_internal'::regnamespace AND c.relkind = 'f'
+      ORDER BY 1`,
+  );
+  return rows;
+}
+
+const MANY = `SELECT op, after::text AS after FROM pgtimewarp_changes('t')`;
+
+/** Makes version 0.4 in `databases` by `make`, connects it, and upgrades it; it must be what a fresh installation is. */
+async function upgradeConnected(
+  databases: TestDatabases,
+  { make, method }: { make: () => Promise<unknown>; method: Method },
+): Promise<void> {
+  const h = await history(databases);
+  const { source } = databases;
+  await using sql = await sqlSource({ ...databases, node: h.node }, method);
+  const fresh = await definitions(source);
+  expect((await source.query(MANY)).rows).toEqual([{ op: 'I', after: '{"id":1,"n":20}' }]);
+  expect((await runCli(['extension', 'uninstall'], { env: databases.env })).code).toBe(0);
+
+  await make();
+  const { hostname, port, pathname } = new URL(databases.storeUrl);
+  await connectStore(source, 'public', {
+    ...{ host: hostname, port: Number(port), database: pathname.slice(1), node: h.node },
+    ...{ reader: sql.reader, password: sql.password, sslMode: null, sslRootCert: null },
+  });
+  expect(await failure(source, MANY)).toMatch(/^42883: /);
+  const result = await runCli(['extension', 'upgrade'], { env: databases.env });
+  expect(result.stdout).toMatch(/^Upgraded from 0\.4 to 0\.5/);
+  expect(await definitions(source)).toEqual(fresh);
+  expect((await source.query(MANY)).rows, 'through the connection that was there').toHaveLength(1);
+  expect((await runCli(['extension', 'uninstall'], { env: databases.env })).code).toBe(0);
+  expect(await leftovers(databases)).toEqual([]);
+}
+
+describe('an upgrade of a connected installation of version 0.4', () => {
+  test('makes it what a fresh one is, and it answers at once', async () => {
+    await using databases = await testDatabases(TABLE);
+    await upgradeConnected(databases, {
+      method: 'plain',
+      make: async () => {
+        await databases.source.query('CREATE EXTENSION postgres_fdw');
+        for (const script of extensionScripts().filter(({ to }) => to !== '0.5'))
+          await databases.source.query(plainSql(script, 'public'));
+      },
+    });
   });
 });
 
@@ -201,7 +265,7 @@ const { binDir, kind } = { ...serverInfo() };
 const installed =
   kind === 'local' &&
   (await promisify(execFile)(join(binDir, 'pg_config'), ['--sharedir'])
-    .then(({ stdout }) => readFile(join(stdout.trim(), 'extension', 'pgtimewarp--0.3--0.4.sql')))
+    .then(({ stdout }) => readFile(join(stdout.trim(), 'extension', 'pgtimewarp--0.4--0.5.sql')))
     .then(
       () => true,
       () => false,
@@ -220,14 +284,28 @@ describeNeeding(
       const h = await history(databases);
       const result = await runCli(['extension', 'install'], { env: databases.env });
       expect(result.stdout).toMatch(
-        /^Installed: version 0\.4 in schema public by create-extension \(the server has its files\)/,
+        /^Installed: version 0\.5 in schema public by create-extension \(the server has its files\)/,
       );
       await databases.source.query(`DROP EXTENSION pgtimewarp; CREATE EXTENSION pgtimewarp VERSION '0.1'`);
       const upgraded = await runCli(['extension', 'upgrade'], { env: databases.env });
-      expect(upgraded.stdout).toMatch(/^Upgraded from 0\.1 to 0\.4 \(create-extension\)/);
+      expect(upgraded.stdout).toMatch(/^Upgraded from 0\.1 to 0\.5 \(create-extension\)/);
       await databases.source.query('DROP EXTENSION pgtimewarp');
       await using _ = await sqlSource({ ...databases, node: h.node }, 'create-extension');
       await dumpAndRestore(databases);
     });
+
+    test.runIf(installed)(
+      'is upgraded with its connection, whose foreign tables it does not own',
+      async () => {
+        await using databases = await testDatabases(TABLE);
+        await upgradeConnected(databases, {
+          method: 'create-extension',
+          make: () =>
+            databases.source.query(
+              `CREATE EXTENSION IF NOT EXISTS postgres_fdw; CREATE EXTENSION pgtimewarp VERSION '0.4'`,
+            ),
+        });
+      },
+    );
   },
 );
