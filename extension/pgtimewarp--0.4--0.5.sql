@@ -26,7 +26,8 @@ BEGIN
                              assumes text'),
         ('find_answers', 'question text[], place bigint, frame json, pk json, valid_from_lsn pg_lsn, valid_from_ts timestamptz,
                           valid_from_xid bigint, valid_to_lsn pg_lsn, valid_to_ts timestamptz, valid_to_xid bigint, row_data json,
-                          incomplete text[], assumes text')
+                          incomplete text[], assumes text'),
+        ('past_answers', 'question text[], frame json, pk json, row_data json, json_nulls text[], is_computed boolean')
       ) AS v (name, columns)
      WHERE to_regclass('pgtimewarp_internal.' || v.name) IS NULL
   LOOP
@@ -511,6 +512,380 @@ BEGIN
              'make_answer_tables', 'caller', 'rights', 'admit_tables', 'greet_many', 'tell_frame', 'window_of', 'filter_of', 'admit_columns')
         OR p.pronamespace = '@extschema@'::regnamespace
            AND p.proname IN ('pgtimewarp_transactions', 'pgtimewarp_transaction', 'pgtimewarp_changes', 'pgtimewarp_find')
+  LOOP
+    EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+  END LOOP;
+END $$;
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- The past of a whole table: live rows, and the rows of the store for the keys that changed since.
+-- (docs/decisions/0038-the-past-in-sql.md)
+-- Errors: TW017 the instant is not final yet · TW018 pgtimewarp.as_of is not set, or unusable · TW019 the view is out of date
+-- Warnings: 01T05 rows are left out · 01T06 the view, or the answer, lacks columns
+
+-- The instant of a text: an LSN or a time. Without a text, that of the setting pgtimewarp.as_of.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.instant(at text, OUT ts timestamptz, OUT lsn pg_lsn)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  at := coalesce(at, nullif(current_setting('pgtimewarp.as_of', true), ''));
+  IF at IS NULL THEN
+    RAISE EXCEPTION 'pgtimewarp.as_of is not set'
+      USING ERRCODE = 'TW018', HINT = 'SET pgtimewarp.as_of = ''2026-01-31 09:41'';  (a time, or an LSN)';
+  ELSIF at ~ '^\s*[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}\s*$' THEN
+    lsn := at;
+  ELSE
+    BEGIN
+      ts := at;
+    EXCEPTION WHEN data_exception THEN
+      RAISE EXCEPTION 'not a time or an LSN: %', at USING ERRCODE = 'TW018';
+    END;
+  END IF;
+END $$;
+
+-- How far the statement's snapshot reaches, as {"lsn", "slot", "slot_lsn"}; or {"why"}: the live rows cannot be used. The position is
+-- read after the snapshot was taken, so that every commit that the statement sees lies before it. Waits until a run has read up to there. A run moves
+-- the slot only after the store has committed. One transaction has one snapshot of the store: so it waits before
+-- the first question of the transaction, and never again.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.seen(rel regclass, node text) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  snapshot text := pg_current_snapshot();
+  kept text := coalesce(current_setting('pgtimewarp.seen', true), '');
+  slot name := coalesce(nullif(current_setting('pgtimewarp.slot', true), ''), 'pgtimewarp_' || node);
+  until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('pgtimewarp.asof_wait', true), ''), '10s')::interval;
+  tree oid[] := ARRAY(SELECT rel::oid UNION SELECT t.relid FROM pg_partition_tree(rel) t);
+  lsn pg_lsn;
+  slot_lsn pg_lsn;
+BEGIN
+  IF current_setting('pgtimewarp.asof_from', true) = 'store' THEN
+    RETURN '{"why": "asked"}';
+  ELSIF pg_is_in_recovery() THEN
+    RETURN '{"why": "this server is a standby"}';
+  ELSIF pg_current_xact_id_if_assigned() IS NOT NULL AND EXISTS (
+    SELECT FROM pg_locks k
+     WHERE k.pid = pg_backend_pid() AND k.locktype = 'relation' AND k.granted AND k.relation = ANY (tree)
+       AND k.mode NOT IN ('AccessShareLock', 'RowShareLock')) THEN
+    RETURN '{"why": "this transaction has written to the table"}';
+  ELSIF EXISTS (
+    -- the catalog now, which decides what a scan reads, against the catalog of the snapshot
+    SELECT FROM unnest(tree) AS t (relid) LEFT JOIN pg_class c ON c.oid = t.relid
+     WHERE c.oid IS NULL OR c.relfilenode <> coalesce(pg_relation_filenode(t.relid), 0))
+    OR EXISTS (
+    WITH RECURSIVE known AS (
+      SELECT rel::oid AS relid
+       UNION ALL
+      SELECT i.inhrelid FROM pg_inherits i JOIN known k ON k.relid = i.inhparent
+       WHERE NOT i.inhdetachpending AND (SELECT c.relkind FROM pg_class c WHERE c.oid = i.inhparent) = 'p')
+    SELECT FROM known FULL JOIN unnest(tree) AS t (relid) USING (relid) WHERE known.relid IS NULL OR t.relid IS NULL) THEN
+    RETURN '{"why": "the table was rewritten, truncated or divided otherwise after the snapshot of this transaction"}';
+  ELSIF split_part(kept, ' ', 1) = snapshot THEN
+    lsn := split_part(kept, ' ', 2);
+  ELSE
+    lsn := pg_current_wal_insert_lsn();
+    PERFORM set_config('pgtimewarp.seen', snapshot || ' ' || lsn, true);
+  END IF;
+  LOOP
+    slot_lsn := (SELECT s.confirmed_flush_lsn FROM pg_replication_slots s
+                  WHERE s.slot_name = slot AND s.database = current_database());
+    EXIT WHEN slot_lsn IS NULL OR slot_lsn >= lsn OR kept <> '' OR clock_timestamp() >= until;
+    PERFORM pg_sleep(0.02);
+  END LOOP;
+  RETURN jsonb_build_object('lsn', lsn, 'slot', slot, 'slot_lsn', slot_lsn);
+END $$;
+
+-- The columns of the primary key, in its order.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.key_columns(rel regclass)
+RETURNS TABLE (place bigint, name name, type_text text, collation_text text, equals text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT k.place, a.attname,
+         -- a domain would check its constraint
+         format_type(coalesce(nullif(ty.typbasetype, 0), ty.oid), CASE WHEN ty.typbasetype = 0 THEN a.atttypmod ELSE ty.typtypmod END),
+         CASE WHEN a.attcollation <> 0 THEN (
+           SELECT format(' COLLATE %I.%I', n.nspname, co.collname) FROM pg_collation co JOIN pg_namespace n ON n.oid = co.collnamespace
+            WHERE co.oid = a.attcollation) ELSE '' END,
+         -- the operator of the index, wherever the type comes from
+         (SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+            FROM pg_opclass oc JOIN pg_amop am ON am.amopfamily = oc.opcfamily AND am.amopstrategy = 3
+             AND am.amoplefttype = oc.opcintype AND am.amoprighttype = oc.opcintype
+            JOIN pg_operator o ON o.oid = am.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+           WHERE oc.oid = i.indclass[k.place - 1])
+    FROM pg_index i
+   CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    JOIN pg_type ty ON ty.oid = a.atttypid
+   WHERE i.indrelid = rel AND i.indisprimary AND k.place <= i.indnkeyatts
+$$;
+
+-- The rows of the store for past_query(): of the keys that changed since the instant, or of all. The first row says whether the live
+-- rows are to be read as well. Rows that the caller may not see, or that are not known, are an error.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past(rel regclass, columns text[], at text, node_id text)
+RETURNS TABLE (is_live boolean, pk json, row_data json, json_nulls text[], is_plain boolean, is_computed boolean)
+LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 10000
+SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+  asked jsonb;
+  a record;
+BEGIN
+  asked := pgtimewarp_internal.past_question(rel, columns, at, node_id);
+  FOR a IN EXECUTE format(
+    'SELECT p.frame, p.pk, p.row_data, p.json_nulls, p.is_computed FROM pgtimewarp_internal.past_answers p WHERE p.question = %L',
+    ARRAY[asked::text])
+  LOOP
+    is_live := NULL; pk := a.pk; row_data := a.row_data; json_nulls := a.json_nulls; is_computed := a.is_computed;
+    is_plain := json_nulls IS NULL AND position(chr(92) || 'u' IN row_data::text) = 0;
+    IF a.frame IS NOT NULL THEN
+      PERFORM pgtimewarp_internal.tell_past(rel, columns, a.frame);
+      is_live := a.frame ->> 'live';
+      CONTINUE WHEN is_live IS NULL;
+    END IF;
+    RETURN NEXT;
+  END LOOP;
+END $$;
+
+-- The question about a table, after checking the caller's rights and waiting for a run. Every column of the table has to be visible:
+-- a row of the store may hold columns that the table does not have any more.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_question(rel regclass, columns text[], at text, node_id text) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  asked record := pgtimewarp_internal.instant(at);
+  t record := pgtimewarp_internal.rights(rel, pgtimewarp_internal.caller());
+  source jsonb := '{"why": "asked"}';
+  who record;
+BEGIN
+  IF t.sees_all AND NOT t.has_policies THEN
+    -- before the first question to the store, which takes the snapshot of the store
+    source := pgtimewarp_internal.seen(rel, coalesce(node_id, pgtimewarp_internal.default_node()));
+  END IF;
+  who := pgtimewarp_internal.admit(rel, node_id);
+  IF NOT who.sees_all THEN
+    RAISE EXCEPTION 'permission denied for table %', who.table_name
+      USING ERRCODE = 'insufficient_privilege', HINT = 'The past of a whole table needs SELECT on the table.';
+  END IF;
+  PERFORM pgtimewarp_internal.greet_many();
+  RETURN jsonb_strip_nulls(jsonb_build_object(
+    'node', who.node, 'schema', who.schema_name, 'table', who.table_name, 'relid', rel::oid::text,
+    'ts', asked.ts, 'lsn', asked.lsn::text, 'skip', current_setting('pgtimewarp.unknown', true) = 'skip',
+    'source', source || jsonb_build_object('keys', ARRAY(
+      SELECT k.name FROM pgtimewarp_internal.key_columns(rel) k ORDER BY k.place)),
+    'columns', (SELECT jsonb_object_agg(a.attnum::text, a.attname) FROM pg_attribute a
+                 WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (columns)),
+    'computed', ARRAY(SELECT a.attname FROM pg_attribute a
+                       WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = 's')));
+END $$;
+
+-- Says what frames the answer: why the store answers alone, columns that the table did not have then or does not have any more, rows
+-- that were left out.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.tell_past(rel regclass, columns text[], frame json) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  named text;
+BEGIN
+  IF (frame ->> 'unread')::bigint > 0 THEN
+    RAISE WARNING 'rows of % that are not known are left out: %', rel, frame ->> 'unread' USING ERRCODE = '01T05';
+  END IF;
+  IF (frame ->> 'lacking')::bigint > 0 THEN
+    RAISE WARNING 'rows of % with values that are not known are left out: %', rel, frame ->> 'lacking' USING ERRCODE = '01T05';
+  END IF;
+  IF frame ->> 'live' IS NULL THEN
+    RETURN;
+  END IF;
+  PERFORM set_config('pgtimewarp.slot', frame ->> 'slot', false);
+  IF frame ->> 'why' <> 'asked' THEN
+    RAISE NOTICE 'the store alone answers for %: %', rel, frame ->> 'why';
+  END IF;
+  SELECT string_agg(quote_ident(n), ', ') INTO named FROM json_array_elements_text(frame -> 'added') n WHERE n = ANY (columns);
+  IF named IS NOT NULL THEN
+    RAISE NOTICE 'columns that % did not have then are NULL: %', rel, named;
+  END IF;
+  SELECT string_agg(quote_ident(n), ', ') INTO named FROM json_array_elements_text(frame -> 'gone') n;
+  IF named IS NOT NULL THEN
+    RAISE NOTICE 'columns that % does not have any more are left out: %', rel, named;
+  END IF;
+  SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO named
+    FROM pg_attribute a
+   WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v' AND a.attname <> ALL (columns)
+     AND a.attname NOT IN (SELECT json_array_elements_text(frame -> 'excluded'));
+  IF named IS NOT NULL THEN
+    RAISE WARNING 'the view of % is out of date, it lacks the columns %', rel, named
+      USING ERRCODE = '01T06', HINT = 'Renew it with `pgtimewarp extension views`.';
+  END IF;
+END $$;
+
+-- The node that was given to pgtimewarp_connect(): the application_name of the server. NULL: not connected.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.default_node() RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT split_part(o, '/', 2)
+    FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver, unnest(s.srvoptions) o
+   WHERE f.ftrelid = to_regclass('pgtimewarp_internal.asof_answers') AND o LIKE 'application\_name=%'
+$$;
+
+-- The node; without a name, the default.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.node(node_id text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  default_node text := pgtimewarp_internal.default_node();
+BEGIN
+  IF default_node IS NULL THEN
+    RAISE EXCEPTION 'this database is not connected to a store'
+      USING ERRCODE = 'TW021', HINT = 'Run `pgtimewarp extension connect`, or call pgtimewarp_connect().';
+  END IF;
+  PERFORM pgtimewarp_internal.greet();
+  RETURN coalesce(node_id, default_node);
+END $$;
+
+-- The text of a query for the rows of a table as of an instant (NULL: pgtimewarp.as_of): the live rows whose key has not changed since,
+-- and those of the store. `columns` are the columns of the result, in order; those in `unknown` are NULL. The text has no dependencies, and it
+-- runs with the caller's rights and search_path, so every name in it is qualified.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_query(
+  rel regclass, columns text[], unknown text[] DEFAULT '{}', at text DEFAULT NULL, node_id text DEFAULT NULL)
+RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  known text[] := ARRAY(SELECT c FROM unnest(columns) c WHERE c <> ALL (unknown));
+  target text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE c.oid = rel);
+  live text;       -- the columns of a live row
+  then_ text;      -- those of a row of the store
+  definition text; -- their types
+  same_key text;
+BEGIN
+  SELECT string_agg(CASE WHEN c.name = ANY (unknown) THEN format('NULL::%s', t.type_text) ELSE format('l.%I', c.name) END, ', ' ORDER BY c.place),
+         string_agg(CASE WHEN c.name = ANY (unknown) THEN format('NULL::%s', t.type_text)
+                         WHEN a.attgenerated = 's' THEN format('CASE WHEN p.is_computed THEN %s ELSE r.%I END',
+                           (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = rel AND d.adnum = a.attnum), c.name)
+                         ELSE format('r.%I', c.name) END, ', ' ORDER BY c.place),
+         string_agg(format('%I %s%s', c.name, t.type_text, t.collation_text), ', ' ORDER BY c.place)
+           FILTER (WHERE c.name <> ALL (unknown))
+    INTO live, then_, definition
+    FROM unnest(columns) WITH ORDINALITY AS c (name, place)
+    JOIN pg_attribute a ON a.attrelid = rel AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
+   CROSS JOIN LATERAL (
+         SELECT format_type(a.atttypid, a.atttypmod) AS type_text,
+                coalesce((SELECT format(' COLLATE %I.%I', n.nspname, co.collname)
+                            FROM pg_collation co JOIN pg_namespace n ON n.oid = co.collnamespace
+                           WHERE co.oid = a.attcollation), '') AS collation_text) t;
+  SELECT string_agg(format('(p.pk OPERATOR(pg_catalog.->>) %s)::%s%s %s l.%I', k.place - 1, k.type_text, k.collation_text, k.equals, k.name),
+                    ' AND ' ORDER BY k.place)
+    INTO same_key
+    FROM pgtimewarp_internal.key_columns(rel) k;
+  RETURN format(
+    'WITH past AS MATERIALIZED (SELECT p.* FROM pgtimewarp_internal.past(%L::pg_catalog.regclass, %L, %L, %L) AS p)
+     SELECT %s FROM %s%s AS l
+      WHERE (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL) AND NOT EXISTS (SELECT FROM past AS p WHERE %s)
+     UNION ALL
+     SELECT t.* FROM past AS p CROSS JOIN LATERAL (
+       SELECT %s FROM pg_catalog.json_to_record(p.row_data) AS r (%s)) AS t WHERE p.is_plain
+     UNION ALL
+     SELECT t.* FROM past AS p CROSS JOIN LATERAL (
+       SELECT %s FROM pgtimewarp_internal.past_row(NULL::%s, p.row_data, p.json_nulls) AS r) AS t WHERE NOT p.is_plain',
+    target, known, at, node_id,
+    live, CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = rel) = 'p' THEN '' ELSE 'ONLY ' END, target,
+    coalesce(same_key, 'true'), then_, definition, then_, target);
+END $$;
+
+-- A row as a row of the present table, exactly as the history has it: with columns of type json that hold escapes which PostgreSQL's JSON
+-- functions refuse, and columns that hold the JSON value null (json_nulls). It runs as its caller, because making values of the
+-- table's types may run code of the table's owner.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_row(base anyelement, row_data json, json_nulls text[])
+RETURNS SETOF anyelement
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rel regclass := (SELECT t.typrelid FROM pg_type t WHERE t.oid = pg_typeof(base));
+  plain json;
+  columns text;
+BEGIN
+  WITH members AS (
+    SELECT m.name, m.place, m.key_text, m.value_text,
+           (position(chr(92) || 'u' IN m.value_text) > 0 OR m.name = ANY (json_nulls)) AND EXISTS (
+             SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+              WHERE a.attrelid = rel AND a.attname = m.name AND a.attnum > 0 AND NOT a.attisdropped
+                AND (t.oid IN ('json'::regtype, 'jsonb'::regtype) OR t.typbasetype IN ('json'::regtype, 'jsonb'::regtype))) AS is_raw
+      FROM pgtimewarp_internal.members(row_data) m)
+  SELECT (SELECT '{' || coalesce(string_agg(m.key_text || ':' || m.value_text, ',' ORDER BY m.place), '') || '}'
+            FROM members m WHERE NOT m.is_raw),
+         (SELECT string_agg(CASE WHEN m.is_raw THEN format('%L::%s', m.value_text, format_type(a.atttypid, a.atttypmod))
+                                 ELSE format('($1).%I', a.attname) END, ', ' ORDER BY a.attnum)
+            FROM pg_attribute a LEFT JOIN members m ON m.name = a.attname
+           WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped)
+    INTO plain, columns;
+  base := json_populate_record(base, plain);
+  EXECUTE 'SELECT ' || columns INTO base USING base;
+  RETURN NEXT base;
+END $$;
+
+-- All rows of a table as of an instant, as rows of the table as it is now: pgtimewarp_asof_table(NULL::orders, '2026-01-31 09:41'). They are
+-- complete, or it is an error. It runs as its caller: the live rows are read with the caller's rights.
+CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_asof_table(base anyelement, at timestamptz, node_id text DEFAULT NULL)
+RETURNS SETOF anyelement
+LANGUAGE plpgsql STABLE COST 10000 ROWS 10000 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY EXECUTE pgtimewarp_internal.past_table_query(pg_typeof(base), at::text, node_id);
+END $$;
+
+-- The same as of a position in the WAL of the source.
+CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_asof_lsn_table(base anyelement, at pg_lsn, node_id text DEFAULT NULL)
+RETURNS SETOF anyelement
+LANGUAGE plpgsql STABLE COST 10000 ROWS 10000 SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY EXECUTE pgtimewarp_internal.past_table_query(pg_typeof(base), at::text, node_id);
+END $$;
+
+-- past_query() for every column of the table with this row type. Excluded columns are NULL, which a warning says.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_table_query(row_type regtype, at text, node_id text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  rel regclass := (SELECT t.typrelid FROM pg_type t WHERE t.oid = row_type AND t.typrelid <> 0);
+  columns text[];
+  frame json;
+  virtual text;
+  excluded text;
+BEGIN
+  IF rel IS NULL THEN
+    RAISE EXCEPTION '% is not the row type of a table', row_type
+      USING ERRCODE = 'wrong_object_type', HINT = 'Write NULL::orders for the table orders.';
+  ELSIF at IS NULL THEN
+    RAISE EXCEPTION 'the instant must not be NULL' USING ERRCODE = 'null_value_not_allowed';
+  END IF;
+  columns := ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum);
+  frame := pgtimewarp_internal.past_frame(rel, at, node_id);
+  SELECT string_agg(quote_ident(a.attname), ', ') INTO virtual
+    FROM pg_attribute a
+   WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+     AND (a.attgenerated = 'v' OR a.attname IN (SELECT json_array_elements_text(frame -> 'virtual')));
+  IF virtual IS NOT NULL THEN
+    RAISE EXCEPTION 'values of virtual columns are not in the history: %', virtual
+      USING ERRCODE = 'TW015', HINT = 'A view of the schema asof leaves them out.';
+  END IF;
+  SELECT string_agg(quote_ident(c), ', ') INTO excluded
+    FROM unnest(columns) c WHERE c IN (SELECT json_array_elements_text(frame -> 'excluded'));
+  IF excluded IS NOT NULL THEN
+    RAISE WARNING 'excluded columns of % are NULL: %', rel, excluded USING ERRCODE = '01T02';
+  END IF;
+  RETURN pgtimewarp_internal.past_query(
+    rel, columns, ARRAY(SELECT json_array_elements_text(frame -> 'excluded')), at, node_id);
+END $$;
+
+-- What the store knows of a table at an instant, without its rows.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_frame(rel regclass, at text, node_id text) RETURNS json
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  frame json;
+BEGIN
+  EXECUTE format('SELECT p.frame FROM pgtimewarp_internal.past_answers p WHERE p.question = %L', ARRAY[(
+    pgtimewarp_internal.past_question(rel, '{}', at, node_id) || '{"facts": true, "columns": {}}')::text]) INTO frame;
+  RETURN frame;
+END $$;
+
+-- Only roles with EXECUTE may ask. The functions that read nothing of the store, and no table, are open to all.
+DO $$
+DECLARE
+  f regprocedure;
+BEGIN
+  FOR f IN
+    SELECT p.oid FROM pg_catalog.pg_proc p
+     WHERE p.pronamespace = 'pgtimewarp_internal'::regnamespace
+           AND p.proname IN ('seen', 'past', 'past_question', 'past_frame', 'tell_past', 'default_node', 'node')
+        OR p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('pgtimewarp_asof_table', 'pgtimewarp_asof_lsn_table')
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
   END LOOP;

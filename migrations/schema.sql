@@ -483,6 +483,75 @@ BEGIN
       JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id;
 END $$;
 
+CREATE FUNCTION pgtimewarp.answer_past() RETURNS TABLE(question pgtimewarp.question[], frame json, pk json, row_data json, json_nulls text[], is_computed boolean)
+    LANGUAGE plpgsql STABLE ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  asked text := nullif(current_setting('pgtimewarp.question', true), '');
+  q jsonb := asked;
+  schema_name text := q ->> 'schema';
+  table_name text := q ->> 'table';
+  at pgtimewarp.history_position;
+  period pgtimewarp.relation_periods;
+  why text;
+  hidden text;
+BEGIN
+  IF asked IS NULL THEN
+    RETURN;
+  END IF;
+  PERFORM pgtimewarp.refuse_other_table(q ->> 'node', schema_name, table_name, (q ->> 'relid')::oid);
+  at := pgtimewarp.position_at(q ->> 'node', schema_name, table_name, (q ->> 'ts')::timestamptz, (q ->> 'lsn')::pg_lsn);
+  period := at.period;
+  IF at.reason IS NOT NULL THEN
+    PERFORM pgtimewarp.raise_rows_unknown(at.reason, schema_name, table_name, 'the rows');
+  ELSIF NOT at.final THEN
+    -- only final answers have one position for ever
+    RAISE EXCEPTION 'the rows as of then are not final yet: the store is complete up to % (%)',
+        coalesce(at.horizon_ts::text, 'no instant'), coalesce(at.horizon_lsn::text, 'no position')
+      USING ERRCODE = 'TW017', HINT = 'Ask again after the next run, or about an instant up to pgtimewarp_horizon().';
+  END IF;
+  SELECT string_agg(quote_ident(w.value), ', ') INTO hidden
+    FROM jsonb_each_text(q -> 'columns') AS w WHERE w.value = ANY (period.excluded_columns);
+  IF hidden IS NOT NULL AND NOT q ? 'facts' THEN
+    RAISE EXCEPTION 'the history of %.% does not hold the columns %', quote_ident(schema_name), quote_ident(table_name), hidden
+      USING ERRCODE = 'TW019', HINT = 'Renew the view with `pgtimewarp extension views`.';
+  END IF;
+
+  why := pgtimewarp.past_not_live(at, q);
+  question := ARRAY[asked];
+  frame := json_build_object(
+    'live', why IS NULL, 'why', why, 'slot', (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id),
+    'lsn', at.lsn, 'keys', period.pk_columns, 'excluded', period.excluded_columns,
+    'virtual', coalesce(pgtimewarp.incomplete_at(period.relation_id, NULL, at.asked_lsn, at.asked_ts), '{}'),
+    'added', ARRAY(
+      SELECT c.facts ->> 'name' FROM jsonb_array_elements(period.columns) AS c (facts)
+       WHERE (c.facts ->> 'since_lsn')::pg_lsn > at.lsn AND NOT c.facts ? 'former_names'
+         AND NOT c.facts ->> 'name' = ANY (period.excluded_columns) ORDER BY 1),
+    'gone', ARRAY(
+      SELECT c.facts ->> 'name'
+        FROM pgtimewarp.tracked_relations AS t, jsonb_array_elements(coalesce(t.catalog_facts -> 'formerColumns', '[]')) AS c (facts)
+       WHERE t.relation_id = period.relation_id AND NOT EXISTS (
+               SELECT FROM jsonb_array_elements(period.columns) AS p (facts) WHERE p.facts -> 'attnum' = c.facts -> 'attnum')
+       ORDER BY 1));
+  RETURN NEXT;
+  IF q ? 'facts' THEN
+    RETURN;
+  END IF;
+  IF why IS NOT NULL AND (period.baseline_state <> 'done' OR at.lsn < period.unseen_unknown_before_lsn) THEN
+    -- without the live rows nobody knows how many there were
+    PERFORM pgtimewarp.raise_rows_unknown(
+      CASE WHEN period.baseline_state = 'pending' AND at.is_open THEN 'baseline_pending' ELSE 'before_tracking' END,
+      schema_name, table_name, 'not all rows are in the history, so those');
+  END IF;
+  frame := NULL;
+  RETURN QUERY
+    SELECT question, CASE WHEN r.pk IS NULL THEN json_build_object('unread', r.unread, 'lacking', r.lacking) END,
+           r.pk::json, r.row_data, r.json_nulls, r.is_computed
+      FROM pgtimewarp.past_rows(at, q, why IS NULL) AS r;
+END $$;
+
 CREATE FUNCTION pgtimewarp.answer_transactions() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1844,6 +1913,165 @@ BEGIN
   END LOOP;
 END $_$;
 
+CREATE FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  answer json;
+  escaped boolean;
+BEGIN
+  answer := pgtimewarp.with_names(
+    format('{"schema":%s,"table":%s,"pk":%s,"row":%s,"incomplete":%s,"valid_from":{"lsn":"%s","ts":%s}}',
+           to_json(p_period.schema_name), to_json(p_period.table_name),
+           pgtimewarp.json_object_of(p_period.pk_columns, ARRAY(
+             SELECT k.value FROM json_array_elements_text(p_pk::json) WITH ORDINALITY AS k (value, place) ORDER BY k.place)),
+           p_row, coalesce(array_to_json(p_incomplete)::text, '[]'), p_written_lsn, pgtimewarp.json_instant(p_written_ts))::json,
+    p_period.node_id, p_relid, p_columns);
+  escaped := position(chr(92) || 'u' IN answer::text) > 0;
+  IF escaped THEN
+    answer := pgtimewarp.json_stand_in(answer::text, false);
+  END IF;
+  row_data := CASE WHEN escaped THEN pgtimewarp.json_stand_in((answer -> 'row')::text, true) ELSE (answer -> 'row')::text END;
+  incomplete := ARRAY(
+    SELECT pgtimewarp.json_stood_for(n.name, escaped) FROM json_array_elements_text(answer -> 'incomplete') AS n (name));
+END $$;
+
+CREATE FUNCTION pgtimewarp.past_names(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, OUT settled_lsn pg_lsn, OUT added text[], OUT added_since pg_lsn[]) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pgtimewarp.tracked_relations t
+                  WHERE t.relation_id = p_period.relation_id AND t.relid = p_relid)
+     -- renamed, or exchanged, since the last run
+     OR EXISTS (SELECT FROM jsonb_each_text(p_columns) AS w
+                  JOIN jsonb_array_elements(p_period.columns) AS c (facts) ON c.facts ->> 'attnum' = w.key
+                 WHERE c.facts ->> 'name' <> w.value) THEN
+    RETURN;
+  END IF;
+  SELECT coalesce(max(greatest((c.facts ->> 'since_lsn')::pg_lsn, f.until)) FILTER (WHERE c.facts ? 'former_names'), '0/0'),
+         coalesce(array_agg(c.facts ->> 'name' ORDER BY c.facts ->> 'attnum') FILTER (WHERE is_added), '{}'),
+         coalesce(array_agg((c.facts ->> 'since_lsn')::pg_lsn ORDER BY c.facts ->> 'attnum') FILTER (WHERE is_added), '{}')
+    INTO settled_lsn, added, added_since
+    FROM jsonb_array_elements(p_period.columns) AS c (facts)
+   CROSS JOIN LATERAL (
+         SELECT NOT c.facts ? 'former_names' AND (c.facts ->> 'since_lsn')::pg_lsn > '0/0' AS is_added) AS a
+   CROSS JOIN LATERAL (
+         SELECT max((n.was ->> 'until_lsn')::pg_lsn) AS until
+           FROM jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS n (was)) AS f;
+END $$;
+
+CREATE FUNCTION pgtimewarp.past_not_live(p_at pgtimewarp.history_position, p_question jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  period pgtimewarp.relation_periods := p_at.period;
+  source jsonb := p_question -> 'source';
+  seen pg_lsn := source ->> 'lsn';
+  slot text := (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id);
+BEGIN
+  RETURN CASE
+    WHEN source ? 'why' OR seen IS NULL THEN coalesce(source ->> 'why', 'asked')
+    WHEN source ->> 'slot' <> slot OR source ->> 'slot_lsn' IS NULL THEN format('the slot %s is not in this database', slot)
+    WHEN (source ->> 'slot_lsn')::pg_lsn < seen OR p_at.horizon_lsn < seen THEN 'no run has read up to this statement yet'
+    WHEN NOT p_at.is_open THEN 'the table is not tracked any more, or was tracked anew'
+    WHEN to_jsonb(period.pk_columns) <> source -> 'keys' THEN 'the key of the table is another one'
+    WHEN EXISTS (SELECT FROM pgtimewarp.tracked_relations t
+                  WHERE t.relation_id = period.relation_id AND t.status <> 'active')
+      OR EXISTS (SELECT FROM pgtimewarp.history_gaps g
+                  WHERE g.node_id = period.node_id AND (g.relation_id IS NULL OR g.relation_id = period.relation_id)
+                    AND g.to_ts IS NULL) THEN 'a gap is open'
+    WHEN EXISTS (SELECT FROM pgtimewarp.relation_leaves l
+                  WHERE l.relation_id = period.relation_id AND l.attached AND NOT l.checked)
+      THEN 'it is not known yet whether a new partition came with rows'
+    WHEN EXISTS (SELECT FROM pgtimewarp.relation_events e
+                  WHERE e.relation_id = period.relation_id AND e.op = 'T' AND e.lsn > p_at.lsn) THEN 'the table was truncated since'
+  END;
+END $$;
+
+CREATE FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) RETURNS TABLE(pk text, row_data json, json_nulls text[], is_computed boolean, unread bigint, lacking bigint)
+    LANGUAGE plpgsql STABLE ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+  period pgtimewarp.relation_periods := p_at.period;
+  relation int := period.relation_id;
+  columns jsonb := p_question -> 'columns';
+  relid oid := p_question ->> 'relid';
+  skip boolean := coalesce((p_question ->> 'skip')::boolean, false);
+  wanted text[] := ARRAY(SELECT w.value FROM jsonb_each_text(columns) AS w);
+  computed text[] := ARRAY(SELECT jsonb_array_elements_text(coalesce(p_question -> 'computed', '[]')));
+  names record := pgtimewarp.past_names(period, relid, columns);
+  absent_unless_seen boolean := period.baseline_state = 'done'
+    AND p_at.lsn >= coalesce(period.unseen_unknown_before_lsn, period.tracked_from_lsn);
+  last_commit int := 2147483647; -- after every change of the commit at the position
+  pks text[];
+  b record;
+  missing text[];
+  unread_rows bigint := 0;
+  lacking_rows bigint := 0;
+BEGIN
+  IF EXISTS (SELECT FROM pgtimewarp.history_gaps g
+              WHERE g.node_id = period.node_id AND (g.relation_id IS NULL OR g.relation_id = relation)
+                AND g.lsn_space = period.lsn_space AND g.from_lsn >= p_at.lsn) THEN
+    computed := '{}'; -- the expression may have changed
+  END IF;
+  FOR pks IN EXECUTE format(
+    'SELECT array_agg(n.pk) FROM (
+       SELECT k.pk, (row_number() OVER () - 1) / 10000 AS chunk
+         FROM (SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c WHERE c.relation_id = %s%s) AS k) AS n
+      GROUP BY n.chunk', relation, CASE WHEN p_live THEN ' AND c.valid_from_lsn > $1' END)
+    USING p_at.lsn
+  LOOP
+    FOR b IN
+      SELECT pks[r.place] AS pk, r.is_there, r.row_data, r.json_nulls, r.incomplete, r.lsn, r.ts
+        FROM pgtimewarp.rows_before(
+               relation, period.tracked_from_lsn, p_at.through, pks, array_fill(p_at.lsn, ARRAY[cardinality(pks)]),
+               array_fill(last_commit, ARRAY[cardinality(pks)]), absent_unless_seen) AS r
+    LOOP
+      pk := b.pk; row_data := NULL; json_nulls := NULL; is_computed := false;
+      IF b.is_there IS NULL THEN
+        IF NOT skip THEN
+          PERFORM pgtimewarp.raise_rows_unknown(
+            coalesce((pgtimewarp.version_at(period, b.pk, p_at.lsn, last_commit, p_at.through, p_at.is_open)).reason, 'before_tracking'),
+            period.schema_name, period.table_name, 'rows');
+        END IF;
+        unread_rows := unread_rows + 1;
+        CONTINUE WHEN NOT p_live;
+      ELSIF b.is_there THEN
+        row_data := b.row_data; json_nulls := b.json_nulls; missing := b.incomplete;
+        IF (b.lsn > names.settled_lsn) IS NOT TRUE OR names.added <> '{}' AND EXISTS (
+             SELECT FROM unnest(names.added, names.added_since) AS a (name, since)
+              WHERE b.lsn <= a.since AND pgtimewarp.json_has(b.row_data, a.name)) THEN
+          SELECT n.row_data, n.incomplete, NULL INTO row_data, missing, json_nulls
+            FROM pgtimewarp.past_named(period, relid, columns, b.pk, b.row_data, b.incomplete, b.lsn, b.ts) AS n;
+        END IF;
+        IF missing <> '{}' THEN
+          is_computed := missing && computed;
+          missing := ARRAY(SELECT unnest(missing) INTERSECT SELECT unnest(wanted) EXCEPT SELECT unnest(computed));
+          IF missing <> '{}' THEN
+            IF NOT skip THEN
+              RAISE EXCEPTION 'values in rows of %.% are not known: %', quote_ident(period.schema_name), quote_ident(period.table_name),
+                  array_to_string(missing, ', ')
+                USING ERRCODE = 'TW015', HINT = 'SET pgtimewarp.unknown = skip leaves such rows out and counts them.';
+            END IF;
+            lacking_rows := lacking_rows + 1;
+            row_data := NULL;
+            CONTINUE WHEN NOT p_live;
+          END IF;
+        END IF;
+      ELSIF NOT p_live THEN
+        CONTINUE;
+      END IF;
+      RETURN NEXT;
+    END LOOP;
+  END LOOP;
+  pk := NULL; row_data := NULL; json_nulls := NULL; is_computed := NULL; unread := unread_rows; lacking := lacking_rows;
+  RETURN NEXT;
+END $_$;
+
 CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     AS $_$
@@ -2069,6 +2297,27 @@ BEGIN
   END IF;
   RAISE EXCEPTION 'the table %.% is not tracked under node %', quote_ident(p_schema), quote_ident(p_table), p_node_id
     USING ERRCODE = 'TW001', HINT = 'Start with `pgtimewarp track TABLE`, or name the right node.';
+END $$;
+
+CREATE FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF p_reason IS NOT NULL THEN
+    RAISE EXCEPTION '%', format(CASE p_reason
+        WHEN 'baseline_pending' THEN '%s of %s.%s are not known yet: the rows of the start of tracking are being read'
+        WHEN 'in_gap' THEN '%s of %s.%s are unknown: changes may have been lost at that time'
+        WHEN 'expired' THEN 'the history of that time has expired: %s of %s.%s are not kept that long'
+        ELSE '%s of %s.%s are unknown: the instant lies before their history' END, p_what, quote_ident(p_schema), quote_ident(p_table))
+      USING ERRCODE = CASE p_reason
+        WHEN 'baseline_pending' THEN 'TW011' WHEN 'in_gap' THEN 'TW012' WHEN 'expired' THEN 'TW013' ELSE 'TW010' END,
+      HINT = CASE p_reason
+        WHEN 'baseline_pending' THEN 'Ask again after the next runs.'
+        WHEN 'in_gap' THEN 'Ask about an instant outside of the gap; `pgtimewarp events` says what happened.'
+        WHEN 'expired' THEN 'Ask about an instant within the retention of the table.'
+        ELSE 'Ask about a later instant; `pgtimewarp status` says when tracking began.' END;
+  END IF;
 END $$;
 
 CREATE FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) RETURNS void
@@ -3600,6 +3849,15 @@ CREATE VIEW pgtimewarp.node_status AS
    FROM (pgtimewarp.nodes n
      LEFT JOIN pgtimewarp.wal_checkpoints c ON ((c.node_id = n.node_id)));
 
+CREATE VIEW pgtimewarp.past_answers AS
+ SELECT p.question,
+    p.frame,
+    p.pk,
+    p.row_data,
+    p.json_nulls,
+    p.is_computed
+   FROM pgtimewarp.answer_past() p(question, frame, pk, row_data, json_nulls, is_computed);
+
 CREATE TABLE pgtimewarp.rebaseline_findings (
     relation_id integer NOT NULL,
     pk text NOT NULL COLLATE pg_catalog."C",
@@ -4100,6 +4358,11 @@ GRANT ALL ON FUNCTION pgtimewarp.answer_find() TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.answer_find() TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.answer_find() TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.answer_past() FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.answer_past() TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.answer_past() TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.answer_past() TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.answer_transactions() FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_writer;
@@ -4331,6 +4594,26 @@ GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts tim
 GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.past_names(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, OUT settled_lsn pg_lsn, OUT added text[], OUT added_since pg_lsn[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.past_names(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, OUT settled_lsn pg_lsn, OUT added text[], OUT added_since pg_lsn[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.past_names(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, OUT settled_lsn pg_lsn, OUT added text[], OUT added_since pg_lsn[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.past_names(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, OUT settled_lsn pg_lsn, OUT added text[], OUT added_since pg_lsn[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.past_not_live(p_at pgtimewarp.history_position, p_question jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.past_not_live(p_at pgtimewarp.history_position, p_question jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.past_not_live(p_at pgtimewarp.history_position, p_question jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.past_not_live(p_at pgtimewarp.history_position, p_question jsonb) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
@@ -4345,6 +4628,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema tex
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) TO pgtimewarp_reader;
@@ -4563,6 +4851,10 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.wal_checkpoints TO pgtimew
 GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_writer;
 GRANT SELECT ON TABLE pgtimewarp.node_status TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.past_answers TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.past_answers TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.past_answers TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.rebaseline_findings TO pgtimewarp_writer;

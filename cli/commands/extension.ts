@@ -4,7 +4,9 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, parseConnectionUrl } from '../../core/pg/connection.ts';
+import { formatTableName, parseTableName, type TableName } from '../../core/pg/identifiers.ts';
 import { inSourceTransaction } from '../../core/pg/transaction.ts';
+import { readTrackedRelations } from '../../core/store/tables/read.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { connectStore, type StoreConnection } from '../extension/connect-store.ts';
@@ -20,6 +22,7 @@ import {
   type WrapperFate,
 } from '../extension/methods.ts';
 import { dropReader, ensureReader, ownReader, type Reader } from '../extension/reader.ts';
+import { makeViews, PAST_SCHEMA, type PastTable, removeViews } from '../extension/views.ts';
 import type { Settings } from '../settings.ts';
 
 const PASSWORD_VARIABLE = 'PGTIMEWARP_READER_PASSWORD';
@@ -56,6 +59,14 @@ export function registerExtension(program: Command, run: Run): Command {
     .option('--sslrootcert <file>', "file of certificate authorities, a path on the source's server")
     .action((flags: ConnectFlags) => run((context) => withSource(context, connectCommand(flags))));
   group
+    .command('views')
+    .description('create or renew the schema asof: one view for each tracked table, as of pgtimewarp.as_of')
+    .argument('[table...]', 'only these tables (default: all tracked ones)')
+    .option('--remove', 'remove the views')
+    .action((tables: string[], flags: ViewsFlags) =>
+      run((context) => withSource(context, viewsCommand(tables, flags))),
+    );
+  group
     .command('upgrade')
     .description('upgrade the functions to the version of this program')
     .action(() => run((context) => withSource(context, upgradeCommand)));
@@ -78,6 +89,10 @@ interface ConnectFlags {
   readonly storePort?: number;
   readonly sslmode?: string;
   readonly sslrootcert?: string;
+}
+
+interface ViewsFlags {
+  readonly remove?: boolean;
 }
 
 type Body = (context: CommandContext, source: pg.Client) => Promise<ExitCode>;
@@ -145,6 +160,66 @@ async function chooseReader(source: pg.Client, settings: Settings, flags: Connec
   throw new TimewarpError('BAD_FLAGS', '--password-file needs --reader: it is the password of that login.');
 }
 
+function viewsCommand(texts: readonly string[], { remove }: ViewsFlags): Body {
+  return async ({ settings, out }, source) => {
+    if (remove) {
+      if (texts.length > 0)
+        throw new TimewarpError('BAD_FLAGS', '--remove takes no tables: it removes every view.');
+      const removed = await inSourceTransaction(source, () => removeViews(source));
+      out.result({ removed }, () => `Removed ${removed.length} views of the schema ${PAST_SCHEMA}.`);
+      return EXIT.done;
+    }
+    await requireInstallation(source);
+    const tracked = await readPastTables(settings);
+    const wanted =
+      texts.length === 0
+        ? tracked
+        : texts.map((text) => requireTracked(tracked, parseTableName(text), settings));
+    const { made, removed } = await inSourceTransaction(source, async () => ({
+      removed: await removeViews(
+        source,
+        tracked.map(({ name }) => name),
+      ),
+      made: await makeViews(source, wanted),
+    }));
+    const views = made.map(({ view, table, leftOut }) => ({
+      view: `${PAST_SCHEMA}.${view}`,
+      table: formatTableName(table),
+      left_out: leftOut,
+    }));
+    out.result({ views, removed }, () =>
+      [
+        ...views.map(({ view, table, left_out: leftOut }) =>
+          leftOut.length === 0
+            ? `${view} shows ${table}`
+            : `${view} shows ${table} without ${leftOut.join(', ')}`,
+        ),
+        ...removed.map((view) => `${PAST_SCHEMA}.${view} is removed: its table is not tracked any more`),
+        `Whoever may read a table may read its view.\nNext: SET search_path = ${PAST_SCHEMA}, public; SET pgtimewarp.as_of = '…';`,
+      ].join('\n'),
+    );
+    return EXIT.done;
+  };
+}
+
+async function readPastTables({ storeUrl, node }: Settings): Promise<PastTable[]> {
+  const store = await connect(storeUrl, { side: 'store', node });
+  try {
+    return await readTrackedRelations(store, node);
+  } finally {
+    await store.end().catch(() => {});
+  }
+}
+
+function requireTracked(tracked: readonly PastTable[], wanted: TableName, { node }: Settings): PastTable {
+  const name = formatTableName(wanted);
+  const found = tracked.find((each) => formatTableName(each.name) === name);
+  if (found !== undefined) return found;
+  throw new TimewarpError('TABLE_NOT_TRACKED', `${name} is not tracked under node "${node}".`, {
+    facts: { table: name },
+  });
+}
+
 async function upgradeCommand({ out }: CommandContext, source: pg.Client): Promise<ExitCode> {
   const present = await requireInstallation(source);
   const version = await inSourceTransaction(source, () => upgrade(source, present));
@@ -166,7 +241,10 @@ async function uninstallCommand({ out }: CommandContext, source: pg.Client): Pro
     return EXIT.done;
   }
   const reader = await ownReader(source);
-  const postgresFdw = await inSourceTransaction(source, () => uninstall(source, present));
+  const postgresFdw = await inSourceTransaction(source, async () => {
+    await removeViews(source);
+    return uninstall(source, present);
+  });
   // a copy of this source may read the store with the same login, so the user decides whether to drop it
   const login = reader === null ? '' : `The login in the store stays. To remove it: DROP ROLE ${reader};`;
   out.result({ ...present, removed: true, postgres_fdw: postgresFdw, reader }, () =>
