@@ -1,6 +1,6 @@
 /**
- * As-of over HTTP: `serve`, which polls another node meanwhile, against a bare key-lookup server on the same store, both
- * asked by the same load in turns.
+ * As-of over HTTP: `serve`, which polls another node meanwhile, compared with a bare key-lookup server on the same store. The
+ * same load asks both in turns.
  */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,10 +13,10 @@ import { observe } from './support/observe.ts';
 const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const SECONDS: Readonly<Record<Size, number>> = { quick: 0.3, usual: 3, full: 10 };
 const ROUNDS: Readonly<Record<Size, number>> = { quick: 1, usual: 5, full: 7 };
-/** As many users at a time as `serve` has sessions, and more of them. */
+/** As many connections as `serve` has sessions, and more. */
 const CONNECTIONS = [8, 16, 32] as const;
 const POLLED_NODE = 'polled';
-/** Transactions per second on the source that is polled meanwhile: 3 tracked changes each. */
+/** Transactions per second on the polled source: 3 tracked changes each. */
 const SOURCE_RATE = 50;
 
 export const api: Benchmark = {
@@ -40,7 +40,7 @@ export const api: Benchmark = {
     );
     await using bare = await listening('bench/bare-server.ts', server.storeUrl);
     const changes = server.pgbench(...['-n', '-c', '1', '-R', String(SOURCE_RATE)], '-T', String(3600));
-    changes.catch(() => {}); // it ends with its server
+    changes.catch(() => {}); // ends with its server
     const table = `${HISTORY_TABLE.schema}.${HISTORY_TABLE.name}`;
     const asof = `${ours.url}/v1/nodes/${HISTORY_NODE}/tables/${table}/asof`;
     const urls = {
@@ -79,7 +79,7 @@ export const api: Benchmark = {
 
 const results = () => ({ perSecond: [] as number[], p50: [] as number[], p99: [] as number[] });
 
-/** A node of its own in the same store, with TPC-B tables, for `serve` to poll. */
+/** A separate node in the same store, with TPC-B tables, for `serve` to poll. */
 async function polledSource(server: BenchServer): Promise<void> {
   const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: POLLED_NODE };
   await server.pgbench('-i', '-q', '-s', '1');
@@ -94,7 +94,7 @@ interface Listening extends AsyncDisposable {
   readonly url: string;
 }
 
-/** A program that says where it listens; ended as Ctrl-C does. */
+/** A program that prints the address on which it listens; ended with SIGINT, as by Ctrl-C. */
 async function listening(...command: readonly string[]): Promise<Listening> {
   const child = spawn(process.execPath, ['--max-semi-space-size=4', ...command], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),

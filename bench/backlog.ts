@@ -1,6 +1,6 @@
 /**
- * A backlog of any size is caught up by bounded runs: with WAL waiting, also while a transaction stays open that pins where
- * every peek begins, each run gets on and ends before its deadline.
+ * Bounded runs catch up with a backlog of any size, also while an open transaction pins the position at which every peek
+ * begins. Each run makes progress and ends before its deadline.
  */
 import pg from 'pg';
 import type { Plugin } from '../core/types/plugin.ts';
@@ -8,7 +8,7 @@ import { type Benchmark, type Figure, figure, type Size } from './harness.ts';
 import { type BenchNode, benchNode, watchedPoll } from './support/bench-node.ts';
 
 const MIB = 1024 * 1024;
-/** Short runs where there is little, so that a backlog always takes several. */
+/** Runs are short if the backlog is small, so that it always takes several. */
 const SIZES: Readonly<Record<Size, Backlog>> = {
   quick: { walMib: 8, pinnedMib: 8, runSeconds: 10 },
   usual: { walMib: 192, pinnedMib: 128, runSeconds: 5 },
@@ -21,7 +21,7 @@ const WAYS: readonly { readonly plugin: Plugin; readonly pinned: boolean }[] = [
 
 interface Backlog {
   readonly walMib: number;
-  /** With a transaction open: each run decodes from there, so a run has to be long enough for all of it. */
+  /** With a transaction open, each run decodes from its position, so a run must be long enough for all of it. */
   readonly pinnedMib: number;
   readonly runSeconds: number;
 }
@@ -116,7 +116,7 @@ async function write(node: BenchNode, walMib: number): Promise<void> {
   }
 }
 
-/** Runs until one has nothing left to read; throws when one fails, or when none gets on any more. */
+/** Runs until nothing is left to read. Throws if a run fails, or if runs make no progress. */
 async function catchUp(node: BenchNode, runSeconds: number, log: (line: string) => void): Promise<OneRun[]> {
   const runs: OneRun[] = [];
   for (let before = ''; ; ) {

@@ -1,8 +1,7 @@
 /**
- * What `track` costs while it records the rows that a table already holds: TPC-B throughput of the source with nothing and
- * with the baseline of a wide table being read, in turns, the source's server on one core and everything else on the other.
- * And a table of ten million rows: how long it takes, in how much memory, and how long the runs that read it keep the
- * horizon waiting.
+ * The cost of `track` while it reads the existing rows of a table: TPC-B throughput of the source without it, and while the
+ * baseline of a wide table is read, in turns. The source's server has one core, everything else the other. And for a table of
+ * ten million rows: the time, the memory, and how long the runs that read it delay the horizon.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { init } from '../core/setup/init.ts';
@@ -39,7 +38,7 @@ export const baseline: Benchmark = {
   },
 };
 
-/** The same source, first with nothing beside its load, then with `track`, for as long as that takes. */
+/** The same source, first with its load only, then with `track`, for as long as that takes. */
 async function measurePair(
   size: Size,
   rows: number,
@@ -55,7 +54,7 @@ async function measurePair(
   const time = size === 'quick' ? 1 : 10;
   await pinnedPgbench(source, ['-n', '-c', '4', '-T', '2']); // warm
   const nothing = tps(await pinnedPgbench(source, ['-n', '-c', '4', '-T', String(time)]));
-  // the load goes on as long as the reading does: transactions are counted by the server, over exactly that time
+  // the load lasts as long as the reading: the server counts the transactions of exactly that time
   const load = new AbortController();
   const writing = pinnedPgbench(source, ['-n', '-c', '4', '-T', '3600'], load.signal).catch(() => '');
   await sleep(500);
@@ -75,7 +74,7 @@ async function measurePair(
   return { nothing, tracking, seconds };
 }
 
-/** A table so large that a single run does not read it: what waits, and how long. */
+/** A table so large that one run cannot read it: what is delayed, and how long. */
 async function large(log: (line: string) => void): Promise<Figure[]> {
   await using source = await benchServer();
   await using store = await benchServer();
@@ -87,7 +86,7 @@ async function large(log: (line: string) => void): Promise<Figure[]> {
   let horizon = '';
   const watching = (async () => {
     while (reading) {
-      await source.psql(source.sourceUrl, 'SELECT pg_switch_wal()').catch(() => {}); // so that there is a way to go
+      await source.psql(source.sourceUrl, 'SELECT pg_switch_wal()').catch(() => {}); // so that there is WAL to read
       const now = await store.psql(store.storeUrl, `SELECT applied_lsn FROM pgtimewarp.wal_checkpoints`);
       if (now !== horizon) {
         longestMs = Math.max(longestMs, horizon === '' ? 0 : performance.now() - last);
@@ -125,7 +124,7 @@ async function makeTable(source: BenchServer, rows: number): Promise<void> {
   const sql = [
     'CREATE TABLE recorded (id int PRIMARY KEY, name text, price numeric, made timestamptz)',
     `INSERT INTO recorded SELECT i, 'item ' || i, i * 1.01, now() FROM generate_series(1, ${rows}) AS i`,
-    'VACUUM ANALYZE recorded', // not in one string: that would be one transaction
+    'VACUUM ANALYZE recorded', // not in one string, which would be one transaction
   ];
   for (const statement of sql) await source.psql(source.sourceUrl, statement);
 }

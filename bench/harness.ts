@@ -1,12 +1,12 @@
 /**
- * What all benchmarks share: a result that can be printed and kept, medians of repeated timings, servers of their own.
- * Absolute figures mean little on shared machines; what is compared is measured in the same run, in turns.
+ * What all benchmarks share: a result that can be printed and stored, medians of repeated measurements, separate servers.
+ * Absolute figures mean little on shared machines; figures to compare are measured in turns in the same run.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { type LocalServer, startServer } from '../cli/servers/start-server.ts';
 
-/** How much work a benchmark does: enough to see that it runs, the usual, or everything. */
+/** The size of a benchmark: enough to check that it runs, the usual size, or everything. */
 export const SIZES = ['quick', 'usual', 'full'] as const;
 export type Size = (typeof SIZES)[number];
 
@@ -16,7 +16,7 @@ export interface Figure {
   readonly unit: string;
   /** Lowest and highest of the repetitions. */
   readonly spread?: readonly [number, number];
-  /** `≤ 1` or `≥ 0.93`; what the project promises itself. */
+  /** `≤ 1` or `≥ 0.93`: the target of the project. */
   readonly target?: string;
 }
 
@@ -28,7 +28,7 @@ export interface Benchmark {
 
 const run = promisify(execFile);
 
-/** Runs the work and says how long it took. */
+/** Runs the work. @returns the time that it took */
 export async function timeMs(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
@@ -48,7 +48,7 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
 }
 
-/** A figure from repetitions, rounded; one with a target never to the better side, so that rounding meets no target. */
+/** A figure from repetitions, rounded. One with a target is rounded to the worse side, so that rounding never meets a target. */
 export function figure(
   what: string,
   values: readonly number[],
@@ -78,7 +78,7 @@ export function isMet(entry: Figure): boolean | null {
   return match[1] === '≤' ? entry.value <= Number(match[2]) : entry.value >= Number(match[2]);
 }
 
-/** A server with two databases, gone when the benchmark ends. */
+/** A server with two databases, removed when the benchmark ends. */
 export interface BenchServer extends AsyncDisposable {
   readonly server: LocalServer;
   readonly sourceUrl: string;
@@ -110,7 +110,7 @@ export async function benchServer(settings: Readonly<Record<string, string>> = {
 
 const BUFFER = { maxBuffer: 64 * 1024 * 1024 };
 
-/** What one `poll` in a process of its own took, start-up apart, and its peak resident memory. */
+/** The time of one `poll` in its own process, without its start, and its peak resident memory. */
 export interface PollRun {
   readonly ms: number;
   readonly changes: number;

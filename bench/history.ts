@@ -1,7 +1,7 @@
 /**
- * Questions about many rows cost what their interval holds, not what the history does: a page of transactions, one transaction by its
- * xid, those of one person, and the first page of the changes of 10,000 commits, on a history and on one ten times as long. What the indexes for
- * that cost: rows written with and without them, in turns.
+ * The cost of questions about many rows depends on their interval, not on the history: a page of transactions, one transaction
+ * by its xid, those of one person, and the first page of the changes of 10,000 commits, each on a history and on one ten times
+ * as long. It also measures the cost of their indexes: rows written with and without them, in turns.
  */
 import type pg from 'pg';
 import { changes } from '../core/query/changes.ts';
@@ -59,7 +59,7 @@ const TARGETS_MS: Readonly<Record<string, number>> = {
   'transactions of one among many people': 20,
 };
 
-/** The first commits say who made them: one of as many people as a tenth of them. */
+/** The first commits have a context: there are a tenth as many people as such commits. */
 async function writeContexts(store: pg.Client, commits: number): Promise<void> {
   const batch = 10_000;
   for (let first = 1; first <= commits; first += batch) {
@@ -98,7 +98,7 @@ async function ask(store: pg.Client, versions: number): Promise<Record<string, n
   return found;
 }
 
-/** The same rows written into tables with the index on positions and without it, and what the index takes. */
+/** The same rows written into tables with the index on positions and without it, and the size of the index. */
 async function costs(store: pg.Client, versions: number): Promise<Figure[]> {
   const rows = Math.min(versions, 300_000);
   const withIndex: number[] = [];

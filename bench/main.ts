@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME…] [--quick] [--full] [--json] [--save]`: runs benchmarks on servers of their own and prints what they
- * measured beside what is aimed at. Exit code 1 only when a benchmark breaks, not when the machine is slow.
+ * `npm run bench [-- NAME…] [--quick] [--full] [--json] [--save]`: runs benchmarks on their own servers and prints each figure
+ * beside its target. Exit code 1 only if a benchmark breaks, not if the machine is slow.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';

@@ -1,4 +1,4 @@
-/** Writes the tables of docs/performance.md from the results: no number in it is typed by hand. */
+/** Writes the tables of docs/performance.md from the results, so that no number is typed by hand. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Figure, isMet, type Size } from './harness.ts';
 
@@ -19,7 +19,7 @@ const PAGE = new URL('../docs/performance.md', import.meta.url).pathname;
 const BEGIN = '<!-- measured: begin -->';
 const END = '<!-- measured: end -->';
 
-/** Replaces what stands between the marks. */
+/** Replaces the text between the marks. */
 export function writePerformancePage(results: Results): void {
   const page = readFileSync(PAGE, 'utf8');
   const [before = '', rest = ''] = page.split(BEGIN);

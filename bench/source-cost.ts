@@ -1,7 +1,7 @@
 /**
- * What recording history costs the source: TPC-B throughput with nothing, with a slot that is read once a second, with
- * a versioning trigger and with a JSON audit trigger, in turns. The source's server is pinned to one core, everything
- * else to another: what is measured is the server's own work.
+ * The cost of history on the source: TPC-B throughput with nothing, with a slot that is read once a second, with a versioning
+ * trigger and with a JSON audit trigger, in turns. The source's server is pinned to one core and everything else to another, so
+ * that the server's own work is measured.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { poll } from '../core/poll.ts';
@@ -14,7 +14,7 @@ interface Variant {
   readonly name: string;
   readonly target?: string;
   prepare(server: BenchServer, store: BenchServer): Promise<unknown>;
-  /** Runs beside the load until told to stop. */
+  /** Runs beside the load until it is stopped. */
   beside?(server: BenchServer, store: BenchServer, stop: AbortSignal): Promise<void>;
 }
 

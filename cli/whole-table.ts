@@ -1,6 +1,7 @@
 /**
- * `asof TABLE --all`: every row of a table as it was at an instant. Rows are written while they are read, page by page from one
- * snapshot of the store. With --json they wait in a temporary file, because stdout must hold one document even if a later row fails.
+ * `asof TABLE --all`: every row of a table as it was at an instant. Rows are printed while pages are read from one snapshot of
+ * the store. With --json they are kept in a temporary file until the end, because stdout must contain one document even if a
+ * later row fails.
  */
 import { createReadStream } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
@@ -81,7 +82,7 @@ export interface RowSource {
   readonly store: Queryable;
 }
 
-/** What was counted while rows were written. */
+/** The counts made while rows were printed. */
 export interface Written {
   readonly rows: number;
   readonly skipped: number;
@@ -113,7 +114,7 @@ async function write(writing: Writing): Promise<void> {
   out.note(`{${tableFrameText(table, requested)},${countsText(written)}}`);
 }
 
-/** One document: the rows are spooled, so that an error in the middle leaves stdout empty. */
+/** Prints one document. The rows are kept in a file first, so that an error in the middle leaves stdout empty. */
 async function writeDocument(writing: Writing): Promise<void> {
   const { out, at, table } = writing;
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-'));
@@ -139,7 +140,7 @@ async function writeDocument(writing: Writing): Promise<void> {
   }
 }
 
-/** Passes the rows on, page by page; stops with INTERRUPTED when the signal aborts. */
+/** Yields the rows page by page. Throws INTERRUPTED when the signal aborts. */
 export async function writeRows(
   { signal, table, store }: RowSource,
   take: (rows: readonly TableRow[]) => void | Promise<void>,
@@ -161,7 +162,7 @@ function countsText({ rows, skipped }: Written): string {
   return `"row_count":${rows},"skipped":${skipped}`;
 }
 
-/** Says what the rows do not show by themselves. */
+/** Prints what the rows themselves do not show. */
 export function warn(table: TableAt, { skipped, dropped, isAssumed }: Written, out: Output): void {
   for (const line of warnings(table, { skipped, dropped, isAssumed })) out.note(line);
 }

@@ -144,7 +144,7 @@ class Run {
     return await this.#untilItEnds(run);
   }
 
-  /** Takes the steps, and draws the conclusions from a failure. */
+  /** Makes the steps of the run; handles a failure. */
   async #untilItEnds(run: RunContext): Promise<PollResult> {
     const { claim } = run;
     const report = this.#report;
@@ -165,7 +165,7 @@ class Run {
     }
   }
 
-  /** What a run does when nothing stands in its way. */
+  /** The steps of a run that finds no gap and no block. */
   async #steps(run: RunContext): Promise<void> {
     const { source, limits } = run;
     const report = this.#report;

@@ -1,4 +1,4 @@
-/** CSV as COPY … (FORMAT csv) takes it: NULL is nothing, an empty text is quoted. */
+/** CSV as COPY … (FORMAT csv) reads it: NULL is an empty field, empty text is quoted. */
 
 export function csvLine(cells: readonly (string | null)[]): string {
   return cells.map(csvCell).join(',');
@@ -6,6 +6,6 @@ export function csvLine(cells: readonly (string | null)[]): string {
 
 function csvCell(text: string | null): string {
   if (text === null) return '';
-  // a line that is only \. would end the data
+  // a line that consists of \. would end the data
   return text === '' || text === '\\.' || /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -28,7 +28,7 @@ export function rebaselinedDocument(node: string, results: readonly RebaselineRe
   };
 }
 
-/** One table of the request: its repair is done, or later runs go on with it. */
+/** One table of the request: its repair is done, or later runs continue it. */
 export type TableRepairDocument =
   | { readonly table: string; readonly done: true; readonly rows: number; readonly differences: number }
   | { readonly table: string; readonly done: false };

@@ -1,5 +1,5 @@
 /**
- * All rows of a table as of an instant, as JSON and as CSV. Values are the text of the history: JSON as it stands there, CSV as the
+ * All rows of a table as of an instant, as JSON and as CSV. Values are the text of the history: JSON unchanged, CSV as the
  * source printed it.
  */
 import type { TableAt, TableRow } from '../core/query/table-rows.ts';
@@ -7,7 +7,7 @@ import { quoteJson } from '../core/types/json-text.ts';
 import { valueText } from '../core/types/value-text.ts';
 import { csvLine } from './csv.ts';
 
-/** A row as a JSON object that has every column. */
+/** A row as a JSON object with every column. */
 export function rowObjectText(at: TableAt, { cells }: TableRow): string {
   const members = at.columns.columns.map(({ name }, index) => `${quoteJson(name)}:${cells[index] ?? 'null'}`);
   return `{${members.join(',')}}`;
@@ -26,7 +26,7 @@ export function csvRow({ columns: { columns } }: TableAt, { cells }: TableRow): 
   );
 }
 
-/** The members of a document that say what the rows are: position, horizon, columns. */
+/** The members of a document about all rows: position, horizon, columns. */
 export function tableFrameText(at: TableAt, requested: string | null): string {
   const { table, lsn, horizon, final, columns } = at;
   return [

@@ -507,7 +507,7 @@ BEGIN
   IF at.reason IS NOT NULL THEN
     PERFORM pgtimewarp.raise_rows_unknown(at.reason, schema_name, table_name, 'the rows');
   ELSIF NOT at.final THEN
-    -- only final answers have one position for ever
+    -- only final answers keep their position for ever
     RAISE EXCEPTION 'the rows as of then are not final yet: the store is complete up to % (%)',
         coalesce(at.horizon_ts::text, 'no instant'), coalesce(at.horizon_lsn::text, 'no position')
       USING ERRCODE = 'TW017', HINT = 'Ask again after the next run, or about an instant up to pgtimewarp_horizon().';
@@ -540,7 +540,7 @@ BEGIN
     RETURN;
   END IF;
   IF why IS NOT NULL AND (period.baseline_state <> 'done' OR at.lsn < period.unseen_unknown_before_lsn) THEN
-    -- without the live rows nobody knows how many there were
+    -- without the live rows their number is not known
     PERFORM pgtimewarp.raise_rows_unknown(
       CASE WHEN period.baseline_state = 'pending' AND at.is_open THEN 'baseline_pending' ELSE 'before_tracking' END,
       schema_name, table_name, 'not all rows are in the history, so those');
@@ -2082,7 +2082,7 @@ DECLARE
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
   changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
-  -- leaves out the changes of most other transactions before the rows before them are looked up
+  -- leaves out the changes of most other transactions before the rows before these changes are looked up
   by_hash text := CASE WHEN said IS NOT NULL THEN '
     AND EXISTS (SELECT FROM pgtimewarp.transaction_contexts AS s
                  WHERE s.node_id = $9 AND s.lsn_space = $10 AND s.lsn = r.valid_from_lsn
@@ -3008,7 +3008,7 @@ BEGIN
     ELSIF period.baseline_state <> 'done' OR lsn < period.unseen_unknown_before_lsn THEN
       unread_reason := 'before_tracking';
     ELSE
-      -- the first thing known of such a row is that it was changed or removed, after the instant
+      -- the first known change of such a row is an update or a deletion after the instant
       EXECUTE format(
         'SELECT count(*) FROM pgtimewarp.row_changes AS r
           WHERE r.relation_id = %1$s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D'')
@@ -3121,7 +3121,7 @@ BEGIN
   IF p_where <> '{}' THEN
     filters := pgtimewarp.row_filters(
       (SELECT p FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = p_relation_id), p_where, true);
-    chunk := greatest(chunk, 1000); -- few of the keys may match
+    chunk := greatest(chunk, 1000); -- perhaps only few of the keys match
   END IF;
   LOOP
     keys := 0;

@@ -1,4 +1,4 @@
-/** A source and a store of a measurement's own, each on a throw-away server, and runs of the command line that are watched. */
+/** A source and a store for one measurement, each on a temporary server, and runs of the command line whose memory is measured. */
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,7 +18,7 @@ export interface BenchNode extends AsyncDisposable {
   readonly sourceUrl: string;
   readonly storeUrl: string;
   readonly node: string;
-  /** Runs SQL in a session of its own; answers with the rows as text. */
+  /** Runs SQL in its own session. @returns the rows as text */
   source(sql: string): Promise<Record<string, string>[]>;
   store(sql: string): Promise<Record<string, string>[]>;
 }
@@ -77,7 +77,7 @@ export interface WatchedRun {
   readonly stderr: string;
 }
 
-/** `pgtimewarp poll` in a process of its own, its memory looked at while it runs. */
+/** `pgtimewarp poll` in its own process; its memory is measured while it runs. */
 export async function watchedPoll(
   { sourceUrl, storeUrl, node }: Pick<BenchNode, 'sourceUrl' | 'storeUrl' | 'node'>,
   ...flags: string[]
@@ -122,7 +122,7 @@ export async function watchedPoll(
   };
 }
 
-/** VmHWM of the process (proc(5)): its peak so far, whatever we missed in between. */
+/** VmHWM of the process (proc(5)): its peak so far. */
 async function highWaterMarkKib(pid: number): Promise<number> {
   try {
     const status = await readFile(`/proc/${pid}/status`, 'utf8');

@@ -1,4 +1,4 @@
-/** The usual ways to keep the history of TPC-B in the database itself, written for comparison. */
+/** The usual ways to keep the history of TPC-B in the database itself, for comparison. */
 
 export const TPCB_TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'] as const;
 
@@ -8,7 +8,7 @@ const KEYS: Readonly<Record<(typeof TPCB_TABLES)[number], string>> = {
   pgbench_branches: 'bid',
 };
 
-/** A table of versions beside each table, the last of a key without an end. */
+/** A table of versions beside each table; the last version of a key has no end. */
 export const VERSIONING_TRIGGERS = `
   CREATE FUNCTION keep_version() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN

@@ -1,4 +1,4 @@
-/** Bounded load over HTTP: so many connections, each of which asks again when it has its answer. */
+/** A limited load over HTTP: a number of connections, each of which sends its next request when it has its answer. */
 import { Agent, get } from 'node:http';
 
 export interface LoadOptions {
@@ -10,11 +10,11 @@ export interface LoadOptions {
 
 export interface LoadResult {
   readonly perSecond: number;
-  /** How long each answer took. */
+  /** The time of each answer. */
   readonly timesMs: readonly number[];
 }
 
-/** Fails unless every answer is 200. */
+/** Fails unless every answer has the status 200. */
 export async function httpLoad({ url, connections, seconds }: LoadOptions): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const timesMs: number[] = [];

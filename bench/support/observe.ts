@@ -1,4 +1,4 @@
-/** A node that follows tables from now on, without the rows that they hold. */
+/** A node that follows tables from now on, without their existing rows. */
 import { init } from '../../core/setup/init.ts';
 import { track } from '../../core/track.ts';
 import type { Plugin } from '../../core/types/plugin.ts';

@@ -1,4 +1,4 @@
-/** The source's server on one core and everything else on the other, so that what is measured is the server's own work. */
+/** The source's server on one core and everything else on the other, so that the server's own work is measured. */
 import { execFile, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ export async function pin(pid: string, core: string): Promise<void> {
   await run('taskset', ['-a', '-p', '-c', core, pid]);
 }
 
-/** This process, and what it starts from now on, runs where it may again. */
+/** Lets this process, and what it starts from now on, use all cores again. */
 export async function unpin(): Promise<void> {
   await pin(String(process.pid), `${SOURCE_CORE},${OTHER_CORE}`);
 }
@@ -25,7 +25,7 @@ export async function pinServer(server: BenchServer, core: string): Promise<void
   await pin(file.split('\n')[0]!, core);
 }
 
-/** pgbench off the source's core. @returns what it prints */
+/** Runs pgbench on a core other than the source's. @returns its output */
 export function pinnedPgbench(
   server: BenchServer,
   options: readonly string[],

@@ -1,7 +1,7 @@
 /**
- * The schema `asof`: one view for each tracked table, which shows its rows as of the setting pgtimewarp.as_of. A view reads an SQL function
- * of the same name, which PostgreSQL inlines. The text of that function has no dependencies, so the views do not stand in the way of
- * changes of the tables (docs/decisions/0038-the-past-in-sql.md). Everything happens in the transaction of the caller.
+ * The schema `asof`: one view for each tracked table, which shows its rows as of the setting pgtimewarp.as_of. A view reads an
+ * SQL function of the same name, which PostgreSQL inlines. The text of that function has no dependencies, so the views do not
+ * prevent changes of the tables (docs/decisions/0038-the-past-in-sql.md). Everything happens in the transaction of the caller.
  */
 import pg from 'pg';
 import type { Queryable } from '../../core/pg/connection.ts';
@@ -11,26 +11,26 @@ export const PAST_SCHEMA = 'asof';
 
 export interface PastTable {
   readonly name: TableName;
-  /** Columns that the history does not hold. */
+  /** Columns that the history does not have. */
   readonly excludedColumns: readonly string[];
 }
 
 export interface PastView {
   readonly view: string;
   readonly table: TableName;
-  /** Columns whose values the history does not hold: excluded ones, and virtual generated ones. */
+  /** Columns whose values the history does not have: excluded and virtual generated ones. */
   readonly leftOut: readonly string[];
 }
 
-/** The comment by which our views and functions are known. The name of the table follows. */
+/** The comment that marks our views and functions. The name of the table follows. */
 const MADE_BY_US = 'made by `pgtimewarp extension views` for ';
 
 /**
- * Makes the views of these tables anew; a table that the source does not have gets none. Throws DATABASE_ERROR if something else has the
- * name of a view, or depends on one.
+ * Creates or replaces the views of these tables. A table that the source does not have gets no view. Throws DATABASE_ERROR if
+ * something else has the name of a view, or depends on one.
  */
 export async function makeViews(source: Queryable, tables: readonly PastTable[]): Promise<PastView[]> {
-  await source.query('SET LOCAL search_path = pg_catalog'); // so that types and operators are written with their schemas
+  await source.query('SET LOCAL search_path = pg_catalog'); // so that types and operators are printed with their schemas
   const present = await readViews(source);
   const names = nameViews(tables, present);
   await source.query(`CREATE SCHEMA IF NOT EXISTS ${PAST_SCHEMA}`);
@@ -66,7 +66,7 @@ export async function removeViews(source: Queryable, keep: readonly TableName[] 
 
 interface KnownView {
   readonly view: string;
-  /** As formatTableName() writes it. */
+  /** In the form of formatTableName(). */
   readonly table: string;
 }
 
@@ -82,7 +82,10 @@ async function readViews(source: Queryable): Promise<KnownView[]> {
   return rows;
 }
 
-/** The name of the table; for all but the first of several tables with one name, schema and name. The schema public comes first. */
+/**
+ * The name of the view: the table's name. If several tables have one name, all but the first (that of the schema public, if
+ * there is one) get schema and name.
+ */
 function nameViews(tables: readonly PastTable[], present: readonly KnownView[]): Map<PastTable, string> {
   const renewed = new Set(tables.map(({ name }) => formatTableName(name)));
   const taken = new Set(present.filter(({ table }) => !renewed.has(table)).map(({ view }) => view));

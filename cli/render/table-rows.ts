@@ -1,4 +1,4 @@
-/** All rows of a table for people: a page at a time, each as a table of its own width. */
+/** All rows of a table for people, page by page, each page as a table with its own widths. */
 import { formatTableName } from '../../core/pg/identifiers.ts';
 import type { TableAt, TableRow } from '../../core/query/table-rows.ts';
 import type { Output } from '../output.ts';
@@ -8,7 +8,7 @@ import { printable } from './printable.ts';
 import { shorten } from './width.ts';
 import { wrap } from './wrap.ts';
 
-/** Longer values are cut: JSON, NDJSON and CSV have them whole. */
+/** Longer values are cut. JSON, NDJSON and CSV contain the full values. */
 const SHOWN_VALUE = 40;
 
 export function renderTableHeading({ table, lsn }: TableAt, requested: string | null, out: Output): string {

@@ -1,8 +1,9 @@
 /**
- * The columns of a whole table as of an instant: those that the table has now, in their order, and under which name each row of the
- * history has their values. It is the rule of with_names(): a value whose column is uncertain is not known. Pure.
+ * The columns of a whole table as of an instant: the present columns of the table, in their order, and the names under which
+ * rows of the history have their values. The rule is that of with_names(): if it is uncertain which column a value belongs to,
+ * the value is not known. Pure.
  *
- * Left out are excluded columns and, unless they are named, generated ones, as COPY does.
+ * Excluded columns are left out, and generated ones unless they are named, like COPY does.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { jsonMembers } from '../types/json-text.ts';
@@ -33,25 +34,28 @@ interface ColumnName {
 export interface TableColumn {
   readonly name: string;
   readonly typeOid: number;
-  /** As format_type() prints it. */
+  /** In the form of format_type(). */
   readonly typeName: string;
   readonly kind: TypeKind;
-  /** When the column was first there: rows that are older have NULL. */
+  /** The position at which the column was added: older rows have NULL. */
   readonly since: Lsn;
   readonly names: readonly ColumnName[];
 }
 
-/** What a column of a row holds: JSON text (also of the JSON value null), or null: NULL, or the row is older than the column. */
+/**
+ * The value of a column in a row: JSON text (also of the JSON value null), or null for NULL, and for a row that is older than
+ * the column.
+ */
 export type Cell = string | null;
 
-/** A row as table_rows() gives it. */
+/** A row as table_rows() returns it. */
 export interface StoredRow {
   readonly rowText: string;
   readonly writtenLsn: string;
-  /** Of a row that was read from the table. */
+  /** For a row that was read from the table. */
   readonly readLsn: string | null;
   readonly incomplete: readonly string[] | null;
-  /** Names under which a `null` is the JSON value. */
+  /** Names under which a `null` is JSON null. */
   readonly jsonNulls: readonly string[] | null;
 }
 
@@ -62,34 +66,34 @@ export interface ColumnChoice {
   readonly excluded: readonly string[];
   /** Names of columns that the server computes. */
   readonly generated: readonly string[];
-  /** Of these, at the instant, the ones that no row has. */
+  /** The generated columns at the instant that no row has, because they are virtual. */
   readonly virtual: readonly string[];
-  /** null: all. */
+  /** null: all columns. */
   readonly asked: readonly string[] | null;
   readonly types: TypeCatalog;
 }
 
-/** What a row has of the columns. */
+/** The values that a row has for the columns. */
 export interface RowCells {
   /** In the order of the columns. */
   readonly cells: readonly Cell[];
   /** Columns whose values are not known. */
   readonly unknown: readonly string[];
-  /** Names of values that no column of today claims. */
+  /** Names of values that belong to no present column. */
   readonly dropped: readonly string[];
 }
 
-/** Picks cells out of rows of the history. */
+/** Finds the values of columns in rows of the history. */
 export class TableColumns {
-  /** In the order of the table, or as they were asked for. */
+  /** In the order of the table, or in the requested order. */
   readonly columns: readonly TableColumn[];
-  /** Every column of the table: names that none of them claims belong to columns that are gone. */
+  /** Every column of the table. Names that belong to none of them are those of removed columns. */
   readonly #all: readonly TableColumn[];
   readonly #names: ReadonlySet<string>;
-  /** In rows that were written later, every column has the name of today. */
+  /** In rows that were written later, every column has its present name. */
   readonly #settledAfter: Lsn;
 
-  /** Throws BAD_FLAGS for a column that the table has not or that is excluded, VALUES_UNKNOWN for a virtual one. */
+  /** Throws BAD_FLAGS for a column that the table does not have or that is excluded, VALUES_UNKNOWN for a virtual one. */
   constructor(choice: ColumnChoice) {
     const all = allColumns(choice);
     this.#all = all;
@@ -101,7 +105,7 @@ export class TableColumns {
     } else this.columns = choice.asked.map((name) => askedColumn(choice, all, name));
   }
 
-  /** Columns that came after a position: every row of that time has NULL there. */
+  /** Columns that were added after a position: every row of that time has NULL there. */
   addedAfter(lsn: string): string[] {
     const position = tryParseLsn(lsn) ?? LSN_ZERO;
     return this.columns.filter(({ since }) => since > position).map(({ name }) => name);
@@ -119,7 +123,10 @@ export class TableColumns {
     };
   }
 
-  /** Of a row that may have other names, by the names that each column may have had when it was written, or read. */
+  /**
+   * The values of a row that may have other names, found by the names that each column may have had when the row was written or
+   * read.
+   */
   #earlierCells(row: StoredRow, written: Lsn, members: ReadonlyMap<string, string>): RowCells {
     const readUpto = (row.readLsn === null ? null : tryParseLsn(row.readLsn)) ?? written;
     const had = new Map(
@@ -141,7 +148,7 @@ export class TableColumns {
       if (names.some((name) => row.incomplete?.includes(name) === true)) unknown.push(column.name);
       else if (held.length > 1 || (only !== undefined && holders.get(only)! > 1)) unknown.push(column.name);
       else if (only !== undefined) return cellOf(row, members, only);
-      // a value under the column's name belongs to another one, or the column had another name
+      // the value under the column's name belongs to another column, or the column had another name
       else if (members.has(column.name) && !holders.has(column.name)) unknown.push(column.name);
       else if (column.names.length > 1 && column.since < readUpto) unknown.push(column.name);
       return null;

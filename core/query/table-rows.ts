@@ -1,10 +1,11 @@
 /**
- * All rows of a table as of an instant, from the store alone, in the order of keys. They are complete, or the function throws: a row or
- * a value that is not known is an error (or, if the caller wants that, left out and counted), never a row less in silence.
+ * All rows of a table as of an instant, from the store alone, in the order of keys. The result is complete, or the function
+ * throws: an unknown row or value is an error. If the caller requests it, such rows are left out and counted; a row is never
+ * missing without notice.
  *
- * {@link openTable} fixes the position; {@link tableRows} reads page by page at that position, so memory does not grow with the table. In
- * one transaction with a fixed snapshot ({@link SNAPSHOT}) retention cannot take rows away in between; outside of one, call
- * openTable() for each page.
+ * {@link openTable} fixes the position; {@link tableRows} reads page by page at that position, so memory does not grow with the
+ * table. In one transaction with a fixed snapshot ({@link SNAPSHOT}) retention cannot remove rows in between. Without such a
+ * transaction, call openTable() for each page.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
@@ -24,9 +25,9 @@ export interface TableRequest {
   readonly at: Instant;
   /** Column to value, compared as the source's type compares; all of them. */
   readonly where?: Readonly<Record<string, string>>;
-  /** null or nothing: all but excluded and generated ones. */
+  /** null or undefined: all except excluded and generated columns. */
   readonly columns?: readonly string[] | null;
-  /** What to do with rows that are not known: an error, or leave them out and count them. */
+  /** Whether unknown rows are an error, or are left out and counted. */
   readonly unknown?: 'error' | 'skip';
 }
 
@@ -43,12 +44,12 @@ export interface TableAt {
   readonly columns: TableColumns;
   readonly where: Readonly<Record<string, string>>;
   readonly unknown: 'error' | 'skip';
-  /** Rows that were there and that nobody has read; null: an unknown number. Above 0 only if unknown rows are left out. */
+  /** Rows that existed and that no run has read; null: an unknown number. Above 0 only if unknown rows are left out. */
   readonly unread: string | null;
 }
 
 export interface TableRow {
-  /** The text of the key as the history has it: where the next page begins. */
+  /** The text of the key in the history: the next page begins after it. */
   readonly key: string;
   /** In the order of the columns. */
   readonly cells: readonly Cell[];
@@ -58,17 +59,17 @@ export interface TablePage {
   readonly rows: readonly TableRow[];
   /** Rows of the page that were left out because they, or some of their values, are not known. */
   readonly skipped: number;
-  /** Values of columns that the table does not have any more. */
+  /** Values of columns that the table no longer has. */
   readonly dropped: readonly string[];
-  /** Whether nulls count as NULL only because the table is declared no-nan. */
+  /** Whether a null counts as NULL only because of --no-nan. */
   readonly isAssumed: boolean;
-  /** The key to go on after; null: nothing follows. */
+  /** The key after which the next page begins; null: this is the last page. */
   readonly next: string | null;
 }
 
 /**
- * Locates the instant. Throws ROWS_UNKNOWN when the rows of the table are not known there, BAD_FLAGS for a column that it has not,
- * and what other questions throw.
+ * Locates the instant. Throws ROWS_UNKNOWN if the rows of the table are not known there, BAD_FLAGS for a column that the table
+ * does not have, and the errors of other questions.
  */
 export async function openTable(store: Queryable, request: TableRequest): Promise<TableAt> {
   const { node, table, at, where = {}, columns = null, unknown = 'error' } = request;
@@ -125,13 +126,13 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
 }
 
 export interface PageRequest {
-  /** The key that the last page named; null: the first page. */
+  /** The key that the last page returned; null: the first page. */
   readonly after: string | null;
-  /** Rows at most. */
+  /** The most rows of a page. */
   readonly limit: number;
 }
 
-/** The next page. Throws VALUES_UNKNOWN for a row that is not known, unless such rows are left out. */
+/** Reads the next page. Throws VALUES_UNKNOWN for a row that is not known, unless such rows are left out. */
 export async function tablePage(store: Queryable, at: TableAt, request: PageRequest): Promise<TablePage> {
   const found = await readRows(store, at, request);
   const rows: TableRow[] = [];
@@ -164,7 +165,7 @@ export async function tablePage(store: Queryable, at: TableAt, request: PageRequ
   return { rows, skipped, dropped: [...dropped], isAssumed, next: found.at(-1)?.pk ?? null };
 }
 
-/** All pages. While the caller works with one, the store reads the next. */
+/** Reads all pages. While the caller uses one, the store reads the next. */
 export async function* tableRows(store: Queryable, at: TableAt): AsyncGenerator<TablePage> {
   let limit = FIRST_ROWS;
   let reading: Promise<TablePage> | null = tablePage(store, at, { after: null, limit });
@@ -175,18 +176,18 @@ export async function* tableRows(store: Queryable, at: TableAt): AsyncGenerator<
       if (page.next === null) return;
       limit = rowsInBytes(page, limit);
       reading = tablePage(store, at, { after: page.next, limit });
-      reading.catch(() => {}); // reported when its turn comes
+      reading.catch(() => {}); // its error is thrown when the page is awaited
       yield page;
     }
   } finally {
-    await reading?.catch(() => {}); // the session is free again when the caller has stopped
+    await reading?.catch(() => {}); // waits until the session is free if the caller has stopped early
   }
 }
 
 const FIRST_ROWS = 500;
 const MOST_ROWS = 5_000;
 
-/** As many rows as fill a page. More would be read only to be thrown away. */
+/** The number of rows that fill a page. More rows would be read and then discarded. */
 function rowsInBytes({ rows }: TablePage, before: number): number {
   let bytes = 0;
   for (const { cells } of rows) for (const cell of cells) bytes += cell?.length ?? 0;
@@ -256,7 +257,7 @@ const REASONS: Readonly<Record<string, string>> = {
   expired: 'its history of that time has expired',
 };
 
-/** Throws ROWS_UNKNOWN unless all rows can be known, or those that nobody has read are to be left out. */
+/** Throws ROWS_UNKNOWN unless every row can be known, or rows that no run has read are to be left out. */
 function requireKnown(table: TableName, row: TableAtRow, unknown: 'error' | 'skip'): void {
   const name = formatTableName(table);
   const { reason, unread, unread_reason: unreadReason } = row;

@@ -1,5 +1,5 @@
 /**
- * Retention on demand: sets windows, and runs one pass that forgets expired history, without a time limit by default. The pass
+ * Retention on demand: sets windows, and runs one pass that deletes expired history, without a time limit by default. The pass
  * claims the node like a run, so the two never overlap.
  */
 import type { Client } from 'pg';
@@ -22,7 +22,7 @@ export interface RetentionTarget {
 /** A pass does not renew its lease, so the lease is long. */
 const LEASE_SECONDS = 3600;
 
-/** Forgets what has expired. @returns null when a run is under way */
+/** Deletes expired history. @returns null when a run is under way */
 export async function runRetention(
   target: RetentionTarget,
   options: { readonly maxSeconds?: number; readonly signal?: AbortSignal } = {},

@@ -1,6 +1,7 @@
 /**
- * The part of a run that forgets expired history, within its claim and a time limit. Every step commits by itself, and the
- * next run continues after the last one. It waits for, and holds, each lock that stops readers for less than a second.
+ * The part of a run that deletes expired history, within its claim and a time limit. Every step commits by itself, and the next
+ * run continues after the last step. The step waits for each lock that blocks readers, and holds it, for less than a second in
+ * all.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
@@ -52,7 +53,7 @@ const QUERY_CANCELED = '57014';
 const DEADLOCK = '40P01';
 /** The longest wait for a lock, because other sessions queue behind that wait. */
 const LOCK_TIMEOUT_MS = 400;
-/** The longest wait and work under such a lock together. A longer scan is done before, without the lock. */
+/** The longest time to wait for such a lock and work under it. A longer scan is done earlier, without the lock. */
 const LOCKED_TIMEOUT_MS = 900;
 const LOCK_TRIES = 5;
 const BUILD_ROWS = 50_000;
@@ -65,7 +66,7 @@ const MAX_ACTIONS = 6;
  * TRANSACTION_CONFLICT if the run must not write: see {@link dropChecks}.
  */
 export async function keepRetention(options: KeepRetentionOptions): Promise<RetentionResult> {
-  await dropChecks(options); // a dead run has left them; the table may have no window any more
+  await dropChecks(options); // a dead run may have left them; the table may have no window any more
   const relationIds = await syncRetention(options.store, options.claim.nodeId);
   const result = { relations: relationIds.length, rangesDropped: 0, mapEntriesForgotten: 0 };
   const unfinished: number[] = [];
@@ -147,7 +148,7 @@ async function dropChecks(options: KeepRetentionOptions): Promise<void> {
   );
 }
 
-/** A look that ran into the time limit has not shown that there are none. */
+/** A scan that exceeded the time limit has not shown that there are none. */
 async function mayHaveChecks(store: pg.Client, nodeId: string): Promise<boolean> {
   try {
     return await hasRangeChecks(store, nodeId);

@@ -106,7 +106,7 @@ async function readRelations(store: Queryable, node: string): Promise<RelationOv
   }));
 }
 
-/** Gaps without an end. A gap of a table that is no longer tracked is left out, because it says nothing about now. */
+/** Gaps without an end. A gap of a table that is no longer tracked is left out, because it does not affect the present. */
 async function readOpenGaps(store: Queryable, node: string): Promise<GapOverview[]> {
   const { rows } = await store.query<GapRow>(
     `SELECT p.schema_name, p.table_name, g.from_lsn, g.from_ts, g.reason, t.repair IS NOT NULL AS is_repaired

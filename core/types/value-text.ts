@@ -1,11 +1,11 @@
 /**
- * The way back of render-text.ts: the JSON text of a stored value becomes the text that PostgreSQL printed, so COPY can read it. For
- * every value `valueText(kind, renderText(kind, text))` is `text` again. Nothing is parsed into numbers or objects.
+ * The reverse of render-text.ts: turns the JSON text of a stored value into the text that PostgreSQL printed, so that COPY can
+ * read it. For every value `valueText(kind, renderText(kind, text))` equals `text`. Nothing is parsed into numbers or objects.
  */
 import { jsonStringEnd, jsonValueEnd, unquoteJson } from './json-text.ts';
 import type { TypeKind } from './pg-types.ts';
 
-/** The text of a value that is not NULL. @param json the member of the row, with the white space around it */
+/** The text of a value that is not NULL. @param json the member of the row, including white space around it */
 export function valueText(kind: TypeKind, json: string): string {
   if (kind.rendering === 'json') return json;
   const token = json.trim();
@@ -23,19 +23,19 @@ export function valueText(kind: TypeKind, json: string): string {
   }
 }
 
-/** What was stored as a JSON string. */
+/** The text of a value that was stored as a JSON string. */
 function stringText(kind: TypeKind, text: string): string {
   if (kind.rendering === 'timestamp') return text.replace('T', ' ');
   if (kind.rendering === 'timestamptz') return withoutZoneMinutes(text).replace('T', ' ');
   return text;
 }
 
-/** `+00:00`, which is followed by nothing or by the era, is `+00` in the text form of our sessions (TimeZone UTC). */
+/** Writes the offset `+00:00`, at the end or before the era, as `+00`: the text form of our sessions (TimeZone UTC). */
 function withoutZoneMinutes(text: string): string {
   return text.replace(/([+-]\d\d):00(?= BC$|$)/, '$1');
 }
 
-/** As array_out() prints it: the lower bounds are 1, otherwise the array was stored as text. */
+/** The form of array_out(): all lower bounds are 1, because other arrays are stored as text. */
 function arrayText(kind: TypeKind, element: TypeKind, json: string): string {
   let text = '';
   for (let at = 0; at < json.length; ) {
@@ -57,7 +57,7 @@ function arrayText(kind: TypeKind, element: TypeKind, json: string): string {
 
 const PLAIN_ELEMENT = /^[^\s"\\{},;]+$/;
 
-/** Quoted where array_out() quotes: empty, the word NULL, or a character that means something in an array. */
+/** Quotes where array_out() does: empty text, the word NULL, and characters that have a meaning in arrays. */
 function quotedElement(text: string, delimiter: string): string {
   if (PLAIN_ELEMENT.test(text) && text.toUpperCase() !== 'NULL') return text;
   const special = new RegExp(`[ \\t\\n\\v\\f\\r"\\\\{}${delimiter}]`);

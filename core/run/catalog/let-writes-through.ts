@@ -39,7 +39,7 @@ export async function letWritesThrough(
   }
   for (const now of relations) {
     if (typeof now.facts?.published?.entry !== 'number' || whyWritesRefused(now.facts) === null) continue;
-    // the run after its start finds the obstacle, or that the table is in no publication
+    // the run after its start finds the obstacle, or finds that the table is in no publication
     if (now.relation.state.kind !== 'starting') changed = (await recordGap(run, now)) || changed;
     try {
       changed = (await takeOut(run, publication, now)) || changed;
@@ -79,8 +79,9 @@ async function takeOut(
 }
 
 /**
- * Records the gap before the table is taken out. Afterwards a run could die, and a correction of the replica identity would hide
- * from the next one why the table is in no publication: it would wait for a person. @returns whether the gap was news
+ * Records the gap before the table is taken out. If a run died between the two steps and the replica identity was then
+ * corrected, the next run could not see why the table is in no publication, and would wait for a person. @returns whether the
+ * gap was new
  */
 async function recordGap({ source, store, claim, found }: Run, now: RelationNow): Promise<boolean> {
   const positionNow = await readInsertLsn(source);

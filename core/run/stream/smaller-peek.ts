@@ -34,10 +34,10 @@ export async function askForLess(
   if (error.facts.sqlstate === TEMP_FILE_LIMIT) return size.halve(peek.maxRows);
   if (!isTooLargeToPrint(error.facts.sqlstate)) return false;
   const { source, node, claim, limits } = run;
-  // what has been stored, or skipped, is not printed again
+  // stored and skipped transactions are not printed again
   await limits.onSource(() => advanceSlot(source, node.slotName, claim.horizon.lsn));
   if (size.shrink(peek.maxRows)) return true;
-  // takes as long as many such peeks, so it is done when it is needed
+  // this takes as long as many such peeks, so it is done only when the position is needed
   if (claim.failures + 1 >= MAX_FAILURES) await accuse(run, peek);
   return false;
 }

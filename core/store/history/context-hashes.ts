@@ -1,15 +1,15 @@
 /**
- * Hashes of the values in a context, by which an index finds the contexts that have a value. They only narrow the search: other
- * values may have the same hash, so context_matches() still compares. The function context_hashes() of the store makes the same
- * hashes of the values that a question names.
+ * Hashes of the values in a context. An index on them finds the contexts with a value. Other values may have the same hash, so
+ * context_matches() still compares. The function context_hashes() of the store makes the same hashes of the values in a
+ * question.
  */
 import { unquoteJson } from '../../types/json-text.ts';
 
-/** Instead of hashes: a question has to look at this context itself. */
+/** Stored instead of hashes: every question compares such a context itself. */
 const NOT_HASHED: readonly number[] = [0];
-/** A context of more values is not hashed: it would fill the index. */
+/** A context with more values is not hashed, because its hashes would fill the index. */
 const MAX_VALUES = 64;
-/** Strings (with the colon after it, if it is a key), and other values. */
+/** Strings (with the colon after it if the string is a key), and other values. */
 const TOKENS = /"(?:[^"\\]|\\.)*"(\s*:)?|[^\s"{}[\],:]+/g;
 
 const encoder = new TextEncoder();

@@ -19,7 +19,7 @@ DECLARE
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
   changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
-  -- leaves out the changes of most other transactions before the rows before them are looked up
+  -- leaves out the changes of most other transactions before the rows before these changes are looked up
   by_hash text := CASE WHEN said IS NOT NULL THEN '
     AND EXISTS (SELECT FROM pgtimewarp.transaction_contexts AS s
                  WHERE s.node_id = $9 AND s.lsn_space = $10 AND s.lsn = r.valid_from_lsn

@@ -1,5 +1,6 @@
--- The hashes of the values that a question about contexts names (p_by is {"key": "value"}), as core/store/history/context-hashes.ts
--- makes them of contexts: FNV-1a of the UTF-8 text, a signed 32-bit number. Objects and arrays have none there, and none here.
+-- The hashes of the values in a question about contexts (p_by is {"key": "value"}), equal to those that
+-- core/store/history/context-hashes.ts makes of contexts: FNV-1a of the UTF-8 text, as a signed 32-bit number. Objects and
+-- arrays are not hashed.
 CREATE OR REPLACE FUNCTION pgtimewarp.context_hashes(p_by jsonb) RETURNS int[]
 LANGUAGE plpgsql IMMUTABLE STRICT
 SET search_path = pg_catalog, pg_temp AS $$

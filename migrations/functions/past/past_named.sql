@@ -1,4 +1,4 @@
--- A row under the present names of the columns, and the columns of which no value is known: see with_names(). p_pk is the key as in
+-- A row under the present names of the columns, and the columns without a known value: see with_names(). p_pk is the key as in
 -- row_changes.
 CREATE OR REPLACE FUNCTION pgtimewarp.past_named(
   p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[],

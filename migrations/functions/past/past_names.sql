@@ -1,4 +1,4 @@
--- Which rows of a period have the present names of the columns as they are. p_columns is {"number": "name"} of the table now.
+-- Which rows of a period already have the present names of the columns. p_columns is {"number": "name"} of the present table.
 --   settled_lsn  rows written after this position have the present names. NULL: it is not known of any row
 --   added        columns that were added later: older rows have the present names too, unless they have a member of such a name
 --   added_since  the position at which each of them was added

@@ -1,8 +1,8 @@
--- Why the rows of a table as of an instant cannot be read from the live table together with the keys that changed since; NULL: they
--- can. The live rows may stand for the past only if every change since the instant is a change of a key in the history: see
--- docs/decisions/0038-the-past-in-sql.md. p_question.source says what the source has done: {lsn: the statement sees commits up to here,
--- slot, slot_lsn: how far that slot of the source is read, keys: the columns of the key}, or {why}: it wants the store alone.
--- Called by functions that have set search_path.
+-- The reason why the rows of a table as of an instant cannot be read from the live table together with the keys that changed
+-- since; NULL if they can. The live rows may be used only if the history has every change since the instant as a change of a
+-- key: see docs/decisions/0038-the-past-in-sql.md. p_question.source is the state of the source: {lsn: the statement sees
+-- commits up to here, slot, slot_lsn: how far that slot is read, keys: the columns of the key}, or {why} if the source needs
+-- the store alone. Called by functions that have set search_path.
 CREATE OR REPLACE FUNCTION pgtimewarp.past_not_live(p_at pgtimewarp.history_position, p_question jsonb) RETURNS text
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

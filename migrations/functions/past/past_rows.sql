@@ -1,15 +1,15 @@
--- The rows of a table as of a position (position_at()) for keys: those that changed after it (p_live), or all that the history has. A
--- key without a row then has a row without row_data; of all keys only those with a row are listed.
+-- The rows of a table as of a position (position_at()): with p_live, for all keys that changed after it; otherwise for all keys
+-- of the history. With p_live, a key whose row did not exist is returned without row_data; otherwise it is left out.
 --
--- They are complete, or it is an error: TW010 and TW011 (a row is not known), TW015 (a value is not known). With p_question.skip such rows
--- are left out, and the last row counts them: unread, lacking.
+-- The result is complete, or an error: TW010 and TW011 (a row is not known), TW015 (a value is not known). With p_question.skip
+-- such rows are left out, and the last row counts them: unread, lacking.
 --
 --   row_data     under the present names of the columns, p_question.columns: {"number": "name"} of the table with OID p_question.relid
 --   json_nulls   columns that hold the JSON value null. Not known of rows whose columns were renamed since
---   is_computed  stored generated columns (p_question.computed) are not in the row. They can be computed, because nothing has changed
---                the table's definition since without trace in the log
+--   is_computed  stored generated columns (p_question.computed) are not in the row. They can be computed, because the table has had no
+--                silent change since
 --
--- The relation stands in the text of the statements (docs/decisions/0024-own-locks.md).
+-- The relation is a constant in the text of the statements (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean)
 RETURNS TABLE (pk text, row_data json, json_nulls text[], is_computed boolean, unread bigint, lacking bigint)
 LANGUAGE plpgsql STABLE ROWS 10000

@@ -1,5 +1,5 @@
--- Raises the error that says why rows of a table are not known at an instant: TW010 to TW013. NULL and 'absent' are no reasons. Never
--- returns if there is a reason.
+-- Raises the error with the reason why rows of a table are not known at an instant: TW010 to TW013. Returns only if the reason
+-- is NULL or 'absent', which is no such reason.
 CREATE OR REPLACE FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$

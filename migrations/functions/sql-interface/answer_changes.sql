@@ -1,7 +1,7 @@
--- Like answer_asof(), for the changes of a table: {node, schema, table, from, from_lsn, to, to_lsn, net, filter, limit}; or for the
--- rows that a transaction touched: {node, transaction: LSN, only}, `only` being the tables that the caller may see. A row without an
--- op holds a frame. Each other row holds one change, in order. An LSN that comes in several LSN spaces is that of several
--- transactions, the newest first, each after its frame.
+-- Like answer_asof(), for the changes of a table: {node, schema, table, from, from_lsn, to, to_lsn, net, filter, limit}; or for
+-- the rows that a transaction touched: {node, transaction: LSN, only}, where `only` lists the tables that the caller may see. A
+-- row without an op holds a frame; each other row holds one change, in order. If an LSN exists in several LSN spaces, there are
+-- several transactions, the newest first, each after its frame.
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_changes()
 RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, schema_name text, table_name text, pk json, op text,
                lsn pg_lsn, ts timestamptz, xid bigint, context json, before json, after json, changed json, incomplete text[],

@@ -1,5 +1,6 @@
--- Like answer_asof(), for {node, schema, table, instant, from, from_lsn, to, to_lsn, where, limit}; with `instant` the ends are the
--- same one, and without an end it is the horizon. The row at place 0 holds the frame. Each other row holds a version, see find_rows().
+-- Like answer_asof(), for {node, schema, table, instant, from, from_lsn, to, to_lsn, where, limit}. With `instant` both ends
+-- are that instant; the default end is the horizon. The row at place 0 holds the frame; each other row holds a version, see
+-- find_rows().
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_find()
 RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, pk json, valid_from_lsn pg_lsn, valid_from_ts timestamptz,
                valid_from_xid bigint, valid_to_lsn pg_lsn, valid_to_ts timestamptz, valid_to_xid bigint, row_data json,

@@ -26,7 +26,7 @@ BEGIN
   IF at.reason IS NOT NULL THEN
     PERFORM pgtimewarp.raise_rows_unknown(at.reason, schema_name, table_name, 'the rows');
   ELSIF NOT at.final THEN
-    -- only final answers have one position for ever
+    -- only final answers keep their position for ever
     RAISE EXCEPTION 'the rows as of then are not final yet: the store is complete up to % (%)',
         coalesce(at.horizon_ts::text, 'no instant'), coalesce(at.horizon_lsn::text, 'no position')
       USING ERRCODE = 'TW017', HINT = 'Ask again after the next run, or about an instant up to pgtimewarp_horizon().';
@@ -59,7 +59,7 @@ BEGIN
     RETURN;
   END IF;
   IF why IS NOT NULL AND (period.baseline_state <> 'done' OR at.lsn < period.unseen_unknown_before_lsn) THEN
-    -- without the live rows nobody knows how many there were
+    -- without the live rows their number is not known
     PERFORM pgtimewarp.raise_rows_unknown(
       CASE WHEN period.baseline_state = 'pending' AND at.is_open THEN 'baseline_pending' ELSE 'before_tracking' END,
       schema_name, table_name, 'not all rows are in the history, so those');

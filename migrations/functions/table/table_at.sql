@@ -1,4 +1,4 @@
--- How much is known of all rows of a table at an instant: where the instant lies (see position_at()), and which rows nobody knows.
+-- What is known of all rows of a table at an instant: where the instant lies (see position_at()), and which rows are not known.
 --
 --   reason         why nothing is known of the table there, as in position_at(); NULL: its rows can be read by table_rows()
 --   unread         the number of rows that were there, as later changes show, and that no run had read in time. NULL: unknown, because
@@ -7,7 +7,7 @@
 --   virtual        the virtual generated columns of that time, whose values no row has
 --   final          whether later runs cannot change this
 --
--- Rows whose last version is a baseline row that may be outdated are not counted here: table_rows() gives them as unknown.
+-- Rows whose last version is a baseline row that may be outdated are not counted here: table_rows() returns them as unknown.
 CREATE OR REPLACE FUNCTION pgtimewarp.table_at(
   p_node_id text, p_schema text, p_table text, p_at_ts timestamptz, p_at_lsn pg_lsn)
 RETURNS TABLE (relation_id int, lsn_space int, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text,
@@ -32,7 +32,7 @@ BEGIN
     ELSIF period.baseline_state <> 'done' OR lsn < period.unseen_unknown_before_lsn THEN
       unread_reason := 'before_tracking';
     ELSE
-      -- the first thing known of such a row is that it was changed or removed, after the instant
+      -- the first known change of such a row is an update or a deletion after the instant
       EXECUTE format(
         'SELECT count(*) FROM pgtimewarp.row_changes AS r
           WHERE r.relation_id = %1$s AND r.valid_from_lsn > $1 AND r.valid_from_lsn <= $2 AND r.op IN (''U'', ''D'')

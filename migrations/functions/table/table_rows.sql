@@ -1,7 +1,7 @@
--- The rows of a table as of a position that table_at() gave, in the order of keys, page by page: those after p_after that were there,
+-- The rows of a table as of a position of table_at(), in the order of keys, page by page: the rows after p_after that existed,
 -- or of which that is not known (is_there NULL). A page ends after p_limit rows, or with the row that brings it above
--- p_max_bytes; an empty page is the last one. p_where: {"column": "value"}, as row_matches() compares; a row that is not known is let
--- through.
+-- p_max_bytes; an empty page is the last one. p_where: {"column": "value"}, compared as in row_matches(); a row that is not
+-- known passes.
 CREATE OR REPLACE FUNCTION pgtimewarp.table_rows(
   p_relation_id int, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit int, p_max_bytes bigint)
 RETURNS SETOF pgtimewarp.row_at
@@ -19,7 +19,7 @@ BEGIN
   IF p_where <> '{}' THEN
     filters := pgtimewarp.row_filters(
       (SELECT p FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = p_relation_id), p_where, true);
-    chunk := greatest(chunk, 1000); -- few of the keys may match
+    chunk := greatest(chunk, 1000); -- perhaps only few of the keys match
   END IF;
   LOOP
     keys := 0;

@@ -1,7 +1,7 @@
--- What commits did to which tables: those of the commits (p_spaces, p_lsns) that left changes in the history and pass the filter of
--- node_transactions(). The rows of the history between the first and the last of these commits are counted. Commits that were picked from
--- among many (`by`) may lie far apart, so each part of the log that holds some of them is read by itself. Expired changes do not count,
--- because the history keeps only the last expired version of each row.
+-- The changes of each table by the commits (p_spaces, p_lsns) that have changes in the history and pass the filter of
+-- node_transactions(). The rows of the history between the first and the last of these commits are counted. Commits that were
+-- found by a context (`by`) may lie far apart, so each part of the history that contains some of them is read separately.
+-- Expired changes do not count, because the history keeps only the last expired version of each row.
 -- The relation is a constant in the text of the statements (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces int[], p_lsns pg_lsn[], p_filter jsonb)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, tables json, rows bigint)

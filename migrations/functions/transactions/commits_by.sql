@@ -1,5 +1,6 @@
--- The commits that said something with these values (p_by: see context_matches()), when the index on hashes finds at most
--- p_max contexts; NULL when it finds more, or p_by is NULL. The planner knows too little of rare values to be left the choice of the index.
+-- The commits whose contexts have these values (p_by: see context_matches()), if the index on hashes finds at most p_max
+-- contexts. NULL if it finds more, or if p_by is NULL. This function decides about the index because the planner underestimates
+-- how rare a value can be.
 CREATE OR REPLACE FUNCTION pgtimewarp.commits_by(p_node_id text, p_by jsonb, p_max int, OUT spaces int[], OUT lsns pg_lsn[])
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp

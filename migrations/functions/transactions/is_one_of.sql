@@ -1,5 +1,5 @@
--- Whether p_only, [{"schema", "table"}], has this table; NULL: every table. A question has it if its caller may not see all tables
--- of the node. Inlined into the statement that asks, which is why it has no search_path of its own.
+-- Whether p_only, [{"schema", "table"}], contains this table; NULL: every table. A question has p_only if its caller may not
+-- see all tables of the node. PostgreSQL inlines this function into the calling statement, so it has no search_path of its own.
 CREATE OR REPLACE FUNCTION pgtimewarp.is_one_of(p_schema text, p_table text, p_only jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
   SELECT p_only IS NULL OR p_only @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('schema', p_schema, 'table', p_table))
