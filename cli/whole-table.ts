@@ -140,7 +140,7 @@ async function writeDocument(writing: Writing): Promise<void> {
   }
 }
 
-/** Yields the rows page by page. Throws INTERRUPTED when the signal aborts. */
+/** Passes the rows to `take`, page by page. Throws INTERRUPTED when the signal aborts. @returns the counts */
 export async function writeRows(
   { signal, table, store }: RowSource,
   take: (rows: readonly TableRow[]) => void | Promise<void>,

@@ -1,4 +1,4 @@
-/** Brings CSV back into a table by psql's \copy, and compares tables row by row. */
+/** Reads CSV back into a table by psql's \copy, and compares tables row by row. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { serverInfo } from './server-info.ts';
 
 const run = promisify(execFile);
 
-/** @param target a table, with a list of columns or without, as \copy takes it */
+/** @param target a table, with or without a list of columns, as \copy accepts it */
 export async function copyBack(url: string, csv: string, target: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-test-'));
   try {
@@ -30,7 +30,10 @@ export async function psql(url: string, args: readonly string[], cwd?: string): 
   return stdout;
 }
 
-/** How many rows each of two queries has that the other lacks. Rows are compared as text: json, xml and others have no equality. */
+/**
+ * The number of rows that each of two queries has and the other does not. Rows are compared as text: json, xml and others have
+ * no equality.
+ */
 export async function differences(
   session: pg.Client,
   left: string,

@@ -1,4 +1,4 @@
-/** A tracked node whose source has the SQL functions and the views of the past, and whose runs go on while questions wait for them. */
+/** A tracked node whose source has the SQL functions and the views of the past. Runs continue while questions wait for them. */
 import { makeViews, type PastView } from '../../cli/extension/views.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { inTransaction } from '../../core/pg/transaction.ts';
@@ -8,15 +8,15 @@ import { type TrackedNode, type TrackedNodeOptions, trackedNode } from './tracke
 export interface PastSource extends AsyncDisposable {
   readonly node: TrackedNode;
   readonly sql: SqlSource;
-  /** Makes the views of tables anew. */
+  /** Creates or replaces the views of tables. */
   views(...tables: readonly string[]): Promise<PastView[]>;
-  /** The rows of a query, as of an instant, while runs go on. */
+  /** The rows of a query, as of an instant, while runs continue. */
   asOf<T extends object = Record<string, unknown>>(at: string, query: string): Promise<T[]>;
-  /** What a question says while runs go on. */
+  /** The result of a question, while runs continue. */
   whileRunning<T>(question: () => Promise<T>): Promise<T>;
-  /** The position after everything that is committed now, once runs have read it. */
+  /** The position after everything that is committed now, after runs have read it. */
   mark(): Promise<string>;
-  /** NOTICEs of the store answering alone, since the last call. */
+  /** The NOTICEs that the store alone answered, since the last call. */
   alone(): string[];
 }
 
@@ -36,7 +36,7 @@ export async function pastSource(options: TrackedNodeOptions): Promise<PastSourc
       name,
       excludedColumns: rows.find((row) => row.name === `${name.schema}.${name.name}`)?.excluded ?? [],
     }));
-    const session = await node.connect('source'); // its search_path ends with it
+    const session = await node.connect('source'); // its search_path ends with the session
     return inTransaction(session, () => makeViews(session, wanted)).finally(() => session.end());
   };
   const whileRunning = async <T>(question: () => Promise<T>): Promise<T> => {
@@ -73,7 +73,7 @@ export async function pastSource(options: TrackedNodeOptions): Promise<PastSourc
   };
 }
 
-/** Rows that two queries do not have in common: `EXCEPT ALL` both ways. */
+/** The rows that only one of two queries has: `EXCEPT ALL` both ways. */
 export function differences(one: string, other: string): string {
   return `(SELECT 'only one' AS side, d::text AS row FROM (${one} EXCEPT ALL ${other}) AS d)
            UNION ALL (SELECT 'only other', d::text FROM (${other} EXCEPT ALL ${one}) AS d)`;

@@ -1,4 +1,7 @@
-/** What render-text.ts makes of a value becomes the value's text again. test/pg/query/table-rows.test.ts asks a server. */
+/**
+ * The JSON text that render-text.ts makes of a value becomes the value's text again. test/pg/query/table-rows.test.ts checks
+ * this with a server.
+ */
 import { expect, test } from 'vitest';
 import { createTypeCatalog } from '../../core/types/pg-types.ts';
 import { renderText } from '../../core/types/render-text.ts';

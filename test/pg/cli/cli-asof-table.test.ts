@@ -1,6 +1,6 @@
 /**
- * Whole tables as of an instant: what \copy brings back is the table as it was, value by value, for every type, and so are the other
- * forms; what is asked for wrongly is refused.
+ * Whole tables as of an instant: \copy restores the table value by value, for every type, and the other forms have the same
+ * rows. Wrong requests are refused.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { copyBack, differences, psql } from '../../support/copy-back.ts';
@@ -27,7 +27,7 @@ for (const plugin of PLUGINS) {
     let at: string;
     const asOf = (table: string, ...args: string[]): Promise<CliResult> =>
       runCli(['asof', table, '--all', ...args], { env: { ...node.env, TZ: 'UTC' } });
-    // wal2json before 2.6 prints NaN and infinities as null; what becomes of that is another test
+    // wal2json before 2.6 prints NaN and infinities as null; lost-values.test.ts covers that
     const isKept = (type: string): boolean =>
       plugin === 'pgoutput' || !/^(numeric|real|double precision|positive)(\(.*)?$/.test(type);
     const columns = ['id', ...TYPE_VALUES.flatMap(({ type }, index) => (isKept(type) ? [`c${index}`] : []))];
@@ -59,7 +59,7 @@ for (const plugin of PLUGINS) {
     }, 120_000);
     afterAll(() => node?.[Symbol.asyncDispose]());
 
-    test('CSV of every type comes back by \\copy as it was', async () => {
+    test('\\copy reads the CSV of every type back unchanged', async () => {
       const answer = await asOf('every_type', '--at', at, '--format', 'csv', '--columns', columns.join());
       expect(answer).toMatchObject({ code: 0 });
       expect(JSON.parse(answer.stderr)).toMatchObject({
@@ -79,7 +79,7 @@ for (const plugin of PLUGINS) {
         expect((await asOf('every_type', '--at', at, '--format', 'csv')).stdout).toBe(answer.stdout);
     });
 
-    test('the texts are those that the source prints', async () => {
+    test('values have the text that the source prints', async () => {
       const answer = await asOf('every_type', '--at', at, '--format', 'csv', '--columns', columns.join());
       const query = `SELECT ${columns.join()} FROM types_then ORDER BY '["' || id || '"]' COLLATE "C"`;
       expect(answer.stdout).toBe(await printedBySource(node, query));
@@ -140,7 +140,7 @@ for (const plugin of PLUGINS) {
       expect(stderr).toContain(message);
     });
 
-    test('excluded columns and another table are refused', async () => {
+    test('excluded columns and untracked tables are refused', async () => {
       expect((await asOf(ODD, '--columns', 'secret')).stderr).toContain('excluded from the history');
       expect((await asOf('evry_type')).stderr).toContain('Did you mean public.every_type?');
       expect(
@@ -150,7 +150,7 @@ for (const plugin of PLUGINS) {
   });
 }
 
-/** As psql prints CSV, with the settings of our sessions. */
+/** CSV as psql prints it, with the settings of our sessions. */
 function printedBySource(node: TrackedNode, query: string): Promise<string> {
   const settings = `SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1`;
   return psql(node.sourceUrl, ['-c', settings, '-c', `\\copy (${query}) to stdout (format csv, header)`]);

@@ -194,7 +194,7 @@ async function definitions(source: Queryable): Promise<unknown[]> {
 
 const MANY = `SELECT op, after::text AS after FROM pgtimewarp_changes('t')`;
 
-/** Makes version 0.4 in `databases` by `make`, connects it, and upgrades it; it must be what a fresh installation is. */
+/** Installs version 0.4 in `databases` by `make`, connects it, and upgrades it. The result must equal a fresh installation. */
 async function upgradeConnected(
   databases: TestDatabases,
   { make, method }: { make: () => Promise<unknown>; method: Method },
@@ -222,7 +222,7 @@ async function upgradeConnected(
 }
 
 describe('an upgrade of a connected installation of version 0.4', () => {
-  test('makes it what a fresh one is, and it answers at once', async () => {
+  test('gives the same as a fresh installation, and answers at once', async () => {
     await using databases = await testDatabases(TABLE);
     await upgradeConnected(databases, {
       method: 'plain',
@@ -295,7 +295,7 @@ describeNeeding(
     });
 
     test.runIf(installed)(
-      'is upgraded with its connection, whose foreign tables it does not own',
+      'is upgraded with its connection, although the extension does not own the foreign tables',
       async () => {
         await using databases = await testDatabases(TABLE);
         await upgradeConnected(databases, {

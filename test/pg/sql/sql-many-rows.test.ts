@@ -1,4 +1,4 @@
-/** Questions about many rows in SQL on the source: what they answer, what they say beside it, and to whom. */
+/** Questions about many rows in SQL on the source: their answers, their warnings, and the rights of callers. */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { untrack } from '../../../core/track.ts';
@@ -13,7 +13,7 @@ const TABLES = `
 
 const say = (who: string): string =>
   `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user": "${who}"}');`;
-/** One after the other; FIRST touches both tables, and says something else of each. */
+/** Run one after the other. FIRST changes both tables, with another context for each. */
 const TRANSACTIONS = [
   `${say('ann')} UPDATE a SET n = 7, secret = 't' WHERE id = 1; ${say('for b')} UPDATE b SET v = 2;`,
   `${say('only b')} UPDATE b SET v = 3;`,
@@ -26,7 +26,7 @@ let node: TrackedNode;
 let sql: SqlSource;
 let admin: pg.Client;
 let bob: string;
-/** The commit LSNs of the transactions, and the start of each. */
+/** The commit LSNs of the transactions. */
 let lsns: string[];
 
 beforeAll(async () => {
@@ -139,7 +139,7 @@ describe('answers', () => {
     expect(await ask(`, '-infinity'`)).toEqual([]);
   });
 
-  test('what cannot be asked', async () => {
+  test('wrong questions are refused', async () => {
     const refused = (call: string) => failure(admin, `SELECT * FROM pgtimewarp_${call}`);
     expect(await refused(`changes('a', op_ => '{X}')`)).toMatch(/^22023: op_ is a list/);
     expect(await refused(`changes('a', where_ => '{"n": null}')`)).toMatch(
@@ -161,7 +161,7 @@ describe('answers', () => {
   });
 });
 
-test('a set that is not complete is a warning, or an error for those who ask for complete answers', async () => {
+test('an incomplete answer has a warning, or is an error if the caller wants complete answers', async () => {
   await admin.query('SET pgtimewarp.answers = complete');
   try {
     const refused = (call: string) => failure(admin, `SELECT * FROM pgtimewarp_${call}`);
@@ -196,7 +196,7 @@ test('a set that is not complete is a warning, or an error for those who ask for
   expect(tables.join()).toContain('public.b');
 });
 
-/** The work as bob, after `setUp` by the administrator; everything is rolled back. */
+/** Does the work as bob, after `setUp` by the administrator; everything is rolled back. */
 async function asBob<T>(setUp: string, work: () => Promise<T>): Promise<T> {
   await admin.query(
     `BEGIN; GRANT EXECUTE ON FUNCTION pgtimewarp_transactions, pgtimewarp_transaction, pgtimewarp_changes, pgtimewarp_find TO ${bob};
@@ -217,7 +217,7 @@ const ONE = (lsn: string) =>
   `SELECT table_name, context ->> 'user', after FROM pgtimewarp_transaction('${lsn}')`;
 
 describe('who may ask', () => {
-  test('about a table: as about one row', async () => {
+  test('about a table: as for one row', async () => {
     for (const statement of [CHANGES, FIND, `${LISTED}(rel => 'a')`]) {
       expect(await refusal('', statement)).toMatch(/^42501: permission denied for table a/);
       expect(
@@ -236,7 +236,7 @@ describe('who may ask', () => {
     expect(await lines(visible, ONE(lsns[0]!))).toEqual(['a | ann | {"id":1,"n":7}']);
   });
 
-  test('a filter by a hidden column is refused: the rows that it finds would tell its values', async () => {
+  test('a filter by a hidden column is refused, because the found rows would reveal its values', async () => {
     const visible = `GRANT SELECT (id, n) ON a TO ${bob}; SET LOCAL pgtimewarp.columns = visible`;
     for (const statement of [
       `SELECT FROM pgtimewarp_changes('a', where_ => '{"secret": "t"}')`,
@@ -255,7 +255,7 @@ describe('who may ask', () => {
     ).toEqual(['U']);
   });
 
-  test('about transactions: what they did to tables that the role may read, and what they said of those', async () => {
+  test('about transactions: the changes of tables that the role may read, and the contexts of those changes', async () => {
     const onlyA = `GRANT SELECT ON a TO ${bob}`;
     const seen = ['a 0 0 1 0 | 1 | -', 'a 1 0 0 0 | 1 | -', 'a 0 1 0 0 | 1 | ann'];
     sql.warnings();
@@ -284,7 +284,7 @@ describe('who may ask', () => {
     expect(said).not.toEqual([]);
   });
 
-  test('no table that may be read: no transactions', async () => {
+  test('without a table that the role may read, no transactions', async () => {
     expect(await lines('', `${LISTED}()`)).toEqual([]);
     expect(await lines('', ONE(lsns[0]!))).toEqual([]);
     const rules = `GRANT SELECT ON a, b TO ${bob}; ALTER TABLE a ENABLE ROW LEVEL SECURITY`;
@@ -315,7 +315,7 @@ describe('who may ask', () => {
       ).toMatch(/^42501: permission denied for function/);
   });
 
-  test('a table that has taken the name of a tracked one does not open its history', async () => {
+  test('a table that has taken the name of a tracked one does not show its history', async () => {
     const taken = `ALTER TABLE b RENAME TO b_away; CREATE TABLE b (id int PRIMARY KEY); GRANT SELECT ON a, b TO ${bob}`;
     expect(await lines(taken, `${LISTED}()`)).toHaveLength(3);
     expect(await lines(taken, ONE(lsns[1]!))).toEqual([]);
@@ -324,7 +324,7 @@ describe('who may ask', () => {
     expect(await refusal(taken, `${LISTED}(rel => 'b')`)).toMatch(/^TW005: /);
   });
 
-  test('superusers see the history of tables that are gone, others are told that it is left out', async () => {
+  test('superusers see the history of tables that are gone; other roles get a warning that it is left out', async () => {
     await untrack({ ...urls(node), table: { schema: 'public', name: 'b' }, purge: false });
     await admin.query('BEGIN; DROP TABLE b');
     expect(await linesOf(`${LISTED}()`)).toHaveLength(5);
@@ -335,7 +335,7 @@ describe('who may ask', () => {
   });
 });
 
-test('a connection of an earlier version, and a store of one, are told from each other', async () => {
+test('the errors for a connection of an earlier version and for an older store differ', async () => {
   const fresh = async () => await node.connect('source');
   const ask = `SELECT FROM pgtimewarp_changes('a')`;
   await node.store.query('ALTER VIEW pgtimewarp.changes_answers RENAME TO changes_answers_away');

@@ -1,5 +1,5 @@
 /**
- * When live rows may not stand for the past, the store alone answers. Each case would give wrong rows without its check.
+ * Cases in which the live rows must not be used, so the store alone answers. Without its check each case would give wrong rows.
  */
 import type pg from 'pg';
 
@@ -29,7 +29,7 @@ afterAll(async () => {
   await past[Symbol.asyncDispose]();
 });
 
-/** Fixes the instant: copies of the tables, and the position. */
+/** Fixes the instant: copies the tables, and keeps the position. */
 async function begin(): Promise<void> {
   await writer.query(
     'DROP TABLE IF EXISTS t_then, parted_then; CREATE TABLE t_then AS TABLE t; CREATE TABLE parted_then AS TABLE parted',
@@ -38,11 +38,11 @@ async function begin(): Promise<void> {
 }
 const compared = (table: 't' | 'parted') => differences(`TABLE asof.${table}`, `TABLE ${table}_then`);
 const wrong = (table: 't' | 'parted' = 't') => past.asOf(at, compared(table));
-/** Why the store alone has answered since the last call. */
+/** The reasons why the store alone has answered since the last call. */
 const why = () => [...new Set(past.alone().map((text) => text.replace(/.*?: /, '')))];
 
 describe('the store alone answers', () => {
-  test('nothing is in doubt', async () => {
+  test('not if nothing is in doubt', async () => {
     await begin();
     await writer.query('UPDATE t SET n = n + 1 WHERE id < 4; DELETE FROM parted WHERE id = 100');
     expect([await wrong(), await wrong('parted'), why()]).toEqual([[], [], []]);
@@ -72,7 +72,7 @@ describe('the store alone answers', () => {
     await source.query('COMMIT');
   });
 
-  test('no run came in time', async () => {
+  test('no run has come in time', async () => {
     await begin();
     await writer.query('UPDATE t SET n = n + 100 WHERE id = 1');
     await source.query(`SET pgtimewarp.as_of = '${at}'; SET pgtimewarp.asof_wait = '50ms'`);
@@ -81,7 +81,7 @@ describe('the store alone answers', () => {
     await source.query('RESET pgtimewarp.asof_wait');
   });
 
-  test('the slot of the node is not in this database, as in a copy of it', async () => {
+  test('the slot of the node is not in this database, as in a copy', async () => {
     await begin();
     await past.node.store.query(`UPDATE pgtimewarp.nodes SET slot_name = 'elsewhere'`);
     await writer.query('UPDATE t SET n = n + 100 WHERE id = 1');
@@ -90,7 +90,7 @@ describe('the store alone answers', () => {
     expect(why()).toEqual(['the slot elsewhere is not in this database']);
     await past.node.store.query('UPDATE pgtimewarp.nodes SET slot_name = $1', [past.node.slot]);
     await source.query('RESET pgtimewarp.asof_wait');
-    await wrong(); // learns the name of the slot again
+    await wrong(); // reads the name of the slot again
     why();
   });
 
@@ -103,7 +103,7 @@ describe('the store alone answers', () => {
     expect([await wrong('parted'), why()]).toEqual([[], []]);
   });
 
-  test('the table was truncated, rewritten or divided otherwise after the snapshot', async () => {
+  test('the table was truncated or rewritten, or its partitions changed, after the snapshot', async () => {
     const reason = [
       'the table was rewritten, truncated or divided otherwise after the snapshot of this transaction',
     ];
@@ -135,7 +135,7 @@ describe('the store alone answers', () => {
     await past.node.store.query('DELETE FROM pgtimewarp.history_gaps WHERE to_ts IS NULL');
   });
 
-  test('rows that were rewritten without a trace in the log, before and after their repair', async () => {
+  test('rows were rewritten and the log does not contain it, before and after their repair', async () => {
     await begin();
     await writer.query('ALTER TABLE t ALTER n TYPE int USING n * 2 + 1');
     expect(await wrong()).toEqual([]);
@@ -144,14 +144,15 @@ describe('the store alone answers', () => {
     expect([await wrong(), why()], 'every row has changed').toEqual([[], []]);
   });
 
-  test('it is not known yet whether a new partition came with rows', async () => {
+  test('a new partition is not judged yet', async () => {
     await begin();
     await past.node.store.query(
       `INSERT INTO pgtimewarp.relation_leaves (relation_id, schema_name, table_name, relid, checked, seen_after_lsn, seen_after_ts)
        SELECT t.relation_id, 'public', 'new', 1, false, c.applied_lsn, c.applied_ts
          FROM pgtimewarp.tracked_relations t JOIN pgtimewarp.wal_checkpoints c USING (node_id) WHERE t.table_name = 't'`,
     );
-    // no run may come meanwhile, which would judge it: so the statement is told that it sees nothing newer than 0/1
+    // no run may come meanwhile, because it would judge the partition: so the test claims that the statement sees nothing after
+    // 0/1
     await source.query(`BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL pgtimewarp.as_of = '${at}'`);
     await source.query(`SELECT set_config('pgtimewarp.seen', pg_current_snapshot() || ' 0/1', true)`);
     expect([(await source.query(compared('t'))).rows, why()]).toEqual([
@@ -168,7 +169,7 @@ describe('the store alone answers', () => {
     expect([await wrong('parted'), why()], 'repaired').toEqual([[], []]);
   });
 
-  test('the key is another one, and the table was tracked anew', async () => {
+  test('the table has another key, and is tracked again', async () => {
     await begin();
     await past.node.store.query(
       `UPDATE pgtimewarp.tracked_relations SET pk_columns = '{no}' WHERE table_name = 't'`,

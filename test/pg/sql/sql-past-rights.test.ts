@@ -1,4 +1,4 @@
-/** Who may read a table may read its view, and nobody else; conditions reach the live table and its index. */
+/** Only a role that may read a table may read its view. Conditions reach the live table and its index. */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PastSource, pastSource } from '../../support/past-source.ts';
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 const ASK = 'SELECT secret FROM asof.t WHERE id = 1';
-/** What the statement says as bob, after `setUp` by the administrator; everything is rolled back. */
+/** The result of the statement as bob, after `setUp` by the administrator; everything is rolled back. */
 async function asBob(setUp: string, statement = ASK): Promise<unknown> {
   await admin.query(`BEGIN; ${setUp}; SET LOCAL pgtimewarp.as_of = '${at}'; SET LOCAL ROLE ${bob}`);
   try {
@@ -46,7 +46,7 @@ describe('rights', () => {
     expect(await asBob(`GRANT SELECT ON t TO ${bob}`)).toEqual(THEN);
   });
 
-  test('none, or only on some columns, or on the view alone: refused', async () => {
+  test('none, or only on some columns, or only on the view: refused', async () => {
     expect(await asBob('SELECT')).toBe('42501: permission denied for table t');
     expect(await asBob(`GRANT SELECT (id, a, secret) ON t TO ${bob}`)).toBe(
       '42501: permission denied for table t',
@@ -54,20 +54,20 @@ describe('rights', () => {
     expect(await asBob(`GRANT SELECT ON asof.t TO ${bob}`)).toBe('42501: permission denied for table t');
   });
 
-  test('from the store alone, too', async () => {
+  test('the same if the store alone answers', async () => {
     expect(await asBob(`GRANT SELECT ON t TO ${bob}; SET LOCAL pgtimewarp.asof_from = store`)).toEqual(THEN);
     expect(await asBob('SET LOCAL pgtimewarp.asof_from = store')).toBe(
       '42501: permission denied for table t',
     );
   });
 
-  test('row-level security that applies to the caller: refused', async () => {
+  test('row-level security for the caller: refused', async () => {
     expect(await asBob(`GRANT SELECT ON t TO ${bob}; ALTER TABLE t ENABLE ROW LEVEL SECURITY`)).toMatch(
       /^42501: row-level security of table t applies to role/,
     );
   });
 
-  test('the rows of the store are checked by themselves', async () => {
+  test('the rights are also checked for the rows of the store', async () => {
     const past = (columns: string) =>
       `SELECT row_data FROM pgtimewarp_internal.past('t', '${columns}', '${at}', NULL) WHERE row_data IS NOT NULL`;
     expect(await asBob('SELECT', past('{secret}'))).toBe('42501: permission denied for table t');
@@ -96,7 +96,7 @@ describe('rights', () => {
   });
 });
 
-test('conditions reach the index of the live table, through a join too', async () => {
+test('conditions reach the index of the live table, also through a join', async () => {
   const plan = async (query: string) =>
     (await admin.query<{ 'QUERY PLAN': string }>(`EXPLAIN (COSTS off) ${query}`)).rows
       .map((row) => row['QUERY PLAN'])

@@ -1,4 +1,7 @@
-/** Tables of every shape: partitions, odd names, domains, enums, generated columns, columns that came, went or got another name. */
+/**
+ * Tables of every shape: partitions, odd names, domains, enums, generated columns, and columns that were added, dropped or
+ * renamed.
+ */
 import { describe, expect, test } from 'vitest';
 import { describeNeeding } from '../../support/needs.ts';
 import { differences, type PastSource, pastSource } from '../../support/past-source.ts';
@@ -45,7 +48,7 @@ async function wrong(past: PastSource, at: string): Promise<unknown[]> {
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `tables of every shape through ${plugin}`, () => {
-    test('are what they were, with live rows and from the store alone', async () => {
+    test('show their past rows, with live rows and from the store alone', async () => {
       await using past = await pastSource({ plugin, tables: TABLES, track: NAMES });
       const { source } = past.node;
       for (const [i, name] of NAMES.entries()) await source.query(`CREATE TABLE then_${i} AS ${ROWS(name)}`);
@@ -68,7 +71,7 @@ const COLUMNS =
   'CREATE TABLE t (id int PRIMARY KEY, a text, b text); INSERT INTO t SELECT g, g::text, g::text FROM generate_series(1, 5) g';
 
 describe('columns that change', () => {
-  test('added ones are NULL, dropped ones are left out, renamed ones keep their values; it is said', async () => {
+  test('added ones are NULL, dropped ones are left out, renamed ones keep their values; notices name them', async () => {
     await using past = await pastSource({ plugin: 'pgoutput', tables: COLUMNS, track: ['t'] });
     const { source } = past.node;
     const said: string[] = [];
@@ -106,7 +109,7 @@ describe('columns that change', () => {
     );
   });
 
-  test('the view does not stand in the way of changes of its table, and says that it is out of date', async () => {
+  test('the view does not prevent changes of its table, and reports that it is out of date', async () => {
     await using past = await pastSource({ plugin: 'pgoutput', tables: COLUMNS, track: ['t'] });
     const { source } = past.node;
     const at = await past.mark();
@@ -143,7 +146,7 @@ describe('columns that change', () => {
     ]);
   });
 
-  test('values of json that PostgreSQL refuses to read, and the JSON value null', async () => {
+  test('json values that PostgreSQL refuses to read, and the JSON value null', async () => {
     const tables = `CREATE TABLE j (id int PRIMARY KEY, raw json, v jsonb);
       INSERT INTO j VALUES (1, '{"a": "\\u0000"}', 'null'), (2, 'null', NULL), (3, NULL, '{"b": "\\u00e9\\n"}')`;
     for (const plugin of PLUGINS.filter((each) => needOf(each).met)) {

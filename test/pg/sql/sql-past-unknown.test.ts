@@ -1,4 +1,7 @@
-/** What is not known of a whole table is an error, never a row less: every kind of unknown, and what `skip` leaves out and counts. */
+/**
+ * Unknown rows of a whole table are an error; no row is missing without notice. Every kind of unknown row, and what `skip`
+ * leaves out and counts.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pastSource } from '../../support/past-source.ts';
 import { failure, type SqlSource, sqlSource } from '../../support/sql-source.ts';
@@ -62,7 +65,7 @@ describe('the rows of the store alone', () => {
     expect(await refusal(none, 20)).toMatch(/^TW010: not all rows are in the history/);
   });
 
-  test('before a TRUNCATE that removed rows which nobody had read', async () => {
+  test('before a TRUNCATE that removed rows that no run had read', async () => {
     const [h, t] = await history({ unseenUnknownBefore: 30, baselineRead: 35 });
     await h.truncate(t, 30);
     expect(await refusal(h, 20)).toMatch(/^TW010: not all rows are in the history/);
@@ -126,7 +129,7 @@ describe('the rows of the store alone', () => {
     expect(await rows(h, 35)).toEqual(['1:30', '2:20']);
   });
 
-  test('the table is another one', async () => {
+  test('the table under the name is another one', async () => {
     const [h, t] = await history();
     await databases.store.query('UPDATE pgtimewarp.tracked_relations SET relid = 1 WHERE relation_id = $1', [
       t,

@@ -11,7 +11,7 @@ const ORDERS = `
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `views of the past through ${plugin}`, () => {
-    test('show the rows as of the instant, and the live rows stand for keys that did not change', async () => {
+    test('show the rows as of the instant, with live rows for keys that did not change', async () => {
       await using past = await pastSource({ plugin, tables: ORDERS, track: ['orders'] });
       const { source } = past.node;
       const before = await past.mark();
@@ -42,7 +42,7 @@ for (const plugin of PLUGINS) {
 }
 
 describe('an instant', () => {
-  test('has to be set, and to be known', async () => {
+  test('must be set, and not be after the horizon', async () => {
     await using past = await pastSource({ plugin: 'pgoutput', tables: ORDERS, track: ['orders'] });
     const { source } = past.node;
     expect(await failure(source, 'SELECT FROM asof.orders')).toMatch(/^TW018: pgtimewarp.as_of is not set/);

@@ -1,4 +1,7 @@
-/** Questions about many rows, asked by the functions on the source, with answers in the words of the engine's own functions. */
+/**
+ * Questions about many rows, asked by the functions on the source. Their answers are converted into those of the engine's own
+ * functions.
+ */
 import type pg from 'pg';
 import { formatTableName } from '../../../core/pg/identifiers.ts';
 import type { ChangesRequest, HistoryChange } from '../../../core/query/changes.ts';
@@ -7,7 +10,7 @@ import { type HistoryFrame, instantText } from '../../../core/query/history-page
 import { type Instant, instantParameters } from '../../../core/query/instant.ts';
 import type { TransactionSummary, TransactionsRequest } from '../../../core/query/transactions.ts';
 
-/** A set is asked for whole, or up to a number of rows. */
+/** All rows of a question, or at most a number of them. */
 type Whole<R> = Omit<R, 'limit' | 'cursor' | 'node'> & { readonly limit?: number };
 
 export interface HistoryInSql {
@@ -84,7 +87,7 @@ export function historyInSql(source: pg.Client): HistoryInSql {
 }
 
 type Named = Readonly<Record<string, unknown>>;
-/** Members that an answer has only where there is something to say. */
+/** Members that an answer has only if they are not empty. */
 const OPTIONAL: readonly string[] = ['incomplete', 'assumes'];
 
 function ends(from: Instant | null, to: Instant | null): Named {
@@ -95,7 +98,7 @@ function ends(from: Instant | null, to: Instant | null): Named {
 
 const quote = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
-/** What the functions say of the frame of an answer, as codes of warnings. */
+/** What the functions report about the frame of an answer, as codes of warnings. */
 export function frameCodes({ final, unknownText }: HistoryFrame): string[] {
   const holes = JSON.parse(unknownText) as unknown[];
   return [...holes.map(() => '01T03'), ...(final ? [] : ['01T01'])];

@@ -1,6 +1,6 @@
 /**
- * A row that was deleted in a gap of the node is deleted at the end of the gap. An answer that says so stays as it is, whether
- * the LSNs of the source go on after the gap or a new LSN space begins.
+ * A row that was deleted in a gap of the node is deleted at the end of the gap. That answer never changes, whether the LSNs of
+ * the source continue after the gap or a new LSN space begins.
  */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
@@ -15,7 +15,7 @@ import { type TrackedNode, trackedNode } from '../../../support/tracked-node.ts'
 const TABLES =
   'CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2); CREATE TABLE untracked (id int)';
 
-/** A time of the store as people write it. */
+/** A time of the store as people type it. */
 async function timeIn(node: TrackedNode, column: string, table: string): Promise<string> {
   const { rows } = await node.store.query<{ ts: string }>(
     `SELECT to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts FROM pgtimewarp.${table}`,
@@ -23,7 +23,7 @@ async function timeIn(node: TrackedNode, column: string, table: string): Promise
   return rows[0]!.ts;
 }
 
-/** What is known of row 2 at a time, and which changes there were up to then. */
+/** What is known of row 2 at a time, and its changes up to then. */
 async function known(node: TrackedNode, at: string): Promise<unknown> {
   const table = parseTableName('t');
   const row = await asOf(node.store, { node: node.node, table, pk: keyFromText('2'), at: parseInstant(at) });
@@ -36,7 +36,7 @@ async function known(node: TrackedNode, at: string): Promise<unknown> {
 test.each([
   ['go on', false],
   ['begin anew', true],
-] as const)('LSNs that %s: the deletion stays where it was', async (_, isAnew) => {
+] as const)('LSNs that %s: the deletion keeps its place', async (_, isAnew) => {
   await using node = await trackedNode({ plugin: 'pgoutput', tables: TABLES, track: ['t'] });
   await node.source.query('SELECT pg_drop_replication_slot($1)', [node.slot]);
   await node.source.query('DELETE FROM t WHERE id = 2');

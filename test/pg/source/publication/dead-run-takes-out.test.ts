@@ -1,6 +1,6 @@
 /**
- * A run that takes a table out of the publication, because the server refuses its writes, may die at any statement, and the
- * replica identity may be put right before the next run. The table must end as it is live, without a person.
+ * A run takes a table out of the publication because the server refuses writes on it. It may die at any statement, and the
+ * replica identity may be corrected before the next run. In the end the history must equal the live table, without a person.
  */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../../core/pg/identifiers.ts';
@@ -26,7 +26,7 @@ async function damaged(isStarting: boolean): Promise<TrackedNode> {
   return node;
 }
 
-/** The commits of such a run up to that of the change of the publication, and what follows it. */
+/** The points at which the run dies: its commits up to the change of the publication, and what follows that change. */
 async function points(isStarting: boolean): Promise<string[]> {
   await using node = await damaged(isStarting);
   const all = await pointsOf(node);
@@ -40,7 +40,7 @@ test.each([
   ['followed', false],
   ['starting', true],
 ] as const)(
-  'of a table that is %s: the runs after it repair the table',
+  'of a table that is %s: later runs repair the table',
   { timeout: 200_000 },
   async (_, isStarting) => {
     const outcomes: Record<string, unknown> = {};
