@@ -31,14 +31,14 @@ export async function refuseOtherSettings(
   const stored = rows[0];
   if (stored === undefined) return;
   const name = formatTableName(table);
-  const anew = `pgtimewarp untrack ${name} --purge (which removes its history); pgtimewarp track ${name}`;
+  const trackAgain = `pgtimewarp untrack ${name} --purge (which removes its history); pgtimewarp track ${name}`;
   const columns = (names: readonly string[]): string =>
     names.length === 0 ? 'none' : [...names].sort().map(formatIdentifier).join(',');
   const { exclude, baseline, noNan } = wanted;
   if (exclude !== undefined && columns(exclude) !== columns(stored.excluded)) {
     throw refused(
       `exclude of ${name} is ${columns(stored.excluded)}, and cannot become ${columns(exclude)} while it is tracked: what is already stored of its columns stays stored.`,
-      exclude.length === 0 ? anew : `${anew} --exclude ${columns(exclude)}`,
+      exclude.length === 0 ? trackAgain : `${trackAgain} --exclude ${columns(exclude)}`,
     );
   }
   if (baseline === true && stored.baseline === 'none') {
@@ -50,7 +50,7 @@ export async function refuseOtherSettings(
   if (noNan !== undefined && noNan !== stored.no_nan) {
     throw refused(
       `no-nan of ${name} is ${stored.no_nan}, and cannot become ${noNan} while it is tracked: the stored rows were read with it.`,
-      noNan ? `${anew} --no-nan` : anew,
+      noNan ? `${trackAgain} --no-nan` : trackAgain,
     );
   }
 }

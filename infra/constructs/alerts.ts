@@ -35,8 +35,7 @@ export class Alerts extends Construct {
     this.#key.addToResourcePolicy(new PolicyStatement({ ...alarms, actions: KEY_ACTIONS, resources: ['*'] }));
     Validations.of(this).acknowledge({
       id: 'Serverless::Serverless-SNSRedrivePolicy',
-      reason:
-        'Mail that cannot be delivered is read by nobody in a queue either; alarms and log stand in CloudWatch.',
+      reason: 'A queue of undelivered mail would not be read either. Alarms and logs are in CloudWatch.',
     });
     for (const email of new Set(emails)) this.topic.addSubscription(new EmailSubscription(email));
   }

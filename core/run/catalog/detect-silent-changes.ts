@@ -140,12 +140,12 @@ function keyChanges(table: string, before: CatalogFacts, now: CatalogFacts): Sil
     const code = before.oid === now.oid && isSameKey(before, now) ? 'TABLE_CHANGED' : 'KEY_CHANGED';
     return [found(code, `the primary key of ${table} is (${key}) instead of (${oldKey})`)];
   }
-  const anew = (old: CatalogFacts | CatalogLeaf, it: CatalogFacts | CatalogLeaf): boolean =>
+  const hasNewKey = (old: CatalogFacts | CatalogLeaf, it: CatalogFacts | CatalogLeaf): boolean =>
     old.keyConstraint !== undefined && old.keyConstraint !== null && old.keyConstraint !== it.keyConstraint;
-  if (before.oid === now.oid && anew(before, now)) {
+  if (before.oid === now.oid && hasNewKey(before, now)) {
     return [found('TABLE_CHANGED', `the primary key of ${table} was dropped and added again`)];
   }
-  const leaf = pairs(before.leaves, now.leaves).find(([old, each]) => anew(old, each))?.[1];
+  const leaf = pairs(before.leaves, now.leaves).find(([old, each]) => hasNewKey(old, each))?.[1];
   return leaf === undefined
     ? []
     : [
