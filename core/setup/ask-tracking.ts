@@ -9,6 +9,7 @@ import { inPatientTransaction } from '../pg/transaction.ts';
 import { whatWouldRefuseWrites } from '../source/catalog/refused-writes.ts';
 import type { TableFacts } from '../source/catalog/table-facts.ts';
 import { whyNotTrackable } from '../source/catalog/trackable.ts';
+import { columnsToPublish } from '../source/publication/column-lists.ts';
 import { publicationOf } from '../source/publication/publication.ts';
 import { ensurePublished } from '../source/publication/publication-tables.ts';
 import type { StoredNode } from '../store/node/nodes.ts';
@@ -111,19 +112,27 @@ export async function askTracking(
     node.plugin === 'wal2json' && !node.numbersAsText && !wanted.noNan
       ? doubtfulColumns(facts, wanted.exclude)
       : [];
+  // an entry without a list gets one when the table has its key as its replica identity again
+  const willList =
+    publication !== null &&
+    (await columnsToPublish(source, { ...facts, identity: 'key' }, wanted.exclude)) !== null;
   const wouldRefuse = publication === null ? null : whatWouldRefuseWrites(facts);
   return [
-    ...(listed === null ? [] : [meaningOfList(table, publication!)]),
+    ...(willList ? [meaningOfList(table, publication, listed === null)] : []),
     ...(wouldRefuse === null ? [] : [meaningOfHalf(table, wouldRefuse)]),
     ...(doubtful.length === 0 ? [] : [meaningOfNulls(table, doubtful)]),
   ];
 }
 
-/** The note about statements that the server refuses for a table that is published with a column list (seen on 15 and 18). */
-function meaningOfList(table: TableName, publication: string): string {
+/**
+ * The note about statements that the server refuses for a table that is published with a column list (seen on 15 and 18).
+ * @param isLater the list comes only when the table has another replica identity
+ */
+function meaningOfList(table: TableName, publication: string, isLater: boolean): string {
   const name = formatTableName(table);
+  const when = isLater ? ' as soon as its primary key is its replica identity' : '';
   return (
-    `The publication lists the columns of ${name}, so that excluded ones do not leave the source. The server then refuses ` +
+    `The publication lists the columns of ${name}${when}, so that excluded ones do not leave the source. The server then refuses ` +
     `to drop a listed column or change its type (before that: ALTER PUBLICATION ${quoteIdentifier(publication)} DROP TABLE ${name}; ` +
     `afterwards: pgtimewarp rebaseline ${name}), and, after another REPLICA IDENTITY or another primary key, UPDATE ` +
     'and DELETE until the next run.'

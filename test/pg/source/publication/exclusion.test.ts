@@ -160,6 +160,13 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     const { notes } = await node.track('people', { exclude: ['secret'] });
     expect(notes).toEqual([expect.stringContaining('The publication lists the columns of public.people')]);
     expect((await node.track('parts', { exclude: ['secret'] })).notes).toEqual([]); // it has no column list
+    await node.source.query(`CREATE TABLE later (id int PRIMARY KEY, name text, secret text);
+                             ALTER TABLE later REPLICA IDENTITY FULL`);
+    expect((await node.track('later', { exclude: ['secret'] })).notes[0]).toContain(
+      'The publication lists the columns of public.later as soon as its primary key is its replica identity',
+    );
+    await node.source.query('ALTER TABLE later REPLICA IDENTITY DEFAULT');
+    await node.poll();
     const refused = async (sql: string): Promise<void> => {
       const answer = node.source.query(sql).then(
         () => 'done',
@@ -169,6 +176,7 @@ describeNeeding(needOf('pgoutput'), 'column lists', () => {
     };
     await refused('ALTER TABLE people DROP COLUMN doc');
     await refused('ALTER TABLE people ALTER name TYPE varchar');
+    await refused('ALTER TABLE later ALTER name TYPE varchar');
     await node.source.query('ALTER TABLE people REPLICA IDENTITY FULL');
     await refused(`UPDATE people SET name = 'a'`);
     await node.poll();
