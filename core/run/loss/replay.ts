@@ -9,17 +9,16 @@ import { firstForkedCommit, firstMissingCommit, type ReplayedCommit } from '../.
 import type { Claim } from '../../store/node/claim.ts';
 import { type Lsn, maxLsn } from '../../types/lsn.ts';
 import type { TransactionPart } from '../../types/stored.ts';
+import { isWholeAt, type WholeHistory } from '../../types/whole-history.ts';
 
 export interface ReplayOptions {
   /** Where the slot stands: it delivers later commits again. null: there is no slot. */
   readonly from: Lsn | null;
-  /** Relations without an open gap: the slot delivers every change of them again. */
-  readonly told: readonly number[];
+  /** Where the history of each relation is whole. Relations whose changes do not all come again are not in it. */
+  readonly whole: ReadonlyMap<number, WholeHistory>;
   /** The row limit of the peek: when it is reached, more may follow. */
   readonly maxRows: number;
   readonly countsBegins: boolean;
-  /** Where each relation's history begins; null: not yet. */
-  readonly trackedFrom: ReadonlyMap<number, Lsn | null>;
 }
 
 export class Replay {
@@ -40,13 +39,13 @@ export class Replay {
     this.#done = options.from === null || options.from >= this.#upto;
   }
 
-  /** Whether the store must have this redelivered commit: it changed a table after the table's history began. */
+  /**
+   * Whether the store must have this redelivered commit: it changed a table whose history is whole there. In a gap, the run that
+   * stored other commits may have left this one out.
+   */
   wasStored(lsn: Lsn, part: TransactionPart): boolean {
     this.#last = lsn;
-    const touched = (relationId: number): boolean => {
-      const from = this.#options.trackedFrom.get(relationId) ?? null;
-      return from !== null && lsn > from;
-    };
+    const touched = (relationId: number): boolean => isWholeAt(this.#options.whole.get(relationId), lsn);
     return (
       part.changes.some((change) => touched(change.relationId)) ||
       part.truncates.some((truncate) => touched(truncate.relationId)) ||
@@ -77,7 +76,7 @@ export class Replay {
       from: this.#options.from!,
       upto,
       seen: this.#seen,
-      told: this.#options.told,
+      whole: this.#options.whole,
     });
     if (missing !== null) {
       throw new TimewarpError(

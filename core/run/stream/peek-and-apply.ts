@@ -16,7 +16,7 @@ import { ClockMoved } from '../../store/node/lineage.ts';
 import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
 import { refreshRelations, type TrackedRelation } from '../../store/tables/read.ts';
-import { isFollowed } from '../../store/tables/state.ts';
+import { readWholeHistories } from '../../store/tables/whole-histories.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import { messagePrefixes } from '../../types/plugin.ts';
 import type { ApplyOptions } from '../apply/apply-options.ts';
@@ -108,6 +108,7 @@ async function peekOnce(
     nulls = confirmer;
     const prefixes = messagePrefixes(node.contextPrefixes);
     const clock = await RunClock.open(store, claim, ceiling);
+    const isReplayed = standsAt !== null && standsAt < claim.horizon.lsn;
     const delivered = await applyStream(
       {
         store,
@@ -125,13 +126,15 @@ async function peekOnce(
         confirmNulls: (changes) => limits.namingSource(() => confirmer.confirm(changes)),
         replay: {
           from: standsAt,
-          told: now
-            .filter(({ relation, facts }) => isFollowed(relation.state) && facts !== null)
-            .map(({ relation }) => relation.relationId)
-            .filter((relationId) => !found.has(relationId)),
+          whole: isReplayed
+            ? await readWholeHistories(
+                store,
+                claim,
+                now.filter(({ facts }) => facts !== null).map(({ relation }) => relation),
+              )
+            : new Map(),
           maxRows,
           countsBegins: node.plugin === 'wal2json',
-          trackedFrom: new Map(now.map(({ relation }) => [relation.relationId, relation.trackedFrom])),
         },
         repeatsForgottenKeys,
         keepsRaw: relations.every((relation) => relation.excludedColumns.length === 0),

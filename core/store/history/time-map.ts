@@ -4,6 +4,7 @@ import type { Queryable } from '../../pg/connection.ts';
 import type { StoreTransaction } from '../../pg/transaction.ts';
 import { type CommitTime, formatCommitTime } from '../../types/commit-time.ts';
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
+import { isWholeAt, type WholeHistory } from '../../types/whole-history.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 
 /**
@@ -81,9 +82,9 @@ export async function firstForkedCommit(
 }
 
 /**
- * Looks for a stored commit in (from, upto] that the slot did not deliver again. Only commits count that changed one of the
- * tables `told`, whose changes the slot delivers without interruption. A stored commit that changed only other tables may not
- * come again: tables that were untracked meanwhile, have a gap, or are gone.
+ * Looks for a stored commit in (from, upto] that the slot did not deliver again. Only commits count that changed a table where its
+ * history is whole. A stored commit that changed only other tables may not come again: tables that were untracked meanwhile, have a
+ * gap, or are gone.
  */
 export async function firstMissingCommit(
   store: Queryable,
@@ -92,7 +93,7 @@ export async function firstMissingCommit(
     readonly from: Lsn;
     readonly upto: Lsn;
     readonly seen: readonly Lsn[];
-    readonly told: readonly number[];
+    readonly whole: ReadonlyMap<number, WholeHistory>;
   },
 ): Promise<Lsn | null> {
   const { rows } = await store.query<{ lsn: string }>(
@@ -111,16 +112,19 @@ export async function firstMissingCommit(
     ],
   );
   if (rows.length === 0) return null;
-  const found = await store.query<{ lsn: string | null }>(
+  const found = await store.query<{ lsn: string; relation_id: number }>(
     // usually the first query finds nothing, so this one rarely runs
-    `SELECT min(t.lsn) AS lsn
-       FROM (SELECT c.valid_from_lsn AS lsn FROM pgtimewarp.row_changes AS c
+    `SELECT t.lsn, t.relation_id
+       FROM (SELECT c.valid_from_lsn AS lsn, c.relation_id FROM pgtimewarp.row_changes AS c
               WHERE c.relation_id = ANY ($1::int[]) AND c.valid_from_lsn = ANY ($2::pg_lsn[]) AND c.xid IS NOT NULL
-              UNION ALL
-             SELECT e.lsn FROM pgtimewarp.relation_events AS e
-              WHERE e.relation_id = ANY ($1::int[]) AND e.lsn = ANY ($2::pg_lsn[])) AS t`,
-    [range.told, rows.map(({ lsn }) => lsn)],
+              UNION
+             SELECT e.lsn, e.relation_id FROM pgtimewarp.relation_events AS e
+              WHERE e.relation_id = ANY ($1::int[]) AND e.lsn = ANY ($2::pg_lsn[])) AS t
+      ORDER BY t.lsn`,
+    [[...range.whole.keys()], rows.map(({ lsn }) => lsn)],
   );
-  const lsn = found.rows[0]?.lsn ?? null;
-  return lsn === null ? null : parseLsn(lsn);
+  const missing = found.rows
+    .map(({ lsn, relation_id }) => ({ lsn: parseLsn(lsn), whole: range.whole.get(relation_id) }))
+    .find(({ lsn, whole }) => isWholeAt(whole, lsn));
+  return missing?.lsn ?? null;
 }

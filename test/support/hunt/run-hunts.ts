@@ -82,7 +82,8 @@ class Pack {
   async #runAndCompare(at: HuntNode): Promise<void> {
     const { sourceUrl, storeUrl, databases } = this.#ground;
     const outcome = await poll({ sourceUrl, storeUrl, node: at.node }).then(
-      (result) => (result.outcome === 'done' && !result.caughtUp ? 'not caught up' : result.outcome),
+      ({ outcome, caughtUp, reason }) =>
+        outcome === 'done' ? (caughtUp ? 'done' : 'not caught up') : `${outcome} ${reason}`,
       (error: Error) => error.message,
     );
     this.#say(`-- poll ${at.plugin}: ${outcome}`);
