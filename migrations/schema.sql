@@ -887,23 +887,12 @@ BEGIN
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
 END $$;
 
-CREATE FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) RETURNS text[]
+CREATE FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) RETURNS pgtimewarp.row_filter[]
     LANGUAGE plpgsql STABLE
     AS $$
-DECLARE
-  filter pgtimewarp.row_filter;
-  names text[] := '{}';
 BEGIN
-  IF p_columns IS NULL THEN
-    RETURN NULL;
-  END IF;
-  -- without values only the columns are judged
-  FOREACH filter IN ARRAY pgtimewarp.row_filters(
-    p_period, (SELECT jsonb_object_agg(c.name, NULL) FROM jsonb_array_elements_text(p_columns) AS c (name)), p_is_judge)
-  LOOP
-    names := names || filter.name || filter.names;
-  END LOOP;
-  RETURN names;
+  RETURN CASE WHEN p_columns IS NOT NULL THEN pgtimewarp.row_filters(
+    p_period, (SELECT jsonb_object_agg(c.name, NULL) FROM jsonb_array_elements_text(p_columns) AS c (name)), p_is_judge) END;
 END $$;
 
 CREATE FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone)
@@ -1632,6 +1621,23 @@ BEGIN
             FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
 END $$;
 
+CREATE FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  column_filter pgtimewarp.row_filter;
+  names text[] := '{}';
+BEGIN
+  FOREACH column_filter IN ARRAY p_before_columns LOOP
+    names := names || pgtimewarp.names_at(column_filter, p_before, p_before_incomplete, p_before_lsn);
+  END LOOP;
+  FOREACH column_filter IN ARRAY p_columns LOOP
+    names := names || pgtimewarp.names_at(column_filter, p_row, p_incomplete, p_lsn);
+  END LOOP;
+  RETURN coalesce(names && (p_before_incomplete || p_incomplete), false)
+    OR EXISTS (SELECT FROM unnest(names) AS u (name) WHERE pgtimewarp.json_has(p_changed, u.name));
+END $$;
+
 CREATE FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) RETURNS record
     LANGUAGE sql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1665,6 +1671,22 @@ CREATE FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text
     FROM moment AS m
 $$;
 
+CREATE FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  names text[];
+BEGIN
+  IF cardinality(p_filter.names) = 1 THEN
+    RETURN p_filter.names;
+  END IF;
+  names := ARRAY(
+    SELECT u.name FROM unnest(p_filter.names, p_filter.since, p_filter.until) AS u (name, since, until)
+     WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
+       AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
+  RETURN CASE WHEN names = '{}' THEN p_filter.names ELSE names END;
+END $$;
+
 CREATE FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1678,7 +1700,8 @@ DECLARE
   last record;
   filters pgtimewarp.row_filter[];
   first_filters pgtimewarp.row_filter[]; -- of the period of the row before
-  changed text[];
+  changed pgtimewarp.row_filter[];
+  first_changed pgtimewarp.row_filter[]; -- likewise
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
   touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
@@ -1694,7 +1717,7 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
-  changed := pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
+  PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
   LOOP
@@ -1741,7 +1764,8 @@ BEGIN
   result.relation_id := (last.period).relation_id;
   filters := pgtimewarp.row_filters(last.period, p_filter -> 'where', false);
   first_filters := pgtimewarp.row_filters(first.period, p_filter -> 'where', false);
-  changed := changed || pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
+  changed := pgtimewarp.changed_filter(last.period, p_filter -> 'changed', false);
+  first_changed := pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
@@ -1777,8 +1801,8 @@ BEGIN
       -- two versions may differ in a column whose value is not known
       CONTINUE WHEN result.changed::text = '{}'
         AND (c.before_lsn = c.lsn AND c.before_seq = c.seq OR c.before_incomplete IS NULL AND c.incomplete IS NULL);
-      CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
-        SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+      CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
+        result.changed, first_changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.lsn);
       CONTINUE WHEN filters <> '{}'
         AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, c.lsn, filters))
         AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, first_filters));
@@ -2080,7 +2104,7 @@ DECLARE
   chunk CONSTANT int := least(500, greatest(p_limit, 50));
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
-  changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
+  changed pgtimewarp.row_filter[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
   -- leaves out the changes of most other transactions before the rows before these changes are looked up
   by_hash text := CASE WHEN said IS NOT NULL THEN '
@@ -2145,8 +2169,8 @@ BEGIN
         result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
-        CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
-          SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+        CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
+          result.changed, changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.valid_from_lsn);
         result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq, c.xid) AS x);
         CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
@@ -2871,17 +2895,7 @@ BEGIN
     RETURN false;
   END IF;
   FOREACH filter IN ARRAY p_filters LOOP
-    names := filter.names;
-    IF cardinality(names) > 1 THEN
-      -- the names of then, as far as the row has them
-      names := ARRAY(
-        SELECT u.name FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
-         WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
-           AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
-      IF names = '{}' THEN
-        names := filter.names;
-      END IF;
-    END IF;
+    names := pgtimewarp.names_at(filter, p_row, p_incomplete, p_lsn);
     CONTINUE WHEN names && p_incomplete;
     has_it := false;
     FOREACH name IN ARRAY names LOOP
@@ -4574,10 +4588,20 @@ GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_rea
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;

@@ -14,17 +14,7 @@ BEGIN
     RETURN false;
   END IF;
   FOREACH filter IN ARRAY p_filters LOOP
-    names := filter.names;
-    IF cardinality(names) > 1 THEN
-      -- the names of then, as far as the row has them
-      names := ARRAY(
-        SELECT u.name FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
-         WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
-           AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
-      IF names = '{}' THEN
-        names := filter.names;
-      END IF;
-    END IF;
+    names := pgtimewarp.names_at(filter, p_row, p_incomplete, p_lsn);
     CONTINUE WHEN names && p_incomplete;
     has_it := false;
     FOREACH name IN ARRAY names LOOP

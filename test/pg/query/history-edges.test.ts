@@ -195,15 +195,17 @@ const rowsWith = async (h: StoreHistory, where: Readonly<Record<string, string>>
   return rows.map(({ rowText }) => rowText);
 };
 
+/** A column that took over its name from another one between commits 40 and 50. */
+const swapped = (name: string, was: string) => ({
+  name,
+  ...INTEGER,
+  since_lsn: lsnOf(50),
+  former_names: [{ name: was, since_lsn: '0/0', until_lsn: lsnOf(40) }],
+});
+
 test('columns that took over names: a value is looked for under the name of its time', async () => {
   const h = await StoreHistory.create(databases.store);
   const t = await h.track();
-  const swapped = (name: string, was: string) => ({
-    name,
-    ...INTEGER,
-    since_lsn: lsnOf(50),
-    former_names: [{ name: was, since_lsn: '0/0', until_lsn: lsnOf(40) }],
-  });
   await columns(h, t, [...KEY, swapped('a', 'b'), swapped('b', 'a')]);
   const [early, between, late] = [
     `{"id":1,"a":10,"b":20}`,
@@ -222,6 +224,36 @@ test('columns that took over names: a value is looked for under the name of its 
   for (const name of ['a', 'b'])
     for (const value of ['30', '40']) expect(await rowsWith(h, { [name]: value })).toEqual([between]);
 });
+
+for (const net of [false, true])
+  test(`columns that took over names: a change is one of the column that had the name then${net ? ', net' : ''}`, async () => {
+    const h = await StoreHistory.create(databases.store);
+    const t = await h.track();
+    await columns(h, t, [...KEY, swapped('a', 'b'), swapped('b', 'a')]);
+    const row = (key: number, members: string): string => `{"id":${key},${members}}`;
+    const history = [
+      ['1', 20, '"a":1,"b":1', 25, '"a":1,"b":2'], // the column that is a now
+      ['2', 20, '"a":1,"b":1', 25, '"a":2,"b":1'],
+      ['3', 55, '"b":1,"a":1', 60, '"b":1,"a":2'],
+      ['4', 55, '"b":1,"a":1', 60, '"b":2,"a":1'],
+      ['5', 42, '"a":1,"b":1', 45, '"a":1,"b":2'], // between two runs either column may have had the name
+      ['6', 25, '"a":1,"b":2', 60, '"b":1,"a":2'], // the names of both rows count
+    ] as const;
+    for (const [key, inserted, before, updated, after] of history) {
+      await h.change(t, inserted, 'I', key, { row: row(Number(key), before) });
+      await h.change(t, updated, 'U', key, { row: row(Number(key), after) });
+    }
+    const changed = async (name: string): Promise<string> => {
+      let keys = '';
+      for (const [key, inserted, , updated] of history) {
+        const ends = { from: parseInstant(timeOf(inserted)), to: parseInstant(timeOf(updated)) };
+        const page = await ask(h, { net, ...ends, filter: { changed: [name], op: ['U'] } });
+        if (page.changes.some(({ pkText }) => pkText === `{"id":"${key}"}`)) keys += key;
+      }
+      return keys;
+    };
+    expect([await changed('a'), await changed('b')]).toEqual(['1356', '2456']);
+  });
 
 test('a column that an earlier period lacked, or that had another type, is no reason to refuse', async () => {
   const h = await StoreHistory.create(databases.store);
