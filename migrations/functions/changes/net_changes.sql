@@ -121,8 +121,8 @@ BEGIN
       CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
         result.changed, first_changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.lsn);
       CONTINUE WHEN filters <> '{}'
-        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, c.lsn, filters))
-        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, first_filters));
+        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.lsn, filters))
+        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, first_filters));
       result.pk := c.pk;
       result.before := CASE WHEN c.was_there THEN c.before END;
       result.after := CASE WHEN c.is_there THEN c.row_data END;

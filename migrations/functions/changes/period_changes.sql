@@ -77,8 +77,8 @@ BEGIN
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
         CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
-        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.valid_from_lsn, filters)
-          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, filters));
+        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.valid_from_lsn, filters)
+          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, filters));
         result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
@@ -123,7 +123,7 @@ BEGIN
       FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
-        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.written_lsn, filters);
+        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
         result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
         result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
         result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);
