@@ -759,14 +759,14 @@ BEGIN
   END IF;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) RETURNS text
+CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean DEFAULT true) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT array_to_json(pgtimewarp.canonical_key_values(pk_columns, pk_kinds, pk))::text
+  SELECT array_to_json(pgtimewarp.canonical_key_values(pk_columns, pk_kinds, pk, p_refuses))::text
 $$;
 
-CREATE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) RETURNS text[]
+CREATE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean DEFAULT true) RETURNS text[]
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
@@ -800,6 +800,9 @@ BEGIN
       result[place] := pgtimewarp.canonical_value(p_kinds[place], item #>> '{}');
     END LOOP;
   EXCEPTION WHEN data_exception THEN
+    IF NOT p_refuses THEN
+      RETURN NULL;
+    END IF;
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
     RAISE EXCEPTION 'the key column % cannot have this value: %', unknown, problem USING ERRCODE = 'TW002', HINT = hint;
   END;
@@ -1202,7 +1205,8 @@ BEGIN
   LOOP
     period := place.period;
     relation_id := period.relation_id;
-    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk);
+    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false);
+    CONTINUE WHEN key IS NULL;
     resumed := coalesce(relation_id = p_after_relation_id, false);
     start_lsn := CASE WHEN resumed THEN p_after_lsn ELSE place.lower_lsn END;
     start_seq := CASE WHEN resumed THEN p_after_seq ELSE 2147483647 END;
@@ -1257,23 +1261,30 @@ DECLARE
   place record;
   period pgtimewarp.relation_periods;
   state pgtimewarp.key_state;
+  key text;
+  can_be boolean := false;
   settled boolean := true;
   holes pgtimewarp.hole[] := '{}';
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  -- The key is checked against every period, also against those outside the interval.
+  -- A key is refused if it could not be one in any period, whether in the interval or not: the type of the key may have changed.
   FOR period IN
     SELECT p.* FROM pgtimewarp.relation_periods p
      WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
   LOOP
-    PERFORM pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
+    can_be := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false) IS NOT NULL OR can_be;
   END LOOP;
+  IF NOT can_be THEN
+    PERFORM pgtimewarp.canonical_key((ends.to_at).period.pk_columns, (ends.to_at).period.pk_kinds, p_pk);
+  END IF;
   -- Intervals at the beginning of a period in which the key is unknown.
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
   LOOP
     period := place.period;
-    state := pgtimewarp.version_at(period, pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk),
+    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false);
+    CONTINUE WHEN key IS NULL;
+    state := pgtimewarp.version_at(period, key,
       place.lower_lsn, 2147483647, place.through, place.is_open);
     settled := settled AND state.settled;
     IF state.status = 'unknown' THEN
@@ -4460,15 +4471,15 @@ GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_tabl
 GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) TO pgtimewarp_reader;
