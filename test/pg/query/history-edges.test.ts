@@ -399,3 +399,68 @@ test('a column whose value is not known may have changed', async () => {
   await h.truncate(t, 50, { leaf: 9 });
   expect((await ask(h, { net: true, from: parseInstant(timeOf(45)) })).changes).toEqual([]);
 });
+
+test('an LSN space that begins lower than the one before changes no answer that is asked for by time', async () => {
+  const h = await StoreHistory.create(databases.store, 100, 2);
+  const past = await h.track({ to: 40 }, true);
+  const t = await h.track({ from: 50, space: 2 });
+  await columns(h, past, KEY, true);
+  await columns(h, t, KEY);
+  for (const [n, op, key] of [
+    [12, 'I', '1'],
+    [14, 'I', '2'],
+    [20, 'U', '1'],
+    [30, 'D', '2'],
+  ] as const)
+    await h.change(past, n, op, key);
+  await h.change(t, 50, 'S', '1', { read: 52, space: 2 });
+  for (const [n, op, key] of [
+    [55, 'I', '2'],
+    [60, 'U', '1'],
+    [70, 'D', '1'],
+    [80, 'U', '2'],
+  ] as const)
+    await h.change(t, n, op, key, { space: 2 });
+  await h.gap(40, 50);
+  const answers = async (): Promise<unknown[]> => {
+    const seen: unknown[] = [];
+    const places = [null, 13, 40, 45, 50, 60, 110];
+    for (const from of places)
+      for (const to of places.filter((each) => each === null || from === null || each >= from)) {
+        const instant = (n: number | null) => (n === null ? null : parseInstant(timeOf(n)));
+        const ends = { from: instant(from), to: instant(to) };
+        const pages = [];
+        for (const net of [false, true])
+          pages.push(...(await allOf((cursor) => ask(h, { ...ends, net, limit: 2, cursor }))));
+        pages.push(...(await allOf((cursor) => list(h, { ...ends, limit: 2, cursor }))));
+        pages.push(...(await allOf((cursor) => find(h, { ...ends, limit: 1, cursor }))));
+        if (to !== null) pages.push(await find(h, { at: ends.to, where: { id: '2' } }));
+        seen.push({ from, to, pages });
+      }
+    return seen;
+  };
+  const withoutPositions = (seen: unknown[]): string =>
+    JSON.stringify(seen, (name, value) =>
+      ['lsn', 'next', 'horizon'].includes(name) ? undefined : value,
+    ).replaceAll(/\\"lsn\\": ?\\"[0-9A-F/]+\\"/g, '');
+  const before = withoutPositions(await answers());
+  await h.store.query(
+    `UPDATE pgtimewarp.row_changes SET valid_from_lsn = valid_from_lsn - 12000, read_lsn = read_lsn - 12000 WHERE relation_id = ${t};
+     UPDATE pgtimewarp.tracked_relations SET tracked_from_lsn = tracked_from_lsn - 12000 WHERE relation_id = ${t};
+     UPDATE pgtimewarp.lsn_time_map SET lsn = lsn - 12000 WHERE node_id = '${h.node}' AND lsn_space = 2;
+     UPDATE pgtimewarp.wal_checkpoints SET applied_lsn = applied_lsn - 12000 WHERE node_id = '${h.node}';
+     UPDATE pgtimewarp.history_gaps SET to_lsn = to_lsn - 12000 WHERE node_id = '${h.node}'`,
+  );
+  const after = withoutPositions(await answers());
+  expect(JSON.parse(after)).toEqual(JSON.parse(before));
+  expect(before).toContain('in_gap');
+});
+
+/** Every page of an answer. */
+async function allOf<P extends { readonly next: string | null }>(
+  askPage: (cursor: string | null) => Promise<P>,
+): Promise<P[]> {
+  const pages = [await askPage(null)];
+  for (let { next } = pages[0]!; next !== null; next = pages.at(-1)!.next) pages.push(await askPage(next));
+  return pages;
+}
