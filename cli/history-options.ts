@@ -1,7 +1,7 @@
 /** The options that questions about many rows share, and how their answers leave: as a table, one JSON document, NDJSON or CSV. */
 import { InvalidArgumentError, Option } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
-import type { HistoryFrame } from '../core/query/history-page.ts';
+import type { ColumnValues, HistoryFrame } from '../core/query/history-page.ts';
 import { csvLine } from '../documents/csv.ts';
 import { JsonText, type Output } from './output.ts';
 
@@ -12,7 +12,24 @@ export function formatOption(about = 'table, or one answer a line: ndjson, csv')
   return new Option('--format <form>', about).choices(FORMATS);
 }
 
-export const PAIR = 'COL=VALUE';
+export const PAIR = 'COL=VALUE or "COL is null"';
+
+const IS_NULL = /^([^=]+?) +is +null$/i;
+
+/** Values of a repeated `--where`: `COL=VALUE` or `COL is null`. Undefined: none were given. Throws BAD_FLAGS. */
+export function whereValues(texts: readonly string[] | undefined): ColumnValues | undefined {
+  if (texts === undefined) return undefined;
+  const nulls = texts.map((text) => IS_NULL.exec(text)?.[1]).filter((name) => name !== undefined);
+  const values = pairs(
+    '--where',
+    texts.filter((text) => !IS_NULL.test(text)),
+  );
+  const twice = nulls.find(
+    (name, index) => nulls.indexOf(name) !== index || Object.hasOwn(values ?? {}, name),
+  );
+  if (twice !== undefined) throw badFlag(`--where names ${twice} twice.`);
+  return { ...Object.fromEntries(nulls.map((name) => [name, null])), ...values };
+}
 
 /** Values of a repeated `NAME=VALUE` as one object; undefined: none were given. Throws BAD_FLAGS. */
 export function pairs(

@@ -17,7 +17,7 @@ import { csvHeader, csvRow, rowObjectText, tableFrameText } from '../documents/t
 import { type AwaitFlags, askAwaiting } from './awaited.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { type Format, pairs } from './history-options.ts';
+import { type Format, whereValues } from './history-options.ts';
 import type { Output } from './output.ts';
 import { renderRows, renderTableHeading } from './render/table-rows.ts';
 import { suggestingTable } from './suggest-table.ts';
@@ -46,7 +46,7 @@ export async function askWholeTable(
     node,
     table,
     at,
-    where: pairs('--where', flags.where) ?? {},
+    where: whereValues(flags.where) ?? {},
     columns: flags.columns ?? null,
     unknown: flags.unknown ?? 'error',
   };

@@ -549,8 +549,8 @@ CREATE TYPE pgtimewarp.found_version AS (
 COMMENT ON TYPE pgtimewarp.found_version IS 'A version of a row that has the values that were asked for, and what ended it: see find_rows().';
 
 CREATE TYPE pgtimewarp.row_filter AS (
-  name text, names text[], since pg_lsn[], until pg_lsn[], kind text, as_printed boolean, wanted text, may_lack boolean);
-COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared; as_printed: equal ones print equally; wanted: the value, comparable; may_lack: rows need not hold the column: see row_filters().';
+  name text, names text[], since pg_lsn[], until pg_lsn[], kind text, as_printed boolean, wanted text, is_null boolean, may_lack boolean);
+COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared, as comparable_value() does or, after =, by the operator of a type; as_printed: equal ones print equally; wanted: the value, comparable; is_null: NULL is asked for; may_lack: rows need not hold the column: see row_filters().';
 
 CREATE TYPE pgtimewarp.plain_facts AS (
   relation_id int, lsn_space int, pk_columns text[], pk_kinds text[], applied_lsn pg_lsn, applied_ts timestamptz,

@@ -314,10 +314,11 @@ CREATE TYPE pgtimewarp.row_filter AS (
 	kind text,
 	as_printed boolean,
 	wanted text,
+	is_null boolean,
 	may_lack boolean
 );
 
-COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared; as_printed: equal ones print equally; wanted: the value, comparable; may_lack: rows need not hold the column: see row_filters().';
+COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared, as comparable_value() does or, after =, by the operator of a type; as_printed: equal ones print equally; wanted: the value, comparable; is_null: NULL is asked for; may_lack: rows need not hold the column: see row_filters().';
 
 CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
     LANGUAGE plpgsql STABLE ROWS 1
@@ -758,14 +759,14 @@ BEGIN
   END IF;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) RETURNS text
+CREATE FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean DEFAULT true) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  SELECT array_to_json(pgtimewarp.canonical_key_values(pk_columns, pk_kinds, pk))::text
+  SELECT array_to_json(pgtimewarp.canonical_key_values(pk_columns, pk_kinds, pk, p_refuses))::text
 $$;
 
-CREATE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) RETURNS text[]
+CREATE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean DEFAULT true) RETURNS text[]
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
@@ -799,6 +800,9 @@ BEGIN
       result[place] := pgtimewarp.canonical_value(p_kinds[place], item #>> '{}');
     END LOOP;
   EXCEPTION WHEN data_exception THEN
+    IF NOT p_refuses THEN
+      RETURN NULL;
+    END IF;
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
     RAISE EXCEPTION 'the key column % cannot have this value: %', unknown, problem USING ERRCODE = 'TW002', HINT = hint;
   END;
@@ -887,23 +891,12 @@ BEGIN
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(changed, true) ELSE changed END;
 END $$;
 
-CREATE FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) RETURNS text[]
+CREATE FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) RETURNS pgtimewarp.row_filter[]
     LANGUAGE plpgsql STABLE
     AS $$
-DECLARE
-  filter pgtimewarp.row_filter;
-  names text[] := '{}';
 BEGIN
-  IF p_columns IS NULL THEN
-    RETURN NULL;
-  END IF;
-  -- without values only the columns are judged
-  FOREACH filter IN ARRAY pgtimewarp.row_filters(
-    p_period, (SELECT jsonb_object_agg(c.name, NULL) FROM jsonb_array_elements_text(p_columns) AS c (name)), p_is_judge)
-  LOOP
-    names := names || filter.name || filter.names;
-  END LOOP;
-  RETURN names;
+  RETURN CASE WHEN p_columns IS NOT NULL THEN pgtimewarp.row_filters(
+    p_period, (SELECT jsonb_object_agg(c.name, NULL) FROM jsonb_array_elements_text(p_columns) AS c (name)), p_is_judge) END;
 END $$;
 
 CREATE FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone)
@@ -1212,7 +1205,8 @@ BEGIN
   LOOP
     period := place.period;
     relation_id := period.relation_id;
-    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk);
+    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false);
+    CONTINUE WHEN key IS NULL;
     resumed := coalesce(relation_id = p_after_relation_id, false);
     start_lsn := CASE WHEN resumed THEN p_after_lsn ELSE place.lower_lsn END;
     start_seq := CASE WHEN resumed THEN p_after_seq ELSE 2147483647 END;
@@ -1267,23 +1261,30 @@ DECLARE
   place record;
   period pgtimewarp.relation_periods;
   state pgtimewarp.key_state;
+  key text;
+  can_be boolean := false;
   settled boolean := true;
   holes pgtimewarp.hole[] := '{}';
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  -- The key is checked against every period, also against those outside the interval.
+  -- A key is refused if it could not be one in any period, whether in the interval or not: the type of the key may have changed.
   FOR period IN
     SELECT p.* FROM pgtimewarp.relation_periods p
      WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
   LOOP
-    PERFORM pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
+    can_be := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false) IS NOT NULL OR can_be;
   END LOOP;
+  IF NOT can_be THEN
+    PERFORM pgtimewarp.canonical_key((ends.to_at).period.pk_columns, (ends.to_at).period.pk_kinds, p_pk);
+  END IF;
   -- Intervals at the beginning of a period in which the key is unknown.
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
   LOOP
     period := place.period;
-    state := pgtimewarp.version_at(period, pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk),
+    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false);
+    CONTINUE WHEN key IS NULL;
+    state := pgtimewarp.version_at(period, key,
       place.lower_lsn, 2147483647, place.through, place.is_open);
     settled := settled AND state.settled;
     IF state.status = 'unknown' THEN
@@ -1384,7 +1385,7 @@ BEGIN
     EXIT WHEN keys IS NULL;
     is_first := false;
     FOR v IN EXECUTE format(
-      'SELECT r.pk, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.row_data, r.incomplete, r.nulls_assumed,
+      'SELECT r.pk, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.row_data, r.json_nulls, r.incomplete, r.nulls_assumed,
               CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.lsn ELSE n.lsn END AS to_lsn,
               CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.ts ELSE n.ts END AS to_ts,
               CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.xid ELSE n.xid END AS to_xid
@@ -1411,7 +1412,7 @@ BEGIN
       -- over before the first moment, or within its own transaction
       CONTINUE WHEN v.to_lsn <= p_lower OR v.to_lsn = v.lsn
         OR v.pk = p_after_pk AND p_after_lsn IS NOT NULL AND (v.lsn, v.seq) <= (p_after_lsn, p_after_seq)
-        OR NOT pgtimewarp.row_matches(v.row_data, v.incomplete, v.lsn, p_filters);
+        OR NOT pgtimewarp.row_matches(v.row_data, v.json_nulls, v.incomplete, v.lsn, p_filters);
       found.pk := v.pk; found.lsn := v.lsn; found.seq := v.seq; found.ts := v.ts; found.xid := v.xid;
       found.to_lsn := v.to_lsn; found.to_ts := v.to_ts; found.to_xid := v.to_xid; found.row_data := v.row_data;
       found.incomplete := pgtimewarp.incomplete_at(relation, v.incomplete, NULL, v.ts);
@@ -1576,6 +1577,20 @@ CREATE FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) RETURN
   SELECT CASE WHEN p_escaped THEN pgtimewarp.json_stand_in('"' || p_text || '"', true)::json #>> '{}' ELSE p_text END
 $$;
 
+CREATE FUNCTION pgtimewarp.json_text(p_json json, p_name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+DECLARE
+  name text := to_json(p_name);
+BEGIN
+  IF position(chr(92) || 'u' IN p_json::text) = 0 THEN
+    RETURN p_json -> p_name;
+  END IF;
+  RETURN pgtimewarp.json_stand_in((
+    pgtimewarp.json_stand_in(p_json::text, false)::json
+    -> pgtimewarp.json_stand_in(substr(name, 2, length(name) - 2), false))::text, true);
+END $$;
+
 CREATE FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     AS $$
@@ -1632,6 +1647,23 @@ BEGIN
             FROM string_to_table(p_value, NULL) WITH ORDINALITY AS t (letter, place));
 END $$;
 
+CREATE FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  column_filter pgtimewarp.row_filter;
+  names text[] := '{}';
+BEGIN
+  FOREACH column_filter IN ARRAY p_before_columns LOOP
+    names := names || pgtimewarp.names_at(column_filter, p_before, p_before_incomplete, p_before_lsn);
+  END LOOP;
+  FOREACH column_filter IN ARRAY p_columns LOOP
+    names := names || pgtimewarp.names_at(column_filter, p_row, p_incomplete, p_lsn);
+  END LOOP;
+  RETURN coalesce(names && (p_before_incomplete || p_incomplete), false)
+    OR EXISTS (SELECT FROM unnest(names) AS u (name) WHERE pgtimewarp.json_has(p_changed, u.name));
+END $$;
+
 CREATE FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) RETURNS record
     LANGUAGE sql STABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1665,6 +1697,22 @@ CREATE FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text
     FROM moment AS m
 $$;
 
+CREATE FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  names text[];
+BEGIN
+  IF cardinality(p_filter.names) = 1 THEN
+    RETURN p_filter.names;
+  END IF;
+  names := ARRAY(
+    SELECT u.name FROM unnest(p_filter.names, p_filter.since, p_filter.until) AS u (name, since, until)
+     WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
+       AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
+  RETURN CASE WHEN names = '{}' THEN p_filter.names ELSE names END;
+END $$;
+
 CREATE FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1678,7 +1726,8 @@ DECLARE
   last record;
   filters pgtimewarp.row_filter[];
   first_filters pgtimewarp.row_filter[]; -- of the period of the row before
-  changed text[];
+  changed pgtimewarp.row_filter[];
+  first_changed pgtimewarp.row_filter[]; -- likewise
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
   touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
@@ -1694,7 +1743,7 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
-  changed := pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
+  PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
   LOOP
@@ -1741,7 +1790,8 @@ BEGIN
   result.relation_id := (last.period).relation_id;
   filters := pgtimewarp.row_filters(last.period, p_filter -> 'where', false);
   first_filters := pgtimewarp.row_filters(first.period, p_filter -> 'where', false);
-  changed := changed || pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
+  changed := pgtimewarp.changed_filter(last.period, p_filter -> 'changed', false);
+  first_changed := pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
@@ -1777,11 +1827,11 @@ BEGIN
       -- two versions may differ in a column whose value is not known
       CONTINUE WHEN result.changed::text = '{}'
         AND (c.before_lsn = c.lsn AND c.before_seq = c.seq OR c.before_incomplete IS NULL AND c.incomplete IS NULL);
-      CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
-        SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+      CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
+        result.changed, first_changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.lsn);
       CONTINUE WHEN filters <> '{}'
-        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, c.lsn, filters))
-        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, first_filters));
+        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.lsn, filters))
+        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, first_filters));
       result.pk := c.pk;
       result.before := CASE WHEN c.was_there THEN c.before END;
       result.after := CASE WHEN c.is_there THEN c.row_data END;
@@ -2080,7 +2130,7 @@ DECLARE
   chunk CONSTANT int := least(500, greatest(p_limit, 50));
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
-  changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
+  changed pgtimewarp.row_filter[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
   -- leaves out the changes of most other transactions before the rows before these changes are looked up
   by_hash text := CASE WHEN said IS NOT NULL THEN '
@@ -2140,13 +2190,13 @@ BEGIN
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
         CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
-        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.valid_from_lsn, filters)
-          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, filters));
+        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.valid_from_lsn, filters)
+          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, filters));
         result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
-        CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
-          SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+        CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
+          result.changed, changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.valid_from_lsn);
         result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq, c.xid) AS x);
         CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
@@ -2186,7 +2236,7 @@ BEGIN
       FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
-        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.written_lsn, filters);
+        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
         result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
         result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
         result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);
@@ -2804,6 +2854,9 @@ DECLARE
   filter pgtimewarp.row_filter;
   asked record;
   facts jsonb;
+  plain CONSTANT text[] := ARRAY[
+    'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'bool', 'text', 'varchar', 'bpchar', 'name', 'char', 'bytea', 'uuid', 'date', 'time',
+    'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval'];
   problem text;
 BEGIN
   FOR asked IN SELECT e.key, e.value FROM jsonb_each_text(p_where) AS e LOOP
@@ -2827,22 +2880,25 @@ BEGIN
         USING ERRCODE = 'TW006', HINT = 'Its values are not stored. Ask for another column.';
     END IF;
     filter.name := asked.key;
+    filter.is_null := asked.value IS NULL;
     filter.may_lack := filter.names && p_period.excluded_columns OR EXISTS (
       SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = p_period.relation_id AND w.column_name = ANY (filter.names));
     filter.kind := coalesce(
       p_period.pk_kinds[array_position(p_period.pk_columns, facts ->> 'name')],
       p_period.pk_kinds[array_position(p_period.pk_columns, asked.key)],
-      (SELECT t.typname FROM pg_type AS t
-        WHERE t.oid = (facts ->> 'type_oid')::oid AND t.oid < 16384
-          AND t.typname IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'bool', 'text', 'varchar', 'bpchar', 'name', 'char',
-                            'bytea', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr',
-                            'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval')),
-      CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext' END);
-    filter.as_printed := filter.kind IS NULL
-      OR filter.kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool');
+      (SELECT CASE WHEN t.typname = ANY (plain) OR t.typname = 'json' THEN t.typname
+                   WHEN t.typname IN ('jsonb', 'tsvector', 'tsquery') OR t.typtype IN ('r', 'm') OR e.typname = ANY (plain) OR e.typname = 'jsonb'
+                     THEN '=' || t.oid::regtype END
+         FROM pg_type AS t LEFT JOIN pg_type AS e ON t.typcategory = 'A' AND e.oid = t.typelem
+        WHERE t.oid = coalesce(facts ->> 'base_type_oid', facts ->> 'type_oid')::oid AND t.oid < 16384),
+      CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext'
+           WHEN facts ->> 'type_name' LIKE '%[]' THEN '=text[]' END); -- of a type of the source's own, as its values print
+    filter.as_printed := NOT filter.is_null AND (filter.kind IS NULL OR filter.kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool'));
     BEGIN
       -- through the type itself, which judges the value and prints it as the source does
-      filter.wanted := CASE WHEN filter.kind IS NULL THEN asked.value ELSE pgtimewarp.comparable_value(filter.kind, asked.value) END;
+      filter.wanted := CASE WHEN filter.kind IS NULL OR filter.kind = 'json' THEN asked.value
+                            WHEN filter.kind NOT LIKE '=%' THEN pgtimewarp.comparable_value(filter.kind, asked.value)
+                            WHEN pgtimewarp.same_value(substr(filter.kind, 2), NULL, asked.value) IS NULL THEN asked.value END;
     EXCEPTION WHEN data_exception THEN
       IF NOT p_is_judge THEN
         filter.wanted := NULL; -- no row of this period has it
@@ -2858,7 +2914,7 @@ BEGIN
   RETURN filters;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) RETURNS boolean
+CREATE FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) RETURNS boolean
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
@@ -2871,28 +2927,12 @@ BEGIN
     RETURN false;
   END IF;
   FOREACH filter IN ARRAY p_filters LOOP
-    names := filter.names;
-    IF cardinality(names) > 1 THEN
-      -- the names of then, as far as the row has them
-      names := ARRAY(
-        SELECT u.name FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
-         WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
-           AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
-      IF names = '{}' THEN
-        names := filter.names;
-      END IF;
-    END IF;
+    names := pgtimewarp.names_at(filter, p_row, p_incomplete, p_lsn);
     CONTINUE WHEN names && p_incomplete;
     has_it := false;
     FOREACH name IN ARRAY names LOOP
-      has_it := coalesce(pgtimewarp.json_value(p_row, ARRAY[name]) = filter.wanted, false);
-      IF NOT has_it AND NOT filter.as_printed THEN
-        BEGIN
-          has_it := coalesce(pgtimewarp.comparable_value(filter.kind, pgtimewarp.json_value(p_row, ARRAY[name])) = filter.wanted, false);
-        EXCEPTION WHEN data_exception THEN
-          NULL; -- a value of a type that the column had before
-        END;
-      END IF;
+      has_it := CASE WHEN filter.as_printed THEN coalesce(pgtimewarp.json_value(p_row, ARRAY[name]) = filter.wanted, false)
+                     ELSE pgtimewarp.value_matches(p_row, p_json_nulls, name, filter) END;
       EXIT WHEN has_it;
     END LOOP;
     IF NOT has_it AND NOT (filter.may_lack AND NOT EXISTS (SELECT FROM unnest(names) AS u (name) WHERE pgtimewarp.json_has(p_row, u.name))) THEN
@@ -2985,6 +3025,24 @@ BEGIN
              ORDER BY c.valid_from_lsn, c.seq LIMIT 1) AS n ON true
       ORDER BY k.place', p_relation_id)
     USING p_start, p_through, p_pks, p_lsns, p_seqs, p_unseen_is_absent;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    AS $_$
+DECLARE
+  is_same boolean;
+BEGIN
+  -- arrays are JSON arrays in a row: json_to_record() reads them as the source would
+  EXECUTE format('SELECT r.v = $2::%1$s FROM json_to_record(($1)::json) AS r (v %1$s)', p_type::regtype)
+     INTO is_same USING '{"v":' || coalesce(p_json, 'null') || '}', p_value;
+  RETURN is_same;
 END $_$;
 
 CREATE FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) RETURNS TABLE(relation_id integer, lsn_space integer, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text, virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, expired_before_ts timestamp with time zone, columns jsonb, pk_columns text[], excluded_columns text[])
@@ -3132,7 +3190,7 @@ BEGIN
         v.is_there := NULL; -- the log does not decide it yet
       END IF;
       CONTINUE WHEN v.is_there = false
-        OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.incomplete, v.valid_from_lsn, filters);
+        OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.json_nulls, v.incomplete, v.valid_from_lsn, filters);
       RETURN NEXT v;
       given := given + 1;
       bytes := bytes + octet_length(v.row_data::text);
@@ -3216,7 +3274,7 @@ COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
 
-CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) RETURNS TABLE(pk text, is_there boolean, row_data json, incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
+CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) RETURNS TABLE(pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
     LANGUAGE plpgsql STABLE ROWS 500
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -3236,7 +3294,7 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT keys[b.place], b.is_there AND (p_event.leaf_id IS NULL OR b.leaf_id IS NOT DISTINCT FROM p_event.leaf_id),
-           b.row_data, b.incomplete, b.nulls_assumed, b.lsn
+           b.row_data, b.json_nulls, b.incomplete, b.nulls_assumed, b.lsn
       FROM pgtimewarp.rows_before(p_period.relation_id, p_period.tracked_from_lsn, p_through, keys,
              array_fill(p_event.lsn, ARRAY[cardinality(keys)]), array_fill(p_event.seq, ARRAY[cardinality(keys)])) AS b
      ORDER BY b.place;
@@ -3251,6 +3309,36 @@ CREATE FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, 
      AND (e.lsn, e.seq) > (p_lsn, CASE WHEN p_op <> 'S' THEN p_seq ELSE 2147483647 END)
      AND (e.leaf_id IS NULL OR e.leaf_id = p_leaf_id)
 $$;
+
+CREATE FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], p_name text, p_filter pgtimewarp.row_filter) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  is_json boolean := coalesce(p_filter.kind = 'json' OR p_filter.kind LIKE '=%', false);
+  value text;
+BEGIN
+  IF p_filter.is_null OR is_json THEN
+    value := pgtimewarp.json_text(p_row, p_name);
+    IF value = 'null' AND NOT coalesce(p_name = ANY (p_json_nulls), false) THEN
+      RETURN p_filter.is_null;
+    ELSIF p_filter.is_null THEN
+      RETURN false;
+    END IF;
+  ELSE
+    value := pgtimewarp.json_value(p_row, ARRAY[p_name]);
+  END IF;
+  IF value = p_filter.wanted THEN
+    RETURN true;
+  ELSIF p_filter.kind = 'json' OR value IS NULL OR p_filter.wanted IS NULL THEN
+    RETURN false;
+  END IF;
+  BEGIN
+    RETURN CASE WHEN p_filter.kind LIKE '=%' THEN pgtimewarp.same_value(substr(p_filter.kind, 2), value, p_filter.wanted)
+                ELSE pgtimewarp.comparable_value(p_filter.kind, value) = p_filter.wanted END IS TRUE;
+  EXCEPTION WHEN data_exception THEN
+    RETURN false; -- a value of a type that the column had before
+  END;
+END $$;
 
 CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) RETURNS pgtimewarp.key_state
     LANGUAGE plpgsql STABLE
@@ -4383,15 +4471,15 @@ GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_tabl
 GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key(pk_columns text[], pk_kinds text[], pk jsonb, p_refuses boolean) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) TO pgtimewarp_reader;
@@ -4551,6 +4639,11 @@ GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) 
 GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_stood_for(p_text text, p_escaped boolean) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.json_text(p_json json, p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.json_text(p_json json, p_name text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.json_text(p_json json, p_name text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.json_text(p_json json, p_name text) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtimewarp_writer;
@@ -4574,10 +4667,20 @@ GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_rea
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.lower_by_letter(p_value text) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.may_have_changed(p_changed json, p_before_columns pgtimewarp.row_filter[], p_before json, p_before_incomplete text[], p_before_lsn pg_lsn, p_columns pgtimewarp.row_filter[], p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.moment_of(p_node_id text, p_schema text, p_table text, p_space integer, p_lsn pg_lsn, OUT at_ts timestamp with time zone, OUT is_exact boolean, OUT next_ts timestamp with time zone) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.names_at(p_filter pgtimewarp.row_filter, p_row json, p_incomplete text[], p_lsn pg_lsn) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
@@ -4713,10 +4816,10 @@ GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_period
 GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.row_matches(p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after text, p_upto text, p_limit integer, p_keys text[]) TO pgtimewarp_reader;
@@ -4727,6 +4830,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_
 GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.rows_before(p_relation_id integer, p_start pg_lsn, p_through pg_lsn, p_pks text[], p_lsns pg_lsn[], p_seqs integer[], p_unseen_is_absent boolean) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_reader;
@@ -4771,6 +4879,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn p
 GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], p_name text, p_filter pgtimewarp.row_filter) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], p_name text, p_filter pgtimewarp.row_filter) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], p_name text, p_filter pgtimewarp.row_filter) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], p_name text, p_filter pgtimewarp.row_filter) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_reader;

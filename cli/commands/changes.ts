@@ -9,7 +9,15 @@ import { collect, columnList, positiveInteger } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { type Format, formatOption, operationList, PAIR, pairs, writeAnswer } from '../history-options.ts';
+import {
+  type Format,
+  formatOption,
+  operationList,
+  PAIR,
+  pairs,
+  whereValues,
+  writeAnswer,
+} from '../history-options.ts';
 import { renderChanges } from '../render/history.ts';
 import { suggestingTable } from '../suggest-table.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
@@ -62,7 +70,7 @@ async function askChanges(
   flags: ChangesFlags,
 ): Promise<ExitCode> {
   const table = parseTableName(tableText);
-  const where = pairs('--where', flags.where);
+  const where = whereValues(flags.where);
   const by = pairs('--by', flags.by);
   const request = {
     node: settings.node,

@@ -11,7 +11,7 @@ import { collect, positiveInteger } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { type Format, formatOption, PAIR, pairs, writeAnswer } from '../history-options.ts';
+import { type Format, formatOption, PAIR, whereValues, writeAnswer } from '../history-options.ts';
 import { renderFound } from '../render/history.ts';
 import { suggestingTable } from '../suggest-table.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
@@ -52,7 +52,7 @@ async function askFind(
   flags: FindFlags,
 ): Promise<ExitCode> {
   const table = parseTableName(tableText);
-  const where = pairs('--where', flags.where);
+  const where = whereValues(flags.where);
   if (where === undefined) throw badFlags('Say what the rows must have: --where COL=VALUE.');
   const isInterval = flags.from !== undefined || flags.to !== undefined;
   if (isInterval && flags.at !== undefined)

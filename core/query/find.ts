@@ -5,6 +5,7 @@
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import {
+  type ColumnValues,
   continuation,
   FRAME_COLUMNS,
   type FrameRow,
@@ -21,8 +22,7 @@ import { fromQueryError } from './query-error.ts';
 export interface FindRequest {
   readonly node: string;
   readonly table: TableName;
-  /** Column to value, compared as the source's type compares; all of them. */
-  readonly where: Readonly<Record<string, string>>;
+  readonly where: ColumnValues;
   /** As of this instant; null: at any moment between `from` and `to`. */
   readonly at: Instant | null;
   readonly from: Instant | null;

@@ -22,10 +22,13 @@ export interface HistoryFrame {
   readonly unknownText: string;
 }
 
+/** Column to value, compared as the source's type compares; null: NULL. */
+export type ColumnValues = Readonly<Record<string, string | null>>;
+
 /** The conditions that a change must meet. A member that is left out is no condition. */
 export interface ChangeFilter {
-  /** Column to value: the row before or after has it, as the source's type compares. */
-  readonly where?: Readonly<Record<string, string>>;
+  /** The row before or after has all of them. */
+  readonly where?: ColumnValues;
   /** An update that changed one of these columns. */
   readonly changed?: readonly string[];
   /** Key (or path with dots) to value in the context of the transaction. */

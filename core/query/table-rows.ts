@@ -11,7 +11,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { createTypeCatalog, type TypeRow } from '../types/pg-types.ts';
-import { instantText, PAGE_BYTES } from './history-page.ts';
+import { type ColumnValues, instantText, PAGE_BYTES } from './history-page.ts';
 import { type Instant, instantParameters } from './instant.ts';
 import { fromQueryError } from './query-error.ts';
 import { type Cell, type StoredColumnFacts, TableColumns } from './table-columns.ts';
@@ -23,8 +23,7 @@ export interface TableRequest {
   readonly node: string;
   readonly table: TableName;
   readonly at: Instant;
-  /** Column to value, compared as the source's type compares; all of them. */
-  readonly where?: Readonly<Record<string, string>>;
+  readonly where?: ColumnValues;
   /** null or undefined: all except excluded and generated columns. */
   readonly columns?: readonly string[] | null;
   /** Whether unknown rows are an error, or are left out and counted. */
@@ -42,7 +41,7 @@ export interface TableAt {
   readonly final: boolean;
   readonly keyColumns: readonly string[];
   readonly columns: TableColumns;
-  readonly where: Readonly<Record<string, string>>;
+  readonly where: ColumnValues;
   readonly unknown: 'error' | 'skip';
   /** Rows that existed and that no run has read; null: an unknown number. Above 0 only if unknown rows are left out. */
   readonly unread: string | null;

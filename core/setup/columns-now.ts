@@ -36,6 +36,7 @@ export function columnsNow(
       name: column.name,
       type_oid: column.typeOid,
       type_name: column.typeName,
+      ...(column.baseTypeOid === column.typeOid ? {} : { base_type_oid: column.baseTypeOid }),
       since_lsn: formatLsn(since),
       ...(formerNames.length === 0 ? {} : { former_names: formerNames }),
     };

@@ -46,7 +46,10 @@ class StreamApplier {
   constructor(options: ApplyOptions, counts: ApplyCounts) {
     this.#o = options;
     this.#writer = new BatchWriter(options, counts);
-    this.#applying = { options, assembler: this.#assembler, writer: this.#writer };
+    this.#applying = {
+      ...{ options, assembler: this.#assembler, writer: this.#writer },
+      onFailure: (suspect) => options.onFailure({ ...suspect, raw: this.#oneByOne?.raw.take() ?? [] }),
+    };
     this.#small = new SmallTransaction(this.#applying);
     this.#underWay = this.#small;
     this.#oneByOne = options.claim.failures > 0 ? new OneByOne(options, this.#writer) : null;

@@ -8,6 +8,7 @@ import type { CommitStamp } from '../../store/history/commit-stamp.ts';
 import { MapRows } from '../../store/history/map-rows.ts';
 import { writeChanges, writeEvents, writeTimeMap } from '../../store/history/write-batch.ts';
 import { lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
+import { ClockMoved } from '../../store/node/lineage.ts';
 import type { TransactionPart } from '../../types/stored.ts';
 import type { CommitEvent } from '../../types/stream.ts';
 import { NewsOfLeaves } from '../leaves/news-of-leaves.ts';
@@ -57,7 +58,7 @@ class HugeTransaction implements TransactionUnderWay {
 
   async begin(): Promise<void> {
     await lockCheckpoint(this.#tx, this.#applying.options.claim);
-    await this.#writePart(this.#applying.assembler.takePart());
+    await this.#named(null, () => this.#writePart(this.#applying.assembler.takePart()));
   }
 
   takes(_xid: string): boolean {
@@ -65,11 +66,27 @@ class HugeTransaction implements TransactionUnderWay {
   }
 
   async afterRows(_xid: string): Promise<TransactionUnderWay> {
-    await this.#writePart(this.#applying.assembler.takePart());
+    await this.#named(null, () => this.#writePart(this.#applying.assembler.takePart()));
     return this;
   }
 
   async commit(_event: CommitEvent): Promise<void> {
+    const { relationIds } = this.#applying.assembler;
+    await this.#named([...relationIds], () => this.#commit());
+  }
+
+  /** Names this transaction if `work` fails. @param relationIds the relations that it changes; null: not all are known */
+  async #named(relationIds: readonly number[] | null, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const { lsn, xid } = this.#stamp;
+      if (!(error instanceof ClockMoved)) this.#applying.onFailure({ lsn, xid, relationIds });
+      throw error;
+    }
+  }
+
+  async #commit(): Promise<void> {
     const { options, assembler, writer } = this.#applying;
     const { claim, clock } = options;
     const tx = this.#tx;

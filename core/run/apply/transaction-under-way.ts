@@ -1,5 +1,6 @@
 /** The transaction whose rows are arriving. What happens at its commit depends on its size and on whether it is already stored. */
 
+import type { Suspect } from '../../store/node/failures.ts';
 import type { CommitEvent } from '../../types/stream.ts';
 import type { TransactionAssembler } from '../../versions/transaction-assembler.ts';
 import type { ApplyOptions } from './apply-options.ts';
@@ -25,4 +26,6 @@ export interface Applying {
   readonly options: ApplyOptions;
   readonly assembler: TransactionAssembler;
   readonly writer: BatchWriter;
+  /** Names the transaction that cannot be written. A transaction that joins a batch is named by OneByOne instead. */
+  readonly onFailure: (suspect: Omit<Suspect, 'raw'>) => void;
 }

@@ -8,6 +8,8 @@ export interface StoredColumn {
   readonly name: string;
   readonly type_oid: number;
   readonly type_name: string;
+  /** The type below a domain. */
+  readonly base_type_oid?: number;
   /** LSN text: an older version's value under this name may belong to another column. */
   readonly since_lsn: string;
   /** Former names of the column, oldest first. */

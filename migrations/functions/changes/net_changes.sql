@@ -17,7 +17,8 @@ DECLARE
   last record;
   filters pgtimewarp.row_filter[];
   first_filters pgtimewarp.row_filter[]; -- of the period of the row before
-  changed text[];
+  changed pgtimewarp.row_filter[];
+  first_changed pgtimewarp.row_filter[]; -- likewise
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   candidates text; -- the statement that gives a page of keys
   touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
@@ -33,7 +34,7 @@ DECLARE
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
-  changed := pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
+  PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) AS d ORDER BY (d.period).relation_id
   LOOP
@@ -80,7 +81,8 @@ BEGIN
   result.relation_id := (last.period).relation_id;
   filters := pgtimewarp.row_filters(last.period, p_filter -> 'where', false);
   first_filters := pgtimewarp.row_filters(first.period, p_filter -> 'where', false);
-  changed := changed || pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
+  changed := pgtimewarp.changed_filter(last.period, p_filter -> 'changed', false);
+  first_changed := pgtimewarp.changed_filter(first.period, p_filter -> 'changed', false);
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
@@ -116,11 +118,11 @@ BEGIN
       -- two versions may differ in a column whose value is not known
       CONTINUE WHEN result.changed::text = '{}'
         AND (c.before_lsn = c.lsn AND c.before_seq = c.seq OR c.before_incomplete IS NULL AND c.incomplete IS NULL);
-      CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
-        SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+      CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
+        result.changed, first_changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.lsn);
       CONTINUE WHEN filters <> '{}'
-        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.incomplete, c.lsn, filters))
-        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, first_filters));
+        AND NOT (c.is_there AND pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.lsn, filters))
+        AND NOT (c.was_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, first_filters));
       result.pk := c.pk;
       result.before := CASE WHEN c.was_there THEN c.before END;
       result.after := CASE WHEN c.is_there THEN c.row_data END;

@@ -17,7 +17,7 @@ DECLARE
   chunk CONSTANT int := least(500, greatest(p_limit, 50));
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
-  changed text[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
+  changed pgtimewarp.row_filter[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
   said jsonb := p_filter -> 'by';
   -- leaves out the changes of most other transactions before the rows before these changes are looked up
   by_hash text := CASE WHEN said IS NOT NULL THEN '
@@ -77,13 +77,13 @@ BEGIN
         found_rows := found_rows + 1;
         at_lsn := c.valid_from_lsn; at_seq := c.seq; at_pk := c.pk;
         CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
-        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.valid_from_lsn, filters)
-          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_incomplete, c.before_lsn, filters));
+        CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.valid_from_lsn, filters)
+          AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, filters));
         result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
-        CONTINUE WHEN changed IS NOT NULL AND NOT coalesce(changed && (c.before_incomplete || c.incomplete), false) AND NOT coalesce((
-          SELECT bool_or(pgtimewarp.json_has(result.changed, u.name)) FROM unnest(changed) AS u (name)), false);
+        CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
+          result.changed, changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.valid_from_lsn);
         result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq, c.xid) AS x);
         CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
@@ -123,7 +123,7 @@ BEGIN
       FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
-        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.incomplete, c.written_lsn, filters);
+        CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
         result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
         result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
         result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);

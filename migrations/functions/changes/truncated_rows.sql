@@ -2,7 +2,7 @@
 -- for a row that was already gone, or whose partition was not emptied. A page with fewer keys than the limit is the last.
 CREATE OR REPLACE FUNCTION pgtimewarp.truncated_rows(
   p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit int)
-RETURNS TABLE (pk text, is_there boolean, row_data json, incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
+RETURNS TABLE (pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
 LANGUAGE plpgsql STABLE ROWS 500
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
@@ -21,7 +21,7 @@ BEGIN
   END IF;
   RETURN QUERY
     SELECT keys[b.place], b.is_there AND (p_event.leaf_id IS NULL OR b.leaf_id IS NOT DISTINCT FROM p_event.leaf_id),
-           b.row_data, b.incomplete, b.nulls_assumed, b.lsn
+           b.row_data, b.json_nulls, b.incomplete, b.nulls_assumed, b.lsn
       FROM pgtimewarp.rows_before(p_period.relation_id, p_period.tracked_from_lsn, p_through, keys,
              array_fill(p_event.lsn, ARRAY[cardinality(keys)]), array_fill(p_event.seq, ARRAY[cardinality(keys)])) AS b
      ORDER BY b.place;

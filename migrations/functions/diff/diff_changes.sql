@@ -34,7 +34,8 @@ BEGIN
   LOOP
     period := place.period;
     relation_id := period.relation_id;
-    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk);
+    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false);
+    CONTINUE WHEN key IS NULL;
     resumed := coalesce(relation_id = p_after_relation_id, false);
     start_lsn := CASE WHEN resumed THEN p_after_lsn ELSE place.lower_lsn END;
     start_seq := CASE WHEN resumed THEN p_after_seq ELSE 2147483647 END;

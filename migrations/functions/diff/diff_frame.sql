@@ -10,23 +10,30 @@ DECLARE
   place record;
   period pgtimewarp.relation_periods;
   state pgtimewarp.key_state;
+  key text;
+  can_be boolean := false;
   settled boolean := true;
   holes pgtimewarp.hole[] := '{}';
 BEGIN
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
-  -- The key is checked against every period, also against those outside the interval.
+  -- A key is refused if it could not be one in any period, whether in the interval or not: the type of the key may have changed.
   FOR period IN
     SELECT p.* FROM pgtimewarp.relation_periods p
      WHERE p.node_id = p_node_id AND p.schema_name = p_schema AND p.table_name = p_table
   LOOP
-    PERFORM pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
+    can_be := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false) IS NOT NULL OR can_be;
   END LOOP;
+  IF NOT can_be THEN
+    PERFORM pgtimewarp.canonical_key((ends.to_at).period.pk_columns, (ends.to_at).period.pk_kinds, p_pk);
+  END IF;
   -- Intervals at the beginning of a period in which the key is unknown.
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
   LOOP
     period := place.period;
-    state := pgtimewarp.version_at(period, pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk),
+    key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false);
+    CONTINUE WHEN key IS NULL;
+    state := pgtimewarp.version_at(period, key,
       place.lower_lsn, 2147483647, place.through, place.is_open);
     settled := settled AND state.settled;
     IF state.status = 'unknown' THEN

@@ -32,7 +32,7 @@ BEGIN
     EXIT WHEN keys IS NULL;
     is_first := false;
     FOR v IN EXECUTE format(
-      'SELECT r.pk, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.row_data, r.incomplete, r.nulls_assumed,
+      'SELECT r.pk, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.row_data, r.json_nulls, r.incomplete, r.nulls_assumed,
               CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.lsn ELSE n.lsn END AS to_lsn,
               CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.ts ELSE n.ts END AS to_ts,
               CASE WHEN (e.lsn, e.seq) < (n.lsn, n.seq) OR n.lsn IS NULL THEN e.xid ELSE n.xid END AS to_xid
@@ -59,7 +59,7 @@ BEGIN
       -- over before the first moment, or within its own transaction
       CONTINUE WHEN v.to_lsn <= p_lower OR v.to_lsn = v.lsn
         OR v.pk = p_after_pk AND p_after_lsn IS NOT NULL AND (v.lsn, v.seq) <= (p_after_lsn, p_after_seq)
-        OR NOT pgtimewarp.row_matches(v.row_data, v.incomplete, v.lsn, p_filters);
+        OR NOT pgtimewarp.row_matches(v.row_data, v.json_nulls, v.incomplete, v.lsn, p_filters);
       found.pk := v.pk; found.lsn := v.lsn; found.seq := v.seq; found.ts := v.ts; found.xid := v.xid;
       found.to_lsn := v.to_lsn; found.to_ts := v.to_ts; found.to_xid := v.to_xid; found.row_data := v.row_data;
       found.incomplete := pgtimewarp.incomplete_at(relation, v.incomplete, NULL, v.ts);

@@ -1,6 +1,8 @@
 -- The canonical values of a key that a person gave: an object with each key column, or the bare value of a one-column key. A value
 -- may be a string, a number (jsonb keeps all digits) or a boolean. Called by functions that have set search_path.
-CREATE OR REPLACE FUNCTION pgtimewarp.canonical_key_values(p_columns text[], p_kinds text[], p_pk jsonb) RETURNS text[]
+-- Raises TW002. With p_refuses = false a value that the key column cannot have gives NULL: no row had this key.
+CREATE OR REPLACE FUNCTION pgtimewarp.canonical_key_values(
+  p_columns text[], p_kinds text[], p_pk jsonb, p_refuses boolean DEFAULT true) RETURNS text[]
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   given jsonb := p_pk;
@@ -33,12 +35,15 @@ BEGIN
       result[place] := pgtimewarp.canonical_value(p_kinds[place], item #>> '{}');
     END LOOP;
   EXCEPTION WHEN data_exception THEN
+    IF NOT p_refuses THEN
+      RETURN NULL;
+    END IF;
     GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
     RAISE EXCEPTION 'the key column % cannot have this value: %', unknown, problem USING ERRCODE = 'TW002', HINT = hint;
   END;
   RETURN result;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.canonical_key_values(text[], text[], jsonb) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.canonical_key_values(text[], text[], jsonb)
+REVOKE ALL ON FUNCTION pgtimewarp.canonical_key_values(text[], text[], jsonb, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.canonical_key_values(text[], text[], jsonb, boolean)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

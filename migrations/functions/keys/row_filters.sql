@@ -1,5 +1,5 @@
 -- What {"column": "value"} asks of the rows of a period, ready to be compared. A column is found by the name that it has now or had
--- before; rows of before a renaming have the earlier name. How values compare follows the type that the column has now.
+-- before; rows of before a renaming have the earlier name. How values compare follows the type that the column has now. A null asks for NULL.
 -- p_is_judge: the question is judged by this period, in which it ends. Then this raises TW006 for a column that the table has not or
 -- that is excluded, and for a value that the column cannot have. Rows of another period simply do not match.
 CREATE OR REPLACE FUNCTION pgtimewarp.row_filters(p_period pgtimewarp.relation_periods, p_where jsonb, p_is_judge boolean DEFAULT true)
@@ -10,6 +10,9 @@ DECLARE
   filter pgtimewarp.row_filter;
   asked record;
   facts jsonb;
+  plain CONSTANT text[] := ARRAY[
+    'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'bool', 'text', 'varchar', 'bpchar', 'name', 'char', 'bytea', 'uuid', 'date', 'time',
+    'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval'];
   problem text;
 BEGIN
   FOR asked IN SELECT e.key, e.value FROM jsonb_each_text(p_where) AS e LOOP
@@ -33,22 +36,25 @@ BEGIN
         USING ERRCODE = 'TW006', HINT = 'Its values are not stored. Ask for another column.';
     END IF;
     filter.name := asked.key;
+    filter.is_null := asked.value IS NULL;
     filter.may_lack := filter.names && p_period.excluded_columns OR EXISTS (
       SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = p_period.relation_id AND w.column_name = ANY (filter.names));
     filter.kind := coalesce(
       p_period.pk_kinds[array_position(p_period.pk_columns, facts ->> 'name')],
       p_period.pk_kinds[array_position(p_period.pk_columns, asked.key)],
-      (SELECT t.typname FROM pg_type AS t
-        WHERE t.oid = (facts ->> 'type_oid')::oid AND t.oid < 16384
-          AND t.typname IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'bool', 'text', 'varchar', 'bpchar', 'name', 'char',
-                            'bytea', 'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'inet', 'cidr', 'macaddr',
-                            'macaddr8', 'bit', 'varbit', 'oid', 'pg_lsn', 'xid8', 'money', 'interval')),
-      CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext' END);
-    filter.as_printed := filter.kind IS NULL
-      OR filter.kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool');
+      (SELECT CASE WHEN t.typname = ANY (plain) OR t.typname = 'json' THEN t.typname
+                   WHEN t.typname IN ('jsonb', 'tsvector', 'tsquery') OR t.typtype IN ('r', 'm') OR e.typname = ANY (plain) OR e.typname = 'jsonb'
+                     THEN '=' || t.oid::regtype END
+         FROM pg_type AS t LEFT JOIN pg_type AS e ON t.typcategory = 'A' AND e.oid = t.typelem
+        WHERE t.oid = coalesce(facts ->> 'base_type_oid', facts ->> 'type_oid')::oid AND t.oid < 16384),
+      CASE WHEN facts ->> 'type_name' ~ '(^|\.)citext$' THEN 'citext'
+           WHEN facts ->> 'type_name' LIKE '%[]' THEN '=text[]' END); -- of a type of the source's own, as its values print
+    filter.as_printed := NOT filter.is_null AND (filter.kind IS NULL OR filter.kind IN ('int2', 'int4', 'int8', 'uuid', 'text', 'varchar', 'enum', 'oid', 'name', 'char', 'bool'));
     BEGIN
       -- through the type itself, which judges the value and prints it as the source does
-      filter.wanted := CASE WHEN filter.kind IS NULL THEN asked.value ELSE pgtimewarp.comparable_value(filter.kind, asked.value) END;
+      filter.wanted := CASE WHEN filter.kind IS NULL OR filter.kind = 'json' THEN asked.value
+                            WHEN filter.kind NOT LIKE '=%' THEN pgtimewarp.comparable_value(filter.kind, asked.value)
+                            WHEN pgtimewarp.same_value(substr(filter.kind, 2), NULL, asked.value) IS NULL THEN asked.value END;
     EXCEPTION WHEN data_exception THEN
       IF NOT p_is_judge THEN
         filter.wanted := NULL; -- no row of this period has it

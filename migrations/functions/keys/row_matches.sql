@@ -2,7 +2,7 @@
 -- that the history does not hold) may have it, and matches: a question must not leave out in silence what it cannot judge. Where it
 -- is not known which name the column had, a value under any of them counts.
 CREATE OR REPLACE FUNCTION pgtimewarp.row_matches(
-  p_row json, p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) RETURNS boolean
+  p_row json, p_json_nulls text[], p_incomplete text[], p_lsn pg_lsn, p_filters pgtimewarp.row_filter[]) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   filter pgtimewarp.row_filter;
@@ -14,28 +14,12 @@ BEGIN
     RETURN false;
   END IF;
   FOREACH filter IN ARRAY p_filters LOOP
-    names := filter.names;
-    IF cardinality(names) > 1 THEN
-      -- the names of then, as far as the row has them
-      names := ARRAY(
-        SELECT u.name FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
-         WHERE u.since < p_lsn AND (u.until IS NULL OR p_lsn <= u.until)
-           AND (pgtimewarp.json_has(p_row, u.name) OR u.name = ANY (p_incomplete)));
-      IF names = '{}' THEN
-        names := filter.names;
-      END IF;
-    END IF;
+    names := pgtimewarp.names_at(filter, p_row, p_incomplete, p_lsn);
     CONTINUE WHEN names && p_incomplete;
     has_it := false;
     FOREACH name IN ARRAY names LOOP
-      has_it := coalesce(pgtimewarp.json_value(p_row, ARRAY[name]) = filter.wanted, false);
-      IF NOT has_it AND NOT filter.as_printed THEN
-        BEGIN
-          has_it := coalesce(pgtimewarp.comparable_value(filter.kind, pgtimewarp.json_value(p_row, ARRAY[name])) = filter.wanted, false);
-        EXCEPTION WHEN data_exception THEN
-          NULL; -- a value of a type that the column had before
-        END;
-      END IF;
+      has_it := CASE WHEN filter.as_printed THEN coalesce(pgtimewarp.json_value(p_row, ARRAY[name]) = filter.wanted, false)
+                     ELSE pgtimewarp.value_matches(p_row, p_json_nulls, name, filter) END;
       EXIT WHEN has_it;
     END LOOP;
     IF NOT has_it AND NOT (filter.may_lack AND NOT EXISTS (SELECT FROM unnest(names) AS u (name) WHERE pgtimewarp.json_has(p_row, u.name))) THEN
@@ -45,6 +29,6 @@ BEGIN
   RETURN true;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.row_matches(json, text[], pg_lsn, pgtimewarp.row_filter[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.row_matches(json, text[], pg_lsn, pgtimewarp.row_filter[])
+REVOKE ALL ON FUNCTION pgtimewarp.row_matches(json, text[], text[], pg_lsn, pgtimewarp.row_filter[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.row_matches(json, text[], text[], pg_lsn, pgtimewarp.row_filter[])
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

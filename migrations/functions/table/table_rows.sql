@@ -30,7 +30,7 @@ BEGIN
         v.is_there := NULL; -- the log does not decide it yet
       END IF;
       CONTINUE WHEN v.is_there = false
-        OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.incomplete, v.valid_from_lsn, filters);
+        OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.json_nulls, v.incomplete, v.valid_from_lsn, filters);
       RETURN NEXT v;
       given := given + 1;
       bytes := bytes + octet_length(v.row_data::text);

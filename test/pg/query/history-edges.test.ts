@@ -195,15 +195,17 @@ const rowsWith = async (h: StoreHistory, where: Readonly<Record<string, string>>
   return rows.map(({ rowText }) => rowText);
 };
 
+/** A column that took over its name from another one between commits 40 and 50. */
+const swapped = (name: string, was: string) => ({
+  name,
+  ...INTEGER,
+  since_lsn: lsnOf(50),
+  former_names: [{ name: was, since_lsn: '0/0', until_lsn: lsnOf(40) }],
+});
+
 test('columns that took over names: a value is looked for under the name of its time', async () => {
   const h = await StoreHistory.create(databases.store);
   const t = await h.track();
-  const swapped = (name: string, was: string) => ({
-    name,
-    ...INTEGER,
-    since_lsn: lsnOf(50),
-    former_names: [{ name: was, since_lsn: '0/0', until_lsn: lsnOf(40) }],
-  });
   await columns(h, t, [...KEY, swapped('a', 'b'), swapped('b', 'a')]);
   const [early, between, late] = [
     `{"id":1,"a":10,"b":20}`,
@@ -222,6 +224,36 @@ test('columns that took over names: a value is looked for under the name of its 
   for (const name of ['a', 'b'])
     for (const value of ['30', '40']) expect(await rowsWith(h, { [name]: value })).toEqual([between]);
 });
+
+for (const net of [false, true])
+  test(`columns that took over names: a change is one of the column that had the name then${net ? ', net' : ''}`, async () => {
+    const h = await StoreHistory.create(databases.store);
+    const t = await h.track();
+    await columns(h, t, [...KEY, swapped('a', 'b'), swapped('b', 'a')]);
+    const row = (key: number, members: string): string => `{"id":${key},${members}}`;
+    const history = [
+      ['1', 20, '"a":1,"b":1', 25, '"a":1,"b":2'], // the column that is a now
+      ['2', 20, '"a":1,"b":1', 25, '"a":2,"b":1'],
+      ['3', 55, '"b":1,"a":1', 60, '"b":1,"a":2'],
+      ['4', 55, '"b":1,"a":1', 60, '"b":2,"a":1'],
+      ['5', 42, '"a":1,"b":1', 45, '"a":1,"b":2'], // between two runs either column may have had the name
+      ['6', 25, '"a":1,"b":2', 60, '"b":1,"a":2'], // the names of both rows count
+    ] as const;
+    for (const [key, inserted, before, updated, after] of history) {
+      await h.change(t, inserted, 'I', key, { row: row(Number(key), before) });
+      await h.change(t, updated, 'U', key, { row: row(Number(key), after) });
+    }
+    const changed = async (name: string): Promise<string> => {
+      let keys = '';
+      for (const [key, inserted, , updated] of history) {
+        const ends = { from: parseInstant(timeOf(inserted)), to: parseInstant(timeOf(updated)) };
+        const page = await ask(h, { net, ...ends, filter: { changed: [name], op: ['U'] } });
+        if (page.changes.some(({ pkText }) => pkText === `{"id":"${key}"}`)) keys += key;
+      }
+      return keys;
+    };
+    expect([await changed('a'), await changed('b')]).toEqual(['1356', '2456']);
+  });
 
 test('a column that an earlier period lacked, or that had another type, is no reason to refuse', async () => {
   const h = await StoreHistory.create(databases.store);
@@ -367,3 +399,68 @@ test('a column whose value is not known may have changed', async () => {
   await h.truncate(t, 50, { leaf: 9 });
   expect((await ask(h, { net: true, from: parseInstant(timeOf(45)) })).changes).toEqual([]);
 });
+
+test('an LSN space that begins lower than the one before changes no answer that is asked for by time', async () => {
+  const h = await StoreHistory.create(databases.store, 100, 2);
+  const past = await h.track({ to: 40 }, true);
+  const t = await h.track({ from: 50, space: 2 });
+  await columns(h, past, KEY, true);
+  await columns(h, t, KEY);
+  for (const [n, op, key] of [
+    [12, 'I', '1'],
+    [14, 'I', '2'],
+    [20, 'U', '1'],
+    [30, 'D', '2'],
+  ] as const)
+    await h.change(past, n, op, key);
+  await h.change(t, 50, 'S', '1', { read: 52, space: 2 });
+  for (const [n, op, key] of [
+    [55, 'I', '2'],
+    [60, 'U', '1'],
+    [70, 'D', '1'],
+    [80, 'U', '2'],
+  ] as const)
+    await h.change(t, n, op, key, { space: 2 });
+  await h.gap(40, 50);
+  const answers = async (): Promise<unknown[]> => {
+    const seen: unknown[] = [];
+    const places = [null, 13, 40, 45, 50, 60, 110];
+    for (const from of places)
+      for (const to of places.filter((each) => each === null || from === null || each >= from)) {
+        const instant = (n: number | null) => (n === null ? null : parseInstant(timeOf(n)));
+        const ends = { from: instant(from), to: instant(to) };
+        const pages = [];
+        for (const net of [false, true])
+          pages.push(...(await allOf((cursor) => ask(h, { ...ends, net, limit: 2, cursor }))));
+        pages.push(...(await allOf((cursor) => list(h, { ...ends, limit: 2, cursor }))));
+        pages.push(...(await allOf((cursor) => find(h, { ...ends, limit: 1, cursor }))));
+        if (to !== null) pages.push(await find(h, { at: ends.to, where: { id: '2' } }));
+        seen.push({ from, to, pages });
+      }
+    return seen;
+  };
+  const withoutPositions = (seen: unknown[]): string =>
+    JSON.stringify(seen, (name, value) =>
+      ['lsn', 'next', 'horizon'].includes(name) ? undefined : value,
+    ).replaceAll(/\\"lsn\\": ?\\"[0-9A-F/]+\\"/g, '');
+  const before = withoutPositions(await answers());
+  await h.store.query(
+    `UPDATE pgtimewarp.row_changes SET valid_from_lsn = valid_from_lsn - 12000, read_lsn = read_lsn - 12000 WHERE relation_id = ${t};
+     UPDATE pgtimewarp.tracked_relations SET tracked_from_lsn = tracked_from_lsn - 12000 WHERE relation_id = ${t};
+     UPDATE pgtimewarp.lsn_time_map SET lsn = lsn - 12000 WHERE node_id = '${h.node}' AND lsn_space = 2;
+     UPDATE pgtimewarp.wal_checkpoints SET applied_lsn = applied_lsn - 12000 WHERE node_id = '${h.node}';
+     UPDATE pgtimewarp.history_gaps SET to_lsn = to_lsn - 12000 WHERE node_id = '${h.node}'`,
+  );
+  const after = withoutPositions(await answers());
+  expect(JSON.parse(after)).toEqual(JSON.parse(before));
+  expect(before).toContain('in_gap');
+});
+
+/** Every page of an answer. */
+async function allOf<P extends { readonly next: string | null }>(
+  askPage: (cursor: string | null) => Promise<P>,
+): Promise<P[]> {
+  const pages = [await askPage(null)];
+  for (let { next } = pages[0]!; next !== null; next = pages.at(-1)!.next) pages.push(await askPage(next));
+  return pages;
+}

@@ -122,6 +122,29 @@ describe('changes of a key', () => {
     expect(ops(await h.diff({ fromAt: timeOf(50) }))).toBe('U60');
     expect(ops(await h.diff({ toAt: timeOf(49) }))).toBe('I20');
   });
+
+  test('of which one could not hold the key: it was not there', async () => {
+    const h = await history();
+    const [narrow, text] = [await h.track({ to: 30 }, true), await h.track({ from: 30, kinds: ['text'] })];
+    await h.change(narrow, 20, 'I', '1');
+    await h.change(text, 40, 'I', '9000000000');
+    await h.change(text, 50, 'I', 'a', { row: '{"id":"a"}' });
+    await h.change(text, 60, 'U', '1');
+    expect(ops(await h.diff({ key: '1' }))).toBe('I20 U60');
+    expect(ops(await h.diff({ key: '9000000000' }))).toBe('I40');
+    const page = await h.diff({ key: 'a' });
+    expect(ops(page)).toBe('I50');
+    expect(unknown(page)).toEqual([]);
+    expect(ops(await h.diff({ key: 'a', toAt: timeOf(25) }))).toBe('');
+  });
+
+  test('none of which could hold the key: it is refused', async () => {
+    const h = await history();
+    await h.track({ to: 30 }, true);
+    await h.track({ from: 30, kinds: ['int8'] });
+    await expect(h.diff({ key: 'a' })).rejects.toMatchObject({ code: 'BAD_KEY' });
+    await expect(h.diff({ key: '{"other": 1}' })).rejects.toMatchObject({ code: 'BAD_KEY' });
+  });
 });
 
 test('pages join without loss or repetition while history grows', async () => {

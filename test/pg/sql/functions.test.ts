@@ -49,7 +49,7 @@ test.each([
   ],
   [
     'a right taken',
-    'REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(text[], text[], jsonb) FROM pgtimewarp_reader',
+    'REVOKE ALL ON FUNCTION pgtimewarp.canonical_key(text[], text[], jsonb, boolean) FROM pgtimewarp_reader',
   ],
   ['a view', 'CREATE OR REPLACE VIEW pgtimewarp.sql_interface AS SELECT 7 AS version'],
   ['a function dropped', 'DROP FUNCTION pgtimewarp.json_commit(pg_lsn, timestamptz, bigint)'],

@@ -16,7 +16,10 @@ const TABLES = `CREATE TABLE orders (id int PRIMARY KEY, total int, secret text)
   CREATE TABLE other (id int PRIMARY KEY)`;
 
 /** The store refuses order 13. */
-async function poison(node: TrackedNode): Promise<void> {
+async function poison(
+  node: TrackedNode,
+  poisoned = `INSERT INTO orders VALUES (13, 1, 'hush'), (14, 1, 'hush')`,
+): Promise<void> {
   const { rows } = await node.store.query<{ id: number }>(
     `SELECT relation_id AS id FROM pgtimewarp.tracked_relations WHERE table_name = 'orders'`,
   );
@@ -24,7 +27,7 @@ async function poison(node: TrackedNode): Promise<void> {
     `ALTER TABLE pgtimewarp.row_changes_r${rows[0]!.id} ADD CONSTRAINT poison CHECK (pk <> '["13"]')`,
   );
   await node.source.query(`INSERT INTO orders VALUES (1, 1, 'hush')`);
-  await node.source.query(`INSERT INTO orders VALUES (13, 1, 'hush'), (14, 1, 'hush')`);
+  await node.source.query(poisoned);
   await node.source.query('INSERT INTO other VALUES (1)');
 }
 
@@ -94,6 +97,29 @@ describe.for(PLUGINS)('with %s', (plugin) => {
         [rows[0].lsn, node.slot],
       );
       expect(slot.rows).toEqual([{ past: true }]);
+    });
+
+    test('one that is too large for memory is named, too, so that it can be skipped', async () => {
+      await using node = await trackedNode({ plugin, tables: TABLES, track: ['orders', 'other'] });
+      await poison(
+        node,
+        `INSERT INTO orders SELECT i, 1, repeat('hush', 100) FROM generate_series(13, 20000) AS i`,
+      );
+      await pollUntilBlocked(node);
+      const { rows } = await node.store.query<{ lsn: string | null; raw: number }>(
+        `SELECT c.failure ->> 'lsn' AS lsn,
+                (SELECT count(*)::int FROM pgtimewarp.blocked_changes AS b WHERE b.data LIKE ANY (ARRAY['%hush%', '%68757368%'])) AS raw
+           FROM pgtimewarp.wal_checkpoints AS c`,
+      );
+      const { lsn, raw } = rows[0]!;
+      expect(lsn).not.toBeNull();
+      expect(raw).toBeGreaterThan(1);
+      expect((await skip({ ...node, lsn: parseLsn(lsn!) })).tables).toContain('public.orders');
+      await node.poll();
+      const stored = await node.store.query(
+        `SELECT pk FROM pgtimewarp.row_changes WHERE op = 'I' ORDER BY relation_id, pk`,
+      );
+      expect(stored.rows).toEqual([{ pk: '["1"]' }, { pk: '["1"]' }]);
     });
 
     test('skipped while its table is being repaired: the repair starts again and reads its rows', async () => {
