@@ -1795,7 +1795,7 @@ BEGIN
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
       RETURN NEXT result;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+      bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
       IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;
@@ -1838,7 +1838,7 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
+CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint DEFAULT NULL::bigint) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -1851,6 +1851,7 @@ DECLARE
      WHERE p.node_id = p_node_id AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')) END;
   seen int;
   given int := 0;
+  bytes bigint := 0;
   at record;
   commits text;
   picked record;
@@ -1903,7 +1904,8 @@ BEGIN
     LOOP
       RETURN NEXT;
       given := given + 1;
-      IF given >= p_limit THEN
+      bytes := bytes + coalesce(octet_length(context::text), 0) + octet_length(tables::text);
+      IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;
     END LOOP;
@@ -2157,7 +2159,7 @@ BEGIN
         result.assumes := CASE WHEN c.nulls_assumed OR c.is_there AND c.before_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;
-        bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+        bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
         IF given >= p_limit OR bytes > p_max_bytes THEN
           RETURN;
         END IF;
@@ -2193,7 +2195,7 @@ BEGIN
         result.assumes := CASE WHEN c.nulls_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;
-        bytes := bytes + coalesce(octet_length(result.before::text), 0);
+        bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0);
         IF given >= p_limit OR bytes > p_max_bytes THEN
           RETURN;
         END IF;
@@ -3052,7 +3054,7 @@ BEGIN
     LOOP
       RETURN NEXT change;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+      bytes := bytes + coalesce(octet_length(change.context::text), 0) + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
     END LOOP;
     IF given >= p_limit OR bytes > p_max_bytes THEN
       RETURN;
@@ -3182,7 +3184,7 @@ BEGIN
     LOOP
       RETURN NEXT change;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+      bytes := bytes + coalesce(octet_length(change.context::text), 0) + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
     END LOOP;
     IF given >= p_limit OR bytes > p_max_bytes THEN
       RETURN;
@@ -4589,10 +4591,10 @@ GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_tab
 GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) TO pgtimewarp_reader;

@@ -134,7 +134,7 @@ BEGIN
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
       RETURN NEXT result;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+      bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
       IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;
