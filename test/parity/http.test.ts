@@ -7,7 +7,7 @@ import { runRetention, setRetention } from '../../core/retention/change-retentio
 import openApi from '../../http/openapi.json' with { type: 'json' };
 import { buildOpenApi } from '../../http/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };
-import { StoreHistory } from '../pg/query/query-history.ts';
+import { lsnOf, StoreHistory } from '../pg/query/query-history.ts';
 import { API_WAYS, type ApiWay, type ApiWays, apiWays, type Seen, TOKEN } from '../support/api-ways.ts';
 import { documentedAnswers, openApiChecker, problemChecker } from '../support/openapi-check.ts';
 import { type ServeProcess, startServe } from '../support/serve.ts';
@@ -18,6 +18,8 @@ import { CASES, type Case, OUTSIDE, type Request } from './http-cases.ts';
 const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nowhere';
 
 let node: TrackedNode;
+/** Of the last transaction, as a segment of a path. */
+let lsn: string;
 let asked: ApiWays;
 /** The same, with a store that cannot be reached. */
 let away: ApiWays;
@@ -33,14 +35,23 @@ function check(way: ApiWay, { target, method = 'GET' }: Request, { status, heade
   answered[way].add(checker(path, { method, status, contentType: headers.get('content-type'), body }));
 }
 
+/** What routes cannot do without. */
+const QUERIES = [
+  [/\/(asof|diff)$/, '?pk=1'],
+  [/\/find$/, '?where.id=1'],
+] as const;
+
 /** A valid request for every route of the document. */
 function everyRoute(): Request[] {
   return Object.entries(openApi.paths).flatMap(([path, methods]) => {
-    const target = path.replace('{node}', node.node).replace('{table}', 'public.orders');
+    const target = path
+      .replace('{node}', node.node)
+      .replace('{table}', 'public.orders')
+      .replace('{lsn}', lsn);
     return Object.keys(methods).map((method) =>
       method === 'post'
         ? { target, method: 'POST', body: '{"keys":[1]}' }
-        : { target: /\/(asof|diff)$/.test(target) ? `${target}?pk=1` : target },
+        : { target: `${target}${QUERIES.find(([route]) => route.test(target))?.[1] ?? ''}` },
     );
   });
 }
@@ -51,10 +62,16 @@ beforeAll(async () => {
     tables: 'CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10)',
     track: ['orders'],
   });
+  await node.source.query('UPDATE orders SET total = 2.20');
   await node.source.query(
-    'UPDATE orders SET total = 2.20; DELETE FROM orders; INSERT INTO orders VALUES (1, 3.30)',
+    `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user":{"id":7}}');
+     DELETE FROM orders; INSERT INTO orders VALUES (1, 3.30)`,
   );
   await node.catchUp();
+  const { rows } = await node.store.query<{ lsn: string }>(
+    'SELECT max(lsn)::text AS lsn FROM pgtimewarp.transaction_contexts',
+  );
+  lsn = rows[0]!.lsn.replace('/', '-');
   await writtenHistory();
   asked = await apiWays(node);
   away = await apiWays({ storeUrl: NOWHERE, env: { ...node.env, PGTIMEWARP_STORE_URL: NOWHERE } });
@@ -86,14 +103,14 @@ async function writtenHistory(): Promise<void> {
 
 describe.each(API_WAYS)('through %s', (way) => {
   test.each(CASES)('%s', async (_, make) => {
-    const wanted = make({ node: node.node, orders: orders() });
+    const wanted = make({ node: node.node, orders: orders(), lsn });
     const seen = await asked[way](wanted.target, wanted);
     expectSeen(seen, wanted);
     check(way, wanted, seen);
   });
 
   test.each(OUTSIDE)('%s', async (_, make) => {
-    const wanted = make({ node: node.node, orders: orders() });
+    const wanted = make({ node: node.node, orders: orders(), lsn });
     const seen = await asked[way](wanted.target, wanted);
     expectSeen(seen, wanted);
     expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD, OPTIONS' : null);
@@ -117,6 +134,10 @@ describe.each(API_WAYS)('through %s', (way) => {
     for (const target of [
       '/v1/nodes/h1/tables/public.t/asof?pk=1&at=0/5000',
       '/v1/nodes/h1/tables/public.t/diff?pk=1&from=0/1000&to=0/5000',
+      '/v1/nodes/h1/tables/public.t/changes?from=0/1000&to=0/5000',
+      '/v1/nodes/h1/tables/public.t/find?where.id=1&at=0/5000',
+      '/v1/nodes/h1/transactions?from=0/1000&to=0/5000',
+      `/v1/nodes/h1/transactions/0-${lsnOf(20).split('/')[1]}`,
     ]) {
       const first = await asked[way](target);
       expect(first.status, first.body).toBe(200);
