@@ -16,7 +16,7 @@ let ways: ApiWays;
 /** Of a transaction that changed orders and secrets, and of one that changed only secrets; as segments of a path. */
 let lsn: string;
 let secretLsn: string;
-/** Of the table that nobody in these tests may read. */
+/** A value of the table that no caller in these tests may read. */
 const SECRET = 'do not tell';
 
 beforeAll(async () => {
@@ -323,7 +323,7 @@ describe('by a claim', () => {
     });
   });
 
-  test('the document of the API is for everyone, and names the refusal', async () => {
+  test('every caller may read the document of the API, and it names the refusal', async () => {
     const { statusCode, body } = await claimed(undefined, { target: '/openapi.json' });
     expect(statusCode).toBe(200);
     const { paths } = JSON.parse(body) as { paths: Record<string, Record<string, { responses: object }>> };
