@@ -79,9 +79,9 @@ export const HISTORY_ROUTES = define({
       const { table, by, op, min_rows: minRows, xid } = query;
       const grants = grantsOf(context);
       if (table !== undefined && grants?.mayRead(node, table) === false) return forbidden();
-      const visible = visibleOf(grants, node);
+      const only = onlyOf(grants, node);
       const request = {
-        ...{ node, visible, from: readInstant(query.from), to: readInstant(query.to) },
+        ...{ node, only, from: readInstant(query.from), to: readInstant(query.to) },
         filter: given({ table, by, op, minRows, xid }),
         cursor: query.cursor ?? null,
       };
@@ -98,7 +98,7 @@ export const HISTORY_ROUTES = define({
           { limit: query.limit, maxBytes: MAX_CARRIED_BYTES },
         ),
       );
-      return answerPage(context, page, transactionsPageText, query.to !== undefined && visible === null);
+      return answerPage(context, page, transactionsPageText, query.to !== undefined && only === null);
     },
   },
   transaction: {
@@ -113,11 +113,11 @@ export const HISTORY_ROUTES = define({
       const query = readQuery(context, TransactionQuery);
       const node = readPathParameter(context, 'node', NodeName);
       const lsn = readPathParameter(context, 'lsn', LsnSegment);
-      const visible = visibleOf(grantsOf(context), node);
+      const only = onlyOf(grantsOf(context), node);
       const page = await ask({ context, node, query }, (store) =>
-        askTransaction(store, { node, lsn, visible, query }),
+        askTransaction(store, { node, lsn, only, query }),
       );
-      return answerPage(context, page, transactionPageText, visible === null);
+      return answerPage(context, page, transactionPageText, only === null);
     },
   },
   changes: {
@@ -196,33 +196,32 @@ export const HISTORY_ROUTES = define({
 interface TransactionRequest {
   readonly node: string;
   readonly lsn: string;
-  readonly visible: readonly TableName[] | null;
-  readonly query: Pick<ReturnType<typeof TransactionQuery.parse>, 'limit' | 'cursor' | 'numbers'>;
+  readonly only: readonly TableName[] | null;
+  readonly query: Pick<ReturnType<typeof TransactionQuery.parse>, 'limit' | 'cursor' | 'numbers' | 'xid'>;
 }
 
 /** Throws TRANSACTION_UNKNOWN also where it touched only tables that the caller may not read. */
 async function askTransaction(
   store: Queryable,
-  { node, lsn, visible, query }: TransactionRequest,
+  { node, lsn, only, query }: TransactionRequest,
 ): Promise<TransactionPage> {
-  const ends = { from: null, to: null };
-  const { transactions: found } = await transactions(store, {
-    node,
-    ...ends,
-    visible,
-    filter: { lsn },
-    limit: 1,
-  });
-  const [transaction] = found;
-  if (transaction === undefined)
-    throw new TimewarpError(
-      'TRANSACTION_UNKNOWN',
-      `Node "${node}" has no transaction with the commit LSN ${lsn}.`,
-    );
+  const filter = given({ lsn, xid: query.xid });
+  const request = { node, only, filter, from: null, to: null, limit: 2 };
+  const { transactions: found } = await transactions(store, request);
+  const [transaction, another] = found;
+  if (transaction === undefined) {
+    const message = `Node "${node}" has no transaction with the commit LSN ${lsn}.`;
+    throw new TimewarpError('TRANSACTION_UNKNOWN', message);
+  }
+  if (another !== undefined) {
+    throw new TimewarpError('BAD_FLAGS', `Two servers behind node "${node}" had a transaction at ${lsn}.`, {
+      remedy: `Say which one: xid=${transaction.xid} or xid=${another.xid}.`,
+    });
+  }
   const show = (text: string): string => shown(text, query.numbers);
   const head = headOf(showTransaction(show)(transaction));
   const page = await boundedPage(
-    (limit) => transactionChanges(store, { node, transaction, visible, limit, cursor: query.cursor ?? null }),
+    (limit) => transactionChanges(store, { node, transaction, only, limit, cursor: query.cursor ?? null }),
     {
       of: (each) => each.changes,
       into: (each, items) => ({ ...each, changes: items }),
@@ -242,7 +241,7 @@ function headOf(transaction: TransactionSummary): TransactionSummary {
 }
 
 /** null: all tables of the node. */
-function visibleOf(grants: Grants | null, node: string): readonly TableName[] | null {
+function onlyOf(grants: Grants | null, node: string): readonly TableName[] | null {
   return grants === null ? null : grants.tablesOf(node);
 }
 

@@ -65,6 +65,12 @@ const Cursor = z
   .string()
   .min(1)
   .meta({ pattern: '^[A-Za-z0-9_-]+$', description: '`next` of the previous page' });
+const Xid = z
+  .string()
+  .regex(/^[1-9]\d{0,19}$/, 'must be the number of a transaction')
+  .transform(xidOf)
+  .pipe(z.string('must be the number of a transaction'))
+  .meta({ description: 'its number, of which the lower 32 bits count: it comes round again' });
 const INTERVAL = {
   from: Instant.optional(),
   to: Instant.optional(),
@@ -83,19 +89,13 @@ export const TransactionsQuery = z.strictObject({
     .pipe(z.int().min(1).max(999_999_999))
     .optional()
     .meta({ description: 'it changed so many rows, or truncated a table' }),
-  xid: z
-    .string()
-    .regex(/^[1-9]\d{0,19}$/, 'must be the number of a transaction')
-    .transform(xidOf)
-    .pipe(z.string('must be the number of a transaction'))
-    .optional()
-    .meta({ description: 'its number, of which the lower 32 bits count: it comes round again' }),
+  xid: Xid.optional(),
   ...PAGE,
   ...AWAITED,
   ...SHOWN,
 });
 
-export const TransactionQuery = z.strictObject({ ...PAGE, ...AWAITED, ...SHOWN });
+export const TransactionQuery = z.strictObject({ xid: Xid.optional(), ...PAGE, ...AWAITED, ...SHOWN });
 
 export const ChangesQuery = z.strictObject({
   ...INTERVAL,

@@ -1692,6 +1692,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'net changes', '{I,U,D}');
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   changed := pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
@@ -1857,6 +1858,7 @@ DECLARE
   picked record;
   c record;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'transactions', '{I,U,D,T}');
   -- a value that few contexts have leads to its commits; where many have it, some are soon met on the way back in time
   SELECT b.spaces, b.lsns INTO picked FROM pgtimewarp.commits_by(p_node_id, p_filter -> 'by', 2000) AS b;
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
@@ -2319,6 +2321,18 @@ BEGIN
         WHEN 'in_gap' THEN 'Ask about an instant outside of the gap; `pgtimewarp events` says what happened.'
         WHEN 'expired' THEN 'Ask about an instant within the retention of the table.'
         ELSE 'Ask about a later instant; `pgtimewarp status` says when tracking began.' END;
+  END IF;
+END $$;
+
+CREATE FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+DECLARE
+  other text := (SELECT min(o.name) FROM jsonb_array_elements_text(p_filter -> 'op') AS o (name) WHERE NOT o.name = ANY (p_known));
+BEGIN
+  IF other IS NOT NULL THEN
+    RAISE EXCEPTION '% have no operation %', p_kind, left(other, 20)
+      USING ERRCODE = 'TW006', HINT = 'Ask for some of ' || array_to_string(p_known, ', ') || '.';
   END IF;
 END $$;
 
@@ -3036,6 +3050,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'changes', '{I,U,D,T,S}');
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
   -- a filter is checked against the present table, even if the interval touches no period
@@ -4635,6 +4650,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema tex
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) TO pgtimewarp_reader;

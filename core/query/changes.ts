@@ -17,7 +17,6 @@ import {
   intervalParameters,
   nextCursor,
   PAGE_BYTES,
-  requireOperations,
   toFrame,
 } from './history-page.ts';
 import type { Instant } from './instant.ts';
@@ -71,8 +70,6 @@ export interface ChangesPage extends HistoryFrame {
 export async function changes(store: Queryable, request: ChangesRequest): Promise<ChangesPage> {
   const net = request.net === true;
   const filter = request.filter ?? {};
-  if (net) requireOperations(filter.op, ['I', 'U', 'D'], 'Net changes');
-  else requireOperations(filter.op, ['I', 'U', 'D', 'T', 'S'], 'Changes');
   const goesOn = continuation(request, net ? ['key'] : ['number', 'lsn', 'number', 'key'], [
     net ? 'net changes' : 'changes',
     request.node,

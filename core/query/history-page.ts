@@ -34,19 +34,6 @@ export interface ChangeFilter {
   readonly op?: readonly string[];
 }
 
-/** Throws BAD_FLAGS for an operation that no such answer has: the answer would be empty, and say nothing of why. */
-export function requireOperations(
-  asked: readonly string[] | undefined,
-  known: readonly string[],
-  of: string,
-): void {
-  const other = asked?.find((operation) => !known.includes(operation));
-  if (other === undefined) return;
-  throw new TimewarpError('BAD_FLAGS', `${of} have no operation ${other.slice(0, 20)}.`, {
-    remedy: `Ask for some of ${known.join(', ')}.`,
-  });
-}
-
 /** The question's interval as the first parameters of the functions: `node, schema, table, from_ts, from_lsn, to_ts, to_lsn`. */
 export function intervalParameters(request: {
   readonly node: string;

@@ -16,7 +16,6 @@ import {
   intervalParameters,
   nextCursor,
   PAGE_BYTES,
-  requireOperations,
   toFrame,
 } from './history-page.ts';
 import type { Instant } from './instant.ts';
@@ -30,7 +29,7 @@ export interface TransactionFilter {
   readonly op?: readonly string[];
   /** It changed at least so many rows, or has a TRUNCATE, whose rows are not counted. */
   readonly minRows?: number;
-  /** See {@link xidOf}. */
+  /** As {@link xidOf} returns it. */
   readonly xid?: string;
   readonly lsn?: string;
 }
@@ -84,7 +83,6 @@ export async function transactions(
   request: TransactionsRequest,
 ): Promise<TransactionsPage> {
   const { filter = {} } = request;
-  requireOperations(filter.op, ['I', 'U', 'D', 'T'], 'Transactions');
   const goesOn = continuation(request, ['number', 'time', 'lsn'], ['transactions', request.node, filter]);
   const only = onlyText(request.only);
   try {

@@ -31,6 +31,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'net changes', '{I,U,D}');
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   changed := pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);

@@ -28,6 +28,7 @@ DECLARE
   picked record;
   c record;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'transactions', '{I,U,D,T}');
   -- a value that few contexts have leads to its commits; where many have it, some are soon met on the way back in time
   SELECT b.spaces, b.lsns INTO picked FROM pgtimewarp.commits_by(p_node_id, p_filter -> 'by', 2000) AS b;
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
