@@ -15,8 +15,8 @@ interface Items<P, T> {
   /** As the caller wants it: numbers as text, for instance. */
   readonly show: (item: T) => T;
   readonly text: (item: T) => string;
-  /** The item with less and less of it. */
-  readonly shorter: readonly ((item: T) => T)[];
+  /** Leaves out members until the item fits. */
+  readonly shorten: (item: T, fits: (item: T) => boolean) => T;
 }
 
 /** @param ask gives a page of so many items at most */
@@ -31,10 +31,8 @@ export async function boundedPage<P, T>(
     const shown = items.of(page).map(items.show);
     const fitting = countFitting(shown.map(sizeOf), maxBytes);
     if (fitting === shown.length) return items.into(page, shown);
-    if (shown.length === 1) {
-      const short = items.shorter.map((shorten) => shorten(shown[0]!));
-      return items.into(page, [short.find((item) => sizeOf(item) <= maxBytes) ?? short.at(-1)!]);
-    }
+    if (shown.length === 1)
+      return items.into(page, [items.shorten(shown[0]!, (item) => sizeOf(item) <= maxBytes)]);
     most = Math.max(1, fitting);
   }
 }
@@ -63,18 +61,24 @@ export const showChange =
     contextText: orNull(change.contextText, show),
   });
 
-export const SHORTER_CHANGES: readonly ((change: HistoryChange) => HistoryChange)[] = [
-  (change) => ({ ...change, changedText: null, omitted: ['changed'] }),
-  (change) => ({ ...change, changedText: null, afterText: null, omitted: ['changed', 'after'] }),
-  (change) => ({
-    ...{ ...change, changedText: null, afterText: null, beforeText: null },
-    omitted: ['changed', 'after', 'before'],
-  }),
-  (change) => ({
-    ...{ ...change, changedText: null, afterText: null, beforeText: null, contextText: null },
-    omitted: ['changed', 'after', 'before', 'context'],
-  }),
-];
+const MEMBERS = { after: 'afterText', before: 'beforeText', context: 'contextText' } as const;
+
+/** Leaves out `changed`, which follows from the rows, and then the largest member that is left. */
+export function shortenChange(
+  change: HistoryChange,
+  fits: (change: HistoryChange) => boolean,
+): HistoryChange {
+  const isChanged = change.changedText !== null;
+  let short = { ...change, changedText: null, ...(isChanged ? { omitted: ['changed'] } : {}) };
+  const bySize = Object.entries(MEMBERS)
+    .map(([name, member]) => ({ name, member, length: change[member]?.length ?? 0 }))
+    .sort((a, b) => b.length - a.length);
+  for (const { name, member } of bySize) {
+    if (fits(short)) break;
+    short = { ...short, [member]: null, omitted: [...(short.omitted ?? []), name] };
+  }
+  return short;
+}
 
 export const showTransaction =
   (show: Text) =>
@@ -83,14 +87,14 @@ export const showTransaction =
     contextText: orNull(transaction.contextText, show),
   });
 
-export const SHORTER_TRANSACTIONS: readonly ((transaction: TransactionSummary) => TransactionSummary)[] = [
-  (transaction) => ({ ...transaction, contextText: null, omitted: ['context'] }),
-];
+export function withoutContext(transaction: TransactionSummary): TransactionSummary {
+  return { ...transaction, contextText: null, omitted: ['context'] };
+}
 
 export const showFound =
   (show: Text) =>
   (found: FoundRow): FoundRow => ({ ...found, rowText: show(found.rowText) });
 
-export const SHORTER_FOUND: readonly ((found: FoundRow) => FoundRow)[] = [
-  (found) => ({ ...found, rowText: 'null', omitted: ['row'] }),
-];
+export function withoutRow(found: FoundRow): FoundRow {
+  return { ...found, rowText: 'null', omitted: ['row'] };
+}

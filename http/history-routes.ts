@@ -34,12 +34,12 @@ import { Problem } from '../documents/problem.ts';
 import { NodeName } from '../documents/values.ts';
 import {
   boundedPage,
-  SHORTER_CHANGES,
-  SHORTER_FOUND,
-  SHORTER_TRANSACTIONS,
+  shortenChange,
   showChange,
   showFound,
   showTransaction,
+  withoutContext,
+  withoutRow,
 } from './bounded-page.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { cacheHeaders } from './entity-tag.ts';
@@ -93,7 +93,7 @@ export const HISTORY_ROUTES = define({
             into: (each, items) => ({ ...each, transactions: items }),
             show: showTransaction((text) => shown(text, query.numbers)),
             text: transactionText,
-            shorter: SHORTER_TRANSACTIONS,
+            shorten: withoutContext,
           },
           { limit: query.limit, maxBytes: MAX_CARRIED_BYTES },
         ),
@@ -146,7 +146,7 @@ export const HISTORY_ROUTES = define({
             into: (each, items) => ({ ...each, changes: items }),
             show: showChange((text) => shown(text, query.numbers)),
             text: changeText,
-            shorter: SHORTER_CHANGES,
+            shorten: shortenChange,
           },
           { limit: query.limit, maxBytes: MAX_CARRIED_BYTES },
         ),
@@ -183,7 +183,7 @@ export const HISTORY_ROUTES = define({
             into: (each, items) => ({ ...each, rows: items }),
             show: showFound((text) => shown(text, query.numbers)),
             text: foundText,
-            shorter: SHORTER_FOUND,
+            shorten: withoutRow,
           },
           { limit: query.limit, maxBytes: MAX_CARRIED_BYTES },
         ),
@@ -227,7 +227,7 @@ async function askTransaction(
       into: (each, items) => ({ ...each, changes: items }),
       show: showChange(show),
       text: transactionChangeText,
-      shorter: SHORTER_CHANGES,
+      shorten: shortenChange,
     },
     { limit: query.limit, maxBytes: MAX_CARRIED_BYTES - carriedBytes(transactionText(head)) },
   );
@@ -237,7 +237,7 @@ async function askTransaction(
 /** What the transaction says about itself must leave room for its changes. */
 function headOf(transaction: TransactionSummary): TransactionSummary {
   const isLarge = carriedBytes(transactionText(transaction)) > MAX_CARRIED_BYTES / 2;
-  return isLarge ? SHORTER_TRANSACTIONS[0]!(transaction) : transaction;
+  return isLarge ? withoutContext(transaction) : transaction;
 }
 
 /** null: all tables of the node. */

@@ -17,6 +17,8 @@ import { CASES, type Case, OUTSIDE, type Request } from './http-cases.ts';
 /** No server listens on port 1. */
 const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nowhere';
 
+const OLD = '2020-01-01T00:00:00Z';
+
 let node: TrackedNode;
 /** Of the last transaction, as a segment of a path. */
 let lsn: string;
@@ -352,6 +354,61 @@ test('pages of a diff: under 5 MB, complete, and stable while history grows', as
   expect(numbers).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10']);
   expect(pages).toBeGreaterThan(3);
 });
+
+test('pages about many rows: under 5 MB, complete, and each item whole or naming what it omits', async () => {
+  const quotes = `repeat('"', 700000)`; // every quotation mark is sent as two bytes, or four
+  await node.source.query('CREATE TABLE wide (id int PRIMARY KEY, doc text)');
+  await node.track('wide');
+  await node.source.query(`INSERT INTO wide SELECT n, ${quotes} FROM generate_series(1, 4) AS n`);
+  await node.source.query(`INSERT INTO wide VALUES (5, repeat('"', 1500000))`);
+  await node.source.query(`UPDATE wide SET doc = doc || '.' WHERE id = 5`);
+  await node.source.query(
+    `SELECT pg_logical_emit_message(true, 'pgtimewarp', to_json(repeat('"', 1500000))::text); UPDATE wide SET id = 6 WHERE id = 1`,
+  );
+  await node.catchUp();
+  const { rows } = await node.store.query<{ lsn: string }>(
+    `SELECT m.lsn::text FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL ORDER BY m.lsn DESC LIMIT 4`,
+    [node.node],
+  );
+  const [last, , , inserts] = rows.map((row) => row.lsn.replace('/', '-'));
+  const table = `/v1/nodes/${node.node}/tables/public.wide`;
+  const transactions = `/v1/nodes/${node.node}/transactions`;
+  const questions: readonly (readonly [target: string, wanted: readonly string[]])[] = [
+    [
+      `${table}/changes?`,
+      ['1', '2', '3', '4', '5 after', '5 changed,after,before', '1 context', '6 context'],
+    ],
+    [`${table}/changes?net=true&`, ['2', '3', '4', '5 after', '6 context']],
+    [`${table}/find?where.id=5&from=${OLD}&`, ['5 row', '5 row']],
+    [`${table}/find?where.id=6&`, ['6']],
+    [`${transactions}?table=public.wide&`, [' context', '', '', '']],
+    [`${transactions}/${inserts}?`, ['1', '2', '3', '4']],
+    [`${transactions}/${last}?`, ['1', '6']],
+  ];
+  for (const [target, wanted] of questions) {
+    // the handler, whose limit it is; one question also over real HTTP
+    for (const way of target === questions[0]![0] ? API_WAYS : (['handler'] as const)) {
+      const found: string[] = [];
+      for (let cursor = ''; ; ) {
+        const seen = await asked[way](`${target}limit=1000${cursor}`);
+        expect(seen.status, seen.body.slice(0, 300)).toBe(200);
+        expect(Buffer.byteLength(JSON.stringify(seen.body))).toBeLessThan(5_000_000);
+        check(way, { target }, seen);
+        const page = JSON.parse(seen.body) as Record<'changes' | 'rows' | 'transactions', unknown> & {
+          readonly next: string | null;
+        };
+        const items = [page.changes, page.transactions, page.rows].find(Array.isArray) as {
+          readonly pk?: { readonly id: string };
+          readonly omitted?: readonly string[];
+        }[];
+        found.push(...items.map(({ pk, omitted }) => `${pk?.id ?? ''} ${omitted?.join() ?? ''}`.trimEnd()));
+        if (page.next === null) break;
+        cursor = `&cursor=${page.next}`;
+      }
+      expect(found, `${way} ${target}`).toEqual(wanted);
+    }
+  }
+}, 120_000);
 
 test('a change that fits into no page names what it leaves out; a row that fits into no answer is refused', async () => {
   await node.source.query(`CREATE TABLE huge (id int PRIMARY KEY, doc text)`);

@@ -36,7 +36,7 @@ beforeAll(async () => {
   await node.source.query(`BEGIN; ${says('bob')}; UPDATE orders SET note = 'sent'; COMMIT`);
   await node.catchUp();
   const { rows } = await node.store.query<{ lsn: string }>(
-    `SELECT lsn::text FROM pgtimewarp.lsn_time_map WHERE xid IS NOT NULL ORDER BY lsn`,
+    `SELECT m.lsn::text FROM pgtimewarp.lsn_time_map AS m WHERE m.xid IS NOT NULL ORDER BY m.lsn`,
   );
   [lsn, secretLsn] = rows.map((row) => row.lsn.replace('/', '-')) as [string, string];
   ways = await apiWays(node);
