@@ -410,6 +410,20 @@ test('pages about many rows: under 5 MB, complete, and each item whole or naming
   }
 }, 120_000);
 
+test('a position at which two servers behind a node had a transaction names each by its number', async () => {
+  const history = await StoreHistory.create(node.store, 100, 2);
+  for (const space of [1, 2]) {
+    const isPast = space === 1;
+    const table = await history.track({ space, ...(isPast ? { to: 50 } : {}) }, isPast);
+    await history.change(table, 20, 'I', '1', { space, xid: 700 + space });
+  }
+  const target = `/v1/nodes/${history.node}/transactions/${lsnOf(20).replace('/', '-')}`;
+  const seen = await asked.handler(target);
+  expectSeen(seen, { target, status: 400, type: 'error:BAD_FLAGS', says: /xid=702 or xid=701/ });
+  for (const xid of ['701', '702'])
+    expect(JSON.parse((await asked.handler(`${target}?xid=${xid}`)).body)).toMatchObject({ xid, rows: 1 });
+});
+
 test('a change that fits into no page names what it leaves out; a row that fits into no answer is refused', async () => {
   await node.source.query(`CREATE TABLE huge (id int PRIMARY KEY, doc text)`);
   await node.track('huge');
