@@ -29,6 +29,11 @@ export function instantOption(option: string, text: string, out: Output): Instan
   return instant;
 }
 
+/** Whether the text means another instant every time. */
+export function isMoving(text: string): boolean {
+  return text === 'now' || AGO.test(text);
+}
+
 /**
  * Reads a point in time. Throws BAD_TIME, also for local times that the zone's clocks showed twice or never.
  * @param nowMs the present time

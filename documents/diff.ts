@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import type { DiffChange, DiffPage } from '../core/query/diff.ts';
 import { Assumes, Operation, Reason, Row } from './answer.ts';
+import { listText, objectText, pointText, quote, type Texts } from './text-members.ts';
 import { Lsn, Point, Text, Time } from './values.ts';
 
 export const ChangedValue = z.object({ from: z.unknown(), to: z.unknown() });
@@ -37,18 +38,14 @@ export const Diff = z.object({
   next_cursor: Text.optional().meta({ description: 'only if another page follows' }),
 });
 
-/** The members of a document with the text of each value: exactly those of its schema. undefined: the member is omitted. */
-type Texts<S extends z.ZodObject> = Readonly<Record<keyof z.input<S>, string | undefined>>;
-
 /** `next_cursor` only when another page follows. */
 export function diffPageText(page: DiffPage): string {
-  const horizon = page.horizon && `{"lsn":${quote(page.horizon.lsn)},"ts":${quote(page.horizon.ts)}}`;
   const members: Texts<typeof Diff> = {
-    changes: `[${page.changes.map(changeText).join(',')}]`,
+    changes: listText(page.changes.map(changeText)),
     unknown: page.unknownText,
     from: quote(page.from),
     to: quote(page.to),
-    horizon: `${horizon}`,
+    horizon: pointText(page.horizon),
     final: `${page.final}`,
     next_cursor: page.nextCursor === null ? undefined : quote(page.nextCursor),
   };
@@ -70,14 +67,4 @@ function changeText(change: DiffChange): string {
     omitted: omitted && JSON.stringify(omitted),
   };
   return objectText(members);
-}
-
-function objectText(members: Readonly<Record<string, string | undefined>>): string {
-  const texts: string[] = [];
-  for (const [name, text] of Object.entries(members)) if (text !== undefined) texts.push(`"${name}":${text}`);
-  return `{${texts.join(',')}}`;
-}
-
-function quote(text: string | null): string {
-  return JSON.stringify(text);
 }

@@ -22,8 +22,9 @@ import {
   requireEncoding,
   requirePlainPath,
 } from './request-input.ts';
-import { own, tooLarge } from './responses.ts';
-import { allowed, READING, ROUTES, type Route, routerPath } from './routes.ts';
+import { forbidden, own, tooLarge } from './responses.ts';
+import type { Route } from './route.ts';
+import { allowed, READING, ROUTES, routerPath } from './routes.ts';
 import { NoQuery } from './schemas.ts';
 import { asking, type Service } from './service.ts';
 
@@ -155,15 +156,6 @@ function misdirected(): Response {
     kind: 'misdirected',
     title: 'The request is for another host',
     detail: 'A server without a token answers only requests to localhost and its addresses.',
-  });
-}
-
-function forbidden(): Response {
-  return problem({
-    status: HTTP.forbidden,
-    kind: 'forbidden',
-    title: 'The token does not allow this request',
-    detail: 'The claim of the token that names nodes and tables does not name this one.',
   });
 }
 

@@ -10,8 +10,8 @@ export class Grants {
   readonly #everything: boolean;
   /** Whole nodes. */
   readonly #nodes = new Set<string>();
-  /** By node: the names of tables in the form of `formatTableName`. */
-  readonly #tables = new Map<string, Set<string>>();
+  /** By node: tables by their names in the form of `formatTableName`. */
+  readonly #tables = new Map<string, Map<string, TableName>>();
 
   /**
    * @param claim as API Gateway passes it on: a text, or a list, which an HTTP API turns into the text `[a b]`. A word that names
@@ -28,8 +28,8 @@ export class Grants {
       }
       const [node, table] = [word.slice(0, slash), nameOf(word.slice(slash + 1))];
       if (table === null) continue;
-      const tables = this.#tables.get(node) ?? new Set();
-      this.#tables.set(node, tables.add(formatTableName(table)));
+      const tables = this.#tables.get(node) ?? new Map<string, TableName>();
+      this.#tables.set(node, tables.set(formatTableName(table), table));
     }
   }
 
@@ -40,6 +40,11 @@ export class Grants {
 
   mayRead(node: string, table: TableName): boolean {
     return this.mayReadAllOf(node) || this.#tables.get(node)?.has(formatTableName(table)) === true;
+  }
+
+  /** The tables of the node that the caller may read; null: all. */
+  tablesOf(node: string): readonly TableName[] | null {
+    return this.mayReadAllOf(node) ? null : [...(this.#tables.get(node)?.values() ?? [])];
   }
 
   /** Whether the caller may read all of the node. Texts about a whole node may name any of its tables. */

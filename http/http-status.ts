@@ -27,6 +27,7 @@ export type HttpStatus = (typeof HTTP)[keyof typeof HTTP];
 const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   NODE_UNKNOWN: HTTP.notFound,
   TABLE_NOT_TRACKED: HTTP.notFound,
+  TRANSACTION_UNKNOWN: HTTP.notFound,
   HORIZON_BEHIND: HTTP.unknown,
   ROWS_UNKNOWN: HTTP.unknown,
   VALUES_UNKNOWN: HTTP.unknown,

@@ -3,13 +3,16 @@ import * as z from 'zod';
 import * as answer from '../documents/answer.ts';
 import * as checks from '../documents/checks.ts';
 import * as diff from '../documents/diff.ts';
+import * as history from '../documents/history.ts';
 import * as node from '../documents/node.ts';
 import { Problem } from '../documents/problem.ts';
 import * as table from '../documents/table.ts';
 import { Point } from '../documents/values.ts';
+import { namedSchema } from './history-schemas.ts';
 import { HTTP, type HttpStatus } from './http-status.ts';
 import { PROBLEM_CONTENT } from './problem.ts';
-import { ROUTES, type Route } from './routes.ts';
+import type { Route } from './route.ts';
+import { ROUTES } from './routes.ts';
 import { BatchBody } from './schemas.ts';
 
 const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
@@ -19,7 +22,8 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
   [HTTP.unauthorized]: 'The token is missing or wrong (only if the server requires one)',
   [HTTP.forbidden]:
     'The claim of the token names neither this node nor this table (only if the deployment uses a claim)',
-  [HTTP.notFound]: 'The row did not exist, or the node or tracked table does not exist. `type` tells which',
+  [HTTP.notFound]:
+    'The row did not exist, or the node, tracked table or transaction does not exist. `type` tells which',
   [HTTP.unknown]: 'It is unknown whether the row existed, or the node has not reached `await_lsn`',
   [HTTP.gone]: 'The history of that time has expired or was erased',
   [HTTP.methodNotAllowed]: 'The route does not allow this method',
@@ -44,6 +48,8 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   Check: checks.Check,
   Commit: answer.Commit,
   Diff: diff.Diff,
+  FoundVersion: history.FoundVersion,
+  FoundVersions: history.FoundVersions,
   Health: checks.Health,
   HorizonPoint: answer.HorizonPoint,
   LastRun: node.LastRun,
@@ -56,8 +62,17 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   Reason: answer.Reason,
   Row: answer.Row,
   Table: table.Table,
+  TableChange: history.TableChange,
+  TableChanges: history.TableChanges,
+  TableOfNode: history.TableOfNode,
   Tables: table.Tables,
+  Transaction: history.Transaction,
+  TransactionChange: history.TransactionChange,
+  TransactionChanges: history.TransactionChanges,
+  TransactionTable: history.TransactionTable,
+  Transactions: history.Transactions,
   UnknownInterval: diff.UnknownInterval,
+  UnknownOfTables: history.UnknownOfTables,
   Verdict: checks.Verdict,
 };
 
@@ -68,7 +83,8 @@ export function buildOpenApi(version: string): object {
     info: {
       title: 'pgtimewarp',
       version,
-      description: 'Rows of tracked PostgreSQL tables as they were, and how they changed.',
+      description:
+        'Rows of tracked PostgreSQL tables as they were, how they changed, and in which transactions.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     security: [{}, { bearer: [] }],
@@ -127,6 +143,9 @@ function parameter(
   schema: z.ZodType,
   required: boolean,
 ): object {
+  const named = namedSchema(schema);
+  // the members of an object become parameters of their own (OpenAPI 3.1, "Style Values")
+  if (named !== null) return { name, in: place, required, style: 'form', explode: true, schema: named };
   return { name, in: place, required, schema: parameterSchema(schema) };
 }
 

@@ -5,16 +5,32 @@ import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { type Instant, parseInstant } from '../core/query/instant.ts';
 import { parseTableSegment } from '../documents/table-segment.ts';
 import { NodeName } from '../documents/values.ts';
+import { namedSchema } from './history-schemas.ts';
 import { TableSegment } from './schemas.ts';
 
-/** Parses the query of a request by its schema. Refuses parameters that the schema does not have, or that come twice. */
+/**
+ * Parses the query of a request by its schema. Refuses parameters that the schema does not have, or that come twice. Parameters
+ * `PREFIX.NAME` are gathered where the schema has values by name.
+ */
 export function readQuery<T extends z.ZodObject>(context: Context, schema: T): z.output<T> {
-  const given: Record<string, string> = {};
+  const given = new Map<string, string | Map<string, string>>();
   for (const [name, values] of Object.entries(context.req.queries())) {
     if (values.length > 1) throw badRequest(`The parameter ${name.slice(0, 40)} is given more than once.`);
-    given[name] = values[0]!;
+    const dot = name.indexOf('.');
+    const prefix = name.slice(0, Math.max(0, dot));
+    if (!Object.hasOwn(schema.shape, prefix) || namedSchema(schema.shape[prefix] as z.ZodType) === null) {
+      given.set(name, values[0]!);
+      continue;
+    }
+    const members = given.get(prefix);
+    if (typeof members === 'string') continue; // the parameter without a name is refused
+    given.set(prefix, new Map(members).set(name.slice(dot + 1), values[0]!));
   }
-  return check(schema, given);
+  const entries = [...given].map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : Object.fromEntries(value),
+  ]);
+  return check(schema, Object.fromEntries(entries));
 }
 
 export function readPathParameter<T extends z.ZodType>(

@@ -62,3 +62,12 @@ export function tooLarge(detail: string, remedy: string, headers: Record<string,
     headers,
   });
 }
+
+export function forbidden(): Response {
+  return problem({
+    status: HTTP.forbidden,
+    kind: 'forbidden',
+    title: 'The token does not allow this request',
+    detail: 'The claim of the token that names nodes and tables does not name this one.',
+  });
+}

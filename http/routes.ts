@@ -1,6 +1,4 @@
-/** All routes: what each takes, how it answers, and its responses. The app and the OpenAPI document are both made from this list. */
-import type { Context } from 'hono';
-import type * as z from 'zod';
+/** All routes. The app and the OpenAPI document are both made from this list. */
 import { healthOf, readStoreHealth } from '../core/doctor/store-health.ts';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { asOf, asOfMany } from '../core/query/as-of.ts';
@@ -20,39 +18,13 @@ import { readBatchKeys } from './batch-keys.ts';
 import { boundedDiff } from './bounded-diff.ts';
 import { isTooBig, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { cacheHeaders } from './entity-tag.ts';
-import { HTTP, type HttpStatus } from './http-status.ts';
+import { HISTORY_ROUTES } from './history-routes.ts';
+import { HTTP } from './http-status.ts';
 import { problemTextOfError, respond } from './problem.ts';
 import { readInstant, readPathParameter, readQuery, readTable } from './request-input.ts';
 import { answer, JSON_CONTENT, keepable, own, shown, tooLarge } from './responses.ts';
-import { AsOfQuery, BatchBody, BatchQuery, DiffQuery, NoQuery, TableSegment } from './schemas.ts';
-import type { Service } from './service.ts';
-
-export interface Route {
-  readonly operationId: string;
-  /** Default: GET, and with it HEAD. */
-  readonly method?: 'POST';
-  /** The body of a POST. */
-  readonly body?: z.ZodType;
-  /** With `{parameter}`s as in OpenAPI. */
-  readonly path: string;
-  readonly summary: string;
-  readonly pathParameters: Readonly<Record<string, z.ZodType>>;
-  readonly query: z.ZodObject;
-  /** Bodies by status; 200 is JSON, the others are problem documents; null: no body. */
-  readonly responses: Readonly<Partial<Record<HttpStatus, readonly z.ZodType[] | null>>>;
-  /** Whether a final answer has an ETag and may be cached. */
-  readonly keepable: boolean;
-  /** Answers a request that the caller may make. Lists leave out what the caller may not read. */
-  readonly answer: (context: Context, service: Service) => Promise<Response>;
-}
-
-const FAILURES = {
-  [HTTP.badRequest]: [Problem],
-  [HTTP.internal]: [Problem],
-  [HTTP.unavailable]: [Problem],
-} as const;
-const ONE_TABLE = { node: NodeName, table: TableSegment } as const;
-const define = <const T extends Record<string, Route>>(routes: T): T => routes;
+import { define, FAILURES, ONE_TABLE, type Route } from './route.ts';
+import { AsOfQuery, BatchBody, BatchQuery, DiffQuery, NoQuery } from './schemas.ts';
 
 export const ROUTES = define({
   nodes: {
@@ -182,6 +154,7 @@ export const ROUTES = define({
       return keepable(context, diffPageText(page), headers);
     },
   },
+  ...HISTORY_ROUTES,
   health: {
     operationId: 'health',
     path: '/v1/health',

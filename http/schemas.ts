@@ -26,7 +26,7 @@ const Pk = z
     description: 'the key: a JSON object with every key column, or the bare value of a one-column key',
     examples: ['42', '{"region":"eu","id":"7"}'],
   });
-const Instant = z
+export const Instant = z
   .string()
   .min(1)
   .meta({
@@ -35,7 +35,8 @@ const Instant = z
     examples: ['2026-01-31T09:41:00Z', '0/16B3748'],
   });
 
-const AWAITED = {
+/** Of a question that can wait for the horizon. */
+export const AWAITED = {
   await_lsn: z
     .string()
     .regex(LSN_TEXT, 'must be an LSN')
@@ -60,7 +61,8 @@ const AWAITED = {
     .meta({ description: `the longest wait for await_lsn, 0 to ${MAX_AWAIT_MS / 1000}` }),
 };
 
-const SHOWN = {
+/** Of an answer with rows. */
+export const SHOWN = {
   numbers: z.enum(['json', 'text']).default('json').meta({
     description:
       'text: numbers in rows and contexts come as strings of their digits, for clients whose numbers would lose digits',
@@ -84,17 +86,20 @@ export const BatchBody = z.strictObject({
 });
 
 export const MAX_PAGE = 1000;
-export const DiffQuery = z.strictObject({
-  pk: Pk,
-  from: Instant.optional(),
-  to: Instant.optional(),
-  limit: z
+export const pageLimit = (what: string) =>
+  z
     .string()
     .regex(/^\d{1,4}$/, 'must be a whole number')
     .transform((text) => Number.parseInt(text, 10))
     .pipe(z.int().min(1).max(MAX_PAGE))
     .default(100)
-    .meta({ description: `the most changes in a page, 1 to ${MAX_PAGE}; fewer if they are large` }),
+    .meta({ description: `${what}, 1 to ${MAX_PAGE}; fewer if they are large` });
+
+export const DiffQuery = z.strictObject({
+  pk: Pk,
+  from: Instant.optional(),
+  to: Instant.optional(),
+  limit: pageLimit('the most changes in a page'),
   cursor: z
     .string()
     .min(1)

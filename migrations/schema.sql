@@ -1741,6 +1741,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'net changes', '{I,U,D}');
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
@@ -1845,7 +1846,7 @@ BEGIN
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
       RETURN NEXT result;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+      bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
       IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;
@@ -1888,7 +1889,7 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
+CREATE FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint DEFAULT NULL::bigint) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -1901,11 +1902,13 @@ DECLARE
      WHERE p.node_id = p_node_id AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')) END;
   seen int;
   given int := 0;
+  bytes bigint := 0;
   at record;
   commits text;
   picked record;
   c record;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'transactions', '{I,U,D,T}');
   -- a value that few contexts have leads to its commits; where many have it, some are soon met on the way back in time
   SELECT b.spaces, b.lsns INTO picked FROM pgtimewarp.commits_by(p_node_id, p_filter -> 'by', 2000) AS b;
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
@@ -1953,7 +1956,8 @@ BEGIN
     LOOP
       RETURN NEXT;
       given := given + 1;
-      IF given >= p_limit THEN
+      bytes := bytes + coalesce(octet_length(context::text), 0) + octet_length(tables::text);
+      IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;
     END LOOP;
@@ -2207,7 +2211,7 @@ BEGIN
         result.assumes := CASE WHEN c.nulls_assumed OR c.is_there AND c.before_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;
-        bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+        bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
         IF given >= p_limit OR bytes > p_max_bytes THEN
           RETURN;
         END IF;
@@ -2243,7 +2247,7 @@ BEGIN
         result.assumes := CASE WHEN c.nulls_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;
-        bytes := bytes + coalesce(octet_length(result.before::text), 0);
+        bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0);
         IF given >= p_limit OR bytes > p_max_bytes THEN
           RETURN;
         END IF;
@@ -2367,6 +2371,18 @@ BEGIN
         WHEN 'in_gap' THEN 'Ask about an instant outside of the gap; `pgtimewarp events` says what happened.'
         WHEN 'expired' THEN 'Ask about an instant within the retention of the table.'
         ELSE 'Ask about a later instant; `pgtimewarp status` says when tracking began.' END;
+  END IF;
+END $$;
+
+CREATE FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS $$
+DECLARE
+  other text := (SELECT min(o.name) FROM jsonb_array_elements_text(p_filter -> 'op') AS o (name) WHERE NOT o.name = ANY (p_known));
+BEGIN
+  IF other IS NOT NULL THEN
+    RAISE EXCEPTION '% have no operation %', p_kind, left(other, 20)
+      USING ERRCODE = 'TW006', HINT = 'Ask for some of ' || array_to_string(p_known, ', ') || '.';
   END IF;
 END $$;
 
@@ -3092,6 +3108,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'changes', '{I,U,D,T,S}');
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
   -- a filter is checked against the present table, even if the interval touches no period
@@ -3110,7 +3127,7 @@ BEGIN
     LOOP
       RETURN NEXT change;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+      bytes := bytes + coalesce(octet_length(change.context::text), 0) + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
     END LOOP;
     IF given >= p_limit OR bytes > p_max_bytes THEN
       RETURN;
@@ -3240,7 +3257,7 @@ BEGIN
     LOOP
       RETURN NEXT change;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+      bytes := bytes + coalesce(octet_length(change.context::text), 0) + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
     END LOOP;
     IF given >= p_limit OR bytes > p_max_bytes THEN
       RETURN;
@@ -4692,10 +4709,10 @@ GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_tab
 GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.node_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_only jsonb) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.node_transactions(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_space integer, p_after_ts timestamp with time zone, p_after_lsn pg_lsn, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.past_named(p_period pgtimewarp.relation_periods, p_relid oid, p_columns jsonb, p_pk text, p_row json, p_incomplete text[], p_written_lsn pg_lsn, p_written_ts timestamp with time zone, OUT row_data json, OUT incomplete text[]) TO pgtimewarp_reader;
@@ -4736,6 +4753,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema tex
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.refuse_other_cursor(p_node_id text, p_schema text, p_table text, p_after_relation_id integer) TO pgtimewarp_reader;

@@ -1,28 +1,17 @@
 /** `changes`: what changed in a table between two instants, every key. */
 import type { Command } from 'commander';
-import { connect } from '../../core/pg/connection.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { type ChangesPage, changes, type HistoryChange } from '../../core/query/changes.ts';
 import { changesPageText, changeText } from '../../documents/history.ts';
-import { allPages } from '../all-pages.ts';
-import { collect, columnList, positiveInteger } from '../arguments.ts';
-import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
+import { collect, columnList } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import {
-  type Format,
-  formatOption,
-  operationList,
-  PAIR,
-  pairs,
-  whereValues,
-  writeAnswer,
-} from '../history-options.ts';
+import { operationList, PAIR, pairs, whereValues, writeAnswer } from '../history-options.ts';
+import { asked, type PageFlags, pageOptions, withHistory } from '../history-question.ts';
 import { renderChanges } from '../render/history.ts';
-import { suggestingTable } from '../suggest-table.ts';
-import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
+import { INSTANT_FORMS } from '../typed-instant.ts';
 
-interface ChangesFlags extends AwaitFlags {
+interface ChangesFlags extends PageFlags {
   readonly from?: string;
   readonly to?: string;
   readonly net?: boolean;
@@ -30,9 +19,6 @@ interface ChangesFlags extends AwaitFlags {
   readonly changed?: readonly string[];
   readonly by?: readonly string[];
   readonly op?: readonly string[];
-  readonly limit?: number;
-  readonly cursor?: string;
-  readonly format?: Format;
 }
 
 export function registerChanges(program: Command, run: Run): Command {
@@ -50,11 +36,8 @@ export function registerChanges(program: Command, run: Run): Command {
       '--op <list>',
       'I, U, D, T: inserts, updates, deletes, rows that a TRUNCATE removed',
       operationList,
-    )
-    .option('--limit <n>', 'show at most this many (default: all)', positiveInteger)
-    .option('--cursor <cursor>', 'go on after an earlier answer: its member `next`')
-    .addOption(formatOption());
-  return awaitOption(command)
+    );
+  return pageOptions(command, ['show at most this many'])
     .addHelpText(
       'after',
       '\nExample:\n  pgtimewarp changes orders --from -15m\n  pgtimewarp changes orders --from -1d --where customer=7 --changed total --net',
@@ -65,18 +48,20 @@ export function registerChanges(program: Command, run: Run): Command {
 }
 
 async function askChanges(
-  { settings, out, signal }: CommandContext,
+  context: CommandContext,
   tableText: string,
   flags: ChangesFlags,
 ): Promise<ExitCode> {
+  const { settings, out } = context;
+  const { cursor } = flags;
   const table = parseTableName(tableText);
   const where = whereValues(flags.where);
   const by = pairs('--by', flags.by);
   const request = {
     node: settings.node,
     table,
-    from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
-    to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
+    from: asked('--from', flags.from, { cursor, out }),
+    to: asked('--to', flags.to, { cursor, out }),
     net: flags.net === true,
     filter: {
       ...(where === undefined ? {} : { where }),
@@ -85,33 +70,25 @@ async function askChanges(
       ...(flags.op === undefined ? {} : { op: flags.op }),
     },
   };
-  const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
-  try {
-    const { page, items } = await suggestingTable(store, request, () =>
-      askAwaiting(store, { node: settings.node, flags, signal }, () =>
-        allPages<ChangesPage, HistoryChange>(
-          flags.limit ?? null,
-          (each) => each.changes,
-          (limit, cursor) => changes(store, { ...request, limit, cursor: cursor ?? flags.cursor ?? null }),
-        ),
-      ),
-    );
-    const answer = { ...page, changes: items };
-    writeAnswer(
-      {
-        frame: page,
-        json: () => changesPageText(answer),
-        lines: () => items.map(changeText),
-        csv: { header: CSV_HEADER, rows: () => items.map(csvRow) },
-        human: () => renderChanges({ title: `${formatTableName(table)}: changes`, frame: page }, items, out),
-      },
-      flags.format,
-      out,
-    );
-    return EXIT.done;
-  } finally {
-    await store.end().catch(() => {});
-  }
+  const { page, items } = await withHistory(context, { flags, about: table }, ({ askAll }) =>
+    askAll(
+      (each: ChangesPage) => each.changes,
+      (store, ofPage) => changes(store, { ...request, ...ofPage }),
+    ),
+  );
+  const answer = { ...page, changes: items };
+  writeAnswer(
+    {
+      frame: page,
+      json: () => changesPageText(answer),
+      lines: () => items.map(changeText),
+      csv: { header: CSV_HEADER, rows: () => items.map(csvRow) },
+      human: () => renderChanges({ title: `${formatTableName(table)}: changes`, frame: page }, items, out),
+    },
+    flags.format,
+    out,
+  );
+  return EXIT.done;
 }
 
 const CSV_HEADER = ['pk', 'op', 'lsn', 'ts', 'xid', 'context', 'before', 'after', 'changed'];

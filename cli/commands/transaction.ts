@@ -1,9 +1,14 @@
 /** `transaction`: every row that one transaction touched, before and after. */
 import type { Command } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import { connect } from '../../core/pg/connection.ts';
 import type { HistoryChange } from '../../core/query/changes.ts';
-import { type TransactionPage, transactionChanges, transactions } from '../../core/query/transactions.ts';
+import {
+  type TransactionPage,
+  type TransactionsPage,
+  transactionChanges,
+  transactions,
+  xidOf,
+} from '../../core/query/transactions.ts';
 import { formatLsn, tryParseLsn } from '../../core/types/lsn.ts';
 import {
   transactionChangeText,
@@ -11,21 +16,17 @@ import {
   transactionsPageText,
   transactionText,
 } from '../../documents/history.ts';
-import { allPages } from '../all-pages.ts';
-import { positiveInteger } from '../arguments.ts';
-import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { type Format, formatOption, writeAnswer } from '../history-options.ts';
+import { type Format, writeAnswer } from '../history-options.ts';
+import { asked, type PageFlags, pageOptions, withHistory } from '../history-question.ts';
+import type { Output } from '../output.ts';
 import { renderTransaction, renderTransactions } from '../render/history.ts';
-import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
+import { INSTANT_FORMS } from '../typed-instant.ts';
 
-interface TransactionFlags extends AwaitFlags {
+interface TransactionFlags extends PageFlags {
   readonly from?: string;
   readonly to?: string;
-  readonly limit?: number;
-  readonly cursor?: string;
-  readonly format?: Format;
 }
 
 /** The most transactions that are listed for one xid. PostgreSQL reuses xids, but rarely this often. */
@@ -37,14 +38,11 @@ export function registerTransaction(program: Command, run: Run): Command {
     .description('every row that a transaction touched, before and after')
     .argument(
       '<lsn|xid>',
-      'commit LSN, or xid; an xid comes round again, then all transactions that had it are listed',
+      'commit LSN, or xid (32 bits, or the 64 of pg_current_xact_id()); an xid comes round again, then all transactions that had it are listed',
     )
     .option('--from <time>', `with an xid: only transactions after this instant: ${INSTANT_FORMS}`)
-    .option('--to <time>', 'with an xid: only transactions up to this instant')
-    .option('--limit <n>', 'show at most this many rows (default: all)', positiveInteger)
-    .option('--cursor <cursor>', 'go on after an earlier answer: its member `next`')
-    .addOption(formatOption());
-  return awaitOption(command)
+    .option('--to <time>', 'with an xid: only transactions up to this instant');
+  return pageOptions(command, ['show at most this many rows'])
     .addHelpText(
       'after',
       '\nExit status: 0, or 3 when no such transaction is known.\n\nExample:\n  pgtimewarp transaction 0/16B3748\n  pgtimewarp transaction 731 --from -1d',
@@ -55,45 +53,31 @@ export function registerTransaction(program: Command, run: Run): Command {
 }
 
 async function askTransaction(
-  { settings, out, signal }: CommandContext,
+  context: CommandContext,
   identity: string,
   flags: TransactionFlags,
 ): Promise<ExitCode> {
+  const { settings, out } = context;
   const { node } = settings;
+  // the cursor is of the rows of the transaction, not of this list
+  const interval = { cursor: undefined, out };
   const request = {
     node,
-    from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
-    to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
+    from: asked('--from', flags.from, interval),
+    to: asked('--to', flags.to, interval),
     filter: identityFilter(identity),
     limit: MOST_MATCHES,
   };
-  const store = await connect(settings.storeUrl, { side: 'store', node });
-  try {
-    const matches = await askAwaiting(store, { node, flags, signal }, () => transactions(store, request));
+  return await withHistory(context, { flags }, async ({ ask, askAll }) => {
+    const matches = await ask((store) => transactions(store, request));
     const [transaction, ...others] = matches.transactions;
     if (transaction === undefined || others.length > 0) {
-      const { transactions: found } = matches;
-      writeAnswer(
-        {
-          frame: matches,
-          json: () => transactionsPageText(matches),
-          lines: () => found.map(transactionText),
-          csv: {
-            header: ['lsn', 'ts', 'xid', 'rows'],
-            rows: () => found.map(({ lsn, ts, xid, rows }) => [lsn, ts, xid, rows]),
-          },
-          human: () => renderTransactions(found, matches, out),
-        },
-        flags.format,
-        out,
-      );
+      writeMatches(matches, flags.format, out);
       return transaction === undefined ? EXIT.absent : EXIT.done;
     }
-    const { page, items } = await allPages<TransactionPage, HistoryChange>(
-      flags.limit ?? null,
-      (each) => each.changes,
-      (limit, cursor) =>
-        transactionChanges(store, { node, transaction, limit, cursor: cursor ?? flags.cursor ?? null }),
+    const { page, items } = await askAll(
+      (each: TransactionPage) => each.changes,
+      (store, ofPage) => transactionChanges(store, { node, transaction, ...ofPage }),
     );
     writeAnswer(
       {
@@ -107,9 +91,26 @@ async function askTransaction(
       out,
     );
     return EXIT.done;
-  } finally {
-    await store.end().catch(() => {});
-  }
+  });
+}
+
+/** No transaction, or several that had the number. */
+function writeMatches(matches: TransactionsPage, format: Format | undefined, out: Output): void {
+  const { transactions: found } = matches;
+  writeAnswer(
+    {
+      frame: matches,
+      json: () => transactionsPageText(matches),
+      lines: () => found.map(transactionText),
+      csv: {
+        header: ['lsn', 'ts', 'xid', 'rows'],
+        rows: () => found.map(({ lsn, ts, xid, rows }) => [lsn, ts, xid, rows]),
+      },
+      human: () => renderTransactions(found, matches, out),
+    },
+    format,
+    out,
+  );
 }
 
 const CSV_HEADER = ['schema', 'table', 'pk', 'op', 'before', 'after', 'changed'];
@@ -123,7 +124,8 @@ function csvRow(change: HistoryChange): (string | null)[] {
 function identityFilter(text: string): { readonly lsn: string } | { readonly xid: string } {
   const lsn = tryParseLsn(text);
   if (lsn !== null) return { lsn: formatLsn(lsn) };
-  if (/^[1-9]\d{0,17}$/.test(text)) return { xid: text };
+  const xid = xidOf(text);
+  if (xid !== null) return { xid };
   throw new TimewarpError('BAD_FLAGS', `Not a transaction: ${text.slice(0, 60)}`, {
     remedy:
       'Give a commit LSN such as 0/16B3748, or the number of a transaction: `pgtimewarp transactions` lists both.',

@@ -84,6 +84,18 @@ export const ERROR_CODES = define({
     cause: 'The store has no node of that name.',
     remedy: 'Run `pgtimewarp init --node NAME`, or see the names with `pgtimewarp status`.',
   },
+  TRANSACTION_UNKNOWN: {
+    action: 'client',
+    cause:
+      'No transaction with this commit LSN is known that changed a tracked table which the caller may read.',
+    remedy:
+      'Take the LSN from a list of transactions. A transaction after the horizon is known after the next run.',
+  },
+  QUESTION_TOO_LONG: {
+    action: 'client',
+    cause: 'The store needed more time for a question about many rows than a session has.',
+    remedy: 'Ask about a shorter interval: name `from` and `to`, or read it in several parts.',
+  },
   HORIZON_BEHIND: {
     action: 'retry',
     cause:

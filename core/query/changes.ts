@@ -8,6 +8,7 @@ import type { DiffOp } from './diff.ts';
 import {
   type ChangeFilter,
   continuation,
+  cutPage,
   FRAME_COLUMNS,
   type FrameRow,
   type HistoryCursor,
@@ -19,7 +20,7 @@ import {
   toFrame,
 } from './history-page.ts';
 import type { Instant } from './instant.ts';
-import { fromQueryError } from './query-error.ts';
+import { fromHistoryError } from './query-error.ts';
 
 export interface ChangesRequest {
   readonly node: string;
@@ -55,6 +56,8 @@ export interface HistoryChange {
   readonly changedText: string | null;
   readonly incomplete?: readonly string[];
   readonly assumes?: string;
+  /** Members that were left out (null here) because they did not fit into a response. */
+  readonly omitted?: readonly string[];
 }
 
 export interface ChangesPage extends HistoryFrame {
@@ -66,7 +69,13 @@ export interface ChangesPage extends HistoryFrame {
 /** Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (filter, cursor), or a failure of the store. */
 export async function changes(store: Queryable, request: ChangesRequest): Promise<ChangesPage> {
   const net = request.net === true;
-  const goesOn = continuation(request.cursor, net ? ['key'] : ['number', 'lsn', 'number', 'key'], request.to);
+  const filter = request.filter ?? {};
+  const goesOn = continuation(request, net ? ['key'] : ['number', 'lsn', 'number', 'key'], [
+    net ? 'net changes' : 'changes',
+    request.node,
+    request.table,
+    filter,
+  ]);
   const source = net
     ? `pgtimewarp.net_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9, $10::int, $11::bigint)`
     : `pgtimewarp.table_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9::int, $10::pg_lsn,
@@ -80,17 +89,17 @@ export async function changes(store: Queryable, request: ChangesRequest): Promis
          LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
         ORDER BY c.ordinality`,
       [
-        ...intervalParameters({ ...request, to: goesOn.to }),
-        JSON.stringify(request.filter ?? {}),
+        ...intervalParameters({ ...request, from: goesOn.from, to: goesOn.to }),
+        JSON.stringify(filter),
         ...goesOn.after,
         request.limit + 1,
         PAGE_BYTES,
       ],
     );
     const found = rows.filter((row): row is FrameRow & ChangeRow => row.op !== null);
-    const { page, isCut } = cutPage(found, request.limit);
+    const { page, isCut } = cutPage(found, request.limit, changeTexts);
     const last = page.at(-1);
-    const frame = toFrame(rows[0]!, request.from, goesOn.to);
+    const frame = toFrame(rows[0]!, goesOn.from, goesOn.to);
     return {
       ...frame,
       changes: page.map(toChange),
@@ -104,7 +113,7 @@ export async function changes(store: Queryable, request: ChangesRequest): Promis
           : null,
     };
   } catch (error) {
-    throw fromQueryError(error);
+    throw fromHistoryError(error);
   }
 }
 
@@ -133,16 +142,12 @@ export interface ChangeRow {
   readonly key: string;
 }
 
-/** The rows of a page. The store returned one more than the limit, or fewer if it stopped at the limit of bytes. */
-export function cutPage<R extends { readonly before: string | null; readonly after: string | null }>(
-  found: readonly R[],
-  limit: number,
-): { readonly page: readonly R[]; readonly isCut: boolean } {
-  let bytes = 0;
-  for (const { before, after } of found)
-    bytes += Buffer.byteLength(before ?? '') + Buffer.byteLength(after ?? '');
-  return { page: found.slice(0, limit), isCut: found.length > limit || bytes > PAGE_BYTES };
-}
+/** What counts toward the bytes of a page. */
+export const changeTexts = ({ before, after, context }: ChangeRow): readonly (string | null)[] => [
+  before,
+  after,
+  context,
+];
 
 export function toChange(row: ChangeRow): HistoryChange {
   return {

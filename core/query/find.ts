@@ -7,17 +7,19 @@ import type { TableName } from '../pg/identifiers.ts';
 import {
   type ColumnValues,
   continuation,
+  cutPage,
   FRAME_COLUMNS,
   type FrameRow,
   type HistoryCursor,
   type HistoryFrame,
   intervalParameters,
   nextCursor,
+  otherQuestion,
   PAGE_BYTES,
   toFrame,
 } from './history-page.ts';
 import type { Instant } from './instant.ts';
-import { fromQueryError } from './query-error.ts';
+import { fromHistoryError } from './query-error.ts';
 
 export interface FindRequest {
   readonly node: string;
@@ -37,9 +39,12 @@ export interface FoundRow {
   /** JSON texts `{lsn, ts, xid}`; of `valid_to` null: nothing has ended it so far. */
   readonly validFromText: string;
   readonly validToText: string;
+  /** JSON text; that of null where it was left out, see `omitted`. */
   readonly rowText: string;
   readonly incomplete?: readonly string[];
   readonly assumes?: string;
+  /** Members that were left out (null) because they did not fit into a response. */
+  readonly omitted?: readonly string[];
 }
 
 export interface FindPage extends HistoryFrame {
@@ -49,14 +54,17 @@ export interface FindPage extends HistoryFrame {
 
 /** Throws TimewarpError: TABLE_NOT_TRACKED, NODE_UNKNOWN, BAD_TIME, BAD_FLAGS (values, cursor), or a failure of the store. */
 export async function findRows(store: Queryable, request: FindRequest): Promise<FindPage> {
-  const isInstant = request.at !== null;
+  const { at, where } = request;
   const goesOn = continuation(
-    request.cursor,
-    ['number', 'key', 'lsn', 'number'],
-    isInstant ? request.at : request.to,
+    { ...request, to: at === null ? request.to : at },
+    ['shape', 'number', 'key', 'lsn', 'number'],
+    ['find', request.node, request.table, where],
   );
+  const [shape, ...after] = goesOn.after;
+  if (shape === 'interval' && at !== null && at.kind !== 'now') throw otherQuestion();
+  const isInstant = shape === null || shape === undefined ? at !== null : shape === 'instant';
   const { to } = goesOn;
-  const from = isInstant ? to : request.from;
+  const from = isInstant ? to : goesOn.from;
   // "now" is the horizon
   const horizon = '(SELECT c.applied_ts FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = $1)';
   const isNow = isInstant && to?.kind === 'now';
@@ -75,28 +83,29 @@ export async function findRows(store: Queryable, request: FindRequest): Promise<
       [
         ...intervalParameters({ node: request.node, table: request.table, from, to }),
         isInstant,
-        JSON.stringify(request.where),
-        ...goesOn.after,
+        JSON.stringify(where),
+        ...after,
         request.limit + 1,
         PAGE_BYTES,
       ],
     );
     const found = rows.filter((row): row is FrameRow & FoundVersion => row.pk !== null);
-    const page = found.slice(0, request.limit);
-    const bytes = found.reduce((sum, { row }) => sum + Buffer.byteLength(row), 0);
+    const { page, isCut } = cutPage(found, request.limit, ({ row }) => [row]);
     const last = page.at(-1);
-    const isCut = found.length > page.length || bytes > PAGE_BYTES;
     const frame = toFrame(rows[0]!, from, to);
     return {
       ...frame,
       rows: page.map(toFound),
       next:
         isCut && last !== undefined
-          ? nextCursor(goesOn, frame.horizon, [last.relation_id, last.pk, last.lsn, last.seq])
+          ? nextCursor(goesOn, frame.horizon, [
+              isInstant ? 'instant' : 'interval',
+              ...[last.relation_id, last.pk, last.lsn, last.seq],
+            ])
           : null,
     };
   } catch (error) {
-    throw fromQueryError(error);
+    throw fromHistoryError(error);
   }
 }
 

@@ -2,13 +2,14 @@
  * What questions about many rows have in common: the frame of an answer, the filter, and a cursor that says where a page ended.
  * A page is bounded in rows and in bytes, so that a caller that asks page by page needs little memory.
  */
+import { hash } from 'node:crypto';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import { tryParseCommitTime } from '../types/commit-time.ts';
 import { tryParseLsn } from '../types/lsn.ts';
 import { type Instant, instantParameters, parseInstant } from './instant.ts';
 
-/** The most bytes that the rows of a page hold together. The row that exceeds this limit still belongs to the page. */
+/** The most bytes that rows and contexts of a page hold together. The row that exceeds this limit still belongs to the page. */
 export const PAGE_BYTES = 4 * 1024 * 1024;
 
 /** Of an answer about an interval: where it begins and ends, and what is known there. */
@@ -89,6 +90,20 @@ export function toFrame(row: FrameRow, from: Instant | null, to: Instant | null)
   };
 }
 
+/**
+ * The rows of a page, of which the store gave one more than the limit, or fewer where it stopped for their bytes.
+ * @param textsOf what the store counts of a row
+ */
+export function cutPage<R>(
+  found: readonly R[],
+  limit: number,
+  textsOf: (row: R) => readonly (string | null)[],
+): { readonly page: readonly R[]; readonly isCut: boolean } {
+  let bytes = 0;
+  for (const row of found) for (const text of textsOf(row)) bytes += Buffer.byteLength(text ?? '');
+  return { page: found.slice(0, limit), isCut: found.length > limit || bytes > PAGE_BYTES };
+}
+
 /** Where a page ended: opaque to callers, valid while history grows. */
 export type HistoryCursor = string & { readonly __brand: 'HistoryCursor' };
 
@@ -96,35 +111,86 @@ export type HistoryCursor = string & { readonly __brand: 'HistoryCursor' };
 export interface Continuation {
   /** The place of the last row that was received, in the order of the function's parameters; all null without a cursor. */
   readonly after: readonly (string | null)[];
+  readonly from: Instant | null;
   /** Where the interval ends. */
   readonly to: Instant | null;
-  /** The horizon of the first page, if the requested interval reaches it. */
-  readonly until: string | null;
+  /** What every cursor of this answer begins with: the question, its interval as asked, and where the first page ended (or nothing). */
+  readonly head: readonly [question: string, from: string, to: string, until: string];
+}
+
+interface AskedPage {
+  readonly from: Instant | null;
+  readonly to: Instant | null;
+  readonly cursor?: string | null | undefined;
 }
 
 /**
- * The content of a cursor of these kinds. Every page of an answer ends where the first one ended. With a later horizon, pages before the
- * cursor would be as of one moment, and pages after it as of another. Throws BAD_FLAGS if no page returned this cursor.
+ * What a cursor of these kinds says. Every page of an answer has the interval of the first one, and ends at the horizon of that one:
+ * otherwise the places before the cursor would be as of one moment, and those after it as of another. An end of the interval that
+ * is not named, or is now, is that of the cursor. Throws BAD_FLAGS for a cursor that no page gave, or a page of another question.
+ * @param question what is asked beside the interval
  */
 export function continuation(
-  cursor: string | null | undefined,
+  { from, to, cursor }: AskedPage,
   kinds: readonly PartKind[],
-  to: Instant | null,
+  question: readonly unknown[],
 ): Continuation {
-  const [until = null, ...after] = historyCursorParts(cursor, ['until', ...kinds]);
-  return until === null || until === ''
-    ? { after, to, until: null }
-    : { after, to: parseInstant(until), until };
+  const fingerprint = hash('sha256', JSON.stringify(question, sortedMembers), 'base64url').slice(0, 16);
+  if (cursor === null || cursor === undefined) {
+    const after = kinds.map(() => null);
+    return { after, from, to, head: [fingerprint, requestedText(from), requestedText(to), ''] };
+  }
+  const parts = historyCursorParts(cursor, ['key', 'instant', 'instant', 'until', ...kinds]) as string[];
+  const [asked, fromText, toText, until] = parts.slice(0, 4) as [string, string, string, string];
+  if (asked !== fingerprint || isAnother(from, fromText) || isAnother(to, toText)) throw otherQuestion();
+  return {
+    after: parts.slice(4),
+    from: instantOf(fromText),
+    to: instantOf(until) ?? instantOf(toText),
+    head: [asked, fromText, toText, until],
+  };
+}
+
+export function otherQuestion(): TimewarpError {
+  return new TimewarpError('BAD_FLAGS', 'The cursor is of a page of another question.', {
+    remedy:
+      'Repeat the question that gave the cursor, with the same filters; its instants may be left out. Or start without a cursor.',
+  });
 }
 
 /** The cursor of the page after this place. */
 export function nextCursor(
-  { to, until }: Continuation,
+  { to, head }: Continuation,
   horizon: HistoryFrame['horizon'],
   place: readonly (string | null)[],
 ): HistoryCursor {
-  const isOpen = until === null && horizon !== null && isBeyond(to, horizon);
-  return formatHistoryCursor([isOpen ? horizon.ts : (until ?? ''), ...place]);
+  const [question, fromText, toText, until] = head;
+  const isOpen = until === '' && horizon !== null && isBeyond(to, horizon);
+  return formatHistoryCursor([question, fromText, toText, isOpen ? horizon.ts : until, ...place]);
+}
+
+/** Whether an end of the interval is named and is not that of the cursor. */
+function isAnother(end: Instant | null, text: string): boolean {
+  if (end === null || end.kind === 'now') return false;
+  const known = instantOf(text);
+  if (known === null || known.kind !== end.kind) return true;
+  const positionOf = (each: Instant): bigint | null =>
+    each.kind === 'time' ? each.time : each.kind === 'lsn' ? each.lsn : null;
+  return positionOf(known) !== positionOf(end);
+}
+
+function instantOf(text: string): Instant | null {
+  return text === '' ? null : parseInstant(text);
+}
+
+function requestedText(instant: Instant | null): string {
+  return bound(instant)[2] ?? '';
+}
+
+/** For JSON.stringify: the members of objects in one order. */
+function sortedMembers(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Whether later runs can add to what is before the instant. */
@@ -143,11 +209,21 @@ const POSITION = /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/;
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 const GREATEST_INTEGER = 2_147_483_647n;
 const isInstant = (part: string): boolean => INSTANT.test(part) && tryParseCommitTime(part) !== null;
+const isRequested = (part: string): boolean => {
+  try {
+    return part === '' || parseInstant(part) !== null;
+  } catch {
+    return false;
+  }
+};
 const PARTS = {
   number: (part: string): boolean => /^\d{1,10}$/.test(part) && BigInt(part) <= GREATEST_INTEGER,
   lsn: (part: string): boolean => POSITION.test(part),
   time: isInstant,
+  /** As somebody asked for it; empty: nobody did. */
+  instant: isRequested,
   until: (part: string): boolean => part === '' || isInstant(part),
+  shape: (part: string): boolean => part === 'instant' || part === 'interval',
   key: (part: string): boolean => !part.includes('\0'),
 } as const;
 type PartKind = keyof typeof PARTS;

@@ -44,3 +44,20 @@ export function fromQueryError(error: unknown): TimewarpError {
     hint === undefined ? { cause: error } : { cause: error, remedy: hint },
   );
 }
+
+/** As {@link fromQueryError}, for questions about many rows: these name no key, and may be too much for a session. */
+export function fromHistoryError(error: unknown): TimewarpError {
+  if (sqlState(error) === QUERY_CANCELED)
+    return new TimewarpError('QUESTION_TOO_LONG', 'The store needed too much time for this question.', {
+      cause: error,
+    });
+  const known = fromQueryError(error);
+  if (known.code !== 'BAD_KEY') return known;
+  return new TimewarpError('BAD_FLAGS', 'The store cannot hold a value of this filter.', {
+    cause: error,
+    remedy: 'Leave out characters that PostgreSQL refuses, such as U+0000, and shorten the value.',
+  });
+}
+
+/** The time limit of the session, or an operator, ended the statement. */
+const QUERY_CANCELED = '57014';

@@ -4,15 +4,14 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
-import { CHANGE_COLUMNS, type ChangeRow, cutPage, type HistoryChange, toChange } from './changes.ts';
+import { CHANGE_COLUMNS, type ChangeRow, changeTexts, type HistoryChange, toChange } from './changes.ts';
 import {
   continuation,
+  cutPage,
   FRAME_COLUMNS,
   type FrameRow,
-  formatHistoryCursor,
   type HistoryCursor,
   type HistoryFrame,
-  historyCursorParts,
   instantText,
   intervalParameters,
   nextCursor,
@@ -20,7 +19,7 @@ import {
   toFrame,
 } from './history-page.ts';
 import type { Instant } from './instant.ts';
-import { fromQueryError } from './query-error.ts';
+import { fromHistoryError } from './query-error.ts';
 
 export interface TransactionFilter {
   /** It touched this table. */
@@ -30,16 +29,30 @@ export interface TransactionFilter {
   readonly op?: readonly string[];
   /** It changed at least so many rows, or has a TRUNCATE, whose rows are not counted. */
   readonly minRows?: number;
-  /** Decimal digits. */
+  /** As {@link xidOf} returns it. */
   readonly xid?: string;
   readonly lsn?: string;
 }
+
+/**
+ * The number that the log has of a transaction: 32 bits of it. `pg_current_xact_id()` gives 64, of which these are the lower ones.
+ * Decimal digits; null: not the number of a transaction.
+ */
+export function xidOf(text: string): string | null {
+  if (!/^[1-9]\d{0,19}$/.test(text)) return null;
+  const xid = BigInt(text);
+  return xid > GREATEST_XID ? null : `${xid & 0xffff_ffffn}`;
+}
+
+const GREATEST_XID = 0xffff_ffff_ffff_ffffn;
 
 export interface TransactionsRequest {
   readonly node: string;
   readonly from: Instant | null;
   readonly to: Instant | null;
   readonly filter?: TransactionFilter;
+  /** Only these tables, and the contexts of their changes, as if there were no others; null: all. */
+  readonly only?: readonly TableName[] | null;
   readonly limit: number;
   readonly cursor?: string | null;
 }
@@ -54,6 +67,8 @@ export interface TransactionSummary {
   readonly tablesText: string;
   /** Inserts, updates and deletes; decimal digits. */
   readonly rows: string;
+  /** Members that were left out (null here) because they did not fit into a response. */
+  readonly omitted?: readonly string[];
 }
 
 export interface TransactionsPage extends HistoryFrame {
@@ -67,37 +82,40 @@ export async function transactions(
   store: Queryable,
   request: TransactionsRequest,
 ): Promise<TransactionsPage> {
-  const goesOn = continuation(request.cursor, ['number', 'time', 'lsn'], request.to);
   const { filter = {} } = request;
+  const goesOn = continuation(request, ['number', 'time', 'lsn'], ['transactions', request.node, filter]);
+  const only = onlyText(request.only);
   try {
     const { rows } = await store.query<FrameRow & (SummaryRow | { readonly lsn: null })>(
       `SELECT ${FRAME_COLUMNS}, t.lsn_space::text, t.lsn::text, ${instantText('t.ts')} AS ts, t.xid::text, t.context::text, t.tables::text,
               t.rows::text
-         FROM pgtimewarp.node_frame($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn) AS f
+         FROM pgtimewarp.node_frame($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $13::jsonb) AS f
          LEFT JOIN pgtimewarp.node_transactions($1, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb,
-                     $9::int, $10::timestamptz, $11::pg_lsn, $12::int) WITH ORDINALITY AS t ON true
+                     $9::int, $10::timestamptz, $11::pg_lsn, $12::int, $14::bigint) WITH ORDINALITY AS t ON true
         ORDER BY t.ordinality`,
       [
-        ...intervalParameters({ ...request, to: goesOn.to, table: filter.table ?? null }),
-        filterText(filter),
+        ...intervalParameters({ ...goesOn, node: request.node, table: filter.table ?? null }),
+        filterText(filter, request.only),
         ...goesOn.after,
         request.limit + 1,
+        only,
+        PAGE_BYTES,
       ],
     );
     const found = rows.filter((row): row is FrameRow & SummaryRow => row.lsn !== null);
-    const page = found.slice(0, request.limit);
+    const { page, isCut } = cutPage(found, request.limit, ({ context, tables }) => [context, tables]);
     const last = page.at(-1);
-    const frame = toFrame(rows[0]!, request.from, goesOn.to);
+    const frame = toFrame(rows[0]!, goesOn.from, goesOn.to);
     return {
       ...frame,
       transactions: page.map(toSummary),
       next:
-        found.length > page.length && last !== undefined
+        isCut && last !== undefined
           ? nextCursor(goesOn, frame.horizon, [last.lsn_space, last.ts, last.lsn])
           : null,
     };
   } catch (error) {
-    throw fromQueryError(error);
+    throw fromHistoryError(error);
   }
 }
 
@@ -113,33 +131,44 @@ export async function transactionChanges(
   request: {
     readonly node: string;
     readonly transaction: TransactionSummary;
+    /** As of the list. */
+    readonly only?: readonly TableName[] | null;
     readonly limit: number;
     readonly cursor?: string | null;
   },
 ): Promise<TransactionPage> {
-  const { node, transaction, limit } = request;
-  const after = historyCursorParts(request.cursor, ['number', 'number', 'key']);
+  const { node, transaction, limit, cursor } = request;
+  const { lsn, lsnSpace } = transaction;
+  const goesOn = continuation(
+    { from: null, to: null, cursor },
+    ['number', 'number', 'key'],
+    ['transaction', node, lsnSpace, lsn],
+  );
   try {
     const { rows } = await store.query<FrameRow & (ChangeRow | { readonly op: null })>(
       `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
-         FROM pgtimewarp.node_frame($1, NULL, NULL, $9::timestamptz, NULL, $9::timestamptz, NULL) AS f
-         LEFT JOIN pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint)
+         FROM pgtimewarp.node_frame($1, NULL, NULL, $9::timestamptz, NULL, $9::timestamptz, NULL, $10::jsonb) AS f
+         LEFT JOIN pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, $10::jsonb)
                      WITH ORDINALITY AS c ON true
          LEFT JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
         ORDER BY c.ordinality`,
-      [node, transaction.lsnSpace, transaction.lsn, ...after, limit + 1, PAGE_BYTES, transaction.ts],
+      [
+        ...[node, lsnSpace, lsn, ...goesOn.after, limit + 1, PAGE_BYTES, transaction.ts],
+        onlyText(request.only),
+      ],
     );
     const found = rows.filter((row): row is FrameRow & ChangeRow => row.op !== null);
-    const { page, isCut } = cutPage(found, limit);
+    const { page, isCut } = cutPage(found, limit, changeTexts);
     const last = page.at(-1);
     return {
       ...toFrame(rows[0]!, null, null),
       transaction,
       changes: page.map(toChange),
-      next: isCut && last !== undefined ? formatHistoryCursor([last.relation_id, last.seq, last.pk]) : null,
+      next:
+        isCut && last !== undefined ? nextCursor(goesOn, null, [last.relation_id, last.seq, last.pk]) : null,
     };
   } catch (error) {
-    throw fromQueryError(error);
+    throw fromHistoryError(error);
   }
 }
 
@@ -165,13 +194,23 @@ function toSummary(row: SummaryRow): TransactionSummary {
   };
 }
 
-function filterText({ table, by, op, minRows, xid, lsn }: TransactionFilter): string {
+/** As is_one_of() of the store takes it; null: all tables. */
+function onlyText(tables: Only): string | null {
+  return tables === null || tables === undefined ? null : JSON.stringify(tables.map(tableMembers));
+}
+
+type Only = readonly TableName[] | null | undefined;
+
+const tableMembers = ({ schema, name }: TableName) => ({ schema, table: name });
+
+function filterText({ table, by, op, minRows, xid, lsn }: TransactionFilter, only: Only): string {
   return JSON.stringify({
-    ...(table === undefined ? {} : { schema: table.schema, table: table.name }),
+    ...(table === undefined ? {} : tableMembers(table)),
     ...(by === undefined ? {} : { by }),
     ...(op === undefined ? {} : { op }),
     ...(minRows === undefined ? {} : { min_rows: minRows }),
     ...(xid === undefined ? {} : { xid }),
     ...(lsn === undefined ? {} : { lsn }),
+    ...(only === null || only === undefined ? {} : { only: only.map(tableMembers) }),
   });
 }

@@ -17,5 +17,12 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   const changes: number | null = page.status === 200 ? page.data.changes.length : null;
   const batch = await api.asOfBatch(node, table.segment, { keys: [1, { id: 2 }] });
   const answers: number | null = batch.status === 200 ? batch.data.answers.length : null;
-  return { table: table.path, total, reason, changes, answers };
+  const found = await api.findRows(node, table.segment, { 'where.total': '2', 'where.id': '1' });
+  const rows: number | null = found.status === 200 ? found.data.rows.length : null;
+  const listed = await api.listTransactions(node, { table: table.segment, op: 'U' });
+  const [transaction] = listed.status === 200 ? listed.data.transactions : [];
+  if (transaction === undefined) throw new Error('no transaction');
+  const touched = await api.getTransaction(node, transaction.lsn.replace('/', '-'));
+  const was: unknown = touched.status === 200 ? touched.data.changes[0]?.before?.total : null;
+  return { table: table.path, total, reason, changes, answers, rows, was };
 }

@@ -20,5 +20,10 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   const page = await DefaultService.diff(node, table.segment, '1', undefined, undefined, 1);
   const batch = await DefaultService.asOfBatch(node, table.segment, { keys: [1, { id: 2 }] });
   const { length: changes } = page.changes;
-  return { table: table.path, total, reason, changes, answers: batch.answers.length };
+  // this generator writes members of an object as where[NAME], whatever the document says: nothing is asked with them
+  const [transaction] = (await DefaultService.listTransactions(node)).transactions;
+  if (transaction === undefined) throw new Error('no transaction');
+  const touched = await DefaultService.getTransaction(node, transaction.lsn.replace('/', '-'));
+  const was: unknown = touched.changes[0]?.before?.total;
+  return { table: table.path, total, reason, changes, answers: batch.answers.length, rows: 1, was };
 }

@@ -78,6 +78,28 @@ describe.each(API_WAYS)('the command line and %s', (way) => {
       .toBe(true);
   });
 
+  test('give the same documents about many rows, to the letter', async () => {
+    const { rows } = await node.store.query<{ lsn: string }>(
+      'SELECT max(m.lsn)::text AS lsn FROM pgtimewarp.lsn_time_map AS m WHERE m.xid IS NOT NULL',
+    );
+    const { lsn } = rows[0]!;
+    for (const [words, target, says] of [
+      [['transactions', '--from', '0/1', '--op', 'U'], '/transactions?from=0/1&op=U', '"updates" : 1'],
+      [['transaction', lsn], `/transactions/${lsn.replace('/', '-')}`, '"changed":{"total":{"from":1.10'],
+      [['changes', 'orders', '--where', 'id=1'], '/tables/public.orders/changes?where.id=1', '"op":"U"'],
+      [['changes', 'orders', '--net'], '/tables/public.orders/changes?net=true', '"op":"U"'],
+      [['find', 'orders', '--where', 'id=1'], '/tables/public.orders/find?where.id=1', '890.10'],
+    ] as const)
+      await expect
+        .poll(async () => {
+          const here = await printed(...words);
+          const there = await answered(way, `/v1/nodes/${node.node}${target}`);
+          expect(here).toContain(says);
+          return here === there;
+        }, SETTLED)
+        .toBe(true);
+  }, 120_000);
+
   test('return the same node and tables', async () => {
     await expect
       .poll(async () => {

@@ -28,6 +28,8 @@ const checkProblem = problemChecker(openApi);
 
 let node: TrackedNode;
 let asked: ApiWays;
+/** The LSN of a transaction, as a segment of a path. */
+let committed: string;
 
 beforeAll(async () => {
   node = await trackedNode({
@@ -43,6 +45,10 @@ beforeAll(async () => {
   });
   await node.source.query('UPDATE orders SET total = total * 2; DELETE FROM orders WHERE id > 40');
   await node.catchUp();
+  const { rows } = await node.store.query<{ lsn: string }>(
+    'SELECT max(lsn)::text AS lsn FROM pgtimewarp.lsn_time_map WHERE xid IS NOT NULL',
+  );
+  committed = rows[0]!.lsn.replace('/', '-');
   asked = await apiWays(node, {
     NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB} --expose-gc --import ${REPORT_HEAP}`,
   });
@@ -58,6 +64,9 @@ const KNOWN = (): Record<string, string[]> => ({
   table: ['public.orders', 'public.parts', 'public.moments', '"Odd.Schema".a"b'],
   pk: ['1', '{"id":7}', '45', '{"region":"eu","id":1}', '2026-01-01T00:00:00Z', 'infinity'],
   limit: ['1', '1000'],
+  lsn: ['0-1', committed],
+  where: ['1', '2.20', 'eu', ''],
+  by: ['ann'],
 });
 
 test(`${REQUESTS} requests`, { timeout: 60_000 + REQUESTS * 200 }, async () => {

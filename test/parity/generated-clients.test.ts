@@ -68,6 +68,8 @@ test.each(GENERATORS)(
       reason: 'not_yet_inserted',
       changes: 1,
       answers: 2,
+      rows: 1,
+      was: 1,
     });
   },
   180_000,

@@ -5,6 +5,8 @@ export interface Subject {
   readonly node: string;
   /** The path of the table. */
   readonly orders: string;
+  /** The commit LSN of its last transaction, as a segment: an insert by ann, after an update and a delete of the same row. */
+  readonly lsn: string;
 }
 
 export interface Request {
@@ -23,6 +25,218 @@ export interface Case extends Request {
 
 const OLD = '2020-01-01T00:00:00Z';
 const at = (second: string): string => `2026-01-01T00:${second}Z`;
+
+const refused = (target: string, says: RegExp): Case => ({
+  target,
+  status: 400,
+  type: 'error:BAD_FLAGS',
+  says,
+});
+
+/** Questions about many rows. */
+const HISTORY_CASES: readonly (readonly [string, (subject: Subject) => Case])[] = [
+  [
+    'transactions, newest first',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/transactions`,
+      status: 200,
+      says: /"context":\{"user":\{"id":7\}\},"tables":\[\{.*"inserts" : 1.*"deletes" : 1.*"final":.*"unknown":.*"next":null\}$/s,
+    }),
+  ],
+  [
+    'transactions with every filter',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/transactions?from=${OLD}&table=public.orders&by.user.id=7&op=I,D&min_rows=2&limit=5`,
+      status: 200,
+      says: /^\{"transactions":\[\{"lsn"/,
+    }),
+  ],
+  [
+    'transactions by nobody',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/transactions?by.user.id=8`,
+      status: 200,
+      says: /^\{"transactions":\[\],/,
+    }),
+  ],
+  [
+    'transactions of no node',
+    () => ({ target: '/v1/nodes/nobody/transactions', status: 404, type: 'error:NODE_UNKNOWN' }),
+  ],
+  [
+    'transactions of no table',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/transactions?table=public.none`,
+      status: 404,
+      type: 'error:TABLE_NOT_TRACKED',
+    }),
+  ],
+  ['transactions by xid', ({ node }) => ({ target: `/v1/nodes/${node}/transactions?xid=1`, status: 200 })],
+  ...(
+    [
+      ['op=S', /op: must be some of I,U,D,T/],
+      ['op=I,', /op: /],
+      ['xid=18446744073709551616', /xid: must be the number/],
+      ['xid=0', /xid: /],
+      ['min_rows=0', /min_rows: /],
+      ['by=user', /by: is written by\.NAME=VALUE/],
+      ['by.=7', /by: a name is missing/],
+      ['by.user=%00', /by: must not have U\+0000/],
+      ['by.a=1&by.a=2', /more than once/],
+      ['where.id=1', /where\.id/],
+      ['by.__proto__=1&cursor=x', /Not a cursor/],
+    ] as const
+  ).map(
+    ([query, says]) =>
+      [
+        `transactions?${query}`,
+        ({ node }: Subject) => refused(`/v1/nodes/${node}/transactions?${query}`, says),
+      ] as const,
+  ),
+  [
+    'transactions beyond the horizon',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/transactions?await_lsn=FFFFFFF/0&await_seconds=0`,
+      status: 409,
+      type: 'error:HORIZON_BEHIND',
+    }),
+  ],
+  [
+    'a transaction',
+    ({ node, lsn }) => ({
+      target: `/v1/nodes/${node}/transactions/${lsn}`,
+      status: 200,
+      says: /"changes":\[\{"schema":"public","table":"orders","pk":\{"id" ?: ?"1"\},"op":"D".*"op":"I","before":null/s,
+    }),
+  ],
+  [
+    'no transaction',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/transactions/0-1`,
+      status: 404,
+      type: 'error:TRANSACTION_UNKNOWN',
+    }),
+  ],
+  [
+    'a transaction, its LSN with a slash',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/transactions/01`,
+      status: 400,
+      type: 'error:BAD_FLAGS',
+      says: /hyphen/,
+    }),
+  ],
+  [
+    'a transaction beyond the horizon',
+    ({ node, lsn }) => ({
+      target: `/v1/nodes/${node}/transactions/${lsn}?await_lsn=FFFFFFF/0&await_seconds=0`,
+      status: 409,
+      type: 'error:HORIZON_BEHIND',
+    }),
+  ],
+  [
+    'changes',
+    ({ orders }) => ({ target: `${orders}/changes`, status: 200, says: /"op":"U".*"op":"D".*"op":"I"/s }),
+  ],
+  [
+    'changes with every filter',
+    ({ orders }) => ({
+      target: `${orders}/changes?where.total=2.2&where.id=1&changed=total&op=U&from=${OLD}`,
+      status: 200,
+      says: /^\{"changes":\[\{"pk":\{"id" ?: ?"1"\},"op":"U".*"changed":\{"total":\{"from":1\.10,"to":2\.20\}\}/,
+    }),
+  ],
+  [
+    'net changes',
+    ({ orders }) => ({
+      target: `${orders}/changes?net=true&by.user.id=7`,
+      status: 200,
+      says: /^\{"changes":\[\{"pk":\{"id" ?: ?"1"\},"op":"U".*"after":\{"id":1,"total":3\.30\}/,
+    }),
+  ],
+  [
+    'changes with a gap',
+    () => ({ target: '/v1/nodes/h1/tables/public.t/changes', status: 200, says: /"reason" ?: ?"in_gap"/ }),
+  ],
+  ...(
+    [
+      ['where.none=1', /has no column none/],
+      ['where.id=x', /cannot have this value/],
+      ['where.__proto__=1', /has no column __proto__/],
+      ['changed=none', /has no column none/],
+      ['changed=a,,b', /changed: /],
+      ['net=yes', /net: /],
+      ['net=true&op=T', /Net changes have no operation T/],
+      ['op=X', /op: /],
+      ['cursor=x', /Not a cursor/],
+      ['min_rows=1', /min_rows/],
+    ] as const
+  ).map(
+    ([query, says]) =>
+      [`changes?${query}`, ({ orders }: Subject) => refused(`${orders}/changes?${query}`, says)] as const,
+  ),
+  [
+    'changes of no table',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/tables/public.none/changes`,
+      status: 404,
+      type: 'error:TABLE_NOT_TRACKED',
+    }),
+  ],
+  [
+    'changes beyond the horizon',
+    ({ orders }) => ({
+      target: `${orders}/changes?await_lsn=FFFFFFF/0&await_seconds=0`,
+      status: 409,
+      type: 'error:HORIZON_BEHIND',
+    }),
+  ],
+  [
+    'find, now',
+    ({ orders }) => ({
+      target: `${orders}/find?where.total=3.3`,
+      status: 200,
+      says: /^\{"rows":\[\{"pk":\{"id" ?: ?"1"\},"valid_from":\{.*"valid_to":null,"row":\{"id":1,"total":3\.30\}\}\]/,
+    }),
+  ],
+  [
+    'find, in an interval',
+    ({ orders }) => ({
+      target: `${orders}/find?where.id=1&from=${OLD}`,
+      status: 200,
+      says: /"total":1\.10.*"total":2\.20.*"reason" ?: ?"before_tracking"/s,
+    }),
+  ],
+  [
+    'find, where not every row is known',
+    ({ orders }) => ({
+      target: `${orders}/find?where.id=1&at=${OLD}`,
+      status: 200,
+      says: /^\{"rows":\[\].*"before_tracking"/s,
+    }),
+  ],
+  ['find without a value', ({ orders }) => refused(`${orders}/find`, /where: is written where\.NAME=VALUE/)],
+  [
+    'find at an instant in an interval',
+    ({ orders }) => refused(`${orders}/find?where.id=1&at=${OLD}&to=${OLD}`, /one instant/),
+  ],
+  [
+    'find in no table',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/tables/public.none/find?where.id=1`,
+      status: 404,
+      type: 'error:TABLE_NOT_TRACKED',
+    }),
+  ],
+  [
+    'find beyond the horizon',
+    ({ orders }) => ({
+      target: `${orders}/find?where.id=1&await_lsn=FFFFFFF/0&await_seconds=0`,
+      status: 409,
+      type: 'error:HORIZON_BEHIND',
+    }),
+  ],
+];
 
 /** Answers of the routes in the document. */
 export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] = [
@@ -260,6 +474,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
       type: 'error:HORIZON_BEHIND',
     }),
   ],
+  ...HISTORY_CASES,
   batch('a batch', ({ orders }) => ({ target: orders, status: 200, says: /"answers":\[\{"status":"found"/ })),
   batch('a batch at no time', ({ orders }) => ({
     target: orders,

@@ -7,7 +7,7 @@ import { runRetention, setRetention } from '../../core/retention/change-retentio
 import openApi from '../../http/openapi.json' with { type: 'json' };
 import { buildOpenApi } from '../../http/openapi.ts';
 import packageFile from '../../package.json' with { type: 'json' };
-import { StoreHistory } from '../pg/query/query-history.ts';
+import { lsnOf, StoreHistory } from '../pg/query/query-history.ts';
 import { API_WAYS, type ApiWay, type ApiWays, apiWays, type Seen, TOKEN } from '../support/api-ways.ts';
 import { documentedAnswers, openApiChecker, problemChecker } from '../support/openapi-check.ts';
 import { type ServeProcess, startServe } from '../support/serve.ts';
@@ -17,7 +17,11 @@ import { CASES, type Case, OUTSIDE, type Request } from './http-cases.ts';
 /** No server listens on port 1. */
 const NOWHERE = 'postgres://nobody:secret@127.0.0.1:1/nowhere';
 
+const OLD = '2020-01-01T00:00:00Z';
+
 let node: TrackedNode;
+/** Of the last transaction, as a segment of a path. */
+let lsn: string;
 let asked: ApiWays;
 /** The same, with a store that cannot be reached. */
 let away: ApiWays;
@@ -33,14 +37,23 @@ function check(way: ApiWay, { target, method = 'GET' }: Request, { status, heade
   answered[way].add(checker(path, { method, status, contentType: headers.get('content-type'), body }));
 }
 
+/** What routes cannot do without. */
+const QUERIES = [
+  [/\/(asof|diff)$/, '?pk=1'],
+  [/\/find$/, '?where.id=1'],
+] as const;
+
 /** A valid request for every route of the document. */
 function everyRoute(): Request[] {
   return Object.entries(openApi.paths).flatMap(([path, methods]) => {
-    const target = path.replace('{node}', node.node).replace('{table}', 'public.orders');
+    const target = path
+      .replace('{node}', node.node)
+      .replace('{table}', 'public.orders')
+      .replace('{lsn}', lsn);
     return Object.keys(methods).map((method) =>
       method === 'post'
         ? { target, method: 'POST', body: '{"keys":[1]}' }
-        : { target: /\/(asof|diff)$/.test(target) ? `${target}?pk=1` : target },
+        : { target: `${target}${QUERIES.find(([route]) => route.test(target))?.[1] ?? ''}` },
     );
   });
 }
@@ -51,10 +64,16 @@ beforeAll(async () => {
     tables: 'CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10)',
     track: ['orders'],
   });
+  await node.source.query('UPDATE orders SET total = 2.20');
   await node.source.query(
-    'UPDATE orders SET total = 2.20; DELETE FROM orders; INSERT INTO orders VALUES (1, 3.30)',
+    `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user":{"id":7}}');
+     DELETE FROM orders; INSERT INTO orders VALUES (1, 3.30)`,
   );
   await node.catchUp();
+  const { rows } = await node.store.query<{ lsn: string }>(
+    'SELECT max(lsn)::text AS lsn FROM pgtimewarp.transaction_contexts',
+  );
+  lsn = rows[0]!.lsn.replace('/', '-');
   await writtenHistory();
   asked = await apiWays(node);
   away = await apiWays({ storeUrl: NOWHERE, env: { ...node.env, PGTIMEWARP_STORE_URL: NOWHERE } });
@@ -86,14 +105,14 @@ async function writtenHistory(): Promise<void> {
 
 describe.each(API_WAYS)('through %s', (way) => {
   test.each(CASES)('%s', async (_, make) => {
-    const wanted = make({ node: node.node, orders: orders() });
+    const wanted = make({ node: node.node, orders: orders(), lsn });
     const seen = await asked[way](wanted.target, wanted);
     expectSeen(seen, wanted);
     check(way, wanted, seen);
   });
 
   test.each(OUTSIDE)('%s', async (_, make) => {
-    const wanted = make({ node: node.node, orders: orders() });
+    const wanted = make({ node: node.node, orders: orders(), lsn });
     const seen = await asked[way](wanted.target, wanted);
     expectSeen(seen, wanted);
     expect(seen.headers.get('allow')).toBe(wanted.status === 405 ? 'GET, HEAD, OPTIONS' : null);
@@ -117,6 +136,10 @@ describe.each(API_WAYS)('through %s', (way) => {
     for (const target of [
       '/v1/nodes/h1/tables/public.t/asof?pk=1&at=0/5000',
       '/v1/nodes/h1/tables/public.t/diff?pk=1&from=0/1000&to=0/5000',
+      '/v1/nodes/h1/tables/public.t/changes?from=0/1000&to=0/5000',
+      '/v1/nodes/h1/tables/public.t/find?where.id=1&at=0/5000',
+      '/v1/nodes/h1/transactions?from=0/1000&to=0/5000',
+      `/v1/nodes/h1/transactions/0-${lsnOf(20).split('/')[1]}`,
     ]) {
       const first = await asked[way](target);
       expect(first.status, first.body).toBe(200);
@@ -330,6 +353,75 @@ test('pages of a diff: under 5 MB, complete, and stable while history grows', as
   } while (cursor !== undefined && pages < 20);
   expect(numbers).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '10']);
   expect(pages).toBeGreaterThan(3);
+});
+
+test('pages about many rows: under 5 MB, complete, and each item whole or naming what it omits', async () => {
+  const quotes = `repeat('"', 700000)`; // every quotation mark is sent as two bytes, or four
+  await node.source.query('CREATE TABLE wide (id int PRIMARY KEY, doc text)');
+  await node.track('wide');
+  await node.source.query(`INSERT INTO wide SELECT n, ${quotes} FROM generate_series(1, 4) AS n`);
+  await node.source.query(`INSERT INTO wide VALUES (5, repeat('"', 1500000))`);
+  await node.source.query(`UPDATE wide SET doc = doc || '.' WHERE id = 5`);
+  await node.source.query(
+    `SELECT pg_logical_emit_message(true, 'pgtimewarp', to_json(repeat('"', 1500000))::text); UPDATE wide SET id = 6 WHERE id = 1`,
+  );
+  await node.catchUp();
+  const { rows } = await node.store.query<{ lsn: string }>(
+    `SELECT m.lsn::text FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL ORDER BY m.lsn DESC LIMIT 4`,
+    [node.node],
+  );
+  const [last, , , inserts] = rows.map((row) => row.lsn.replace('/', '-'));
+  const table = `/v1/nodes/${node.node}/tables/public.wide`;
+  const transactions = `/v1/nodes/${node.node}/transactions`;
+  const questions: readonly (readonly [target: string, wanted: readonly string[]])[] = [
+    [
+      `${table}/changes?`,
+      ['1', '2', '3', '4', '5 after', '5 changed,after,before', '1 context', '6 context'],
+    ],
+    [`${table}/changes?net=true&`, ['2', '3', '4', '5 after', '6 context']],
+    [`${table}/find?where.id=5&from=${OLD}&`, ['5 row', '5 row']],
+    [`${table}/find?where.id=6&`, ['6']],
+    [`${transactions}?table=public.wide&`, [' context', '', '', '']],
+    [`${transactions}/${inserts}?`, ['1', '2', '3', '4']],
+    [`${transactions}/${last}?`, ['1', '6']],
+  ];
+  for (const [target, wanted] of questions) {
+    // the handler, whose limit it is; one question also over real HTTP
+    for (const way of target === questions[0]![0] ? API_WAYS : (['handler'] as const)) {
+      const found: string[] = [];
+      for (let cursor = ''; ; ) {
+        const seen = await asked[way](`${target}limit=1000${cursor}`);
+        expect(seen.status, seen.body.slice(0, 300)).toBe(200);
+        expect(Buffer.byteLength(JSON.stringify(seen.body))).toBeLessThan(5_000_000);
+        check(way, { target }, seen);
+        const page = JSON.parse(seen.body) as Record<'changes' | 'rows' | 'transactions', unknown> & {
+          readonly next: string | null;
+        };
+        const items = [page.changes, page.transactions, page.rows].find(Array.isArray) as {
+          readonly pk?: { readonly id: string };
+          readonly omitted?: readonly string[];
+        }[];
+        found.push(...items.map(({ pk, omitted }) => `${pk?.id ?? ''} ${omitted?.join() ?? ''}`.trimEnd()));
+        if (page.next === null) break;
+        cursor = `&cursor=${page.next}`;
+      }
+      expect(found, `${way} ${target}`).toEqual(wanted);
+    }
+  }
+}, 120_000);
+
+test('a position at which two servers behind a node had a transaction names each by its number', async () => {
+  const history = await StoreHistory.create(node.store, 100, 2);
+  for (const space of [1, 2]) {
+    const isPast = space === 1;
+    const table = await history.track({ space, ...(isPast ? { to: 50 } : {}) }, isPast);
+    await history.change(table, 20, 'I', '1', { space, xid: 700 + space });
+  }
+  const target = `/v1/nodes/${history.node}/transactions/${lsnOf(20).replace('/', '-')}`;
+  const seen = await asked.handler(target);
+  expectSeen(seen, { target, status: 400, type: 'error:BAD_FLAGS', says: /xid=702 or xid=701/ });
+  for (const xid of ['701', '702'])
+    expect(JSON.parse((await asked.handler(`${target}?xid=${xid}`)).body)).toMatchObject({ xid, rows: 1 });
 });
 
 test('a change that fits into no page names what it leaves out; a row that fits into no answer is refused', async () => {

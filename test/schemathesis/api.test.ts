@@ -1,7 +1,8 @@
 /**
  * schemathesis, with all its checks, against `serve` and its document: requests that the document allows are answered, all
  * others are refused, and the document describes every answer. `SCHEMATHESIS_EXAMPLES` is the number of requests for each
- * operation, `SCHEMATHESIS_SEED` repeats a run.
+ * operation, `SCHEMATHESIS_SEED` repeats a run,
+ * `SCHEMATHESIS_PATHS` is a pattern of the paths that it asks for.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import { REASONS } from './reasons.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const OUT = join(ROOT, 'test-output/schemathesis');
 const EXAMPLES = process.env.SCHEMATHESIS_EXAMPLES ?? '100';
+const PATHS = process.env.SCHEMATHESIS_PATHS;
 const SEED = process.env.SCHEMATHESIS_SEED ?? String(Math.floor(Math.random() * 2 ** 31));
 const TOKEN = 'a-token-for-schemathesis';
 /** A request may wait for await_lsn, for ten seconds at most. */
@@ -40,6 +42,9 @@ test(`finds only failures with a reason (seed ${SEED})`, async () => {
   }
   await node.source.query('DELETE FROM orders WHERE id = 3');
   await node.catchUp();
+  const { rows } = await node.store.query<{ lsn: string }>(
+    'SELECT max(m.lsn)::text AS lsn FROM pgtimewarp.lsn_time_map AS m WHERE m.xid IS NOT NULL',
+  );
   await using server = await startServe(
     ['--every', '1h'],
     { ...node.env, PGTIMEWARP_TOKEN: TOKEN },
@@ -49,7 +54,7 @@ test(`finds only failures with a reason (seed ${SEED})`, async () => {
   mkdirSync(OUT, { recursive: true });
   const document = await (await fetch(`${server.url}/openapi.json`, bearer())).text();
   writeFileSync(join(OUT, 'openapi.json'), document);
-  writeFileSync(join(OUT, 'schemathesis.toml'), configuration(node.node));
+  writeFileSync(join(OUT, 'schemathesis.toml'), configuration(node.node, rows[0]!.lsn.replace('/', '-')));
   const { code, stdout, stderr } = await runTool(program, commandLine(server.url), {
     cwd: OUT,
     timeoutMs: LIMIT_MS,
@@ -79,11 +84,12 @@ function commandLine(url: string): string[] {
     ...['--max-examples', EXAMPLES, '--seed', SEED, '--workers', '1', '--generation-database', 'none'],
     ...['--max-response-time', MAX_SECONDS, '--request-timeout', MAX_SECONDS, '--no-shrink'],
     ...['--report', 'ndjson', '--report-dir', 'report'],
+    ...(PATHS === undefined ? [] : ['--include-path-regex', PATHS]),
   ];
 }
 
-/** Most requests ask for something that exists. */
-function configuration(node: string): string {
+/** Most requests ask for something that exists. @param committed the LSN of a transaction, as a segment of a path */
+function configuration(node: string, committed: string): string {
   return `
 [dictionaries.nodes]
 values = ['${node}']
@@ -93,11 +99,15 @@ values = ['public.orders', 'public."v1.items"']
 values = ['1', '3', '{"id": 2}', '{"region": "eu", "id": 7}']
 [dictionaries.awaited]
 values = ['0/1']
+[dictionaries.committed]
+values = ['${committed}']
 [dictionaries.seconds]
 values = [0, 1]
 [parameters]
 "path.node" = { dictionary = 'nodes', probability = 0.8 }
 "path.table" = { dictionary = 'tables', probability = 0.8 }
+"path.lsn" = { dictionary = 'committed', probability = 0.7 }
+"query.table" = { dictionary = 'tables', probability = 0.8 }
 "query.pk" = { dictionary = 'keys', probability = 0.7 }
 "query.await_lsn" = { dictionary = 'awaited', probability = 0.9 }
 "query.await_seconds" = { dictionary = 'seconds', probability = 0.9 }

@@ -29,4 +29,11 @@ export const REASONS: readonly Reason[] = [
     detail: /./,
     why: 'a name has at most 63 bytes, and JSON Schema counts characters',
   },
+  {
+    check: 'positive_data_acceptance',
+    type: 'urn:pgtimewarp:error:BAD_FLAGS',
+    detail:
+      /has no column |cannot have this value|^Not a cursor of an earlier page|asks about one instant|^Net changes have no operation/,
+    why: 'columns and their values are the table’s matter, a cursor is opaque, and OpenAPI cannot relate two parameters',
+  },
 ];

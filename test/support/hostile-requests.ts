@@ -13,7 +13,13 @@ export interface HostileRequest {
 }
 
 interface Operation {
-  readonly parameters: readonly { name: string; in: string; schema: { examples?: readonly string[] } }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required: boolean;
+    /** An object: its members are parameters. */
+    readonly schema: { readonly type?: string; readonly examples?: readonly unknown[] };
+  }[];
   readonly requestBody?: unknown;
 }
 
@@ -168,7 +174,8 @@ function requestOf(
   known: Readonly<Record<string, readonly string[]>>,
 ): fc.Arbitrary<HostileRequest> {
   const hostileValue = ({ name, schema }: Operation['parameters'][number]): fc.Arbitrary<string> => {
-    const good = [...(known[name] ?? []), ...(schema.examples ?? [])];
+    const examples = (schema.examples ?? []).filter((each) => typeof each === 'string');
+    const good = [...(known[name] ?? []), ...examples];
     return good.length === 0 ? HOSTILE : fc.oneof(fc.constantFrom(...good), HOSTILE);
   };
   const encoded = (value: fc.Arbitrary<string>): fc.Arbitrary<string> =>
@@ -183,8 +190,13 @@ function requestOf(
   );
   const query = fc.tuple(
     ...inQuery.map((each) => {
-      const value = rarely(encoded(hostileValue(each)), HUGE, 400).map((text) => `${each.name}=${text}`);
-      return each.name === 'pk' ? rarely(value, fc.constant('')) : fc.oneof(value, fc.constant(''));
+      const member =
+        each.schema.type === 'object' ? rarely(fc.constantFrom('id', 'at'), encoded(HOSTILE), 4) : null;
+      const name = member === null ? fc.constant(each.name) : member.map((text) => `${each.name}.${text}`);
+      const value = fc
+        .tuple(name, rarely(encoded(hostileValue(each)), HUGE, 400))
+        .map((pair) => pair.join('='));
+      return each.required ? rarely(value, fc.constant('')) : fc.oneof(value, fc.constant(''));
     }),
     rarely(
       fc.constant(''),

@@ -32,6 +32,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'net changes', '{I,U,D}');
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.row_filters((ends.to_at).period, p_filter -> 'where', true);
   PERFORM pgtimewarp.changed_filter((ends.to_at).period, p_filter -> 'changed', true);
@@ -136,7 +137,7 @@ BEGIN
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
       RETURN NEXT result;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+      bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
       IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;

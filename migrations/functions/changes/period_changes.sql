@@ -1,8 +1,8 @@
 -- The changes of all keys of one period in (p_lower, p_upper], in commit order, with the row before and after. A TRUNCATE is one
 -- T for each row that it removed, in the order of keys. Rows of the baseline are no changes. Rows that a repair stored are changes
 -- (S, or a D without xid): the effect of the gap.
--- Page by page: p_after is the last change received (lsn, seq, pk). A page ends after p_limit changes, or after the row with which it
--- exceeds p_max_bytes, so it has at least one change. A page that ends for neither reason is the last.
+-- Page by page: p_after is the last change received (lsn, seq, pk). A page ends after p_limit changes, or after the row with which its
+-- rows and contexts exceed p_max_bytes, so it has at least one change. A page that ends for neither reason is the last.
 --
 -- p_filter: {"where": {column: value}, "changed": [column], "by": {key: value}, "op": [op]}, all of them optional. `where` matches the
 -- row before or after; `changed` an update that changed one of the columns, or may have changed it because its value is not known.
@@ -94,7 +94,7 @@ BEGIN
         result.assumes := CASE WHEN c.nulls_assumed OR c.is_there AND c.before_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;
-        bytes := bytes + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
+        bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0) + coalesce(octet_length(result.after::text), 0);
         IF given >= p_limit OR bytes > p_max_bytes THEN
           RETURN;
         END IF;
@@ -130,7 +130,7 @@ BEGIN
         result.assumes := CASE WHEN c.nulls_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;
-        bytes := bytes + coalesce(octet_length(result.before::text), 0);
+        bytes := bytes + coalesce(octet_length(result.context::text), 0) + coalesce(octet_length(result.before::text), 0);
         IF given >= p_limit OR bytes > p_max_bytes THEN
           RETURN;
         END IF;

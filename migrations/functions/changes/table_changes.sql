@@ -15,6 +15,7 @@ DECLARE
   given int := 0;
   bytes bigint := 0;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'changes', '{I,U,D,T,S}');
   ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
   PERFORM pgtimewarp.refuse_other_cursor(p_node_id, p_schema, p_table, p_after_relation_id);
   -- a filter is checked against the present table, even if the interval touches no period
@@ -33,7 +34,7 @@ BEGIN
     LOOP
       RETURN NEXT change;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+      bytes := bytes + coalesce(octet_length(change.context::text), 0) + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
     END LOOP;
     IF given >= p_limit OR bytes > p_max_bytes THEN
       RETURN;

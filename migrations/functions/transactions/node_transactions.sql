@@ -1,5 +1,6 @@
 -- What was committed between two instants (from, to], newest first: each commit with changes in the history, its counts for each
--- table, and its last context. Page by page: pass the place (lsn_space, ts, lsn) of the last commit received.
+-- table, and its last context. Page by page: pass the place (lsn_space, ts, lsn) of the last commit received;
+-- a page ends as in period_changes().
 --
 -- p_filter, all optional: {"schema", "table"}: it touched this table; {"op": [op]}: it has such a change (of that table); {"by": {key:
 -- value}}; {"min_rows": n}: at least n inserts, updates and deletes, or a TRUNCATE, whose rows are not counted; {"xid": n} or
@@ -8,7 +9,7 @@
 -- tables), even with a filter. A TRUNCATE of a partitioned table counts once for each partition, because the log contains it once for each.
 CREATE OR REPLACE FUNCTION pgtimewarp.node_transactions(
   p_node_id text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn, p_filter jsonb,
-  p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int)
+  p_after_space int, p_after_ts timestamptz, p_after_lsn pg_lsn, p_limit int, p_max_bytes bigint DEFAULT NULL)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, ts timestamptz, xid bigint, context json, tables json, rows bigint)
 LANGUAGE plpgsql STABLE ROWS 100
 SET search_path = pg_catalog, pg_temp AS $$
@@ -21,11 +22,13 @@ DECLARE
      WHERE p.node_id = p_node_id AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')) END;
   seen int;
   given int := 0;
+  bytes bigint := 0;
   at record;
   commits text;
   picked record;
   c record;
 BEGIN
+  PERFORM pgtimewarp.refuse_operations(p_filter, 'transactions', '{I,U,D,T}');
   -- a value that few contexts have leads to its commits; where many have it, some are soon met on the way back in time
   SELECT b.spaces, b.lsns INTO picked FROM pgtimewarp.commits_by(p_node_id, p_filter -> 'by', 2000) AS b;
   SELECT p_after_ts AS ts, p_after_space AS space, p_after_lsn AS lsn INTO at;
@@ -73,7 +76,8 @@ BEGIN
     LOOP
       RETURN NEXT;
       given := given + 1;
-      IF given >= p_limit THEN
+      bytes := bytes + coalesce(octet_length(context::text), 0) + octet_length(tables::text);
+      IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;
     END LOOP;
@@ -83,6 +87,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int)
+REVOKE ALL ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int, bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.node_transactions(text, timestamptz, pg_lsn, timestamptz, pg_lsn, jsonb, int, timestamptz, pg_lsn, int, bigint)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -34,7 +34,7 @@ BEGIN
     LOOP
       RETURN NEXT change;
       given := given + 1;
-      bytes := bytes + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
+      bytes := bytes + coalesce(octet_length(change.context::text), 0) + coalesce(octet_length(change.before::text), 0) + coalesce(octet_length(change.after::text), 0);
     END LOOP;
     IF given >= p_limit OR bytes > p_max_bytes THEN
       RETURN;

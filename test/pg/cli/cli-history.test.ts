@@ -45,7 +45,8 @@ test('three commands lead from an interval to the changes of one transaction', a
     tables: [{ schema: 'public', table: 'orders', inserts: 0, updates: 10, deletes: 0, truncates: 0 }],
   });
   const { lsn, xid } = transactions[0]!;
-  for (const identity of [lsn, xid]) {
+  // the log has 32 bits of the number that pg_current_xact_id() gives
+  for (const identity of [lsn, xid, `${BigInt(xid) + 2n ** 32n}`]) {
     const one = (await cli('transaction', identity, '--json')).json() as { changes: unknown[] };
     expect(one).toMatchObject({ lsn, xid, rows: 10, final: true, unknown: [], next: null });
     expect(one.changes).toHaveLength(10);
@@ -79,6 +80,15 @@ test('a page names its end, and the next page begins there', async () => {
     cursor = page.next;
   } while (cursor !== null);
   expect(seen).toEqual(['1', '10', '1']);
+  // the page before said what the interval is: it does not move with the clock
+  const first = (await cli('changes', 'orders', '--from', '-1h', '--limit', '1', '--json')).json() as {
+    from: string;
+    next: string;
+  };
+  const rest = await cli('changes', 'orders', '--from', '-1h', '--cursor', first.next, '--json');
+  expect(rest.json()).toMatchObject({ from: first.from, next: null });
+  const other = await cli('changes', 'orders', '--from', '-1h', '--op', 'U', '--cursor', first.next);
+  expect([other.code, other.stderr]).toEqual([2, expect.stringContaining('of another question')]);
 });
 
 test('changes: as one JSON document, one line each, CSV, and text for people', async () => {
@@ -136,6 +146,7 @@ test.each([
   [['find', 'orders'], 2, '--where'],
   [['find', 'orders', '--where', 'id=1', '--at', 'now', '--from', '-1h'], 2, 'one instant'],
   [['transactions', '--table', 'ordres'], 2, 'Did you mean public.orders?'],
+  [['transactions', '--op', 'S'], 2, 'Transactions have no operation S'],
   [['transactions', '--node', 'nobody'], 2, 'nobody'],
   [['transaction', 'x'], 2, 'Not a transaction'],
   [['transaction', '0/1'], 3, ''],

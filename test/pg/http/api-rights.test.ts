@@ -4,7 +4,8 @@
  */
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { ROUTES, type Route } from '../../../http/routes.ts';
+import type { Route } from '../../../http/route.ts';
+import { ROUTES } from '../../../http/routes.ts';
 import { handler } from '../../../lambda/api/handler.ts';
 import { apiEvent, type HttpAnswer } from '../../support/api-event.ts';
 import { type ApiWays, apiWays, TOKEN } from '../../support/api-ways.ts';
@@ -12,6 +13,9 @@ import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
 let node: TrackedNode;
 let ways: ApiWays;
+/** Of a transaction that changed orders and secrets, and of one that changed only secrets; as segments of a path. */
+let lsn: string;
+let secretLsn: string;
 /** A value of the table that no caller in these tests may read. */
 const SECRET = 'do not tell';
 
@@ -23,6 +27,18 @@ beforeAll(async () => {
       CREATE TABLE "Odd 50% name.x" (id int PRIMARY KEY); INSERT INTO "Odd 50% name.x" VALUES (1)`,
     track: ['orders', 'secrets', '"Odd 50% name.x"'],
   });
+  // each says who it was, before each change
+  const says = (user: string): string =>
+    `SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user":"${user}"}')`;
+  await node.source.query(`BEGIN; ${says('ann')}; UPDATE orders SET note = 'paid';
+    ${says('mole')}; UPDATE secrets SET note = '${SECRET}!'; INSERT INTO secrets VALUES (2), (3); COMMIT`);
+  await node.source.query(`BEGIN; ${says('mole')}; DELETE FROM secrets WHERE id > 1; COMMIT`);
+  await node.source.query(`BEGIN; ${says('bob')}; UPDATE orders SET note = 'sent'; COMMIT`);
+  await node.catchUp();
+  const { rows } = await node.store.query<{ lsn: string }>(
+    `SELECT m.lsn::text FROM pgtimewarp.lsn_time_map AS m WHERE m.xid IS NOT NULL ORDER BY m.lsn`,
+  );
+  [lsn, secretLsn] = rows.map((row) => row.lsn.replace('/', '-')) as [string, string];
   ways = await apiWays(node);
   await ways.handler('/v1/nodes'); // contains where the store is
 });
@@ -51,10 +67,16 @@ async function ask({ target, method = 'GET', body, claims }: Request): Promise<H
   return (await handler(event as never, { getRemainingTimeInMillis: () => 29_000 } as never)) as HttpAnswer;
 }
 
+/** What a route cannot do without. */
+function queryOf(path: string): string {
+  if (path.endsWith('/find')) return '?where.id=1';
+  return /(asof|diff)$/.test(path) ? '?pk=1' : '';
+}
+
 /** A path of each route, about a table. */
 function requestsOf(table: string): Request[] {
   return Object.values<Route>(ROUTES).map(({ path, method, body }) => ({
-    target: `${path.replace('{node}', node.node).replace('{table}', table)}${path.includes('{table}') && body === undefined ? '?pk=1' : ''}`,
+    target: `${path.replace('{node}', node.node).replace('{table}', table).replace('{lsn}', lsn)}${queryOf(path)}`,
     ...(method === undefined ? {} : { method }),
     ...(body === undefined ? {} : { body: '{"keys": [1]}' }),
   }));
@@ -80,7 +102,7 @@ describe('by path', () => {
       return forms.some((form) => matches(policy, `${API}/${method}${form}`));
     };
     const own = requestsOf('public.orders').filter(({ target }) => target.includes('/tables/public.'));
-    expect(own).toHaveLength(3);
+    expect(own).toHaveLength(5);
     for (const request of own) {
       expect(allows(request)).toBe(true);
       expect(await ask(request)).toMatchObject({ statusCode: 200 });
@@ -218,6 +240,87 @@ describe('by a claim', () => {
       expect(body, path).not.toContain('secrets');
     }
     expect((await claimed(node.node, { target: '/v1/nodes' })).body).toContain('about public.secrets');
+  });
+
+  describe('transactions', () => {
+    interface Told {
+      readonly transactions: {
+        readonly context: unknown;
+        readonly rows: number;
+        readonly tables: { readonly table: string }[];
+      }[];
+      readonly changes: { readonly table: string }[];
+      readonly rows: number;
+      readonly context: unknown;
+    }
+    const told = async (tables: string, target: string): Promise<Told> => {
+      const { statusCode, body } = await claimed(tables, { target: `/v1/nodes/${node.node}/${target}` });
+      expect(statusCode, body).toBe(200);
+      return JSON.parse(body) as Told;
+    };
+    const users = async (tables: string, query = ''): Promise<unknown[]> =>
+      (await told(tables, `transactions${query}`)).transactions.map(
+        ({ context }) => (context as { user: string } | null)?.user,
+      );
+
+    test('who has one table is told what they did to it, and what was said about that', async () => {
+      const own = `${node.node}/public.orders`;
+      expect(await users(own)).toEqual(['bob', 'ann']);
+      const { transactions } = await told(own, 'transactions');
+      expect(transactions.map(({ rows }) => rows)).toEqual([1, 1]);
+      expect(transactions.flatMap(({ tables }) => tables.map(({ table }) => table))).toEqual([
+        'orders',
+        'orders',
+      ]);
+      const one = await told(own, `transactions/${lsn}`);
+      expect(one).toMatchObject({ rows: 1, context: { user: 'ann' }, changes: [{ table: 'orders' }] });
+      expect(one.changes).toHaveLength(1);
+      expect(await users(node.node)).toEqual(['bob', 'mole', 'mole']);
+      expect((await told(node.node, `transactions/${lsn}`)).changes).toHaveLength(4);
+    });
+
+    test('no filter shows whether there is something else', async () => {
+      const own = `${node.node}/public.orders`;
+      for (const [query, all] of [
+        ['?min_rows=2', 2],
+        ['?by.user=mole', 2],
+        ['?op=I', 1],
+        ['?op=D', 1],
+      ] as const) {
+        expect(await users(own, query), query).toEqual([]);
+        expect(await users(node.node, query), query).toHaveLength(all);
+      }
+      expect(await users(`${node.node}/public.secrets`, '?by.user=ann')).toEqual([]);
+      const page = (await told(own, 'transactions?limit=1')) as Told & { readonly next: string };
+      expect(await users(own, `?limit=1&cursor=${page.next}`)).toEqual(['ann']);
+    });
+
+    test('one that touched only other tables is as unknown as none at all', async () => {
+      const ask = async (place: string): Promise<object> => {
+        const { statusCode, body } = await claimed(`${node.node}/public.orders`, {
+          target: `/v1/nodes/${node.node}/transactions/${place}`,
+        });
+        return { statusCode, body: body.replace(place.replace('-', '/'), '') };
+      };
+      expect(await ask(secretLsn)).toEqual(await ask('0-7'));
+      expect(await ask('0-7')).toMatchObject({ statusCode: 404 });
+      const other = await claimed(`${node.node}/public.orders`, {
+        target: `/v1/nodes/${node.node}/transactions?table=public.secrets`,
+      });
+      expect(other.statusCode).toBe(403);
+    });
+
+    test('an answer that depends on the rights of the caller is in no cache', async () => {
+      const caching = async (tables: string, target: string): Promise<string | undefined> =>
+        (await claimed(tables, { target: `/v1/nodes/${node.node}/${target}` })).headers['cache-control'];
+      for (const target of [
+        `transactions/${lsn}`,
+        `transactions?to=${encodeURIComponent(lsn.replace('-', '/'))}`,
+      ]) {
+        expect(await caching(`${node.node}/public.orders`, target)).toBe('no-store');
+        expect(await caching(node.node, target)).toBe('private, max-age=300');
+      }
+    });
   });
 
   test('every caller may read the document of the API, and it names the refusal', async () => {

@@ -7,6 +7,7 @@ import {
   type TransactionsRequest,
   transactionChanges,
   transactions,
+  xidOf,
 } from '../../../core/query/transactions.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 import { lsnOf, StoreHistory, timeOf } from './query-history.ts';
@@ -162,27 +163,156 @@ for (const end of [undefined, timeOf(99), lsnOf(99)])
 test('a cursor that no page gave is refused, and none leads out of the interval', async () => {
   const h = await StoreHistory.create(databases.store);
   const t = await h.track();
-  await h.change(t, 60, 'I', '5');
-  const cursor = (parts: readonly string[]) => Buffer.from(JSON.stringify(parts)).toString('base64url');
-  const place = [`${t}`, '0/1', '1', ''];
+  for (const commit of [58, 60]) await h.change(t, commit, 'I', `${commit}`);
+  const read = (cursor: string): string[] => JSON.parse(Buffer.from(cursor, 'base64url').toString());
+  const written = (parts: readonly string[]): string =>
+    Buffer.from(JSON.stringify(parts)).toString('base64url');
   const refused = { code: 'BAD_FLAGS', message: 'Not a cursor of an earlier page.' };
-  for (const parts of [['', '9999999999', '0/1', '1', ''], ['2026-01-01T99:00:00.000000Z', ...place], place])
-    await expect(ask(h, { cursor: cursor(parts) })).rejects.toMatchObject(refused);
+  const [question, ...ends] = read((await ask(h, { limit: 1 })).next!).slice(0, 4) as [string, ...string[]];
+  const place = [`${t}`, '0/1', '1', ''];
+  for (const parts of [
+    [question, ...ends, '9999999999', '0/1', '1', ''],
+    [question, '', '', '2026-01-01T99:00:00.000000Z', ...place],
+    [question, 'yesterday', '', '', ...place],
+    [question, ...place],
+    place,
+  ])
+    await expect(ask(h, { cursor: written(parts) })).rejects.toMatchObject(refused);
+  const listed = read((await list(h, { limit: 1 })).next!).slice(0, 4);
   for (const time of ['9999-99-99T00:00:00.000000Z', '2026-02-30T00:00:00.000000Z'])
-    await expect(list(h, { cursor: cursor(['', '1', time, '0/1']) })).rejects.toMatchObject(refused);
-  // of a page about another table
-  const other = `${t + 1_000_000}`;
-  await expect(ask(h, { cursor: cursor(['', other, '0/1', '1', '']) })).rejects.toMatchObject({
-    code: 'BAD_FLAGS',
-  });
-  for (const at of [NOW, null])
-    await expect(find(h, { at, cursor: cursor(['', other, '[]', '0/1', '1']) })).rejects.toMatchObject({
-      code: 'BAD_FLAGS',
-    });
-  expect((await ask(h, { cursor: cursor(['', ...place]) })).changes).toHaveLength(1);
-  expect((await ask(h, { cursor: cursor(['', ...place]), from: parseInstant(timeOf(70)) })).changes).toEqual(
-    [],
+    await expect(list(h, { cursor: written([...listed, '1', time, '0/1']) })).rejects.toMatchObject(refused);
+  // a place in another table
+  await expect(
+    ask(h, { cursor: written([question, ...ends, `${t + 1_000_000}`, '0/1', '1', '']) }),
+  ).rejects.toMatchObject({ code: 'BAD_FLAGS' });
+  expect((await ask(h, { cursor: written([question, ...ends, ...place]) })).changes).toHaveLength(2);
+  const late = { from: parseInstant(timeOf(59)) };
+  const lateCursor = read((await ask(h, { from: parseInstant(timeOf(30)), limit: 1 })).next!);
+  lateCursor[1] = timeOf(59);
+  expect(
+    (await ask(h, { ...late, cursor: written([...lateCursor.slice(0, 4), ...place]) })).changes,
+  ).toHaveLength(1);
+});
+
+test('a cursor goes on only with the question that gave it; its instants may be left out', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  await columns(h, t, [
+    { name: 'id', ...INTEGER },
+    { name: 'v', ...INTEGER },
+  ]);
+  for (const id of ['1', '2', '3']) await h.change(t, 20, 'I', id, { row: `{"id":${id},"v":1}` });
+  for (const id of ['1', '2', '3'])
+    await h.change(t, 30 + Number(id), 'U', id, { row: `{"id":${id},"v":2}` });
+  const another = { code: 'BAD_FLAGS', message: 'The cursor is of a page of another question.' };
+  const at = (place: number) => parseInstant(timeOf(place));
+  const [from, to] = [at(15), at(90)];
+
+  const changed = { from, to, filter: { op: ['U'] }, limit: 1 };
+  const { next: cursor } = await ask(h, changed);
+  for (const other of [
+    { filter: { op: ['U', 'D'] } },
+    { filter: { op: ['U'], where: { v: '2' } } },
+    { filter: { op: ['U'], by: { who: 'me' } } },
+    { filter: { op: ['U'], changed: ['v'] } },
+    { from: at(14) },
+    { to: at(80) },
+    { to: parseInstant(lsnOf(90)) },
+    { net: true },
+  ])
+    await expect(ask(h, { ...changed, ...other, cursor }), Object.keys(other).join()).rejects.toMatchObject(
+      'net' in other ? { code: 'BAD_FLAGS' } : another,
+    );
+  const rest = (await ask(h, { ...changed, limit: 5, cursor })).changes;
+  expect(rest.map(({ lsn }) => lsn)).toEqual([lsnOf(32), lsnOf(33)]);
+  const short = await ask(h, { filter: { op: ['U'] }, cursor });
+  expect([short.changes, short.from, short.to]).toEqual([rest, timeOf(15), timeOf(90)]);
+  // the order of values by name, and the spelling of an instant, are no other question
+  const both = await ask(h, { filter: { where: { v: '1', id: '1' } }, limit: 1 });
+  const turned = { filter: { where: { id: '1', v: '1' } }, cursor: both.next };
+  expect((await ask(h, turned)).changes).toHaveLength(1);
+  const spelled = parseInstant(timeOf(15).replace('Z', '+00:00'));
+  expect((await ask(h, { ...changed, from: spelled, cursor })).changes).toHaveLength(1);
+
+  const net = await ask(h, { net: true, from: at(25), to, limit: 1 });
+  await expect(ask(h, { net: true, from: at(31), to, cursor: net.next })).rejects.toMatchObject(another);
+  const listed = await list(h, { from, to, limit: 1 });
+  await expect(list(h, { from, to, filter: { minRows: 2 }, cursor: listed.next })).rejects.toMatchObject(
+    another,
   );
+  expect((await list(h, { cursor: listed.next })).transactions).toHaveLength(3);
+
+  const [whole] = (await list(h, { filter: { lsn: lsnOf(20) } })).transactions;
+  const one = { node: h.node, transaction: whole!, limit: 1 };
+  const first = await transactionChanges(h.store, one);
+  await expect(
+    transactionChanges(h.store, {
+      ...one,
+      transaction: { ...whole!, lsn: lsnOf(31) },
+      cursor: first.next,
+    }),
+  ).rejects.toMatchObject(another);
+
+  const found = await find(h, { where: { v: '1' }, from, to, limit: 1 });
+  for (const other of [{ where: { v: '2' } }, { at: at(20), from: null, to: null }, { from: at(14) }])
+    await expect(
+      find(h, { where: { v: '1' }, from, to, ...other, cursor: found.next }),
+    ).rejects.toMatchObject(another);
+  for (const ends of [{ from, to }, { at: NOW }])
+    expect((await find(h, { where: { v: '1' }, ...ends, cursor: found.next })).rows).toHaveLength(2);
+  const then = await find(h, { where: { v: '1' }, at: at(25), limit: 1 });
+  for (const ends of [{ at: at(26) }, { from, to }])
+    await expect(find(h, { where: { v: '1' }, ...ends, cursor: then.next })).rejects.toMatchObject(another);
+  expect((await find(h, { where: { v: '1' }, at: NOW, cursor: then.next })).rows).toHaveLength(2);
+});
+
+test('an operation that no such answer has is refused', async () => {
+  const h = await StoreHistory.create(databases.store);
+  await h.track();
+  const refused = { code: 'BAD_FLAGS' };
+  await expect(list(h, { filter: { op: ['I', 'S'] } })).rejects.toMatchObject({
+    ...refused,
+    message: 'Transactions have no operation S.',
+  });
+  for (const op of ['S', 'T'])
+    await expect(ask(h, { net: true, filter: { op: [op] } })).rejects.toMatchObject(refused);
+  await expect(ask(h, { filter: { op: ['X'] } })).rejects.toMatchObject(refused);
+});
+
+test('the number of a transaction may have 64 bits: the log has the lower 32', () => {
+  expect(['1', '731', '4294967295', '4294967296', '4294968027', '18446744073709551615'].map(xidOf)).toEqual([
+    ...['1', '731', '4294967295', '0', '731', '4294967295'],
+  ]);
+  expect(
+    ['0', '01', '-1', '1.0', '', 'x', '18446744073709551616', '99999999999999999999'].map(xidOf),
+  ).toEqual(Array.from({ length: 8 }, () => null));
+});
+
+test('a question that takes too long, or has a value that the store cannot hold, says so', async () => {
+  const h = await StoreHistory.create(databases.store);
+  const t = await h.track();
+  await columns(h, t, [{ name: 'id', ...INTEGER }]);
+  const unholdable = { code: 'BAD_FLAGS', message: 'The store cannot hold a value of this filter.' };
+  for (const question of [
+    ask(h, { filter: { where: { id: '1\0' } } }),
+    list(h, { filter: { by: { 'a\0': 'x' } } }),
+    find(h, { where: { id: '\0' } }),
+  ])
+    await expect(question).rejects.toMatchObject(unholdable);
+  // a name that objects of JavaScript have by themselves
+  await expect(ask(h, { filter: { where: Object.fromEntries([['__proto__', '1']]) } })).rejects.toMatchObject(
+    { code: 'BAD_FLAGS', message: 'T has no column __proto__.' },
+  );
+
+  await databases.store.query(`BEGIN; SET LOCAL statement_timeout = '1ms'`);
+  try {
+    const asking = async (): Promise<void> => {
+      for (let times = 0; times < 50; times++) await list(h, { filter: { by: { a: 'x' } } });
+    };
+    await expect(asking()).rejects.toMatchObject({ code: 'QUESTION_TOO_LONG' });
+  } finally {
+    await databases.store.query('ROLLBACK');
+  }
 });
 
 const KEY = [{ name: 'id', ...INTEGER }];

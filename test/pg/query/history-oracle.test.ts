@@ -1,7 +1,7 @@
 /**
  * Questions about many rows against a model: random transactions on two tables (one partitioned), with a table whose tracking
  * ends and begins anew in the middle, and random filters, intervals and sizes of pages. HISTORY_ORACLE_SEED repeats a run,
- * HISTORY_ORACLE_TRANSACTIONS makes it longer.
+ * HISTORY_ORACLE_TRANSACTIONS makes it longer, HISTORY_ORACLE_SURFACES=all asks every question on every surface.
  */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../core/pg/identifiers.ts';
@@ -10,6 +10,7 @@ import { findRows } from '../../../core/query/find.ts';
 import type { HistoryFrame } from '../../../core/query/history-page.ts';
 import { type Instant, parseInstant } from '../../../core/query/instant.ts';
 import { transactionChanges, transactions } from '../../../core/query/transactions.ts';
+import { changeText, foundText, transactionChangeText, transactionText } from '../../../documents/history.ts';
 import { describeNeeding } from '../../support/needs.ts';
 import { frameCodes, type HistoryInSql, historyInSql } from '../../support/oracle/history-in-sql.ts';
 import {
@@ -20,6 +21,14 @@ import {
   type ModelRow,
   type ModelTable,
 } from '../../support/oracle/history-model.ts';
+import {
+  cliSurface,
+  type HistorySurface,
+  httpSurface,
+  type Page,
+  readExactly,
+  type Told,
+} from '../../support/oracle/history-surfaces.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { random } from '../../support/retention-twins.ts';
 import { runCli } from '../../support/run-cli.ts';
@@ -28,6 +37,7 @@ import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
 const TRANSACTIONS = Number.parseInt(process.env.HISTORY_ORACLE_TRANSACTIONS ?? '200', 10);
 const SEED = Number.parseInt(process.env.HISTORY_ORACLE_SEED ?? `${Math.floor(Math.random() * 2 ** 31)}`, 10);
+const ALL_SURFACES = process.env.HISTORY_ORACLE_SURFACES === 'all';
 const QUESTIONS = Math.max(60, Math.floor(TRANSACTIONS / 3));
 
 type Pick = (below: number) => number;
@@ -36,6 +46,9 @@ interface Commit {
   readonly lsn: string;
   readonly ts: string;
 }
+
+/** Each with how often it is asked: every so many questions. */
+type Surfaces = readonly (readonly [surface: HistorySurface, every: number])[];
 
 /** What the model says of everything that was tracked, in the words of the history. */
 class Oracle {
@@ -47,6 +60,8 @@ class Oracle {
   /** Transactions in which changes of `m` were lost: [first, last). */
   readonly lost: readonly [number, number];
   readonly sql: SqlSource;
+  readonly #surfaces: Surfaces;
+  #asked = 0;
 
   constructor(
     node: TrackedNode,
@@ -56,6 +71,7 @@ class Oracle {
       readonly commits: readonly (Commit | null)[];
       readonly lost: readonly [number, number];
       readonly sql: SqlSource;
+      readonly surfaces: Surfaces;
     },
   ) {
     this.node = node;
@@ -64,6 +80,33 @@ class Oracle {
     this.commits = known.commits;
     this.lost = known.lost;
     this.sql = known.sql;
+    this.#surfaces = known.surfaces;
+  }
+
+  /** HTTP and the command line, a sample of the questions each, give the very same items, and the same frame. */
+  async alsoByOthers(
+    { texts, frame }: { readonly texts: readonly string[]; readonly frame: HistoryFrame },
+    ask: (surface: HistorySurface, page: Page) => Promise<Told>,
+  ): Promise<void> {
+    const number = this.#asked++;
+    const size = 1 + this.pick(this.pick(3) === 0 ? 500 : 12);
+    for (const [surface, every] of this.#surfaces) {
+      if (!ALL_SURFACES && number % every !== every - 1) continue;
+      const limit = Math.max(size, surface.smallestPage);
+      const items: unknown[] = [];
+      for (let cursor: string | null = null; ; ) {
+        const page = await ask(surface, { limit, cursor });
+        expect(page.items.length).toBeLessThanOrEqual(limit);
+        items.push(...page.items);
+        cursor = page.next;
+        if (cursor !== null) continue;
+        expect(items, surface.name).toEqual(readExactly(`[${texts.join()}]`));
+        const { final, unknownText } = frame;
+        const told = { final: page.final, unknown: page.unknown };
+        expect(told, surface.name).toEqual({ final, unknown: readExactly(unknownText) });
+        break;
+      }
+    }
   }
 
   /** The functions on the source give the very same rows, or so many of them, and say the same of the interval. */
@@ -192,16 +235,27 @@ async function allOf<P extends { readonly next: string | null }, T>(
   }
 }
 
+/** The ends of an interval as they are written. */
+function interval(ends: { readonly from: Instant | null; readonly to: Instant | null }): {
+  from: string | null;
+  to: string | null;
+} {
+  const text = (end: Instant | null): string | null =>
+    end === null || end.kind === 'now' ? null : end.requested;
+  return { from: text(ends.from), to: text(ends.to) };
+}
+
 async function askChanges(oracle: Oracle): Promise<void> {
   const { node, model, pick } = oracle;
   const table = one<ModelTable>(pick, ['m', 'parts']);
   const first = oracle.count();
   const last = oracle.count(first);
   const { where: values, matches } = where(pick);
-  const ops = pick(3) === 0 ? one(pick, [['I'], ['U', 'D'], ['T'], ['D', 'T']]) : null;
+  const net = pick(3) === 0;
+  const kinds = net ? [['I'], ['U', 'D']] : [['I'], ['U', 'D'], ['T'], ['D', 'T']];
+  const ops = pick(3) === 0 ? one(pick, kinds) : null;
   const user = pick(3) === 0 ? one(pick, ['ann', 'bob']) : null;
   const changed = pick(4) === 0 ? one(pick, [['v'], ['n', 's'], ['id']]) : null;
-  const net = pick(3) === 0;
   const filter = {
     ...(values === undefined ? {} : { where: values }),
     ...(ops === null ? {} : { op: ops }),
@@ -260,6 +314,9 @@ async function askChanges(oracle: Oracle): Promise<void> {
     expected.map(modelLine),
   );
   await oracle.alsoInSql(items, page, (sql, limit) => sql.changes({ ...request, limit }));
+  await oracle.alsoByOthers({ texts: items.map(changeText), frame: page }, (surface, each) =>
+    surface.changes({ ...filter, net, table, ...interval(request) }, each),
+  );
   // a gap between the two periods of `m` is told wherever the interval reaches into it
   const touchesGap = table === 'm' && first < oracle.lost[1] && last > oracle.lost[0];
   if (touchesGap) expect(page.unknownText).toContain('in_gap');
@@ -325,6 +382,9 @@ async function askTransactions(oracle: Oracle): Promise<void> {
     page,
     (sql, limit) => sql.transactions({ ...request, limit }),
   );
+  await oracle.alsoByOthers({ texts: items.map(transactionText), frame: page }, (surface, each) =>
+    surface.transactions({ ...filter, table: table ?? undefined, ...interval(request) }, each),
+  );
   const chosen = items[pick(items.length || 1)];
   if (chosen !== undefined) await askTransaction(oracle, chosen.xid, chosen.lsn);
 }
@@ -350,6 +410,11 @@ async function askTransaction(oracle: Oracle, xid: string, lsn: string): Promise
   );
   await oracle.alsoInSql(items, page, (sql, limit) =>
     sql.transaction(lsn).then((changes) => changes.slice(0, limit)),
+  );
+  // of 64 bits of a number the log has the lower 32
+  const identity = pick(2) === 0 ? { lsn } : { xid: pick(2) === 0 ? xid : `${BigInt(xid) + 2n ** 32n}` };
+  await oracle.alsoByOthers({ texts: items.map(transactionChangeText), frame: page }, (surface, each) =>
+    surface.transaction(identity, each),
   );
   for (const table of ['m', 'parts'] as const)
     expect(items.filter((change) => change.table === table).map(storedLine), `transaction ${xid}`).toEqual(
@@ -397,12 +462,16 @@ async function askFind(oracle: Oracle): Promise<void> {
     JSON.stringify({ table, values, first, last }),
   ).toEqual(expected);
   await oracle.alsoInSql(items, page, (sql, limit) => sql.find({ ...request, limit }));
+  const { from: at } = interval({ from: request.at, to: null });
+  await oracle.alsoByOthers({ texts: items.map(foundText), frame: page }, (surface, each) =>
+    surface.find({ table, where: values, at, ...interval(request) }, each),
+  );
 }
 
 for (const plugin of PLUGINS) {
   describeNeeding(needOf(plugin), `the history against a model (${plugin})`, () => {
     test(`seed ${SEED}, ${TRANSACTIONS} transactions`, {
-      timeout: 120_000 + TRANSACTIONS * 300,
+      timeout: 120_000 + TRANSACTIONS * (ALL_SURFACES ? 5_000 : 300),
     }, async () => {
       const node = await trackedNode({ plugin, tables: MODEL_SQL });
       await using sql = await sqlSource(node); // disposed of after the node: its login belongs to the server
@@ -431,9 +500,16 @@ for (const plugin of PLUGINS) {
            FROM pgtimewarp.lsn_time_map WHERE node_id = $1 AND xid IS NOT NULL`,
         [node.node],
       );
+      await using http = await httpSurface(node);
       const byXid = new Map(rows.map((row) => [row.xid, row]));
       const commits = model.transactions.map(({ xid }) => byXid.get(xid) ?? null);
-      const oracle = new Oracle(node, model, pick, { commits, lost: [lostFrom, lostTo], sql });
+      const oracle = new Oracle(node, model, pick, {
+        ...{ commits, lost: [lostFrom, lostTo], sql },
+        surfaces: [
+          [http, 4],
+          [cliSurface(node), 41],
+        ],
+      });
       for (let asked = 0; asked < QUESTIONS; asked++) {
         await askChanges(oracle);
         await askTransactions(oracle);
