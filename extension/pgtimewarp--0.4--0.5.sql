@@ -333,7 +333,7 @@ END $$;
 
 -- What was committed in (from, to], newest first: each transaction with what it did to the tables that the caller may see. NULL: from
 -- the start of tracking, to the horizon.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_transactions(
+CREATE FUNCTION @extschema@.pgtimewarp_transactions(
   from_ts timestamptz DEFAULT NULL, to_ts timestamptz DEFAULT NULL, rel regclass DEFAULT NULL, by_ jsonb DEFAULT NULL,
   op_ text[] DEFAULT NULL, min_rows bigint DEFAULT NULL, xid_ bigint DEFAULT NULL, limit_ int DEFAULT NULL,
   from_lsn pg_lsn DEFAULT NULL, to_lsn pg_lsn DEFAULT NULL, node_id text DEFAULT NULL)
@@ -370,7 +370,7 @@ END $$;
 
 -- Every row that a transaction touched in tables that the caller may see, before and after: table by table, in each in the order of
 -- the transaction. No rows if there is no such transaction.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_transaction(commit_lsn pg_lsn, node_id text DEFAULT NULL)
+CREATE FUNCTION @extschema@.pgtimewarp_transaction(commit_lsn pg_lsn, node_id text DEFAULT NULL)
 RETURNS TABLE (schema_name text, table_name text, pk json, op text, lsn pg_lsn, ts timestamptz, xid bigint, context json, before json,
                after json, changed json, incomplete text[], assumes text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 1000 SET search_path = pg_catalog, pg_temp AS $$
@@ -414,7 +414,7 @@ END $$;
 
 -- The changes of every row of a table in (from, to], in the order of commits; with `net` one for each row, from its first state to its
 -- last, in the order of keys. NULL: from the start of tracking, to the horizon.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_changes(
+CREATE FUNCTION @extschema@.pgtimewarp_changes(
   rel regclass, from_ts timestamptz DEFAULT NULL, to_ts timestamptz DEFAULT NULL, net boolean DEFAULT false, where_ jsonb DEFAULT NULL,
   changed_ text[] DEFAULT NULL, by_ jsonb DEFAULT NULL, op_ text[] DEFAULT NULL, limit_ int DEFAULT NULL,
   from_lsn pg_lsn DEFAULT NULL, to_lsn pg_lsn DEFAULT NULL, node_id text DEFAULT NULL)
@@ -456,7 +456,7 @@ END $$;
 
 -- The versions of rows of a table that have values, in the order of keys: those of an instant (`at`; without it and without an
 -- interval the horizon), or those that were valid at any moment of an interval.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_find(
+CREATE FUNCTION @extschema@.pgtimewarp_find(
   rel regclass, where_ jsonb, at timestamptz DEFAULT NULL, from_ts timestamptz DEFAULT NULL, to_ts timestamptz DEFAULT NULL,
   limit_ int DEFAULT NULL, at_lsn pg_lsn DEFAULT NULL, from_lsn pg_lsn DEFAULT NULL, to_lsn pg_lsn DEFAULT NULL,
   node_id text DEFAULT NULL)
