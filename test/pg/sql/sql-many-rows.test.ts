@@ -86,6 +86,10 @@ describe('answers', () => {
       { xid: string },
     ];
     expect(await linesOf(`${LISTED}(xid_ => ${xid})`)).toEqual(all.slice(0, 1));
+    expect(
+      await linesOf(`${LISTED}(xid_ => ${BigInt(xid) + 2n ** 32n})`),
+      'of 64 bits the log has 32',
+    ).toEqual(all.slice(0, 1));
     expect(sql.warnings()).toEqual([]);
   });
 
@@ -141,7 +145,11 @@ describe('answers', () => {
 
   test('wrong questions are refused', async () => {
     const refused = (call: string) => failure(admin, `SELECT * FROM pgtimewarp_${call}`);
-    expect(await refused(`changes('a', op_ => '{X}')`)).toMatch(/^22023: op_ is a list/);
+    expect(await refused(`changes('a', op_ => '{X}')`)).toMatch(
+      /^22023: op_ is an array of some of I, U, D, T, S/,
+    );
+    expect(await refused(`changes('a', net => true, op_ => '{T}')`)).toMatch(/^22023: .* of I, U, D$/);
+    expect(await refused(`transactions(op_ => '{S}')`)).toMatch(/^22023: .* of I, U, D, T$/);
     expect(await refused(`changes('a', where_ => '{"n": null}')`)).toMatch(
       /^22023: where_ is a JSON object.*NULL/,
     );
