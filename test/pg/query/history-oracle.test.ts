@@ -198,10 +198,11 @@ async function askChanges(oracle: Oracle): Promise<void> {
   const first = oracle.count();
   const last = oracle.count(first);
   const { where: values, matches } = where(pick);
-  const ops = pick(3) === 0 ? one(pick, [['I'], ['U', 'D'], ['T'], ['D', 'T']]) : null;
+  const net = pick(3) === 0;
+  const kinds = net ? [['I'], ['U', 'D']] : [['I'], ['U', 'D'], ['T'], ['D', 'T']];
+  const ops = pick(3) === 0 ? one(pick, kinds) : null;
   const user = pick(3) === 0 ? one(pick, ['ann', 'bob']) : null;
   const changed = pick(4) === 0 ? one(pick, [['v'], ['n', 's'], ['id']]) : null;
-  const net = pick(3) === 0;
   const filter = {
     ...(values === undefined ? {} : { where: values }),
     ...(ops === null ? {} : { op: ops }),
