@@ -259,8 +259,9 @@ BEGIN
   RETURN jsonb_build_object('from', from_ts, 'to', to_ts, 'from_lsn', from_lsn::text, 'to_lsn', to_lsn::text, 'limit', limit_);
 END $$;
 
--- The filter of a question. Members that are NULL ask for nothing.
-CREATE OR REPLACE FUNCTION pgtimewarp_internal.filter_of(where_ jsonb, changed_ text[], by_ jsonb, op_ text[]) RETURNS jsonb
+-- The filter of a question. Members that are NULL ask for nothing. `known` are the operations that the answer can have: with another
+-- one the answer would be empty, and would not say why.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.filter_of(where_ jsonb, changed_ text[], by_ jsonb, op_ text[], known text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
   values_of record;
@@ -272,8 +273,8 @@ BEGIN
         USING ERRCODE = 'invalid_parameter_value', HINT = 'A value that is NULL cannot be asked for.';
     END IF;
   END LOOP;
-  IF NOT op_ <@ ARRAY['I', 'U', 'D', 'T', 'S'] THEN
-    RAISE EXCEPTION 'op_ is a list of I (insert), U (update), D (delete), T (truncate)' USING ERRCODE = 'invalid_parameter_value';
+  IF NOT op_ <@ known THEN
+    RAISE EXCEPTION 'op_ is an array of some of %', array_to_string(known, ', ') USING ERRCODE = 'invalid_parameter_value';
   END IF;
   RETURN jsonb_strip_nulls(jsonb_build_object('where', where_, 'changed', changed_, 'by', by_, 'op', op_));
 END $$;
@@ -333,7 +334,7 @@ END $$;
 
 -- What was committed in (from, to], newest first: each transaction with what it did to the tables that the caller may see. NULL: from
 -- the start of tracking, to the horizon.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_transactions(
+CREATE FUNCTION @extschema@.pgtimewarp_transactions(
   from_ts timestamptz DEFAULT NULL, to_ts timestamptz DEFAULT NULL, rel regclass DEFAULT NULL, by_ jsonb DEFAULT NULL,
   op_ text[] DEFAULT NULL, min_rows bigint DEFAULT NULL, xid_ bigint DEFAULT NULL, limit_ int DEFAULT NULL,
   from_lsn pg_lsn DEFAULT NULL, to_lsn pg_lsn DEFAULT NULL, node_id text DEFAULT NULL)
@@ -342,7 +343,9 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 100 SET search_path = p
 #variable_conflict use_column
 DECLARE
   asked text;
-  filter jsonb := pgtimewarp_internal.filter_of(NULL, NULL, by_, op_) || jsonb_build_object('min_rows', min_rows, 'xid', xid_);
+  filter jsonb := pgtimewarp_internal.filter_of(NULL, NULL, by_, op_, '{I,U,D,T}')
+    -- the log has the lower 32 bits of a number, pg_current_xact_id() gives 64
+    || jsonb_build_object('min_rows', min_rows, 'xid', xid_ & 4294967295);
   who record;
   t record;
 BEGIN
@@ -370,7 +373,7 @@ END $$;
 
 -- Every row that a transaction touched in tables that the caller may see, before and after: table by table, in each in the order of
 -- the transaction. No rows if there is no such transaction.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_transaction(commit_lsn pg_lsn, node_id text DEFAULT NULL)
+CREATE FUNCTION @extschema@.pgtimewarp_transaction(commit_lsn pg_lsn, node_id text DEFAULT NULL)
 RETURNS TABLE (schema_name text, table_name text, pk json, op text, lsn pg_lsn, ts timestamptz, xid bigint, context json, before json,
                after json, changed json, incomplete text[], assumes text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 1000 SET search_path = pg_catalog, pg_temp AS $$
@@ -414,7 +417,7 @@ END $$;
 
 -- The changes of every row of a table in (from, to], in the order of commits; with `net` one for each row, from its first state to its
 -- last, in the order of keys. NULL: from the start of tracking, to the horizon.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_changes(
+CREATE FUNCTION @extschema@.pgtimewarp_changes(
   rel regclass, from_ts timestamptz DEFAULT NULL, to_ts timestamptz DEFAULT NULL, net boolean DEFAULT false, where_ jsonb DEFAULT NULL,
   changed_ text[] DEFAULT NULL, by_ jsonb DEFAULT NULL, op_ text[] DEFAULT NULL, limit_ int DEFAULT NULL,
   from_lsn pg_lsn DEFAULT NULL, to_lsn pg_lsn DEFAULT NULL, node_id text DEFAULT NULL)
@@ -425,7 +428,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 1000 SET search_path = 
 DECLARE
   who record;
   c record;
-  filter jsonb := pgtimewarp_internal.filter_of(where_, changed_, by_, op_);
+  filter jsonb := pgtimewarp_internal.filter_of(
+    where_, changed_, by_, op_, CASE WHEN net THEN '{I,U,D}'::text[] ELSE '{I,U,D,T,S}' END);
 BEGIN
   who := pgtimewarp_internal.admit(rel, node_id);
   PERFORM pgtimewarp_internal.greet_many();
@@ -456,7 +460,7 @@ END $$;
 
 -- The versions of rows of a table that have values, in the order of keys: those of an instant (`at`; without it and without an
 -- interval the horizon), or those that were valid at any moment of an interval.
-CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_find(
+CREATE FUNCTION @extschema@.pgtimewarp_find(
   rel regclass, where_ jsonb, at timestamptz DEFAULT NULL, from_ts timestamptz DEFAULT NULL, to_ts timestamptz DEFAULT NULL,
   limit_ int DEFAULT NULL, at_lsn pg_lsn DEFAULT NULL, from_lsn pg_lsn DEFAULT NULL, to_lsn pg_lsn DEFAULT NULL,
   node_id text DEFAULT NULL)
@@ -474,7 +478,7 @@ BEGIN
   ELSIF is_interval AND num_nonnulls(at, at_lsn) > 0 THEN
     RAISE EXCEPTION 'a question is about an instant or an interval, not both' USING ERRCODE = 'TW004';
   END IF;
-  PERFORM pgtimewarp_internal.filter_of(where_, NULL, NULL, NULL);
+  PERFORM pgtimewarp_internal.filter_of(where_, NULL, NULL, NULL, NULL);
   who := pgtimewarp_internal.admit(rel, node_id);
   PERFORM pgtimewarp_internal.greet_many();
   IF NOT who.sees_all THEN

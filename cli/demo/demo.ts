@@ -1,5 +1,5 @@
 /**
- * The demo: a shop on a temporary server, its history in a second database, a mistake, and the rows before the mistake. It calls
+ * The demo: a shop on a temporary server, its history in a second database, a mistake, how it is found, and the rows before it. It calls
  * the same functions as the commands. At its end it removes the server, unless --keep is given.
  */
 import { once } from 'node:events';
@@ -9,7 +9,6 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect } from '../../core/pg/connection.ts';
 import { poll } from '../../core/poll.ts';
 import { asOf } from '../../core/query/as-of.ts';
-import { diff } from '../../core/query/diff.ts';
 import { NOW, parseInstant } from '../../core/query/instant.ts';
 import { keyFromText } from '../../core/query/key-input.ts';
 import { init } from '../../core/setup/init.ts';
@@ -18,8 +17,8 @@ import { track } from '../../core/track.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
 import type { Output } from '../output.ts';
 import { renderAnswer } from '../render/answer.ts';
-import { renderDiff } from '../render/changes.ts';
 import { type LocalServer, startServer } from '../servers/start-server.ts';
+import { indent, showIncident } from './incident.ts';
 import { MISTAKE, SHOP_TABLES, WORKING_DAY } from './shop.ts';
 
 export interface DemoOptions {
@@ -33,7 +32,9 @@ export interface DemoResult {
   readonly postgres: string;
   readonly plugin: 'wal2json' | 'pgoutput';
   readonly changes: number;
-  /** The instant just before the mistake. */
+  /** The commit LSN of the mistake. */
+  readonly mistake: string;
+  /** The instant just before it. */
   readonly before: string;
   /** The answers about the order, now and before the mistake. */
   readonly answers: readonly { readonly at: string; readonly status: string; readonly final: boolean }[];
@@ -63,10 +64,10 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
   await using sessions = await openSessions(databases);
   const { shop, history } = sessions;
 
-  step('A shop: customers and orders');
+  step('A shop: clients and orders');
   await shop.query(SHOP_TABLES);
   await init({ ...databases, plugin, slotName: null, version: 'demo' });
-  for (const name of ['customers', 'orders']) {
+  for (const name of ['clients', 'orders']) {
     goOn();
     const table = { schema: 'public', name };
     const tracked = await track({ ...databases, table, exclude: [], baseline: true, retention: null });
@@ -89,6 +90,8 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
   out.say(`  ${run.changes} changes in ${run.transactions} transactions`);
   goOn();
 
+  const mistake = await showIncident(history, { out, node: NODE, table: ORDERS, step });
+
   step('Order 2 now, and just before');
   const answers: { at: string; status: string; final: boolean }[] = [];
   for (const at of [NOW, parseInstant(before)]) {
@@ -97,13 +100,8 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
     out.say(`\n${indent(renderAnswer(answer.answerText, out))}`);
   }
 
-  step('Its whole story');
-  const everything = { node: NODE, table: ORDERS, pk: ORDER_KEY, from: null, to: null, limit: 100 };
-  const page = await diff(history, everything);
-  out.say(indent(renderDiff(page, out, { title: 'public.orders id=2' })));
-
   const kept = await leave(server, { out, signal, keep }, before);
-  return { postgres: server.version, plugin, changes: run.changes, before, answers, kept };
+  return { postgres: server.version, plugin, changes: run.changes, mistake, before, answers, kept };
 }
 
 /** On a terminal the databases stay until Enter; elsewhere they stay only with --keep. */
@@ -122,7 +120,8 @@ async function leave(
   export PGTIMEWARP_NODE=${NODE}
   ${command} status
   ${command} asof orders --pk 3 --at ${before}
-  ${command} diff customers --pk id=2
+  ${command} find orders --where total=0
+  ${command} diff clients --pk id=2
   psql "$PGTIMEWARP_SOURCE_URL"        # change something, then
   ${command} poll`);
   if (terminal) {
@@ -162,8 +161,4 @@ async function openSessions(urls: { sourceUrl: string; storeUrl: string }): Prom
       await Promise.allSettled([shop.end(), history.end()]);
     },
   };
-}
-
-function indent(text: string): string {
-  return text.replace(/^(?=.)/gm, '  ');
 }

