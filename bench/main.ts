@@ -11,6 +11,7 @@ import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { api } from './api.ts';
 import { asof, diffPages } from './asof.ts';
 import { asofSql } from './asof-sql.ts';
+import { asofTable } from './asof-table.ts';
 import { backlog } from './backlog.ts';
 import { baseline } from './baseline.ts';
 import { type Benchmark, type Figure, isMet, SIZES, type Size } from './harness.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   baseline,
   asof,
   asofSql,
+  asofTable,
   api,
   diffPages,
   history,

@@ -10,6 +10,7 @@ import { registerDemo } from './commands/demo.ts';
 import { registerDiff } from './commands/diff.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerEvents } from './commands/events.ts';
+import { registerExport } from './commands/export.ts';
 import { registerExtension } from './commands/extension.ts';
 import { registerFind } from './commands/find.ts';
 import { registerInit } from './commands/init.ts';
@@ -38,7 +39,15 @@ const GROUPS: readonly (readonly [
   ],
   [
     'Ask:',
-    [registerAsOf, registerDiff, registerTransactions, registerTransaction, registerChanges, registerFind],
+    [
+      registerAsOf,
+      registerDiff,
+      registerTransactions,
+      registerTransaction,
+      registerChanges,
+      registerFind,
+      registerExport,
+    ],
   ],
   [
     'Operate:',

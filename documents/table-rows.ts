@@ -2,10 +2,13 @@
  * All rows of a table as of an instant, as JSON and as CSV. Values are the text of the history: JSON unchanged, CSV as the
  * source printed it.
  */
+import * as z from 'zod';
 import type { TableAt, TableRow } from '../core/query/table-rows.ts';
 import { quoteJson } from '../core/types/json-text.ts';
 import { valueText } from '../core/types/value-text.ts';
+import { Row } from './answer.ts';
 import { csvLine } from './csv.ts';
+import { Lsn, Point, Text } from './values.ts';
 
 /** A row as a JSON object with every column. */
 export function rowObjectText(at: TableAt, { cells }: TableRow): string {
@@ -24,6 +27,29 @@ export function csvRow({ columns: { columns } }: TableAt, { cells }: TableRow): 
       return cell === null ? null : valueText(kind, cell);
     }),
   );
+}
+
+/** A page of a whole table over HTTP. */
+export const TableRows = z.object({
+  schema: Text,
+  table: Text,
+  as_of: z.object({ requested: Text.nullable(), lsn: Lsn }),
+  horizon: Point.nullable(),
+  final: z.boolean(),
+  columns: z.array(Text),
+  rows: z.array(Row).meta({ description: 'every column of each row, in the order of keys' }),
+  next: Text.nullable().meta({ description: 'the `cursor` of the next page; null: nothing follows' }),
+});
+
+export function tablePageText(page: {
+  readonly table: TableAt;
+  readonly requested: string | null;
+  /** JSON texts of the rows. */
+  readonly texts: readonly string[];
+  readonly next: string | null;
+}): string {
+  const next = page.next === null ? 'null' : quoteJson(page.next);
+  return `{${tableFrameText(page.table, page.requested)},"rows":[${page.texts.join(',')}],"next":${next}}`;
 }
 
 /** The members of a document about all rows: position, horizon, columns. */

@@ -33,6 +33,8 @@ export interface AppOptions {
   readonly withStore: WithStore;
   /** Answers the question about one key; a caller may gather several questions into one statement. */
   readonly askAsOf?: (request: AsOfRequest) => Promise<AsOfResult>;
+  /** Whether responses may be streams; default: no. */
+  readonly streams?: boolean;
   /** Gets each failure that is not the caller's fault, with the id that the caller sees. */
   readonly report: (error: TimewarpError, id: string) => void;
   /** Whether to answer a request, by its Authorization header. Without this function every request is answered. */
@@ -56,6 +58,7 @@ export function createApp(options: AppOptions): Hono {
   const service: Service = {
     withStore,
     askAsOf: options.askAsOf ?? ((request) => withStore((store) => asOf(store, request))),
+    streams: options.streams ?? false,
     grantsOf,
     ask: asking(withStore, options.timeLeftMs),
   };

@@ -123,3 +123,17 @@ export const FindQuery = z.strictObject({
   ...AWAITED,
   ...SHOWN,
 });
+
+export const RowsQuery = z.strictObject({
+  at: Instant.optional(),
+  where: Where.optional(),
+  columns: z
+    .string()
+    .regex(/^[^,\0]+(,[^,\0]+)*$/, 'must be names of columns with commas between them')
+    .transform((text) => text.split(','))
+    .optional()
+    .meta({ description: 'only these columns', examples: ['id,total'] }),
+  ...PAGE,
+  ...AWAITED,
+  ...SHOWN,
+});

@@ -1,5 +1,6 @@
 /** The HTTP status of every outcome. An error code that is not listed has 400 if the request was wrong, otherwise 500. */
 import { ERROR_CODES, type ErrorCode } from '../core/errors/codes.ts';
+import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { AsOfReason, AsOfStatus } from '../core/query/as-of.ts';
 
 export const HTTP = {
@@ -40,7 +41,8 @@ const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   TRANSACTION_CONFLICT: HTTP.unavailable, // a standby as store cancels queries that conflict with replay
 };
 
-export function statusOfError(code: ErrorCode): HttpStatus {
+export function statusOfError({ code, facts }: Pick<TimewarpError, 'code' | 'facts'>): HttpStatus {
+  if (code === 'ROWS_UNKNOWN' && facts.reason === 'expired') return HTTP.gone;
   return OF_CODE[code] ?? (ERROR_CODES[code].action === 'client' ? HTTP.badRequest : HTTP.internal);
 }
 

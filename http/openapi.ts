@@ -7,6 +7,7 @@ import * as history from '../documents/history.ts';
 import * as node from '../documents/node.ts';
 import { Problem } from '../documents/problem.ts';
 import * as table from '../documents/table.ts';
+import * as tableRows from '../documents/table-rows.ts';
 import { Point } from '../documents/values.ts';
 import { namedSchema } from './history-schemas.ts';
 import { HTTP, type HttpStatus } from './http-status.ts';
@@ -24,7 +25,8 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
     'The claim of the token names neither this node nor this table (only if the deployment uses a claim)',
   [HTTP.notFound]:
     'The row did not exist, or the node, tracked table or transaction does not exist. `type` tells which',
-  [HTTP.unknown]: 'It is unknown whether the row existed, or the node has not reached `await_lsn`',
+  [HTTP.unknown]:
+    'It is unknown whether the row existed, or which rows did, or the node has not reached `await_lsn`',
   [HTTP.gone]: 'The history of that time has expired or was erased',
   [HTTP.methodNotAllowed]: 'The route does not allow this method',
   [HTTP.headersTooLarge]: 'URL and headers are too long together',
@@ -65,6 +67,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   TableChange: history.TableChange,
   TableChanges: history.TableChanges,
   TableOfNode: history.TableOfNode,
+  TableRows: tableRows.TableRows,
   Tables: table.Tables,
   Transaction: history.Transaction,
   TransactionChange: history.TransactionChange,

@@ -30,8 +30,9 @@ export function problemTextOfError(error: TimewarpError): string {
   return problemText(clientProblem(error));
 }
 
-function clientProblem({ code, message, remedy }: TimewarpError): Refusal {
-  const status = statusOfError(code);
+function clientProblem(error: TimewarpError): Refusal {
+  const { code, message, remedy } = error;
+  const status = statusOfError(error);
   return { status, kind: `error:${code}`, title: titleOf(status), detail: message, remedy };
 }
 
@@ -43,7 +44,7 @@ export function problemOfError(
   error: TimewarpError,
   report: (error: TimewarpError, id: string) => void,
 ): Response {
-  const status = statusOfError(error.code);
+  const status = statusOfError(error);
   if (status < HTTP.internal) {
     const headers: Record<string, string> = error.code === 'HORIZON_BEHIND' ? { 'retry-after': '1' } : {};
     return problem({ ...clientProblem(error), headers });

@@ -25,6 +25,7 @@ import { readInstant, readPathParameter, readQuery, readTable } from './request-
 import { answer, JSON_CONTENT, keepable, own, shown, tooLarge } from './responses.ts';
 import { define, FAILURES, ONE_TABLE, type Route } from './route.ts';
 import { AsOfQuery, BatchBody, BatchQuery, DiffQuery, NoQuery } from './schemas.ts';
+import { TABLE_ROUTES } from './table-routes.ts';
 
 export const ROUTES = define({
   nodes: {
@@ -155,6 +156,7 @@ export const ROUTES = define({
     },
   },
   ...HISTORY_ROUTES,
+  ...TABLE_ROUTES,
   health: {
     operationId: 'health',
     path: '/v1/health',

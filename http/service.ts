@@ -11,6 +11,8 @@ export interface Service {
   readonly withStore: WithStore;
   /** Answers the question about one key. */
   readonly askAsOf: (request: AsOfRequest) => Promise<AsOfResult>;
+  /** Whether a response may be a stream; otherwise it is sent when it is complete. */
+  readonly streams: boolean;
   /** The nodes and tables that the caller may read; null: all. */
   readonly grantsOf: (context: Context) => Grants | null;
   /** Asks immediately, or after the node has reached the position that the caller waits for. */

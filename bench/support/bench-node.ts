@@ -1,5 +1,5 @@
 /** A source and a store for one measurement, each on a temporary server, and runs of the command line whose memory is measured. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -100,26 +100,32 @@ export async function watchedPoll(
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  let peakKib = 0;
-  let over = false;
   const ended = new Promise<number | null>((resolve) => {
-    child.on('close', (code) => {
-      over = true;
-      resolve(code);
-    });
+    child.on('close', resolve);
   });
-  while (!over) {
-    peakKib = Math.max(peakKib, await highWaterMarkKib(child.pid!));
-    await sleep(SAMPLE_MS);
-  }
+  const peak = await peakKib(child);
   const seconds = (performance.now() - started) / 1000;
   return {
     code: await ended,
     seconds,
-    peakMib: Math.round(peakKib / 1024),
+    peakMib: Math.round(peak / 1024),
     result: JSON.parse(stdout || '{}') as WatchedRun['result'],
     stderr,
   };
+}
+
+/** The peak resident memory of a process; resolves when it has ended. */
+export async function peakKib(child: ChildProcess): Promise<number> {
+  let over = false;
+  child.on('close', () => {
+    over = true;
+  });
+  let peak = 0;
+  while (!over) {
+    peak = Math.max(peak, await highWaterMarkKib(child.pid!));
+    await sleep(SAMPLE_MS);
+  }
+  return peak;
 }
 
 /** VmHWM of the process (proc(5)): its peak so far. */

@@ -57,6 +57,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
   const app = createApp({
     withStore: pool.withStore,
     askAsOf: gatheredAsOf(pool.withStore),
+    streams: true,
     report: (error, id) => out.note(`${id} ${error.code}: ${error.message}`),
     ...(authorize === undefined ? { isOwnHost } : { authorize }),
     pathAsSent: (context) => (context.env as Partial<HttpBindings>).incoming?.url,

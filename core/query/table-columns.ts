@@ -113,13 +113,20 @@ export class TableColumns {
 
   cells(row: StoredRow): RowCells {
     const { members } = jsonMembers(row.rowText, 0);
-    const written = tryParseLsn(row.writtenLsn) ?? LSN_ZERO;
-    if (written <= this.#settledAfter) return this.#earlierCells(row, written, members);
-    const incomplete = row.incomplete ?? [];
+    if (this.#settledAfter > LSN_ZERO) {
+      const written = tryParseLsn(row.writtenLsn) ?? LSN_ZERO;
+      if (written <= this.#settledAfter) return this.#earlierCells(row, written, members);
+    }
+    const { incomplete } = row;
+    const dropped: string[] = [];
+    for (const name of members.keys()) if (!this.#names.has(name)) dropped.push(name);
     return {
       cells: this.columns.map(({ name }) => cellOf(row, members, name)),
-      unknown: this.columns.filter(({ name }) => incomplete.includes(name)).map(({ name }) => name),
-      dropped: [...members.keys()].filter((name) => !this.#names.has(name)),
+      unknown:
+        incomplete === null
+          ? []
+          : this.columns.filter(({ name }) => incomplete.includes(name)).map(({ name }) => name),
+      dropped,
     };
   }
 

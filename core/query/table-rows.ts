@@ -138,7 +138,9 @@ export async function tablePage(store: Queryable, at: TableAt, request: PageRequ
   const dropped = new Set<string>();
   let skipped = 0;
   let isAssumed = false;
+  let bytes = 0;
   for (const row of found) {
+    bytes += Buffer.byteLength(row.row_text ?? '');
     if (!row.is_there || row.row_text === null) {
       if (at.unknown === 'error') throw unreadRow(at);
       skipped++;
@@ -161,7 +163,9 @@ export async function tablePage(store: Queryable, at: TableAt, request: PageRequ
     for (const name of gone) dropped.add(name);
     rows.push({ key: row.pk, cells });
   }
-  return { rows, skipped, dropped: [...dropped], isAssumed, next: found.at(-1)?.pk ?? null };
+  // the store ends a page when it has enough rows, or enough bytes
+  const isCut = found.length >= request.limit || bytes > PAGE_BYTES;
+  return { rows, skipped, dropped: [...dropped], isAssumed, next: isCut ? found.at(-1)!.pk : null };
 }
 
 /** Reads all pages. While the caller uses one, the store reads the next. */
@@ -172,10 +176,11 @@ export async function* tableRows(store: Queryable, at: TableAt): AsyncGenerator<
     while (reading !== null) {
       const page: TablePage = await reading;
       reading = null;
-      if (page.next === null) return;
-      limit = rowsInBytes(page, limit);
-      reading = tablePage(store, at, { after: page.next, limit });
-      reading.catch(() => {}); // its error is thrown when the page is awaited
+      if (page.next !== null) {
+        limit = rowsInBytes(page, limit);
+        reading = tablePage(store, at, { after: page.next, limit });
+        reading.catch(() => {}); // its error is thrown when the page is awaited
+      }
       yield page;
     }
   } finally {

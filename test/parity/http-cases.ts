@@ -238,6 +238,57 @@ const HISTORY_CASES: readonly (readonly [string, (subject: Subject) => Case])[] 
   ],
 ];
 
+/** Whole tables. */
+const TABLE_CASES: readonly (readonly [string, (subject: Subject) => Case])[] = [
+  [
+    'rows, now',
+    ({ orders }) => ({
+      target: `${orders}/rows`,
+      status: 200,
+      says: /"columns":\["id","total"\],"rows":\[\{"id":1,"total":3\.30\}\],"next":null\}$/,
+    }),
+  ],
+  [
+    'rows with everything',
+    ({ orders }) => ({
+      target: `${orders}/rows?where.total=3.3&columns=total&limit=1&numbers=text`,
+      status: 200,
+      says: /"rows":\[\{"total":"3\.30"\}\],"next":"[\w-]+"\}$/,
+    }),
+  ],
+  [
+    'rows then',
+    () => ({ target: '/v1/nodes/h1/tables/public.t/rows?at=0/5000', status: 200, says: /"final":true/ }),
+  ],
+  ['rows without such a column', ({ orders }) => refused(`${orders}/rows?columns=none`, /no column none/)],
+  ['rows from another cursor', ({ orders }) => refused(`${orders}/rows?cursor=x`, /cursor/)],
+  [
+    'rows of no table',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/tables/public.none/rows`,
+      status: 404,
+      type: 'error:TABLE_NOT_TRACKED',
+    }),
+  ],
+  [
+    'rows in a gap',
+    () => ({
+      target: '/v1/nodes/h1/tables/public.t/rows?at=0/4100',
+      status: 409,
+      type: 'error:ROWS_UNKNOWN',
+      says: /gap/,
+    }),
+  ],
+  [
+    'rows that have expired',
+    () => ({
+      target: `/v1/nodes/h3/tables/public.t/rows?at=${at('00:25')}`,
+      status: 410,
+      type: 'error:ROWS_UNKNOWN',
+    }),
+  ],
+];
+
 /** Answers of the routes in the document. */
 export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] = [
   ['nodes', ({ node }) => ({ target: '/v1/nodes', status: 200, says: new RegExp(`"node":"${node}"`) })],
@@ -475,6 +526,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
     }),
   ],
   ...HISTORY_CASES,
+  ...TABLE_CASES,
   batch('a batch', ({ orders }) => ({ target: orders, status: 200, says: /"answers":\[\{"status":"found"/ })),
   batch('a batch at no time', ({ orders }) => ({
     target: orders,

@@ -138,6 +138,7 @@ describe.each(API_WAYS)('through %s', (way) => {
       '/v1/nodes/h1/tables/public.t/diff?pk=1&from=0/1000&to=0/5000',
       '/v1/nodes/h1/tables/public.t/changes?from=0/1000&to=0/5000',
       '/v1/nodes/h1/tables/public.t/find?where.id=1&at=0/5000',
+      '/v1/nodes/h1/tables/public.t/rows?at=0/5000',
       '/v1/nodes/h1/transactions?from=0/1000&to=0/5000',
       `/v1/nodes/h1/transactions/0-${lsnOf(20).split('/')[1]}`,
     ]) {
@@ -444,6 +445,7 @@ test('a change that fits into no page names what it leaves out; a row that fits 
   expect(pages.at(-1)).toContain('"omitted":["changed"');
   const tooLarge = [
     { target: `${table}/asof?pk=1` },
+    { target: `${table}/rows` },
     { target: `${table}/asof:batch`, method: 'POST', body: '{"keys":[1]}' },
   ];
   for (const way of API_WAYS) {

@@ -19,7 +19,13 @@ export async function runCommand(
   { sourceUrl, storeUrl, node }: CommandDatabases,
 ): Promise<{ code: number; stdout: string }> {
   let [code, stdout] = [0, ''];
-  const stream = (write: (text: string) => void) => ({ write }) as unknown as NodeJS.WriteStream;
+  const stream = (take: (text: string) => void) => {
+    const write = (text: string): boolean => {
+      take(text);
+      return true;
+    };
+    return { write } as unknown as NodeJS.WriteStream;
+  };
   const streams: OutputStreams = {
     stdout: stream((text) => {
       stdout += text;

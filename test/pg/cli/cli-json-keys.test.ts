@@ -1,5 +1,7 @@
 /** The JSON of every command and every schema of HTTP use small letters and underscores in field names. */
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildProgram } from '../../../cli/program.ts';
@@ -14,6 +16,9 @@ const TABLES = `CREATE TABLE orders (id int PRIMARY KEY, "camelCase" int); INSER
 /** A placeholder for the name of the node. */
 const NODE = '(node)';
 
+/** A placeholder for a folder that does not exist. */
+const FOLDER = '(folder)';
+
 /** In this order; runCommand checks the keys of each. */
 const COMMANDS: readonly (readonly string[])[] = [
   ['migrate'],
@@ -22,11 +27,13 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['track', 'orders'],
   ['poll'],
   ['asof', 'orders', '--pk', '1'],
+  ['asof', 'orders', '--all'],
   ['diff', 'orders', '--pk', '1'],
   ['transactions'],
   ['transaction', '1'],
   ['changes', 'orders'],
   ['find', 'orders', '--where', 'id=1'],
+  ['export', '--tables', 'orders', '--to', FOLDER],
   ['status'],
   ['doctor'],
   ['events'],
@@ -59,8 +66,10 @@ describe('the fields of JSON are snake_case', () => {
   });
 
   test.each(COMMANDS.map((args) => [args.join(' '), args] as const))('%s', async (_, args) => {
-    const typed = args.map((arg) => (arg === NODE ? node.node : arg));
+    const folder = join(tmpdir(), `pgtimewarp-${node.node}`);
+    const typed = args.map((arg) => (arg === NODE ? node.node : arg === FOLDER ? folder : arg));
     const { stdout } = await runCommand([...typed, '--json'], node);
+    await rm(folder, { recursive: true, force: true });
     expect(otherKeys(JSON.parse(stdout))).toEqual([]);
   });
 

@@ -128,6 +128,30 @@ describe('rows', () => {
     expect((await ask(20, { columns: ['id'] })).rows).toHaveLength(5);
   });
 
+  test('cost the same at the end of a table as at its beginning', async () => {
+    const t = await h.track();
+    await h.store.query(
+      `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, op, row_data)
+       SELECT $1, '["' || k || '"]', '0/1400'::pg_lsn + v, '2026-01-01Z', k, 'U', json_build_object('id', k)
+         FROM generate_series(1, 4) AS v, generate_series(10000, 19999) AS k`,
+      [t],
+    );
+    await h.store.query('ANALYZE pgtimewarp.row_changes');
+    const blocks = async (after: string | null): Promise<number> => {
+      const { rows } = await h.store.query<{ 'QUERY PLAN': string }>(
+        `EXPLAIN (ANALYZE, BUFFERS, FORMAT json)
+         SELECT r.pk FROM pgtimewarp.table_rows(${t}, '0/1500', '0/1500', '{}', ${after === null ? 'NULL' : `'${after}'`}, 100, 1000000) AS r`,
+      );
+      const [{ Plan: plan }] = JSON.parse(rows[0]!['QUERY PLAN']) as [{ Plan: Record<string, number> }];
+      expect(plan['Actual Rows']).toBe(100);
+      return plan['Shared Hit Blocks']! + plan['Shared Read Blocks']!;
+    };
+    await blocks(null); // the catalog is read once
+    const [first, last] = [await blocks(null), await blocks('["19800"]')];
+    expect(last).toBeLessThan(2 * first);
+    expect(first).toBeLessThan(100 * 20);
+  });
+
   test('with values: the next page of few matches begins where it ended', async () => {
     const t = await h.track();
     await setColumns(t, column(1, 'id'), column(2, 'n'));
