@@ -886,7 +886,7 @@ BEGIN
   FOR f IN
     SELECT p.oid FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = 'pgtimewarp_internal'::regnamespace
-           AND p.proname IN ('seen', 'past', 'past_question', 'past_frame', 'tell_past', 'default_node', 'node')
+           AND p.proname IN ('instant', 'seen', 'past', 'past_question', 'past_frame', 'tell_past', 'default_node', 'node')
         OR p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('pgtimewarp_asof_table', 'pgtimewarp_asof_lsn_table')
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);

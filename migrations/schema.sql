@@ -523,7 +523,7 @@ BEGIN
   why := pgtimewarp.past_not_live(at, q);
   question := ARRAY[asked];
   frame := json_build_object(
-    'live', why IS NULL, 'why', why, 'slot', (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id),
+    'live', why IS NULL, 'why', why, 'node', period.node_id, 'slot', (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id),
     'lsn', at.lsn, 'keys', period.pk_columns, 'excluded', period.excluded_columns,
     'virtual', coalesce(pgtimewarp.incomplete_at(period.relation_id, NULL, at.asked_lsn, at.asked_ts), '{}'),
     'added', ARRAY(

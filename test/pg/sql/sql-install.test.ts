@@ -150,7 +150,7 @@ describe('the command', () => {
     const { rows: made } = await source.query(
       `SELECT count(*)::int AS n FROM pg_proc WHERE pronamespace = 'scratch'::regnamespace`,
     );
-    expect(made).toEqual([{ n: 14 }]);
+    expect(made).toEqual([{ n: 16 }]);
   });
 });
 

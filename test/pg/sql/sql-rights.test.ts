@@ -141,8 +141,12 @@ describe('the functions', () => {
           AND has_function_privilege('${bob}', p.oid, 'EXECUTE') ORDER BY 1`,
     );
     expect(open.map(({ proname }) => proname)).toEqual([
+      'key_columns',
       'member',
       'members',
+      'past_query',
+      'past_row',
+      'past_table_query',
       'row_of',
       'stand_in',
       'version',
