@@ -10,6 +10,7 @@ import { plainTable } from '../cli/render/plain-table.ts';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { api } from './api.ts';
 import { asof, diffPages } from './asof.ts';
+import { asofLive } from './asof-live.ts';
 import { asofSql } from './asof-sql.ts';
 import { backlog } from './backlog.ts';
 import { baseline } from './baseline.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   baseline,
   asof,
   asofSql,
+  asofLive,
   api,
   diffPages,
   history,
