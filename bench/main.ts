@@ -10,6 +10,7 @@ import { plainTable } from '../cli/render/plain-table.ts';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { api } from './api.ts';
 import { asof, diffPages } from './asof.ts';
+import { asofLive } from './asof-live.ts';
 import { asofSql } from './asof-sql.ts';
 import { asofTable } from './asof-table.ts';
 import { backlog } from './backlog.ts';
@@ -35,6 +36,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   asof,
   asofSql,
   asofTable,
+  asofLive,
   api,
   diffPages,
   history,

@@ -555,7 +555,9 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
   snapshot text := pg_current_snapshot();
   kept text := coalesce(current_setting('pgtimewarp.seen', true), '');
-  slot name := coalesce(nullif(current_setting('pgtimewarp.slot', true), ''), 'pgtimewarp_' || node);
+  -- what the store said before in this session, or else the default of `init`
+  slot name := CASE WHEN split_part(current_setting('pgtimewarp.slot', true), ' ', 1) = node
+                    THEN split_part(current_setting('pgtimewarp.slot', true), ' ', 2) ELSE 'pgtimewarp_' || node END;
   until timestamptz := clock_timestamp() + coalesce(nullif(current_setting('pgtimewarp.asof_wait', true), ''), '10s')::interval;
   tree oid[] := ARRAY(SELECT rel::oid UNION SELECT t.relid FROM pg_partition_tree(rel) t);
   lsn pg_lsn;
@@ -694,7 +696,7 @@ BEGIN
   IF frame ->> 'live' IS NULL THEN
     RETURN;
   END IF;
-  PERFORM set_config('pgtimewarp.slot', frame ->> 'slot', false);
+  PERFORM set_config('pgtimewarp.slot', (frame ->> 'node') || ' ' || (frame ->> 'slot'), false);
   IF frame ->> 'why' <> 'asked' THEN
     RAISE NOTICE 'the store alone answers for %: %', rel, frame ->> 'why';
   END IF;
@@ -800,7 +802,7 @@ DECLARE
 BEGIN
   WITH members AS (
     SELECT m.name, m.place, m.key_text, m.value_text,
-           (position(chr(92) || 'u' IN m.value_text) > 0 OR m.name = ANY (json_nulls)) AND EXISTS (
+           (position(chr(92) || 'u' IN m.value_text) > 0 OR m.name = ANY (coalesce(json_nulls, '{}'))) AND EXISTS (
              SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
               WHERE a.attrelid = rel AND a.attname = m.name AND a.attnum > 0 AND NOT a.attisdropped
                 AND (t.oid IN ('json'::regtype, 'jsonb'::regtype) OR t.typbasetype IN ('json'::regtype, 'jsonb'::regtype))) AS is_raw
@@ -888,7 +890,7 @@ BEGIN
   FOR f IN
     SELECT p.oid FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = 'pgtimewarp_internal'::regnamespace
-           AND p.proname IN ('seen', 'past', 'past_question', 'past_frame', 'tell_past', 'default_node', 'node')
+           AND p.proname IN ('instant', 'seen', 'past', 'past_question', 'past_frame', 'tell_past', 'default_node', 'node')
         OR p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('pgtimewarp_asof_table', 'pgtimewarp_asof_lsn_table')
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);

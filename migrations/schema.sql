@@ -523,7 +523,7 @@ BEGIN
   why := pgtimewarp.past_not_live(at, q);
   question := ARRAY[asked];
   frame := json_build_object(
-    'live', why IS NULL, 'why', why, 'slot', (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id),
+    'live', why IS NULL, 'why', why, 'node', period.node_id, 'slot', (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id),
     'lsn', at.lsn, 'keys', period.pk_columns, 'excluded', period.excluded_columns,
     'virtual', coalesce(pgtimewarp.incomplete_at(period.relation_id, NULL, at.asked_lsn, at.asked_ts), '{}'),
     'added', ARRAY(
@@ -2047,6 +2047,7 @@ END $$;
 CREATE FUNCTION pgtimewarp.past_rows(p_at pgtimewarp.history_position, p_question jsonb, p_live boolean) RETURNS TABLE(pk text, row_data json, json_nulls text[], is_computed boolean, unread bigint, lacking bigint)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $_$
 #variable_conflict use_column
 DECLARE
@@ -2061,30 +2062,60 @@ DECLARE
   absent_unless_seen boolean := period.baseline_state = 'done'
     AND p_at.lsn >= coalesce(period.unseen_unknown_before_lsn, period.tracked_from_lsn);
   last_commit int := 2147483647; -- after every change of the commit at the position
-  pks text[];
+  has_gap boolean := EXISTS (
+    SELECT FROM pgtimewarp.history_gaps g
+     WHERE g.node_id = period.node_id AND (g.relation_id IS NULL OR g.relation_id = relation)
+       AND g.lsn_space = period.lsn_space AND g.from_lsn >= p_at.lsn);
+  cut_lsn pg_lsn := (SELECT max(e.lsn) FROM pgtimewarp.relation_events e WHERE e.relation_id = relation AND e.op = 'T');
+  doubtful text[] := '{}';
   b record;
   missing text[];
   unread_rows bigint := 0;
   lacking_rows bigint := 0;
 BEGIN
-  IF EXISTS (SELECT FROM pgtimewarp.history_gaps g
-              WHERE g.node_id = period.node_id AND (g.relation_id IS NULL OR g.relation_id = relation)
-                AND g.lsn_space = period.lsn_space AND g.from_lsn >= p_at.lsn) THEN
+  IF has_gap THEN
     computed := '{}'; -- the expression may have changed
   END IF;
-  FOR pks IN EXECUTE format(
-    'SELECT array_agg(n.pk) FROM (
-       SELECT k.pk, (row_number() OVER () - 1) / 10000 AS chunk
-         FROM (SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c WHERE c.relation_id = %s%s) AS k) AS n
-      GROUP BY n.chunk', relation, CASE WHEN p_live THEN ' AND c.valid_from_lsn > $1' END)
-    USING p_at.lsn
-  LOOP
-    FOR b IN
-      SELECT pks[r.place] AS pk, r.is_there, r.row_data, r.json_nulls, r.incomplete, r.lsn, r.ts
-        FROM pgtimewarp.rows_before(
-               relation, period.tracked_from_lsn, p_at.through, pks, array_fill(p_at.lsn, ARRAY[cardinality(pks)]),
-               array_fill(last_commit, ARRAY[cardinality(pks)]), absent_unless_seen) AS r
+  FOR pass IN 1 .. 2 LOOP
+    FOR b IN EXECUTE format(CASE pass WHEN 1 THEN
+      'SELECT q.*, q.is_there IS NOT NULL AND CASE
+                WHEN q.is_there THEN q.lsn > $9 AND q.incomplete IS NULL AND $10 ELSE $11 END AS is_plain
+         FROM (
+       SELECT k.pk, CASE WHEN (v.valid_from_lsn > $2) IS FALSE OR v.pk IS NULL AND $2 IS NOT NULL THEN NULL -- a TRUNCATE may have removed it
+                         WHEN v.op = ''D'' THEN false
+                         WHEN v.op <> ''S'' THEN true
+                         -- read before the instant, or no change came before it was read
+                         WHEN v.read_lsn <= $1 OR v.read_lsn <= $3 AND k.next_lsn > v.read_lsn THEN true
+                         WHEN v.pk IS NULL AND k.next_op = ''I'' AND NOT $4 THEN false END AS is_there,
+              v.row_data, v.json_nulls, v.incomplete, v.valid_from_lsn AS lsn, v.valid_from_ts AS ts
+         FROM (' || CASE WHEN p_live THEN
+           'SELECT DISTINCT ON (c.pk) c.pk, c.valid_from_lsn AS next_lsn, c.op AS next_op FROM pgtimewarp.row_changes AS c
+             WHERE c.relation_id = %1$s AND c.valid_from_lsn > $1 ORDER BY c.pk, c.valid_from_lsn, c.seq'
+         ELSE
+           'SELECT DISTINCT c.pk, NULL::pg_lsn AS next_lsn, NULL::"char" AS next_op FROM pgtimewarp.row_changes AS c
+             WHERE c.relation_id = %1$s' END || ') AS k
+         LEFT JOIN LATERAL (
+              SELECT c.* FROM pgtimewarp.row_changes AS c
+               WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
+               ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v ON true OFFSET 0) AS q'
+    ELSE
+      'SELECT n.pks[r.place] AS pk, r.is_there, r.row_data, r.json_nulls, r.incomplete, r.lsn, r.ts, false AS is_plain
+         FROM (SELECT array_agg(u.pk) AS pks, count(*)::int AS many
+                 FROM (SELECT u.pk, (u.place - 1) / 10000 AS chunk FROM unnest($5) WITH ORDINALITY AS u (pk, place)) AS u
+                GROUP BY u.chunk) AS n
+        CROSS JOIN LATERAL pgtimewarp.rows_before(
+                %1$s, $6, $3, n.pks, array_fill($1, ARRAY[n.many]), array_fill($7, ARRAY[n.many]), $8) AS r' END, relation)
+      USING p_at.lsn, cut_lsn, p_at.through, has_gap, doubtful, period.tracked_from_lsn, last_commit, absent_unless_seen,
+            names.settled_lsn, names.added = '{}', p_live
     LOOP
+      IF b.is_plain THEN -- most rows: nothing is left to do
+        pk := b.pk; row_data := b.row_data; json_nulls := b.json_nulls; is_computed := false;
+        RETURN NEXT;
+        CONTINUE;
+      ELSIF pass = 1 AND b.is_there IS NULL THEN
+        doubtful := doubtful || b.pk;
+        CONTINUE;
+      END IF;
       pk := b.pk; row_data := NULL; json_nulls := NULL; is_computed := false;
       IF b.is_there IS NULL THEN
         IF NOT skip THEN

@@ -1,5 +1,5 @@
 -- The answer to the last recorded question about a whole table: {node, schema, table, relid, ts | lsn, columns, computed, source, skip};
--- see past_rows() and past_not_live(). The first row is the frame: {live, why, slot, lsn, excluded, virtual, added, gone, keys}. The last
+-- see past_rows() and past_not_live(). The first row is the frame: {live, why, node, slot, lsn, excluded, virtual, added, gone, keys}. The last
 -- row counts what was left out. If the frame says live, the rows are those of keys that changed since, and a key without a row has
 -- row_data NULL; otherwise they are all. {facts: true}: only the frame.
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_past()
@@ -41,7 +41,7 @@ BEGIN
   why := pgtimewarp.past_not_live(at, q);
   question := ARRAY[asked];
   frame := json_build_object(
-    'live', why IS NULL, 'why', why, 'slot', (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id),
+    'live', why IS NULL, 'why', why, 'node', period.node_id, 'slot', (SELECT n.slot_name FROM pgtimewarp.nodes n WHERE n.node_id = period.node_id),
     'lsn', at.lsn, 'keys', period.pk_columns, 'excluded', period.excluded_columns,
     'virtual', coalesce(pgtimewarp.incomplete_at(period.relation_id, NULL, at.asked_lsn, at.asked_ts), '{}'),
     'added', ARRAY(

@@ -3,7 +3,7 @@
  */
 import type pg from 'pg';
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { untrack } from '../../../core/track.ts';
 import { differences, type PastSource, pastSource } from '../../support/past-source.ts';
 
@@ -24,6 +24,10 @@ beforeAll(async () => {
   past = await pastSource({ plugin: 'pgoutput', tables: TABLES, track: ['t', 'parted'] });
   source = past.node.source;
   writer = await past.node.connect('source');
+});
+// a test that fails leaves no locks behind
+afterEach(async () => {
+  await source.query('ROLLBACK');
 });
 afterAll(async () => {
   await past[Symbol.asyncDispose]();

@@ -147,12 +147,13 @@ describe('columns that change', () => {
   });
 
   test('json values that PostgreSQL refuses to read, and the JSON value null', async () => {
-    const tables = `CREATE TABLE j (id int PRIMARY KEY, raw json, v jsonb);
-      INSERT INTO j VALUES (1, '{"a": "\\u0000"}', 'null'), (2, 'null', NULL), (3, NULL, '{"b": "\\u00e9\\n"}')`;
+    const tables = `CREATE TABLE j (id int PRIMARY KEY, raw json, v jsonb, note text);
+      INSERT INTO j VALUES (1, '{"a": "\\u0000"}', 'null', 'n'), (2, 'null', NULL, ''), (3, NULL, '{"b": "\\u00e9\\n"}', E'\\x13'),
+        (4, '[1]', '[1.10]', E'\\x01')`;
     for (const plugin of PLUGINS.filter((each) => needOf(each).met)) {
       await using past = await pastSource({ plugin, tables, track: ['j'] });
       const { source } = past.node;
-      const columns = 'SELECT id, raw::text AS raw, v::text AS v FROM';
+      const columns = 'SELECT id, raw::text AS raw, v::text AS v, note FROM';
       await source.query(`CREATE TABLE j_then AS ${columns} j`);
       const at = await past.mark();
       await source.query('DELETE FROM j');

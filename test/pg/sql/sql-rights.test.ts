@@ -141,7 +141,6 @@ describe('the functions', () => {
           AND has_function_privilege('${bob}', p.oid, 'EXECUTE') ORDER BY 1`,
     );
     expect(open.map(({ proname }) => proname)).toEqual([
-      'instant',
       'key_columns',
       'member',
       'members',
