@@ -277,11 +277,6 @@ export function isUnderRepair(state: TableState): state is UnderRepair {
   );
 }
 
-/** Whether tracking has started and no gap is open. */
-export function isFollowed(state: TableState): state is Followed {
-  return state.kind === 'reading_rows' || state.kind === 'rows_read' || state.kind === 'complete';
-}
-
 /** The state of the baseline, also in a gap or after the end; null: tracking has not started. */
 export function rowsFromBefore(state: TableState): Followed | null {
   if (state.kind === 'starting') return null;
