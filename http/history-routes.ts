@@ -52,7 +52,7 @@ import {
   TransactionsQuery,
 } from './history-schemas.ts';
 import { HTTP } from './http-status.ts';
-import { readInstant, readPathParameter, readQuery, readTable } from './request-input.ts';
+import { readInstant, readPathParameter, readQuery, readTable, rowValues } from './request-input.ts';
 import { forbidden, keepable, shown } from './responses.ts';
 import { define, FAILURES, ONE_TABLE } from './route.ts';
 
@@ -131,11 +131,11 @@ export const HISTORY_ROUTES = define({
     keepable: true,
     answer: async (context, { ask }) => {
       const query = readQuery(context, ChangesQuery);
-      const { where, changed, by, op } = query;
+      const { changed, by, op } = query;
       const request = {
         ...{ ...readTable(context), from: readInstant(query.from), to: readInstant(query.to) },
         net: query.net === 'true',
-        filter: given({ where, changed, by, op }),
+        filter: given({ where: rowValues(query), changed, by, op }),
         cursor: query.cursor ?? null,
       };
       const page = await ask({ context, node: request.node, query }, (store) =>
@@ -170,8 +170,14 @@ export const HISTORY_ROUTES = define({
           remedy: 'Leave out one of them.',
         });
       }
+      const where = rowValues(query);
+      if (where === undefined) {
+        throw new TimewarpError('BAD_FLAGS', 'The request does not say what the rows must have.', {
+          remedy: 'Add where.COLUMN=VALUE or null=COLUMN.',
+        });
+      }
       const request = {
-        ...{ ...readTable(context), where: query.where, cursor: query.cursor ?? null },
+        ...{ ...readTable(context), where, cursor: query.cursor ?? null },
         at: isInterval ? null : (readInstant(query.at) ?? NOW),
         ...{ from: readInstant(query.from), to: readInstant(query.to) },
       };

@@ -44,6 +44,11 @@ const Where = named('where', {
     'where.COLUMN=VALUE, for one column or several: the row has these values, compared as the type of the column compares',
   example: { 'where.customer': '7' },
 });
+const Null = z
+  .string()
+  .regex(/^[^,\0]+(,[^,\0]+)*$/, 'must be names of columns with commas between them')
+  .transform((text) => text.split(','))
+  .meta({ description: 'the row has NULL in these columns', examples: ['paid_at'] });
 const By = named('by', {
   description: 'by.KEY=VALUE: what the transaction said about itself; a key with dots is also a path',
   example: { 'by.user.id': '7' },
@@ -104,6 +109,7 @@ export const ChangesQuery = z.strictObject({
     .default('false')
     .meta({ description: 'true: one change for each row, from its first state to its last' }),
   where: Where.optional(),
+  null: Null.optional(),
   changed: Changed.optional(),
   by: By.optional(),
   op: operations(
@@ -116,7 +122,8 @@ export const ChangesQuery = z.strictObject({
 });
 
 export const FindQuery = z.strictObject({
-  where: Where,
+  where: Where.optional(),
+  null: Null.optional(),
   at: Instant.optional(),
   ...INTERVAL,
   ...PAGE,
@@ -127,6 +134,7 @@ export const FindQuery = z.strictObject({
 export const RowsQuery = z.strictObject({
   at: Instant.optional(),
   where: Where.optional(),
+  null: Null.optional(),
   columns: z
     .string()
     .regex(/^[^,\0]+(,[^,\0]+)*$/, 'must be names of columns with commas between them')

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import type * as z from 'zod';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import type { ColumnValues } from '../core/query/history-page.ts';
 import { type Instant, parseInstant } from '../core/query/instant.ts';
 import { parseTableSegment } from '../documents/table-segment.ts';
 import { NodeName } from '../documents/values.ts';
@@ -45,6 +46,22 @@ export function readPathParameter<T extends z.ZodType>(
 export function readTable(context: Context): { node: string; table: ReturnType<typeof parseTableSegment> } {
   const node = readPathParameter(context, 'node', NodeName);
   return { node, table: parseTableSegment(readPathParameter(context, 'table', TableSegment)) };
+}
+
+/** What a row must have: `where.COLUMN=VALUE` and `null=COLUMN,…` together. Undefined: nothing was asked for. Throws BAD_FLAGS. */
+export function rowValues(query: {
+  readonly where?: Readonly<Record<string, string>> | undefined;
+  readonly null?: readonly string[] | undefined;
+}): ColumnValues | undefined {
+  const { where, null: nulls = [] } = query;
+  if (where === undefined && nulls.length === 0) return undefined;
+  const values = new Map<string, string | null>(Object.entries(where ?? {}));
+  for (const name of nulls) {
+    if (values.has(name))
+      throw badRequest(`The column ${name.slice(0, 60)} is named more than once in where and null.`);
+    values.set(name, null);
+  }
+  return Object.fromEntries(values);
 }
 
 /** As on the command line. A plus sign that the client did not encode arrives as a space. */

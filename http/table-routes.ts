@@ -13,7 +13,7 @@ import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { cacheHeaders } from './entity-tag.ts';
 import { RowsQuery } from './history-schemas.ts';
 import { HTTP } from './http-status.ts';
-import { readInstant, readQuery, readTable } from './request-input.ts';
+import { readInstant, readQuery, readTable, rowValues } from './request-input.ts';
 import { keepable, type Numbers, shown, tooLarge } from './responses.ts';
 import { define, FAILURES, ONE_TABLE } from './route.ts';
 import type { Service } from './service.ts';
@@ -38,7 +38,8 @@ export const TABLE_ROUTES = define({
     keepable: true,
     answer: async (context, service) => {
       const query = readQuery(context, RowsQuery);
-      const { where, columns } = query;
+      const { columns } = query;
+      const where = rowValues(query);
       const request = {
         ...readTable(context),
         ...(where === undefined ? {} : { where }),

@@ -92,6 +92,22 @@ test('the cursor holds the position, also of now', async () => {
   expect((await page({ limit: '1' })).rows[0]).toMatchObject({ n: -1 });
 });
 
+test('null=COLUMN asks for NULL, in every question that takes values', async () => {
+  expect((await page({ null: 'n' })).rows).toEqual([expect.objectContaining({ n: null })]);
+  for (const question of ['find', 'changes']) {
+    const asked = url.replace(/rows$/, question);
+    const response = await fetch(`${asked}?null=n`);
+    expect([question, response.status, await response.text()]).toEqual([
+      question,
+      200,
+      expect.stringMatching(/"n": ?null/),
+    ]);
+    const other = await fetch(`${asked}?null=n&where.n=1`);
+    expect([other.status, await other.text()]).toEqual([400, expect.stringContaining('more than once')]);
+  }
+  expect((await fetch(url.replace(/rows$/, 'find'))).status).toBe(400);
+});
+
 test('a cursor goes on only with the question that gave it', async () => {
   const { next } = await page({ at, limit: '10' });
   const others: Record<string, string>[] = [
@@ -184,6 +200,8 @@ test.each([
   [{ 'where.nothing': '1' }, 400, 'BAD_FLAGS'],
   [{ limit: '0' }, 400, 'BAD_FLAGS'],
   [{ where: '1' }, 400, 'BAD_FLAGS'],
+  [{ null: 'nothing' }, 400, 'BAD_FLAGS'],
+  [{ null: 'n', 'where.n': '3' }, 400, 'BAD_FLAGS'],
 ] as const)('%j is refused, also as a stream', async (query, status, code) => {
   for (const headers of [{}, { accept: 'application/x-ndjson' }] as Record<string, string>[]) {
     const response = await ask(query, headers);
