@@ -73,6 +73,11 @@ export const CHECK_CODES = define({
       'Other tables inherit from a tracked one. A SELECT from the parent shows their rows too; its history contains only its own.',
     remedy: '`pgtimewarp track CHILD` tracks the rows of a child.',
   },
+  sql_functions: {
+    meaning:
+      'The SQL functions on the source have another version than this program. Earlier ones go on answering, but lack what is new.',
+    remedy: '`pgtimewarp extension upgrade`; if they are newer, upgrade the program.',
+  },
   source_pooler: {
     meaning:
       'A pooler in front of the source gives every transaction another session. Runs end with SESSION_CHANGED; they store nothing wrong.',

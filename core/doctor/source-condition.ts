@@ -47,6 +47,8 @@ export interface SourceCondition {
   readonly filtered: readonly string[];
   /** Tables that inherit from one of the given tables and are not among them. */
   readonly heirs: readonly Heir[];
+  /** The version of the SQL functions; null: they are not installed, or not known. */
+  readonly sqlFunctions: string | null;
   /** Names of the views and functions that the server refused. */
   readonly unknown: readonly string[];
 }
@@ -136,6 +138,7 @@ export async function readSourceCondition(
     unreadable: (await read<string[]>('pg_class', UNREADABLE, [tables])) ?? [],
     filtered: (await read<string[]>('pg_class', FILTERED, [tables])) ?? [],
     heirs: (await read<Heir[]>('pg_inherits', HEIRS, [tables])) ?? [],
+    sqlFunctions: await read('pg_proc', SQL_FUNCTIONS),
     inherited: await readInheritedSettings(reader),
     unknown: [...new Set(reader.unknown)],
   };
@@ -211,6 +214,11 @@ const HEIRS = `
     JOIN pg_class AS c ON c.oid = h.relid AND c.relkind = 'r' JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_class AS p ON p.oid = h.root JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
    WHERE c.oid <> ALL ($1::oid[])`;
+
+/** Read from the text of the function, which is there in every version and with every method of installation. */
+const SQL_FUNCTIONS = `
+  SELECT substring(p.prosrc FROM '''([0-9.]+)''') FROM pg_catalog.pg_proc AS p
+   WHERE p.oid = to_regprocedure('pgtimewarp_internal.version()')`;
 
 const RESTRICTED_SINCE_15 = `pr.prqual IS NOT NULL AS filtered,
            CASE WHEN pr.prattrs IS NULL THEN '{}'::name[] ELSE ARRAY(

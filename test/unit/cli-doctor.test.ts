@@ -90,6 +90,7 @@ const SOURCE: SourceCondition = {
   unreadable: [],
   filtered: [],
   heirs: [],
+  sqlFunctions: null,
   unknown: [],
 };
 

@@ -1,5 +1,6 @@
 /** Checks the source apart from the slot: version, limits, privileges, clock. */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
+import { isEarlierVersion, SQL_FUNCTIONS_VERSION } from '../../source/catalog/sql-functions.ts';
 import { CLOCK_TOLERANCE_SECONDS } from '../../store/node/trusted-clock.ts';
 import { type CommitTime, formatCommitTime, secondsBetween } from '../../types/commit-time.ts';
 import { type Check, fail, notKnown, ok, warn } from '../check.ts';
@@ -65,6 +66,7 @@ export function checkSource(facts: DoctorFacts): Check[] {
       ),
     );
   }
+  if (condition.sqlFunctions !== null) checks.push(checkSqlFunctions(condition.sqlFunctions));
   checks.push(...condition.heirs.map((heir) => checkHeir(heir, side)));
   const clock = facts.store.facts?.condition?.clock;
   if (clock !== undefined) checks.push(checkClocks(server.clock, clock));
@@ -76,6 +78,19 @@ function checkUnknown({ server, condition }: SourceSide): Check[] {
   const unknown = [...new Set([...server.unknown, ...condition.unknown])];
   if (unknown.length === 0) return [];
   return [ok('not_known', `The source refuses access to ${unknown.join(', ')}.`)];
+}
+
+/** Functions of an earlier version go on answering, but lack what is new. */
+function checkSqlFunctions(version: string): Check {
+  const message = `The SQL functions on the source have version ${version}`;
+  if (version === SQL_FUNCTIONS_VERSION) return ok('sql_functions', `${message}.`);
+  return warn(
+    'sql_functions',
+    `${message}, those of this program have ${SQL_FUNCTIONS_VERSION}.`,
+    isEarlierVersion(version, SQL_FUNCTIONS_VERSION)
+      ? 'pgtimewarp extension upgrade'
+      : 'Upgrade this program.',
+  );
 }
 
 /** A primary key does not apply to tables that inherit: each is a separate table (PostgreSQL manual, "Inheritance"). */

@@ -5,7 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { extensionScripts, plainSql } from '../../../cli/extension/scripts.ts';
 import { databaseUrl } from '../../../cli/servers/databases.ts';
+import { SQL_FUNCTIONS_VERSION } from '../../../core/source/catalog/sql-functions.ts';
 import { runCommand } from '../../support/command.ts';
 import { mendTheRest, pasteRemedy, troubles, verdicts } from '../../support/doctored.ts';
 import { describeNeeding } from '../../support/needs.ts';
@@ -171,6 +173,15 @@ const CASES: readonly Case[] = [
     expected: ['warn store_writable'],
     damage: store(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on',
                      current_database()); END $$`),
+  },
+  {
+    name: 'the SQL functions are those of an earlier version',
+    expected: ['warn sql_functions'],
+    damage: async (node) => {
+      await node.source.query('CREATE EXTENSION postgres_fdw');
+      for (const script of extensionScripts().filter(({ to }) => to !== SQL_FUNCTIONS_VERSION))
+        await node.source.query(plainSql(script, 'public'));
+    },
   },
   {
     name: 'somebody else reads the slot',
