@@ -259,24 +259,33 @@ BEGIN
   RETURN jsonb_build_object('from', from_ts, 'to', to_ts, 'from_lsn', from_lsn::text, 'to_lsn', to_lsn::text, 'limit', limit_);
 END $$;
 
--- The filter of a question. Members that are NULL ask for nothing. `known` are the operations that the answer can have: with another
+-- The members of a question without those that are NULL. Deeper down, a NULL is a value that is asked for.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.given(members jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(jsonb_object_agg(e.key, e.value) FILTER (WHERE e.value <> 'null'), '{}') FROM jsonb_each(members) AS e
+$$;
+
+-- The filter of a question. Arguments that are NULL ask for nothing; a NULL in `where_` asks for rows with NULL. `known` are the operations that the answer can have: with another
 -- one the answer would be empty, and would not say why.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.filter_of(where_ jsonb, changed_ text[], by_ jsonb, op_ text[], known text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
   values_of record;
 BEGIN
-  FOR values_of IN SELECT v.name, v.value FROM (VALUES ('where_', where_), ('by_', by_)) AS v (name, value) WHERE v.value IS NOT NULL LOOP
+  FOR values_of IN
+    SELECT v.name, v.value, v.kinds
+      FROM (VALUES ('where_', where_, '{string,number,boolean,null}'::text[]), ('by_', by_, '{string,number,boolean}')) AS v (name, value, kinds)
+     WHERE v.value IS NOT NULL
+  LOOP
     IF jsonb_typeof(values_of.value) <> 'object'
-       OR EXISTS (SELECT FROM jsonb_each(values_of.value) e WHERE jsonb_typeof(e.value) NOT IN ('string', 'number', 'boolean')) THEN
+       OR EXISTS (SELECT FROM jsonb_each(values_of.value) e WHERE jsonb_typeof(e.value) <> ALL (values_of.kinds)) THEN
       RAISE EXCEPTION '% is a JSON object of names and plain values: {"name": "value"}', values_of.name
-        USING ERRCODE = 'invalid_parameter_value', HINT = 'A value that is NULL cannot be asked for.';
+        USING ERRCODE = 'invalid_parameter_value';
     END IF;
   END LOOP;
   IF NOT op_ <@ known THEN
     RAISE EXCEPTION 'op_ is an array of some of %', array_to_string(known, ', ') USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  RETURN jsonb_strip_nulls(jsonb_build_object('where', where_, 'changed', changed_, 'by', by_, 'op', op_));
+  RETURN pgtimewarp_internal.given(jsonb_build_object('where', where_, 'changed', changed_, 'by', by_, 'op', op_));
 END $$;
 
 -- Raises an error unless the caller may see the columns that a filter names: the rows that it finds tell their values.
@@ -359,7 +368,7 @@ BEGIN
   FOR t IN EXECUTE format(
     'SELECT a.frame, a.lsn, a.ts, a.xid, a.context, a.tables, a.rows
        FROM pgtimewarp_internal.transactions_answers a WHERE a.question = %L ORDER BY a.place',
-    ARRAY[jsonb_strip_nulls(jsonb_build_object('node', asked, 'relid', rel::oid::text, 'filter', filter)
+    ARRAY[pgtimewarp_internal.given(jsonb_build_object('node', asked, 'relid', rel::oid::text, 'filter', pgtimewarp_internal.given(filter))
       || pgtimewarp_internal.window_of(from_ts, to_ts, from_lsn, to_lsn, limit_))::text])
   LOOP
     IF t.frame IS NOT NULL THEN
@@ -394,7 +403,7 @@ BEGIN
     'SELECT a.frame, a.schema_name, a.table_name, a.pk, a.op, a.lsn, a.ts, a.xid, a.context, a.before, a.after, a.changed, a.incomplete,
             a.assumes
        FROM pgtimewarp_internal.changes_answers a WHERE a.question = %L ORDER BY a.place',
-    ARRAY[jsonb_strip_nulls(jsonb_build_object('node', asked, 'transaction', commit_lsn::text, 'only', who.admitted))::text])
+    ARRAY[pgtimewarp_internal.given(jsonb_build_object('node', asked, 'transaction', commit_lsn::text, 'only', who.admitted))::text])
   LOOP
     IF c.frame IS NOT NULL THEN
       PERFORM pgtimewarp_internal.tell_frame(c.frame);
@@ -439,7 +448,7 @@ BEGIN
   FOR c IN EXECUTE format(
     'SELECT a.frame, a.pk, a.op, a.lsn, a.ts, a.xid, a.context, a.before, a.after, a.changed, a.incomplete, a.assumes
        FROM pgtimewarp_internal.changes_answers a WHERE a.question = %L ORDER BY a.place',
-    ARRAY[jsonb_strip_nulls(jsonb_build_object('node', who.node, 'schema', who.schema_name, 'table', who.table_name,
+    ARRAY[pgtimewarp_internal.given(jsonb_build_object('node', who.node, 'schema', who.schema_name, 'table', who.table_name,
         'relid', rel::oid::text, 'net', net, 'filter', filter)
       || pgtimewarp_internal.window_of(from_ts, to_ts, from_lsn, to_lsn, limit_))::text])
   LOOP
@@ -488,7 +497,7 @@ BEGIN
     'SELECT a.frame, a.pk, a.valid_from_lsn, a.valid_from_ts, a.valid_from_xid, a.valid_to_lsn, a.valid_to_ts, a.valid_to_xid,
             a.row_data, a.incomplete, a.assumes
        FROM pgtimewarp_internal.find_answers a WHERE a.question = %L ORDER BY a.place',
-    ARRAY[jsonb_strip_nulls(jsonb_build_object('node', who.node, 'schema', who.schema_name, 'table', who.table_name,
+    ARRAY[pgtimewarp_internal.given(jsonb_build_object('node', who.node, 'schema', who.schema_name, 'table', who.table_name,
         'relid', rel::oid::text, 'instant', NOT is_interval, 'where', where_)
       || CASE WHEN is_interval THEN pgtimewarp_internal.window_of(from_ts, to_ts, from_lsn, to_lsn, limit_)
               ELSE pgtimewarp_internal.window_of(at, at, at_lsn, at_lsn, limit_) END)::text])
@@ -513,7 +522,7 @@ BEGIN
   FOR f IN
     SELECT p.oid FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = 'pgtimewarp_internal'::regnamespace AND p.proname IN (
-             'make_answer_tables', 'caller', 'rights', 'admit_tables', 'greet_many', 'tell_frame', 'window_of', 'filter_of', 'admit_columns')
+             'make_answer_tables', 'caller', 'rights', 'admit_tables', 'greet_many', 'tell_frame', 'window_of', 'given', 'filter_of', 'admit_columns')
         OR p.pronamespace = '@extschema@'::regnamespace
            AND p.proname IN ('pgtimewarp_transactions', 'pgtimewarp_transaction', 'pgtimewarp_changes', 'pgtimewarp_find')
   LOOP
