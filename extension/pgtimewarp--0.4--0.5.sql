@@ -273,7 +273,7 @@ DECLARE
 BEGIN
   FOR values_of IN
     SELECT v.name, v.value, v.kinds
-      FROM (VALUES ('where_', where_, '{string,number,boolean,null}'::text[]), ('by_', by_, '{string,number,boolean}')) AS v (name, value, kinds)
+      FROM (VALUES ('where_', where_, '{string,number,boolean,"null"}'::text[]), ('by_', by_, '{string,number,boolean}')) AS v (name, value, kinds)
      WHERE v.value IS NOT NULL
   LOOP
     IF jsonb_typeof(values_of.value) <> 'object'
