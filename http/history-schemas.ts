@@ -53,9 +53,11 @@ const By = named('by', {
   description: 'by.KEY=VALUE: what the transaction said about itself; a key with dots is also a path',
   example: { 'by.user.id': '7' },
 });
+const NAME = '[^,\\u0000]+';
 const Changed = z
   .string()
-  .regex(/^[^,\0]+(,[^,\0]+)*$/, 'must be names of columns with commas between them')
+  .min(1)
+  .regex(new RegExp(`^${NAME}(,${NAME})*$`), 'must be names of columns with commas between them')
   .transform((text) => text.split(','))
   .meta({ description: 'updates that changed one of these columns', examples: ['total,status'] });
 

@@ -36,4 +36,10 @@ export const REASONS: readonly Reason[] = [
       /has no column |cannot have this value|^Not a cursor of an earlier page|asks about one instant|^Net changes have no operation/,
     why: 'columns and their values are the table’s matter, a cursor is opaque, and OpenAPI cannot relate two parameters',
   },
+  {
+    check: 'positive_data_acceptance',
+    type: 'urn:pgtimewarp:error:BAD_FLAGS',
+    detail: /^lsn: must be an LSN with a hyphen/,
+    why: 'schemathesis takes the `lsn` of a listed transaction for the parameter of that name, against its pattern',
+  },
 ];
