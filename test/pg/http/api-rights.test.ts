@@ -102,7 +102,7 @@ describe('by path', () => {
       return forms.some((form) => matches(policy, `${API}/${method}${form}`));
     };
     const own = requestsOf('public.orders').filter(({ target }) => target.includes('/tables/public.'));
-    expect(own).toHaveLength(5);
+    expect(own).toHaveLength(6);
     for (const request of own) {
       expect(allows(request)).toBe(true);
       expect(await ask(request)).toMatchObject({ statusCode: 200 });
