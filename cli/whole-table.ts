@@ -13,7 +13,7 @@ import { formatTableName, type TableName } from '../core/pg/identifiers.ts';
 import { inSourceTransaction } from '../core/pg/transaction.ts';
 import { type Instant, instantParameters, NOW } from '../core/query/instant.ts';
 import { openTable, SNAPSHOT, type TableAt, type TableRow, tableRows } from '../core/query/table-rows.ts';
-import { csvHeader, csvRow, rowObjectText, tableFrameText } from '../documents/table-rows.ts';
+import { assumesText, csvHeader, csvRow, rowObjectText, tableFrameText } from '../documents/table-rows.ts';
 import { type AwaitFlags, askAwaiting } from './awaited.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -158,8 +158,8 @@ export async function writeRows(
   return { rows, skipped, dropped: [...dropped], isAssumed };
 }
 
-function countsText({ rows, skipped }: Written): string {
-  return `"row_count":${rows},"skipped":${skipped}`;
+function countsText({ rows, skipped, isAssumed }: Written): string {
+  return `"row_count":${rows},"skipped":${skipped}${assumesText(isAssumed)}`;
 }
 
 /** Prints what the rows themselves do not show. */

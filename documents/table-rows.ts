@@ -6,7 +6,7 @@ import * as z from 'zod';
 import type { TableAt, TableRow } from '../core/query/table-rows.ts';
 import { quoteJson } from '../core/types/json-text.ts';
 import { valueText } from '../core/types/value-text.ts';
-import { Row } from './answer.ts';
+import { Assumes, Row } from './answer.ts';
 import { csvLine } from './csv.ts';
 import { Lsn, Point, Text } from './values.ts';
 
@@ -38,6 +38,7 @@ export const TableRows = z.object({
   final: z.boolean(),
   columns: z.array(Text),
   rows: z.array(Row).meta({ description: 'every column of each row, in the order of keys' }),
+  assumes: Assumes.optional(),
   next: Text.nullable().meta({ description: 'the `cursor` of the next page; null: nothing follows' }),
 });
 
@@ -46,10 +47,11 @@ export function tablePageText(page: {
   readonly requested: string | null;
   /** JSON texts of the rows. */
   readonly texts: readonly string[];
+  readonly isAssumed: boolean;
   readonly next: string | null;
 }): string {
   const next = page.next === null ? 'null' : quoteJson(page.next);
-  return `{${tableFrameText(page.table, page.requested)},"rows":[${page.texts.join(',')}],"next":${next}}`;
+  return `{${tableFrameText(page.table, page.requested)},"rows":[${page.texts.join(',')}]${assumesText(page.isAssumed)},"next":${next}}`;
 }
 
 /** The members of a document about all rows: position, horizon, columns. */
@@ -61,4 +63,9 @@ export function tableFrameText(at: TableAt, requested: string | null): string {
     `"horizon":${horizon === null ? 'null' : `{"lsn":${quoteJson(horizon.lsn)},"ts":${quoteJson(horizon.ts)}}`}`,
     `"final":${final},"columns":[${columns.columns.map(({ name }) => quoteJson(name)).join(',')}]`,
   ].join(',');
+}
+
+/** The member that says that nulls count as NULL because of --no-nan. */
+export function assumesText(isAssumed: boolean): string {
+  return isAssumed ? ',"assumes":"no-nan"' : '';
 }

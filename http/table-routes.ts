@@ -101,7 +101,7 @@ function answerPage(context: Context, page: TablePageAnswer, { at, numbers }: Qu
   const isWhole = texts.length === page.rows.length && !page.isCut;
   const next = isWhole ? null : page.cursorAfter(page.rows[texts.length - 1]!);
   const textOf = (table: TablePageAnswer['table']): string =>
-    tablePageText({ table, requested: page.requested, texts, next });
+    tablePageText({ table, requested: page.requested, texts, isAssumed: page.isAssumed, next });
   const headers = cacheHeaders(page.table.final && at !== undefined, () =>
     textOf({ ...page.table, horizon: null }),
   );

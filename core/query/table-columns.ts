@@ -70,6 +70,8 @@ export interface ColumnChoice {
   readonly virtual: readonly string[];
   /** null: all columns. */
   readonly asked: readonly string[] | null;
+  /** Columns that a filter names, by their present or former names: a row whose value is unknown may or may not have passed it. */
+  readonly filtered: readonly string[];
   readonly types: TypeCatalog;
 }
 
@@ -87,6 +89,8 @@ export interface RowCells {
 export class TableColumns {
   /** In the order of the table, or in the requested order. */
   readonly columns: readonly TableColumn[];
+  /** The columns, and those of the filter: whose values must be known. */
+  readonly #judged: readonly TableColumn[];
   /** Every column of the table. Names that belong to none of them are those of removed columns. */
   readonly #all: readonly TableColumn[];
   readonly #names: ReadonlySet<string>;
@@ -103,6 +107,9 @@ export class TableColumns {
       const left = new Set([...choice.excluded, ...choice.generated, ...choice.virtual]);
       this.columns = all.filter(({ name }) => !left.has(name));
     } else this.columns = choice.asked.map((name) => askedColumn(choice, all, name));
+    const filtered = all.filter(({ names }) => names.some(({ name }) => choice.filtered.includes(name)));
+    for (const { name } of filtered) refuseVirtual(choice, name);
+    this.#judged = [...this.columns, ...filtered.filter((column) => !this.columns.includes(column))];
   }
 
   /** Columns that were added after a position: every row of that time has NULL there. */
@@ -125,7 +132,7 @@ export class TableColumns {
       unknown:
         incomplete === null
           ? []
-          : this.columns.filter(({ name }) => incomplete.includes(name)).map(({ name }) => name),
+          : this.#judged.filter(({ name }) => incomplete.includes(name)).map(({ name }) => name),
       dropped,
     };
   }
@@ -148,7 +155,7 @@ export class TableColumns {
     for (const names of had.values())
       for (const name of new Set(names)) holders.set(name, (holders.get(name) ?? 0) + 1);
     const unknown: string[] = [];
-    const cells = this.columns.map((column) => {
+    const cells = this.#judged.map((column) => {
       const names = had.get(column.name)!;
       const held = [...new Set(names)].filter((name) => members.has(name));
       const [only] = held;
@@ -160,7 +167,8 @@ export class TableColumns {
       else if (column.names.length > 1 && column.since < readUpto) unknown.push(column.name);
       return null;
     });
-    return { cells, unknown, dropped: [...members.keys()].filter((name) => !holders.has(name)) };
+    const dropped = [...members.keys()].filter((name) => !holders.has(name));
+    return { cells: cells.slice(0, this.columns.length), unknown, dropped };
   }
 }
 
@@ -217,20 +225,25 @@ function plainColumn(name: string, types: TypeCatalog): TableColumn {
 }
 
 function askedColumn(choice: ColumnChoice, all: readonly TableColumn[], name: string): TableColumn {
-  const { table, excluded, virtual } = choice;
+  const { table, excluded } = choice;
   if (excluded.includes(name))
     throw new TimewarpError('BAD_FLAGS', `The column ${name} of ${table} is excluded from the history.`, {
       remedy: 'Its values are not stored. Ask for other columns.',
     });
-  if (virtual.includes(name))
-    throw new TimewarpError(
-      'VALUES_UNKNOWN',
-      `The column ${name} of ${table} is a virtual generated column: no row of the history has its values.`,
-      { facts: { columns: [name] }, remedy: 'Ask for other columns.' },
-    );
+  refuseVirtual(choice, name);
   const found = all.find((column) => column.name === name);
   if (found !== undefined) return found;
   throw new TimewarpError('BAD_FLAGS', `${table} has no column ${name}.`, {
     remedy: `Its columns: ${all.map((column) => column.name).join(', ')}.`,
   });
+}
+
+/** Throws VALUES_UNKNOWN. */
+function refuseVirtual({ table, virtual }: ColumnChoice, name: string): void {
+  if (!virtual.includes(name)) return;
+  throw new TimewarpError(
+    'VALUES_UNKNOWN',
+    `The column ${name} of ${table} is a virtual generated column: no row of the history has its values.`,
+    { facts: { columns: [name] }, remedy: 'Ask for other columns.' },
+  );
 }

@@ -23,6 +23,8 @@ export interface TablePageAnswer {
   /** The instant of the first page, as it was asked for; null: now. */
   readonly requested: string | null;
   readonly rows: readonly TableRow[];
+  /** Whether nulls of these rows count as NULL only because of --no-nan. */
+  readonly isAssumed: boolean;
   /** Whether rows may follow. */
   readonly isCut: boolean;
   /** The cursor of the page that begins after a row of this one. */
@@ -49,6 +51,7 @@ export async function askTablePage(
     table: opened,
     requested: asked,
     rows: page.rows,
+    isAssumed: page.isAssumed,
     isCut: page.next !== null,
     cursorAfter: ({ key }) =>
       formatHistoryCursor([fingerprint, `${opened.relationId}`, asked ?? '', pinned, key]),

@@ -113,6 +113,7 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
         generated: row.generated,
         virtual: row.virtual,
         asked: columns,
+        filtered: Object.keys(where),
         types: createTypeCatalog(catalogJson<TypeRow[]>(row.types)),
       }),
       where,

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createApp } from '../../../http/app.ts';
 import { copyBack, differences } from '../../support/copy-back.ts';
+import { runCli } from '../../support/run-cli.ts';
 import { type ServeProcess, startServe } from '../../support/serve.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 
@@ -167,6 +168,19 @@ test('NDJSON: all rows of one position; they come back as they were', async () =
   await copyBack(node.sourceUrl, `row\n${csv}\n`, 'lines');
   await node.source.query('INSERT INTO back SELECT r.* FROM lines, json_populate_record(NULL::t, row) AS r');
   expect(await differences(node.source, 'TABLE copy', 'TABLE back')).toEqual(['0', '0']);
+});
+
+test('nulls that count as NULL by declaration are marked', async () => {
+  expect(await page({ at, 'where.id': '5' })).not.toHaveProperty('assumes');
+  await node.store.query(
+    `UPDATE pgtimewarp.row_changes AS c SET nulls_assumed = true
+      WHERE c.relation_id = (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE node_id = $1 AND table_name = 't')
+        AND c.pk = '["5"]'`,
+    [node.node],
+  );
+  expect(await page({ at, 'where.id': '5' })).toMatchObject({ assumes: 'no-nan' });
+  const asked = ['asof', 't', '--all', '--at', at, '--where', 'id=5', '--json'];
+  expect((await runCli(asked, { env: node.env })).json()).toMatchObject({ assumes: 'no-nan', row_count: 1 });
 });
 
 test('a stream that cannot go on is broken off', async () => {

@@ -262,6 +262,25 @@ describe('what is not known', () => {
     expect(await told(20, { unknown: 'skip' })).toBe('{"id":2,"n":20,"x":null}, skipped 1');
   });
 
+  test('a value that decides whether a row is asked for', async () => {
+    const t = await h.track();
+    await setColumns(t, column(1, 'id'), column(2, 'n'), column(3, 'x'));
+    await h.change(t, 20, 'I', '1', { incomplete: ['n'] });
+    await h.change(t, 20, 'I', '2', { seq: 1 });
+    for (const n of ['20', '7']) {
+      expect(await told(20, { columns: ['id'], where: { n } })).toBe('VALUES_UNKNOWN');
+      expect(await told(20, { columns: ['id'], where: { n, id: '2' } })).not.toContain('UNKNOWN');
+    }
+    expect(await told(20, { columns: ['id'], where: { n: '20' }, unknown: 'skip' })).toBe(
+      '{"id":2}, skipped 1',
+    );
+    await h.store.query(
+      `INSERT INTO pgtimewarp.virtual_columns (relation_id, column_name, from_lsn, from_ts) VALUES ($1, 'x', $2, $3)`,
+      [t, lsnOf(15), timeOf(15)],
+    );
+    expect(await told(20, { columns: ['id'], where: { x: '1' } })).toBe('VALUES_UNKNOWN');
+  });
+
   test('a virtual column has no values', async () => {
     const t = await h.track();
     await setColumns(t, column(1, 'id'), column(2, 'v'));
