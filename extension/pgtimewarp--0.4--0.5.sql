@@ -637,25 +637,17 @@ CREATE OR REPLACE FUNCTION pgtimewarp_internal.past(rel regclass, columns text[]
 RETURNS TABLE (is_live boolean, pk json, row_data json, json_nulls text[], is_plain boolean, is_computed boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 10000
 SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
-DECLARE
-  asked jsonb;
-  a record;
 BEGIN
-  asked := pgtimewarp_internal.past_question(rel, columns, at, node_id);
-  FOR a IN EXECUTE format(
-    'SELECT p.frame, p.pk, p.row_data, p.json_nulls, p.is_computed FROM pgtimewarp_internal.past_answers p WHERE p.question = %L',
-    ARRAY[asked::text])
-  LOOP
-    is_live := NULL; pk := a.pk; row_data := a.row_data; json_nulls := a.json_nulls; is_computed := a.is_computed;
-    is_plain := json_nulls IS NULL AND position(chr(92) || 'u' IN row_data::text) = 0;
-    IF a.frame IS NOT NULL THEN
-      PERFORM pgtimewarp_internal.tell_past(rel, columns, a.frame);
-      is_live := a.frame ->> 'live';
-      CONTINUE WHEN is_live IS NULL;
-    END IF;
-    RETURN NEXT;
-  END LOOP;
+  -- no loop: it would cost more for each row than the row itself
+  RETURN QUERY EXECUTE format(
+    'SELECT CASE WHEN p.frame IS NOT NULL THEN pgtimewarp_internal.tell_past($1, $2, p.frame) END, p.pk, p.row_data, p.json_nulls,
+            p.json_nulls IS NULL AND position(chr(92) || ''u'' IN p.row_data::text) = 0, p.is_computed
+       FROM pgtimewarp_internal.past_answers p WHERE p.question = %L',
+    ARRAY[pgtimewarp_internal.past_question(rel, columns, at, node_id)::text])
+    USING rel, columns;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the store did not answer' USING ERRCODE = 'TW022';
+  END IF;
 END $$;
 
 -- The question about a table, after checking the caller's rights and waiting for a run. Every column of the table has to be visible:
@@ -689,9 +681,9 @@ BEGIN
                        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = 's')));
 END $$;
 
--- Says what frames the answer: why the store answers alone, columns that the table did not have then or does not have any more, rows
--- that were left out.
-CREATE OR REPLACE FUNCTION pgtimewarp_internal.tell_past(rel regclass, columns text[], frame json) RETURNS void
+-- Reports the frame of an answer: why the store answers alone, columns that the table did not have then or does not have any more, rows
+-- that were left out. Returns whether the live rows are to be read as well; NULL for the last row, which only counts.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.tell_past(rel regclass, columns text[], frame json) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   named text;
@@ -703,7 +695,7 @@ BEGIN
     RAISE WARNING 'rows of % with values that are not known are left out: %', rel, frame ->> 'lacking' USING ERRCODE = '01T05';
   END IF;
   IF frame ->> 'live' IS NULL THEN
-    RETURN;
+    RETURN NULL;
   END IF;
   PERFORM set_config('pgtimewarp.slot', (frame ->> 'node') || ' ' || (frame ->> 'slot'), false);
   IF frame ->> 'why' <> 'asked' THEN
@@ -725,6 +717,7 @@ BEGIN
     RAISE WARNING 'the view of % is out of date, it lacks the columns %', rel, named
       USING ERRCODE = '01T06', HINT = 'Renew it with `pgtimewarp extension views`.';
   END IF;
+  RETURN frame ->> 'live';
 END $$;
 
 -- The node that was given to pgtimewarp_connect(): the application_name of the server. NULL: not connected.

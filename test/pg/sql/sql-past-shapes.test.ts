@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { describeNeeding } from '../../support/needs.ts';
 import { differences, type PastSource, pastSource } from '../../support/past-source.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
+import { serverInfo } from '../../support/server-info.ts';
 import { failure } from '../../support/sql-source.ts';
 
 const TABLES = `
@@ -159,5 +160,32 @@ describe('columns that change', () => {
       await source.query('DELETE FROM j');
       expect(await past.asOf(at, differences(`${columns} asof.j`, 'TABLE j_then'))).toEqual([]);
     }
+  });
+});
+
+const VIRTUAL = {
+  what: 'PostgreSQL 18',
+  met: Number.parseInt(serverInfo().version, 10) >= 18,
+  remedy: 'TEST_PG=embedded',
+};
+describeNeeding(VIRTUAL, 'virtual generated columns', () => {
+  test('are left out of the view, and an error in the function', async () => {
+    const tables =
+      'CREATE TABLE t (id int PRIMARY KEY, a int, v int GENERATED ALWAYS AS (a * 2)); INSERT INTO t VALUES (1, 1), (2, 2)';
+    await using past = await pastSource({ plugin: 'pgoutput', tables });
+    await past.node.track('t');
+    const [view] = await past.views('t');
+    expect(view).toMatchObject({ leftOut: ['v'] });
+    const at = await past.mark();
+    await past.node.source.query('UPDATE t SET a = 10 WHERE id = 1');
+    expect(await past.asOf(at, 'SELECT * FROM asof.t ORDER BY id')).toEqual([
+      { id: 1, a: 1 },
+      { id: 2, a: 2 },
+    ]);
+    const typed = `SELECT FROM pgtimewarp_asof_lsn_table(NULL::t, '${at}')`;
+    expect(await past.whileRunning(() => failure(past.node.source, typed))).toMatch(
+      /^TW015: values of virtual columns are not in the history: v/,
+    );
+    expect(past.sql.warnings()).toEqual([]);
   });
 });

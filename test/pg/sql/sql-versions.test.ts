@@ -34,6 +34,8 @@ describeNeeding(
           const sql = await sqlSource({ source, store, storeUrl, node: h.node } as TestDatabases);
           const row = `SELECT row_to_json(r)::text AS row FROM pgtimewarp_asof_row(NULL::t, '1', '${timeOf(30)}') r`;
           expect((await source.query(row)).rows).toEqual([{ row: '{"id":1,"n":30}' }]);
+          const table = `SELECT id, n FROM pgtimewarp_asof_table(NULL::t, '${timeOf(20)}')`;
+          expect((await source.query(table)).rows).toEqual([{ id: 1, n: 20 }]);
           const diff = await source.query(
             `SELECT op FROM pgtimewarp_diff_pk('t', '1', '${timeOf(10)}', '${timeOf(99)}')`,
           );
