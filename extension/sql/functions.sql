@@ -39,5 +39,5 @@ SELECT pgtimewarp_asof_pk('pg_class', '1', '2026-01-01 00:00:20Z');
 SELECT pgtimewarp_asof_pk('t', '1', '2026-01-01 00:00:20Z', 'nope');
 SELECT pgtimewarp_asof_pk('t', '1', NULL);
 SELECT count(*) FROM pgtimewarp_changes('t', where_ => '{"nr": 1}');
-SELECT count(*) FROM pgtimewarp_changes('t', where_ => '{"n": null}');
+SELECT count(*) FROM pgtimewarp_changes('t', by_ => '{"user": null}');
 SELECT count(*) FROM pgtimewarp_changes('t', now(), from_lsn => '0/1');
