@@ -17,7 +17,7 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   const changes: number | null = page.status === 200 ? page.data.changes.length : null;
   const batch = await api.asOfBatch(node, table.segment, { keys: [1, { id: 2 }] });
   const answers: number | null = batch.status === 200 ? batch.data.answers.length : null;
-  const found = await api.findRows(node, table.segment, { 'where.total': '2', 'where.id': '1' });
+  const found = await api.findRows(node, table.segment, { where: { 'where.total': '2', 'where.id': '1' } });
   const rows: number | null = found.status === 200 ? found.data.rows.length : null;
   const listed = await api.listTransactions(node, { table: table.segment, op: 'U' });
   const [transaction] = listed.status === 200 ? listed.data.transactions : [];

@@ -53,8 +53,8 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['deinit', '--purge', '--yes'],
 ];
 
-/** Commands that are checked below in their own processes, or that print no document (a shell script, a story). */
-const OTHERS = ['extension connect', 'serve', 'skip', 'completion', 'demo', 'help'];
+/** Commands that are checked below or in their own tests, or that print no document (a shell script, a story). */
+const OTHERS = ['extension connect', 'extension views', 'serve', 'skip', 'completion', 'demo', 'help'];
 
 describe('the fields of JSON are snake_case', () => {
   let node: TrackedNode;
