@@ -100,8 +100,9 @@ async function readLeaf(
   leaf: Leaf,
 ): Promise<Pick<NewLeaf, 'keys' | 'mayHoldRows' | 'upto' | 'unread'> | null> {
   const keyColumns = now.relation.keyColumns;
+  const { key } = now.facts!;
+  if (key.length !== keyColumns.length || !key.every(({ name }) => keyColumns.includes(name))) return null;
   const columns = now.facts!.columns.filter((column) => keyColumns.includes(column.name));
-  if (columns.length < keyColumns.length || now.facts!.key.length === 0) return null;
   const types = await readTypeCatalog(source);
   const keys: string[] = [];
   let cursor = leaf.after;

@@ -38,12 +38,21 @@ export interface ReadChunkOptions {
   readonly limit: number;
 }
 
-/** Reads the next chunk. The session must be outside a transaction: every statement has a snapshot of its own. */
+/**
+ * Reads the next chunk. The session must be outside a transaction: every statement has a snapshot of its own. Throws
+ * TABLE_CHANGING when the key columns are not in the key of the table: another session has changed it.
+ */
 export async function readBaselineChunk(
   source: pg.Client,
   options: ReadChunkOptions,
 ): Promise<BaselineChunk> {
   const { facts, keyColumns, cursor, types } = options;
+  if (!keyColumns.every((name) => facts.key.some((column) => column.name === name))) {
+    throw new TimewarpError(
+      'TABLE_CHANGING',
+      `The key of ${formatTableName(facts)} is no longer (${keyColumns.join(', ')}).`,
+    );
+  }
   const columns = facts.columns.filter(
     // the log does not contain virtual columns: they are computed when read and are not part of the row
     ({ name, generated }) => generated !== 'v' && !options.excludedColumns.includes(name),

@@ -161,3 +161,35 @@ async function gaps(node: TrackedNode): Promise<string[]> {
   const { rows } = await node.store.query<{ reason: string }>('SELECT reason FROM pgtimewarp.history_gaps');
   return rows.map(({ reason }) => reason);
 }
+
+const OTHER_KEYS: readonly (readonly [string, string])[] = [
+  ['a shorter key', 'ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ADD PRIMARY KEY (id)'],
+  ['a longer key', 'ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ADD PRIMARY KEY (id, n, m)'],
+  ['no key', 'ALTER TABLE t DROP CONSTRAINT t_pkey'],
+  ['a renamed key column', 'ALTER TABLE t RENAME n TO o'],
+  ['another column under the name', 'ALTER TABLE t RENAME n TO o; ALTER TABLE t RENAME m TO n'],
+];
+
+for (const plugin of PLUGINS)
+  describeNeeding(needOf(plugin), `a new partition of a table that got another key (${plugin})`, () => {
+    test.each(OTHER_KEYS)('%s: the run goes on, and nothing wrong is told', async (_, sql) => {
+      await using node = await trackedNode({
+        plugin,
+        tables: `CREATE TABLE t (id int, n int, m int NOT NULL DEFAULT 0, PRIMARY KEY (id, n)) PARTITION BY RANGE (id);
+                 CREATE TABLE t_a PARTITION OF t FOR VALUES FROM (0) TO (100); INSERT INTO t VALUES (1, 1);
+                 CREATE TABLE other (id int PRIMARY KEY)`,
+        track: ['t', 'other'],
+      });
+      await node.poll();
+      await node.source.query(sql);
+      await node.source.query('CREATE TABLE t_new PARTITION OF t FOR VALUES FROM (300) TO (400)');
+      await node.source.query('INSERT INTO t VALUES (301, 1, 1); INSERT INTO other VALUES (7)');
+      for (let runs = 0; runs < 3; runs++) expect(await node.poll()).toMatchObject({ outcome: 'done' });
+      const now = await sourceClock(node);
+      await node.source.query('INSERT INTO other VALUES (8)');
+      await node.poll();
+      expect(await at(node, '7', now, 'other')).toMatchObject({ status: 'found', final: true });
+      const told = await at(node, '{"id": 1, "n": 1}', now).catch(() => ({ status: 'refused' }));
+      expect(told).not.toMatchObject({ status: 'absent' });
+    });
+  });
