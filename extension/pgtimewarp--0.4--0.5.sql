@@ -702,6 +702,10 @@ BEGIN
   IF NOT who.sees_all THEN
     RAISE EXCEPTION 'permission denied for table %', who.table_name
       USING ERRCODE = 'insufficient_privilege', HINT = 'The past of a whole table needs SELECT on the table.';
+  ELSIF who.node <> pgtimewarp_internal.default_node()
+        AND NOT has_function_privilege(who.caller, 'pgtimewarp_internal.past_frame(regclass, text, text)', 'EXECUTE') THEN
+    -- past() is open to all; in another database, for example the origin of this copy, the table has rights of its own
+    RAISE EXCEPTION 'permission denied for node %', who.node USING ERRCODE = 'insufficient_privilege';
   END IF;
   PERFORM pgtimewarp_internal.greet_many();
   RETURN jsonb_strip_nulls(jsonb_build_object(
