@@ -101,10 +101,19 @@ BEGIN
 END $$;
 
 -- The role that asks: the one that was set last. current_user would be the owner, because the functions that call this run as their
--- owner.
-CREATE OR REPLACE FUNCTION pgtimewarp_internal.caller() RETURNS name LANGUAGE sql STABLE AS $$
-  SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name
-$$;
+-- owner. For maintenance (REINDEX, ANALYZE, autovacuum, REFRESH MATERIALIZED VIEW) PostgreSQL runs code with the rights of the owner of
+-- a table or view, which are unknown here: the role that was set last can have more. UNLISTEN does nothing, and is an error in
+-- such code.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.caller() RETURNS name LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  BEGIN
+    EXECUTE 'UNLISTEN "pgtimewarp asks whether it may"';
+  EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'the history is not read while PostgreSQL runs code of the owner of an index or a materialized view'
+      USING ERRCODE = 'insufficient_privilege', HINT = 'CREATE TABLE … AS keeps the result of a query about the past.';
+  END;
+  RETURN coalesce(nullif(current_setting('role'), 'none'), session_user);
+END $$;
 
 -- What a role may see of a table. `sees_key`: whether it may read a primary key, that is, which rows there are.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.rights(
@@ -416,6 +425,7 @@ BEGIN
     schema_name := c.schema_name; table_name := c.table_name; pk := c.pk; op := c.op; lsn := c.lsn; ts := c.ts; xid := c.xid;
     context := c.context; incomplete := c.incomplete; assumes := c.assumes; before := c.before; after := c.after; changed := c.changed;
     IF rel IS NOT NULL THEN
+      pk := pgtimewarp_internal.visible_part(pk, rel, who.caller);
       before := pgtimewarp_internal.visible_part(before, rel, who.caller);
       after := pgtimewarp_internal.visible_part(after, rel, who.caller);
       changed := pgtimewarp_internal.visible_part(changed, rel, who.caller);
@@ -459,6 +469,7 @@ BEGIN
     pk := c.pk; op := c.op; lsn := c.lsn; ts := c.ts; xid := c.xid; context := c.context; incomplete := c.incomplete;
     assumes := c.assumes; before := c.before; after := c.after; changed := c.changed;
     IF NOT who.sees_all THEN
+      pk := pgtimewarp_internal.visible_part(pk, rel, who.caller); -- the table can have had another key
       before := pgtimewarp_internal.visible_part(before, rel, who.caller);
       after := pgtimewarp_internal.visible_part(after, rel, who.caller);
       changed := pgtimewarp_internal.visible_part(changed, rel, who.caller);
@@ -509,7 +520,11 @@ BEGIN
     pk := c.pk; valid_from_lsn := c.valid_from_lsn; valid_from_ts := c.valid_from_ts; valid_from_xid := c.valid_from_xid;
     valid_to_lsn := c.valid_to_lsn; valid_to_ts := c.valid_to_ts; valid_to_xid := c.valid_to_xid; incomplete := c.incomplete;
     assumes := c.assumes;
-    row_data := CASE WHEN who.sees_all THEN c.row_data ELSE pgtimewarp_internal.visible_part(c.row_data, rel, who.caller) END;
+    row_data := c.row_data;
+    IF NOT who.sees_all THEN
+      pk := pgtimewarp_internal.visible_part(pk, rel, who.caller);
+      row_data := pgtimewarp_internal.visible_part(row_data, rel, who.caller);
+    END IF;
     RETURN NEXT;
   END LOOP;
 END $$;
@@ -631,17 +646,36 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
    WHERE i.indrelid = rel AND i.indisprimary AND k.place <= i.indnkeyatts
 $$;
 
+-- What the text of past_query() takes from the catalog, as a short text: the kind of the table, its key, the types, collations and
+-- expressions of columns.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.shape(rel regclass, columns text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT md5(jsonb_build_array(
+    (SELECT c.relkind FROM pg_class c WHERE c.oid = rel),
+    (SELECT jsonb_agg(k ORDER BY k.place) FROM pgtimewarp_internal.key_columns(rel) k),
+    (SELECT jsonb_agg(jsonb_build_array(a.attname, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation,
+                        CASE WHEN a.attgenerated = 's' THEN pg_get_expr(d.adbin, d.adrelid) END) ORDER BY a.attname)
+       FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+      WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (columns)))::text)
+$$;
+
 -- The rows of the store for past_query(): of the keys that changed since the instant, or of all. The first row says whether the live
--- rows are to be read as well. Rows that the caller may not see, or that are not known, are an error.
-CREATE OR REPLACE FUNCTION pgtimewarp_internal.past(rel regclass, columns text[], at text, node_id text)
+-- rows are to be read as well. Rows that the caller may not see, or that are not known, are an error; also a text of past_query()
+-- that was made for another `shape` of the table.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past(rel regclass, columns text[], at text, node_id text, shape text DEFAULT NULL)
 RETURNS TABLE (is_live boolean, pk json, row_data json, json_nulls text[], is_plain boolean, is_computed boolean)
 LANGUAGE plpgsql STABLE SECURITY DEFINER COST 10000 ROWS 10000
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  IF shape <> pgtimewarp_internal.shape(rel, columns) THEN
+    RAISE EXCEPTION 'the view of % is out of date: the key, the type of a column, or the table itself is another one now', rel
+      USING ERRCODE = 'TW019', HINT = 'Renew it with `pgtimewarp extension views`.';
+  END IF;
   -- no loop: it would cost more for each row than the row itself
   RETURN QUERY EXECUTE format(
     'SELECT CASE WHEN p.frame IS NOT NULL THEN pgtimewarp_internal.tell_past($1, $2, p.frame) END, p.pk, p.row_data, p.json_nulls,
-            p.json_nulls IS NULL AND position(chr(92) || ''u'' IN p.row_data::text) = 0, p.is_computed
+            CASE WHEN p.row_data IS NOT NULL THEN p.json_nulls IS NULL AND position(chr(92) || ''u'' IN p.row_data::text) = 0 END,
+            p.is_computed
        FROM pgtimewarp_internal.past_answers p WHERE p.question = %L',
     ARRAY[pgtimewarp_internal.past_question(rel, columns, at, node_id)::text])
     USING rel, columns;
@@ -668,6 +702,10 @@ BEGIN
   IF NOT who.sees_all THEN
     RAISE EXCEPTION 'permission denied for table %', who.table_name
       USING ERRCODE = 'insufficient_privilege', HINT = 'The past of a whole table needs SELECT on the table.';
+  ELSIF who.node <> pgtimewarp_internal.default_node()
+        AND NOT has_function_privilege(who.caller, 'pgtimewarp_internal.past_frame(regclass, text, text)', 'EXECUTE') THEN
+    -- past() is open to all; in another database, for example the origin of this copy, the table has rights of its own
+    RAISE EXCEPTION 'permission denied for node %', who.node USING ERRCODE = 'insufficient_privilege';
   END IF;
   PERFORM pgtimewarp_internal.greet_many();
   RETURN jsonb_strip_nulls(jsonb_build_object(
@@ -777,7 +815,7 @@ BEGIN
     INTO same_key
     FROM pgtimewarp_internal.key_columns(rel) k;
   RETURN format(
-    'WITH past AS MATERIALIZED (SELECT p.* FROM pgtimewarp_internal.past(%L::pg_catalog.regclass, %L, %L, %L) AS p)
+    'WITH past AS MATERIALIZED (SELECT p.* FROM pgtimewarp_internal.past(%L::pg_catalog.regclass, %L, %L, %L, %L) AS p)
      SELECT %s FROM %s%s AS l
       WHERE (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL) AND NOT EXISTS (SELECT FROM past AS p WHERE %s)
      UNION ALL
@@ -786,7 +824,7 @@ BEGIN
      UNION ALL
      SELECT t.* FROM past AS p CROSS JOIN LATERAL (
        SELECT %s FROM pgtimewarp_internal.past_row(NULL::%s, p.row_data, p.json_nulls) AS r) AS t WHERE NOT p.is_plain',
-    target, known, at, node_id,
+    target, known, at, node_id, pgtimewarp_internal.shape(rel, known),
     live, CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = rel) = 'p' THEN '' ELSE 'ONLY ' END, target,
     coalesce(same_key, 'true'), then_, definition, then_, target);
 END $$;
@@ -827,7 +865,8 @@ CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_asof_table(base anyelement, at
 RETURNS SETOF anyelement
 LANGUAGE plpgsql STABLE COST 10000 ROWS 10000 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN QUERY EXECUTE pgtimewarp_internal.past_table_query(pg_typeof(base), at::text, node_id);
+  -- as JSON: DateStyle can write time zones as abbreviations, which are not unique
+  RETURN QUERY EXECUTE pgtimewarp_internal.past_table_query(pg_typeof(base), to_json(at) #>> '{}', node_id);
 END $$;
 
 -- The same as of a position in the WAL of the source.

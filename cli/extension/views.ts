@@ -4,6 +4,7 @@
  * prevent changes of the tables (docs/decisions/0038-the-past-in-sql.md). Everything happens in the transaction of the caller.
  */
 import pg from 'pg';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { formatTableName, quoteIdentifier, quoteTable, type TableName } from '../../core/pg/identifiers.ts';
 
@@ -34,6 +35,7 @@ export async function makeViews(source: Queryable, tables: readonly PastTable[])
   const present = await readViews(source);
   const names = nameViews(tables, present);
   await source.query(`CREATE SCHEMA IF NOT EXISTS ${PAST_SCHEMA}`);
+  await refuseOwner(source);
   for (const { name } of tables) {
     const before = present.find(({ table }) => table === formatTableName(name));
     if (before !== undefined) await dropView(source, before.view);
@@ -46,7 +48,7 @@ export async function makeViews(source: Queryable, tables: readonly PastTable[])
   await source.query(`GRANT USAGE ON SCHEMA ${PAST_SCHEMA} TO PUBLIC`);
   // it checks the rights of its caller on the table
   await source.query(
-    'GRANT EXECUTE ON FUNCTION pgtimewarp_internal.past(regclass, text[], text, text) TO PUBLIC',
+    'GRANT EXECUTE ON FUNCTION pgtimewarp_internal.past(regclass, text[], text, text, text) TO PUBLIC',
   );
   return made;
 }
@@ -62,6 +64,23 @@ export async function removeViews(source: Queryable, keep: readonly TableName[] 
     );
   }
   return gone.map(({ view }) => view);
+}
+
+/** The owner of the schema could exchange the views, and so run statements as whoever reads them. */
+async function refuseOwner(source: Queryable): Promise<void> {
+  const { rows } = await source.query<{ owner: string }>(
+    `SELECT r.rolname AS owner FROM pg_namespace AS n JOIN pg_roles AS r ON r.oid = n.nspowner
+      WHERE n.nspname = $1::text AND r.rolname <> current_user AND NOT r.rolsuper
+        AND r.oid <> (SELECT e.nspowner FROM pg_namespace AS e WHERE e.nspname = 'pgtimewarp_internal')`,
+    [PAST_SCHEMA],
+  );
+  const owner = rows[0]?.owner;
+  if (owner === undefined) return;
+  throw new TimewarpError('PERMISSION_DENIED', `The schema ${PAST_SCHEMA} belongs to the role ${owner}.`, {
+    remedy:
+      `Its owner can exchange the views. If you trust that role, run the command as ${owner}, or as a superuser ` +
+      `ALTER SCHEMA ${PAST_SCHEMA} OWNER TO CURRENT_USER. Otherwise rename or drop the schema.`,
+  });
 }
 
 interface KnownView {

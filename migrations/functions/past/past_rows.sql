@@ -110,7 +110,7 @@ BEGIN
                 USING ERRCODE = 'TW015', HINT = 'SET pgtimewarp.unknown = skip leaves such rows out and counts them.';
             END IF;
             lacking_rows := lacking_rows + 1;
-            row_data := NULL;
+            row_data := NULL; json_nulls := NULL;
             CONTINUE WHEN NOT p_live;
           END IF;
         END IF;

@@ -85,6 +85,17 @@ describe('rights', () => {
     );
   });
 
+  test('another node than that of the connection needs EXECUTE, because a copy of the table there has rights of its own', async () => {
+    const other = `SELECT FROM pgtimewarp_internal.past('t', '{secret}', '${at}', 'another_node')`;
+    const own = `SELECT FROM pgtimewarp_internal.past('t', '{secret}', '${at}', '${past.node.node}')`;
+    expect(await asBob(`GRANT SELECT ON t TO ${bob}`, own)).toHaveLength(3);
+    expect(await asBob(`GRANT SELECT ON t TO ${bob}`, other)).toBe(
+      '42501: permission denied for node another_node',
+    );
+    const granted = `GRANT SELECT ON t TO ${bob}; GRANT EXECUTE ON FUNCTION pgtimewarp_internal.past_frame TO ${bob}`;
+    expect(await asBob(granted, other)).toMatch(/^TW00/);
+  });
+
   test('the functions need EXECUTE', async () => {
     const typed = `SELECT secret FROM pgtimewarp_asof_lsn_table(NULL::t, '${at}') WHERE id = 1`;
     expect(await asBob(`GRANT SELECT ON t TO ${bob}`, typed)).toMatch(

@@ -148,6 +148,7 @@ describe('the functions', () => {
       'past_row',
       'past_table_query',
       'row_of',
+      'shape',
       'stand_in',
       'version',
     ]);
