@@ -123,13 +123,13 @@ async function writeDocument(writing: Writing): Promise<void> {
     const file = await open(path, 'wx', 0o600);
     let written: Written;
     try {
-      await file.write(`{${tableFrameText(table, instantParameters(at)[2])},"rows":[`);
+      await file.appendFile(`{${tableFrameText(table, instantParameters(at)[2])},"rows":[`);
       let separator = '';
       written = await writeRows(writing, async (rows) => {
-        await file.write(separator + rows.map((row) => rowObjectText(table, row)).join(','));
+        await file.appendFile(separator + rows.map((row) => rowObjectText(table, row)).join(','));
         separator = ',';
       });
-      await file.write(`],${countsText(written)}}\n`);
+      await file.appendFile(`],${countsText(written)}}\n`);
     } finally {
       await file.close();
     }

@@ -4,8 +4,8 @@
  * missing without notice.
  *
  * {@link openTable} fixes the position; {@link tableRows} reads page by page at that position, so memory does not grow with the
- * table. In one transaction with a fixed snapshot ({@link SNAPSHOT}) retention cannot remove rows in between. Without such a
- * transaction, call openTable() for each page.
+ * table. In one transaction with a fixed snapshot ({@link SNAPSHOT}) retention cannot remove rows in between. A caller that
+ * asks page by page in several transactions calls openTable() in each.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
