@@ -334,7 +334,7 @@ for (const plugin of PLUGINS) {
         exclude: [],
         retention: null,
       });
-      await poll({ sourceUrl, storeUrl, node: one });
+      for (const each of [one, two]) await poll({ sourceUrl, storeUrl, node: each });
       const same = await run('--nodes', `${one},${two}`, '--to', join(folder, 'same'));
       expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('follow different databases')]);
       expect(await counts('other-table', '--tables', 'x')).toEqual([[2], false]);
