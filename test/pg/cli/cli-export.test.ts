@@ -223,9 +223,21 @@ for (const plugin of PLUGINS) {
     });
 
     test('names of files are unique, whatever the tables are called', async () => {
-      const names = ['"n_-2"', '"n!"', '"N_"', '"n_"', '"n?"', '"../n"', `"${'é'.repeat(31)}"`];
+      const names = [
+        '"new\nline"',
+        '"n_-3"',
+        '"n!"',
+        `":x '$$"`,
+        '"back\\slash"',
+        '"N_"',
+        '"n_"',
+        '"n?"',
+        '"../n"',
+        `"${'é'.repeat(31)}"`,
+      ];
       await node.source.query(names.map((name) => `CREATE TABLE ${name} (id int PRIMARY KEY)`).join(';'));
       for (const name of names) await node.track(name);
+      await node.source.query('INSERT INTO "new\nline" VALUES (7)');
       await node.catchUp();
       const answer = await run('--to', join(folder, 'names'), '--json', '--tables', names.join());
       expect(answer).toMatchObject({ code: 0 });
@@ -234,7 +246,9 @@ for (const plugin of PLUGINS) {
       );
       expect(new Set(files).size).toBe(names.length);
       const scratch = await load(join(folder, 'names'));
+      const { rows } = await scratch.query('SELECT id FROM "new\nline"');
       await scratch.end();
+      expect(rows).toEqual([{ id: 7 }]);
       for (const name of names)
         expect(await runCli(['untrack', name], { env: node.env })).toMatchObject({ code: 0 });
     });
@@ -320,11 +334,6 @@ for (const plugin of PLUGINS) {
         [two],
       );
       expect(await counts('both-then', '--at', rows[0]!.ts)).toEqual([[1, 1], true]);
-      await node.store.query('UPDATE pgtimewarp.nodes SET database_name = $2 WHERE node_id = $1', [
-        two,
-        'other',
-      ]);
-      expect(await counts('two-databases')).toEqual([[2, 2], false]);
       await track({
         sourceUrl,
         storeUrl,
@@ -335,6 +344,10 @@ for (const plugin of PLUGINS) {
         retention: null,
       });
       for (const each of [one, two]) await poll({ sourceUrl, storeUrl, node: each });
+      await node.store.query('UPDATE pgtimewarp.nodes SET database_name = $2 WHERE node_id = $1', [
+        two,
+        'other',
+      ]);
       const same = await run('--nodes', `${one},${two}`, '--to', join(folder, 'same'));
       expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('follow different databases')]);
       expect(await counts('other-table', '--tables', 'x')).toEqual([[2], false]);
