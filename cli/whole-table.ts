@@ -17,6 +17,7 @@ import { assumesText, csvHeader, csvRow, rowObjectText, tableFrameText } from '.
 import { type AwaitFlags, askAwaiting } from './awaited.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { fromFileError } from './file-error.ts';
 import { type Format, whereValues } from './history-options.ts';
 import type { Output } from './output.ts';
 import { renderRows, renderTableHeading } from './render/table-rows.ts';
@@ -116,6 +117,18 @@ async function write(writing: Writing): Promise<void> {
 
 /** Prints one document. The rows are kept in a file first, so that an error in the middle leaves stdout empty. */
 async function writeDocument(writing: Writing): Promise<void> {
+  try {
+    await writeByFile(writing);
+  } catch (error) {
+    throw fromFileError(
+      error,
+      tmpdir(),
+      'Set TMPDIR to a folder with enough space, or use --format ndjson, which needs none.',
+    );
+  }
+}
+
+async function writeByFile(writing: Writing): Promise<void> {
   const { out, at, table } = writing;
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-'));
   const path = join(folder, 'rows.json');

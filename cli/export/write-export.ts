@@ -11,6 +11,7 @@ import { formatTableName, type TableName } from '../../core/pg/identifiers.ts';
 import type { CommonPosition } from '../../core/query/common-position.ts';
 import { openTable, type TableAt } from '../../core/query/table-rows.ts';
 import { csvHeader, csvRow } from '../../documents/table-rows.ts';
+import { fromFileError } from '../file-error.ts';
 import type { Output } from '../output.ts';
 import type { RowsProgress } from '../progress.ts';
 import { type Written, warn, writeRows } from '../whole-table.ts';
@@ -64,7 +65,7 @@ export async function writeExport(request: ExportRequest): Promise<ExportSummary
     return summary;
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
-    throw fromFileError(error, directory);
+    throw fromFileError(error, directory, ROOM);
   }
 }
 
@@ -73,7 +74,7 @@ async function makeFolder(directory: string): Promise<string> {
   try {
     return await mkdtemp(join(dirname(directory), `.${basename(directory)}.unfinished-`));
   } catch (error) {
-    throw fromFileError(error, directory);
+    throw fromFileError(error, directory, ROOM);
   }
 }
 
@@ -179,6 +180,7 @@ async function writeAll(file: FileHandle, text: string): Promise<void> {
 }
 
 const LONGEST_NAME = 100;
+const ROOM = 'Name a new folder in a folder that exists, with enough space.';
 
 /** `schema.table.csv` of harmless characters; numbered if that is not the name itself, or is taken. */
 function fileName({ schema, name }: TableName, taken: readonly ExportedTable[]): string {
@@ -201,15 +203,4 @@ function refuseExisting(directory: string): void {
 
 function interrupted(): TimewarpError {
   return new TimewarpError('INTERRUPTED', 'Stopped before the export was complete.');
-}
-
-/** A failure of the file system as BAD_FLAGS; any other error unchanged. */
-function fromFileError(error: unknown, directory: string): unknown {
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  if (error instanceof TimewarpError || typeof syscall !== 'string' || typeof code !== 'string') return error;
-  if (!['open', 'lstat', 'mkdtemp', 'write', 'rename', 'fsync', 'close'].includes(syscall)) return error;
-  return new TimewarpError('BAD_FLAGS', `${directory} cannot be written (${code} in ${syscall}).`, {
-    cause: error,
-    remedy: 'Name a new folder in a folder that exists, with enough space.',
-  });
 }
