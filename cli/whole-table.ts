@@ -17,6 +17,7 @@ import { assumesText, csvHeader, csvRow, rowObjectText, tableFrameText } from '.
 import { type AwaitFlags, askAwaiting } from './awaited.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { fromFileError } from './file-error.ts';
 import { type Format, whereValues } from './history-options.ts';
 import type { Output } from './output.ts';
 import { renderRows, renderTableHeading } from './render/table-rows.ts';
@@ -116,6 +117,18 @@ async function write(writing: Writing): Promise<void> {
 
 /** Prints one document. The rows are kept in a file first, so that an error in the middle leaves stdout empty. */
 async function writeDocument(writing: Writing): Promise<void> {
+  try {
+    await writeByFile(writing);
+  } catch (error) {
+    throw fromFileError(
+      error,
+      tmpdir(),
+      'Set TMPDIR to a folder with enough space, or use --format ndjson, which needs none.',
+    );
+  }
+}
+
+async function writeByFile(writing: Writing): Promise<void> {
   const { out, at, table } = writing;
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-'));
   const path = join(folder, 'rows.json');
@@ -123,13 +136,13 @@ async function writeDocument(writing: Writing): Promise<void> {
     const file = await open(path, 'wx', 0o600);
     let written: Written;
     try {
-      await file.write(`{${tableFrameText(table, instantParameters(at)[2])},"rows":[`);
+      await file.appendFile(`{${tableFrameText(table, instantParameters(at)[2])},"rows":[`);
       let separator = '';
       written = await writeRows(writing, async (rows) => {
-        await file.write(separator + rows.map((row) => rowObjectText(table, row)).join(','));
+        await file.appendFile(separator + rows.map((row) => rowObjectText(table, row)).join(','));
         separator = ',';
       });
-      await file.write(`],${countsText(written)}}\n`);
+      await file.appendFile(`],${countsText(written)}}\n`);
     } finally {
       await file.close();
     }

@@ -2,7 +2,7 @@
 import { healthOf, readStoreHealth } from '../core/doctor/store-health.ts';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { asOf, asOfMany } from '../core/query/as-of.ts';
-import type { DiffCursor } from '../core/query/diff-cursor.ts';
+import type { HistoryCursor } from '../core/query/history-page.ts';
 import { NOW } from '../core/query/instant.ts';
 import { keyFromText } from '../core/query/key-input.ts';
 import { listNodes } from '../core/store/node/nodes.ts';
@@ -142,7 +142,7 @@ export const ROUTES = define({
         from: readInstant(query.from),
         to: readInstant(query.to),
         limit: query.limit,
-        cursor: (query.cursor ?? null) as DiffCursor | null,
+        cursor: (query.cursor ?? null) as HistoryCursor | null,
       };
       const page = await ask({ context, node: request.node, query }, (store) =>
         boundedDiff(store, request, {

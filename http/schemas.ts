@@ -5,7 +5,6 @@
  */
 import * as z from 'zod';
 import { MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
-import { CURSOR } from '../core/query/diff-cursor.ts';
 import { INSTANT_TEXT } from '../core/query/instant.ts';
 import { LSN_TEXT, parseLsn } from '../core/types/lsn.ts';
 import { SEGMENT } from '../documents/table-segment.ts';
@@ -104,7 +103,7 @@ export const DiffQuery = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .meta({ pattern: CURSOR.source, description: '`next_cursor` of the previous page' }),
+    .meta({ pattern: '^[A-Za-z0-9_-]+$', description: '`next_cursor` of the previous page' }),
   ...AWAITED,
   ...SHOWN,
 });

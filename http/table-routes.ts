@@ -63,8 +63,14 @@ type Query = ReturnType<typeof RowsQuery.parse>;
 const NDJSON = 'application/x-ndjson';
 
 function wantsStream(context: Context): boolean {
-  const types = (context.req.header('accept') ?? '').split(',').map((each) => each.split(';')[0]!.trim());
-  return context.req.method === 'GET' && types.includes(NDJSON);
+  const accepted = (context.req.header('accept') ?? '').toLowerCase().split(',');
+  return context.req.method === 'GET' && accepted.some(isStream);
+}
+
+/** Whether a range of an Accept header is NDJSON; with `q=0` it is what the client does not take. */
+function isStream(range: string): boolean {
+  const [type, ...parameters] = range.split(';').map((part) => part.trim());
+  return type === NDJSON && !parameters.some((each) => /^q=0(\.0*)?$/.test(each));
 }
 
 function refusePageOf({ cursor }: Query): void {

@@ -219,7 +219,8 @@ CREATE TABLE pgtimewarp.past_relations (
   baseline_lsn       pg_lsn,
   unseen_unknown_before_lsn pg_lsn,
   unseen_unknown_before_ts  timestamptz,
-  excluded_columns   text[] NOT NULL
+  excluded_columns   text[] NOT NULL,
+  catalog_facts      jsonb
 );
 CREATE INDEX past_relations_by_name
   ON pgtimewarp.past_relations (node_id, schema_name, table_name, tracked_from_ts DESC);

@@ -54,7 +54,8 @@ CREATE TABLE pgtimewarp.past_relations (
     baseline_lsn pg_lsn,
     unseen_unknown_before_lsn pg_lsn,
     unseen_unknown_before_ts timestamp with time zone,
-    excluded_columns text[] NOT NULL
+    excluded_columns text[] NOT NULL,
+    catalog_facts jsonb
 );
 
 COMMENT ON TABLE pgtimewarp.past_relations IS 'Earlier periods of tables that were tracked again. Their history stays readable under its own relation_id. Columns as in tracked_relations.';
@@ -3241,7 +3242,7 @@ BEGIN
         OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.json_nulls, v.incomplete, v.valid_from_lsn, filters);
       RETURN NEXT v;
       given := given + 1;
-      bytes := bytes + octet_length(v.row_data::text);
+      bytes := bytes + coalesce(octet_length(v.row_data::text), 0);
       IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;

@@ -85,37 +85,58 @@ async function exportTables(
   }
 }
 
-/** The tables that were named, or all of the nodes; one that several nodes track comes from the first of them. */
+/**
+ * The tables that were named, or all of the nodes; one that several nodes of one database track comes from the first of them.
+ * Throws BAD_FLAGS for two tables of one name in different databases.
+ */
 async function wantedTables(
   store: Queryable,
   nodes: readonly string[],
   named: readonly TableName[] | undefined,
 ): Promise<WantedTable[]> {
-  const found = new Map<string, WantedTable>();
+  const found = new Map<string, WantedTable & { readonly database: string }>();
+  const twice = new Map<string, TimewarpError>();
   for (const node of nodes) {
     await requireNode(store, node);
-    for (const { relations } of await readOverview(store, node))
+    for (const {
+      node: { database },
+      relations,
+    } of await readOverview(store, node))
       for (const { name, status } of relations) {
         const key = formatTableName(name);
         const isOver = status === 'untracked';
         const known = found.get(key);
-        if (known === undefined || (known.isOver && !isOver)) found.set(key, { node, table: name, isOver });
+        if (known !== undefined && known.database !== database)
+          twice.set(key, twoTables(key, known.node, node));
+        if (known === undefined || (known.isOver && !isOver))
+          found.set(key, { node, table: name, isOver, database });
       }
   }
   if (named === undefined) {
     if (found.size === 0)
       throw new TimewarpError('TABLE_NOT_TRACKED', `Node "${nodes.join('", "')}" tracks no tables.`);
+    for (const problem of twice.values()) throw problem;
     return [...found.values()];
   }
   const wanted: WantedTable[] = [];
   for (const table of named)
     await suggestingTable(store, { node: nodes[0]!, table }, async () => {
+      const problem = twice.get(formatTableName(table));
+      if (problem !== undefined) throw problem;
       const known = found.get(formatTableName(table));
       if (known === undefined)
         throw new TimewarpError('TABLE_NOT_TRACKED', `${formatTableName(table)} is not tracked.`);
       wanted.push({ ...known, isOver: false }); // who names it wants to know why it is not there
     });
   return wanted;
+}
+
+function twoTables(table: string, one: string, other: string): TimewarpError {
+  return new TimewarpError(
+    'BAD_FLAGS',
+    `The nodes ${one} and ${other} follow different databases, and each of them has a table ${table}.`,
+    { remedy: 'Export each of the nodes by itself.' },
+  );
 }
 
 function render({ directory, as_of: { lsn }, final, tables, left_out: leftOut }: ExportSummary): string {

@@ -30,9 +30,7 @@ export function loadScript(about: string, tables: readonly ExportedTable[]): str
     'BEGIN;',
     ...schemas.map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)};`),
     ...tables.map(createTable),
-    ...tables.map(
-      ({ table, file }) => `\\copy ${quoteTable(table)} from '${file}' with (format csv, header)`,
-    ),
+    ...tables.map(copyFile),
     ...tables.map(
       ({ table, keyColumns }) =>
         `ALTER TABLE ${quoteTable(table)} ADD PRIMARY KEY (${keyColumns.map(quoteIdentifier).join(', ')});`,
@@ -40,6 +38,19 @@ export function loadScript(about: string, tables: readonly ExportedTable[]): str
     'COMMIT;',
     'ANALYZE;',
     '',
+  ].join('\n');
+}
+
+/** \copy must be one line. A table whose name has several lines is loaded by way of another one. */
+function copyFile({ table, file }: ExportedTable): string {
+  const name = quoteTable(table);
+  const copyInto = (target: string): string => `\\copy ${target} from '${file}' with (format csv, header)`;
+  if (!/[\r\n]/.test(name)) return copyInto(name);
+  return [
+    `CREATE TEMPORARY TABLE one_line (LIKE ${name});`,
+    copyInto('pg_temp.one_line'),
+    `INSERT INTO ${name} TABLE pg_temp.one_line;`,
+    'DROP TABLE pg_temp.one_line;',
   ].join('\n');
 }
 

@@ -2,8 +2,8 @@
  * Writes tables as of one position into a folder: one CSV each, the script that loads them, and what they are (export.json). The folder
  * appears under its name only when everything is in it; until then it has another name, and a failure or Ctrl-C removes it.
  */
-import { existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { type FileHandle, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { Queryable } from '../../core/pg/connection.ts';
@@ -11,6 +11,7 @@ import { formatTableName, type TableName } from '../../core/pg/identifiers.ts';
 import type { CommonPosition } from '../../core/query/common-position.ts';
 import { openTable, type TableAt } from '../../core/query/table-rows.ts';
 import { csvHeader, csvRow } from '../../documents/table-rows.ts';
+import { fromFileError } from '../file-error.ts';
 import type { Output } from '../output.ts';
 import type { RowsProgress } from '../progress.ts';
 import { type Written, warn, writeRows } from '../whole-table.ts';
@@ -55,9 +56,8 @@ export interface ExportSummary {
 export async function writeExport(request: ExportRequest): Promise<ExportSummary> {
   const directory = resolve(request.directory);
   refuseExisting(directory);
-  const unfinished = join(dirname(directory), `.${basename(directory)}.unfinished-${process.pid}`);
+  const unfinished = await makeFolder(directory);
   try {
-    await mkdir(unfinished);
     const summary = await writeInto(unfinished, directory, request);
     if (request.signal.aborted) throw interrupted();
     refuseExisting(directory);
@@ -65,7 +65,16 @@ export async function writeExport(request: ExportRequest): Promise<ExportSummary
     return summary;
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
-    throw fromFileError(error, directory);
+    throw fromFileError(error, directory, ROOM);
+  }
+}
+
+/** A new folder beside the target. Its name is of no other process: containers that share a disk have the same process ids. */
+async function makeFolder(directory: string): Promise<string> {
+  try {
+    return await mkdtemp(join(dirname(directory), `.${basename(directory)}.unfinished-`));
+  } catch (error) {
+    throw fromFileError(error, directory, ROOM);
   }
 }
 
@@ -81,7 +90,8 @@ async function writeInto(folder: string, directory: string, request: ExportReque
     const opened = await openWanted(request, each);
     if (typeof opened === 'string') {
       leftOut.push({ schema, table: name, reason: opened });
-      if (!each.isOver) request.out.note(`warning: ${formatTableName(each.table)} is left out: ${opened}`);
+      if (!(each.isOver && request.unknown === 'error'))
+        request.out.note(`warning: ${formatTableName(each.table)} is left out: ${opened}`);
       continue;
     }
     const file = fileName(each.table, exported);
@@ -125,8 +135,10 @@ async function openWanted(
   try {
     return await openTable(store, { node, table, at: position.at, unknown });
   } catch (error) {
-    const mayLack = isOver || unknown === 'skip';
-    if (!(error instanceof TimewarpError) || error.code !== 'ROWS_UNKNOWN' || !mayLack) throw error;
+    if (!(error instanceof TimewarpError) || error.code !== 'ROWS_UNKNOWN') throw error;
+    // a table that was tracked then belongs to the export, also if it was untracked later
+    const mayLack = unknown === 'skip' || (isOver && error.facts.tracked === false);
+    if (!mayLack) throw error;
     return String(error.facts.reason);
   }
 }
@@ -168,17 +180,22 @@ async function writeAll(file: FileHandle, text: string): Promise<void> {
 }
 
 const LONGEST_NAME = 100;
+const ROOM = 'Name a new folder in a folder that exists, with enough space.';
 
 /** `schema.table.csv` of harmless characters; numbered if that is not the name itself, or is taken. */
 function fileName({ schema, name }: TableName, taken: readonly ExportedTable[]): string {
   const whole = `${schema}.${name}`;
   const plain = whole.replace(/[^A-Za-z0-9_.-]/g, '_').slice(0, LONGEST_NAME);
-  const isTaken = taken.some(({ file }) => file.toLowerCase() === `${plain}.csv`.toLowerCase());
-  return plain === whole && !isTaken ? `${plain}.csv` : `${plain}-${taken.length + 1}.csv`;
+  const isFree = (candidate: string): boolean =>
+    taken.every(({ file }) => file.toLowerCase() !== candidate.toLowerCase());
+  if (plain === whole && isFree(`${plain}.csv`)) return `${plain}.csv`;
+  for (let number = taken.length + 1; ; number++)
+    if (isFree(`${plain}-${number}.csv`)) return `${plain}-${number}.csv`;
 }
 
 function refuseExisting(directory: string): void {
-  if (!existsSync(directory)) return;
+  // also a link that leads nowhere
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return;
   throw new TimewarpError('BAD_FLAGS', `${directory} is there already.`, {
     remedy: 'Name a folder that does not exist: an export overwrites nothing.',
   });
@@ -186,15 +203,4 @@ function refuseExisting(directory: string): void {
 
 function interrupted(): TimewarpError {
   return new TimewarpError('INTERRUPTED', 'Stopped before the export was complete.');
-}
-
-/** A failure of the file system as BAD_FLAGS; any other error unchanged. */
-function fromFileError(error: unknown, directory: string): unknown {
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-  if (error instanceof TimewarpError || typeof syscall !== 'string' || typeof code !== 'string') return error;
-  if (!['open', 'mkdir', 'write', 'rename', 'fsync', 'close'].includes(syscall)) return error;
-  return new TimewarpError('BAD_FLAGS', `${directory} cannot be written (${code} in ${syscall}).`, {
-    cause: error,
-    remedy: 'Name a new folder in a folder that exists, with enough space.',
-  });
 }

@@ -4,7 +4,7 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
-import { type CursorParts, type DiffCursor, formatCursor, parseCursor } from './diff-cursor.ts';
+import { continuation, type HistoryCursor, nextCursor } from './history-page.ts';
 import { type Instant, instantParameters } from './instant.ts';
 import type { KeyInput } from './key-input.ts';
 import { fromQueryError } from './query-error.ts';
@@ -18,7 +18,7 @@ export interface DiffRequest {
   /** null or now: up to the horizon. */
   readonly to: Instant | null;
   readonly limit: number;
-  readonly cursor?: DiffCursor | null;
+  readonly cursor?: HistoryCursor | null;
 }
 
 /** I, U, D: from the log. S: the row of the baseline. T: a TRUNCATE that removed the row. */
@@ -53,15 +53,23 @@ export interface DiffPage {
   readonly horizon: { readonly lsn: string; readonly ts: string } | null;
   readonly final: boolean;
   /** null: this is the last page. */
-  readonly nextCursor: DiffCursor | null;
+  readonly nextCursor: HistoryCursor | null;
 }
 
-/** Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, BAD_FLAGS (cursor), or a failure of the store. */
+/**
+ * A cursor works only with the key and the interval that gave it; the ends of the interval may be left out. It holds no horizon: a
+ * page shows what was added meanwhile. Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, BAD_FLAGS (cursor), or a
+ * failure of the store.
+ */
 export async function diff(store: Queryable, request: DiffRequest): Promise<DiffPage> {
-  const [fromTs, fromLsn, fromText] = bound(request.from);
-  const [toTs, toLsn, toText] = bound(request.to);
-  const after = request.cursor == null ? null : parseCursor(request.cursor);
   const { node, table, pk, limit } = request;
+  const begun = continuation(
+    request,
+    ['number', 'lsn', 'number'],
+    ['diff', node, table.schema, table.name, pk],
+  );
+  const [fromTs, fromLsn, fromText] = bound(begun.from);
+  const [toTs, toLsn, toText] = bound(begun.to);
   try {
     // Reads one row more than the page, to know whether another page follows.
     const { rows } = await store.query<DiffRow>(
@@ -70,20 +78,7 @@ export async function diff(store: Queryable, request: DiffRequest): Promise<Diff
          LEFT JOIN pgtimewarp.diff_changes($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7::timestamptz,
                      $8::pg_lsn, $9::int, $10::pg_lsn, $11::int, $12::int) WITH ORDINALITY c ON true
         ORDER BY c.ordinality`,
-      [
-        node,
-        table.schema,
-        table.name,
-        pk,
-        fromTs,
-        fromLsn,
-        toTs,
-        toLsn,
-        after?.relationId ?? null,
-        after?.lsn ?? null,
-        after?.seq ?? null,
-        limit + 1,
-      ],
+      [node, table.schema, table.name, pk, fromTs, fromLsn, toTs, toLsn, ...begun.after, limit + 1],
     );
     const frame = rows[0]!;
     const found = rows.filter(isChange);
@@ -98,7 +93,7 @@ export async function diff(store: Queryable, request: DiffRequest): Promise<Diff
           ? null
           : { lsn: frame.horizon_lsn, ts: frame.horizon_ts },
       final: frame.final === 'true',
-      nextCursor: found.length > limit ? formatCursor(cursorOf(page.at(-1)!)) : null,
+      nextCursor: found.length > limit ? nextCursor(begun, null, placeOf(page.at(-1)!)) : null,
     };
   } catch (error) {
     throw fromQueryError(error);
@@ -158,8 +153,8 @@ function toChange(row: ChangeColumns): DiffChange {
   };
 }
 
-function cursorOf(row: ChangeColumns): CursorParts {
-  return { relationId: row.relation_id, lsn: row.lsn, seq: row.seq };
+function placeOf(row: ChangeColumns): string[] {
+  return [row.relation_id, row.lsn, row.seq];
 }
 
 function bound(instant: Instant | null): [string | null, string | null, string | null] {

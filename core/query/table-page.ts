@@ -5,11 +5,19 @@
 import { hash } from 'node:crypto';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
+import { inSourceTransaction } from '../pg/transaction.ts';
 import { tryParseCommitTime } from '../types/commit-time.ts';
 import { tryParseLsn } from '../types/lsn.ts';
 import { formatHistoryCursor, type HistoryCursor, historyCursorParts } from './history-page.ts';
 import { type Instant, instantParameters, NOW, parseInstant } from './instant.ts';
-import { openTable, type TableAt, type TableRequest, type TableRow, tablePage } from './table-rows.ts';
+import {
+  openTable,
+  SNAPSHOT,
+  type TableAt,
+  type TableRequest,
+  type TableRow,
+  tablePage,
+} from './table-rows.ts';
 
 export interface TablePageRequest extends Omit<TableRequest, 'at' | 'unknown'> {
   /** null: that of the cursor; without one, now. */
@@ -31,8 +39,15 @@ export interface TablePageAnswer {
   readonly cursorAfter: (row: TableRow) => HistoryCursor;
 }
 
-/** Throws what openTable() and tablePage() throw, and BAD_FLAGS for a cursor of another question. */
-export async function askTablePage(
+/**
+ * Reads a page in a transaction of its own, so retention removes no rows after the position was judged. Throws what openTable() and
+ * tablePage() throw, and BAD_FLAGS for a cursor of another question.
+ */
+export function askTablePage(store: Queryable, request: TablePageRequest): Promise<TablePageAnswer> {
+  return inSourceTransaction(store, () => readPage(store, request), SNAPSHOT);
+}
+
+async function readPage(
   store: Queryable,
   { node, table, at, where = {}, columns = null, limit, cursor }: TablePageRequest,
 ): Promise<TablePageAnswer> {

@@ -4,8 +4,8 @@
  * missing without notice.
  *
  * {@link openTable} fixes the position; {@link tableRows} reads page by page at that position, so memory does not grow with the
- * table. In one transaction with a fixed snapshot ({@link SNAPSHOT}) retention cannot remove rows in between. Without such a
- * transaction, call openTable() for each page.
+ * table. In one transaction with a fixed snapshot ({@link SNAPSHOT}) retention cannot remove rows in between. A caller that
+ * asks page by page in several transactions calls openTable() in each.
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
@@ -75,18 +75,23 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
   const [ts, lsn] = instantParameters(at);
   try {
     const { rows } = await store.query<TableAtRow>(
-      `SELECT t.relation_id, t.lsn_space, t.lsn::text, t.through::text, t.reason, t.unread::text, t.unread_reason, t.virtual,
+      `WITH catalogs AS (
+         SELECT r.relation_id, r.catalog_facts AS facts FROM pgtimewarp.tracked_relations AS r WHERE r.node_id = $1
+          UNION ALL
+         SELECT r.relation_id, r.catalog_facts FROM pgtimewarp.past_relations AS r WHERE r.node_id = $1)
+       SELECT t.relation_id, t.lsn_space, t.lsn::text, t.through::text, t.reason, t.unread::text, t.unread_reason, t.virtual,
               t.final::text, t.horizon_lsn::text, ${instantText('t.horizon_ts')} AS horizon_ts,
               ${instantText('t.expired_before_ts')} AS expired_before, t.columns::text, t.pk_columns, t.excluded_columns,
+              (t.reason IN ('before_tracking', 'baseline_pending') OR t.reason = 'in_gap' AND p.tracked_to_lsn IS NOT NULL
+                AND coalesce($4::timestamptz > p.tracked_to_ts, p.lsn_space < t.lsn_space OR $5::pg_lsn > p.tracked_to_lsn, true))::text AS is_outside,
               array_length(pgtimewarp.row_filters(p, $6::jsonb, true), 1)::text AS filters, ARRAY(
                 SELECT c.facts ->> 'name'
-                  FROM pgtimewarp.tracked_relations AS r, jsonb_array_elements(r.catalog_facts -> 'columns') AS c (facts)
-                 WHERE r.node_id = $1 AND r.schema_name = $2 AND r.table_name = $3 AND c.facts ->> 'generated' <> '') AS generated,
+                  FROM catalogs AS r, jsonb_array_elements(r.facts -> 'columns') AS c (facts)
+                 WHERE r.relation_id = t.relation_id AND c.facts ->> 'generated' <> '') AS generated,
               coalesce((
                 SELECT jsonb_agg(DISTINCT y.type)
-                  FROM pgtimewarp.tracked_relations AS r,
-                       jsonb_array_elements(coalesce(r.catalog_facts -> 'formerTypes', '[]') || coalesce(r.catalog_facts -> 'types', '[]')) AS y (type)
-                 WHERE r.node_id = $1), '[]')::text AS types
+                  FROM catalogs AS r, jsonb_array_elements(
+                         coalesce(r.facts -> 'formerTypes', '[]') || coalesce(r.facts -> 'types', '[]')) AS y (type)), '[]')::text AS types
          FROM pgtimewarp.table_at($1, $2, $3, $4::timestamptz, $5::pg_lsn) AS t
          JOIN pgtimewarp.relation_periods AS p ON p.relation_id = t.relation_id`,
       [node, table.schema, table.name, ts, lsn, JSON.stringify(where)],
@@ -225,6 +230,8 @@ interface TableAtRow {
   readonly lsn: string | null;
   readonly through: string | null;
   readonly reason: string | null;
+  /** Whether the table was not tracked at the instant. */
+  readonly is_outside: string | null;
   readonly unread: string | null;
   readonly unread_reason: string | null;
   readonly virtual: readonly string[];
@@ -271,7 +278,7 @@ function requireKnown(table: TableName, row: TableAtRow, unknown: 'error' | 'ski
     throw new TimewarpError(
       'ROWS_UNKNOWN',
       `The rows of ${name} are not known at that time: ${REASONS[reason] ?? reason}.${oldest}`,
-      { facts: { table: name, reason, oldest: row.expired_before } },
+      { facts: { table: name, reason, oldest: row.expired_before, tracked: row.is_outside !== 'true' } },
     );
   }
   if (unreadReason === null || unknown === 'skip') return;

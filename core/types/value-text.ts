@@ -5,6 +5,9 @@
 import { jsonStringEnd, jsonValueEnd, unquoteJson } from './json-text.ts';
 import type { TypeKind } from './pg-types.ts';
 
+/** Elements of an array whose type is not in the catalog: their text as it is stored. */
+const PLAIN: TypeKind = { name: 'text', rendering: 'text', element: null, delimiter: ',' };
+
 /** The text of a value that is not NULL. @param json the member of the row, including white space around it */
 export function valueText(kind: TypeKind, json: string): string {
   if (kind.rendering === 'json') return json;
@@ -17,7 +20,7 @@ export function valueText(kind: TypeKind, json: string): string {
     case 'f':
       return 'f';
     case '[':
-      return kind.element === null ? token : arrayText(kind, kind.element, token);
+      return arrayText(kind, kind.element ?? PLAIN, token);
     default:
       return token;
   }

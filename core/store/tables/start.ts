@@ -83,10 +83,10 @@ async function keepEndedPeriod(store: StoreTransaction, { nodeId, name }: NewRel
        RETURNING *)
      INSERT INTO pgtimewarp.past_relations (relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
             columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
-            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns)
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns, catalog_facts)
      SELECT relation_id, node_id, schema_name, table_name, lsn_space, pk_columns, pk_kinds,
             columns, tracked_from_lsn, tracked_from_ts, tracked_to_lsn, tracked_to_ts, baseline_state, baseline_lsn,
-            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns
+            unseen_unknown_before_lsn, unseen_unknown_before_ts, excluded_columns, catalog_facts
        FROM ended`,
     entry,
   );

@@ -33,7 +33,7 @@ BEGIN
         OR v.is_there AND filters <> '{}' AND NOT pgtimewarp.row_matches(v.row_data, v.json_nulls, v.incomplete, v.valid_from_lsn, filters);
       RETURN NEXT v;
       given := given + 1;
-      bytes := bytes + octet_length(v.row_data::text);
+      bytes := bytes + coalesce(octet_length(v.row_data::text), 0);
       IF given >= p_limit OR bytes > p_max_bytes THEN
         RETURN;
       END IF;

@@ -59,6 +59,16 @@ for (const plugin of PLUGINS) {
     }, 120_000);
     afterAll(() => node?.[Symbol.asyncDispose]());
 
+    test('--json needs a folder for its temporary file, and says so', async () => {
+      const env = { ...node.env, TMPDIR: '/nowhere' };
+      const failed = await runCli(['asof', 'every_type', '--all', '--columns', 'id', '--json'], { env });
+      expect(failed.code).toBe(2);
+      expect(failed.json()).toMatchObject({
+        error: { code: 'BAD_FLAGS', message: expect.stringContaining('ENOENT in mkdtemp') },
+      });
+      expect(failed.stderr).toContain('--format ndjson');
+    });
+
     test('\\copy reads the CSV of every type back unchanged', async () => {
       const answer = await asOf('every_type', '--at', at, '--format', 'csv', '--columns', columns.join());
       expect(answer).toMatchObject({ code: 0 });

@@ -3,7 +3,7 @@
  * source at that time. Nothing half done stays behind.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -178,6 +178,87 @@ for (const plugin of PLUGINS) {
       expect(over.stdout).toContain('without public.later: before tracking');
     });
 
+    test('a table that was untracked since, and was tracked and not known then, fails the export', async () => {
+      await node.source.query(
+        'CREATE TABLE gone (id int PRIMARY KEY, n int); INSERT INTO gone VALUES (1, 1)',
+      );
+      await node.track('gone', { baseline: false });
+      await node.catchUp();
+      await node.source.query('INSERT INTO gone VALUES (2, 2)');
+      const { rows } = await node.source.query<{ lsn: string }>(
+        'SELECT pg_current_wal_insert_lsn()::text AS lsn',
+      );
+      await node.catchUp();
+      expect(await runCli(['untrack', 'gone'], { env: node.env })).toMatchObject({ code: 0 });
+      const then = rows[0]!.lsn;
+      const failed = await run('--at', then, '--to', join(folder, 'gone'));
+      expect([failed.code, failed.stderr]).toEqual([4, expect.stringContaining('public.gone')]);
+      const skipped = await run('--at', then, '--to', join(folder, 'gone'), '--unknown', 'skip');
+      expect([skipped.code, skipped.stderr]).toEqual([0, expect.stringContaining('warning: public.gone')]);
+      await node.source.query('DELETE FROM lines WHERE no = 0');
+      await node.catchUp();
+      expect(await run('--to', join(folder, 'without-gone'))).toMatchObject({ code: 0 });
+    });
+
+    test('a table that was tracked again: types and columns are those of its earlier period', async () => {
+      await node.source.query(`CREATE TYPE hue AS ENUM ('red', 'blue');
+        CREATE TABLE again (id int PRIMARY KEY, hues hue[], g int, s int GENERATED ALWAYS AS (id) STORED);
+        INSERT INTO again VALUES (1, '{red,blue}', 5)`);
+      await node.track('again');
+      await node.catchUp();
+      const { rows } = await node.source.query<{ lsn: string }>(
+        'SELECT pg_current_wal_insert_lsn()::text AS lsn',
+      );
+      await node.source.query('INSERT INTO again VALUES (2)');
+      await node.catchUp();
+      expect(await runCli(['untrack', 'again'], { env: node.env })).toMatchObject({ code: 0 });
+      await node.source.query(`ALTER TABLE again DROP hues, DROP g, DROP s; DROP TYPE hue;
+        ALTER TABLE again ADD g int GENERATED ALWAYS AS (id * 10) STORED, ADD s int`);
+      await node.track('again');
+      await node.catchUp();
+      const asOf = await runCli(['asof', 'again', '--all', '--at', rows[0]!.lsn, '--format', 'csv'], {
+        env: node.env,
+      });
+      expect(asOf.stdout).toBe('id,hues,g\n1,"{red,blue}",5\n');
+    });
+
+    test('names of files are unique, whatever the tables are called', async () => {
+      const names = [
+        '"new\nline"',
+        '"n_-3"',
+        '"n!"',
+        `":x '$$"`,
+        '"back\\slash"',
+        '"N_"',
+        '"n_"',
+        '"n?"',
+        '"../n"',
+        `"${'é'.repeat(31)}"`,
+      ];
+      await node.source.query(names.map((name) => `CREATE TABLE ${name} (id int PRIMARY KEY)`).join(';'));
+      for (const name of names) await node.track(name);
+      await node.source.query('INSERT INTO "new\nline" VALUES (7)');
+      await node.catchUp();
+      const answer = await run('--to', join(folder, 'names'), '--json', '--tables', names.join());
+      expect(answer).toMatchObject({ code: 0 });
+      const files = (answer.json() as { tables: { file: string }[] }).tables.map(({ file }) =>
+        file.toLowerCase(),
+      );
+      expect(new Set(files).size).toBe(names.length);
+      const scratch = await load(join(folder, 'names'));
+      const { rows } = await scratch.query('SELECT id FROM "new\nline"');
+      await scratch.end();
+      expect(rows).toEqual([{ id: 7 }]);
+      for (const name of names)
+        expect(await runCli(['untrack', name], { env: node.env })).toMatchObject({ code: 0 });
+    });
+
+    test('a link that leads nowhere is a folder that is there', async () => {
+      await symlink(join(folder, 'nowhere'), join(folder, 'link'));
+      const { code, stderr } = await run('--to', join(folder, 'link'));
+      expect([code, stderr]).toEqual([2, expect.stringContaining('is there already')]);
+    });
+
     test('a row that is not known: exit status 4, or left out with a warning that counts it', async () => {
       await node.store.query(
         `UPDATE pgtimewarp.row_changes AS c SET incomplete = '{price}'
@@ -253,8 +334,25 @@ for (const plugin of PLUGINS) {
         [two],
       );
       expect(await counts('both-then', '--at', rows[0]!.ts)).toEqual([[1, 1], true]);
+      await track({
+        sourceUrl,
+        storeUrl,
+        node: one,
+        table: { schema: 'public', name: 'y' },
+        baseline: true,
+        exclude: [],
+        retention: null,
+      });
+      for (const each of [one, two]) await poll({ sourceUrl, storeUrl, node: each });
+      await node.store.query('UPDATE pgtimewarp.nodes SET database_name = $2 WHERE node_id = $1', [
+        two,
+        'other',
+      ]);
+      const same = await run('--nodes', `${one},${two}`, '--to', join(folder, 'same'));
+      expect([same.code, same.stderr]).toEqual([2, expect.stringContaining('follow different databases')]);
+      expect(await counts('other-table', '--tables', 'x')).toEqual([[2], false]);
       await node.store.query('UPDATE pgtimewarp.nodes SET timeline = 7 WHERE node_id = $1', [two]);
-      const apart = await run('--nodes', `${one},${two}`, '--to', join(folder, 'apart'));
+      const apart = await run('--nodes', `${one},${two}`, '--tables', 'x', '--to', join(folder, 'apart'));
       expect([apart.code, apart.stderr]).toEqual([2, expect.stringContaining('no common order')]);
     });
   });

@@ -127,6 +127,19 @@ test('a cursor goes on only with the question that gave it', async () => {
   expect((await page({ limit: '10', cursor: next! })).rows).toHaveLength(10);
 });
 
+test('media types are compared without case, and q=0 refuses one', async () => {
+  for (const [accept, type] of [
+    ['Application/X-NDJSON', 'application/x-ndjson'],
+    ['application/json, application/x-ndjson; q=0.5', 'application/x-ndjson'],
+    ['application/json, application/x-ndjson;q=0', 'application/json'],
+    ['*/*', 'application/json'],
+  ] as const) {
+    const response = await ask({ at, columns: 'id' }, { accept });
+    expect([accept, response.headers.get('content-type')]).toEqual([accept, type]);
+    await response.text();
+  }
+});
+
 test('a final page may be kept, that of now may not', async () => {
   const response = await ask({ at, limit: '5' });
   expect(response.headers.get('cache-control')).toContain('max-age');

@@ -308,3 +308,33 @@ test('history of a key is read by index: the view, the as-of and the page of a d
   expect(after.seq - before.seq).toBe(0);
   expect(after.idx - before.idx).toBeGreaterThan(0);
 });
+
+test('a cursor goes on only with the key and the interval that gave it', async () => {
+  const h = await history();
+  const relation = await h.track();
+  for (const key of ['1', '2'])
+    for (let n = 20; n < 30; n++)
+      await h.change(relation, n, n === 20 ? 'I' : 'U', key, { seq: Number(key) });
+  const asked = { fromAt: timeOf(12), toAt: timeOf(90), limit: 3 };
+  const first = await h.diff(asked);
+  const cursor = first.nextCursor;
+  expect(cursor).not.toBeNull();
+  const next = await h.diff({ ...asked, cursor });
+  expect(next.changes.map(({ lsn }) => lsn)).toEqual([23, 24, 25].map(lsnOf));
+  // the interval may be left out: it is that of the first page
+  expect(await h.diff({ limit: 3, cursor })).toEqual(next);
+  for (const other of [
+    { key: '2' },
+    { fromAt: timeOf(28) },
+    { fromAt: timeOf(11) },
+    { toAt: timeOf(80) },
+    { toAt: lsnOf(90) },
+    { cursor: '7_1-1_3' },
+    { cursor: 'W10' },
+  ])
+    await expect(
+      h.diff({ ...asked, cursor, ...other } as Parameters<typeof h.diff>[0]),
+    ).rejects.toMatchObject({
+      code: 'BAD_FLAGS',
+    });
+});

@@ -1,8 +1,11 @@
 /** All rows of a table as of a position: page by page, and every kind of what cannot be known is told. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Queryable } from '../../../core/pg/connection.ts';
 import { parseInstant } from '../../../core/query/instant.ts';
+import { askTablePage } from '../../../core/query/table-page.ts';
 import { openTable, type TableRequest, tablePage, tableRows } from '../../../core/query/table-rows.ts';
 import { rowObjectText } from '../../../documents/table-rows.ts';
+import { connectForTest } from '../../support/test-client.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 import { lsnOf, StoreHistory, timeOf } from './query-history.ts';
 
@@ -126,6 +129,33 @@ describe('rows', () => {
     const table = await openTable(h.store, { node: h.node, table: { schema: 'public', name: 't' }, at });
     expect((await tablePage(h.store, table, { after: null, limit: 100 })).rows).toHaveLength(3);
     expect((await ask(20, { columns: ['id'] })).rows).toHaveLength(5);
+  });
+
+  test('of a page are complete although retention removes rows after the position was judged', async () => {
+    const t = await h.track();
+    await setColumns(t, column(1, 'id'));
+    for (let key = 1; key <= 3; key++)
+      await h.change(t, 20, 'I', `${key}`, { seq: key, row: `{"id":${key}}` });
+    const other = await connectForTest(databases.storeUrl);
+    try {
+      const store = {
+        query: async (...asked: unknown[]) => {
+          if ((asked[0] as { name?: string }).name === 'pgtimewarp_table_rows')
+            await other.query('DELETE FROM pgtimewarp.row_changes WHERE relation_id = $1', [t]);
+          return await (h.store.query as (...all: unknown[]) => Promise<unknown>).apply(h.store, asked);
+        },
+      } as unknown as Queryable;
+      const page = await askTablePage(store, {
+        node: h.node,
+        table: { schema: 'public', name: 't' },
+        at: parseInstant(lsnOf(20)),
+        limit: 10,
+        cursor: null,
+      });
+      expect(page.rows).toHaveLength(3);
+    } finally {
+      await other.end();
+    }
   });
 
   test('cost the same at the end of a table as at its beginning', async () => {
