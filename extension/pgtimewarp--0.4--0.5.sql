@@ -148,7 +148,7 @@ BEGIN
   END IF;
   schema_name := t.schema_name; table_name := t.table_name; sees_all := t.sees_all;
   IF t.kind NOT IN ('r', 'p') THEN
-    -- a view that has taken the name of a tracked table has rights of its own, which say nothing of the table's columns
+    -- a view under the name of a tracked table has its own rights; they do not cover the columns of the table
     RAISE EXCEPTION '% is not a table', table_name
       USING ERRCODE = 'wrong_object_type', HINT = 'History is that of tables: name the table itself.';
   ELSIF NOT t.sees_schema THEN
@@ -273,8 +273,8 @@ CREATE OR REPLACE FUNCTION pgtimewarp_internal.given(members jsonb) RETURNS json
   SELECT coalesce(jsonb_object_agg(e.key, e.value) FILTER (WHERE e.value <> 'null'), '{}') FROM jsonb_each(members) AS e
 $$;
 
--- The filter of a question. Arguments that are NULL ask for nothing; a NULL in `where_` asks for rows with NULL. `known` are the operations that the answer can have: with another
--- one the answer would be empty, and would not say why.
+-- The filter of a question. An argument that is NULL is no filter; a NULL inside `where_` asks for rows with NULL. `known` are the
+-- operations that the answer can have. Another one is an error, because the answer would be empty without a reason.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.filter_of(where_ jsonb, changed_ text[], by_ jsonb, op_ text[], known text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
@@ -297,7 +297,7 @@ BEGIN
   RETURN pgtimewarp_internal.given(jsonb_build_object('where', where_, 'changed', changed_, 'by', by_, 'op', op_));
 END $$;
 
--- Raises an error unless the caller may see the columns that a filter names: the rows that it finds tell their values.
+-- Raises an error unless the caller may see the columns that a filter names: a row that is found shows that it has the value.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.admit_columns(rel regclass, caller name, names text[]) RETURNS void
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -571,9 +571,9 @@ BEGIN
 END $$;
 
 -- How far the statement's snapshot reaches, as {"lsn", "slot", "slot_lsn"}; or {"why"}: the live rows cannot be used. The position is
--- read after the snapshot was taken, so that every commit that the statement sees lies before it. Waits until a run has read up to there. A run moves
--- the slot only after the store has committed. One transaction has one snapshot of the store: so it waits before
--- the first question of the transaction, and never again.
+-- read after the snapshot was taken, so every commit that the statement sees lies before it. Then the function waits until a run has
+-- read up to there: a run moves the slot only after the store has committed. A transaction has one snapshot of the store, so the
+-- function waits only before the first question of the transaction.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.seen(rel regclass, node text) RETURNS jsonb
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
