@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { connectStore } from '../../cli/extension/connect-store.ts';
 import { install, type Method } from '../../cli/extension/methods.ts';
-import { serverInfo } from './server-info.ts';
+import { databaseUrl } from '../../cli/servers/databases.ts';
 import { connectForTest } from './test-client.ts';
 import type { TestDatabases } from './test-databases.ts';
 
@@ -53,7 +53,7 @@ export async function sqlSource(databases: TestDatabases, method: Method = 'plai
       return seen;
     },
     [Symbol.asyncDispose]: async () => {
-      const admin = await connectForTest(serverInfo().adminUrl);
+      const admin = await connectForTest(databaseUrl(storeUrl, 'postgres'));
       try {
         await admin.query(`DROP ROLE ${pg.escapeIdentifier(reader)}`);
       } finally {
