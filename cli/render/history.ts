@@ -22,8 +22,8 @@ export function renderTransactions(
 ): string {
   const rows = transactions.map(({ ts, xid, lsn, tablesText, contextText }): Cell[] => [
     [ts],
-    xid,
-    lsn,
+    [xid],
+    [lsn], // people copy it
     tableLines(tablesText),
     contextText === null ? '' : shorten(printable(contextText), SHOWN_ROW),
   ]);
@@ -65,7 +65,7 @@ export function renderChanges(
     change.op,
     keyText(change.pkText),
     changeText(change),
-    change.xid ?? '',
+    [change.xid ?? ''],
     change.contextText === null ? '' : shorten(printable(change.contextText), SHOWN_ROW),
   ]);
   const table =

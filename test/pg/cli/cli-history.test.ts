@@ -64,7 +64,9 @@ test('three commands lead from an interval to the changes of one transaction', a
   expect(shown).toContain(`transaction ${xid}, committed `);
   expect(shown).toMatch(/U +orders +id=1 +status "open" → "paid"/);
   const list = (await cli('transactions')).stdout;
-  expect(list).toMatch(/orders: 10 updated +\{"user":"ann/);
+  // long numbers leave the context less room, but an LSN is never broken
+  expect(list).toMatch(/orders: 10 updated +\{"u/);
+  expect(list).toContain(`${xid}  ${lsn}  `);
   expect(list.indexOf('1 deleted')).toBeLessThan(list.indexOf('10 updated')); // newest first
   expect(list).toMatch(/known up to .*; not final|; final/);
 });
@@ -110,7 +112,7 @@ test('changes: as one JSON document, one line each, CSV, and text for people', a
   expect(csv.stdout).toContain('""say \\""hi\\"", you""');
   const people = (await cli('changes', 'orders', ...filter)).stdout;
   expect(people).toMatch(/Z {2}U {3}id=10 /);
-  expect(people).toMatch(/→\s+"paid"/);
+  expect(people).toMatch(/→\s+"paid/);
   const net = (await cli('changes', 'orders', '--net', ...filter, '--json')).json();
   expect(net).toMatchObject({ changes: [] });
   expect((await cli('changes', 'orders', '--net', '--json')).json()).toMatchObject({
