@@ -40,8 +40,7 @@ export async function forTable<T>(
 
 /** Whether the failure concerns one table only, so that the run may read others. */
 export function isOfTable(failure: TimewarpError): boolean {
-  if (['ROW_TOO_LARGE', 'KEY_TOO_LONG', 'PERMISSION_DENIED'].includes(failure.code))
-    return true;
+  if (['ROW_TOO_LARGE', 'KEY_TOO_LONG', 'PERMISSION_DENIED'].includes(failure.code)) return true;
   const state = failure.facts.sqlstate;
   return failure.code === 'DATABASE_ERROR' && typeof state === 'string' && REFUSALS.has(state.slice(0, 2));
 }
