@@ -23,13 +23,17 @@ async function youngMib(how: 'bounded' | 'not bounded'): Promise<number> {
   return Number.parseFloat(stdout);
 }
 
-/** A late collection lets it grow for a moment, but rarely and not permanently. */
-async function usually(how: 'bounded' | 'not bounded'): Promise<number> {
-  const tries = [await youngMib(how), await youngMib(how), await youngMib(how)];
-  return tries.toSorted((left, right) => left - right)[1]!;
+/**
+ * The least of five tries. On a busy machine a late collection lets a bounded one grow for a moment, in about one try of four; without
+ * the bound every try grows to the end.
+ */
+async function least(how: 'bounded' | 'not bounded'): Promise<number> {
+  const tries: number[] = [];
+  for (let count = 0; count < 5; count++) tries.push(await youngMib(how));
+  return Math.min(...tries);
 }
 
 test('stays small with the setting, and grows without it', async () => {
-  expect(await usually('bounded')).toBeLessThan(16); // both halves, during a collection
-  expect(await usually('not bounded')).toBeGreaterThan(16);
+  expect(await least('bounded')).toBeLessThan(16); // both halves, during a collection
+  expect(await least('not bounded')).toBeGreaterThan(16);
 });
