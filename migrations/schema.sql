@@ -2436,7 +2436,7 @@ CREATE FUNCTION pgtimewarp.refuse_other_table(p_node_id text, p_schema text, p_t
 BEGIN
   IF EXISTS (SELECT FROM pgtimewarp.tracked_relations t
               WHERE t.node_id = p_node_id AND t.schema_name = p_schema AND t.table_name = p_table AND t.relid <> p_relid) THEN
-    RAISE EXCEPTION 'the table %.% is another one than that whose history is kept under its name',
+    RAISE EXCEPTION 'the history under the name %.% belongs to another table',
                     quote_ident(p_schema), quote_ident(p_table)
       USING ERRCODE = 'TW005', HINT = 'Ask again after the next run. A table that is not tracked any more has to be tracked again.';
   END IF;

@@ -134,7 +134,9 @@ describe('the rows of the store alone', () => {
     await databases.store.query('UPDATE pgtimewarp.tracked_relations SET relid = 1 WHERE relation_id = $1', [
       t,
     ]);
-    expect(await refusal(h, 25)).toMatch(/^TW005: the table public\.t is another one/);
+    expect(await refusal(h, 25)).toMatch(
+      /^TW005: the history under the name public\.t belongs to another table/,
+    );
   });
 });
 
