@@ -12,6 +12,7 @@ import { poll } from './poll.ts';
 import { isPublishedWhole } from './run/catalog/catalog-facts.ts';
 import { type RelationNow, readRelationsNow } from './run/catalog/tables-of-run.ts';
 import type { BaselineStep } from './run/rows/read-baseline.ts';
+import { readBeginning } from './setup/beginning.ts';
 import { cancelOnAbort, throwIfAborted } from './setup/cancel-on-abort.ts';
 import { type DatabaseUrls, refuseSameDatabase, withDatabases } from './setup/databases.ts';
 import { describeTable } from './setup/describe-table.ts';
@@ -24,7 +25,6 @@ import { readSourceFacts, type SourceFacts } from './source/slot/source-facts.ts
 import { type Claim, type Horizon, lockCheckpoint, releaseClaim } from './store/node/claim.ts';
 import { type StoredNode, writeNumbersAsText } from './store/node/nodes.ts';
 import { takeIdleNode } from './store/node/take-node.ts';
-import { boundTime } from './store/node/trusted-clock.ts';
 import { requireWritable } from './store/schema/migrate.ts';
 import { openNodeGap, readOpenNodeGap } from './store/tables/node-gap.ts';
 import { readTrackedRelations } from './store/tables/read.ts';
@@ -135,9 +135,7 @@ async function withNewSlot(
   samePositions: boolean,
 ): Promise<{ end: Horizon; ended: { table: string; reason: string }[] }> {
   await dropSlot(source, node.slotName);
-  // Read before the slot is created: every transaction that the slot delivers commits later.
-  const { time: clock } = await boundTime(store, (await readSourceFacts(source, node.slotName)).clock);
-  const lsn = await createSlot(source, node.slotName, node.plugin);
+  const slotStart = await createSlot(source, node.slotName, node.plugin);
   try {
     throwIfAborted(options.signal);
     const identity = {
@@ -162,11 +160,12 @@ async function withNewSlot(
             }
           : null,
     }));
-    const asText = await knowsNumbersAsText(source, { name: node.slotName, plugin: node.plugin }, lsn);
+    const asText = await knowsNumbersAsText(source, { name: node.slotName, plugin: node.plugin }, slotStart);
+    const start = await readBeginning({ source, store }, slotStart);
     const end = await inTransaction(store, async (tx) => {
       await lockCheckpoint(tx, claim);
       await writeNumbersAsText(tx, node.node, asText === true);
-      return restartNode(tx, claim, { identity, start: { lsn, clock }, samePositions, relations });
+      return restartNode(tx, claim, { identity, start, samePositions, relations });
     });
     const ended = tables.flatMap((table) => {
       const reason = why(table, node.plugin);

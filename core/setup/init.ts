@@ -30,10 +30,10 @@ import {
   writeNumbersAsText,
 } from '../store/node/nodes.ts';
 import { isRemovalAsked } from '../store/node/removals.ts';
-import { boundTime } from '../store/node/trusted-clock.ts';
 import { migrate, requireWritable } from '../store/schema/migrate.ts';
 import { DEFAULT_PLUGIN, type Plugin, requireContextPrefix } from '../types/plugin.ts';
 import { maybeSameSystem } from '../types/server-identity.ts';
+import { readBeginning } from './beginning.ts';
 import { cancelOnAbort, stopOf, throwIfAborted } from './cancel-on-abort.ts';
 import { type Databases, type DatabaseUrls, refuseSameDatabase, withDatabases } from './databases.ts';
 import { lockSetup, lockSetupPatiently } from './setup-lock.ts';
@@ -163,19 +163,18 @@ async function create(
     await ensurePublication(source, publicationName(identity.node));
   }
   options.onProgress?.(`creating slot ${identity.slotName} (waits for open transactions to end)`);
-  // Read before the slot is made: every transaction that the slot delivers began and committed later.
-  const { time: ts } = await boundTime(store, facts.clock);
   try {
-    const lsn = await createSlot(source, identity.slotName, identity.plugin).catch(async (error) => {
+    const slotStart = await createSlot(source, identity.slotName, identity.plugin).catch(async (error) => {
       throw (await whyStoppedWaiting(source, options, error)) ?? error;
     });
     throwIfAborted(options.signal);
     const slot = { name: identity.slotName, plugin: identity.plugin };
-    const asText = await knowsNumbersAsText(source, slot, lsn);
+    const asText = await knowsNumbersAsText(source, slot, slotStart);
+    const start = await readBeginning({ source, store }, slotStart);
     await inTransaction(store, async (tx) => {
       const obstacle = await whyNotWanted(tx, options);
       if (obstacle !== null) throw obstacle;
-      await activateNode(tx, identity, { lsn, ts });
+      await activateNode(tx, identity, start);
       await writeNumbersAsText(tx, identity.node, asText === true);
       await writeContextPrefixes(tx, identity.node, options.contextPrefixes ?? []);
     });

@@ -46,15 +46,11 @@ const WAIT_STEPS_MS = [5, 20, 50, 100, 200, 400, 800];
 
 /** Reads the end of WAL and makes sure that it can be decoded. */
 export async function readEndOfWal(source: Queryable): Promise<EndOfWal> {
-  const { rows } = await source.query<{ now: string; upto: string; is_aurora: boolean }>(
-    // the two values of the row are evaluated in this order: the clock must be read before the position
-    `SELECT c.now, pg_current_wal_insert_lsn() AS upto, to_regproc('pg_catalog.aurora_version') IS NOT NULL AS is_aurora
-       FROM (SELECT clock_timestamp() AS now OFFSET 0) AS c`,
-  );
-  const now = parseCommitTime(rows[0]!.now);
-  let upto = parseLsn(rows[0]!.upto);
+  const read = await readClockAndPosition(source);
+  const { now } = read;
+  let { upto } = read;
   let mark: EndMark | null = null;
-  if (rows[0]!.is_aurora) {
+  if (read.isAurora) {
     mark = { id: randomUUID(), after: upto };
     await commitMessage(source, END_PREFIX, mark.id);
     upto = await readInsertLsn(source);
@@ -72,6 +68,39 @@ export async function readEndOfWal(source: Queryable): Promise<EndOfWal> {
   return flushed >= upto
     ? { now, upto, complete: true, mark }
     : { now, upto: flushed, complete: false, mark };
+}
+
+/** How long the two reads may be apart: as much as concurrent commits are out of order anyway. */
+const APART_MICROS = 1_000n;
+const TRIES = 5;
+
+interface ClockAndPosition {
+  readonly now: CommitTime;
+  readonly upto: Lsn;
+  readonly isAurora: boolean;
+}
+
+/**
+ * A commit between the two reads is at or before `upto`, but later than `now`. If another node has it, it gets a time up to `now`, which is too
+ * early. So the two belong to one moment: on a busy server, which may stop the session between them, they are read again.
+ */
+async function readClockAndPosition(source: Queryable): Promise<ClockAndPosition> {
+  let best: (ClockAndPosition & { readonly apart: bigint }) | null = null;
+  for (let tries = 0; tries < TRIES && (best === null || best.apart > APART_MICROS); tries++) {
+    const { rows } = await source.query<{ now: string; upto: string; after: string; is_aurora: boolean }>(
+      // the values of the row are evaluated in this order: the clock must be read before the position
+      `SELECT c.now, pg_current_wal_insert_lsn() AS upto, clock_timestamp() AS after,
+              to_regproc('pg_catalog.aurora_version') IS NOT NULL AS is_aurora
+         FROM (SELECT clock_timestamp() AS now OFFSET 0) AS c`,
+    );
+    const row = rows[0]!;
+    const now = parseCommitTime(row.now);
+    const passed = parseCommitTime(row.after) - now;
+    const apart = passed < 0n ? -passed : passed; // the clock may have been set back
+    if (best === null || apart < best.apart)
+      best = { now, upto: parseLsn(row.upto), isAurora: row.is_aurora, apart };
+  }
+  return best!;
 }
 
 /** The position up to which WAL has been inserted: every visible commit is before it. */

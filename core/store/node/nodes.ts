@@ -10,6 +10,7 @@ import { type CommitTime, formatCommitTime, parseCommitTime } from '../../types/
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { Plugin } from '../../types/plugin.ts';
 import { isKnownSystem, maybeSameSystem } from '../../types/server-identity.ts';
+import type { Horizon } from './claim.ts';
 import { placeBeginning } from './lineage.ts';
 
 type NodeStatus = 'active' | 'gap' | 'blocked' | 'removed';
@@ -155,7 +156,7 @@ export async function withdrawSetupIntent(store: Queryable, node: string): Promi
 export async function activateNode(
   store: StoreTransaction,
   identity: NodeIdentity,
-  start: { lsn: Lsn; ts: CommitTime },
+  start: Horizon,
 ): Promise<void> {
   const samePositions = isKnownSystem(identity) && (await comesAfter(store, identity.node, start.lsn));
   await store.query(
@@ -167,7 +168,7 @@ export async function activateNode(
   const time = await placeBeginning(store, {
     nodeId: identity.node,
     lsn: start.lsn,
-    wanted: start.ts,
+    wanted: start.time,
   });
   await store.query(
     `WITH horizon AS (

@@ -3,8 +3,8 @@
  * new relation_id, begins where the new slot begins. The gap lies between the two. All of it is one transaction.
  */
 import type { StoreTransaction } from '../../pg/transaction.ts';
-import { type CommitTime, formatCommitTime, maxTime, nextMicrosecond } from '../../types/commit-time.ts';
-import { formatLsn, type Lsn } from '../../types/lsn.ts';
+import { formatCommitTime, maxTime, nextMicrosecond } from '../../types/commit-time.ts';
+import { formatLsn } from '../../types/lsn.ts';
 import { writeHealthEvent } from '../health-events.ts';
 import type { Claim, Horizon } from '../node/claim.ts';
 import { placeBeginning } from '../node/lineage.ts';
@@ -16,8 +16,8 @@ import { continueRelation, type NewRelation } from './start.ts';
 
 export interface NewBeginning {
   readonly identity: NodeIdentity;
-  /** Where the new slot begins, and the source's clock from before its creation. */
-  readonly start: { readonly lsn: Lsn; readonly clock: CommitTime };
+  /** See readBeginning(). */
+  readonly start: Horizon;
   /** false: positions of the source do not sort after the stored ones, so a new LSN space begins. */
   readonly samePositions: boolean;
   readonly relations: readonly {
@@ -59,7 +59,7 @@ async function moveCheckpoint(
   const time = await placeBeginning(store, {
     nodeId: claim.nodeId,
     lsn: start.lsn,
-    wanted: maxTime(start.clock, nextMicrosecond(claim.horizon.time)),
+    wanted: maxTime(start.time, nextMicrosecond(claim.horizon.time)),
   });
   await store.query(
     `WITH horizon AS (

@@ -12,6 +12,7 @@ import { type PollResult, poll } from '../../../core/poll.ts';
 import { asOf } from '../../../core/query/as-of.ts';
 import { parseInstant } from '../../../core/query/instant.ts';
 import { keyFromText } from '../../../core/query/key-input.ts';
+import { rebaselineNode } from '../../../core/rebaseline-node.ts';
 import { init } from '../../../core/setup/init.ts';
 import { claimNode } from '../../../core/store/node/claim.ts';
 import {
@@ -21,7 +22,12 @@ import {
   requireAgreement,
 } from '../../../core/store/node/lineage.ts';
 import { track } from '../../../core/track.ts';
-import { type CommitTime, nextMicrosecond, parseCommitTime } from '../../../core/types/commit-time.ts';
+import {
+  type CommitTime,
+  formatCommitTime,
+  nextMicrosecond,
+  parseCommitTime,
+} from '../../../core/types/commit-time.ts';
 import type { Lsn } from '../../../core/types/lsn.ts';
 import type { Plugin } from '../../../core/types/plugin.ts';
 import { describeNeeding, wal2json } from '../../support/needs.ts';
@@ -44,6 +50,12 @@ const FORGED = [
 
 type Which = 'a' | 'b';
 const BOTH: readonly Which[] = ['a', 'b'];
+
+/** In the source, a session that creates a slot. */
+const CREATING_SLOT = `
+  SELECT FROM pg_stat_activity
+   WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()
+     AND query LIKE '%pg_create_logical_replication_slot%' AND wait_event_type = 'Lock'`;
 
 /** mulberry32: the same numbers for the same seed. */
 function randomOf(seed: number): (below: number) => number {
@@ -381,6 +393,44 @@ describe('if commits of another node leave no microsecond', () => {
     expect((await witness.horizon('a')) < commit!.ts).toBe(true);
     expect(await nodes.poll('a')).toMatchObject({ caughtUp: true });
     expect(await witness.entries('a')).toEqual([commit]);
+  });
+});
+
+describe('a node that begins while another one waits to be read', () => {
+  const urlsOf = (nodes: TwoNodes): Parameters<typeof rebaselineNode>[0] => ({
+    ...nodes.urls('b'),
+    version: 'test',
+  });
+
+  test.for([
+    [
+      'a new node',
+      (nodes: TwoNodes) =>
+        init({ ...urlsOf(nodes), node: `${nodes.urls('b').node}_new`, plugin: 'pgoutput', slotName: null }),
+    ],
+    ['a node that is read again', (nodes: TwoNodes) => rebaselineNode(urlsOf(nodes))],
+  ] as const)('does not move the commits of the other one: %s', async ([, begin]) => {
+    await using nodes = await TwoNodes.make({ a: 'pgoutput', b: 'pgoutput' });
+    const { source, connect } = nodes.databases;
+    const open = await connect('source'); // the new slot waits for this transaction
+    await open.query('BEGIN; SELECT txid_current()');
+    const begun = begin(nodes);
+    await expect
+      .poll(() => source.query(CREATING_SLOT).then(({ rowCount }) => rowCount), { timeout: 10_000 })
+      .toBe(1);
+    const moments: { n: number; at: string }[] = [];
+    for (let n = 1; n <= 5; n++) {
+      await source.query('UPDATE of_a SET n = $1 WHERE id = 1', [n]);
+      const { rows } = await source.query<{ at: string }>(
+        'SELECT clock_timestamp()::text AS at, pg_sleep(0.05)',
+      );
+      moments.push({ n, at: formatCommitTime(parseCommitTime(rows[0]!.at)) });
+    }
+    await open.query('COMMIT');
+    await begun;
+    await expect.poll(async () => (await nodes.poll('a')).caughtUp, { timeout: 20_000 }).toBe(true);
+    const witness = new Witness(nodes);
+    for (const { n, at } of moments) expect(await witness.say('a', 'of_a', at)).toEqual({ n, final: true });
   });
 });
 
