@@ -11,14 +11,17 @@ export function visibleWidth(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }
 
-/** The text in pieces of at most `width` columns (and at least one character each). */
+/** The text in pieces of at most `width` columns (and at least one character each). It is broken after a space in the second half, if any. */
 export function breakText(text: string, width: number): string[] {
   const lines: string[] = [];
   for (let at = 0; at < text.length; ) {
     const plain = text.slice(at, at + width);
-    const line = PLAIN.test(plain)
+    const fitting = PLAIN.test(plain)
       ? plain
       : firstColumns(text.slice(at, at + width * UNITS_PER_COLUMN), width);
+    const isWhole = at + fitting.length >= text.length || text[at + fitting.length] === ' ';
+    const space = isWhole ? -1 : fitting.lastIndexOf(' ');
+    const line = space * 2 >= fitting.length ? fitting.slice(0, space + 1) : fitting;
     lines.push(line);
     at += line.length;
   }

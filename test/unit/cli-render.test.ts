@@ -196,6 +196,21 @@ describe('a table for people', () => {
     expect(coloured.split('\n')).toHaveLength(3);
   });
 
+  test('words of a cell are broken only if they are long', () => {
+    const cells = ['status "new" → "shipped", total 1299.00 → 0.00', 'x'.repeat(30)];
+    const text = plainTable(['change', 'key'], [cells], { colors: out.colors, width: 36 });
+    const columns = text
+      .split('\n')
+      .slice(1)
+      .map((line) => [line.slice(0, 18).trim(), line.slice(18).trim()]);
+    expect(columns.map(([change]) => change).filter(Boolean)).toEqual([
+      'status "new" →',
+      '"shipped", total',
+      '1299.00 → 0.00',
+    ]);
+    expect(columns.map(([, key]) => key).join('')).toBe(cells[1]);
+  });
+
   test('characters that are two columns wide count as two', () => {
     const lines = plainTable(['a', 'b'], [['東京'.repeat(30), 'next']], out).split('\n');
     expect(lines[1]).toMatch(/^(東京)+(東)? {2}next$/);
