@@ -783,6 +783,9 @@ END $$;
 -- The text of a query for the rows of a table as of an instant (NULL: pgtimewarp.as_of): the live rows whose key has not changed since,
 -- and those of the store. `columns` are the columns of the result, in order; those in `unknown` are NULL. The text has no dependencies, and it
 -- runs with the caller's rights and search_path, so every name in it is qualified.
+--
+-- Key values are made once for each key, as k1, k2 …. Beside live rows, columns of the key are taken from there if their type has one text for
+-- each value, so that a condition on the key is checked before a row is made of its JSON. (Without live rows the history may have another key.)
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_query(
   rel regclass, columns text[], unknown text[] DEFAULT '{}', at text DEFAULT NULL, node_id text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -792,41 +795,55 @@ DECLARE
                    WHERE c.oid = rel);
   live text;       -- the columns of a live row
   then_ text;      -- those of a row of the store
+  changed text;    -- the same, beside live rows
   definition text; -- their types
+  keys text;
   same_key text;
 BEGIN
-  SELECT string_agg(CASE WHEN c.name = ANY (unknown) THEN format('NULL::%s', t.type_text) ELSE format('l.%I', c.name) END, ', ' ORDER BY c.place),
-         string_agg(CASE WHEN c.name = ANY (unknown) THEN format('NULL::%s', t.type_text)
-                         WHEN a.attgenerated = 's' THEN format('CASE WHEN p.is_computed THEN %s ELSE r.%I END',
-                           (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = rel AND d.adnum = a.attnum), c.name)
-                         ELSE format('r.%I', c.name) END, ', ' ORDER BY c.place),
-         string_agg(format('%I %s%s', c.name, t.type_text, t.collation_text), ', ' ORDER BY c.place)
-           FILTER (WHERE c.name <> ALL (unknown))
-    INTO live, then_, definition
+  SELECT string_agg(CASE WHEN t.is_unknown THEN t.null_text ELSE format('l.%I', c.name) END, ', ' ORDER BY c.place),
+         string_agg(CASE WHEN t.is_unknown THEN t.null_text ELSE t.then_text END, ', ' ORDER BY c.place),
+         string_agg(CASE WHEN t.is_unknown THEN t.null_text
+                         WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'text'::regtype)
+                              AND a.attgenerated = '' AND k.place IS NOT NULL THEN format('p.k%s', k.place)
+                         ELSE t.then_text END, ', ' ORDER BY c.place),
+         string_agg(format('%I %s%s', c.name, t.type_text, t.collation_text), ', ' ORDER BY c.place) FILTER (WHERE NOT t.is_unknown)
+    INTO live, then_, changed, definition
     FROM unnest(columns) WITH ORDINALITY AS c (name, place)
     JOIN pg_attribute a ON a.attrelid = rel AND a.attname = c.name AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pgtimewarp_internal.key_columns(rel) k ON k.name = a.attname
    CROSS JOIN LATERAL (
          SELECT format_type(a.atttypid, a.atttypmod) AS type_text,
+                format('NULL::%s', format_type(a.atttypid, a.atttypmod)) AS null_text,
+                c.name = ANY (unknown) AS is_unknown,
+                CASE WHEN a.attgenerated = 's' THEN format('CASE WHEN p.is_computed THEN %s ELSE r.%I END',
+                       (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = rel AND d.adnum = a.attnum), c.name)
+                     ELSE format('r.%I', c.name) END AS then_text,
                 coalesce((SELECT format(' COLLATE %I.%I', n.nspname, co.collname)
                             FROM pg_collation co JOIN pg_namespace n ON n.oid = co.collnamespace
                            WHERE co.oid = a.attcollation), '') AS collation_text) t;
-  SELECT string_agg(format('(p.pk OPERATOR(pg_catalog.->>) %s)::%s%s %s l.%I', k.place - 1, k.type_text, k.collation_text, k.equals, k.name),
-                    ' AND ' ORDER BY k.place)
-    INTO same_key
+  SELECT string_agg(format(', (p.pk OPERATOR(pg_catalog.->>) %s)::%s%s AS k%s', k.place - 1, k.type_text, k.collation_text, k.place), ''
+                    ORDER BY k.place),
+         string_agg(format('p.k%s %s l.%I', k.place, k.equals, k.name), ' AND ' ORDER BY k.place)
+    INTO keys, same_key
     FROM pgtimewarp_internal.key_columns(rel) k;
   RETURN format(
-    'WITH past AS MATERIALIZED (SELECT p.* FROM pgtimewarp_internal.past(%L::pg_catalog.regclass, %L, %L, %L, %L) AS p)
+    'WITH past AS MATERIALIZED (SELECT p.*%s FROM pgtimewarp_internal.past(%L::pg_catalog.regclass, %L, %L, %L, %L) AS p)
      SELECT %s FROM %s%s AS l
       WHERE (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL) AND NOT EXISTS (SELECT FROM past AS p WHERE %s)
      UNION ALL
      SELECT t.* FROM past AS p CROSS JOIN LATERAL (
-       SELECT %s FROM pg_catalog.json_to_record(p.row_data) AS r (%s)) AS t WHERE p.is_plain
+       SELECT %s FROM pg_catalog.json_to_record(p.row_data) AS r (%s)) AS t
+      WHERE p.is_plain AND (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL)
+     UNION ALL
+     SELECT t.* FROM past AS p CROSS JOIN LATERAL (
+       SELECT %s FROM pg_catalog.json_to_record(p.row_data) AS r (%s)) AS t
+      WHERE p.is_plain AND NOT (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL)
      UNION ALL
      SELECT t.* FROM past AS p CROSS JOIN LATERAL (
        SELECT %s FROM pgtimewarp_internal.past_row(NULL::%s, p.row_data, p.json_nulls) AS r) AS t WHERE NOT p.is_plain',
-    target, known, at, node_id, pgtimewarp_internal.shape(rel, known),
+    keys, target, known, at, node_id, pgtimewarp_internal.shape(rel, known),
     live, CASE WHEN (SELECT c.relkind FROM pg_class c WHERE c.oid = rel) = 'p' THEN '' ELSE 'ONLY ' END, target,
-    coalesce(same_key, 'true'), then_, definition, then_, target);
+    coalesce(same_key, 'true'), changed, definition, then_, definition, then_, target);
 END $$;
 
 -- A row as a row of the present table, exactly as the history has it: with columns of type json that hold escapes which PostgreSQL's JSON

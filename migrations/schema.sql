@@ -550,7 +550,7 @@ BEGIN
   frame := NULL;
   RETURN QUERY
     SELECT question, CASE WHEN r.pk IS NULL THEN json_build_object('unread', r.unread, 'lacking', r.lacking) END,
-           r.pk::json, r.row_data, r.json_nulls, r.is_computed
+           CASE WHEN why IS NULL THEN r.pk::json END, r.row_data, r.json_nulls, r.is_computed
       FROM pgtimewarp.past_rows(at, q, why IS NULL) AS r;
 END $$;
 

@@ -1,7 +1,7 @@
 -- The answer to the last recorded question about a whole table: {node, schema, table, relid, ts | lsn, columns, computed, source, skip};
 -- see past_rows() and past_not_live(). The first row is the frame: {live, why, node, slot, lsn, excluded, virtual, added, gone, keys}. The last
 -- row counts what was left out. If the frame says live, the rows are those of keys that changed since, and a key without a row has
--- row_data NULL; otherwise they are all. {facts: true}: only the frame.
+-- row_data NULL; otherwise they are all, and without pk, because the history may have another key. {facts: true}: only the frame.
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_past()
 RETURNS TABLE (question pgtimewarp.question[], frame json, pk json, row_data json, json_nulls text[], is_computed boolean)
 LANGUAGE plpgsql STABLE ROWS 10000
@@ -67,7 +67,7 @@ BEGIN
   frame := NULL;
   RETURN QUERY
     SELECT question, CASE WHEN r.pk IS NULL THEN json_build_object('unread', r.unread, 'lacking', r.lacking) END,
-           r.pk::json, r.row_data, r.json_nulls, r.is_computed
+           CASE WHEN why IS NULL THEN r.pk::json END, r.row_data, r.json_nulls, r.is_computed
       FROM pgtimewarp.past_rows(at, q, why IS NULL) AS r;
 END $$;
 

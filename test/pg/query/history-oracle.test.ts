@@ -1,7 +1,8 @@
 /**
  * Questions about many rows against a model: random transactions on two tables (one partitioned), with a table whose tracking
  * ends and begins anew in the middle, and random filters, intervals and sizes of pages. HISTORY_ORACLE_SEED repeats a run,
- * HISTORY_ORACLE_TRANSACTIONS makes it longer, HISTORY_ORACLE_SURFACES=all asks every question on every surface.
+ * HISTORY_ORACLE_TRANSACTIONS makes it longer, HISTORY_ORACLE_QUESTIONS asks more or fewer questions, HISTORY_ORACLE_SURFACES=all
+ * asks every question on every surface.
  */
 import { expect, test } from 'vitest';
 import { parseTableName } from '../../../core/pg/identifiers.ts';
@@ -38,7 +39,10 @@ import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
 const TRANSACTIONS = Number.parseInt(process.env.HISTORY_ORACLE_TRANSACTIONS ?? '200', 10);
 const SEED = Number.parseInt(process.env.HISTORY_ORACLE_SEED ?? `${Math.floor(Math.random() * 2 ** 31)}`, 10);
 const ALL_SURFACES = process.env.HISTORY_ORACLE_SURFACES === 'all';
-const QUESTIONS = Math.max(60, Math.floor(TRANSACTIONS / 3));
+const QUESTIONS = Number.parseInt(
+  process.env.HISTORY_ORACLE_QUESTIONS ?? `${Math.max(60, Math.floor(TRANSACTIONS / 3))}`,
+  10,
+);
 
 type Pick = (below: number) => number;
 

@@ -115,6 +115,10 @@ test('conditions reach the index of the live table, also through a join', async 
   expect(await plan('SELECT * FROM asof.t WHERE id BETWEEN 500 AND 520')).toMatch(
     /Scan.* on t l.*\n.*Index Cond: \(\(id >= 500\) AND \(id <= 520\)\)|Index Cond: \(\(id >= 500\) AND \(id <= 520\)\)/,
   );
+  // and rows of the store are made of JSON only for the keys that are asked for
+  expect(await plan('SELECT * FROM asof.t WHERE id = 7')).toMatch(
+    /CTE Scan on past p_\d\n\s*Filter: \(is_plain AND \(k1 = 7\)\)\n\s*-> {2}Function Scan on json_to_record r\n/,
+  );
   const joined = await plan('SELECT * FROM asof.t JOIN asof.lines ON lines.t_id = t.id WHERE t.id = 7');
   expect(joined).toMatch(/Index Cond: \(id = 7\)/);
   expect(joined).toMatch(/Index Cond: \(t_id = 7\)/);
