@@ -324,6 +324,7 @@ COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names
 CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
 DECLARE
   asked text := nullif(current_setting('pgtimewarp.question', true), '');
@@ -344,6 +345,7 @@ END $$;
 CREATE FUNCTION pgtimewarp.answer_changes() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, schema_name text, table_name text, pk json, op text, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, before json, after json, changed json, incomplete text[], assumes text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -414,6 +416,7 @@ END $$;
 CREATE FUNCTION pgtimewarp.answer_diff() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, op text, valid_from_ts timestamp with time zone, valid_from_lsn pg_lsn, xid bigint, row_data json, changed json, context json)
     LANGUAGE plpgsql STABLE ROWS 20
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -448,6 +451,7 @@ END $$;
 CREATE FUNCTION pgtimewarp.answer_find() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, pk json, valid_from_lsn pg_lsn, valid_from_ts timestamp with time zone, valid_from_xid bigint, valid_to_lsn pg_lsn, valid_to_ts timestamp with time zone, valid_to_xid bigint, row_data json, incomplete text[], assumes text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -488,6 +492,7 @@ END $$;
 CREATE FUNCTION pgtimewarp.answer_past() RETURNS TABLE(question pgtimewarp.question[], frame json, pk json, row_data json, json_nulls text[], is_computed boolean)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -557,6 +562,7 @@ END $$;
 CREATE FUNCTION pgtimewarp.answer_transactions() RETURNS TABLE(question pgtimewarp.question[], place bigint, frame json, lsn pg_lsn, ts timestamp with time zone, xid bigint, context json, tables json, rows bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -921,6 +927,7 @@ $$;
 CREATE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_lsns pg_lsn[], p_filter jsonb) RETURNS TABLE(lsn_space integer, lsn pg_lsn, tables json, rows bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET max_parallel_workers_per_gather TO '0'
     AS $_$
 #variable_conflict use_column
 DECLARE

@@ -4,7 +4,8 @@
 -- functions under the view. (docs/decisions/0013-questions-as-conditions.md)
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE (question pgtimewarp.question[], answer json)
 LANGUAGE plpgsql STABLE ROWS 1
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 DECLARE
   asked text := nullif(current_setting('pgtimewarp.question', true), '');
   q jsonb := asked;

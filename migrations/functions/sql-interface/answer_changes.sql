@@ -7,7 +7,8 @@ RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, schema_
                lsn pg_lsn, ts timestamptz, xid bigint, context json, before json, after json, changed json, incomplete text[],
                assumes text)
 LANGUAGE plpgsql STABLE ROWS 1000
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
   asked text := nullif(current_setting('pgtimewarp.question', true), '');

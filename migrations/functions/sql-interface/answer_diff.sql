@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION pgtimewarp.answer_diff()
 RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, op text, valid_from_ts timestamptz,
                valid_from_lsn pg_lsn, xid bigint, row_data json, changed json, context json)
 LANGUAGE plpgsql STABLE ROWS 20
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
   asked text := nullif(current_setting('pgtimewarp.question', true), '');

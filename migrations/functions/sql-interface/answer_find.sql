@@ -6,7 +6,8 @@ RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, pk json
                valid_from_xid bigint, valid_to_lsn pg_lsn, valid_to_ts timestamptz, valid_to_xid bigint, row_data json,
                incomplete text[], assumes text)
 LANGUAGE plpgsql STABLE ROWS 1000
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
   asked text := nullif(current_setting('pgtimewarp.question', true), '');

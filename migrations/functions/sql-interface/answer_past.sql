@@ -5,7 +5,8 @@
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_past()
 RETURNS TABLE (question pgtimewarp.question[], frame json, pk json, row_data json, json_nulls text[], is_computed boolean)
 LANGUAGE plpgsql STABLE ROWS 10000
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
   asked text := nullif(current_setting('pgtimewarp.question', true), '');

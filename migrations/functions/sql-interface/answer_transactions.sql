@@ -4,7 +4,8 @@ CREATE OR REPLACE FUNCTION pgtimewarp.answer_transactions()
 RETURNS TABLE (question pgtimewarp.question[], place bigint, frame json, lsn pg_lsn, ts timestamptz, xid bigint, context json,
                tables json, rows bigint)
 LANGUAGE plpgsql STABLE ROWS 100
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
   asked text := nullif(current_setting('pgtimewarp.question', true), '');

@@ -2,11 +2,13 @@
 -- node_transactions(). The rows of the history between the first and the last of these commits are counted. Commits that were
 -- found by a context (`by`) may lie far apart, so each part of the history that contains some of them is read separately.
 -- Expired changes do not count, because the history keeps only the last expired version of each row.
+-- The planner cannot know how few rows that is, and would start parallel workers for them.
 -- The relation is a constant in the text of the statements (docs/decisions/0024-own-locks.md).
 CREATE OR REPLACE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces int[], p_lsns pg_lsn[], p_filter jsonb)
 RETURNS TABLE (lsn_space int, lsn pg_lsn, tables json, rows bigint)
 LANGUAGE plpgsql STABLE ROWS 100
-SET search_path = pg_catalog, pg_temp AS $$
+SET search_path = pg_catalog, pg_temp
+SET max_parallel_workers_per_gather = 0 AS $$
 #variable_conflict use_column
 DECLARE
   NEAR CONSTANT numeric := 262144; -- bytes of WAL: a step of the index covers about as much
