@@ -82,7 +82,7 @@ export function writeAnswer(answer: HistoryAnswer, format: Format | undefined, o
   if (lines.length > 0) out.script(`${lines.join('\n')}\n`);
   const { from, to, horizon, final, unknownText } = answer.frame;
   const frame = JSON.stringify({ from, to, horizon, final }).slice(0, -1);
-  out.note(`${frame},"unknown":${unknownText}}`);
+  out.frame(`${frame},"unknown":${unknownText}}`);
 }
 
 function badFlag(message: string): TimewarpError {

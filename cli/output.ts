@@ -75,6 +75,11 @@ export class Output {
     this.#streams.stderr.write(`${fitted(message, this.#streams.stderr)}\n`);
   }
 
+  /** Prints a JSON document about a result, such as its frame beside CSV, to stderr: one line, also on a terminal, so that it can be copied. */
+  frame(json: string): void {
+    this.#streams.stderr.write(`${json}\n`);
+  }
+
   /** Prints an error: two lines to stderr, and with --json a document to stdout. */
   error(error: TimewarpError): void {
     const colors = createColors(wantsColor(this.#streams.stderr));

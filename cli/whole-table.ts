@@ -112,7 +112,7 @@ async function write(writing: Writing): Promise<void> {
     out.stream(rows.map((row) => `${line(table, row)}\n`).join('')),
   );
   warn(table, written, out);
-  out.note(`{${tableFrameText(table, requested)},${countsText(written)}}`);
+  out.frame(`{${tableFrameText(table, requested)},${countsText(written)}}`);
 }
 
 /** Prints one document. The rows are kept in a file first, so that an error in the middle leaves stdout empty. */

@@ -3,7 +3,10 @@ import type { Output } from '../output.ts';
 import { printable } from './printable.ts';
 import { breakText, padTo, visibleWidth } from './width.ts';
 
-/** One text, or several lines, which are broken only if no other column can become narrower. */
+/**
+ * One text, or several lines, which are broken only if no other column can become narrower; lines without spaces (a time, an LSN) only if
+ * no lines with spaces can.
+ */
 export type Cell = string | readonly string[];
 
 /** Columns are as wide as their texts. If a line does not fit, the widest columns become narrower. */
@@ -58,9 +61,14 @@ function columnWidths({ cells, width, whole }: Columns): number[] {
   const widths = whole.map(
     (_, column) => Math.max(...cells.map((row) => Math.max(0, ...(row[column] ?? []).map(wide)))) + GAP,
   );
+  const hasWords = whole.map((_, column) =>
+    cells.slice(1).some((row) => row[column]?.some((line) => line.includes(' '))),
+  );
   for (let excess = widths.reduce((sum, each) => sum + each, 0) - room; excess > 0; excess--) {
-    const flexible = widths.map((each, column) => (whole[column] || each <= NARROW ? 0 : each));
-    const candidates = flexible.some((each) => each > 0) ? flexible : widths;
+    const wider = widths.map((each) => (each <= NARROW ? 0 : each));
+    const flexible = wider.map((each, column) => (whole[column] ? 0 : each));
+    const ofWords = wider.map((each, column) => (hasWords[column] ? each : 0));
+    const candidates = [flexible, ofWords].find((some) => some.some((each) => each > 0)) ?? widths;
     const widest = candidates.indexOf(Math.max(...candidates));
     widths[widest] = (widths[widest] ?? 0) - 1;
   }

@@ -11,7 +11,10 @@ export function visibleWidth(text: string): number {
   return PLAIN.test(text) ? text.length : stringWidth(text);
 }
 
-/** The text in pieces of at most `width` columns (and at least one character each). It is broken after a space in the second half, if any. */
+/**
+ * The text in pieces of at most `width` columns (and at least one character each). It is broken at a space or after a comma in the second half,
+ * if any; the space at which it is broken is in no piece.
+ */
 export function breakText(text: string, width: number): string[] {
   const lines: string[] = [];
   for (let at = 0; at < text.length; ) {
@@ -20,10 +23,11 @@ export function breakText(text: string, width: number): string[] {
       ? plain
       : firstColumns(text.slice(at, at + width * UNITS_PER_COLUMN), width);
     const isWhole = at + fitting.length >= text.length || text[at + fitting.length] === ' ';
-    const space = isWhole ? -1 : fitting.lastIndexOf(' ');
-    const line = space * 2 >= fitting.length ? fitting.slice(0, space + 1) : fitting;
+    const end = isWhole ? 0 : Math.max(fitting.lastIndexOf(' '), fitting.lastIndexOf(',') + 1);
+    const line = end * 2 >= fitting.length && end > 0 ? fitting.slice(0, end) : fitting;
     lines.push(line);
     at += line.length;
+    if (at < text.length && text[at] === ' ') at++;
   }
   return lines.length === 0 ? [''] : lines;
 }

@@ -202,13 +202,26 @@ describe('a table for people', () => {
     const columns = text
       .split('\n')
       .slice(1)
-      .map((line) => [line.slice(0, 18).trim(), line.slice(18).trim()]);
+      .map((line) => [line.slice(0, 18).trimEnd(), line.slice(18).trim()]);
     expect(columns.map(([change]) => change).filter(Boolean)).toEqual([
       'status "new" →',
       '"shipped", total',
       '1299.00 → 0.00',
     ]);
     expect(columns.map(([, key]) => key).join('')).toBe(cells[1]);
+    const context = plainTable(['context'], [['{"user":"ann","request":"r-1234567890"}']], {
+      colors: out.colors,
+      width: 26,
+    });
+    expect(context.split('\n').slice(1)).toEqual(['{"user":"ann",', '"request":"r-1234567890"}']);
+  });
+
+  test('a time is broken only if no words can be', () => {
+    const time = '2026-11-30T03:06:08.441275Z';
+    const cells = [[time], ['orders: 11 updated, 1 deleted'], '{"user":"ann"}'];
+    const text = plainTable(['time', 'tables', 'context'], [cells], { colors: out.colors, width: 60 });
+    expect(text).toContain(`${time}  `);
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(60);
   });
 
   test('characters that are two columns wide count as two', () => {

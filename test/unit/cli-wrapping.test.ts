@@ -33,6 +33,11 @@ test.each([
   expect(words(lines.join(' '))).toEqual(words(written(false, write)));
 });
 
+test('a JSON document stays on one line', () => {
+  const json = `{"rows":"${LONG}"}`;
+  expect(written(true, (out) => out.frame(json))).toBe(`${json}\n`);
+});
+
 test('a terminal of unknown width gets whole lines', () => {
   expect(written(true, (out) => out.note(LONG), 0)).toBe(`${LONG}\n`);
 });
