@@ -77,7 +77,7 @@ BEGIN
   PERFORM pgtimewarp_internal.make_answer_tables();
   PERFORM pgtimewarp_internal.greet();
   IF NOT EXISTS (SELECT FROM pgtimewarp_internal.node_status s WHERE s.node_id = pgtimewarp_connect.node_id) THEN
-    RAISE EXCEPTION 'the store has no node %', node_id
+    RAISE EXCEPTION 'the store has no node "%"', node_id
       USING ERRCODE = 'TW003', HINT = 'Name another one, or run `pgtimewarp init` first.';
   END IF;
 END $$;

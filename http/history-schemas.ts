@@ -44,22 +44,20 @@ const Where = named('where', {
     'where.COLUMN=VALUE, for one column or several: the row has these values, compared as the type of the column compares',
   example: { 'where.customer': '7' },
 });
-const Null = z
-  .string()
-  .regex(/^[^,\0]+(,[^,\0]+)*$/, 'must be names of columns with commas between them')
-  .transform((text) => text.split(','))
-  .meta({ description: 'the row has NULL in these columns', examples: ['paid_at'] });
+const NAME = '[^,\\u0000]+';
+const columnNames = (description: string, example: string) =>
+  z
+    .string()
+    .min(1)
+    .regex(new RegExp(`^${NAME}(,${NAME})*$`), 'must be names of columns with commas between them')
+    .transform((text) => text.split(','))
+    .meta({ description, examples: [example] });
+const Null = columnNames('the row has NULL in these columns', 'paid_at');
 const By = named('by', {
   description: 'by.KEY=VALUE: what the transaction said about itself; a key with dots is also a path',
   example: { 'by.user.id': '7' },
 });
-const NAME = '[^,\\u0000]+';
-const Changed = z
-  .string()
-  .min(1)
-  .regex(new RegExp(`^${NAME}(,${NAME})*$`), 'must be names of columns with commas between them')
-  .transform((text) => text.split(','))
-  .meta({ description: 'updates that changed one of these columns', examples: ['total,status'] });
+const Changed = columnNames('updates that changed one of these columns', 'total,status');
 
 const operations = (letters: string, description: string) =>
   z
@@ -137,12 +135,7 @@ export const RowsQuery = z.strictObject({
   at: Instant.optional(),
   where: Where.optional(),
   null: Null.optional(),
-  columns: z
-    .string()
-    .regex(/^[^,\0]+(,[^,\0]+)*$/, 'must be names of columns with commas between them')
-    .transform((text) => text.split(','))
-    .optional()
-    .meta({ description: 'only these columns', examples: ['id,total'] }),
+  columns: columnNames('only these columns', 'id,total').optional(),
   ...PAGE,
   ...AWAITED,
   ...SHOWN,

@@ -33,8 +33,14 @@ export const REASONS: readonly Reason[] = [
     check: 'positive_data_acceptance',
     type: 'urn:pgtimewarp:error:BAD_FLAGS',
     detail:
-      /has no column |cannot have this value|^Not a cursor of an earlier page|asks about one instant|^Net changes have no operation/,
+      /has no column |cannot have this value|^Not a cursor of an earlier page|asks about one instant|^Net changes have no operation|does not say what the rows must have|is named more than once in where and null/,
     why: 'columns and their values are the table’s matter, a cursor is opaque, and OpenAPI cannot relate two parameters',
+  },
+  {
+    check: 'positive_data_acceptance',
+    type: 'urn:pgtimewarp:error:BAD_FLAGS',
+    detail: /^xid: must be the number of a transaction/,
+    why: 'a number has 64 bits, and a pattern can only count its digits',
   },
   {
     check: 'positive_data_acceptance',

@@ -4,7 +4,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pgtimewarp.nodes n WHERE n.node_id = p_node_id) THEN
-    RAISE EXCEPTION 'the store has no node %', coalesce(p_node_id, 'NULL')
+    RAISE EXCEPTION 'the store has no node "%"', coalesce(p_node_id, 'NULL')
       USING ERRCODE = 'TW003', HINT = 'Run `pgtimewarp init --node NAME`, or see the names with `pgtimewarp status`.';
   END IF;
   RAISE EXCEPTION 'the table %.% is not tracked under node %', quote_ident(p_schema), quote_ident(p_table), p_node_id

@@ -154,7 +154,7 @@ const CASES: readonly Case[] = [
   [
     'unknown node in asof',
     ['asof', 'orders', '--pk', '1', '--node', 'nowhere'],
-    { code: 2, says: /no node nowhere/ },
+    { code: 2, says: /no node "nowhere"/ },
   ],
   ['unknown node in deinit', ['deinit', '--node', 'nowhere'], { code: 2, says: /no node "nowhere"/ }],
   [
