@@ -12,6 +12,8 @@ import { inPatientTransaction, inTransaction } from './pg/transaction.ts';
 import { type PollResult, poll } from './poll.ts';
 import { readOtherRetention, requireWindow, setTableRetention } from './retention/periods.ts';
 import { askTracking, whyNotAsWanted } from './setup/ask-tracking.ts';
+import { throwIfAborted } from './setup/cancel-on-abort.ts';
+import { WorkSessions } from './setup/databases.ts';
 import { nearestTable } from './setup/near-miss.ts';
 import { purgeRelation } from './setup/purge.ts';
 import { refuseOtherSettings } from './setup/tracked-otherwise.ts';
@@ -144,6 +146,8 @@ export interface UntrackSettings {
   readonly storeUrl: string;
   readonly node: string;
   readonly purge: boolean;
+  /** See WorkSessions. */
+  readonly over?: AbortSignal;
 }
 
 /** Ends tracking. History stays, unless `purge` asks for its removal. */
@@ -159,9 +163,10 @@ export async function untrack({
 export async function untrackTables(
   options: UntrackSettings & { readonly tables: readonly TableName[] },
 ): Promise<UntrackResult[]> {
-  const store = await connect(options.storeUrl, { side: 'store', node: options.node });
+  await using sessions = new WorkSessions(options.over);
   let source: pg.Client | null = null;
   try {
+    const store = await sessions.open(options.storeUrl, { side: 'store', node: options.node });
     await requireWritable(store);
     const node = await requireNode(store, options.node);
     const results: UntrackResult[] = [];
@@ -174,7 +179,7 @@ export async function untrackTables(
         );
       }
       if (isTrackedNow(entry)) {
-        if (publicationOf(node) !== null) source ??= await connectToUnpublish(options);
+        if (publicationOf(node) !== null) source ??= await connectToUnpublish(sessions, options);
         await endTracking({ source, store }, node, table);
       }
       if (options.purge) await inPatientTransaction(store, (tx) => purgeRelation(tx, entry.relationId));
@@ -182,14 +187,16 @@ export async function untrackTables(
     }
     return results;
   } catch (error) {
+    throwIfAborted(options.over, error);
     throw fromDatabaseError(error, 'store');
-  } finally {
-    await Promise.allSettled([source?.end(), store.end()]);
   }
 }
 
-function connectToUnpublish({ sourceUrl, node }: UntrackSettings): Promise<pg.Client> {
-  return connect(sourceUrl, { side: 'source', node, statementTimeoutMs: UNPUBLISHING_MS });
+function connectToUnpublish(
+  sessions: WorkSessions,
+  { sourceUrl, node }: UntrackSettings,
+): Promise<pg.Client> {
+  return sessions.open(sourceUrl, { side: 'source', node, statementTimeoutMs: UNPUBLISHING_MS });
 }
 
 /**

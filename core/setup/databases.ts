@@ -4,9 +4,10 @@
 
 import type { Client } from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
-import { connect, type Queryable } from '../pg/connection.ts';
+import { type ConnectOptions, connect, type Queryable } from '../pg/connection.ts';
 import { fromDatabaseError, sideOf } from '../pg/database-error.ts';
 import { FactReader } from '../pg/fact-reader.ts';
+import { throwIfAborted } from './cancel-on-abort.ts';
 
 export interface Databases {
   readonly source: Client;
@@ -20,24 +21,56 @@ export interface DatabaseUrls {
 }
 
 /**
+ * The sessions of one piece of work. The abort of `over` ends them, so that the work fails at its next statement and does nothing more; one
+ * that is being opened is ended when it is there.
+ */
+export class WorkSessions implements AsyncDisposable {
+  readonly #over: AbortSignal | undefined;
+  readonly #opened: Client[] = [];
+  readonly #endNow = (): void => void this.#end();
+
+  constructor(over: AbortSignal | undefined) {
+    this.#over = over;
+    over?.addEventListener('abort', this.#endNow);
+  }
+
+  /** Throws what `connect` throws, and the reason of the abort. */
+  async open(url: string, options: ConnectOptions): Promise<Client> {
+    throwIfAborted(this.#over);
+    const session = await connect(url, options);
+    this.#opened.push(session);
+    throwIfAborted(this.#over);
+    return session;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over?.removeEventListener('abort', this.#endNow);
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await Promise.allSettled(this.#opened.map((session) => session.end()));
+  }
+}
+
+/**
  * Opens both databases for `work`. Throws what `connect` throws, for the store first, and what `work` throws; errors of the sessions
  * become TimewarpErrors.
+ * @param over see {@link WorkSessions}
  */
 export async function withDatabases<T>(
-  urls: DatabaseUrls,
+  { sourceUrl, storeUrl, node }: DatabaseUrls,
   work: (databases: Databases) => Promise<T>,
+  over?: AbortSignal,
 ): Promise<T> {
-  const opened: Client[] = [];
+  await using sessions = new WorkSessions(over);
   try {
-    const store = await connect(urls.storeUrl, { side: 'store', node: urls.node });
-    opened.push(store);
-    const source = await connect(urls.sourceUrl, { side: 'source', node: urls.node });
-    opened.push(source);
+    const store = await sessions.open(storeUrl, { side: 'store', node });
+    const source = await sessions.open(sourceUrl, { side: 'source', node });
     return await work({ source, store });
   } catch (error) {
+    throwIfAborted(over, error);
     throw fromDatabaseError(error, sideOf(error) ?? 'store');
-  } finally {
-    await Promise.allSettled(opened.map((session) => session.end()));
   }
 }
 

@@ -21,12 +21,16 @@ import {
 import { askRemoval } from '../store/node/removals.ts';
 import { requireWritable } from '../store/schema/migrate.ts';
 import { endRelationsOfNode } from '../store/tables/end.ts';
-import { type DatabaseUrls, withDatabases } from './databases.ts';
+import { type Databases, type DatabaseUrls, withDatabases } from './databases.ts';
 import { purgeNode } from './purge.ts';
 import { lockSetupPatiently } from './setup-lock.ts';
 
 export interface DeinitOptions extends DatabaseUrls {
   readonly purge: boolean;
+  /** When the removal began, by performance.now(), if it is not the time of the call. */
+  readonly begunMs?: number;
+  /** Its abort ends the sessions of the removal, which then does nothing more. */
+  readonly over?: AbortSignal;
 }
 
 export interface DeinitResult {
@@ -43,9 +47,10 @@ const LEASE_SECONDS = 60;
 
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when --source is another database. */
 export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
-  return withDatabases(options, async ({ source, store }) => {
+  const { begunMs = performance.now(), over } = options;
+  const remove = async ({ source, store }: Databases): Promise<DeinitResult> => {
     await requireWritable(store);
-    const node = await holdNode(store, options.node, source);
+    const node = await holdNode(store, options.node, { source, begunMs });
     const wasActive = node.status !== 'removed';
     const isUnfinished = node.statusReason === SETUP_UNFINISHED;
     const result = await inTransaction(store, async (tx) => {
@@ -59,16 +64,21 @@ export async function deinit(options: DeinitOptions): Promise<DeinitResult> {
     });
     if (options.purge) await inPatientTransaction(store, (tx) => purgeNode(tx, node.node)); // can be repeated if it fails
     return result;
-  });
+  };
+  return withDatabases(options, remove, over);
 }
 
 /**
  * Ends a set-up of the node that is under way, and excludes other set-ups and runs until this session of the store ends. Then it reads
  * the node, also a removed one. Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way.
- * @param source null: it is gone
+ * @param removal its source is null if that is gone; for begunMs see askRemoval()
  */
-export async function holdNode(store: Client, nodeId: string, source: Client | null): Promise<StoredNode> {
-  await askRemoval(store, nodeId);
+export async function holdNode(
+  store: Client,
+  nodeId: string,
+  { source, begunMs }: { readonly source: Client | null; readonly begunMs: number },
+): Promise<StoredNode> {
+  await askRemoval(store, nodeId, begunMs);
   await lockSetupPatiently(store, nodeId, async () => {
     const begun = await readNode(store, nodeId);
     if (source !== null && begun !== null) await stopCreatingSlot(source, begun.slotName);

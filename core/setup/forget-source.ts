@@ -31,9 +31,10 @@ export interface ForgetSourceResult extends DeinitResult {
 
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when the source of the node answers. */
 export async function forgetSource(options: ForgetSourceOptions): Promise<ForgetSourceResult> {
+  const begunMs = performance.now();
   return withStoreOnly(options, async (store) => {
     await requireWritable(store);
-    const node = await holdNode(store, options.node, null);
+    const node = await holdNode(store, options.node, { source: null, begunMs });
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
     const removed = node.status !== 'removed';
     const left = removed ? leftOnSource(node) : [];

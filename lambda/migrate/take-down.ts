@@ -74,11 +74,12 @@ export async function takeDown(
 
 async function removeOne(node: WantedNode, options: TakeDownOptions, failures: Failure[]): Promise<void> {
   let stored: StoredNode | null = null;
+  const begunMs = performance.now();
   try {
     throwIfAborted(options.signal);
-    await stopSettingUp(node.node);
+    await stopSettingUp(node.node, begunMs);
     stored = await storedNode(node.node);
-    if (stored !== null) await inTime(options.deadline, removeNode(node, options));
+    if (stored !== null) await inTime(options.deadline, removeNode(node, begunMs, options));
     logger.info('node is removed', { node: node.node });
   } catch (error) {
     const left = leftOnSource(stored ?? asNamed(node));
@@ -98,7 +99,7 @@ async function untrackUnwanted(
   for (const table of before.tables.filter((each) => !names.has(trueName(each)))) {
     try {
       throwIfAborted(signal);
-      await inTime(deadline, untrackTable(stays, table.name));
+      await inTime(deadline, untrackTable(stays, table.name, deadline));
     } catch (error) {
       failures.push({ node: before.node, error, left: [] });
       return;
@@ -107,9 +108,10 @@ async function untrackUnwanted(
 }
 
 /** Does nothing if the table is not tracked. */
-export async function untrackTable(node: WantedNode, name: string): Promise<void> {
+export async function untrackTable(node: WantedNode, name: string, over?: AbortSignal): Promise<void> {
   const urls = await urlsOf(node);
-  await untrack({ ...urls, table: parseTableName(name), purge: false }).catch((error: unknown) => {
+  const settings = { ...urls, table: parseTableName(name), purge: false };
+  await untrack(over === undefined ? settings : { ...settings, over }).catch((error: unknown) => {
     const gone = ['NODE_UNKNOWN', 'TABLE_NOT_TRACKED'];
     if (!(error instanceof TimewarpError) || !gone.includes(error.code)) throw error;
   });
@@ -120,11 +122,11 @@ export async function untrackTable(node: WantedNode, name: string): Promise<void
  * Requests the removal of the node in the store. A cancelled creation may still be at work, perhaps without a trace in the store yet,
  * because CloudFormation requests a deletion even without an answer to the creation. The creation finds the request and ends.
  */
-function stopSettingUp(node: string): Promise<void> {
+function stopSettingUp(node: string, begunMs: number): Promise<void> {
   return withStore(node, async (store) => {
     const version = await schemaVersion(store);
     if (version === 0) await migrate(store); // the request needs the schema
-    if (version === 0 || version === (await expectedSchemaVersion())) await askRemoval(store, node);
+    if (version === 0 || version === (await expectedSchemaVersion())) await askRemoval(store, node, begunMs);
   });
 }
 
@@ -138,13 +140,18 @@ function storedNode(node: string): Promise<StoredNode | null> {
   });
 }
 
-async function removeNode(node: WantedNode, { forgotten, signal }: TakeDownOptions): Promise<void> {
+/** After the deadline it does nothing more: the next request may already set up the node again. */
+async function removeNode(
+  node: WantedNode,
+  begunMs: number,
+  { forgotten, signal, deadline }: TakeDownOptions,
+): Promise<void> {
   try {
     const urls = await urlsOf(node);
-    await afterTheRun(() => deinit({ ...urls, purge: false }), signal);
+    await afterTheRun(() => deinit({ ...urls, purge: false, begunMs, over: deadline }), signal);
   } catch (error) {
     if (error instanceof TimewarpError && error.code === 'NODE_UNKNOWN') return; // its creation has removed it meanwhile
-    if (!forgotten.includes(node.node)) throw error;
+    if (!forgotten.includes(node.node) || deadline.aborted) throw error;
     const { storeSecretArn } = readConfiguration(['storeSecretArn']);
     const urls = {
       sourceUrl: await credentials.url(node.sourceSecretArn).catch(() => null),

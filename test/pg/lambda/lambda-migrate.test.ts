@@ -6,12 +6,14 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseConnectionUrl } from '../../../core/pg/connection.ts';
 import { claimNode } from '../../../core/store/node/claim.ts';
 import example from '../../../infra/config/example.ts';
 import { secretReference } from '../../../infra/config/secret-reference.ts';
 import { apiEvent, type HttpAnswer } from '../../support/api-event.ts';
+import { callProxy } from '../../support/call-proxy.ts';
 import {
   ARNS,
   type DeployedNode,
@@ -364,6 +366,28 @@ describe('removal', () => {
       expect(Status).toBe('FAILED');
       expect(Reason).toContain(`SELECT pg_drop_replication_slot('${databases.slot}');`);
     });
+  });
+
+  test('a removal whose time is up does not remove the node that the next request keeps', async () => {
+    await request('Create', { nodes: [main] });
+    let goOn = (): void => {};
+    const waits = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    await using slow = await callProxy(databases.sourceUrl, { at: 1, fault: () => waits });
+    await withSource(ARNS.source, JSON.stringify({ url: slow.url }), async () => {
+      const late = await request('Update', { nodes: [] }, { nodes: [main] }, { remainingMs: 21_000 });
+      expect(late).toMatchObject({ Status: 'FAILED', Reason: expect.stringContaining('DEADLINE') });
+      const back = await request('Update', { nodes: [main] }, { nodes: [] });
+      expect(back, migrate.output()).toMatchObject({ Status: 'SUCCESS' });
+      goOn();
+      await sleep(3_000);
+    });
+    expect(await slots()).toContain(databases.slot);
+    const { rows } = await databases.store.query('SELECT status FROM pgtimewarp.nodes WHERE node_id = $1', [
+      main.node,
+    ]);
+    expect(rows).toEqual([{ status: 'active' }]);
   });
 
   test('a source in forgetSources is removed, and the store records what it may still have', async () => {
