@@ -22,6 +22,8 @@ export interface CallProxy extends AsyncDisposable {
   readonly url: string;
   /** The number of calls so far. */
   readonly calls: () => number;
+  /** When a connection went silent, by performance.now(); null: none did. */
+  readonly silentSince: () => number | null;
 }
 
 const DELAY_MS = 300;
@@ -31,10 +33,15 @@ export async function callProxy(serverUrl: string, strike: Strike | null): Promi
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
   let calls = 0;
+  let silentSince: number | null = null;
+  const onSilence = (): void => {
+    silentSince ??= performance.now();
+  };
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = dial({ port: Number(target.port), host: target.hostname, allowHalfOpen: true });
     sockets.add(client).add(upstream);
-    const link = new Link(client, upstream, () => (++calls === strike?.at ? strike.fault : null));
+    const nextFault = () => (++calls === strike?.at ? strike.fault : null);
+    const link = new Link({ client, upstream }, nextFault, onSilence);
     for (const socket of [client, upstream]) socket.on('error', () => link.cut());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -44,6 +51,7 @@ export async function callProxy(serverUrl: string, strike: Strike | null): Promi
   return {
     url: url.href,
     calls: () => calls,
+    silentSince: () => silentSince,
     [Symbol.asyncDispose]: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -56,6 +64,7 @@ class Link {
   readonly #client: Socket;
   readonly #upstream: Socket;
   readonly #nextFault: () => Strike['fault'] | null;
+  readonly #onSilence: () => void;
   readonly #calls = new CallReader();
   #turn: Promise<void> = Promise.resolve();
   #isSilent = false;
@@ -63,10 +72,15 @@ class Link {
   #onAnswer: (() => void) | null = null;
   #answer = Buffer.alloc(0);
 
-  constructor(client: Socket, upstream: Socket, nextFault: () => Strike['fault'] | null) {
+  constructor(
+    { client, upstream }: { readonly client: Socket; readonly upstream: Socket },
+    nextFault: () => Strike['fault'] | null,
+    onSilence: () => void,
+  ) {
     this.#client = client;
     this.#upstream = upstream;
     this.#nextFault = nextFault;
+    this.#onSilence = onSilence;
     client.on('data', (chunk) => {
       for (const part of this.#calls.read(chunk)) {
         this.#turn = this.#turn.then(() => this.#pass(part.bytes, part.isCall ? this.#nextFault() : null));
@@ -92,19 +106,17 @@ class Link {
   async #pass(bytes: Buffer, fault: Strike['fault'] | null): Promise<void> {
     if (this.#isSilent) return;
     if (fault === 'cut before') return this.cut();
-    if (fault === 'silent before') {
-      this.#isSilent = true;
-      return;
-    }
+    if (fault === 'silent before') return this.#beSilent();
     if (fault === 'delayed') await sleep(DELAY_MS);
     if (typeof fault === 'function') await fault();
     if (fault === 'cut after') this.#onAnswer = () => this.cut();
-    if (fault === 'silent after') {
-      this.#onAnswer = () => {
-        this.#isSilent = true;
-      };
-    }
+    if (fault === 'silent after') this.#onAnswer = () => this.#beSilent();
     if (!this.#upstream.destroyed) this.#upstream.write(bytes);
+  }
+
+  #beSilent(): void {
+    this.#isSilent = true;
+    this.#onSilence();
   }
 
   #hear(chunk: Buffer): void {

@@ -82,21 +82,26 @@ describe('init', () => {
     expect(await slots()).toEqual([databases.slot]);
   });
 
-  test('the node begins at the position of the slot, with a time before every commit that the slot delivers', async () => {
-    const { source, store, node } = databases;
+  test('the node begins at the end of WAL, at the time of that, after its slot was made', async () => {
+    const { source, store, node, slot } = databases;
+    const now = 'SELECT clock_timestamp()::text AS time, pg_current_wal_insert_lsn()::text AS lsn';
+    const { rows: before } = await source.query<{ time: string; lsn: string }>(now);
     await init(options());
-    await source.query(`INSERT INTO t VALUES (1, 'after')`);
+    const { rows: after } = await source.query<{ time: string; lsn: string }>(now);
     const { rows } = await store.query<{ applied_lsn: string; applied_ts: string }>(
       'SELECT applied_lsn, applied_ts FROM pgtimewarp.wal_checkpoints WHERE node_id = $1',
       [node],
     );
-    const slot = await source.query(
-      'SELECT confirmed_flush_lsn = $2::pg_lsn AS same, clock_timestamp() > $3::timestamptz AS past FROM pg_replication_slots WHERE slot_name = $1',
-      [databases.slot, rows[0]!.applied_lsn, rows[0]!.applied_ts],
+    const { applied_lsn: lsn, applied_ts: time } = rows[0]!;
+    const begins = await source.query(
+      `SELECT $2::pg_lsn BETWEEN confirmed_flush_lsn AND $3::pg_lsn AS lsn,
+              $4::timestamptz BETWEEN $5::timestamptz AND $6::timestamptz AS time
+         FROM pg_replication_slots WHERE slot_name = $1`,
+      [slot, lsn, after[0]!.lsn, time, before[0]!.time, after[0]!.time],
     );
-    expect(slot.rows).toEqual([{ same: true, past: true }]);
+    expect(begins.rows).toEqual([{ lsn: true, time: true }]);
     const map = await store.query('SELECT lsn, ts FROM pgtimewarp.lsn_time_map WHERE node_id = $1', [node]);
-    expect(map.rows).toEqual([{ lsn: rows[0]!.applied_lsn, ts: rows[0]!.applied_ts }]);
+    expect(map.rows).toEqual([{ lsn, ts: time }]);
   });
 
   test('does not touch slots of other owners', async () => {
