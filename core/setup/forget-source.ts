@@ -12,6 +12,7 @@ import { readSourceFacts } from '../source/slot/source-facts.ts';
 import { addHealthEvent } from '../store/health-events.ts';
 import { isDatabaseOf, type StoredNode } from '../store/node/nodes.ts';
 import { requireWritable } from '../store/schema/migrate.ts';
+import { throwIfAborted } from './cancel-on-abort.ts';
 import { withStoreOnly } from './databases.ts';
 import { type DeinitResult, holdNode, markRemoved } from './deinit.ts';
 import { purgeNode } from './purge.ts';
@@ -22,6 +23,10 @@ export interface ForgetSourceOptions {
   readonly storeUrl: string;
   readonly node: string;
   readonly purge: boolean;
+  /** As in DeinitOptions. */
+  readonly begunMs?: number;
+  /** After its abort the node is not removed any more. */
+  readonly over?: AbortSignal;
 }
 
 export interface ForgetSourceResult extends DeinitResult {
@@ -31,11 +36,12 @@ export interface ForgetSourceResult extends DeinitResult {
 
 /** Throws NODE_UNKNOWN, SLOT_BUSY while a run is under way, NODE_CONFLICT when the source of the node answers. */
 export async function forgetSource(options: ForgetSourceOptions): Promise<ForgetSourceResult> {
-  const begunMs = performance.now();
+  const { begunMs = performance.now(), over } = options;
   return withStoreOnly(options, async (store) => {
     await requireWritable(store);
     const node = await holdNode(store, options.node, { source: null, begunMs });
     if (options.sourceUrl !== null) await refuseLivingSource(options.sourceUrl, node);
+    throwIfAborted(over);
     const removed = node.status !== 'removed';
     const left = removed ? leftOnSource(node) : [];
     await inTransaction(store, async (tx) => {

@@ -157,7 +157,7 @@ async function removeNode(
       sourceUrl: await credentials.url(node.sourceSecretArn).catch(() => null),
       storeUrl: await credentials.url(storeSecretArn),
     };
-    const forget = { ...urls, node: node.node, purge: false };
+    const forget = { ...urls, node: node.node, purge: false, begunMs, over: deadline };
     const { leftOnSource: left } = await afterTheRun(() => forgetSource(forget), signal);
     logger.warn('source is forgotten', { node: node.node, left });
   }
