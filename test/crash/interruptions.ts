@@ -3,16 +3,20 @@
  * received it or after the server has answered. Then it repeats the command, as an operator would. In the end the state must be
  * as without the interruption: no final answer is contradicted, nothing is left behind, and every command ends in time.
  *
- * CI tries a sample (it prints its seed; HUNT_SEED=… repeats it). HUNT_FULL=1 tries every point. HUNT_ONLY=text tries only
- * trials with this text in their name.
+ * CI tries a sample (it prints its seed; HUNT_SEED=… repeats it) on the server of the run. HUNT_FULL=1 tries every point, with as many
+ * servers as trials at once (HUNT_AT_ONCE): on one server they would wait for each other's silent sessions most of the time.
+ * HUNT_ONLY=text tries only trials with this text in their name.
  */
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startServer } from '../../cli/servers/start-server.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { poll } from '../../core/poll.ts';
+import { migrate } from '../../core/store/schema/migrate.ts';
 import type { Plugin } from '../../core/types/plugin.ts';
 import { callProxy, FAULTS, type Fault } from '../support/call-proxy.ts';
+import { chooseServer } from '../support/choose-server.ts';
 import { HuntedNode } from '../support/hunted-node.ts';
 import { COMMANDS, type InterruptedCommand, isClear } from '../support/interrupted.ts';
 import { describeNeeding } from '../support/needs.ts';
@@ -43,24 +47,27 @@ const SAMPLE = Number(process.env.HUNT_SAMPLE ?? 40);
 export function huntInterruptions(plugin: Plugin): void {
   describeNeeding(needOf(plugin), `commands that are interrupted (${plugin})`, () => {
     const seed = Number(process.env.HUNT_SEED ?? GREEN_SEED);
-    let databases: TestDatabases;
+    const places: TestDatabases[] = [];
+    const open = new AsyncDisposableStack();
     let made = 0;
     const trials: Trial[] = [];
 
     beforeAll(async () => {
-      databases = await testDatabases();
+      const isFull = process.env.HUNT_FULL === '1';
+      const shared = isFull ? null : open.use(await testDatabases());
+      for (let place = 0; place < AT_ONCE; place++) places.push(shared ?? (await ownPlace(open)));
       for (const command of COMMANDS.filter(isAskedFor)) trials.push(...(await trialsOf(command)));
     }, 900_000);
 
     afterAll(async () => {
-      await databases?.[Symbol.asyncDispose]();
+      await open.disposeAsync();
     });
 
-    const newNode = (): HuntedNode => new HuntedNode(databases, plugin, ++made);
+    const newNode = (place: TestDatabases): HuntedNode => new HuntedNode(place, plugin, ++made);
 
     /** Counts the calls of an undisturbed command. */
     const trialsOf = async (command: InterruptedCommand): Promise<Trial[]> => {
-      const node = newNode();
+      const node = newNode(places[0]!);
       await command.prepare(node);
       await using source = await callProxy(node.urls.sourceUrl, null);
       await using store = await callProxy(node.urls.storeUrl, null);
@@ -82,13 +89,15 @@ export function huntInterruptions(plugin: Plugin): void {
       console.log(`${plugin}: ${chosen.length} of ${trials.length} points, seed ${seed}`);
       const complaints: string[] = [];
       const waiting = [...chosen];
-      const work = async (): Promise<void> => {
+      let tried = 0;
+      const work = async (place: TestDatabases): Promise<void> => {
         for (let trial = waiting.shift(); trial !== undefined; trial = waiting.shift()) {
-          const node = newNode();
+          const node = newNode(place);
           const heard = await tryOut(trial, node).catch((error: unknown) => [
             `the trial failed: ${String((error as Error).stack)}`,
           ]);
           await node.dispose();
+          if (++tried % 100 === 0) console.log(`${plugin}: ${tried} points, ${complaints.length} complaints`);
           if (heard.length === 0) continue;
           const [first, ...more] = heard;
           complaints.push(
@@ -97,10 +106,19 @@ export function huntInterruptions(plugin: Plugin): void {
           console.log(`${plugin}, ${complaints.at(-1)}`);
         }
       };
-      await Promise.all(Array.from({ length: AT_ONCE }, work));
+      await Promise.all(places.map(work));
       expect(complaints, `HUNT_SEED=${seed}`).toEqual([]);
     });
   });
+}
+
+/** A source and a store on a server of their own. */
+async function ownPlace(open: AsyncDisposableStack): Promise<TestDatabases> {
+  const { binaries } = await chooseServer();
+  const server = open.use(await startServer({ binaries }));
+  const databases = open.use(await testDatabases({ adminUrl: server.url('postgres'), store: 'empty' }));
+  await migrate(databases.store);
+  return databases;
 }
 
 /**

@@ -4,19 +4,26 @@ import { expect, test } from 'vitest';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { parseTableName } from '../../../core/pg/identifiers.ts';
 import { deinit } from '../../../core/setup/deinit.ts';
+import { forgetSource } from '../../../core/setup/forget-source.ts';
 import { untrack } from '../../../core/track.ts';
 import { callProxy } from '../../support/call-proxy.ts';
 import { trackedNode } from '../../support/tracked-node.ts';
 
 const OVER = new TimewarpError('DEADLINE', 'The time is up.');
 
+const NOWHERE = 'postgres://127.0.0.1:1/gone';
+
+type Settings = Parameters<typeof deinit>[0];
+
 test.each([
-  ['deinit', deinit],
+  ['deinit', 'source', deinit],
+  ['untrack', 'source', (settings: Settings) => untrack({ ...settings, table: parseTableName('t') })],
   [
-    'untrack',
-    (settings: Parameters<typeof deinit>[0]) => untrack({ ...settings, table: parseTableName('t') }),
+    'deinit --forget-source',
+    'store',
+    (settings: Settings) => forgetSource({ ...settings, sourceUrl: NOWHERE }),
   ],
-])('%s', async (_, remove) => {
+] as const)('%s, when the %s answers late', async (_, side, remove) => {
   await using node = await trackedNode({
     plugin: 'pgoutput',
     tables: 'CREATE TABLE t (id int PRIMARY KEY)',
@@ -27,9 +34,10 @@ test.each([
   const waits = new Promise<void>((resolve) => {
     goOn = resolve;
   });
-  await using slow = await callProxy(node.sourceUrl, { at: 1, fault: () => waits });
-  const { storeUrl } = node;
-  const settings = { sourceUrl: slow.url, storeUrl, node: node.node, purge: false, over: over.signal };
+  await using slow = await callProxy(node[`${side}Url`], { at: 1, fault: () => waits });
+  const { sourceUrl, storeUrl } = node;
+  const urls = { sourceUrl, storeUrl, [`${side}Url`]: slow.url };
+  const settings = { ...urls, node: node.node, purge: false, over: over.signal };
   const ended = remove(settings).then(
     () => 'done',
     (error: unknown) => error,
