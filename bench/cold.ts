@@ -20,7 +20,7 @@ const PAIRS: Readonly<Record<Size, number>> = { quick: 2, usual: 15, full: 50 };
 const NODE = 'cold';
 /** The question of `asof`: the same function of the store, once for one key. */
 const QUESTION = `SELECT a.status, a.reason, a.final::text, a.answer
-  FROM pgtimewarp.asof_each('${NODE}', 'public', 'orders', ARRAY['["1"]']::jsonb[], ARRAY[NULL]::timestamptz[], ARRAY[NULL]::pg_lsn[], ARRAY[NULL]::text[]) AS a`;
+  FROM pgtimewarp.asof_each('${NODE}', 'public', 'orders', ARRAY['"1"']::jsonb[], ARRAY[NULL]::timestamptz[], ARRAY[NULL]::pg_lsn[], ARRAY[NULL]::text[]) AS a`;
 
 export const cold: Benchmark = {
   name: 'cold',

@@ -43,6 +43,28 @@ export async function bundleProgram(entryPoints: Readonly<Record<string, string>
   return bundledPackages(metafile);
 }
 
+/** The bundle of each Lambda function, dist/lambda/NAME/index.mjs, for the Node of its runtime. */
+export async function bundleFunctions(names: readonly string[]): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/${name}/handler.ts`])),
+    outdir: 'dist/lambda',
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true, // names stay: errors and logs show them
+    mainFields: ['module', 'main'],
+    external: ['pg-native'],
+    banner: { js: REQUIRE },
+    plugins: [ENGLISH_ONLY],
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return bundledPackages(metafile);
+}
+
 /** The folders of the packages in node_modules/ of which code is in the outputs. */
 function bundledPackages({ outputs }: Metafile): string[] {
   const folders = Object.values(outputs)
