@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Permissive licences that ask only for their text. */
-const ACCEPTED = new Set(['MIT-0', 
+const ACCEPTED = new Set([
+  'MIT-0',
   'MIT',
   'ISC',
   'BSD-2-Clause',

@@ -167,7 +167,9 @@ test('types: a program that uses the library compiles against the package', asyn
 test('it is small: at most 30 MB with all that npm installs beside it', async () => {
   const entries = await readdir(join(folder, 'node_modules'), { recursive: true, withFileTypes: true });
   const sizes = await Promise.all(
-    entries.filter((entry) => entry.isFile()).map(async (entry) => (await stat(join(entry.parentPath, entry.name))).size),
+    entries
+      .filter((entry) => entry.isFile())
+      .map(async (entry) => (await stat(join(entry.parentPath, entry.name))).size),
   );
   const megabytes = sizes.reduce((sum, size) => sum + size, 0) / 1e6;
   expect(megabytes).toBeLessThan(30);
@@ -178,26 +180,32 @@ test('it has the licence of every package whose code is bundled', async () => {
   const installed = join(folder, 'node_modules/pgtimewarp');
   const licences = await readFile(join(installed, 'THIRD-PARTY-LICENSES'), 'utf8');
   const named = new Set([...licences.matchAll(/^-{80}\n(\S+) \S+ \(/gm)].map(([, name]) => name));
-  const scripts = (await readdir(join(installed, 'dist'), { recursive: true })).filter((path) => /\.m?js$/.test(path));
+  const scripts = (await readdir(join(installed, 'dist'), { recursive: true })).filter((path) =>
+    /\.m?js$/.test(path),
+  );
   const bundled = new Set<string>();
   for (const script of scripts) {
     const text = await readFile(join(installed, 'dist', script), 'utf8');
     // esbuild writes the path of each source before its code
-    for (const [, name] of text.matchAll(/^\/\/ (?:\S+\/)?node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm)) bundled.add(name!);
+    for (const [, name] of text.matchAll(/^\/\/ (?:\S+\/)?node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm))
+      bundled.add(name!);
   }
   expect(bundled).toContain('pg');
   expect([...bundled].filter((name) => !named.has(name))).toEqual([]);
 });
 
-test.each(['api', 'doctor', 'maintenance', 'migrate', 'poller'])('the Lambda function %s is in it, ready to run', async (name) => {
-  const handler = join(folder, 'node_modules/pgtimewarp/dist/lambda', name, 'index.mjs');
-  const program = `const { handler } = await import(${JSON.stringify(handler)}); console.log(typeof handler);`;
-  const env = { ...LAMBDA_ENVIRONMENT, PATH: process.env.PATH ?? '' };
-  const { stdout, stderr } = await runTool(process.execPath, ['--input-type=module', '-e', program], {
-    ...{ cwd: folder, env, timeoutMs: 60_000 },
-  });
-  expect(stdout, stderr).toBe('function\n');
-});
+test.each(['api', 'doctor', 'maintenance', 'migrate', 'poller'])(
+  'the Lambda function %s is in it, ready to run',
+  async (name) => {
+    const handler = join(folder, 'node_modules/pgtimewarp/dist/lambda', name, 'index.mjs');
+    const program = `const { handler } = await import(${JSON.stringify(handler)}); console.log(typeof handler);`;
+    const env = { ...LAMBDA_ENVIRONMENT, PATH: process.env.PATH ?? '' };
+    const { stdout, stderr } = await runTool(process.execPath, ['--input-type=module', '-e', program], {
+      ...{ cwd: folder, env, timeoutMs: 60_000 },
+    });
+    expect(stdout, stderr).toBe('function\n');
+  },
+);
 
 test('it contains no tests and runs no install script', async () => {
   const listed = await succeed('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], ROOT);
