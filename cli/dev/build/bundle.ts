@@ -22,6 +22,21 @@ const ENGLISH_ONLY: Plugin = {
   },
 };
 
+/** esbuild bundles what `require` loads, and runs it at the call, if `require` is not a variable of the file. */
+const LOADED_LATE: Plugin = {
+  name: 'loaded-late',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[\\/]cli[\\/]render[\\/]width\.ts$/ }, ({ path }) => {
+      const [source, line] = [
+        readFileSync(path, 'utf8'),
+        'const require = createRequire(import.meta.url);\n',
+      ];
+      if (!source.includes(line)) throw new Error(`${path} has no line ${line}`);
+      return { loader: 'ts', contents: source.replace(line, '') };
+    });
+  },
+};
+
 /** The bundles of the command line and of the library, by their names without extension below dist/. */
 export async function bundleProgram(entryPoints: Readonly<Record<string, string>>): Promise<string[]> {
   const { metafile } = await build({
@@ -36,7 +51,7 @@ export async function bundleProgram(entryPoints: Readonly<Record<string, string>
     mainFields: ['module', 'main'],
     external: ['pg-native'],
     banner: { js: REQUIRE },
-    plugins: [ENGLISH_ONLY],
+    plugins: [ENGLISH_ONLY, LOADED_LATE],
     metafile: true,
     logLevel: 'warning',
   });
