@@ -15,6 +15,7 @@ import { asofSql } from './asof-sql.ts';
 import { asofTable } from './asof-table.ts';
 import { backlog } from './backlog.ts';
 import { baseline } from './baseline.ts';
+import { cold } from './cold.ts';
 import { type Benchmark, type Figure, isMet, SIZES, type Size } from './harness.ts';
 import { history } from './history.ts';
 import { hugeTransaction } from './huge-transaction.ts';
@@ -33,6 +34,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   quietRuns,
   sourceCost,
   baseline,
+  cold,
   asof,
   asofSql,
   asofTable,

@@ -6,9 +6,9 @@ import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { Run } from './command.ts';
 import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
 import { exitCodeWhenStopped, interruptSignal } from './interrupt.ts';
+import { nameTheNode } from './name-the-node.ts';
 import { Output } from './output.ts';
 import { buildProgram } from './program.ts';
-import { nameTheNode } from './rebaseline-whole-node.ts';
 import { Settings, type SharedOptions } from './settings.ts';
 import { namingCommand, toError } from './to-error.ts';
 
@@ -27,12 +27,14 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       exitCode = await body({ settings, out, signal });
       if (signal.aborted) exitCode = exitCodeWhenStopped(signal, ends);
     };
-    const program = buildProgram(packageVersion(), run, (text) => words.push(text));
+    const typed = nameTheNode(args);
+    const write = (text: string): unknown => words.push(text);
+    const program = await buildProgram({ version: packageVersion(), run, write, args: typed });
     for (const each of [program, ...program.commands])
       each.hook('preSubcommand', (_, entered) => {
         command = pathOf(entered);
       });
-    await program.parseAsync(nameTheNode(args), { from: 'user' });
+    await program.parseAsync(typed, { from: 'user' });
     return exitCode;
   } catch (thrown) {
     if (thrown instanceof CommanderError && thrown.exitCode === 0) {

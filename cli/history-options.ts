@@ -12,6 +12,8 @@ export function formatOption(about = 'table, or one answer a line: ndjson, csv')
   return new Option('--format <form>', about).choices(FORMATS);
 }
 
+export const UNKNOWN_CHOICES = ['error', 'skip'] as const;
+
 export const PAIR = 'COL=VALUE or "COL is null"';
 
 const IS_NULL = /^([^=]+?) +is +null$/i;

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createColors } from 'picocolors';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { stackWithoutData } from '../core/pg/database-error.ts';
-import { errorDocument } from '../documents/problem.ts';
+import { errorDocument } from '../documents/error.ts';
 import { visibleWidth } from './render/width.ts';
 import { wrap } from './render/wrap.ts';
 

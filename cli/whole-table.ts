@@ -18,13 +18,11 @@ import { type AwaitFlags, askAwaiting } from './awaited.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { fromFileError } from './file-error.ts';
-import { type Format, whereValues } from './history-options.ts';
+import { type Format, type UNKNOWN_CHOICES, whereValues } from './history-options.ts';
 import type { Output } from './output.ts';
 import { renderRows, renderTableHeading } from './render/table-rows.ts';
 import { suggestingTable } from './suggest-table.ts';
 import { instantOption } from './typed-instant.ts';
-
-export const UNKNOWN_CHOICES = ['error', 'skip'] as const;
 
 export interface TableFlags extends AwaitFlags {
   readonly at?: string;

@@ -11,12 +11,12 @@ import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { type ExitCode, exitCodeOfAnswer } from '../exit-codes.ts';
 import { explainingKey } from '../explain-key.ts';
-import { formatOption, PAIR } from '../history-options.ts';
+import { formatOption, PAIR, UNKNOWN_CHOICES } from '../history-options.ts';
 import { JsonText } from '../output.ts';
 import { renderAnswer } from '../render/answer.ts';
 import { suggestingTable } from '../suggest-table.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
-import { askWholeTable, type TableFlags, UNKNOWN_CHOICES } from '../whole-table.ts';
+import type { TableFlags } from '../whole-table.ts';
 
 interface AsOfFlags extends AwaitFlags, TableFlags {
   readonly pk?: readonly string[];
@@ -54,11 +54,11 @@ export function registerAsOf(program: Command, run: Run): Command {
   return awaitOption(command)
     .addHelpText('after', HELP)
     .action((tableText: string, flags: AsOfFlags) =>
-      run((context) => {
+      run(async (context) => {
         refuseMixed(flags);
-        return flags.all === true
-          ? askWholeTable(context, parseTableName(tableText), flags)
-          : askRow(context, tableText, flags);
+        if (flags.all !== true) return askRow(context, tableText, flags);
+        const { askWholeTable } = await import('../whole-table.ts'); // a question for one row loads no more than it needs
+        return askWholeTable(context, parseTableName(tableText), flags);
       }),
     );
 }

@@ -13,11 +13,11 @@ import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type ExportSummary, type WantedTable, writeExport } from '../export/write-export.ts';
+import { UNKNOWN_CHOICES } from '../history-options.ts';
 import { rowsProgress } from '../progress.ts';
 import { printable } from '../render/printable.ts';
 import { suggestingTable } from '../suggest-table.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
-import { UNKNOWN_CHOICES } from '../whole-table.ts';
 
 interface ExportFlags extends AwaitFlags {
   readonly at?: string;

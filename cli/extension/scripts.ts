@@ -2,7 +2,7 @@
  * The SQL of the extension, read from `extension/`. All methods of installation use this text. The first file creates a version;
  * each later file leads from one version to the next.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { quoteIdentifier } from '../../core/pg/identifiers.ts';
@@ -72,16 +72,9 @@ function dollarQuote(sql: string): string {
   return `${tag}${sql}${tag}`;
 }
 
-/** `extension/` lies two folders up in a checkout (cli/extension) and three in the package (dist/cli/extension). */
+/** `extension/` lies two folders up, in a checkout (cli/extension) and in the package (dist/chunks). */
 function extensionFolder(): string {
-  const candidates = ['../../extension', '../../../extension'];
-  for (const path of candidates) {
-    const folder = join(import.meta.dirname, path);
-    try {
-      if (readdirSync(folder).includes('pgtimewarp.control')) return folder;
-    } catch {
-      // not there: try the next place
-    }
-  }
+  const folder = join(import.meta.dirname, '../../extension');
+  if (existsSync(join(folder, 'pgtimewarp.control'))) return folder;
   throw new TimewarpError('INTERNAL', 'The folder extension/ is missing.');
 }

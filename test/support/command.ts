@@ -1,9 +1,9 @@
 /** Runs a command of the command line inside the test's process, with typed arguments, which saves the start of a process. */
 import { expect } from 'vitest';
+import { nameTheNode } from '../../cli/name-the-node.ts';
 import type { OutputStreams } from '../../cli/output.ts';
 import { Output } from '../../cli/output.ts';
 import { buildProgram } from '../../cli/program.ts';
-import { nameTheNode } from '../../cli/rebaseline-whole-node.ts';
 import { Settings, type SharedOptions } from '../../cli/settings.ts';
 import { otherKeys } from './key-style.ts';
 
@@ -33,9 +33,13 @@ export async function runCommand(
     stderr: stream(() => undefined),
   };
   const out = new Output({ json: args.includes('--json'), verbose: args.includes('--verbose') }, streams);
-  const program = buildProgram('test', async (body) => {
-    const settings = new Settings(program.opts<SharedOptions>());
-    code = await body({ settings, out, signal: new AbortController().signal });
+  const program = await buildProgram({
+    version: 'test',
+    run: async (body) => {
+      const settings = new Settings(program.opts<SharedOptions>());
+      code = await body({ settings, out, signal: new AbortController().signal });
+    },
+    args,
   });
   const where = ['--source', sourceUrl, '--store', storeUrl];
   const whose = args.includes('--node') ? [] : ['--node', node];

