@@ -18,6 +18,7 @@ import { registerMigrate } from './commands/migrate.ts';
 import { registerPoll } from './commands/poll.ts';
 import { registerRebaseline } from './commands/rebaseline.ts';
 import { registerReleaseSlot } from './commands/release-slot.ts';
+import { registerRestore } from './commands/restore.ts';
 import { registerRetention } from './commands/retention.ts';
 import { registerServe } from './commands/serve.ts';
 import { registerSkip } from './commands/skip.ts';
@@ -53,6 +54,7 @@ const GROUPS: readonly (readonly [
     'Operate:',
     [registerServe, registerPoll, registerRetention, registerStatus, registerDoctor, registerEvents],
   ],
+  ['Undo:', [registerRestore]],
   ['Repair:', [registerRebaseline, registerSkip, registerReleaseSlot]],
   ['Help:', [registerCompletion, registerComplete]],
 ];
