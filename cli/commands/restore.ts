@@ -7,7 +7,12 @@ import { formatTableName } from '../../core/pg/identifiers.ts';
 import { poll } from '../../core/poll.ts';
 import { askAfter, MAX_AWAIT_MS } from '../../core/query/await-horizon.ts';
 import { type TransactionSummary, transactions } from '../../core/query/transactions.ts';
-import { applyRestore, findConflicts, type RestoreConflict, type WrittenTable } from '../../core/restore/apply-restore.ts';
+import {
+  applyRestore,
+  findConflicts,
+  type RestoreConflict,
+  type WrittenTable,
+} from '../../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan } from '../../core/restore/plan-restore.ts';
 import { scriptText, type TableRestore } from '../../core/restore/restore-script.ts';
 import { parseLsn } from '../../core/types/lsn.ts';
@@ -114,8 +119,11 @@ async function chosenTransactions(
     if (interval.from === null) throw new TimewarpError('BAD_FLAGS', '--by needs --from: since when.');
     const page = await transactions(store, { node, ...interval, filter: { by }, limit: MOST_TRANSACTIONS });
     if (page.next !== null)
-      throw new TimewarpError('BAD_FLAGS', `More than ${MOST_TRANSACTIONS} transactions: name a shorter time.`);
-    if (!page.final || page.unknownText !== '[]')
+      throw new TimewarpError(
+        'BAD_FLAGS',
+        `More than ${MOST_TRANSACTIONS} transactions: name a shorter time.`,
+      );
+    if ((interval.to !== null && !page.final) || page.unknownText !== '[]')
       throw new TimewarpError('ROWS_UNKNOWN', 'Not all transactions of that time are known.', {
         remedy: 'Name an interval that runs have read, without a gap: see pgtimewarp transactions.',
       });
@@ -127,7 +135,8 @@ async function chosenTransactions(
     const [transaction, another] = page.transactions;
     if (transaction === undefined)
       throw new TimewarpError('ROWS_UNKNOWN', `The history has no transaction ${identity}.`, {
-        remedy: 'Perhaps no run has read it yet: pgtimewarp poll. `pgtimewarp transactions` lists those that are known.',
+        remedy:
+          'Perhaps no run has read it yet: pgtimewarp poll. `pgtimewarp transactions` lists those that are known.',
       });
     if (another !== undefined)
       throw new TimewarpError('BAD_FLAGS', `Several transactions had the number ${identity}.`, {
@@ -140,7 +149,7 @@ async function chosenTransactions(
 
 async function writeScript(file: string, sql: string): Promise<void> {
   await writeFile(file, sql, { mode: 0o600 }).catch((error: unknown) => {
-    throw fromFileError(error, file);
+    throw fromFileError(error, file, 'Name a file in a folder that you may write to.');
   });
 }
 
@@ -166,7 +175,13 @@ async function carryOut(context: CommandContext, planned: Planned): Promise<Rest
   const done = { ...common, isApplied: true, tables: outcome.written, conflicts: outcome.conflicts };
   return lsn !== null
     ? { ...done, lsn }
-    : { ...done, notes: [...notes, `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`] };
+    : {
+        ...done,
+        notes: [
+          ...notes,
+          `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`,
+        ],
+      };
 }
 
 function plannedCounts({ table, rows }: TableRestore): WrittenTable {
@@ -181,7 +196,11 @@ function plannedCounts({ table, rows }: TableRestore): WrittenTable {
 async function runUntil({ settings, signal }: CommandContext, store: Queryable, lsn: string): Promise<void> {
   await poll({ ...settings.databases, signal }).catch(() => {}); // without the right to read the slot, others make the runs
   const position = { node: settings.node, lsn: parseLsn(lsn), timeoutMs: MAX_AWAIT_MS, signal };
-  await askAfter((ask) => ask(store), position, async () => {});
+  await askAfter(
+    (ask) => ask(store),
+    position,
+    async () => {},
+  );
 }
 
 /** The commit LSN of an applied restore, after a run has read it; null: none has. */
@@ -207,15 +226,19 @@ function tell({ out }: CommandContext, result: RestoreResult, { plan, skipConfli
       ({ schema, table, inserts, updates, deletes }) =>
         `${formatTableName({ schema, name: table })}: ${inserts} to insert, ${updates} to update, ${deletes} to delete`,
     );
-    if (isApplied) for (const [index, line] of lines.entries()) lines[index] = line.replaceAll(' to ', ' rows ');
+    if (isApplied)
+      for (const [index, line] of lines.entries()) lines[index] = line.replaceAll(' to ', ' rows ');
     lines.push(...notes, ...refused.map(refusedLine), ...conflicts.slice(0, SHOWN).map(conflictLine));
     if (conflicts.length > SHOWN) lines.push(`… and ${conflicts.length - SHOWN} more conflicts`);
-    if (isApplied) lines.push(lsn === null ? 'Applied.' : `Applied. To undo it: pgtimewarp restore --transaction ${lsn}`);
+    if (isApplied)
+      lines.push(lsn === null ? 'Applied.' : `Applied. To undo it: pgtimewarp restore --transaction ${lsn}`);
     else if (refused.length > 0) lines.push('Refused: nothing was changed.');
     else if (conflicts.length > 0 && skipConflicts !== true)
       lines.push('These rows were changed since: nothing was changed. --skip-conflicts leaves them out.');
-    else if (sql === null) lines.push('There is nothing to put back: later changes within the choice undo it.');
-    else lines.push(plan === undefined ? 'Nothing was changed: --apply does it.' : `The script is in ${plan}.`);
+    else if (sql === null)
+      lines.push('There is nothing to put back: later changes within the choice undo it.');
+    else
+      lines.push(plan === undefined ? 'Nothing was changed: --apply does it.' : `The script is in ${plan}.`);
     return lines.join('\n');
   });
 }

@@ -19,6 +19,7 @@ import {
   keyLineage,
   type UndoneChange,
   undoneChanges,
+  unknownRow,
 } from './undone-changes.ts';
 
 export interface RestoreRequest {
@@ -149,6 +150,10 @@ interface TableInput {
 async function tableRestore(store: Queryable, input: TableInput): Promise<TableRestore> {
   const { table, history, now, ofTable, notes, reasons } = input;
   const writable = now.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name);
+  for (const { pkText, incomplete } of ofTable) {
+    const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
+    if (columns.length > 0) throw unknownRow({ table, pkText, columns });
+  }
   const folded = foldChanges(ofTable, history.keyColumns);
   const lineage = await keyLineage(store, history.relationId, folded);
   const jsonColumns = now.columns.filter(({ isJson }) => isJson).map(({ name }) => name);

@@ -27,6 +27,8 @@ export interface UndoneChange {
   /** null: the row was not there. */
   readonly before: Members | null;
   readonly after: Members | null;
+  /** Columns whose values before or after are not known. */
+  readonly incomplete: readonly string[];
 }
 
 const PAGE_ROWS = 5_000;
@@ -83,18 +85,29 @@ async function* changesOf(
   }
 }
 
-/** Throws VALUES_UNKNOWN where the row before or after the change is not known, or not all of it. */
+export function unknownRow({
+  table,
+  pkText,
+  columns,
+}: {
+  readonly table: TableName;
+  readonly pkText: string;
+  readonly columns: readonly string[];
+}): TimewarpError {
+  const name = formatTableName(table);
+  const which = columns.length === 0 ? '' : ` (${columns.join(', ')})`;
+  return new TimewarpError(
+    'VALUES_UNKNOWN',
+    `The row ${pkText} of ${name} is not known before and after the change${which}.`,
+    { facts: { table: name, columns } },
+  );
+}
+
+/** Throws VALUES_UNKNOWN where the row before or after the change is not known. */
 function toUndone(row: ChangeRow): UndoneChange {
   const table = { schema: row.schema_name, name: row.table_name };
   const isKnown = (row.op === 'I' || row.before !== null) && (row.op !== 'U' || row.after !== null);
-  if (!isKnown || row.incomplete !== null || row.assumes !== null)
-    throw new TimewarpError(
-      'VALUES_UNKNOWN',
-      `The row ${row.key} of ${formatTableName(table)} is not known before ${row.lsn}${
-        row.incomplete === null ? '' : ` (${row.incomplete.join(', ')})`
-      }.`,
-      { facts: { table: formatTableName(table), columns: row.incomplete ?? [] } },
-    );
+  if (!isKnown || row.assumes !== null) throw unknownRow({ table, pkText: row.key, columns: [] });
   const members = (text: string | null): Members | null =>
     text === null ? null : jsonMembers(text, 0).members;
   return {
@@ -106,6 +119,7 @@ function toUndone(row: ChangeRow): UndoneChange {
     lsn: parseLsn(row.lsn),
     before: row.op === 'I' ? null : members(row.before),
     after: row.op === 'U' || row.op === 'I' ? members(row.after) : null,
+    incomplete: row.incomplete ?? [],
   };
 }
 
