@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
+import { isLacking } from '../pg/lacking.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { parseInstant } from '../query/instant.ts';
 import { openTable } from '../query/table-rows.ts';
@@ -59,7 +60,7 @@ export async function planRestore(
   const facts = await nodeFacts(store, node);
   await requireSameDatabase(source, facts);
   const changes = await undoneChanges(store, request);
-  await requireWholeTransactions(store, node, transactions, changes);
+  await requireWholeTransactions(store, request, changes);
   const refused: Refusal[] = [];
   const notes: string[] = [];
   const tables: TableRestore[] = [];
@@ -243,10 +244,20 @@ async function nodeFacts(store: Queryable, node: string): Promise<NodeFacts> {
 
 /** A script for another database would compare rows of that one. */
 async function requireSameDatabase(source: Queryable, facts: NodeFacts): Promise<void> {
-  const { rows } = await source.query<{ identifier: string; database: string }>(
-    'SELECT s.system_identifier::text AS identifier, current_database()::text AS database FROM pg_control_system() AS s',
-  );
-  if (rows[0]!.identifier === facts.systemIdentifier && rows[0]!.database === facts.database) return;
+  const { rows } = await source.query<{ database: string }>('SELECT pg_catalog.current_database()::text AS database');
+  const identifier = await source
+    .query<{ identifier: string }>(
+      'SELECT s.system_identifier::text AS identifier FROM pg_catalog.pg_control_system() AS s',
+    )
+    .then(
+      (found) => found.rows[0]!.identifier,
+      (error: unknown) => {
+        if (isLacking(error)) return null; // the script asks too, and tolerates the same
+        throw error;
+      },
+    );
+  if ((identifier ?? facts.systemIdentifier) === facts.systemIdentifier && rows[0]!.database === facts.database)
+    return;
   throw new TimewarpError('BAD_FLAGS', 'The --source is not the database that the node observes.', {
     remedy: `Name the database ${facts.database} on the server of the node, with a login that may write.`,
   });
@@ -261,8 +272,7 @@ interface SummaryTable {
 /** Throws ROWS_UNKNOWN unless every change of the transactions was read, and every row that a TRUNCATE removed is known. */
 async function requireWholeTransactions(
   store: Queryable,
-  node: string,
-  transactions: readonly TransactionSummary[],
+  { node, transactions }: Pick<RestoreRequest, 'node' | 'transactions'>,
   changes: readonly UndoneChange[],
 ): Promise<void> {
   for (const { lsn, rows, tablesText } of transactions) {

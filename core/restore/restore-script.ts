@@ -60,6 +60,9 @@ export interface RestoreScript {
 }
 
 const CHUNK_ROWS = 1_000;
+const OWN_PATH_SQL = 'SET LOCAL search_path = pg_catalog, pg_temp';
+/** Not an operator that somebody put in the search_path. */
+const EQUALS = 'OPERATOR(pg_catalog.=)';
 
 export function restoreScript(input: RestoreScriptInput): RestoreScript {
   const { tables } = input;
@@ -67,7 +70,7 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
     prepare: [
       'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
       ...TRANSACTION_OUTPUT_SQL.split('; '),
-      'SET LOCAL search_path = pg_catalog, pg_temp',
+      OWN_PATH_SQL,
       `SET LOCAL lock_timeout = ${input.lockTimeoutMs}`,
       identitySql(input),
       `CREATE TEMP TABLE restore_conflict (
@@ -87,11 +90,14 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
     write: [
       `CREATE TEMP TABLE restore_before ON COMMIT DROP AS ${COUNTERS_SQL}`,
       `CREATE TEMP TABLE restore_written (table_number int, inserts bigint, updates bigint, deletes bigint) ON COMMIT DROP`,
+      // triggers, defaults and checks find what they name, as in every other session; the statement itself names all operators
+      'SET LOCAL search_path TO DEFAULT',
       writeSql(tables),
       `SELECT pg_catalog.pg_logical_emit_message(true, 'pgtimewarp', ${literal(
         JSON.stringify({ pgtimewarp: { restore: { id: input.id, of: input.of } } }),
       )})`,
       'SET CONSTRAINTS ALL IMMEDIATE',
+      OWN_PATH_SQL,
       ...tables.flatMap(sequencesSql),
     ],
     check: [...tables.map(verifySql), surplusSql(input)],
@@ -102,9 +108,10 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
 export function scriptText(input: RestoreScriptInput): string {
   const { prepare, lock, guard, judge, write, check } = restoreScript(input);
   const header = [
+    '\\set ON_ERROR_STOP on',
     `-- Puts back what ${input.of.length === 1 ? 'the transaction' : 'the transactions'} ${input.of.join(', ')} changed (restore ${input.id}).`,
     `-- The history was read up to ${input.horizonLsn}. Later changes are found by comparing values.`,
-    '-- Run it with: psql -v ON_ERROR_STOP=1 -f FILE. It changes all of the rows or nothing.',
+    '-- Run it with: psql -f FILE. It changes all of the rows or nothing.',
   ];
   const statements = [...prepare, ...lock, ...guard, ...judge, ...write, ...check, 'COMMIT'];
   return `${header.join('\n')}\n\n${statements.map((statement) => `${statement};\n`).join('\n')}`;
@@ -163,11 +170,12 @@ END`);
 }
 
 /** The rows, as values of the table's own row type. */
-function loadSql({ table, rows }: TableRestore, index: number): string[] {
+function loadSql(each: TableRestore, index: number): string[] {
+  const { table, rows } = each;
   const type = quoteTable(table);
   const statements = [
     `CREATE TEMP TABLE restore_rows_${index + 1} (
-  n int, pk text, op text, columns text[], reason text, expected ${type}, target ${type}) ON COMMIT DROP`,
+  n int, pk text, op text, columns text[], reason text, expected ${type}, target ${type}, expected_text json, target_text json) ON COMMIT DROP`,
     `CREATE TEMP TABLE restore_locks_${index + 1} (n int, leaf oid, place tid) ON COMMIT DROP`,
   ];
   for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
@@ -179,11 +187,35 @@ function loadSql({ table, rows }: TableRestore, index: number): string[] {
     });
     statements.push(`INSERT INTO ${rowsOf(index)}
 SELECT v.n, v.pk, v.op, v.columns, v.reason, pg_catalog.json_populate_record(NULL::${type}, v.expected::json),
-       pg_catalog.json_populate_record(NULL::${type}, v.target::json)
+       pg_catalog.json_populate_record(NULL::${type}, v.target::json), v.expected::json, v.target::json
   FROM (VALUES
 ${values.join(',\n')}) AS v (n, pk, op, columns, reason, expected, target)`);
   }
-  return [...statements, `ANALYZE ${rowsOf(index)}`];
+  return [...statements, `ANALYZE ${rowsOf(index)}`, sameTextSql(each, index)];
+}
+
+/** The values have the text that the history holds: a type that reads it as another value cannot be restored. */
+function sameTextSql(each: TableRestore, index: number): string {
+  const names = [...new Set([...each.keyColumns, ...each.updateColumns, ...each.rowColumns])];
+  const wrong = names.flatMap((name) =>
+    (['expected', 'target'] as const).map((side) => {
+      const value = `(x.${side}).${quoteIdentifier(name)}`;
+      const json = `x.${side}_text -> ${literal(name)}`;
+      const isJson = each.source.columns.some((column) => column.name === name && column.isJson);
+      const text = isJson ? `(${json})::text` : `x.${side}_text ->> ${literal(name)}`;
+      return `WHEN pg_catalog.json_typeof(${json}) NOT IN ('null', 'boolean') AND (${text}) COLLATE "C" IS DISTINCT FROM pg_catalog.format('%s', ${value})
+              THEN ${literal(name)}`;
+    }),
+  );
+  return block(`DECLARE
+  wrong text;
+BEGIN
+  SELECT pg_catalog.format('%s of %s', f.name, f.pk) INTO wrong FROM (
+    SELECT x.pk, CASE ${wrong.join('\n            ')} END AS name FROM ${rowsOf(index)} AS x) AS f WHERE f.name IS NOT NULL LIMIT 1;
+  IF wrong IS NOT NULL THEN
+    ${refuse(`'other_value: the table reads another value than the history holds: ' || ${literal(quoteTable(each.table))} || ', ' || wrong`)};
+  END IF;
+END`);
 }
 
 const rowText = (members: ReadonlyMap<string, string> | null): string =>
@@ -196,7 +228,7 @@ function keyMatch({ keyColumns }: TableRestore): string {
   return keyColumns
     .map((name) => {
       const column = quoteIdentifier(name);
-      return `t.${column} = CASE WHEN x.op = 'insert' THEN (x.target).${column} ELSE (x.expected).${column} END`;
+      return `t.${column} ${EQUALS} CASE WHEN x.op ${EQUALS} 'insert' THEN (x.target).${column} ELSE (x.expected).${column} END`;
     })
     .join(' AND ');
 }
@@ -270,8 +302,9 @@ function leaveOutSql(index: number): string {
 /** What this session has written to each table; partitions count as their root. */
 const COUNTERS_SQL = `
 SELECT r.root, pg_catalog.sum(r.inserts)::bigint AS inserts, pg_catalog.sum(r.updates)::bigint AS updates,
-       pg_catalog.sum(r.deletes)::bigint AS deletes
-  FROM (SELECT coalesce(pg_catalog.pg_partition_root(c.oid), c.oid)::oid AS root,
+       pg_catalog.sum(r.deletes)::bigint AS deletes, pg_catalog.string_agg(r.file::text, ',' ORDER BY r.leaf) AS files
+  FROM (SELECT c.oid AS leaf, pg_catalog.pg_relation_filenode(c.oid) AS file,
+               coalesce(pg_catalog.pg_partition_root(c.oid), c.oid)::oid AS root,
                pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) AS inserts,
                pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) AS updates,
                pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) AS deletes
@@ -281,29 +314,30 @@ SELECT r.root, pg_catalog.sum(r.inserts)::bigint AS inserts, pg_catalog.sum(r.up
 
 /** All writes in one statement. Deletes come before updates, and updates before inserts, so that unique values are free. */
 function writeSql(tables: readonly TableRestore[]): string {
-  const counted = (letter: string): string =>
-    tables.map((_, index) => `(SELECT pg_catalog.count(*) FROM ${letter}${index + 1})`).join(' + ');
+  /** True, after the statements of this letter have run. */
+  const after = (letter: string): string =>
+    tables.map((_, index) => `(SELECT pg_catalog.count(*) FROM ${letter}${index + 1}) IS NOT NULL`).join(' AND ');
   const deletes = tables.map(
     (each, index) => `d${index + 1} AS (
-  DELETE FROM ${own(each)} AS t USING ${rowsOf(index)} AS x WHERE x.op = 'delete' AND ${keyMatch(each)} RETURNING 1)`,
+  DELETE FROM ${own(each)} AS t USING ${rowsOf(index)} AS x WHERE x.op ${EQUALS} 'delete' AND ${keyMatch(each)} RETURNING 1)`,
   );
   const updates = tables.map((each, index) => {
     const sets = each.updateColumns.map((name) => {
       const column = quoteIdentifier(name);
-      return `${column} = CASE WHEN ${literal(name)} = ANY (x.columns) THEN (x.target).${column} ELSE t.${column} END`;
+      return `${column} = CASE WHEN ${literal(name)} ${EQUALS} ANY (x.columns) THEN (x.target).${column} ELSE t.${column} END`;
     });
     return sets.length === 0
       ? `u${index + 1} AS (SELECT 1 WHERE false)`
       : `u${index + 1} AS (
   UPDATE ${own(each)} AS t SET ${sets.join(', ')}
-    FROM ${rowsOf(index)} AS x WHERE x.op = 'update' AND ${keyMatch(each)} AND ${counted('d')} >= 0 RETURNING 1)`;
+    FROM ${rowsOf(index)} AS x WHERE x.op ${EQUALS} 'update' AND ${keyMatch(each)} AND ${after('d')} RETURNING 1)`;
   });
   const inserts = tables.map((each, index) => {
     const columns = each.rowColumns.map(quoteIdentifier);
     return `i${index + 1} AS (
   INSERT INTO ${quoteTable(each.table)} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
   SELECT ${columns.map((column) => `(x.target).${column}`).join(', ')}
-    FROM ${rowsOf(index)} AS x WHERE x.op = 'insert' AND ${counted('d')} + ${counted('u')} >= 0 RETURNING 1)`;
+    FROM ${rowsOf(index)} AS x WHERE x.op ${EQUALS} 'insert' AND ${after('d')} AND ${after('u')} RETURNING 1)`;
   });
   const rows = tables.map((_, index) => {
     const count = (letter: string): string => `(SELECT pg_catalog.count(*) FROM ${letter}${index + 1})`;
@@ -365,12 +399,13 @@ BEGIN
            n.updates - coalesce(b.updates, 0) AS updates, n.deletes - coalesce(b.deletes, 0) AS deletes,
            coalesce(p.inserts, 0) AS planned_inserts, coalesce(p.updates, 0) AS planned_updates,
            coalesce(p.deletes, 0) AS planned_deletes,
+           n.files IS DISTINCT FROM b.files AS is_truncated, -- which sets the counters back
            n.root IN (${guarded}) OR EXISTS (
              SELECT FROM pg_catalog.pg_constraint AS k
               WHERE k.contype = 'f' AND (k.conrelid = n.root AND k.confrelid IN (${oids}) OR k.confrelid = n.root AND k.conrelid IN (${oids}))) AS is_guarded
       FROM now AS n LEFT JOIN pg_temp.restore_before AS b ON b.root = n.root LEFT JOIN planned AS p ON p.root = n.root
   LOOP
-    CONTINUE WHEN (each.inserts, each.updates, each.deletes) = (each.planned_inserts, each.planned_updates, each.planned_deletes);
+    CONTINUE WHEN NOT each.is_truncated AND (each.inserts, each.updates, each.deletes) = (each.planned_inserts, each.planned_updates, each.planned_deletes);
     IF each.is_guarded OR NOT ${hasTriggers} THEN
       ${refuse(`pg_catalog.format('unplanned_writes: %s: %s rows inserted, %s updated, %s deleted; planned were %s, %s, %s',
         each.name, each.inserts, each.updates, each.deletes, each.planned_inserts, each.planned_updates, each.planned_deletes)`)};

@@ -42,8 +42,8 @@ export async function sourceTable(source: Queryable, table: TableName): Promise<
             pg_catalog.row_security_active(c.oid) AS is_filtered,
             pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
               AND pg_catalog.has_table_privilege(c.oid, 'UPDATE') AND pg_catalog.has_table_privilege(c.oid, 'DELETE') AS may_write,
-            ARRAY(SELECT g.tgname::text FROM pg_catalog.pg_trigger AS g
-                   WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') ORDER BY g.tgname) AS triggers
+            ARRAY(SELECT DISTINCT g.tgname::text FROM pg_catalog.pg_trigger AS g
+                   WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) AS p)) AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') ORDER BY 1) AS triggers
        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = $2`,
     [table.schema, table.name],

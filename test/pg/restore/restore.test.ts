@@ -22,7 +22,10 @@ CREATE TABLE parts_eu PARTITION OF parts FOR VALUES IN ('eu');
 CREATE TABLE parts_us PARTITION OF parts FOR VALUES IN ('us');
 CREATE TABLE outside (id int PRIMARY KEY, customer int REFERENCES customers ON DELETE CASCADE);
 CREATE TABLE stamped (id int PRIMARY KEY, v int, stamp int DEFAULT 0);
-CREATE TABLE audit (n int);`;
+CREATE TABLE audit (n int);
+CREATE TABLE typed (id int PRIMARY KEY, a int[], n text[], r int4range, m money, bits bit(3), c char(5), f float8, t timestamptz, d date, j json, o boolean, x xml);
+CREATE FUNCTION never(int, int) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+CREATE OPERATOR public.= (LEFTARG = int, RIGHTARG = int, FUNCTION = never);`;
 
 const ROWS = `
 INSERT INTO customers VALUES (1, 'ann', NULL, ''), (2, 'bob', NULL, NULL), (3, 'cy', NULL, 'x');
@@ -30,9 +33,11 @@ INSERT INTO orders (customer, total, parent, code) VALUES (1, 10, NULL, 'a'), (1
 UPDATE customers SET best_order = 2 WHERE id = 1;
 INSERT INTO "Odd ""Name" VALUES ('it''s \\ :x', '2026-01-01 00:00:00.000001+00', '{"a": [1, 9007199254740993]}', '-0', '\\x00ff'), ('', '2026-01-01+00', NULL, 'NaN', NULL);
 INSERT INTO parts VALUES ('eu', 1, 'a'), ('us', 1, 'b');
-INSERT INTO stamped VALUES (1, 1), (2, 2);`;
+INSERT INTO stamped VALUES (1, 1), (2, 2);
+INSERT INTO typed VALUES (1, '[0:1]={1,2}', '{NULL,"a b",""}', '[1,5)', '1234.50', '101', 'ab', '-0', 'infinity', '0044-03-15 BC', ' {"a" :  1} ', true, '<a/>'),
+  (2, '{}', '{}', 'empty', '-0.01', '000', '', 1e300, '2026-01-01 00:00:00.000001+00', 'infinity', '"\\u0041"', false, NULL);`;
 
-const TRACKED = ['customers', 'orders', '"Odd ""Name"', 'parts', 'stamped'];
+const TRACKED = ['customers', 'orders', '"Odd ""Name"', 'parts', 'stamped', 'typed'];
 
 describe.each(PLUGINS)('restore (%s)', (plugin) => {
   let node: TrackedNode;
@@ -41,7 +46,7 @@ describe.each(PLUGINS)('restore (%s)', (plugin) => {
     node = await trackedNode({ plugin, tables: TABLES });
     for (const table of TRACKED) await node.track(table);
     source = await connect(node.sourceUrl, { side: 'source', node: 'test' });
-    await source.query('SET search_path = public');
+    await source.query('SET search_path = pg_catalog, public');
     await source.query(ROWS);
   });
   afterAll(async () => {
@@ -113,6 +118,7 @@ describe.each(PLUGINS)('restore (%s)', (plugin) => {
       'types and quoted names',
       `UPDATE "Odd ""Name" SET v = '"x"', f = 0.1, b = '\\x01' WHERE "K $restore$" <> ''; DELETE FROM "Odd ""Name" WHERE "K $restore$" = ''`,
     ],
+    ['values of many types', `UPDATE typed SET a = NULL, n = '{x}', r = NULL, m = 1, bits = '111', c = 'z', f = 1, t = NULL, d = NULL, j = '1', o = NULL, x = NULL WHERE id = 1; DELETE FROM typed WHERE id = 2`],
     ['partitions', `UPDATE parts SET v = 'z'; DELETE FROM parts WHERE region = 'us'`],
     ['a truncate', 'TRUNCATE stamped'],
     [
@@ -195,7 +201,7 @@ describe.each(PLUGINS)('restore (%s)', (plugin) => {
     const lsn = await transaction('UPDATE stamped SET v = v + 100');
     const before = await state();
     const trigger = async (when: string, body: string): Promise<void> => {
-      await source.query(`CREATE OR REPLACE FUNCTION act() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$ BEGIN ${body} END $$;
+      await source.query(`CREATE OR REPLACE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body} END $$;
         CREATE OR REPLACE TRIGGER act ${when} UPDATE ON stamped FOR EACH ROW EXECUTE FUNCTION act()`);
     };
     for (const [body, reason] of [
@@ -215,7 +221,7 @@ describe.each(PLUGINS)('restore (%s)', (plugin) => {
     }
     await trigger('BEFORE', 'INSERT INTO audit VALUES (NEW.id); RETURN NEW;');
     const { code, answer } = await restore('--transaction', lsn, '--apply');
-    expect({ code, notes: answer.notes }).toEqual({ code: 0, notes: ['stamped: triggers will fire: act'] });
+    expect({ code, notes: answer.notes }).toEqual({ code: 0, notes: ['public.stamped: triggers will fire: act'] });
     expect((await source.query('SELECT n FROM audit ORDER BY n')).rows).toEqual([{ n: 1 }, { n: 2 }]);
     await source.query('DROP TRIGGER act ON stamped; DELETE FROM audit');
   });
