@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
-import { isLacking } from '../pg/lacking.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
+import { isLacking } from '../pg/lacking.ts';
 import { parseInstant } from '../query/instant.ts';
 import { openTable } from '../query/table-rows.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
@@ -244,7 +244,9 @@ async function nodeFacts(store: Queryable, node: string): Promise<NodeFacts> {
 
 /** A script for another database would compare rows of that one. */
 async function requireSameDatabase(source: Queryable, facts: NodeFacts): Promise<void> {
-  const { rows } = await source.query<{ database: string }>('SELECT pg_catalog.current_database()::text AS database');
+  const { rows } = await source.query<{ database: string }>(
+    'SELECT pg_catalog.current_database()::text AS database',
+  );
   const identifier = await source
     .query<{ identifier: string }>(
       'SELECT s.system_identifier::text AS identifier FROM pg_catalog.pg_control_system() AS s',
@@ -256,7 +258,10 @@ async function requireSameDatabase(source: Queryable, facts: NodeFacts): Promise
         throw error;
       },
     );
-  if ((identifier ?? facts.systemIdentifier) === facts.systemIdentifier && rows[0]!.database === facts.database)
+  if (
+    (identifier ?? facts.systemIdentifier) === facts.systemIdentifier &&
+    rows[0]!.database === facts.database
+  )
     return;
   throw new TimewarpError('BAD_FLAGS', 'The --source is not the database that the node observes.', {
     remedy: `Name the database ${facts.database} on the server of the node, with a login that may write.`,

@@ -34,7 +34,7 @@ UPDATE customers SET best_order = 2 WHERE id = 1;
 INSERT INTO "Odd ""Name" VALUES ('it''s \\ :x', '2026-01-01 00:00:00.000001+00', '{"a": [1, 9007199254740993]}', '-0', '\\x00ff'), ('', '2026-01-01+00', NULL, 'NaN', NULL);
 INSERT INTO parts VALUES ('eu', 1, 'a'), ('us', 1, 'b');
 INSERT INTO stamped VALUES (1, 1), (2, 2);
-INSERT INTO typed VALUES (1, '[0:1]={1,2}', '{NULL,"a b",""}', '[1,5)', '1234.50', '101', 'ab', '-0', 'infinity', '0044-03-15 BC', ' {"a" :  1} ', true, '<a/>'),
+INSERT INTO typed VALUES (1, '{{1,2},{3,NULL}}', '{NULL,"a b",""}', '[1,5)', '1234.50', '101', 'ab', '-0', 'infinity', '0044-03-15 BC', ' {"a" :  1} ', true, '<a/>'),
   (2, '{}', '{}', 'empty', '-0.01', '000', '', 1e300, '2026-01-01 00:00:00.000001+00', 'infinity', '"\\u0041"', false, NULL);`;
 
 const TRACKED = ['customers', 'orders', '"Odd ""Name"', 'parts', 'stamped', 'typed'];
@@ -118,7 +118,10 @@ describe.each(PLUGINS)('restore (%s)', (plugin) => {
       'types and quoted names',
       `UPDATE "Odd ""Name" SET v = '"x"', f = 0.1, b = '\\x01' WHERE "K $restore$" <> ''; DELETE FROM "Odd ""Name" WHERE "K $restore$" = ''`,
     ],
-    ['values of many types', `UPDATE typed SET a = NULL, n = '{x}', r = NULL, m = 1, bits = '111', c = 'z', f = 1, t = NULL, d = NULL, j = '1', o = NULL, x = NULL WHERE id = 1; DELETE FROM typed WHERE id = 2`],
+    [
+      'values of many types',
+      `UPDATE typed SET a = NULL, n = '{x}', r = NULL, m = 1, bits = '111', c = 'z', f = 1, t = NULL, d = NULL, j = '1', o = NULL, x = NULL WHERE id = 1; DELETE FROM typed WHERE id = 2`,
+    ],
     ['partitions', `UPDATE parts SET v = 'z'; DELETE FROM parts WHERE region = 'us'`],
     ['a truncate', 'TRUNCATE stamped'],
     [
@@ -221,7 +224,10 @@ describe.each(PLUGINS)('restore (%s)', (plugin) => {
     }
     await trigger('BEFORE', 'INSERT INTO audit VALUES (NEW.id); RETURN NEW;');
     const { code, answer } = await restore('--transaction', lsn, '--apply');
-    expect({ code, notes: answer.notes }).toEqual({ code: 0, notes: ['public.stamped: triggers will fire: act'] });
+    expect({ code, notes: answer.notes }).toEqual({
+      code: 0,
+      notes: ['public.stamped: triggers will fire: act'],
+    });
     expect((await source.query('SELECT n FROM audit ORDER BY n')).rows).toEqual([{ n: 1 }, { n: 2 }]);
     await source.query('DROP TRIGGER act ON stamped; DELETE FROM audit');
   });
