@@ -296,7 +296,7 @@ describe.each(PLUGINS)('restore (%s)', (plugin) => {
       await source.query(back);
     };
     await refusal('CREATE RULE r AS ON UPDATE TO stamped DO ALSO NOTHING', 'DROP RULE r ON stamped', 'rules');
-    await refusal('CREATE TABLE child () INHERITS (stamped)', 'DROP TABLE child', 'inheritance');
+    await refusal('CREATE TABLE public.child () INHERITS (stamped)', 'DROP TABLE child', 'inheritance');
     await refusal('ALTER TABLE stamped ADD extra int', 'ALTER TABLE stamped DROP extra', 'unknown_columns');
     await refusal(
       'ALTER TABLE stamped RENAME TO gone',
