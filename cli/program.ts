@@ -53,6 +53,12 @@ const GROUPS: readonly Group[] = [
     },
   },
   {
+    title: 'Undo:',
+    commands: {
+      restore: async () => (await import('./commands/restore.ts')).registerRestore,
+    },
+  },
+  {
     title: 'Repair:',
     commands: {
       rebaseline: async () => (await import('./commands/rebaseline.ts')).registerRebaseline,

@@ -120,8 +120,8 @@ function csvRow(change: HistoryChange): (string | null)[] {
   return [schema, table, pkText, op, beforeText, afterText, changedText];
 }
 
-/** Throws BAD_FLAGS. */
-function identityFilter(text: string): { readonly lsn: string } | { readonly xid: string } {
+/** What a transaction is named by. Throws BAD_FLAGS. */
+export function identityFilter(text: string): { readonly lsn: string } | { readonly xid: string } {
   const lsn = tryParseLsn(text);
   if (lsn !== null) return { lsn: formatLsn(lsn) };
   const xid = xidOf(text);

@@ -370,6 +370,23 @@ export const ERROR_CODES = define({
     cause: 'The source is a standby. A standby has no slots that runs can create and advance.',
     remedy: 'Name the primary (the writer endpoint) as --source.',
   },
+  RESTORE_REFUSED: {
+    action: 'operator',
+    cause:
+      'The source did not take the rows of a restore: a constraint, a trigger, a missing right, or writes that were not planned. Nothing was changed.',
+    remedy: 'The message names what stands in the way. The plan (without --apply) shows the rows.',
+  },
+  RESTORE_BUSY: {
+    action: 'retry',
+    cause: 'Other sessions held or changed the rows of a restore. Nothing was changed.',
+    remedy: 'Run it again. --lock-timeout waits longer for locks.',
+  },
+  RESTORE_UNCLEAR: {
+    action: 'operator',
+    cause: 'The connection to the source broke while a restore committed.',
+    remedy:
+      'Look whether it was applied before you repeat it: `pgtimewarp transactions --by pgtimewarp.restore.id=ID`.',
+  },
   INTERRUPTED: {
     action: 'retry',
     cause: 'A signal stopped the command.',

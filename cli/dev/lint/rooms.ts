@@ -24,7 +24,7 @@ const PHASES = [
   'core/run/horizon',
 ];
 const ENGINE = [
-  ...[...BASE, 'core/query', ...SOURCE, ...STORE],
+  ...[...BASE, 'core/query', 'core/restore', ...SOURCE, ...STORE],
   ...['core/setup', 'core/retention', 'core/run', ...PHASES, 'core', 'core/doctor', 'core/status.ts'],
 ];
 const FUNCTION = [...ENGINE, 'documents', 'lambda/shared'];
@@ -50,6 +50,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/store/overview.ts': [...BASE, 'core/store/node', 'core/store/tables'],
 
   'core/query': BASE,
+  'core/restore': [...BASE, 'core/query'],
   'core/setup': [...BASE, ...SOURCE, ...STORE],
   'core/retention': [...BASE, ...STORE, 'core/setup'],
 

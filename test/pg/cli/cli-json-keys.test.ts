@@ -55,7 +55,16 @@ const COMMANDS: readonly (readonly string[])[] = [
 ];
 
 /** Commands that are checked below or in their own tests, or that print no document (a shell script, a story). */
-const OTHERS = ['extension connect', 'extension views', 'serve', 'skip', 'completion', 'demo', 'help'];
+const OTHERS = [
+  'restore',
+  'extension connect',
+  'extension views',
+  'serve',
+  'skip',
+  'completion',
+  'demo',
+  'help',
+];
 
 describe('the fields of JSON are snake_case', () => {
   let node: TrackedNode;

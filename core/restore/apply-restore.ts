@@ -1,0 +1,205 @@
+/**
+ * Runs the statements of a restore. Until COMMIT is sent, everything that goes wrong rolls back; an error after that says that the
+ * outcome is not known, and how to find it out.
+ */
+import type pg from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { sqlState } from '../pg/database-error.ts';
+import { REFUSED_STATE, type RestoreScriptInput, restoreScript } from './restore-script.ts';
+import { keyLineage } from './undone-changes.ts';
+
+/** A row that is not what the undone change left. */
+export interface RestoreConflict {
+  readonly schema: string;
+  readonly table: string;
+  /** JSON texts; null: no row. */
+  readonly pkText: string;
+  readonly reason: string;
+  readonly expectedText: string | null;
+  readonly foundText: string | null;
+}
+
+export interface WrittenTable {
+  readonly schema: string;
+  readonly table: string;
+  readonly inserts: string;
+  readonly updates: string;
+  readonly deletes: string;
+}
+
+export interface RestoreOutcome {
+  readonly isApplied: boolean;
+  readonly conflicts: readonly RestoreConflict[];
+  readonly written: readonly WrittenTable[];
+}
+
+/** Compares the rows with what they must be, without locks. Changes nothing. */
+export async function findConflicts(
+  source: pg.Client,
+  input: RestoreScriptInput,
+): Promise<RestoreConflict[]> {
+  const { prepare, look } = restoreScript(input);
+  try {
+    return await runUncommitted(source, async () => {
+      await runAll(source, [...prepare, ...look]);
+      return await readConflicts(source);
+    });
+  } finally {
+    await source.query('ROLLBACK').catch(() => {});
+  }
+}
+
+export interface ApplyOptions {
+  readonly store: Queryable;
+  readonly signal: AbortSignal;
+  /** Resolves when the store has read the source up to the position; throws if it does not in time. */
+  readonly catchUp: (lsn: string) => Promise<void>;
+}
+
+/** Throws RESTORE_REFUSED, RESTORE_BUSY, RESTORE_UNCLEAR, INTERRUPTED; nothing was changed except perhaps by RESTORE_UNCLEAR. */
+export async function applyRestore(
+  source: pg.Client,
+  input: RestoreScriptInput,
+  { store, signal, catchUp }: ApplyOptions,
+): Promise<RestoreOutcome> {
+  const { prepare, lock, guard, judge, write, check } = restoreScript(input);
+  let outcome: Omit<RestoreOutcome, 'isApplied'>;
+  try {
+    const ended = await runUncommitted(source, async () => {
+      await runAll(source, [...prepare, ...lock, ...guard], signal);
+      const conflicts = await readConflicts(source);
+      if (conflicts.length > 0 && !input.skipConflicts) return { conflicts, written: [] };
+      // the rows are locked: every change of them that was committed before is in the log up to here
+      const { rows } = await source.query<{ lsn: string }>(
+        'SELECT pg_catalog.pg_current_wal_insert_lsn()::text AS lsn',
+      );
+      await catchUp(rows[0]!.lsn);
+      await requireSameLineage(store, input);
+      await runAll(source, [...judge, ...write, ...check], signal);
+      return { conflicts, written: await readWritten(source, input) };
+    });
+    if (ended.written.length === 0) {
+      await source.query('ROLLBACK');
+      return { isApplied: false, ...ended };
+    }
+    stopIfAborted(signal);
+    outcome = ended;
+  } catch (error) {
+    await source.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+  await commitRestore(source, input);
+  return { isApplied: true, ...outcome };
+}
+
+async function commitRestore(source: pg.Client, { id }: RestoreScriptInput): Promise<void> {
+  let command: string;
+  try {
+    ({ command } = await source.query('COMMIT'));
+  } catch (cause) {
+    if (sqlState(cause)?.startsWith('08') === false && sqlState(cause)?.startsWith('57') === false)
+      throw restoreError(cause);
+    throw new TimewarpError(
+      'RESTORE_UNCLEAR',
+      'The connection broke during COMMIT: the restore may be applied or not.',
+      {
+        cause,
+        facts: { id },
+        remedy: `After the next run, pgtimewarp transactions --by pgtimewarp.restore.id=${id} lists it if it was applied.`,
+      },
+    );
+  }
+  if (command !== 'COMMIT')
+    throw new TimewarpError('RESTORE_REFUSED', 'The server rolled back instead of committing.');
+}
+
+async function runUncommitted<T>(source: pg.Client, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await source.query('ROLLBACK').catch(() => {});
+    throw restoreError(error);
+  }
+}
+
+async function runAll(source: pg.Client, statements: readonly string[], signal?: AbortSignal): Promise<void> {
+  for (const statement of statements) {
+    stopIfAborted(signal);
+    await source.query(statement);
+  }
+}
+
+function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true)
+    throw new TimewarpError('INTERRUPTED', 'Stopped before the commit: nothing was changed.');
+}
+
+const RETRY_STATES: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);
+
+function restoreError(error: unknown): unknown {
+  if (error instanceof TimewarpError) return error;
+  const state = sqlState(error);
+  const { message } = error as Error;
+  if (state === null || state === undefined || state.startsWith('08') || state.startsWith('57P'))
+    return error;
+  if (RETRY_STATES.has(state))
+    return new TimewarpError('RESTORE_BUSY', `Nothing was changed: ${message}.`, { cause: error });
+  const uniqueSwap = state === '23505' ? 'unique_conflict: ' : '';
+  return new TimewarpError('RESTORE_REFUSED', `Nothing was changed: ${uniqueSwap}${message}.`, {
+    cause: error,
+    facts: { sqlstate: state, own: state === REFUSED_STATE },
+  });
+}
+
+/** Throws RESTORE_BUSY if the history shows now that a key was used again after its undone change. */
+async function requireSameLineage(store: Queryable, input: RestoreScriptInput): Promise<void> {
+  for (const { relationId, rows } of input.tables) {
+    const known = new Set(rows.filter(({ conflict }) => conflict !== null).map(({ pk }) => pk));
+    const { reused } = await keyLineage(store, relationId, rows);
+    const later = [...reused].filter((pk) => !known.has(pk));
+    if (later.length > 0)
+      throw new TimewarpError(
+        'RESTORE_BUSY',
+        `Rows were removed and inserted again meanwhile: ${later.slice(0, 20).join(', ')}.`,
+      );
+  }
+}
+
+async function readConflicts(source: pg.Client): Promise<RestoreConflict[]> {
+  const { rows } = await source.query<{
+    schema_name: string;
+    table_name: string;
+    pk: string;
+    reason: string;
+    expected: string | null;
+    found: string | null;
+  }>(
+    `SELECT c.schema_name, c.table_name, c.pk, c.reason, c.expected, c.found
+       FROM pg_temp.restore_conflict AS c ORDER BY c.table_number, c.n`,
+  );
+  return rows.map((row) => ({
+    schema: row.schema_name,
+    table: row.table_name,
+    pkText: row.pk,
+    reason: row.reason,
+    expectedText: row.expected,
+    foundText: row.found,
+  }));
+}
+
+async function readWritten(source: pg.Client, { tables }: RestoreScriptInput): Promise<WrittenTable[]> {
+  const { rows } = await source.query<{
+    table_number: string;
+    inserts: string;
+    updates: string;
+    deletes: string;
+  }>(
+    `SELECT w.table_number::text, w.inserts::text, w.updates::text, w.deletes::text
+       FROM pg_temp.restore_written AS w ORDER BY w.table_number`,
+  );
+  return rows.map(({ inserts, updates, deletes }, index) => {
+    const { table } = tables[index]!;
+    return { schema: table.schema, table: table.name, inserts, updates, deletes };
+  });
+}

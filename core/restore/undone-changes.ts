@@ -1,0 +1,196 @@
+/**
+ * Reads from the store what chosen transactions did: every change with the row before and after it, and what became of these rows
+ * later. Nothing is guessed: a row whose past is not known is an error.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { formatTableName, type TableName } from '../pg/identifiers.ts';
+import { CHANGE_COLUMNS, type ChangeRow } from '../query/changes.ts';
+import { PAGE_BYTES } from '../query/history-page.ts';
+import { fromHistoryError } from '../query/query-error.ts';
+import type { TransactionSummary } from '../query/transactions.ts';
+import { jsonMembers } from '../types/json-text.ts';
+import { type Lsn, parseLsn } from '../types/lsn.ts';
+
+/** Column to JSON text. */
+export type Members = ReadonlyMap<string, string>;
+
+export interface UndoneChange {
+  readonly relationId: string;
+  readonly table: TableName;
+  /** The text of the key in the history. */
+  readonly pk: string;
+  /** JSON text `{column: text}`. */
+  readonly pkText: string;
+  readonly op: string;
+  readonly lsn: Lsn;
+  /** null: the row was not there. */
+  readonly before: Members | null;
+  readonly after: Members | null;
+  /** Columns whose values before or after are not known. */
+  readonly incomplete: readonly string[];
+}
+
+const PAGE_ROWS = 5_000;
+
+/** Every change of the transactions, in the order of commits. Throws VALUES_UNKNOWN, BAD_FLAGS (more rows than `maxRows`). */
+export async function undoneChanges(
+  store: Queryable,
+  {
+    node,
+    transactions,
+    maxRows,
+  }: {
+    readonly node: string;
+    readonly transactions: readonly TransactionSummary[];
+    readonly maxRows: number;
+  },
+): Promise<UndoneChange[]> {
+  const found: UndoneChange[] = [];
+  const inOrder = transactions.toSorted((a, b) => (parseLsn(a.lsn) < parseLsn(b.lsn) ? -1 : 1));
+  for (const transaction of inOrder) {
+    for await (const row of changesOf(store, node, transaction)) {
+      if (found.length >= maxRows)
+        throw new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
+          remedy: 'Look at the transaction first. --max-rows N allows more.',
+        });
+      found.push(toUndone(row));
+    }
+  }
+  return found;
+}
+
+async function* changesOf(
+  store: Queryable,
+  node: string,
+  { lsn, lsnSpace }: TransactionSummary,
+): AsyncGenerator<ChangeRow> {
+  let after: readonly [string | null, string | null, string | null] = [null, null, null];
+  for (;;) {
+    const page = await store
+      .query<ChangeRow>(
+        `SELECT ${CHANGE_COLUMNS}
+           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint) WITH ORDINALITY AS c
+           JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
+          ORDER BY c.ordinality`,
+        [node, lsnSpace, lsn, ...after, PAGE_ROWS, PAGE_BYTES],
+      )
+      .catch((error: unknown) => {
+        throw fromHistoryError(error);
+      });
+    yield* page.rows;
+    const last = page.rows.at(-1);
+    if (last === undefined) return;
+    after = [last.relation_id, last.seq, last.pk];
+  }
+}
+
+export function unknownRow({
+  table,
+  pkText,
+  columns,
+}: {
+  readonly table: TableName;
+  readonly pkText: string;
+  readonly columns: readonly string[];
+}): TimewarpError {
+  const name = formatTableName(table);
+  const which = columns.length === 0 ? '' : ` (${columns.join(', ')})`;
+  return new TimewarpError(
+    'VALUES_UNKNOWN',
+    `The row ${pkText} of ${name} is not known before and after the change${which}.`,
+    { facts: { table: name, columns } },
+  );
+}
+
+/** Throws VALUES_UNKNOWN where the row before or after the change is not known. */
+function toUndone(row: ChangeRow): UndoneChange {
+  const table = { schema: row.schema_name, name: row.table_name };
+  const isKnown = (row.op === 'I' || row.before !== null) && (row.op !== 'U' || row.after !== null);
+  if (!isKnown || row.assumes !== null) throw unknownRow({ table, pkText: row.key, columns: [] });
+  const members = (text: string | null): Members | null =>
+    text === null ? null : jsonMembers(text, 0).members;
+  return {
+    relationId: row.relation_id,
+    table,
+    pk: row.pk,
+    pkText: row.key,
+    op: row.op,
+    lsn: parseLsn(row.lsn),
+    before: row.op === 'I' ? null : members(row.before),
+    after: row.op === 'U' || row.op === 'I' ? members(row.after) : null,
+    incomplete: row.incomplete ?? [],
+  };
+}
+
+/** What the store knows of a table, for its restore. */
+export interface HistoryFacts {
+  readonly relationId: string;
+  readonly keyColumns: readonly string[];
+  readonly excluded: readonly string[];
+  readonly relid: string | null;
+  /** Columns were renamed or got another type after this. null: none. */
+  readonly namedLsn: string | null;
+  readonly isTracked: boolean;
+}
+
+/** In the order of the ids. */
+export async function historyFacts(
+  store: Queryable,
+  relationIds: readonly string[],
+): Promise<HistoryFacts[]> {
+  const { rows } = await store.query<{
+    relation_id: string;
+    pk_columns: readonly string[];
+    excluded_columns: readonly string[];
+    relid: string | null;
+    named_lsn: string | null;
+    is_tracked: boolean;
+  }>(
+    `SELECT p.relation_id::text, p.pk_columns, p.excluded_columns, t.relid::text, t.relation_id IS NOT NULL AS is_tracked, (
+              SELECT max((n.name ->> 'until_lsn')::pg_lsn)::text
+                FROM jsonb_array_elements(p.columns::jsonb) AS c (facts),
+                     jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS n (name)) AS named_lsn
+       FROM pgtimewarp.relation_periods AS p
+       LEFT JOIN pgtimewarp.tracked_relations AS t ON t.relation_id = p.relation_id AND p.tracked_to_lsn IS NULL
+      WHERE p.relation_id = ANY ($1::int[])`,
+    [relationIds],
+  );
+  return rows.map((row) => ({
+    relationId: row.relation_id,
+    keyColumns: row.pk_columns,
+    excluded: row.excluded_columns,
+    relid: row.relid,
+    namedLsn: row.named_lsn,
+    isTracked: row.is_tracked,
+  }));
+}
+
+/** What happened to keys that values cannot show. */
+export interface KeyLineage {
+  /** Removed, inserted or read again after the undone change. */
+  readonly reused: ReadonlySet<string>;
+  /** Some version holds the JSON value null, which has the text of a missing value. */
+  readonly jsonNull: ReadonlySet<string>;
+}
+
+/** @param keys with the commit of the newest undone change of each */
+export async function keyLineage(
+  store: Queryable,
+  relationId: string,
+  keys: readonly { readonly pk: string; readonly lsn: string }[],
+): Promise<KeyLineage> {
+  const { rows } = await store.query<{ pk: string; reused: boolean; json_null: boolean }>(
+    `SELECT k.pk, coalesce(bool_or(c.valid_from_lsn > k.lsn AND c.op <> 'U'), false) AS reused,
+            coalesce(bool_or(c.json_nulls IS NOT NULL), false) AS json_null
+       FROM unnest($2::text[], $3::pg_lsn[]) AS k (pk, lsn)
+       JOIN pgtimewarp.row_changes AS c ON c.relation_id = $1::int AND c.pk = k.pk
+      GROUP BY k.pk
+     HAVING bool_or(c.valid_from_lsn > k.lsn AND c.op <> 'U') OR bool_or(c.json_nulls IS NOT NULL)`,
+    [relationId, keys.map(({ pk }) => pk), keys.map(({ lsn }) => lsn)],
+  );
+  return {
+    reused: new Set(rows.filter((row) => row.reused).map(({ pk }) => pk)),
+    jsonNull: new Set(rows.filter((row) => row.json_null).map(({ pk }) => pk)),
+  };
+}

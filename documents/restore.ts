@@ -1,0 +1,77 @@
+/** What a restore would change, or changed. Texts of rows are put in as they are, like the answers about many rows. */
+import * as z from 'zod';
+import type { RestoreConflict, WrittenTable } from '../core/restore/apply-restore.ts';
+import type { Refusal } from '../core/restore/plan-restore.ts';
+import { listText, objectText, quote, type Texts } from './text-members.ts';
+import { Lsn, Text } from './values.ts';
+
+const Count = z.int().min(0);
+const RestoreTable = z.object({ schema: Text, table: Text, inserts: Count, updates: Count, deletes: Count });
+const Conflict = z.object({
+  schema: Text,
+  table: Text,
+  pk: z.record(z.string(), z.string()),
+  reason: z.enum(['later_change', 'key_reused', 'changed_since', 'gone', 'exists_now']),
+  expected: z.record(z.string(), Text.nullable()).nullable(),
+  found: z.record(z.string(), Text.nullable()).nullable(),
+});
+const Refused = z.object({ schema: Text, table: Text, reason: Text, message: Text });
+const Restore = z.object({
+  id: Text,
+  applied: z.boolean(),
+  lsn: Lsn.nullable().meta({ description: 'the commit of the restore: what to undo to undo it' }),
+  of: z.array(Lsn),
+  tables: z.array(RestoreTable),
+  conflicts: z.array(Conflict),
+  refused: z.array(Refused),
+  notes: z.array(Text),
+  sql: Text.nullable(),
+});
+
+export interface RestoreResult {
+  readonly id: string;
+  readonly isApplied: boolean;
+  readonly lsn: string | null;
+  readonly of: readonly string[];
+  readonly tables: readonly WrittenTable[];
+  readonly conflicts: readonly RestoreConflict[];
+  readonly refused: readonly Refusal[];
+  readonly notes: readonly string[];
+  readonly sql: string | null;
+}
+
+export function restoreText(result: RestoreResult): string {
+  const members: Texts<typeof Restore> = {
+    id: quote(result.id),
+    applied: `${result.isApplied}`,
+    lsn: quote(result.lsn),
+    of: JSON.stringify(result.of),
+    tables: listText(result.tables.map(tableText)),
+    conflicts: listText(result.conflicts.map(conflictText)),
+    refused: JSON.stringify(result.refused),
+    notes: JSON.stringify(result.notes),
+    sql: quote(result.sql),
+  };
+  return objectText(members);
+}
+
+function tableText({ schema, table, inserts, updates, deletes }: WrittenTable): string {
+  const members: Texts<typeof RestoreTable> = {
+    schema: quote(schema),
+    table: quote(table),
+    ...{ inserts, updates, deletes },
+  };
+  return objectText(members);
+}
+
+function conflictText(conflict: RestoreConflict): string {
+  const members: Texts<typeof Conflict> = {
+    schema: quote(conflict.schema),
+    table: quote(conflict.table),
+    pk: conflict.pkText,
+    reason: quote(conflict.reason),
+    expected: `${conflict.expectedText}`,
+    found: `${conflict.foundText}`,
+  };
+  return objectText(members);
+}
