@@ -7,6 +7,7 @@ const TIMEOUTS_MS = {
   infra: 120_000,
   pg: 60_000,
   parity: 120_000,
+  web: 120_000,
   crash: 300_000,
   runtime: 300_000,
   long: 600_000,
@@ -34,6 +35,7 @@ export default defineConfig({
       project('infra', false),
       project('pg', true),
       project('parity', true),
+      project('web', true),
       project('crash', true),
       // only when asked for: npm run test:long
       ...(process.env.TEST_LONG === '1' ? [project('long', true)] : []),
