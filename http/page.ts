@@ -18,13 +18,17 @@ const HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
 };
+/** The name of an asset has a hash of its content. */
+const HASHED = /-[0-9A-Z]{8}\.\w+$/;
 const FOR_A_YEAR = 'public, max-age=31536000, immutable';
 
 /** The response if the request is for the page; null: it is for the API. */
 export function pageResponse({ req }: Context, files: PageFiles): Response | null {
   if (req.method !== 'GET' && req.method !== 'HEAD') return null;
-  // the name of an asset has a hash of its content
-  if (req.path.startsWith('/assets/')) return fileResponse(files.get(req.path), FOR_A_YEAR);
+  if (req.path.startsWith('/assets/')) {
+    const caching = HASHED.test(req.path) ? FOR_A_YEAR : 'no-cache';
+    return fileResponse(files.get(req.path), caching);
+  }
   const isView = req.path === '/' || req.path === '/ui' || req.path.startsWith('/ui/');
   if (!isView || !wantsHtml(req.header('accept'))) return null;
   return fileResponse(files.get('/index.html'), 'no-cache');

@@ -19,9 +19,14 @@ function readAddress(): Address {
 }
 
 /** The path of a view; parameters without a value are left out. */
-export function pathTo(node: string, view = '', query: Readonly<Record<string, string | undefined>> = {}): string {
+export function pathTo(
+  node: string,
+  view = '',
+  query: Readonly<Record<string, string | undefined>> = {},
+): string {
   const given = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') given.set(name, value);
+  for (const [name, value] of Object.entries(query))
+    if (value !== undefined && value !== '') given.set(name, value);
   return `/ui/${node}${view === '' ? '' : `/${view}`}${given.size === 0 ? '' : `?${given}`}`;
 }
 

@@ -18,7 +18,11 @@ const NODES_EVERY_MS = 5_000;
 
 export function App() {
   const { node: named, view } = address.value;
-  const { answer, problem, isLoading } = useAnswer<{ nodes: readonly NodeDocument[] }>('/v1/nodes', {}, NODES_EVERY_MS);
+  const { answer, problem, isLoading } = useAnswer<{ nodes: readonly NodeDocument[] }>(
+    '/v1/nodes',
+    {},
+    NODES_EVERY_MS,
+  );
   const nodes = answer?.nodes.filter(({ status }) => status !== 'removed') ?? [];
   const node = nodes.find((each) => each.node === named) ?? (named === null ? nodes[0] : undefined);
   return (
@@ -36,7 +40,11 @@ export function App() {
         <Problem problem={problem} />
         {answer === null && <Loading when={isLoading} />}
         {answer !== null && node === undefined && (
-          <p class="message">{named === null ? 'The store has no node yet: run pgtimewarp init.' : `The store has no node “${named}”.`}</p>
+          <p class="message">
+            {named === null
+              ? 'The store has no node yet: run pgtimewarp init.'
+              : `The store has no node “${named}”.`}
+          </p>
         )}
         {node !== undefined && <View node={node} nodes={nodes} />}
       </main>
@@ -52,10 +60,12 @@ function View({ node, nodes }: { readonly node: NodeDocument; readonly nodes: re
   useEffect(() => {
     const heading = document.querySelector('h1');
     document.title = `${heading?.textContent ?? first} · pgtimewarp`;
-    if (document.activeElement === document.body || document.activeElement?.isConnected === false) document.getElementById('main')?.focus();
+    if (document.activeElement === document.body || document.activeElement?.isConnected === false)
+      document.getElementById('main')?.focus();
   }, [place]);
   if (first === '') return <HomeView node={node} nodes={nodes} />;
-  if (first === 'transactions' && rest !== '') return <TransactionView node={node.node} lsn={rest} xid={query.xid} />;
+  if (first === 'transactions' && rest !== '')
+    return <TransactionView node={node.node} lsn={rest} xid={query.xid} />;
   if (first === 'transactions') return <TransactionsView node={node} query={query} />;
   if (first === 'tables') return <TablesView node={node.node} />;
   if (first === 'table') return <TableView key={query.table} node={node.node} query={query} />;
@@ -96,7 +106,11 @@ function TopBar({ nodes, node, view }: TopBarProperties) {
         <span>pgtimewarp</span>
       </Link>
       {nodes.length > 1 && (
-        <select aria-label="Node" value={node?.node} onChange={(event) => go(pathTo(event.currentTarget.value))}>
+        <select
+          aria-label="Node"
+          value={node?.node}
+          onChange={(event) => go(pathTo(event.currentTarget.value))}
+        >
           {nodes.map((each) => (
             <option key={each.node}>{each.node}</option>
           ))}

@@ -32,9 +32,15 @@ export const isOffline = signal(false);
 let waiting: Promise<void> | null = null;
 
 /** @param path without parameters; @param numbered whether the answer has rows, whose numbers must keep their digits */
-export async function ask<T>(path: string, parameters: Parameters = {}, signal?: AbortSignal, body?: unknown): Promise<T> {
+export async function ask<T>(
+  path: string,
+  parameters: Parameters = {},
+  signal?: AbortSignal,
+  body?: unknown,
+): Promise<T> {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) if (value !== undefined && value !== '') query.set(name, value);
+  for (const [name, value] of Object.entries(parameters))
+    if (value !== undefined && value !== '') query.set(name, value);
   if (!KEEPS_DIGITS && /\/(tables|transactions)\//.test(path)) query.set('numbers', 'text');
   const target = query.size === 0 ? path : `${path}?${query}`;
   for (;;) {

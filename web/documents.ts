@@ -22,7 +22,11 @@ export interface Check {
   readonly remedy: string | null;
 }
 export interface Health {
-  readonly nodes: readonly { readonly node: string; readonly status: Check['status']; readonly checks: readonly Check[] }[];
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly status: Check['status'];
+    readonly checks: readonly Check[];
+  }[];
 }
 export interface Table {
   readonly schema: string;
@@ -133,7 +137,18 @@ export interface Found extends Frame {
 }
 export interface RestorePlan {
   readonly sql: string;
-  readonly tables?: readonly { readonly schema: string; readonly table: string; readonly inserts: Digits; readonly updates: Digits; readonly deletes: Digits }[];
-  readonly conflicts?: readonly { readonly schema: string; readonly table: string; readonly pk: Json; readonly reason: string }[];
+  readonly tables?: readonly {
+    readonly schema: string;
+    readonly table: string;
+    readonly inserts: Digits;
+    readonly updates: Digits;
+    readonly deletes: Digits;
+  }[];
+  readonly conflicts?: readonly {
+    readonly schema: string;
+    readonly table: string;
+    readonly pk: Json;
+    readonly reason: string;
+  }[];
   readonly refused?: readonly Json[];
 }

@@ -12,7 +12,10 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** All files, read once. Empty if the page has not been built: then `serve` has the API alone. */
 export function readPageFiles(): PageFiles {
-  const root = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../../dist/web' : '../../web');
+  const root = join(
+    import.meta.dirname,
+    import.meta.filename.endsWith('.ts') ? '../../dist/web' : '../../web',
+  );
   if (!existsSync(join(root, 'index.html'))) return new Map();
   const names = globSync('**/*.*', { cwd: root }).filter((name) => extname(name) in TYPES);
   return new Map(

@@ -38,9 +38,14 @@ export async function pageHistory({ versions = 12 } = {}): Promise<TrackedNode> 
       await source.query('COMMIT');
     })();
   for (let version = 1; version <= versions; version++) {
-    await source.query(`UPDATE orders SET comment = 'step ' || $1::text, status = 'paid' WHERE id = 2`, [version]);
+    await source.query(`UPDATE orders SET comment = 'step ' || $1::text, status = 'paid' WHERE id = 2`, [
+      version,
+    ]);
   }
-  await by({ user: 'ann', job: 'import' }, `INSERT INTO orders SELECT n, 1, 'new', n * 1.10, '' FROM generate_series(41, 60) AS n`);
+  await by(
+    { user: 'ann', job: 'import' },
+    `INSERT INTO orders SELECT n, 1, 'new', n * 1.10, '' FROM generate_series(41, 60) AS n`,
+  );
   await by({ user: 'ann' }, 'DELETE FROM orders WHERE id IN (3, 4, 5)');
   await by(
     { user: HOSTILE.script },

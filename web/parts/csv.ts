@@ -8,7 +8,11 @@ export async function downloadCsv(path: string, parameters: Parameters, name: st
   const parts: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await ask<TableRows>(path, { ...parameters, limit: '1000', ...(cursor === undefined ? {} : { at: undefined, cursor }) });
+    const page = await ask<TableRows>(path, {
+      ...parameters,
+      limit: '1000',
+      ...(cursor === undefined ? {} : { at: undefined, cursor }),
+    });
     if (cursor === undefined) parts.push(line(page.columns));
     for (const row of page.rows) parts.push(line(page.columns.map((column) => row[column] ?? null)));
     cursor = page.next ?? undefined;

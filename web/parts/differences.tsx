@@ -16,10 +16,17 @@ export interface DifferencesProperties {
   readonly whole?: boolean;
 }
 
-export function Differences({ before, after, unknown = [], labels = ['before', 'after'], whole = false }: DifferencesProperties) {
+export function Differences({
+  before,
+  after,
+  unknown = [],
+  labels = ['before', 'after'],
+  whole = false,
+}: DifferencesProperties) {
   const [isWhole, setWhole] = useState(whole);
   const names = [...new Set([...Object.keys(after ?? {}), ...Object.keys(before ?? {}), ...unknown])];
-  const isChanged = (name: string): boolean => before !== null && after !== null && !isSame(before[name], after[name]);
+  const isChanged = (name: string): boolean =>
+    before !== null && after !== null && !isSame(before[name], after[name]);
   const changed = names.filter(isChanged);
   const same = names.filter((name) => !isChanged(name));
   const hasBoth = before !== null && after !== null;
@@ -27,7 +34,11 @@ export function Differences({ before, after, unknown = [], labels = ['before', '
   const hidden = names.length - shown.length;
   const cell = (row: Row | null, name: string) => {
     if (row === null) return null;
-    return name in row || !unknown.includes(name) ? <Value value={row[name]} /> : <span class="no-value">not known</span>;
+    return name in row || !unknown.includes(name) ? (
+      <Value value={row[name]} />
+    ) : (
+      <span class="no-value">not known</span>
+    );
   };
   return (
     <div class="differences">

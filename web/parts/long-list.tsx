@@ -65,6 +65,9 @@ export function LongList({ count, lineHeight, label, chosen, line, onChoose }: L
     >
       <div class="all" role="presentation" style={{ height: `${Math.min(HIGHEST, count * lineHeight)}px` }}>
         {lines.map((index) => (
+          // the list has the focus and the keys, and names this line as the active one
+          // biome-ignore lint/a11y/useFocusableInteractive: see above
+          // biome-ignore lint/a11y/useKeyWithClickEvents: see above
           <div
             key={index}
             id={`line-${index}`}

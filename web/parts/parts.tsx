@@ -110,7 +110,9 @@ export function Unknown({ intervals }: { readonly intervals: readonly UnknownInt
           {each.from === null ? 'up to' : <Moment ts={each.from} />}
           {each.from !== null && ' to '}
           {each.to === null ? 'now' : <Moment ts={each.to} />}
-          {each.tables && <span class="note"> {each.tables.map((of) => `${of.schema}.${of.table}`).join(', ')}</span>}
+          {each.tables && (
+            <span class="note"> {each.tables.map((of) => `${of.schema}.${of.table}`).join(', ')}</span>
+          )}
         </li>
       ))}
       {intervals.length > 20 && <li>and {intervals.length - 20} more</li>}

@@ -14,7 +14,9 @@ export function PlainText({ text, cut = CUT }: { readonly text: string; readonly
   const shown = isLong && !isWhole ? text.slice(0, cut) : text;
   return (
     <>
-      <bdi class={isWhole ? 'text whole' : 'text'}>{isWhole && text.length > 20_000 ? shown : visible(shown)}</bdi>
+      <bdi class={isWhole ? 'text whole' : 'text'}>
+        {isWhole && text.length > 20_000 ? shown : visible(shown)}
+      </bdi>
       {isLong && (
         <button type="button" class="more" onClick={() => setWhole(!isWhole)}>
           {isWhole ? 'show less' : `… show all ${text.length.toLocaleString('en')} characters`}

@@ -9,23 +9,27 @@ import { plainValue } from './value.tsx';
 
 const ROUTE = '/v1/nodes/{node}/restore-plans';
 const isOffered = signal(false);
-let askedRoutes: Promise<void> | null = null;
+let isAsked = false;
 
 /** Once: the description of the server lists its routes. */
 function lookForRoute(): void {
-  askedRoutes ??= ask<{ paths?: Record<string, unknown> }>('/openapi.json').then(
+  if (isAsked) return;
+  isAsked = true;
+  ask<{ paths?: Record<string, unknown> }>('/openapi.json').then(
     ({ paths }) => {
       isOffered.value = paths !== undefined && ROUTE in paths;
     },
     () => {
-      askedRoutes = null;
+      isAsked = false;
     },
   );
 }
 
 export interface RestoreProperties {
   readonly node: string;
-  readonly question: { readonly transactions: readonly string[] } | { readonly table: string; readonly pk: readonly string[]; readonly at: string };
+  readonly question:
+    | { readonly transactions: readonly string[] }
+    | { readonly table: string; readonly pk: readonly string[]; readonly at: string };
   readonly label: string;
 }
 
@@ -43,7 +47,11 @@ export function RestoreButton({ node, question, label }: RestoreProperties) {
   );
 }
 
-function RestoreDialog({ node, question, close }: Omit<RestoreProperties, 'label'> & { readonly close: () => void }) {
+function RestoreDialog({
+  node,
+  question,
+  close,
+}: Omit<RestoreProperties, 'label'> & { readonly close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [plan, setPlan] = useState<RestorePlan | null>(null);
   const [problem, setProblem] = useState<Refused | null>(null);
@@ -68,7 +76,8 @@ function RestoreDialog({ node, question, close }: Omit<RestoreProperties, 'label
           <ul>
             {plan.tables?.map((each) => (
               <li key={`${each.schema}.${each.table}`}>
-                <PlainText text={`${each.schema}.${each.table}`} />: {`${each.inserts}`} inserts, {`${each.updates}`} updates, {`${each.deletes}`} deletes
+                <PlainText text={`${each.schema}.${each.table}`} />: {`${each.inserts}`} inserts,{' '}
+                {`${each.updates}`} updates, {`${each.deletes}`} deletes
               </li>
             ))}
           </ul>

@@ -15,7 +15,8 @@ export function Value({ value, cut }: { readonly value: Json | undefined; readon
   if (!BYTES.test(value)) return <PlainText text={value} {...width} />;
   return (
     <>
-      <PlainText text={value} {...width} /> <span class="note">{((value.length - 2) / 2).toLocaleString('en')} bytes</span>
+      <PlainText text={value} {...width} />{' '}
+      <span class="note">{((value.length - 2) / 2).toLocaleString('en')} bytes</span>
     </>
   );
 }

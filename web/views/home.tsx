@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { pathTo } from '../address.ts';
 import type { Health, NodeDocument, Transactions } from '../documents.ts';
 import { Activity } from '../parts/activity.tsx';
-import { Moment, ago } from '../parts/moment.tsx';
+import { ago, Moment } from '../parts/moment.tsx';
 import { Link, Loading, Problem, Who } from '../parts/parts.tsx';
 import { useAnswer } from '../use-answer.ts';
 import { transactionPath } from './transaction.tsx';
@@ -15,7 +15,13 @@ const SPANS = [
   { name: 'day', minutes: 1440 },
 ] as const;
 
-export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonly nodes: readonly NodeDocument[] }) {
+export function HomeView({
+  node,
+  nodes,
+}: {
+  readonly node: NodeDocument;
+  readonly nodes: readonly NodeDocument[];
+}) {
   const [span, setSpan] = useState<(typeof SPANS)[number]>(SPANS[0]);
   const [endMs] = useState(() => Date.now());
   const from = new Date(endMs - span.minutes * 60_000).toISOString();
@@ -26,7 +32,9 @@ export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonl
   const verdict = health?.nodes.find((each) => each.node === node.node);
   const wrong = verdict?.checks.filter(({ status }) => status !== 'ok') ?? [];
   const transactions = answer?.transactions ?? [];
-  const largest = transactions.toSorted((one, other) => Number(`${other.rows}`) - Number(`${one.rows}`)).slice(0, 5);
+  const largest = transactions
+    .toSorted((one, other) => Number(`${other.rows}`) - Number(`${one.rows}`))
+    .slice(0, 5);
   const said = newest?.transactions.filter(({ context }) => context !== null) ?? [];
   return (
     <>
@@ -40,7 +48,9 @@ export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonl
         <div class="card">
           <h2>Health</h2>
           <p>
-            <span class={`state ${verdict?.status === 'ok' ? 'good' : 'bad'}`}>{{ ok: 'good', warn: 'look at it', fail: 'failing' }[verdict?.status ?? 'ok']}</span>
+            <span class={`state ${verdict?.status === 'ok' ? 'good' : 'bad'}`}>
+              {{ ok: 'good', warn: 'look at it', fail: 'failing' }[verdict?.status ?? 'ok']}
+            </span>
           </p>
           {wrong.map((check) => (
             <p key={check.code} class="note">
@@ -63,7 +73,8 @@ export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonl
             <ul class="plain">
               {nodes.map((each) => (
                 <li key={each.node}>
-                  <Link to={pathTo(each.node)}>{each.node}</Link> <span class="note">{each.horizon ? ago(each.horizon.ts) : 'nothing yet'}</span>
+                  <Link to={pathTo(each.node)}>{each.node}</Link>{' '}
+                  <span class="note">{each.horizon ? ago(each.horizon.ts) : 'nothing yet'}</span>
                 </li>
               ))}
             </ul>
@@ -75,7 +86,12 @@ export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonl
           <h2 id="activity">Changes in the last {span.name}</h2>
           <div class="choice" role="group" aria-label="Span">
             {SPANS.map((each) => (
-              <button key={each.name} type="button" aria-pressed={each === span} onClick={() => setSpan(each)}>
+              <button
+                key={each.name}
+                type="button"
+                aria-pressed={each === span}
+                onClick={() => setSpan(each)}
+              >
                 {each.name}
               </button>
             ))}
@@ -83,12 +99,27 @@ export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonl
         </div>
         <Problem problem={problem} />
         <Loading when={isLoading && answer === null} />
-        {answer !== null && <Activity node={node.node} answer={answer} fromMs={endMs - span.minutes * 60_000} toMs={Math.max(endMs, Date.now())} />}
+        {answer !== null && (
+          <Activity
+            node={node.node}
+            answer={answer}
+            fromMs={endMs - span.minutes * 60_000}
+            toMs={Math.max(endMs, Date.now())}
+          />
+        )}
       </section>
       <section aria-labelledby="newest">
         <h2 id="newest">Newest transactions</h2>
-        {newest !== null && newest.transactions.length === 0 && <p class="message">No transaction has touched a tracked table yet.</p>}
-        {newest !== null && newest.transactions.length > 0 && <TransactionList node={node.node} transactions={newest.transactions} label="Newest transactions" />}
+        {newest !== null && newest.transactions.length === 0 && (
+          <p class="message">No transaction has touched a tracked table yet.</p>
+        )}
+        {newest !== null && newest.transactions.length > 0 && (
+          <TransactionList
+            node={node.node}
+            transactions={newest.transactions}
+            label="List of the newest transactions"
+          />
+        )}
         <p>
           <Link to={pathTo(node.node, 'transactions')}>All transactions</Link>
         </p>
@@ -96,7 +127,7 @@ export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonl
       {largest.length > 0 && (
         <section aria-labelledby="largest">
           <h2 id="largest">Largest in the last {span.name}</h2>
-          <TransactionList node={node.node} transactions={largest} label="Largest transactions" />
+          <TransactionList node={node.node} transactions={largest} label="List of the largest transactions" />
         </section>
       )}
       {said.length > 0 && (
@@ -105,7 +136,8 @@ export function HomeView({ node, nodes }: { readonly node: NodeDocument; readonl
           <ul class="plain">
             {said.map((each) => (
               <li key={each.lsn}>
-                <Link to={transactionPath(node.node, each.lsn, each.xid)}>{ago(each.ts)}</Link> <Who context={each.context} />
+                <Link to={transactionPath(node.node, each.lsn, each.xid)}>{ago(each.ts)}</Link>{' '}
+                <Who context={each.context} />
               </li>
             ))}
           </ul>

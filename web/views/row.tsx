@@ -31,7 +31,11 @@ function useVersions(node: string, table: string, pk: string): Versions {
       let cursor: string | undefined;
       do {
         const parameters = { pk, limit: '1000', cursor };
-        const page = await ask<Diff>(`/v1/nodes/${node}/tables/${encodeURIComponent(table)}/diff`, parameters, gone.signal);
+        const page = await ask<Diff>(
+          `/v1/nodes/${node}/tables/${encodeURIComponent(table)}/diff`,
+          parameters,
+          gone.signal,
+        );
         versions.push(...page.changes);
         cursor = page.next_cursor;
         setState({ frame: page, versions: [...versions], isWhole: cursor === undefined, problem: null });
@@ -111,18 +115,29 @@ export function RowView({ node, query }: { readonly node: string; readonly query
               </dd>
               <dt>Compared with</dt>
               <dd>
-                <Compare versions={versions} chosen={chosen} other={against === undefined ? -1 : other} choose={(lsn) => show({ against: lsn })} />
+                <Compare
+                  versions={versions}
+                  chosen={chosen}
+                  other={against === undefined ? -1 : other}
+                  choose={(lsn) => show({ against: lsn })}
+                />
               </dd>
             </dl>
             {version.row !== null && (
-              <RestoreButton node={node} question={{ table, pk: Object.values(keyOf(pk)), at: version.lsn }} label="Restore to here …" />
+              <RestoreButton
+                node={node}
+                question={{ table, pk: Object.values(keyOf(pk)), at: version.lsn }}
+                label="Restore to here …"
+              />
             )}
             {version.omitted && <p class="note">Too large to show here: {version.omitted.join(', ')}.</p>}
             <Differences
               key={`${chosen} ${other}`}
               before={before?.row ?? null}
               after={version.row}
-              labels={against === undefined ? ['version before', 'this version'] : ['other version', 'this version']}
+              labels={
+                against === undefined ? ['version before', 'this version'] : ['other version', 'this version']
+              }
               whole={count < 2 || Object.keys(version.row ?? {}).length <= 40}
               {...(version.incomplete ? { unknown: version.incomplete } : {})}
             />
@@ -162,10 +177,17 @@ const CHOICES = 200;
 
 /** Every version while there are few; of many, those around the chosen one, and the ends. */
 function Compare({ versions, chosen, other, choose }: CompareProperties) {
-  const near = (index: number): boolean => Math.abs(index - chosen) < CHOICES / 2 || index === 0 || index === versions.length - 1 || index === other;
-  const offered = versions.map((each, index) => ({ each, index })).filter(({ index }) => index !== chosen && near(index));
+  const near = (index: number): boolean =>
+    Math.abs(index - chosen) < CHOICES / 2 || index === 0 || index === versions.length - 1 || index === other;
+  const offered = versions
+    .map((each, index) => ({ each, index }))
+    .filter(({ index }) => index !== chosen && near(index));
   return (
-    <select aria-label="Compared with" value={other < 0 ? '' : versions[other]!.lsn} onChange={(event) => choose(event.currentTarget.value)}>
+    <select
+      aria-label="Compared with"
+      value={other < 0 ? '' : versions[other]!.lsn}
+      onChange={(event) => choose(event.currentTarget.value)}
+    >
       <option value="">the version before</option>
       {offered.toReversed().map(({ each, index }) => {
         const { day, time } = localTime(each.ts);

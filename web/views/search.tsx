@@ -17,7 +17,11 @@ export function SearchView({ node, query }: { readonly node: NodeDocument['node'
   const from = when === 'ever' ? chosen?.tracked_from?.lsn : undefined;
   const isReady = isAsked && (when === 'now' || from !== undefined);
   const path = isReady ? `/v1/nodes/${node}/tables/${encodeURIComponent(table)}/find` : null;
-  const { answer, problem, isLoading } = useAnswer<Found>(path, { [`where.${column}`]: value, from, limit: '200' });
+  const { answer, problem, isLoading } = useAnswer<Found>(path, {
+    [`where.${column}`]: value,
+    from,
+    limit: '200',
+  });
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
@@ -28,12 +32,19 @@ export function SearchView({ node, query }: { readonly node: NodeDocument['node'
       go(pathTo(node, 'row', { table: text('table'), pk: JSON.stringify({ [only]: text('value') }) }));
       return;
     }
-    go(`${pathTo(node, 'search', { table: text('table'), column: text('column'), when: text('when') })}&value=${encodeURIComponent(text('value'))}`);
+    go(
+      `${pathTo(node, 'search', { table: text('table'), column: text('column'), when: text('when') })}&value=${encodeURIComponent(text('value'))}`,
+    );
   };
   return (
     <>
       <h1>Search</h1>
-      <form class="filters" key={`${JSON.stringify(query)} ${known !== null}`} onSubmit={submit} aria-label="Search">
+      <form
+        class="filters"
+        key={`${JSON.stringify(query)} ${known !== null}`}
+        onSubmit={submit}
+        aria-label="Search"
+      >
         <label>
           Table
           <select name="table" required defaultValue={table}>
@@ -91,7 +102,13 @@ export function SearchView({ node, query }: { readonly node: NodeDocument['node'
                   {answer.rows.map((each, index) => (
                     <tr key={index}>
                       <td>
-                        <Link to={pathTo(node, 'row', { table, pk: JSON.stringify(each.pk), at: each.valid_from.lsn })}>
+                        <Link
+                          to={pathTo(node, 'row', {
+                            table,
+                            pk: JSON.stringify(each.pk),
+                            at: each.valid_from.lsn,
+                          })}
+                        >
                           <KeyText pk={each.pk} />
                         </Link>
                       </td>

@@ -32,7 +32,12 @@ export function TableView({ node, query }: { readonly node: string; readonly que
       <h1>
         <PlainText text={table} cut={130} />
       </h1>
-      <CommitSlider node={node} table={table} at={at} choose={(lsn) => show({ at: lsn, compare: lsn === undefined ? undefined : compare }, true)} />
+      <CommitSlider
+        node={node}
+        table={table}
+        at={at}
+        choose={(lsn) => show({ at: lsn, compare: lsn === undefined ? undefined : compare }, true)}
+      />
       <form
         class="filters"
         key={JSON.stringify(query)}
@@ -41,7 +46,12 @@ export function TableView({ node, query }: { readonly node: string; readonly que
           event.preventDefault();
           const given = new FormData(event.currentTarget);
           const text = (name: string): string => String(given.get(name) ?? '').trim();
-          show({ at: text('at'), column: text('column'), value: text('column') === '' ? undefined : text('value'), compare: undefined });
+          show({
+            at: text('at'),
+            column: text('column'),
+            value: text('column') === '' ? undefined : text('value'),
+            compare: undefined,
+          });
         }}
       >
         <label>
@@ -51,7 +61,11 @@ export function TableView({ node, query }: { readonly node: string; readonly que
         <label>
           Column
           <input name="column" defaultValue={column ?? ''} list="columns" />
-          <datalist id="columns">{asked.answer?.columns.map((name) => <option key={name} value={name} />)}</datalist>
+          <datalist id="columns">
+            {asked.answer?.columns.map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
         </label>
         <label>
           Value
@@ -61,10 +75,20 @@ export function TableView({ node, query }: { readonly node: string; readonly que
           <button type="submit" class="main">
             Show
           </button>
-          <button type="button" disabled={at === undefined} onClick={() => show({ compare: isComparing ? undefined : 'now' })}>
+          <button
+            type="button"
+            disabled={at === undefined}
+            onClick={() => show({ compare: isComparing ? undefined : 'now' })}
+          >
             {isComparing ? 'Rows' : 'Compare with now'}
           </button>
-          <button type="button" disabled={asked.answer === null} onClick={() => void downloadCsv(`${path}/rows`, { ...parameters, at: asked.answer?.as_of.lsn }, table)}>
+          <button
+            type="button"
+            disabled={asked.answer === null}
+            onClick={() =>
+              void downloadCsv(`${path}/rows`, { ...parameters, at: asked.answer?.as_of.lsn }, table)
+            }
+          >
             Download CSV
           </button>
         </div>
@@ -75,7 +99,17 @@ export function TableView({ node, query }: { readonly node: string; readonly que
         <>
           <Problem problem={asked.problem} />
           <Loading when={asked.isLoading} />
-          {asked.answer && <Rows key={`${at} ${column} ${value}`} node={node} table={table} keyColumns={key} first={asked.answer} path={`${path}/rows`} parameters={parameters} />}
+          {asked.answer && (
+            <Rows
+              key={`${at} ${column} ${value}`}
+              node={node}
+              table={table}
+              keyColumns={key}
+              first={asked.answer}
+              path={`${path}/rows`}
+              parameters={parameters}
+            />
+          )}
         </>
       )}
     </>
@@ -100,19 +134,32 @@ function CommitSlider({ node, table, at, choose }: SliderProperties) {
   return (
     <div class="slider">
       <label>
-        <span>As of {at === undefined ? <b>now</b> : commit ? <>commit <Moment ts={commit.ts} /></> : <b>{at}</b>}</span>
+        <span>
+          As of{' '}
+          {at === undefined ? (
+            <b>now</b>
+          ) : commit ? (
+            <>
+              commit <Moment ts={commit.ts} />
+            </>
+          ) : (
+            <b>{at}</b>
+          )}
+        </span>
         <input
           type="range"
           min={0}
           max={commits.length}
           step={1}
-          value={place < 0 ? 0 : place}
+          value={Math.max(0, place)}
           aria-valuetext={commit?.ts ?? at ?? 'now'}
           onInput={(event) => choose(commits[event.currentTarget.valueAsNumber]?.lsn)}
         />
       </label>
       <p class="note">
-        The last {commits.length} commits that touched the table, then now.{answer.next !== null && ' Older ones: name a time below.'}
+        {commits.length === 1 ? 'The one commit' : `The last ${commits.length} commits`} that touched the
+        table, then now.
+        {answer.next !== null && ' Older ones: name a time below.'}
       </p>
     </div>
   );
@@ -134,18 +181,35 @@ function Rows({ node, table, keyColumns, first, path, parameters }: RowsProperti
   const rows = [...first.rows, ...more.flatMap((page) => page.rows)];
   const shown = isDescending ? rows.toReversed() : rows;
   const rowPath = (row: Row): string =>
-    pathTo(node, 'row', { table, pk: JSON.stringify(Object.fromEntries(keyColumns.map((name) => [name, plainValue(row[name])]))), at: undefined });
+    pathTo(node, 'row', {
+      table,
+      pk: JSON.stringify(Object.fromEntries(keyColumns.map((name) => [name, plainValue(row[name])]))),
+      at: undefined,
+    });
   return (
     <>
       <KnownUpTo frame={{ from: null, to: null, horizon: first.horizon, final: first.final, unknown: [] }} />
-      {rows.length === 0 && <p class="message">No row{Object.keys(parameters).some((name) => name.startsWith('where.')) ? ' has this value.' : ': the table was empty.'}</p>}
+      {rows.length === 0 && (
+        <p class="message">
+          No row
+          {Object.keys(parameters).some((name) => name.startsWith('where.'))
+            ? ' has this value.'
+            : ': the table was empty.'}
+        </p>
+      )}
       {rows.length > 0 && (
         <div class="scroll tall" tabIndex={0} role="region" aria-label={`Rows of ${table}`}>
           <table class="grid rows">
             <thead>
               <tr>
                 {first.columns.map((name) => (
-                  <th key={name} scope="col" aria-sort={keyColumns[0] === name ? (isDescending ? 'descending' : 'ascending') : undefined}>
+                  <th
+                    key={name}
+                    scope="col"
+                    aria-sort={
+                      keyColumns[0] === name ? (isDescending ? 'descending' : 'ascending') : undefined
+                    }
+                  >
                     {keyColumns[0] === name ? (
                       <button type="button" class="sort" onClick={() => setDescending(!isDescending)}>
                         <PlainText text={name} cut={63} /> {isDescending ? '↓' : '↑'}
@@ -178,10 +242,18 @@ function Rows({ node, table, keyColumns, first, path, parameters }: RowsProperti
         </div>
       )}
       <p class="note">
-        {rows.length.toLocaleString('en')} rows{next === null ? '' : ' so far'}, as of <span class="number">{first.as_of.lsn}</span>
+        {rows.length.toLocaleString('en')} rows{next === null ? '' : ' so far'}, as of{' '}
+        <span class="number">{first.as_of.lsn}</span>
       </p>
       {next !== null && (
-        <button type="button" onClick={() => void ask<TableRows>(path, { ...parameters, at: undefined, cursor: next }).then((page) => setMore([...more, page]))}>
+        <button
+          type="button"
+          onClick={() =>
+            void ask<TableRows>(path, { ...parameters, at: undefined, cursor: next }).then((page) =>
+              setMore([...more, page]),
+            )
+          }
+        >
           More rows
         </button>
       )}
@@ -189,8 +261,22 @@ function Rows({ node, table, keyColumns, first, path, parameters }: RowsProperti
   );
 }
 
-function NetChanges({ node, table, path, at }: { readonly node: string; readonly table: string; readonly path: string; readonly at: string }) {
-  const { answer, problem, isLoading } = useAnswer<TableChanges>(`${path}/changes`, { from: at, net: 'true', limit: '200' });
+function NetChanges({
+  node,
+  table,
+  path,
+  at,
+}: {
+  readonly node: string;
+  readonly table: string;
+  readonly path: string;
+  readonly at: string;
+}) {
+  const { answer, problem, isLoading } = useAnswer<TableChanges>(`${path}/changes`, {
+    from: at,
+    net: 'true',
+    limit: '200',
+  });
   return (
     <>
       <h2>What became of each row since then</h2>
@@ -208,7 +294,12 @@ function NetChanges({ node, table, path, at }: { readonly node: string; readonly
                   <KeyText pk={change.pk} />
                 </Link>
               </header>
-              <Differences before={change.before} after={change.after} labels={['then', 'now']} {...(change.incomplete ? { unknown: change.incomplete } : {})} />
+              <Differences
+                before={change.before}
+                after={change.after}
+                labels={['then', 'now']}
+                {...(change.incomplete ? { unknown: change.incomplete } : {})}
+              />
             </article>
           </li>
         ))}

@@ -19,7 +19,9 @@ export function TablesView({ node }: { readonly node: string }) {
       <h1>Tables</h1>
       <Problem problem={problem} />
       <Loading when={isLoading} />
-      {answer !== null && answer.tables.length === 0 && <p class="message">No table is tracked yet: pgtimewarp track TABLE</p>}
+      {answer !== null && answer.tables.length === 0 && (
+        <p class="message">No table is tracked yet: pgtimewarp track TABLE</p>
+      )}
       {answer !== null && answer.tables.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Tracked tables">
           <table class="grid">
@@ -44,7 +46,9 @@ export function TablesView({ node }: { readonly node: string }) {
                     <PlainText text={each.key.join(', ')} />
                   </td>
                   <td>
-                    <span class={`state ${each.status === 'active' ? 'good' : 'bad'}`}>{each.status.replaceAll('_', ' ')}</span>
+                    <span class={`state ${each.status === 'active' ? 'good' : 'bad'}`}>
+                      {each.status.replaceAll('_', ' ')}
+                    </span>
                     {each.baseline === 'pending' && <span class="note"> rows are still being read</span>}
                     {each.status_reason && <span class="note"> {each.status_reason}</span>}
                   </td>

@@ -61,7 +61,14 @@ export function TransactionView({ node, lsn, xid }: TransactionProperties) {
             ))}
           </ol>
           {next !== null && (
-            <button type="button" onClick={() => void ask<TransactionChanges>(path, { ...parameters, cursor: next }).then((page) => setMore([...more, page]))}>
+            <button
+              type="button"
+              onClick={() =>
+                void ask<TransactionChanges>(path, { ...parameters, cursor: next }).then((page) =>
+                  setMore([...more, page]),
+                )
+              }
+            >
               More rows
             </button>
           )}
@@ -71,7 +78,15 @@ export function TransactionView({ node, lsn, xid }: TransactionProperties) {
   );
 }
 
-function Change({ node, lsn, change }: { readonly node: string; readonly lsn: string; readonly change: TransactionChange }) {
+function Change({
+  node,
+  lsn,
+  change,
+}: {
+  readonly node: string;
+  readonly lsn: string;
+  readonly change: TransactionChange;
+}) {
   const { schema, table, pk, op, before, after, incomplete, omitted } = change;
   const row = pathTo(node, 'row', { table: tableSegment(schema, table), pk: JSON.stringify(pk), at: lsn });
   return (

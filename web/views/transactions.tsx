@@ -15,7 +15,10 @@ export function TransactionsView({ node, query }: { readonly node: NodeDocument;
   const path = `/v1/nodes/${node.node}/transactions`;
   const parameters = { ...asked(query), limit: PAGE };
   const { answer, problem, isLoading } = useAnswer<Transactions>(path, parameters);
-  const [older, setOlder] = useState<{ readonly of: Transactions | null; readonly pages: readonly Transactions[] }>({
+  const [older, setOlder] = useState<{
+    readonly of: Transactions | null;
+    readonly pages: readonly Transactions[];
+  }>({
     of: null,
     pages: [],
   });
@@ -34,7 +37,9 @@ export function TransactionsView({ node, query }: { readonly node: NodeDocument;
       <KnownUpTo frame={answer} />
       <Loading when={isLoading} />
       {answer !== null && all.length === 0 && <p class="message">No transaction matches.</p>}
-      {all.length > 0 && <TransactionList node={node.node} transactions={all} label="Transactions, newest first" />}
+      {all.length > 0 && (
+        <TransactionList node={node.node} transactions={all} label="Transactions, newest first" />
+      )}
       {next !== null && (
         <button type="button" onClick={() => void loadMore()}>
           Older transactions
@@ -56,12 +61,22 @@ function Filters({ node, query }: { readonly node: string; readonly query: Query
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
     const ops = given.getAll('op').join(',');
-    const fields = Object.fromEntries(['from', 'to', 'table', 'by', 'min_rows', 'xid'].map((name) => [name, String(given.get(name) ?? '').trim()]));
+    const fields = Object.fromEntries(
+      ['from', 'to', 'table', 'by', 'min_rows', 'xid'].map((name) => [
+        name,
+        String(given.get(name) ?? '').trim(),
+      ]),
+    );
     go(pathTo(node, 'transactions', { ...fields, op: ops }));
   };
   const ops = (query.op ?? '').split(',');
   return (
-    <form class="filters" onSubmit={submit} key={address.value.view + JSON.stringify(query)} aria-label="Filters">
+    <form
+      class="filters"
+      onSubmit={submit}
+      key={address.value.view + JSON.stringify(query)}
+      aria-label="Filters"
+    >
       <label>
         Table
         <select name="table" defaultValue={query.table ?? ''} value={query.table ?? ''}>
@@ -87,7 +102,12 @@ function Filters({ node, query }: { readonly node: string; readonly query: Query
       </label>
       <label class="short">
         At least rows
-        <input name="min_rows" defaultValue={query.min_rows ?? ''} inputMode="numeric" pattern="[1-9][0-9]*" />
+        <input
+          name="min_rows"
+          defaultValue={query.min_rows ?? ''}
+          inputMode="numeric"
+          pattern="[1-9][0-9]*"
+        />
       </label>
       <label class="short">
         Number
@@ -97,7 +117,12 @@ function Filters({ node, query }: { readonly node: string; readonly query: Query
         <legend>Holds</legend>
         {(['insert', 'update', 'delete', 'truncate'] as const).map((name) => (
           <label key={name} class="check">
-            <input type="checkbox" name="op" value={name[0]!.toUpperCase()} defaultChecked={ops.includes(name[0]!.toUpperCase())} />
+            <input
+              type="checkbox"
+              name="op"
+              value={name[0]!.toUpperCase()}
+              defaultChecked={ops.includes(name[0]!.toUpperCase())}
+            />
             {name}
           </label>
         ))}
@@ -158,7 +183,8 @@ export function TransactionList({ node, transactions, label }: TransactionListPr
 }
 
 /** Digits with a thin space between thousands. */
-export const grouped = (digits: { toString(): string }): string => String(digits).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+export const grouped = (digits: { toString(): string }): string =>
+  String(digits).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 
 export function Counts({ transaction }: { readonly transaction: Pick<Transaction, 'tables'> }) {
   return (
@@ -166,7 +192,10 @@ export function Counts({ transaction }: { readonly transaction: Pick<Transaction
       {transaction.tables.map((each) => (
         <span key={`${each.schema}.${each.table}`} class="tag">
           <span class="name">
-            <PlainText text={each.schema === 'public' ? each.table : `${each.schema}.${each.table}`} cut={80} />
+            <PlainText
+              text={each.schema === 'public' ? each.table : `${each.schema}.${each.table}`}
+              cut={80}
+            />
           </span>
           {(['inserts', 'updates', 'deletes', 'truncates'] as const).map((name) =>
             `${each[name]}` === '0' ? null : (
