@@ -179,9 +179,10 @@ describeNeeding(chromium(), 'the page', () => {
 
   test('a row with many versions: only the lines in view exist', async () => {
     const versions = Number.parseInt(process.env.PAGE_VERSIONS ?? '3000', 10);
-    await node.source.query(`
-      SET synchronous_commit = off;
-      DO $$ BEGIN FOR n IN 1..${versions} LOOP UPDATE clients SET city = n::text WHERE id = 3; COMMIT; END LOOP; END $$`);
+    await node.source.query('SET synchronous_commit = off');
+    await node.source.query(
+      `DO $$ BEGIN FOR n IN 1..${versions} LOOP UPDATE clients SET city = n::text WHERE id = 3; COMMIT; END LOOP; END $$`,
+    );
     await node.catchUp();
     await using tab = await open(`/ui/${node.node}/row?table=public.clients&pk=3`);
     const { page } = tab;

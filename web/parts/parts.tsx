@@ -1,5 +1,5 @@
 /** Small parts that many views share: links, marks of operations, who did it, problems, what is not known. */
-import type { AnchorHTMLAttributes, ComponentChildren } from 'preact';
+import type { ComponentChildren } from 'preact';
 import { go } from '../address.ts';
 import type { Refused } from '../client.ts';
 import type { Frame, UnknownInterval } from '../documents.ts';
@@ -8,10 +8,13 @@ import { Moment } from './moment.tsx';
 import { PlainText } from './plain-text.tsx';
 import { plainValue } from './value.tsx';
 
-type LinkProperties = Omit<AnchorHTMLAttributes<HTMLAnchorElement>, 'href'> & {
+interface LinkProperties {
   readonly to: string;
   readonly children: ComponentChildren;
-};
+  readonly class?: string;
+  readonly 'aria-label'?: string;
+  readonly 'aria-current'?: 'page' | undefined;
+}
 
 /** A link to another view. With Ctrl or the middle button the browser opens it as it opens any link. */
 export function Link({ to, children, ...others }: LinkProperties) {
