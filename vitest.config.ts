@@ -7,6 +7,7 @@ const TIMEOUTS_MS = {
   infra: 120_000,
   pg: 60_000,
   parity: 120_000,
+  web: 120_000,
   crash: 300_000,
   runtime: 300_000,
   long: 600_000,
@@ -20,6 +21,8 @@ function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: TIMEOUTS_MS[name],
       hookTimeout: TIMEOUTS_MS[name],
+      // the page is read from dist/, which the tests of the package make anew
+      sequence: { groupOrder: name === 'web' ? 1 : 0 },
       globalSetup: needsServer ? ['test/support/global-setup.ts'] : [],
     },
   };
@@ -34,6 +37,7 @@ export default defineConfig({
       project('infra', false),
       project('pg', true),
       project('parity', true),
+      project('web', true),
       project('crash', true),
       // only when asked for: npm run test:long
       ...(process.env.TEST_LONG === '1' ? [project('long', true)] : []),

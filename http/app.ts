@@ -14,6 +14,7 @@ import { NodeName } from '../documents/values.ts';
 import type { Grants } from './grants.ts';
 import { HTTP } from './http-status.ts';
 import openApi from './openapi.json' with { type: 'json' };
+import { type PageFiles, pageResponse } from './page.ts';
 import { problem, problemOfError, respond } from './problem.ts';
 import {
   readPathParameter,
@@ -49,6 +50,8 @@ export interface AppOptions {
   readonly isOwnHost?: (host: string | undefined) => boolean;
   /** Origins whose pages may read the answers (Fetch Standard, "CORS protocol"); default: none. */
   readonly corsOrigins?: readonly string[];
+  /** The page for browsers; default: none. */
+  readonly page?: PageFiles;
 }
 
 export function createApp(options: AppOptions): Hono {
@@ -86,12 +89,14 @@ export function createApp(options: AppOptions): Hono {
 }
 
 /** What happens before every route: compression, CORS, and the refusal of requests that may not be answered. */
-function guard(app: Hono, { authorize, pathAsSent, isOwnHost, corsOrigins = [] }: AppOptions): void {
+function guard(app: Hono, { authorize, pathAsSent, isOwnHost, corsOrigins = [], page }: AppOptions): void {
   app.use(compress());
   app.use(async (context, next) => {
     if (isOwnHost !== undefined && !isOwnHost(context.req.header('host'))) return misdirected();
     return next();
   });
+  // a browser loads the page without a token: it has no data
+  app.use(async (context, next) => (page && pageResponse(context, page)) ?? next());
   // a browser sends a preflight request, which has no token
   if (corsOrigins.length > 0) app.use(cors({ ...CORS, origin: [...corsOrigins] }));
   app.use(async (context, next) => {

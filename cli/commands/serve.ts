@@ -10,6 +10,7 @@ import { pause } from '../interrupt.ts';
 import { keepExamining, keepPolling } from '../serve/background.ts';
 import { listen } from '../serve/listen.ts';
 import { isOwnHost } from '../serve/own-host.ts';
+import { readPageFiles } from '../serve/page-files.ts';
 import { openReadPool } from '../serve/read-pool.ts';
 import { authorization } from '../serve/token.ts';
 
@@ -62,6 +63,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
     ...(authorize === undefined ? { isOwnHost } : { authorize }),
     pathAsSent: (context) => (context.env as Partial<HttpBindings>).incoming?.url,
     corsOrigins: flags.cors ?? [],
+    page: readPageFiles(),
   });
   await using server = await listen(app, flags);
   out.note(`listening on ${server.url}`);

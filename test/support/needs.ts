@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'vitest';
+import { CHROMIUM } from './browser.ts';
 import { MISSING } from './missing-note.ts';
 import { NGINX } from './nginx.ts';
 import { PGBOUNCER } from './pooler.ts';
@@ -39,6 +40,11 @@ export function pgbouncer(): Need {
 /** An HTTP proxy. */
 export function nginx(): Need {
   return { what: 'nginx', met: existsSync(NGINX), remedy: 'apt-get install nginx-light' };
+}
+
+/** A browser. */
+export function chromium(): Need {
+  return { what: 'chromium', met: existsSync(CHROMIUM), remedy: 'apt-get install chromium' };
 }
 
 /** The `env` of Alpine and other small systems. */

@@ -81,7 +81,7 @@ export async function bundleFunctions(names: readonly string[]): Promise<string[
 }
 
 /** The folders of the packages in node_modules/ of which code is in the outputs. */
-function bundledPackages({ outputs }: Metafile): string[] {
+export function bundledPackages({ outputs }: Metafile): string[] {
   const folders = Object.values(outputs)
     .flatMap(({ inputs }) => Object.entries(inputs))
     .filter(([, { bytesInOutput }]) => bytesInOutput > 0)

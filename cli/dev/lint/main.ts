@@ -10,7 +10,7 @@ function read(...patterns: string[]): Map<string, string> {
 }
 
 const wrong = [
-  ...wrongImports(read('{core,documents,http,lambda,cli,infra,bench}/**/*.ts'), ROOMS),
+  ...wrongImports(read('{core,documents,http,lambda,cli,infra,web,bench}/**/*.{ts,tsx}'), ROOMS),
   ...wrongSqlFiles(read('migrations/*.do.*.sql', 'migrations/functions/*/*.sql')),
 ];
 for (const line of wrong) console.error(line);

@@ -94,5 +94,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'lambda/poller': FUNCTION,
   'cli/servers': BASE,
   cli: [...ENGINE, 'documents', 'http', 'cli/servers'],
+  // the page runs in browsers and knows the API alone
+  web: [],
   infra: ['core/pg/identifiers.ts', 'lambda/shared/metric-names.ts'],
 };

@@ -94,6 +94,8 @@ function worksWith(node: string): void {
       { timeout: 15_000, interval: 200 },
     );
     expect(await health.json()).toMatchObject({ openapi: expect.stringMatching(/^3/) });
+    const page = await fetch(`http://127.0.0.1:${port}/`, { headers: { accept: 'text/html' } });
+    expect(await page.text()).toMatch(/src="\/assets\/main-\w+\.js"/);
     await running; // ended by its time-out: other tests check what serve does at a signal
   });
 
@@ -214,7 +216,7 @@ test('it contains no tests and runs no install script', async () => {
     .map((file) => file.path)
     .filter(
       (path) =>
-        !/^(dist\/(core|cli|chunks|lambda)\/|migrations\/(\d|functions\/)|extension\/|[A-Z-]+(\.md)?$|package\.json$)/.test(
+        !/^(dist\/(core|cli|chunks|lambda|web)\/|migrations\/(\d|functions\/)|extension\/|[A-Z-]+(\.md)?$|package\.json$)/.test(
           path,
         ),
     );

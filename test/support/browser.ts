@@ -1,0 +1,21 @@
+/** Debian's Chromium, and the page as `serve` gives it to browsers. */
+import { type Browser, chromium } from 'playwright-core';
+import { bundlePage } from '../../cli/dev/build/page.ts';
+
+/** The Debian package that contains it. */
+export const CHROMIUM = '/usr/bin/chromium';
+
+const FLAGS = [
+  ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-sync'],
+  ...['--disable-background-networking', '--disable-component-update'],
+];
+
+/** A browser without a window. Close it. */
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+}
+
+/** Builds the page; a `serve` that starts after it has it. */
+export async function buildPage(): Promise<void> {
+  await bundlePage();
+}

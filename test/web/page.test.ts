@@ -1,0 +1,317 @@
+/** The page in a real browser, against `serve` and a real history: what people do in an incident, by keyboard. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildPage, startBrowser } from '../support/browser.ts';
+import { chromium, describeNeeding } from '../support/needs.ts';
+import { HOSTILE, pageHistory } from '../support/page-history.ts';
+import { type ServeProcess, startServe } from '../support/serve.ts';
+import type { TrackedNode } from '../support/tracked-node.ts';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const PICTURES = 'test-output/page';
+const TOKEN = 'secret-of-this-test';
+
+describeNeeding(chromium(), 'the page', () => {
+  let node: TrackedNode;
+  let serve: ServeProcess;
+  let browser: Browser;
+  let mistake: string;
+  let gap: string;
+
+  beforeAll(async () => {
+    await buildPage();
+    [node, browser] = await Promise.all([pageHistory(), startBrowser()]);
+    serve = await startServe([], { ...node.env, PGTIMEWARP_TOKEN: TOKEN });
+    const found = await node.store.query<{ lsn: string }>(
+      `SELECT max(valid_from_lsn)::text AS lsn FROM pgtimewarp.row_changes`,
+    );
+    mistake = found.rows[0]!.lsn;
+    gap = `/ui/${node.node}/row?table=public.orders&pk=${encodeURIComponent('{"id":"2"}')}`;
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await serve?.[Symbol.asyncDispose]();
+    await node?.[Symbol.asyncDispose]();
+  });
+
+  /** A tab that has given its token, or not; what the browser complains about is in `errors`. */
+  async function open(
+    path: string,
+    { token = TOKEN as string | null, width = 1280, dark = false } = {},
+  ): Promise<{ page: Page; errors: string[]; [Symbol.asyncDispose](): Promise<void> }> {
+    const context = await browser.newContext({
+      viewport: { width, height: 900 },
+      colorScheme: dark ? 'dark' : 'light',
+      timezoneId: 'Asia/Kolkata',
+      reducedMotion: 'reduce',
+    });
+    const page = await context.newPage();
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/401/.test(message.text())) errors.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(serve.url) && !request.url().startsWith('blob:'))
+        errors.push(`asks ${request.url()}`);
+    });
+    if (token !== null)
+      await page.addInitScript((text) => sessionStorage.setItem('pgtimewarp-token', text), token);
+    await page.goto(serve.url + path);
+    return { page, errors, [Symbol.asyncDispose]: () => context.close() };
+  }
+
+  const views = (): Record<string, string> => ({
+    overview: `/ui/${node.node}`,
+    transactions: `/ui/${node.node}/transactions`,
+    transaction: `/ui/${node.node}/transactions/${mistake.replace('/', '-')}`,
+    tables: `/ui/${node.node}/tables`,
+    table: `/ui/${node.node}/table?table=public.clients`,
+    past: `/ui/${node.node}/table?table=public.orders&at=${encodeURIComponent(mistake)}`,
+    row: gap,
+    search: `/ui/${node.node}/search?table=public.orders&column=status&when=ever&value=paid`,
+    hostile: `/ui/${node.node}/table?table=${encodeURIComponent('public.<b>hostile</b>')}`,
+  });
+
+  /** The view has its answers. */
+  async function settled(page: Page): Promise<void> {
+    await page.waitForSelector('h1');
+    await page.waitForLoadState('networkidle');
+    await page.waitForFunction(
+      () => ![...document.querySelectorAll('.loading')].some((each) => each.textContent),
+    );
+  }
+
+  test('from the overview to the row before the mistake, by keyboard, and back', async () => {
+    await using tab = await open('/');
+    const { page, errors } = tab;
+    await page.waitForSelector('.grid a');
+    // the first transaction of the list is the mistake
+    await page.locator('section[aria-labelledby=newest] tbody a').first().focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.change');
+    expect(await page.locator('h1').textContent()).toMatch(/^Transaction \d+$/);
+    expect(await page.locator('.facts').textContent()).toContain('user sam');
+    await page.locator('.change header a', { hasText: /orders 2$/ }).focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.long-list .line');
+    const differences = page.locator('.row-view .differences');
+    expect(await differences.locator('tr.changed').textContent()).toBe('total9007199254740995.000.00');
+    await page.locator('.long-list').focus();
+    await page.keyboard.press('ArrowLeft');
+    await page.waitForFunction(
+      () => document.querySelector('.row-view tr.changed th')?.textContent === 'comment',
+    );
+    const shared = page.url();
+    expect(new URL(shared).searchParams.get('at')).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/);
+    const chosen = await page.locator('.row-view h2#chosen').textContent();
+    await page.reload();
+    await page.waitForSelector('.long-list .line');
+    expect(await page.locator('.row-view h2#chosen').textContent()).toBe(chosen);
+    await page.goBack();
+    await page.waitForSelector('.change');
+    await page.goBack();
+    await page.waitForSelector('#newest');
+    await page.goForward();
+    await page.waitForSelector('.change');
+    expect(errors).toEqual([]);
+  });
+
+  test('it shows the viewer’s time with UTC beside it, to the microsecond', async () => {
+    await using tab = await open(views().transaction!);
+    await settled(tab.page);
+    const moment = tab.page.locator('.facts .moment').first();
+    const ts = (await moment.getAttribute('datetime'))!;
+    const local = new Date(Date.parse(`${ts.slice(0, 19)}Z`) + 19_800_000).toISOString();
+    expect(await moment.locator('.local').textContent()).toBe(
+      `${local.slice(0, 10)} ${local.slice(11, 19)}${ts.slice(19, 26)} +05:30`,
+    );
+    expect(await moment.locator('.utc').textContent()).toBe(`${ts.slice(0, 10)} ${ts.slice(11, 26)} UTC`);
+  });
+
+  test('it asks for the token, again when it is wrong, and goes on where it was', async () => {
+    await using tab = await open(gap, { token: 'expired' });
+    const { page } = tab;
+    await page.waitForSelector('dialog[open] [role=alert]');
+    await page.keyboard.type(TOKEN);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.long-list .line');
+    expect(page.url()).toBe(serve.url + gap);
+    expect(await page.evaluate(() => [localStorage.length, document.cookie])).toEqual([0, '']);
+  });
+
+  test('a browser gets the page, with its rules; other clients get what they got', async () => {
+    const html = { headers: { accept: 'text/html,*/*;q=0.8' } };
+    const page = await fetch(`${serve.url}/`, html);
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /^default-src 'self';.*frame-ancestors 'none'/,
+    );
+    expect(page.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(page.headers.get('referrer-policy')).toBe('no-referrer');
+    expect(page.headers.get('cache-control')).toBe('no-cache');
+    const names = [...(await page.text()).matchAll(/"(\/assets\/[^"]+)"/g)].map(([, name]) => name!);
+    let bytes = 0;
+    for (const name of names) {
+      const asset = await fetch(serve.url + name);
+      if (!name.endsWith('.svg')) expect(asset.headers.get('cache-control')).toContain('immutable');
+      bytes += gzipSync(await asset.text()).length;
+    }
+    console.log(`the page: ${names.length} assets, ${bytes} bytes gzip`);
+    expect(names.length).toBe(3);
+    expect(bytes).toBeLessThan(250_000);
+    const others: [string, RequestInit, number][] = [
+      ['/', {}, 401],
+      ['/', { headers: { authorization: `Bearer ${TOKEN}` } }, 404],
+      ['/ui/x', { headers: { authorization: `Bearer ${TOKEN}` } }, 404],
+      ['/', { method: 'POST', ...html }, 401],
+      ['/v1/nodes', html, 401],
+      ['/assets/none.js', html, 401],
+      ['/assets/../../package.json', html, 401],
+    ];
+    for (const [path, init, status] of others)
+      expect((await fetch(serve.url + path, init)).status, path).toBe(status);
+  });
+
+  test('a row with many versions: only the lines in view exist', async () => {
+    const versions = Number.parseInt(process.env.PAGE_VERSIONS ?? '3000', 10);
+    await node.source.query('SET synchronous_commit = off');
+    await node.source.query(
+      `DO $$ BEGIN FOR n IN 1..${versions} LOOP UPDATE clients SET city = n::text WHERE id = 3; COMMIT; END LOOP; END $$`,
+    );
+    await node.catchUp();
+    await using tab = await open(`/ui/${node.node}/row?table=public.clients&pk=3`);
+    const { page } = tab;
+    const all = (versions + 1).toLocaleString('en');
+    await page.waitForFunction(
+      (text) => document.querySelector('#versions')?.textContent === `${text} versions`,
+      all,
+      {
+        timeout: 60_000,
+      },
+    );
+    await page.locator('.long-list').focus();
+    await page.keyboard.press('End');
+    await page.waitForFunction(() => document.querySelector('#chosen')?.textContent?.startsWith('read'));
+    expect(await page.locator('.long-list .line').count()).toBeLessThan(80);
+    expect(await page.locator('.line[aria-selected=true]').getAttribute('aria-posinset')).toBe(
+      `${versions + 1}`,
+    );
+  });
+
+  test('hostile names and values stay text', async () => {
+    await using tab = await open(views().hostile!);
+    const { page, errors } = tab;
+    await settled(page);
+    await page.waitForSelector('.grid.rows tbody tr');
+    const text = await page.locator('.grid.rows').innerText();
+    expect(text).toContain(HOSTILE.script.slice(0, 60));
+    expect(text).toContain(HOSTILE.link);
+    expect(text).toMatch(/U\+202E.*U\+2066.*U\+200B.*U\+0007/s);
+    expect(text).toContain('show all 1,000,000 characters');
+    expect(await page.locator('a[href^="javascript:"], .grid script, .grid img, .grid i, h1 b').count()).toBe(
+      0,
+    );
+    await page.locator('button.more').last().click();
+    expect((await page.locator('.text.whole').innerText()).length).toBe(1_000_000);
+    expect(await page.title()).not.toBe('owned');
+    expect(errors).toEqual([]);
+  });
+
+  test('a table then, compared with now, and as CSV', async () => {
+    await using tab = await open(views().past!);
+    const { page, errors } = tab;
+    await page.waitForSelector('.grid.rows tbody tr');
+    await page.locator('input[type=range]').focus();
+    await page.keyboard.press('ArrowLeft'); // the commit before the mistake
+    await page.waitForFunction(() =>
+      document.querySelector('.grid.rows')?.textContent?.includes('9007199254740994.00'),
+    );
+    const saving = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    const stream = await (await saving).createReadStream();
+    const csv = (await stream.toArray()).join('');
+    expect(csv.split('\n').slice(0, 2)).toEqual([
+      'id,client_id,status,total,comment',
+      '1,2,paid,9007199254740994.00,',
+    ]);
+    expect(csv).toContain('\n41,1,new,45.10,""\n');
+    await page.getByRole('button', { name: 'Compare with now' }).click();
+    await page.waitForSelector('.change');
+    expect(await page.locator('.change').count()).toBe(57);
+    expect(await page.locator('.change').first().innerText()).toMatch(
+      /update\s+1\s.*total.*9007199254740994.00.*0.00/s,
+    );
+    expect(errors).toEqual([]);
+  });
+
+  test('search by the key, and by a value at any time', async () => {
+    await using tab = await open(`/ui/${node.node}/search`);
+    const { page } = tab;
+    await settled(page);
+    await page.getByLabel('Table').selectOption('public.orders');
+    await page.getByLabel('Value').fill('2');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.long-list .line');
+    await page.goto(serve.url + views().search!);
+    await page.waitForSelector('.grid tbody tr');
+    expect(await page.locator('.grid').innerText()).toContain('step 12');
+  });
+
+  test('what is not known is said', async () => {
+    await using tab = await open(`/ui/${node.node}/transactions?from=2020-01-01T00:00:00Z`);
+    await settled(tab.page);
+    expect(await tab.page.locator('.unknown').innerText()).toContain('Not known: before tracking');
+  });
+
+  for (const dark of [false, true]) {
+    for (const width of [1280, 390]) {
+      test(`every view at ${width} pixels, ${dark ? 'dark' : 'light'}: axe finds nothing, nothing is wider than the window`, async () => {
+        mkdirSync(PICTURES, { recursive: true });
+        const found: string[] = [];
+        for (const [name, path] of Object.entries(views())) {
+          await using tab = await open(path, { width, dark });
+          await settled(tab.page);
+          const file = join(PICTURES, `${name}-${width}-${dark ? 'dark' : 'light'}.png`);
+          await tab.page.screenshot({ path: file, fullPage: false });
+          await tab.page.evaluate(AXE);
+          const violations = await tab.page.evaluate(async () => {
+            const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+            interface Violation {
+              id: string;
+              nodes: { html: string; failureSummary: string }[];
+            }
+            return (await axe.run()).violations.map(
+              ({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`,
+            );
+          });
+          found.push(
+            ...violations.map((each) => `${name}: ${each}`),
+            ...tab.errors.map((each) => `${name}: ${each}`),
+          );
+          const over = await tab.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          if (over > 0) found.push(`${name} is ${over} pixels wider than the window`);
+        }
+        expect(found).toEqual([]);
+      });
+    }
+  }
+
+  // the last: it stops the server
+  test('it goes on when the server is back', async () => {
+    await using tab = await open(`/ui/${node.node}`);
+    const { page } = tab;
+    await settled(page);
+    const port = new URL(serve.url).port;
+    await serve.stop();
+    await page.waitForSelector('.message.wrong', { timeout: 20_000 });
+    serve = await startServe(['--port', port], { ...node.env, PGTIMEWARP_TOKEN: TOKEN });
+    await page.waitForFunction(() => document.querySelector('.message.wrong') === null, undefined, {
+      timeout: 20_000,
+    });
+  });
+});

@@ -1,0 +1,100 @@
+/**
+ * Asks the API. The token is kept for this tab alone. A request that is refused for its token waits for another one and is sent
+ * again, so the view stays where it is; a request that reaches no server is sent again until one answers.
+ */
+import { signal } from '@preact/signals';
+import { type Json, KEEPS_DIGITS, parseExact } from './exact-json.ts';
+
+/** An answer that is not what was asked for: a problem document. */
+export class Refused extends Error {
+  readonly status: number;
+  readonly type: string;
+  readonly remedy: string | null;
+  constructor(status: number, { type, title, detail, remedy }: Readonly<Record<string, string | undefined>>) {
+    super(detail ?? title ?? `The server answered ${status}.`);
+    this.status = status;
+    this.type = type ?? '';
+    this.remedy = remedy ?? null;
+  }
+}
+
+export type Parameters = Readonly<Record<string, string | undefined>>;
+
+const STORED = 'pgtimewarp-token';
+const RETRY_MS = 1_500;
+
+/** Set while requests wait for a token; calling it sends them again. */
+export const wantedToken = signal<((token: string) => void) | null>(null);
+export const isTokenWrong = signal(false);
+/** Whether the last request reached no server. */
+export const isOffline = signal(false);
+
+let waiting: Promise<void> | null = null;
+
+/** @param path without parameters; @param numbered whether the answer has rows, whose numbers must keep their digits */
+export async function ask<T>(
+  path: string,
+  parameters: Parameters = {},
+  signal?: AbortSignal,
+  body?: unknown,
+): Promise<T> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters))
+    if (value !== undefined && value !== '') query.set(name, value);
+  if (!KEEPS_DIGITS && /\/(tables|transactions)\//.test(path)) query.set('numbers', 'text');
+  const target = query.size === 0 ? path : `${path}?${query}`;
+  for (;;) {
+    const response = await reach(target, signal, body);
+    if (response.status === 401) {
+      await anotherToken();
+      continue;
+    }
+    isTokenWrong.value = false;
+    const document = parsed(await response.text());
+    if (response.ok) return document as T;
+    throw new Refused(response.status, document as Record<string, string>);
+  }
+}
+
+async function reach(target: string, signal?: AbortSignal, body?: unknown): Promise<Response> {
+  const token = sessionStorage.getItem(STORED);
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (token !== null) headers.authorization = `Bearer ${token}`;
+  for (;;) {
+    try {
+      const response = await fetch(target, {
+        headers,
+        ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      isOffline.value = false;
+      return response;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      isOffline.value = true;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+function parsed(text: string): Json {
+  try {
+    return parseExact(text);
+  } catch {
+    return { detail: 'The server answered something that is not JSON.' };
+  }
+}
+
+/** All requests that are refused at the same time wait for one answer. */
+function anotherToken(): Promise<void> {
+  waiting ??= new Promise((resolve) => {
+    isTokenWrong.value = sessionStorage.getItem(STORED) !== null;
+    wantedToken.value = (token) => {
+      sessionStorage.setItem(STORED, token);
+      wantedToken.value = null;
+      waiting = null;
+      resolve();
+    };
+  });
+  return waiting;
+}

@@ -1,0 +1,39 @@
+/** The answer to a question of a view: asked again when the question changes, and given up when the view goes. */
+import { useEffect, useState } from 'preact/hooks';
+import { ask, type Parameters, Refused } from './client.ts';
+
+export interface Asked<T> {
+  readonly answer: T | null;
+  readonly problem: Refused | null;
+  readonly isLoading: boolean;
+}
+
+/** @param path null: nothing to ask yet. The former answer stays while the next one is on its way. */
+export function useAnswer<T>(path: string | null, parameters: Parameters = {}, everyMs = 0): Asked<T> {
+  const [asked, setAsked] = useState<Asked<T>>({ answer: null, problem: null, isLoading: true });
+  const question = path === null ? null : JSON.stringify([path, parameters]);
+  useEffect(() => {
+    if (question === null) return;
+    const [target, given] = JSON.parse(question) as [string, Parameters];
+    const gone = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    setAsked((before) => ({ ...before, isLoading: true }));
+    const once = async (): Promise<void> => {
+      try {
+        const answer = await ask<T>(target, given, gone.signal);
+        if (!gone.signal.aborted) setAsked({ answer, problem: null, isLoading: false });
+      } catch (error) {
+        if (gone.signal.aborted) return;
+        const problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
+        setAsked({ answer: null, problem, isLoading: false });
+      }
+      if (everyMs > 0 && !gone.signal.aborted) timer = setTimeout(() => void once(), everyMs);
+    };
+    void once();
+    return () => {
+      gone.abort();
+      clearTimeout(timer);
+    };
+  }, [question, everyMs]);
+  return asked;
+}
