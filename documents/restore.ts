@@ -20,7 +20,8 @@ const Restore = z.object({
   id: Text,
   applied: z.boolean(),
   lsn: Lsn.nullable().meta({ description: 'the commit of the restore: what to undo to undo it' }),
-  of: z.array(Lsn),
+  of: z.array(Lsn).meta({ description: 'the transactions that are undone' }),
+  as_of: Text.nullable().meta({ description: 'the instant whose rows are put back' }),
   tables: z.array(RestoreTable),
   conflicts: z.array(Conflict),
   refused: z.array(Refused),
@@ -33,6 +34,7 @@ export interface RestoreResult {
   readonly isApplied: boolean;
   readonly lsn: string | null;
   readonly of: readonly string[];
+  readonly asOf: string | null;
   readonly tables: readonly WrittenTable[];
   readonly conflicts: readonly RestoreConflict[];
   readonly refused: readonly Refusal[];
@@ -46,6 +48,7 @@ export function restoreText(result: RestoreResult): string {
     applied: `${result.isApplied}`,
     lsn: quote(result.lsn),
     of: JSON.stringify(result.of),
+    as_of: quote(result.asOf),
     tables: listText(result.tables.map(tableText)),
     conflicts: listText(result.conflicts.map(conflictText)),
     refused: JSON.stringify(result.refused),

@@ -55,13 +55,15 @@ export interface ApplyOptions {
   readonly signal: AbortSignal;
   /** Resolves when the store has read the source up to the position; throws if it does not in time. */
   readonly catchUp: (lsn: string) => Promise<void>;
+  /** Throws if the history concerns further rows by then. */
+  readonly recheck: (store: Queryable) => Promise<void>;
 }
 
 /** Throws RESTORE_REFUSED, RESTORE_BUSY, RESTORE_UNCLEAR, INTERRUPTED; nothing was changed except perhaps by RESTORE_UNCLEAR. */
 export async function applyRestore(
   source: pg.Client,
   input: RestoreScriptInput,
-  { store, signal, catchUp }: ApplyOptions,
+  { store, signal, catchUp, recheck }: ApplyOptions,
 ): Promise<RestoreOutcome> {
   const { prepare, lock, guard, judge, write, check } = restoreScript(input);
   let outcome: Omit<RestoreOutcome, 'isApplied'>;
@@ -76,6 +78,7 @@ export async function applyRestore(
       );
       await catchUp(rows[0]!.lsn);
       await requireSameLineage(store, input);
+      await recheck(store);
       await runAll(source, [...judge, ...write, ...check], signal);
       return { conflicts, written: await readWritten(source, input) };
     });

@@ -7,10 +7,11 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { isLacking } from '../pg/lacking.ts';
-import { parseInstant } from '../query/instant.ts';
+import { type Instant, instantParameters, parseInstant } from '../query/instant.ts';
 import { openTable } from '../query/table-rows.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
+import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-script.ts';
 import { type SourceTable, sourceTable } from './source-tables.ts';
@@ -23,12 +24,22 @@ import {
   unknownRow,
 } from './undone-changes.ts';
 
+/** What is undone: transactions, or all that happened to rows of a table since an instant. */
+export type Undo =
+  | { readonly kind: 'transactions'; readonly transactions: readonly TransactionSummary[] }
+  | {
+      readonly kind: 'table';
+      readonly table: TableName;
+      readonly at: Instant;
+      readonly rows: ChosenRows;
+    };
+
 export interface RestoreRequest {
   readonly node: string;
-  /** What is undone. */
-  readonly transactions: readonly TransactionSummary[];
+  readonly undo: Undo;
   readonly maxRows: number;
   readonly skipConflicts: boolean;
+  readonly noTriggers: boolean;
   readonly lockTimeoutMs: number;
 }
 
@@ -42,13 +53,18 @@ export interface Refusal {
 
 export interface RestorePlan {
   readonly id: string;
+  /** Commit LSNs of undone transactions. */
   readonly of: readonly string[];
+  /** The instant whose rows are put back. null: transactions are undone. */
+  readonly asOf: string | null;
   /** null: the plan is refused. */
   readonly script: RestoreScriptInput | null;
   readonly tables: readonly TableRestore[];
   readonly refused: readonly Refusal[];
   /** What the user should know: triggers that fire, columns that are left out. */
   readonly notes: readonly string[];
+  /** Throws RESTORE_BUSY if the history shows by now that further rows are concerned. */
+  readonly recheck: (store: Queryable) => Promise<void>;
 }
 
 /** Throws what the questions throw, ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_FLAGS, SOURCE_MISMATCH. */
@@ -56,11 +72,10 @@ export async function planRestore(
   { store, source }: { readonly store: Queryable; readonly source: Queryable },
   request: RestoreRequest,
 ): Promise<RestorePlan> {
-  const { node, transactions } = request;
-  const facts = await nodeFacts(store, node);
+  const facts = await nodeFacts(store, request.node);
   await requireSameDatabase(source, facts);
-  const changes = await undoneChanges(store, request);
-  await requireWholeTransactions(store, request, changes);
+  const undone = await readUndone(store, request);
+  const { changes, subject } = undone;
   const refused: Refusal[] = [];
   const notes: string[] = [];
   const tables: TableRestore[] = [];
@@ -74,28 +89,87 @@ export async function planRestore(
     const ofTable = byRelation.get(history.relationId)!;
     const { table } = ofTable[0]!;
     const now = await sourceTable(source, table);
-    const reasons = tableRefusals({ history, now, first: formatLsn(ofTable[0]!.lsn) });
+    const reasons = tableRefusals({ history, now, first: undone.fromLsn ?? formatLsn(ofTable[0]!.lsn) });
     const planned =
-      now === null ? null : await tableRestore(store, { table, history, now, ofTable, notes, reasons });
+      now === null
+        ? null
+        : await tableRestore(store, {
+            table,
+            history,
+            now,
+            ofTable,
+            notes,
+            reasons,
+            noTriggers: request.noTriggers,
+          });
     refused.push(...reasons.map(([reason, message]) => refusal(table, reason, message)));
     if (planned !== null && planned.rows.length > 0) tables.push(planned);
   }
   const id = randomUUID();
-  const of = transactions.map(({ lsn }) => lsn);
+  const { of, asOf, recheck } = undone;
+  if (undone.untilLsn !== null)
+    notes.push(
+      `The history is known up to ${undone.untilLsn}: rows that were changed later are not in the plan.`,
+    );
   return {
-    ...{ id, of, tables, refused, notes },
+    ...{ id, of, asOf, tables, refused, notes },
+    recheck: (again) => recheck(again, tables),
     script:
       refused.length > 0 || tables.length === 0
         ? null
         : {
-            ...{ id, of, tables },
+            ...{ id, subject, tables },
+            mark: { id, ...(asOf === null ? { of } : { as_of: asOf }) },
             database: facts.database,
             systemIdentifier: facts.systemIdentifier,
-            horizonLsn: facts.horizonLsn,
+            horizonLsn: undone.untilLsn ?? facts.horizonLsn,
             trackedOids: facts.trackedOids,
             skipConflicts: request.skipConflicts,
+            noTriggers: request.noTriggers,
             lockTimeoutMs: request.lockTimeoutMs,
           },
+  };
+}
+
+interface Undone {
+  readonly changes: readonly UndoneChange[];
+  readonly of: readonly string[];
+  readonly asOf: string | null;
+  /** In words, after "puts back". */
+  readonly subject: string;
+  /** null: from the first change on, up to the horizon of the node. */
+  readonly fromLsn: string | null;
+  readonly untilLsn: string | null;
+  readonly recheck: (store: Queryable, tables: readonly TableRestore[]) => Promise<void>;
+}
+
+async function readUndone(store: Queryable, { node, undo, maxRows }: RestoreRequest): Promise<Undone> {
+  if (undo.kind === 'transactions') {
+    const { transactions } = undo;
+    const changes = await undoneChanges(store, { node, transactions, maxRows });
+    await requireWholeTransactions(store, { node, transactions }, changes);
+    const of = transactions.map(({ lsn }) => lsn);
+    const subject = `what the ${of.length === 1 ? 'transaction' : 'transactions'} ${of.join(', ')} changed`;
+    return { changes, of, asOf: null, subject, fromLsn: null, untilLsn: null, recheck: async () => {} };
+  }
+  const { table, at } = undo;
+  const name = formatTableName(table);
+  const since = await changesSince(store, { node, ...undo, maxRows });
+  const asOf = instantParameters(at)[2] ?? since.fromLsn;
+  return {
+    ...since,
+    ...{ of: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
+    recheck: async (again, tables) => {
+      const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), maxRows });
+      const planned = new Set(tables.flatMap(({ rows }) => rows.map(({ pk }) => pk)));
+      const others = later.changes.filter(({ pk }) => !planned.has(pk));
+      if (others.length === 0) return;
+      const keys = others.slice(0, 20).map(({ pkText }) => pkText);
+      throw new TimewarpError(
+        'RESTORE_BUSY',
+        `Further rows of ${name} were changed meanwhile: ${keys.join(', ')}.`,
+      );
+    },
   };
 }
 
@@ -145,11 +219,12 @@ interface TableInput {
   readonly ofTable: readonly UndoneChange[];
   readonly notes: string[];
   readonly reasons: Reasons;
+  readonly noTriggers: boolean;
 }
 
 /** The rows of one table. Adds to reasons and notes. */
 async function tableRestore(store: Queryable, input: TableInput): Promise<TableRestore> {
-  const { table, history, now, ofTable, notes, reasons } = input;
+  const { table, history, now, ofTable, notes, reasons, noTriggers } = input;
   const writable = now.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name);
   for (const { pkText, incomplete } of ofTable) {
     const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
@@ -196,7 +271,10 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
   const name = formatTableName(table);
   if (dropped.size > 0)
     notes.push(`${name}: columns that were removed since are left out: ${[...dropped].join(', ')}`);
-  if (now.triggers.length > 0) notes.push(`${name}: triggers will fire: ${now.triggers.join(', ')}`);
+  if (now.triggers.length > 0) {
+    const names = [...new Set(now.triggers.map((trigger) => trigger.name))];
+    notes.push(`${name}: triggers will ${noTriggers ? 'not ' : ''}fire: ${names.join(', ')}`);
+  }
   return {
     relationId: history.relationId,
     table,
@@ -277,7 +355,7 @@ interface SummaryTable {
 /** Throws ROWS_UNKNOWN unless every change of the transactions was read, and every row that a TRUNCATE removed is known. */
 async function requireWholeTransactions(
   store: Queryable,
-  { node, transactions }: Pick<RestoreRequest, 'node' | 'transactions'>,
+  { node, transactions }: { readonly node: string; readonly transactions: readonly TransactionSummary[] },
   changes: readonly UndoneChange[],
 ): Promise<void> {
   for (const { lsn, rows, tablesText } of transactions) {

@@ -31,8 +31,10 @@ export interface TableRestore {
 
 export interface RestoreScriptInput {
   readonly id: string;
-  /** Commit LSNs of what is undone. */
-  readonly of: readonly string[];
+  /** What is put back, in words. */
+  readonly subject: string;
+  /** What the transaction of the restore says about itself. */
+  readonly mark: object;
   readonly database: string;
   readonly systemIdentifier: string;
   /** The history was read up to here. */
@@ -41,6 +43,8 @@ export interface RestoreScriptInput {
   /** OIDs of all tracked tables: nothing but the plan may write there. */
   readonly trackedOids: readonly string[];
   readonly skipConflicts: boolean;
+  /** Triggers of the tables do not fire; foreign keys are enforced all the same. */
+  readonly noTriggers: boolean;
   readonly lockTimeoutMs: number;
 }
 
@@ -81,7 +85,8 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
       `LOCK TABLE ${[...tables]
         .sort((a, b) => (quoteTable(a.table) < quoteTable(b.table) ? -1 : 1))
         .map(({ table, source }) => quoteOwnRows({ ...table, relkind: source.relkind }))
-        .join(', ')} IN ROW EXCLUSIVE MODE`,
+        .join(', ')} IN ${input.noTriggers ? 'SHARE ROW EXCLUSIVE' : 'ROW EXCLUSIVE'} MODE`,
+      ...triggersSql(input, 'DISABLE'),
       ...tables.map(lockRowsSql),
     ],
     guard: tables.map((each, index) => guardSql(each, index, true)),
@@ -94,14 +99,25 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
       'SET LOCAL search_path TO DEFAULT',
       writeSql(tables),
       `SELECT pg_catalog.pg_logical_emit_message(true, 'pgtimewarp', ${literal(
-        JSON.stringify({ pgtimewarp: { restore: { id: input.id, of: input.of } } }),
+        JSON.stringify({ pgtimewarp: { restore: input.mark } }),
       )})`,
       'SET CONSTRAINTS ALL IMMEDIATE',
       OWN_PATH_SQL,
       ...tables.flatMap(sequencesSql),
     ],
-    check: [...tables.map(verifySql), surplusSql(input)],
+    check: [...tables.map(verifySql), surplusSql(input), ...triggersSql(input, 'ENABLE')],
   };
+}
+
+/** With --no-triggers: each trigger by itself, so that it ends as it was. ALTER TABLE is part of the transaction, and needs the owner. */
+function triggersSql({ tables, noTriggers }: RestoreScriptInput, act: 'DISABLE' | 'ENABLE'): string[] {
+  if (!noTriggers) return [];
+  return tables
+    .flatMap(({ source }) => source.triggers)
+    .map(({ on, name, isAlways }) => {
+      const how = act === 'ENABLE' && isAlways ? 'ENABLE ALWAYS' : act;
+      return `ALTER TABLE ONLY ${on} ${how} TRIGGER ${quoteIdentifier(name)}`;
+    });
 }
 
 /** The whole script as a file. */
@@ -109,7 +125,7 @@ export function scriptText(input: RestoreScriptInput): string {
   const { prepare, lock, guard, judge, write, check } = restoreScript(input);
   const header = [
     '\\set ON_ERROR_STOP on',
-    `-- Puts back what ${input.of.length === 1 ? 'the transaction' : 'the transactions'} ${input.of.join(', ')} changed (restore ${input.id}).`,
+    `-- Puts back ${input.subject} (restore ${input.id}).`,
     `-- The history was read up to ${input.horizonLsn}. Later changes are found by comparing values.`,
     '-- Run it with: psql -f FILE. It changes all of the rows or nothing.',
   ];
@@ -348,13 +364,13 @@ BEGIN
      WHERE CASE WHEN x.op = 'delete' THEN t.ctid IS NOT NULL ELSE t.ctid IS NULL OR ${differs(each, 'target')} END
      LIMIT 20) AS f;
   IF wrong IS NOT NULL THEN
-    ${refuse(`'not_exact: a trigger made other rows of ' || ${literal(quoteTable(each.table))} || ' than were to be put back: ' || wrong`)};
+    ${refuse(`'not_exact: a trigger made other rows of ' || ${literal(quoteTable(each.table))} || ' than were to be put back (--no-triggers leaves triggers out): ' || wrong`)};
   END IF;
 END`);
 }
 
 /** Compares what was written to every table with the plan. */
-function surplusSql({ tables, trackedOids }: RestoreScriptInput): string {
+function surplusSql({ tables, trackedOids, noTriggers }: RestoreScriptInput): string {
   const planned = tables.map(
     ({ source, table }, index) => `
     SELECT ${source.oid}::oid AS root, ${literal(quoteTable(table))} AS name,
@@ -365,7 +381,7 @@ function surplusSql({ tables, trackedOids }: RestoreScriptInput): string {
   const guarded = [...trackedOids, ...tables.map(({ source }) => source.oid)]
     .map((oid) => `${oid}::oid`)
     .join(', ');
-  const hasTriggers = tables.some(({ source }) => source.triggers.length > 0);
+  const hasTriggers = !noTriggers && tables.some(({ source }) => source.triggers.length > 0);
   return block(`DECLARE
   each record;
 BEGIN

@@ -13,13 +13,21 @@ export interface SourceColumn {
   readonly sequence: string | null;
 }
 
+export interface SourceTrigger {
+  readonly name: string;
+  /** The table or partition, quoted. */
+  readonly on: string;
+  /** ENABLE ALWAYS: it fires whatever session_replication_role says. */
+  readonly isAlways: boolean;
+}
+
 export interface SourceTable {
   readonly oid: string;
   readonly relkind: string;
   readonly fingerprint: string;
   readonly columns: readonly SourceColumn[];
-  /** Names of the triggers that fire on writes. */
-  readonly triggers: readonly string[];
+  /** The triggers that fire on writes, those of partitions too. */
+  readonly triggers: readonly SourceTrigger[];
   readonly hasRules: boolean;
   readonly hasInheritance: boolean;
   readonly isFiltered: boolean;
@@ -42,8 +50,15 @@ export async function sourceTable(source: Queryable, table: TableName): Promise<
             pg_catalog.row_security_active(c.oid) AS is_filtered,
             pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
               AND pg_catalog.has_table_privilege(c.oid, 'UPDATE') AND pg_catalog.has_table_privilege(c.oid, 'DELETE') AS may_write,
-            ARRAY(SELECT DISTINCT g.tgname::text FROM pg_catalog.pg_trigger AS g
-                   WHERE (g.tgrelid = c.oid OR g.tgrelid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) AS p)) AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A') ORDER BY 1) AS triggers
+            coalesce((
+              SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+                       'name', g.tgname, 'on', pg_catalog.format('%I.%I', m.nspname, r.relname), 'isAlways', g.tgenabled = 'A')
+                       ORDER BY g.tgname, m.nspname, r.relname)
+                FROM pg_catalog.pg_trigger AS g
+                JOIN pg_catalog.pg_class AS r ON r.oid = g.tgrelid
+                JOIN pg_catalog.pg_namespace AS m ON m.oid = r.relnamespace
+               WHERE (r.oid = c.oid OR r.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.oid) AS p))
+                 AND NOT g.tgisinternal AND g.tgenabled IN ('O', 'A')), '[]')::text AS triggers
        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
       WHERE n.nspname = $1 AND c.relname = $2`,
     [table.schema, table.name],
@@ -55,7 +70,7 @@ export async function sourceTable(source: Queryable, table: TableName): Promise<
     relkind: row.relkind,
     fingerprint: row.fingerprint,
     columns: await sourceColumns(source, table, row.oid),
-    triggers: row.triggers,
+    triggers: JSON.parse(row.triggers) as SourceTrigger[], // names only
     hasRules: row.has_rules,
     hasInheritance: row.has_inheritance,
     isFiltered: row.is_filtered,
@@ -93,7 +108,7 @@ interface TableRow {
   readonly has_inheritance: boolean;
   readonly is_filtered: boolean;
   readonly may_write: boolean;
-  readonly triggers: readonly string[];
+  readonly triggers: string;
 }
 
 interface ColumnRow {

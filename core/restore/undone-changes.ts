@@ -50,14 +50,17 @@ export async function undoneChanges(
   const inOrder = transactions.toSorted((a, b) => (parseLsn(a.lsn) < parseLsn(b.lsn) ? -1 : 1));
   for (const transaction of inOrder) {
     for await (const row of changesOf(store, node, transaction)) {
-      if (found.length >= maxRows)
-        throw new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
-          remedy: 'Look at the transaction first. --max-rows N allows more.',
-        });
+      if (found.length >= maxRows) throw tooManyRows(maxRows);
       found.push(toUndone(row));
     }
   }
   return found;
+}
+
+export function tooManyRows(maxRows: number): TimewarpError {
+  return new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
+    remedy: 'Look at the changes first. --max-rows N allows more.',
+  });
 }
 
 async function* changesOf(
@@ -104,7 +107,7 @@ export function unknownRow({
 }
 
 /** Throws VALUES_UNKNOWN where the row before or after the change is not known. */
-function toUndone(row: ChangeRow): UndoneChange {
+export function toUndone(row: ChangeRow): UndoneChange {
   const table = { schema: row.schema_name, name: row.table_name };
   const isKnown = (row.op === 'I' || row.before !== null) && (row.op !== 'U' || row.after !== null);
   if (!isKnown || row.assumes !== null) throw unknownRow({ table, pkText: row.key, columns: [] });

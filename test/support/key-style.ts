@@ -9,6 +9,8 @@ const OF_USERS: ReadonlySet<string> = new Set([
   'changed',
   'context',
   'row_data',
+  'expected',
+  'found',
 ]);
 
 /** The paths of fields in another style. */

@@ -1,0 +1,122 @@
+/**
+ * Reads from the store what became of the rows of a table since an instant: one change per key, from its state at the instant to its
+ * state at the horizon. Undoing these changes puts the rows back as they were. Nothing is guessed: an instant or an interval that is not
+ * wholly known is an error.
+ */
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { formatTableName, type TableName } from '../pg/identifiers.ts';
+import { CHANGE_COLUMNS, type ChangeRow } from '../query/changes.ts';
+import {
+  type ColumnValues,
+  FRAME_COLUMNS,
+  type FrameRow,
+  intervalParameters,
+  PAGE_BYTES,
+} from '../query/history-page.ts';
+import { type Instant, parseInstant } from '../query/instant.ts';
+import type { KeyInput } from '../query/key-input.ts';
+import { fromHistoryError } from '../query/query-error.ts';
+import { openTable } from '../query/table-rows.ts';
+import { numbersAsText } from '../types/json-text.ts';
+import { tooManyRows, toUndone, type UndoneChange } from './undone-changes.ts';
+
+/** Which rows: all, or those that have these values at the instant or at the horizon, or the one with this key. */
+export type ChosenRows =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'where'; readonly where: ColumnValues }
+  | { readonly kind: 'key'; readonly key: KeyInput };
+
+export interface SinceRequest {
+  readonly node: string;
+  readonly table: TableName;
+  readonly at: Instant;
+  readonly rows: ChosenRows;
+  readonly maxRows: number;
+}
+
+export interface ChangesSince {
+  readonly changes: readonly UndoneChange[];
+  /** The position of the instant. */
+  readonly fromLsn: string;
+  /** The horizon up to which the changes are known. */
+  readonly untilLsn: string;
+}
+
+const PAGE_ROWS = 5_000;
+
+/** Throws ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_KEY, BAD_FLAGS (more rows than `maxRows`), and what questions throw. */
+export async function changesSince(store: Queryable, request: SinceRequest): Promise<ChangesSince> {
+  const { node, table, at, maxRows } = request;
+  const begin = await openTable(store, { node, table, at });
+  if (!begin.final || begin.horizon === null)
+    throw new TimewarpError('ROWS_UNKNOWN', 'The instant is not before the horizon.', {
+      remedy: 'Wait for a run, or make one: pgtimewarp poll.',
+    });
+  const until = parseInstant(begin.horizon.lsn);
+  const interval = intervalParameters({ node, table, from: at, to: until });
+  const where = chosenValues(request, begin.keyColumns);
+  const filter = JSON.stringify(where === null ? {} : { where });
+  await requireKnown(store, interval);
+  const found: UndoneChange[] = [];
+  let after: string | null = null;
+  for (;;) {
+    const { rows }: { rows: ChangeRow[] } = await store
+      .query<ChangeRow>(
+        `SELECT ${CHANGE_COLUMNS}
+           FROM pgtimewarp.net_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9, $10::int,
+                                       $11::bigint) WITH ORDINALITY AS c
+           JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
+          ORDER BY c.ordinality`,
+        [...interval, filter, after, PAGE_ROWS, PAGE_BYTES],
+      )
+      .catch((error: unknown) => {
+        throw fromHistoryError(error);
+      });
+    if (found.length + rows.length > maxRows) throw tooManyRows(maxRows);
+    found.push(...rows.map(toUndone));
+    const last = rows.at(-1);
+    if (last === undefined) return { changes: found, fromLsn: begin.lsn, untilLsn: begin.horizon.lsn };
+    after = last.pk;
+  }
+}
+
+/** Throws ROWS_UNKNOWN if changes may be missing between the instant and the horizon. */
+async function requireKnown(store: Queryable, interval: readonly (string | null)[]): Promise<void> {
+  const { rows } = await store
+    .query<FrameRow>(
+      `SELECT ${FRAME_COLUMNS}
+         FROM pgtimewarp.table_frame($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn) AS f`,
+      [...interval],
+    )
+    .catch((error: unknown) => {
+      throw fromHistoryError(error);
+    });
+  const { final, unknown } = rows[0]!;
+  if (final === 'true' && unknown === '[]') return;
+  throw new TimewarpError('ROWS_UNKNOWN', 'Not everything is known between the instant and the horizon.', {
+    remedy: '`pgtimewarp changes TABLE --from T` lists what is not known.',
+    facts: { unknown },
+  });
+}
+
+/** null: all rows. */
+function chosenValues({ table, rows }: SinceRequest, keyColumns: readonly string[]): ColumnValues | null {
+  if (rows.kind === 'all') return null;
+  if (rows.kind === 'where') return rows.where;
+  const values = keyValues(rows.key, keyColumns);
+  const names = Object.keys(values);
+  if (names.length === keyColumns.length && keyColumns.every((name) => names.includes(name))) return values;
+  throw new TimewarpError(
+    'BAD_KEY',
+    `The key of ${formatTableName(table)} has the columns ${keyColumns.join(', ')}.`,
+  );
+}
+
+/** Numbers keep their digits. */
+function keyValues(key: KeyInput, keyColumns: readonly string[]): ColumnValues {
+  const given = JSON.parse(numbersAsText(key)) as string | Record<string, unknown>;
+  if (typeof given === 'string') return keyColumns.length === 1 ? { [keyColumns[0]!]: given } : {};
+  const values = Object.entries(given).filter(([, value]) => value !== null);
+  return Object.fromEntries(values.map(([name, value]) => [name, String(value)]));
+}
