@@ -3,28 +3,20 @@ import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
-import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
-import { poll } from '../../core/poll.ts';
-import { askAfter, MAX_AWAIT_MS } from '../../core/query/await-horizon.ts';
+import { parseTableName } from '../../core/pg/identifiers.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
 import { type TransactionSummary, transactions } from '../../core/query/transactions.ts';
-import {
-  applyRestore,
-  findConflicts,
-  type RestoreConflict,
-  type WrittenTable,
-} from '../../core/restore/apply-restore.ts';
 import type { ChosenRows } from '../../core/restore/changes-since.ts';
-import { planRestore, type RestorePlan, type Undo } from '../../core/restore/plan-restore.ts';
-import { scriptText, type TableRestore } from '../../core/restore/restore-script.ts';
-import { parseLsn } from '../../core/types/lsn.ts';
-import { type RestoreResult, restoreText } from '../../documents/restore.ts';
+import type { Undo } from '../../core/restore/plan-restore.ts';
+import { restoreText } from '../../documents/restore.ts';
 import { collect, positiveInteger } from '../arguments.ts';
+import { carryOutRestore, makeRun } from '../carry-out-restore.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { fromFileError } from '../file-error.ts';
 import { PAIR, pairs, whereValues } from '../history-options.ts';
 import { JsonText } from '../output.ts';
+import { renderRestore } from '../render/restore.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
 import { identityFilter } from './transaction.ts';
 
@@ -92,39 +84,34 @@ async function restore(
   tableText: string | undefined,
   flags: RestoreFlags,
 ): Promise<ExitCode> {
-  const { settings } = context;
+  const { settings, out, signal } = context;
   const { node } = settings;
   const target = tableText === undefined ? null : tableTarget(context, tableText, flags);
   if (target === null) requireTransactions(flags);
   const store = await connect(settings.storeUrl, { side: 'store', node });
   try {
-    if (target !== null && flags.apply === true) await makeRun(context); // the newer the plan, the fewer surprises
+    const place = { ...settings.databases, signal };
+    if (target !== null && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
     const undo: Undo = target ?? {
       kind: 'transactions',
       transactions: await chosenTransactions(context, store, flags),
     };
-    const source = await connect(settings.sourceUrl, { side: 'source', node });
-    try {
-      await source.query("SET search_path = 'pg_catalog', 'pg_temp'"); // as in the script, which compares names of types
-      const plan = await planRestore(
-        { store, source },
-        {
-          ...{ node, undo, maxRows: flags.maxRows },
-          skipConflicts: flags.skipConflicts === true,
-          noTriggers: !flags.triggers,
-          lockTimeoutMs: flags.lockTimeout * 1_000,
-        },
-      );
-      const sql = plan.script === null ? null : scriptText(plan.script);
-      if (flags.plan !== undefined && sql !== null) await writeScript(flags.plan, sql);
-      const result = await carryOut(context, { plan, sql, apply: flags.apply === true, store, source });
-      tell(context, result, flags);
-      const isRefused =
-        result.refused.length > 0 || (result.conflicts.length > 0 && flags.skipConflicts !== true);
-      return isRefused ? EXIT.failed : EXIT.done;
-    } finally {
-      await source.end().catch(() => {});
-    }
+    const { plan: planFile } = flags;
+    const skipConflicts = flags.skipConflicts === true;
+    const result = await carryOutRestore(place, store, {
+      undo,
+      skipConflicts,
+      maxRows: flags.maxRows,
+      noTriggers: !flags.triggers,
+      lockTimeoutMs: flags.lockTimeout * 1_000,
+      apply: flags.apply === true,
+    });
+    if (planFile !== undefined && result.sql !== null) await writeScript(planFile, result.sql);
+    out.result(new JsonText(out.json ? restoreText(result) : ''), () =>
+      renderRestore(result, { skipConflicts, planFile }),
+    );
+    const isRefused = result.refused.length > 0 || (result.conflicts.length > 0 && !skipConflicts);
+    return isRefused ? EXIT.failed : EXIT.done;
   } finally {
     await store.end().catch(() => {});
   }
@@ -211,109 +198,3 @@ async function writeScript(file: string, sql: string): Promise<void> {
     throw fromFileError(error, file, 'Name a file in a folder that you may write to.');
   });
 }
-
-interface Planned {
-  readonly plan: RestorePlan;
-  readonly sql: string | null;
-  readonly apply: boolean;
-  readonly store: Queryable;
-  readonly source: Awaited<ReturnType<typeof connect>>;
-}
-
-async function carryOut(context: CommandContext, planned: Planned): Promise<RestoreResult> {
-  const { plan, sql, apply, store, source } = planned;
-  const { id, of, asOf, refused, notes, recheck } = plan;
-  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false };
-  const counted = plan.tables.map(plannedCounts);
-  if (plan.script === null) return { ...common, tables: counted, conflicts: [] };
-  if (!apply) return { ...common, tables: counted, conflicts: await findConflicts(source, plan.script) };
-  const catchUp = (lsn: string): Promise<void> => runUntil(context, store, lsn);
-  const outcome = await applyRestore(source, plan.script, {
-    store,
-    signal: context.signal,
-    catchUp,
-    recheck,
-  });
-  if (!outcome.isApplied) return { ...common, tables: counted, conflicts: outcome.conflicts };
-  const lsn = await commitOf(context, planned);
-  const done = { ...common, isApplied: true, tables: outcome.written, conflicts: outcome.conflicts };
-  return lsn !== null
-    ? { ...done, lsn }
-    : {
-        ...done,
-        notes: [
-          ...notes,
-          `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`,
-        ],
-      };
-}
-
-function plannedCounts({ table, rows }: TableRestore): WrittenTable {
-  const count = (kind: string): string => `${rows.filter(({ op }) => op === kind).length}`;
-  return {
-    ...{ schema: table.schema, table: table.name },
-    ...{ inserts: count('insert'), updates: count('update'), deletes: count('delete') },
-  };
-}
-
-/** Makes a run if this login may; otherwise others make the runs. */
-async function makeRun({ settings, signal }: CommandContext): Promise<void> {
-  await poll({ ...settings.databases, signal }).catch(() => {});
-}
-
-/** Makes a run if this login may, and waits for the position. Throws HORIZON_BEHIND. */
-async function runUntil(context: CommandContext, store: Queryable, lsn: string): Promise<void> {
-  const { settings, signal } = context;
-  await makeRun(context);
-  const position = { node: settings.node, lsn: parseLsn(lsn), timeoutMs: MAX_AWAIT_MS, signal };
-  await askAfter(
-    (ask) => ask(store),
-    position,
-    async () => {},
-  );
-}
-
-/** The commit LSN of an applied restore, after a run has read it; null: none has. */
-async function commitOf(context: CommandContext, { plan, store, source }: Planned): Promise<string | null> {
-  const { node } = context.settings;
-  try {
-    const { rows } = await source.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
-    await runUntil(context, store, rows[0]!.lsn);
-    const filter = { by: { 'pgtimewarp.restore.id': plan.id } };
-    const page = await transactions(store, { node, from: null, to: null, filter, limit: 1 });
-    return page.transactions[0]?.lsn ?? null;
-  } catch {
-    return null; // it is applied, whatever the store does now
-  }
-}
-
-const SHOWN = 20;
-
-function tell({ out }: CommandContext, result: RestoreResult, { plan, skipConflicts }: RestoreFlags): void {
-  out.result(new JsonText(out.json ? restoreText(result) : ''), () => {
-    const { tables, conflicts, refused, notes, isApplied, lsn, sql } = result;
-    const lines = tables.map(
-      ({ schema, table, inserts, updates, deletes }) =>
-        `${formatTableName({ schema, name: table })}: ${inserts} to insert, ${updates} to update, ${deletes} to delete`,
-    );
-    if (isApplied)
-      for (const [index, line] of lines.entries()) lines[index] = line.replaceAll(' to ', ' rows ');
-    lines.push(...notes, ...refused.map(refusedLine), ...conflicts.slice(0, SHOWN).map(conflictLine));
-    if (conflicts.length > SHOWN) lines.push(`… and ${conflicts.length - SHOWN} more conflicts`);
-    if (isApplied)
-      lines.push(lsn === null ? 'Applied.' : `Applied. To undo it: pgtimewarp restore --transaction ${lsn}`);
-    else if (refused.length > 0) lines.push('Refused: nothing was changed.');
-    else if (conflicts.length > 0 && skipConflicts !== true)
-      lines.push('These rows were changed since: nothing was changed. --skip-conflicts leaves them out.');
-    else if (sql === null) lines.push('There is nothing to put back: the rows are as they were.');
-    else
-      lines.push(plan === undefined ? 'Nothing was changed: --apply does it.' : `The script is in ${plan}.`);
-    return lines.join('\n');
-  });
-}
-
-const refusedLine = ({ schema, table, reason, message }: RestoreResult['refused'][number]): string =>
-  `${formatTableName({ schema, name: table })}: ${reason}: ${message}`;
-
-const conflictLine = ({ schema, table, pkText, reason, expectedText, foundText }: RestoreConflict): string =>
-  `conflict in ${formatTableName({ schema, name: table })} ${pkText}: ${reason}; expected ${expectedText}, found ${foundText}`;

@@ -1,5 +1,5 @@
 /**
- * The demo: a shop on a temporary server, its history in a second database, a mistake, how it is found, and the rows before it. It calls
+ * The demo: a shop on a temporary server, its history in a second database, a mistake, how it is found, the rows before it, and how they are put back. It calls
  * the same functions as the commands. At its end it removes the server, unless --keep is given.
  */
 import { once } from 'node:events';
@@ -15,14 +15,15 @@ import { init } from '../../core/setup/init.ts';
 import { readClock } from '../../core/source/slot/end-of-wal.ts';
 import { track } from '../../core/track.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
+import type { RestoreResult } from '../../documents/restore.ts';
 import { cacheFolder } from '../cache-folder.ts';
 import type { Output } from '../output.ts';
 import { renderAnswer } from '../render/answer.ts';
 import { FETCHED_MB, fetchBinaries, fetchedBinaries } from '../servers/fetch-binaries.ts';
 import { findEmbeddedBinaries, findLocalBinaries, type PostgresBinaries } from '../servers/find-binaries.ts';
 import { type LocalServer, startServer } from '../servers/start-server.ts';
-import { indent, showIncident } from './incident.ts';
-import { MISTAKE, SHOP_TABLES, WORKING_DAY } from './shop.ts';
+import { indent, showIncident, type UndoOptions, undoIncident } from './incident.ts';
+import { CORRECTION, MISTAKE, SHOP_TABLES, WORKING_DAY } from './shop.ts';
 
 export interface DemoOptions {
   readonly out: Output;
@@ -41,6 +42,8 @@ export interface DemoResult {
   readonly before: string;
   /** The answers about the order, now and before the mistake. */
   readonly answers: readonly { readonly at: string; readonly status: string; readonly final: boolean }[];
+  /** The commit of the restore. */
+  readonly undo: string | null;
   /** null unless the databases were left running. */
   readonly kept: { readonly source: string; readonly store: string; readonly remove: string } | null;
 }
@@ -103,8 +106,34 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
     out.say(`\n${indent(renderAnswer(answer.answerText, out))}`);
   }
 
+  goOn();
+  const restored = await putBack(sessions, { out, step, place: databases, mistake });
+
   const kept = await leave(server, { out, signal, keep }, before);
-  return { postgres: server.version, plugin, changes: run.changes, mistake, before, answers, kept };
+  return {
+    postgres: server.version,
+    plugin,
+    changes: run.changes,
+    mistake: mistake.lsn,
+    before,
+    answers,
+    undo: restored.lsn,
+    kept,
+  };
+}
+
+/** Somebody corrects an order; then the mistake is undone, and the correction stays. */
+async function putBack({ shop, history }: Sessions, options: UndoOptions): Promise<RestoreResult> {
+  const { out, step } = options;
+  step('Meanwhile somebody corrects one order by hand');
+  out.say(`  ${out.colors.dim(CORRECTION)}`);
+  await shop.query(CORRECTION);
+  const restored = await undoIncident(history, options);
+  const { rows } = await shop.query<{ line: string }>(
+    `SELECT format('  %s  %s', id, total) AS line FROM orders ORDER BY id`,
+  );
+  out.say(`\n  orders now:\n${rows.map(({ line }) => `  ${line}`).join('\n')}`);
+  return restored;
 }
 
 /** The PostgreSQL of this machine, or else one from npm, which stays in the cache folder for the next time. */

@@ -29,3 +29,6 @@ export const WORKING_DAY = [
 export const MISTAKE =
   `BEGIN; SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user":"sam"}'); ` +
   'UPDATE orders SET total = 0; COMMIT';
+
+/** Later work, which must survive. */
+export const CORRECTION = 'UPDATE orders SET total = 17.00 WHERE id = 4';

@@ -245,11 +245,15 @@ function differs(each: TableRestore, side: 'expected' | 'target'): string {
 
 function guardSql(each: TableRestore, index: number, isLocked: boolean): string {
   const shown = [...new Set([...each.keyColumns, ...each.updateColumns, ...each.rowColumns])];
-  const values = (row: (column: string) => string): string =>
-    `pg_catalog.json_object(ARRAY[${shown.map(literal).join(', ')}]::text[], ARRAY[${shown
-      .map((name) => row(quoteIdentifier(name)))
-      .map((value) => `CASE WHEN ROW(${value})::text <> '()' THEN pg_catalog.format('%s', ${value}) END`)
-      .join(', ')}]::text[])::text`;
+  const keys = `ARRAY[${each.keyColumns.map(literal).join(', ')}]::text[]`;
+  // of an update the key and the columns that count
+  const values = (row: (column: string) => string): string => `(
+    SELECT pg_catalog.json_object_agg(v.name, v.value)::text
+      FROM unnest(ARRAY[${shown.map(literal).join(', ')}]::text[], ARRAY[${shown
+        .map((name) => row(quoteIdentifier(name)))
+        .map((value) => `CASE WHEN ROW(${value})::text <> '()' THEN pg_catalog.format('%s', ${value}) END`)
+        .join(', ')}]::text[]) AS v (name, value)
+     WHERE x.op <> 'update' OR v.name = ANY (x.columns) OR v.name = ANY (${keys}))`;
   return `INSERT INTO pg_temp.restore_conflict
 SELECT ${index + 1}, f.n, ${literal(each.table.schema)}, ${literal(each.table.name)}, f.pk, f.why, f.expected, f.found
   FROM (

@@ -10,6 +10,7 @@ test('the demo runs on its own servers and shows its row as it was before the mi
       { at: 'now', status: 'found' },
       { status: 'found', final: true },
     ],
+    undo: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
     kept: null,
   });
   // the three questions of an incident, each with what it finds
@@ -23,4 +24,7 @@ test('the demo runs on its own servers and shows its row as it was before the mi
   expect(result.stderr).toMatch(
     /\$ pgtimewarp changes orders --from -15m --net\n[\s\S]*id=2 +status "new" → /,
   );
+  // the mistake is undone, the later correction is not
+  expect(result.stderr).toMatch(/--apply --skip-conflicts\n[\s\S]*Applied\. To undo it/);
+  expect(result.stderr).toMatch(/orders now:\n +1 +49\.90\n +2 +1249\.00\n +4 +17\.00\n +5 +120\.00\n/);
 });

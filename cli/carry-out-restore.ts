@@ -1,0 +1,112 @@
+/** Plans a restore and, if asked, applies it: what the command and the demo do. */
+import { connect, type Queryable } from '../core/pg/connection.ts';
+import { poll } from '../core/poll.ts';
+import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
+import { transactions } from '../core/query/transactions.ts';
+import { applyRestore, findConflicts, type WrittenTable } from '../core/restore/apply-restore.ts';
+import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
+import { scriptText, type TableRestore } from '../core/restore/restore-script.ts';
+import { parseLsn } from '../core/types/lsn.ts';
+import type { RestoreResult } from '../documents/restore.ts';
+
+export interface RestorePlace {
+  readonly sourceUrl: string;
+  readonly storeUrl: string;
+  readonly node: string;
+  readonly signal: AbortSignal;
+}
+
+type Asked = Omit<RestoreRequest, 'node'> & { readonly apply: boolean };
+
+/** Throws what {@link planRestore} and {@link applyRestore} throw. */
+export async function carryOutRestore(
+  place: RestorePlace,
+  store: Queryable,
+  { apply, ...asked }: Asked,
+): Promise<RestoreResult> {
+  const { node } = place;
+  const source = await connect(place.sourceUrl, { side: 'source', node });
+  try {
+    await source.query("SET search_path = 'pg_catalog', 'pg_temp'"); // as in the script, which compares names of types
+    const plan = await planRestore({ store, source }, { node, ...asked });
+    const sql = plan.script === null ? null : scriptText(plan.script);
+    return await carryOut(place, { plan, sql, apply, store, source });
+  } finally {
+    await source.end().catch(() => {});
+  }
+}
+
+interface Planned {
+  readonly plan: RestorePlan;
+  readonly sql: string | null;
+  readonly apply: boolean;
+  readonly store: Queryable;
+  readonly source: Awaited<ReturnType<typeof connect>>;
+}
+
+async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreResult> {
+  const { plan, sql, apply, store, source } = planned;
+  const { id, of, asOf, refused, notes, recheck } = plan;
+  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false };
+  const counted = plan.tables.map(plannedCounts);
+  if (plan.script === null) return { ...common, tables: counted, conflicts: [] };
+  if (!apply) return { ...common, tables: counted, conflicts: await findConflicts(source, plan.script) };
+  const catchUp = (lsn: string): Promise<void> => runUntil(place, store, lsn);
+  const outcome = await applyRestore(source, plan.script, {
+    store,
+    signal: place.signal,
+    catchUp,
+    recheck,
+  });
+  if (!outcome.isApplied) return { ...common, tables: counted, conflicts: outcome.conflicts };
+  const lsn = await commitOf(place, planned);
+  const done = { ...common, isApplied: true, tables: outcome.written, conflicts: outcome.conflicts };
+  return lsn !== null
+    ? { ...done, lsn }
+    : {
+        ...done,
+        notes: [
+          ...notes,
+          `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`,
+        ],
+      };
+}
+
+function plannedCounts({ table, rows }: TableRestore): WrittenTable {
+  const count = (kind: string): string => `${rows.filter(({ op }) => op === kind).length}`;
+  return {
+    ...{ schema: table.schema, table: table.name },
+    ...{ inserts: count('insert'), updates: count('update'), deletes: count('delete') },
+  };
+}
+
+/** Makes a run if this login may; otherwise others make the runs. */
+export async function makeRun(place: RestorePlace): Promise<void> {
+  await poll(place).catch(() => {});
+}
+
+/** Makes a run if this login may, and waits for the position. Throws HORIZON_BEHIND. */
+async function runUntil(place: RestorePlace, store: Queryable, lsn: string): Promise<void> {
+  await makeRun(place);
+  const { node, signal } = place;
+  const position = { node, lsn: parseLsn(lsn), timeoutMs: MAX_AWAIT_MS, signal };
+  await askAfter(
+    (ask) => ask(store),
+    position,
+    async () => {},
+  );
+}
+
+/** The commit LSN of an applied restore, after a run has read it; null: none has. */
+async function commitOf(place: RestorePlace, { plan, store, source }: Planned): Promise<string | null> {
+  const { node } = place;
+  try {
+    const { rows } = await source.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
+    await runUntil(place, store, rows[0]!.lsn);
+    const filter = { by: { 'pgtimewarp.restore.id': plan.id } };
+    const page = await transactions(store, { node, from: null, to: null, filter, limit: 1 });
+    return page.transactions[0]?.lsn ?? null;
+  } catch {
+    return null; // it is applied, whatever the store does now
+  }
+}
