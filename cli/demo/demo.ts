@@ -55,9 +55,7 @@ const ORDER_KEY = keyFromText('2');
 export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoResult> {
   const { colors } = out;
   const step = (title: string): void => out.say(`\n${colors.bold(colors.cyan('▸'))} ${colors.bold(title)}`);
-  const goOn = (): void => {
-    if (signal.aborted) throw new TimewarpError('INTERRUPTED', 'Stopped by a signal.');
-  };
+  const goOn = (): void => throwIfStopped(signal);
 
   step('Starting a PostgreSQL server in a folder of its own');
   await using server = await startServer({ binaries: await findOrFetch(out) });
@@ -120,6 +118,10 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
     undo: restored.lsn,
     kept,
   };
+}
+
+function throwIfStopped(signal: AbortSignal): void {
+  if (signal.aborted) throw new TimewarpError('INTERRUPTED', 'Stopped by a signal.');
 }
 
 /** Somebody corrects an order; then the mistake is undone, and the correction stays. */
