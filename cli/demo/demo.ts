@@ -62,8 +62,7 @@ export async function runDemo({ out, signal, keep }: DemoOptions): Promise<DemoR
   goOn();
   const plugin = server.hasWal2json ? 'wal2json' : 'pgoutput';
   out.say(`  PostgreSQL ${server.version}, port ${server.port}, ${plugin}`);
-  await server.createDatabase('shop');
-  await server.createDatabase('history');
+  for (const name of ['shop', 'history']) await server.createDatabase(name);
   const databases = { sourceUrl: server.url('shop'), storeUrl: server.url('history'), node: NODE, signal };
   await using sessions = await openSessions(databases);
   const { shop, history } = sessions;
