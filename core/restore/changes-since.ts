@@ -12,14 +12,13 @@ import {
   FRAME_COLUMNS,
   type FrameRow,
   intervalParameters,
-  PAGE_BYTES,
 } from '../query/history-page.ts';
 import { type Instant, parseInstant } from '../query/instant.ts';
 import type { KeyInput } from '../query/key-input.ts';
 import { fromHistoryError } from '../query/query-error.ts';
 import { openTable } from '../query/table-rows.ts';
 import { numbersAsText } from '../types/json-text.ts';
-import { tooManyRows, toUndone, type UndoneChange } from './undone-changes.ts';
+import { tooManyRows, toUndone, UNDONE_PAGE, type UndoneChange } from './undone-changes.ts';
 
 /** Which rows: all, or those that have these values at the instant or at the horizon, or the one with this key. */
 export type ChosenRows =
@@ -42,8 +41,6 @@ export interface ChangesSince {
   /** The horizon up to which the changes are known. */
   readonly untilLsn: string;
 }
-
-const PAGE_ROWS = 5_000;
 
 /** Throws ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_KEY, BAD_FLAGS (more rows than `maxRows`), and what questions throw. */
 export async function changesSince(store: Queryable, request: SinceRequest): Promise<ChangesSince> {
@@ -68,7 +65,7 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
                                        $11::bigint) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
-        [...interval, filter, after, PAGE_ROWS, PAGE_BYTES],
+        [...interval, filter, after, UNDONE_PAGE.rows, UNDONE_PAGE.bytes],
       )
       .catch((error: unknown) => {
         throw fromHistoryError(error);

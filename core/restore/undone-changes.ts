@@ -6,7 +6,6 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { CHANGE_COLUMNS, type ChangeRow } from '../query/changes.ts';
-import { PAGE_BYTES } from '../query/history-page.ts';
 import { fromHistoryError } from '../query/query-error.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
 import { jsonMembers } from '../types/json-text.ts';
@@ -31,7 +30,8 @@ export interface UndoneChange {
   readonly incomplete: readonly string[];
 }
 
-const PAGE_ROWS = 5_000;
+/** A restore holds all its rows anyway; each page costs the store a search for its beginning. */
+export const UNDONE_PAGE = { rows: 50_000, bytes: 64 * 1024 * 1024 } as const;
 
 /** Every change of the transactions, in the order of commits. Throws VALUES_UNKNOWN, BAD_FLAGS (more rows than `maxRows`). */
 export async function undoneChanges(
@@ -76,7 +76,7 @@ async function* changesOf(
            FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
-        [node, lsnSpace, lsn, ...after, PAGE_ROWS, PAGE_BYTES],
+        [node, lsnSpace, lsn, ...after, UNDONE_PAGE.rows, UNDONE_PAGE.bytes],
       )
       .catch((error: unknown) => {
         throw fromHistoryError(error);
