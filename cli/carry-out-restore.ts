@@ -3,7 +3,7 @@ import { connect, type Queryable } from '../core/pg/connection.ts';
 import { poll } from '../core/poll.ts';
 import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
 import { transactions } from '../core/query/transactions.ts';
-import { applyRestore, findConflicts, type WrittenTable } from '../core/restore/apply-restore.ts';
+import { applyRestore, lookAtSource, type WrittenTable } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
 import { scriptText, type TableRestore } from '../core/restore/restore-script.ts';
 import { parseLsn } from '../core/types/lsn.ts';
@@ -50,7 +50,10 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
   const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false };
   const counted = plan.tables.map(plannedCounts);
   if (plan.script === null) return { ...common, tables: counted, conflicts: [] };
-  if (!apply) return { ...common, tables: counted, conflicts: await findConflicts(source, plan.script) };
+  if (!apply) {
+    const seen = await lookAtSource(source, plan.script);
+    return { ...common, tables: counted, ...seen, notes: [...notes, ...seen.notes] };
+  }
   const catchUp = (lsn: string): Promise<void> => runUntil(place, store, lsn);
   const outcome = await applyRestore(source, plan.script, {
     store,
@@ -58,15 +61,20 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
     catchUp,
     recheck,
   });
-  if (!outcome.isApplied) return { ...common, tables: counted, conflicts: outcome.conflicts };
+  const seen = {
+    refused: outcome.refused,
+    conflicts: outcome.conflicts,
+    notes: [...notes, ...outcome.notes],
+  };
+  if (!outcome.isApplied) return { ...common, tables: counted, ...seen };
   const lsn = await commitOf(place, planned);
-  const done = { ...common, isApplied: true, tables: outcome.written, conflicts: outcome.conflicts };
+  const done = { ...common, ...seen, isApplied: true, tables: outcome.written };
   return lsn !== null
     ? { ...done, lsn }
     : {
         ...done,
         notes: [
-          ...notes,
+          ...seen.notes,
           `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`,
         ],
       };

@@ -10,6 +10,7 @@ import { fromHistoryError } from '../query/query-error.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
 import { jsonMembers } from '../types/json-text.ts';
 import { type Lsn, parseLsn } from '../types/lsn.ts';
+import type { TableNow } from './table-now.ts';
 
 /** Column to JSON text. */
 export type Members = ReadonlyMap<string, string>;
@@ -135,6 +136,8 @@ export interface HistoryFacts {
   /** Columns were renamed or got another type after this. null: none. */
   readonly namedLsn: string | null;
   readonly isTracked: boolean;
+  /** The table as the last run found it. null: no run has read it. */
+  readonly lastSeen: TableNow | null;
 }
 
 /** In the order of the ids. */
@@ -149,8 +152,10 @@ export async function historyFacts(
     relid: string | null;
     named_lsn: string | null;
     is_tracked: boolean;
+    catalog_facts: string | null;
   }>(
-    `SELECT p.relation_id::text, p.pk_columns, p.excluded_columns, t.relid::text, t.relation_id IS NOT NULL AS is_tracked, (
+    `SELECT p.relation_id::text, p.pk_columns, p.excluded_columns, t.relid::text, t.relation_id IS NOT NULL AS is_tracked,
+            t.catalog_facts::text, (
               SELECT max((n.name ->> 'until_lsn')::pg_lsn)::text
                 FROM jsonb_array_elements(p.columns::jsonb) AS c (facts),
                      jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS n (name)) AS named_lsn
@@ -166,6 +171,7 @@ export async function historyFacts(
     relid: row.relid,
     namedLsn: row.named_lsn,
     isTracked: row.is_tracked,
+    lastSeen: row.catalog_facts === null ? null : (JSON.parse(row.catalog_facts) as TableNow), // names and OIDs only
   }));
 }
 
