@@ -5,7 +5,8 @@ import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
 import { transactions } from '../core/query/transactions.ts';
 import { applyRestore, lookAtSource, type WrittenTable } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
-import { scriptText, type TableRestore } from '../core/restore/restore-script.ts';
+import type { TableRestore } from '../core/restore/restore-input.ts';
+import { scriptText } from '../core/restore/restore-script.ts';
 import { parseLsn } from '../core/types/lsn.ts';
 import type { RestoreResult } from '../documents/restore.ts';
 

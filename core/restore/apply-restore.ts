@@ -9,7 +9,8 @@ import { sqlState } from '../pg/database-error.ts';
 import { formatTableName } from '../pg/identifiers.ts';
 import { triggersSql } from './inspect-source.ts';
 import { type Refusal, refusal } from './plan-restore.ts';
-import { type RestoreScriptInput, restoreScript } from './restore-script.ts';
+import type { RestoreScriptInput } from './restore-input.ts';
+import { restoreScript } from './restore-script.ts';
 import { REFUSED_STATE } from './sql-text.ts';
 import { keyLineage } from './undone-changes.ts';
 

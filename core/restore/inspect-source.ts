@@ -4,7 +4,7 @@
  * after it has locked the tables. Every table then has its triggers in pg_temp.restore_trigger.
  */
 import { quoteTable } from '../pg/identifiers.ts';
-import type { RestoreScriptInput, TableRestore } from './restore-script.ts';
+import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import { block, literal, refuse, textArray } from './sql-text.ts';
 import { fingerprint, fingerprintSql } from './table-now.ts';
 

@@ -14,7 +14,7 @@ import type { TransactionSummary } from '../query/transactions.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
-import type { RestoreScriptInput, TableRestore } from './restore-script.ts';
+import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import { isJsonColumn, type TableNow, tableOnSource } from './table-now.ts';
 import {
   type HistoryFacts,

@@ -7,10 +7,9 @@
  * transaction wrote to every table is counted and compared with the plan, so cascades and triggers cannot write unnoticed.
  * Every row is read again and compared before the commit.
  */
-import { quoteIdentifier, quoteOwnRows, quoteTable, type TableName } from '../pg/identifiers.ts';
+import { quoteIdentifier, quoteOwnRows, quoteTable } from '../pg/identifiers.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
 import { quoteJson } from '../types/json-text.ts';
-import type { RowRestore } from './fold-changes.ts';
 import {
   inspectSql,
   keepTriggersSql,
@@ -20,39 +19,8 @@ import {
   sequencesSql,
   switchTriggersSql,
 } from './inspect-source.ts';
+import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import { block, CONFLICT_STATE, literal, refuse, textArray } from './sql-text.ts';
-import type { TableNow } from './table-now.ts';
-
-export interface TableRestore {
-  readonly relationId: string;
-  readonly table: TableName;
-  readonly now: TableNow;
-  readonly keyColumns: readonly string[];
-  /** The columns of inserted and deleted rows. */
-  readonly rowColumns: readonly string[];
-  /** The columns of any update. */
-  readonly updateColumns: readonly string[];
-  readonly rows: readonly RowRestore[];
-}
-
-export interface RestoreScriptInput {
-  readonly id: string;
-  /** What is put back, in words. */
-  readonly subject: string;
-  /** What the transaction of the restore says about itself. */
-  readonly mark: object;
-  readonly database: string;
-  readonly systemIdentifier: string;
-  /** The history was read up to here. */
-  readonly horizonLsn: string;
-  readonly tables: readonly TableRestore[];
-  /** OIDs of all tracked tables: nothing but the plan may write there. */
-  readonly trackedOids: readonly string[];
-  readonly skipConflicts: boolean;
-  /** Triggers of the tables do not fire; foreign keys are enforced all the same. */
-  readonly noTriggers: boolean;
-  readonly lockTimeoutMs: number;
-}
 
 /** The parts of the script, in their order; each is a list of statements. */
 export interface RestoreScript {
