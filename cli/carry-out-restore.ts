@@ -3,12 +3,11 @@ import { connect, type Queryable } from '../core/pg/connection.ts';
 import { poll } from '../core/poll.ts';
 import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
 import { transactions } from '../core/query/transactions.ts';
-import { applyRestore, lookAtSource, type WrittenTable } from '../core/restore/apply-restore.ts';
+import { applyRestore, lookAtSource } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
-import type { TableRestore } from '../core/restore/restore-input.ts';
+import { plannedCounts, type RestoreResult } from '../core/restore/restore-result.ts';
 import { scriptText } from '../core/restore/restore-script.ts';
 import { parseLsn } from '../core/types/lsn.ts';
-import type { RestoreResult } from '../documents/restore.ts';
 
 export interface RestorePlace {
   readonly sourceUrl: string;
@@ -48,7 +47,7 @@ interface Planned {
 async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreResult> {
   const { plan, sql, apply, store, source } = planned;
   const { id, of, asOf, refused, notes, recheck } = plan;
-  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false };
+  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false, isSourceAsked: true };
   const counted = plan.tables.map(plannedCounts);
   if (plan.script === null) return { ...common, tables: counted, conflicts: [] };
   if (!apply) {
@@ -79,14 +78,6 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
           `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`,
         ],
       };
-}
-
-function plannedCounts({ table, rows }: TableRestore): WrittenTable {
-  const count = (kind: string): string => `${rows.filter(({ op }) => op === kind).length}`;
-  return {
-    ...{ schema: table.schema, table: table.name },
-    ...{ inserts: count('insert'), updates: count('update'), deletes: count('delete') },
-  };
 }
 
 /** Makes a run if this login may; otherwise others make the runs. */

@@ -8,30 +8,12 @@ import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { formatTableName } from '../pg/identifiers.ts';
 import { triggersSql } from './inspect-source.ts';
-import { type Refusal, refusal } from './plan-restore.ts';
+import { refusal } from './plan-restore.ts';
 import type { RestoreScriptInput } from './restore-input.ts';
+import type { Refusal, RestoreConflict, WrittenTable } from './restore-result.ts';
 import { restoreScript } from './restore-script.ts';
 import { REFUSED_STATE } from './sql-text.ts';
 import { keyLineage } from './undone-changes.ts';
-
-/** A row that is not what the undone change left. */
-export interface RestoreConflict {
-  readonly schema: string;
-  readonly table: string;
-  /** JSON texts; null: no row. */
-  readonly pkText: string;
-  readonly reason: string;
-  readonly expectedText: string | null;
-  readonly foundText: string | null;
-}
-
-export interface WrittenTable {
-  readonly schema: string;
-  readonly table: string;
-  readonly inserts: string;
-  readonly updates: string;
-  readonly deletes: string;
-}
 
 /** What the source shows of a planned restore. */
 export interface SourceView {

@@ -15,8 +15,10 @@ import { formatLsn, parseLsn } from '../types/lsn.ts';
 import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
+import type { Refusal } from './restore-result.ts';
 import { isJsonColumn, type TableNow, tableOnSource } from './table-now.ts';
 import {
+  type Bounds,
   type HistoryFacts,
   historyFacts,
   keyLineage,
@@ -35,21 +37,12 @@ export type Undo =
       readonly rows: ChosenRows;
     };
 
-export interface RestoreRequest {
+export interface RestoreRequest extends Bounds {
   readonly node: string;
   readonly undo: Undo;
-  readonly maxRows: number;
   readonly skipConflicts: boolean;
   readonly noTriggers: boolean;
   readonly lockTimeoutMs: number;
-}
-
-/** Why something cannot be restored. */
-export interface Refusal {
-  readonly schema: string;
-  readonly table: string;
-  readonly reason: string;
-  readonly message: string;
 }
 
 export interface RestorePlan {
@@ -146,10 +139,14 @@ interface Undone {
   readonly recheck: (store: Queryable, tables: readonly TableRestore[]) => Promise<void>;
 }
 
-async function readUndone(store: Queryable, { node, undo, maxRows }: RestoreRequest): Promise<Undone> {
+async function readUndone(
+  store: Queryable,
+  { node, undo, maxRows, maxSize }: RestoreRequest,
+): Promise<Undone> {
+  const bounds = { maxRows, maxSize };
   if (undo.kind === 'transactions') {
     const { transactions } = undo;
-    const changes = await undoneChanges(store, { node, transactions, maxRows });
+    const changes = await undoneChanges(store, { node, transactions, ...bounds });
     await requireWholeTransactions(store, { node, transactions }, changes);
     const of = transactions.map(({ lsn }) => lsn);
     const subject = `what the ${of.length === 1 ? 'transaction' : 'transactions'} ${of.join(', ')} changed`;
@@ -157,13 +154,13 @@ async function readUndone(store: Queryable, { node, undo, maxRows }: RestoreRequ
   }
   const { table, at } = undo;
   const name = formatTableName(table);
-  const since = await changesSince(store, { node, ...undo, maxRows });
+  const since = await changesSince(store, { node, ...undo, ...bounds });
   const asOf = instantParameters(at)[2] ?? since.fromLsn;
   return {
     ...since,
     ...{ of: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
     recheck: async (again, tables) => {
-      const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), maxRows });
+      const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), ...bounds });
       const planned = new Set(tables.flatMap(({ rows }) => rows.map(({ pk }) => pk)));
       const others = later.changes.filter(({ pk }) => !planned.has(pk));
       if (others.length === 0) return;
