@@ -18,7 +18,7 @@ import type { KeyInput } from '../query/key-input.ts';
 import { fromHistoryError } from '../query/query-error.ts';
 import { openTable } from '../query/table-rows.ts';
 import { numbersAsText } from '../types/json-text.ts';
-import { tooManyRows, toUndone, UNDONE_PAGE, type UndoneChange } from './undone-changes.ts';
+import { type Bounds, counting, pageOf, toUndone, type UndoneChange } from './undone-changes.ts';
 
 /** Which rows: all, or those that have these values at the instant or at the horizon, or the one with this key. */
 export type ChosenRows =
@@ -26,12 +26,11 @@ export type ChosenRows =
   | { readonly kind: 'where'; readonly where: ColumnValues }
   | { readonly kind: 'key'; readonly key: KeyInput };
 
-export interface SinceRequest {
+export interface SinceRequest extends Bounds {
   readonly node: string;
   readonly table: TableName;
   readonly at: Instant;
   readonly rows: ChosenRows;
-  readonly maxRows: number;
 }
 
 export interface ChangesSince {
@@ -44,7 +43,8 @@ export interface ChangesSince {
 
 /** Throws ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_KEY, BAD_FLAGS (more rows than `maxRows`), and what questions throw. */
 export async function changesSince(store: Queryable, request: SinceRequest): Promise<ChangesSince> {
-  const { node, table, at, maxRows } = request;
+  const { node, table, at } = request;
+  const count = counting(request);
   const begin = await openTable(store, { node, table, at });
   if (!begin.final || begin.horizon === null)
     throw new TimewarpError('ROWS_UNKNOWN', 'The instant is not before the horizon.', {
@@ -65,12 +65,12 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
                                        $11::bigint) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
-        [...interval, filter, after, UNDONE_PAGE.rows, UNDONE_PAGE.bytes],
+        [...interval, filter, after, ...pageOf(request)],
       )
       .catch((error: unknown) => {
         throw fromHistoryError(error);
       });
-    if (found.length + rows.length > maxRows) throw tooManyRows(maxRows);
+    rows.forEach(count);
     found.push(...rows.map(toUndone));
     const last = rows.at(-1);
     if (last === undefined) return { changes: found, fromLsn: begin.lsn, untilLsn: begin.horizon.lsn };
