@@ -5,7 +5,7 @@
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
-import { CHANGE_COLUMNS, type ChangeRow } from '../query/changes.ts';
+import type { ChangeRow } from '../query/changes.ts';
 import { fromHistoryError } from '../query/query-error.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
 import { jsonMembers } from '../types/json-text.ts';
@@ -29,6 +29,13 @@ export interface UndoneChange {
   /** Columns whose values before or after are not known. */
   readonly incomplete: readonly string[];
 }
+
+/** Of a row of history_change `c` in the period `p`: what a restore uses of a {@link ChangeRow}. */
+export const UNDONE_COLUMNS = `
+  c.relation_id::text, c.lsn::text, c.seq::text, c.pk, c.op, c.before::text, c.after::text, c.incomplete, c.assumes,
+  p.schema_name, p.table_name, pgtimewarp.json_key(p.pk_columns, c.pk) AS key`;
+
+export type UndoneRow = Omit<ChangeRow, 'ts' | 'xid' | 'changed' | 'context'>;
 
 /** A restore holds all its rows anyway; each page costs the store a search for its beginning. */
 export const UNDONE_PAGE = { rows: 50_000, bytes: 64 * 1024 * 1024 } as const;
@@ -67,13 +74,13 @@ async function* changesOf(
   store: Queryable,
   node: string,
   { lsn, lsnSpace }: TransactionSummary,
-): AsyncGenerator<ChangeRow> {
+): AsyncGenerator<UndoneRow> {
   let after: readonly [string | null, string | null, string | null] = [null, null, null];
   for (;;) {
     const page = await store
-      .query<ChangeRow>(
-        `SELECT ${CHANGE_COLUMNS}
-           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint) WITH ORDINALITY AS c
+      .query<UndoneRow>(
+        `SELECT ${UNDONE_COLUMNS}
+           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, NULL, true) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
         [node, lsnSpace, lsn, ...after, UNDONE_PAGE.rows, UNDONE_PAGE.bytes],
@@ -107,7 +114,7 @@ export function unknownRow({
 }
 
 /** Throws VALUES_UNKNOWN where the row before or after the change is not known. */
-export function toUndone(row: ChangeRow): UndoneChange {
+export function toUndone(row: UndoneRow): UndoneChange {
   const table = { schema: row.schema_name, name: row.table_name };
   const isKnown = (row.op === 'I' || row.before !== null) && (row.op !== 'U' || row.after !== null);
   if (!isKnown || row.assumes !== null) throw unknownRow({ table, pkText: row.key, columns: [] });
