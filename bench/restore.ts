@@ -113,8 +113,9 @@ async function writeStatementsMs(
   try {
     await source.query("SET search_path = 'pg_catalog', 'pg_temp'");
     const plan = await planRestore({ store, source }, { node: node.node, ...asked(transaction, rows) });
-    const { prepare, lock, guard, judge, write } = restoreScript(plan.script!);
-    for (const statement of [...prepare, ...lock, ...guard, ...judge]) await source.query(statement);
+    const { inspect, prepare, lock, guard, judge, write } = restoreScript(plan.script!);
+    for (const statement of [...inspect, ...prepare, ...lock, ...guard, ...judge])
+      await source.query(statement);
     return await timeMs(async () => {
       for (const statement of write) await source.query(statement);
     });

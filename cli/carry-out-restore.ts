@@ -3,11 +3,11 @@ import { connect, type Queryable } from '../core/pg/connection.ts';
 import { poll } from '../core/poll.ts';
 import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
 import { transactions } from '../core/query/transactions.ts';
-import { applyRestore, findConflicts, type WrittenTable } from '../core/restore/apply-restore.ts';
+import { applyRestore, lookAtSource } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
-import { scriptText, type TableRestore } from '../core/restore/restore-script.ts';
+import { plannedCounts, type RestoreResult } from '../core/restore/restore-result.ts';
+import { scriptText } from '../core/restore/restore-script.ts';
 import { parseLsn } from '../core/types/lsn.ts';
-import type { RestoreResult } from '../documents/restore.ts';
 
 export interface RestorePlace {
   readonly sourceUrl: string;
@@ -47,10 +47,13 @@ interface Planned {
 async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreResult> {
   const { plan, sql, apply, store, source } = planned;
   const { id, of, asOf, refused, notes, recheck } = plan;
-  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false };
+  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false, isSourceAsked: true };
   const counted = plan.tables.map(plannedCounts);
   if (plan.script === null) return { ...common, tables: counted, conflicts: [] };
-  if (!apply) return { ...common, tables: counted, conflicts: await findConflicts(source, plan.script) };
+  if (!apply) {
+    const seen = await lookAtSource(source, plan.script);
+    return { ...common, tables: counted, ...seen, notes: [...notes, ...seen.notes] };
+  }
   const catchUp = (lsn: string): Promise<void> => runUntil(place, store, lsn);
   const outcome = await applyRestore(source, plan.script, {
     store,
@@ -58,26 +61,23 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
     catchUp,
     recheck,
   });
-  if (!outcome.isApplied) return { ...common, tables: counted, conflicts: outcome.conflicts };
+  const seen = {
+    refused: outcome.refused,
+    conflicts: outcome.conflicts,
+    notes: [...notes, ...outcome.notes],
+  };
+  if (!outcome.isApplied) return { ...common, tables: counted, ...seen };
   const lsn = await commitOf(place, planned);
-  const done = { ...common, isApplied: true, tables: outcome.written, conflicts: outcome.conflicts };
+  const done = { ...common, ...seen, isApplied: true, tables: outcome.written };
   return lsn !== null
     ? { ...done, lsn }
     : {
         ...done,
         notes: [
-          ...notes,
+          ...seen.notes,
           `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`,
         ],
       };
-}
-
-function plannedCounts({ table, rows }: TableRestore): WrittenTable {
-  const count = (kind: string): string => `${rows.filter(({ op }) => op === kind).length}`;
-  return {
-    ...{ schema: table.schema, table: table.name },
-    ...{ inserts: count('insert'), updates: count('update'), deletes: count('delete') },
-  };
 }
 
 /** Makes a run if this login may; otherwise others make the runs. */

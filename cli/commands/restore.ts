@@ -5,8 +5,10 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
-import { type TransactionSummary, transactions } from '../../core/query/transactions.ts';
+import type { TransactionSummary } from '../../core/query/transactions.ts';
 import type { ChosenRows } from '../../core/restore/changes-since.ts';
+import { namedTransactions, transactionsBy } from '../../core/restore/chosen-transactions.ts';
+import { planFromStore } from '../../core/restore/plan-from-store.ts';
 import type { Undo } from '../../core/restore/plan-restore.ts';
 import { restoreText } from '../../documents/restore.ts';
 import { collect, positiveInteger } from '../arguments.ts';
@@ -18,7 +20,6 @@ import { PAIR, pairs, whereValues } from '../history-options.ts';
 import { JsonText } from '../output.ts';
 import { renderRestore } from '../render/restore.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
-import { identityFilter } from './transaction.ts';
 
 interface RestoreFlags {
   readonly pk?: readonly string[];
@@ -90,22 +91,24 @@ async function restore(
   if (target === null) requireTransactions(flags);
   const store = await connect(settings.storeUrl, { side: 'store', node });
   try {
-    const place = { ...settings.databases, signal };
-    if (target !== null && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
+    const needsSource = flags.apply === true || settings.optionalSourceUrl !== null;
+    const place = needsSource ? { ...settings.databases, signal } : null;
+    if (place !== null && target !== null && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
     const undo: Undo = target ?? {
       kind: 'transactions',
       transactions: await chosenTransactions(context, store, flags),
     };
     const { plan: planFile } = flags;
     const skipConflicts = flags.skipConflicts === true;
-    const result = await carryOutRestore(place, store, {
-      undo,
-      skipConflicts,
-      maxRows: flags.maxRows,
-      noTriggers: !flags.triggers,
-      lockTimeoutMs: flags.lockTimeout * 1_000,
-      apply: flags.apply === true,
-    });
+    const asked = {
+      ...{ undo, skipConflicts, maxRows: flags.maxRows },
+      ...{ noTriggers: !flags.triggers, lockTimeoutMs: flags.lockTimeout * 1_000 },
+    };
+    const apply = flags.apply === true;
+    const result =
+      place === null
+        ? await planFromStore(store, { node, ...asked })
+        : await carryOutRestore(place, store, { ...asked, apply });
     if (planFile !== undefined && result.sql !== null) await writeScript(planFile, result.sql);
     out.result(new JsonText(out.json ? restoreText(result) : ''), () =>
       renderRestore(result, { skipConflicts, planFile }),
@@ -151,7 +154,6 @@ function tableTarget({ out }: CommandContext, tableText: string, flags: RestoreF
   return { kind: 'table', table: parseTableName(tableText), at: instantOption('--at', at, out), rows };
 }
 
-/** Newest first. Throws ROWS_UNKNOWN for one that the history does not have: perhaps no run has read it yet. */
 async function chosenTransactions(
   { settings: { node }, out }: CommandContext,
   store: Queryable,
@@ -159,38 +161,11 @@ async function chosenTransactions(
 ): Promise<TransactionSummary[]> {
   const instant = (option: string, text: string | undefined) =>
     text === undefined ? null : instantOption(option, text, out);
-  const interval = { from: instant('--from', flags.from), to: instant('--to', flags.to) };
+  const [from, to] = [instant('--from', flags.from), instant('--to', flags.to)];
   const by = pairs('--by', flags.by);
-  if (by !== undefined) {
-    if (interval.from === null) throw new TimewarpError('BAD_FLAGS', '--by needs --from: since when.');
-    const page = await transactions(store, { node, ...interval, filter: { by }, limit: MOST_TRANSACTIONS });
-    if (page.next !== null)
-      throw new TimewarpError(
-        'BAD_FLAGS',
-        `More than ${MOST_TRANSACTIONS} transactions: name a shorter time.`,
-      );
-    if ((interval.to !== null && !page.final) || page.unknownText !== '[]')
-      throw new TimewarpError('ROWS_UNKNOWN', 'Not all transactions of that time are known.', {
-        remedy: 'Name an interval that runs have read, without a gap: see pgtimewarp transactions.',
-      });
-    return [...page.transactions];
-  }
-  const found: TransactionSummary[] = [];
-  for (const identity of new Set(flags.transaction)) {
-    const page = await transactions(store, { node, ...interval, filter: identityFilter(identity), limit: 2 });
-    const [transaction, another] = page.transactions;
-    if (transaction === undefined)
-      throw new TimewarpError('ROWS_UNKNOWN', `The history has no transaction ${identity}.`, {
-        remedy:
-          'Perhaps no run has read it yet: pgtimewarp poll. `pgtimewarp transactions` lists those that are known.',
-      });
-    if (another !== undefined)
-      throw new TimewarpError('BAD_FLAGS', `Several transactions had the number ${identity}.`, {
-        remedy: 'Name the commit LSN: `pgtimewarp transaction XID` lists them.',
-      });
-    if (!found.some(({ lsn }) => lsn === transaction.lsn)) found.push(transaction);
-  }
-  return found;
+  if (by === undefined) return namedTransactions(store, { node, names: flags.transaction ?? [], from, to });
+  if (from === null) throw new TimewarpError('BAD_FLAGS', '--by needs --from: since when.');
+  return transactionsBy(store, { node, by, from, to, most: MOST_TRANSACTIONS });
 }
 
 async function writeScript(file: string, sql: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { Queryable } from '../../core/pg/connection.ts';
 import { formatTableName, type TableName } from '../../core/pg/identifiers.ts';
 import { changes } from '../../core/query/changes.ts';
 import { type TransactionSummary, transactionChanges, transactions } from '../../core/query/transactions.ts';
-import type { RestoreResult } from '../../documents/restore.ts';
+import type { RestoreResult } from '../../core/restore/restore-result.ts';
 import { carryOutRestore, type RestorePlace } from '../carry-out-restore.ts';
 import type { Output } from '../output.ts';
 import { renderChanges, renderTransaction, renderTransactions } from '../render/history.ts';

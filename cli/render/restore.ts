@@ -1,7 +1,6 @@
 /** A restore for people: what it would change or changed, what is in its way, and what to do next. */
 import { formatTableName } from '../../core/pg/identifiers.ts';
-import type { RestoreConflict, WrittenTable } from '../../core/restore/apply-restore.ts';
-import type { RestoreResult } from '../../documents/restore.ts';
+import type { RestoreConflict, RestoreResult, WrittenTable } from '../../core/restore/restore-result.ts';
 import { printable } from './printable.ts';
 
 const SHOWN = 20;
@@ -17,8 +16,10 @@ export function renderRestore(
   if (conflicts.length > SHOWN) lines.push(`… and ${conflicts.length - SHOWN} more conflicts`);
   if (isApplied)
     lines.push(lsn === null ? 'Applied.' : `Applied. To undo it: pgtimewarp restore --transaction ${lsn}`);
-  else if (refused.length > 0) lines.push('Refused: nothing was changed.');
-  else if (conflicts.length > 0 && !skipConflicts)
+  else if (refused.length > 0) {
+    const where = planFile === undefined || sql === null ? '' : ` The script is in ${planFile}.`;
+    lines.push(`Refused: nothing was changed.${where}`);
+  } else if (conflicts.length > 0 && !skipConflicts)
     lines.push('These rows were changed since: nothing was changed. --skip-conflicts leaves them out.');
   else if (sql === null) lines.push('There is nothing to put back: the rows are as they were.');
   else

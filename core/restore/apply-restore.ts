@@ -6,48 +6,80 @@ import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
-import { REFUSED_STATE, type RestoreScriptInput, restoreScript } from './restore-script.ts';
+import { formatTableName } from '../pg/identifiers.ts';
+import { triggersSql } from './inspect-source.ts';
+import { refusal } from './plan-restore.ts';
+import type { RestoreScriptInput } from './restore-input.ts';
+import type { Refusal, RestoreConflict, WrittenTable } from './restore-result.ts';
+import { restoreScript } from './restore-script.ts';
+import { REFUSED_STATE } from './sql-text.ts';
 import { keyLineage } from './undone-changes.ts';
 
-/** A row that is not what the undone change left. */
-export interface RestoreConflict {
-  readonly schema: string;
-  readonly table: string;
-  /** JSON texts; null: no row. */
-  readonly pkText: string;
-  readonly reason: string;
-  readonly expectedText: string | null;
-  readonly foundText: string | null;
-}
-
-export interface WrittenTable {
-  readonly schema: string;
-  readonly table: string;
-  readonly inserts: string;
-  readonly updates: string;
-  readonly deletes: string;
-}
-
-export interface RestoreOutcome {
-  readonly isApplied: boolean;
+/** What the source shows of a planned restore. */
+export interface SourceView {
+  /** Why the script would refuse, whatever the rows are. */
+  readonly refused: readonly Refusal[];
+  readonly notes: readonly string[];
+  /** Empty if it would refuse. */
   readonly conflicts: readonly RestoreConflict[];
+}
+
+export interface RestoreOutcome extends SourceView {
+  readonly isApplied: boolean;
   readonly written: readonly WrittenTable[];
 }
 
-/** Compares the rows with what they must be, without locks. Changes nothing. */
-export async function findConflicts(
-  source: pg.Client,
-  input: RestoreScriptInput,
-): Promise<RestoreConflict[]> {
+/** Looks at the tables, and compares the rows with what they must be, without locks. Changes nothing. */
+export async function lookAtSource(source: pg.Client, input: RestoreScriptInput): Promise<SourceView> {
   const { prepare, look } = restoreScript(input);
   try {
     return await runUncommitted(source, async () => {
+      const seen = await inspectSource(source, input);
+      if (seen.refused.length > 0) return { ...seen, conflicts: [] };
       await runAll(source, [...prepare, ...look]);
-      return await readConflicts(source);
+      return { ...seen, conflicts: await readConflicts(source) };
     });
+  } catch (error) {
+    if (!(error instanceof TimewarpError) || error.facts.sqlstate !== INSUFFICIENT_PRIVILEGE) throw error;
+    const message = `${(error.cause as Error).message}. Name a login that may.`;
+    const refused = input.tables.map(({ table }) => refusal(table, 'missing_rights', message));
+    return { refused, notes: [], conflicts: [] };
   } finally {
     await source.query('ROLLBACK').catch(() => {});
   }
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** Begins the transaction. */
+async function inspectSource(
+  source: pg.Client,
+  input: RestoreScriptInput,
+): Promise<Omit<SourceView, 'conflicts'>> {
+  await runAll(source, restoreScript(input).inspect);
+  const { rows } = await source.query<{ table_number: number; reason: string; message: string }>(
+    `SELECT r.table_number, r.reason, r.message FROM pg_temp.restore_refusal AS r ORDER BY r.table_number, r.place`,
+  );
+  const refused = rows.map(({ table_number: number, reason, message }) =>
+    refusal(input.tables[number - 1]!.table, reason, message),
+  );
+  return { refused, notes: await triggerNotes(source, input) };
+}
+
+async function triggerNotes(
+  source: pg.Client,
+  { tables, noTriggers }: RestoreScriptInput,
+): Promise<string[]> {
+  const { rows } = await source.query<{ number: number; name: string }>(
+    `SELECT g.number, g.name FROM (${triggersSql(tables)}) AS g ORDER BY g.number, g.name`,
+  );
+  return tables.flatMap(({ table }, index) => {
+    const names = new Set(rows.filter(({ number }) => number === index + 1).map(({ name }) => name));
+    const how = noTriggers ? 'not fire' : 'fire';
+    return names.size === 0
+      ? []
+      : [`${formatTableName(table)}: triggers will ${how}: ${[...names].join(', ')}`];
+  });
 }
 
 export interface ApplyOptions {
@@ -69,9 +101,11 @@ export async function applyRestore(
   let outcome: Omit<RestoreOutcome, 'isApplied'>;
   try {
     const ended = await runUncommitted(source, async () => {
+      const seen = await inspectSource(source, input);
+      if (seen.refused.length > 0) return { ...seen, conflicts: [], written: [] };
       await runAll(source, [...prepare, ...lock, ...guard], signal);
       const conflicts = await readConflicts(source);
-      if (conflicts.length > 0 && !input.skipConflicts) return { conflicts, written: [] };
+      if (conflicts.length > 0 && !input.skipConflicts) return { ...seen, conflicts, written: [] };
       // the rows are locked: every change of them that was committed before is in the log up to here
       const { rows } = await source.query<{ lsn: string }>(
         'SELECT pg_catalog.pg_current_wal_insert_lsn()::text AS lsn',
@@ -80,7 +114,7 @@ export async function applyRestore(
       await requireSameLineage(store, input);
       await recheck(store);
       await runAll(source, [...judge, ...write, ...check], signal);
-      return { conflicts, written: await readWritten(source, input) };
+      return { ...seen, conflicts, written: await readWritten(source, input) };
     });
     if (ended.written.length === 0) {
       await source.query('ROLLBACK');

@@ -18,10 +18,11 @@ import { fromHistoryError } from '../query/query-error.ts';
 import { openTable } from '../query/table-rows.ts';
 import { numbersAsText } from '../types/json-text.ts';
 import {
-  tooManyRows,
+  type Bounds,
+  counting,
+  pageOf,
   toUndone,
   UNDONE_COLUMNS,
-  UNDONE_PAGE,
   type UndoneChange,
   type UndoneRow,
 } from './undone-changes.ts';
@@ -32,12 +33,11 @@ export type ChosenRows =
   | { readonly kind: 'where'; readonly where: ColumnValues }
   | { readonly kind: 'key'; readonly key: KeyInput };
 
-export interface SinceRequest {
+export interface SinceRequest extends Bounds {
   readonly node: string;
   readonly table: TableName;
   readonly at: Instant;
   readonly rows: ChosenRows;
-  readonly maxRows: number;
 }
 
 export interface ChangesSince {
@@ -50,7 +50,8 @@ export interface ChangesSince {
 
 /** Throws ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_KEY, BAD_FLAGS (more rows than `maxRows`), and what questions throw. */
 export async function changesSince(store: Queryable, request: SinceRequest): Promise<ChangesSince> {
-  const { node, table, at, maxRows } = request;
+  const { node, table, at } = request;
+  const count = counting(request);
   const begin = await openTable(store, { node, table, at });
   if (!begin.final || begin.horizon === null)
     throw new TimewarpError('ROWS_UNKNOWN', 'The instant is not before the horizon.', {
@@ -71,12 +72,12 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
                                        $11::bigint) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
-        [...interval, filter, after, UNDONE_PAGE.rows, UNDONE_PAGE.bytes],
+        [...interval, filter, after, ...pageOf(request)],
       )
       .catch((error: unknown) => {
         throw fromHistoryError(error);
       });
-    if (found.length + rows.length > maxRows) throw tooManyRows(maxRows);
+    rows.forEach(count);
     found.push(...rows.map(toUndone));
     const last = rows.at(-1);
     if (last === undefined) return { changes: found, fromLsn: begin.lsn, untilLsn: begin.horizon.lsn };
