@@ -177,9 +177,7 @@ describeNeeding(chromium(), 'the page', () => {
     await dialog.getByLabel('SQL').waitFor();
     expect(await dialog.locator('.planned').innerText()).toBe('orders 57 to update');
     await act(dialog.getByRole('button', { name: 'Copy SQL' }));
-    await page.waitForFunction(() =>
-      document.querySelector('[role=status]')?.textContent?.startsWith('Copied'),
-    );
+    await page.locator('dialog [role=status]', { hasText: 'Copied' }).waitFor();
     expect(actions).toBeLessThanOrEqual(5);
     const sql = await copied();
     await page.keyboard.press('Escape');
@@ -230,16 +228,19 @@ describeNeeding(chromium(), 'the page', () => {
     const { page, errors } = tab;
     const copied = await clipboard(page);
     await tabTo(page, page.locator('.long-list'));
-    for (const _ of ['mistake', 'its undoing', 'mistake']) await page.keyboard.press('ArrowLeft');
-    await page.waitForFunction(() => document.querySelector('.row-view')?.textContent?.includes('step 12'));
+    const changed = page.locator('.row-view section[aria-labelledby=chosen] tr.changed th').first();
+    await changed.waitFor();
+    while ((await changed.textContent()) !== 'comment') {
+      const href = page.url();
+      await page.keyboard.press('ArrowLeft'); // past the mistake, and what other tests did
+      await page.waitForURL((url) => url.href !== href);
+    }
     await tabTo(page, page.getByRole('button', { name: 'Restore to here' }));
     await page.keyboard.press('Enter');
     await page.getByLabel('SQL').waitFor();
     await pictures(page, 'row');
     await page.keyboard.press('Enter'); // the button to copy has the focus
-    await page.waitForFunction(() =>
-      document.querySelector('[role=status]')?.textContent?.startsWith('Copied'),
-    );
+    await page.locator('dialog [role=status]', { hasText: 'Copied' }).waitFor();
     await runByPsql(await copied(), node.sourceUrl);
     expect((await totals())['2']).toBe('9007199254740995.00');
     await node.source.query('UPDATE orders SET total = 0 WHERE id = 2');
