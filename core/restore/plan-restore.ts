@@ -14,6 +14,7 @@ import type { TransactionSummary } from '../query/transactions.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
+import { withLaterTransactions } from './later-transactions.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import type { Refusal } from './restore-result.ts';
 import { isJsonColumn, type TableNow, tableOnSource } from './table-now.ts';
@@ -43,12 +44,16 @@ export interface RestoreRequest extends Bounds {
   readonly skipConflicts: boolean;
   readonly noTriggers: boolean;
   readonly lockTimeoutMs: number;
+  /** Undoes later transactions of the same rows as well. */
+  readonly cascade?: boolean | undefined;
 }
 
 export interface RestorePlan {
   readonly id: string;
   /** Commit LSNs of undone transactions. */
   readonly of: readonly string[];
+  /** Those of them that --cascade added, newest first. */
+  readonly takenAlong: readonly TransactionSummary[];
   /** The instant whose rows are put back. null: transactions are undone. */
   readonly asOf: string | null;
   /** null: the plan is refused. */
@@ -71,7 +76,7 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const facts = await nodeFacts(store, request.node);
   if (source !== null) await requireSameDatabase(source, facts);
-  const undone = await readUndone(store, request);
+  const undone = await readUndone({ store, source }, request, facts.horizonLsn);
   const { changes, subject } = undone;
   const refused: Refusal[] = [];
   const notes: string[] = [];
@@ -102,13 +107,13 @@ export async function planRestore(
     if (planned !== null && planned.rows.length > 0) tables.push(planned);
   }
   const id = randomUUID();
-  const { of, asOf, recheck } = undone;
+  const { of, takenAlong, asOf, recheck } = undone;
   if (undone.untilLsn !== null)
     notes.push(
       `The history is known up to ${undone.untilLsn}: rows that were changed later are not in the plan.`,
     );
   return {
-    ...{ id, of, asOf, tables, refused, notes },
+    ...{ id, of, takenAlong, asOf, tables, refused, notes },
     recheck: (again) => recheck(again, tables),
     script:
       refused.length > 0 || tables.length === 0
@@ -130,6 +135,7 @@ export async function planRestore(
 interface Undone {
   readonly changes: readonly UndoneChange[];
   readonly of: readonly string[];
+  readonly takenAlong: readonly TransactionSummary[];
   readonly asOf: string | null;
   /** In words, after "puts back". */
   readonly subject: string;
@@ -140,17 +146,30 @@ interface Undone {
 }
 
 async function readUndone(
-  store: Queryable,
-  { node, undo, maxRows, maxSize }: RestoreRequest,
+  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
+  { node, undo, maxRows, maxSize, cascade }: RestoreRequest,
+  horizonLsn: string,
 ): Promise<Undone> {
   const bounds = { maxRows, maxSize };
   if (undo.kind === 'transactions') {
-    const { transactions } = undo;
-    const changes = await undoneChanges(store, { node, transactions, ...bounds });
+    const named = { node, transactions: undo.transactions, ...bounds };
+    const { transactions, takenAlong, changes } =
+      cascade === true
+        ? await withLaterTransactions({ store, source }, { ...named, horizonLsn })
+        : { ...named, takenAlong: [], changes: await undoneChanges(store, named) };
     await requireWholeTransactions(store, { node, transactions }, changes);
     const of = transactions.map(({ lsn }) => lsn);
     const subject = `what the ${of.length === 1 ? 'transaction' : 'transactions'} ${of.join(', ')} changed`;
-    return { changes, of, asOf: null, subject, fromLsn: null, untilLsn: null, recheck: async () => {} };
+    return {
+      changes,
+      of,
+      takenAlong,
+      asOf: null,
+      subject,
+      fromLsn: null,
+      untilLsn: null,
+      recheck: async () => {},
+    };
   }
   const { table, at } = undo;
   const name = formatTableName(table);
@@ -158,7 +177,7 @@ async function readUndone(
   const asOf = instantParameters(at)[2] ?? since.fromLsn;
   return {
     ...since,
-    ...{ of: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
+    ...{ of: [], takenAlong: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
     recheck: async (again, tables) => {
       const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), ...bounds });
       const planned = new Set(tables.flatMap(({ rows }) => rows.map(({ pk }) => pk)));
