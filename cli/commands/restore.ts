@@ -34,6 +34,7 @@ interface RestoreFlags {
   readonly apply?: boolean;
   readonly skipConflicts?: boolean;
   readonly cascade?: boolean;
+  readonly defaults?: boolean;
   /** false with --no-triggers */
   readonly triggers: boolean;
   readonly maxRows: number;
@@ -65,6 +66,7 @@ export function registerRestore(program: Command, run: Run): Command {
       '--cascade',
       'undo the later transactions of the same rows as well, and of rows that refer to them',
     )
+    .option('--defaults', 'insert rows of which not every value is known, with the defaults of these columns')
     .option('--no-triggers', 'without the triggers of the tables; needs their owner, and writers wait')
     .addOption(
       new Option('--max-rows <n>', 'refuse to undo more changes than this')
@@ -107,7 +109,7 @@ async function restore(
     const { plan: planFile } = flags;
     const skipConflicts = flags.skipConflicts === true;
     const asked = {
-      ...{ undo, skipConflicts, cascade: flags.cascade, maxRows: flags.maxRows },
+      ...{ undo, skipConflicts, cascade: flags.cascade, defaults: flags.defaults, maxRows: flags.maxRows },
       ...{ noTriggers: !flags.triggers, lockTimeoutMs: flags.lockTimeout * 1_000 },
     };
     const apply = flags.apply === true;

@@ -67,7 +67,8 @@ export async function withLaterTransactions(
       );
       for (const { pk, lsn } of firsts) searched.set(`${relationId} ${pk}`, lsn);
       for (const lsn of await laterCommits(store, relationId, firsts)) found.add(lsn);
-      for (const lsn of await referring({ store, source }, node, history!, ofTable)) found.add(lsn);
+      for (const lsn of await referring({ store, source }, { node, history: history!, changes: ofTable }))
+        found.add(lsn);
     }
     const lsns = [...found].filter((lsn) => !all.has(lsn));
     if (lsns.length === 0) break;
@@ -135,9 +136,15 @@ async function laterCommits(
 /** The commits that made rows refer to rows that are to be deleted. */
 async function referring(
   { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
-  node: string,
-  history: HistoryFacts,
-  changes: readonly UndoneChange[],
+  {
+    node,
+    history,
+    changes,
+  }: {
+    readonly node: string;
+    readonly history: HistoryFacts;
+    readonly changes: readonly UndoneChange[];
+  },
 ): Promise<string[]> {
   if (source === null || history.relid === null) return [];
   const doomed = foldChanges(changes, history.keyColumns).filter(({ op }) => op === 'delete');

@@ -46,6 +46,8 @@ export interface RestoreRequest extends Bounds {
   readonly lockTimeoutMs: number;
   /** Undoes later transactions of the same rows as well. */
   readonly cascade?: boolean | undefined;
+  /** Columns without a known value get their defaults in rows that are inserted. */
+  readonly defaults?: boolean | undefined;
 }
 
 export interface RestorePlan {
@@ -102,6 +104,7 @@ export async function planRestore(
             ofTable,
             notes,
             reasons,
+            takesDefaults: request.defaults === true,
           });
     refused.push(...reasons.map(([reason, message]) => refusal(table, reason, message)));
     if (planned !== null && planned.rows.length > 0) tables.push(planned);
@@ -224,22 +227,28 @@ interface TableInput {
   readonly ofTable: readonly UndoneChange[];
   readonly notes: string[];
   readonly reasons: Reasons;
+  readonly takesDefaults: boolean;
 }
 
 /** The rows of one table. Adds to reasons and notes. */
 async function tableRestore(store: Queryable, input: TableInput): Promise<TableRestore> {
-  const { table, history, now, ofTable, notes, reasons } = input;
+  const { table, history, now, ofTable, notes, reasons, takesDefaults } = input;
   const [writable, generated] = [true, false].map((isWritable) =>
     now.columns.filter(({ generated: how }) => (how === '') === isWritable).map(({ name }) => name),
   ) as [string[], string[]];
-  for (const { pkText, incomplete } of ofTable) {
-    const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
-    if (columns.length > 0) throw unknownRow({ table, pkText, columns });
-  }
   const folded = foldChanges(ofTable, history.keyColumns);
+  const inserted = new Set(folded.filter(({ op }) => takesDefaults && op === 'insert').map(({ pk }) => pk));
+  const unknown = new Map<string, string[]>();
+  for (const { pk, pkText, incomplete } of ofTable) {
+    const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
+    if (columns.length === 0) continue;
+    if (!inserted.has(pk)) throw unknownRow({ table, pkText, columns });
+    unknown.set(pk, [...(unknown.get(pk) ?? []), ...columns]);
+  }
   const lineage = await keyLineage(store, history.relationId, folded);
   const rows: RowRestore[] = [];
   const dropped = new Set<string>();
+  const defaulted = new Set<string>();
   for (const row of folded) {
     for (const side of [row.expected, row.target])
       for (const name of side?.keys() ?? [])
@@ -253,8 +262,12 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
         'A row holds the JSON value null, which a script cannot tell from NULL.',
       );
     const side = row.op === 'insert' ? row.target : row.expected;
-    const lacking = writable.filter((name) => side?.has(name) !== true);
-    if (row.op !== 'update' && lacking.length > 0 && side !== null)
+    const lacking = writable.filter(
+      (name) => side?.has(name) !== true || unknown.get(row.pk)?.includes(name) === true,
+    );
+    const defaults = takesDefaults && row.op === 'insert' ? lacking : [];
+    for (const name of defaults) defaulted.add(name);
+    if (row.op !== 'update' && lacking.length > defaults.length && side !== null)
       addReason(
         reasons,
         'unknown_columns',
@@ -263,6 +276,7 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
     rows.push({
       ...row,
       columns,
+      defaults,
       conflict: row.conflict ?? (lineage.reused.has(row.pk) ? 'key_reused' : null),
     });
   }
@@ -270,6 +284,7 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
   const name = formatTableName(table);
   if (dropped.size > 0)
     notes.push(`${name}: columns that were removed since are left out: ${[...dropped].join(', ')}`);
+  if (defaulted.size > 0) notes.push(`${name}: columns get their defaults: ${[...defaulted].join(', ')}`);
   return {
     relationId: history.relationId,
     table,

@@ -156,7 +156,7 @@ for (const plugin of PLUGINS) {
 
         /** Of a cascade that took these transactions. If it is refused, `lsns` are the named ones. Nothing can be in conflict. */
         function cascadeOpinion(lsns: readonly string[], what: string): Opinion {
-          const taken = new Set(steps.keys().filter((place) => lsns.includes(steps[place]!.lsn)));
+          const taken = new Set([...steps.keys()].filter((place) => lsns.includes(steps[place]!.lsn)));
           const closed = closedUnder(steps, taken);
           if (lsns[0] !== '--transaction')
             expect(
