@@ -5,7 +5,7 @@
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
-import { CHANGE_COLUMNS, type ChangeRow } from '../query/changes.ts';
+import type { ChangeRow } from '../query/changes.ts';
 import { fromHistoryError } from '../query/query-error.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
 import { jsonMembers } from '../types/json-text.ts';
@@ -30,6 +30,13 @@ export interface UndoneChange {
   /** Columns whose values before or after are not known. */
   readonly incomplete: readonly string[];
 }
+
+/** Of a row of history_change `c` in the period `p`: what a restore uses of a {@link ChangeRow}. */
+export const UNDONE_COLUMNS = `
+  c.relation_id::text, c.lsn::text, c.seq::text, c.pk, c.op, c.before::text, c.after::text, c.incomplete, c.assumes,
+  p.schema_name, p.table_name, pgtimewarp.json_key(p.pk_columns, c.pk) AS key`;
+
+export type UndoneRow = Omit<ChangeRow, 'ts' | 'xid' | 'changed' | 'context'>;
 
 /** A restore holds all its rows anyway; each page costs the store a search for its beginning. */
 const UNDONE_PAGE = { rows: 50_000, bytes: 64 * 1024 * 1024 } as const;
@@ -72,7 +79,7 @@ export const pageOf = ({ maxSize = UNDONE_PAGE.bytes }: Bounds): readonly [rows:
 ];
 
 /** A function that counts rows and throws BAD_FLAGS when there are too many. */
-export function counting({ maxRows, maxSize = Number.POSITIVE_INFINITY }: Bounds): (row: ChangeRow) => void {
+export function counting({ maxRows, maxSize = Number.POSITIVE_INFINITY }: Bounds): (row: UndoneRow) => void {
   let [rows, size] = [0, 0];
   return ({ before, after }) => {
     rows += 1;
@@ -95,13 +102,13 @@ async function* changesOf(
     transaction: { lsn, lsnSpace },
     ...bounds
   }: Bounds & { readonly node: string; readonly transaction: TransactionSummary },
-): AsyncGenerator<ChangeRow> {
+): AsyncGenerator<UndoneRow> {
   let after: readonly [string | null, string | null, string | null] = [null, null, null];
   for (;;) {
     const page = await store
-      .query<ChangeRow>(
-        `SELECT ${CHANGE_COLUMNS}
-           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint) WITH ORDINALITY AS c
+      .query<UndoneRow>(
+        `SELECT ${UNDONE_COLUMNS}
+           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, NULL, true) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
         [node, lsnSpace, lsn, ...after, ...pageOf(bounds)],
@@ -135,7 +142,7 @@ export function unknownRow({
 }
 
 /** Throws VALUES_UNKNOWN where the row before or after the change is not known. */
-export function toUndone(row: ChangeRow): UndoneChange {
+export function toUndone(row: UndoneRow): UndoneChange {
   const table = { schema: row.schema_name, name: row.table_name };
   const isKnown = (row.op === 'I' || row.before !== null) && (row.op !== 'U' || row.after !== null);
   if (!isKnown || row.assumes !== null) throw unknownRow({ table, pkText: row.key, columns: [] });
