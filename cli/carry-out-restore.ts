@@ -46,8 +46,19 @@ interface Planned {
 
 async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreResult> {
   const { plan, sql, apply, store, source } = planned;
-  const { id, of, asOf, refused, notes, recheck } = plan;
-  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false, isSourceAsked: true };
+  const { id, of, takenAlong, asOf, refused, notes, recheck } = plan;
+  const common = {
+    id,
+    of,
+    takenAlong,
+    asOf,
+    refused,
+    notes,
+    sql,
+    lsn: null,
+    isApplied: false,
+    isSourceAsked: true,
+  };
   const counted = plan.tables.map(plannedCounts);
   if (plan.script === null) return { ...common, tables: counted, conflicts: [] };
   if (!apply) {

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { RestoreConflict, RestoreResult, WrittenTable } from '../core/restore/restore-result.ts';
 import { listText, objectText, quote, type Texts } from './text-members.ts';
-import { Lsn, Text } from './values.ts';
+import { Lsn, Text, Time } from './values.ts';
 
 const Count = z.int().min(0);
 export const RestoreTable = z.object({
@@ -21,11 +21,13 @@ export const RestoreConflictOf = z.object({
   found: z.record(z.string(), Text.nullable()).nullable(),
 });
 export const RestoreRefusal = z.object({ schema: Text, table: Text, reason: Text, message: Text });
+const TakenAlong = z.object({ lsn: Lsn, ts: Time, rows: Count });
 export const Restore = z.object({
   id: Text,
   applied: z.boolean(),
   lsn: Lsn.nullable().meta({ description: 'the commit of the restore: what to undo to undo it' }),
   of: z.array(Lsn).meta({ description: 'the transactions that are undone' }),
+  taken_along: z.array(TakenAlong).meta({ description: 'those of them that --cascade added, newest first' }),
   as_of: Text.nullable().meta({ description: 'the instant whose rows are put back' }),
   source_asked: z.boolean().meta({
     description:
@@ -44,6 +46,7 @@ export function restoreText(result: RestoreResult): string {
     applied: `${result.isApplied}`,
     lsn: quote(result.lsn),
     of: JSON.stringify(result.of),
+    taken_along: listText(result.takenAlong.map(takenAlongText)),
     as_of: quote(result.asOf),
     source_asked: `${result.isSourceAsked}`,
     tables: listText(result.tables.map(tableText)),
@@ -52,6 +55,11 @@ export function restoreText(result: RestoreResult): string {
     notes: JSON.stringify(result.notes),
     sql: quote(result.sql),
   };
+  return objectText(members);
+}
+
+function takenAlongText({ lsn, ts, rows }: RestoreResult['takenAlong'][number]): string {
+  const members: Texts<typeof TakenAlong> = { lsn: quote(lsn), ts: quote(ts), rows };
   return objectText(members);
 }
 

@@ -33,6 +33,8 @@ interface RestoreFlags {
   readonly plan?: string;
   readonly apply?: boolean;
   readonly skipConflicts?: boolean;
+  readonly cascade?: boolean;
+  readonly defaults?: boolean;
   /** false with --no-triggers */
   readonly triggers: boolean;
   readonly maxRows: number;
@@ -60,6 +62,11 @@ export function registerRestore(program: Command, run: Run): Command {
     .option('--plan <file>', 'write the SQL script that does it')
     .option('--apply', 'do it, with the login of --source')
     .option('--skip-conflicts', 'leave out rows that were changed since')
+    .option(
+      '--cascade',
+      'undo the later transactions of the same rows as well, and of rows that refer to them',
+    )
+    .option('--defaults', 'insert rows of which not every value is known, with the defaults of these columns')
     .option('--no-triggers', 'without the triggers of the tables; needs their owner, and writers wait')
     .addOption(
       new Option('--max-rows <n>', 'refuse to undo more changes than this')
@@ -93,7 +100,8 @@ async function restore(
   try {
     const needsSource = flags.apply === true || settings.optionalSourceUrl !== null;
     const place = needsSource ? { ...settings.databases, signal } : null;
-    if (place !== null && target !== null && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
+    const isRunFirst = target !== null || flags.cascade === true;
+    if (place !== null && isRunFirst && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
     const undo: Undo = target ?? {
       kind: 'transactions',
       transactions: await chosenTransactions(context, store, flags),
@@ -101,7 +109,7 @@ async function restore(
     const { plan: planFile } = flags;
     const skipConflicts = flags.skipConflicts === true;
     const asked = {
-      ...{ undo, skipConflicts, maxRows: flags.maxRows },
+      ...{ undo, skipConflicts, cascade: flags.cascade, defaults: flags.defaults, maxRows: flags.maxRows },
       ...{ noTriggers: !flags.triggers, lockTimeoutMs: flags.lockTimeout * 1_000 },
     };
     const apply = flags.apply === true;
@@ -133,7 +141,12 @@ function requireTransactions(flags: RestoreFlags): void {
 
 /** Throws BAD_FLAGS. */
 function tableTarget({ out }: CommandContext, tableText: string, flags: RestoreFlags): Undo {
-  const { pk, where, all, at, transaction, by, from, to } = flags;
+  const { pk, where, all, at, transaction, by, from, to, cascade } = flags;
+  if (cascade !== undefined)
+    throw new TimewarpError(
+      'BAD_FLAGS',
+      '--cascade goes with --transaction or --by: with a table, all later changes are undone anyway.',
+    );
   if ([transaction, by, from, to].some((flag) => flag !== undefined))
     throw new TimewarpError(
       'BAD_FLAGS',

@@ -10,8 +10,9 @@ export function renderRestore(
   result: RestoreResult,
   { skipConflicts, planFile }: { readonly skipConflicts: boolean; readonly planFile?: string | undefined },
 ): string {
-  const { tables, conflicts, refused, notes, isApplied, lsn, sql } = result;
-  const lines = tables.map((table) => tableLine(table, isApplied));
+  const { takenAlong, tables, conflicts, refused, notes, isApplied, lsn, sql } = result;
+  const lines = takenAlong.map((each) => takenAlongLine(each, isApplied));
+  lines.push(...tables.map((table) => tableLine(table, isApplied)));
   lines.push(...notes, ...refused.map(refusedLine), ...conflicts.slice(0, SHOWN).map(conflictLine));
   if (conflicts.length > SHOWN) lines.push(`… and ${conflicts.length - SHOWN} more conflicts`);
   if (isApplied)
@@ -27,6 +28,10 @@ export function renderRestore(
       planFile === undefined ? 'Nothing was changed: --apply does it.' : `The script is in ${planFile}.`,
     );
   return lines.join('\n');
+}
+
+function takenAlongLine({ lsn, ts, rows }: RestoreResult['takenAlong'][number], isApplied: boolean): string {
+  return `the later transaction ${lsn} (${ts}, ${rows} rows) ${isApplied ? 'is' : 'would be'} undone as well`;
 }
 
 function tableLine({ schema, table, inserts, updates, deletes }: WrittenTable, isApplied: boolean): string {

@@ -61,7 +61,7 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
   const interval = intervalParameters({ node, table, from: at, to: until });
   const where = chosenValues(request, begin.keyColumns);
   const filter = JSON.stringify(where === null ? {} : { where });
-  await requireKnown(store, interval);
+  await requireKnownInterval(store, interval);
   const found: UndoneChange[] = [];
   let after: string | null = null;
   for (;;) {
@@ -85,8 +85,26 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
   }
 }
 
-/** Throws ROWS_UNKNOWN if changes may be missing between the instant and the horizon. */
-async function requireKnown(store: Queryable, interval: readonly (string | null)[]): Promise<void> {
+/** Throws ROWS_UNKNOWN if changes of the table may be missing between the positions. */
+export async function requireKnown(
+  store: Queryable,
+  {
+    node,
+    table,
+    fromLsn,
+    untilLsn,
+  }: {
+    readonly node: string;
+    readonly table: TableName;
+    readonly fromLsn: string;
+    readonly untilLsn: string;
+  },
+): Promise<void> {
+  const [from, to] = [parseInstant(fromLsn), parseInstant(untilLsn)];
+  await requireKnownInterval(store, intervalParameters({ node, table, from, to }));
+}
+
+async function requireKnownInterval(store: Queryable, interval: readonly (string | null)[]): Promise<void> {
   const { rows } = await store
     .query<FrameRow>(
       `SELECT ${FRAME_COLUMNS}

@@ -38,8 +38,13 @@ END`);
 export const REFUSALS_TABLE_SQL =
   'CREATE TEMP TABLE restore_refusal (table_number int, place int, reason text, message text) ON COMMIT DROP';
 
-/** Each a reason with its condition and the words for people. */
-const CHECKS: readonly (readonly [reason: string, condition: string, message: string])[] = [
+const NO_DEFAULT_SQL = `
+              SELECT pg_catalog.string_agg(a.attname, ', ' ORDER BY a.attnum)
+                FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS y ON y.oid = a.atttypid
+               WHERE a.attrelid = c.oid AND a.attname = ANY (v.defaults) AND NOT a.atthasdef AND a.attidentity = '' AND y.typdefault IS NULL`;
+
+/** Each a reason with its condition and the words for people, and SQL for names that follow them. */
+const CHECKS: readonly (readonly [reason: string, condition: string, message: string, names?: string])[] = [
   ['table_missing', 'c.oid IS NULL', 'The source has no table of this name any more.'],
   ['table_recreated', 'c.oid <> v.oid', 'Another table has its name.'],
   [
@@ -81,6 +86,12 @@ const CHECKS: readonly (readonly [reason: string, condition: string, message: st
     'A column GENERATED ALWAYS AS IDENTITY cannot be updated.',
   ],
   [
+    'no_default',
+    `(${NO_DEFAULT_SQL}) IS NOT NULL`,
+    'A row that is inserted has no known value, and there is no default, of ',
+    NO_DEFAULT_SQL,
+  ],
+  [
     'missing_rights',
     `NOT (pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
               AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT')
@@ -92,17 +103,17 @@ const CHECKS: readonly (readonly [reason: string, condition: string, message: st
 /** Fills pg_temp.restore_refusal with the reasons why tables cannot be restored. Needs no rights to them. */
 export function inspectSql({ tables }: RestoreScriptInput): string {
   const planned = tables.map(
-    ({ table, now, keyColumns, updateColumns }, index) =>
-      `  (${index + 1}, ${literal(table.schema)}, ${literal(table.name)}, ${now.oid}::oid, ${literal(fingerprint(now))}, ${textArray(keyColumns)}, ${textArray(updateColumns)})`,
+    ({ table, now, keyColumns, updateColumns, rows }, index) =>
+      `  (${index + 1}, ${literal(table.schema)}, ${literal(table.name)}, ${now.oid}::oid, ${literal(fingerprint(now))}, ${textArray(keyColumns)}, ${textArray(updateColumns)}, ${textArray([...new Set(rows.flatMap(({ defaults = [] }) => defaults))])})`,
   );
   const checks = CHECKS.map(
-    ([reason, condition, message], index) =>
-      `  (${index + 1}, ${literal(reason)}, ${condition}, ${literal(message)})`,
+    ([reason, condition, message, names], index) =>
+      `  (${index + 1}, ${literal(reason)}, ${condition}, ${literal(message)}${names === undefined ? '' : ` || (${names})`})`,
   );
   return `INSERT INTO pg_temp.restore_refusal (table_number, place, reason, message)
 SELECT v.number, k.place, k.reason, k.message
   FROM (VALUES
-${planned.join(',\n')}) AS v (number, schema_name, table_name, oid, columns, keys, updates)
+${planned.join(',\n')}) AS v (number, schema_name, table_name, oid, columns, keys, updates, defaults)
   LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = v.schema_name
   LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = v.table_name
  CROSS JOIN LATERAL (VALUES

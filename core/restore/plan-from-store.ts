@@ -7,7 +7,7 @@ import { scriptText } from './restore-script.ts';
 
 /** Throws what {@link planRestore} throws. */
 export async function planFromStore(store: Queryable, request: RestoreRequest): Promise<RestoreResult> {
-  const { id, of, asOf, script, tables, refused, notes } = await planRestore(
+  const { id, of, takenAlong, asOf, script, tables, refused, notes } = await planRestore(
     { store, source: null },
     request,
   );
@@ -17,8 +17,12 @@ export async function planFromStore(store: Queryable, request: RestoreRequest): 
       : [
           `The source was not asked: the script checks there whether it may write the tables, and compares the rows. Conflicts are those that the history shows up to ${script.horizonLsn}.`,
         ];
+  if (request.cascade === true)
+    said.push(
+      'Rows that refer to rows to be deleted were not looked for: the script refuses if there are any.',
+    );
   return {
-    ...{ id, of, asOf, refused, isApplied: false, lsn: null, isSourceAsked: false },
+    ...{ id, of, takenAlong, asOf, refused, isApplied: false, lsn: null, isSourceAsked: false },
     tables: tables.map(plannedCounts),
     conflicts: script === null ? [] : await conflictsInHistory(store, { node: request.node, ...script }),
     notes: [...notes, ...said],

@@ -14,6 +14,7 @@ import type { TransactionSummary } from '../query/transactions.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
+import { withLaterTransactions } from './later-transactions.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import type { Refusal } from './restore-result.ts';
 import { isJsonColumn, type TableNow, tableOnSource } from './table-now.ts';
@@ -43,12 +44,18 @@ export interface RestoreRequest extends Bounds {
   readonly skipConflicts: boolean;
   readonly noTriggers: boolean;
   readonly lockTimeoutMs: number;
+  /** Undoes later transactions of the same rows as well. */
+  readonly cascade?: boolean | undefined;
+  /** Columns without a known value get their defaults in rows that are inserted. */
+  readonly defaults?: boolean | undefined;
 }
 
 export interface RestorePlan {
   readonly id: string;
   /** Commit LSNs of undone transactions. */
   readonly of: readonly string[];
+  /** Those of them that --cascade added, newest first. */
+  readonly takenAlong: readonly TransactionSummary[];
   /** The instant whose rows are put back. null: transactions are undone. */
   readonly asOf: string | null;
   /** null: the plan is refused. */
@@ -71,7 +78,7 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const facts = await nodeFacts(store, request.node);
   if (source !== null) await requireSameDatabase(source, facts);
-  const undone = await readUndone(store, request);
+  const undone = await readUndone({ store, source }, request, facts.horizonLsn);
   const { changes, subject } = undone;
   const refused: Refusal[] = [];
   const notes: string[] = [];
@@ -97,18 +104,19 @@ export async function planRestore(
             ofTable,
             notes,
             reasons,
+            takesDefaults: request.defaults === true,
           });
     refused.push(...reasons.map(([reason, message]) => refusal(table, reason, message)));
     if (planned !== null && planned.rows.length > 0) tables.push(planned);
   }
   const id = randomUUID();
-  const { of, asOf, recheck } = undone;
+  const { of, takenAlong, asOf, recheck } = undone;
   if (undone.untilLsn !== null)
     notes.push(
       `The history is known up to ${undone.untilLsn}: rows that were changed later are not in the plan.`,
     );
   return {
-    ...{ id, of, asOf, tables, refused, notes },
+    ...{ id, of, takenAlong, asOf, tables, refused, notes },
     recheck: (again) => recheck(again, tables),
     script:
       refused.length > 0 || tables.length === 0
@@ -130,6 +138,7 @@ export async function planRestore(
 interface Undone {
   readonly changes: readonly UndoneChange[];
   readonly of: readonly string[];
+  readonly takenAlong: readonly TransactionSummary[];
   readonly asOf: string | null;
   /** In words, after "puts back". */
   readonly subject: string;
@@ -140,17 +149,30 @@ interface Undone {
 }
 
 async function readUndone(
-  store: Queryable,
-  { node, undo, maxRows, maxSize }: RestoreRequest,
+  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
+  { node, undo, maxRows, maxSize, cascade }: RestoreRequest,
+  horizonLsn: string,
 ): Promise<Undone> {
   const bounds = { maxRows, maxSize };
   if (undo.kind === 'transactions') {
-    const { transactions } = undo;
-    const changes = await undoneChanges(store, { node, transactions, ...bounds });
+    const named = { node, transactions: undo.transactions, ...bounds };
+    const { transactions, takenAlong, changes } =
+      cascade === true
+        ? await withLaterTransactions({ store, source }, { ...named, horizonLsn })
+        : { ...named, takenAlong: [], changes: await undoneChanges(store, named) };
     await requireWholeTransactions(store, { node, transactions }, changes);
     const of = transactions.map(({ lsn }) => lsn);
     const subject = `what the ${of.length === 1 ? 'transaction' : 'transactions'} ${of.join(', ')} changed`;
-    return { changes, of, asOf: null, subject, fromLsn: null, untilLsn: null, recheck: async () => {} };
+    return {
+      changes,
+      of,
+      takenAlong,
+      asOf: null,
+      subject,
+      fromLsn: null,
+      untilLsn: null,
+      recheck: async () => {},
+    };
   }
   const { table, at } = undo;
   const name = formatTableName(table);
@@ -158,7 +180,7 @@ async function readUndone(
   const asOf = instantParameters(at)[2] ?? since.fromLsn;
   return {
     ...since,
-    ...{ of: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
+    ...{ of: [], takenAlong: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
     recheck: async (again, tables) => {
       const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), ...bounds });
       const planned = new Set(tables.flatMap(({ rows }) => rows.map(({ pk }) => pk)));
@@ -205,22 +227,28 @@ interface TableInput {
   readonly ofTable: readonly UndoneChange[];
   readonly notes: string[];
   readonly reasons: Reasons;
+  readonly takesDefaults: boolean;
 }
 
 /** The rows of one table. Adds to reasons and notes. */
 async function tableRestore(store: Queryable, input: TableInput): Promise<TableRestore> {
-  const { table, history, now, ofTable, notes, reasons } = input;
+  const { table, history, now, ofTable, notes, reasons, takesDefaults } = input;
   const [writable, generated] = [true, false].map((isWritable) =>
     now.columns.filter(({ generated: how }) => (how === '') === isWritable).map(({ name }) => name),
   ) as [string[], string[]];
-  for (const { pkText, incomplete } of ofTable) {
-    const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
-    if (columns.length > 0) throw unknownRow({ table, pkText, columns });
-  }
   const folded = foldChanges(ofTable, history.keyColumns);
+  const inserted = new Set(folded.filter(({ op }) => takesDefaults && op === 'insert').map(({ pk }) => pk));
+  const unknown = new Map<string, string[]>();
+  for (const { pk, pkText, incomplete } of ofTable) {
+    const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
+    if (columns.length === 0) continue;
+    if (!inserted.has(pk)) throw unknownRow({ table, pkText, columns });
+    unknown.set(pk, [...(unknown.get(pk) ?? []), ...columns]);
+  }
   const lineage = await keyLineage(store, history.relationId, folded);
   const rows: RowRestore[] = [];
   const dropped = new Set<string>();
+  const defaulted = new Set<string>();
   for (const row of folded) {
     for (const side of [row.expected, row.target])
       for (const name of side?.keys() ?? [])
@@ -234,8 +262,12 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
         'A row holds the JSON value null, which a script cannot tell from NULL.',
       );
     const side = row.op === 'insert' ? row.target : row.expected;
-    const lacking = writable.filter((name) => side?.has(name) !== true);
-    if (row.op !== 'update' && lacking.length > 0 && side !== null)
+    const lacking = writable.filter(
+      (name) => side?.has(name) !== true || unknown.get(row.pk)?.includes(name) === true,
+    );
+    const defaults = takesDefaults && row.op === 'insert' ? lacking : [];
+    for (const name of defaults) defaulted.add(name);
+    if (row.op !== 'update' && lacking.length > defaults.length && side !== null)
       addReason(
         reasons,
         'unknown_columns',
@@ -244,6 +276,7 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
     rows.push({
       ...row,
       columns,
+      defaults,
       conflict: row.conflict ?? (lineage.reused.has(row.pk) ? 'key_reused' : null),
     });
   }
@@ -251,6 +284,7 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
   const name = formatTableName(table);
   if (dropped.size > 0)
     notes.push(`${name}: columns that were removed since are left out: ${[...dropped].join(', ')}`);
+  if (defaulted.size > 0) notes.push(`${name}: columns get their defaults: ${[...defaulted].join(', ')}`);
   return {
     relationId: history.relationId,
     table,

@@ -1,4 +1,5 @@
 /** What a restore would change or changed: what the command and the API answer. */
+import type { TransactionSummary } from '../query/transactions.ts';
 import type { TableRestore } from './restore-input.ts';
 
 /** A row that is not what the undone change left. */
@@ -35,6 +36,8 @@ export interface RestoreResult {
   /** The commit of the restore; null: it is not applied, or no run has read it. */
   readonly lsn: string | null;
   readonly of: readonly string[];
+  /** Those of them that --cascade added, newest first. */
+  readonly takenAlong: readonly Pick<TransactionSummary, 'lsn' | 'ts' | 'rows'>[];
   readonly asOf: string | null;
   /** Whether tables and rows were looked at on the source. */
   readonly isSourceAsked: boolean;

@@ -43,6 +43,7 @@ const CHUNK_ROWS = 1_000;
 const OWN_PATH_SQL = 'SET LOCAL search_path = pg_catalog, pg_temp';
 /** Not an operator that somebody put in the search_path. */
 const EQUALS = 'OPERATOR(pg_catalog.=)';
+const PLUS = 'OPERATOR(pg_catalog.+)';
 
 export function restoreScript(input: RestoreScriptInput): RestoreScript {
   const { tables } = input;
@@ -118,20 +119,20 @@ function loadSql({ table, rows }: TableRestore, index: number): string[] {
   const type = quoteTable(table);
   const statements = [
     `CREATE TEMP TABLE restore_rows_${index + 1} (
-  n int, pk text, op text, columns text[], reason text, expected ${type}, target ${type}) ON COMMIT DROP`,
+  n int, pk text, op text, columns text[], defaults text[], reason text, expected ${type}, target ${type}) ON COMMIT DROP`,
     `CREATE TEMP TABLE restore_locks_${index + 1} (n int, leaf oid, place tid) ON COMMIT DROP`,
   ];
   for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
     const values = rows.slice(start, start + CHUNK_ROWS).map((row, offset) => {
-      return `  (${start + offset}, ${literal(row.pkText)}, '${row.op}', ${textArray(row.columns)}, ${
+      return `  (${start + offset}, ${literal(row.pkText)}, '${row.op}', ${textArray(row.columns)}, ${textArray(row.defaults ?? [])}, ${
         row.conflict === null ? 'NULL' : literal(row.conflict)
       }, ${rowText(row.expected)}, ${rowText(row.target)})`;
     });
     statements.push(`INSERT INTO ${rowsOf(index)}
-SELECT v.n, v.pk, v.op, v.columns, v.reason, pg_catalog.json_populate_record(NULL::${type}, v.expected::json),
+SELECT v.n, v.pk, v.op, v.columns, v.defaults, v.reason, pg_catalog.json_populate_record(NULL::${type}, v.expected::json),
        pg_catalog.json_populate_record(NULL::${type}, v.target::json)
   FROM (VALUES
-${values.join(',\n')}) AS v (n, pk, op, columns, reason, expected, target)`);
+${values.join(',\n')}) AS v (n, pk, op, columns, defaults, reason, expected, target)`);
   }
   return [...statements, `ANALYZE ${rowsOf(index)}`];
 }
@@ -166,7 +167,10 @@ function differs(each: TableRestore, side: 'expected' | 'target'): string {
   const ofUpdate = each.updateColumns.map(
     (name) => `(NOT ${literal(name)} = ANY (x.columns) OR ${equal(side, name)})`,
   );
-  const ofRow = each.rowColumns.map((name) => equal(side, name));
+  const defaulted = new Set(each.rows.flatMap(({ defaults = [] }) => defaults));
+  const ofRow = each.rowColumns.map((name) =>
+    defaulted.has(name) ? `(${literal(name)} = ANY (x.defaults) OR ${equal(side, name)})` : equal(side, name),
+  );
   return `NOT CASE WHEN x.op = 'update' THEN ${['true', ...ofUpdate].join(' AND ')} ELSE ${['true', ...ofRow].join(' AND ')} END`;
 }
 
@@ -234,6 +238,15 @@ SELECT r.root, pg_catalog.sum(r.inserts)::bigint AS inserts, pg_catalog.sum(r.up
          WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.relnamespace <> 'pg_catalog'::regnamespace) AS r
  GROUP BY r.root`;
 
+/** Each set of columns that rows leave to their defaults; the empty one first. */
+function defaultSets({ rows }: TableRestore): (readonly string[])[] {
+  const sets = new Map<string, readonly string[]>([['[]', []]]);
+  for (const { defaults = [] } of rows) sets.set(JSON.stringify(defaults), defaults);
+  return [...sets.values()];
+}
+
+const insertName = (index: number, set: number): string => `i${index + 1}_${set + 1}`;
+
 /** All writes in one statement. Deletes come before updates, and updates before inserts, so that unique values are free. */
 function writeSql(tables: readonly TableRestore[]): string {
   /** True, after the statements of this letter have run. */
@@ -256,16 +269,22 @@ function writeSql(tables: readonly TableRestore[]): string {
   UPDATE ${own(each)} AS t SET ${sets.join(', ')}
     FROM ${rowsOf(index)} AS x WHERE x.op ${EQUALS} 'update' AND ${keyMatch(each)} AND ${after('d')} RETURNING 1)`;
   });
-  const inserts = tables.map((each, index) => {
-    const columns = each.rowColumns.map(quoteIdentifier);
-    return `i${index + 1} AS (
+  const inserts = tables.flatMap((each, index) =>
+    defaultSets(each).map((defaults, set) => {
+      const columns = each.rowColumns.filter((name) => !defaults.includes(name)).map(quoteIdentifier);
+      return `${insertName(index, set)} AS (
   INSERT INTO ${quoteTable(each.table)} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
   SELECT ${columns.map((column) => `(x.target).${column}`).join(', ')}
-    FROM ${rowsOf(index)} AS x WHERE x.op ${EQUALS} 'insert' AND ${after('d')} AND ${after('u')} RETURNING 1)`;
-  });
+    FROM ${rowsOf(index)} AS x
+   WHERE x.op ${EQUALS} 'insert' AND x.defaults ${EQUALS} ${textArray(defaults)} AND ${after('d')} AND ${after('u')} RETURNING 1)`;
+    }),
+  );
   const rows = tables.map((_, index) => {
     const count = (letter: string): string => `(SELECT pg_catalog.count(*) FROM ${letter}${index + 1})`;
-    return `SELECT ${index + 1}, ${count('i')}, ${count('u')}, ${count('d')}`;
+    const inserted = defaultSets(tables[index]!).map(
+      (_set, number) => `(SELECT pg_catalog.count(*) FROM ${insertName(index, number)})`,
+    );
+    return `SELECT ${index + 1}, ${inserted.join(` ${PLUS} `)}, ${count('u')}, ${count('d')}`;
   });
   return `WITH ${[...deletes, ...updates, ...inserts].join(',\n')}
 INSERT INTO pg_temp.restore_written

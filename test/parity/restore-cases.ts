@@ -31,12 +31,16 @@ export const RESTORE_CASES: readonly Make[] = [
   plan('a plan that undoes a transaction', undo, {
     status: 200,
     says: new RegExp(
-      `^${EVERY}\\["[0-9A-F/]+"\\],"as_of":null,"source_asked":false,"tables":\\[\\{"schema":"public","table":"orders","inserts":0,"updates":1,"deletes":0\\}\\].*COMMIT`,
+      `^${EVERY}\\["[0-9A-F/]+"\\],"taken_along":\\[\\],"as_of":null,"source_asked":false,"tables":\\[\\{"schema":"public","table":"orders","inserts":0,"updates":1,"deletes":0\\}\\].*COMMIT`,
     ),
   }),
   plan('a plan of what somebody did', ({ lsn }) => ({ by: { 'user.id': '7' }, from: before(lsn) }), {
     status: 200,
     says: /"updates":1/,
+  }),
+  plan('a plan that takes later transactions along', (subject) => ({ ...undo(subject), cascade: true }), {
+    status: 200,
+    says: /"notes":\[.*Rows that refer to rows to be deleted were not looked for/,
   }),
   plan('a plan of what somebody did before tracking', () => ({ by: { user: 'x' }, from: OLD }), {
     status: 409,
@@ -46,7 +50,7 @@ export const RESTORE_CASES: readonly Make[] = [
     'a plan of a row, without triggers and conflicts',
     ({ lsn }) => ({
       ...{ table: 'public.orders', pk: { id: 1 }, at: lsn.replace('-', '/') },
-      ...{ skip_conflicts: true, no_triggers: true, max_rows: 3, lock_timeout_seconds: 2 },
+      ...{ skip_conflicts: true, no_triggers: true, defaults: true, max_rows: 3, lock_timeout_seconds: 2 },
     }),
     { status: 200, says: /"tables":\[\],"conflicts":\[\],"refused":\[\],"notes":\[.*\],"sql":null\}$/ },
   ),
@@ -109,6 +113,7 @@ export const RESTORE_CASES: readonly Make[] = [
       ['{"table":"public.orders","at":"0/1","where":{"id":1}}', /where\.id: /],
       ['{"table":"public.orders","all":true}', /at: is missing/],
       ['{"table":"public.orders","at":"0/1","all":false}', /all: /],
+      ['{"table":"public.orders","at":"0/1","all":true,"cascade":true}', /cascade/],
       ['{"pk":1}', /table: is missing/],
       ['{"table":"public.orders","at":"0/1","pk":null}', /pk: is missing/],
     ] as const

@@ -322,6 +322,11 @@ describe.each(PLUGINS)('a plan of a restore over HTTP (%s)', (plugin) => {
     expect(await status({ ...past, table: 'public.plain', all: true }, claim)).toEqual([200, null]);
     expect(await status({ transactions: [both] }, 'nothing')).toEqual([403, 'urn:pgtimewarp:forbidden']);
     const all = `${claim} ${node.node}/public.parts`;
+    expect(await status({ transactions: [both], cascade: true }, all)).toEqual([
+      403,
+      'urn:pgtimewarp:forbidden',
+    ]);
+    expect(await status({ transactions: [both], cascade: true }, node.node)).toEqual([200, null]);
     for (const who of [all, node.node, '*'])
       expect(await status({ transactions: [both] }, who)).toEqual([200, null]);
   });
