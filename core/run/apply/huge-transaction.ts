@@ -10,7 +10,7 @@ import { writeChanges, writeEvents, writeTimeMap } from '../../store/history/wri
 import { lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import type { TransactionPart } from '../../types/stored.ts';
-import type { CommitEvent } from '../../types/stream.ts';
+import type { CommitEvent, StreamRow } from '../../types/stream.ts';
 import { NewsOfLeaves } from '../leaves/news-of-leaves.ts';
 import { Batch } from './batch.ts';
 import { noteKeyMismatches, noteNews, stampOf } from './batch-writer.ts';
@@ -20,8 +20,7 @@ import type { Applying, TransactionUnderWay } from './transaction-under-way.ts';
 export async function becomeHuge(applying: Applying, xid: string): Promise<TransactionUnderWay> {
   const { options, assembler, writer } = applying;
   await writer.writeAll();
-  const [lsn, , data] = await options.lastRowOfTransaction(xid);
-  const last = options.decoder.decode(lsn, xid, data);
+  const last = options.decoder.decode(await options.lastRowOfTransaction(xid));
   if (last?.kind !== 'commit') {
     throw new TimewarpError('STREAM_UNREADABLE', `Transaction ${xid} does not end with its commit.`);
   }
@@ -61,7 +60,7 @@ class HugeTransaction implements TransactionUnderWay {
     await this.#named(null, () => this.#writePart(this.#applying.assembler.takePart()));
   }
 
-  takes(_xid: string): boolean {
+  takes(_row: StreamRow): boolean {
     return true;
   }
 
@@ -141,7 +140,7 @@ class StoredTransaction implements TransactionUnderWay {
     this.#applying = applying;
   }
 
-  takes(_xid: string): boolean {
+  takes(_row: StreamRow): boolean {
     return true;
   }
 
