@@ -102,15 +102,16 @@ export class TextWriter {
   }
 
   #longQuoted(source: Buffer, from: number, to: number): void {
+    const plainEnd = firstEscape(source, from, to);
     let length = 2 + to - from;
-    for (let i = from; i < to; i++) {
+    for (let i = plainEnd; i < to; i++) {
       const letter = ESCAPES[source[i]!]!;
       if (letter !== 0) length += letter === LETTER_U ? LONGEST_ESCAPE - 1 : 1;
     }
     this.#reserve(length);
     this.#bytes[this.#at++] = QUOTE;
-    if (length === 2 + to - from) this.#copy(source, from, to);
-    else this.#escaped(source, from, to);
+    this.#copy(source, from, plainEnd);
+    this.#escaped(source, plainEnd, to);
     this.#bytes[this.#at++] = QUOTE;
   }
 
@@ -155,4 +156,29 @@ export class TextWriter {
     this.#start = 0;
     this.#at = written;
   }
+}
+
+const EACH_20 = 0x20202020;
+const EACH_QUOTE = 0x22222222;
+const EACH_BACKSLASH = 0x5c5c5c5c;
+const EACH_01 = 0x01010101;
+const HIGH_BITS = 0x80808080 | 0;
+
+/**
+ * Position of the first byte that is escaped, or a few bytes before it; `to` if there is none. It looks at four bytes at a time: subtracting
+ * makes the high bit of a byte 1 where the byte was too small, and bytes beyond ASCII are left out by `~`.
+ */
+function firstEscape(source: Buffer, from: number, to: number): number {
+  const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
+  let at = from;
+  for (; at + 4 <= to; at += 4) {
+    const four = view.getInt32(at);
+    const quotes = four ^ EACH_QUOTE;
+    const backslashes = four ^ EACH_BACKSLASH;
+    const found =
+      ((four - EACH_20) & ~four) | ((quotes - EACH_01) & ~quotes) | ((backslashes - EACH_01) & ~backslashes);
+    if ((found & HIGH_BITS) !== 0) return at;
+  }
+  while (at < to && ESCAPES[source[at]!] === 0) at += 1;
+  return at;
 }

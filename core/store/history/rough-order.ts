@@ -26,12 +26,15 @@ export function roughOrder({ blocks, keys }: KeyBytes): Uint32Array {
     const length = block.readInt32BE(start - 4);
     let rank = 0;
     for (let at = from; at < from + COMPARED; at++) {
-      rank = rank * (MAX_CODE + 1) + (at < length ? Math.min(block[start + at]!, MAX_CODE) : 0);
+      const byte = at < length ? block[start + at]! : 0;
+      rank = rank * (MAX_CODE + 1) + Math.min(byte, MAX_CODE);
     }
     ranks[place] = rank * PLACES + place;
   }
   ranks.sort();
-  return Uint32Array.from(ranks, (rank) => rank % PLACES);
+  const places = new Uint32Array(keys.length);
+  for (let i = 0; i < places.length; i++) places[i] = ranks[i]! % PLACES;
+  return places;
 }
 
 /** The length of the common beginning of all keys. */
