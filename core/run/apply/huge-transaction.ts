@@ -59,6 +59,7 @@ class HugeTransaction implements TransactionUnderWay {
   /** What was decoded and waits to be written. */
   #batch: Batch;
   #events: CommittedPart[] = [];
+  #contextBytes = 0;
 
   constructor(applying: Applying, stamp: CommitStamp, tx: StoreTransaction) {
     this.#applying = applying;
@@ -132,7 +133,8 @@ class HugeTransaction implements TransactionUnderWay {
     this.#batch.addChanges(this.#stamp, part);
     if (part.truncates.length + part.contexts.length > 0)
       this.#events.push({ stamp: this.#stamp, part: { ...part, changes: [] } });
-    if (this.#batch.bytes >= WRITTEN_BYTES) await this.#write();
+    for (const { text } of part.contexts) this.#contextBytes += text.length;
+    if (this.#batch.bytes + this.#contextBytes >= WRITTEN_BYTES) await this.#write();
   }
 
   /** Begins to write what was added: rows, truncates and contexts. */
@@ -143,6 +145,7 @@ class HugeTransaction implements TransactionUnderWay {
     const events = this.#events;
     this.#batch = this.#newBatch();
     this.#events = [];
+    this.#contextBytes = 0;
     await writer.write.begin(async () => {
       await options.beforeWrite();
       await writer.completer.complete(this.#tx, batch, false);
