@@ -10,9 +10,9 @@ import type { DecodedTable } from '../types/stream.ts';
 
 export interface Column {
   readonly name: string;
-  /** `"name":`, the JSON text before the value. `nextLabel` has a comma before it, for all columns but the first. */
-  readonly label: string;
-  readonly nextLabel: string;
+  /** The JSON text before the value: `{"name":` for the first column of a row, `,"name":` for the others. */
+  readonly firstLabel: Buffer;
+  readonly nextLabel: Buffer;
   readonly kind: TypeKind;
   /** Excluded by the user: its value must not leave the decoder. */
   readonly excluded: boolean;
@@ -41,8 +41,8 @@ export function describeColumn(
   const excluded = table.excludedColumns.has(name);
   return {
     name,
-    label: `${quotedName}:`,
-    nextLabel: `,${quotedName}:`,
+    firstLabel: Buffer.from(`{${quotedName}:`),
+    nextLabel: Buffer.from(`,${quotedName}:`),
     kind,
     excluded,
     unreadable: !excluded && kind.name === 'unknown' && typeOid >= FIRST_USER_OID,

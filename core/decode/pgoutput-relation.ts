@@ -2,17 +2,24 @@
  * One relation as a Relation message of pgoutput describes it, and the tuples of its changes.
  */
 import { quoteJson } from '../types/json-text.ts';
-import { joinKey } from '../types/key.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { isJsonNull, renderText } from '../types/render-text.ts';
 import type { DecodedTable, PartialRow } from '../types/stream.ts';
 import { append, type Column, describeColumn, quotedKeyText } from './column.ts';
 import type { MessageReader } from './pgoutput-reader.ts';
+import type { TextWriter } from './text-writer.ts';
+import { isJsonNullAt, writeValue } from './value-writer.ts';
 
 const NULL = 0x6e; // n
 const UNCHANGED = 0x75; // u: a TOASTed value that did not change
 const TEXT = 0x74; // t
 const KEY_FLAG = 1;
+const COMMA = 0x2c;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+const NULL_TEXT = Buffer.from('null', 'latin1');
 
 /** The positions of the values of a row in the message. Reused from row to row. */
 export class Tuple {
@@ -39,8 +46,8 @@ export class Tuple {
   }
 }
 
+/** What a row has beside its text. */
 export interface PgoutputRow {
-  rowData: string | null;
   partial: PartialRow | null;
   jsonNulls: string[] | null;
 }
@@ -87,53 +94,79 @@ export class PgoutputRelation {
     return new PgoutputRelation(table, columns, flaggedNames);
   }
 
-  /** Canonical key of a tuple. An unchanged TOASTed value comes from `old`. Null when a key column has no value. */
-  keyOf(reader: MessageReader, tuple: Tuple, old: Tuple | null): string | null {
-    const parts: string[] = [];
-    for (const i of this.#keyAt) {
+  /**
+   * Writes the canonical key of a tuple as a field. An unchanged TOASTed value comes from `old`.
+   * @returns false if a key column has no value
+   */
+  // biome-ignore lint/complexity/useMaxParams: called for each row
+  writeKey(writer: TextWriter, bytes: Buffer, tuple: Tuple, old: Tuple | null): boolean {
+    writer.openField();
+    writer.byte(OPENING_BRACKET);
+    for (let k = 0; k < this.#keyAt.length; k++) {
+      const i = this.#keyAt[k]!;
       const from = old !== null && tuple.kinds[i] === UNCHANGED ? old : tuple;
-      if (from.kinds[i] !== TEXT) return null;
-      parts.push(quotedKeyText(this.columns[i]!, reader.textAt(from.starts[i]!, from.ends[i]!)));
+      if (from.kinds[i] !== TEXT) return false;
+      if (k > 0) writer.byte(COMMA);
+      const column = this.columns[i]!;
+      const [start, end] = [from.starts[i]!, from.ends[i]!];
+      if (column.keyVerbatim) writer.quoted(bytes, start, end);
+      else writer.text(quotedKeyText(column, bytes.toString('utf8', start, end)));
     }
-    return joinKey(parts);
+    writer.byte(CLOSING_BRACKET);
+    writer.closeField();
+    return true;
   }
 
-  /** Row data of a tuple. An unchanged TOASTed value comes from `old`. If `old` does not have it, the row is partial. */
-  rowOf(reader: MessageReader, tuple: Tuple, old: Tuple | null): PgoutputRow {
-    const row: PgoutputRow = { rowData: null, partial: null, jsonNulls: null };
-    let json = '';
+  /** Writes the row of a tuple as a field. An unchanged TOASTed value comes from `old`. If `old` does not have it, the row is partial. */
+  // biome-ignore lint/complexity/useMaxParams: called for each row
+  writeRow(writer: TextWriter, bytes: Buffer, tuple: Tuple, old: Tuple | null): PgoutputRow {
+    const row: PgoutputRow = { partial: null, jsonNulls: null };
+    let isFirst = true;
+    writer.openField();
     for (let i = 0; i < this.columns.length; i++) {
       const column = this.columns[i]!;
       if (column.excluded || column.unreadable) continue;
-      const fragment = this.#fragment(reader, tuple, old, i, row);
-      if (fragment === undefined) return this.#partialRow(reader, tuple, old);
-      json += (json === '' ? `{${column.label}` : column.nextLabel) + fragment;
+      let from = tuple;
+      if (tuple.kinds[i] === UNCHANGED) {
+        if (old === null || old.kinds[i] !== TEXT) {
+          writer.makeFieldNull();
+          return this.#partialRow(bytes, tuple, old);
+        }
+        from = old;
+      }
+      const label = isFirst ? column.firstLabel : column.nextLabel;
+      isFirst = false;
+      writer.copy(label, 0, label.length);
+      if (from.kinds[i] === NULL) {
+        writer.copy(NULL_TEXT, 0, NULL_TEXT.length);
+        continue;
+      }
+      const [start, end] = [from.starts[i]!, from.ends[i]!];
+      if (isJsonNullAt(column.kind, bytes, start, end)) row.jsonNulls = append(row.jsonNulls, column.name);
+      writeValue(writer, column.kind, bytes, start, end);
     }
-    row.rowData = json === '' ? '{}' : `${json}}`;
+    if (isFirst) writer.byte(OPENING_BRACE);
+    writer.byte(CLOSING_BRACE);
+    writer.closeField();
     return row;
   }
 
-  #partialRow(reader: MessageReader, tuple: Tuple, old: Tuple | null): PgoutputRow {
-    const row: PgoutputRow = { rowData: null, partial: null, jsonNulls: null };
+  #partialRow(bytes: Buffer, tuple: Tuple, old: Tuple | null): PgoutputRow {
+    const row: PgoutputRow = { partial: null, jsonNulls: null };
     const columns: string[] = [];
     const fragments: (string | undefined)[] = [];
     for (let i = 0; i < this.columns.length; i++) {
       if (this.columns[i]!.excluded || this.columns[i]!.unreadable) continue;
       columns.push(this.columns[i]!.name);
-      fragments.push(this.#fragment(reader, tuple, old, i, row));
+      fragments.push(this.#fragment(bytes, tuple, old, i, row));
     }
     row.partial = { columns, fragments, holesAreCertain: true };
     return row;
   }
 
+  /** JSON text of a value; undefined where neither row has it. */
   // biome-ignore lint/complexity/useMaxParams: called for each value
-  #fragment(
-    reader: MessageReader,
-    tuple: Tuple,
-    old: Tuple | null,
-    i: number,
-    row: PgoutputRow,
-  ): string | undefined {
+  #fragment(bytes: Buffer, tuple: Tuple, old: Tuple | null, i: number, row: PgoutputRow): string | undefined {
     let from = tuple;
     if (tuple.kinds[i] === UNCHANGED) {
       if (old === null || old.kinds[i] !== TEXT) return undefined;
@@ -141,8 +174,7 @@ export class PgoutputRelation {
     }
     if (from.kinds[i] === NULL) return 'null';
     const { kind, name } = this.columns[i]!;
-    if (kind.rendering === 'number') return renderText(kind, reader.asciiAt(from.starts[i]!, from.ends[i]!));
-    const text = reader.textAt(from.starts[i]!, from.ends[i]!);
+    const text = bytes.toString('utf8', from.starts[i]!, from.ends[i]!);
     if (isJsonNull(kind, text)) row.jsonNulls = append(row.jsonNulls, name);
     return renderText(kind, text);
   }

@@ -3,9 +3,9 @@
  * as PostgreSQL's text output, including NaN and infinity. The stream marks an unchanged TOASTed value.
  */
 import { isTooLong } from '../errors/too-long.ts';
+import type { ChangeTexts } from '../types/change-texts.ts';
 import { commitTimeFromPostgresMicros } from '../types/commit-time.ts';
-import { keyLengthRefusal } from '../types/key.ts';
-import { parseLsn } from '../types/lsn.ts';
+import { keyRefusal } from '../types/key.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { messagePrefixes } from '../types/plugin.ts';
 import type {
@@ -14,13 +14,31 @@ import type {
   MessageEvent,
   StreamDecoder,
   StreamEvent,
+  StreamRow,
   TableLookup,
 } from '../types/stream.ts';
 import { MessageReader } from './pgoutput-reader.ts';
 import { PgoutputRelation, type PgoutputRow, Tuple } from './pgoutput-relation.ts';
+import { TextWriter } from './text-writer.ts';
 import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
 
 const TRANSACTIONAL_FLAG = 1;
+
+/** The types of messages, each an ASCII letter: B, C, R, I, U, D, T, M, Y, O. */
+const BEGIN = 0x42;
+const COMMIT = 0x43;
+const RELATION = 0x52;
+const INSERT = 0x49;
+const UPDATE = 0x55;
+const DELETE = 0x44;
+const TRUNCATE = 0x54;
+const MESSAGE = 0x4d;
+const TYPE = 0x59;
+const ORIGIN = 0x4f;
+/** What a tuple is: K, O, N. */
+const OLD_KEY = 0x4b;
+const OLD_ROW = 0x4f;
+const NEW_ROW = 0x4e;
 
 /**
  * Makes a decoder for one peek: each peek describes relations again.
@@ -43,6 +61,7 @@ class PgoutputDecoder implements StreamDecoder {
   readonly #relations = new Map<number, PgoutputRelation | null>();
   readonly #newTuple = new Tuple();
   readonly #oldTuple = new Tuple();
+  readonly #writer = new TextWriter();
 
   constructor(tables: TableLookup, types: TypeCatalog, prefixes: ReadonlySet<string>) {
     this.#prefixes = prefixes;
@@ -50,39 +69,47 @@ class PgoutputDecoder implements StreamDecoder {
     this.#types = types;
   }
 
-  decode(lsn: string, xid: string, data: string): StreamEvent | null {
+  decode(row: StreamRow): StreamEvent | null {
+    const { bytes, start, end } = row;
     try {
-      this.#reader.open(data);
-      const type = this.#reader.char();
+      this.#reader.open(bytes, start, end);
+      const type = this.#reader.uint8();
       switch (type) {
-        case 'I':
-        case 'U':
-        case 'D':
-          return this.#change(type);
-        case 'B':
-          return { kind: 'begin', xid };
-        case 'C':
-          return this.#commit(lsn, xid);
-        case 'R':
+        case INSERT:
+          return this.#change('I');
+        case UPDATE:
+          return this.#change('U');
+        case DELETE:
+          return this.#change('D');
+        case BEGIN:
+          return { kind: 'begin', xid: row.xid };
+        case COMMIT:
+          return this.#commit(row);
+        case RELATION:
           this.#readRelation();
           return null;
-        case 'T':
+        case TRUNCATE:
           return this.#truncate();
-        case 'M':
+        case MESSAGE:
           return this.#message();
         case CUT:
-          throw tooLarge(lsn, this.#nameOf());
-        case 'Y': // names of types; the catalog gives us more than that
-        case 'O': // the origin of a replicated transaction
+          throw tooLarge(row.lsn, this.#nameOf());
+        case TYPE: // names of types; the catalog gives us more than that
+        case ORIGIN: // the origin of a replicated transaction
           return null;
         default:
-          throw new RangeError(`a message of unknown type "${type}"`);
+          throw new RangeError(`a message of unknown type ${type}`);
       }
     } catch (error) {
-      if (!isTooLong(error)) throw unreadable('pgoutput', lsn, error);
-      this.#reader.open(data);
-      throw tooLarge(lsn, this.#nameOf());
+      if (!isTooLong(error)) throw unreadable('pgoutput', row.lsn, error);
+      this.#reader.open(bytes, start, end);
+      throw tooLarge(row.lsn, this.#nameOf());
     }
+  }
+
+  /** The text form of bytea. */
+  print({ bytes, start, end }: StreamRow): string {
+    return `\\x${bytes.toString('hex', start, end)}`;
   }
 
   /** Table and key of a cut change, as far as its beginning contains them. */
@@ -90,68 +117,90 @@ class PgoutputDecoder implements StreamDecoder {
     const reader = this.#reader;
     let table = 'a table';
     try {
-      reader.char();
+      reader.uint8();
       const relation = this.#relations.get(reader.uint32()) ?? null;
       if (relation === null) return { table, key: null };
       table = nameOf(relation.table);
-      if (reader.char() !== 'N') return { table, key: null };
+      this.#writer.begin();
+      if (reader.uint8() !== NEW_ROW) return { table, key: null };
       try {
         this.#newTuple.read(reader, relation.columns.length); // reads until the cut text ends
       } catch {}
-      return { table, key: relation.keyOf(reader, this.#newTuple, null) };
+      const hasKey = relation.writeKey(this.#writer, reader.bytes, this.#newTuple, null);
+      this.#writer.nullField();
+      return { table, key: hasKey ? this.#writer.finish().key : null };
     } catch {
       return { table, key: null };
     }
   }
 
-  #commit(lsn: string, xid: string): CommitEvent {
+  #commit(row: StreamRow): CommitEvent {
     this.#reader.skip(1 + 8 + 8); // flags, commit LSN, end LSN: the row's own lsn is the end
     const timestamp = commitTimeFromPostgresMicros(this.#reader.int64());
-    return { kind: 'commit', xid, lsn: parseLsn(lsn), timestamp };
+    return { kind: 'commit', xid: row.xid, lsn: row.lsn, timestamp };
   }
 
   #change(op: 'I' | 'U' | 'D'): StreamEvent | null {
     const reader = this.#reader;
     const relation = this.#relationOf(reader.uint32());
     if (relation === null) return null;
-    const { table, columns } = relation;
+    const { table } = relation;
     if (relation.keyMismatch !== null)
       return { kind: 'key-mismatch', table, detail: relation.keyMismatch, mayBeForgotten: false };
-    let part = reader.char();
-    let old: Tuple | null = null;
-    if (part === 'K' || part === 'O') {
-      old = this.#oldTuple;
-      old.read(reader, columns.length);
-      part = op === 'D' ? part : reader.char();
-    }
+    const old = this.#readTuples(op, relation.columns.length);
+    const oldTexts = old === null ? null : this.#deletion(relation, old);
+    let [texts, row] = [oldTexts, NO_ROW];
     if (op !== 'D') {
-      if (part !== 'N') throw new RangeError('a change lacks its new row');
-      this.#newTuple.read(reader, columns.length);
-    } else if (old === null) {
-      throw new RangeError('a deletion lacks its old row');
+      this.#writer.begin();
+      const hasKey = relation.writeKey(this.#writer, reader.bytes, this.#newTuple, old);
+      row = hasKey ? relation.writeRow(this.#writer, reader.bytes, this.#newTuple, old) : NO_ROW;
+      texts = hasKey ? this.#writer.finish() : null;
     }
-    const oldKey = old === null ? null : relation.keyOf(reader, old, null);
-    const key = op === 'D' ? oldKey : relation.keyOf(reader, this.#newTuple, old);
-    if (key === null || (old !== null && oldKey === null)) {
+    if (texts === null || (old !== null && oldTexts === null)) {
       const detail = `the key (${table.keyColumns.join(', ')}) is not among the values of ${op}`;
       return { kind: 'key-mismatch', table, detail, mayBeForgotten: false };
     }
-    const tooLong = keyLengthRefusal(key) ?? (oldKey === null ? null : keyLengthRefusal(oldKey));
+    const tooLong = keyRefusal(texts) ?? (oldTexts === null ? null : keyRefusal(oldTexts));
     if (tooLong !== null) return { kind: 'key-mismatch', table, detail: tooLong, mayBeForgotten: false };
-    const row = op === 'D' ? NO_ROW : relation.rowOf(reader, this.#newTuple, old);
     return {
       kind: 'change',
       op,
       table,
-      key,
-      oldKey: op === 'U' && oldKey !== null && oldKey !== key ? oldKey : null,
-      rowData: row.rowData,
+      texts,
+      oldTexts: op === 'U' && oldTexts !== null && !oldTexts.hasSameKey(texts) ? oldTexts : null,
       partial: row.partial,
       incomplete: op === 'D' ? null : relation.incomplete,
       doubtfulNulls: null,
       nullsAssumed: false,
       jsonNulls: row.jsonNulls,
     };
+  }
+
+  /** Reads the new row, except that of a deletion. @returns the old row or its key; null if there is none */
+  #readTuples(op: 'I' | 'U' | 'D', columnCount: number): Tuple | null {
+    const reader = this.#reader;
+    let part = reader.uint8();
+    let old: Tuple | null = null;
+    if (part === OLD_KEY || part === OLD_ROW) {
+      old = this.#oldTuple;
+      old.read(reader, columnCount);
+      if (op !== 'D') part = reader.uint8();
+    }
+    if (op !== 'D') {
+      if (part !== NEW_ROW) throw new RangeError('a change lacks its new row');
+      this.#newTuple.read(reader, columnCount);
+    } else if (old === null) {
+      throw new RangeError('a deletion lacks its old row');
+    }
+    return old;
+  }
+
+  /** The texts of the deletion of a row; null if its key is not complete. */
+  #deletion(relation: PgoutputRelation, old: Tuple): ChangeTexts | null {
+    this.#writer.begin();
+    if (!relation.writeKey(this.#writer, this.#reader.bytes, old, null)) return null;
+    this.#writer.nullField();
+    return this.#writer.finish();
   }
 
   #truncate(): StreamEvent | null {
@@ -190,4 +239,4 @@ class PgoutputDecoder implements StreamDecoder {
   }
 }
 
-const NO_ROW: PgoutputRow = { rowData: null, partial: null, jsonNulls: null };
+const NO_ROW: PgoutputRow = { partial: null, jsonNulls: null };

@@ -1,17 +1,17 @@
 /**
- * One relation of a wal2json stream. It reads column lists without parsing them: the text before a value
+ * One relation of a wal2json stream. It reads column lists in a text with one character for each byte (latin1), so that positions in it are
+ * positions of bytes. Only what is looked at is decoded as UTF-8. It does not parse lists: the text before a value
  * (`{"name":"id","typeoid":23,"value":`) is the same in every row, so each column remembers the column that followed it last time.
  * Only if that guess fails, the text is scanned and the column is looked up.
  */
-import { jsonMembers, jsonStringEnd, jsonValueEnd, quoteJson, unquoteJson } from '../types/json-text.ts';
-import { canonicalKeyValue } from '../types/key.ts';
+import { jsonMembers, jsonStringEnd, jsonValueEnd, unquoteJson } from '../types/json-text.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { PRINTED_AS_NULL } from '../types/plugin.ts';
-import { isJsonNull, renderText } from '../types/render-text.ts';
 import type { DecodedTable } from '../types/stream.ts';
 import { type Column, describeColumn } from './column.ts';
 
 const QUOTE = 0x22;
+const SMALL_N = 0x6e;
 const COMMA = 0x2c;
 const BRACE = 0x7d;
 const BYTEA = 17;
@@ -24,7 +24,7 @@ type MeaningOfNull = 'null' | 'assumed' | 'doubtful' | 'nan' | 'lost';
 
 /** A column as wal2json writes it. */
 export interface Wal2jsonColumn extends Column {
-  /** Everything before the value. */
+  /** Everything before the value, one character for each byte. */
   readonly header: string;
   readonly isBytea: boolean;
   readonly nullIs: MeaningOfNull;
@@ -34,13 +34,41 @@ export interface Wal2jsonColumn extends Column {
   next: Wal2jsonColumn | null;
 }
 
-/** The columns of one list and the positions of their values. Reused from row to row. */
+/** The columns of one list and where the bytes of their values are. Reused from row to row. */
 export class ColumnRun {
+  bytes: Buffer = Buffer.alloc(0);
+  /** Where the row begins in `bytes`. */
+  base = 0;
   count = 0;
   toastableCount = 0;
   readonly columns: Wal2jsonColumn[] = [];
   readonly starts: number[] = [];
   readonly ends: number[] = [];
+
+  /** Begins an empty list of a row whose text begins at `base`. */
+  open(bytes: Buffer, base: number): void {
+    this.bytes = bytes;
+    this.base = base;
+    this.count = 0;
+    this.toastableCount = 0;
+  }
+
+  /** Index of the column with this place in the key; -1 if the list does not have it. */
+  indexOfKey(keyIndex: number): number {
+    for (let i = 0; i < this.count; i++) if (this.columns[i]!.keyIndex === keyIndex) return i;
+    return -1;
+  }
+
+  /** Whether the value is a bare null. */
+  isNull(i: number): boolean {
+    const at = this.starts[i]!;
+    return this.ends[i]! - at === 4 && this.bytes[at] === SMALL_N;
+  }
+
+  /** The JSON text of a value as wal2json wrote it. */
+  token(i: number): string {
+    return this.bytes.toString('utf8', this.starts[i]!, this.ends[i]!);
+  }
 
   /** Index of the column of this name; -1 if the list does not have it. */
   indexOf(name: string): number {
@@ -67,10 +95,8 @@ export class Wal2jsonRelation {
     this.toastableTotal = toastableNames(table).length;
   }
 
-  /** Reads the column list whose first column begins at `start`; returns the position after its bracket. */
+  /** Reads the column list whose first column begins at `start` into `run`, which is open; returns the position after its bracket. */
   scan(data: string, start: number, run: ColumnRun): number {
-    run.count = 0;
-    run.toastableCount = 0;
     if (data.charAt(start) === ']') return start + 1;
     let previous: Wal2jsonColumn | null = null;
     let at = start;
@@ -84,8 +110,8 @@ export class Wal2jsonRelation {
       if (valueEnd <= valueStart || data.charAt(valueEnd) !== '}')
         throw new RangeError('a column has no end');
       run.columns[run.count] = column;
-      run.starts[run.count] = valueStart;
-      run.ends[run.count] = valueEnd;
+      run.starts[run.count] = run.base + valueStart;
+      run.ends[run.count] = run.base + valueEnd;
       run.count += 1;
       if (column.toastable) run.toastableCount += 1;
       previous = column;
@@ -109,7 +135,7 @@ export class Wal2jsonRelation {
   }
 
   #newColumn(header: string): Wal2jsonColumn {
-    const { members } = jsonMembers(`${header}null}`, 0);
+    const { members } = jsonMembers(`${utf8Of(header)}null}`, 0);
     const quotedName = members.get('name');
     const oid = Number.parseInt(members.get('typeoid') ?? '', 10);
     if (quotedName === undefined || Number.isNaN(oid))
@@ -142,34 +168,9 @@ export function toastableNames(table: DecodedTable): string[] {
   );
 }
 
-/** JSON text of a value as it is stored, from wal2json's token (not null). */
-export function renderToken(column: Wal2jsonColumn, token: string): string {
-  const quoted = token.charCodeAt(0) === QUOTE;
-  switch (column.kind.rendering) {
-    case 'number':
-    case 'boolean':
-      return quoted ? renderText(column.kind, unquoteJson(token)) : token; // domains come as strings
-    case 'text':
-      if (!quoted) return `"${token}"`; // oid comes as a number
-      return column.isBytea ? `"\\\\x${token.slice(1)}` : token;
-    default:
-      return renderText(column.kind, quoted ? unquoteJson(token) : token);
-  }
-}
-
-/** Whether the token of a json or jsonb column is JSON null (SQL NULL is a bare null). */
-export function isJsonNullToken(column: Wal2jsonColumn, token: string): boolean {
-  return (
-    column.kind.rendering === 'json' && token.length < 100 && isJsonNull(column.kind, unquoteJson(token))
-  );
-}
-
-/** Canonical text of a key column as a JSON string, from wal2json's token (not null). */
-export function quotedKeyToken(column: Wal2jsonColumn, token: string): string {
-  const quoted = token.charCodeAt(0) === QUOTE;
-  if (column.isBytea) return renderToken(column, token);
-  if (column.keyVerbatim) return quoted ? token : `"${token}"`;
-  return quoteJson(canonicalKeyValue(column.kind, quoted ? unquoteJson(token) : token));
+/** Decodes text with one character for each byte. */
+export function utf8Of(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString('utf8');
 }
 
 /** The text from the brace of a column to its value. */

@@ -1,22 +1,15 @@
 /**
- * Cuts row data and key of a change out of the text of wal2json, at the positions in a {@link ColumnRun}.
+ * Copies row and key of a change out of the output of wal2json, at the positions in a {@link ColumnRun}.
  */
 import { quoteJson } from '../types/json-text.ts';
-import { joinKey } from '../types/key.ts';
 import type { PartialRow } from '../types/stream.ts';
 import { append } from './column.ts';
-import {
-  type ColumnRun,
-  isJsonNullToken,
-  quotedKeyToken,
-  renderToken,
-  toastableNames,
-  type Wal2jsonRelation,
-} from './wal2json-relation.ts';
+import type { TextWriter } from './text-writer.ts';
+import { type ColumnRun, toastableNames, type Wal2jsonRelation } from './wal2json-relation.ts';
+import { isJsonNullToken, renderToken, writeKeyToken, writeToken } from './wal2json-token.ts';
 
-/** The texts of a row, and the columns that need a remark. */
-export interface RowTexts {
-  rowData: string | null;
+/** What a row has beside its text. */
+export interface RowRemarks {
   partial: PartialRow | null;
   incomplete: string[] | null;
   doubtfulNulls: string[] | null;
@@ -24,9 +17,8 @@ export interface RowTexts {
   jsonNulls: string[] | null;
 }
 
-/** The row of a deletion. */
-export const NO_ROW: RowTexts = {
-  rowData: null,
+/** The remarks of a deletion. */
+export const NO_REMARKS: RowRemarks = {
   partial: null,
   incomplete: null,
   doubtfulNulls: null,
@@ -34,39 +26,73 @@ export const NO_ROW: RowTexts = {
   jsonNulls: null,
 };
 
-/** Row data of an insert or update. Values that an update left out come from the old row if that has them. */
+const COMMA = 0x2c;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
+/** Writes the row of an insert or update as a field. Values that an update left out come from the old row if that has them. */
 // biome-ignore lint/complexity/useMaxParams: called for each row
-export function rowTexts(
-  data: string,
+export function writeRow(
+  writer: TextWriter,
   relation: Wal2jsonRelation,
   op: 'I' | 'U',
   run: ColumnRun,
   old: ColumnRun,
-): RowTexts {
-  const row: RowTexts = { ...NO_ROW, rowData: '{}' };
+): RowRemarks {
+  const row: RowRemarks = { ...NO_REMARKS };
   const holes = op === 'U' && run.toastableCount < relation.toastableTotal ? findHoles(relation, run) : null;
-  if (holes !== null) return withHoles(data, relation, run, old, holes, row);
-  let json = '';
-  for (let i = 0; i < run.count; i++) {
-    const fragment = fragmentAt(data, run, i, row);
-    if (fragment !== null)
-      json += (json === '' ? `{${run.columns[i]!.label}` : run.columns[i]!.nextLabel) + fragment;
+  if (holes !== null) {
+    writeTextField(writer, withHoles(relation, run, old, holes, row));
+    return row;
   }
-  if (json !== '') row.rowData = `${json}}`;
+  let isFirst = true;
+  writer.openField();
+  for (let i = 0; i < run.count; i++) {
+    const column = run.columns[i]!;
+    const replacement = remarkOn(run, i, row);
+    if (replacement === LEFT_OUT) continue;
+    const label = isFirst ? column.firstLabel : column.nextLabel;
+    isFirst = false;
+    writer.copy(label, 0, label.length);
+    if (replacement === null) writeToken(writer, column, run.bytes, run.starts[i]!, run.ends[i]!);
+    else writer.text(replacement);
+  }
+  if (isFirst) writer.byte(OPENING_BRACE);
+  writer.byte(CLOSING_BRACE);
+  writer.closeField();
   return row;
 }
 
-/** JSON text of column `i`; null when it does not belong in the row. Adds the remarks of the column to `row`. */
-// biome-ignore lint/complexity/useMaxParams: called for each value
-function fragmentAt(data: string, run: ColumnRun, i: number, row: RowTexts): string | null {
+function writeTextField(writer: TextWriter, text: string | null): void {
+  if (text === null) {
+    writer.nullField();
+    return;
+  }
+  writer.openField();
+  writer.text(text);
+  writer.closeField();
+}
+
+/** Tokens of JSON null are shorter, with white space and escapes. */
+const NULL_TOKEN_BYTES = 100;
+
+/** The column does not belong in the row. */
+const LEFT_OUT = '';
+
+/**
+ * Adds the remarks of column `i` to `row`.
+ * @returns the JSON text to write; null: the value as it is; {@link LEFT_OUT}
+ */
+function remarkOn(run: ColumnRun, i: number, row: RowRemarks): string | null {
   const column = run.columns[i]!;
-  if (column.excluded) return null;
+  if (column.excluded) return LEFT_OUT;
   if (column.unreadable) {
     row.incomplete = append(row.incomplete, column.name);
-    return null;
+    return LEFT_OUT;
   }
-  const token = data.slice(run.starts[i]!, run.ends[i]!);
-  if (token === 'null') {
+  if (run.isNull(i)) {
     switch (column.nullIs) {
       case 'doubtful':
         row.doubtfulNulls = append(row.doubtfulNulls, column.name);
@@ -78,13 +104,25 @@ function fragmentAt(data: string, run: ColumnRun, i: number, row: RowTexts): str
         return '"NaN"';
       case 'lost':
         row.incomplete = append(row.incomplete, column.name);
-        return null;
+        return LEFT_OUT;
       default:
     }
-    return token;
+    return 'null';
   }
-  if (isJsonNullToken(column, token)) row.jsonNulls = append(row.jsonNulls, column.name);
-  return renderToken(column, token);
+  if (
+    column.kind.rendering === 'json' &&
+    run.ends[i]! - run.starts[i]! < NULL_TOKEN_BYTES &&
+    isJsonNullToken(column, run.token(i))
+  )
+    row.jsonNulls = append(row.jsonNulls, column.name);
+  return null;
+}
+
+/** JSON text of column `i`; null when it does not belong in the row. Adds the remarks of the column to `row`. */
+function fragmentAt(run: ColumnRun, i: number, row: RowRemarks): string | null {
+  const replacement = remarkOn(run, i, row);
+  if (replacement === LEFT_OUT) return null;
+  return replacement ?? renderToken(run.columns[i]!, run.token(i));
 }
 
 /**
@@ -96,19 +134,19 @@ function findHoles(relation: Wal2jsonRelation, run: ColumnRun): string[] | null 
   return holes.length === 0 ? null : holes;
 }
 
+/** The row as a JSON object; null if it has holes that the old row does not fill. */
 // biome-ignore lint/complexity/useMaxParams: called for each row with holes
 function withHoles(
-  data: string,
   relation: Wal2jsonRelation,
   run: ColumnRun,
   old: ColumnRun,
   holes: readonly string[],
-  row: RowTexts,
-): RowTexts {
+  row: RowRemarks,
+): string | null {
   const columns: string[] = [];
   const fragments: (string | undefined)[] = [];
   for (let i = 0; i < run.count; i++) {
-    const fragment = fragmentAt(data, run, i, row);
+    const fragment = fragmentAt(run, i, row);
     if (fragment === null) continue;
     columns.push(run.columns[i]!.name);
     fragments.push(fragment);
@@ -118,23 +156,17 @@ function withHoles(
     const oldIndex = old.indexOf(name);
     const at = placeOf(name, columns, order);
     columns.splice(at, 0, name);
-    fragments.splice(
-      at,
-      0,
-      oldIndex === -1 ? undefined : (fragmentAt(data, old, oldIndex, row) ?? undefined),
-    );
+    fragments.splice(at, 0, oldIndex === -1 ? undefined : (fragmentAt(old, oldIndex, row) ?? undefined));
   }
   if (fragments.includes(undefined)) {
-    row.rowData = null;
     const renamedHoles = holes.filter((name) => isRenamed(relation, run, name));
     row.partial = {
       ...{ columns, fragments, holesAreCertain: false },
       ...(renamedHoles.length === 0 ? {} : { renamedHoles }),
     };
-  } else {
-    row.rowData = `{${columns.map((name, i) => `${quoteJson(name)}:${fragments[i]}`).join(',')}}`;
+    return null;
   }
-  return row;
+  return `{${columns.map((name, i) => `${quoteJson(name)}:${fragments[i]}`).join(',')}}`;
 }
 
 /**
@@ -161,34 +193,31 @@ function placeOf(name: string, columns: readonly string[], order: readonly strin
   return 0;
 }
 
-/** Canonical key of a list of columns. An unchanged TOASTed key column comes from `fallback`. Null: a key column is missing. */
+/**
+ * Writes the canonical key of a list of columns as a field. An unchanged TOASTed key column comes from `fallback`.
+ * @returns false if a key column is missing or null: a key is never NULL, so wal2json lost NaN or infinity
+ */
 // biome-ignore lint/complexity/useMaxParams: called for each row
-export function keyOf(
-  data: string,
+export function writeKey(
+  writer: TextWriter,
   run: ColumnRun,
   keyLength: number,
   fallback: ColumnRun | null = null,
-): string | null {
-  const parts: string[] = [];
-  let found = 0;
-  for (let i = 0; i < run.count && found < keyLength; i++) {
-    const column = run.columns[i]!;
-    if (column.keyIndex === -1) continue;
-    const token = data.slice(run.starts[i]!, run.ends[i]!);
-    if (token === 'null') return null; // a key is never NULL: wal2json lost NaN or infinity
-    if (keyLength === 1) return `[${quotedKeyToken(column, token)}]`;
-    parts[column.keyIndex] = quotedKeyToken(column, token);
-    found += 1;
+): boolean {
+  writer.openField();
+  writer.byte(OPENING_BRACKET);
+  for (let k = 0; k < keyLength; k++) {
+    let from = run;
+    let i = run.indexOfKey(k);
+    if (i === -1 && fallback !== null) {
+      from = fallback;
+      i = fallback.indexOfKey(k);
+    }
+    if (i === -1 || from.isNull(i)) return false;
+    if (k > 0) writer.byte(COMMA);
+    writeKeyToken(writer, from.columns[i]!, from.bytes, from.starts[i]!, from.ends[i]!);
   }
-  if (found === keyLength) return joinKey(parts);
-  if (fallback === null) return null;
-  for (let i = 0; i < fallback.count; i++) {
-    const column = fallback.columns[i]!;
-    if (column.keyIndex === -1 || parts[column.keyIndex] !== undefined) continue;
-    const token = data.slice(fallback.starts[i]!, fallback.ends[i]!);
-    if (token === 'null') return null;
-    parts[column.keyIndex] = quotedKeyToken(column, token);
-    found += 1;
-  }
-  return found === keyLength ? joinKey(parts) : null;
+  writer.byte(CLOSING_BRACKET);
+  writer.closeField();
+  return true;
 }

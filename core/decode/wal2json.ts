@@ -6,9 +6,9 @@
  */
 
 import { isTooLong } from '../errors/too-long.ts';
+import type { ChangeTexts } from '../types/change-texts.ts';
 import { jsonMembers, jsonStringEnd, unquoteJson } from '../types/json-text.ts';
-import { keyLengthRefusal } from '../types/key.ts';
-import { parseLsn } from '../types/lsn.ts';
+import { keyRefusal } from '../types/key.ts';
 import type { TypeCatalog } from '../types/pg-types.ts';
 import { messagePrefixes } from '../types/plugin.ts';
 import type {
@@ -16,13 +16,15 @@ import type {
   MessageEvent,
   StreamDecoder,
   StreamEvent,
+  StreamRow,
   TableLookup,
   TruncateChange,
 } from '../types/stream.ts';
 import { CommitTimestampParser } from './commit-timestamp.ts';
+import { TextWriter } from './text-writer.ts';
 import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
-import { ColumnRun, Wal2jsonRelation } from './wal2json-relation.ts';
-import { keyOf, NO_ROW, rowTexts } from './wal2json-row.ts';
+import { ColumnRun, utf8Of, Wal2jsonRelation } from './wal2json-relation.ts';
+import { NO_REMARKS, writeKey, writeRow } from './wal2json-row.ts';
 
 const START = '{"action":"';
 const ACTION_AT = START.length;
@@ -31,6 +33,8 @@ const TIMESTAMP_AT = ACTION_AT + 1 + TIMESTAMP.length;
 const COLUMNS = ',"columns":[';
 const IDENTITY = ',"identity":[';
 const PK = ',"pk":[';
+/** So much of a row that is too large is read for its name. */
+const HEAD_BYTES = 32_768;
 const LAYOUT = [
   'action',
   'timestamp',
@@ -60,7 +64,7 @@ export function createWal2jsonDecoder(
   return new Wal2jsonDecoder(tables, types, options);
 }
 
-/** The text of a change after its timestamp, `","schema":"…","table":"…"`, and the relation that it names. */
+/** One character for each byte (latin1): the text of a change after its timestamp, `","schema":"…","table":"…"`, and the relation that it names. */
 interface Head {
   readonly text: string;
   /** null: not tracked. */
@@ -79,6 +83,7 @@ class Wal2jsonDecoder implements StreamDecoder {
   #lastHead: Head | null = null;
   readonly #new = new ColumnRun();
   readonly #old = new ColumnRun();
+  readonly #writer = new TextWriter();
 
   constructor(tables: TableLookup, types: TypeCatalog, options: Wal2jsonOptions) {
     this.#tables = tables;
@@ -87,9 +92,11 @@ class Wal2jsonDecoder implements StreamDecoder {
     this.#prefixes = options.prefixes ?? messagePrefixes();
   }
 
-  decode(lsn: string, xid: string, data: string): StreamEvent | null {
-    if (data.startsWith(CUT)) throw tooLarge(lsn, this.#nameOf(data.slice(1)));
+  decode(row: StreamRow): StreamEvent | null {
+    const { bytes, start, end } = row;
+    if (bytes[start] === CUT) throw tooLarge(row.lsn, this.#nameOf(bytes, start + 1, end));
     try {
+      const data = bytes.toString('latin1', start, end);
       const action = data.startsWith(START) ? data.charAt(ACTION_AT) : '';
       switch (action) {
         case 'I':
@@ -97,64 +104,80 @@ class Wal2jsonDecoder implements StreamDecoder {
         case 'D':
         case 'T':
           return data.startsWith(TIMESTAMP, ACTION_AT + 1)
-            ? this.#change(action, data)
-            : this.decode(lsn, xid, inOurLayout(data));
+            ? this.#change(action, data, row)
+            : this.decode(inOurLayout(row));
         case 'B':
-          return { kind: 'begin', xid };
+          return { kind: 'begin', xid: row.xid };
         case 'C':
-          return this.#commit(lsn, xid, data);
+          return this.#commit(data, row);
         case 'M':
-          return message(data, this.#prefixes);
+          return message(this.print(row), this.#prefixes);
         default:
-          return this.decode(lsn, xid, inOurLayout(data));
+          return this.decode(inOurLayout(row));
       }
     } catch (error) {
-      throw isTooLong(error) ? tooLarge(lsn, this.#nameOf(data)) : unreadable('wal2json', lsn, error);
+      throw isTooLong(error)
+        ? tooLarge(row.lsn, this.#nameOf(bytes, start, end))
+        : unreadable('wal2json', row.lsn, error);
     }
   }
 
+  print({ bytes, start, end }: StreamRow): string {
+    return bytes.toString('utf8', start, end);
+  }
+
   /** Table and key of a cut change, as far as its beginning contains them. */
-  #nameOf(data: string): { table: string; key: string | null } {
+  #nameOf(bytes: Buffer, start: number, end: number): { table: string; key: string | null } {
     let table = 'a table';
     try {
+      const data = bytes.toString('latin1', start, Math.min(end, start + HEAD_BYTES));
       const headAt = data.indexOf('"', TIMESTAMP_AT);
       const head = this.#headAt(data, headAt);
       if (head.relation === null) return { table, key: null };
       table = nameOf(head.relation.table);
       const at = headAt + head.text.length;
-      this.#new.count = 0;
+      this.#new.open(bytes, start);
       try {
         head.relation.scan(data, at + COLUMNS.length, this.#new); // reads until the cut text ends
       } catch {}
-      return { table, key: keyOf(data, this.#new, head.relation.table.keyColumns.length) };
+      this.#writer.begin();
+      const hasKey = writeKey(this.#writer, this.#new, head.relation.table.keyColumns.length);
+      this.#writer.nullField();
+      return { table, key: hasKey ? this.#writer.finish().key : null };
     } catch {
       return { table, key: null };
     }
   }
 
-  #commit(lsn: string, xid: string, data: string): CommitEvent {
+  #commit(data: string, row: StreamRow): CommitEvent {
     const text = data.startsWith(TIMESTAMP, ACTION_AT + 1)
       ? data.slice(TIMESTAMP_AT, data.indexOf('"', TIMESTAMP_AT))
       : unquoteJson(member(jsonMembers(data, 0).members, 'timestamp'));
-    return { kind: 'commit', xid, lsn: parseLsn(lsn), timestamp: this.#timestamps.parse(text) };
+    return { kind: 'commit', xid: row.xid, lsn: row.lsn, timestamp: this.#timestamps.parse(text) };
   }
 
-  #change(op: 'I' | 'U' | 'D' | 'T', data: string): StreamEvent | null {
+  #change(op: 'I' | 'U' | 'D' | 'T', data: string, row: StreamRow): StreamEvent | null {
     const headAt = data.indexOf('"', TIMESTAMP_AT);
     const head = this.#headAt(data, headAt);
     const relation = head.relation;
     if (relation === null) return null;
     const at = headAt + head.text.length;
     if (op === 'T') return { kind: 'truncate', tables: [relation.table] } satisfies TruncateChange;
-    return this.#rowChange(op, data, at, relation);
+    return this.#rowChange(op, data, at, relation, row);
   }
 
   // biome-ignore lint/complexity/useMaxParams: called for each row
-  #rowChange(op: 'I' | 'U' | 'D', data: string, start: number, relation: Wal2jsonRelation): StreamEvent {
+  #rowChange(
+    op: 'I' | 'U' | 'D',
+    data: string,
+    start: number,
+    relation: Wal2jsonRelation,
+    row: StreamRow,
+  ): StreamEvent {
     const { table } = relation;
     const [newRun, oldRun] = [this.#new, this.#old];
-    newRun.count = 0;
-    oldRun.count = 0;
+    newRun.open(row.bytes, row.start);
+    oldRun.open(row.bytes, row.start);
     let at = start;
     if (data.startsWith(COLUMNS, at)) at = relation.scan(data, at + COLUMNS.length, newRun);
     if (data.startsWith(IDENTITY, at)) at = relation.scan(data, at + IDENTITY.length, oldRun);
@@ -171,28 +194,40 @@ class Wal2jsonDecoder implements StreamDecoder {
       relation.goodTail = data.slice(at);
     }
     // An insert has no identity, a deletion no columns. An update without the old key may have changed the key unseen.
-    const oldKey = op === 'I' ? null : keyOf(data, oldRun, table.keyColumns.length);
-    const key = op === 'D' ? oldKey : keyOf(data, newRun, table.keyColumns.length, oldRun);
-    if (key === null || (oldKey === null && op !== 'I')) {
+    const oldTexts = op === 'I' ? null : this.#deletion(oldRun, table.keyColumns.length);
+    let [texts, remarks] = [oldTexts, NO_REMARKS];
+    if (op !== 'D') {
+      this.#writer.begin();
+      const hasKey = writeKey(this.#writer, newRun, table.keyColumns.length, oldRun);
+      remarks = hasKey ? writeRow(this.#writer, relation, op, newRun, oldRun) : NO_REMARKS;
+      texts = hasKey ? this.#writer.finish() : null;
+    }
+    if (texts === null || (oldTexts === null && op !== 'I')) {
       const detail = `the key (${table.keyColumns.join(', ')}) is not among the values of ${op} or is NaN or infinite`;
       return { kind: 'key-mismatch', table, detail, mayBeForgotten: false };
     }
-    const tooLong = keyLengthRefusal(key) ?? (oldKey === null ? null : keyLengthRefusal(oldKey));
+    const tooLong = keyRefusal(texts) ?? (oldTexts === null ? null : keyRefusal(oldTexts));
     if (tooLong !== null) return { kind: 'key-mismatch', table, detail: tooLong, mayBeForgotten: false };
-    const row = op === 'D' ? NO_ROW : rowTexts(data, relation, op, newRun, oldRun);
     return {
       kind: 'change',
       op,
       table,
-      key,
-      oldKey: op === 'U' && oldKey !== key ? oldKey : null,
-      rowData: row.rowData,
-      partial: row.partial,
-      incomplete: row.incomplete,
-      doubtfulNulls: row.doubtfulNulls,
-      nullsAssumed: row.nullsAssumed,
-      jsonNulls: row.jsonNulls,
+      texts,
+      oldTexts: op === 'U' && oldTexts !== null && !oldTexts.hasSameKey(texts) ? oldTexts : null,
+      partial: remarks.partial,
+      incomplete: remarks.incomplete,
+      doubtfulNulls: remarks.doubtfulNulls,
+      nullsAssumed: remarks.nullsAssumed,
+      jsonNulls: remarks.jsonNulls,
     };
+  }
+
+  /** The texts of the deletion of a row; null if its key is not complete. */
+  #deletion(old: ColumnRun, keyLength: number): ChangeTexts | null {
+    this.#writer.begin();
+    if (!writeKey(this.#writer, old, keyLength)) return null;
+    this.#writer.nullField();
+    return this.#writer.finish();
   }
 
   #headAt(data: string, at: number): Head {
@@ -216,7 +251,7 @@ class Wal2jsonDecoder implements StreamDecoder {
   }
 
   #newHead(text: string): Head {
-    const { members } = jsonMembers(`{${text.slice(2)}}`, 0);
+    const { members } = jsonMembers(`{${utf8Of(text.slice(2))}}`, 0);
     const table = this.#tables(
       unquoteJson(member(members, 'schema')),
       unquoteJson(member(members, 'table')),
@@ -234,7 +269,7 @@ function otherKeyInTail(data: string, at: number, keyColumns: readonly string[])
     let next = at + PK.length;
     while (data.charAt(next) === '{') {
       const { members, end } = jsonMembers(data, next);
-      names.push(unquoteJson(member(members, 'name')));
+      names.push(unquoteJson(utf8Of(member(members, 'name'))));
       next = data.charAt(end) === ',' ? end + 1 : end;
     }
     if (data.slice(next) !== ']}') throw new RangeError('the primary key has no end');
@@ -263,12 +298,14 @@ function headText(data: string, at: number): string {
 }
 
 /** The same row with only the members that the decoder reads, in the order in which it reads them. */
-function inOurLayout(data: string): string {
+function inOurLayout(row: StreamRow): StreamRow {
+  const data = row.bytes.toString('latin1', row.start, row.end);
   const { members } = jsonMembers(data, 0);
   const known = LAYOUT.filter((name) => members.has(name));
   const ordered = `{${known.map((name) => `"${name}":${members.get(name)}`).join(',')}}`;
   if (ordered === data) throw new RangeError('its layout is unknown');
-  return ordered;
+  const bytes = Buffer.from(ordered, 'latin1');
+  return { lsn: row.lsn, xid: row.xid, bytes, start: 0, end: bytes.length };
 }
 
 function member(members: ReadonlyMap<string, string>, name: string): string {

@@ -7,6 +7,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import { type DatabaseSide, fromDatabaseError, noteSide } from './database-error.ts';
 import { abandonSession, endInTime, rememberProcess, streamOf } from './end-session.ts';
 import { isLacking } from './lacking.ts';
+import { tapMessages } from './message-tap.ts';
 import { passwordFromFile } from './password-file.ts';
 import { markSessionSql } from './same-session.ts';
 import { sessionSettingsSql } from './session-settings.ts';
@@ -132,6 +133,7 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
   const openBeside = (): Promise<pg.Client> => connectBeside(client, { side, node: options.node, ...BESIDE });
   try {
     await client.connect();
+    if (side === 'source') tapMessages(client, streamOf(client));
     guardParser(client);
     const { processID } = client as unknown as { processID: number };
     rememberProcess(client, { pid: processID, since: null, openBeside });

@@ -3,6 +3,7 @@
  * same from what a user types (`value::type::text` under TimeZone UTC, DateStyle ISO, bytea_output hex,
  * extra_float_digits 1, then the rule below). A key is a compact JSON array of strings: `["42"]`, `["eu","7"]`.
  */
+import type { ChangeTexts } from './change-texts.ts';
 import { jsonStringEnd, quoteJson, unquoteJson } from './json-text.ts';
 import type { TypeKind } from './pg-types.ts';
 
@@ -120,7 +121,15 @@ export const MAX_KEY_BYTES = 2_600;
 /** Why a canonical key cannot be stored; null when it can. */
 export function keyLengthRefusal(key: string): string | null {
   if (key.length * 3 <= MAX_KEY_BYTES) return null; // a code unit of UTF-16 has at most three bytes in UTF-8
-  const bytes = new TextEncoder().encode(key).length;
+  return lengthRefusal(new TextEncoder().encode(key).length);
+}
+
+/** As {@link keyLengthRefusal}. */
+export function keyRefusal(texts: ChangeTexts): string | null {
+  return lengthRefusal(texts.keyByteCount);
+}
+
+function lengthRefusal(bytes: number): string | null {
   return bytes <= MAX_KEY_BYTES ? null : `a key has ${bytes} bytes, the store can hold ${MAX_KEY_BYTES}`;
 }
 

@@ -1,4 +1,5 @@
 /** Rows of the store before they have a position, and versions as they are read back. Data only. */
+import type { ChangeTexts } from './change-texts.ts';
 import type { Lsn } from './lsn.ts';
 import type { PartialRow } from './stream.ts';
 
@@ -8,6 +9,8 @@ export interface PendingChange {
   readonly leafId: number | null;
   readonly seq: number;
   readonly op: 'I' | 'U' | 'D';
+  /** The texts that follow, as the decoder wrote them; null after the row was changed. */
+  readonly texts: ChangeTexts | null;
   readonly key: string;
   rowData: string | null;
   /** Set while unchanged TOASTed columns must be filled from the previous version, found under `previousKey`. */

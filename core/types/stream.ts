@@ -2,6 +2,7 @@
  * The events that a decoder makes from the rows of a peek. The changes of one transaction follow each other, between its `begin`
  * and its `commit`. Transactions come in commit order. Data only.
  */
+import type { ChangeTexts } from './change-texts.ts';
 import type { CommitTime } from './commit-time.ts';
 import type { Lsn } from './lsn.ts';
 
@@ -12,12 +13,13 @@ export interface RowChange {
   readonly kind: 'change';
   readonly op: 'I' | 'U' | 'D';
   readonly table: DecodedTable;
-  /** Canonical key (see `canonicalKey`) of the new row for I and U, of the removed row for D. */
-  readonly key: string;
-  /** U only: the canonical key the row had before, when it differs from `key`; null otherwise. */
-  readonly oldKey: string | null;
-  /** The row as a JSON object, column order as in the table; null for D, and null when `partial` is set. */
-  readonly rowData: string | null;
+  /**
+   * The canonical key (see `canonicalKey`) of the new row for I and U, of the removed row for D; and the row as a JSON object, column order as in
+   * the table. There is no row for D, and when `partial` is set.
+   */
+  readonly texts: ChangeTexts;
+  /** U only: the canonical key that the row had before, without a row, when it differs from the new one; null otherwise. */
+  readonly oldTexts: ChangeTexts | null;
   /** Only for U: the row without the unchanged TOASTed columns that the stream left out; fillPartial() completes it from the previous version. */
   readonly partial: PartialRow | null;
   /** Columns whose value the plugin lost: they are missing in the row; null when there are none. */
@@ -123,10 +125,17 @@ export type TableLookup = (schema: string, name: string, relid: number | null) =
  * Throws TimewarpError `STREAM_UNREADABLE` on text that the plugin cannot have written.
  */
 export interface StreamDecoder {
-  /**
-   * @param lsn the `lsn` column as PostgreSQL prints it
-   * @param xid the `xid` column
-   * @param data the `data` column: JSON text (wal2json) or hexadecimal `\x…` (pgoutput)
-   */
-  decode(lsn: string, xid: string, data: string): StreamEvent | null;
+  decode(row: StreamRow): StreamEvent | null;
+  /** The row as the text of psql, for people. */
+  print(row: StreamRow): string;
+}
+
+/** A row of the slot functions. */
+export interface StreamRow {
+  readonly lsn: Lsn;
+  readonly xid: string;
+  /** The output of the plugin is between `start` and `end`: JSON in UTF-8 (wal2json) or a message (pgoutput). */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
 }

@@ -6,6 +6,7 @@ import { isJson, quoteJson } from '../types/json-text.ts';
 import { END_PREFIX } from '../types/plugin.ts';
 import type { PendingChange, PendingContext, PendingTruncate, TransactionPart } from '../types/stored.ts';
 import type { DecodedTable, PartialRow, RowChange, StreamEvent } from '../types/stream.ts';
+import { DecodedChange } from './decoded-change.ts';
 
 /** The memory of a change apart from its texts, for objects and pointers. An estimate, to limit memory. */
 const OVERHEAD_BYTES = 200;
@@ -129,38 +130,16 @@ export class TransactionAssembler {
   }
 
   #addChange(change: RowChange): void {
-    const { table, key, oldKey } = change;
-    if (oldKey !== null) this.#push(table, 'D', oldKey, null, null);
-    const op = oldKey === null ? change.op : 'I';
-    this.#push(table, op, key, change.rowData, change, oldKey ?? key);
+    const { table, texts, oldTexts } = change;
+    this.#touch(table);
+    if (oldTexts !== null) this.#push(new DecodedChange(table, this.#seq++, 'D', oldTexts, null, oldTexts));
+    const op = oldTexts === null ? change.op : 'I';
+    this.#push(new DecodedChange(table, this.#seq++, op, texts, change, oldTexts ?? texts));
   }
 
-  // biome-ignore lint/complexity/useMaxParams: called for each change
-  #push(
-    table: DecodedTable,
-    op: 'I' | 'U' | 'D',
-    key: string,
-    rowData: string | null,
-    change: RowChange | null,
-    previousKey = key,
-  ): void {
-    this.#touch(table);
-    this.#changes.push({
-      relationId: table.relationId,
-      leafId: table.leafId,
-      seq: this.#seq++,
-      op,
-      key,
-      rowData,
-      partial: change?.partial ?? null,
-      previousKey,
-      incomplete: change?.incomplete ?? null,
-      doubtfulNulls: change?.doubtfulNulls ?? null,
-      nullsAssumed: change?.nullsAssumed ?? false,
-      jsonNulls: change?.jsonNulls ?? null,
-    });
-    this.#bytes +=
-      OVERHEAD_BYTES + 2 * key.length + (rowData?.length ?? 0) + partialBytes(change?.partial ?? null);
+  #push(change: DecodedChange): void {
+    this.#changes.push(change);
+    this.#bytes += OVERHEAD_BYTES + change.byteCount + partialBytes(change.partial);
   }
 }
 

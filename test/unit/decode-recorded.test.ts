@@ -9,7 +9,8 @@ import { createWal2jsonDecoder } from '../../core/decode/wal2json.ts';
 import { formatCommitTime } from '../../core/types/commit-time.ts';
 import { formatLsn } from '../../core/types/lsn.ts';
 import { createTypeCatalog, type TypeRow } from '../../core/types/pg-types.ts';
-import type { DecodedTable, RowChange, StreamDecoder, StreamEvent } from '../../core/types/stream.ts';
+import type { DecodedTable, StreamDecoder } from '../../core/types/stream.ts';
+import { decodeRow, type PlainChange, type PlainEvent } from '../support/stream-row.ts';
 
 interface Recorded {
   readonly types: readonly TypeRow[];
@@ -65,22 +66,22 @@ const lookup = (schema: string, name: string): DecodedTable | null =>
 type Plugin = 'wal2json' | 'pgoutput';
 const PLUGINS: readonly Plugin[] = ['wal2json', 'pgoutput'];
 
-function eventsOf(plugin: Plugin, tables = lookup): StreamEvent[] {
+function eventsOf(plugin: Plugin, tables = lookup): PlainEvent[] {
   const types = createTypeCatalog(recorded.types);
   const decoder: StreamDecoder =
     plugin === 'wal2json' ? createWal2jsonDecoder(tables, types) : createPgoutputDecoder(tables, types);
   return recorded[plugin]
-    .map(([lsn, xid, data]) => decoder.decode(lsn, xid, data))
+    .map(([lsn, xid, data]) => decodeRow(decoder, lsn, xid, data))
     .filter((event) => event !== null);
 }
 
-function changesOf(plugin: Plugin, name: string): RowChange[] {
+function changesOf(plugin: Plugin, name: string): PlainChange[] {
   return eventsOf(plugin)
     .filter((event) => event.kind === 'change')
     .filter((event) => event.table.name === name);
 }
 
-const brief = (change: RowChange): unknown[] => [change.op, change.key, change.oldKey, change.rowData];
+const brief = (change: PlainChange): unknown[] => [change.op, change.key, change.oldKey, change.rowData];
 
 describe.each(PLUGINS)('%s', (plugin) => {
   test('a row of many types looks as to_json() prints it', () => {
@@ -194,7 +195,7 @@ describe.each(PLUGINS)('%s', (plugin) => {
       plugin === 'wal2json' ? createWal2jsonDecoder(lookup, types) : createPgoutputDecoder(lookup, types);
     const events = recorded[plugin]
       .filter(([, , data]) => !data.startsWith('{"action":"B"') && !data.startsWith('\\x42'))
-      .map(([lsn, xid, data]) => decoder.decode(lsn, xid, data))
+      .map(([lsn, xid, data]) => decodeRow(decoder, lsn, xid, data))
       .filter((event) => event !== null);
     expect(events).toEqual(eventsOf(plugin).filter((event) => event.kind !== 'begin'));
   });
@@ -202,12 +203,12 @@ describe.each(PLUGINS)('%s', (plugin) => {
 
 test('both plugins give the same result, except for what each of them loses', () => {
   const lossy = new Set(['full_t', 'nank', 'idx', 'nopk']);
-  const comparable = (plugin: Plugin): StreamEvent[] =>
+  const comparable = (plugin: Plugin): PlainEvent[] =>
     eventsOf(plugin).filter(
       (event) => event.kind === 'commit' || (event.kind === 'change' && !lossy.has(event.table.name)),
     );
   // what wal2json does not show: whether a column was left out, and whether a null is NULL
-  const alike = (event: StreamEvent): StreamEvent =>
+  const alike = (event: PlainEvent): PlainEvent =>
     event.kind === 'change'
       ? {
           ...event,

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createWal2jsonDecoder } from '../../core/decode/wal2json.ts';
 import { createTypeCatalog } from '../../core/types/pg-types.ts';
-import type { DecodedTable, RowChange, StreamDecoder, StreamEvent } from '../../core/types/stream.ts';
+import type { DecodedTable, StreamDecoder } from '../../core/types/stream.ts';
+import { decodeRow, type PlainChange, type PlainEvent } from '../support/stream-row.ts';
 
 interface Field {
   readonly name: string;
@@ -47,7 +48,7 @@ function line(
   });
 }
 
-const change = (event: StreamEvent | null): RowChange => {
+const change = (event: PlainEvent | null): PlainChange => {
   if (event?.kind !== 'change') throw new Error(`no change but ${event?.kind}`);
   return event;
 };
@@ -105,7 +106,7 @@ test('any names and values are read as JSON.parse reads them', () => {
           columns,
           pk: [{ name: 'id', typeoid: 23 }],
         });
-        const decoded = change(decoder.decode('0/1', '1', data));
+        const decoded = change(decodeRow(decoder, '0/1', '1', data));
         expect(decoded.key).toBe(`["${key}"]`);
         expect(decoded.rowData).toBe(
           `{${columns.map((c) => `${JSON.stringify(c.name)}:${JSON.stringify(c.value)}`).join(',')}}`,
@@ -127,7 +128,7 @@ describe('columns that an update lacks', () => {
   test('each row has its own holes, independent of the row before', () => {
     const decoder = decoderOf(wide);
     const holesOf = (...columns: Field[]): unknown => {
-      const decoded = change(decoder.decode('0/1', '1', line('U', columns, [id(1)])));
+      const decoded = change(decodeRow(decoder, '0/1', '1', line('U', columns, [id(1)])));
       return decoded.partial === null ? decoded.rowData : decoded.partial.fragments;
     };
     expect(holesOf(...full)).toBe('{"id":1,"a":"A","b":"B","c":"C"}');
@@ -138,9 +139,9 @@ describe('columns that an update lacks', () => {
   });
 
   test('an insert has none, and columns that cannot be TOASTed or are excluded have none', () => {
-    expect(change(decoderOf(wide).decode('0/1', '1', line('I', [id(1)], null))).rowData).toBe('{"id":1}');
+    expect(change(decodeRow(decoderOf(wide), '0/1', '1', line('I', [id(1)], null))).rowData).toBe('{"id":1}');
     const narrow = { ...wide, toastableColumns: new Set(['a']), excludedColumns: new Set(['a']) };
-    expect(change(decoderOf(narrow).decode('0/1', '1', line('U', [id(1)], [id(1)]))).rowData).toBe(
+    expect(change(decodeRow(decoderOf(narrow), '0/1', '1', line('U', [id(1)], [id(1)]))).rowData).toBe(
       '{"id":1}',
     );
   });
@@ -148,10 +149,10 @@ describe('columns that an update lacks', () => {
   test('columns of the old row fill the holes, also under REPLICA IDENTITY USING INDEX (id, b)', () => {
     const old = [id(1), text('b', 'B')];
     const filled = change(
-      decoderOf(wide).decode('0/1', '1', line('U', [id(1), text('a', 'A'), text('c', 'C')], old)),
+      decodeRow(decoderOf(wide), '0/1', '1', line('U', [id(1), text('a', 'A'), text('c', 'C')], old)),
     );
     expect(filled.rowData).toBe('{"id":1,"a":"A","b":"B","c":"C"}');
-    const partial = change(decoderOf(wide).decode('0/1', '1', line('U', [id(1)], old)));
+    const partial = change(decodeRow(decoderOf(wide), '0/1', '1', line('U', [id(1)], old)));
     expect(partial.partial).toEqual({
       columns: ['id', 'a', 'b', 'c'],
       fragments: ['1', undefined, '"B"', undefined],
@@ -162,7 +163,7 @@ describe('columns that an update lacks', () => {
   test('a TOASTed key column comes from the old row', () => {
     const table = { ...wide, keyColumns: ['id', 'b'] };
     const data = line('U', [id(2), text('a', 'A'), text('c', 'C')], [id(1), text('b', 'B')], ['id', 'b']);
-    expect(change(decoderOf(table).decode('0/1', '1', data))).toMatchObject({
+    expect(change(decodeRow(decoderOf(table), '0/1', '1', data))).toMatchObject({
       key: '["2","B"]',
       oldKey: '["1","B"]',
       rowData: '{"id":2,"a":"A","b":"B","c":"C"}',
@@ -173,7 +174,7 @@ describe('columns that an update lacks', () => {
 test('a type that changes within one peek: each row by its own type', () => {
   const decoder = decoderOf();
   const rowOf = (typeoid: number, value: unknown): string | null =>
-    change(decoder.decode('0/1', '1', line('I', [id(1), { name: 'v', typeoid, value }], null))).rowData;
+    change(decodeRow(decoder, '0/1', '1', line('I', [id(1), { name: 'v', typeoid, value }], null))).rowData;
   expect(rowOf(23, 5)).toBe('{"id":1,"v":5}');
   expect(rowOf(25, '5')).toBe('{"id":1,"v":"5"}');
   expect(rowOf(1007, '{5}')).toBe('{"id":1,"v":[5]}');
@@ -186,7 +187,7 @@ test('a type that changes within one peek: each row by its own type', () => {
 test('another key in the stream is a mismatch, the rows around it are not', () => {
   const decoder = decoderOf();
   const kindOf = (key: string[]): string | undefined =>
-    decoder.decode('0/1', '1', line('I', [id(1)], null, key))?.kind;
+    decodeRow(decoder, '0/1', '1', line('I', [id(1)], null, key))?.kind;
   expect([kindOf(['id']), kindOf([]), kindOf(['other']), kindOf(['id', 'x']), kindOf(['id'])]).toEqual([
     'change',
     'key-mismatch',
@@ -197,7 +198,7 @@ test('another key in the stream is a mismatch, the rows around it are not', () =
 });
 
 test('members in another order, or additional members', () => {
-  const inOrder = change(decoderOf().decode('0/1', '1', line('U', [id(2), text('a', 'x')], [id(1)])));
+  const inOrder = change(decodeRow(decoderOf(), '0/1', '1', line('U', [id(2), text('a', 'x')], [id(1)])));
   const { pk, identity, columns, table, schema, timestamp, action } = JSON.parse(
     line('U', [id(2), text('a', 'x')], [id(1)]),
   );
@@ -212,9 +213,9 @@ test('members in another order, or additional members', () => {
     table,
     timestamp,
   });
-  expect(change(decoderOf().decode('0/1', '1', shuffled))).toEqual(inOrder);
+  expect(change(decodeRow(decoderOf(), '0/1', '1', shuffled))).toEqual(inOrder);
   const begin = JSON.stringify({ xid: 7, action: 'B', timestamp: STAMP });
-  expect(decoderOf().decode('0/1', '7', begin)).toEqual({ kind: 'begin', xid: '7' });
+  expect(decodeRow(decoderOf(), '0/1', '7', begin)).toEqual({ kind: 'begin', xid: '7' });
 });
 
 test('an untracked table is looked up once and skipped', () => {
@@ -223,7 +224,7 @@ test('an untracked table is looked up once and skipped', () => {
     lookups += 1;
     return null;
   }, types);
-  for (let i = 0; i < 3; i++) expect(decoder.decode('0/1', '1', line('I', [id(i)], null))).toBeNull();
+  for (let i = 0; i < 3; i++) expect(decodeRow(decoder, '0/1', '1', line('I', [id(i)], null))).toBeNull();
   expect(lookups).toBe(1);
 });
 
@@ -231,7 +232,7 @@ test('every truncated row is refused with the code of an unreadable stream', () 
   const data = line('U', [id(2), text('a', 'x"}]')], [id(1)]);
   for (let end = 0; end < data.length; end++) {
     const cut = data.slice(0, end);
-    expect(() => decoderOf().decode('0/AB', '1', cut), cut).toThrow(
+    expect(() => decodeRow(decoderOf(), '0/AB', '1', cut), cut).toThrow(
       expect.objectContaining({ code: 'STREAM_UNREADABLE', facts: { plugin: 'wal2json', lsn: '0/AB' } }),
     );
   }
@@ -250,7 +251,9 @@ test('with numbers as texts NULL is NULL, and NaN and infinity have their text (
     numbersAsText: true,
   });
   const read = rows.map((row) => {
-    const { key, rowData, incomplete, doubtfulNulls, nullsAssumed } = change(decoder.decode('0/1', '1', row));
+    const { key, rowData, incomplete, doubtfulNulls, nullsAssumed } = change(
+      decodeRow(decoder, '0/1', '1', row),
+    );
     expect([incomplete, doubtfulNulls, nullsAssumed]).toEqual([null, null, false]);
     return [key, rowData];
   });
@@ -268,7 +271,7 @@ test('the meaning of null in a number column depends on what is known of the col
   const row = line('I', [id(1), { name: 'n', typeoid: 1700, value: null }], null);
   const read = (table: Partial<DecodedTable>) => {
     const { rowData, incomplete, doubtfulNulls, nullsAssumed } = change(
-      decoderOf(table).decode('0/1', '1', row),
+      decodeRow(decoderOf(table), '0/1', '1', row),
     );
     return [rowData, incomplete, doubtfulNulls, nullsAssumed];
   };

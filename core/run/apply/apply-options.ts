@@ -1,6 +1,6 @@
 /** What `applyStream` needs from the run to store one peek. */
 import type pg from 'pg';
-import type { PeekRow } from '../../source/slot/peek.ts';
+import type { PeekRow } from '../../source/slot/peek-row.ts';
 import type { Claim } from '../../store/node/claim.ts';
 import type { Suspect } from '../../store/node/failures.ts';
 import type { LostColumn } from '../../store/tables/lost-columns.ts';

@@ -3,7 +3,7 @@
  * written. Small transactions join a batch (small-transaction.ts, batch-writer.ts); huge ones are written in parts
  * (huge-transaction.ts).
  */
-import type { PeekRow } from '../../source/slot/peek.ts';
+import type { PeekRow } from '../../source/slot/peek-row.ts';
 import { END_PREFIX } from '../../types/plugin.ts';
 import type { CommitEvent, StreamEvent } from '../../types/stream.ts';
 import { TransactionAssembler } from '../../versions/transaction-assembler.ts';
@@ -63,7 +63,7 @@ class StreamApplier {
         const rows = await nextRows();
         if (rows.length === 0) break;
         await this.#apply(rows);
-        this.#underWay = await this.#underWay.afterRows(rows.at(-1)![1]);
+        this.#underWay = await this.#underWay.afterRows(rows.at(-1)!.xid);
         if (this.#writer.isFull) await this.#writer.startWrite();
       }
       await this.#writer.writeAll();
@@ -81,13 +81,12 @@ class StreamApplier {
     this.#rows += rows.length;
     for (let index = 0; index < rows.length; index++) {
       const row = rows[index]!;
-      const [lsn, xid, data] = row;
-      this.#bytes += data.length;
-      if (!this.#underWay.takes(xid)) continue;
+      this.#bytes += row.byteCount;
+      if (!this.#underWay.takes(row)) continue;
       this.#oneByOne?.raw.add(row);
       let event: StreamEvent | null;
       try {
-        event = decoder.decode(lsn, xid, data);
+        event = decoder.decode(row);
       } catch (error) {
         await this.#leaveOut(rows, index, error);
         continue;
@@ -121,7 +120,7 @@ class StreamApplier {
 
   /** Handles a row that cannot be decoded. Throws its error, unless its transaction was skipped earlier and is only delivered again. */
   async #leaveOut(rows: readonly PeekRow[], index: number, error: unknown): Promise<void> {
-    const raw = this.#oneByOne?.raw ?? new RawRows(this.#o.keepsRaw);
+    const raw = this.#oneByOne?.raw ?? new RawRows(this.#o);
     const suspect = await undecodable({ rows, index, raw }, this.#o.lastRowOfTransaction);
     if (!this.#writer.isStored(suspect.lsn)) {
       this.#o.onFailure(suspect);

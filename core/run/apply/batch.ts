@@ -46,7 +46,12 @@ export class Batch {
   }
 
   get isFull(): boolean {
-    return this.changes >= FULL_CHANGES || this.rows.bytes + this.#heldBytes >= FULL_BYTES;
+    return this.changes >= FULL_CHANGES || this.bytes >= FULL_BYTES;
+  }
+
+  /** Memory of the batch. */
+  get bytes(): number {
+    return this.rows.bytes + this.#heldBytes;
   }
 
   /** Whether a part with holes can join. It cannot after rows are encoded, because its holes may need values of these rows. */

@@ -6,22 +6,29 @@ import { TimewarpError } from '../../errors/timewarp-error.ts';
 import { beginTransaction, commit, rollBack, type StoreTransaction } from '../../pg/transaction.ts';
 import type { CommitStamp } from '../../store/history/commit-stamp.ts';
 import { MapRows } from '../../store/history/map-rows.ts';
-import { writeChanges, writeEvents, writeTimeMap } from '../../store/history/write-batch.ts';
+import {
+  type CommittedPart,
+  writeChanges,
+  writeEvents,
+  writeTimeMap,
+} from '../../store/history/write-batch.ts';
 import { lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import type { TransactionPart } from '../../types/stored.ts';
-import type { CommitEvent } from '../../types/stream.ts';
+import type { CommitEvent, StreamRow } from '../../types/stream.ts';
 import { NewsOfLeaves } from '../leaves/news-of-leaves.ts';
 import { Batch } from './batch.ts';
 import { noteKeyMismatches, noteNews, stampOf } from './batch-writer.ts';
 import type { Applying, TransactionUnderWay } from './transaction-under-way.ts';
 
+/** So much is written by one COPY. A chunk of the stream is much less, and each COPY costs a round trip. */
+const WRITTEN_BYTES = 2 * 1024 * 1024;
+
 /** Writes everything before the transaction `xid`, looks up its commit, and writes its first part if it is new. */
 export async function becomeHuge(applying: Applying, xid: string): Promise<TransactionUnderWay> {
   const { options, assembler, writer } = applying;
   await writer.writeAll();
-  const [lsn, , data] = await options.lastRowOfTransaction(xid);
-  const last = options.decoder.decode(lsn, xid, data);
+  const last = options.decoder.decode(await options.lastRowOfTransaction(xid));
   if (last?.kind !== 'commit') {
     throw new TimewarpError('STREAM_UNREADABLE', `Transaction ${xid} does not end with its commit.`);
   }
@@ -49,24 +56,29 @@ class HugeTransaction implements TransactionUnderWay {
   readonly #tx: StoreTransaction;
   /** Changes that are already counted. They are stored only when the transaction is committed. */
   #changes = 0;
+  /** What was decoded and waits to be written. */
+  #batch: Batch;
+  #events: CommittedPart[] = [];
+  #contextBytes = 0;
 
   constructor(applying: Applying, stamp: CommitStamp, tx: StoreTransaction) {
     this.#applying = applying;
     this.#stamp = stamp;
     this.#tx = tx;
+    this.#batch = this.#newBatch();
   }
 
   async begin(): Promise<void> {
     await lockCheckpoint(this.#tx, this.#applying.options.claim);
-    await this.#named(null, () => this.#writePart(this.#applying.assembler.takePart()));
+    await this.#named(null, () => this.#take(this.#applying.assembler.takePart()));
   }
 
-  takes(_xid: string): boolean {
+  takes(_row: StreamRow): boolean {
     return true;
   }
 
   async afterRows(_xid: string): Promise<TransactionUnderWay> {
-    await this.#named(null, () => this.#writePart(this.#applying.assembler.takePart()));
+    await this.#named(null, () => this.#take(this.#applying.assembler.takePart()));
     return this;
   }
 
@@ -91,7 +103,8 @@ class HugeTransaction implements TransactionUnderWay {
     const { claim, clock } = options;
     const tx = this.#tx;
     const rest = assembler.endTransaction();
-    await this.#writePart(rest);
+    await this.#take(rest);
+    await this.#write();
     await writer.write.done();
     const horizon = { lsn: this.#stamp.lsn, time: clock.clock.horizonTime };
     await noteKeyMismatches(tx, claim, [{ stamp: this.#stamp, part: rest }]);
@@ -114,22 +127,39 @@ class HugeTransaction implements TransactionUnderWay {
     await rollBack(this.#tx);
   }
 
-  /** Writes rows, truncates and contexts of a part; key mismatches wait for the end of the transaction. */
-  async #writePart(part: TransactionPart): Promise<void> {
+  /** Adds a part; key mismatches wait for the end of the transaction. Many small parts are written together. */
+  async #take(part: TransactionPart): Promise<void> {
+    if (!this.#batch.accepts(part)) await this.#write();
+    this.#batch.addChanges(this.#stamp, part);
+    if (part.truncates.length + part.contexts.length > 0)
+      this.#events.push({ stamp: this.#stamp, part: { ...part, changes: [] } });
+    for (const { text } of part.contexts) this.#contextBytes += text.length;
+    if (this.#batch.bytes + this.#contextBytes >= WRITTEN_BYTES) await this.#write();
+  }
+
+  /** Begins to write what was added: rows, truncates and contexts. */
+  async #write(): Promise<void> {
     const { options, writer } = this.#applying;
     const { claim } = options;
-    const batch = new Batch(claim, options.newLeaves);
-    batch.addChanges(this.#stamp, part);
+    const batch = this.#batch;
+    const events = this.#events;
+    this.#batch = this.#newBatch();
+    this.#events = [];
+    this.#contextBytes = 0;
     await writer.write.begin(async () => {
       await options.beforeWrite();
       await writer.completer.complete(this.#tx, batch, false);
       await writeChanges(this.#tx, batch.rows);
       await noteNews(this.#tx, batch.ofNewLeaves);
-      await writeEvents(this.#tx, claim, [{ stamp: this.#stamp, part }]);
+      await writeEvents(this.#tx, claim, events);
     });
     writer.counts.changes += batch.changes;
     this.#changes += batch.changes;
     options.onProgress(writer.counts);
+  }
+
+  #newBatch(): Batch {
+    return new Batch(this.#applying.options.claim, this.#applying.options.newLeaves);
   }
 }
 
@@ -141,7 +171,7 @@ class StoredTransaction implements TransactionUnderWay {
     this.#applying = applying;
   }
 
-  takes(_xid: string): boolean {
+  takes(_row: StreamRow): boolean {
     return true;
   }
 

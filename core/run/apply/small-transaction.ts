@@ -1,5 +1,5 @@
 /** A transaction that fits into memory joins the batch at its commit. */
-import type { CommitEvent } from '../../types/stream.ts';
+import type { CommitEvent, StreamRow } from '../../types/stream.ts';
 import { becomeHuge } from './huge-transaction.ts';
 import type { Applying, TransactionUnderWay } from './transaction-under-way.ts';
 
@@ -13,7 +13,7 @@ export class SmallTransaction implements TransactionUnderWay {
     this.#applying = applying;
   }
 
-  takes(_xid: string): boolean {
+  takes(_row: StreamRow): boolean {
     return true;
   }
 
@@ -37,7 +37,7 @@ export class AfterLeftOut extends SmallTransaction {
     this.#leftOut = leftOut;
   }
 
-  override takes(xid: string): boolean {
-    return xid !== this.#leftOut;
+  override takes(row: StreamRow): boolean {
+    return row.xid !== this.#leftOut;
   }
 }

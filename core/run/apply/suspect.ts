@@ -1,8 +1,7 @@
 /** Finds the transaction that cannot be decoded or written, and what the plugin wrote for it. */
-import type { PeekRow } from '../../source/slot/peek.ts';
+import type { PeekRow } from '../../source/slot/peek-row.ts';
 import type { Suspect } from '../../store/node/failures.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
-import { parseLsn } from '../../types/lsn.ts';
 import type { CommitEvent } from '../../types/stream.ts';
 import type { ApplyOptions } from './apply-options.ts';
 import type { BatchWriter } from './batch-writer.ts';
@@ -24,11 +23,11 @@ export async function undecodable(
   { rows, index, raw }: Undecodable,
   lastRowOfTransaction: ApplyOptions['lastRowOfTransaction'],
 ): Promise<Suspect & { readonly xid: string }> {
-  const [, xid] = rows[index]!;
-  const next = rows.findIndex((row, at) => at > index && row[1] !== xid);
+  const { xid } = rows[index]!;
+  const next = rows.findIndex((row, at) => at > index && row.xid !== xid);
   const last = next === -1 ? await lastRowOfTransaction(xid) : rows[next - 1]!;
   for (const row of rows.slice(index + 1, next === -1 ? rows.length : next)) raw.add(row);
-  return { lsn: parseLsn(last[0]), xid, relationIds: null, raw: raw.take() };
+  return { lsn: last.lsn, xid, relationIds: null, raw: raw.take() };
 }
 
 /** After a run has failed at this position, every transaction is written alone, to find the one that fails. */
@@ -38,7 +37,7 @@ export class OneByOne {
   readonly #onFailure: (suspect: Suspect) => void;
 
   constructor(options: ApplyOptions, writer: BatchWriter) {
-    this.raw = new RawRows(options.keepsRaw);
+    this.raw = new RawRows(options);
     this.#writer = writer;
     this.#onFailure = options.onFailure;
   }

@@ -1,14 +1,14 @@
 /** The transaction whose rows are arriving. What happens at its commit depends on its size and on whether it is already stored. */
 
 import type { Suspect } from '../../store/node/failures.ts';
-import type { CommitEvent } from '../../types/stream.ts';
+import type { CommitEvent, StreamRow } from '../../types/stream.ts';
 import type { TransactionAssembler } from '../../versions/transaction-assembler.ts';
 import type { ApplyOptions } from './apply-options.ts';
 import type { BatchWriter } from './batch-writer.ts';
 
 export interface TransactionUnderWay {
-  /** Whether to decode a row of the transaction `xid`. */
-  takes(xid: string): boolean;
+  /** Whether to decode the row. */
+  takes(row: StreamRow): boolean;
   /**
    * Call it when some rows of the transaction are in the assembler. More may follow.
    * @param xid of the last of these rows

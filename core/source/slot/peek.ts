@@ -1,21 +1,20 @@
 /**
  * Reads the changes after a slot without consuming them, with limits on position, count and memory. The server puts the whole result of the
- * slot function into a tuplestore before it returns the first row. Rows are then fetched through a scrollable cursor. Pausing the socket
- * limits the bytes of a chunk, however wide the rows are.
+ * slot function into a tuplestore before it returns the first row. Rows are then fetched through a scrollable binary cursor, as bytes: the
+ * text form of pgoutput would be twice as long. Pausing the socket limits the bytes of a chunk, however wide the rows are.
  */
 import type { Socket } from 'node:net';
 import pg from 'pg';
-import { RAW_TEXT_TYPES } from '../../pg/connection.ts';
+import { streamOf } from '../../pg/end-session.ts';
 import { quoteIdentifier, type TableName } from '../../pg/identifiers.ts';
+import { type RowTaker, takeRows } from '../../pg/message-tap.ts';
 import { MARK_SQL, requireSameSession } from '../../pg/same-session.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../../pg/session-settings.ts';
 import { rollBack } from '../../pg/transaction.ts';
 import { formatLsn, type Lsn } from '../../types/lsn.ts';
 import { NUMBERS_AS_TEXT, type Plugin, pluginOptions } from '../../types/plugin.ts';
+import { PeekRow } from './peek-row.ts';
 import { explainPlugin } from './slot-lifecycle.ts';
-
-/** One row of the slot function: position, transaction, and the output of the plugin, all as text. */
-export type PeekRow = readonly [lsn: string, xid: string, data: string];
 
 export interface PeekOptions {
   readonly plugin: Plugin;
@@ -33,10 +32,7 @@ export interface PeekOptions {
   readonly publication: string;
 }
 
-/**
- * A row with more bytes is cut and marked at its beginning (see CUT): a string holds at most about 512 million characters, and the text
- * form of bytea has two characters for each byte.
- */
+/** A row with more bytes is cut and marked at its beginning (see CUT): a string holds at most about 512 million characters. */
 const LONGEST = { wal2json: 500_000_000, pgoutput: 250_000_000 } as const;
 /** The length of a cut row: enough for the name of its table, and for its key if that comes first. */
 const HEAD_BYTES = 32_768;
@@ -80,7 +76,7 @@ export class Peek {
       requireSameSession(session, 'source', rows[0]!.mark);
       const { text, values } = peekStatement(options);
       const warnings = await hearing(session, async () => {
-        await session.query(`DECLARE pgtimewarp_peek SCROLL CURSOR FOR ${text}`, values);
+        await session.query(`DECLARE pgtimewarp_peek BINARY SCROLL CURSOR FOR ${text}`, values);
         await session.query('MOVE FORWARD 1 FROM pgtimewarp_peek');
         await session.query('MOVE ABSOLUTE 0 FROM pgtimewarp_peek');
       });
@@ -123,7 +119,7 @@ export class Peek {
     let beyond: number;
     for (;;) {
       const row = await this.#rowAt(known + step);
-      if (row === null || row[1] !== xid) {
+      if (row === null || row.xid !== xid) {
         beyond = known + step;
         break;
       }
@@ -133,7 +129,7 @@ export class Peek {
     while (beyond - known > 1) {
       const middle = known + Math.floor((beyond - known) / 2);
       const row = await this.#rowAt(middle);
-      if (row !== null && row[1] === xid) known = middle;
+      if (row !== null && row.xid === xid) known = middle;
       else beyond = middle;
     }
     const last = await this.#rowAt(known);
@@ -158,21 +154,21 @@ export class Peek {
   }
 
   async #rowAt(position: number): Promise<PeekRow | null> {
-    const { rows } = await this.#session.query<string[]>({
-      text: `FETCH ABSOLUTE ${position} FROM pgtimewarp_peek`,
-      rowMode: 'array',
-      types: RAW_TEXT_TYPES,
+    let found: PeekRow | null = null;
+    const fetch = new Fetch(this.#session, `FETCH ABSOLUTE ${position} FROM pgtimewarp_peek`, (row) => {
+      found = row;
+      return true;
     });
-    return (rows[0] as PeekRow | undefined) ?? null;
+    await fetch.progress();
+    return found;
   }
 
   #startFetch(): Fetch {
-    const fetch = new Fetch(this.#session, (row) => {
+    return new Fetch(this.#session, `FETCH FORWARD ${CHUNK_ROWS} FROM pgtimewarp_peek`, (row) => {
       this.#pending.push(row);
-      this.#pendingBytes += row[2].length;
+      this.#pendingBytes += row.byteCount;
       return this.#pendingBytes < CHUNK_BYTES;
     });
-    return fetch;
   }
 }
 
@@ -196,6 +192,7 @@ async function hearing(session: pg.Client, work: () => Promise<void>): Promise<R
 
 /** One FETCH whose rows arrive one by one. The socket is paused while the consumer has enough. */
 class Fetch {
+  readonly #session: pg.Client;
   readonly #socket: Socket;
   done = false;
   rowCount = 0;
@@ -204,19 +201,22 @@ class Fetch {
   #wake: () => void = () => {};
   #progress: Promise<void>;
 
-  constructor(session: pg.Client, accept: (row: PeekRow) => boolean) {
-    this.#socket = (session as unknown as { connection: { stream: Socket } }).connection.stream;
+  constructor(session: pg.Client, text: string, accept: (row: PeekRow) => boolean) {
+    this.#session = session;
+    this.#socket = streamOf(session);
     this.#progress = this.#newProgress();
-    const query = new FetchQuery(`FETCH FORWARD ${CHUNK_ROWS} FROM pgtimewarp_peek`, (row) => {
+    const take: RowTaker = (bytes, start, end) => {
       this.rowCount++;
       if (this.#discarding) return;
-      if (!accept(row)) {
+      if (!accept(new PeekRow(bytes, start, end))) {
         this.#socket.pause();
         this.#wake();
       }
-    });
+    };
+    const query = new pg.Query(text);
     query.on('end', () => this.#finish(null));
     query.on('error', (error) => this.#finish(error));
+    takeRows(session, take);
     session.query(query);
   }
 
@@ -240,6 +240,7 @@ class Fetch {
   }
 
   #finish(error: unknown): void {
+    takeRows(this.#session, null);
     this.done = true;
     this.#error = error;
     this.#socket.resume();
@@ -253,22 +254,7 @@ class Fetch {
   }
 }
 
-/** A query that takes the rows as the protocol delivers them, texts or null, before pg parses values. */
-class FetchQuery extends pg.Query {
-  readonly #take: (row: PeekRow) => void;
-
-  constructor(text: string, take: (row: PeekRow) => void) {
-    super(text);
-    this.#take = take;
-  }
-
-  /** Called by pg for every row. */
-  handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
-    this.#take(fields as readonly string[] as PeekRow);
-  }
-}
-
-/** The query of the slot function with its limits; its rows are {@link PeekRow}s. */
+/** The query of the slot function with its limits; its rows are position, transaction and output of the plugin. */
 export function peekStatement(options: PeekOptions): {
   text: string;
   values: (string | number | string[])[];

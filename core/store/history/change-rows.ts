@@ -7,7 +7,7 @@ import { postgresMicros } from '../../types/commit-time.ts';
 import type { PendingChange } from '../../types/stored.ts';
 import type { CommitStamp } from './commit-stamp.ts';
 import { CopyEncoder } from './copy.ts';
-import { roughOrder } from './rough-order.ts';
+import { type KeyBytes, roughOrder } from './rough-order.ts';
 
 /** The columns in the order in which {@link ChangeRows} encodes them. */
 export const CHANGE_TARGET =
@@ -19,9 +19,11 @@ const FIXED_BYTES = 2 + 3 * 12 + 4 + 3 * 8 + 2 * 5 + 2 * 4 + 2 * 4;
 /** Memory of an entry beside its encoded bytes: key and array slots. */
 const ENTRY_BYTES = 60;
 
-/** Where the encoded rows of one relation are. */
-class RelationRows {
-  readonly keys: string[] = [];
+const NO_STRINGS = { key: '', rowData: null };
+
+/** Where the encoded rows of one relation are, and in them the keys. */
+class RelationRows implements KeyBytes {
+  readonly keys: number[] = [];
   readonly blocks: Buffer[] = [];
   readonly starts: number[] = [];
   readonly ends: number[] = [];
@@ -49,13 +51,14 @@ export class ChangeRows {
 
   /** Adds a change with a complete row (`partial` is null). */
   add(stamp: CommitStamp, change: PendingChange): void {
-    const { key, rowData, leafId } = change;
+    const { texts, leafId } = change;
     if (stamp !== this.#stamp) {
       this.#stamp = stamp;
       this.#time = postgresMicros(stamp.time);
       this.#xid = BigInt(stamp.xid);
     }
-    this.#reserve(FIXED_BYTES + key.length * 3 + (rowData === null ? 0 : rowData.length * 3));
+    const { key, rowData } = texts === null ? change : NO_STRINGS;
+    this.#reserve(FIXED_BYTES + (texts?.byteCount ?? 3 * (key.length + (rowData ?? '').length)));
     const [block, view, start] = [this.#block, this.#view, this.#at];
     view.setInt16(start, COLUMN_COUNT);
     let at = putInt8(view, start + 2, stamp.lsn);
@@ -67,23 +70,27 @@ export class ChangeRows {
     at = leafId === null ? putNull(view, at) : putInt4(view, at, leafId);
     at = change.nullsAssumed ? putByte(view, at, 1) : putNull(view, at);
     at = putByte(view, at, change.op.charCodeAt(0));
-    at = putText(block, view, at, key);
-    at = rowData === null ? putNull(view, at) : putText(block, view, at, rowData);
+    const keyAt = at;
+    if (texts === null) {
+      at = putText(block, view, at, key);
+      at = rowData === null ? putNull(view, at) : putText(block, view, at, rowData);
+    } else at += texts.bytes.copy(block, at, texts.start, texts.end);
     if (change.incomplete === null && change.jsonNulls === null) {
       at = putNull(view, putNull(view, at));
-      this.#note(change, block, start, at);
+      this.#note(change.relationId, block, start, keyAt, at);
       this.#at = at;
     } else {
       const whole = withArrays(block.subarray(start, at), change); // rare, so it gets a buffer of its own
-      this.#note(change, whole, 0, whole.length);
+      this.#note(change.relationId, whole, 0, keyAt - start, whole.length);
     }
   }
 
   /** The rows for COPY into {@link CHANGE_TARGET}. */
   *chunks(): Generator<Buffer> {
     const encoder = new CopyEncoder();
-    for (const { keys, blocks, starts, ends } of this.#relations.values()) {
-      for (const place of roughOrder(keys)) {
+    for (const rows of this.#relations.values()) {
+      const { blocks, starts, ends } = rows;
+      for (const place of roughOrder(rows)) {
         encoder.encoded(blocks[place]!, starts[place]!, ends[place]!);
         if (encoder.hasFull) yield* encoder.take();
       }
@@ -92,13 +99,13 @@ export class ChangeRows {
   }
 
   // biome-ignore lint/complexity/useMaxParams: called per row, so it allocates no object
-  #note({ relationId, key }: PendingChange, block: Buffer, start: number, end: number): void {
+  #note(relationId: number, block: Buffer, start: number, keyAt: number, end: number): void {
     let rows = this.#relations.get(relationId);
     if (rows === undefined) {
       rows = new RelationRows();
       this.#relations.set(relationId, rows);
     }
-    rows.keys.push(key);
+    rows.keys.push(keyAt);
     rows.blocks.push(block);
     rows.starts.push(start);
     rows.ends.push(end);

@@ -3,36 +3,52 @@
  * page should come together. Sorting numbers costs a fraction of comparing texts.
  */
 
-/** How many characters are compared, after the common beginning of all keys; 7 bits of each. */
-const CHARACTERS = 5;
+/** How many bytes are compared, after the common beginning of all keys; 7 bits of each. */
+const COMPARED = 5;
 const MAX_CODE = 0x7f;
-/** A double holds 53 bits exactly: the characters, and below them the place of the key in the list. */
-const PLACES = 2 ** (53 - 7 * CHARACTERS);
+/** A double holds 53 bits exactly: the bytes, and below them the place of the key in the list. */
+const PLACES = 2 ** (53 - 7 * COMPARED);
 
-/** Places of the keys in `keys`, ordered by their first characters. Keys that are equal there keep their order. */
-export function roughOrder(keys: readonly string[]): Uint32Array {
+/** Keys as fields of COPY's binary format: the length in four bytes, then the key. The key of a place is in `blocks[place]` at `keys[place]`. */
+export interface KeyBytes {
+  readonly blocks: readonly Buffer[];
+  readonly keys: readonly number[];
+}
+
+/** Places of the keys, ordered by their first bytes. Keys that are equal there keep their order. */
+export function roughOrder({ blocks, keys }: KeyBytes): Uint32Array {
   if (keys.length > PLACES) return Uint32Array.from(keys.keys());
-  const from = commonLength(keys);
+  const from = commonLength({ blocks, keys });
   const ranks = new Float64Array(keys.length);
   for (let place = 0; place < keys.length; place++) {
-    const key = keys[place]!;
+    const block = blocks[place]!;
+    const start = keys[place]! + 4;
+    const length = block.readInt32BE(start - 4);
     let rank = 0;
-    for (let at = from; at < from + CHARACTERS; at++) {
-      rank = rank * (MAX_CODE + 1) + (at < key.length ? Math.min(key.charCodeAt(at), MAX_CODE) : 0);
+    for (let at = from; at < from + COMPARED; at++) {
+      const byte = at < length ? block[start + at]! : 0;
+      rank = rank * (MAX_CODE + 1) + Math.min(byte, MAX_CODE);
     }
     ranks[place] = rank * PLACES + place;
   }
   ranks.sort();
-  return Uint32Array.from(ranks, (rank) => rank % PLACES);
+  const places = new Uint32Array(keys.length);
+  for (let i = 0; i < places.length; i++) places[i] = ranks[i]! % PLACES;
+  return places;
 }
 
 /** The length of the common beginning of all keys. */
-function commonLength(keys: readonly string[]): number {
-  const first = keys[0] ?? '';
-  let length = first.length;
-  for (const key of keys) {
+function commonLength({ blocks, keys }: KeyBytes): number {
+  if (keys.length === 0) return 0;
+  const first = blocks[0]!;
+  const firstAt = keys[0]! + 4;
+  let length = first.readInt32BE(firstAt - 4);
+  for (let place = 1; place < keys.length; place++) {
+    const block = blocks[place]!;
+    const start = keys[place]! + 4;
+    length = Math.min(length, block.readInt32BE(start - 4));
     let at = 0;
-    while (at < length && key.charCodeAt(at) === first.charCodeAt(at)) at += 1;
+    while (at < length && block[start + at] === first[firstAt + at]) at += 1;
     length = at;
   }
   return length;

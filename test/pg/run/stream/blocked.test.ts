@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../../../core/doctor/facts.ts';
 import { connect } from '../../../../core/pg/connection.ts';
+import { streamOf } from '../../../../core/pg/end-session.ts';
 import { pollWith } from '../../../../core/poll.ts';
 import { skip } from '../../../../core/skip.ts';
 import { parseLsn } from '../../../../core/types/lsn.ts';
@@ -38,11 +39,6 @@ async function pollUntilBlocked(node: TrackedNode): Promise<number> {
     if ((result.json() as { outcome?: string }).outcome === 'blocked') return run;
   }
   throw new Error('the node was never blocked');
-}
-
-/** Whether the row is what the plugin wrote for the insertion of order 13. */
-function isOrder13(data: string): boolean {
-  return /"value":"?13\b/.test(data) || data.endsWith(Buffer.from('13nn').toString('hex'));
 }
 
 const checksOf = async (node: TrackedNode) =>
@@ -159,19 +155,10 @@ describe.for(PLUGINS)('with %s', (plugin) => {
       const source = await connect(node.sourceUrl, { side: 'source', node: node.node });
       const store = await connect(node.storeUrl, { side: 'store', node: node.node });
       try {
-        const query = source.query.bind(source) as (...args: unknown[]) => unknown;
-        source.query = ((...args: unknown[]) => {
-          const fetch = args[0] as { handleDataRow?: (message: { fields: unknown[] }) => void };
-          const taken = fetch.handleDataRow?.bind(fetch);
-          if (taken !== undefined) {
-            fetch.handleDataRow = (message) => {
-              if (isOrder13(String(message.fields[2])))
-                message.fields[2] = plugin === 'wal2json' ? '{' : '7a';
-              taken(message);
-            };
-          }
-          return query(...args);
-        }) as typeof source.query;
+        streamOf(source).prependListener('data', (chunk: Buffer) => {
+          const at = chunk.indexOf(plugin === 'wal2json' ? '"value":13}' : 't\0\0\0\u000213');
+          if (at !== -1) chunk[at] = 0x21; // the decoder cannot read the value of this row
+        });
         for (let run = 0; run < 8; run++) {
           // through wal2json the server stops exactly at this limit: three rows for each of two transactions
           const result = await pollWith({ source, store }, { node: node.node, maxChanges: 6 });
