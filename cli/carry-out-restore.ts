@@ -1,4 +1,6 @@
 /** Plans a restore and, if asked, applies it: what the command and the demo do. */
+import type pg from 'pg';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../core/pg/connection.ts';
 import { poll } from '../core/poll.ts';
 import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
@@ -7,6 +9,9 @@ import { applyRestore, lookAtSource } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
 import { plannedCounts, type RestoreResult } from '../core/restore/restore-result.ts';
 import { scriptText } from '../core/restore/restore-script.ts';
+import type { Report } from '../core/restore/undone-changes.ts';
+import { requireExactHistory } from '../core/restore/verify-restore.ts';
+import { cancelOnAbort } from '../core/setup/cancel-on-abort.ts';
 import { parseLsn } from '../core/types/lsn.ts';
 
 export interface RestorePlace {
@@ -14,6 +19,7 @@ export interface RestorePlace {
   readonly storeUrl: string;
   readonly node: string;
   readonly signal: AbortSignal;
+  readonly report?: Report | undefined;
 }
 
 type Asked = Omit<RestoreRequest, 'node'> & { readonly apply: boolean };
@@ -21,14 +27,17 @@ type Asked = Omit<RestoreRequest, 'node'> & { readonly apply: boolean };
 /** Throws what {@link planRestore} and {@link applyRestore} throw. */
 export async function carryOutRestore(
   place: RestorePlace,
-  store: Queryable,
+  store: pg.Client,
   { apply, ...asked }: Asked,
 ): Promise<RestoreResult> {
   const { node } = place;
   const source = await connect(place.sourceUrl, { side: 'source', node });
   try {
     await source.query("SET search_path = 'pg_catalog', 'pg_temp'"); // as in the script, which compares names of types
-    const plan = await planRestore({ store, source }, { node, ...asked });
+    const { signal, report } = place;
+    const plan = await cancelOnAbort(store, { url: place.storeUrl, side: 'store', node, signal }, () =>
+      planRestore({ store, source }, { node, report, ...asked }),
+    );
     const sql = plan.script === null ? null : scriptText(plan.script);
     return await carryOut(place, { plan, sql, apply, store, source });
   } finally {
@@ -66,11 +75,10 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
     return { ...common, tables: counted, ...seen, notes: [...notes, ...seen.notes] };
   }
   const catchUp = (lsn: string): Promise<void> => runUntil(place, store, lsn);
+  const { node, signal, report, sourceUrl } = place;
   const outcome = await applyRestore(source, plan.script, {
-    store,
-    signal: place.signal,
-    catchUp,
-    recheck,
+    ...{ store, signal, catchUp, recheck, report },
+    cancellable: (work) => cancelOnAbort(source, { url: sourceUrl, side: 'source', node, signal }, work),
   });
   const seen = {
     refused: outcome.refused,
@@ -78,7 +86,16 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
     notes: [...notes, ...outcome.notes],
   };
   if (!outcome.isApplied) return { ...common, tables: counted, ...seen };
+  report?.('waiting until a run has read the restore');
   const lsn = await commitOf(place, planned);
+  if (lsn !== null) {
+    report?.('comparing the rows with the history');
+    const restored = { lsn, tables: plan.tables, conflicts: outcome.conflicts };
+    await requireExactHistory(store, restored).catch((error: unknown) => {
+      if (error instanceof TimewarpError && error.code === 'RESTORE_DIFFERS') throw error;
+      seen.notes.push('It is applied, but the history could not be asked whether it holds the same rows.');
+    });
+  }
   const done = { ...common, ...seen, isApplied: true, tables: outcome.written };
   return lsn !== null
     ? { ...done, lsn }

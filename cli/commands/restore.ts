@@ -18,6 +18,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { fromFileError } from '../file-error.ts';
 import { PAIR, pairs, whereValues } from '../history-options.ts';
 import { JsonText } from '../output.ts';
+import { stepProgress } from '../progress.ts';
 import { renderRestore } from '../render/restore.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
 
@@ -97,9 +98,10 @@ async function restore(
   const target = tableText === undefined ? null : tableTarget(context, tableText, flags);
   if (target === null) requireTransactions(flags);
   const store = await connect(settings.storeUrl, { side: 'store', node });
+  using progress = stepProgress(out);
   try {
     const needsSource = flags.apply === true || settings.optionalSourceUrl !== null;
-    const place = needsSource ? { ...settings.databases, signal } : null;
+    const place = needsSource ? { ...settings.databases, signal, report: progress.show } : null;
     const isRunFirst = target !== null || flags.cascade === true;
     if (place !== null && isRunFirst && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
     const undo: Undo = target ?? {
@@ -117,6 +119,7 @@ async function restore(
       place === null
         ? await planFromStore(store, { node, ...asked })
         : await carryOutRestore(place, store, { ...asked, apply });
+    progress[Symbol.dispose]();
     if (planFile !== undefined && result.sql !== null) await writeScript(planFile, result.sql);
     out.result(new JsonText(out.json ? restoreText(result) : ''), () =>
       renderRestore(result, { skipConflicts, planFile }),

@@ -13,7 +13,7 @@ import type { RestoreScriptInput } from './restore-input.ts';
 import type { Refusal, RestoreConflict, WrittenTable } from './restore-result.ts';
 import { restoreScript } from './restore-script.ts';
 import { REFUSED_STATE } from './sql-text.ts';
-import { keyLineage } from './undone-changes.ts';
+import { keyLineage, type Report } from './undone-changes.ts';
 
 /** What the source shows of a planned restore. */
 export interface SourceView {
@@ -89,33 +89,41 @@ export interface ApplyOptions {
   readonly catchUp: (lsn: string) => Promise<void>;
   /** Throws if the history concerns further rows by then. */
   readonly recheck: (store: Queryable) => Promise<void>;
+  /** Runs the work; cancels its statement on the source when the signal aborts. */
+  readonly cancellable: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly report?: Report | undefined;
 }
 
-/** Throws RESTORE_REFUSED, RESTORE_BUSY, RESTORE_UNCLEAR, INTERRUPTED; nothing was changed except perhaps by RESTORE_UNCLEAR. */
+/** Throws RESTORE_REFUSED, RESTORE_BUSY, RESTORE_UNCLEAR, RESTORE_STOPPED; nothing was changed except perhaps by RESTORE_UNCLEAR. */
 export async function applyRestore(
   source: pg.Client,
   input: RestoreScriptInput,
-  { store, signal, catchUp, recheck }: ApplyOptions,
+  { store, signal, catchUp, recheck, cancellable, report }: ApplyOptions,
 ): Promise<RestoreOutcome> {
   const { prepare, lock, guard, judge, write, check } = restoreScript(input);
   let outcome: Omit<RestoreOutcome, 'isApplied'>;
   try {
-    const ended = await runUncommitted(source, async () => {
+    const work = async (): Promise<typeof outcome> => {
       const seen = await inspectSource(source, input);
       if (seen.refused.length > 0) return { ...seen, conflicts: [], written: [] };
-      await runAll(source, [...prepare, ...lock, ...guard], signal);
+      await runAll(source, prepare, { signal, report, what: 'loading the rows' });
+      await runAll(source, lock, { signal, report, what: 'locking the rows' });
+      await runAll(source, guard, { signal, report, what: 'comparing the rows' });
       const conflicts = await readConflicts(source);
       if (conflicts.length > 0 && !input.skipConflicts) return { ...seen, conflicts, written: [] };
       // the rows are locked: every change of them that was committed before is in the log up to here
       const { rows } = await source.query<{ lsn: string }>(
         'SELECT pg_catalog.pg_current_wal_insert_lsn()::text AS lsn',
       );
+      report?.('waiting until a run has read the log up to the locks');
       await catchUp(rows[0]!.lsn);
       await requireSameLineage(store, input);
       await recheck(store);
-      await runAll(source, [...judge, ...write, ...check], signal);
+      await runAll(source, [...judge, ...write], { signal, report, what: 'writing the rows' });
+      await runAll(source, check, { signal, report, what: 'checking the rows' });
       return { ...seen, conflicts, written: await readWritten(source, input) };
-    });
+    };
+    const ended = await runUncommitted(source, () => cancellable(work));
     if (ended.written.length === 0) {
       await source.query('ROLLBACK');
       return { isApplied: false, ...ended };
@@ -124,8 +132,10 @@ export async function applyRestore(
     outcome = ended;
   } catch (error) {
     await source.query('ROLLBACK').catch(() => {});
+    stopIfAborted(signal, error);
     throw error;
   }
+  report?.('committing');
   await commitRestore(source, input);
   return { isApplied: true, ...outcome };
 }
@@ -160,16 +170,27 @@ async function runUncommitted<T>(source: pg.Client, work: () => Promise<T>): Pro
   }
 }
 
-async function runAll(source: pg.Client, statements: readonly string[], signal?: AbortSignal): Promise<void> {
+interface Steps {
+  readonly signal?: AbortSignal;
+  readonly report?: Report | undefined;
+  readonly what?: string;
+}
+
+async function runAll(
+  source: pg.Client,
+  statements: readonly string[],
+  { signal, report, what = '' }: Steps = {},
+): Promise<void> {
   for (const statement of statements) {
     stopIfAborted(signal);
+    report?.(what);
     await source.query(statement);
   }
 }
 
-function stopIfAborted(signal: AbortSignal | undefined): void {
+function stopIfAborted(signal: AbortSignal | undefined, cause?: unknown): void {
   if (signal?.aborted === true)
-    throw new TimewarpError('INTERRUPTED', 'Stopped before the commit: nothing was changed.');
+    throw new TimewarpError('RESTORE_STOPPED', 'Stopped before the commit: nothing was changed.', { cause });
 }
 
 const RETRY_STATES: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);

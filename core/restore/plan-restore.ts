@@ -150,10 +150,10 @@ interface Undone {
 
 async function readUndone(
   { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
-  { node, undo, maxRows, maxSize, cascade }: RestoreRequest,
+  { node, undo, maxRows, maxSize, report, cascade }: RestoreRequest,
   horizonLsn: string,
 ): Promise<Undone> {
-  const bounds = { maxRows, maxSize };
+  const bounds = { maxRows, maxSize, report };
   if (undo.kind === 'transactions') {
     const named = { node, transactions: undo.transactions, ...bounds };
     const { transactions, takenAlong, changes } =

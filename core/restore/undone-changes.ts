@@ -70,7 +70,13 @@ export interface Bounds {
   readonly maxRows: number;
   /** Characters of rows; missing: any number. */
   readonly maxSize?: number | undefined;
+  readonly report?: Report | undefined;
 }
+
+/** Tells people what a long restore does, and how many rows it has done of how many. */
+export type Report = (what: string, done?: number, total?: number) => void;
+
+const REPORTED_ROWS = 1_000;
 
 /** The size of a page from the store. */
 export const pageOf = ({ maxSize = UNDONE_PAGE.bytes }: Bounds): readonly [rows: number, bytes: number] => [
@@ -79,10 +85,15 @@ export const pageOf = ({ maxSize = UNDONE_PAGE.bytes }: Bounds): readonly [rows:
 ];
 
 /** A function that counts rows and throws BAD_FLAGS when there are too many. */
-export function counting({ maxRows, maxSize = Number.POSITIVE_INFINITY }: Bounds): (row: UndoneRow) => void {
+export function counting({
+  maxRows,
+  maxSize = Number.POSITIVE_INFINITY,
+  report,
+}: Bounds): (row: UndoneRow) => void {
   let [rows, size] = [0, 0];
   return ({ before, after }) => {
     rows += 1;
+    if (rows % REPORTED_ROWS === 0) report?.('read from the history', rows);
     size += (before?.length ?? 0) + (after?.length ?? 0);
     if (rows > maxRows)
       throw new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
