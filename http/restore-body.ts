@@ -18,6 +18,10 @@ const OPTIONS = {
     .boolean()
     .default(false)
     .meta({ description: 'the script leaves out the triggers of the tables, and needs their owner' }),
+  defaults: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'rows that are inserted get the defaults of columns whose values are not known' }),
   max_rows: z
     .int()
     .min(1)
@@ -40,6 +44,13 @@ const InstantText = Instant.meta({
   ...Instant.meta(),
   description: 'RFC 3339 with an offset, or an LSN',
 });
+const CASCADE = {
+  cascade: z.boolean().default(false).meta({
+    description:
+      'later transactions of the same rows are undone as well; for callers who may read the whole node',
+  }),
+};
+
 const value = z.string().meta({ pattern: '^[^\\u0000]*$' });
 const named = <T extends z.ZodType>(values: T) => z.record(z.string().min(1), values);
 
@@ -56,6 +67,7 @@ const OfTransactions = z.strictObject({
     .min(1)
     .max(MAX_TRANSACTIONS)
     .meta({ description: 'commit LSNs or numbers', examples: [['0/16B3748']] }),
+  ...CASCADE,
   ...OPTIONS,
 });
 const OfActor = z.strictObject({
@@ -66,6 +78,7 @@ const OfActor = z.strictObject({
   }),
   from: InstantText,
   to: InstantText.optional(),
+  ...CASCADE,
   ...OPTIONS,
 });
 const PAST = { table: TableText, at: InstantText };

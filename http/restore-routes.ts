@@ -62,6 +62,7 @@ async function answerPlan(context: Context, { ask, grantsOf }: Service): Promise
       : await planFromStore(store, {
           ...{ node, undo, maxRows: target.max_rows, maxSize: MAX_SIZE },
           ...{ skipConflicts: target.skip_conflicts, noTriggers: target.no_triggers },
+          ...{ defaults: target.defaults, cascade: 'cascade' in target && target.cascade },
           lockTimeoutMs: target.lock_timeout_seconds * 1000,
         });
   });
@@ -84,6 +85,8 @@ interface Choice {
 /** null: it touches a table that the caller may not read. */
 async function chooseUndo(store: Queryable, { node, target, grants }: Choice): Promise<Undo | null> {
   if (!('table' in target)) {
+    // what is taken along may be of any table
+    if (target.cascade && grants?.mayReadAllOf(node) === false) return null;
     const transactions = await chooseTransactions(store, { node, target, grants });
     return transactions === null ? null : { kind: 'transactions', transactions };
   }

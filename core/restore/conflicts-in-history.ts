@@ -104,9 +104,7 @@ function toConflict(
   row: RowRestore,
   { reason, state }: { readonly reason: RestoreConflict['reason']; readonly state: State },
 ): RestoreConflict {
-  const isTruth = new Set(
-    now.columns.filter(({ baseTypeOid }) => baseTypeOid === BOOLEAN).map(({ name }) => name),
-  );
+  const types = new Map(now.columns.map(({ name, baseTypeOid }) => [name, baseTypeOid]));
   const isShown = (name: string): boolean =>
     row.op !== 'update' || keyColumns.includes(name) || row.columns.includes(name);
   const text = (members: State): string | null =>
@@ -114,7 +112,7 @@ function toConflict(
       ? null
       : `{${[...members]
           .filter(([name]) => isShown(name))
-          .map(([name, value]) => `${quoteJson(name)}:${asText(value, isTruth.has(name))}`)
+          .map(([name, value]) => `${quoteJson(name)}:${asText(value, types.get(name))}`)
           .join(',')}}`;
   const { pkText } = row;
   return {
@@ -124,9 +122,12 @@ function toConflict(
 }
 
 const BOOLEAN = 16;
+const TIMESTAMPS: ReadonlySet<number | undefined> = new Set([1114, 1184]);
 
-/** The JSON string of a value, as PostgreSQL prints the value. */
-function asText(value: string, isTruth: boolean): string {
-  if (value.startsWith('"') || value === 'null') return value;
-  return quoteJson(isTruth ? value.charAt(0) : value);
+/** The JSON string of a value as PostgreSQL prints it, except of arrays and rows, which stay JSON. */
+function asText(value: string, type: number | undefined): string {
+  if (value === 'null') return value;
+  if (TIMESTAMPS.has(type)) return value.replace('T', ' ').replace(/\+00:00(?=( BC)?"$)/, '+00');
+  if (value.startsWith('"')) return value;
+  return quoteJson(type === BOOLEAN ? value.charAt(0) : value);
 }

@@ -17,6 +17,10 @@ export async function planFromStore(store: Queryable, request: RestoreRequest): 
       : [
           `The source was not asked: the script checks there whether it may write the tables, and compares the rows. Conflicts are those that the history shows up to ${script.horizonLsn}.`,
         ];
+  if (request.cascade === true)
+    said.push(
+      'Rows that refer to rows to be deleted were not looked for: the script refuses if there are any.',
+    );
   return {
     ...{ id, of, takenAlong, asOf, refused, isApplied: false, lsn: null, isSourceAsked: false },
     tables: tables.map(plannedCounts),
