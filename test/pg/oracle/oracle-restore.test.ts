@@ -1,13 +1,15 @@
 /**
  * `restore` against a second opinion: random transactions, then a random restore of one or several transactions or of a table as of an
  * instant. Either the state afterwards is exactly what the test computes from its own copies, or nothing was changed and the test
- * agrees that it could not be. RESTORE_SEED repeats a run; RESTORE_ROUNDS is the number of restores.
+ * agrees that it could not be. Every second restore is the script of a plan from the store alone, run by psql.
+ * RESTORE_SEED repeats a run; RESTORE_ROUNDS is the number of restores.
  */
 import { expect, test } from 'vitest';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
 import { runCommand } from '../../support/command.ts';
 import { describeNeeding } from '../../support/needs.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
+import { restoreByScript } from '../../support/restore-by-script.ts';
 import {
   isPossible,
   RESTORED,
@@ -60,8 +62,11 @@ for (const plugin of PLUGINS) {
           const chosen = byTable ? tableChoice() : transactionChoice();
           const cascade = !byTable && dice(3) === 0;
           const flags = [...(noTriggers ? ['--no-triggers'] : []), ...(cascade ? ['--cascade'] : [])];
-          const what = `round ${round}: restore ${[...chosen.args, ...flags].join(' ')}`;
-          const { code, answer, refused } = await restore(chosen.args, flags);
+          const byScript = round % 2 === 1;
+          const what = `round ${round}: restore ${[...chosen.args, ...flags].join(' ')}${byScript ? ' (script)' : ''}`;
+          const { code, answer, refused } = byScript
+            ? await restoreByScript(node, chosen.args, flags)
+            : await restore(chosen.args, flags);
           if (cascade) chosen.opinion = cascadeOpinion(answer?.of ?? chosen.args, what);
           const after = await worldNow(source);
           if (code === 0 && answer?.applied === true) {

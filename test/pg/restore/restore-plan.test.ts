@@ -230,6 +230,23 @@ describe.each(PLUGINS)('a plan of a restore over HTTP (%s)', (plugin) => {
     }
   });
 
+  test('a rule that is made after the first look is found under the locks', async () => {
+    const lsn = await transaction('UPDATE plain SET v = v + 1');
+    const before = await state();
+    const { sql } = await plans.plan({ transactions: [lsn] });
+    // psql runs this in a session of its own, after the script has looked the first time
+    const late = `\\! psql -X -q -c 'CREATE RULE late AS ON UPDATE TO plain DO ALSO NOTHING' '${node.sourceUrl}'\n`;
+    const load = 'CREATE TEMP TABLE restore_rows_1 (';
+    expect(sql.split(load)).toHaveLength(2);
+    await expect(psql(sql.replace(load, `${late}${load}`))).rejects.toMatchObject({
+      stderr: expect.stringContaining('rules: "public"."plain"'),
+    });
+    await node.source.query('DROP RULE late ON plain');
+    expect(await state()).toBe(before);
+    await psql(sql);
+    await node.catchUp();
+  });
+
   test('a login without rights, and one whose rows are filtered, are refused by the script', async () => {
     const lsn = await transaction('UPDATE plain SET v = v + 1');
     const { sql } = await plans.plan({ transactions: [lsn] });
