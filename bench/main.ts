@@ -23,6 +23,7 @@ import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
 import { type Results, writePerformancePage } from './performance-page.ts';
 import { quietRuns } from './quiet-runs.ts';
+import { restore } from './restore.ts';
 import { retention } from './retention.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
@@ -43,6 +44,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   diffPages,
   history,
   space,
+  restore,
   retention,
   hugeTransaction,
   backlog,

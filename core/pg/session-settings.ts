@@ -31,6 +31,16 @@ const OUTPUT = {
 } as const;
 
 /**
+ * The server ends a session whose client is gone without a word (a frozen function, a dead host) after 90 seconds. With the usual
+ * settings of the system it would keep the session, with its locks and its slot, for two hours (PostgreSQL manual, "TCP Settings").
+ */
+const KEEP_ALIVE = {
+  tcp_keepalives_idle: '60',
+  tcp_keepalives_interval: '10',
+  tcp_keepalives_count: '3',
+} as const;
+
+/**
  * Inherited time-outs of a role or database would end our sessions during their work. Our own limits are set per statement (see
  * run-limits.ts). jit is off because our statements are short: compiling one costs more than running it.
  */
@@ -42,6 +52,7 @@ const SESSION = {
   default_transaction_read_only: 'off',
   default_transaction_deferrable: 'off',
   jit: 'off',
+  ...KEEP_ALIVE,
 } as const;
 
 /**

@@ -24,5 +24,7 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   if (transaction === undefined) throw new Error('no transaction');
   const touched = await api.getTransaction(node, transaction.lsn.replace('/', '-'));
   const was: unknown = touched.status === 200 ? touched.data.changes[0]?.before?.total : null;
-  return { table: table.path, total, reason, changes, answers, rows, was };
+  const plan = await api.planRestore(node, { transactions: [transaction.lsn] });
+  const updates: number | undefined = plan.status === 200 ? plan.data.tables[0]?.updates : undefined;
+  return { table: table.path, updates, total, reason, changes, answers, rows, was };
 }

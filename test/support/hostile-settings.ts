@@ -24,6 +24,9 @@ export const HOSTILE: Readonly<Record<string, string>> = {
   default_transaction_deferrable: 'on',
   synchronous_commit: 'off',
   client_min_messages: 'error',
+  tcp_keepalives_idle: '7000',
+  tcp_keepalives_interval: '700',
+  tcp_keepalives_count: '30',
 };
 
 /** The text after the `=` of an assignment: search_path is a list of names, every other setting one text. */

@@ -26,7 +26,7 @@ export function cdkContext(): Record<string, unknown> {
 }
 
 /** The folders with the code of the functions, made once: as the build makes it, or placeholders. */
-const folders = { built: null as string | null, placeholder: null as string | null };
+const folders = { built: null as Promise<string> | null, placeholder: null as string | null };
 
 function placeholders(): string {
   const folder = mkdtempSync(join(tmpdir(), 'pgtimewarp-placeholder-'));
@@ -38,12 +38,15 @@ function placeholders(): string {
 }
 
 /** The functions as `npm run build` writes them to dist/lambda, from the sources as they are now. */
-export async function builtFunctions(): Promise<string> {
-  if (folders.built === null) {
-    folders.built = mkdtempSync(join(tmpdir(), 'pgtimewarp-functions-'));
-    await buildFunctions(folders.built);
-  }
+export function builtFunctions(): Promise<string> {
+  folders.built ??= build();
   return folders.built;
+}
+
+async function build(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'pgtimewarp-functions-'));
+  await buildFunctions(folder);
+  return folder;
 }
 
 /** A folder for `Timewarp` and for the stacks in which every function has a line of code. */
