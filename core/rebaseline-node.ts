@@ -135,7 +135,11 @@ async function withNewSlot(
   samePositions: boolean,
 ): Promise<{ end: Horizon; ended: { table: string; reason: string }[] }> {
   await dropSlot(source, node.slotName);
-  const slotStart = await createSlot(source, node.slotName, node.plugin);
+  const slotStart = await createSlot(source, {
+    name: node.slotName,
+    plugin: node.plugin,
+    failover: node.slotFailover,
+  });
   try {
     throwIfAborted(options.signal);
     const identity = {

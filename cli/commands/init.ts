@@ -11,6 +11,7 @@ interface InitFlags {
   readonly plugin?: Plugin;
   readonly slot?: string;
   readonly contextPrefix?: string[];
+  readonly failover: boolean;
 }
 
 export function registerInit(program: Command, run: Run): Command {
@@ -21,6 +22,10 @@ export function registerInit(program: Command, run: Run): Command {
       new Option('--plugin <name>', 'output plugin (default: "wal2json")').choices(['wal2json', 'pgoutput']),
     )
     .option('--slot <name>', 'name of the replication slot (default: pgtimewarp_<node>)')
+    .option(
+      '--no-failover',
+      'make the slot without failover: standbys that synchronise slots do not get it (PostgreSQL 17 and later)',
+    )
     .option(
       '--context-prefix <prefix>',
       'also read messages with this prefix as contexts, besides pgtimewarp and _bemi; repeatable',
@@ -37,6 +42,7 @@ export function registerInit(program: Command, run: Run): Command {
           plugin: flags.plugin ?? null,
           slotName: slotName(flags.slot),
           ...(flags.contextPrefix === undefined ? {} : { contextPrefixes: flags.contextPrefix }),
+          slotFailover: flags.failover,
           version: program.version() ?? 'unknown',
           signal,
           onProgress: (message) => out.note(`init: ${message}`),

@@ -28,6 +28,7 @@ import {
   withdrawSetupIntent,
   writeContextPrefixes,
   writeNumbersAsText,
+  writeSlotFailover,
 } from '../store/node/nodes.ts';
 import { isRemovalAsked } from '../store/node/removals.ts';
 import { migrate, requireWritable } from '../store/schema/migrate.ts';
@@ -48,6 +49,11 @@ export interface InitOptions extends DatabaseUrls {
   readonly version: string;
   /** Messages with these prefixes are contexts too. Default: an existing node keeps its own, a new node has none. */
   readonly contextPrefixes?: readonly string[];
+  /**
+   * Whether the slot of a new node is made with failover, from PostgreSQL 17 on: standbys that synchronise slots get it. Default: true,
+   * because a node whose slot is gone after a failover has a gap.
+   */
+  readonly slotFailover?: boolean;
   readonly signal?: AbortSignal;
   /** When the set-up was requested, by `performance.now()`; default: now. A removal that is requested later ends the set-up. */
   readonly begunMs?: number;
@@ -164,11 +170,12 @@ async function create(
   }
   options.onProgress?.(`creating slot ${identity.slotName} (waits for open transactions to end)`);
   try {
-    const slotStart = await createSlot(source, identity.slotName, identity.plugin).catch(async (error) => {
+    const slot = { name: identity.slotName, plugin: identity.plugin };
+    const { slotFailover: failover = true } = options;
+    const slotStart = await createSlot(source, { ...slot, failover }).catch(async (error) => {
       throw (await whyStoppedWaiting(source, options, error)) ?? error;
     });
     throwIfAborted(options.signal);
-    const slot = { name: identity.slotName, plugin: identity.plugin };
     const asText = await knowsNumbersAsText(source, slot, slotStart);
     const start = await readBeginning({ source, store }, slotStart);
     await inTransaction(store, async (tx) => {
@@ -176,6 +183,7 @@ async function create(
       if (obstacle !== null) throw obstacle;
       await activateNode(tx, identity, start);
       await writeNumbersAsText(tx, identity.node, asText === true);
+      await writeSlotFailover(tx, identity.node, failover);
       await writeContextPrefixes(tx, identity.node, options.contextPrefixes ?? []);
     });
   } catch (error) {

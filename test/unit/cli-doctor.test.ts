@@ -35,6 +35,7 @@ const NODE: StoredNode = {
   createdAt: T0,
   slotBudgetBytes: null,
   numbersAsText: false,
+  slotFailover: true,
   contextPrefixes: [],
   releasesSlot: false,
   horizon: {
@@ -195,6 +196,7 @@ function facts(changes: Changes = {}): DoctorFacts {
           versionNumber: 150020,
           version: '15.20',
           walLevel: 'logical',
+          effectiveWalLevel: null,
           inRecovery: false,
           insertLsn: parseLsn('0/180'),
           flushLsn: parseLsn('0/180'),
@@ -242,6 +244,16 @@ describe('diagnose', () => {
     ['gap', { node: { status: 'gap' } }, ['fail node_gap']],
     ['blocked', { node: { status: 'blocked' } }, ['fail node_blocked']],
     ['wal_level', { server: { walLevel: 'replica' } }, ['fail wal_level']],
+    [
+      'wal_level of PostgreSQL 19, which is a floor',
+      { server: { walLevel: 'replica', effectiveWalLevel: 'replica' } },
+      [],
+    ],
+    [
+      'wal_level of PostgreSQL 19, too low',
+      { server: { walLevel: 'minimal', effectiveWalLevel: 'minimal' } },
+      ['fail wal_level'],
+    ],
     ['standby', { server: { inRecovery: true } }, ['fail source_primary']],
     ['other server', { server: { systemIdentifier: '8' } }, ['fail source_identity']],
     ['slot gone', { slot: null }, ['fail slot_present']],

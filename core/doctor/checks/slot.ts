@@ -3,6 +3,7 @@ import { ERROR_CODES } from '../../errors/codes.ts';
 import { detectMovedSlot } from '../../run/loss/detect-loss.ts';
 import { publicationName } from '../../source/publication/publication.ts';
 import { SLOTS, type SlotFacts, type SourceFacts } from '../../source/slot/source-facts.ts';
+import { canDecode, describeWalLevels } from '../../source/slot/wal-level.ts';
 import { isDatabaseOf, type StoredNode } from '../../store/node/nodes.ts';
 import { formatBytes } from '../../types/byte-size.ts';
 import { lsnDistanceBytes } from '../../types/lsn.ts';
@@ -114,9 +115,8 @@ function checkPlugin({ slotUnreadable }: SourceSide, { plugin }: StoredNode): Ch
 }
 
 function checkWalLevel(server: SourceFacts, platform: SourceCondition['platform']): Check {
-  return server.walLevel === 'logical'
-    ? ok('wal_level', 'wal_level is logical.')
-    : fail('wal_level', `wal_level is ${server.walLevel}.`, walLevelRemedy(platform));
+  const said = describeWalLevels(server);
+  return canDecode(server) ? ok('wal_level', said) : fail('wal_level', said, walLevelRemedy(platform));
 }
 
 function checkRole(server: SourceFacts): Check[] {

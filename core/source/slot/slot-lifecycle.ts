@@ -15,17 +15,23 @@ export interface PluginSlot {
   readonly plugin: Plugin;
 }
 
+export interface NewSlot extends PluginSlot {
+  readonly failover: boolean;
+}
+
 /**
  * Creates a logical slot and reads it once: a server may accept the name of a plugin and still refuse to load it. Waits for every
  * transaction that is open now.
+ * @param failover whether standbys that synchronise slots get it (from PostgreSQL 17 on), so that it is there after a failover
  * @returns the position from which on the slot delivers complete transactions
  */
-export async function createSlot(source: Queryable, name: string, plugin: Plugin): Promise<Lsn> {
+export async function createSlot(source: Queryable, { name, plugin, failover }: NewSlot): Promise<Lsn> {
   let start: Lsn;
   try {
     // Without two_phase: such a slot loses the rows of a COMMIT PREPARED if it was moved past the PREPARE before.
     const { rows } = await source.query<{ lsn: string }>(
-      'SELECT lsn FROM pg_catalog.pg_create_logical_replication_slot($1::name, $2::name, false, false)',
+      `SELECT lsn
+         FROM pg_catalog.pg_create_logical_replication_slot($1::name, $2::name, false, false${failover && (await knowsFailover(source)) ? ', true' : ''})`,
       [name, plugin],
     );
     start = parseLsn(rows[0]!.lsn);
@@ -39,6 +45,13 @@ export async function createSlot(source: Queryable, name: string, plugin: Plugin
     throw await explain(source, error, { name, plugin });
   }
   return start;
+}
+
+async function knowsFailover(source: Queryable): Promise<boolean> {
+  const { rows } = await source.query<{ known: boolean }>(
+    `SELECT current_setting('server_version_num')::int >= 170000 AS known`,
+  );
+  return rows[0]!.known;
 }
 
 /** Drops the slot; does nothing if it does not exist. Throws SLOT_BUSY while a session reads it. @returns whether it existed */

@@ -11,6 +11,7 @@ import { isLacking } from '../../pg/lacking.ts';
 import { type CommitTime, parseCommitTime } from '../../types/commit-time.ts';
 import { type Lsn, parseLsn } from '../../types/lsn.ts';
 import { UNKNOWN_SYSTEM } from '../../types/server-identity.ts';
+import { canDecode } from './wal-level.ts';
 
 export interface SourceFacts {
   /** See core/types/server-identity.ts. */
@@ -22,6 +23,8 @@ export interface SourceFacts {
   readonly versionNumber: number;
   readonly version: string;
   readonly walLevel: string;
+  /** null before PostgreSQL 19: see wal-level.ts. */
+  readonly effectiveWalLevel: string | null;
   readonly inRecovery: boolean;
   /** 0/0: not known. */
   readonly insertLsn: Lsn;
@@ -105,7 +108,7 @@ const PART_NAMES = Object.keys(PARTS) as Part[];
 export async function readSourceFacts(source: Queryable, slotName: string): Promise<SourceFacts> {
   const facts = await readKnownFacts(source, slotName);
   // a run needs these: without them it must not conclude anything
-  const isDecoding = facts.walLevel === 'logical' && !facts.inRecovery;
+  const isDecoding = canDecode(facts) && !facts.inRecovery;
   const needed = facts.unknown.filter(
     (what) => what === SLOTS || (isDecoding && what.startsWith('pg_current_wal')),
   );
@@ -141,6 +144,7 @@ function factsOf(row: FactsRow, unknown: readonly string[]): SourceFacts {
     versionNumber: row.version_number as number,
     version: row.version as string,
     walLevel: row.wal_level as string,
+    effectiveWalLevel: row.effective_wal_level as string | null,
     inRecovery: row.in_recovery as boolean,
     insertLsn: parseLsn(row.insert_lsn as string),
     flushLsn: parseLsn(row.flush_lsn as string),
@@ -173,6 +177,7 @@ async function readFactsRow(source: Queryable, slotName: string, known: readonly
             current_setting('server_version_num')::int AS version_number,
             current_setting('server_version') AS version,
             current_setting('wal_level') AS wal_level,
+            current_setting('effective_wal_level', true) AS effective_wal_level,
             ${sql('recovery')} AS in_recovery, ${sql('inserted')} AS insert_lsn, ${sql('flushed')} AS flush_lsn,
             clock_timestamp() AS clock,
             nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), -1) AS max_slot_wal_keep,

@@ -29,6 +29,8 @@ export interface StoredNode {
   readonly slotBudgetBytes: bigint | null;
   /** Whether wal2json prints numbers as texts, which distinguishes NaN from NULL (see NUMBERS_AS_TEXT). */
   readonly numbersAsText: boolean;
+  /** Whether the slot is made with failover, where the server knows that (PostgreSQL 17). */
+  readonly slotFailover: boolean;
   /** Further prefixes whose messages are contexts (see core/types/plugin.ts). */
   readonly contextPrefixes: readonly string[];
   /** Whether runs drop the slot when the budget is used up. */
@@ -218,6 +220,7 @@ async function selectNodes(store: Queryable, node: string | null): Promise<Store
             n.status_reason, n.created_at,
             n.meta ->> 'slot_budget_bytes' AS slot_budget, n.meta ->> 'release_slot' = 'automatic' AS releases_slot,
             coalesce((n.meta ->> 'numbers_as_text')::boolean, false) AS numbers_as_text,
+            coalesce((n.meta ->> 'slot_failover')::boolean, true) AS slot_failover,
             n.meta -> 'context_prefixes' AS context_prefixes, c.applied_lsn, c.applied_ts, c.lsn_space, c.caught_up, c.last_run_at,
             c.last_run_outcome, c.failures
        FROM pgtimewarp.nodes AS n
@@ -242,6 +245,7 @@ interface NodeRow {
   slot_budget: string | null;
   releases_slot: boolean | null;
   numbers_as_text: boolean;
+  slot_failover: boolean;
   context_prefixes: string | null;
   applied_lsn: string | null;
   applied_ts: string;
@@ -266,6 +270,7 @@ function toNode(row: NodeRow): StoredNode {
     slotBudgetBytes: row.slot_budget === null ? null : BigInt(row.slot_budget),
     releasesSlot: row.releases_slot === true,
     numbersAsText: row.numbers_as_text,
+    slotFailover: row.slot_failover,
     contextPrefixes: row.context_prefixes === null ? [] : (JSON.parse(row.context_prefixes) as string[]), // ours
     horizon:
       row.applied_lsn === null
@@ -288,6 +293,15 @@ export async function writeNumbersAsText(store: Queryable, node: string, known: 
     `UPDATE pgtimewarp.nodes SET meta = meta || jsonb_build_object('numbers_as_text', $2::boolean)
       WHERE node_id = $1::text`,
     [node, known],
+  );
+}
+
+/** Stores whether the slot of the node is made with failover, also when it is made anew. */
+export async function writeSlotFailover(store: Queryable, node: string, failover: boolean): Promise<void> {
+  await store.query(
+    `UPDATE pgtimewarp.nodes SET meta = meta || jsonb_build_object('slot_failover', $2::boolean)
+      WHERE node_id = $1::text`,
+    [node, failover],
   );
 }
 

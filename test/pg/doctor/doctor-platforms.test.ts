@@ -9,6 +9,7 @@ import { diagnose } from '../../../core/doctor/diagnose.ts';
 import { gatherFacts } from '../../../core/doctor/facts.ts';
 import { refuseSameDatabase } from '../../../core/setup/databases.ts';
 import { init } from '../../../core/setup/init.ts';
+import { refuseUnsuitable } from '../../../core/setup/unsuitable.ts';
 import { readSourceFacts } from '../../../core/source/slot/source-facts.ts';
 import { isKnownSystem } from '../../../core/types/server-identity.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
@@ -203,4 +204,35 @@ test('a server that refuses positions while logical replication is off still sho
   } finally {
     await undo();
   }
+});
+
+/** The answers of a PostgreSQL 19, which no package has yet: its two settings, in place of those of this server. */
+function withLevels(walLevel: string, effectiveWalLevel: string): pg.Client {
+  return {
+    query: async (text: string, values: unknown[]) => {
+      const changed = text
+        .replaceAll(`current_setting('wal_level')`, `'${walLevel}'`)
+        .replaceAll(`current_setting('effective_wal_level', true)`, `'${effectiveWalLevel}'`);
+      return await node.source.query(changed, values);
+    },
+  } as unknown as pg.Client;
+}
+
+test.each([
+  ['logical', 'logical', true],
+  ['replica', 'logical', true],
+  ['replica', 'replica', true], // the first slot raises it
+  ['minimal', 'minimal', false],
+])('PostgreSQL 19 with wal_level %s, effective_wal_level %s: %s', async (level, effective, fits) => {
+  const facts = await readSourceFacts(withLevels(level, effective), node.slot);
+  expect(facts).toMatchObject({ walLevel: level, effectiveWalLevel: effective });
+  if (fits) refuseUnsuitable(facts);
+  else expect(() => refuseUnsuitable(facts)).toThrow(/wal_level = minimal/);
+});
+
+test('before PostgreSQL 19 there is no effective level', async () => {
+  expect(await readSourceFacts(node.source, node.slot)).toMatchObject({
+    walLevel: 'logical',
+    effectiveWalLevel: null,
+  });
 });

@@ -300,7 +300,8 @@ test('bundles are small', () => {
   console.log(
     `bundle sizes: ${sizes.map(([name, bytes]) => `${name} ${(bytes / 1024).toFixed(0)} KiB`).join(', ')}`,
   );
-  // a caller waits for this function: its code contains neither the poller nor the languages of zod. The OpenAPI document is data
+  // a caller waits for this function: its code contains neither the poller nor the languages of zod. The OpenAPI document is data.
+  // The plans of restores are 60 KiB of it
   const document = JSON.stringify(JSON.parse(readFileSync('http/openapi.json', 'utf8')));
-  expect(new Map(sizes).get('Api')! - Buffer.byteLength(document)).toBeLessThan(865 * 1024);
+  expect(new Map(sizes).get('Api')! - Buffer.byteLength(document)).toBeLessThan(925 * 1024);
 });
