@@ -1,0 +1,147 @@
+/** A node with history that is old enough for the archive, and the answers of the store and of the judges to the same question. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { tableId } from '../../core/archive/archive-table.ts';
+import { type ArchiveTarget, openArchive } from '../../core/archive/archive-target.ts';
+import { setArchive } from '../../core/archive/change-archive.ts';
+import { COLUMNS } from '../../core/archive/columns.ts';
+import type { Plugin } from '../../core/types/plugin.ts';
+import { PYTHON } from './archive-tools.ts';
+import { runCommand } from './command.ts';
+import { runProgramWith } from './run-program-with.ts';
+import type { Seaweed } from './seaweed.ts';
+import { type TrackedNode, trackedNode } from './tracked-node.ts';
+
+/** The archive that the environment names. */
+export function openTestArchive(catalogUrl = process.env.PGTIMEWARP_CATALOG_URL!): ArchiveTarget {
+  return openArchive({
+    archiveUrl: process.env.PGTIMEWARP_ARCHIVE_URL!,
+    catalogUrl,
+    warehouse: process.env.PGTIMEWARP_CATALOG_WAREHOUSE!,
+    signing: process.env.PGTIMEWARP_CATALOG_SIGNING!,
+    token: null,
+  });
+}
+
+export interface World {
+  readonly tables: string;
+  /** Transactions, one after the other. */
+  readonly steps: readonly string[];
+}
+
+/** Keys beyond the basic plane sort otherwise in UTF-16, values lose something in typed columns. */
+export const PLAIN: World = {
+  tables: `CREATE TABLE things (k text PRIMARY KEY, n numeric, f float8, t timestamptz, j json, b bytea, big int8);
+    INSERT INTO things VALUES ('base', 1.10, 0.1, 'infinity', '{"a": "\\u0000"}', '\\x00ff', 9007199254740993), ('zz', NULL, NULL, NULL, NULL, NULL, NULL)`,
+  steps: [
+    `INSERT INTO things (k, n) VALUES ('\u{1F600}', 'NaN'), ('\uFFFD', 123456789012345678901234567890.000000000000001000), ('a', 1)`,
+    `UPDATE things SET n = 2.50, j = 'null' WHERE k = 'a'; UPDATE things SET n = 3 WHERE k = 'a'`,
+    `DELETE FROM things WHERE k = 'zz'`,
+    `BEGIN; SELECT pg_logical_emit_message(true, 'pgtimewarp', '{"user": "ann \u{1F600}"}'); UPDATE things SET k = 'moved' WHERE k = 'base'; COMMIT`,
+    `TRUNCATE things`,
+    `BEGIN; INSERT INTO things (k) VALUES ('lost'); TRUNCATE things; INSERT INTO things (k, f) VALUES ('after', 'NaN'), ('a', '-Infinity'); COMMIT`,
+    `INSERT INTO things SELECT 'row ' || n, n FROM generate_series(1, 3000) AS n`,
+    `UPDATE things SET n = n + 0.01 WHERE k LIKE 'row %7'`,
+  ],
+};
+
+export interface ArchivedNode extends TrackedNode {
+  /** Writes the steps of the world and waits until all of it is older than a second. @returns the time of each */
+  write(): Promise<string[]>;
+}
+
+export async function archivedNode(plugin: Plugin, world: World): Promise<ArchivedNode> {
+  const node = await trackedNode({ plugin, tables: world.tables, track: ['things'] });
+  return {
+    ...node,
+    write: async () => {
+      const instants = [await horizon(node)];
+      for (const step of world.steps) {
+        await node.source.query(step);
+        await node.poll();
+        instants.push(await horizon(node));
+      }
+      await sleep(1100);
+      await node.poll();
+      return instants;
+    },
+  };
+}
+
+export async function setArchiveOf(node: TrackedNode, table: string): Promise<void> {
+  await setArchive(node, { schema: 'public', name: table }, { hot: '1s', minRows: 1 });
+}
+
+async function horizon(node: TrackedNode): Promise<string> {
+  const { rows } = await node.store.query<{ ts: string }>(
+    `SELECT to_char(applied_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts
+       FROM pgtimewarp.wal_checkpoints WHERE node_id = $1`,
+    [node.node],
+  );
+  return rows[0]!.ts;
+}
+
+export interface AsOfRow {
+  readonly pk: string;
+  readonly op: string;
+  readonly seq: string;
+  readonly xid: string | null;
+  readonly row_data: string | null;
+}
+
+/** By the store's own function. */
+export async function asOfInStore(node: TrackedNode, at: string): Promise<AsOfRow[]> {
+  const { rows } = await node.store.query<AsOfRow>(
+    `SELECT v.pk, v.op::text AS op, v.seq::text AS seq, v.xid::text AS xid, v.row_data::text AS row_data
+       FROM pgtimewarp.table_at($1, 'public', 'things', $2::timestamptz, NULL) AS t
+      CROSS JOIN LATERAL pgtimewarp.rows_at(t.relation_id, t.lsn) AS v
+      WHERE v.is_there
+      ORDER BY v.pk`,
+    [node.node, at],
+  );
+  return rows;
+}
+
+export interface Judged {
+  readonly count: number;
+  /** For each instant: by DuckDB, with the query of `archive sql`, in the order of keys. */
+  readonly asOf: readonly (readonly AsOfRow[])[];
+  /** Every row of the table by pyiceberg. */
+  readonly all: readonly Readonly<Record<string, string | null>>[];
+}
+
+export async function judge(
+  seaweed: Seaweed,
+  node: TrackedNode,
+  instants: readonly string[],
+): Promise<Judged> {
+  const queries: string[] = [];
+  let metadata = '';
+  for (const at of instants) {
+    const args = ['archive', 'sql', 'things', '--at', at, '--dialect', 'duckdb', '--json'];
+    const { stdout } = await runCommand(args, node);
+    const document = JSON.parse(stdout) as { sql: string; metadata_location: string };
+    queries.push(document.sql);
+    metadata = document.metadata_location;
+  }
+  const { namespace, name } = tableId(node.node, { schema: 'public', name: 'things' });
+  const table = `${namespace}.${name}`;
+  const asked = { metadata, catalog: seaweed.catalogUrl, table, s3: seaweed.s3Url, sql: queries };
+  const said = await runProgramWith(PYTHON, ['test/support/archive-judge.py'], JSON.stringify(asked));
+  const { duckdb, count, pyiceberg } = JSON.parse(said) as {
+    duckdb: AsOfRow[][];
+    count: number;
+    pyiceberg: Judged['all'];
+  };
+  expect(pyiceberg.length).toBe(count);
+  expect(Object.keys(pyiceberg[0] ?? {})).toEqual(COLUMNS.map((each) => each.name));
+  const asOf = duckdb.map((rows) =>
+    rows.map(({ pk, op, seq, xid, row_data }) => ({ pk, op, seq, xid, row_data })).sort(byKey),
+  );
+  return { count, asOf, all: pyiceberg };
+}
+
+/** In the order of bytes, as the store sorts keys. */
+function byKey(a: AsOfRow, b: AsOfRow): number {
+  return Buffer.compare(Buffer.from(a.pk), Buffer.from(b.pk));
+}
