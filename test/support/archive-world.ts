@@ -50,8 +50,12 @@ export interface ArchivedNode extends TrackedNode {
   write(): Promise<string[]>;
 }
 
-export async function archivedNode(plugin: Plugin, world: World): Promise<ArchivedNode> {
-  const node = await trackedNode({ plugin, tables: world.tables, track: ['things'] });
+export async function archivedNode(
+  plugin: Plugin,
+  world: World,
+  track: readonly string[] = ['things'],
+): Promise<ArchivedNode> {
+  const node = await trackedNode({ plugin, tables: world.tables, track });
   return {
     ...node,
     write: async () => {
@@ -103,11 +107,10 @@ export async function asOfInStore(node: TrackedNode, at: string): Promise<AsOfRo
 }
 
 export interface Judged {
-  readonly count: number;
   /** For each instant: by DuckDB, with the query of `archive sql`, in the order of keys. */
   readonly asOf: readonly (readonly AsOfRow[])[];
   /** Every row of the table by pyiceberg. */
-  readonly all: readonly Readonly<Record<string, string | null>>[];
+  readonly all: readonly Texts[];
 }
 
 export async function judge(
@@ -116,29 +119,39 @@ export async function judge(
   instants: readonly string[],
 ): Promise<Judged> {
   const queries: string[] = [];
-  let metadata = '';
-  for (const at of instants) {
-    const args = ['archive', 'sql', 'things', '--at', at, '--dialect', 'duckdb', '--json'];
-    const { stdout } = await runCommand(args, node);
-    const document = JSON.parse(stdout) as { sql: string; metadata_location: string };
-    queries.push(document.sql);
-    metadata = document.metadata_location;
-  }
+  for (const at of instants) queries.push((await archiveSql(node, 'things', at)).sql);
   const { namespace, name } = tableId(node.node, { schema: 'public', name: 'things' });
-  const table = `${namespace}.${name}`;
-  const asked = { metadata, catalog: seaweed.catalogUrl, table, s3: seaweed.s3Url, sql: queries };
-  const said = await runProgramWith(PYTHON, ['test/support/archive-judge.py'], JSON.stringify(asked));
-  const { duckdb, count, pyiceberg } = JSON.parse(said) as {
-    duckdb: AsOfRow[][];
-    count: number;
-    pyiceberg: Judged['all'];
-  };
-  expect(pyiceberg.length).toBe(count);
-  expect(Object.keys(pyiceberg[0] ?? {})).toEqual(COLUMNS.map((each) => each.name));
-  const asOf = duckdb.map((rows) =>
+  const { duckdb, pyiceberg } = await askJudges(seaweed, queries, `${namespace}.${name}`);
+  expect(Object.keys(pyiceberg![0] ?? {})).toEqual(COLUMNS.map((each) => each.name));
+  const asOf = (duckdb as unknown as AsOfRow[][]).map((rows) =>
     rows.map(({ pk, op, seq, xid, row_data }) => ({ pk, op, seq, xid, row_data })).sort(byKey),
   );
-  return { count, asOf, all: pyiceberg };
+  return { asOf, all: pyiceberg! };
+}
+
+/** The document of `archive sql`, for DuckDB. */
+export async function archiveSql(
+  node: TrackedNode,
+  table: string,
+  at: string,
+): Promise<{ readonly sql: string; readonly metadata_location: string }> {
+  const { stdout } = await runCommand(['archive', 'sql', table, '--at', at, '--json'], node);
+  return JSON.parse(stdout) as { sql: string; metadata_location: string };
+}
+
+type Texts = Readonly<Record<string, string | null>>;
+
+/** Rows of DuckDB for each query, and by pyiceberg all rows of a table. */
+export async function askJudges(
+  { catalogUrl, s3Url }: Seaweed,
+  sql: readonly string[],
+  table: string | null = null,
+): Promise<{ readonly duckdb: readonly (readonly Texts[])[]; readonly pyiceberg: readonly Texts[] | null }> {
+  const asked = JSON.stringify({ catalog: catalogUrl, s3: s3Url, sql, table });
+  return JSON.parse(await runProgramWith(PYTHON, ['test/support/archive-judge.py'], asked)) as {
+    duckdb: Texts[][];
+    pyiceberg: Texts[] | null;
+  };
 }
 
 /** In the order of bytes, as the store sorts keys. */
