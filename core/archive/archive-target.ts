@@ -1,4 +1,5 @@
 /** Where the archive is: a bucket and a catalog. */
+import zlib from 'node:zlib';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { Catalog, type CatalogOptions } from './catalog.ts';
 import { ObjectStore, parseS3Url } from './object-store.ts';
@@ -21,8 +22,12 @@ export interface ArchiveAddress {
 
 const AMAZON = /^([a-z0-9]+)\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/;
 
-/** Opens no connection. Throws BAD_FLAGS when an address is none. */
+/** Opens no connection. Throws BAD_FLAGS when an address is none, or this Node cannot compress the files. */
 export function openArchive(address: ArchiveAddress): ArchiveTarget {
+  if ((zlib.zstdCompressSync as unknown) === undefined)
+    throw new TimewarpError('BAD_FLAGS', `Node ${process.versions.node} has no zstd.`, {
+      remedy: 'Run the archive with Node 22.15 or later.',
+    });
   parseS3Url(address.archiveUrl);
   const objects = new ObjectStore();
   const { catalogUrl: url, warehouse, token } = address;

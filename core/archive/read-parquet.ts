@@ -1,11 +1,11 @@
 /** Reads a file of the archive from disk, one row group at a time. */
-import { zstdDecompressSync } from 'node:zlib';
+import zlib from 'node:zlib';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { type ArchiveRow, COLUMNS, toText } from './columns.ts';
 
 /** Times stay microseconds: a Date would cut them. */
 const parsers = { timestampFromMicroseconds: (micros: bigint): bigint => micros };
-const compressors = { ZSTD: (input: Uint8Array): Uint8Array => zstdDecompressSync(input) };
+const compressors = { ZSTD: (input: Uint8Array): Uint8Array => zlib.zstdDecompressSync(input) };
 
 /** Yields the rows as they were written. Throws when the file is none of the archive. */
 export async function* readParquet(path: string): AsyncGenerator<ArchiveRow[]> {

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { constants, zstdCompressSync } from 'node:zlib';
+import zlib from 'node:zlib';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 import { type ArchiveRow, type ArchiveValue, AT, COLUMNS, parquetSchema, toValue } from './columns.ts';
 
@@ -86,7 +86,7 @@ class ParquetFile {
       codec: 'ZSTD',
       compressors: {
         ZSTD: (input) =>
-          zstdCompressSync(input, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } }),
+          zlib.zstdCompressSync(input, { params: { [zlib.constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } }),
       },
       createdBy: 'pgtimewarp',
     });

@@ -45,6 +45,23 @@ export const PLAIN: World = {
   ],
 };
 
+/** Partitions that are truncated one by one, and rows that move between them. */
+export const PARTITIONED: World = {
+  tables: `CREATE TABLE things (k int PRIMARY KEY, n text) PARTITION BY RANGE (k);
+    CREATE TABLE low PARTITION OF things FOR VALUES FROM (0) TO (100);
+    CREATE TABLE high PARTITION OF things FOR VALUES FROM (100) TO (200);
+    INSERT INTO things VALUES (1, 'base'), (101, 'base')`,
+  steps: [
+    `INSERT INTO things SELECT n, 'row' FROM generate_series(2, 5) AS n; INSERT INTO things SELECT n, 'row' FROM generate_series(102, 105) AS n`,
+    `TRUNCATE low`,
+    `UPDATE things SET k = 7 WHERE k = 103; INSERT INTO things VALUES (1, 'again')`,
+    `TRUNCATE high`,
+    `INSERT INTO things VALUES (104, 'new')`,
+    `TRUNCATE things`,
+    `INSERT INTO things VALUES (1, 'last')`,
+  ],
+};
+
 export interface ArchivedNode extends TrackedNode {
   /** Writes the steps of the world and waits until all of it is older than a second. @returns the time of each */
   write(): Promise<string[]>;
@@ -104,6 +121,27 @@ export async function asOfInStore(node: TrackedNode, at: string): Promise<AsOfRo
     [node.node, at],
   );
   return rows;
+}
+
+/** The rows of the table as they lie in the store, in the columns of the archive that readers print alike. */
+export async function rowsInStore(node: TrackedNode): Promise<Texts[]> {
+  const { rows } = await node.store.query<Record<string, string | null>>(
+    `SELECT c.pk, (c.valid_from_lsn - '0/0')::text AS valid_from_lsn, c.seq::text, c.op::text, c.xid::text, c.leaf_id::text,
+            (c.read_lsn - '0/0')::text AS read_lsn, c.row_data::text, array_to_json(c.incomplete)::text AS incomplete,
+            array_to_json(c.json_nulls)::text AS json_nulls,
+            (SELECT t.context::text FROM pgtimewarp.transaction_contexts AS t WHERE t.lsn = c.valid_from_lsn AND c.xid IS NOT NULL) AS context
+       FROM pgtimewarp.row_changes AS c
+      UNION ALL
+     SELECT '', (e.lsn - '0/0')::text, e.seq::text, e.op::text, e.xid::text, e.leaf_id::text, NULL, NULL, NULL, NULL,
+            (SELECT t.context::text FROM pgtimewarp.transaction_contexts AS t WHERE t.lsn = e.lsn)
+       FROM pgtimewarp.relation_events AS e`,
+  );
+  return rows;
+}
+
+/** In one order, whoever returned them. */
+export function sorted(rows: readonly Texts[], columns: readonly string[]): string[] {
+  return rows.map((row) => JSON.stringify(columns.map((name) => row[name]))).toSorted();
 }
 
 export interface Judged {
