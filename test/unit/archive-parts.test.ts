@@ -26,7 +26,7 @@ test('Avro: what is written is read, longs of 64 bits too', () => {
   const record = fc.record({
     id: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
     maybe: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
-    text: fc.string({ unit: 'binary' }).map((text) => text.toWellFormed()),
+    text: fc.string({ unit: 'binary' }),
     flag: fc.boolean(),
     list: fc.array(fc.uint8Array()),
     map: fc.dictionary(fc.string(), fc.integer()),
