@@ -59,14 +59,15 @@ function pageParameters(unit: ArchiveUnit, place: Place | null, limit: number): 
   return [...unitParameters(unit), limit, ...(place ?? [])];
 }
 
-/** The planner must not sort the whole unit for a page: the primary key has this order. */
+/** For a page the planner must neither sort the whole unit, as the primary key has this order, nor read the whole time map. */
+const BY_INDEX = `SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off;
+  SET LOCAL enable_mergejoin = off; SET LOCAL jit = off`;
+
 async function ask(store: pg.Client, text: string, values: unknown[]): Promise<ArchiveRow[]> {
   return inTransaction(
     store,
     async (tx) => {
-      await tx.query(
-        'SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off',
-      );
+      await tx.query(BY_INDEX);
       const query = { text, values, rowMode: 'array', types: RAW_TEXT_TYPES } as const;
       return (await tx.query<(string | null)[]>(query)).rows;
     },

@@ -20,8 +20,8 @@ export interface FileLimits {
 }
 
 export const LIMITS: FileLimits = {
-  groupRows: 100_000,
-  groupLetters: 32 * 1024 * 1024,
+  groupRows: 40_000, // larger groups compress hardly better, and take memory in proportion
+  groupLetters: 16 * 1024 * 1024,
   fileBytes: 224 * 1024 * 1024, // with the group that passes it, a file has about 256 MiB
 };
 
