@@ -41,18 +41,27 @@ export const archive: Benchmark = {
       await setArchive(where, HISTORY_TABLE, { hot: '1s', minRows });
       const child = new URL('./archive-child.ts', import.meta.url).pathname;
       const env = { ...process.env, ...seaweed.env };
-      const { stdout } = await promisify(execFile)(process.execPath, [child, databases.storeUrl, HISTORY_NODE], {
-        env,
-      });
+      const { stdout } = await promisify(execFile)(
+        process.execPath,
+        [child, databases.storeUrl, HISTORY_NODE],
+        {
+          env,
+        },
+      );
       const done = JSON.parse(stdout) as ArchiveFigures;
       const { rows } = await store.query<{ bytes: string }>(
         'SELECT sum(bytes)::text AS bytes FROM pgtimewarp.archive_files',
       );
       return [
-        figure('rows for each second of the processor, written', [done.rows / (done.writeCpuMs / 1000)], 'rows', {
-          target: '≥ 60000',
-          digits: 0,
-        }),
+        figure(
+          'rows for each second of the processor, written',
+          [done.rows / (done.writeCpuMs / 1000)],
+          'rows',
+          {
+            target: '≥ 60000',
+            digits: 0,
+          },
+        ),
         figure('the same with reading back', [done.rows / (done.cpuMs / 1000)], 'rows', { digits: 0 }),
         figure('bytes in the bucket for each version', [Number(rows[0]!.bytes) / done.rows], 'B', {
           target: '≤ 40',

@@ -5,7 +5,12 @@ import { expect, test } from 'vitest';
 import { tableId } from '../../core/archive/archive-table.ts';
 import { type AvroSchema, type AvroValue, readAvro, writeAvro } from '../../core/archive/avro.ts';
 import { formatExact, parseExact } from '../../core/archive/exact-json.ts';
-import { listEntry, manifestPath, readManifestList, writeManifestList } from '../../core/archive/manifests.ts';
+import {
+  listEntry,
+  manifestPath,
+  readManifestList,
+  writeManifestList,
+} from '../../core/archive/manifests.ts';
 import { parseS3Url } from '../../core/archive/object-store.ts';
 import { RowChecksum } from '../../core/archive/row-checksum.ts';
 
@@ -71,7 +76,9 @@ test('Avro: the file of another writer, compressed, in blocks with sizes, with n
     ...[Buffer.from([0]), Buffer.alloc(16, 9), Buffer.from([2]), sized(block), Buffer.alloc(16, 9)],
   ]);
   const [record] = readAvro(file).records;
-  expect([...(record!.first as Uint8Array), ...(record!.second as Uint8Array)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect([...(record!.first as Uint8Array), ...(record!.second as Uint8Array)]).toEqual([
+    1, 2, 3, 4, 5, 6, 7, 8,
+  ]);
   expect(record!.list).toEqual([1, 2]);
   expect(() => readAvro(file.subarray(0, file.length - 20))).toThrow(/cut/);
 });

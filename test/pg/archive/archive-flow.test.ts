@@ -1,7 +1,8 @@
 /** History in the archive is the history of the store: counted and asked as of instants by DuckDB and pyiceberg. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archiveRun } from '../../../core/archive/archive-run.ts';
 import { setArchive } from '../../../core/archive/change-archive.ts';
 import { parseS3Url } from '../../../core/archive/object-store.ts';
@@ -9,7 +10,18 @@ import type { FileLimits } from '../../../core/archive/write-parquet.ts';
 import { runRetention } from '../../../core/retention/change-retention.ts';
 import type { Plugin } from '../../../core/types/plugin.ts';
 import { archiveTools } from '../../support/archive-tools.ts';
-import { archivedNode, asOfInStore, judge, openTestArchive, PARTITIONED, PLAIN, rowsInStore, setArchiveOf, sorted, type World } from '../../support/archive-world.ts';
+import {
+  archivedNode,
+  asOfInStore,
+  judge,
+  openTestArchive,
+  PARTITIONED,
+  PLAIN,
+  rowsInStore,
+  setArchiveOf,
+  sorted,
+  type World,
+} from '../../support/archive-world.ts';
 import { runCommand } from '../../support/command.ts';
 import { describeNeeding } from '../../support/needs.ts';
 import { type Seaweed, startSeaweed } from '../../support/seaweed.ts';
@@ -30,26 +42,30 @@ describeNeeding(archiveTools(), 'the archive', () => {
     ['pgoutput, partitions', 'pgoutput', PARTITIONED],
   ];
 
-  test.each(WORLDS)('others read the archive as the store reads history: %s', async (_, plugin, world) => {
-    await using node = await archivedNode(plugin, world);
-    const instants = await node.write();
-    await setArchiveOf(node, 'things');
-    const result = await archiveRun({ ...node, target: openTestArchive() });
-    expect(result.outcome).toBe('done');
-    expect(result.units).toBeGreaterThan(2);
-    const { stdout: shown } = await runCommand(['archive', 'show', '--json'], node);
-    expect(JSON.parse(shown)).toMatchObject({
-      tables: [{ table: 'public.things', rows: result.rows.toString(), units: { verified: result.units } }],
-    });
-    expect(instants.length).toBeGreaterThan(5);
-    const judged = await judge(seaweed, node, instants);
-    for (const [index, at] of instants.entries())
-      expect(judged.asOf[index], at).toEqual(await asOfInStore(node, at));
-    const inStore = await rowsInStore(node);
-    const columns = Object.keys(inStore[0]!);
-    expect(sorted(judged.all, columns)).toEqual(sorted(inStore, columns));
-    expect(judged.all.length).toBe(Number(result.rows));
-  }, 240_000);
+  test.each(WORLDS)(
+    'others read the archive as the store reads history: %s',
+    async (_, plugin, world) => {
+      await using node = await archivedNode(plugin, world);
+      const instants = await node.write();
+      await setArchiveOf(node, 'things');
+      const result = await archiveRun({ ...node, target: openTestArchive() });
+      expect(result.outcome).toBe('done');
+      expect(result.units).toBeGreaterThan(2);
+      const { stdout: shown } = await runCommand(['archive', 'show', '--json'], node);
+      expect(JSON.parse(shown)).toMatchObject({
+        tables: [{ table: 'public.things', rows: result.rows.toString(), units: { verified: result.units } }],
+      });
+      expect(instants.length).toBeGreaterThan(5);
+      const judged = await judge(seaweed, node, instants);
+      for (const [index, at] of instants.entries())
+        expect(judged.asOf[index], at).toEqual(await asOfInStore(node, at));
+      const inStore = await rowsInStore(node);
+      const columns = Object.keys(inStore[0]!);
+      expect(sorted(judged.all, columns)).toEqual(sorted(inStore, columns));
+      expect(judged.all.length).toBe(Number(result.rows));
+    },
+    240_000,
+  );
 
   test('files have a limit, and no key is in two of them', async () => {
     await using node = await archivedNode('pgoutput', PLAIN);
@@ -58,7 +74,11 @@ describeNeeding(archiveTools(), 'the archive', () => {
     const limits = { groupRows: 500, groupLetters: 10_000, fileBytes: 8_000 };
     const { units } = await archiveRun({ ...node, target: openTestArchive(), limits });
     expect(units).toBe(1);
-    const { rows: files } = await node.store.query<{ min_pk: string; max_pk: string; from_max: string | null }>(
+    const { rows: files } = await node.store.query<{
+      min_pk: string;
+      max_pk: string;
+      from_max: string | null;
+    }>(
       `SELECT min_pk, max_pk, lag(max_pk) OVER (ORDER BY min_pk) AS from_max FROM pgtimewarp.archive_files ORDER BY min_pk`,
     );
     expect(files.length).toBeGreaterThan(3);
@@ -139,7 +159,8 @@ describeNeeding(archiveTools(), 'the archive', () => {
     await expect(stopped).rejects.toThrow('stopped');
     await node.store.query(`UPDATE pgtimewarp.tracked_relations SET retention = '1s'`);
     const rowsOf = async (): Promise<string> =>
-      (await node.store.query<{ n: string }>('SELECT count(*)::text AS n FROM pgtimewarp.row_changes')).rows[0]!.n;
+      (await node.store.query<{ n: string }>('SELECT count(*)::text AS n FROM pgtimewarp.row_changes'))
+        .rows[0]!.n;
     const before = await rowsOf();
     for (let pass = 0; pass < 3; pass++) {
       await sleep(700);
