@@ -4,7 +4,7 @@
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { formatExact, parseExact } from './exact-json.ts';
-import { type SigningKeys, signRequest } from './sign-request.ts';
+import { type SigningScope, signRequest } from './sign-request.ts';
 
 export interface CatalogOptions {
   /** The base, without /v1. */
@@ -13,11 +13,7 @@ export interface CatalogOptions {
   readonly warehouse: string | null;
   readonly token: string | null;
   /** null: requests are not signed. */
-  readonly signing: {
-    readonly service: string;
-    readonly region: string;
-    keys(): Promise<SigningKeys>;
-  } | null;
+  readonly signing: SigningScope | null;
 }
 
 export interface Snapshot {
@@ -132,10 +128,7 @@ export class Catalog {
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     };
-    if (signing !== null) {
-      const scope = { service: signing.service, region: signing.region, now: new Date() };
-      Object.assign(headers, signRequest({ method, url, body: text }, await signing.keys(), scope));
-    }
+    if (signing !== null) Object.assign(headers, await signRequest({ method, url, body: text }, signing));
     try {
       const response = await fetch(url, {
         method,

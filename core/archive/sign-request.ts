@@ -1,6 +1,6 @@
-/** Signs a request with AWS Signature Version 4 (AWS's IAM user guide, "Create a signed AWS API request"): Glue's catalog needs it. */
-import { createHmac } from 'node:crypto';
-import { sha256 } from './write-parquet.ts';
+/** Signs a request with AWS Signature Version 4, as Glue's catalog wants it, by AWS's own library. */
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { SignatureV4 } from '@smithy/signature-v4';
 
 export interface SigningKeys {
   readonly accessKeyId: string;
@@ -11,53 +11,49 @@ export interface SigningKeys {
 export interface SigningScope {
   readonly service: string;
   readonly region: string;
-  /** Seconds, by the clock of this machine. */
-  readonly now: Date;
+  keys(): Promise<SigningKeys>;
+}
+
+/** The library takes any implementation of SHA-256; with a secret it is an HMAC. */
+class Sha256 {
+  readonly #hash: Hash | Hmac;
+
+  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
+    this.#hash =
+      secret === undefined
+        ? createHash('sha256')
+        : createHmac('sha256', secret as string | NodeJS.ArrayBufferView);
+  }
+
+  update(data: string | ArrayBuffer | ArrayBufferView): void {
+    this.#hash.update(data as string | NodeJS.ArrayBufferView);
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest();
+  }
+
+  reset(): void {
+    throw new Error('a hash is used once');
+  }
 }
 
 /** The headers that a request needs beside its own. Its URL must be percent-encoded already. */
-export function signRequest(
+export async function signRequest(
   request: { readonly method: string; readonly url: URL; readonly body: string },
-  keys: SigningKeys,
-  { service, region, now }: SigningScope,
-): Record<string, string> {
-  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
-  const day = time.slice(0, 8);
-  const digest = sha256(Buffer.from(request.body));
-  const signed: Record<string, string> = {
-    host: request.url.host,
-    'x-amz-content-sha256': digest,
-    'x-amz-date': time,
-    ...(keys.sessionToken === undefined ? {} : { 'x-amz-security-token': keys.sessionToken }),
-  };
-  const names = Object.keys(signed).sort();
-  // each segment is encoded once more, except by S3 (same guide, "canonical URI")
-  const path = request.url.pathname.split('/').map(encode).join('/');
-  const query = [...request.url.searchParams]
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .sort()
-    .join('&');
-  const canonical = [
-    ...[request.method, path, query, ...names.map((name) => `${name}:${signed[name]}`), ''],
-    ...[names.join(';'), digest],
-  ].join('\n');
-  const scope = `${day}/${region}/${service}/aws4_request`;
-  const toSign = ['AWS4-HMAC-SHA256', time, scope, sha256(Buffer.from(canonical))].join('\n');
-  const key = [day, region, service, 'aws4_request'].reduce<string | Buffer>(
-    (secret, part) => createHmac('sha256', secret).update(part).digest(),
-    `AWS4${keys.secretAccessKey}`,
-  );
-  const signature = createHmac('sha256', key).update(toSign).digest('hex');
-  const { host: _, ...headers } = signed; // fetch sends the host itself
-  return {
-    ...headers,
-    authorization: `AWS4-HMAC-SHA256 Credential=${keys.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`,
-  };
-}
-
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  { service, region, keys }: SigningScope,
+): Promise<Record<string, string>> {
+  const { method, url, body } = request;
+  const signer = new SignatureV4({ service, region, credentials: keys, sha256: Sha256 });
+  const signed = await signer.sign({
+    method,
+    protocol: url.protocol,
+    hostname: url.hostname,
+    path: url.pathname,
+    query: Object.fromEntries(url.searchParams),
+    headers: { host: url.host },
+    body,
+  });
+  const { host: _, ...headers } = signed.headers; // fetch sends the host itself
+  return headers;
 }
