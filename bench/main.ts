@@ -9,6 +9,7 @@ import { createColors } from 'picocolors';
 import { plainTable } from '../cli/render/plain-table.ts';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { api } from './api.ts';
+import { archive } from './archive.ts';
 import { asof, diffPages } from './asof.ts';
 import { asofLive } from './asof-live.ts';
 import { asofSql } from './asof-sql.ts';
@@ -46,6 +47,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   space,
   restore,
   retention,
+  archive,
   hugeTransaction,
   backlog,
 ];

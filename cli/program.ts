@@ -47,6 +47,7 @@ const GROUPS: readonly Group[] = [
       serve: async () => (await import('./commands/serve.ts')).registerServe,
       poll: async () => (await import('./commands/poll.ts')).registerPoll,
       retention: async () => (await import('./commands/retention.ts')).registerRetention,
+      archive: async () => (await import('./commands/archive.ts')).registerArchive,
       status: async () => (await import('./commands/status.ts')).registerStatus,
       doctor: async () => (await import('./commands/doctor.ts')).registerDoctor,
       events: async () => (await import('./commands/events.ts')).registerEvents,

@@ -515,6 +515,89 @@ COMMENT ON COLUMN pgtimewarp.relation_ranges.keeps_deletions IS 'While building:
 COMMENT ON COLUMN pgtimewarp.relation_ranges.built_xid IS 'The transaction that finished it. Older snapshots do not see its rows.';
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Archive (see core/archive)
+
+CREATE TABLE pgtimewarp.archive_settings (
+  node_id     text NOT NULL REFERENCES pgtimewarp.nodes,
+  schema_name text NOT NULL,
+  table_name  text NOT NULL,
+  hot         interval NOT NULL,
+  min_rows    int NOT NULL,
+  is_on       boolean NOT NULL DEFAULT true,
+  archive_id  uuid NOT NULL DEFAULT gen_random_uuid(),
+  PRIMARY KEY (node_id, schema_name, table_name)
+);
+COMMENT ON TABLE pgtimewarp.archive_settings IS 'The tables whose history is copied to the archive.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.node_id IS 'The node.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.schema_name IS 'The schema of the table.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.table_name IS 'The name under which the table is tracked.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.hot IS 'History that is older than this is archived.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.min_rows IS 'A unit with fewer rows waits.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.is_on IS 'false: no new unit is begun; what is archived stays.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.archive_id IS 'The Iceberg table has the same id as a property, so that another store with the same names does not write to it.';
+
+CREATE TABLE pgtimewarp.archive_units (
+  relation_id int NOT NULL,
+  unit        int NOT NULL,
+  lsn_space   int NOT NULL,
+  from_lsn    pg_lsn NOT NULL,
+  to_lsn      pg_lsn NOT NULL,
+  to_ts       timestamptz NOT NULL,
+  state       text NOT NULL DEFAULT 'planned' CHECK (state IN ('planned', 'written', 'committed', 'verified')),
+  row_count   bigint,
+  checksum    numeric,
+  snapshot_id bigint,
+  epoch       bigint NOT NULL,
+  planned_at  timestamptz NOT NULL DEFAULT now(),
+  verified_at timestamptz,
+  PRIMARY KEY (relation_id, unit)
+);
+COMMENT ON TABLE pgtimewarp.archive_units IS 'Closed intervals of history, each of which is archived as a whole. Units of a relation follow each other without a gap.';
+COMMENT ON COLUMN pgtimewarp.archive_units.relation_id IS 'The period of the table.';
+COMMENT ON COLUMN pgtimewarp.archive_units.unit IS 'The place of the unit in its relation: 1 is the oldest.';
+COMMENT ON COLUMN pgtimewarp.archive_units.lsn_space IS 'The LSN space of the positions.';
+COMMENT ON COLUMN pgtimewarp.archive_units.from_lsn IS 'Inclusive; 0/0: everything before to_lsn.';
+COMMENT ON COLUMN pgtimewarp.archive_units.to_lsn IS 'Exclusive.';
+COMMENT ON COLUMN pgtimewarp.archive_units.to_ts IS 'Every commit up to this time lies before to_lsn, every later one does not.';
+COMMENT ON COLUMN pgtimewarp.archive_units.state IS 'planned: the boundary is fixed | written: its files are in the bucket | committed: a snapshot of the Iceberg table has them | verified: read back, they equal the store.';
+COMMENT ON COLUMN pgtimewarp.archive_units.row_count IS 'Rows in its files, from the state written on.';
+COMMENT ON COLUMN pgtimewarp.archive_units.checksum IS 'The sum of the hashes of these rows (core/archive/row-checksum.ts).';
+COMMENT ON COLUMN pgtimewarp.archive_units.snapshot_id IS 'The snapshot that added the files; null: there are none, or another archiver added them.';
+COMMENT ON COLUMN pgtimewarp.archive_units.epoch IS 'The claim under which it was planned.';
+COMMENT ON COLUMN pgtimewarp.archive_units.planned_at IS 'When it was planned.';
+COMMENT ON COLUMN pgtimewarp.archive_units.verified_at IS 'When its files were last read back and equal to the store.';
+
+CREATE TABLE pgtimewarp.archive_files (
+  path        text PRIMARY KEY,
+  relation_id int NOT NULL,
+  unit        int NOT NULL,
+  sha256      text NOT NULL,
+  bytes       bigint NOT NULL,
+  row_count   bigint NOT NULL,
+  min_pk      text COLLATE "C" NOT NULL,
+  max_pk      text COLLATE "C" NOT NULL,
+  min_lsn     pg_lsn NOT NULL,
+  max_lsn     pg_lsn NOT NULL,
+  min_ts      timestamptz NOT NULL,
+  max_ts      timestamptz NOT NULL,
+  FOREIGN KEY (relation_id, unit) REFERENCES pgtimewarp.archive_units
+);
+CREATE INDEX archive_files_by_unit ON pgtimewarp.archive_files (relation_id, unit);
+COMMENT ON TABLE pgtimewarp.archive_files IS 'The Parquet files of the archive. No key is in two files of a unit.';
+COMMENT ON COLUMN pgtimewarp.archive_files.path IS 'The URL of the object: s3://bucket/key.';
+COMMENT ON COLUMN pgtimewarp.archive_files.relation_id IS 'The period of the table.';
+COMMENT ON COLUMN pgtimewarp.archive_files.unit IS 'The unit.';
+COMMENT ON COLUMN pgtimewarp.archive_files.sha256 IS 'The digest of the object, in hexadecimal digits.';
+COMMENT ON COLUMN pgtimewarp.archive_files.bytes IS 'Its size.';
+COMMENT ON COLUMN pgtimewarp.archive_files.row_count IS 'Its rows.';
+COMMENT ON COLUMN pgtimewarp.archive_files.min_pk IS 'Its first key; empty if it has TRUNCATEs, which have no key.';
+COMMENT ON COLUMN pgtimewarp.archive_files.max_pk IS 'Its last key.';
+COMMENT ON COLUMN pgtimewarp.archive_files.min_lsn IS 'Its earliest commit LSN.';
+COMMENT ON COLUMN pgtimewarp.archive_files.max_lsn IS 'Its latest commit LSN.';
+COMMENT ON COLUMN pgtimewarp.archive_files.min_ts IS 'Its earliest time of a commit.';
+COMMENT ON COLUMN pgtimewarp.archive_files.max_ts IS 'Its latest time of a commit.';
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- Types of the functions
 
 CREATE TYPE pgtimewarp.key_state AS (
@@ -593,6 +676,8 @@ GRANT INSERT, UPDATE ON pgtimewarp.nodes, pgtimewarp.tracked_relations, pgtimewa
 GRANT INSERT ON pgtimewarp.row_changes, pgtimewarp.relation_events, pgtimewarp.transaction_contexts,
   pgtimewarp.health_events TO pgtimewarp_writer;
 GRANT INSERT, UPDATE, DELETE ON pgtimewarp.lsn_time_map, pgtimewarp.rebaseline_findings, pgtimewarp.follow_rules TO pgtimewarp_writer;
+GRANT INSERT, UPDATE ON pgtimewarp.archive_units TO pgtimewarp_writer;
+GRANT INSERT, DELETE ON pgtimewarp.archive_files TO pgtimewarp_writer;
 GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_writer;
 GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgtimewarp TO pgtimewarp_admin;
 REVOKE INSERT, UPDATE, DELETE ON pgtimewarp.relation_ranges FROM pgtimewarp_admin; -- only functions of retention write them

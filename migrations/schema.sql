@@ -3662,6 +3662,118 @@ BEGIN
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(result, true) ELSE result END;
 END $_$;
 
+CREATE TABLE pgtimewarp.archive_files (
+    path text NOT NULL,
+    relation_id integer NOT NULL,
+    unit integer NOT NULL,
+    sha256 text NOT NULL,
+    bytes bigint NOT NULL,
+    row_count bigint NOT NULL,
+    min_pk text NOT NULL COLLATE pg_catalog."C",
+    max_pk text NOT NULL COLLATE pg_catalog."C",
+    min_lsn pg_lsn NOT NULL,
+    max_lsn pg_lsn NOT NULL,
+    min_ts timestamp with time zone NOT NULL,
+    max_ts timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE pgtimewarp.archive_files IS 'The Parquet files of the archive. No key is in two files of a unit.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.path IS 'The URL of the object: s3://bucket/key.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.relation_id IS 'The period of the table.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.unit IS 'The unit.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.sha256 IS 'The digest of the object, in hexadecimal digits.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.bytes IS 'Its size.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.row_count IS 'Its rows.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.min_pk IS 'Its first key; empty if it has TRUNCATEs, which have no key.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.max_pk IS 'Its last key.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.min_lsn IS 'Its earliest commit LSN.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.max_lsn IS 'Its latest commit LSN.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.min_ts IS 'Its earliest time of a commit.';
+
+COMMENT ON COLUMN pgtimewarp.archive_files.max_ts IS 'Its latest time of a commit.';
+
+CREATE TABLE pgtimewarp.archive_settings (
+    node_id text NOT NULL,
+    schema_name text NOT NULL,
+    table_name text NOT NULL,
+    hot interval NOT NULL,
+    min_rows integer NOT NULL,
+    is_on boolean DEFAULT true NOT NULL,
+    archive_id uuid DEFAULT gen_random_uuid() NOT NULL
+);
+
+COMMENT ON TABLE pgtimewarp.archive_settings IS 'The tables whose history is copied to the archive.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.node_id IS 'The node.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.schema_name IS 'The schema of the table.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.table_name IS 'The name under which the table is tracked.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.hot IS 'History that is older than this is archived.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.min_rows IS 'A unit with fewer rows waits.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.is_on IS 'false: no new unit is begun; what is archived stays.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.archive_id IS 'The Iceberg table has the same id as a property, so that another store with the same names does not write to it.';
+
+CREATE TABLE pgtimewarp.archive_units (
+    relation_id integer NOT NULL,
+    unit integer NOT NULL,
+    lsn_space integer NOT NULL,
+    from_lsn pg_lsn NOT NULL,
+    to_lsn pg_lsn NOT NULL,
+    to_ts timestamp with time zone NOT NULL,
+    state text DEFAULT 'planned'::text NOT NULL,
+    row_count bigint,
+    checksum numeric,
+    snapshot_id bigint,
+    epoch bigint NOT NULL,
+    planned_at timestamp with time zone DEFAULT now() NOT NULL,
+    verified_at timestamp with time zone,
+    CONSTRAINT archive_units_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'written'::text, 'committed'::text, 'verified'::text])))
+);
+
+COMMENT ON TABLE pgtimewarp.archive_units IS 'Closed intervals of history, each of which is archived as a whole. Units of a relation follow each other without a gap.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.relation_id IS 'The period of the table.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.unit IS 'The place of the unit in its relation: 1 is the oldest.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.lsn_space IS 'The LSN space of the positions.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.from_lsn IS 'Inclusive; 0/0: everything before to_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.to_lsn IS 'Exclusive.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.to_ts IS 'Every commit up to this time lies before to_lsn, every later one does not.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.state IS 'planned: the boundary is fixed | written: its files are in the bucket | committed: a snapshot of the Iceberg table has them | verified: read back, they equal the store.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.row_count IS 'Rows in its files, from the state written on.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.checksum IS 'The sum of the hashes of these rows (core/archive/row-checksum.ts).';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.snapshot_id IS 'The snapshot that added the files; null: there are none, or another archiver added them.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.epoch IS 'The claim under which it was planned.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.planned_at IS 'When it was planned.';
+
+COMMENT ON COLUMN pgtimewarp.archive_units.verified_at IS 'When its files were last read back and equal to the store.';
+
 CREATE VIEW pgtimewarp.asof_answers AS
  SELECT a.question,
     a.answer
@@ -4390,6 +4502,15 @@ CREATE VIEW pgtimewarp.transactions_answers AS
     a.rows
    FROM pgtimewarp.answer_transactions() a(question, place, frame, lsn, ts, xid, context, tables, rows);
 
+ALTER TABLE ONLY pgtimewarp.archive_files
+    ADD CONSTRAINT archive_files_pkey PRIMARY KEY (path);
+
+ALTER TABLE ONLY pgtimewarp.archive_settings
+    ADD CONSTRAINT archive_settings_pkey PRIMARY KEY (node_id, schema_name, table_name);
+
+ALTER TABLE ONLY pgtimewarp.archive_units
+    ADD CONSTRAINT archive_units_pkey PRIMARY KEY (relation_id, unit);
+
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_pkey PRIMARY KEY (node_id, lsn_space, lsn, "position");
 
@@ -4462,6 +4583,8 @@ ALTER TABLE ONLY pgtimewarp.virtual_columns
 ALTER TABLE ONLY pgtimewarp.wal_checkpoints
     ADD CONSTRAINT wal_checkpoints_pkey PRIMARY KEY (node_id);
 
+CREATE INDEX archive_files_by_unit ON pgtimewarp.archive_files USING btree (relation_id, unit);
+
 CREATE INDEX health_events_by_node ON pgtimewarp.health_events USING btree (node_id, id DESC);
 
 CREATE INDEX history_gaps_by_node ON pgtimewarp.history_gaps USING btree (node_id, relation_id, from_ts);
@@ -4475,6 +4598,12 @@ CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (no
 CREATE INDEX row_changes_in_order ON ONLY pgtimewarp.row_changes USING brin (valid_from_lsn) WITH (pages_per_range='32', autosummarize='on');
 
 CREATE INDEX transaction_contexts_by_value ON pgtimewarp.transaction_contexts USING gin (value_hashes) WITH (gin_pending_list_limit='256');
+
+ALTER TABLE ONLY pgtimewarp.archive_files
+    ADD CONSTRAINT archive_files_relation_id_unit_fkey FOREIGN KEY (relation_id, unit) REFERENCES pgtimewarp.archive_units(relation_id, unit);
+
+ALTER TABLE ONLY pgtimewarp.archive_settings
+    ADD CONSTRAINT archive_settings_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
 
 ALTER TABLE ONLY pgtimewarp.blocked_changes
     ADD CONSTRAINT blocked_changes_node_id_fkey FOREIGN KEY (node_id) REFERENCES pgtimewarp.nodes(node_id);
@@ -4991,6 +5120,18 @@ REVOKE ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_re
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.archive_files TO pgtimewarp_reader;
+GRANT SELECT,INSERT,DELETE ON TABLE pgtimewarp.archive_files TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.archive_files TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.archive_settings TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.archive_settings TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.archive_settings TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.archive_units TO pgtimewarp_reader;
+GRANT SELECT,INSERT,UPDATE ON TABLE pgtimewarp.archive_units TO pgtimewarp_writer;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.archive_units TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_reader;
 GRANT SELECT ON TABLE pgtimewarp.asof_answers TO pgtimewarp_writer;

@@ -399,6 +399,36 @@ export const ERROR_CODES = define({
     remedy:
       'The message names the rows and the commit. Look at them with `pgtimewarp asof`; `pgtimewarp restore --transaction LSN` of that commit undoes it.',
   },
+  ARCHIVE_NOT_SET: {
+    action: 'client',
+    cause: 'The table has no archive.',
+    remedy: 'Run `pgtimewarp archive set TABLE --hot 90d`.',
+  },
+  ARCHIVE_NOT_YET: {
+    action: 'client',
+    cause: 'The instant lies after the part of the history that is in the archive and verified.',
+    remedy:
+      '`pgtimewarp archive show` says up to when tables are archived. Later instants are in the store: `pgtimewarp asof`.',
+  },
+  ARCHIVE_UNREACHABLE: {
+    action: 'retry',
+    cause:
+      'The bucket or the catalog of the archive did not answer, or refused a request. The store has everything.',
+    remedy:
+      'Check address, rights and credentials, then run `pgtimewarp archive run`: it goes on where it stopped.',
+  },
+  ARCHIVE_FOREIGN: {
+    action: 'operator',
+    cause: 'The bucket or the catalog has an object or a table of that name which this store did not write.',
+    remedy:
+      'Give each store a prefix of its own in --archive-url and, for nodes of one name, a catalog of its own.',
+  },
+  ARCHIVE_DAMAGED: {
+    action: 'operator',
+    cause:
+      'Read back, a file of the archive is missing or differs from what was written. The store has everything.',
+    remedy: 'The message names the file. Restore that version of the object, if the bucket keeps versions.',
+  },
   INTERRUPTED: {
     action: 'retry',
     cause: 'A signal stopped the command.',

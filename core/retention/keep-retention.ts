@@ -24,6 +24,7 @@ import {
   hasRangeChecks,
   nextRangeAction,
   type RangeAction,
+  relationsBeingArchived,
   relationsToExpire,
   relationsToPrepare,
   syncRetention,
@@ -74,6 +75,7 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
   await advanceCutoffs(options.store, relationIds);
   const unprepared = await relationsToPrepare(options.store, relationIds, options.upto);
   const expiring = await relationsToExpire(options.store, relationIds);
+  const archiving = await relationsBeingArchived(options.store, options.claim.nodeId);
   const due = relationIds.filter((each) => unprepared.has(each) || expiring.has(each));
   for (const [index, relationId] of due.entries()) {
     if (index > 0 && !options.mayGoOn()) {
@@ -81,10 +83,13 @@ export async function keepRetention(options: KeepRetentionOptions): Promise<Rete
       break;
     }
     const prepared = !unprepared.has(relationId) || (await prepareRanges(options, relationId));
-    const dropped = expiring.has(relationId) ? await expire(options, relationId) : 0;
+    const mayExpire = expiring.has(relationId) && !archiving.has(relationId);
+    const dropped = mayExpire ? await expire(options, relationId) : 0;
     result.rangesDropped += dropped ?? 0;
     if (!prepared || dropped === null) unfinished.push(relationId);
   }
+  // a copy also has the contexts and the times of the commits, which tables of the node share
+  if (archiving.size > 0) return { ...result, unfinished };
   for (let seen = CONTEXT_ROWS; seen === CONTEXT_ROWS && options.mayGoOn(); )
     seen = await cutContexts(options.store, options.claim.nodeId, CONTEXT_ROWS);
   for (let forgotten = MAP_ROWS; forgotten === MAP_ROWS && options.mayGoOn(); ) {

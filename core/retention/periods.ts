@@ -61,6 +61,17 @@ export async function syncRetention(store: Queryable, nodeId: string): Promise<n
   return rows.map((row) => row.relation_id);
 }
 
+/** The relations of a node whose history is being copied to the archive: what a copy is compared with must stay. */
+export async function relationsBeingArchived(store: Queryable, nodeId: string): Promise<Set<number>> {
+  const { rows } = await store.query<{ relation_id: number }>(
+    `SELECT DISTINCT u.relation_id
+       FROM pgtimewarp.archive_units AS u JOIN pgtimewarp.relation_periods AS p ON p.relation_id = u.relation_id
+      WHERE p.node_id = $1::text AND u.state <> 'verified'`,
+    [nodeId],
+  );
+  return new Set(rows.map((row) => row.relation_id));
+}
+
 export interface RangeAction {
   readonly action: 'convert' | 'split';
   readonly table: string;

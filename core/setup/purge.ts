@@ -38,6 +38,12 @@ export async function dropHistory(store: StoreTransaction, relationIds: readonly
   await store.query('SELECT pgtimewarp.drop_relation_partition(id) FROM unnest($1::int[]) AS id', [
     relationIds,
   ]);
+  await store.query('DELETE FROM pgtimewarp.archive_files WHERE relation_id = ANY ($1::int[])', [
+    relationIds,
+  ]);
+  await store.query('DELETE FROM pgtimewarp.archive_units WHERE relation_id = ANY ($1::int[])', [
+    relationIds,
+  ]);
   await store.query('DELETE FROM pgtimewarp.relation_events WHERE relation_id = ANY ($1::int[])', [
     relationIds,
   ]);
@@ -65,6 +71,7 @@ const TABLES_BY_NODE = [
   'past_relations',
   'tracked_relations',
   'wal_checkpoints',
+  'archive_settings',
   'follow_rules',
   'removals',
   'nodes',

@@ -24,7 +24,7 @@ const PHASES = [
   'core/run/horizon',
 ];
 const ENGINE = [
-  ...[...BASE, 'core/query', 'core/restore', ...SOURCE, ...STORE],
+  ...[...BASE, 'core/query', 'core/restore', 'core/archive', ...SOURCE, ...STORE],
   ...['core/setup', 'core/retention', 'core/run', ...PHASES, 'core', 'core/doctor', 'core/status.ts'],
 ];
 const FUNCTION = [...ENGINE, 'documents', 'lambda/shared'];
@@ -53,6 +53,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/restore': [...BASE, 'core/query', 'core/source/catalog'],
   'core/setup': [...BASE, ...SOURCE, ...STORE],
   'core/retention': [...BASE, ...STORE, 'core/setup'],
+  'core/archive': [...BASE, 'core/query', ...STORE, 'core/setup'],
 
   // a run: the code that its phases share, then the phases
   'core/run': [...BASE, 'core/versions', ...SOURCE, ...STORE],

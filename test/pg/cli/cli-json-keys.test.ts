@@ -41,6 +41,8 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['retention', 'set', '1d', 'orders'],
   ['retention', 'show'],
   ['retention', 'run'],
+  ['archive', 'set', 'orders', '--hot', '12h'],
+  ['archive', 'show'],
   ['extension', 'install'],
   ['extension', 'views'],
   ['rebaseline', 'orders', '--dry-run'],
@@ -57,6 +59,9 @@ const COMMANDS: readonly (readonly string[])[] = [
 /** Commands that are checked below or in their own tests, or that print no document (a shell script, a story). */
 const OTHERS = [
   'restore',
+  'archive run',
+  'archive verify',
+  'archive sql',
   'extension connect',
   'extension views',
   'serve',

@@ -1,0 +1,139 @@
+/**
+ * The query that gives the rows of a table as of an instant out of its Iceberg table, for engines that read such tables. It follows the
+ * rules of functions/history/rows_at.sql: the last version of each key, unless it is a deletion or a TRUNCATE has closed it. The
+ * store says which position the instant has, and refuses instants for which not all rows are known.
+ */
+import type { Client } from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import type { Queryable } from '../pg/connection.ts';
+import { formatTableName, type TableName } from '../pg/identifiers.ts';
+import { inSourceTransaction } from '../pg/transaction.ts';
+import { type Instant, instantParameters } from '../query/instant.ts';
+import { openTable, SNAPSHOT, type TableAt } from '../query/table-rows.ts';
+import { parseLsn } from '../types/lsn.ts';
+import { requireTable, tableId } from './archive-table.ts';
+import type { ArchiveTarget } from './archive-target.ts';
+import { requireArchive } from './change-archive.ts';
+
+export const DIALECTS = ['duckdb', 'spark', 'trino', 'athena'] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+export interface AsOfSqlRequest {
+  readonly node: string;
+  readonly table: TableName;
+  readonly at: Instant;
+  readonly dialect: Dialect;
+  readonly target: ArchiveTarget;
+}
+
+export interface AsOfSql {
+  readonly sql: string;
+  readonly table: string;
+  readonly dialect: Dialect;
+  readonly requested: string | null;
+  readonly lsn: string;
+  /** The newest metadata file of the Iceberg table; null: the catalog does not tell. */
+  readonly metadataLocation: string | null;
+}
+
+/** Throws ARCHIVE_NOT_SET, ARCHIVE_NOT_YET, ROWS_UNKNOWN, and what the catalog throws. */
+export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<AsOfSql> {
+  const { node, table, at, dialect, target } = request;
+  const [opened, archiveId] = await inSourceTransaction(
+    store,
+    async () => {
+      await requireArchive(store, node, table);
+      const position = await openTable(store, { node, table, at });
+      return [position, await requireArchived(store, node, position)] as const;
+    },
+    SNAPSHOT,
+  );
+  const { metadataLocation } = await requireTable(target, { nodeId: node, table, archiveId });
+  const id = tableId(node, table);
+  return {
+    sql: query(opened, dialect, reference(dialect, id, metadataLocation)),
+    table: formatTableName(table),
+    dialect,
+    requested: instantParameters(at)[2],
+    lsn: opened.lsn,
+    metadataLocation,
+  };
+}
+
+/**
+ * A baseline row that was read after the instant is outdated if its key changed in between, which the archive need not have. Then the
+ * whole query is refused. @returns the id of the archive
+ */
+async function requireArchived(store: Queryable, node: string, at: TableAt): Promise<string> {
+  const { rows } = await store.query<{ archive_id: string; is_archived: boolean; is_read_later: boolean }>(
+    `SELECT s.archive_id,
+            EXISTS (SELECT FROM pgtimewarp.archive_units AS u
+                     WHERE u.relation_id = p.relation_id AND u.lsn_space = $3::int AND u.state = 'verified'
+                       AND u.to_lsn > $4::pg_lsn) AS is_archived,
+            p.baseline_state <> 'none' AND $4::pg_lsn < p.baseline_lsn
+              OR EXISTS (SELECT FROM pgtimewarp.history_gaps AS g
+                           JOIN pgtimewarp.row_changes AS c ON c.relation_id = $2::int AND c.valid_from_lsn = g.to_lsn
+                          WHERE g.node_id = $1::text AND (g.relation_id IS NULL OR g.relation_id = $2::int)
+                            AND g.to_lsn <= $4::pg_lsn AND c.op = 'S' AND c.read_lsn > $4::pg_lsn) AS is_read_later
+       FROM pgtimewarp.relation_periods AS p
+       JOIN pgtimewarp.archive_settings AS s
+         ON s.node_id = p.node_id AND s.schema_name = p.schema_name AND s.table_name = p.table_name
+      WHERE p.relation_id = $2::int`,
+    [node, at.relationId, at.lsnSpace, at.lsn],
+  );
+  const row = rows[0]!;
+  const name = formatTableName(at.table);
+  if (!row.is_archived)
+    throw new TimewarpError('ARCHIVE_NOT_YET', `${name} is not archived up to that instant.`);
+  if (row.is_read_later)
+    throw new TimewarpError(
+      'ROWS_UNKNOWN',
+      `The rows of ${name} were still being read at that instant: the archive alone cannot tell which of them had changed.`,
+      { remedy: 'Ask the store: pgtimewarp asof TABLE --all --at TIME.' },
+    );
+  return row.archive_id;
+}
+
+function reference(
+  dialect: Dialect,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  metadataLocation: string | null,
+): string {
+  switch (dialect) {
+    case 'duckdb':
+      return metadataLocation === null
+        ? `"${namespace}"."${name}"`
+        : `iceberg_scan('${metadataLocation.replaceAll("'", "''")}')`;
+    case 'spark':
+      return `\`${namespace}\`.\`${name}\``;
+    default:
+      return `"${namespace}"."${name}"`;
+  }
+}
+
+/** The same text for all engines but for the name of the table: window functions and joins, which all of them have. */
+function query({ relationId, lsnSpace, lsn }: TableAt, dialect: Dialect, table: string): string {
+  const rows = `FROM ${table}
+     WHERE relation_id = ${relationId} AND lsn_space = ${lsnSpace} AND valid_from_lsn <= ${parseLsn(lsn)}`;
+  return `-- ${dialect}: one row per row of the table; row_data is its JSON text as the store has it
+WITH versions AS (
+    SELECT pk, op, valid_from_lsn, seq, valid_from_ts, xid, leaf_id, row_data, incomplete, json_nulls, nulls_assumed, context,
+           row_number() OVER (PARTITION BY pk ORDER BY valid_from_lsn DESC, seq DESC) AS newest
+      ${rows} AND op <> 'T'),
+  truncates AS (
+    SELECT leaf_id, valid_from_lsn, seq,
+           row_number() OVER (PARTITION BY leaf_id ORDER BY valid_from_lsn DESC, seq DESC) AS newest
+      ${rows} AND op = 'T' AND pk = '')
+SELECT v.pk, v.op, v.valid_from_lsn, v.seq, v.valid_from_ts, v.xid, v.row_data, v.incomplete, v.json_nulls, v.nulls_assumed, v.context
+  FROM versions v
+  LEFT JOIN truncates t ON t.newest = 1 AND t.leaf_id IS NULL
+  LEFT JOIN truncates p ON p.newest = 1 AND p.leaf_id = v.leaf_id
+ WHERE v.newest = 1 AND v.op <> 'D'
+   AND (t.valid_from_lsn IS NULL OR ${isAfter('t')})
+   AND (p.valid_from_lsn IS NULL OR ${isAfter('p')})`;
+}
+
+/** Whether the version came after the TRUNCATE. A row that was read (S) sorts after every event at its position. */
+function isAfter(truncate: string): string {
+  return `v.valid_from_lsn > ${truncate}.valid_from_lsn OR v.valid_from_lsn = ${truncate}.valid_from_lsn AND (v.op = 'S' OR v.seq > ${truncate}.seq)`;
+}

@@ -1,0 +1,60 @@
+/**
+ * Reads the files of a unit back from the bucket. They must be the objects that were written, the table must have them, and count and
+ * checksum of their rows must be those of the store, as long as the store has all rows of the unit.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+import { requireTable } from './archive-table.ts';
+import type { ArchiveTarget } from './archive-target.ts';
+import { readTablePaths } from './commit-unit.ts';
+import { readParquet } from './read-parquet.ts';
+import { checksumOfUnit } from './read-unit.ts';
+import { RowChecksum } from './row-checksum.ts';
+import { type ArchiveFile, type ArchiveUnit, isWholeInStore, markVerified, readFiles } from './units.ts';
+import { sha256OfFile } from './write-parquet.ts';
+
+/** committed → verified. Throws ARCHIVE_DAMAGED. */
+export async function verifyUnit(store: pg.Client, target: ArchiveTarget, unit: ArchiveUnit): Promise<void> {
+  const files = await readFiles(store, unit);
+  if (files.length > 0) await requireListed(target, unit, files);
+  const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-archive-'));
+  const read = new RowChecksum();
+  try {
+    for (const file of files) {
+      const localPath = join(folder, 'file.parquet');
+      await target.objects.getFile(file.path, localPath);
+      if ((await sha256OfFile(localPath)) !== file.sha256)
+        throw new TimewarpError('ARCHIVE_DAMAGED', `${file.path} is not what was written.`);
+      for await (const rows of readParquet(localPath)) for (const row of rows) read.add(row);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  requireEqual(unit, read.equals(unit.checksum!), 'what was written');
+  const isEqual = read.equals(await checksumOfUnit(store, unit));
+  // asked afterwards: retention may have dropped rows meanwhile
+  requireEqual(unit, isEqual || !(await isWholeInStore(store, unit)), 'the store');
+  await markVerified(store, unit);
+}
+
+function requireEqual(unit: ArchiveUnit, isEqual: boolean, what: string): void {
+  if (isEqual) return;
+  throw new TimewarpError(
+    'ARCHIVE_DAMAGED',
+    `The rows in the files of unit ${unit.unit} of relation ${unit.relationId} differ from ${what}.`,
+  );
+}
+
+async function requireListed(
+  target: ArchiveTarget,
+  unit: ArchiveUnit,
+  files: readonly ArchiveFile[],
+): Promise<void> {
+  const paths = await readTablePaths(target, await requireTable(target, unit));
+  const missing = files.find(({ path }) => !paths.has(path));
+  if (missing !== undefined)
+    throw new TimewarpError('ARCHIVE_DAMAGED', `The Iceberg table does not have ${missing.path}.`);
+}
