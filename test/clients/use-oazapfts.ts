@@ -24,5 +24,7 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   if (transaction === undefined) throw new Error('no transaction');
   const touched = await api.getTransaction(node, transaction.lsn.replace('/', '-'));
   const was: unknown = touched.status === 200 ? touched.data.changes[0]?.before?.total : null;
-  return { table: table.path, total, reason, changes, answers, rows, was };
+  const counted = await api.getActivity(node, { buckets: 1 });
+  const commits: number | undefined = counted.status === 200 ? counted.data.buckets[0]?.commits : undefined;
+  return { table: table.path, total, reason, changes, answers, rows, was, commits };
 }
