@@ -2,6 +2,9 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask, type Parameters, Refused } from './client.ts';
 
+/** A question that is repeated rests for so many times as long as its answer took. */
+const TIMES = 10;
+
 export interface Asked<T> {
   readonly answer: T | null;
   readonly problem: Refused | null;
@@ -19,6 +22,7 @@ export function useAnswer<T>(path: string | null, parameters: Parameters = {}, e
     let timer: ReturnType<typeof setTimeout> | undefined;
     setAsked((before) => ({ ...before, isLoading: true }));
     const once = async (): Promise<void> => {
+      const start = performance.now();
       try {
         const answer = await ask<T>(target, given, gone.signal);
         if (!gone.signal.aborted) setAsked({ answer, problem: null, isLoading: false });
@@ -27,7 +31,9 @@ export function useAnswer<T>(path: string | null, parameters: Parameters = {}, e
         const problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
         setAsked({ answer: null, problem, isLoading: false });
       }
-      if (everyMs > 0 && !gone.signal.aborted) timer = setTimeout(() => void once(), everyMs);
+      // what takes long is asked less often
+      const pauseMs = Math.max(everyMs, TIMES * (performance.now() - start));
+      if (everyMs > 0 && !gone.signal.aborted) timer = setTimeout(() => void once(), pauseMs);
     };
     void once();
     return () => {

@@ -186,15 +186,16 @@ describeNeeding(chromium(), 'the page', () => {
     await node.catchUp();
     await using tab = await open(`/ui/${node.node}/row?table=public.clients&pk=3`);
     const { page } = tab;
-    const all = (versions + 1).toLocaleString('en');
-    await page.waitForFunction(
-      (text) => document.querySelector('#versions')?.textContent === `${text} versions`,
-      all,
-      {
-        timeout: 60_000,
-      },
-    );
     await page.locator('.long-list').focus();
+    await expect
+      .poll(
+        async () => {
+          await page.keyboard.press('End'); // of what is loaded; older versions follow
+          return page.locator('#versions').textContent();
+        },
+        { timeout: 60_000 },
+      )
+      .toBe(`${(versions + 1).toLocaleString('en')} versions`);
     await page.keyboard.press('End');
     await page.waitForFunction(() => document.querySelector('#chosen')?.textContent?.startsWith('read'));
     expect(await page.locator('.long-list .line').count()).toBeLessThan(80);
