@@ -1867,6 +1867,9 @@ END $_$;
 CREATE FUNCTION pgtimewarp.node_activity(p_node_id text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_begin timestamp with time zone, p_end timestamp with time zone, p_buckets integer, p_only jsonb DEFAULT NULL::jsonb) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, commits bigint, inserts bigint, updates bigint, deletes bigint, truncates bigint, largest bigint)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET max_parallel_workers_per_gather TO '0'
+    SET enable_sort TO 'off'
+    SET work_mem TO '16MB'
     AS $_$
 #variable_conflict use_column
 DECLARE
