@@ -11,8 +11,16 @@ export interface Asked<T> {
   readonly isLoading: boolean;
 }
 
-/** @param path null: nothing to ask yet. The former answer stays while the next one is on its way. */
-export function useAnswer<T>(path: string | null, parameters: Parameters = {}, everyMs = 0): Asked<T> {
+/**
+ * The former answer stays while the next one is on its way.
+ * @param path null: nothing to ask yet
+ * @param repeat `everyMs`: how often; `again`: once more when this number is another
+ */
+export function useAnswer<T>(
+  path: string | null,
+  parameters: Parameters = {},
+  { everyMs = 0, again = 0 }: { readonly everyMs?: number; readonly again?: number } = {},
+): Asked<T> {
   const [asked, setAsked] = useState<Asked<T>>({ answer: null, problem: null, isLoading: true });
   const question = path === null ? null : JSON.stringify([path, parameters]);
   useEffect(() => {
@@ -40,6 +48,6 @@ export function useAnswer<T>(path: string | null, parameters: Parameters = {}, e
       gone.abort();
       clearTimeout(timer);
     };
-  }, [question, everyMs]);
+  }, [question, everyMs, again]);
   return asked;
 }

@@ -25,7 +25,8 @@ describeNeeding(chromium(), 'the page', () => {
   beforeAll(async () => {
     await buildPage();
     [node, browser] = await Promise.all([pageHistory(), startBrowser()]);
-    serve = await startServe([], { ...node.env, PGTIMEWARP_TOKEN: TOKEN });
+    // the tests run when they want to, and look for a long time
+    serve = await startServe(['--every', '1h'], { ...node.env, PGTIMEWARP_TOKEN: TOKEN }, 900_000);
     const found = await node.store.query<{ lsn: string }>(
       `SELECT max(valid_from_lsn)::text AS lsn FROM pgtimewarp.row_changes`,
     );

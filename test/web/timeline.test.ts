@@ -28,7 +28,7 @@ describeNeeding(chromium(), 'a long timeline', () => {
     });
     await node.catchUp();
     await addVersions(node, VERSIONS);
-    [serve, browser] = await Promise.all([startServe([], node.env), startBrowser()]);
+    [serve, browser] = await Promise.all([startServe(['--every', '1h'], node.env, 900_000), startBrowser()]);
     path = `${serve.url}/ui/${node.node}/row?table=public.t&pk=1`;
   });
 

@@ -1,4 +1,5 @@
 /** Changes over time as bars. What is not known is hatched: an empty place would say that nothing happened. */
+import { useState } from 'preact/hooks';
 import { pathTo } from '../address.ts';
 import type { Activity, ActivityBucket } from '../documents.ts';
 import { localTime, Moment } from './moment.tsx';
@@ -117,39 +118,42 @@ function ActivityTable({
   readonly node: string;
   readonly buckets: readonly ActivityBucket[];
 }) {
+  const [isOpen, setOpen] = useState(false);
   return (
-    <details>
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>As a table</summary>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Activity as a table">
-        <table class="grid">
-          <thead>
-            <tr>
-              <th scope="col">after</th>
-              {COUNTS.map((name) => (
-                <th key={name} scope="col" class="right">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {buckets.toReversed().map((bucket) => (
-              <tr key={bucket.from}>
-                <td>
-                  <Link to={toTransactions(node, bucket)}>
-                    <Moment ts={bucket.from} />
-                  </Link>
-                </td>
+      {isOpen && (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Activity as a table">
+          <table class="grid">
+            <thead>
+              <tr>
+                <th scope="col">after</th>
                 {COUNTS.map((name) => (
-                  <td key={name} class="right number">
-                    {number(bucket[name]).toLocaleString('en')}
-                  </td>
+                  <th key={name} scope="col" class="right">
+                    {name}
+                  </th>
                 ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+            </thead>
+            <tbody>
+              {buckets.toReversed().map((bucket) => (
+                <tr key={bucket.from}>
+                  <td>
+                    <Link to={toTransactions(node, bucket)}>
+                      <Moment ts={bucket.from} />
+                    </Link>
+                  </td>
+                  {COUNTS.map((name) => (
+                    <td key={name} class="right number">
+                      {number(bucket[name]).toLocaleString('en')}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
     </details>
   );
 }

@@ -35,10 +35,10 @@ export function HomeView({
   const { answer, problem, isLoading } = useAnswer<Activity>(
     node.horizon === null ? null : `/v1/nodes/${node.node}/activity`,
     interval,
-    EVERY_MS,
+    { everyMs: EVERY_MS },
   );
-  const { answer: newest } = useAnswer<Transactions>(path, { limit: '8' }, EVERY_MS);
-  const { answer: health } = useAnswer<Health>('/v1/health', {}, EVERY_MS);
+  const { answer: newest } = useAnswer<Transactions>(path, { limit: '8' }, { everyMs: EVERY_MS });
+  const { answer: health } = useAnswer<Health>('/v1/health', {}, { everyMs: EVERY_MS });
   const verdict = health?.nodes.find((each) => each.node === node.node);
   const wrong = verdict?.checks.filter(({ status }) => status !== 'ok') ?? [];
   const said = newest?.transactions.filter(({ context }) => context !== null) ?? [];
