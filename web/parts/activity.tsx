@@ -75,8 +75,16 @@ export function ActivityChart({ node, answer }: ActivityProperties) {
       <figcaption>
         <span>{clock(first.from)}</span>
         <span class="legend">
-          <span class="swatch" /> inserts and updates <span class="swatch removed" /> deletes{' '}
-          <span class="swatch unknown" /> not known · {total.toLocaleString('en')} changes in{' '}
+          <span>
+            <span class="swatch" /> inserts and updates
+          </span>{' '}
+          <span>
+            <span class="swatch removed" /> deletes
+          </span>{' '}
+          <span>
+            <span class="swatch unknown" /> not known
+          </span>{' '}
+          · {total.toLocaleString('en')} changes in{' '}
           {commits.toLocaleString('en')} transactions, height by square root
         </span>
         <span>{clock(last.to)}</span>
