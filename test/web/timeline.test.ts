@@ -71,7 +71,7 @@ describeNeeding(chromium(), 'a long timeline', () => {
     await using tab = await pageTab(browser, `${path}&at=${encodeURIComponent(await lsnOf(node, back))}`);
     await tab.page.waitForSelector('.line[aria-selected=true]');
     expect(await tab.page.locator('.row-view tr', { hasText: /^v/ }).first().textContent()).toContain(
-      '96000',
+      `${back}`,
     );
     await tab.page.locator('.long-list').focus();
     await tab.page.keyboard.press('ArrowRight');

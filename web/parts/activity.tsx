@@ -84,8 +84,8 @@ export function ActivityChart({ node, answer }: ActivityProperties) {
           <span>
             <span class="swatch unknown" /> not known
           </span>{' '}
-          · {total.toLocaleString('en')} changes in{' '}
-          {commits.toLocaleString('en')} transactions, height by square root
+          · {total.toLocaleString('en')} changes in {commits.toLocaleString('en')} transactions, height by
+          square root
         </span>
         <span>{clock(last.to)}</span>
       </figcaption>
