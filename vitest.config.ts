@@ -12,6 +12,7 @@ const TIMEOUTS_MS = {
   runtime: 300_000,
   long: 600_000,
   schemathesis: 1_800_000,
+  templates: 900_000,
 };
 
 function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
@@ -43,6 +44,8 @@ export default defineConfig({
       ...(process.env.TEST_LONG === '1' ? [project('long', true)] : []),
       // only when asked for (npm run test:schemathesis): it comes from PyPI
       ...(process.env.TEST_SCHEMATHESIS === '1' ? [project('schemathesis', true)] : []),
+      // only when asked for (npm run test:templates): the linters come from PyPI
+      ...(process.env.TEST_TEMPLATES === '1' ? [project('templates', false)] : []),
       // only when asked for (npm run test:runtime): it builds Lambda's runtime client first
       ...(process.env.TEST_RUNTIME === '1' ? [project('runtime', false)] : []),
     ],

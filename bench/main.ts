@@ -24,6 +24,7 @@ import { keepingUp } from './keeping-up.ts';
 import { page } from './page.ts';
 import { type Results, writePerformancePage } from './performance-page.ts';
 import { quietRuns } from './quiet-runs.ts';
+import { restore } from './restore.ts';
 import { retention } from './retention.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
@@ -45,6 +46,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   diffPages,
   history,
   space,
+  restore,
   retention,
   hugeTransaction,
   backlog,

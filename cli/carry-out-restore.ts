@@ -1,19 +1,25 @@
 /** Plans a restore and, if asked, applies it: what the command and the demo do. */
+import type pg from 'pg';
+import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../core/pg/connection.ts';
 import { poll } from '../core/poll.ts';
 import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
 import { transactions } from '../core/query/transactions.ts';
-import { applyRestore, findConflicts, type WrittenTable } from '../core/restore/apply-restore.ts';
+import { applyRestore, lookAtSource } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
-import { scriptText, type TableRestore } from '../core/restore/restore-script.ts';
+import { plannedCounts, type RestoreResult } from '../core/restore/restore-result.ts';
+import { scriptText } from '../core/restore/restore-script.ts';
+import type { Report } from '../core/restore/undone-changes.ts';
+import { requireExactHistory } from '../core/restore/verify-restore.ts';
+import { cancelOnAbort } from '../core/setup/cancel-on-abort.ts';
 import { parseLsn } from '../core/types/lsn.ts';
-import type { RestoreResult } from '../documents/restore.ts';
 
 export interface RestorePlace {
   readonly sourceUrl: string;
   readonly storeUrl: string;
   readonly node: string;
   readonly signal: AbortSignal;
+  readonly report?: Report | undefined;
 }
 
 type Asked = Omit<RestoreRequest, 'node'> & { readonly apply: boolean };
@@ -21,14 +27,17 @@ type Asked = Omit<RestoreRequest, 'node'> & { readonly apply: boolean };
 /** Throws what {@link planRestore} and {@link applyRestore} throw. */
 export async function carryOutRestore(
   place: RestorePlace,
-  store: Queryable,
+  store: pg.Client,
   { apply, ...asked }: Asked,
 ): Promise<RestoreResult> {
   const { node } = place;
   const source = await connect(place.sourceUrl, { side: 'source', node });
   try {
     await source.query("SET search_path = 'pg_catalog', 'pg_temp'"); // as in the script, which compares names of types
-    const plan = await planRestore({ store, source }, { node, ...asked });
+    const { signal, report } = place;
+    const plan = await cancelOnAbort(store, { url: place.storeUrl, side: 'store', node, signal }, () =>
+      planRestore({ store, source }, { node, report, ...asked }),
+    );
     const sql = plan.script === null ? null : scriptText(plan.script);
     return await carryOut(place, { plan, sql, apply, store, source });
   } finally {
@@ -46,38 +55,57 @@ interface Planned {
 
 async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreResult> {
   const { plan, sql, apply, store, source } = planned;
-  const { id, of, asOf, refused, notes, recheck } = plan;
-  const common = { id, of, asOf, refused, notes, sql, lsn: null, isApplied: false };
+  const { id, of, takenAlong, asOf, refused, notes, recheck } = plan;
+  const common = {
+    id,
+    of,
+    takenAlong,
+    asOf,
+    refused,
+    notes,
+    sql,
+    lsn: null,
+    isApplied: false,
+    isSourceAsked: true,
+  };
   const counted = plan.tables.map(plannedCounts);
   if (plan.script === null) return { ...common, tables: counted, conflicts: [] };
-  if (!apply) return { ...common, tables: counted, conflicts: await findConflicts(source, plan.script) };
+  if (!apply) {
+    const seen = await lookAtSource(source, plan.script);
+    return { ...common, tables: counted, ...seen, notes: [...notes, ...seen.notes] };
+  }
   const catchUp = (lsn: string): Promise<void> => runUntil(place, store, lsn);
+  const { node, signal, report, sourceUrl } = place;
   const outcome = await applyRestore(source, plan.script, {
-    store,
-    signal: place.signal,
-    catchUp,
-    recheck,
+    ...{ store, signal, catchUp, recheck, report },
+    cancellable: (work) => cancelOnAbort(source, { url: sourceUrl, side: 'source', node, signal }, work),
   });
-  if (!outcome.isApplied) return { ...common, tables: counted, conflicts: outcome.conflicts };
+  const seen = {
+    refused: outcome.refused,
+    conflicts: outcome.conflicts,
+    notes: [...notes, ...outcome.notes],
+  };
+  if (!outcome.isApplied) return { ...common, tables: counted, ...seen };
+  report?.('waiting until a run has read the restore');
   const lsn = await commitOf(place, planned);
-  const done = { ...common, isApplied: true, tables: outcome.written, conflicts: outcome.conflicts };
+  if (lsn !== null) {
+    report?.('comparing the rows with the history');
+    const restored = { lsn, tables: plan.tables, conflicts: outcome.conflicts };
+    await requireExactHistory(store, restored).catch((error: unknown) => {
+      if (error instanceof TimewarpError && error.code === 'RESTORE_DIFFERS') throw error;
+      seen.notes.push('It is applied, but the history could not be asked whether it holds the same rows.');
+    });
+  }
+  const done = { ...common, ...seen, isApplied: true, tables: outcome.written };
   return lsn !== null
     ? { ...done, lsn }
     : {
         ...done,
         notes: [
-          ...notes,
+          ...seen.notes,
           `No run has read the restore yet: find its LSN by --by pgtimewarp.restore.id=${id}`,
         ],
       };
-}
-
-function plannedCounts({ table, rows }: TableRestore): WrittenTable {
-  const count = (kind: string): string => `${rows.filter(({ op }) => op === kind).length}`;
-  return {
-    ...{ schema: table.schema, table: table.name },
-    ...{ inserts: count('insert'), updates: count('update'), deletes: count('delete') },
-  };
 }
 
 /** Makes a run if this login may; otherwise others make the runs. */

@@ -53,8 +53,12 @@ function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
 }
 
+/** Errors that say what a stopped restore has done or not. */
+const SAYS_MORE: ReadonlySet<string> = new Set(['RESTORE_STOPPED', 'RESTORE_UNCLEAR', 'RESTORE_DIFFERS']);
+
 /** Errors after the signal are taken as its consequence. */
 function interrupted(thrown: unknown): TimewarpError {
+  if (thrown instanceof TimewarpError && SAYS_MORE.has(thrown.code)) return thrown;
   return new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause: thrown });
 }
 

@@ -19,7 +19,7 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export function exitCodeOfError(error: TimewarpError): ExitCode {
-  if (error.code === 'INTERRUPTED') return EXIT.interrupted;
+  if (error.code === 'INTERRUPTED' || error.code === 'RESTORE_STOPPED') return EXIT.interrupted;
   if (error.code === 'ROWS_UNKNOWN' || error.code === 'VALUES_UNKNOWN') return EXIT.unknown;
   return error.action === 'client' ? EXIT.wrongRequest : EXIT.failed;
 }

@@ -75,3 +75,29 @@ export function catchUpProgress(out: Output): CatchUpProgress {
     [Symbol.dispose]: () => bar?.[Symbol.dispose](),
   };
 }
+
+export interface StepProgress extends Disposable {
+  show(what: string, done?: number, total?: number): void;
+}
+
+/** Progress of work in steps, some of which take long: a line for each step, once the work has taken a while. */
+export function stepProgress(out: Output): StepProgress {
+  const rows = rowsProgress(out);
+  let latest: Parameters<StepProgress['show']> | null = null;
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    if (latest !== null) rows.show(...latest);
+  }, PATIENCE_MS);
+  timer.unref();
+  return {
+    show: (...step) => {
+      latest = step;
+      if (isLate) rows.show(...step);
+    },
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      rows[Symbol.dispose]();
+    },
+  };
+}

@@ -1,13 +1,18 @@
 /** What a restore would change, or changed. Texts of rows are put in as they are, like the answers about many rows. */
 import * as z from 'zod';
-import type { RestoreConflict, WrittenTable } from '../core/restore/apply-restore.ts';
-import type { Refusal } from '../core/restore/plan-restore.ts';
+import type { RestoreConflict, RestoreResult, WrittenTable } from '../core/restore/restore-result.ts';
 import { listText, objectText, quote, type Texts } from './text-members.ts';
-import { Lsn, Text } from './values.ts';
+import { Lsn, Text, Time } from './values.ts';
 
 const Count = z.int().min(0);
-const RestoreTable = z.object({ schema: Text, table: Text, inserts: Count, updates: Count, deletes: Count });
-const Conflict = z.object({
+export const RestoreTable = z.object({
+  schema: Text,
+  table: Text,
+  inserts: Count,
+  updates: Count,
+  deletes: Count,
+});
+export const RestoreConflictOf = z.object({
   schema: Text,
   table: Text,
   pk: z.record(z.string(), z.string()),
@@ -15,32 +20,25 @@ const Conflict = z.object({
   expected: z.record(z.string(), Text.nullable()).nullable(),
   found: z.record(z.string(), Text.nullable()).nullable(),
 });
-const Refused = z.object({ schema: Text, table: Text, reason: Text, message: Text });
-const Restore = z.object({
+export const RestoreRefusal = z.object({ schema: Text, table: Text, reason: Text, message: Text });
+const TakenAlong = z.object({ lsn: Lsn, ts: Time, rows: Count });
+export const Restore = z.object({
   id: Text,
   applied: z.boolean(),
   lsn: Lsn.nullable().meta({ description: 'the commit of the restore: what to undo to undo it' }),
   of: z.array(Lsn).meta({ description: 'the transactions that are undone' }),
+  taken_along: z.array(TakenAlong).meta({ description: 'those of them that --cascade added, newest first' }),
   as_of: Text.nullable().meta({ description: 'the instant whose rows are put back' }),
+  source_asked: z.boolean().meta({
+    description:
+      'whether tables and rows were looked at on the source; if not, the script does it when it runs, and `conflicts` are those that the history shows',
+  }),
   tables: z.array(RestoreTable),
-  conflicts: z.array(Conflict),
-  refused: z.array(Refused),
+  conflicts: z.array(RestoreConflictOf),
+  refused: z.array(RestoreRefusal),
   notes: z.array(Text),
   sql: Text.nullable(),
 });
-
-export interface RestoreResult {
-  readonly id: string;
-  readonly isApplied: boolean;
-  readonly lsn: string | null;
-  readonly of: readonly string[];
-  readonly asOf: string | null;
-  readonly tables: readonly WrittenTable[];
-  readonly conflicts: readonly RestoreConflict[];
-  readonly refused: readonly Refusal[];
-  readonly notes: readonly string[];
-  readonly sql: string | null;
-}
 
 export function restoreText(result: RestoreResult): string {
   const members: Texts<typeof Restore> = {
@@ -48,13 +46,20 @@ export function restoreText(result: RestoreResult): string {
     applied: `${result.isApplied}`,
     lsn: quote(result.lsn),
     of: JSON.stringify(result.of),
+    taken_along: listText(result.takenAlong.map(takenAlongText)),
     as_of: quote(result.asOf),
+    source_asked: `${result.isSourceAsked}`,
     tables: listText(result.tables.map(tableText)),
     conflicts: listText(result.conflicts.map(conflictText)),
     refused: JSON.stringify(result.refused),
     notes: JSON.stringify(result.notes),
     sql: quote(result.sql),
   };
+  return objectText(members);
+}
+
+function takenAlongText({ lsn, ts, rows }: RestoreResult['takenAlong'][number]): string {
+  const members: Texts<typeof TakenAlong> = { lsn: quote(lsn), ts: quote(ts), rows };
   return objectText(members);
 }
 
@@ -68,7 +73,7 @@ function tableText({ schema, table, inserts, updates, deletes }: WrittenTable): 
 }
 
 function conflictText(conflict: RestoreConflict): string {
-  const members: Texts<typeof Conflict> = {
+  const members: Texts<typeof RestoreConflictOf> = {
     schema: quote(conflict.schema),
     table: quote(conflict.table),
     pk: conflict.pkText,

@@ -7,12 +7,14 @@ import * as diff from '../documents/diff.ts';
 import * as history from '../documents/history.ts';
 import * as node from '../documents/node.ts';
 import { Problem } from '../documents/problem.ts';
+import * as restore from '../documents/restore.ts';
 import * as table from '../documents/table.ts';
 import * as tableRows from '../documents/table-rows.ts';
 import { Point } from '../documents/values.ts';
 import { namedSchema } from './history-schemas.ts';
 import { HTTP, type HttpStatus } from './http-status.ts';
 import { PROBLEM_CONTENT } from './problem.ts';
+import { RestorePlanBody } from './restore-body.ts';
 import type { Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 import { BatchBody } from './schemas.ts';
@@ -65,6 +67,11 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   Point,
   Problem,
   Reason: answer.Reason,
+  RestoreConflict: restore.RestoreConflictOf,
+  RestorePlan: restore.Restore,
+  RestorePlanBody,
+  RestoreRefusal: restore.RestoreRefusal,
+  RestoreTable: restore.RestoreTable,
   Row: answer.Row,
   Table: table.Table,
   TableChange: history.TableChange,

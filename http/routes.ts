@@ -23,6 +23,7 @@ import { HTTP } from './http-status.ts';
 import { problemTextOfError, respond } from './problem.ts';
 import { readInstant, readPathParameter, readQuery, readTable } from './request-input.ts';
 import { answer, JSON_CONTENT, keepable, own, shown, tooLarge } from './responses.ts';
+import { RESTORE_ROUTES } from './restore-routes.ts';
 import { define, FAILURES, ONE_TABLE, type Route } from './route.ts';
 import { AsOfQuery, BatchBody, BatchQuery, DiffQuery, NoQuery } from './schemas.ts';
 import { TABLE_ROUTES } from './table-routes.ts';
@@ -157,6 +158,7 @@ export const ROUTES = define({
   },
   ...HISTORY_ROUTES,
   ...TABLE_ROUTES,
+  ...RESTORE_ROUTES,
   health: {
     operationId: 'health',
     path: '/v1/health',

@@ -60,6 +60,9 @@ export const AWAITED = {
     .meta({ description: `the longest wait for await_lsn, 0 to ${MAX_AWAIT_MS / 1000}` }),
 };
 
+/** The query of a request whose question is in its body. */
+export const AwaitQuery = z.strictObject(AWAITED);
+
 /** Of an answer with rows. */
 export const SHOWN = {
   numbers: z.enum(['json', 'text']).default('json').meta({

@@ -880,8 +880,21 @@ DECLARE
   escaped boolean := position(chr(92) || 'u' IN concat(p_old, p_new)) > 0;
   old_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_old::text, false)::json ELSE p_old END;
   new_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_new::text, false)::json ELSE p_new END;
+  is_alike boolean;
   changed text;
 BEGIN
+  -- most rows have the same columns in the same order, and need no join
+  IF NOT escaped THEN
+    SELECT coalesce(bool_and(z.old_key IS NOT DISTINCT FROM z.new_key), true), '{' || coalesce(string_agg(
+             to_json(z.new_key) || ':{"from":' || z.old_value::text || ',"to":' || z.new_value::text || '}', ',')
+             FILTER (WHERE z.old_value::text <> z.new_value::text
+                        OR coalesce(z.new_key = ANY (p_old_nulls), false) <> coalesce(z.new_key = ANY (p_new_nulls), false)), '') || '}'
+      INTO is_alike, changed
+      FROM ROWS FROM (json_each(p_old), json_each(p_new)) AS z (old_key, old_value, new_key, new_value);
+    IF is_alike THEN
+      RETURN changed;
+    END IF;
+  END IF;
   SELECT '{' || coalesce(string_agg(
            to_json(coalesce(n.key, o.key)) || ':{'
            || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',
@@ -1727,7 +1740,8 @@ CREATE FUNCTION pgtimewarp.net_changes(p_node_id text, p_schema text, p_table te
     AS $_$
 #variable_conflict use_column
 DECLARE
-  chunk CONSTANT int := 2000;
+  chunk int := 2000; -- grows, because each one may read all changes of the interval again
+  chunk_bytes bigint;
   ends record;
   place record;
   first record;
@@ -1740,6 +1754,7 @@ DECLARE
   candidates text; -- the statement that gives a page of keys
   touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
   is_emptied boolean;
+  has_virtual boolean;
   event pgtimewarp.relation_events;
   result pgtimewarp.history_change;
   keys text[];
@@ -1797,6 +1812,7 @@ BEGIN
   END IF;
   candidates := 'SELECT array_agg(k.pk ORDER BY k.pk) FROM (SELECT u.pk FROM (' || candidates || ') AS u ORDER BY u.pk LIMIT $2) AS k';
   result.relation_id := (last.period).relation_id;
+  has_virtual := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = (last.period).relation_id);
   filters := pgtimewarp.row_filters(last.period, p_filter -> 'where', false);
   first_filters := pgtimewarp.row_filters(first.period, p_filter -> 'where', false);
   changed := pgtimewarp.changed_filter(last.period, p_filter -> 'changed', false);
@@ -1804,13 +1820,14 @@ BEGIN
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
+    chunk_bytes := bytes;
     IF p_filter ? 'by' THEN
       EXECUTE 'SELECT array_agg(DISTINCT t.pk) FROM (' || touched || ') AS t' INTO touched_keys USING keys, p_filter -> 'by';
     END IF;
     FOR c IN
       SELECT keys[b.place] AS pk, b.is_there AS was_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
              b.nulls_assumed AS before_assumed, b.lsn AS before_lsn,
-             b.seq AS before_seq, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
+             b.seq AS before_seq, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid, x.context
         FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
                array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (first.period).baseline_state = 'done'
@@ -1825,6 +1842,9 @@ BEGIN
                FROM pgtimewarp.truncates_after((last.period).relation_id, a.lsn, a.seq, a.op, a.leaf_id) AS e
               WHERE a.op <> 'D' AND a.is_there IS FALSE AND e.lsn <= last.upper_lsn
               ORDER BY e.lsn, e.seq LIMIT 1) AS t ON true
+        LEFT JOIN LATERAL pgtimewarp.context_at(
+             p_node_id, (last.period).lsn_space, coalesce(t.lsn, a.lsn, (last.period).tracked_from_lsn), coalesce(t.seq, a.seq, 0),
+             CASE WHEN t.lsn IS NOT NULL THEN t.xid ELSE a.xid END) AS x ON true
        ORDER BY b.place
     LOOP
       CONTINUE WHEN p_filter ? 'by' AND NOT coalesce(c.pk = ANY (touched_keys), false);
@@ -1848,9 +1868,10 @@ BEGIN
       result.seq := coalesce(c.cut_seq, c.seq, 0);
       result.ts := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_ts ELSE coalesce(c.ts, (last.period).tracked_from_ts) END;
       result.xid := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_xid ELSE c.xid END;
-      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq, result.xid) AS x);
-      result.incomplete := pgtimewarp.incomplete_of_change(
-        result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END);
+      result.context := c.context;
+      result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
+        pgtimewarp.incomplete_of_change(
+          result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END) END;
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
       RETURN NEXT result;
       given := given + 1;
@@ -1861,6 +1882,9 @@ BEGIN
     END LOOP;
     EXIT WHEN cardinality(keys) < chunk;
     at_pk := keys[cardinality(keys)];
+    IF coalesce(NOT p_filter ? 'by', true) AND bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN -- `by` compares every key with touched_keys
+      chunk := least(chunk * 2, 65536);
+    END IF;
   END LOOP;
 END $_$;
 
@@ -2244,7 +2268,8 @@ CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, 
     AS $_$
 #variable_conflict use_column
 DECLARE
-  chunk CONSTANT int := least(500, greatest(p_limit, 50));
+  chunk int := least(500, greatest(p_limit, 50)); -- grows, because each one reads all changes of a large commit again
+  chunk_bytes bigint;
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
   changed pgtimewarp.row_filter[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
@@ -2255,6 +2280,7 @@ DECLARE
                  WHERE s.node_id = $9 AND s.lsn_space = $10 AND s.lsn = r.valid_from_lsn
                    AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
+  is_bare boolean := coalesce((p_filter -> 'bare')::boolean, false);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
@@ -2286,6 +2312,7 @@ BEGIN
          WHERE m.node_id = p_period.node_id AND m.lsn_space = p_period.lsn_space AND m.lsn > at_lsn AND m.lsn < end_lsn
          ORDER BY m.lsn OFFSET slice LIMIT 1), end_lsn);
       found_rows := 0;
+      chunk_bytes := bytes;
       FOR c IN EXECUTE format(
         'WITH page AS MATERIALIZED (
            SELECT r.*, row_number() OVER (ORDER BY r.valid_from_lsn, r.seq, r.pk) AS place
@@ -2294,12 +2321,13 @@ BEGIN
                       AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
                       AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)%3$s
                     ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
-         SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
+         SELECT p.*, x.context, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
                 b.nulls_assumed AS before_assumed, b.lsn AS before_lsn
            FROM page AS p
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
+           LEFT JOIN LATERAL pgtimewarp.context_at($9, $10, p.valid_from_lsn, p.seq, p.xid) AS x ON true
           ORDER BY p.place', relation, chunk, by_hash)
         USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through, p_period.node_id,
               p_period.lsn_space, pgtimewarp.context_hashes(said)
@@ -2309,13 +2337,13 @@ BEGIN
         CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
         CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.valid_from_lsn, filters)
           AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, filters));
-        result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
+        result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there AND NOT is_bare
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
         CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
           result.changed, changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.valid_from_lsn);
-        result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq, c.xid) AS x);
-        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
+        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(c.context, said);
+        result.context := c.context;
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
         result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
         result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
@@ -2336,6 +2364,8 @@ BEGIN
         ELSE
           at_lsn := slice_lsn; at_seq := 2147483647; at_pk := NULL;
         END IF;
+      ELSIF bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN
+        chunk := least(chunk * 2, 65536);
       END IF;
     END LOOP;
     EXIT WHEN event.lsn IS NULL;
@@ -2356,7 +2386,8 @@ BEGIN
         CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
         result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
         result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
-        result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);
+        result.incomplete := CASE WHEN has_virtual OR c.incomplete IS NOT NULL THEN
+          pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL) END;
         result.assumes := CASE WHEN c.nulls_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;
@@ -3339,7 +3370,7 @@ CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn
   SELECT c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) c
 $$;
 
-CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb, p_is_bare boolean DEFAULT false) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3365,7 +3396,7 @@ BEGIN
       ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
-        place.period, p_lsn - 1, p_lsn, place.through, NULL, after, p_limit - given, p_max_bytes - bytes) AS c
+        place.period, p_lsn - 1, p_lsn, place.through, CASE WHEN p_is_bare THEN '{"bare": true}'::jsonb END, after, p_limit - given, p_max_bytes - bytes) AS c
        WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
@@ -5001,10 +5032,10 @@ GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn 
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;

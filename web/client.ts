@@ -59,6 +59,7 @@ export async function ask<T>(
 async function reach(target: string, signal?: AbortSignal, body?: unknown): Promise<Response> {
   const token = sessionStorage.getItem(STORED);
   const headers: Record<string, string> = { accept: 'application/json' };
+  if (body !== undefined) headers['content-type'] = 'application/json';
   if (token !== null) headers.authorization = `Bearer ${token}`;
   for (;;) {
     try {

@@ -148,20 +148,25 @@ export interface Found extends Frame {
     readonly incomplete?: readonly string[];
   }[];
 }
+export interface RestoreConflict {
+  readonly schema: string;
+  readonly table: string;
+  readonly pk: Readonly<Record<string, string>>;
+  readonly reason: string;
+  readonly expected: Row | null;
+  readonly found: Row | null;
+}
 export interface RestorePlan {
-  readonly sql: string;
-  readonly tables?: readonly {
+  readonly tables: readonly {
     readonly schema: string;
     readonly table: string;
     readonly inserts: Digits;
     readonly updates: Digits;
     readonly deletes: Digits;
   }[];
-  readonly conflicts?: readonly {
-    readonly schema: string;
-    readonly table: string;
-    readonly pk: Json;
-    readonly reason: string;
-  }[];
-  readonly refused?: readonly Json[];
+  readonly conflicts: readonly RestoreConflict[];
+  readonly refused: readonly { readonly schema: string; readonly table: string; readonly message: string }[];
+  readonly notes: readonly string[];
+  /** null: there is nothing to put back, or the history cannot put it back. */
+  readonly sql: string | null;
 }

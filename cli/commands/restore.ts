@@ -5,8 +5,10 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { connect, type Queryable } from '../../core/pg/connection.ts';
 import { parseTableName } from '../../core/pg/identifiers.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
-import { type TransactionSummary, transactions } from '../../core/query/transactions.ts';
+import type { TransactionSummary } from '../../core/query/transactions.ts';
 import type { ChosenRows } from '../../core/restore/changes-since.ts';
+import { namedTransactions, transactionsBy } from '../../core/restore/chosen-transactions.ts';
+import { planFromStore } from '../../core/restore/plan-from-store.ts';
 import type { Undo } from '../../core/restore/plan-restore.ts';
 import { restoreText } from '../../documents/restore.ts';
 import { collect, positiveInteger } from '../arguments.ts';
@@ -16,9 +18,9 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { fromFileError } from '../file-error.ts';
 import { PAIR, pairs, whereValues } from '../history-options.ts';
 import { JsonText } from '../output.ts';
+import { stepProgress } from '../progress.ts';
 import { renderRestore } from '../render/restore.ts';
 import { INSTANT_FORMS, instantOption } from '../typed-instant.ts';
-import { identityFilter } from './transaction.ts';
 
 interface RestoreFlags {
   readonly pk?: readonly string[];
@@ -32,6 +34,8 @@ interface RestoreFlags {
   readonly plan?: string;
   readonly apply?: boolean;
   readonly skipConflicts?: boolean;
+  readonly cascade?: boolean;
+  readonly defaults?: boolean;
   /** false with --no-triggers */
   readonly triggers: boolean;
   readonly maxRows: number;
@@ -59,6 +63,11 @@ export function registerRestore(program: Command, run: Run): Command {
     .option('--plan <file>', 'write the SQL script that does it')
     .option('--apply', 'do it, with the login of --source')
     .option('--skip-conflicts', 'leave out rows that were changed since')
+    .option(
+      '--cascade',
+      'undo the later transactions of the same rows as well, and of rows that refer to them',
+    )
+    .option('--defaults', 'insert rows of which not every value is known, with the defaults of these columns')
     .option('--no-triggers', 'without the triggers of the tables; needs their owner, and writers wait')
     .addOption(
       new Option('--max-rows <n>', 'refuse to undo more changes than this')
@@ -89,23 +98,28 @@ async function restore(
   const target = tableText === undefined ? null : tableTarget(context, tableText, flags);
   if (target === null) requireTransactions(flags);
   const store = await connect(settings.storeUrl, { side: 'store', node });
+  using progress = stepProgress(out);
   try {
-    const place = { ...settings.databases, signal };
-    if (target !== null && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
+    const needsSource = flags.apply === true || settings.optionalSourceUrl !== null;
+    const place = needsSource ? { ...settings.databases, signal, report: progress.show } : null;
+    const isRunFirst = target !== null || flags.cascade === true;
+    if (place !== null && isRunFirst && flags.apply === true) await makeRun(place); // the newer the plan, the fewer surprises
     const undo: Undo = target ?? {
       kind: 'transactions',
       transactions: await chosenTransactions(context, store, flags),
     };
     const { plan: planFile } = flags;
     const skipConflicts = flags.skipConflicts === true;
-    const result = await carryOutRestore(place, store, {
-      undo,
-      skipConflicts,
-      maxRows: flags.maxRows,
-      noTriggers: !flags.triggers,
-      lockTimeoutMs: flags.lockTimeout * 1_000,
-      apply: flags.apply === true,
-    });
+    const asked = {
+      ...{ undo, skipConflicts, cascade: flags.cascade, defaults: flags.defaults, maxRows: flags.maxRows },
+      ...{ noTriggers: !flags.triggers, lockTimeoutMs: flags.lockTimeout * 1_000 },
+    };
+    const apply = flags.apply === true;
+    const result =
+      place === null
+        ? await planFromStore(store, { node, ...asked })
+        : await carryOutRestore(place, store, { ...asked, apply });
+    progress[Symbol.dispose]();
     if (planFile !== undefined && result.sql !== null) await writeScript(planFile, result.sql);
     out.result(new JsonText(out.json ? restoreText(result) : ''), () =>
       renderRestore(result, { skipConflicts, planFile }),
@@ -130,7 +144,12 @@ function requireTransactions(flags: RestoreFlags): void {
 
 /** Throws BAD_FLAGS. */
 function tableTarget({ out }: CommandContext, tableText: string, flags: RestoreFlags): Undo {
-  const { pk, where, all, at, transaction, by, from, to } = flags;
+  const { pk, where, all, at, transaction, by, from, to, cascade } = flags;
+  if (cascade !== undefined)
+    throw new TimewarpError(
+      'BAD_FLAGS',
+      '--cascade goes with --transaction or --by: with a table, all later changes are undone anyway.',
+    );
   if ([transaction, by, from, to].some((flag) => flag !== undefined))
     throw new TimewarpError(
       'BAD_FLAGS',
@@ -151,7 +170,6 @@ function tableTarget({ out }: CommandContext, tableText: string, flags: RestoreF
   return { kind: 'table', table: parseTableName(tableText), at: instantOption('--at', at, out), rows };
 }
 
-/** Newest first. Throws ROWS_UNKNOWN for one that the history does not have: perhaps no run has read it yet. */
 async function chosenTransactions(
   { settings: { node }, out }: CommandContext,
   store: Queryable,
@@ -159,38 +177,11 @@ async function chosenTransactions(
 ): Promise<TransactionSummary[]> {
   const instant = (option: string, text: string | undefined) =>
     text === undefined ? null : instantOption(option, text, out);
-  const interval = { from: instant('--from', flags.from), to: instant('--to', flags.to) };
+  const [from, to] = [instant('--from', flags.from), instant('--to', flags.to)];
   const by = pairs('--by', flags.by);
-  if (by !== undefined) {
-    if (interval.from === null) throw new TimewarpError('BAD_FLAGS', '--by needs --from: since when.');
-    const page = await transactions(store, { node, ...interval, filter: { by }, limit: MOST_TRANSACTIONS });
-    if (page.next !== null)
-      throw new TimewarpError(
-        'BAD_FLAGS',
-        `More than ${MOST_TRANSACTIONS} transactions: name a shorter time.`,
-      );
-    if ((interval.to !== null && !page.final) || page.unknownText !== '[]')
-      throw new TimewarpError('ROWS_UNKNOWN', 'Not all transactions of that time are known.', {
-        remedy: 'Name an interval that runs have read, without a gap: see pgtimewarp transactions.',
-      });
-    return [...page.transactions];
-  }
-  const found: TransactionSummary[] = [];
-  for (const identity of new Set(flags.transaction)) {
-    const page = await transactions(store, { node, ...interval, filter: identityFilter(identity), limit: 2 });
-    const [transaction, another] = page.transactions;
-    if (transaction === undefined)
-      throw new TimewarpError('ROWS_UNKNOWN', `The history has no transaction ${identity}.`, {
-        remedy:
-          'Perhaps no run has read it yet: pgtimewarp poll. `pgtimewarp transactions` lists those that are known.',
-      });
-    if (another !== undefined)
-      throw new TimewarpError('BAD_FLAGS', `Several transactions had the number ${identity}.`, {
-        remedy: 'Name the commit LSN: `pgtimewarp transaction XID` lists them.',
-      });
-    if (!found.some(({ lsn }) => lsn === transaction.lsn)) found.push(transaction);
-  }
-  return found;
+  if (by === undefined) return namedTransactions(store, { node, names: flags.transaction ?? [], from, to });
+  if (from === null) throw new TimewarpError('BAD_FLAGS', '--by needs --from: since when.');
+  return transactionsBy(store, { node, by, from, to, most: MOST_TRANSACTIONS });
 }
 
 async function writeScript(file: string, sql: string): Promise<void> {

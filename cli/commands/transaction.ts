@@ -1,15 +1,13 @@
 /** `transaction`: every row that one transaction touched, before and after. */
 import type { Command } from 'commander';
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import type { HistoryChange } from '../../core/query/changes.ts';
+import { identityFilter } from '../../core/query/transaction-identity.ts';
 import {
   type TransactionPage,
   type TransactionsPage,
   transactionChanges,
   transactions,
-  xidOf,
 } from '../../core/query/transactions.ts';
-import { formatLsn, tryParseLsn } from '../../core/types/lsn.ts';
 import {
   transactionChangeText,
   transactionPageText,
@@ -118,16 +116,4 @@ const CSV_HEADER = ['schema', 'table', 'pk', 'op', 'before', 'after', 'changed']
 function csvRow(change: HistoryChange): (string | null)[] {
   const { schema, table, pkText, op, beforeText, afterText, changedText } = change;
   return [schema, table, pkText, op, beforeText, afterText, changedText];
-}
-
-/** What a transaction is named by. Throws BAD_FLAGS. */
-export function identityFilter(text: string): { readonly lsn: string } | { readonly xid: string } {
-  const lsn = tryParseLsn(text);
-  if (lsn !== null) return { lsn: formatLsn(lsn) };
-  const xid = xidOf(text);
-  if (xid !== null) return { xid };
-  throw new TimewarpError('BAD_FLAGS', `Not a transaction: ${text.slice(0, 60)}`, {
-    remedy:
-      'Give a commit LSN such as 0/16B3748, or the number of a transaction: `pgtimewarp transactions` lists both.',
-  });
 }

@@ -2,11 +2,12 @@
  * The questions of an incident, in which nobody knows a key: what was committed lately, what one of these transactions did, and what
  * became of each row; then the mistake is undone. Prints the commands, and what they print.
  */
+import type pg from 'pg';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { formatTableName, type TableName } from '../../core/pg/identifiers.ts';
 import { changes } from '../../core/query/changes.ts';
 import { type TransactionSummary, transactionChanges, transactions } from '../../core/query/transactions.ts';
-import type { RestoreResult } from '../../documents/restore.ts';
+import type { RestoreResult } from '../../core/restore/restore-result.ts';
 import { carryOutRestore, type RestorePlace } from '../carry-out-restore.ts';
 import type { Output } from '../output.ts';
 import { renderChanges, renderTransaction, renderTransactions } from '../render/history.ts';
@@ -56,7 +57,7 @@ export interface UndoOptions extends Pick<IncidentOptions, 'out' | 'step'> {
 
 /** Undoes the mistake: an order that somebody has corrected by hand meanwhile stays as it is. */
 export async function undoIncident(
-  history: Queryable,
+  history: pg.Client,
   { out, step, place, mistake }: UndoOptions,
 ): Promise<RestoreResult> {
   step('Put it back, but not the order that somebody has corrected meanwhile');

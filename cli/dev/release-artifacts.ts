@@ -3,19 +3,20 @@
  * function, and SHA256SUMS. The handler of each is `index.handler`, the runtime nodejs24.x, any architecture.
  */
 import { createHash } from 'node:crypto';
-import { globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FUNCTIONS } from './build/functions.ts';
 import { zip } from './build/zip.ts';
 
-const FUNCTIONS = 'dist/lambda';
+const FOLDER = 'dist/lambda';
 const OUTPUT = 'artifacts';
 const LICENSES = ['LICENSE', 'THIRD-PARTY-LICENSES'];
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
 rmSync(OUTPUT, { recursive: true, force: true });
 mkdirSync(OUTPUT);
-const sums = readdirSync(FUNCTIONS).map((name) => {
-  const folder = join(FUNCTIONS, name);
+const sums = FUNCTIONS.map((name) => {
+  const folder = join(FOLDER, name);
   const paths = globSync('**/*.{mjs,sql}', { cwd: folder });
   const entries = [
     ...paths.map((path) => ({ path, content: readFileSync(join(folder, path)) })),

@@ -1,7 +1,6 @@
 /** A restore for people: what it would change or changed, what is in its way, and what to do next. */
 import { formatTableName } from '../../core/pg/identifiers.ts';
-import type { RestoreConflict, WrittenTable } from '../../core/restore/apply-restore.ts';
-import type { RestoreResult } from '../../documents/restore.ts';
+import type { RestoreConflict, RestoreResult, WrittenTable } from '../../core/restore/restore-result.ts';
 import { printable } from './printable.ts';
 
 const SHOWN = 20;
@@ -11,14 +10,17 @@ export function renderRestore(
   result: RestoreResult,
   { skipConflicts, planFile }: { readonly skipConflicts: boolean; readonly planFile?: string | undefined },
 ): string {
-  const { tables, conflicts, refused, notes, isApplied, lsn, sql } = result;
-  const lines = tables.map((table) => tableLine(table, isApplied));
+  const { takenAlong, tables, conflicts, refused, notes, isApplied, lsn, sql } = result;
+  const lines = takenAlong.map((each) => takenAlongLine(each, isApplied));
+  lines.push(...tables.map((table) => tableLine(table, isApplied)));
   lines.push(...notes, ...refused.map(refusedLine), ...conflicts.slice(0, SHOWN).map(conflictLine));
   if (conflicts.length > SHOWN) lines.push(`… and ${conflicts.length - SHOWN} more conflicts`);
   if (isApplied)
     lines.push(lsn === null ? 'Applied.' : `Applied. To undo it: pgtimewarp restore --transaction ${lsn}`);
-  else if (refused.length > 0) lines.push('Refused: nothing was changed.');
-  else if (conflicts.length > 0 && !skipConflicts)
+  else if (refused.length > 0) {
+    const where = planFile === undefined || sql === null ? '' : ` The script is in ${planFile}.`;
+    lines.push(`Refused: nothing was changed.${where}`);
+  } else if (conflicts.length > 0 && !skipConflicts)
     lines.push('These rows were changed since: nothing was changed. --skip-conflicts leaves them out.');
   else if (sql === null) lines.push('There is nothing to put back: the rows are as they were.');
   else
@@ -26,6 +28,10 @@ export function renderRestore(
       planFile === undefined ? 'Nothing was changed: --apply does it.' : `The script is in ${planFile}.`,
     );
   return lines.join('\n');
+}
+
+function takenAlongLine({ lsn, ts, rows }: RestoreResult['takenAlong'][number], isApplied: boolean): string {
+  return `the later transaction ${lsn} (${ts}, ${rows} rows) ${isApplied ? 'is' : 'would be'} undone as well`;
 }
 
 function tableLine({ schema, table, inserts, updates, deletes }: WrittenTable, isApplied: boolean): string {

@@ -387,6 +387,18 @@ export const ERROR_CODES = define({
     remedy:
       'Look whether it was applied before you repeat it: `pgtimewarp transactions --by pgtimewarp.restore.id=ID`.',
   },
+  RESTORE_STOPPED: {
+    action: 'retry',
+    cause: 'A signal stopped a restore before its commit. Nothing was changed.',
+    remedy: 'Run it again: it begins anew.',
+  },
+  RESTORE_DIFFERS: {
+    action: 'operator',
+    cause:
+      'A restore was applied and committed, but by the history some of its rows are not what was to be put back.',
+    remedy:
+      'The message names the rows and the commit. Look at them with `pgtimewarp asof`; `pgtimewarp restore --transaction LSN` of that commit undoes it.',
+  },
   INTERRUPTED: {
     action: 'retry',
     cause: 'A signal stopped the command.',

@@ -6,48 +6,80 @@ import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
-import { REFUSED_STATE, type RestoreScriptInput, restoreScript } from './restore-script.ts';
-import { keyLineage } from './undone-changes.ts';
+import { formatTableName } from '../pg/identifiers.ts';
+import { triggersSql } from './inspect-source.ts';
+import { refusal } from './plan-restore.ts';
+import type { RestoreScriptInput } from './restore-input.ts';
+import type { Refusal, RestoreConflict, WrittenTable } from './restore-result.ts';
+import { restoreScript } from './restore-script.ts';
+import { REFUSED_STATE } from './sql-text.ts';
+import { keyLineage, type Report } from './undone-changes.ts';
 
-/** A row that is not what the undone change left. */
-export interface RestoreConflict {
-  readonly schema: string;
-  readonly table: string;
-  /** JSON texts; null: no row. */
-  readonly pkText: string;
-  readonly reason: string;
-  readonly expectedText: string | null;
-  readonly foundText: string | null;
-}
-
-export interface WrittenTable {
-  readonly schema: string;
-  readonly table: string;
-  readonly inserts: string;
-  readonly updates: string;
-  readonly deletes: string;
-}
-
-export interface RestoreOutcome {
-  readonly isApplied: boolean;
+/** What the source shows of a planned restore. */
+export interface SourceView {
+  /** Why the script would refuse, whatever the rows are. */
+  readonly refused: readonly Refusal[];
+  readonly notes: readonly string[];
+  /** Empty if it would refuse. */
   readonly conflicts: readonly RestoreConflict[];
+}
+
+export interface RestoreOutcome extends SourceView {
+  readonly isApplied: boolean;
   readonly written: readonly WrittenTable[];
 }
 
-/** Compares the rows with what they must be, without locks. Changes nothing. */
-export async function findConflicts(
-  source: pg.Client,
-  input: RestoreScriptInput,
-): Promise<RestoreConflict[]> {
+/** Looks at the tables, and compares the rows with what they must be, without locks. Changes nothing. */
+export async function lookAtSource(source: pg.Client, input: RestoreScriptInput): Promise<SourceView> {
   const { prepare, look } = restoreScript(input);
   try {
     return await runUncommitted(source, async () => {
+      const seen = await inspectSource(source, input);
+      if (seen.refused.length > 0) return { ...seen, conflicts: [] };
       await runAll(source, [...prepare, ...look]);
-      return await readConflicts(source);
+      return { ...seen, conflicts: await readConflicts(source) };
     });
+  } catch (error) {
+    if (!(error instanceof TimewarpError) || error.facts.sqlstate !== INSUFFICIENT_PRIVILEGE) throw error;
+    const message = `${(error.cause as Error).message}. Name a login that may.`;
+    const refused = input.tables.map(({ table }) => refusal(table, 'missing_rights', message));
+    return { refused, notes: [], conflicts: [] };
   } finally {
     await source.query('ROLLBACK').catch(() => {});
   }
+}
+
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** Begins the transaction. */
+async function inspectSource(
+  source: pg.Client,
+  input: RestoreScriptInput,
+): Promise<Omit<SourceView, 'conflicts'>> {
+  await runAll(source, restoreScript(input).inspect);
+  const { rows } = await source.query<{ table_number: number; reason: string; message: string }>(
+    `SELECT r.table_number, r.reason, r.message FROM pg_temp.restore_refusal AS r ORDER BY r.table_number, r.place`,
+  );
+  const refused = rows.map(({ table_number: number, reason, message }) =>
+    refusal(input.tables[number - 1]!.table, reason, message),
+  );
+  return { refused, notes: await triggerNotes(source, input) };
+}
+
+async function triggerNotes(
+  source: pg.Client,
+  { tables, noTriggers }: RestoreScriptInput,
+): Promise<string[]> {
+  const { rows } = await source.query<{ number: number; name: string }>(
+    `SELECT g.number, g.name FROM (${triggersSql(tables)}) AS g ORDER BY g.number, g.name`,
+  );
+  return tables.flatMap(({ table }, index) => {
+    const names = new Set(rows.filter(({ number }) => number === index + 1).map(({ name }) => name));
+    const how = noTriggers ? 'not fire' : 'fire';
+    return names.size === 0
+      ? []
+      : [`${formatTableName(table)}: triggers will ${how}: ${[...names].join(', ')}`];
+  });
 }
 
 export interface ApplyOptions {
@@ -57,31 +89,41 @@ export interface ApplyOptions {
   readonly catchUp: (lsn: string) => Promise<void>;
   /** Throws if the history concerns further rows by then. */
   readonly recheck: (store: Queryable) => Promise<void>;
+  /** Runs the work; cancels its statement on the source when the signal aborts. */
+  readonly cancellable: <T>(work: () => Promise<T>) => Promise<T>;
+  readonly report?: Report | undefined;
 }
 
-/** Throws RESTORE_REFUSED, RESTORE_BUSY, RESTORE_UNCLEAR, INTERRUPTED; nothing was changed except perhaps by RESTORE_UNCLEAR. */
+/** Throws RESTORE_REFUSED, RESTORE_BUSY, RESTORE_UNCLEAR, RESTORE_STOPPED; nothing was changed except perhaps by RESTORE_UNCLEAR. */
 export async function applyRestore(
   source: pg.Client,
   input: RestoreScriptInput,
-  { store, signal, catchUp, recheck }: ApplyOptions,
+  { store, signal, catchUp, recheck, cancellable, report }: ApplyOptions,
 ): Promise<RestoreOutcome> {
   const { prepare, lock, guard, judge, write, check } = restoreScript(input);
   let outcome: Omit<RestoreOutcome, 'isApplied'>;
   try {
-    const ended = await runUncommitted(source, async () => {
-      await runAll(source, [...prepare, ...lock, ...guard], signal);
+    const work = async (): Promise<typeof outcome> => {
+      const seen = await inspectSource(source, input);
+      if (seen.refused.length > 0) return { ...seen, conflicts: [], written: [] };
+      await runAll(source, prepare, { signal, report, what: 'loading the rows' });
+      await runAll(source, lock, { signal, report, what: 'locking the rows' });
+      await runAll(source, guard, { signal, report, what: 'comparing the rows' });
       const conflicts = await readConflicts(source);
-      if (conflicts.length > 0 && !input.skipConflicts) return { conflicts, written: [] };
+      if (conflicts.length > 0 && !input.skipConflicts) return { ...seen, conflicts, written: [] };
       // the rows are locked: every change of them that was committed before is in the log up to here
       const { rows } = await source.query<{ lsn: string }>(
         'SELECT pg_catalog.pg_current_wal_insert_lsn()::text AS lsn',
       );
+      report?.('waiting until a run has read the log up to the locks');
       await catchUp(rows[0]!.lsn);
       await requireSameLineage(store, input);
       await recheck(store);
-      await runAll(source, [...judge, ...write, ...check], signal);
-      return { conflicts, written: await readWritten(source, input) };
-    });
+      await runAll(source, [...judge, ...write], { signal, report, what: 'writing the rows' });
+      await runAll(source, check, { signal, report, what: 'checking the rows' });
+      return { ...seen, conflicts, written: await readWritten(source, input) };
+    };
+    const ended = await runUncommitted(source, () => cancellable(work));
     if (ended.written.length === 0) {
       await source.query('ROLLBACK');
       return { isApplied: false, ...ended };
@@ -90,8 +132,10 @@ export async function applyRestore(
     outcome = ended;
   } catch (error) {
     await source.query('ROLLBACK').catch(() => {});
+    stopIfAborted(signal, error);
     throw error;
   }
+  report?.('committing');
   await commitRestore(source, input);
   return { isApplied: true, ...outcome };
 }
@@ -126,16 +170,27 @@ async function runUncommitted<T>(source: pg.Client, work: () => Promise<T>): Pro
   }
 }
 
-async function runAll(source: pg.Client, statements: readonly string[], signal?: AbortSignal): Promise<void> {
+interface Steps {
+  readonly signal?: AbortSignal;
+  readonly report?: Report | undefined;
+  readonly what?: string;
+}
+
+async function runAll(
+  source: pg.Client,
+  statements: readonly string[],
+  { signal, report, what = '' }: Steps = {},
+): Promise<void> {
   for (const statement of statements) {
     stopIfAborted(signal);
+    report?.(what);
     await source.query(statement);
   }
 }
 
-function stopIfAborted(signal: AbortSignal | undefined): void {
+function stopIfAborted(signal: AbortSignal | undefined, cause?: unknown): void {
   if (signal?.aborted === true)
-    throw new TimewarpError('INTERRUPTED', 'Stopped before the commit: nothing was changed.');
+    throw new TimewarpError('RESTORE_STOPPED', 'Stopped before the commit: nothing was changed.', { cause });
 }
 
 const RETRY_STATES: ReadonlySet<string> = new Set(['40001', '40P01', '55P03']);

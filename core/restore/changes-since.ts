@@ -6,7 +6,6 @@
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
-import { CHANGE_COLUMNS, type ChangeRow } from '../query/changes.ts';
 import {
   type ColumnValues,
   FRAME_COLUMNS,
@@ -18,7 +17,15 @@ import type { KeyInput } from '../query/key-input.ts';
 import { fromHistoryError } from '../query/query-error.ts';
 import { openTable } from '../query/table-rows.ts';
 import { numbersAsText } from '../types/json-text.ts';
-import { tooManyRows, toUndone, UNDONE_PAGE, type UndoneChange } from './undone-changes.ts';
+import {
+  type Bounds,
+  counting,
+  pageOf,
+  toUndone,
+  UNDONE_COLUMNS,
+  type UndoneChange,
+  type UndoneRow,
+} from './undone-changes.ts';
 
 /** Which rows: all, or those that have these values at the instant or at the horizon, or the one with this key. */
 export type ChosenRows =
@@ -26,12 +33,11 @@ export type ChosenRows =
   | { readonly kind: 'where'; readonly where: ColumnValues }
   | { readonly kind: 'key'; readonly key: KeyInput };
 
-export interface SinceRequest {
+export interface SinceRequest extends Bounds {
   readonly node: string;
   readonly table: TableName;
   readonly at: Instant;
   readonly rows: ChosenRows;
-  readonly maxRows: number;
 }
 
 export interface ChangesSince {
@@ -44,7 +50,8 @@ export interface ChangesSince {
 
 /** Throws ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_KEY, BAD_FLAGS (more rows than `maxRows`), and what questions throw. */
 export async function changesSince(store: Queryable, request: SinceRequest): Promise<ChangesSince> {
-  const { node, table, at, maxRows } = request;
+  const { node, table, at } = request;
+  const count = counting(request);
   const begin = await openTable(store, { node, table, at });
   if (!begin.final || begin.horizon === null)
     throw new TimewarpError('ROWS_UNKNOWN', 'The instant is not before the horizon.', {
@@ -54,23 +61,23 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
   const interval = intervalParameters({ node, table, from: at, to: until });
   const where = chosenValues(request, begin.keyColumns);
   const filter = JSON.stringify(where === null ? {} : { where });
-  await requireKnown(store, interval);
+  await requireKnownInterval(store, interval);
   const found: UndoneChange[] = [];
   let after: string | null = null;
   for (;;) {
-    const { rows }: { rows: ChangeRow[] } = await store
-      .query<ChangeRow>(
-        `SELECT ${CHANGE_COLUMNS}
+    const { rows }: { rows: UndoneRow[] } = await store
+      .query<UndoneRow>(
+        `SELECT ${UNDONE_COLUMNS}
            FROM pgtimewarp.net_changes($1, $2, $3, $4::timestamptz, $5::pg_lsn, $6::timestamptz, $7::pg_lsn, $8::jsonb, $9, $10::int,
                                        $11::bigint) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
-        [...interval, filter, after, UNDONE_PAGE.rows, UNDONE_PAGE.bytes],
+        [...interval, filter, after, ...pageOf(request)],
       )
       .catch((error: unknown) => {
         throw fromHistoryError(error);
       });
-    if (found.length + rows.length > maxRows) throw tooManyRows(maxRows);
+    rows.forEach(count);
     found.push(...rows.map(toUndone));
     const last = rows.at(-1);
     if (last === undefined) return { changes: found, fromLsn: begin.lsn, untilLsn: begin.horizon.lsn };
@@ -78,8 +85,26 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
   }
 }
 
-/** Throws ROWS_UNKNOWN if changes may be missing between the instant and the horizon. */
-async function requireKnown(store: Queryable, interval: readonly (string | null)[]): Promise<void> {
+/** Throws ROWS_UNKNOWN if changes of the table may be missing between the positions. */
+export async function requireKnown(
+  store: Queryable,
+  {
+    node,
+    table,
+    fromLsn,
+    untilLsn,
+  }: {
+    readonly node: string;
+    readonly table: TableName;
+    readonly fromLsn: string;
+    readonly untilLsn: string;
+  },
+): Promise<void> {
+  const [from, to] = [parseInstant(fromLsn), parseInstant(untilLsn)];
+  await requireKnownInterval(store, intervalParameters({ node, table, from, to }));
+}
+
+async function requireKnownInterval(store: Queryable, interval: readonly (string | null)[]): Promise<void> {
   const { rows } = await store
     .query<FrameRow>(
       `SELECT ${FRAME_COLUMNS}

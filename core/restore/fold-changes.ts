@@ -19,6 +19,8 @@ export interface RowRestore {
   readonly target: Members | null;
   /** Of an update: the columns that the undone changes touched. */
   readonly columns: readonly string[];
+  /** Of an insert: columns without a known value, which get their defaults. */
+  readonly defaults?: readonly string[];
   readonly conflict: 'later_change' | 'key_reused' | null;
 }
 

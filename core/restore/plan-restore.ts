@@ -1,6 +1,7 @@
 /**
- * Plans a restore: reads what is to be undone from the store and the tables from the source, and refuses what it cannot put back
- * exactly. Writes nothing. The plan has the input of the script; whether rows are in conflict is looked up by the script's own guard.
+ * Plans a restore from the store: what is to be undone, and the columns of its tables. It refuses what the history cannot put back
+ * exactly. Writes nothing. The plan has the input of the script. Whether the source can take the rows, and which are in conflict, is
+ * looked up there by the script itself, so a plan needs no source.
  */
 import { randomUUID } from 'node:crypto';
 import { TimewarpError } from '../errors/timewarp-error.ts';
@@ -13,9 +14,12 @@ import type { TransactionSummary } from '../query/transactions.ts';
 import { formatLsn, parseLsn } from '../types/lsn.ts';
 import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
-import type { RestoreScriptInput, TableRestore } from './restore-script.ts';
-import { type SourceTable, sourceTable } from './source-tables.ts';
+import { withLaterTransactions } from './later-transactions.ts';
+import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
+import type { Refusal } from './restore-result.ts';
+import { isJsonColumn, type TableNow, tableOnSource } from './table-now.ts';
 import {
+  type Bounds,
   type HistoryFacts,
   historyFacts,
   keyLineage,
@@ -34,27 +38,24 @@ export type Undo =
       readonly rows: ChosenRows;
     };
 
-export interface RestoreRequest {
+export interface RestoreRequest extends Bounds {
   readonly node: string;
   readonly undo: Undo;
-  readonly maxRows: number;
   readonly skipConflicts: boolean;
   readonly noTriggers: boolean;
   readonly lockTimeoutMs: number;
-}
-
-/** Why something cannot be restored. */
-export interface Refusal {
-  readonly schema: string;
-  readonly table: string;
-  readonly reason: string;
-  readonly message: string;
+  /** Undoes later transactions of the same rows as well. */
+  readonly cascade?: boolean | undefined;
+  /** Columns without a known value get their defaults in rows that are inserted. */
+  readonly defaults?: boolean | undefined;
 }
 
 export interface RestorePlan {
   readonly id: string;
   /** Commit LSNs of undone transactions. */
   readonly of: readonly string[];
+  /** Those of them that --cascade added, newest first. */
+  readonly takenAlong: readonly TransactionSummary[];
   /** The instant whose rows are put back. null: transactions are undone. */
   readonly asOf: string | null;
   /** null: the plan is refused. */
@@ -67,14 +68,17 @@ export interface RestorePlan {
   readonly recheck: (store: Queryable) => Promise<void>;
 }
 
-/** Throws what the questions throw, ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_FLAGS, SOURCE_MISMATCH. */
+/**
+ * Throws what the questions throw, ROWS_UNKNOWN, VALUES_UNKNOWN, BAD_FLAGS.
+ * @param source whose columns are taken; null: the columns that the last run found
+ */
 export async function planRestore(
-  { store, source }: { readonly store: Queryable; readonly source: Queryable },
+  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
   request: RestoreRequest,
 ): Promise<RestorePlan> {
   const facts = await nodeFacts(store, request.node);
-  await requireSameDatabase(source, facts);
-  const undone = await readUndone(store, request);
+  if (source !== null) await requireSameDatabase(source, facts);
+  const undone = await readUndone({ store, source }, request, facts.horizonLsn);
   const { changes, subject } = undone;
   const refused: Refusal[] = [];
   const notes: string[] = [];
@@ -88,7 +92,7 @@ export async function planRestore(
   for (const history of await historyFacts(store, [...byRelation.keys()])) {
     const ofTable = byRelation.get(history.relationId)!;
     const { table } = ofTable[0]!;
-    const now = await sourceTable(source, table);
+    const now = source === null ? history.lastSeen : await tableOnSource(source, table);
     const reasons = tableRefusals({ history, now, first: undone.fromLsn ?? formatLsn(ofTable[0]!.lsn) });
     const planned =
       now === null
@@ -100,19 +104,19 @@ export async function planRestore(
             ofTable,
             notes,
             reasons,
-            noTriggers: request.noTriggers,
+            takesDefaults: request.defaults === true,
           });
     refused.push(...reasons.map(([reason, message]) => refusal(table, reason, message)));
     if (planned !== null && planned.rows.length > 0) tables.push(planned);
   }
   const id = randomUUID();
-  const { of, asOf, recheck } = undone;
+  const { of, takenAlong, asOf, recheck } = undone;
   if (undone.untilLsn !== null)
     notes.push(
       `The history is known up to ${undone.untilLsn}: rows that were changed later are not in the plan.`,
     );
   return {
-    ...{ id, of, asOf, tables, refused, notes },
+    ...{ id, of, takenAlong, asOf, tables, refused, notes },
     recheck: (again) => recheck(again, tables),
     script:
       refused.length > 0 || tables.length === 0
@@ -134,6 +138,7 @@ export async function planRestore(
 interface Undone {
   readonly changes: readonly UndoneChange[];
   readonly of: readonly string[];
+  readonly takenAlong: readonly TransactionSummary[];
   readonly asOf: string | null;
   /** In words, after "puts back". */
   readonly subject: string;
@@ -143,24 +148,41 @@ interface Undone {
   readonly recheck: (store: Queryable, tables: readonly TableRestore[]) => Promise<void>;
 }
 
-async function readUndone(store: Queryable, { node, undo, maxRows }: RestoreRequest): Promise<Undone> {
+async function readUndone(
+  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
+  { node, undo, maxRows, maxSize, report, cascade }: RestoreRequest,
+  horizonLsn: string,
+): Promise<Undone> {
+  const bounds = { maxRows, maxSize, report };
   if (undo.kind === 'transactions') {
-    const { transactions } = undo;
-    const changes = await undoneChanges(store, { node, transactions, maxRows });
+    const named = { node, transactions: undo.transactions, ...bounds };
+    const { transactions, takenAlong, changes } =
+      cascade === true
+        ? await withLaterTransactions({ store, source }, { ...named, horizonLsn })
+        : { ...named, takenAlong: [], changes: await undoneChanges(store, named) };
     await requireWholeTransactions(store, { node, transactions }, changes);
     const of = transactions.map(({ lsn }) => lsn);
     const subject = `what the ${of.length === 1 ? 'transaction' : 'transactions'} ${of.join(', ')} changed`;
-    return { changes, of, asOf: null, subject, fromLsn: null, untilLsn: null, recheck: async () => {} };
+    return {
+      changes,
+      of,
+      takenAlong,
+      asOf: null,
+      subject,
+      fromLsn: null,
+      untilLsn: null,
+      recheck: async () => {},
+    };
   }
   const { table, at } = undo;
   const name = formatTableName(table);
-  const since = await changesSince(store, { node, ...undo, maxRows });
+  const since = await changesSince(store, { node, ...undo, ...bounds });
   const asOf = instantParameters(at)[2] ?? since.fromLsn;
   return {
     ...since,
-    ...{ of: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
+    ...{ of: [], takenAlong: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
     recheck: async (again, tables) => {
-      const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), maxRows });
+      const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), ...bounds });
       const planned = new Set(tables.flatMap(({ rows }) => rows.map(({ pk }) => pk)));
       const others = later.changes.filter(({ pk }) => !planned.has(pk));
       if (others.length === 0) return;
@@ -173,84 +195,79 @@ async function readUndone(store: Queryable, { node, undo, maxRows }: RestoreRequ
   };
 }
 
-function refusal(table: TableName, reason: string, message: string): Refusal {
+export function refusal(table: TableName, reason: string, message: string): Refusal {
   return { schema: table.schema, table: table.name, reason, message };
 }
 
 type Reasons = [reason: string, message: string][];
 
-/** Why the table as it is now cannot take rows of its history back. */
+/** Why the history of the table cannot be put back into the table as it is now. */
 function tableRefusals({
   history,
   now,
   first,
 }: {
   readonly history: HistoryFacts;
-  readonly now: SourceTable | null;
+  readonly now: TableNow | null;
   readonly first: string;
 }): Reasons {
   if (now === null) return [['table_missing', 'The source has no table of this name any more.']];
   const reasons: Reasons = [];
-  if (!history.isTracked || history.relid !== now.oid)
+  if (!history.isTracked || history.relid !== `${now.oid}`)
     reasons.push(['table_recreated', 'It is not tracked now, or another table has its name.']);
   if (history.namedLsn !== null && parseLsn(history.namedLsn) >= parseLsn(first))
     reasons.push(['columns_renamed', 'A column was renamed or changed after the transaction.']);
-  if (now.relkind !== 'r' && now.relkind !== 'p')
-    reasons.push(['not_a_table', 'Only ordinary and partitioned tables can be restored.']);
-  if (now.hasRules) reasons.push(['rules', 'It has rules, which change what is written.']);
-  if (now.hasInheritance) reasons.push(['inheritance', 'It inherits, is inherited from, or is a partition.']);
-  if (now.isFiltered) reasons.push(['row_security', 'Policies filter its rows. Use a role with BYPASSRLS.']);
-  const keyTypes = now.columns.filter(
-    ({ name, isForeignType }) => isForeignType && history.keyColumns.includes(name),
-  );
-  if (keyTypes.length > 0) reasons.push(['key_type', 'A key column has a type that is not built in.']);
-  if (!now.mayWrite)
-    reasons.push([
-      'missing_rights',
-      'The login of --source may not read, insert, update and delete there. Name a login that may.',
-    ]);
   return reasons;
 }
 
 interface TableInput {
   readonly table: TableName;
   readonly history: HistoryFacts;
-  readonly now: SourceTable;
+  readonly now: TableNow;
   readonly ofTable: readonly UndoneChange[];
   readonly notes: string[];
   readonly reasons: Reasons;
-  readonly noTriggers: boolean;
+  readonly takesDefaults: boolean;
 }
 
 /** The rows of one table. Adds to reasons and notes. */
 async function tableRestore(store: Queryable, input: TableInput): Promise<TableRestore> {
-  const { table, history, now, ofTable, notes, reasons, noTriggers } = input;
-  const writable = now.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name);
-  for (const { pkText, incomplete } of ofTable) {
-    const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
-    if (columns.length > 0) throw unknownRow({ table, pkText, columns });
-  }
+  const { table, history, now, ofTable, notes, reasons, takesDefaults } = input;
+  const [writable, generated] = [true, false].map((isWritable) =>
+    now.columns.filter(({ generated: how }) => (how === '') === isWritable).map(({ name }) => name),
+  ) as [string[], string[]];
   const folded = foldChanges(ofTable, history.keyColumns);
+  const inserted = new Set(folded.filter(({ op }) => takesDefaults && op === 'insert').map(({ pk }) => pk));
+  const unknown = new Map<string, string[]>();
+  for (const { pk, pkText, incomplete } of ofTable) {
+    const columns = incomplete.filter((name) => writable.includes(name) && !history.excluded.includes(name));
+    if (columns.length === 0) continue;
+    if (!inserted.has(pk)) throw unknownRow({ table, pkText, columns });
+    unknown.set(pk, [...(unknown.get(pk) ?? []), ...columns]);
+  }
   const lineage = await keyLineage(store, history.relationId, folded);
-  const jsonColumns = now.columns.filter(({ isJson }) => isJson).map(({ name }) => name);
   const rows: RowRestore[] = [];
   const dropped = new Set<string>();
-  const generated = new Set(now.columns.filter(({ isGenerated }) => isGenerated).map(({ name }) => name));
+  const defaulted = new Set<string>();
   for (const row of folded) {
     for (const side of [row.expected, row.target])
       for (const name of side?.keys() ?? [])
-        if (!writable.includes(name) && !generated.has(name)) dropped.add(name);
+        if (!writable.includes(name) && !generated.includes(name)) dropped.add(name);
     const columns = row.columns.filter((name) => writable.includes(name));
     if (row.op === 'update' && columns.length === 0) continue;
-    if (lineage.jsonNull.has(row.pk) && jsonColumns.length > 0)
+    if (lineage.jsonNull.has(row.pk) && now.columns.some(isJsonColumn))
       addReason(
         reasons,
         'json_null',
         'A row holds the JSON value null, which a script cannot tell from NULL.',
       );
     const side = row.op === 'insert' ? row.target : row.expected;
-    const lacking = writable.filter((name) => side?.has(name) !== true);
-    if (row.op !== 'update' && lacking.length > 0 && side !== null)
+    const lacking = writable.filter(
+      (name) => side?.has(name) !== true || unknown.get(row.pk)?.includes(name) === true,
+    );
+    const defaults = takesDefaults && row.op === 'insert' ? lacking : [];
+    for (const name of defaults) defaulted.add(name);
+    if (row.op !== 'update' && lacking.length > defaults.length && side !== null)
       addReason(
         reasons,
         'unknown_columns',
@@ -259,26 +276,19 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
     rows.push({
       ...row,
       columns,
+      defaults,
       conflict: row.conflict ?? (lineage.reused.has(row.pk) ? 'key_reused' : null),
     });
   }
   const updateColumns = [...new Set(rows.flatMap(({ columns }) => columns))];
-  const always = now.columns.filter(
-    ({ name, isAlwaysIdentity }) => isAlwaysIdentity && updateColumns.includes(name),
-  );
-  if (always.length > 0)
-    addReason(reasons, 'identity_always', 'A column GENERATED ALWAYS AS IDENTITY cannot be updated.');
   const name = formatTableName(table);
   if (dropped.size > 0)
     notes.push(`${name}: columns that were removed since are left out: ${[...dropped].join(', ')}`);
-  if (now.triggers.length > 0) {
-    const names = [...new Set(now.triggers.map((trigger) => trigger.name))];
-    notes.push(`${name}: triggers will ${noTriggers ? 'not ' : ''}fire: ${names.join(', ')}`);
-  }
+  if (defaulted.size > 0) notes.push(`${name}: columns get their defaults: ${[...defaulted].join(', ')}`);
   return {
     relationId: history.relationId,
     table,
-    source: now,
+    now,
     keyColumns: history.keyColumns,
     rowColumns: writable,
     updateColumns,

@@ -7,50 +7,26 @@
  * transaction wrote to every table is counted and compared with the plan, so cascades and triggers cannot write unnoticed.
  * Every row is read again and compared before the commit.
  */
-import { quoteIdentifier, quoteOwnRows, quoteTable, type TableName } from '../pg/identifiers.ts';
+import { quoteIdentifier, quoteOwnRows, quoteTable } from '../pg/identifiers.ts';
 import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
 import { quoteJson } from '../types/json-text.ts';
-import type { RowRestore } from './fold-changes.ts';
-import { fingerprintSql, type SourceTable } from './source-tables.ts';
-
-/** SQLSTATE of a script that finds conflicts, and of one that is refused for anything else. */
-export const CONFLICT_STATE = 'TW001';
-export const REFUSED_STATE = 'TW002';
-
-export interface TableRestore {
-  readonly relationId: string;
-  readonly table: TableName;
-  readonly source: SourceTable;
-  readonly keyColumns: readonly string[];
-  /** The columns of inserted and deleted rows. */
-  readonly rowColumns: readonly string[];
-  /** The columns of any update. */
-  readonly updateColumns: readonly string[];
-  readonly rows: readonly RowRestore[];
-}
-
-export interface RestoreScriptInput {
-  readonly id: string;
-  /** What is put back, in words. */
-  readonly subject: string;
-  /** What the transaction of the restore says about itself. */
-  readonly mark: object;
-  readonly database: string;
-  readonly systemIdentifier: string;
-  /** The history was read up to here. */
-  readonly horizonLsn: string;
-  readonly tables: readonly TableRestore[];
-  /** OIDs of all tracked tables: nothing but the plan may write there. */
-  readonly trackedOids: readonly string[];
-  readonly skipConflicts: boolean;
-  /** Triggers of the tables do not fire; foreign keys are enforced all the same. */
-  readonly noTriggers: boolean;
-  readonly lockTimeoutMs: number;
-}
+import {
+  inspectSql,
+  keepTriggersSql,
+  placeSql,
+  REFUSALS_TABLE_SQL,
+  refuseTablesSql,
+  sequencesSql,
+  switchTriggersSql,
+} from './inspect-source.ts';
+import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
+import { block, CONFLICT_STATE, literal, refuse, textArray } from './sql-text.ts';
 
 /** The parts of the script, in their order; each is a list of statements. */
 export interface RestoreScript {
-  /** Begins, and loads the rows. Needs no lock and no right to write. */
+  /** Begins, and fills pg_temp.restore_refusal. Needs no lock and no right to the tables. */
+  readonly inspect: readonly string[];
+  /** Ends with an error if there are refusals, and loads the rows. Needs no lock and no right to write. */
   readonly prepare: readonly string[];
   readonly lock: readonly string[];
   /** Fills pg_temp.restore_conflict. */
@@ -67,16 +43,22 @@ const CHUNK_ROWS = 1_000;
 const OWN_PATH_SQL = 'SET LOCAL search_path = pg_catalog, pg_temp';
 /** Not an operator that somebody put in the search_path. */
 const EQUALS = 'OPERATOR(pg_catalog.=)';
+const PLUS = 'OPERATOR(pg_catalog.+)';
 
 export function restoreScript(input: RestoreScriptInput): RestoreScript {
   const { tables } = input;
   return {
-    prepare: [
+    inspect: [
       'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE',
       ...TRANSACTION_OUTPUT_SQL.split('; '),
       OWN_PATH_SQL,
       `SET LOCAL lock_timeout = ${input.lockTimeoutMs}`,
-      identitySql(input),
+      placeSql(input),
+      REFUSALS_TABLE_SQL,
+      inspectSql(input),
+    ],
+    prepare: [
+      refuseTablesSql(input),
       `CREATE TEMP TABLE restore_conflict (
   table_number int, n int, schema_name text, table_name text, pk text, reason text, expected text, found text) ON COMMIT DROP`,
       ...tables.flatMap(loadSql),
@@ -84,9 +66,11 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
     lock: [
       `LOCK TABLE ${[...tables]
         .sort((a, b) => (quoteTable(a.table) < quoteTable(b.table) ? -1 : 1))
-        .map(({ table, source }) => quoteOwnRows({ ...table, relkind: source.relkind }))
+        .map(own)
         .join(', ')} IN ${input.noTriggers ? 'SHARE ROW EXCLUSIVE' : 'ROW EXCLUSIVE'} MODE`,
-      ...triggersSql(input, 'DISABLE'),
+      ...[inspectSql(input), refuseTablesSql(input)], // now nobody can change the tables any more
+      keepTriggersSql(input),
+      ...(input.noTriggers ? [switchTriggersSql('DISABLE')] : []),
       ...tables.map(lockRowsSql),
     ],
     guard: tables.map((each, index) => guardSql(each, index, true)),
@@ -105,106 +89,50 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
       OWN_PATH_SQL,
       ...tables.flatMap(sequencesSql),
     ],
-    check: [...tables.map(verifySql), surplusSql(input), ...triggersSql(input, 'ENABLE')],
+    check: [
+      ...tables.map(verifySql),
+      surplusSql(input),
+      ...(input.noTriggers ? [switchTriggersSql('ENABLE')] : []),
+    ],
   };
-}
-
-/** With --no-triggers: each trigger by itself, so that it ends as it was. ALTER TABLE is part of the transaction, and needs the owner. */
-function triggersSql({ tables, noTriggers }: RestoreScriptInput, act: 'DISABLE' | 'ENABLE'): string[] {
-  if (!noTriggers) return [];
-  return tables
-    .flatMap(({ source }) => source.triggers)
-    .map(({ on, name, isAlways }) => {
-      const how = act === 'ENABLE' && isAlways ? 'ENABLE ALWAYS' : act;
-      return `ALTER TABLE ONLY ${on} ${how} TRIGGER ${quoteIdentifier(name)}`;
-    });
 }
 
 /** The whole script as a file. */
 export function scriptText(input: RestoreScriptInput): string {
-  const { prepare, lock, guard, judge, write, check } = restoreScript(input);
+  const { inspect, prepare, lock, guard, judge, write, check } = restoreScript(input);
   const header = [
     '\\set ON_ERROR_STOP on',
     `-- Puts back ${input.subject} (restore ${input.id}).`,
     `-- The history was read up to ${input.horizonLsn}. Later changes are found by comparing values.`,
     '-- Run it with: psql -f FILE. It changes all of the rows or nothing.',
   ];
-  const statements = [...prepare, ...lock, ...guard, ...judge, ...write, ...check, 'COMMIT'];
+  const statements = [...inspect, ...prepare, ...lock, ...guard, ...judge, ...write, ...check, 'COMMIT'];
   return `${header.join('\n')}\n\n${statements.map((statement) => `${statement};\n`).join('\n')}`;
 }
 
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
-
-/** A block whose quotes cannot end early, whatever names it holds. */
-function block(body: string): string {
-  let tag = '$restore$';
-  for (let number = 1; body.includes(tag); number++) tag = `$restore${number}$`;
-  return `DO ${tag}\n${body}\n${tag}`;
-}
-
-const refuse = (message: string): string =>
-  `RAISE EXCEPTION USING ERRCODE = '${REFUSED_STATE}', MESSAGE = ${message}`;
-
-const own = ({ table, source }: TableRestore): string => quoteOwnRows({ ...table, relkind: source.relkind });
+const own = ({ table, now }: TableRestore): string => quoteOwnRows({ ...table, relkind: now.relkind });
 const rowsOf = (index: number): string => `pg_temp.restore_rows_${index + 1}`;
 const locksOf = (index: number): string => `pg_temp.restore_locks_${index + 1}`;
-
-function identitySql({ database, systemIdentifier, tables }: RestoreScriptInput): string {
-  const checks = tables.map(({ table, source }) => {
-    const name = literal(quoteTable(table));
-    return `  IF pg_catalog.to_regclass(${name})::oid IS DISTINCT FROM ${source.oid}::oid
-    OR ${fingerprintSql(`${source.oid}::oid`)} IS DISTINCT FROM ${literal(source.fingerprint)} THEN
-    ${refuse(`'table_changed: ' || ${name} || ' is another table, or has other columns, than when the script was made'`)};
-  END IF;`;
-  });
-  return block(`DECLARE
-  identifier text;
-BEGIN
-  IF pg_catalog.current_database() <> ${literal(database)} THEN
-    ${refuse(`'other_database: the script is for the database ' || ${literal(database)}`)};
-  END IF;
-  BEGIN
-    SELECT s.system_identifier::text INTO identifier FROM pg_catalog.pg_control_system() AS s;
-  EXCEPTION WHEN insufficient_privilege OR feature_not_supported THEN NULL;
-  END;
-  IF identifier <> ${literal(systemIdentifier)} THEN
-    ${refuse(`'other_database: the script is for another server'`)};
-  END IF;
-  IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
-    ${refuse(`'isolation: run the script in a transaction of its own'`)};
-  END IF;
-  IF pg_catalog.current_setting('session_replication_role') <> 'origin' THEN
-    ${refuse(`'no_triggers: session_replication_role must be origin'`)};
-  END IF;
-  IF pg_catalog.current_setting('track_counts') <> 'on' THEN
-    ${refuse(`'track_counts: it must be on, for the script counts what it writes'`)};
-  END IF;
-${checks.join('\n')}
-END`);
-}
 
 /** The rows, as values of the table's own row type. */
 function loadSql({ table, rows }: TableRestore, index: number): string[] {
   const type = quoteTable(table);
   const statements = [
     `CREATE TEMP TABLE restore_rows_${index + 1} (
-  n int, pk text, op text, columns text[], reason text, expected ${type}, target ${type}) ON COMMIT DROP`,
+  n int, pk text, op text, columns text[], defaults text[], reason text, expected ${type}, target ${type}) ON COMMIT DROP`,
     `CREATE TEMP TABLE restore_locks_${index + 1} (n int, leaf oid, place tid) ON COMMIT DROP`,
   ];
   for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
     const values = rows.slice(start, start + CHUNK_ROWS).map((row, offset) => {
-      const columns = row.columns.map(literal).join(', ');
-      return `  (${start + offset}, ${literal(row.pkText)}, '${row.op}', ARRAY[${columns}]::text[], ${
+      return `  (${start + offset}, ${literal(row.pkText)}, '${row.op}', ${textArray(row.columns)}, ${textArray(row.defaults ?? [])}, ${
         row.conflict === null ? 'NULL' : literal(row.conflict)
       }, ${rowText(row.expected)}, ${rowText(row.target)})`;
     });
     statements.push(`INSERT INTO ${rowsOf(index)}
-SELECT v.n, v.pk, v.op, v.columns, v.reason, pg_catalog.json_populate_record(NULL::${type}, v.expected::json),
+SELECT v.n, v.pk, v.op, v.columns, v.defaults, v.reason, pg_catalog.json_populate_record(NULL::${type}, v.expected::json),
        pg_catalog.json_populate_record(NULL::${type}, v.target::json)
   FROM (VALUES
-${values.join(',\n')}) AS v (n, pk, op, columns, reason, expected, target)`);
+${values.join(',\n')}) AS v (n, pk, op, columns, defaults, reason, expected, target)`);
   }
   return [...statements, `ANALYZE ${rowsOf(index)}`];
 }
@@ -239,17 +167,20 @@ function differs(each: TableRestore, side: 'expected' | 'target'): string {
   const ofUpdate = each.updateColumns.map(
     (name) => `(NOT ${literal(name)} = ANY (x.columns) OR ${equal(side, name)})`,
   );
-  const ofRow = each.rowColumns.map((name) => equal(side, name));
+  const defaulted = new Set(each.rows.flatMap(({ defaults = [] }) => defaults));
+  const ofRow = each.rowColumns.map((name) =>
+    defaulted.has(name) ? `(${literal(name)} = ANY (x.defaults) OR ${equal(side, name)})` : equal(side, name),
+  );
   return `NOT CASE WHEN x.op = 'update' THEN ${['true', ...ofUpdate].join(' AND ')} ELSE ${['true', ...ofRow].join(' AND ')} END`;
 }
 
 function guardSql(each: TableRestore, index: number, isLocked: boolean): string {
   const shown = [...new Set([...each.keyColumns, ...each.updateColumns, ...each.rowColumns])];
-  const keys = `ARRAY[${each.keyColumns.map(literal).join(', ')}]::text[]`;
+  const keys = textArray(each.keyColumns);
   // of an update the key and the columns that count
   const values = (row: (column: string) => string): string => `(
     SELECT pg_catalog.json_object_agg(v.name, v.value)::text
-      FROM unnest(ARRAY[${shown.map(literal).join(', ')}]::text[], ARRAY[${shown
+      FROM unnest(${textArray(shown)}, ARRAY[${shown
         .map((name) => row(quoteIdentifier(name)))
         .map((value) => `CASE WHEN ROW(${value})::text <> '()' THEN pg_catalog.format('%s', ${value}) END`)
         .join(', ')}]::text[]) AS v (name, value)
@@ -307,6 +238,15 @@ SELECT r.root, pg_catalog.sum(r.inserts)::bigint AS inserts, pg_catalog.sum(r.up
          WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.relnamespace <> 'pg_catalog'::regnamespace) AS r
  GROUP BY r.root`;
 
+/** Each set of columns that rows leave to their defaults; the empty one first. */
+function defaultSets({ rows }: TableRestore): (readonly string[])[] {
+  const sets = new Map<string, readonly string[]>([['[]', []]]);
+  for (const { defaults = [] } of rows) sets.set(JSON.stringify(defaults), defaults);
+  return [...sets.values()];
+}
+
+const insertName = (index: number, set: number): string => `i${index + 1}_${set + 1}`;
+
 /** All writes in one statement. Deletes come before updates, and updates before inserts, so that unique values are free. */
 function writeSql(tables: readonly TableRestore[]): string {
   /** True, after the statements of this letter have run. */
@@ -329,33 +269,26 @@ function writeSql(tables: readonly TableRestore[]): string {
   UPDATE ${own(each)} AS t SET ${sets.join(', ')}
     FROM ${rowsOf(index)} AS x WHERE x.op ${EQUALS} 'update' AND ${keyMatch(each)} AND ${after('d')} RETURNING 1)`;
   });
-  const inserts = tables.map((each, index) => {
-    const columns = each.rowColumns.map(quoteIdentifier);
-    return `i${index + 1} AS (
+  const inserts = tables.flatMap((each, index) =>
+    defaultSets(each).map((defaults, set) => {
+      const columns = each.rowColumns.filter((name) => !defaults.includes(name)).map(quoteIdentifier);
+      return `${insertName(index, set)} AS (
   INSERT INTO ${quoteTable(each.table)} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
   SELECT ${columns.map((column) => `(x.target).${column}`).join(', ')}
-    FROM ${rowsOf(index)} AS x WHERE x.op ${EQUALS} 'insert' AND ${after('d')} AND ${after('u')} RETURNING 1)`;
-  });
+    FROM ${rowsOf(index)} AS x
+   WHERE x.op ${EQUALS} 'insert' AND x.defaults ${EQUALS} ${textArray(defaults)} AND ${after('d')} AND ${after('u')} RETURNING 1)`;
+    }),
+  );
   const rows = tables.map((_, index) => {
     const count = (letter: string): string => `(SELECT pg_catalog.count(*) FROM ${letter}${index + 1})`;
-    return `SELECT ${index + 1}, ${count('i')}, ${count('u')}, ${count('d')}`;
+    const inserted = defaultSets(tables[index]!).map(
+      (_set, number) => `(SELECT pg_catalog.count(*) FROM ${insertName(index, number)})`,
+    );
+    return `SELECT ${index + 1}, ${inserted.join(` ${PLUS} `)}, ${count('u')}, ${count('d')}`;
   });
   return `WITH ${[...deletes, ...updates, ...inserts].join(',\n')}
 INSERT INTO pg_temp.restore_written
 ${rows.join('\nUNION ALL\n')}`;
-}
-
-/** Moves sequences up to the restored values, never down. */
-function sequencesSql({ source, rowColumns, rows }: TableRestore, index: number): string[] {
-  if (!rows.some(({ op }) => op === 'insert')) return [];
-  return source.columns
-    .filter(({ name, sequence }) => sequence !== null && rowColumns.includes(name))
-    .map(
-      ({ name, sequence }) => `SELECT pg_catalog.setval(${literal(sequence!)}::regclass, m.value)
-  FROM (SELECT pg_catalog.max((x.target).${quoteIdentifier(name)})::bigint AS value FROM ${rowsOf(index)} AS x WHERE x.op = 'insert') AS m,
-       ${sequence} AS s
- WHERE m.value > s.last_value`,
-    );
 }
 
 /** Every row is what the plan says, whatever triggers did to it. */
@@ -376,16 +309,16 @@ END`);
 /** Compares what was written to every table with the plan. */
 function surplusSql({ tables, trackedOids, noTriggers }: RestoreScriptInput): string {
   const planned = tables.map(
-    ({ source, table }, index) => `
-    SELECT ${source.oid}::oid AS root, ${literal(quoteTable(table))} AS name,
+    ({ now, table }, index) => `
+    SELECT ${now.oid}::oid AS root, ${literal(quoteTable(table))} AS name,
            pg_catalog.count(*) FILTER (WHERE x.op = 'insert') AS inserts, pg_catalog.count(*) FILTER (WHERE x.op = 'update') AS updates,
            pg_catalog.count(*) FILTER (WHERE x.op = 'delete') AS deletes FROM ${rowsOf(index)} AS x`,
   );
-  const oids = tables.map(({ source }) => `${source.oid}::oid`).join(', ');
-  const guarded = [...trackedOids, ...tables.map(({ source }) => source.oid)]
+  const oids = tables.map(({ now }) => `${now.oid}::oid`).join(', ');
+  const guarded = [...trackedOids, ...tables.map(({ now }) => now.oid)]
     .map((oid) => `${oid}::oid`)
     .join(', ');
-  const hasTriggers = !noTriggers && tables.some(({ source }) => source.triggers.length > 0);
+  const hasTriggers = noTriggers ? 'false' : 'EXISTS (SELECT FROM pg_temp.restore_trigger)';
   return block(`DECLARE
   each record;
 BEGIN

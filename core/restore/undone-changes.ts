@@ -5,11 +5,12 @@
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
-import { CHANGE_COLUMNS, type ChangeRow } from '../query/changes.ts';
+import type { ChangeRow } from '../query/changes.ts';
 import { fromHistoryError } from '../query/query-error.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
 import { jsonMembers } from '../types/json-text.ts';
 import { type Lsn, parseLsn } from '../types/lsn.ts';
+import type { TableNow } from './table-now.ts';
 
 /** Column to JSON text. */
 export type Members = ReadonlyMap<string, string>;
@@ -30,8 +31,15 @@ export interface UndoneChange {
   readonly incomplete: readonly string[];
 }
 
+/** Of a row of history_change `c` in the period `p`: what a restore uses of a {@link ChangeRow}. */
+export const UNDONE_COLUMNS = `
+  c.relation_id::text, c.lsn::text, c.seq::text, c.pk, c.op, c.before::text, c.after::text, c.incomplete, c.assumes,
+  p.schema_name, p.table_name, pgtimewarp.json_key(p.pk_columns, c.pk) AS key`;
+
+export type UndoneRow = Omit<ChangeRow, 'ts' | 'xid' | 'changed' | 'context'>;
+
 /** A restore holds all its rows anyway; each page costs the store a search for its beginning. */
-export const UNDONE_PAGE = { rows: 50_000, bytes: 64 * 1024 * 1024 } as const;
+const UNDONE_PAGE = { rows: 50_000, bytes: 64 * 1024 * 1024 } as const;
 
 /** Every change of the transactions, in the order of commits. Throws VALUES_UNKNOWN, BAD_FLAGS (more rows than `maxRows`). */
 export async function undoneChanges(
@@ -39,44 +47,82 @@ export async function undoneChanges(
   {
     node,
     transactions,
-    maxRows,
-  }: {
+    ...bounds
+  }: Bounds & {
     readonly node: string;
     readonly transactions: readonly TransactionSummary[];
-    readonly maxRows: number;
   },
 ): Promise<UndoneChange[]> {
   const found: UndoneChange[] = [];
+  const count = counting(bounds);
   const inOrder = transactions.toSorted((a, b) => (parseLsn(a.lsn) < parseLsn(b.lsn) ? -1 : 1));
   for (const transaction of inOrder) {
-    for await (const row of changesOf(store, node, transaction)) {
-      if (found.length >= maxRows) throw tooManyRows(maxRows);
+    for await (const row of changesOf(store, { node, transaction, ...bounds })) {
+      count(row);
       found.push(toUndone(row));
     }
   }
   return found;
 }
 
-export function tooManyRows(maxRows: number): TimewarpError {
-  return new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
-    remedy: 'Look at the changes first. --max-rows N allows more.',
-  });
+/** How much a restore may read. */
+export interface Bounds {
+  readonly maxRows: number;
+  /** Characters of rows; missing: any number. */
+  readonly maxSize?: number | undefined;
+  readonly report?: Report | undefined;
+}
+
+/** Tells people what a long restore does, and how many rows it has done of how many. */
+export type Report = (what: string, done?: number, total?: number) => void;
+
+const REPORTED_ROWS = 1_000;
+
+/** The size of a page from the store. */
+export const pageOf = ({ maxSize = UNDONE_PAGE.bytes }: Bounds): readonly [rows: number, bytes: number] => [
+  UNDONE_PAGE.rows,
+  Math.min(UNDONE_PAGE.bytes, maxSize),
+];
+
+/** A function that counts rows and throws BAD_FLAGS when there are too many. */
+export function counting({
+  maxRows,
+  maxSize = Number.POSITIVE_INFINITY,
+  report,
+}: Bounds): (row: UndoneRow) => void {
+  let [rows, size] = [0, 0];
+  return ({ before, after }) => {
+    rows += 1;
+    if (rows % REPORTED_ROWS === 0) report?.('read from the history', rows);
+    size += (before?.length ?? 0) + (after?.length ?? 0);
+    if (rows > maxRows)
+      throw new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
+        remedy: 'Look at the changes first. --max-rows N allows more.',
+      });
+    if (size > maxSize)
+      throw new TimewarpError('BAD_FLAGS', `The rows have more than ${maxSize} characters.`, {
+        remedy: 'Restore fewer rows at a time, or use `pgtimewarp restore`.',
+      });
+  };
 }
 
 async function* changesOf(
   store: Queryable,
-  node: string,
-  { lsn, lsnSpace }: TransactionSummary,
-): AsyncGenerator<ChangeRow> {
+  {
+    node,
+    transaction: { lsn, lsnSpace },
+    ...bounds
+  }: Bounds & { readonly node: string; readonly transaction: TransactionSummary },
+): AsyncGenerator<UndoneRow> {
   let after: readonly [string | null, string | null, string | null] = [null, null, null];
   for (;;) {
     const page = await store
-      .query<ChangeRow>(
-        `SELECT ${CHANGE_COLUMNS}
-           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint) WITH ORDINALITY AS c
+      .query<UndoneRow>(
+        `SELECT ${UNDONE_COLUMNS}
+           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, NULL, true) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
-        [node, lsnSpace, lsn, ...after, UNDONE_PAGE.rows, UNDONE_PAGE.bytes],
+        [node, lsnSpace, lsn, ...after, ...pageOf(bounds)],
       )
       .catch((error: unknown) => {
         throw fromHistoryError(error);
@@ -107,7 +153,7 @@ export function unknownRow({
 }
 
 /** Throws VALUES_UNKNOWN where the row before or after the change is not known. */
-export function toUndone(row: ChangeRow): UndoneChange {
+export function toUndone(row: UndoneRow): UndoneChange {
   const table = { schema: row.schema_name, name: row.table_name };
   const isKnown = (row.op === 'I' || row.before !== null) && (row.op !== 'U' || row.after !== null);
   if (!isKnown || row.assumes !== null) throw unknownRow({ table, pkText: row.key, columns: [] });
@@ -135,6 +181,8 @@ export interface HistoryFacts {
   /** Columns were renamed or got another type after this. null: none. */
   readonly namedLsn: string | null;
   readonly isTracked: boolean;
+  /** The table as the last run found it. null: no run has read it. */
+  readonly lastSeen: TableNow | null;
 }
 
 /** In the order of the ids. */
@@ -149,8 +197,10 @@ export async function historyFacts(
     relid: string | null;
     named_lsn: string | null;
     is_tracked: boolean;
+    catalog_facts: string | null;
   }>(
-    `SELECT p.relation_id::text, p.pk_columns, p.excluded_columns, t.relid::text, t.relation_id IS NOT NULL AS is_tracked, (
+    `SELECT p.relation_id::text, p.pk_columns, p.excluded_columns, t.relid::text, t.relation_id IS NOT NULL AS is_tracked,
+            t.catalog_facts::text, (
               SELECT max((n.name ->> 'until_lsn')::pg_lsn)::text
                 FROM jsonb_array_elements(p.columns::jsonb) AS c (facts),
                      jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS n (name)) AS named_lsn
@@ -166,6 +216,7 @@ export async function historyFacts(
     relid: row.relid,
     namedLsn: row.named_lsn,
     isTracked: row.is_tracked,
+    lastSeen: row.catalog_facts === null ? null : (JSON.parse(row.catalog_facts) as TableNow), // names and OIDs only
   }));
 }
 

@@ -2,8 +2,10 @@
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
+import { NODE_NAME } from '../constructs/observe-options.ts';
+import { secretReference } from '../constructs/secret-reference.ts';
+import { SERVERLESS_DEFAULTS } from '../constructs/timewarp-store.ts';
 import { connectionsOfFunctions, connectionsOfStore } from './connections.ts';
-import { secretReference } from './secret-reference.ts';
 
 const SecretArn = z
   .string()
@@ -56,7 +58,7 @@ const Place = z.strictObject({
 });
 
 const Node = z.strictObject({
-  node: z.string().regex(/^[a-z0-9_]{1,40}$/, 'must be 1 to 40 lower-case letters, digits or underscores'),
+  node: z.string().regex(NODE_NAME, 'must be 1 to 40 lower-case letters, digits or underscores'),
   sourceSecretArn: SecretArn,
   database: Place.nullable().default(null),
   everyMinutes: Minutes.default(1),
@@ -103,12 +105,12 @@ const NewStore = z.strictObject({
   engineVersion: z
     .string()
     .regex(/^1[5-9]\.\d{1,2}$/, 'must be a version of Aurora PostgreSQL from 15 on, such as 17.9')
-    .default('17.9'),
-  minCapacity: z.number().min(0).max(128).multipleOf(0.5).default(0.5),
-  maxCapacity: z.number().min(1).max(128).multipleOf(0.5).default(2),
-  backupDays: z.int().min(1).max(35).default(7),
+    .default(SERVERLESS_DEFAULTS.engineVersion),
+  minCapacity: z.number().min(0).max(128).multipleOf(0.5).default(SERVERLESS_DEFAULTS.minCapacity),
+  maxCapacity: z.number().min(1).max(128).multipleOf(0.5).default(SERVERLESS_DEFAULTS.maxCapacity),
+  backupDays: z.int().min(1).max(35).default(SERVERLESS_DEFAULTS.backupDays),
   /** null: the deployment does not change the passwords. */
-  rotationDays: z.int().min(1).max(1000).nullable().default(30),
+  rotationDays: z.int().min(1).max(1000).nullable().default(SERVERLESS_DEFAULTS.rotationDays),
   /** null: the limit of Aurora for a cluster of `maxCapacity`. */
   maxConnections: MaxConnections,
 });

@@ -1,19 +1,15 @@
 /**
- * The construct of all functions: runtime, network, bundle and logs. Lambda does not retry them, because the next scheduled run is the
+ * The construct of all functions: runtime, network, code and logs. Lambda does not retry them, because the next scheduled run is the
  * retry. The role of a function has the few actions that every function in a VPC needs. Each grant for a secret belongs to the
  * variable that names the secret.
  */
-import { join } from 'node:path';
 import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
-import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
+import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Effect, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { type CfnLogGroup, LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { version } from '../version.ts';
-
-export const ROOT = join(import.meta.dirname, '../..');
+import { functionFolder, version } from './package-files.ts';
 
 export interface TimewarpFunctionProps {
   /** The folder of the handler in lambda/. */
@@ -22,25 +18,20 @@ export interface TimewarpFunctionProps {
   readonly timeout: Duration;
   readonly memoryMb: number;
   readonly vpc: IVpc;
+  readonly subnets: readonly ISubnet[];
   readonly securityGroup: ISecurityGroup;
   readonly logDays: RetentionDays;
   readonly environment: Readonly<Record<string, string>>;
   /** ARNs of the secrets that it may read. */
   readonly secretArns: readonly string[];
-  /** ARNs of the customer keys of these secrets. */
-  readonly kmsKeyArns: readonly string[];
   readonly reservedConcurrency?: number | null;
-  /** Whether the bundle contains migrations/. */
-  readonly withMigrations?: boolean;
 }
 
-/** Bundled modules that are not ES modules call require(). */
-const REQUIRE =
-  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
-
 export class TimewarpFunction extends Construct {
-  readonly function: NodejsFunction;
+  readonly function: LambdaFunction;
   readonly policy: Policy;
+  readonly #secrets: PolicyStatement;
+  #keys: PolicyStatement | null = null;
 
   // biome-ignore lint/complexity/noExcessiveLinesPerFunction: a flat list of the resources of one function
   constructor(scope: Construct, id: string, props: TimewarpFunctionProps) {
@@ -50,6 +41,10 @@ export class TimewarpFunction extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    this.#secrets = new PolicyStatement({
+      actions: ['secretsmanager:GetSecretValue'],
+      resources: [...props.secretArns],
+    });
     this.policy = new Policy(this, 'Policy', {
       roles: [role],
       statements: [
@@ -80,24 +75,12 @@ export class TimewarpFunction extends Construct {
           resources: ['*'],
           conditions: { ArnLike: { 'lambda:SourceFunctionArn': 'arn:*:lambda:*:*:function:*' } },
         }),
-        new PolicyStatement({ actions: ['secretsmanager:GetSecretValue'], resources: [...props.secretArns] }),
-        // AWS Secrets Manager User Guide, "Secret encryption and decryption": Secrets Manager calls KMS on behalf of the caller.
-        ...(props.kmsKeyArns.length === 0
-          ? []
-          : [
-              new PolicyStatement({
-                actions: ['kms:Decrypt'],
-                resources: [...props.kmsKeyArns],
-                conditions: { StringLike: { 'kms:ViaService': 'secretsmanager.*' } },
-              }),
-            ]),
+        this.#secrets,
       ],
     });
-    this.function = new NodejsFunction(this, 'Function', {
-      entry: join(ROOT, 'lambda', props.handler, 'handler.ts'),
-      projectRoot: ROOT,
-      depsLockFilePath: join(ROOT, 'package-lock.json'),
-      handler: 'handler',
+    this.function = new LambdaFunction(this, 'Function', {
+      code: Code.fromAsset(functionFolder(this, props.handler)),
+      handler: 'index.handler',
       description: props.description,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -106,7 +89,7 @@ export class TimewarpFunction extends Construct {
       role: role.withoutPolicyUpdates(),
       logGroup,
       vpc: props.vpc,
-      vpcSubnets: { subnets: props.vpc.privateSubnets },
+      vpcSubnets: { subnets: [...props.subnets] },
       securityGroups: [props.securityGroup],
       environment: {
         ...props.environment,
@@ -119,21 +102,31 @@ export class TimewarpFunction extends Construct {
       ...(props.reservedConcurrency == null
         ? {}
         : { reservedConcurrentExecutions: props.reservedConcurrency }),
-      bundling: {
-        format: OutputFormat.ESM,
-        target: 'node24',
-        minify: true,
-        keepNames: true, // errors and logs show names
-        mainFields: ['module', 'main'],
-        banner: REQUIRE,
-        externalModules: ['pg-native'],
-        bundleAwsSDK: true,
-        forceDockerBundling: false,
-        ...(props.withMigrations ? { commandHooks: carryMigrations() } : {}),
-      },
     });
     this.function.node.addDependency(this.policy);
     this.#acceptFindings(logGroup);
+  }
+
+  /** Lets it read one more secret. */
+  readSecret(arn: string): void {
+    this.#secrets.addResources(arn);
+  }
+
+  /**
+   * Lets it use a customer key of a secret. AWS Secrets Manager User Guide, "Secret encryption and decryption": Secrets Manager calls
+   * KMS on behalf of the caller.
+   */
+  decryptWith(keyArn: string): void {
+    if (this.#keys !== null) {
+      this.#keys.addResources(keyArn);
+      return;
+    }
+    this.#keys = new PolicyStatement({
+      actions: ['kms:Decrypt'],
+      resources: [keyArn],
+      conditions: { StringLike: { 'kms:ViaService': 'secretsmanager.*' } },
+    });
+    this.policy.addStatements(this.#keys);
   }
 
   /** Findings of cdk-nag that stay, with the reason. */
@@ -164,14 +157,4 @@ export class TimewarpFunction extends Construct {
       Validations.of(this).acknowledge({ id, reason });
     }
   }
-}
-
-function carryMigrations() {
-  return {
-    beforeBundling: () => [],
-    beforeInstall: () => [],
-    afterBundling: (input: string, output: string) => [
-      `mkdir -p "${output}/migrations" && cp -r "${input}"/migrations/*.do.*.sql "${input}/migrations/functions" "${output}/migrations/"`,
-    ],
-  };
 }

@@ -19,30 +19,19 @@ export interface Stacks {
 export function buildStacks(scope: App, configuration: DeploymentConfiguration): Stacks {
   const { name } = configuration;
   const store = new StoreStack(scope, `${name}-store`, { configuration });
-  const app = new AppStack(scope, `${name}-app`, { configuration, store });
+  const app = new AppStack(scope, `${name}-app`, { configuration, store: store.store });
   app.addStackDependency(store); // the cluster must be available before the migrate function connects to it
-  const schedules = new SchedulesStack(scope, `${name}-schedules`, {
-    configuration,
-    poller: app.poller,
-    doctor: app.doctor,
-  });
-  const { api } = app;
+  const { functions } = app;
+  const schedules = new SchedulesStack(scope, `${name}-schedules`, { configuration, functions });
   const httpApi =
-    configuration.api === null || api === null
+    configuration.api === null || functions.api === null
       ? null
       : new HttpApiStack(scope, `${name}-http-api`, {
           configuration: configuration.api,
           logDays: configuration.functions.logDays.requests,
-          api,
+          api: functions.api.function,
         });
-  const monitoring = new MonitoringStack(scope, `${name}-monitoring`, {
-    configuration,
-    functions: { poller: app.poller, doctor: app.doctor, ...(api === null ? {} : { api }) },
-    api:
-      httpApi === null || configuration.api === null
-        ? null
-        : { stage: httpApi.stage, p99Ms: configuration.alarms.apiP99Ms },
-    alerts: app.alerts,
-  });
+  const stage = httpApi?.stage ?? null;
+  const monitoring = new MonitoringStack(scope, `${name}-monitoring`, { configuration, functions, stage });
   return { store, app, schedules, httpApi, monitoring };
 }

@@ -85,7 +85,7 @@ export class Credentials {
 
   async #read(arn: string): Promise<string> {
     try {
-      const [SecretId] = arn.split('#'); // see infra/config/secret-reference.ts
+      const [SecretId] = arn.split('#'); // see infra/constructs/secret-reference.ts
       const { SecretString } = await this.#client.send(new GetSecretValueCommand({ SecretId }));
       return SecretString ?? '';
     } catch (cause) {
@@ -102,7 +102,7 @@ export class Credentials {
   }
 }
 
-/** Exported for tests. Messages never contain the text of the secret. @param reference see infra/config/secret-reference.ts */
+/** Exported for tests. Messages never contain the text of the secret. @param reference see infra/constructs/secret-reference.ts */
 export function connectionUrl(
   secretText: string,
   reference: string,

@@ -26,5 +26,7 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   const was: unknown = touched.status === 200 ? touched.data.changes[0]?.before?.total : null;
   const counted = await api.getActivity(node, { buckets: 1 });
   const commits: number | undefined = counted.status === 200 ? counted.data.buckets[0]?.commits : undefined;
-  return { table: table.path, total, reason, changes, answers, rows, was, commits };
+  const plan = await api.planRestore(node, { transactions: [transaction.lsn] });
+  const updates: number | undefined = plan.status === 200 ? plan.data.tables[0]?.updates : undefined;
+  return { table: table.path, updates, total, reason, changes, answers, rows, was, commits };
 }

@@ -59,7 +59,7 @@ const CONFIGURATIONS: readonly (readonly [name: string, configuration: object])[
 test.each(CONFIGURATIONS)(
   '%s has no findings',
   (_, configuration) => {
-    const { assembly } = synthesize(configuration, { bundle: false, rules: true });
+    const { assembly } = synthesize(configuration, { rules: true });
     const text = readFileSync(join(assembly.directory, 'validation-report.json'), 'utf8');
     const { pluginReports } = JSON.parse(text) as {
       pluginReports: { pluginName: string; violations: { ruleName: string }[] }[];
@@ -79,7 +79,7 @@ test('a finding fails the synth', () => {
 });
 
 test('the templates of the example match the committed file', async () => {
-  const templates = normalised(synthesize(example, { bundle: false }));
+  const templates = normalised(synthesize(example));
   await expect(`${JSON.stringify(templates, null, 1)}\n`).toMatchFileSnapshot('templates.snap.json');
 });
 

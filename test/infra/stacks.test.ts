@@ -25,7 +25,7 @@ let httpApi: Template;
 let monitoring: Template;
 
 beforeAll(() => {
-  synthesized = synthesize(example, { bundle: false });
+  synthesized = synthesize(example);
   const { stacks } = synthesized;
   [store, app, schedules, httpApi, monitoring] = [
     stacks.store,
@@ -114,10 +114,7 @@ describe('rights', () => {
 
   test('only functions that read a source may log in to it by IAM, and only as that user', () => {
     const iamUserArn = 'arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC123/timewarp';
-    const { stacks } = synthesize(
-      { ...example, nodes: [{ ...example.nodes[0], iamUserArn }] },
-      { bundle: false },
-    );
+    const { stacks } = synthesize({ ...example, nodes: [{ ...example.nodes[0], iamUserArn }] });
     const allowed = resources(Template.fromStack(stacks.app), 'AWS::IAM::Policy')
       .filter(([, policy]) => JSON.stringify(policy).includes('rds-db:connect'))
       .map(([id, policy]) => [
@@ -140,7 +137,7 @@ describe('rights', () => {
       kmsKeyArns: [key],
       nodes: [{ ...node!, database: { host: 'db.example', dbname: 'shop' } }],
     };
-    const template = Template.fromStack(synthesize(configuration, { bundle: false }).stacks.app);
+    const template = Template.fromStack(synthesize(configuration).stacks.app);
     const functions = resources(template, 'AWS::Lambda::Function');
     const decrypting = resources(template, 'AWS::IAM::Policy').flatMap(([, { Properties }]) =>
       (Properties.PolicyDocument as { Statement: Statement[] }).Statement.filter(
@@ -224,7 +221,7 @@ describe('HTTP API', () => {
 
   test('with JWT every route names the authorizer', () => {
     const jwt = { kind: 'jwt', issuer: 'https://issuer.example', audience: ['history'] };
-    const { stacks } = synthesize({ ...example, api: { authorization: jwt } }, { bundle: false });
+    const { stacks } = synthesize({ ...example, api: { authorization: jwt } });
     const routes = resources(Template.fromStack(stacks.httpApi!), 'AWS::ApiGatewayV2::Route');
     for (const [, { Properties }] of routes) {
       expect(Properties).toMatchObject({ AuthorizationType: 'JWT', AuthorizerId: expect.anything() });
@@ -237,7 +234,7 @@ describe('HTTP API', () => {
   });
 
   test('without an API there is no function, stack or alarm for it', () => {
-    const { stacks } = synthesize({ ...example, api: null }, { bundle: false });
+    const { stacks } = synthesize({ ...example, api: null });
     expect(stacks.httpApi).toBeNull();
     const ids = resources(Template.fromStack(stacks.app), 'AWS::Lambda::Function').map(([id]) => id);
     expect(ids).toHaveLength(4);
@@ -254,10 +251,7 @@ describe('HTTP API', () => {
       audience: ['history'],
       tablesClaim: 'tables',
     };
-    const { stacks } = synthesize(
-      { ...example, api: { authorization: jwt, concurrency: 50 } },
-      { bundle: false },
-    );
+    const { stacks } = synthesize({ ...example, api: { authorization: jwt, concurrency: 50 } });
     const [, { Properties }] = resources(Template.fromStack(stacks.app), 'AWS::Lambda::Function').find(
       ([id]) => id.startsWith('Api'),
     )!;
@@ -300,10 +294,7 @@ describe('store', () => {
 
   test('has the requested version of Aurora', () => {
     const versions = ['16.13', '18.6'].map((engineVersion) => {
-      const { stacks } = synthesize(
-        { ...example, store: { ...example.store, engineVersion } },
-        { bundle: false },
-      );
+      const { stacks } = synthesize({ ...example, store: { ...example.store, engineVersion } });
       const template = Template.fromStack(stacks.store);
       const [[, cluster]] = resources(template, 'AWS::RDS::DBCluster') as [[string, Resource]];
       const [[, group]] = resources(template, 'AWS::RDS::DBClusterParameterGroup') as [[string, Resource]];
@@ -329,7 +320,7 @@ describe('store', () => {
   test("without rotation no function changes passwords, for regions without AWS's application", () => {
     const { stacks } = synthesize(
       { ...example, store: { kind: 'new', rotationDays: null } },
-      { bundle: false, rules: true },
+      { rules: true },
     );
     const template = Template.fromStack(stacks.store);
     template.resourceCountIs('AWS::SecretsManager::Secret', 3);
@@ -339,10 +330,7 @@ describe('store', () => {
 
   test('interface endpoints admit the functions and the rotations', () => {
     const endpointSecurityGroupIds = ['sg-0123456789abcdef0', 'sg-0fedcba9876543210'];
-    const { stacks } = synthesize(
-      { ...example, vpc: { ...example.vpc, endpointSecurityGroupIds } },
-      { bundle: false },
-    );
+    const { stacks } = synthesize({ ...example, vpc: { ...example.vpc, endpointSecurityGroupIds } });
     const rules = resources(Template.fromStack(stacks.store), 'AWS::EC2::SecurityGroupIngress')
       .map(([, { Properties }]) => Properties)
       .filter(({ FromPort }) => FromPort === 443)
@@ -364,7 +352,7 @@ describe('store', () => {
       writerSecretArn: arn('writer'),
       readerSecretArn: arn('reader'),
     };
-    const { stacks } = synthesize({ ...example, store: existing }, { bundle: false });
+    const { stacks } = synthesize({ ...example, store: existing });
     Template.fromStack(stacks.store).resourceCountIs('AWS::RDS::DBCluster', 0);
     Template.fromStack(stacks.app).hasResourceProperties('AWS::Lambda::Function', {
       Environment: { Variables: Match.objectLike({ PGTIMEWARP_STORE_SECRET_ARN: arn('reader') }) },
@@ -385,10 +373,7 @@ describe('logs', () => {
   };
 
   test('each log group has the days configured for it, and each function writes only to its own', () => {
-    const { stacks } = synthesize(
-      { ...example, functions: { ...example.functions, logDays: days } },
-      { bundle: false },
-    );
+    const { stacks } = synthesize({ ...example, functions: { ...example.functions, logDays: days } });
     const seen = [stacks.store, stacks.app, stacks.httpApi!].flatMap((stack) =>
       resources(Template.fromStack(stack), 'AWS::Logs::LogGroup').map(([id, { Properties }]) => [
         id.replace(/(Cluster|Logs).*|[0-9A-F]{8}$/, ''),
@@ -482,22 +467,16 @@ describe('monitoring', () => {
       },
     });
     app.hasResourceProperties('AWS::SNS::Topic', { KmsMasterKeyId: { 'Fn::GetAtt': Match.anyValue() } });
-    const { stacks } = synthesize(
-      {
-        ...example,
-        doctor: { email: 'a@example.com' },
-        alarms: { emails: ['a@example.com', 'b@example.com'] },
-      },
-      { bundle: false },
-    );
+    const { stacks } = synthesize({
+      ...example,
+      doctor: { email: 'a@example.com' },
+      alarms: { emails: ['a@example.com', 'b@example.com'] },
+    });
     Template.fromStack(stacks.app).resourceCountIs('AWS::SNS::Subscription', 2);
   });
 
   test('the period of an alarm fits the rate of its runs', () => {
-    const { stacks } = synthesize(
-      { ...example, nodes: [{ ...example.nodes[0], everyMinutes: 15 }] },
-      { bundle: false },
-    );
+    const { stacks } = synthesize({ ...example, nodes: [{ ...example.nodes[0], everyMinutes: 15 }] });
     Template.fromStack(stacks.monitoring).hasResourceProperties('AWS::CloudWatch::Alarm', {
       MetricName: 'HorizonAgeInSeconds',
       Period: 900,

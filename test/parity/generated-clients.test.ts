@@ -71,6 +71,7 @@ test.each(GENERATORS)(
       rows: 1,
       was: 1,
       commits: 1,
+      updates: 1,
     });
   },
   180_000,

@@ -1,5 +1,7 @@
 /** Requests over HTTP and their answers, as one table for every way to reach the API. */
 
+import { RESTORE_CASES } from './restore-cases.ts';
+
 /** A tracked node with a row 1 in `orders`. Other nodes: h1 has a gap, h2 a pending baseline, h3 a window from commit 40. */
 export interface Subject {
   readonly node: string;
@@ -574,6 +576,7 @@ export const CASES: readonly (readonly [string, (subject: Subject) => Case])[] =
   ],
   ...HISTORY_CASES,
   ...TABLE_CASES,
+  ...RESTORE_CASES,
   batch('a batch', ({ orders }) => ({ target: orders, status: 200, says: /"answers":\[\{"status":"found"/ })),
   batch('a batch at no time', ({ orders }) => ({
     target: orders,

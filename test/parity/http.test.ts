@@ -43,6 +43,11 @@ const QUERIES = [
   [/\/find$/, '?where.id=1'],
 ] as const;
 
+const BODIES = [
+  [/:batch$/, '{"keys":[1]}'],
+  [/\/restore-plans$/, '{"transactions":["0/1"]}'],
+] as const;
+
 /** A valid request for every route of the document. */
 function everyRoute(): Request[] {
   return Object.entries(openApi.paths).flatMap(([path, methods]) => {
@@ -52,7 +57,7 @@ function everyRoute(): Request[] {
       .replace('{lsn}', lsn);
     return Object.keys(methods).map((method) =>
       method === 'post'
-        ? { target, method: 'POST', body: '{"keys":[1]}' }
+        ? { target, method: 'POST', body: BODIES.find(([route]) => route.test(target))![1] }
         : { target: `${target}${QUERIES.find(([route]) => route.test(target))?.[1] ?? ''}` },
     );
   });

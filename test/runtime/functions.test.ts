@@ -17,7 +17,7 @@ import {
   lambdaDatabases,
 } from '../support/lambda-databases.ts';
 import { type Environment, startEnvironment } from '../support/runtime-api.ts';
-import { bundleFolder, type Synthesized, synthesize } from '../support/synthesize.ts';
+import { bundleFolder, type Synthesized, synthesizeWithCode } from '../support/synthesize.ts';
 
 const COLD_STARTS = 10;
 /** The longest cold start that a caller of the API may see on an idle machine. */
@@ -30,7 +30,7 @@ let databases: LambdaDatabases;
 
 beforeAll(async () => {
   client = await installRuntimeClient();
-  synthesized = synthesize(example, { bundle: true });
+  synthesized = await synthesizeWithCode(example);
   server = await startServer({ binaries: (await chooseServer()).binaries });
   databases = await lambdaDatabases(
     'CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10)',

@@ -6,24 +6,20 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ERROR_CODES, type ErrorCode } from '../../core/errors/codes.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
-import example from '../../infra/config/example.ts';
 import { startAwsStub } from './aws-stub.ts';
 import type { HuntedNode, Urls } from './hunted-node.ts';
 import { ARNS, type DeployedState, deploymentEvent } from './lambda-databases.ts';
 import { startHandler } from './run-lambda.ts';
-import { bundleFolder, synthesize } from './synthesize.ts';
+import { builtFunctions } from './synthesize.ts';
 
 /** The time of an invocation. The function reserves 20 s of it for undoing, and 5 s for its answer. */
 export const INVOCATION_MS = 45_000;
 
 const STACK = 'arn:aws:cloudformation:eu-central-1:123456789012:stack/pgtimewarp-app';
 
-let bundle: URL | undefined;
-
-/** The bundle that is deployed, made once. It starts in a quarter of the source's time. */
-function migrateFunction(): URL {
-  bundle ??= pathToFileURL(join(bundleFolder(synthesize(example, { bundle: true }), 'Migrate'), 'index.mjs'));
-  return bundle;
+/** The bundle that is deployed. It starts in a quarter of the source's time. */
+async function migrateFunction(): Promise<URL> {
+  return pathToFileURL(join(await builtFunctions(), 'migrate/index.mjs'));
 }
 
 export interface Request {
@@ -50,7 +46,7 @@ export async function deploy(urls: Urls, request: Request, invocationMs = INVOCA
   await using aws = await startAwsStub();
   aws.secrets.set(ARNS.owner, JSON.stringify({ url: urls.storeUrl }));
   aws.secrets.set(ARNS.source, JSON.stringify({ url: urls.sourceUrl }));
-  await using environment = await startHandler(migrateFunction(), {
+  await using environment = await startHandler(await migrateFunction(), {
     env: {
       ...aws.env,
       PGTIMEWARP_STORE_SECRET_ARN: ARNS.owner,

@@ -4,7 +4,7 @@ import { scramVerifier } from '../../core/setup/logins.ts';
 import { formatTableSegment, parseTableSegment } from '../../documents/table-segment.ts';
 import { matchesTag, withoutHorizon } from '../../http/entity-tag.ts';
 import { statusOfAnswer } from '../../http/http-status.ts';
-import { secretReference } from '../../infra/config/secret-reference.ts';
+import { secretReference } from '../../infra/constructs/secret-reference.ts';
 import { readConfiguration } from '../../lambda/shared/configuration.ts';
 import { connectionUrl } from '../../lambda/shared/credentials.ts';
 import { beforeEnd, secondsForRun } from '../../lambda/shared/deadline.ts';

@@ -3,17 +3,32 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { buildPage, startBrowser } from '../support/browser.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
 import { HOSTILE, pageHistory } from '../support/page-history.ts';
+import { runByPsql } from '../support/restore-plans.ts';
 import { type ServeProcess, startServe } from '../support/serve.ts';
 import type { TrackedNode } from '../support/tracked-node.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = 'test-output/page';
 const TOKEN = 'secret-of-this-test';
+
+/** What axe finds; it must be loaded. */
+async function violations(page: Page): Promise<string[]> {
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+    interface Violation {
+      id: string;
+      nodes: { html: string; failureSummary: string }[];
+    }
+    return (await axe.run()).violations.map(
+      ({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`,
+    );
+  });
+}
 
 describeNeeding(chromium(), 'the page', () => {
   let node: TrackedNode;
@@ -122,6 +137,140 @@ describeNeeding(chromium(), 'the page', () => {
     await page.waitForSelector('.change');
     expect(errors).toEqual([]);
   });
+
+  /** Presses Tab until the element has the focus. It is reached by the keyboard alone, or the test fails. */
+  async function tabTo(page: Page, element: Locator): Promise<void> {
+    await element.waitFor();
+    for (let presses = 0; presses < 80; presses++) {
+      if (await element.evaluate((each) => each === document.activeElement)) return;
+      await page.keyboard.press('Tab');
+    }
+    throw new Error(`Tab does not reach ${element}`);
+  }
+
+  /** Lets the page write to the clipboard, and reads it. */
+  async function clipboard(page: Page): Promise<() => Promise<string>> {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: serve.url });
+    return () => page.evaluate(() => navigator.clipboard.readText());
+  }
+
+  async function totals(): Promise<Record<string, string>> {
+    const { rows } = await node.source.query<{ id: string; total: string }>(
+      'SELECT id::text, total::text FROM orders ORDER BY id',
+    );
+    return Object.fromEntries(rows.map(({ id, total }) => [id, total]));
+  }
+
+  test('from “all totals are 0” to the SQL on the clipboard in three actions, by keyboard; psql puts the rows back', async () => {
+    await using tab = await open(`/ui/${node.node}`);
+    const { page, errors } = tab;
+    const copied = await clipboard(page);
+    expect(new Set(Object.values(await totals()))).toEqual(new Set(['0.00']));
+    let actions = 0;
+    const act = async (element: Locator): Promise<void> => {
+      await tabTo(page, element);
+      await page.keyboard.press('Enter');
+      actions += 1;
+    };
+    await act(page.locator('section[aria-labelledby=newest] tbody a').first());
+    await act(page.getByRole('button', { name: 'Undo this' }));
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('SQL').waitFor();
+    expect(await dialog.locator('.planned').innerText()).toBe('orders 57 to update');
+    await act(dialog.getByRole('button', { name: 'Copy SQL' }));
+    await page.locator('dialog [role=status]', { hasText: 'Copied' }).waitFor();
+    expect(actions).toBeLessThanOrEqual(5);
+    const sql = await copied();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await runByPsql(sql, node.sourceUrl);
+    const back = await totals();
+    expect([back['1'], back['2'], back['41']]).toEqual([
+      '9007199254740994.00',
+      '9007199254740995.00',
+      '45.10',
+    ]);
+    expect(Object.values(back)).not.toContain('0.00');
+    expect(errors).toEqual([]);
+    await node.source.query('UPDATE orders SET total = 0 WHERE id <> 7'); // for the tests that follow
+    await node.catchUp();
+  });
+
+  test('a row in conflict is shown, and can be left as it is', async () => {
+    await using tab = await open(views().transaction!);
+    const { page, errors } = tab;
+    const copied = await clipboard(page);
+    await page.getByRole('button', { name: 'Undo this' }).click();
+    const dialog = page.getByRole('dialog');
+    const conflicts = dialog.locator('[aria-labelledby=conflicts]');
+    await conflicts.waitFor();
+    expect(await conflicts.innerText()).toMatch(
+      /1 row is in conflict\s+orders 7: changed since[\s\S]*total\s+0.00\s+9007199254741000.00/,
+    );
+    await pictures(page, 'conflict');
+    await dialog.getByRole('button', { name: 'Copy SQL' }).press('Enter');
+    await expect(runByPsql(await copied(), node.sourceUrl)).rejects.toMatchObject({
+      stderr: expect.stringContaining('public.orders {"id":"7"}: changed_since'),
+    });
+    await dialog.getByLabel('Leave rows in conflict as they are').press('Space');
+    await page.waitForFunction(
+      () => !document.querySelector('textarea')?.value.includes("RAISE EXCEPTION USING ERRCODE = 'TW001'"),
+    );
+    await dialog.getByRole('button', { name: 'Copy SQL' }).press('Enter');
+    await runByPsql(await copied(), node.sourceUrl);
+    expect((await totals())['2']).toBe('9007199254740995.00');
+    expect(errors).toEqual([]);
+    await node.source.query('UPDATE orders SET total = 0');
+    await node.catchUp();
+  });
+
+  test('a row is put back to a version, by keyboard', async () => {
+    await using tab = await open(gap);
+    const { page, errors } = tab;
+    const copied = await clipboard(page);
+    await tabTo(page, page.locator('.long-list'));
+    const changed = page.locator('.row-view section[aria-labelledby=chosen] tr.changed th').first();
+    await changed.waitFor();
+    while ((await changed.textContent()) !== 'comment') {
+      const href = page.url();
+      await page.keyboard.press('ArrowLeft'); // past the mistake, and what other tests did
+      await page.waitForURL((url) => url.href !== href);
+    }
+    await tabTo(page, page.getByRole('button', { name: 'Restore to here' }));
+    await page.keyboard.press('Enter');
+    await page.getByLabel('SQL').waitFor();
+    await pictures(page, 'row');
+    await page.keyboard.press('Enter'); // the button to copy has the focus
+    await page.locator('dialog [role=status]', { hasText: 'Copied' }).waitFor();
+    await runByPsql(await copied(), node.sourceUrl);
+    expect((await totals())['2']).toBe('9007199254740995.00');
+    await node.source.query('UPDATE orders SET total = 0 WHERE id = 2');
+    await node.catchUp();
+    expect(errors).toEqual([]);
+  });
+
+  /** The open dialog at both widths, light and dark: axe finds nothing, and nothing is wider than the window. */
+  async function pictures(page: Page, name: string): Promise<void> {
+    mkdirSync(PICTURES, { recursive: true });
+    await page.evaluate(AXE);
+    for (const colorScheme of ['light', 'dark'] as const)
+      for (const width of [1280, 390]) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height: 900 });
+        await page.screenshot({ path: join(PICTURES, `plan-${name}-${width}-${colorScheme}.png`) });
+        expect(await violations(page), `${name} ${width} ${colorScheme}`).toEqual([]);
+        const over = await page.evaluate(() => {
+          const dialog = document.querySelector('dialog[open]')!;
+          return Math.max(
+            dialog.scrollWidth - dialog.clientWidth,
+            document.documentElement.scrollWidth - innerWidth,
+          );
+        });
+        expect(over, `${name} at ${width}`).toBeLessThanOrEqual(0);
+      }
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1280, height: 900 });
+  }
 
   test('it shows the viewer’s time with UTC beside it, to the microsecond', async () => {
     await using tab = await open(views().transaction!);
@@ -281,18 +430,8 @@ describeNeeding(chromium(), 'the page', () => {
           const file = join(PICTURES, `${name}-${width}-${dark ? 'dark' : 'light'}.png`);
           await tab.page.screenshot({ path: file, fullPage: false });
           await tab.page.evaluate(AXE);
-          const violations = await tab.page.evaluate(async () => {
-            const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-            interface Violation {
-              id: string;
-              nodes: { html: string; failureSummary: string }[];
-            }
-            return (await axe.run()).violations.map(
-              ({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`,
-            );
-          });
           found.push(
-            ...violations.map((each) => `${name}: ${each}`),
+            ...(await violations(tab.page)).map((each) => `${name}: ${each}`),
             ...tab.errors.map((each) => `${name}: ${each}`),
           );
           const over = await tab.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

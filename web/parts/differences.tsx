@@ -65,7 +65,7 @@ export function Differences({
       {hasBoth && changed.length === 0 && <p class="note">No column differs.</p>}
       {(hidden > 0 || isWhole) && same.length > 0 && (hasBoth || names.length > MOST) && (
         <button type="button" class="more" onClick={() => setWhole(!isWhole)}>
-          {isWhole ? 'only what differs' : `${hidden} more columns`}
+          {isWhole ? 'only what differs' : hidden === 1 ? '1 more column' : `${hidden} more columns`}
         </button>
       )}
     </div>

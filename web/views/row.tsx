@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { go, pathTo } from '../address.ts';
 import type { NodeDocument, Version } from '../documents.ts';
+import { Digits, type Json, parseExact } from '../exact-json.ts';
 import { Differences } from '../parts/differences.tsx';
 import { LongList } from '../parts/long-list.tsx';
 import { localTime, Moment } from '../parts/moment.tsx';
@@ -114,7 +115,7 @@ export function RowView({ node: { node, horizon }, query }: RowViewProperties) {
             {version.row !== null && (
               <RestoreButton
                 node={node}
-                question={{ table, pk: Object.values(keyOf(pk)), at: version.lsn }}
+                question={{ table, pk: askedKey(pk), at: version.lsn }}
                 label="Restore to here …"
               />
             )}
@@ -189,6 +190,18 @@ function Compare({ versions, chosen, other, choose }: CompareProperties) {
       })}
     </select>
   );
+}
+
+/** The key as a question has it: an object, or a bare value. */
+function askedKey(pk: string): Json {
+  try {
+    const parsed = parseExact(pk);
+    const isObject = typeof parsed === 'object' && parsed !== null;
+    if (isObject && !(parsed instanceof Digits) && !Array.isArray(parsed)) return parsed;
+  } catch {
+    // a bare value
+  }
+  return pk;
 }
 
 /** The key in an address: JSON, or what somebody typed. */

@@ -2,7 +2,8 @@
  * Bundles what the package contains: the command line and the library into one set of files that share code, each Lambda function
  * into a file of its own. Returns the packages whose code the bundles contain.
  */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 
 /** Bundled modules that are not ES modules call require(). */
@@ -11,6 +12,9 @@ const REQUIRE =
 
 /** The oldest Node that package.json promises. */
 const TARGET = 'node22.12';
+
+/** What an app of the CDK has itself. */
+const PEERS = ['aws-cdk-lib', 'constructs'];
 
 /** zod brings its messages in 50 languages; ours are in English. */
 const ENGLISH_ONLY: Plugin = {
@@ -49,7 +53,7 @@ export async function bundleProgram(entryPoints: Readonly<Record<string, string>
     platform: 'node',
     target: TARGET,
     mainFields: ['module', 'main'],
-    external: ['pg-native'],
+    external: ['pg-native', ...PEERS],
     banner: { js: REQUIRE },
     plugins: [ENGLISH_ONLY, LOADED_LATE],
     metafile: true,
@@ -58,26 +62,36 @@ export async function bundleProgram(entryPoints: Readonly<Record<string, string>
   return bundledPackages(metafile);
 }
 
-/** The bundle of each Lambda function, dist/lambda/NAME/index.mjs, for the Node of its runtime. */
-export async function bundleFunctions(names: readonly string[]): Promise<string[]> {
-  const { metafile } = await build({
+/** The bundle of each Lambda function, FOLDER/NAME/index.mjs, for the Node of its runtime. */
+export async function bundleFunctions(names: readonly string[], folder: string): Promise<string[]> {
+  const { metafile, outputFiles } = await build({
     entryPoints: Object.fromEntries(names.map((name) => [`${name}/index`, `lambda/${name}/handler.ts`])),
-    outdir: 'dist/lambda',
+    outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,
     format: 'esm',
     platform: 'node',
     target: 'node24',
-    minifySyntax: true,
-    minifyWhitespace: true, // names stay: errors and logs show them
+    minify: true,
+    keepNames: true, // errors and logs show names
     mainFields: ['module', 'main'],
     external: ['pg-native'],
     banner: { js: REQUIRE },
     plugins: [ENGLISH_ONLY],
     metafile: true,
+    write: false,
     logLevel: 'warning',
   });
+  for (const { path, contents } of outputFiles) writeWhole(path, contents);
   return bundledPackages(metafile);
+}
+
+/** Nobody who reads the file meanwhile, such as a synth, sees a half of it. */
+function writeWhole(path: string, contents: Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const unfinished = `${path}.${process.pid}`;
+  writeFileSync(unfinished, contents);
+  renameSync(unfinished, path);
 }
 
 /** The folders of the packages in node_modules/ of which code is in the outputs. */

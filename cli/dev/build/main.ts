@@ -1,22 +1,20 @@
 /** `npm run build`: makes dist/, which is all code that the package has (the page too), and THIRD-PARTY-LICENSES. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, globSync, rmSync, writeFileSync } from 'node:fs';
-import { bundleFunctions, bundleProgram, libraryEntryPoints } from './bundle.ts';
+import { chmodSync, globSync, rmSync, writeFileSync } from 'node:fs';
+import { bundleProgram, libraryEntryPoints } from './bundle.ts';
 import { pruneDeclarations } from './declarations.ts';
+import { buildFunctions } from './functions.ts';
 import { bundlePage } from './page.ts';
 import { thirdPartyLicenses } from './third-party-licenses.ts';
 
 const COMMAND = 'cli/main';
-const FUNCTIONS = ['api', 'doctor', 'maintenance', 'migrate', 'poller'];
-const WITH_MIGRATIONS = ['doctor', 'maintenance', 'migrate'];
+/** It is brought up to date file by file: a synth may read it meanwhile. */
+const FUNCTIONS = 'dist/lambda';
 
-rmSync('dist', { recursive: true, force: true });
+for (const path of globSync('dist/*')) if (path !== FUNCTIONS) rmSync(path, { recursive: true, force: true });
 const library = libraryEntryPoints();
 const packages = await bundleProgram({ ...library, [COMMAND]: `${COMMAND}.ts` });
-packages.push(...(await bundleFunctions(FUNCTIONS)), ...(await bundlePage()));
-for (const path of globSync(['migrations/*.do.*.sql', 'migrations/functions/*/*.sql'])) {
-  for (const name of WITH_MIGRATIONS) cpSync(path, `dist/lambda/${name}/${path}`);
-}
+packages.push(...(await buildFunctions(FUNCTIONS)), ...(await bundlePage()));
 chmodSync(`dist/${COMMAND}.js`, 0o755);
 
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {

@@ -50,7 +50,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'core/store/overview.ts': [...BASE, 'core/store/node', 'core/store/tables'],
 
   'core/query': BASE,
-  'core/restore': [...BASE, 'core/query'],
+  'core/restore': [...BASE, 'core/query', 'core/source/catalog'],
   'core/setup': [...BASE, ...SOURCE, ...STORE],
   'core/retention': [...BASE, ...STORE, 'core/setup'],
 

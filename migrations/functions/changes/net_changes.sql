@@ -10,7 +10,8 @@ LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-  chunk CONSTANT int := 2000;
+  chunk int := 2000; -- grows, because each one may read all changes of the interval again
+  chunk_bytes bigint;
   ends record;
   place record;
   first record;
@@ -23,6 +24,7 @@ DECLARE
   candidates text; -- the statement that gives a page of keys
   touched text;    -- with `by`: the statement that returns those of the keys $1 that such a transaction changed
   is_emptied boolean;
+  has_virtual boolean;
   event pgtimewarp.relation_events;
   result pgtimewarp.history_change;
   keys text[];
@@ -80,6 +82,7 @@ BEGIN
   END IF;
   candidates := 'SELECT array_agg(k.pk ORDER BY k.pk) FROM (SELECT u.pk FROM (' || candidates || ') AS u ORDER BY u.pk LIMIT $2) AS k';
   result.relation_id := (last.period).relation_id;
+  has_virtual := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = (last.period).relation_id);
   filters := pgtimewarp.row_filters(last.period, p_filter -> 'where', false);
   first_filters := pgtimewarp.row_filters(first.period, p_filter -> 'where', false);
   changed := pgtimewarp.changed_filter(last.period, p_filter -> 'changed', false);
@@ -87,13 +90,14 @@ BEGIN
   LOOP
     EXECUTE candidates INTO keys USING at_pk, chunk, p_filter -> 'by';
     EXIT WHEN keys IS NULL;
+    chunk_bytes := bytes;
     IF p_filter ? 'by' THEN
       EXECUTE 'SELECT array_agg(DISTINCT t.pk) FROM (' || touched || ') AS t' INTO touched_keys USING keys, p_filter -> 'by';
     END IF;
     FOR c IN
       SELECT keys[b.place] AS pk, b.is_there AS was_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
              b.nulls_assumed AS before_assumed, b.lsn AS before_lsn,
-             b.seq AS before_seq, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid
+             b.seq AS before_seq, a.*, t.lsn AS cut_lsn, t.seq AS cut_seq, t.ts AS cut_ts, t.xid AS cut_xid, x.context
         FROM pgtimewarp.rows_before((first.period).relation_id, (first.period).tracked_from_lsn, first.through, keys,
                array_fill(first.lower_lsn, ARRAY[cardinality(keys)]), array_fill(2147483647, ARRAY[cardinality(keys)]),
                (first.period).baseline_state = 'done'
@@ -108,6 +112,9 @@ BEGIN
                FROM pgtimewarp.truncates_after((last.period).relation_id, a.lsn, a.seq, a.op, a.leaf_id) AS e
               WHERE a.op <> 'D' AND a.is_there IS FALSE AND e.lsn <= last.upper_lsn
               ORDER BY e.lsn, e.seq LIMIT 1) AS t ON true
+        LEFT JOIN LATERAL pgtimewarp.context_at(
+             p_node_id, (last.period).lsn_space, coalesce(t.lsn, a.lsn, (last.period).tracked_from_lsn), coalesce(t.seq, a.seq, 0),
+             CASE WHEN t.lsn IS NOT NULL THEN t.xid ELSE a.xid END) AS x ON true
        ORDER BY b.place
     LOOP
       CONTINUE WHEN p_filter ? 'by' AND NOT coalesce(c.pk = ANY (touched_keys), false);
@@ -131,9 +138,10 @@ BEGIN
       result.seq := coalesce(c.cut_seq, c.seq, 0);
       result.ts := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_ts ELSE coalesce(c.ts, (last.period).tracked_from_ts) END;
       result.xid := CASE WHEN c.cut_lsn IS NOT NULL THEN c.cut_xid ELSE c.xid END;
-      result.context := (SELECT x.context FROM pgtimewarp.context_at(p_node_id, (last.period).lsn_space, result.lsn, result.seq, result.xid) AS x);
-      result.incomplete := pgtimewarp.incomplete_of_change(
-        result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END);
+      result.context := c.context;
+      result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
+        pgtimewarp.incomplete_of_change(
+          result.relation_id, result.ts, CASE WHEN c.was_there THEN c.before_incomplete END, CASE WHEN c.is_there THEN c.incomplete END) END;
       result.assumes := CASE WHEN c.was_there AND c.before_assumed OR c.is_there AND c.nulls_assumed THEN 'no-nan' END;
       RETURN NEXT result;
       given := given + 1;
@@ -144,6 +152,9 @@ BEGIN
     END LOOP;
     EXIT WHEN cardinality(keys) < chunk;
     at_pk := keys[cardinality(keys)];
+    IF coalesce(NOT p_filter ? 'by', true) AND bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN -- `by` compares every key with touched_keys
+      chunk := least(chunk * 2, 65536);
+    END IF;
   END LOOP;
 END $$;
 

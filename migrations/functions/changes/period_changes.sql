@@ -6,6 +6,7 @@
 --
 -- p_filter: {"where": {column: value}, "changed": [column], "by": {key: value}, "op": [op]}, all of them optional. `where` matches the
 -- row before or after; `changed` an update that changed one of the columns, or may have changed it because its value is not known.
+-- {"bare": true} leaves the column `changed` of the answer empty, and does not go with a filter on `changed`.
 -- The history is read in slices of commits, small ones first: the cost of a page depends on what lies before its end, not on the interval.
 CREATE OR REPLACE FUNCTION pgtimewarp.period_changes(
   p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb,
@@ -14,7 +15,8 @@ RETURNS SETOF pgtimewarp.history_change
 LANGUAGE plpgsql STABLE ROWS 1000 AS $$
 #variable_conflict use_column
 DECLARE
-  chunk CONSTANT int := least(500, greatest(p_limit, 50));
+  chunk int := least(500, greatest(p_limit, 50)); -- grows, because each one reads all changes of a large commit again
+  chunk_bytes bigint;
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
   changed pgtimewarp.row_filter[] := pgtimewarp.changed_filter(p_period, p_filter -> 'changed', false);
@@ -25,6 +27,7 @@ DECLARE
                  WHERE s.node_id = $9 AND s.lsn_space = $10 AND s.lsn = r.valid_from_lsn
                    AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
+  is_bare boolean := coalesce((p_filter -> 'bare')::boolean, false);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
@@ -56,6 +59,7 @@ BEGIN
          WHERE m.node_id = p_period.node_id AND m.lsn_space = p_period.lsn_space AND m.lsn > at_lsn AND m.lsn < end_lsn
          ORDER BY m.lsn OFFSET slice LIMIT 1), end_lsn);
       found_rows := 0;
+      chunk_bytes := bytes;
       FOR c IN EXECUTE format(
         'WITH page AS MATERIALIZED (
            SELECT r.*, row_number() OVER (ORDER BY r.valid_from_lsn, r.seq, r.pk) AS place
@@ -64,12 +68,13 @@ BEGIN
                       AND ((r.valid_from_lsn, r.seq) > ($1, $2) OR (r.valid_from_lsn, r.seq) = ($1, $2) AND r.pk > $3)
                       AND (r.valid_from_lsn, r.seq) < ($5, $6) AND (r.op <> ''S'' OR r.valid_from_lsn > $7)%3$s
                     ORDER BY r.valid_from_lsn, r.seq, r.pk LIMIT %2$s) AS r)
-         SELECT p.*, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
+         SELECT p.*, x.context, b.is_there, b.row_data AS before, b.json_nulls AS before_nulls, b.incomplete AS before_incomplete,
                 b.nulls_assumed AS before_assumed, b.lsn AS before_lsn
            FROM page AS p
            LEFT JOIN pgtimewarp.rows_before(%1$s, $7, $8, (SELECT array_agg(k.pk ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.valid_from_lsn ORDER BY k.place) FROM page AS k),
                   (SELECT array_agg(k.seq ORDER BY k.place) FROM page AS k)) AS b ON b.place = p.place
+           LEFT JOIN LATERAL pgtimewarp.context_at($9, $10, p.valid_from_lsn, p.seq, p.xid) AS x ON true
           ORDER BY p.place', relation, chunk, by_hash)
         USING at_lsn, at_seq, at_pk, slice_lsn, end_lsn, end_seq, p_period.tracked_from_lsn, p_through, p_period.node_id,
               p_period.lsn_space, pgtimewarp.context_hashes(said)
@@ -79,13 +84,13 @@ BEGIN
         CONTINUE WHEN NOT (c.op::text = ANY (ops)) OR c.is_there IS NOT TRUE AND changed IS NOT NULL;
         CONTINUE WHEN filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.valid_from_lsn, filters)
           AND NOT (c.is_there IS TRUE AND pgtimewarp.row_matches(c.before, c.before_nulls, c.before_incomplete, c.before_lsn, filters));
-        result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there
+        result.changed := CASE WHEN c.op IN ('U', 'S') AND c.is_there AND NOT is_bare
           THEN pgtimewarp.changed_columns(c.before, c.before_nulls, c.row_data, c.json_nulls) END;
         CONTINUE WHEN changed IS NOT NULL AND result.changed IS NULL;
         CONTINUE WHEN changed IS NOT NULL AND NOT pgtimewarp.may_have_changed(
           result.changed, changed, c.before, c.before_incomplete, c.before_lsn, changed, c.row_data, c.incomplete, c.valid_from_lsn);
-        result.context := (SELECT x.context FROM pgtimewarp.context_at(p_period.node_id, p_period.lsn_space, c.valid_from_lsn, c.seq, c.xid) AS x);
-        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(result.context, said);
+        CONTINUE WHEN said IS NOT NULL AND NOT pgtimewarp.context_matches(c.context, said);
+        result.context := c.context;
         result.lsn := c.valid_from_lsn; result.seq := c.seq; result.pk := c.pk; result.op := c.op; result.ts := c.valid_from_ts;
         result.xid := c.xid; result.after := c.row_data; result.before := CASE WHEN c.is_there THEN c.before END;
         result.incomplete := CASE WHEN has_virtual OR c.before_incomplete IS NOT NULL OR c.incomplete IS NOT NULL THEN
@@ -106,6 +111,8 @@ BEGIN
         ELSE
           at_lsn := slice_lsn; at_seq := 2147483647; at_pk := NULL;
         END IF;
+      ELSIF bytes + 2 * (bytes - chunk_bytes) <= p_max_bytes THEN
+        chunk := least(chunk * 2, 65536);
       END IF;
     END LOOP;
     EXIT WHEN event.lsn IS NULL;
@@ -126,7 +133,8 @@ BEGIN
         CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
         result.lsn := event.lsn; result.seq := event.seq; result.pk := c.pk; result.op := 'T'; result.ts := event.ts;
         result.xid := event.xid; result.before := c.row_data; result.after := NULL; result.changed := NULL;
-        result.incomplete := pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL);
+        result.incomplete := CASE WHEN has_virtual OR c.incomplete IS NOT NULL THEN
+          pgtimewarp.incomplete_of_change(relation, event.ts, c.incomplete, NULL) END;
         result.assumes := CASE WHEN c.nulls_assumed THEN 'no-nan' END;
         RETURN NEXT result;
         given := given + 1;

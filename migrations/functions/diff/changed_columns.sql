@@ -7,8 +7,21 @@ DECLARE
   escaped boolean := position(chr(92) || 'u' IN concat(p_old, p_new)) > 0;
   old_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_old::text, false)::json ELSE p_old END;
   new_row json := CASE WHEN escaped THEN pgtimewarp.json_stand_in(p_new::text, false)::json ELSE p_new END;
+  is_alike boolean;
   changed text;
 BEGIN
+  -- most rows have the same columns in the same order, and need no join
+  IF NOT escaped THEN
+    SELECT coalesce(bool_and(z.old_key IS NOT DISTINCT FROM z.new_key), true), '{' || coalesce(string_agg(
+             to_json(z.new_key) || ':{"from":' || z.old_value::text || ',"to":' || z.new_value::text || '}', ',')
+             FILTER (WHERE z.old_value::text <> z.new_value::text
+                        OR coalesce(z.new_key = ANY (p_old_nulls), false) <> coalesce(z.new_key = ANY (p_new_nulls), false)), '') || '}'
+      INTO is_alike, changed
+      FROM ROWS FROM (json_each(p_old), json_each(p_new)) AS z (old_key, old_value, new_key, new_value);
+    IF is_alike THEN
+      RETURN changed;
+    END IF;
+  END IF;
   SELECT '{' || coalesce(string_agg(
            to_json(coalesce(n.key, o.key)) || ':{'
            || concat_ws(',', '"from":' || o.value::text, '"to":' || n.value::text) || '}',

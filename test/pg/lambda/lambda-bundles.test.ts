@@ -14,13 +14,13 @@ import {
 } from '../../support/lambda-databases.ts';
 import { reportedMetrics, watchedMetrics } from '../../support/metrics.ts';
 import { type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
-import { bundleFolder, type Synthesized, synthesize } from '../../support/synthesize.ts';
+import { bundleFolder, type Synthesized, synthesizeWithCode } from '../../support/synthesize.ts';
 
 let synthesized: Synthesized;
 let databases: LambdaDatabases;
 
 beforeAll(async () => {
-  synthesized = synthesize(example, { bundle: true });
+  synthesized = await synthesizeWithCode(example);
   databases = await lambdaDatabases(
     `CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10);
      CREATE TABLE notes (id int PRIMARY KEY, note text);`,

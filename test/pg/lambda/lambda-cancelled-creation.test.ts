@@ -14,7 +14,7 @@ import {
   lambdaDatabases,
 } from '../../support/lambda-databases.ts';
 import { type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
-import { bundleFolder, type Synthesized, synthesize } from '../../support/synthesize.ts';
+import { bundleFolder, type Synthesized, synthesizeWithCode } from '../../support/synthesize.ts';
 
 let synthesized: Synthesized;
 let databases: LambdaDatabases;
@@ -22,8 +22,8 @@ let creating: LambdaEnvironment;
 let deleting: LambdaEnvironment;
 let node: DeployedNode;
 
-beforeAll(() => {
-  synthesized = synthesize(example, { bundle: true });
+beforeAll(async () => {
+  synthesized = await synthesizeWithCode(example);
 }, 240_000);
 
 beforeEach(async () => {

@@ -9,7 +9,7 @@ import { DeploymentHunt, HUNTED_TABLES } from '../../support/deployment-hunt.ts'
 import { type LambdaDatabases, lambdaDatabases } from '../../support/lambda-databases.ts';
 import { startLambda } from '../../support/run-lambda.ts';
 import { serverInfo } from '../../support/server-info.ts';
-import { bundleFolder, synthesize } from '../../support/synthesize.ts';
+import { bundleFolder, synthesizeWithCode } from '../../support/synthesize.ts';
 
 const COUNT = Number.parseInt(process.env.HUNT_DEPLOYMENTS ?? '3', 10);
 const { HUNT_SEEDS, HUNT_FROM } = process.env;
@@ -24,7 +24,7 @@ let databases: LambdaDatabases;
 let bundle: string;
 
 beforeAll(async () => {
-  bundle = bundleFolder(synthesize(example, { bundle: true }), 'Migrate');
+  bundle = bundleFolder(await synthesizeWithCode(example), 'Migrate');
   databases = await lambdaDatabases(HUNTED_TABLES);
 }, 240_000);
 

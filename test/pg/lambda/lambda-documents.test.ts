@@ -10,7 +10,7 @@ import {
   lambdaDatabases,
 } from '../../support/lambda-databases.ts';
 import { startLambda } from '../../support/run-lambda.ts';
-import { bundleFolder, type Synthesized, synthesize } from '../../support/synthesize.ts';
+import { bundleFolder, type Synthesized, synthesizeWithCode } from '../../support/synthesize.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -18,7 +18,7 @@ let synthesized: Synthesized;
 let databases: LambdaDatabases;
 
 beforeAll(async () => {
-  synthesized = synthesize(example, { bundle: true });
+  synthesized = await synthesizeWithCode(example);
   databases = await lambdaDatabases('CREATE TABLE orders (id int PRIMARY KEY)');
   const node = { node: databases.node, sourceSecretArn: ARNS.source, plugin: 'pgoutput' };
   const state = { nodes: [{ ...node, tables: [{ name: 'orders' }] }] };

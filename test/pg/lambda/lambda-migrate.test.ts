@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseConnectionUrl } from '../../../core/pg/connection.ts';
 import { claimNode } from '../../../core/store/node/claim.ts';
 import example from '../../../infra/config/example.ts';
-import { secretReference } from '../../../infra/config/secret-reference.ts';
+import { secretReference } from '../../../infra/constructs/secret-reference.ts';
 import { apiEvent, type HttpAnswer } from '../../support/api-event.ts';
 import { callProxy } from '../../support/call-proxy.ts';
 import {
@@ -25,7 +25,7 @@ import {
 } from '../../support/lambda-databases.ts';
 import { type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
 import { serverInfo } from '../../support/server-info.ts';
-import { bundleFolder, type Synthesized, synthesize } from '../../support/synthesize.ts';
+import { bundleFolder, type Synthesized, synthesizeWithCode } from '../../support/synthesize.ts';
 
 const OTHER = secretArn('other');
 const NOBODY = JSON.stringify({ url: 'postgres://nobody@127.0.0.1:1/nothing' });
@@ -41,7 +41,7 @@ let main: DeployedNode;
 let other: DeployedNode;
 
 beforeAll(async () => {
-  synthesized = synthesize(example, { bundle: true });
+  synthesized = await synthesizeWithCode(example);
   databases = await lambdaDatabases(
     `CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10);
      CREATE TABLE notes (id int PRIMARY KEY, note text);`,

@@ -58,8 +58,11 @@ for (const plugin of PLUGINS) {
           const noTriggers = dice(2) === 0;
           const byTable = dice(3) === 0;
           const chosen = byTable ? tableChoice() : transactionChoice();
-          const what = `round ${round}: restore ${chosen.args.join(' ')}${noTriggers ? ' --no-triggers' : ''}`;
-          const { code, answer, refused } = await restore(chosen.args, noTriggers);
+          const cascade = !byTable && dice(3) === 0;
+          const flags = [...(noTriggers ? ['--no-triggers'] : []), ...(cascade ? ['--cascade'] : [])];
+          const what = `round ${round}: restore ${[...chosen.args, ...flags].join(' ')}`;
+          const { code, answer, refused } = await restore(chosen.args, flags);
+          if (cascade) chosen.opinion = cascadeOpinion(answer?.of ?? chosen.args, what);
           const after = await worldNow(source);
           if (code === 0 && answer?.applied === true) {
             count('applied');
@@ -151,10 +154,26 @@ for (const plugin of PLUGINS) {
           };
         }
 
-        async function restore(args: readonly string[], noTriggers: boolean) {
-          const flags = ['--apply', '--json', ...(noTriggers ? ['--no-triggers'] : [])];
+        /** Of a cascade that took these transactions. If it is refused, `lsns` are the named ones. Nothing can be in conflict. */
+        function cascadeOpinion(lsns: readonly string[], what: string): Opinion {
+          const taken = new Set([...steps.keys()].filter((place) => lsns.includes(steps[place]!.lsn)));
+          const closed = closedUnder(steps, taken);
+          if (lsns[0] !== '--transaction')
+            expect(
+              [...closed].filter((place) => !taken.has(place)),
+              `${what}: later transactions are missing`,
+            ).toEqual([]);
+          const opinion = undoing(steps, closed);
+          expect([...opinion.conflicts], what).toEqual([]);
+          return { ...opinion, doubtful: new Set() };
+        }
+
+        async function restore(args: readonly string[], flags: readonly string[]) {
           try {
-            const { code, stdout } = await runCommand(['restore', ...args, ...flags], node);
+            const { code, stdout } = await runCommand(
+              ['restore', ...args, '--apply', '--json', ...flags],
+              node,
+            );
             return { code, answer: JSON.parse(stdout) as Answer, refused: null };
           } catch (error) {
             if (!(error instanceof TimewarpError) || error.code !== 'RESTORE_REFUSED')
@@ -168,8 +187,22 @@ for (const plugin of PLUGINS) {
   });
 }
 
+/** With every later step that changed a row which one of them changed. */
+function closedUnder(steps: readonly Step[], taken: ReadonlySet<number>): Set<number> {
+  const closed = new Set(taken);
+  const touched = new Set<string>();
+  for (let at = 1; at < steps.length; at++) {
+    const places = changedPlaces(steps[at - 1]!.after, steps[at]!.after);
+    if (!closed.has(at) && !places.some((place) => touched.has(place))) continue;
+    closed.add(at);
+    for (const place of places) touched.add(place);
+  }
+  return closed;
+}
+
 interface Answer {
   readonly applied: boolean;
+  readonly of: readonly string[];
   readonly lsn: string | null;
   readonly conflicts: readonly { readonly table: string; readonly pk: Record<string, string> }[];
   readonly refused: readonly { readonly reason: string }[];

@@ -2,7 +2,7 @@
  * The package as users get it: packed, installed into an empty folder without our development dependencies, and run by plain
  * Node. This tests the built JavaScript, the list of files, and the declared dependencies.
  */
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { freePort } from '../../../cli/servers/free-port.ts';
 import { BUSYBOX, busybox, describeNeeding } from '../../support/needs.ts';
 import { oldestNode } from '../../support/oldest-node.ts';
 import { type ProgramResult, runTool } from '../../support/run-tool.ts';
+import { builtFunctions } from '../../support/synthesize.ts';
 import { testDatabases } from '../../support/test-databases.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -209,6 +210,88 @@ test.each(['api', 'doctor', 'maintenance', 'migrate', 'poller'])(
   },
 );
 
+test('its Lambda functions are those that the other tests run', async () => {
+  const [packed, tested] = [join(folder, 'node_modules/pgtimewarp/dist/lambda'), await builtFunctions()];
+  const files = async (root: string) =>
+    (await readdir(root, { recursive: true })).filter((path) => /\.(mjs|sql)$/.test(path)).toSorted();
+  expect(await files(packed)).toEqual(await files(tested));
+  expect(await files(packed)).toContain('api/index.mjs');
+  for (const path of await files(tested)) {
+    const [one, other] = [await readFile(join(packed, path)), await readFile(join(tested, path))];
+    expect(one.equals(other), path).toBe(true);
+  }
+});
+
+describe('an app of the CDK that knows only the package', () => {
+  /** The example of docs/cdk.md. */
+  let app: string;
+
+  beforeAll(async () => {
+    const page = await readFile(join(ROOT, 'docs/cdk.md'), 'utf8');
+    app = /^```ts\n([\s\S]*?)^```$/m.exec(page)![1]!;
+    for (const name of ['aws-cdk-lib', 'cdk-nag', 'constructs'])
+      await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
+  });
+
+  async function synthesized(source: string, outdir: string): Promise<ProgramResult> {
+    await writeFile(join(folder, `${outdir}.ts`), source);
+    const env = {
+      PATH: '/nowhere', // neither esbuild nor Docker
+      CDK_OUTDIR: outdir,
+      CDK_CONTEXT_JSON: JSON.stringify({ '@aws-cdk/core:validateAgainstDefaultRules': true }),
+    };
+    return runTool(process.execPath, [`${outdir}.ts`], { cwd: folder, env, timeoutMs: 170_000 });
+  }
+
+  test('synthesises source, store, API and functions in 15 lines', async () => {
+    expect(app.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(15);
+    const { code, stdout, stderr } = await synthesized(app, 'app');
+    expect(code, stdout + stderr).toBe(0);
+    const text = await readFile(join(folder, 'app/Shop.template.json'), 'utf8');
+    const { Resources } = JSON.parse(text) as { Resources: Record<string, { Type: string }> };
+    const count = (type: string) => Object.values(Resources).filter(({ Type }) => Type === type).length;
+    expect(
+      ['RDS::DBCluster', 'Lambda::Function', 'ApiGatewayV2::Api', 'Scheduler::Schedule'].map((type) =>
+        count(`AWS::${type}`),
+      ),
+    ).toEqual([2, 5, 1, 2]);
+    const assets = await readdir(join(folder, 'app'), { recursive: true });
+    expect(assets.filter((path) => path.endsWith('index.mjs'))).toHaveLength(5);
+  }, 180_000);
+
+  test('compiles against the types of the package', async () => {
+    await writeFile(join(folder, 'typed.ts'), `${app}\n// @ts-expect-error\nhistory.observe(1);\n`);
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    await succeed(process.execPath, [tsc, ...flags, 'typed.ts']);
+  }, 120_000);
+
+  test('cdk-nag has findings in the source of the example only, and none in the construct', async () => {
+    const checked = app.replace(
+      'const app = new App();',
+      `import { Validations } from 'aws-cdk-lib';
+       import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
+       const app = new App();
+       Validations.of(app).addPlugins(new AwsSolutionsChecks(app), new ServerlessChecks(app));`,
+    );
+    await synthesized(checked, 'checked');
+    const { pluginReports } = JSON.parse(
+      await readFile(join(folder, 'checked/validation-report.json'), 'utf8'),
+    ) as { pluginReports: { violations: { ruleName: string; violatingConstructs: unknown }[] }[] };
+    const found = pluginReports.flatMap(({ violations }) => violations);
+    expect(JSON.stringify(found.map(({ violatingConstructs }) => violatingConstructs))).not.toContain(
+      'Shop/History',
+    );
+    // flow logs of its network; rotation, logins by IAM and protection of its database
+    expect(found.map(({ ruleName }) => ruleName.replace(/^.*::/, '')).toSorted()).toEqual([
+      'AwsSolutions-RDS10',
+      'AwsSolutions-RDS6',
+      'AwsSolutions-SMG4',
+      'AwsSolutions-VPC7',
+    ]);
+  }, 180_000);
+});
+
 test('it contains no tests and runs no install script', async () => {
   const listed = await succeed('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], ROOT);
   const [{ files }] = JSON.parse(listed.stdout) as [{ files: { path: string }[] }];
@@ -216,7 +299,7 @@ test('it contains no tests and runs no install script', async () => {
     .map((file) => file.path)
     .filter(
       (path) =>
-        !/^(dist\/(core|cli|chunks|lambda|web)\/|migrations\/(\d|functions\/)|extension\/|[A-Z-]+(\.md)?$|package\.json$)/.test(
+        !/^(dist\/(core|cli|chunks|infra|lambda|web)\/|migrations\/(\d|functions\/)|extension\/|[A-Z-]+(\.md)?$|package\.json$)/.test(
           path,
         ),
     );

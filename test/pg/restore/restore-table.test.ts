@@ -155,6 +155,7 @@ describe.each(PLUGINS)('restore of a table (%s)', (plugin) => {
       signal: new AbortController().signal,
       catchUp: () => node.catchUp(),
       recheck: plan.recheck,
+      cancellable: (work) => work(),
     });
     await expect(applied).rejects.toMatchObject({
       code: 'RESTORE_BUSY',

@@ -15,7 +15,7 @@ import { secretArn } from '../../support/lambda-databases.ts';
 import { type OwnSource, ownSource } from '../../support/own-source.ts';
 import { startLambda } from '../../support/run-lambda.ts';
 import { type Standby, startStandby } from '../../support/standby.ts';
-import { bundleFolder, synthesize } from '../../support/synthesize.ts';
+import { bundleFolder, synthesizeWithCode } from '../../support/synthesize.ts';
 import { queryOnce } from '../../support/test-client.ts';
 import { trackedNode } from '../../support/tracked-node.ts';
 
@@ -100,7 +100,7 @@ describe('a store that is a standby', () => {
     const [store, source] = [secretArn('store'), secretArn('source')];
     aws.secrets.set(store, JSON.stringify({ url: standby.url }));
     aws.secrets.set(source, JSON.stringify({ url: primary.sourceUrl }));
-    const bundle = bundleFolder(synthesize(example, { bundle: true }), 'Doctor');
+    const bundle = bundleFolder(await synthesizeWithCode(example), 'Doctor');
     await using doctor = await startLambda(bundle, {
       ...aws.env,
       PGTIMEWARP_STORE_SECRET_ARN: store,

@@ -1,0 +1,47 @@
+/**
+ * The columns of a table as a plan takes them: those that the source has now or, if the source is not asked, those that the last run
+ * found there. The script compares them with the catalog when it runs, so an old description is a refusal and never a wrong row.
+ */
+import type { Queryable } from '../pg/connection.ts';
+import type { TableName } from '../pg/identifiers.ts';
+import { readTableFacts } from '../source/catalog/table-facts.ts';
+
+export interface ColumnNow {
+  readonly attnum: number;
+  readonly name: string;
+  readonly typeOid: number;
+  /** The type itself, or the base type of a domain. */
+  readonly baseTypeOid: number;
+  /** '': it is not generated. */
+  readonly generated: string;
+}
+
+export interface TableNow {
+  readonly oid: number;
+  readonly relkind: string;
+  /** In the order of their numbers. */
+  readonly columns: readonly ColumnNow[];
+}
+
+const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802]);
+
+export const isJsonColumn = ({ baseTypeOid }: ColumnNow): boolean => JSON_TYPES.has(baseTypeOid);
+
+/** null: the source has no such table. */
+export async function tableOnSource(source: Queryable, table: TableName): Promise<TableNow | null> {
+  const [facts] = await readTableFacts(source, [table]);
+  return facts ?? null;
+}
+
+/** The definition of the columns, as {@link fingerprintSql} computes it. */
+export function fingerprint({ columns }: TableNow): string {
+  return columns
+    .toSorted((a, b) => a.attnum - b.attnum)
+    .map(({ attnum, name, typeOid, generated }) => `${attnum} ${name} ${typeOid} ${generated}`)
+    .join(', ');
+}
+
+/** An expression. @param oid SQL */
+export const fingerprintSql = (oid: string): string => `(
+  SELECT pg_catalog.string_agg(pg_catalog.format('%s %s %s %s', a.attnum, a.attname, a.atttypid, a.attgenerated), ', ' ORDER BY a.attnum)
+    FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = ${oid} AND a.attnum > 0 AND NOT a.attisdropped)`;

@@ -1,0 +1,240 @@
+# The five functions, each with a role that has what it needs and nothing else.
+
+locals {
+  # A secret and, after a #, the place of the database.
+  place = {
+    for name, each in merge(var.nodes, { for role in ["owner", "writer", "reader"] : "/${role}" => var.store }) :
+    name => join("&", [for key, value in { host = each.host, port = each.port, dbname = each.dbname } : "${key}=${urlencode(value)}" if value != null])
+  }
+  store = {
+    owner  = var.store.owner_secret_arn
+    writer = var.store.writer_secret_arn
+    reader = var.store.reader_secret_arn
+  }
+  store_reference = { for role, arn in local.store : role => local.place["/${role}"] == "" ? arn : "${arn}#${local.place["/${role}"]}" }
+  node_reference  = { for name, node in var.nodes : name => local.place[name] == "" ? node.secret_arn : "${node.secret_arn}#${local.place[name]}" }
+
+  source_secret_arns = [for node in var.nodes : node.secret_arn]
+  iam_user_arns      = [for node in var.nodes : node.iam_user_arn if node.iam_user_arn != null]
+  tables_claim       = try(var.api.jwt.tables_claim, null)
+
+  all_functions = {
+    poller = {
+      description = "Reads what the sources have committed into the store"
+      timeout     = var.poller.seconds
+      memory      = var.poller.memory_mb
+      reserved    = var.poller.reserved_concurrency
+      sources     = true
+      secrets     = [local.store.writer]
+      environment = { PGTIMEWARP_STORE_SECRET_ARN = local.store_reference.writer, PGTIMEWARP_SOURCE_SECRET_ARNS = jsonencode(local.node_reference) }
+    }
+    api = {
+      description = "Answers what rows were, and how they changed"
+      timeout     = 29 # API Gateway waits 30 s
+      memory      = 1024
+      reserved    = try(var.api.concurrency, null)
+      sources     = false
+      secrets     = [local.store.reader]
+      environment = merge({ PGTIMEWARP_STORE_SECRET_ARN = local.store_reference.reader }, local.tables_claim == null ? {} : { PGTIMEWARP_TABLES_CLAIM = local.tables_claim })
+    }
+    doctor = {
+      description = "Examines sources, slots and store"
+      timeout     = 120
+      memory      = 512
+      reserved    = null
+      sources     = true
+      secrets     = [local.store.writer]
+      environment = {
+        PGTIMEWARP_STORE_SECRET_ARN   = local.store_reference.writer
+        PGTIMEWARP_SOURCE_SECRET_ARNS = jsonencode(local.node_reference)
+        PGTIMEWARP_TOPIC_ARN          = aws_sns_topic.alerts.arn
+      }
+    }
+    migrate = {
+      description = "Brings schema, logins, nodes and tables to what the deployment says"
+      timeout     = 900
+      memory      = 1024
+      reserved    = null
+      sources     = true
+      secrets     = values(local.store)
+      environment = {
+        PGTIMEWARP_STORE_SECRET_ARN  = local.store_reference.owner
+        PGTIMEWARP_WRITER_SECRET_ARN = local.store_reference.writer
+        PGTIMEWARP_READER_SECRET_ARN = local.store_reference.reader
+      }
+    }
+    maintenance = {
+      description = "Does what an operator asks: rebaseline, skip, release-slot"
+      timeout     = 600 # so short that a login by IAM from its start is valid until its end
+      memory      = var.poller.memory_mb
+      reserved    = null
+      sources     = true
+      secrets     = [local.store.owner, local.store.writer]
+      environment = {
+        PGTIMEWARP_STORE_SECRET_ARN   = local.store_reference.writer
+        PGTIMEWARP_OWNER_SECRET_ARN   = local.store_reference.owner
+        PGTIMEWARP_SOURCE_SECRET_ARNS = jsonencode(local.node_reference)
+      }
+    }
+  }
+  functions = { for name, each in local.all_functions : name => each if name != "api" || var.api != null }
+  zips      = { for name in keys(local.functions) : name => "${var.artifacts}/pgtimewarp-${var.release}-lambda-${name}.zip" }
+}
+
+# Databases admit the functions by this group.
+resource "aws_security_group" "functions" {
+  name        = "${var.name}-functions"
+  description = "Functions of pgtimewarp: let them into source databases by this group"
+  vpc_id      = var.vpc_id
+  tags        = var.tags
+}
+
+resource "aws_vpc_security_group_egress_rule" "functions" {
+  security_group_id = aws_security_group.functions.id
+  description       = "Databases, Secrets Manager, SNS, S3"
+  ip_protocol       = "-1"
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  for_each          = local.functions
+  name              = "/aws/lambda/${var.name}-${each.key}"
+  retention_in_days = var.log_days
+  tags              = var.tags
+}
+
+data "aws_iam_policy_document" "assume_lambda" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "function" {
+  for_each           = local.functions
+  name_prefix        = "${substr("${var.name}-${each.key}", 0, 36)}-"
+  assume_role_policy = data.aws_iam_policy_document.assume_lambda.json
+  tags               = var.tags
+}
+
+data "aws_iam_policy_document" "function" {
+  for_each = local.functions
+
+  statement {
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.function[each.key].arn}:*"]
+  }
+
+  # AWS Lambda Developer Guide, "Giving Lambda functions access to resources in a VPC": these actions accept no resources.
+  statement {
+    actions = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSubnets",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
+    resources = ["*"]
+  }
+
+  # The same guide: Lambda manages the interfaces, so the code of the function needs no access to them.
+  statement {
+    effect    = "Deny"
+    actions   = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses"]
+    resources = ["*"]
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:SourceFunctionArn"
+      values   = ["arn:*:lambda:*:*:function:*"]
+    }
+  }
+
+  statement {
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = concat(each.value.secrets, each.value.sources ? local.source_secret_arns : [])
+  }
+
+  dynamic "statement" {
+    for_each = length(var.kms_key_arns) == 0 ? [] : [var.kms_key_arns]
+    content {
+      actions   = ["kms:Decrypt"]
+      resources = statement.value
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.*"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.value.sources && length(local.iam_user_arns) > 0 ? [local.iam_user_arns] : []
+    content {
+      actions   = ["rds-db:connect"]
+      resources = statement.value
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "doctor" ? [["sns:Publish", aws_sns_topic.alerts.arn], ["kms:Decrypt", aws_kms_key.alerts.arn], ["kms:GenerateDataKey", aws_kms_key.alerts.arn]] : []
+    content {
+      actions   = [statement.value[0]]
+      resources = [statement.value[1]]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "function" {
+  for_each = local.functions
+  name     = "pgtimewarp"
+  role     = aws_iam_role.function[each.key].id
+  policy   = data.aws_iam_policy_document.function[each.key].json
+}
+
+resource "aws_lambda_function" "function" {
+  for_each                       = local.functions
+  function_name                  = "${var.name}-${each.key}"
+  description                    = each.value.description
+  role                           = aws_iam_role.function[each.key].arn
+  filename                       = local.zips[each.key]
+  source_code_hash               = filebase64sha256(local.zips[each.key])
+  handler                        = "index.handler"
+  runtime                        = "nodejs24.x"
+  architectures                  = ["arm64"]
+  memory_size                    = each.value.memory
+  timeout                        = each.value.timeout
+  reserved_concurrent_executions = each.value.reserved == null ? -1 : each.value.reserved
+  tags                           = var.tags
+
+  environment {
+    variables = merge(each.value.environment, {
+      PGTIMEWARP_VERSION   = var.release
+      POWERTOOLS_LOG_LEVEL = "INFO"
+      NODE_OPTIONS         = "--max-semi-space-size=4" # keeps the memory of a run small
+    })
+  }
+
+  vpc_config {
+    subnet_ids         = var.subnet_ids
+    security_group_ids = [aws_security_group.functions.id]
+  }
+
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.function[each.key].name
+  }
+
+  depends_on = [aws_iam_role_policy.function]
+}
+
+# The next scheduled run is the retry.
+resource "aws_lambda_function_event_invoke_config" "function" {
+  for_each                     = local.functions
+  function_name                = aws_lambda_function.function[each.key].function_name
+  maximum_retry_attempts       = 0
+  maximum_event_age_in_seconds = 60
+}

@@ -1,0 +1,140 @@
+variable "name" {
+  description = "The names of all resources begin with it, so that an account can have several deployments."
+  type        = string
+  default     = "pgtimewarp"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,30}$", var.name))
+    error_message = "The name must be lower-case letters, digits and hyphens."
+  }
+}
+
+variable "artifacts" {
+  description = "The folder with the zip files of the functions, as npm run release:artifacts or a release makes them."
+  type        = string
+}
+
+variable "release" {
+  description = "The version in the names of the zip files."
+  type        = string
+  default     = "0.1.0"
+}
+
+variable "vpc_id" {
+  description = "The network of the functions."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Subnets of the functions. They need a way to Secrets Manager, SNS and S3: a NAT gateway, or endpoints."
+  type        = list(string)
+}
+
+variable "store" {
+  description = "The PostgreSQL with the history: the secrets of the login that owns it and of two logins that the deployment makes. The last three are for secrets that lack them."
+  type = object({
+    owner_secret_arn  = string
+    writer_secret_arn = string
+    reader_secret_arn = string
+    host              = optional(string)
+    port              = optional(number)
+    dbname            = optional(string)
+  })
+}
+
+variable "nodes" {
+  description = "The observed databases, by the name in questions, metrics, the slot and the publication."
+  type = map(object({
+    secret_arn    = string
+    host          = optional(string)
+    port          = optional(number)
+    dbname        = optional(string)
+    every_minutes = optional(number, 1)
+    plugin        = optional(string)
+    slot_name     = optional(string)
+    iam_user_arn  = optional(string)
+    tables = list(object({
+      name      = string
+      exclude   = optional(list(string), [])
+      retention = optional(string)
+      baseline  = optional(bool, true)
+      no_nan    = optional(bool, false)
+    }))
+  }))
+
+  validation {
+    condition     = length(var.nodes) > 0 && alltrue([for name, _ in var.nodes : can(regex("^[a-z0-9_]{1,40}$", name))])
+    error_message = "There must be a node, and each name must be 1 to 40 lower-case letters, digits or underscores."
+  }
+}
+
+variable "forget_sources" {
+  description = "Names of nodes that are observed no more and whose sources are gone for good."
+  type        = list(string)
+  default     = []
+}
+
+variable "kms_key_arns" {
+  description = "Customer keys of the secrets. The functions use them through Secrets Manager only."
+  type        = list(string)
+  default     = []
+}
+
+variable "emails" {
+  description = "The addresses that get alarms and the reports of doctor. Each must confirm once."
+  type        = list(string)
+  default     = []
+}
+
+variable "doctor_every_minutes" {
+  description = "How often doctor examines the nodes."
+  type        = number
+  default     = 60
+}
+
+variable "alarms" {
+  description = "When alarms ring: history behind, part of the WAL budget that a slot keeps, 99th percentile of answers."
+  type = object({
+    horizon_age_seconds = optional(number, 300)
+    wal_budget_percent  = optional(number, 50)
+    api_p99_ms          = optional(number, 2000)
+  })
+  default = {}
+}
+
+variable "api" {
+  description = "The HTTP API; null for none. Without jwt, callers sign their requests and need execute-api:Invoke."
+  type = object({
+    requests_per_second = optional(number, 100)
+    concurrency         = optional(number)
+    cors_origins        = optional(list(string), [])
+    jwt = optional(object({
+      issuer       = string
+      audience     = list(string)
+      tables_claim = optional(string)
+    }))
+  })
+  default = {}
+}
+
+variable "poller" {
+  description = "The runs: their time limit, memory, and concurrency, which new accounts cannot reserve."
+  type = object({
+    seconds              = optional(number, 300)
+    memory_mb            = optional(number, 1769)
+    reserved_concurrency = optional(number)
+  })
+  default = {}
+}
+
+variable "log_days" {
+  description = "How long logs are kept."
+  type        = number
+  default     = 30
+}
+
+variable "tags" {
+  description = "Tags of all resources that have tags."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,241 @@
+/**
+ * Alarms and one dashboard. Every alarm says how it treats missing data. If missing data is itself the fault (no run or doctor
+ * reported), the alarm fires. If it only means that nothing happened, it does not.
+ */
+import { Duration } from 'aws-cdk-lib';
+import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import {
+  Alarm,
+  ComparisonOperator,
+  Dashboard,
+  GraphWidget,
+  type IMetric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import type { MetricName } from '../../lambda/shared/metric-names.ts';
+import { nodeMetric } from './node-metrics.ts';
+import type { ObservedNode } from './observed-node.ts';
+
+/** When an alarm rings. */
+export interface AlarmLimits {
+  /**
+   * History is this much behind, for three runs.
+   * @default Duration.minutes(5)
+   */
+  readonly horizonAge?: Duration;
+  /**
+   * A slot keeps more than this part of its WAL budget on the source.
+   * @default 50
+   */
+  readonly walBudgetPercent?: number;
+  /**
+   * One answer in a hundred of the HTTP API takes longer.
+   * @default Duration.seconds(2)
+   */
+  readonly apiP99?: Duration;
+}
+
+interface MonitoringProps {
+  readonly functions: { readonly poller: IFunction; readonly doctor: IFunction; readonly api?: IFunction };
+  /** null: the deployment has no API. */
+  readonly stage: HttpStage | null;
+  readonly alerts: ITopic;
+  readonly limits: AlarmLimits;
+  readonly doctorEveryMinutes: number;
+}
+
+interface AlarmRule {
+  readonly metric: IMetric;
+  readonly description: string;
+  readonly threshold: number;
+  readonly missing: TreatMissingData;
+  /** How many periods in a row; default 1. */
+  readonly periods?: number;
+  readonly operator?: ComparisonOperator;
+}
+
+const { BREACHING, NOT_BREACHING, IGNORE } = TreatMissingData;
+const AT_LEAST = ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD;
+const FIVE_MINUTES = Duration.minutes(5);
+
+export class Monitoring extends Construct {
+  readonly alarms: Alarm[] = [];
+  readonly #action: SnsAction;
+  readonly #limits: Required<AlarmLimits>;
+  readonly #examination: Duration;
+  /** The graphs with a line for each node. */
+  readonly #graphs: { readonly widget: GraphWidget; readonly lineOf: (node: string) => IMetric }[] = [];
+
+  constructor(scope: Construct, id: string, props: MonitoringProps) {
+    super(scope, id);
+    const { functions, stage, alerts, limits } = props;
+    this.#action = new SnsAction(alerts);
+    this.#limits = {
+      horizonAge: limits.horizonAge ?? Duration.minutes(5),
+      walBudgetPercent: limits.walBudgetPercent ?? 50,
+      apiP99: limits.apiP99 ?? Duration.seconds(2),
+    };
+    this.#examination = Duration.minutes(props.doctorEveryMinutes);
+    this.#watchFunctions(functions);
+    if (stage !== null) this.#watchApi(stage);
+    this.#dashboard(functions, stage);
+  }
+
+  /** Makes the alarms of a node and its lines in the graphs. */
+  observe({ node, everyMinutes }: ObservedNode): void {
+    const run = Duration.minutes(everyMinutes);
+    for (const { widget, lineOf } of this.#graphs) widget.addLeftMetric(lineOf(node));
+    const metric = (name: MetricName, period: Duration): IMetric =>
+      nodeMetric(name, node, { statistic: Stats.MAXIMUM, period });
+    this.#alarm(`HorizonAge-${node}`, {
+      metric: metric('HorizonAgeInSeconds', run),
+      description: `The history of ${node} is behind, or no run reports: see its runs in the log of the poller.`,
+      threshold: this.#limits.horizonAge.toSeconds(),
+      periods: 3,
+      missing: BREACHING,
+    });
+    this.#alarm(`SlotWal-${node}`, {
+      metric: metric('WalBudgetUsedInPercent', run),
+      description: `The slot of ${node} keeps too much of its WAL budget on the source: doctor names what holds the WAL.`,
+      threshold: this.#limits.walBudgetPercent,
+      missing: IGNORE, // a failed run reports no value; the alarm of the horizon fires then
+    });
+    this.#alarm(`RunsFailed-${node}`, {
+      metric: metric('RunsFailed', run),
+      description: `Three runs of ${node} in a row failed: the log of the poller names the cause.`,
+      threshold: 1,
+      periods: 3,
+      operator: AT_LEAST,
+      missing: NOT_BREACHING, // the alarm of the horizon covers missing runs
+    });
+    this.#alarm(`Gaps-${node}`, {
+      metric: metric('OpenGaps', this.#examination),
+      description: `Changes of ${node} were lost: rebaseline, by command or maintenance event (docs/run-books.md).`,
+      threshold: 1,
+      operator: AT_LEAST,
+      missing: IGNORE, // a doctor that cannot read the store does not end the alarm
+    });
+  }
+
+  #watchFunctions(functions: MonitoringProps['functions']): void {
+    const examination = this.#examination;
+    for (const [name, each] of Object.entries(functions) as [string, IFunction][]) {
+      this.#alarm(`Throttles-${name}`, {
+        metric: each.metricThrottles({ period: FIVE_MINUTES, statistic: Stats.SUM }),
+        description: `Lambda refuses calls of the function ${name}: raise its concurrency or that of the account.`,
+        threshold: 1,
+        operator: AT_LEAST,
+        missing: NOT_BREACHING,
+      });
+    }
+    this.#alarm('DoctorSilent', {
+      metric: functions.doctor.metricInvocations({ period: examination, statistic: Stats.SUM }),
+      description: 'Doctor does not run: check its schedule.',
+      threshold: 1,
+      periods: 2,
+      operator: ComparisonOperator.LESS_THAN_THRESHOLD,
+      missing: BREACHING,
+    });
+    this.#alarm('DoctorFails', {
+      metric: functions.doctor.metricErrors({ period: examination, statistic: Stats.SUM }),
+      description: 'Doctor ends with an error: its log names the cause.',
+      threshold: 1,
+      operator: AT_LEAST,
+      missing: NOT_BREACHING,
+    });
+  }
+
+  #watchApi(stage: HttpStage): void {
+    this.#alarm('ApiErrors', {
+      metric: stage.metricServerError({ period: FIVE_MINUTES, statistic: Stats.SUM }),
+      description: 'The HTTP API answers 5xx: the log of the api function has the instance of each.',
+      threshold: 1,
+      operator: AT_LEAST,
+      missing: NOT_BREACHING,
+    });
+    this.#alarm('ApiLatency', {
+      metric: stage.metricLatency({ period: FIVE_MINUTES, statistic: Stats.percentile(99) }),
+      description:
+        'One answer in a hundred takes longer than the limit: check capacity and connections of the store.',
+      threshold: this.#limits.apiP99.toMilliseconds(),
+      periods: 3,
+      missing: NOT_BREACHING,
+    });
+  }
+
+  #alarm(id: string, { metric, description, threshold, missing, periods = 1, operator }: AlarmRule): void {
+    const alarm = new Alarm(this, id, {
+      metric,
+      alarmDescription: description,
+      threshold,
+      evaluationPeriods: periods,
+      comparisonOperator: operator ?? ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: missing,
+    });
+    alarm.addAlarmAction(this.#action);
+    alarm.addOkAction(this.#action);
+    this.alarms.push(alarm);
+  }
+
+  #dashboard(functions: MonitoringProps['functions'], stage: HttpStage | null): void {
+    const examination = this.#examination;
+    // biome-ignore lint/complexity/useMaxParams: a local shorthand for one kind of widget
+    const perNode = (title: string, name: MetricName, statistic: string, period = Duration.minutes(1)) => {
+      const widget = new GraphWidget({ title, width: 8 });
+      const lineOf = (node: string) => nodeMetric(name, node, { statistic, period }).with({ label: node });
+      this.#graphs.push({ widget, lineOf });
+      return widget;
+    };
+    new Dashboard(this, 'Dashboard', {
+      widgets: [
+        [
+          perNode('Age of the horizon (s)', 'HorizonAgeInSeconds', Stats.MAXIMUM),
+          perNode('WAL kept by the slot (% of its budget)', 'WalBudgetUsedInPercent', Stats.MAXIMUM),
+          perNode('WAL not read yet (bytes)', 'LagInBytes', Stats.MAXIMUM),
+        ],
+        [
+          perNode('Changes', 'Changes', Stats.SUM),
+          perNode('Transactions', 'Transactions', Stats.SUM),
+          perNode('Time of a run (ms)', 'DurationInMillis', Stats.MAXIMUM),
+        ],
+        [
+          perNode('Runs that failed', 'RunsFailed', Stats.SUM),
+          perNode('Runs that found another under way', 'RunsBusy', Stats.SUM),
+          perNode('Gaps', 'OpenGaps', Stats.MAXIMUM, examination),
+        ],
+        [
+          perNode('Checks that fail', 'ChecksFailed', Stats.MAXIMUM, examination),
+          perNode('Checks that warn', 'ChecksWarned', Stats.MAXIMUM, examination),
+          new GraphWidget({
+            title: 'Functions refused',
+            width: 8,
+            left: Object.values(functions).map((each: IFunction) => each.metricThrottles()),
+          }),
+        ],
+        ...(stage === null ? [] : [answers(stage)]),
+      ],
+    });
+  }
+}
+
+function answers(stage: HttpStage): GraphWidget[] {
+  const [p50, p99] = [50, 99].map(Stats.percentile) as [string, string];
+  return [
+    new GraphWidget({ title: 'Requests', width: 8, left: [stage.metricCount()] }),
+    new GraphWidget({
+      title: 'Answers 4xx and 5xx',
+      width: 8,
+      left: [stage.metricClientError(), stage.metricServerError()],
+    }),
+    new GraphWidget({
+      title: 'Time of an answer (ms)',
+      width: 8,
+      left: [stage.metricLatency({ statistic: p50 }), stage.metricLatency({ statistic: p99 })],
+    }),
+  ];
+}

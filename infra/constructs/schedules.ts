@@ -1,0 +1,72 @@
+/** The schedules: of the runs, each node at its own rate, and of doctor. A run that cannot start is not retried: the next one follows. */
+import { Aws, Duration } from 'aws-cdk-lib';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
+import { Construct } from 'constructs';
+import type { ObservedNode } from './observed-node.ts';
+
+interface SchedulesProps {
+  readonly poller: IFunction;
+  readonly doctor: IFunction;
+  readonly doctorEveryMinutes: number;
+}
+
+interface ScheduleRule {
+  readonly description: string;
+  readonly everyMinutes: number;
+  readonly target: IFunction;
+  /** The event that the function gets. */
+  readonly input: object;
+}
+
+export class Schedules extends Construct {
+  readonly #poller: IFunction;
+  readonly #role: Role;
+
+  constructor(scope: Construct, id: string, { poller, doctor, doctorEveryMinutes }: SchedulesProps) {
+    super(scope, id);
+    this.#poller = poller;
+    this.#role = new Role(this, 'Role', {
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
+        conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+      }),
+    });
+    this.#role.addToPolicy(
+      new PolicyStatement({
+        actions: ['lambda:InvokeFunction'],
+        resources: [poller.functionArn, doctor.functionArn],
+      }),
+    );
+    this.#schedule('Doctor', {
+      description: 'Examines all nodes',
+      everyMinutes: doctorEveryMinutes,
+      target: doctor,
+      input: {},
+    });
+  }
+
+  /** Starts the runs of a node. */
+  observe({ node, everyMinutes }: ObservedNode): void {
+    this.#schedule(`Poll-${node}`, {
+      description: `Reads node ${node}`,
+      everyMinutes,
+      target: this.#poller,
+      input: { node },
+    });
+  }
+
+  #schedule(id: string, { description, everyMinutes, target, input }: ScheduleRule): void {
+    new Schedule(this, id, {
+      description,
+      schedule: ScheduleExpression.rate(Duration.minutes(everyMinutes)),
+      target: new LambdaInvoke(target, {
+        role: this.#role.withoutPolicyUpdates(), // it would only add the versions of the functions
+        input: ScheduleTargetInput.fromObject(input),
+        retryAttempts: 0,
+        maxEventAge: Duration.minutes(1),
+      }),
+    });
+  }
+}

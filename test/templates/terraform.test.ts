@@ -1,0 +1,176 @@
+/**
+ * The Terraform module: its format and its expressions by terraform, without the provider, which is not on every machine; its resources
+ * by checkov. What checkov finds is in the list below with a reason.
+ */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runProgram } from '../../cli/servers/run-program.ts';
+import example from '../../infra/config/example.ts';
+import { wantedState } from '../../lambda/migrate/properties.ts';
+import { describeNeeding } from '../support/needs.ts';
+import { synthesize } from '../support/synthesize.ts';
+import { installLinter } from './install.ts';
+
+const MODULE = 'deploy/terraform';
+
+const ACCEPTED: Readonly<Record<string, string>> = {
+  CKV_AWS_109:
+    'The policy of a key: its resources are the key. Without the account in it nobody could manage the key.',
+  CKV_AWS_111:
+    'Network interfaces of functions in a VPC, whose actions accept no resources and are denied to the code; and the policy of a key.',
+  CKV_AWS_116: 'The next run of the schedule is the retry.',
+  CKV_AWS_124: 'The stack has one resource, and its failure is the failure of the apply.',
+  CKV_AWS_158: 'Logs have no rows and no secrets; CloudWatch encrypts them with its own key.',
+  CKV_AWS_173: 'The variables of the functions name secrets and contain none.',
+  CKV_AWS_272:
+    'The zip files have checksums, which a release lists; a signing profile belongs to an account.',
+  CKV_AWS_297: 'The input of a schedule is the name of a node.',
+  CKV_AWS_309: 'The preflight request of a browser has no signature and no token; it reads nothing.',
+  CKV_AWS_338: 'How long logs are kept is a variable.',
+  CKV_AWS_356: 'As CKV_AWS_111.',
+  CKV_AWS_50:
+    'Log lines and metrics of a run have its times. Traces would need one more right and one more way out of the subnets.',
+};
+
+test('checkov', async () => {
+  const args = [
+    '--directory',
+    MODULE,
+    '--framework',
+    'terraform',
+    '--compact',
+    '--quiet',
+    '--output',
+    'json',
+  ];
+  const { output } = await runProgram(await installLinter('checkov'), args);
+  const { results, summary } = JSON.parse(output.slice(output.indexOf('{'))) as {
+    results: { failed_checks: { check_id: string }[] };
+    summary: { passed: number; parsing_errors: number };
+  };
+  expect(summary).toMatchObject({ parsing_errors: 0 });
+  expect(summary.passed).toBeGreaterThan(80);
+  const found = results.failed_checks.map(({ check_id }) => check_id);
+  expect([...new Set(found)].toSorted()).toEqual(Object.keys(ACCEPTED));
+});
+
+const terraform = await runProgram('terraform', ['version']).catch(() => ({ code: 1 }));
+
+describeNeeding(
+  { what: 'terraform', met: terraform.code === 0, remedy: 'the program terraform, on the PATH' },
+  'by terraform',
+  () => {
+    test('the format is that of terraform fmt', async () => {
+      const { code, output } = await runProgram('terraform', ['fmt', '-check', '-recursive', MODULE]);
+      expect(code, output).toBe(0);
+    });
+
+    describe('its expressions, with resources replaced by texts', () => {
+      test('give the custom resource what the migrate function takes', async () => {
+        const { nodes } = wantedState({ Nodes: (await evaluated()).nodes, ForgetSources: '[]' });
+        expect(nodes).toEqual([
+          {
+            node: 'shop',
+            sourceSecretArn: `${example.nodes[0]!.sourceSecretArn}#dbname=shop&host=db.example&port=5433`,
+            plugin: 'pgoutput',
+            slotName: null,
+            tables: [
+              { name: 'public.orders', exclude: [], retention: null, baseline: true, noNan: false },
+              { name: 'b', exclude: ['c'], retention: '90d', baseline: false, noNan: true },
+            ],
+          },
+        ]);
+      });
+
+      test('make the alarms of the stacks', async () => {
+        const { alarms } = await evaluated();
+        const { assembly } = synthesize(example);
+        const monitoring = assembly.getStackByName('pgtimewarp-monitoring').template as {
+          Resources: Record<string, { Type: string; Properties: Record<string, unknown> }>;
+        };
+        const made = Object.values(monitoring.Resources)
+          .filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm')
+          .map(({ Properties: each }) => [
+            each.AlarmDescription,
+            each.Threshold,
+            each.EvaluationPeriods,
+            each.Period,
+            each.ComparisonOperator,
+            each.TreatMissingData,
+          ])
+          .filter(([said]) => !/^(The HTTP API|One answer)/.test(String(said))); // they are resources of their own
+        const ours = alarms.map((each) => [
+          each.text,
+          each.threshold,
+          each.periods,
+          each.period,
+          each.operator,
+          each.missing,
+        ]);
+        expect(ours.map(String).toSorted()).toEqual(made.map(String).toSorted());
+        expect(ours).toHaveLength(9);
+      });
+
+      test('make functions and schedules, with and without an API', async () => {
+        const { functions, schedules } = await evaluated();
+        expect(functions).toEqual(['api', 'doctor', 'maintenance', 'migrate', 'poller']);
+        expect(schedules).toEqual({ 'poll-shop': '{"node":"shop"}', doctor: '{}' });
+        expect((await evaluated('api = null')).functions).not.toContain('api');
+      });
+    });
+  },
+);
+
+interface Evaluated {
+  readonly nodes: string;
+  readonly alarms: Record<string, unknown>[];
+  readonly functions: string[];
+  readonly schedules: Record<string, string>;
+}
+
+/** The values of the module's expressions: a module without resources needs no provider. */
+async function evaluated(setting = ''): Promise<Evaluated> {
+  const folder = mkdtempSync(join(tmpdir(), 'pgtimewarp-terraform-'));
+  const read = (name: string) => readFileSync(join(MODULE, name), 'utf8');
+  const locals = ['functions.tf', 'schedules.tf', 'api.tf', 'alarms.tf']
+    .map((name) => /^locals \{[\s\S]*?^\}$/m.exec(read(name))![0])
+    .join('\n')
+    .replaceAll(/\baws_\w+\.\w+\.arn/g, '"arn:of:resource"');
+  const nodes = /Nodes = (jsonencode\(\[for[\s\S]*?\n {10}\}\]\))/.exec(read('databases.tf'))![1];
+  writeFileSync(join(folder, 'variables.tf'), read('variables.tf'));
+  writeFileSync(join(folder, 'locals.tf'), locals);
+  writeFileSync(
+    join(folder, 'outputs.tf'),
+    `output "all" {
+       value = {
+         nodes     = ${nodes}
+         alarms    = concat(values(local.node_alarms), values(local.function_alarms))
+         functions = keys(local.functions)
+         schedules = { for name, each in local.schedules : name => each.input }
+       }
+     }\n`,
+  );
+  writeFileSync(
+    join(folder, 'terraform.tfvars'),
+    `artifacts  = "artifacts"
+     vpc_id     = "vpc-1"
+     subnet_ids = ["subnet-1"]
+     store      = { owner_secret_arn = "arn:o", writer_secret_arn = "arn:w", reader_secret_arn = "arn:r" }
+     nodes = { shop = {
+       secret_arn = "${example.nodes[0]!.sourceSecretArn}", host = "db.example", port = 5433, dbname = "shop", plugin = "pgoutput"
+       tables = [{ name = "public.orders" }, { name = "b", exclude = ["c"], retention = "90d", baseline = false, no_nan = true }]
+     } }
+     ${setting}\n`,
+  );
+  for (const args of [
+    ['init', '-input=false'],
+    ['apply', '-auto-approve', '-input=false'],
+  ]) {
+    const { code, output } = await runProgram('terraform', [`-chdir=${folder}`, ...args, '-no-color']);
+    if (code !== 0) throw new Error(`terraform ${args[0]}: ${output}`);
+  }
+  const { output } = await runProgram('terraform', [`-chdir=${folder}`, 'output', '-json', 'all']);
+  return JSON.parse(output.slice(output.indexOf('{"'))) as Evaluated;
+}
