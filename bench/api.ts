@@ -2,20 +2,16 @@
  * As-of over HTTP: `serve`, which polls another node meanwhile, compared with a bare key-lookup server on the same store. The
  * same load asks both in turns.
  */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { drawKey, generateHistory, HISTORY_NODE, HISTORY_TABLE, somewhere } from './generated-history.ts';
-import { type Benchmark, type BenchServer, benchServer, figure, percentile, type Size } from './harness.ts';
-import { TPCB_TABLES } from './support/history-triggers.ts';
+import { type Benchmark, benchServer, figure, percentile, type Size } from './harness.ts';
 import { httpLoad } from './support/http-load.ts';
-import { observe } from './support/observe.ts';
+import { listening, polledSource, serveFlags } from './support/listening.ts';
 
 const VERSIONS: Readonly<Record<Size, number>> = { quick: 20_000, usual: 1_000_000, full: 10_000_000 };
 const SECONDS: Readonly<Record<Size, number>> = { quick: 0.3, usual: 3, full: 10 };
 const ROUNDS: Readonly<Record<Size, number>> = { quick: 1, usual: 5, full: 7 };
 /** As many connections as `serve` has sessions, and more. */
 const CONNECTIONS = [8, 16, 32] as const;
-const POLLED_NODE = 'polled';
 /** Transactions per second on the polled source: 3 tracked changes each. */
 const SOURCE_RATE = 50;
 
@@ -36,7 +32,7 @@ export const api: Benchmark = {
       '0',
       '--every',
       '1s',
-      ...flags(server),
+      ...serveFlags(server),
     );
     await using bare = await listening('bench/bare-server.ts', server.storeUrl);
     const changes = server.pgbench(...['-n', '-c', '1', '-R', String(SOURCE_RATE)], '-T', String(3600));
@@ -78,45 +74,3 @@ export const api: Benchmark = {
 };
 
 const results = () => ({ perSecond: [] as number[], p50: [] as number[], p99: [] as number[] });
-
-/** A separate node in the same store, with TPC-B tables, for `serve` to poll. */
-async function polledSource(server: BenchServer): Promise<void> {
-  const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: POLLED_NODE };
-  await server.pgbench('-i', '-q', '-s', '1');
-  await observe(urls, 'pgoutput', TPCB_TABLES);
-}
-
-function flags({ sourceUrl, storeUrl }: BenchServer): string[] {
-  return ['--source', sourceUrl, '--store', storeUrl, '--node', POLLED_NODE];
-}
-
-interface Listening extends AsyncDisposable {
-  readonly url: string;
-}
-
-/** A program that prints the address on which it listens; ended with SIGINT, as by Ctrl-C. */
-async function listening(...command: readonly string[]): Promise<Listening> {
-  const child = spawn(process.execPath, ['--max-semi-space-size=4', ...command], {
-    cwd: fileURLToPath(new URL('..', import.meta.url)),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  let said = '';
-  const url = await new Promise<string>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        said = (said + text).slice(-10_000);
-        const found = /listening on (http:\S+)/.exec(said)?.[1];
-        if (found !== undefined) resolve(found);
-      });
-    }
-    child.once('exit', (code) => reject(new Error(`${command[0]} ended (${code}): ${said}`)));
-  });
-  return {
-    url,
-    [Symbol.asyncDispose]: async () => {
-      child.kill('SIGINT');
-      await ended;
-    },
-  };
-}

@@ -14,6 +14,10 @@ export interface HistorySize {
   readonly keys: number;
   /** Into how many ranges by LSN the relation is split, as retention does; one leaf without. */
   readonly ranges?: number;
+  /** The milliseconds from one version to the next; default: 1, from the new year of 2026. */
+  readonly everyMs?: number;
+  /** As PostgreSQL reads a time: when the first version was; default: the new year of 2026. */
+  readonly beginsAt?: string;
 }
 
 const BYTES_PER_VERSION = 100n;
@@ -25,6 +29,7 @@ export const HISTORY_NODE = 'bench';
 /** Fills the store, and makes `accounts_now`, a plain table of as many rows as there are keys, for comparison. */
 export async function generateHistory(storeUrl: string, size: HistorySize): Promise<pg.Client> {
   const store = await connect(storeUrl, { side: 'store', node: HISTORY_NODE });
+  const { beginsAt = '2026-01-01Z', everyMs = 1 } = size;
   await migrate(store);
   await store.query(
     `INSERT INTO pgtimewarp.nodes (node_id, system_identifier, timeline, database_name, slot_name, plugin)
@@ -33,15 +38,16 @@ export async function generateHistory(storeUrl: string, size: HistorySize): Prom
   );
   await store.query(
     `INSERT INTO pgtimewarp.wal_checkpoints (node_id, slot_name, applied_lsn, applied_ts)
-     VALUES ($1::text, 'bench', '0/0'::pg_lsn + ($2::bigint * 100 + 1000), '2026-01-01Z'::timestamptz + ($2::bigint + 1) * interval '1 ms')`,
-    [HISTORY_NODE, size.versions],
+     VALUES ($1::text, 'bench', '0/0'::pg_lsn + ($2::bigint * 100 + 1000),
+             $3::timestamptz + ($2::bigint + 1) * $4::int * interval '1 ms')`,
+    [HISTORY_NODE, size.versions, beginsAt, everyMs],
   );
   const { rows } = await store.query<{ relation_id: number }>(
     `INSERT INTO pgtimewarp.tracked_relations (node_id, schema_name, table_name, pk_columns, pk_kinds, tracked_from_lsn,
             tracked_from_ts, baseline_state, status)
-     VALUES ($1::text, $2::text, $3::text, '{aid}', '{int4}', '0/1', '2026-01-01Z', 'none', 'active')
+     VALUES ($1::text, $2::text, $3::text, '{aid}', '{int4}', '0/1', $4::timestamptz, 'none', 'active')
      RETURNING relation_id`,
-    [HISTORY_NODE, HISTORY_TABLE.schema, HISTORY_TABLE.name],
+    [HISTORY_NODE, HISTORY_TABLE.schema, HISTORY_TABLE.name, beginsAt],
   );
   const relationId = rows[0]!.relation_id;
   await store.query('SELECT pgtimewarp.create_relation_partition($1::int)', [relationId]);
@@ -54,20 +60,20 @@ export async function generateHistory(storeUrl: string, size: HistorySize): Prom
   await store.query('SELECT setseed(0.5)');
   await store.query(
     `INSERT INTO pgtimewarp.row_changes (valid_from_lsn, valid_from_ts, xid, relation_id, seq, op, pk, row_data)
-     SELECT '0/0'::pg_lsn + i * 100, '2026-01-01Z'::timestamptz + i * interval '1 ms', i % 4000000000, $1::int, 0,
+     SELECT '0/0'::pg_lsn + i * 100, $4::timestamptz + i * $5::int * interval '1 ms', i % 4000000000, $1::int, 0,
             CASE WHEN i <= $3::bigint THEN 'I' ELSE 'U' END::"char", '["' || k || '"]',
             ('{"aid":' || k || ',"bid":1,"abalance":' || (i % 10000) || ',"filler":"' || repeat(' ', 84) || '"}')::json
        FROM (SELECT i, CASE WHEN i <= $3::bigint THEN i
                             WHEN random() < 0.5 THEN 1 + floor(random() * $3::bigint / 10)::bigint
                             ELSE 1 + floor(random() * $3::bigint)::bigint END AS k
                FROM generate_series(1, $2::bigint) AS i) AS g`,
-    [relationId, size.versions, size.keys],
+    [relationId, size.versions, size.keys, beginsAt, everyMs],
   );
   await store.query(
     `INSERT INTO pgtimewarp.lsn_time_map (node_id, lsn, ts, commit_ts, xid)
      SELECT $1::text, '0/0'::pg_lsn + i * 100, ts, ts, i % 4000000000
-       FROM generate_series(1, $2::bigint) AS i, LATERAL (SELECT '2026-01-01Z'::timestamptz + i * interval '1 ms' AS ts) AS t`,
-    [HISTORY_NODE, size.versions],
+       FROM generate_series(1, $2::bigint) AS i, LATERAL (SELECT $3::timestamptz + i * $4::int * interval '1 ms' AS ts) AS t`,
+    [HISTORY_NODE, size.versions, beginsAt, everyMs],
   );
   await store.query(
     `CREATE TABLE public.accounts_now AS

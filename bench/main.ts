@@ -22,6 +22,7 @@ import { history } from './history.ts';
 import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
+import { page } from './page.ts';
 import { type Results, writePerformancePage } from './performance-page.ts';
 import { quietRuns } from './quiet-runs.ts';
 import { restore } from './restore.ts';
@@ -42,6 +43,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   asofTable,
   asofLive,
   api,
+  page,
   diffPages,
   history,
   space,

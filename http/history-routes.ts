@@ -6,6 +6,7 @@ import type { Context } from 'hono';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import type { Queryable } from '../core/pg/connection.ts';
 import type { TableName } from '../core/pg/identifiers.ts';
+import { activity } from '../core/query/activity.ts';
 import { changes } from '../core/query/changes.ts';
 import { findRows } from '../core/query/find.ts';
 import type { HistoryFrame } from '../core/query/history-page.ts';
@@ -16,6 +17,7 @@ import {
   transactionChanges,
   transactions,
 } from '../core/query/transactions.ts';
+import { Activity, activityText } from '../documents/activity.ts';
 import {
   changesPageText,
   changeText,
@@ -45,6 +47,7 @@ import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
 import { cacheHeaders } from './entity-tag.ts';
 import type { Grants } from './grants.ts';
 import {
+  ActivityQuery,
   ChangesQuery,
   FindQuery,
   LsnSegment,
@@ -99,6 +102,27 @@ export const HISTORY_ROUTES = define({
         ),
       );
       return answerPage(context, page, transactionsPageText, query.to !== undefined && only === null);
+    },
+  },
+  activity: {
+    operationId: 'getActivity',
+    path: '/v1/nodes/{node}/activity',
+    summary:
+      'How much was committed between two instants, in intervals of equal length (default: from the start of tracking to the horizon)',
+    pathParameters: { node: NodeName },
+    query: ActivityQuery,
+    responses: { [HTTP.ok]: [Activity], ...RESPONSES },
+    keepable: true,
+    answer: async (context, { ask, grantsOf }) => {
+      const query = readQuery(context, ActivityQuery);
+      const node = readPathParameter(context, 'node', NodeName);
+      const only = onlyOf(grantsOf(context), node);
+      const { buckets } = query;
+      const request = { node, only, buckets, from: readInstant(query.from), to: readInstant(query.to) };
+      const answer = await ask({ context, node, query }, (store) => activity(store, request));
+      // without a beginning the lengths of the intervals depend on what is tracked
+      const isPinned = query.from !== undefined && query.to !== undefined && only === null;
+      return answerPage(context, answer, activityText, isPinned);
     },
   },
   transaction: {

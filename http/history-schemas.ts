@@ -100,6 +100,19 @@ export const TransactionsQuery = z.strictObject({
   ...SHOWN,
 });
 
+const MAX_BUCKETS = 500;
+export const ActivityQuery = z.strictObject({
+  ...INTERVAL,
+  buckets: z
+    .string()
+    .regex(/^\d{1,3}$/, 'must be a whole number')
+    .transform((text) => Number.parseInt(text, 10))
+    .pipe(z.int().min(1).max(MAX_BUCKETS))
+    .default(60)
+    .meta({ description: `into how many intervals of equal length, 1 to ${MAX_BUCKETS}` }),
+  ...AWAITED,
+});
+
 export const TransactionQuery = z.strictObject({ xid: Xid.optional(), ...PAGE, ...AWAITED, ...SHOWN });
 
 export const ChangesQuery = z.strictObject({

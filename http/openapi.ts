@@ -1,5 +1,6 @@
 /** Makes the OpenAPI 3.1 document from the routes and their schemas (JSON Schema 2020-12, as OpenAPI 3.1 requires). */
 import * as z from 'zod';
+import * as activity from '../documents/activity.ts';
 import * as answer from '../documents/answer.ts';
 import * as checks from '../documents/checks.ts';
 import * as diff from '../documents/diff.ts';
@@ -41,6 +42,8 @@ const DESCRIPTIONS: Partial<Record<HttpStatus, string>> = {
 
 /** Schemas that get a name in the document. Others refer to them by it, so generated clients make one type of each. */
 const NAMED: Readonly<Record<string, z.ZodType>> = {
+  Activity: activity.Activity,
+  ActivityBucket: activity.ActivityBucket,
   Answer: answer.Answer,
   AnswerProblem: answer.AnswerProblem,
   Answers: answer.Answers,

@@ -21,7 +21,7 @@ export function App() {
   const { answer, problem, isLoading } = useAnswer<{ nodes: readonly NodeDocument[] }>(
     '/v1/nodes',
     {},
-    NODES_EVERY_MS,
+    { everyMs: NODES_EVERY_MS },
   );
   const nodes = answer?.nodes.filter(({ status }) => status !== 'removed') ?? [];
   const node = nodes.find((each) => each.node === named) ?? (named === null ? nodes[0] : undefined);
@@ -68,8 +68,9 @@ function View({ node, nodes }: { readonly node: NodeDocument; readonly nodes: re
     return <TransactionView node={node.node} lsn={rest} xid={query.xid} />;
   if (first === 'transactions') return <TransactionsView node={node} query={query} />;
   if (first === 'tables') return <TablesView node={node.node} />;
-  if (first === 'table') return <TableView key={query.table} node={node.node} query={query} />;
-  if (first === 'row') return <RowView key={`${query.table} ${query.pk}`} node={node.node} query={query} />;
+  if (first === 'table')
+    return <TableView key={query.table} node={node.node} horizon={node.horizon} query={query} />;
+  if (first === 'row') return <RowView key={`${query.table} ${query.pk}`} node={node} query={query} />;
   if (first === 'search') return <SearchView node={node.node} query={query} />;
   return <p class="message">There is no such view.</p>;
 }

@@ -55,6 +55,19 @@ export interface Frame {
   readonly unknown: readonly UnknownInterval[];
   readonly next: string | null;
 }
+export interface ActivityBucket {
+  readonly from: string;
+  readonly to: string;
+  readonly commits: Digits;
+  readonly inserts: Digits;
+  readonly updates: Digits;
+  readonly deletes: Digits;
+  readonly truncates: Digits;
+  readonly largest: Digits;
+}
+export interface Activity extends Omit<Frame, 'next'> {
+  readonly buckets: readonly ActivityBucket[];
+}
 export interface TransactionTable {
   readonly schema: string;
   readonly table: string;

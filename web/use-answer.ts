@@ -2,14 +2,25 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask, type Parameters, Refused } from './client.ts';
 
+/** A question that is repeated rests for so many times as long as its answer took. */
+const TIMES = 10;
+
 export interface Asked<T> {
   readonly answer: T | null;
   readonly problem: Refused | null;
   readonly isLoading: boolean;
 }
 
-/** @param path null: nothing to ask yet. The former answer stays while the next one is on its way. */
-export function useAnswer<T>(path: string | null, parameters: Parameters = {}, everyMs = 0): Asked<T> {
+/**
+ * The former answer stays while the next one is on its way.
+ * @param path null: nothing to ask yet
+ * @param repeat `everyMs`: how often; `again`: once more when this number is another
+ */
+export function useAnswer<T>(
+  path: string | null,
+  parameters: Parameters = {},
+  { everyMs = 0, again = 0 }: { readonly everyMs?: number; readonly again?: number } = {},
+): Asked<T> {
   const [asked, setAsked] = useState<Asked<T>>({ answer: null, problem: null, isLoading: true });
   const question = path === null ? null : JSON.stringify([path, parameters]);
   useEffect(() => {
@@ -19,6 +30,7 @@ export function useAnswer<T>(path: string | null, parameters: Parameters = {}, e
     let timer: ReturnType<typeof setTimeout> | undefined;
     setAsked((before) => ({ ...before, isLoading: true }));
     const once = async (): Promise<void> => {
+      const start = performance.now();
       try {
         const answer = await ask<T>(target, given, gone.signal);
         if (!gone.signal.aborted) setAsked({ answer, problem: null, isLoading: false });
@@ -27,13 +39,15 @@ export function useAnswer<T>(path: string | null, parameters: Parameters = {}, e
         const problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
         setAsked({ answer: null, problem, isLoading: false });
       }
-      if (everyMs > 0 && !gone.signal.aborted) timer = setTimeout(() => void once(), everyMs);
+      // what takes long is asked less often
+      const pauseMs = Math.max(everyMs, TIMES * (performance.now() - start));
+      if (everyMs > 0 && !gone.signal.aborted) timer = setTimeout(() => void once(), pauseMs);
     };
     void once();
     return () => {
       gone.abort();
       clearTimeout(timer);
     };
-  }, [question, everyMs]);
+  }, [question, everyMs, again]);
   return asked;
 }

@@ -195,7 +195,7 @@ function toSummary(row: SummaryRow): TransactionSummary {
 }
 
 /** As is_one_of() of the store takes it; null: all tables. */
-function onlyText(tables: Only): string | null {
+export function onlyText(tables: Only): string | null {
   return tables === null || tables === undefined ? null : JSON.stringify(tables.map(tableMembers));
 }
 

@@ -24,7 +24,9 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   if (transaction === undefined) throw new Error('no transaction');
   const touched = await api.getTransaction(node, transaction.lsn.replace('/', '-'));
   const was: unknown = touched.status === 200 ? touched.data.changes[0]?.before?.total : null;
+  const counted = await api.getActivity(node, { buckets: 1 });
+  const commits: number | undefined = counted.status === 200 ? counted.data.buckets[0]?.commits : undefined;
   const plan = await api.planRestore(node, { transactions: [transaction.lsn] });
   const updates: number | undefined = plan.status === 200 ? plan.data.tables[0]?.updates : undefined;
-  return { table: table.path, updates, total, reason, changes, answers, rows, was };
+  return { table: table.path, updates, total, reason, changes, answers, rows, was, commits };
 }

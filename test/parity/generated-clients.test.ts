@@ -70,6 +70,7 @@ test.each(GENERATORS)(
       answers: 2,
       rows: 1,
       was: 1,
+      commits: 1,
       updates: 1,
     });
   },

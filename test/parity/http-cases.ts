@@ -104,6 +104,53 @@ const HISTORY_CASES: readonly (readonly [string, (subject: Subject) => Case])[] 
     }),
   ],
   [
+    'activity',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/activity`,
+      status: 200,
+      says: /^\{"buckets":\[\{"from":"[^"]+","to":"[^"]+","commits":\d.*"final":.*"unknown":\[.*\]\}$/s,
+    }),
+  ],
+  [
+    'activity between two instants, in one interval',
+    ({ node, lsn }) => ({
+      target: `/v1/nodes/${node}/activity?from=${OLD}&to=${lsn.replace('-', '/')}&buckets=1`,
+      status: 200,
+      says: /"commits":2,"inserts":1,"updates":1,"deletes":1,"truncates":0,"largest":2\}\],"from":"2020.*"before_tracking"/s,
+    }),
+  ],
+  [
+    'activity of no node',
+    () => ({ target: '/v1/nodes/nobody/activity', status: 404, type: 'error:NODE_UNKNOWN' }),
+  ],
+  [
+    'activity beyond the horizon',
+    ({ node }) => ({
+      target: `/v1/nodes/${node}/activity?await_lsn=FFFFFFF/0&await_seconds=0`,
+      status: 409,
+      type: 'error:HORIZON_BEHIND',
+    }),
+  ],
+  ...(
+    [
+      ['buckets=0', /buckets: /],
+      ['buckets=501', /buckets: /],
+      ['buckets=1e2', /buckets: must be a whole number/],
+      ['limit=1', /limit/],
+      ['numbers=text', /numbers/],
+      ['from=yesterday', /yesterday/],
+    ] as const
+  ).map(
+    ([query, says]) =>
+      [
+        `activity?${query}`,
+        ({ node }: Subject) =>
+          query.startsWith('from')
+            ? { target: `/v1/nodes/${node}/activity?${query}`, status: 400, type: 'error:BAD_TIME', says }
+            : refused(`/v1/nodes/${node}/activity?${query}`, says),
+      ] as const,
+  ),
+  [
     'a transaction',
     ({ node, lsn }) => ({
       target: `/v1/nodes/${node}/transactions/${lsn}`,

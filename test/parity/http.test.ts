@@ -145,6 +145,7 @@ describe.each(API_WAYS)('through %s', (way) => {
       '/v1/nodes/h1/tables/public.t/find?where.id=1&at=0/5000',
       '/v1/nodes/h1/tables/public.t/rows?at=0/5000',
       '/v1/nodes/h1/transactions?from=0/1000&to=0/5000',
+      '/v1/nodes/h1/activity?from=0/1000&to=0/5000',
       `/v1/nodes/h1/transactions/0-${lsnOf(20).split('/')[1]}`,
     ]) {
       const first = await asked[way](target);

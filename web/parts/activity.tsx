@@ -1,44 +1,41 @@
 /** Changes over time as bars. What is not known is hatched: an empty place would say that nothing happened. */
+import { useState } from 'preact/hooks';
 import { pathTo } from '../address.ts';
-import type { Transaction, Transactions } from '../documents.ts';
-import { localTime } from './moment.tsx';
+import type { Activity, ActivityBucket } from '../documents.ts';
+import { localTime, Moment } from './moment.tsx';
 import { Link } from './parts.tsx';
 
 interface ActivityProperties {
   readonly node: string;
-  readonly answer: Transactions;
-  readonly fromMs: number;
-  readonly toMs: number;
+  readonly answer: Activity;
 }
 
-interface Bar {
-  commits: number;
-  changes: number;
-  removals: number;
-  truncates: number;
-}
-
-const BARS = 60;
 const [WIDTH, HEIGHT] = [1200, 140];
 
-export function Activity({ node, answer, fromMs, toMs }: ActivityProperties) {
-  const stepMs = (toMs - fromMs) / BARS;
-  const bars = countBars(answer.transactions, { fromMs, stepMs });
-  const highest = Math.max(1, ...bars.map(({ changes, truncates }) => changes + truncates));
-  const place = (ms: number): number => (Math.min(Math.max(ms, fromMs), toMs) - fromMs) / (toMs - fromMs);
-  const unknown = unknownParts(answer, { fromMs, toMs }).map(
-    ([from, to]) => [place(from) * WIDTH, place(to) * WIDTH] as const,
-  );
-  const at = (index: number): string => new Date(fromMs + index * stepMs).toISOString().replace('Z', '000Z');
-  const clock = (index: number): string => localTime(at(index)).time.slice(0, 5);
-  const total = bars.reduce((sum, { changes }) => sum + changes, 0);
+/** How many rows the transactions of a part changed; a TRUNCATE counts as one. */
+const size = ({ inserts, updates, deletes, truncates }: ActivityBucket): number =>
+  number(inserts) + number(updates) + number(deletes) + number(truncates);
+const number = (digits: { toString(): string }): number => Number(`${digits}`);
+const sum = (buckets: readonly ActivityBucket[], of: (bucket: ActivityBucket) => number): number =>
+  buckets.reduce((total, bucket) => total + of(bucket), 0);
+
+export function ActivityChart({ node, answer }: ActivityProperties) {
+  const { buckets } = answer;
+  const [first, last] = [buckets[0], buckets.at(-1)];
+  if (first === undefined || last === undefined) return <p class="message">No table is tracked yet.</p>;
+  const [fromMs, toMs] = [Date.parse(first.from), Date.parse(last.to)];
+  const highest = Math.max(1, ...buckets.map(size));
+  const place = (ms: number): number => ((ms - fromMs) / (toMs - fromMs)) * WIDTH;
+  const total = sum(buckets, (each) => size(each) - number(each.truncates));
+  const commits = sum(buckets, (each) => number(each.commits));
+  const busy = buckets.filter((each) => number(each.commits) > 0);
   return (
     <figure class="activity">
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
         preserveAspectRatio="none"
         role="group"
-        aria-label={`${total} changes in ${answer.transactions.length} transactions`}
+        aria-label={`${total.toLocaleString('en')} changes in ${commits.toLocaleString('en')} transactions`}
       >
         <defs>
           <pattern
@@ -51,87 +48,139 @@ export function Activity({ node, answer, fromMs, toMs }: ActivityProperties) {
             <rect width="3" height="8" class="hatch" />
           </pattern>
         </defs>
-        {unknown.map(([from, to]) => (
-          <rect key={from} x={from} y={0} width={Math.max(2, to - from)} height={HEIGHT} fill="url(#hatch)">
+        {unknownParts(answer, { fromMs, toMs }).map(([from, to]) => (
+          <rect
+            key={from}
+            class="unknown-part"
+            x={place(from)}
+            y={0}
+            width={Math.max(2, place(to) - place(from))}
+            height={HEIGHT}
+            fill="url(#hatch)"
+          >
             <title>not known</title>
           </rect>
         ))}
-        {bars.map((bar, index) => {
-          if (bar.commits === 0) return null;
-          const height = Math.max(
-            3,
-            (Math.sqrt(bar.changes + bar.truncates) / Math.sqrt(highest)) * (HEIGHT - 8),
-          );
-          const removed = bar.changes === 0 ? 1 : bar.removals / bar.changes;
-          const x = (index * WIDTH) / BARS + 1;
-          const words = `${clock(index)}: ${bar.commits} commits, ${bar.changes} changes, ${bar.removals} deletes, ${bar.truncates} truncates`;
-          return (
-            <Link
-              key={index}
-              to={pathTo(node, 'transactions', { from: at(index), to: at(index + 1) })}
-              aria-label={words}
-            >
-              <title>{words}</title>
-              <rect class="hit" x={x} y={0} width={WIDTH / BARS - 2} height={HEIGHT} />
-              <rect class="bar" x={x} y={HEIGHT - height} width={WIDTH / BARS - 2} height={height} />
-              <rect
-                class="bar removed"
-                x={x}
-                y={HEIGHT - height * removed}
-                width={WIDTH / BARS - 2}
-                height={height * removed}
-              />
-              {bar.truncates > 0 && (
-                <rect class="bar truncated" x={x} y={0} width={WIDTH / BARS - 2} height={6} />
-              )}
-            </Link>
-          );
-        })}
+        {buckets.map((bucket, index) => (
+          <Bar
+            key={bucket.from}
+            node={node}
+            bucket={bucket}
+            x={(index * WIDTH) / buckets.length + 1}
+            width={WIDTH / buckets.length - 2}
+            height={Math.max(3, Math.sqrt(size(bucket) / highest) * (HEIGHT - 8))}
+          />
+        ))}
       </svg>
       <figcaption>
-        <span>{clock(0)}</span>
+        <span>{clock(first.from)}</span>
         <span class="legend">
-          <span class="swatch" /> inserts and updates <span class="swatch removed" /> deletes{' '}
-          <span class="swatch unknown" /> not known
-          {answer.next !== null && ' or not counted: only the newest 1,000 transactions are'} ·{' '}
-          {total.toLocaleString('en')} changes, height by square root
+          <span>
+            <span class="swatch" /> inserts and updates
+          </span>{' '}
+          <span>
+            <span class="swatch removed" /> deletes
+          </span>{' '}
+          <span>
+            <span class="swatch unknown" /> not known
+          </span>{' '}
+          · {total.toLocaleString('en')} changes in {commits.toLocaleString('en')} transactions, height by
+          square root
         </span>
-        <span>{clock(BARS)}</span>
+        <span>{clock(last.to)}</span>
       </figcaption>
+      {busy.length > 0 && <ActivityTable node={node} buckets={busy} />}
     </figure>
   );
 }
 
-function countBars(
-  transactions: readonly Transaction[],
-  { fromMs, stepMs }: { readonly fromMs: number; readonly stepMs: number },
-): Bar[] {
-  const bars = Array.from(
-    { length: BARS },
-    (): Bar => ({ commits: 0, changes: 0, removals: 0, truncates: 0 }),
-  );
-  for (const { ts, rows, tables } of transactions) {
-    const bar = bars[Math.min(BARS - 1, Math.floor((Date.parse(ts) - fromMs) / stepMs))];
-    if (bar === undefined) continue;
-    bar.commits += 1;
-    bar.changes += Number(`${rows}`);
-    bar.removals += tables.reduce((sum, { deletes }) => sum + Number(`${deletes}`), 0);
-    bar.truncates += tables.reduce((sum, { truncates }) => sum + Number(`${truncates}`), 0);
-  }
-  return bars;
+interface BarProperties {
+  readonly node: string;
+  readonly bucket: ActivityBucket;
+  readonly x: number;
+  readonly width: number;
+  readonly height: number;
 }
 
-/** Gaps, what lies after the horizon, and what lies before the oldest transaction that was counted. */
+function Bar({ node, bucket, x, width, height }: BarProperties) {
+  if (number(bucket.commits) === 0) return null;
+  const changes = size(bucket) - number(bucket.truncates);
+  const removed = height * (changes === 0 ? 1 : number(bucket.deletes) / changes);
+  const words = `${clock(bucket.from)}: ${bucket.commits} commits, ${changes} changes, ${bucket.deletes} deletes, ${bucket.truncates} truncates`;
+  return (
+    <Link to={toTransactions(node, bucket)} aria-label={words}>
+      <title>{words}</title>
+      <rect class="hit" x={x} y={0} width={width} height={HEIGHT} />
+      <rect class="bar" x={x} y={HEIGHT - height} width={width} height={height} />
+      <rect class="bar removed" x={x} y={HEIGHT - removed} width={width} height={removed} />
+      {number(bucket.truncates) > 0 && <rect class="bar truncated" x={x} y={0} width={width} height={6} />}
+    </Link>
+  );
+}
+
+/** The same as text, for who reads rather than looks. */
+function ActivityTable({
+  node,
+  buckets,
+}: {
+  readonly node: string;
+  readonly buckets: readonly ActivityBucket[];
+}) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>As a table</summary>
+      {isOpen && (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Activity as a table">
+          <table class="grid">
+            <thead>
+              <tr>
+                <th scope="col">after</th>
+                {COUNTS.map((name) => (
+                  <th key={name} scope="col" class="right">
+                    {name}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {buckets.toReversed().map((bucket) => (
+                <tr key={bucket.from}>
+                  <td>
+                    <Link to={toTransactions(node, bucket)}>
+                      <Moment ts={bucket.from} />
+                    </Link>
+                  </td>
+                  {COUNTS.map((name) => (
+                    <td key={name} class="right number">
+                      {number(bucket[name]).toLocaleString('en')}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </details>
+  );
+}
+
+const COUNTS = ['commits', 'inserts', 'updates', 'deletes', 'truncates'] as const;
+
+const toTransactions = (node: string, { from, to }: ActivityBucket): string =>
+  pathTo(node, 'transactions', { from, to });
+const clock = (ts: string): string => localTime(ts).time.slice(0, 5);
+
+/** What lies in holes of the history, and after the horizon. */
 function unknownParts(
-  answer: Transactions,
+  { unknown, horizon }: Activity,
   { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
-): [number, number][] {
-  const parts = answer.unknown.map(({ from, to }): [number, number] => [
-    from === null ? fromMs : Date.parse(from),
-    to === null ? toMs : Date.parse(to),
-  ]);
-  parts.push([answer.horizon === null ? fromMs : Date.parse(answer.horizon.ts), toMs]);
-  const oldest = answer.transactions.at(-1);
-  if (answer.next !== null && oldest !== undefined) parts.push([fromMs, Date.parse(oldest.ts)]);
-  return parts.filter(([from, to]) => to > fromMs && from < toMs && to > from);
+): (readonly [number, number])[] {
+  const within = (ts: string | null, otherwise: number): number =>
+    ts === null ? otherwise : Math.min(Math.max(Date.parse(ts), fromMs), toMs);
+  return [
+    ...unknown.map(({ from, to }) => [within(from, fromMs), within(to, toMs)] as const),
+    [within(horizon?.ts ?? null, fromMs), toMs] as const,
+  ].filter(([from, to]) => from < toMs && to > fromMs && to > from);
 }

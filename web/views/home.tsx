@@ -1,18 +1,19 @@
 /** What is going on at a node: how far it is known, its health, its activity, its largest and its newest transactions. */
 import { useState } from 'preact/hooks';
 import { pathTo } from '../address.ts';
-import type { Health, NodeDocument, Transactions } from '../documents.ts';
-import { Activity } from '../parts/activity.tsx';
+import type { Activity, Health, NodeDocument, Transactions } from '../documents.ts';
+import { ActivityChart } from '../parts/activity.tsx';
+import { Largest } from '../parts/largest.tsx';
 import { ago, Moment } from '../parts/moment.tsx';
-import { Link, Loading, Problem, Who } from '../parts/parts.tsx';
+import { Link, Loading, Problem, Unknown, Who } from '../parts/parts.tsx';
 import { useAnswer } from '../use-answer.ts';
 import { transactionPath } from './transaction.tsx';
 import { TransactionList } from './transactions.tsx';
 
 const EVERY_MS = 10_000;
 const SPANS = [
-  { name: 'hour', minutes: 60 },
-  { name: 'day', minutes: 1440 },
+  { name: 'hour', buckets: 60, bucketMs: 60_000 },
+  { name: 'day', buckets: 96, bucketMs: 900_000 },
 ] as const;
 
 export function HomeView({
@@ -23,18 +24,23 @@ export function HomeView({
   readonly nodes: readonly NodeDocument[];
 }) {
   const [span, setSpan] = useState<(typeof SPANS)[number]>(SPANS[0]);
-  const [endMs] = useState(() => Date.now());
-  const from = new Date(endMs - span.minutes * 60_000).toISOString();
+  // whole minutes: the question stays the same for a while, and bars do not change their places
+  const endMs = Math.ceil(Date.now() / span.bucketMs) * span.bucketMs;
+  const interval = {
+    from: new Date(endMs - span.buckets * span.bucketMs).toISOString(),
+    to: new Date(endMs).toISOString(),
+    buckets: `${span.buckets}`,
+  };
   const path = node.horizon === null ? null : `/v1/nodes/${node.node}/transactions`;
-  const { answer, problem, isLoading } = useAnswer<Transactions>(path, { from, limit: '1000' }, EVERY_MS);
-  const { answer: newest } = useAnswer<Transactions>(path, { limit: '8' }, EVERY_MS);
-  const { answer: health } = useAnswer<Health>('/v1/health', {}, EVERY_MS);
+  const { answer, problem, isLoading } = useAnswer<Activity>(
+    node.horizon === null ? null : `/v1/nodes/${node.node}/activity`,
+    interval,
+    { everyMs: EVERY_MS },
+  );
+  const { answer: newest } = useAnswer<Transactions>(path, { limit: '8' }, { everyMs: EVERY_MS });
+  const { answer: health } = useAnswer<Health>('/v1/health', {}, { everyMs: EVERY_MS });
   const verdict = health?.nodes.find((each) => each.node === node.node);
   const wrong = verdict?.checks.filter(({ status }) => status !== 'ok') ?? [];
-  const transactions = answer?.transactions ?? [];
-  const largest = transactions
-    .toSorted((one, other) => Number(`${other.rows}`) - Number(`${one.rows}`))
-    .slice(0, 5);
   const said = newest?.transactions.filter(({ context }) => context !== null) ?? [];
   return (
     <>
@@ -100,12 +106,10 @@ export function HomeView({
         <Problem problem={problem} />
         <Loading when={isLoading && answer === null} />
         {answer !== null && (
-          <Activity
-            node={node.node}
-            answer={answer}
-            fromMs={endMs - span.minutes * 60_000}
-            toMs={Math.max(endMs, Date.now())}
-          />
+          <>
+            <ActivityChart node={node.node} answer={answer} />
+            <Unknown intervals={answer.unknown} />
+          </>
         )}
       </section>
       <section aria-labelledby="newest">
@@ -124,12 +128,7 @@ export function HomeView({
           <Link to={pathTo(node.node, 'transactions')}>All transactions</Link>
         </p>
       </section>
-      {largest.length > 0 && (
-        <section aria-labelledby="largest">
-          <h2 id="largest">Largest in the last {span.name}</h2>
-          <TransactionList node={node.node} transactions={largest} label="List of the largest transactions" />
-        </section>
-      )}
+      {answer !== null && <Largest node={node.node} buckets={answer.buckets} span={span.name} />}
       {said.length > 0 && (
         <section aria-labelledby="said">
           <h2 id="said">Who was at work</h2>

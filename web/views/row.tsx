@@ -1,8 +1,7 @@
 /** The versions of one row, newest first: walk them with the arrow keys, compare any two. */
 import { useEffect, useState } from 'preact/hooks';
 import { go, pathTo } from '../address.ts';
-import { ask, Refused } from '../client.ts';
-import type { Diff, Version } from '../documents.ts';
+import type { NodeDocument, Version } from '../documents.ts';
 import { Digits, type Json, parseExact } from '../exact-json.ts';
 import { Differences } from '../parts/differences.tsx';
 import { LongList } from '../parts/long-list.tsx';
@@ -11,57 +10,36 @@ import { KnownUpTo, Link, Loading, Operation, Problem, Who } from '../parts/part
 import { PlainText } from '../parts/plain-text.tsx';
 import { RestoreButton } from '../parts/restore.tsx';
 import { KeyText } from '../parts/value.tsx';
+import { useVersions } from '../use-versions.ts';
 import { transactionPath } from './transaction.tsx';
 
 type Query = Readonly<Record<string, string>>;
-interface Versions {
-  readonly frame: Diff | null;
-  /** Oldest first, as the API has them. */
-  readonly versions: readonly Version[];
-  readonly isWhole: boolean;
-  readonly problem: Refused | null;
-}
-
-/** All versions, page after page. */
-function useVersions(node: string, table: string, pk: string): Versions {
-  const [state, setState] = useState<Versions>({ frame: null, versions: [], isWhole: false, problem: null });
-  useEffect(() => {
-    const gone = new AbortController();
-    const load = async (): Promise<void> => {
-      const versions: Version[] = [];
-      let cursor: string | undefined;
-      do {
-        const parameters = { pk, limit: '1000', cursor };
-        const page = await ask<Diff>(
-          `/v1/nodes/${node}/tables/${encodeURIComponent(table)}/diff`,
-          parameters,
-          gone.signal,
-        );
-        versions.push(...page.changes);
-        cursor = page.next_cursor;
-        setState({ frame: page, versions: [...versions], isWhole: cursor === undefined, problem: null });
-      } while (cursor !== undefined);
-    };
-    load().catch((error: unknown) => {
-      if (gone.signal.aborted) return;
-      const problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
-      setState((before) => ({ ...before, isWhole: true, problem }));
-    });
-    return () => gone.abort();
-  }, [node, table, pk]);
-  return state;
-}
 
 const LINE = 44;
 
-export function RowView({ node, query }: { readonly node: string; readonly query: Query }) {
+interface RowViewProperties {
+  readonly node: NodeDocument;
+  readonly query: Query;
+}
+
+export function RowView({ node: { node, horizon }, query }: RowViewProperties) {
   const { table = '', pk = '', at, against } = query;
-  const { frame, versions, isWhole, problem } = useVersions(node, table, pk);
+  const asked = useVersions({ node, table, pk }, horizon?.lsn);
+  const { frame, versions, added, isWhole, isLoading, problem, older } = asked;
+  // a view without a version in its address stays at the one that was the newest, whatever runs add
+  const [pinned, setPinned] = useState<string>();
+  const shown = at ?? pinned;
   const count = versions.length;
-  const place = (lsn: string | undefined): number => versions.findLastIndex((each) => each.lsn === lsn);
-  const named = place(at);
-  const chosen = named >= 0 ? named : count - 1;
-  const other = against === undefined ? chosen - 1 : place(against);
+  const place = (lsn: string | undefined): number => versions.findIndex((each) => each.lsn === lsn);
+  const named = place(shown);
+  const rival = against === undefined ? -1 : place(against);
+  const isSought = !isWhole && ((shown !== undefined && named < 0) || (against !== undefined && rival < 0));
+  const chosen = named >= 0 || isSought ? named : count - 1 < 0 ? -1 : 0;
+  const other = against === undefined ? chosen + 1 : rival;
+  useEffect(() => {
+    if (pinned === undefined && count > 0) setPinned(versions[0]!.lsn);
+    if (problem === null && !isLoading && count > 0 && (isSought || chosen + 2 > count)) older();
+  });
   const show = (change: Query): void => go(pathTo(node, 'row', { ...query, ...change }), { replace: true });
   const version = versions[chosen];
   const before = versions[other];
@@ -77,24 +55,34 @@ export function RowView({ node, query }: { readonly node: string; readonly query
       </h1>
       <Problem problem={problem} />
       <KnownUpTo frame={frame} />
-      <Loading when={!isWhole && count === 0} />
+      <Loading when={isLoading && version === undefined} />
       {isWhole && count === 0 && problem === null && <p class="message">No version of this row is known.</p>}
       {version !== undefined && (
         <div class="row-view">
           <section aria-labelledby="versions">
             <h2 id="versions">
               {count.toLocaleString('en')} {count === 1 ? 'version' : 'versions'}
-              {!isWhole && <span class="note"> so far …</span>}
+              {!isWhole && <span class="note"> so far</span>}
             </h2>
+            {at === undefined && chosen > 0 && (
+              <p role="status">
+                <button type="button" onClick={() => show({ at: versions[0]!.lsn })}>
+                  {chosen.toLocaleString('en')} newer {chosen === 1 ? 'version' : 'versions'}
+                </button>
+              </p>
+            )}
             <LongList
               count={count}
+              added={added}
+              isWhole={isWhole}
               lineHeight={LINE}
               label="Versions, newest first"
-              chosen={count - 1 - chosen}
-              onChoose={(index) => show({ at: versions[count - 1 - index]!.lsn })}
-              line={(index) => <VersionLine version={versions[count - 1 - index]!} />}
+              chosen={chosen}
+              onChoose={(index) => show({ at: versions[index]!.lsn })}
+              onNearEnd={older}
+              line={(index) => <VersionLine version={versions[index]!} />}
             />
-            <p class="note">← older, → newer</p>
+            <p class="note">← older, → newer{!isWhole && '; older ones are loaded on the way down'}</p>
           </section>
           <section aria-labelledby="chosen" aria-live="polite">
             <h2 id="chosen">
@@ -133,7 +121,7 @@ export function RowView({ node, query }: { readonly node: string; readonly query
             )}
             {version.omitted && <p class="note">Too large to show here: {version.omitted.join(', ')}.</p>}
             <Differences
-              key={`${chosen} ${other}`}
+              key={`${version.lsn} ${before?.lsn}`}
               before={before?.row ?? null}
               after={version.row}
               labels={
@@ -178,11 +166,12 @@ const CHOICES = 200;
 
 /** Every version while there are few; of many, those around the chosen one, and the ends. */
 function Compare({ versions, chosen, other, choose }: CompareProperties) {
-  const near = (index: number): boolean =>
-    Math.abs(index - chosen) < CHOICES / 2 || index === 0 || index === versions.length - 1 || index === other;
-  const offered = versions
-    .map((each, index) => ({ each, index }))
-    .filter(({ index }) => index !== chosen && near(index));
+  const last = versions.length - 1;
+  const first = Math.max(0, chosen - CHOICES / 2);
+  const near = versions.slice(first, chosen + CHOICES / 2).map((_, index) => first + index);
+  const offered = [...new Set([0, ...near, last, other])]
+    .filter((index) => index >= 0 && index !== chosen)
+    .toSorted((one, another) => one - another);
   return (
     <select
       aria-label="Compared with"
@@ -190,7 +179,8 @@ function Compare({ versions, chosen, other, choose }: CompareProperties) {
       onChange={(event) => choose(event.currentTarget.value)}
     >
       <option value="">the version before</option>
-      {offered.toReversed().map(({ each, index }) => {
+      {offered.map((index) => {
+        const each = versions[index]!;
         const { day, time } = localTime(each.ts);
         return (
           <option key={index} value={each.lsn}>

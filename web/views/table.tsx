@@ -2,10 +2,12 @@
 import { useState } from 'preact/hooks';
 import { go, pathTo } from '../address.ts';
 import { ask } from '../client.ts';
-import type { Row, Table, TableChanges, TableRows, Transactions } from '../documents.ts';
+import type { Point, Row, Table, TableChanges, TableRows, Transactions } from '../documents.ts';
 import { downloadCsv } from '../parts/csv.ts';
 import { Differences } from '../parts/differences.tsx';
+import { byKey } from '../parts/key-order.ts';
 import { Moment } from '../parts/moment.tsx';
+import { Newer, useNews } from '../parts/newer.tsx';
 import { KnownUpTo, Link, Loading, Operation, Problem } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
 import { KeyText, plainValue, Value } from '../parts/value.tsx';
@@ -13,14 +15,23 @@ import { useAnswer } from '../use-answer.ts';
 
 type Query = Readonly<Record<string, string>>;
 
-export function TableView({ node, query }: { readonly node: string; readonly query: Query }) {
+interface TableViewProperties {
+  readonly node: string;
+  readonly horizon: Point | null;
+  readonly query: Query;
+}
+
+export function TableView({ node, horizon, query }: TableViewProperties) {
   const { table = '', at, column, value, compare } = query;
   const path = `/v1/nodes/${node}/tables/${encodeURIComponent(table)}`;
   const { answer: known } = useAnswer<{ tables: readonly Table[] }>(`/v1/nodes/${node}/tables`);
   const key = known?.tables.find(({ segment }) => segment === table)?.key ?? [];
   const filter = column && value !== undefined ? { [`where.${column}`]: value } : {};
   const parameters = { at, ...filter, limit: '200' };
-  const asked = useAnswer<TableRows>(compare === 'now' ? null : `${path}/rows`, parameters);
+  const [again, setAgain] = useState(0);
+  const asked = useAnswer<TableRows>(compare === 'now' ? null : `${path}/rows`, parameters, { again });
+  // a table as of a time does not change, a table as of now does
+  const news = useNews({ node, horizon }, at === undefined ? asked.answer : null, { table });
   const show = (change: Readonly<Record<string, string | undefined>>, replace = false): void =>
     go(pathTo(node, 'table', { ...query, ...change }), { replace });
   const isComparing = compare === 'now' && at !== undefined;
@@ -33,6 +44,7 @@ export function TableView({ node, query }: { readonly node: string; readonly que
         <PlainText text={table} cut={130} />
       </h1>
       <CommitSlider
+        key={again}
         node={node}
         table={table}
         at={at}
@@ -99,9 +111,10 @@ export function TableView({ node, query }: { readonly node: string; readonly que
         <>
           <Problem problem={asked.problem} />
           <Loading when={asked.isLoading} />
+          <Newer news={news} show={() => setAgain(again + 1)} />
           {asked.answer && (
             <Rows
-              key={`${at} ${column} ${value}`}
+              key={`${at} ${column} ${value} ${again}`}
               node={node}
               table={table}
               keyColumns={key}
@@ -179,7 +192,8 @@ function Rows({ node, table, keyColumns, first, path, parameters }: RowsProperti
   const [isDescending, setDescending] = useState(false);
   const next = (more.at(-1) ?? first).next;
   const rows = [...first.rows, ...more.flatMap((page) => page.rows)];
-  const shown = isDescending ? rows.toReversed() : rows;
+  const sorted = rows.toSorted(byKey(keyColumns));
+  const shown = isDescending ? sorted.reverse() : sorted;
   const rowPath = (row: Row): string =>
     pathTo(node, 'row', {
       table,
@@ -244,6 +258,8 @@ function Rows({ node, table, keyColumns, first, path, parameters }: RowsProperti
       <p class="note">
         {rows.length.toLocaleString('en')} rows{next === null ? '' : ' so far'}, as of{' '}
         <span class="number">{first.as_of.lsn}</span>
+        {next !== null &&
+          '. Only these are sorted by key: others, which come by the text of their keys, may belong between them.'}
       </p>
       {next !== null && (
         <button

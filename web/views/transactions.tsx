@@ -4,6 +4,7 @@ import { address, go, lsnSegment, pathTo } from '../address.ts';
 import { ask } from '../client.ts';
 import type { NodeDocument, Table, Transaction, Transactions } from '../documents.ts';
 import { Moment } from '../parts/moment.tsx';
+import { Newer, useNews } from '../parts/newer.tsx';
 import { KnownUpTo, Link, Loading, Problem, Who } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
 import { useAnswer } from '../use-answer.ts';
@@ -14,7 +15,9 @@ const PAGE = '100';
 export function TransactionsView({ node, query }: { readonly node: NodeDocument; readonly query: Query }) {
   const path = `/v1/nodes/${node.node}/transactions`;
   const parameters = { ...asked(query), limit: PAGE };
-  const { answer, problem, isLoading } = useAnswer<Transactions>(path, parameters);
+  const [again, setAgain] = useState(0);
+  const { answer, problem, isLoading } = useAnswer<Transactions>(path, parameters, { again });
+  const news = useNews(node, query.to === undefined ? answer : null, asked({ ...query, from: '' }));
   const [older, setOlder] = useState<{
     readonly of: Transactions | null;
     readonly pages: readonly Transactions[];
@@ -34,7 +37,10 @@ export function TransactionsView({ node, query }: { readonly node: NodeDocument;
       <h1>Transactions</h1>
       <Filters node={node.node} query={query} />
       <Problem problem={problem} />
-      <KnownUpTo frame={answer} />
+      <KnownUpTo
+        frame={answer && { ...answer, horizon: query.to === undefined ? news.upTo : answer.horizon }}
+      />
+      <Newer news={news} show={() => setAgain(again + 1)} />
       <Loading when={isLoading} />
       {answer !== null && all.length === 0 && <p class="message">No transaction matches.</p>}
       {all.length > 0 && (

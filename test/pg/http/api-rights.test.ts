@@ -297,6 +297,28 @@ describe('by a claim', () => {
       expect(await users(own, `?limit=1&cursor=${page.next}`)).toEqual(['ann']);
     });
 
+    test('activity counts what was done to them alone', async () => {
+      const counts = async (tables: string): Promise<unknown> => {
+        const { buckets } = (await told(tables, 'activity?buckets=1')) as Told & {
+          readonly buckets: unknown[];
+        };
+        return buckets[0];
+      };
+      expect(await counts(`${node.node}/public.orders`)).toMatchObject({
+        commits: 2,
+        updates: 2,
+        inserts: 0,
+        largest: 1,
+      });
+      expect(await counts(node.node)).toMatchObject({
+        commits: 3,
+        updates: 3,
+        inserts: 2,
+        deletes: 2,
+        largest: 4,
+      });
+    });
+
     test('one that touched only other tables is as unknown as none at all', async () => {
       const ask = async (place: string): Promise<object> => {
         const { statusCode, body } = await claimed(`${node.node}/public.orders`, {
@@ -318,6 +340,7 @@ describe('by a claim', () => {
       for (const target of [
         `transactions/${lsn}`,
         `transactions?to=${encodeURIComponent(lsn.replace('-', '/'))}`,
+        `activity?from=0/1&to=${encodeURIComponent(lsn.replace('-', '/'))}`,
       ]) {
         expect(await caching(`${node.node}/public.orders`, target)).toBe('no-store');
         expect(await caching(node.node, target)).toBe('private, max-age=300');
