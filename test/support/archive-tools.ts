@@ -24,7 +24,8 @@ export const WEED = join(FOLDER, 'bin/weed');
 /** All of them. */
 export function archiveTools(): Need {
   const met = existsSync(join(FOLDER, 'complete'));
-  return { what: 'SeaweedFS, DuckDB and pyiceberg', met, remedy: 'node test/support/archive-tools.ts' };
+  const remedy = 'node test/support/archive-tools.ts';
+  return { what: 'SeaweedFS, DuckDB and pyiceberg', met, remedy, isForeign: true };
 }
 
 if (import.meta.main) {

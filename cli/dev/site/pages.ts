@@ -30,6 +30,7 @@ const NAVIGATION: Readonly<Record<string, readonly string[]>> = {
     'docs/http-reference.md',
     'docs/page.md',
     'docs/restore.md',
+    'docs/archive.md',
     'docs/who-did-it.md',
   ],
   Operate: [
