@@ -7,7 +7,7 @@ export class MissingReporter implements Reporter {
     const lines = modules.flatMap(leftOut);
     if (lines.length === 0) return;
     console.log(
-      `\n  NOT TESTED (with CI=true these fail):\n${lines.map((line) => `    ${line}\n`).join('')}`,
+      `\n  NOT TESTED (with CI=true these fail, if it is in npm or Debian):\n${lines.map((line) => `    ${line}\n`).join('')}`,
     );
   }
 }
