@@ -321,6 +321,11 @@ export const CHECK_CODES = define({
     meaning: 'Expired history has not been dropped for an hour: a reader prevents it, or runs fail.',
     remedy: 'End the reader that the message names, then `pgtimewarp retention run`.',
   },
+  archive_stuck: {
+    meaning:
+      'A unit of the archive has not been verified for a day. Retention waits for it, because a copy is compared with the history.',
+    remedy: '`pgtimewarp archive run` goes on with it, or says what is in the way.',
+  },
   ranges_ahead: {
     meaning:
       'The history of a table with a retention window has no range for its next changes. They will be dropped too late.',

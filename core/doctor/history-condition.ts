@@ -1,6 +1,6 @@
 /**
  * Reads the condition of the history of a node: expired history that is not dropped yet, ranges that do not exist ahead of the
- * writes, columns of which the stream omits values. It reads what runs have recorded, never the history itself.
+ * writes, columns of which the stream omits values, units that are not in the archive yet. It reads what runs have recorded, never the history itself.
  */
 import type { Queryable } from '../pg/connection.ts';
 import { FactReader } from '../pg/fact-reader.ts';
@@ -9,6 +9,7 @@ import type { TableName } from '../pg/identifiers.ts';
 export interface HistoryCondition {
   readonly windows: readonly WindowState[];
   readonly incomplete: readonly IncompleteColumn[];
+  readonly unverified: readonly UnverifiedUnit[];
   /** The oldest transaction of the store whose snapshot prevents the drop of expired history; null: none, or not known. */
   readonly oldestReader: { readonly pid: number; readonly ageSeconds: number } | null;
 }
@@ -24,6 +25,15 @@ export interface WindowState extends TableName {
 export interface IncompleteColumn extends TableName {
   readonly column: string;
   /** Since a run noticed it. */
+  readonly ageSeconds: number;
+}
+
+/** A unit of the archive whose files have not been compared with the store yet. */
+export interface UnverifiedUnit extends TableName {
+  readonly unit: number;
+  /** planned, written or committed */
+  readonly state: string;
+  /** Since it was planned. */
   readonly ageSeconds: number;
 }
 
@@ -77,7 +87,14 @@ const CONDITION = `
          FROM pgtimewarp.health_events AS e
          JOIN pgtimewarp.tracked_relations AS t
            ON t.node_id = e.node_id AND t.relation_id = (e.meta ->> 'relation_id')::int AND t.status <> 'untracked'
-        WHERE e.node_id = $1::text AND e.code = 'COLUMN_INCOMPLETE'), '[]')
+        WHERE e.node_id = $1::text AND e.code = 'COLUMN_INCOMPLETE'), '[]'),
+    'unverified', coalesce((
+       SELECT json_agg(json_build_object('schema', p.schema_name, 'name', p.table_name, 'unit', u.unit, 'state', u.state,
+                                         'ageSeconds', extract(epoch FROM now() - u.planned_at)::int8)
+                       ORDER BY p.schema_name, p.table_name, u.unit)
+         FROM pgtimewarp.archive_units AS u
+         JOIN pgtimewarp.relation_periods AS p ON p.relation_id = u.relation_id
+        WHERE p.node_id = $1::text AND u.state <> 'verified'), '[]')
   )::text AS condition`;
 
 const OLDEST_READER = `

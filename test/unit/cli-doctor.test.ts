@@ -3,7 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { type Check, fail, groupByRemedy, ok, summarize, warn } from '../../core/doctor/check.ts';
 import { diagnose } from '../../core/doctor/diagnose.ts';
 import type { DoctorFacts, SourceSide, StoreFacts } from '../../core/doctor/facts.ts';
-import type { HistoryCondition, IncompleteColumn, WindowState } from '../../core/doctor/history-condition.ts';
+import type {
+  HistoryCondition,
+  IncompleteColumn,
+  UnverifiedUnit,
+  WindowState,
+} from '../../core/doctor/history-condition.ts';
 import type { InheritedSettings } from '../../core/doctor/inherited-settings.ts';
 import { isNews, troubles } from '../../core/doctor/record-diagnosis.ts';
 import type { ProofFacts } from '../../core/doctor/self-proof.ts';
@@ -132,7 +137,12 @@ const gap = (isRepaired: boolean): GapOverview => ({
   isRepaired,
 });
 
-const HISTORY: HistoryCondition = { windows: [], incomplete: [], oldestReader: null };
+const HISTORY: HistoryCondition = {
+  windows: [],
+  incomplete: [],
+  unverified: [],
+  oldestReader: null,
+};
 
 const window = (changes: Partial<WindowState>): WindowState => ({
   schema: 'public',
@@ -146,6 +156,14 @@ const lost = (ageSeconds: number): IncompleteColumn => ({
   schema: 'public',
   name: 't',
   column: 'c',
+  ageSeconds,
+});
+
+const unit = (ageSeconds: number): UnverifiedUnit => ({
+  schema: 'public',
+  name: 't',
+  unit: 3,
+  state: 'written',
   ageSeconds,
 });
 
@@ -426,6 +444,8 @@ describe('diagnose', () => {
       { history: { windows: [window({ rangeAhead: false })] } },
       ['warn ranges_ahead'],
     ],
+    ['a unit of the archive is stuck', { history: { unverified: [unit(86_401)] } }, ['warn archive_stuck']],
+    ['a unit of the archive is under way', { history: { unverified: [unit(86_400)] } }, []],
     ['values missing', { history: { incomplete: [lost(10)] } }, ['warn column_incomplete']],
     ['values missing, recorded long ago', { history: { incomplete: [lost(8 * 86_400)] } }, []],
     [

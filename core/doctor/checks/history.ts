@@ -1,18 +1,36 @@
-/** Checks whether expired history is dropped, whether ranges exist ahead of the changes, and which columns are incomplete. */
+/** Checks whether expired history is dropped and archived, whether ranges exist ahead of the changes, and which columns are incomplete. */
 import { formatTableName, quoteIdentifier } from '../../pg/identifiers.ts';
 import { type Check, ok, warn } from '../check.ts';
 import type { DoctorFacts } from '../facts.ts';
-import type { HistoryCondition, IncompleteColumn } from '../history-condition.ts';
+import type { HistoryCondition, IncompleteColumn, UnverifiedUnit } from '../history-condition.ts';
 
 /** The run that finds expired history drops it. If a reader prevents that, one of the next runs does. */
 const OVERDUE_SECONDS = 3600;
+/** The next runs of the archive finish a unit, however often they are interrupted. */
+const STUCK_SECONDS = 86_400;
 /** For how long the check warns of a column. Afterwards only the events contain it. */
 const NEWS_SECONDS = 7 * 86_400;
 
 export function checkHistory({ node, store }: DoctorFacts): Check[] {
   const history = store.facts?.history ?? null;
   if (history === null) return [];
-  return [...checkWindows(history, node), ...checkIncomplete(history.incomplete)];
+  return [
+    ...checkWindows(history, node),
+    ...checkArchive(history.unverified, node),
+    ...checkIncomplete(history.incomplete),
+  ];
+}
+
+function checkArchive(units: readonly UnverifiedUnit[], node: string): Check[] {
+  return units
+    .filter(({ ageSeconds }) => ageSeconds > STUCK_SECONDS)
+    .map(({ unit, state, ageSeconds, ...name }) =>
+      warn(
+        'archive_stuck',
+        `Unit ${unit} of the archive of ${formatTableName(name)} was begun ${ageSeconds} s ago and is only ${state}. Until it is verified, no expired history of ${formatTableName(name)} is dropped, and no contexts and times of the node.`,
+        `pgtimewarp archive run --node ${node}`,
+      ),
+    );
 }
 
 function checkWindows({ windows, oldestReader }: HistoryCondition, node: string): Check[] {

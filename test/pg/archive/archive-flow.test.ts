@@ -25,6 +25,7 @@ import {
 import { runCommand } from '../../support/command.ts';
 import { describeNeeding } from '../../support/needs.ts';
 import { type Seaweed, startSeaweed } from '../../support/seaweed.ts';
+import type { TrackedNode } from '../../support/tracked-node.ts';
 
 describeNeeding(archiveTools(), 'the archive', () => {
   let seaweed: Seaweed;
@@ -168,13 +169,28 @@ describeNeeding(archiveTools(), 'the archive', () => {
       await runRetention(node);
     }
     expect(await rowsOf()).toBe(before);
+    expect(await stuckUnits(node), 'on the first day it may be under way').toEqual([]);
+    await node.store.query(`UPDATE pgtimewarp.archive_units SET planned_at = planned_at - interval '2 days'`);
+    expect(await stuckUnits(node)).toEqual([
+      expect.stringMatching(
+        /^Unit 1 of the archive of public\.things was begun 1728\d\d s ago and is only planned\./,
+      ),
+    ]);
     expect(await archiveRun({ ...node, target })).toMatchObject({ outcome: 'done', units: 1 });
+    expect(await stuckUnits(node)).toEqual([]);
     await sleep(700);
     await node.poll();
     await runRetention(node);
     expect(BigInt(await rowsOf()), 'then it drops').toBeLessThan(BigInt(before));
   }, 120_000);
 });
+
+/** What doctor says about them. */
+async function stuckUnits(node: TrackedNode): Promise<string[]> {
+  const { stdout } = await runCommand(['doctor', '--json'], node);
+  const { checks } = JSON.parse(stdout) as { checks: { code: string; message: string }[] };
+  return checks.filter(({ code }) => code === 'archive_stuck').map(({ message }) => message);
+}
 
 /** Fails when the first row arrives. */
 const STOPS: FileLimits = {
