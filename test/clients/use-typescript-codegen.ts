@@ -25,7 +25,10 @@ export async function ask(baseUrl: string, token: string, node: string): Promise
   if (transaction === undefined) throw new Error('no transaction');
   const touched = await DefaultService.getTransaction(node, transaction.lsn.replace('/', '-'));
   const was: unknown = touched.changes[0]?.before?.total;
+  const counted = await DefaultService.getActivity(node, undefined, undefined, 1);
+  const commits: number | undefined = counted.buckets[0]?.commits;
   const plan = await DefaultService.planRestore(node, { transactions: [transaction.lsn] });
   const updates: number | undefined = plan.tables[0]?.updates;
-  return { table: table.path, updates, total, reason, changes, answers: batch.answers.length, rows: 1, was };
+  const { length: answers } = batch.answers;
+  return { table: table.path, updates, total, reason, changes, answers, rows: 1, was, commits };
 }
