@@ -102,8 +102,8 @@ Nothing is removed from the store. Credentials and region of the bucket come fro
 PGTIMEWARP_CATALOG_TOKEN holds the token of a catalog that wants one.
 
 Example:
-  export PGTIMEWARP_ARCHIVE_URL=s3://bucket/history PGTIMEWARP_CATALOG_URL=https://glue.eu-central-1.amazonaws.com/iceberg
   pgtimewarp archive set orders --hot 90d
+  export PGTIMEWARP_ARCHIVE_URL=s3://bucket/history PGTIMEWARP_CATALOG_URL=https://glue.eu-central-1.amazonaws.com/iceberg
   pgtimewarp archive run`;
 
 function targetOptions(command: Command): Command {

@@ -12,6 +12,7 @@ const WIDTH = 110;
 const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   PGTIMEWARP_TOKEN: '`serve`: requests must carry it as a bearer token',
   PGTIMEWARP_READER_PASSWORD: '`extension`: the password of the login that reads the store',
+  PGTIMEWARP_CATALOG_TOKEN: '`archive`: the token of a catalog that wants one',
   PGPASSWORD: 'the password of a URL that has none',
   NO_COLOR: 'any text: no colours',
   FORCE_COLOR: 'any text: colours although the output is no terminal',
