@@ -60,11 +60,10 @@ function optionRow({ flags, envVar, description }: Option): string[] {
 }
 
 function variables(program: Command): string[][] {
-  const ofOptions = [program, ...program.commands].flatMap(({ options }) =>
-    options.flatMap(({ envVar, long }) =>
-      envVar === undefined ? [] : [[`\`${envVar}\``, `as \`${long}\``]],
-    ),
-  );
+  const ofOptions = new Map<string, string>();
+  for (const { options } of withParts(program))
+    for (const { envVar, long } of options)
+      if (envVar !== undefined) ofOptions.set(`\`${envVar}\``, `as \`${long}\``);
   return [
     ...ofOptions,
     ...Object.entries(OTHER_VARIABLES).map(([name, meaning]) => [`\`${name}\``, meaning]),
@@ -82,7 +81,18 @@ async function exitStatuses(): Promise<string[][]> {
   return found;
 }
 
+/** A command, its subcommands, and theirs. */
+function withParts(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withParts)];
+}
+
+/** The help of a command and of its subcommands. */
 function section(command: Command): string {
+  const [whole, ...parts] = withParts(command).map((each) => `\`\`\`text\n${helpOf(each).trim()}\n\`\`\`\n`);
+  return [`### ${command.name()}\n`, whole!, ...parts].join('\n');
+}
+
+function helpOf(command: Command): string {
   let help = '';
   command.configureOutput({
     writeOut: (text) => {
@@ -93,7 +103,7 @@ function section(command: Command): string {
   });
   command.configureHelp({ showGlobalOptions: false });
   command.outputHelp();
-  return `### ${command.name()}\n\n\`\`\`text\n${help.trim()}\n\`\`\`\n`;
+  return help;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
