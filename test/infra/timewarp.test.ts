@@ -131,6 +131,57 @@ test('without an API there is none; with a token the claim reaches the function'
   });
 });
 
+describe('the page', () => {
+  const authorization = TimewarpAuthorization.jwt({
+    issuer: 'https://issuer.example/pool',
+    audience: ['a'],
+  });
+
+  test('its files are open, all else is not; the function knows where people sign in', () => {
+    const { stack } = history({ api: { authorization, page: { clientId: 'page' } } });
+    const template = Template.fromStack(stack);
+    const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => [
+      Properties.RouteKey,
+      Properties.AuthorizationType,
+    ]);
+    expect(Object.fromEntries(routes)).toEqual({
+      'ANY /{proxy+}': 'JWT',
+      'GET /': 'NONE',
+      'GET /ui': 'NONE',
+      'GET /ui/{proxy+}': 'NONE',
+      'GET /assets/{proxy+}': 'NONE',
+    });
+    const signIn = {
+      issuer: 'https://issuer.example/pool',
+      clientId: 'page',
+      scopes: ['openid'],
+      tokenOrigin: 'https://issuer.example',
+    };
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ PGTIMEWARP_SIGN_IN: JSON.stringify(signIn) }) },
+    });
+  });
+
+  test('without the option there is none', () => {
+    const { stack } = history({ api: { authorization } });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::ApiGatewayV2::Route', 1);
+    expect(JSON.stringify(template.toJSON())).not.toContain('SIGN_IN');
+  });
+
+  test('with IAM, without openid, or with an address in place of an origin it is refused, with the reason', () => {
+    const asked = (api: TimewarpProps['api']) => () => history(api === undefined ? {} : { api });
+    const page = { clientId: 'page' };
+    expect(asked({ page })).toThrow(/There is no page: with IAM authorization requests are signed/);
+    expect(asked({ authorization, page: { ...page, scopes: ['email'] } })).toThrow(
+      /There is no page: its scopes must contain openid/,
+    );
+    expect(asked({ authorization, page: { ...page, tokenOrigin: 'https://a.b/c' } })).toThrow(
+      /There is no page: its tokenOrigin must be an origin/,
+    );
+  });
+});
+
 test('a cluster of another stack: the rule and the dependency go from ours to it, and its key may be used', () => {
   const { app, stack, vpc } = stackWithVpc();
   const other = new Stack(app, 'Theirs');
