@@ -1,4 +1,5 @@
 /** The page for browsers, and how people sign in to it. */
+import { Token } from 'aws-cdk-lib';
 import type { TimewarpAuthorization } from './timewarp-authorization.ts';
 
 /** The page that the API gives to browsers. People sign in at the issuer of `TimewarpAuthorization.jwt`. */
@@ -21,9 +22,10 @@ export interface TimewarpPageOptions {
 export function signInVariable(page: TimewarpPageOptions, authorization: TimewarpAuthorization): string {
   const issuer = authorization._issuer;
   if (issuer === null) throw new Error(`There is no page: ${NO_PAGE_WITH_IAM}`);
-  const { clientId, scopes = ['openid'], tokenOrigin = new URL(issuer).origin } = page;
+  const { clientId, scopes = ['openid'], tokenOrigin } = page;
   const wrong = wrongPage({ scopes, tokenOrigin });
   if (wrong !== null) throw new Error(`There is no page: its ${wrong.join(' ')}.`);
+  // what a deployment knows only later is a text, and so may be inside of one
   return JSON.stringify({ issuer, clientId, scopes, tokenOrigin });
 }
 
@@ -37,6 +39,8 @@ export function wrongPage({
 }: Pick<TimewarpPageOptions, 'scopes' | 'tokenOrigin'>): readonly [option: string, mistake: string] | null {
   if (scopes !== undefined && !scopes.includes('openid')) return ['scopes', 'must contain openid'];
   const isOrigin =
-    tokenOrigin === undefined || (URL.canParse(tokenOrigin) && new URL(tokenOrigin).origin === tokenOrigin);
+    tokenOrigin === undefined ||
+    Token.isUnresolved(tokenOrigin) ||
+    (URL.canParse(tokenOrigin) && new URL(tokenOrigin).origin === tokenOrigin);
   return isOrigin ? null : ['tokenOrigin', 'must be an origin: scheme, host and port'];
 }

@@ -36,9 +36,14 @@ const SignIn = z
       issuer: z.url(),
       clientId: z.string().min(1),
       scopes: z.array(z.string().min(1)).min(1),
-      tokenOrigin: z.url(),
+      /** Default: that of the issuer. */
+      tokenOrigin: z.url().optional(),
     }),
-  );
+  )
+  .transform(({ tokenOrigin, ...others }) => ({
+    ...others,
+    tokenOrigin: new URL(tokenOrigin ?? others.issuer).origin,
+  }));
 
 /** The environment variables, by the name that the code uses. */
 export const SETTINGS = {

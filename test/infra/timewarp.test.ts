@@ -1,6 +1,7 @@
 /** `Timewarp` in an app of somebody else: what its methods make, and what they refuse. */
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { UserPool } from 'aws-cdk-lib/aws-cognito';
 import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -151,15 +152,33 @@ describe('the page', () => {
       'GET /ui/{proxy+}': 'NONE',
       'GET /assets/{proxy+}': 'NONE',
     });
-    const signIn = {
-      issuer: 'https://issuer.example/pool',
-      clientId: 'page',
-      scopes: ['openid'],
-      tokenOrigin: 'https://issuer.example',
-    };
+    const signIn = { issuer: 'https://issuer.example/pool', clientId: 'page', scopes: ['openid'] };
     template.hasResourceProperties('AWS::Lambda::Function', {
       Environment: { Variables: Match.objectLike({ PGTIMEWARP_SIGN_IN: JSON.stringify(signIn) }) },
     });
+  });
+
+  test('the issuer may be a user pool of the same app, whose names only the deployment knows', () => {
+    const { stack, vpc } = stackWithVpc();
+    const pool = new UserPool(stack, 'People');
+    const domain = pool.addDomain('Domain', { cognitoDomain: { domainPrefix: 'people' } });
+    const { userPoolClientId: clientId } = pool.addClient('Page');
+    const issuer = pool.userPoolProviderUrl;
+    const made = new Timewarp(stack, 'History', {
+      vpc,
+      store: TimewarpStore.serverless(),
+      api: {
+        authorization: TimewarpAuthorization.jwt({ issuer, audience: [clientId] }),
+        page: { clientId, tokenOrigin: domain.baseUrl() },
+      },
+    });
+    made.observe('shop', TimewarpSource.fromSecret(secretIn(stack, 'shop')), TABLES);
+    const [signIn] = Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function'))
+      .map(({ Properties }) => Properties.Environment?.Variables.PGTIMEWARP_SIGN_IN as object | undefined)
+      .filter((each) => each !== undefined);
+    const text = JSON.stringify(signIn);
+    for (const part of ['ProviderURL', 'PeoplePage', 'PeopleDomain', 'amazoncognito.com'])
+      expect(text).toContain(part);
   });
 
   test('without the option there is none', () => {
