@@ -2,6 +2,7 @@
  * The page as a deployment gives it: the bundle of the API function behind the routes of its template, a real issuer, a real browser.
  * Nobody reads anything without a token, and nobody loses their place by signing in.
  */
+import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
@@ -9,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import example from '../../infra/config/example.ts';
 import { type ApiGateway, startApiGateway } from '../support/api-gateway.ts';
 import { type AwsStub, startAwsStub } from '../support/aws-stub.ts';
+import { violations } from '../support/axe.ts';
 import { startBrowser } from '../support/browser.ts';
 import { secretArn } from '../support/lambda-databases.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
@@ -17,6 +19,7 @@ import { pageTab } from '../support/page-tab.ts';
 import { synthesizeWithCode } from '../support/synthesize.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
+const PICTURES = 'test-output/page';
 const PATIENT = { timeout: 60_000 };
 const HTML = { headers: { accept: 'text/html' } };
 
@@ -243,6 +246,31 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
     expect(texts).toEqual(['pgtimewarp-signed-out']);
     await page.getByRole('button', { name: 'Sign in', exact: true }).click();
     await page.waitForSelector('#newest', PATIENT);
+  });
+
+  test('view and dialog are accessible, also on a small screen', async () => {
+    mkdirSync(PICTURES, { recursive: true });
+    await using tab = await pageTab(browser, `${gateway.url}/ui/${node.node}`);
+    const { page } = tab;
+    await page.waitForSelector('#newest', PATIENT);
+    const looks = [
+      [1280, 'light'],
+      [390, 'light'],
+      [390, 'dark'],
+      [1280, 'dark'],
+    ] as const;
+    const look = async (name: string): Promise<void> => {
+      for (const [width, colorScheme] of looks) {
+        await page.setViewportSize({ width, height: 900 });
+        await page.emulateMedia({ colorScheme });
+        await page.screenshot({ path: `${PICTURES}/${name}-${width}-${colorScheme}.png` });
+        expect(await violations(page), `${name} ${width} ${colorScheme}`).toEqual([]);
+      }
+    };
+    await look('signed-in');
+    expire();
+    await dialog(page, /Your sign-in has expired/);
+    await look('sign-in');
   });
 
   /** The page has had an answer with the newest token. */
