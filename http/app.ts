@@ -14,7 +14,7 @@ import { NodeName } from '../documents/values.ts';
 import type { Grants } from './grants.ts';
 import { HTTP } from './http-status.ts';
 import openApi from './openapi.json' with { type: 'json' };
-import { type PageFiles, pageResponse } from './page.ts';
+import { type Page, pageResponse } from './page.ts';
 import { problem, problemOfError, respond } from './problem.ts';
 import {
   readPathParameter,
@@ -39,7 +39,7 @@ export interface AppOptions {
   /** Gets each failure that is not the caller's fault, with the id that the caller sees. */
   readonly report: (error: TimewarpError, id: string) => void;
   /** Whether to answer a request, by its Authorization header. Without this function every request is answered. */
-  readonly authorize?: (authorization: string | undefined) => boolean;
+  readonly authorize?: (authorization: string | undefined, context: Context) => boolean;
   /** The nodes and tables that the caller may read. Null, or without this function: all. */
   readonly grantsOf?: (context: Context) => Grants | null;
   /** The path as the caller sent it; needed where a gateway permits requests by their path. */
@@ -50,8 +50,8 @@ export interface AppOptions {
   readonly isOwnHost?: (host: string | undefined) => boolean;
   /** Origins whose pages may read the answers (Fetch Standard, "CORS protocol"); default: none. */
   readonly corsOrigins?: readonly string[];
-  /** The page for browsers; default: none. */
-  readonly page?: PageFiles;
+  /** The page for browsers; null, or without this function: none. */
+  readonly page?: () => Page | null;
 }
 
 export function createApp(options: AppOptions): Hono {
@@ -96,11 +96,15 @@ function guard(app: Hono, { authorize, pathAsSent, isOwnHost, corsOrigins = [], 
     return next();
   });
   // a browser loads the page without a token: it has no data
-  app.use(async (context, next) => (page && pageResponse(context, page)) ?? next());
+  app.use(async (context, next) => {
+    const shown = page?.() ?? null;
+    return (shown && pageResponse(context, shown)) ?? next();
+  });
   // a browser sends a preflight request, which has no token
   if (corsOrigins.length > 0) app.use(cors({ ...CORS, origin: [...corsOrigins] }));
   app.use(async (context, next) => {
-    if (authorize !== undefined && !authorize(context.req.header('authorization'))) return unauthorized();
+    if (authorize !== undefined && !authorize(context.req.header('authorization'), context))
+      return unauthorized();
     requirePlainPath(pathAsSent?.(context) ?? '');
     requireEncoding(context.req.url);
     return next();

@@ -9,6 +9,7 @@ export {
   type TimewarpProps,
 } from './constructs/timewarp.ts';
 export { type JwtAuthorizationProps, TimewarpAuthorization } from './constructs/timewarp-authorization.ts';
+export type { TimewarpPageOptions } from './constructs/timewarp-page.ts';
 export { TimewarpSource } from './constructs/timewarp-source.ts';
 export {
   type ExistingStoreProps,

@@ -1,10 +1,12 @@
-/** The frame around every view: where one is, up to when the node is known, and the dialog for the token. */
-import { useEffect, useRef } from 'preact/hooks';
+/** The frame around every view: where one is, up to when the node is known, and what the API asks for first. */
+import { useEffect } from 'preact/hooks';
 import { address, go, pathTo } from './address.ts';
-import { isOffline, isTokenWrong, wantedToken } from './client.ts';
+import { isOffline, wantedToken } from './client.ts';
 import type { NodeDocument } from './documents.ts';
 import { ago } from './parts/moment.tsx';
 import { Link, Loading, Problem } from './parts/parts.tsx';
+import { SignInDialog, TokenDialog } from './parts/token-dialog.tsx';
+import { hasSignIn, signInWanted, signOut } from './sign-in/session.ts';
 import { useAnswer } from './use-answer.ts';
 import { HomeView } from './views/home.tsx';
 import { RowView } from './views/row.tsx';
@@ -49,6 +51,7 @@ export function App() {
         {node !== undefined && <View node={node} nodes={nodes} />}
       </main>
       {wantedToken.value !== null && <TokenDialog send={wantedToken.value} />}
+      {signInWanted.value !== null && <SignInDialog why={signInWanted.value} />}
     </>
   );
 }
@@ -132,37 +135,11 @@ function TopBar({ nodes, node, view }: TopBarProperties) {
           known up to {ago(node.horizon.ts)}
         </span>
       )}
-    </header>
-  );
-}
-
-function TokenDialog({ send }: { readonly send: (token: string) => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const input = useRef<HTMLInputElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    const token = input.current!.value.trim();
-    if (token !== '') send(token);
-  };
-  return (
-    <dialog ref={dialog} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
-      <form onSubmit={submit}>
-        <h2 id="token-title">This server asks for a token</h2>
-        {isTokenWrong.value && (
-          <p class="message wrong" role="alert">
-            The server does not accept the token that it got.
-          </p>
-        )}
-        <label>
-          Token
-          <input ref={input} type="password" autoComplete="off" required />
-        </label>
-        <p class="note">It is the value of PGTIMEWARP_TOKEN. This tab keeps it until it is closed.</p>
-        <button type="submit" class="main">
-          Go on
+      {hasSignIn.value && (
+        <button type="button" class="sign-out" onClick={() => void signOut()}>
+          Sign out
         </button>
-      </form>
-    </dialog>
+      )}
+    </header>
   );
 }

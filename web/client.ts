@@ -4,6 +4,7 @@
  */
 import { signal } from '@preact/signals';
 import { type Json, KEEPS_DIGITS, parseExact } from './exact-json.ts';
+import { anotherSession, hasSignIn, sessionToken, tokenAccepted } from './sign-in/session.ts';
 
 /** An answer that is not what was asked for: a problem document. */
 export class Refused extends Error {
@@ -44,20 +45,29 @@ export async function ask<T>(
   if (!KEEPS_DIGITS && /\/(tables|transactions)\//.test(path)) query.set('numbers', 'text');
   const target = query.size === 0 ? path : `${path}?${query}`;
   for (;;) {
-    const response = await reach(target, signal, body);
+    const token = tokenNow();
+    const response = await reach(target, { token, body, ...(signal === undefined ? {} : { signal }) });
     if (response.status === 401) {
-      await anotherToken();
+      if (token === tokenNow()) await (hasSignIn.value ? anotherSession() : anotherToken());
       continue;
     }
     isTokenWrong.value = false;
+    tokenAccepted();
     const document = parsed(await response.text());
     if (response.ok) return document as T;
     throw new Refused(response.status, document as Record<string, string>);
   }
 }
 
-async function reach(target: string, signal?: AbortSignal, body?: unknown): Promise<Response> {
-  const token = sessionStorage.getItem(STORED);
+const tokenNow = (): string | null => (hasSignIn.value ? sessionToken() : sessionStorage.getItem(STORED));
+
+interface Sent {
+  readonly token: string | null;
+  readonly body: unknown;
+  readonly signal?: AbortSignal;
+}
+
+async function reach(target: string, { token, body, signal }: Sent): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (token !== null) headers.authorization = `Bearer ${token}`;

@@ -1,5 +1,8 @@
-/** Starts the page. */
+/** Starts the page, when it is known who asks. */
 import { render } from 'preact';
 import { App } from './app.tsx';
+import { startSession } from './sign-in/session.ts';
 
-render(<App />, document.getElementById('page')!);
+void startSession().then((canBegin) => {
+  if (canBegin) render(<App />, document.getElementById('page')!);
+});

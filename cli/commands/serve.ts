@@ -1,8 +1,10 @@
 /** `serve`: runs the HTTP API, polling and the doctor on this machine. */
+import { join } from 'node:path';
 import type { HttpBindings } from '@hono/node-server';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { gatheredAsOf } from '../../core/query/gathered-as-of.ts';
 import { createApp } from '../../http/app.ts';
+import { readPageFiles } from '../../http/page-files.ts';
 import { duration, durationSeconds } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -10,7 +12,6 @@ import { pause } from '../interrupt.ts';
 import { keepExamining, keepPolling } from '../serve/background.ts';
 import { listen } from '../serve/listen.ts';
 import { isOwnHost } from '../serve/own-host.ts';
-import { readPageFiles } from '../serve/page-files.ts';
 import { openReadPool } from '../serve/read-pool.ts';
 import { authorization } from '../serve/token.ts';
 
@@ -22,6 +23,8 @@ interface ServeFlags {
 }
 
 const FOREVER_MS = 2 ** 31 - 1;
+/** In the package, and in a checkout after `npm run build`; the bundle is as deep in the package as this file in the sources. */
+const PAGE = join(import.meta.dirname, '../../dist/web');
 
 export function registerServe(program: Command, run: Run): Command {
   return program
@@ -55,6 +58,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
   const authorize = authorization(flags.host, process.env.PGTIMEWARP_TOKEN);
   const { databases } = settings;
   await using pool = openReadPool(databases.storeUrl);
+  const page = { files: readPageFiles(PAGE) };
   const app = createApp({
     withStore: pool.withStore,
     askAsOf: gatheredAsOf(pool.withStore),
@@ -63,7 +67,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
     ...(authorize === undefined ? { isOwnHost } : { authorize }),
     pathAsSent: (context) => (context.env as Partial<HttpBindings>).incoming?.url,
     corsOrigins: flags.cors ?? [],
-    page: readPageFiles(),
+    page: () => page,
   });
   await using server = await listen(app, flags);
   out.note(`listening on ${server.url}`);

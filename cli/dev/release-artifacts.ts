@@ -17,7 +17,7 @@ rmSync(OUTPUT, { recursive: true, force: true });
 mkdirSync(OUTPUT);
 const sums = FUNCTIONS.map((name) => {
   const folder = join(FOLDER, name);
-  const paths = globSync('**/*.{mjs,sql}', { cwd: folder });
+  const paths = globSync('**/*.{mjs,sql,html,js,css,svg}', { cwd: folder });
   const entries = [
     ...paths.map((path) => ({ path, content: readFileSync(join(folder, path)) })),
     ...LICENSES.map((path) => ({ path, content: readFileSync(path) })),

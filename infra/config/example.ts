@@ -84,9 +84,16 @@ const configuration: DeploymentInput = {
   // audience: […], tablesClaim: null }. tablesClaim names the claim with the nodes and tables that a caller may read.
   // Above requestsPerSecond (twice that for a moment), requests are refused with 429. Pages of `corsOrigins`, such as
   // https://app.example.com, may send requests from a browser.
+  // page: { clientId: … } gives the page to browsers; it needs `jwt` (docs/aws.md).
   // `concurrency` limits how many requests run at a time, and so the connections to the store. It reserves concurrency for the
   // function. New accounts cannot reserve any: there it must be null.
-  api: { authorization: { kind: 'iam' }, requestsPerSecond: 100, concurrency: null, corsOrigins: [] },
+  api: {
+    authorization: { kind: 'iam' },
+    requestsPerSecond: 100,
+    concurrency: null,
+    corsOrigins: [],
+    page: null,
+  },
 
   functions: {
     // The time limit of a run. The next run continues where it stopped.

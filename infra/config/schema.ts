@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { NODE_NAME } from '../constructs/observe-options.ts';
 import { secretReference } from '../constructs/secret-reference.ts';
+import { NO_PAGE_WITH_IAM } from '../constructs/timewarp-page.ts';
 import { SERVERLESS_DEFAULTS } from '../constructs/timewarp-store.ts';
 import { connectionsOfFunctions, connectionsOfStore } from './connections.ts';
 
@@ -137,15 +138,38 @@ const Jwt = z.strictObject({
     .default(null),
 });
 
-const Api = z.strictObject({
-  authorization: z
-    .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
-    .default({ kind: 'iam' }),
-  requestsPerSecond: z.int().min(1).max(10_000).default(100),
-  /** How many questions run at the same time, each with a connection; null: as many as the account allows. */
-  concurrency: z.int().min(1).nullable().default(null),
-  corsOrigins: z.array(Origin).default([]),
+const Page = z.strictObject({
+  /** A public client of the issuer, with the redirect address URL/ui/signed-in. */
+  clientId: z.string().min(1),
+  scopes: z
+    .array(z.string().min(1))
+    .refine((scopes) => scopes.includes('openid'), 'must contain openid')
+    .default(['openid']),
+  /** Where the issuer gives tokens; null: at its own address. */
+  tokenOrigin: Origin.nullable().default(null),
 });
+
+const Api = z
+  .strictObject({
+    authorization: z
+      .discriminatedUnion('kind', [z.strictObject({ kind: z.literal('iam') }), Jwt])
+      .default({ kind: 'iam' }),
+    requestsPerSecond: z.int().min(1).max(10_000).default(100),
+    /** How many questions run at the same time, each with a connection; null: as many as the account allows. */
+    concurrency: z.int().min(1).nullable().default(null),
+    corsOrigins: z.array(Origin).default([]),
+    /** null: browsers get no page. */
+    page: Page.nullable().default(null),
+  })
+  .check(({ value: { authorization, page }, issues }) => {
+    if (page !== null && authorization.kind === 'iam')
+      issues.push({
+        code: 'custom',
+        path: ['page'],
+        message: `is not possible: ${NO_PAGE_WITH_IAM.replace(/\.$/, '')}`,
+        input: page,
+      });
+  });
 
 export const DeploymentConfiguration = z
   .strictObject({

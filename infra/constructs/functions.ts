@@ -23,7 +23,12 @@ export interface FunctionsProps {
     readonly reservedConcurrency: number | null;
   };
   /** null: no function for the HTTP API. */
-  readonly api: { readonly concurrency: number | null; readonly tablesClaim: string | null } | null;
+  readonly api: {
+    readonly concurrency: number | null;
+    readonly tablesClaim: string | null;
+    /** How people sign in to the page; null: there is no page. */
+    readonly signIn: string | null;
+  } | null;
   /** The addresses that get reports and alarms. */
   readonly emails: readonly string[];
   /** Nodes whose sources are gone for good. */
@@ -126,7 +131,7 @@ export class Functions extends Construct {
     });
   }
 
-  #api({ concurrency, tablesClaim }: NonNullable<FunctionsProps['api']>): TimewarpFunction {
+  #api({ concurrency, tablesClaim, signIn }: NonNullable<FunctionsProps['api']>): TimewarpFunction {
     const { store } = this.#props;
     return this.#make('Api', {
       handler: 'api',
@@ -137,6 +142,7 @@ export class Functions extends Construct {
       environment: {
         PGTIMEWARP_STORE_SECRET_ARN: store.references.reader,
         ...(tablesClaim === null ? {} : { PGTIMEWARP_TABLES_CLAIM: tablesClaim }),
+        ...(signIn === null ? {} : { PGTIMEWARP_SIGN_IN: signIn }),
       },
       secretArns: [store.secretArns.reader],
     });

@@ -1,5 +1,5 @@
-/** The HTTP API in front of its function: every route needs an authorised caller. */
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+/** The HTTP API in front of its function: every route but those of the page's files needs an authorised caller. */
+import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
   CorsHttpMethod,
@@ -21,6 +21,8 @@ interface QueryApiProps {
   readonly authorizer: IHttpRouteAuthorizer;
   readonly requestsPerSecond: number;
   readonly corsOrigins: readonly string[];
+  /** Whether browsers get the page. */
+  readonly hasPage: boolean;
   readonly logDays: RetentionDays;
 }
 
@@ -36,6 +38,11 @@ const ACCESS_LOG = {
   millis: '$context.responseLatency',
   error: '$context.error.message',
 };
+
+/** The files of the page. They have no data; the function gives nothing else without a token. */
+const PAGE_PATHS = ['/', '/ui', '/ui/{proxy+}', '/assets/{proxy+}'];
+const OPEN_REASON =
+  'The files of the page, which have no data. A browser loads them before anybody has signed in.';
 
 const CORS = {
   allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.HEAD, CorsHttpMethod.POST],
@@ -73,6 +80,7 @@ export class QueryApi extends Construct {
       methods: [HttpMethod.ANY], // the function refuses methods that write, with a problem document
       integration,
     });
+    if (props.hasPage) this.#addPage(http, integration);
     const logGroup = new LogGroup(this, 'AccessLog', {
       retention: props.logDays,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -95,6 +103,22 @@ export class QueryApi extends Construct {
       resource: http.apiId,
       resourceName: '$default',
     });
+  }
+
+  #addPage(http: HttpApi, integration: HttpLambdaIntegration): void {
+    for (const path of PAGE_PATHS) {
+      const routes = http.addRoutes({
+        path,
+        methods: [HttpMethod.GET],
+        authorizer: new HttpNoneAuthorizer(),
+        integration,
+      });
+      for (const route of routes)
+        Validations.of(route).acknowledge({
+          id: 'AwsSolutions::AwsSolutions-APIG4',
+          reason: OPEN_REASON,
+        });
+    }
   }
 
   /** Lets a role or a function ask, if callers are known by IAM. */

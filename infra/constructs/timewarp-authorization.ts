@@ -27,11 +27,14 @@ export class TimewarpAuthorization {
 
   /** @internal */
   readonly _tablesClaim: string | null;
+  /** @internal */
+  readonly _issuer: string | null;
   readonly #jwt: JwtAuthorizationProps | undefined;
 
   private constructor(jwt: JwtAuthorizationProps | undefined) {
     this.#jwt = jwt;
     this._tablesClaim = jwt?.tablesClaim ?? null;
+    this._issuer = jwt?.issuer ?? null;
   }
 
   /** @internal */

@@ -18,6 +18,7 @@ import { QueryApi } from './query-api.ts';
 import { Schedules } from './schedules.ts';
 import { Store } from './store.ts';
 import { TimewarpAuthorization } from './timewarp-authorization.ts';
+import { signInVariable, type TimewarpPageOptions } from './timewarp-page.ts';
 import type { TimewarpSource } from './timewarp-source.ts';
 import type { TimewarpStore } from './timewarp-store.ts';
 
@@ -43,6 +44,11 @@ export interface TimewarpApiOptions {
    * @default none
    */
   readonly corsOrigins?: string[];
+  /**
+   * The page for browsers. It needs `TimewarpAuthorization.jwt`.
+   * @default none
+   */
+  readonly page?: TimewarpPageOptions;
 }
 
 /** The runs. */
@@ -164,6 +170,7 @@ export class Timewarp extends Construct implements IConnectable {
             authorizer: (api.authorization ?? TimewarpAuthorization.iam())._authorizer(),
             requestsPerSecond: api.requestsPerSecond ?? 100,
             corsOrigins: api.corsOrigins ?? [],
+            hasPage: api.page !== undefined,
             logDays,
           });
     this.url = this.#api?.stage.url;
@@ -230,7 +237,7 @@ export class Timewarp extends Construct implements IConnectable {
 
   #makeFunctions(props: TimewarpProps, store: Store): Functions {
     const { poller = {}, logRetention: days = RetentionDays.ONE_MONTH } = props;
-    const api = props.api ?? {};
+    const { authorization = TimewarpAuthorization.iam(), concurrency, page } = props.api ?? {};
     return new Functions(this, 'Functions', {
       store,
       logDays: { poller: days, api: days, doctor: days, migrate: days, maintenance: days },
@@ -242,8 +249,9 @@ export class Timewarp extends Construct implements IConnectable {
       api: props.withoutApi
         ? null
         : {
-            concurrency: api.concurrency ?? null,
-            tablesClaim: api.authorization?._tablesClaim ?? null,
+            concurrency: concurrency ?? null,
+            tablesClaim: authorization._tablesClaim,
+            signIn: page === undefined ? null : signInVariable(page, authorization),
           },
       emails: props.emails ?? [],
       forgetSources: props.forgetSources ?? [],

@@ -4,7 +4,7 @@ import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
 import { Functions } from '../constructs/functions.ts';
 import type { Store } from '../constructs/store.ts';
-import { authorization, observedNodes } from './from-configuration.ts';
+import { authorization, observedNodes, signIn } from './from-configuration.ts';
 
 interface AppStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
@@ -26,7 +26,13 @@ export class AppStack extends Stack {
         reservedConcurrency: functions.reservedConcurrency,
       },
       api:
-        api === null ? null : { concurrency: api.concurrency, tablesClaim: authorization(api)._tablesClaim },
+        api === null
+          ? null
+          : {
+              concurrency: api.concurrency,
+              tablesClaim: authorization(api)._tablesClaim,
+              signIn: signIn(api),
+            },
       emails: [...(doctor.email === null ? [] : [doctor.email]), ...alarms.emails],
       forgetSources,
     });

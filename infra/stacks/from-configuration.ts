@@ -5,12 +5,23 @@ import type { ApiConfiguration, DeploymentConfiguration } from '../config/schema
 import type { ObservedNode } from '../constructs/observed-node.ts';
 import { secretReference } from '../constructs/secret-reference.ts';
 import { TimewarpAuthorization } from '../constructs/timewarp-authorization.ts';
+import { signInVariable } from '../constructs/timewarp-page.ts';
 import { TimewarpStore } from '../constructs/timewarp-store.ts';
 
 export function authorization({ authorization: wanted }: ApiConfiguration): TimewarpAuthorization {
   if (wanted.kind === 'iam') return TimewarpAuthorization.iam();
   const { issuer, audience, tablesClaim } = wanted;
   return TimewarpAuthorization.jwt({ issuer, audience, ...(tablesClaim === null ? {} : { tablesClaim }) });
+}
+
+/** How people sign in to the page; null: there is no page. */
+export function signIn(api: ApiConfiguration): string | null {
+  if (api.page === null) return null;
+  const { clientId, scopes, tokenOrigin } = api.page;
+  return signInVariable(
+    { clientId, scopes, ...(tokenOrigin === null ? {} : { tokenOrigin }) },
+    authorization(api),
+  );
 }
 
 export function observedNodes({ nodes }: DeploymentConfiguration): ObservedNode[] {

@@ -23,6 +23,7 @@ export class HttpApiStack extends Stack {
       ...configuration,
       api,
       authorizer: authorization(configuration)._authorizer(),
+      hasPage: configuration.page !== null,
       logDays,
     });
     this.stage = stage;

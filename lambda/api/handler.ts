@@ -1,10 +1,13 @@
 /** The function behind an API Gateway HTTP API (payload format 2.0). Its database login can only read. */
+import { join } from 'node:path';
 import type { APIGatewayProxyEventV2, APIGatewayProxyResultV2, Context } from 'aws-lambda';
 import { handle, type LambdaContext, type LambdaEvent } from 'hono/aws-lambda';
 import type { Queryable } from '../../core/pg/connection.ts';
 import { fromDatabaseError } from '../../core/pg/database-error.ts';
 import { createApp } from '../../http/app.ts';
 import { Grants } from '../../http/grants.ts';
+import type { Page } from '../../http/page.ts';
+import { readPageFiles } from '../../http/page-files.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { createLogger, errorFields } from '../shared/observability.ts';
@@ -14,19 +17,43 @@ const logger = createLogger('api');
 const sessions = new Sessions(new Credentials());
 const STATEMENT_TIMEOUT_MS = 20_000;
 const AGAIN_WITHIN_MS = 5_000;
+/** The build puts the page beside the bundle. */
+const PAGE = join(import.meta.dirname, 'page');
 
 const app = createApp({
   withStore: useStore,
   report: (error, id) => logger.error('request failed', { instance: id, ...errorFields(error) }),
   pathAsSent: (context) => (context.env as Surroundings).event.rawPath,
   grantsOf: (context) => grantsOf(context.env as Surroundings),
+  authorize: (_, { req, env }) => req.method === 'OPTIONS' || isKnown(env as Surroundings),
+  page: () => (page ??= readPage()),
   timeLeftMs: (context) => (context.env as Surroundings).lambdaContext.getRemainingTimeInMillis(),
 });
 const answer = handle(app);
+let page: Page | null = null;
 
 interface Surroundings {
   readonly event: APIGatewayProxyEventV2;
   readonly lambdaContext: Context;
+}
+
+/** null: the deployment does not give the page. Its files are read once. */
+function readPage(): Page | null {
+  const { signIn } = readConfiguration(['signIn']);
+  return signIn === null ? null : { files: readPageFiles(PAGE), signIn };
+}
+
+/**
+ * With a page, API Gateway lets requests for its files pass without a token. Such a request must never reach the API, whatever its
+ * path turns into: an answer needs the claims of a token that API Gateway has verified.
+ */
+function isKnown({ event }: Surroundings): boolean {
+  return readConfiguration(['signIn']).signIn === null || claimsOf(event) !== undefined;
+}
+
+function claimsOf({ requestContext }: APIGatewayProxyEventV2): Record<string, unknown> | undefined {
+  const { authorizer } = requestContext as { authorizer?: { jwt?: { claims?: Record<string, unknown> } } };
+  return authorizer?.jwt?.claims;
 }
 
 /**
@@ -36,10 +63,7 @@ interface Surroundings {
 function grantsOf({ event }: Surroundings): Grants | null {
   const { tablesClaim } = readConfiguration(['tablesClaim']);
   if (tablesClaim === null) return null;
-  const { authorizer } = event.requestContext as {
-    authorizer?: { jwt?: { claims?: Record<string, unknown> } };
-  };
-  return new Grants(authorizer?.jwt?.claims?.[tablesClaim]);
+  return new Grants(claimsOf(event)?.[tablesClaim]);
 }
 
 export async function handler(

@@ -20,12 +20,39 @@ const SourceSecrets = z
   })
   .pipe(z.record(NodeName, SecretArn));
 
+/** How people sign in to the page: a JSON object. */
+const SignIn = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue('must be a JSON object');
+      return z.NEVER;
+    }
+  })
+  .pipe(
+    z.strictObject({
+      issuer: z.url(),
+      clientId: z.string().min(1),
+      scopes: z.array(z.string().min(1)).min(1),
+      /** Default: that of the issuer. */
+      tokenOrigin: z.url().optional(),
+    }),
+  )
+  .transform(({ tokenOrigin, ...others }) => ({
+    ...others,
+    tokenOrigin: new URL(tokenOrigin ?? others.issuer).origin,
+  }));
+
 /** The environment variables, by the name that the code uses. */
 export const SETTINGS = {
   storeSecretArn: { variable: 'PGTIMEWARP_STORE_SECRET_ARN', schema: SecretArn },
   sourceSecretArns: { variable: 'PGTIMEWARP_SOURCE_SECRET_ARNS', schema: SourceSecrets },
   /** null: no claim limits the tables of a caller. */
   tablesClaim: { variable: 'PGTIMEWARP_TABLES_CLAIM', schema: z.string().nullable().default(null) },
+  /** null: the function does not give the page. */
+  signIn: { variable: 'PGTIMEWARP_SIGN_IN', schema: SignIn.nullable().default(null) },
   topicArn: { variable: 'PGTIMEWARP_TOPIC_ARN', schema: z.string().startsWith('arn:') },
   ownerSecretArn: { variable: 'PGTIMEWARP_OWNER_SECRET_ARN', schema: SecretArn },
   writerSecretArn: { variable: 'PGTIMEWARP_WRITER_SECRET_ARN', schema: SecretArn },

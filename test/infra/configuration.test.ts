@@ -12,6 +12,7 @@ import { parseConfiguration } from '../../infra/config/schema.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const node = example.nodes[0]!;
+const JWT = { kind: 'jwt', issuer: 'https://issuer.example', audience: ['a'] };
 
 describe('a wrong configuration', () => {
   const CASES: readonly (readonly [name: string, configuration: unknown, says: RegExp])[] = [
@@ -96,6 +97,21 @@ describe('a wrong configuration', () => {
         },
       },
       /^api\.authorization\.tablesClaim: must be the name of a claim/m,
+    ],
+    [
+      'a page with IAM',
+      { ...example, api: { page: { clientId: 'page' } } },
+      /^api\.page: is not possible: with IAM authorization requests are signed with AWS credentials/m,
+    ],
+    [
+      'a page that asks for no identity',
+      { ...example, api: { authorization: JWT, page: { clientId: 'page', scopes: ['email'] } } },
+      /^api\.page\.scopes: must contain openid/m,
+    ],
+    [
+      'an address of tokens in place of their origin',
+      { ...example, api: { authorization: JWT, page: { clientId: 'page', tokenOrigin: 'https://a.b/c' } } },
+      /^api\.page\.tokenOrigin: must be an origin/m,
     ],
     [
       'retention',

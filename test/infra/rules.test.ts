@@ -34,6 +34,7 @@ const CONFIGURATIONS: readonly (readonly [name: string, configuration: object])[
           tablesClaim: 'tables',
         },
         concurrency: 20,
+        page: { clientId: 'page' },
       },
       vpc: { ...example.vpc, endpointSecurityGroupIds: ['sg-0123456789abcdef0'] },
       functions: { ...example.functions, reservedConcurrency: 2, logDays: { default: 7, requests: 90 } },

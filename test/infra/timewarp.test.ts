@@ -1,6 +1,7 @@
 /** `Timewarp` in an app of somebody else: what its methods make, and what they refuse. */
 import { App, Duration, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import { UserPool } from 'aws-cdk-lib/aws-cognito';
 import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -128,6 +129,75 @@ test('without an API there is none; with a token the claim reaches the function'
   const { stack } = history({ api: { authorization } });
   Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', {
     Environment: { Variables: Match.objectLike({ PGTIMEWARP_TABLES_CLAIM: 'tables' }) },
+  });
+});
+
+describe('the page', () => {
+  const authorization = TimewarpAuthorization.jwt({
+    issuer: 'https://issuer.example/pool',
+    audience: ['a'],
+  });
+
+  test('its files are open, all else is not; the function knows where people sign in', () => {
+    const { stack } = history({ api: { authorization, page: { clientId: 'page' } } });
+    const template = Template.fromStack(stack);
+    const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => [
+      Properties.RouteKey,
+      Properties.AuthorizationType,
+    ]);
+    expect(Object.fromEntries(routes)).toEqual({
+      'ANY /{proxy+}': 'JWT',
+      'GET /': 'NONE',
+      'GET /ui': 'NONE',
+      'GET /ui/{proxy+}': 'NONE',
+      'GET /assets/{proxy+}': 'NONE',
+    });
+    const signIn = { issuer: 'https://issuer.example/pool', clientId: 'page', scopes: ['openid'] };
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: { Variables: Match.objectLike({ PGTIMEWARP_SIGN_IN: JSON.stringify(signIn) }) },
+    });
+  });
+
+  test('the issuer may be a user pool of the same app, whose names only the deployment knows', () => {
+    const { stack, vpc } = stackWithVpc();
+    const pool = new UserPool(stack, 'People');
+    const domain = pool.addDomain('Domain', { cognitoDomain: { domainPrefix: 'people' } });
+    const { userPoolClientId: clientId } = pool.addClient('Page');
+    const issuer = pool.userPoolProviderUrl;
+    const made = new Timewarp(stack, 'History', {
+      vpc,
+      store: TimewarpStore.serverless(),
+      api: {
+        authorization: TimewarpAuthorization.jwt({ issuer, audience: [clientId] }),
+        page: { clientId, tokenOrigin: domain.baseUrl() },
+      },
+    });
+    made.observe('shop', TimewarpSource.fromSecret(secretIn(stack, 'shop')), TABLES);
+    const [signIn] = Object.values(Template.fromStack(stack).findResources('AWS::Lambda::Function'))
+      .map(({ Properties }) => Properties.Environment?.Variables.PGTIMEWARP_SIGN_IN as object | undefined)
+      .filter((each) => each !== undefined);
+    const text = JSON.stringify(signIn);
+    for (const part of ['ProviderURL', 'PeoplePage', 'PeopleDomain', 'amazoncognito.com'])
+      expect(text).toContain(part);
+  });
+
+  test('without the option there is none', () => {
+    const { stack } = history({ api: { authorization } });
+    const template = Template.fromStack(stack);
+    template.resourceCountIs('AWS::ApiGatewayV2::Route', 1);
+    expect(JSON.stringify(template.toJSON())).not.toContain('SIGN_IN');
+  });
+
+  test('with IAM, without openid, or with an address in place of an origin it is refused, with the reason', () => {
+    const asked = (api: TimewarpProps['api']) => () => history(api === undefined ? {} : { api });
+    const page = { clientId: 'page' };
+    expect(asked({ page })).toThrow(/There is no page: with IAM authorization requests are signed/);
+    expect(asked({ authorization, page: { ...page, scopes: ['email'] } })).toThrow(
+      /There is no page: its scopes must contain openid/,
+    );
+    expect(asked({ authorization, page: { ...page, tokenOrigin: 'https://a.b/c' } })).toThrow(
+      /There is no page: its tokenOrigin must be an origin/,
+    );
   });
 });
 

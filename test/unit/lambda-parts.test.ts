@@ -56,6 +56,18 @@ test('tags compare weakly, and do not include the horizon', () => {
   expect(answer('0/1', 'null')).not.toBe(answer('0/1', '{"lsn":"0/1"}'));
 });
 
+test('how people sign in: tokens come from the issuer, if the deployment does not say otherwise', () => {
+  const signInOf = (text: string | undefined) =>
+    readConfiguration(['signIn'], text === undefined ? {} : { PGTIMEWARP_SIGN_IN: text }).signIn;
+  const given = { issuer: 'https://issuer.example/pool', clientId: 'page', scopes: ['openid'] };
+  expect(signInOf(undefined)).toBeNull();
+  expect(signInOf(JSON.stringify(given))).toEqual({ ...given, tokenOrigin: 'https://issuer.example' });
+  const elsewhere = { ...given, tokenOrigin: 'https://tokens.example/' };
+  expect(signInOf(JSON.stringify(elsewhere))).toEqual({ ...given, tokenOrigin: 'https://tokens.example' });
+  for (const wrong of ['{', '{}', JSON.stringify({ ...given, issuer: 'x' })])
+    expect(() => signInOf(wrong)).toThrow(/PGTIMEWARP_SIGN_IN/);
+});
+
 describe('secrets', () => {
   test('in the form of RDS, with every character', () => {
     const secret = {

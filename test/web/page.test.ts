@@ -1,10 +1,10 @@
 /** The page in a real browser, against `serve` and a real history: what people do in an incident, by keyboard. */
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { violations } from '../support/axe.ts';
 import { buildPage, startBrowser } from '../support/browser.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
 import { HOSTILE, pageHistory } from '../support/page-history.ts';
@@ -12,23 +12,8 @@ import { runByPsql } from '../support/restore-plans.ts';
 import { type ServeProcess, startServe } from '../support/serve.ts';
 import type { TrackedNode } from '../support/tracked-node.ts';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = 'test-output/page';
 const TOKEN = 'secret-of-this-test';
-
-/** What axe finds; it must be loaded. */
-async function violations(page: Page): Promise<string[]> {
-  return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
-    interface Violation {
-      id: string;
-      nodes: { html: string; failureSummary: string }[];
-    }
-    return (await axe.run()).violations.map(
-      ({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`,
-    );
-  });
-}
 
 describeNeeding(chromium(), 'the page', () => {
   let node: TrackedNode;
@@ -252,7 +237,6 @@ describeNeeding(chromium(), 'the page', () => {
   /** The open dialog at both widths, light and dark: axe finds nothing, and nothing is wider than the window. */
   async function pictures(page: Page, name: string): Promise<void> {
     mkdirSync(PICTURES, { recursive: true });
-    await page.evaluate(AXE);
     for (const colorScheme of ['light', 'dark'] as const)
       for (const width of [1280, 390]) {
         await page.emulateMedia({ colorScheme });
@@ -429,7 +413,6 @@ describeNeeding(chromium(), 'the page', () => {
           await settled(tab.page);
           const file = join(PICTURES, `${name}-${width}-${dark ? 'dark' : 'light'}.png`);
           await tab.page.screenshot({ path: file, fullPage: false });
-          await tab.page.evaluate(AXE);
           found.push(
             ...(await violations(tab.page)).map((each) => `${name}: ${each}`),
             ...tab.errors.map((each) => `${name}: ${each}`),

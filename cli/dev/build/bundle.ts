@@ -87,7 +87,7 @@ export async function bundleFunctions(names: readonly string[], folder: string):
 }
 
 /** Nobody who reads the file meanwhile, such as a synth, sees a half of it. */
-function writeWhole(path: string, contents: Uint8Array): void {
+export function writeWhole(path: string, contents: Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
   const unfinished = `${path}.${process.pid}`;
   writeFileSync(unfinished, contents);

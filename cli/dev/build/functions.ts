@@ -5,14 +5,17 @@
 import { cpSync, globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleFunctions } from './bundle.ts';
+import { bundlePage } from './page.ts';
 
 export const FUNCTIONS = ['api', 'doctor', 'maintenance', 'migrate', 'poller'] as const;
 const WITH_MIGRATIONS = ['doctor', 'maintenance', 'migrate'];
+const WITH_PAGE = 'api/page';
 const TARGET = 'dist/lambda';
 
 /** Returns the folders of the packages whose code is in the functions. */
 export async function buildFunctions(folder: string): Promise<string[]> {
   const packages = await bundleFunctions(FUNCTIONS, folder);
+  packages.push(...(await bundlePage(join(folder, WITH_PAGE))));
   const paths = globSync(['migrations/*.do.*.sql', 'migrations/functions/*/*.sql']);
   for (const name of WITH_MIGRATIONS) {
     const there = globSync('migrations/**/*.sql', { cwd: join(folder, name) });

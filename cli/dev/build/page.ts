@@ -1,17 +1,14 @@
-/** Builds the page into dist/web. The names of its assets have a hash of their content, so that browsers may keep them. */
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+/** Builds the page. The names of its assets have a hash of their content, so that browsers may keep them. */
+import { globSync, readFileSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { build } from 'esbuild';
-import { bundledPackages } from './bundle.ts';
+import { bundledPackages, writeWhole } from './bundle.ts';
 
-const TARGET = 'dist/web';
-
-/** Returns the folders of the packages whose code is in the page. */
-export async function bundlePage(): Promise<string[]> {
-  rmSync(TARGET, { recursive: true, force: true });
-  const { metafile } = await build({
+/** Writes the page into a folder. Returns the folders of the packages whose code is in it. */
+export async function bundlePage(folder = 'dist/web'): Promise<string[]> {
+  const { metafile, outputFiles } = await build({
     entryPoints: ['web/main.tsx', 'web/page.css'],
-    outdir: `${TARGET}/assets`,
+    outdir: `${folder}/assets`,
     entryNames: '[name]-[hash]',
     bundle: true,
     minify: true,
@@ -20,6 +17,7 @@ export async function bundlePage(): Promise<string[]> {
     jsx: 'automatic',
     jsxImportSource: 'preact',
     metafile: true,
+    write: false,
     legalComments: 'none', // THIRD-PARTY-LICENSES has them
     logLevel: 'warning',
   });
@@ -28,8 +26,10 @@ export async function bundlePage(): Promise<string[]> {
   const page = readFileSync('web/index.html', 'utf8')
     .replace('/main.tsx', named('.js'))
     .replace('/page.css', named('.css'));
-  mkdirSync(`${TARGET}/assets`, { recursive: true });
-  writeFileSync(`${TARGET}/index.html`, page);
-  cpSync('web/icon.svg', `${TARGET}/assets/icon.svg`);
+  for (const { path, contents } of outputFiles) writeWhole(path, contents);
+  writeWhole(join(folder, 'assets/icon.svg'), readFileSync('web/icon.svg'));
+  writeWhole(join(folder, 'index.html'), Buffer.from(page));
+  for (const name of globSync('*-????????.{js,css}', { cwd: join(folder, 'assets') }))
+    if (!names.includes(name)) rmSync(join(folder, 'assets', name));
   return bundledPackages(metafile);
 }

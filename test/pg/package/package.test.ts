@@ -213,9 +213,11 @@ test.each(['api', 'doctor', 'maintenance', 'migrate', 'poller'])(
 test('its Lambda functions are those that the other tests run', async () => {
   const [packed, tested] = [join(folder, 'node_modules/pgtimewarp/dist/lambda'), await builtFunctions()];
   const files = async (root: string) =>
-    (await readdir(root, { recursive: true })).filter((path) => /\.(mjs|sql)$/.test(path)).toSorted();
+    (await readdir(root, { recursive: true }))
+      .filter((path) => /\.(mjs|sql|html|js|css|svg)$/.test(path))
+      .toSorted();
   expect(await files(packed)).toEqual(await files(tested));
-  expect(await files(packed)).toContain('api/index.mjs');
+  expect(await files(packed)).toEqual(expect.arrayContaining(['api/index.mjs', 'api/page/index.html']));
   for (const path of await files(tested)) {
     const [one, other] = [await readFile(join(packed, path)), await readFile(join(tested, path))];
     expect(one.equals(other), path).toBe(true);
