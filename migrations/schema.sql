@@ -1956,7 +1956,7 @@ BEGIN
                      FROM (%s) AS c
                     GROUP BY c.lsn_space, c.lsn, c.ts) AS t
             GROUP BY 1) AS n ON n.bucket = b.bucket
-     ORDER BY b.bucket', coalesce(changes, 'SELECT 1, ''0/0''::pg_lsn, now(), ''I''::"char" WHERE false'))
+     ORDER BY b.bucket', coalesce(changes, 'SELECT 1 AS lsn_space, ''0/0''::pg_lsn AS lsn, now() AS ts, ''I''::"char" AS op WHERE false'))
     USING edges, p_buckets,
           -- an interval includes its end: the next one begins a microsecond later
           ARRAY(SELECT e.edge + MICROSECOND FROM unnest(edges[2:p_buckets]) WITH ORDINALITY AS e (edge, place) ORDER BY e.place);

@@ -179,3 +179,12 @@ test('without a table there are no intervals, without the node there is no answe
     { code: 'NODE_UNKNOWN' },
   );
 });
+
+test('where no table was tracked, the intervals are empty', async () => {
+  const { h } = await history();
+  const [from, to] = [parseInstant('1969-01-01T00:00:00Z'), parseInstant('1969-12-31T23:59:59.951Z')];
+  await expectCounted(h, { to }); // they have no length: tracking began later
+  const { buckets } = await expectCounted(h, { from, to, buckets: 3 });
+  expect(buckets.map(({ commits }) => commits)).toEqual(['0', '0', '0']);
+  await expectCounted(h, { from, to: parseInstant(lsnOf(60)), only: [{ schema: 'no', name: 'no' }] });
+});
