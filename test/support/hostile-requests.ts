@@ -215,7 +215,9 @@ function requestOf(
       place,
       query,
       headers: headersOf(),
-      ...(requestBody === undefined ? {} : { body: BODY }),
+      ...(requestBody === undefined
+        ? {}
+        : { body: path.endsWith('/restore-plans') ? planBody(known) : BODY }),
     })
     .map(({ place: values, query: parts, ...rest }) => {
       const names = inPath.map(({ name }) => `{${name}}`);
@@ -273,3 +275,44 @@ const BODY: fc.Arbitrary<string | Uint8Array> = fc.oneof(
     weight: 1,
   },
 );
+
+/** What is to be undone: usually right but for one member. */
+function planBody(known: Readonly<Record<string, readonly string[]>>): fc.Arbitrary<string | Uint8Array> {
+  const good = (name: string): fc.Arbitrary<unknown> => fc.constantFrom(...(known[name] ?? ['x']));
+  const odd = fc.oneof(HOSTILE, fc.jsonValue({ maxDepth: 3 }));
+  const often = (arbitrary: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> => rarely(arbitrary, odd, 6);
+  const at = often(fc.constantFrom('2026-01-01T00:00:00Z', '0/1', '0/0', new Date().toISOString()));
+  const lsn = good('lsn').map((text) => String(text).replace('-', '/'));
+  const named = (names: readonly string[], value: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
+    often(fc.dictionary(rarely(fc.constantFrom(...names), HOSTILE, 6), value, { maxKeys: 3 }));
+  const key = good('pk').map((text) => {
+    try {
+      return JSON.parse(String(text)) as unknown;
+    } catch {
+      return text;
+    }
+  });
+  const table = often(good('table'));
+  const options = {
+    skip_conflicts: often(fc.boolean()),
+    no_triggers: often(fc.boolean()),
+    cascade: often(fc.boolean()),
+    defaults: often(fc.boolean()),
+    max_rows: often(fc.constantFrom(1, 50, 10_000)),
+    lock_timeout_seconds: often(fc.constantFrom(1, 3600)),
+  };
+  const form = (members: Readonly<Record<string, fc.Arbitrary<unknown>>>): fc.Arbitrary<string> =>
+    fc
+      .tuple(fc.record(members), fc.record(options, { requiredKeys: [] }))
+      .map(([must, may]) => wellFormed(JSON.stringify({ ...must, ...may })));
+  return fc.oneof(
+    form({
+      transactions: often(fc.array(often(fc.oneof(lsn, fc.constantFrom('1', '740'))), { maxLength: 4 })),
+    }),
+    form({ by: named(['user', 'user.id'], often(good('by'))), from: at }),
+    form({ table, at, pk: often(key) }),
+    form({ table, at, where: named(['id', 'total', 'region'], often(good('where'))) }),
+    form({ table, at, all: often(fc.constant(true)) }),
+    BODY,
+  );
+}
