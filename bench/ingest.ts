@@ -121,10 +121,15 @@ async function measure(
   await load.prepare(server, size);
   const rounds = Array.from({ length: repetitions }, (_, index) => index);
   const node = (plugin: Plugin, round: number): string => `${plugin}_${round}`;
+  // each in a store of its own: nodes of one source share a clock in a store, and compare their commits with each other's
+  const storeUrls = new Map<string, string>();
   for (const plugin of PLUGINS) {
     for (const round of rounds) {
-      const urls = { sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: node(plugin, round) };
-      await observe(urls, plugin, load.tables);
+      const name = node(plugin, round);
+      await server.server.createDatabase(`store_${name}`);
+      const storeUrl = server.server.url(`store_${name}`);
+      storeUrls.set(name, storeUrl);
+      await observe({ sourceUrl: server.sourceUrl, storeUrl, node: name }, plugin, load.tables);
     }
   }
   await load.change(server, size);
@@ -138,11 +143,12 @@ async function measure(
       const { drains, polls, copies, rates, peaks } = measured[plugin];
       const name = node(plugin, round);
       drains.push(await drain(server, name, plugin, load.tables));
-      const run = await pollInChild({ sourceUrl: server.sourceUrl, storeUrl: server.storeUrl, node: name });
+      const storeUrl = storeUrls.get(name)!;
+      const run = await pollInChild({ sourceUrl: server.sourceUrl, storeUrl, node: name });
       polls.push(run.ms);
       rates.push(run.changes / (run.ms / 1000));
       peaks.push(run.peakBytes / 1024 / 1024);
-      copies.push(await copyBack(server, name));
+      copies.push(await copyBack(server, storeUrl));
     }
   }
   return measured;
@@ -185,16 +191,13 @@ async function drain(
   );
 }
 
-/** The rows of the node go to a file in the order in which they are stored, and from there into an empty table. */
-async function copyBack(server: BenchServer, node: string): Promise<number> {
+/** The rows of the store go to a file in the order in which they are stored, and from there into an empty table. */
+async function copyBack(server: BenchServer, storeUrl: string): Promise<number> {
   const file = `${server.server.folder}/rows.copy`;
-  await server.psql(
-    server.storeUrl,
-    `\\copy (SELECT * FROM pgtimewarp.row_changes WHERE relation_id IN (SELECT relation_id FROM pgtimewarp.tracked_relations WHERE node_id = '${node}')) TO '${file}'`,
-  );
-  await server.psql(server.storeUrl, 'DROP TABLE IF EXISTS floor');
-  await server.psql(server.storeUrl, 'CREATE TABLE floor (LIKE pgtimewarp.row_changes INCLUDING ALL)');
-  return timeMs(() => server.psql(server.storeUrl, `\\copy floor FROM '${file}'`));
+  await server.psql(storeUrl, `\\copy (SELECT * FROM pgtimewarp.row_changes) TO '${file}'`);
+  await server.psql(storeUrl, 'DROP TABLE IF EXISTS floor');
+  await server.psql(storeUrl, 'CREATE TABLE floor (LIKE pgtimewarp.row_changes INCLUDING ALL)');
+  return timeMs(() => server.psql(storeUrl, `\\copy floor FROM '${file}'`));
 }
 
 function many(size: Size): number {
