@@ -67,13 +67,7 @@ export async function activity(store: Queryable, request: ActivityRequest): Prom
   }
 }
 
-interface BucketRow {
+interface BucketRow extends Omit<ActivityBucket, 'from' | 'to'> {
   readonly bucket_from: string;
   readonly bucket_to: string;
-  readonly commits: string;
-  readonly inserts: string;
-  readonly updates: string;
-  readonly deletes: string;
-  readonly truncates: string;
-  readonly largest: string;
 }
