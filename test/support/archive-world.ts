@@ -63,7 +63,7 @@ export const PARTITIONED: World = {
 };
 
 export interface ArchivedNode extends TrackedNode {
-  /** Writes the steps of the world and waits until all of it is older than a second. @returns the time of each */
+  /** Writes the steps of the world and waits until a run of the archive takes all of it. @returns the time of each */
   write(): Promise<string[]>;
 }
 
@@ -82,7 +82,7 @@ export async function archivedNode(
         await node.poll();
         instants.push(await horizon(node));
       }
-      await sleep(1100);
+      await sleep(1100); // a unit may end an eighth of the hot window, which is 1 s, before all that is due
       await node.poll();
       return instants;
     },
@@ -93,7 +93,8 @@ export async function setArchiveOf(node: TrackedNode, table: string): Promise<vo
   await setArchive(node, { schema: 'public', name: table }, { hot: '1s', minRows: 1 });
 }
 
-async function horizon(node: TrackedNode): Promise<string> {
+/** The time of the horizon, RFC 3339. */
+export async function horizon(node: TrackedNode): Promise<string> {
   const { rows } = await node.store.query<{ ts: string }>(
     `SELECT to_char(applied_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS ts
        FROM pgtimewarp.wal_checkpoints WHERE node_id = $1`,

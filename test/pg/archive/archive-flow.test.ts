@@ -12,7 +12,9 @@ import type { Plugin } from '../../../core/types/plugin.ts';
 import { archiveTools } from '../../support/archive-tools.ts';
 import {
   archivedNode,
+  archiveSql,
   asOfInStore,
+  horizon,
   judge,
   openTestArchive,
   PARTITIONED,
@@ -126,6 +128,28 @@ describeNeeding(archiveTools(), 'the archive', () => {
     await setArchiveOf(node, 'things');
     const again = archiveRun({ ...node, target: openTestArchive() });
     await expect(again).rejects.toMatchObject({ code: 'ARCHIVE_FOREIGN' });
+  }, 120_000);
+
+  test('a table that rests is archived up to now', async () => {
+    await using node = await archivedNode('pgoutput', PLAIN);
+    await node.write();
+    await setArchiveOf(node, 'things');
+    await archiveRun({ ...node, target: openTestArchive() });
+    await node.poll();
+    const resting = await horizon(node);
+    const [inStore, judged] = [await asOfInStore(node, resting), await judge(seaweed, node, [resting])];
+    expect(inStore.length).toBeGreaterThan(3000);
+    expect(judged.asOf[0]).toEqual(inStore);
+    for (const change of ["DELETE FROM things WHERE k = 'after'", 'TRUNCATE things']) {
+      await node.source.query(change);
+      await node.poll();
+      await expect(archiveSql(node, 'things', await horizon(node))).rejects.toMatchObject({
+        code: 'ARCHIVE_NOT_YET',
+      });
+      await sleep(1300);
+      await node.poll();
+      await archiveRun({ ...node, target: openTestArchive() });
+    }
   }, 120_000);
 
   test('what is not archived is refused: open gaps, the hot window, later instants', async () => {
