@@ -1,5 +1,4 @@
 /** What to do when a server cannot be reached because of its encryption: it answers, so host, port and firewall are right. */
-import type { DatabaseSide } from './database-error.ts';
 
 /** Names of Node's errors for a certificate that nothing vouches for. */
 const UNKNOWN_AUTHORITY = new Set([
@@ -11,7 +10,7 @@ const UNKNOWN_AUTHORITY = new Set([
 ]);
 
 /** Undefined: encryption is not the cause. */
-export function tlsRemedy(error: unknown, side: DatabaseSide): string | undefined {
+export function tlsRemedy(error: unknown, side: 'source' | 'store'): string | undefined {
   const { code, message } = error as { readonly code?: string; readonly message?: string };
   if (message === 'The server does not support SSL connections')
     return `Turn on ssl there, or, in a network that you trust, end the URL of --${side} with ?sslmode=disable.`;
