@@ -612,6 +612,12 @@ CREATE TYPE pgtimewarp.row_at AS (
   read_lsn pg_lsn, leaf_id int, row_data json, incomplete text[], json_nulls text[], nulls_assumed boolean);
 COMMENT ON TYPE pgtimewarp.row_at IS 'The last version of a key as of a position, and whether the row was there: see rows_at().';
 
+CREATE TYPE pgtimewarp.sort_place AS (number numeric, text text COLLATE "C");
+COMMENT ON TYPE pgtimewarp.sort_place IS 'The place of a value in an order; both members are NULL for NULL: see sort_place().';
+
+CREATE TYPE pgtimewarp.row_place AS (is_placed boolean, places pgtimewarp.sort_place[], pk text COLLATE "C");
+COMMENT ON TYPE pgtimewarp.row_place IS 'The place of a row in the order of some columns, then of keys: see place_of_row().';
+
 CREATE TYPE pgtimewarp.history_position AS (
   period pgtimewarp.relation_periods, has_begun boolean, is_open boolean, through pg_lsn, asked_ts timestamptz, asked_lsn pg_lsn,
   lsn_space int, lsn pg_lsn, reason text, final boolean, horizon_lsn pg_lsn, horizon_ts timestamptz,

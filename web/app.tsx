@@ -74,7 +74,7 @@ function View({ node, nodes }: { readonly node: NodeDocument; readonly nodes: re
   if (first === 'table')
     return <TableView key={query.table} node={node.node} horizon={node.horizon} query={query} />;
   if (first === 'row') return <RowView key={`${query.table} ${query.pk}`} node={node} query={query} />;
-  if (first === 'search') return <SearchView node={node.node} query={query} />;
+  if (first === 'search') return <SearchView node={node} query={query} />;
   return <p class="message">There is no such view.</p>;
 }
 

@@ -40,8 +40,7 @@ export async function ask<T>(
   body?: unknown,
 ): Promise<T> {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters))
-    if (value !== undefined && value !== '') query.set(name, value);
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, value);
   if (!KEEPS_DIGITS && /\/(tables|transactions)\//.test(path)) query.set('numbers', 'text');
   const target = query.size === 0 ? path : `${path}?${query}`;
   for (;;) {

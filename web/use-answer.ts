@@ -36,8 +36,7 @@ export function useAnswer<T>(
         if (!gone.signal.aborted) setAsked({ answer, problem: null, isLoading: false });
       } catch (error) {
         if (gone.signal.aborted) return;
-        const problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
-        setAsked({ answer: null, problem, isLoading: false });
+        setAsked({ answer: null, problem: refusal(error), isLoading: false });
       }
       // what takes long is asked less often
       const pauseMs = Math.max(everyMs, TIMES * (performance.now() - start));
@@ -50,4 +49,9 @@ export function useAnswer<T>(
     };
   }, [question, everyMs, again]);
   return asked;
+}
+
+/** What a view says about a question that failed. */
+export function refusal(error: unknown): Refused {
+  return error instanceof Refused ? error : new Refused(0, { detail: String(error) });
 }

@@ -97,7 +97,7 @@ export function counting({
     size += (before?.length ?? 0) + (after?.length ?? 0);
     if (rows > maxRows)
       throw new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
-        remedy: 'Look at the changes first. --max-rows N allows more.',
+        remedy: 'Look at the changes first. A larger --max-rows allows more.',
       });
     if (size > maxSize)
       throw new TimewarpError('BAD_FLAGS', `The rows have more than ${maxSize} characters.`, {

@@ -1,7 +1,9 @@
 /** Finds rows: by key, or by the value of a column, now or at any time. */
+import { useState } from 'preact/hooks';
 import { go, pathTo } from '../address.ts';
 import type { Found, NodeDocument, Table } from '../documents.ts';
 import { Moment } from '../parts/moment.tsx';
+import { Newer, useNews } from '../parts/newer.tsx';
 import { KnownUpTo, Link, Loading, Problem } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
 import { KeyText, Value } from '../parts/value.tsx';
@@ -9,7 +11,9 @@ import { useAnswer } from '../use-answer.ts';
 
 type Query = Readonly<Record<string, string>>;
 
-export function SearchView({ node, query }: { readonly node: NodeDocument['node']; readonly query: Query }) {
+export function SearchView({ node: of, query }: { readonly node: NodeDocument; readonly query: Query }) {
+  const { node, horizon } = of;
+  const [again, setAgain] = useState(0);
   const { table = '', column = '', value, when = 'now' } = query;
   const { answer: known } = useAnswer<{ tables: readonly Table[] }>(`/v1/nodes/${node}/tables`);
   const chosen = known?.tables.find(({ segment }) => segment === table);
@@ -17,11 +21,12 @@ export function SearchView({ node, query }: { readonly node: NodeDocument['node'
   const from = when === 'ever' ? chosen?.tracked_from?.lsn : undefined;
   const isReady = isAsked && (when === 'now' || from !== undefined);
   const path = isReady ? `/v1/nodes/${node}/tables/${encodeURIComponent(table)}/find` : null;
-  const { answer, problem, isLoading } = useAnswer<Found>(path, {
-    [`where.${column}`]: value,
-    from,
-    limit: '200',
-  });
+  const { answer, problem, isLoading } = useAnswer<Found>(
+    path,
+    { [`where.${column}`]: value, from, limit: '200' },
+    { again },
+  );
+  const news = useNews({ node, horizon }, answer, { table });
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
@@ -32,9 +37,8 @@ export function SearchView({ node, query }: { readonly node: NodeDocument['node'
       go(pathTo(node, 'row', { table: text('table'), pk: JSON.stringify({ [only]: text('value') }) }));
       return;
     }
-    go(
-      `${pathTo(node, 'search', { table: text('table'), column: text('column'), when: text('when') })}&value=${encodeURIComponent(text('value'))}`,
-    );
+    const asked = { table: text('table'), column: text('column'), when: text('when'), value: text('value') };
+    go(pathTo(node, 'search', asked));
   };
   return (
     <>
@@ -86,6 +90,7 @@ export function SearchView({ node, query }: { readonly node: NodeDocument['node'
           <Problem problem={problem} />
           <KnownUpTo frame={answer} />
           <Loading when={isLoading} />
+          <Newer news={news} show={() => setAgain(again + 1)} />
           {answer !== null && answer.rows.length === 0 && <p class="message">No row had this value.</p>}
           {answer !== null && answer.rows.length > 0 && (
             <div class="scroll" tabIndex={0} role="region" aria-label="Rows that were found">
