@@ -128,7 +128,9 @@ interface KeyColumnFacts {
   readonly typeOid: number;
   readonly typeName: string;
   readonly kind: TypeKind;
-  /** The schema of the type (for a domain, of its base type), which also has its operators. */
+  /** The type without length or precision; for a domain, the type that it is over. See `keyValueSql`. */
+  readonly plainType: string;
+  /** The schema of {@link plainType}, which also has its operators. */
   readonly operatorSchema: string;
   /** false: different texts can be equal. */
   readonly deterministicCollation: boolean;
@@ -290,17 +292,21 @@ const TABLE_FACTS_SQL = `
               SELECT json_agg(json_build_object(
                        'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod),
-                       'operatorSchema', (
-                          SELECT bn.nspname FROM pg_type AS ty
-                            JOIN pg_type AS base ON base.oid = CASE WHEN ty.typbasetype = 0 THEN ty.oid ELSE ty.typbasetype END
-                            JOIN pg_namespace AS bn ON bn.oid = base.typnamespace
-                           WHERE ty.oid = a.atttypid),
+                       'plainType', format_type(base.oid, -1),
+                       'operatorSchema', (SELECT bn.nspname FROM pg_namespace AS bn WHERE bn.oid = base.typnamespace),
                        'deterministicCollation', coalesce((
                           SELECT co.collisdeterministic FROM pg_collation AS co WHERE co.oid = a.attcollation), true)) ORDER BY key.position)
                 FROM unnest(k.key) WITH ORDINALITY AS key (attnum, position)
                CROSS JOIN LATERAL ( -- by index, one after the other
                      SELECT a.attname, a.atttypid, a.atttypmod, a.attcollation FROM pg_attribute AS a
-                      WHERE a.attrelid = c.oid AND a.attnum = key.attnum OFFSET 0) AS a), '[]'),
+                      WHERE a.attrelid = c.oid AND a.attnum = key.attnum OFFSET 0) AS a
+               CROSS JOIN LATERAL ( -- a domain may be over a domain
+                     WITH RECURSIVE based AS (
+                       SELECT ty.oid, ty.typnamespace, ty.typbasetype FROM pg_type AS ty WHERE ty.oid = a.atttypid
+                        UNION ALL
+                       SELECT ty.oid, ty.typnamespace, ty.typbasetype
+                         FROM based AS b JOIN pg_type AS ty ON ty.oid = b.typbasetype)
+                     SELECT b.oid, b.typnamespace FROM based AS b WHERE b.typbasetype = 0) AS base), '[]'),
            'leaves', coalesce((
               SELECT json_agg(json_build_object(
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,
