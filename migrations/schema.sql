@@ -845,6 +845,7 @@ BEGIN
     WHEN 'bool' THEN RETURN p_value::bool::text;
     WHEN 'bpchar' THEN RETURN rtrim(p_value, ' ');
     WHEN 'citext' THEN RETURN pgtimewarp.lower_by_letter(p_value);
+    WHEN 'citext_whole' THEN RETURN lower(p_value COLLATE "und-x-icu");
     WHEN 'citext_ascii' THEN RETURN lower(p_value COLLATE "C");
     WHEN 'name' THEN RETURN p_value::name;
     WHEN 'char' THEN RETURN p_value::"char";
