@@ -371,7 +371,7 @@ CREATE TABLE pgtimewarp.row_changes (
   PRIMARY KEY (relation_id, pk, valid_from_lsn, seq)
 ) PARTITION BY LIST (relation_id);
 CREATE INDEX row_changes_in_order ON pgtimewarp.row_changes
-  USING brin (valid_from_lsn) WITH (pages_per_range = 32, autosummarize = on);
+  USING brin (valid_from_lsn) WITH (pages_per_range = 64, autosummarize = on);
 COMMENT ON TABLE pgtimewarp.row_changes IS 'One row per change. An update of the key is a D and an I.';
 COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_lsn IS 'The commit LSN.';
 COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_ts IS 'The time of the commit.';
