@@ -14,6 +14,7 @@ import { checkoutOfImage, nodeImage, postgresImage } from './images.ts';
 
 const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
 const IMAGE = `pgtimewarp-under-test:${version}`;
+const SMALL_IMAGE = `${IMAGE}-busybox`;
 /** Of this run: nothing of another one is touched. */
 const NAME = `pgtimewarp-test-${process.pid}`;
 const STARTED_MS = 60_000;
@@ -36,10 +37,15 @@ describeNeeding(daemon, 'the container', () => {
       ],
       { cwd: checkout.path },
     );
+    const file = 'test/container/stand-ins/busybox.Dockerfile';
+    await dockerDoes([
+      ...['build', '--file', file, '--tag', SMALL_IMAGE, '--build-arg', `IMAGE=${IMAGE}`],
+      'test/container/stand-ins',
+    ]);
   });
 
   afterAll(async () => {
-    await docker(['image', 'rm', '--force', IMAGE]);
+    await docker(['image', 'rm', '--force', SMALL_IMAGE, IMAGE]);
     await checkout?.[Symbol.asyncDispose]();
   });
 
@@ -49,7 +55,10 @@ describeNeeding(daemon, 'the container', () => {
     expect(await dockerDoes([...bare, '--entrypoint', 'id', IMAGE, '-u'])).toBe('1000');
   });
 
-  describe('the commands of the README', () => {
+  describe.each([
+    ['', IMAGE],
+    [' on BusyBox', SMALL_IMAGE],
+  ])('the commands of the README%s', (_, image) => {
     const source = `${NAME}-db`;
 
     beforeAll(async () => {
@@ -110,7 +119,7 @@ describeNeeding(daemon, 'the container', () => {
             '--network',
             NAME,
             ...environment,
-            IMAGE,
+            image,
             ...args,
           ]);
           expect(normalise(stderr + stdout), command).toBe(normalise(output));
