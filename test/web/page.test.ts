@@ -107,7 +107,7 @@ describeNeeding(chromium(), 'the page', () => {
   /** The totals as the mistake left them, but for one of them. */
   async function asTheMistakeLeftThem({ id7 = '0' } = {}): Promise<void> {
     const { rowCount } = await node.source.query(
-      'UPDATE orders SET total = CASE id WHEN 7 THEN $1 ELSE 0 END WHERE total <> CASE id WHEN 7 THEN $1 ELSE 0 END',
+      'UPDATE orders SET total = CASE id WHEN 7 THEN $1::numeric ELSE 0 END WHERE total <> CASE id WHEN 7 THEN $1::numeric ELSE 0 END',
       [id7],
     );
     if (rowCount !== 0) await node.catchUp();
@@ -329,6 +329,7 @@ describeNeeding(chromium(), 'the page', () => {
   });
 
   test('a table then, compared with now, and as CSV', async () => {
+    await asTheMistakeLeftThem();
     await using tab = await open(past());
     const { page, errors } = tab;
     await page.waitForSelector('.grid.rows tbody tr');
