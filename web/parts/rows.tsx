@@ -1,11 +1,11 @@
 /** The rows of a table, as far as somebody has asked for them; its columns sort all of them. */
-import { useState } from 'preact/hooks';
 import { pathTo } from '../address.ts';
-import { ask, type Parameters, type Refused } from '../client.ts';
+import { ask, type Parameters } from '../client.ts';
 import type { Row, TableRows } from '../documents.ts';
-import { refusal } from '../use-answer.ts';
+import { useMore } from '../use-more.ts';
 import { byKey } from './key-order.ts';
-import { KnownUpTo, Link, Problem } from './parts.tsx';
+import { MoreButton } from './more-button.tsx';
+import { KnownUpTo, Link } from './parts.tsx';
 import { PlainText } from './plain-text.tsx';
 import { plainValue, Value } from './value.tsx';
 
@@ -26,32 +26,14 @@ interface RowsProperties {
   readonly sortBy: (column: string) => void;
 }
 
-/** Pages that follow a first one, which they belong to. */
-interface More {
-  readonly of: TableRows;
-  readonly pages: readonly TableRows[];
-  readonly isLoading: boolean;
-  readonly problem: Refused | null;
-}
-
 export function Rows({ node, table, keyColumns, first, path, parameters, order, sortBy }: RowsProperties) {
-  const nothing: More = { of: first, pages: [], isLoading: false, problem: null };
-  const [loaded, setLoaded] = useState(nothing);
-  const more = loaded.of === first ? loaded : nothing;
-  const next = (more.pages.at(-1) ?? first).next;
+  const more = useMore(first, (cursor) =>
+    ask<TableRows>(path, { ...parameters, at: undefined, cursor, ...ordered(order) }),
+  );
+  const { next } = more;
   const rows = [...first.rows, ...more.pages.flatMap((page) => page.rows)];
   const shown = order === null ? rows.toSorted(byKey(keyColumns)) : rows;
   const isFiltered = Object.keys(parameters).some((name) => name.startsWith('where.'));
-  const load = async (cursor: string): Promise<void> => {
-    setLoaded({ ...more, isLoading: true });
-    const asked = { ...parameters, at: undefined, cursor, ...ordered(order) };
-    try {
-      const page = await ask<TableRows>(path, asked);
-      setLoaded((now) => (now.of === first ? { ...nothing, pages: [...more.pages, page] } : now));
-    } catch (error) {
-      setLoaded((now) => (now.of === first ? { ...more, isLoading: false, problem: refusal(error) } : now));
-    }
-  };
   return (
     <>
       <KnownUpTo frame={{ from: null, to: null, horizon: first.horizon, final: first.final, unknown: [] }} />
@@ -73,12 +55,7 @@ export function Rows({ node, table, keyColumns, first, path, parameters, order, 
           order === null &&
           '. Others, which come by the text of their keys, may belong between them: a column sorts all rows.'}
       </p>
-      <Problem problem={more.problem} />
-      {next !== null && (
-        <button type="button" disabled={more.isLoading} onClick={() => void load(next)}>
-          More rows
-        </button>
-      )}
+      <MoreButton more={more} label="More rows" />
     </>
   );
 }

@@ -19,7 +19,7 @@ export function SearchView({ node: of, query }: { readonly node: NodeDocument; r
   const chosen = known?.tables.find(({ segment }) => segment === table);
   const isAsked = table !== '' && column !== '' && value !== undefined;
   const from = when === 'ever' ? chosen?.tracked_from?.lsn : undefined;
-  const isReady = isAsked && (when === 'now' || from !== undefined);
+  const isReady = isAsked && (when === 'now' || known !== null);
   const path = isReady ? `/v1/nodes/${node}/tables/${encodeURIComponent(table)}/find` : null;
   const { answer, problem, isLoading } = useAnswer<Found>(
     path,
@@ -32,9 +32,11 @@ export function SearchView({ node: of, query }: { readonly node: NodeDocument; r
     const given = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string): string => String(given.get(name) ?? '');
     const of = known?.tables.find(({ segment }) => segment === text('table'));
-    const [only] = of?.key.length === 1 ? of.key : [];
-    if (text('column') === '' && only !== undefined) {
-      go(pathTo(node, 'row', { table: text('table'), pk: JSON.stringify({ [only]: text('value') }) }));
+    if (text('column') === '') {
+      // a key of several columns is written as JSON; the view of the row says how if it is not
+      const [only] = of?.key.length === 1 ? of.key : [];
+      const pk = only === undefined ? text('value') : JSON.stringify({ [only]: text('value') });
+      go(pathTo(node, 'row', { table: text('table'), pk }));
       return;
     }
     const asked = { table: text('table'), column: text('column'), when: text('when'), value: text('value') };
