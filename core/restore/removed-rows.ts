@@ -49,7 +49,7 @@ export async function removedRows(store: Queryable, request: Request): Promise<R
     if (hasOtherChanges(request.by, table, asOfLsn) || excluded.length > 0) continue;
     const { relationId, leafIds } = emptied;
     const rows = { relationId, table, asOfLsn, leafIds, untilLsn: request.untilLsn };
-    const { count, is_simple, oldest, names } = await countRows(store, rows);
+    const { count, is_simple, oldest, names } = await countRows(store, rows, emptied.generated);
     const isSettled = oldest !== null && parseLsn(oldest) > lastName(columns);
     const number = Number.parseInt(count, 10);
     if (number >= request.atLeast && is_simple && isSettled) found.push({ ...rows, count: number, names });
@@ -71,6 +71,7 @@ interface Emptied {
   readonly leafIds: readonly string[] | null;
   readonly columns: readonly Column[];
   readonly excluded: readonly string[];
+  readonly generated: readonly string[];
 }
 
 /** The tables that one commit emptied, or several since an instant; only those that are followed now, in one period. */
@@ -86,10 +87,13 @@ async function emptiedTables(store: Queryable, { node, by, untilLsn }: Request):
     leaf_ids: readonly (string | null)[];
     columns: string;
     excluded_columns: readonly string[];
+    generated: readonly string[];
   }>(
     `SELECT e.relation_id::text, p.schema_name, p.table_name,
             CASE WHEN $3::pg_lsn IS NULL THEN min(e.lsn) - 1 ELSE $3::pg_lsn END::text AS as_of,
-            array_agg(DISTINCT e.leaf_id::text) AS leaf_ids, p.columns::text, p.excluded_columns
+            array_agg(DISTINCT e.leaf_id::text) AS leaf_ids, p.columns::text, p.excluded_columns, ARRAY(
+              SELECT f.facts ->> 'name' FROM jsonb_array_elements(t.catalog_facts -> 'columns') AS f (facts)
+               WHERE f.facts ->> 'generated' <> '') AS generated
        FROM pgtimewarp.relation_periods AS p
        JOIN pgtimewarp.tracked_relations AS t ON t.relation_id = p.relation_id
        JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
@@ -97,7 +101,7 @@ async function emptiedTables(store: Queryable, { node, by, untilLsn }: Request):
       WHERE p.node_id = $1 AND p.tracked_to_lsn IS NULL AND e.lsn <= $6::pg_lsn AND p.lsn_space = coalesce($7::int, p.lsn_space)
         AND CASE WHEN $3::pg_lsn IS NULL THEN e.lsn = ANY ($2::pg_lsn[])
                  ELSE p.schema_name = $4 AND p.table_name = $5 AND e.lsn > $3::pg_lsn AND p.tracked_from_lsn <= $3::pg_lsn END
-      GROUP BY e.relation_id, p.schema_name, p.table_name, p.columns, p.excluded_columns
+      GROUP BY e.relation_id, p.schema_name, p.table_name, p.columns, p.excluded_columns, t.catalog_facts
      HAVING $3::pg_lsn IS NOT NULL OR min(e.lsn) = max(e.lsn)`,
     by.kind === 'transactions'
       ? [node, lsns, null, null, null, untilLsn, undone[0]?.lsnSpace]
@@ -111,6 +115,7 @@ async function emptiedTables(store: Queryable, { node, by, untilLsn }: Request):
     leafIds: row.leaf_ids.includes(null) ? null : (row.leaf_ids as string[]),
     columns: JSON.parse(row.columns) as Column[], // names and positions only
     excluded: row.excluded_columns,
+    generated: row.generated,
   }));
 }
 
@@ -145,14 +150,16 @@ interface Counted {
   readonly names: readonly string[];
 }
 
-async function countRows(store: Queryable, rows: RowsAt): Promise<Counted> {
+/** @param generated columns that the source computes: their values need not be known */
+async function countRows(store: Queryable, rows: RowsAt, generated: readonly string[]): Promise<Counted> {
   const found = await inIndexOrder(store, () =>
     store.query<Counted>(
       `SELECT count(*)::text AS count, min(d.valid_from_lsn)::text AS oldest,
-              coalesce(bool_and(d.incomplete IS NULL AND d.json_nulls IS NULL AND d.nulls_assumed IS NOT TRUE AND d.row_data IS NOT NULL
+              coalesce(bool_and((d.incomplete IS NULL OR d.incomplete <@ $1::text[]) AND d.json_nulls IS NULL AND d.nulls_assumed IS NOT TRUE AND d.row_data IS NOT NULL
                                 AND (d.op <> 'S' OR d.read_lsn <= ${literal(rows.asOfLsn)}::pg_lsn)), false) AS is_simple,
               ARRAY(SELECT json_object_keys(o.row_data) FROM (SELECT d.row_data FROM ${removedSql(rows)} AS d LIMIT 1) AS o) AS names
          FROM ${removedSql(rows)} AS d`,
+      [generated],
     ),
   );
   return found.rows[0]!;
