@@ -95,10 +95,13 @@ export const bulkCountsSql = (input: RestoreScriptInput): string[] =>
       `INSERT INTO pg_temp.restore_bulk SELECT ${number}, pg_catalog.count(*) FROM ${loaded(number)} AS x`,
   );
 
+/** The name of that part of the statement. */
+export const bulkName = (index: number): string => `b${index + 1}`;
+
 /** A part of the statement that writes. @param after a condition: what has been written before */
-export function bulkInsertSql(each: TableRestore, index: number, name: string, after: string): string {
+export function bulkInsertSql(each: TableRestore, index: number, after: string): string {
   const columns = each.rowColumns.map(quoteIdentifier);
-  return `${name} AS (
+  return `${bulkName(index)} AS (
   INSERT INTO ${quoteTable(each.table)} (${columns.join(', ')}) OVERRIDING SYSTEM VALUE
   SELECT ${columns.map((column) => `(x.target).${column}`).join(', ')}
     FROM ${rowsOf({ each, number: index + 1, removed: each.removed! })} AS x

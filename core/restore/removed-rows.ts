@@ -6,7 +6,7 @@
 import type { Queryable } from '../pg/connection.ts';
 import { quoteIdentifier, type TableName } from '../pg/identifiers.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
-import { type Lsn, LSN_ZERO, parseLsn, tryParseLsn } from '../types/lsn.ts';
+import { LSN_ZERO, type Lsn, maxLsn, parseLsn, tryParseLsn } from '../types/lsn.ts';
 import { literal } from './sql-text.ts';
 import type { TableNow } from './table-now.ts';
 
@@ -137,9 +137,7 @@ function lastName(columns: readonly Column[]): Lsn {
     since_lsn,
     ...former_names.map(({ until_lsn }) => until_lsn),
   ]);
-  return positions
-    .map((text) => tryParseLsn(text) ?? LSN_ZERO)
-    .reduce((last, each) => (each > last ? each : last), LSN_ZERO);
+  return positions.map((text) => tryParseLsn(text) ?? LSN_ZERO).reduce(maxLsn, LSN_ZERO);
 }
 
 interface Counted {

@@ -17,6 +17,7 @@ import {
   bulkInsertSql,
   bulkLeaveOutSql,
   bulkLoads,
+  bulkName,
   bulkTablesSql,
   bulkVerifySql,
   COUNT_TABLE_SQL,
@@ -303,7 +304,6 @@ function defaultSets({ rows }: TableRestore): (readonly string[])[] {
   return [...sets.values()];
 }
 
-const bulkName = (index: number): string => `b${index + 1}`;
 const insertName = (index: number, set: number): string => `i${index + 1}_${set + 1}`;
 
 /** All writes in one statement. Deletes come before updates, and updates before inserts, so that unique values are free. */
@@ -339,9 +339,7 @@ function writeSql(tables: readonly TableRestore[]): string {
     }),
   );
   const removed = tables.flatMap((each, index) =>
-    each.removed === null
-      ? []
-      : [bulkInsertSql(each, index, bulkName(index), `${after('d')} AND ${after('u')}`)],
+    each.removed === null ? [] : [bulkInsertSql(each, index, `${after('d')} AND ${after('u')}`)],
   );
   const rows = tables.map((_, index) => {
     const count = (letter: string): string => `(SELECT pg_catalog.count(*) FROM ${letter}${index + 1})`;
