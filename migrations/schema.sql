@@ -1901,8 +1901,8 @@ BEGIN
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have changed every row
-      CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
-                AND (place.starts_inside OR (ends.to_at).period <> place.period) THEN format(
+      CASE WHEN coalesce(NOT p_filter ? 'written', true) AND (is_emptied OR coalesce(NOT p_filter ? 'by', true)
+                AND (place.starts_inside OR (ends.to_at).period <> place.period)) THEN format(
         '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
            WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L ORDER BY r.pk LIMIT $2)',
         (place.period).relation_id, place.upper_lsn) END);
@@ -2372,7 +2372,8 @@ CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, 
     AS $_$
 #variable_conflict use_column
 DECLARE
-  chunk int := least(500, greatest(p_limit, 50)); -- grows, because each one reads all changes of a large commit again
+  -- grows, because each one reads all changes of a large commit again
+  chunk int := least(greatest(500, (p_filter ->> 'chunk')::int), greatest(p_limit, 50), 65536);
   chunk_bytes bigint;
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
@@ -2385,6 +2386,7 @@ DECLARE
                    AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   is_bare boolean := coalesce((p_filter -> 'bare')::boolean, false);
+  is_rewritten boolean := coalesce(p_filter -> 'rewritten' @> to_jsonb(relation), false);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
@@ -2484,7 +2486,7 @@ BEGIN
     END IF;
     WHILE found_rows = chunk LOOP
       found_rows := 0;
-      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
+      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk, is_rewritten) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
         CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
@@ -3629,7 +3631,7 @@ CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn
   SELECT c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) c
 $$;
 
-CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb, p_is_bare boolean DEFAULT false) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb, p_options jsonb DEFAULT NULL::jsonb) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3655,7 +3657,7 @@ BEGIN
       ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
-        place.period, p_lsn - 1, p_lsn, place.through, CASE WHEN p_is_bare THEN '{"bare": true}'::jsonb END, after, p_limit - given, p_max_bytes - bytes) AS c
+        place.period, p_lsn - 1, p_lsn, place.through, p_options, after, p_limit - given, p_max_bytes - bytes) AS c
        WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
@@ -3694,7 +3696,7 @@ COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
 
-CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) RETURNS TABLE(pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
+CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) RETURNS TABLE(pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
     LANGUAGE plpgsql STABLE ROWS 500
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -3707,7 +3709,8 @@ BEGIN
   EXECUTE format(
     'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
        SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
-        WHERE c.relation_id = %s AND c.pk > $1 AND c.valid_from_lsn <= $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id)
+        WHERE c.relation_id = %s AND c.pk > $1 AND c.valid_from_lsn %s $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id,
+    CASE WHEN p_is_rewritten THEN '>=' ELSE '<=' END)
     INTO keys USING p_after, p_event.lsn, p_limit;
   IF keys IS NULL THEN
     RETURN;
@@ -5440,19 +5443,19 @@ GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn 
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_reader;
