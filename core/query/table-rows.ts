@@ -28,6 +28,8 @@ export interface TableRequest {
   readonly columns?: readonly string[] | null;
   /** Whether unknown rows are an error, or are left out and counted. */
   readonly unknown?: 'error' | 'skip';
+  /** Whether the position may be one of which only the archive has the rows. */
+  readonly mayBeArchived?: boolean;
 }
 
 /** A table at a position. */
@@ -71,7 +73,7 @@ export interface TablePage {
  * does not have, and the errors of other questions.
  */
 export async function openTable(store: Queryable, request: TableRequest): Promise<TableAt> {
-  const { node, table, at, where = {}, columns = null, unknown = 'error' } = request;
+  const { node, table, at, where = {}, columns = null, unknown = 'error', mayBeArchived = false } = request;
   const [ts, lsn] = instantParameters(at);
   try {
     const { rows } = await store.query<TableAtRow>(
@@ -92,9 +94,9 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
                 SELECT jsonb_agg(DISTINCT y.type)
                   FROM catalogs AS r, jsonb_array_elements(
                          coalesce(r.facts -> 'formerTypes', '[]') || coalesce(r.facts -> 'types', '[]')) AS y (type)), '[]')::text AS types
-         FROM pgtimewarp.table_at($1, $2, $3, $4::timestamptz, $5::pg_lsn) AS t
+         FROM pgtimewarp.table_at($1, $2, $3, $4::timestamptz, $5::pg_lsn, $7::boolean) AS t
          JOIN pgtimewarp.relation_periods AS p ON p.relation_id = t.relation_id`,
-      [node, table.schema, table.name, ts, lsn, JSON.stringify(where)],
+      [node, table.schema, table.name, ts, lsn, JSON.stringify(where), mayBeArchived],
     );
     const row = rows[0]!;
     requireKnown(table, row, unknown);

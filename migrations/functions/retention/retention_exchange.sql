@@ -1,5 +1,5 @@
 -- Replaces the expired ranges by the new lowest one. Returns how many it dropped; NULL: the new range is not ready, or an older
--- snapshot is in use that does not see the new rows.
+-- snapshot is in use that does not see the new rows. What is not before the cutoff of retention must be in the archive, and verified.
 CREATE OR REPLACE FUNCTION pgtimewarp.retention_exchange(p_relation_id int) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -10,6 +10,11 @@ BEGIN
   SELECT * INTO r FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id AND g.state = 'built' FOR UPDATE;
   IF NOT FOUND OR NOT pgtimewarp.retention_seen_by_all(r.built_xid) THEN
     RETURN NULL;
+  END IF;
+  IF (r.to_lsn <= (SELECT x.expired_before_lsn + 1 FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id)) IS NOT TRUE
+     AND (r.to_lsn <= least(pgtimewarp.archive_verified_to(p_relation_id),
+                            (SELECT a.before_lsn FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id))) IS NOT TRUE THEN
+    RAISE EXCEPTION 'the history of relation % before % is neither expired nor verified in the archive', p_relation_id, r.to_lsn;
   END IF;
   FOR name IN
     SELECT g.table_name FROM pgtimewarp.relation_ranges g
