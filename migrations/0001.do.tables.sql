@@ -605,12 +605,14 @@ CREATE TABLE pgtimewarp.archive_cutoffs (
   relation_id int PRIMARY KEY,
   before_lsn  pg_lsn NOT NULL,
   before_ts   timestamptz NOT NULL,
+  upto_lsn    pg_lsn NOT NULL,
   cutoff_xid  xid8 NOT NULL
 );
 COMMENT ON TABLE pgtimewarp.archive_cutoffs IS 'Where the history of a period begins in the store. Older changes are in the archive alone, or will soon be; of each key the store keeps the last of them.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.relation_id IS 'The period.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_lsn IS 'Questions about positions that need an earlier change than this are answered from the archive.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_ts IS 'A time at or after every commit before before_lsn.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.upto_lsn IS 'Ranges that end up to here may be dropped: no change lies between before_lsn and it.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.cutoff_xid IS 'The transaction that moved the cutoff last.';
 
 -- ---------------------------------------------------------------------------------------------------------------------

@@ -598,10 +598,13 @@ END $$;
 CREATE FUNCTION pgtimewarp.archive_advance(p_relation_id integer) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
   p pgtimewarp.relation_periods;
-  r pgtimewarp.relation_ranges;
+  verified pg_lsn := pgtimewarp.archive_verified_to(p_relation_id);
+  upto pg_lsn;
+  further pg_lsn;
+  has_changes boolean;
 BEGIN
   SELECT q.* INTO p
     FROM pgtimewarp.relation_periods AS q
@@ -612,22 +615,30 @@ BEGIN
   IF NOT FOUND THEN
     RETURN false;
   END IF;
-  SELECT g.* INTO r
+  SELECT max(g.to_lsn) FILTER (WHERE g.to_lsn <= verified), min(g.to_lsn) FILTER (WHERE g.to_lsn > verified) INTO upto, further
     FROM pgtimewarp.relation_ranges AS g
    WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND NOT g.is_base
-     AND g.to_lsn <= pgtimewarp.archive_verified_to(p_relation_id)
-   ORDER BY g.to_lsn DESC LIMIT 1;
-  IF NOT FOUND THEN
+     AND g.to_lsn <= (SELECT c.applied_lsn + 1 FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = p.node_id);
+  IF further IS NOT NULL THEN
+    EXECUTE format(
+      'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                       WHERE c.relation_id = %1$s AND c.valid_from_lsn >= $1 AND c.valid_from_lsn < $2)
+           OR EXISTS (SELECT FROM pgtimewarp.relation_events AS e WHERE e.relation_id = %1$s AND e.lsn >= $1 AND e.lsn < $2)',
+      p_relation_id) INTO has_changes USING verified, further;
+    upto := CASE WHEN has_changes THEN upto ELSE further END;
+  END IF;
+  IF upto IS NULL THEN
     RETURN false;
   END IF;
-  INSERT INTO pgtimewarp.archive_cutoffs AS a (relation_id, before_lsn, before_ts, cutoff_xid)
-  SELECT p_relation_id, r.to_lsn, greatest(m.ts, p.tracked_from_ts), pg_current_xact_id()
-    FROM pgtimewarp.commit_at_lsn(p.node_id, p.lsn_space, r.to_lsn - 1) AS m
+  INSERT INTO pgtimewarp.archive_cutoffs AS a (relation_id, before_lsn, before_ts, upto_lsn, cutoff_xid)
+  SELECT p_relation_id, least(verified, upto), greatest(m.ts, p.tracked_from_ts), upto, pg_current_xact_id()
+    FROM pgtimewarp.commit_at_lsn(p.node_id, p.lsn_space, least(verified, upto) - 1) AS m
   ON CONFLICT ON CONSTRAINT archive_cutoffs_pkey DO UPDATE -- moved before
-     SET before_lsn = excluded.before_lsn, before_ts = greatest(a.before_ts, excluded.before_ts), cutoff_xid = excluded.cutoff_xid
-   WHERE a.before_lsn < excluded.before_lsn;
+     SET before_lsn = excluded.before_lsn, before_ts = greatest(a.before_ts, excluded.before_ts), upto_lsn = excluded.upto_lsn,
+         cutoff_xid = excluded.cutoff_xid
+   WHERE a.before_lsn <= excluded.before_lsn AND a.upto_lsn < excluded.upto_lsn;
   RETURN FOUND;
-END $$;
+END $_$;
 
 CREATE FUNCTION pgtimewarp.archive_verified_to(p_relation_id integer) RETURNS pg_lsn
     LANGUAGE sql STABLE
@@ -2797,7 +2808,7 @@ BEGIN
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
   -- what is before either cutoff
   SELECT greatest((SELECT x.expired_before_lsn FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id),
-                  (SELECT a.before_lsn - 1 FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id)) INTO cut;
+                  (SELECT a.upto_lsn - 1 FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id)) INTO cut;
   IF cut IS NULL OR p.baseline_state = 'pending'
      OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
     RETURN NULL; -- a baseline or a repair may still write rows that belong below
@@ -3007,15 +3018,29 @@ DECLARE
   r pgtimewarp.relation_ranges;
   name text;
   dropped int := 0;
+  cutoff pgtimewarp.archive_cutoffs;
+  has_changes boolean;
 BEGIN
   SELECT * INTO r FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id AND g.state = 'built' FOR UPDATE;
   IF NOT FOUND OR NOT pgtimewarp.retention_seen_by_all(r.built_xid) THEN
     RETURN NULL;
   END IF;
-  IF (r.to_lsn <= (SELECT x.expired_before_lsn + 1 FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id)) IS NOT TRUE
-     AND (r.to_lsn <= least(pgtimewarp.archive_verified_to(p_relation_id),
-                            (SELECT a.before_lsn FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id))) IS NOT TRUE THEN
-    RAISE EXCEPTION 'the history of relation % before % is neither expired nor verified in the archive', p_relation_id, r.to_lsn;
+  IF (r.to_lsn <= (SELECT x.expired_before_lsn + 1 FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id)) IS NOT TRUE THEN
+    SELECT a.* INTO cutoff FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id;
+    IF (r.to_lsn <= cutoff.upto_lsn AND cutoff.before_lsn <= pgtimewarp.archive_verified_to(p_relation_id)) IS NOT TRUE THEN
+      RAISE EXCEPTION 'the history of relation % before % is neither expired nor verified in the archive', p_relation_id, r.to_lsn;
+    END IF;
+    EXECUTE format(
+      'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                       WHERE c.relation_id = %s AND c.valid_from_lsn >= %L AND c.valid_from_lsn < %L)',
+      p_relation_id, cutoff.before_lsn, r.to_lsn) INTO has_changes;
+    IF has_changes THEN
+      -- a repair has written at the position of a horizon that did not move: the range is not in the archive as a whole
+      EXECUTE format('DROP TABLE pgtimewarp.%I', r.table_name);
+      DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id AND table_name = r.table_name;
+      UPDATE pgtimewarp.archive_cutoffs SET upto_lsn = before_lsn WHERE relation_id = p_relation_id;
+      RETURN 0;
+    END IF;
   END IF;
   FOR name IN
     SELECT g.table_name FROM pgtimewarp.relation_ranges g
@@ -3932,6 +3957,7 @@ CREATE TABLE pgtimewarp.archive_cutoffs (
     relation_id integer NOT NULL,
     before_lsn pg_lsn NOT NULL,
     before_ts timestamp with time zone NOT NULL,
+    upto_lsn pg_lsn NOT NULL,
     cutoff_xid xid8 NOT NULL
 );
 
@@ -3942,6 +3968,8 @@ COMMENT ON COLUMN pgtimewarp.archive_cutoffs.relation_id IS 'The period.';
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_lsn IS 'Questions about positions that need an earlier change than this are answered from the archive.';
 
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_ts IS 'A time at or after every commit before before_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.upto_lsn IS 'Ranges that end up to here may be dropped: no change lies between before_lsn and it.';
 
 COMMENT ON COLUMN pgtimewarp.archive_cutoffs.cutoff_xid IS 'The transaction that moved the cutoff last.';
 

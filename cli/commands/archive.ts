@@ -54,7 +54,10 @@ export function registerArchive(program: Command, run: Run): Command {
     .option('--min-rows <n>', 'wait until a unit has this many rows (default: 1000000)', positiveInteger)
     .option('--drop', 'drop from the store what is archived and verified: see docs/archive.md')
     .option('--off', 'begin no new unit and drop nothing more; what is archived stays')
-    .addHelpText('after', '\nExample:\n  pgtimewarp archive set orders --hot 90d\n  pgtimewarp archive set orders --hot 90d --drop')
+    .addHelpText(
+      'after',
+      '\nExample:\n  pgtimewarp archive set orders --hot 90d\n  pgtimewarp archive set orders --hot 90d --drop',
+    )
     .action((table: string, flags: SetFlags) => run((context) => set(context, table, flags)));
   archive
     .command('show')

@@ -6,6 +6,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import type { ArchivedWanted, ReadArchive } from '../query/archived.ts';
 import type { KeyInput } from '../query/key-input.ts';
+import { fromQueryError } from '../query/query-error.ts';
 import { parseLsn } from '../types/lsn.ts';
 import { type ArchiveRow, AT, COLUMNS } from './columns.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -65,16 +66,26 @@ function toMembers(row: ArchiveRow): Record<string, string | null> {
 
 /** The keys as the history has them. A value that cannot be a key is left out: the store says so itself. */
 async function canonicalKeys(store: Queryable, { relationId, pks }: ArchivedWanted): Promise<Set<string>> {
-  const keys = await Promise.all(pks.map((pk) => canonicalKey(store, relationId, pk).catch(() => null)));
-  return new Set(keys.filter((key) => key !== null));
+  const keys = new Set<string>();
+  for (const pk of pks) {
+    const key = await canonicalKey(store, relationId, pk);
+    if (key !== null) keys.add(key);
+  }
+  return keys;
 }
 
 async function canonicalKey(store: Queryable, relationId: number, pk: KeyInput): Promise<string | null> {
-  const { rows } = await store.query<{ pk: string | null }>(
-    `SELECT pgtimewarp.canonical_key(p.pk_columns, p.pk_kinds, $2::jsonb, false) AS pk
+  let rows: { readonly pk: string | null }[];
+  try {
+    ({ rows } = await store.query(
+      `SELECT pgtimewarp.canonical_key(p.pk_columns, p.pk_kinds, $2::jsonb, false) AS pk
        FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = $1::int`,
-    [relationId, pk],
-  );
+      [relationId, pk],
+    ));
+  } catch (error) {
+    if (fromQueryError(error).code === 'BAD_KEY') return null;
+    throw fromQueryError(error);
+  }
   return rows[0]?.pk ?? null;
 }
 

@@ -115,7 +115,7 @@ export async function relationsToExpire(
              OR EXISTS (SELECT FROM pgtimewarp.relation_ranges AS g
                          WHERE g.relation_id = p.relation_id
                            AND (g.state <> 'attached'
-                                OR NOT g.is_base AND g.to_lsn <= greatest(x.expired_before_lsn + 1, a.before_lsn))))`,
+                                OR NOT g.is_base AND g.to_lsn <= greatest(x.expired_before_lsn + 1, a.upto_lsn))))`,
     [relationIds],
   );
   return new Set(rows.map((row) => row.relation_id));

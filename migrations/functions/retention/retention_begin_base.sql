@@ -17,7 +17,7 @@ BEGIN
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
   -- what is before either cutoff
   SELECT greatest((SELECT x.expired_before_lsn FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id),
-                  (SELECT a.before_lsn - 1 FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id)) INTO cut;
+                  (SELECT a.upto_lsn - 1 FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id)) INTO cut;
   IF cut IS NULL OR p.baseline_state = 'pending'
      OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
     RETURN NULL; -- a baseline or a repair may still write rows that belong below

@@ -171,7 +171,11 @@ describeNeeding(archiveTools(), 'the archive', () => {
     expect(await archiveRun({ ...node, target })).toMatchObject({ outcome: 'done', units: 0 });
     await node.track('things', { retention: '2d' }).catch(() => undefined);
     await node.store.query(`UPDATE pgtimewarp.tracked_relations SET retention = '2d'`);
-    const longer = setArchive(node, { schema: 'public', name: 'things' }, { hot: '3d', minRows: 1, drops: false });
+    const longer = setArchive(
+      node,
+      { schema: 'public', name: 'things' },
+      { hot: '3d', minRows: 1, drops: false },
+    );
     await expect(longer).rejects.toMatchObject({ code: 'BAD_FLAGS' });
   }, 120_000);
 
