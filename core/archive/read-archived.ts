@@ -36,13 +36,13 @@ export function archiveReader(open: () => ObjectStore): ReadArchive {
   let objects: ObjectStore | undefined;
   return async (store, wanted) => {
     objects ??= open();
-    await requireAll(store, wanted);
     const bounds = { before: parseLsn(wanted.before), from: parseLsn(wanted.from), to: parseLsn(wanted.to) };
     const budget = new Budget();
     const rows: ArchiveRow[] = [];
     const damaged: string[] = [];
     for (const pk of await canonicalKeys(store, wanted)) {
       try {
+        await requireAll(store, wanted);
         const candidates = await readCandidates(store, { wanted, pk, objects, budget });
         rows.push(...(await readNeeded(candidates, bounds, pk)));
       } catch (error) {

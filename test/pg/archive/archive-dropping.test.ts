@@ -80,7 +80,7 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     const found = await runCommand(['asof', 'things', '--pk', 'a', '--at', at, '--json'], node);
     expect(JSON.parse(found.stdout)).toMatchObject({
       status: 'found',
-      row: { n: '3' },
+      row: { n: 3 },
       tier: 'archive',
       final: true,
     });

@@ -15,8 +15,9 @@ import { keyFromText } from '../../../core/query/key-input.ts';
 import { openTable, tablePage } from '../../../core/query/table-rows.ts';
 import { archiveTools } from '../../support/archive-tools.ts';
 import { openTestArchive } from '../../support/archive-world.ts';
+import { MODES, mortalSession } from '../../support/mortal-session.ts';
 import { describeNeeding } from '../../support/needs.ts';
-import { KEYS, RetentionTwins, random } from '../../support/retention-twins.ts';
+import { forgetOnceFree, KEYS, RetentionTwins, random } from '../../support/retention-twins.ts';
 import { type Seaweed, startSeaweed } from '../../support/seaweed.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
 import { lsnOf, timeOf } from '../query/query-history.ts';
@@ -65,6 +66,32 @@ describeNeeding(archiveTools(), 'answers through the archive', () => {
       expect(world.seen.whole).toBeGreaterThan(2);
     }, 300_000);
   });
+
+  test('are right whatever ends a run that drops, at each of its statements', async () => {
+    const session = await databases.connect('store');
+    const world = await ArchivedTwins.create(session, databases.storeUrl, PERIODS['a baseline of all rows']);
+    const pick = random(5);
+    await world.twins.happen(24);
+    let at = 1;
+    for (let alive = false; !alive; at++) {
+      alive = true;
+      for (const mode of MODES) {
+        await world.twins.happen(3);
+        await world.archive();
+        const run = await mortalSession(databases.storeUrl, { at, mode, large: false });
+        await world.twins.forget(run.client).catch((error: unknown) => {
+          if (!run.died()) throw error;
+        });
+        alive &&= !run.died();
+        await run.client.end().catch(() => {});
+        await world.compare(pick, 6);
+        await forgetOnceFree(world.twins, session);
+      }
+    }
+    await world.compare(pick, 100);
+    expect(at).toBeGreaterThan(20);
+    expect(await world.droppedRows()).toBeGreaterThan(10);
+  }, 400_000);
 });
 
 class ArchivedTwins {
