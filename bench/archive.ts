@@ -38,7 +38,7 @@ export const archive: Benchmark = {
       // one unit: all but the last second
       const minRows = Math.floor(versions * 0.9);
       const where = { storeUrl: databases.storeUrl, node: HISTORY_NODE };
-      await setArchive(where, HISTORY_TABLE, { hot: '1s', minRows });
+      await setArchive(where, HISTORY_TABLE, { hot: '1s', minRows, drops: false });
       const child = new URL('./archive-child.ts', import.meta.url).pathname;
       const env = { ...process.env, ...seaweed.env };
       const { stdout } = await promisify(execFile)(

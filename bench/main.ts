@@ -10,6 +10,7 @@ import { plainTable } from '../cli/render/plain-table.ts';
 import { findLocalBinaries } from '../cli/servers/find-binaries.ts';
 import { api } from './api.ts';
 import { archive } from './archive.ts';
+import { archiveKeys } from './archive-keys.ts';
 import { asof, diffPages } from './asof.ts';
 import { asofLive } from './asof-live.ts';
 import { asofSql } from './asof-sql.ts';
@@ -50,6 +51,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   restore,
   retention,
   archive,
+  archiveKeys,
   hugeTransaction,
   backlog,
 ];

@@ -24,6 +24,10 @@ export const Assumes = z.enum(['no-nan']).meta({
     'a null of a numeric or float column was read as NULL, because the table is tracked with --no-nan',
 });
 
+export const Tier = z
+  .enum(['archive'])
+  .meta({ description: 'the answer needed history that only the archive has' });
+
 export const Answer = z.object({
   status: z.enum(['found', 'absent', 'unknown']),
   reason: Reason.nullable(),
@@ -43,6 +47,7 @@ export const Answer = z.object({
     description: 'only in an expired answer: the oldest instant that still has an answer',
   }),
   assumes: Assumes.optional(),
+  tier: Tier.optional(),
 });
 
 /** An answer without a row: the members of the problem and those of the answer. */

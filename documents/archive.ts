@@ -10,15 +10,16 @@ export interface ArchiveSetDocument {
   /** null: no new unit is begun. */
   readonly hot: string | null;
   readonly min_rows: number | null;
+  readonly drop: boolean;
 }
 
 export function archiveSetDocument(
   node: string,
   table: string,
-  setting: { readonly hot: string | null; readonly minRows: number },
+  setting: { readonly hot: string | null; readonly minRows: number; readonly drops: boolean },
 ): ArchiveSetDocument {
-  const { hot, minRows } = setting;
-  return { node, table, hot, min_rows: hot === null ? null : minRows };
+  const { hot, minRows, drops } = setting;
+  return { node, table, hot, min_rows: hot === null ? null : minRows, drop: hot !== null && drops };
 }
 
 export interface ArchiveDocument {
@@ -29,6 +30,9 @@ export interface ArchiveDocument {
     readonly hot: string;
     readonly min_rows: number;
     readonly on: boolean;
+    readonly drop: boolean;
+    /** Of older instants the archive alone has everything; null: the store has. */
+    readonly hot_from: PointDocument | null;
     /** Exclusive; null: nothing is verified yet. */
     readonly archived_to: PointDocument | null;
     readonly units: ArchivedTable['units'];
@@ -47,6 +51,8 @@ export function archiveDocument(node: string, tables: readonly ArchivedTable[]):
       hot: table.hot,
       min_rows: table.minRows,
       on: table.isOn,
+      drop: table.drops,
+      hot_from: table.hotFrom,
       archived_to: table.archivedTo,
       units: table.units,
       rows: table.rows,

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod';
 import type { DiffChange, DiffPage } from '../core/query/diff.ts';
-import { Assumes, Operation, Reason, Row } from './answer.ts';
+import { Assumes, Operation, Reason, Row, Tier } from './answer.ts';
 import { listText, objectText, pointText, quote, type Texts } from './text-members.ts';
 import { Lsn, Point, Text, Time } from './values.ts';
 
@@ -35,6 +35,7 @@ export const Diff = z.object({
   to: Text.nullable(),
   horizon: Point.nullable(),
   final: z.boolean(),
+  tier: Tier.optional(),
   next_cursor: Text.optional().meta({ description: 'only if another page follows' }),
 });
 
@@ -47,6 +48,7 @@ export function diffPageText(page: DiffPage): string {
     to: quote(page.to),
     horizon: pointText(page.horizon),
     final: `${page.final}`,
+    tier: page.tier && quote(page.tier),
     next_cursor: page.nextCursor === null ? undefined : quote(page.nextCursor),
   };
   return objectText(members);

@@ -8,6 +8,7 @@ import { compress } from 'hono/compress';
 import { cors } from 'hono/cors';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { fromDatabaseError } from '../core/pg/database-error.ts';
+import type { ReadArchive } from '../core/query/archived.ts';
 import { type AsOfRequest, type AsOfResult, asOf } from '../core/query/as-of.ts';
 import type { WithStore } from '../core/query/await-horizon.ts';
 import { NodeName } from '../documents/values.ts';
@@ -34,6 +35,8 @@ export interface AppOptions {
   readonly withStore: WithStore;
   /** Answers the question about one key; a caller may gather several questions into one statement. */
   readonly askAsOf?: (request: AsOfRequest) => Promise<AsOfResult>;
+  /** Gets what only the archive has, for questions about one row; without it these are refused. */
+  readonly readArchive?: ReadArchive;
   /** Whether responses may be streams; default: no. */
   readonly streams?: boolean;
   /** Gets each failure that is not the caller's fault, with the id that the caller sees. */
@@ -61,6 +64,7 @@ export function createApp(options: AppOptions): Hono {
   const service: Service = {
     withStore,
     askAsOf: options.askAsOf ?? ((request) => withStore((store) => asOf(store, request))),
+    ...(options.readArchive === undefined ? {} : { readArchive: options.readArchive }),
     streams: options.streams ?? false,
     grantsOf,
     ask: asking(withStore, options.timeLeftMs),

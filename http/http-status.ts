@@ -32,6 +32,7 @@ const OF_CODE: Partial<Record<ErrorCode, HttpStatus>> = {
   HORIZON_BEHIND: HTTP.unknown,
   ROWS_UNKNOWN: HTTP.unknown,
   VALUES_UNKNOWN: HTTP.unknown,
+  ARCHIVE_UNREACHABLE: HTTP.unavailable,
   INTERRUPTED: HTTP.unknown, // the caller disconnected while it waited
   STORE_UNREACHABLE: HTTP.unavailable,
   AUTHENTICATION_FAILED: HTTP.unavailable,

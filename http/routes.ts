@@ -79,10 +79,15 @@ export const ROUTES = define({
       [HTTP.tooLarge]: [Problem],
     },
     keepable: true,
-    answer: async (context, { ask, askAsOf }) => {
+    answer: async (context, { ask, askAsOf, readArchive }) => {
       const query = readQuery(context, AsOfQuery);
       const isPinned = query.at !== undefined;
-      const request = { ...readTable(context), pk: keyFromText(query.pk), at: readInstant(query.at) ?? NOW };
+      const request = {
+        ...readTable(context),
+        pk: keyFromText(query.pk),
+        at: readInstant(query.at) ?? NOW,
+        ...(readArchive && { readArchive }),
+      };
       if (query.await_lsn === undefined)
         return answer(context, await askAsOf(request), { isPinned, numbers: query.numbers });
       const result = await ask({ context, node: request.node, query }, (store) => asOf(store, request));
@@ -105,11 +110,17 @@ export const ROUTES = define({
       [HTTP.tooLarge]: [Problem],
     },
     keepable: false,
-    answer: async (context, { ask }) => {
+    answer: async (context, { ask, readArchive }) => {
       const query = readQuery(context, BatchQuery);
       const pks = readBatchKeys(await context.req.arrayBuffer());
       const table = readTable(context);
-      const request = { ...table, pks, at: readInstant(query.at) ?? NOW, maxBytes: MAX_CARRIED_BYTES };
+      const request = {
+        ...table,
+        pks,
+        at: readInstant(query.at) ?? NOW,
+        maxBytes: MAX_CARRIED_BYTES,
+        ...(readArchive && { readArchive }),
+      };
       const answers = await ask({ context, node: table.node, query }, (store) => asOfMany(store, request));
       const texts = answers.map((each) =>
         each instanceof TimewarpError ? problemTextOfError(each) : shown(each.answerText, query.numbers),
@@ -135,7 +146,7 @@ export const ROUTES = define({
       [HTTP.unknown]: [Problem],
     },
     keepable: true,
-    answer: async (context, { ask }) => {
+    answer: async (context, { ask, readArchive }) => {
       const query = readQuery(context, DiffQuery);
       const request = {
         ...readTable(context),
@@ -144,6 +155,7 @@ export const ROUTES = define({
         to: readInstant(query.to),
         limit: query.limit,
         cursor: (query.cursor ?? null) as HistoryCursor | null,
+        ...(readArchive && { readArchive }),
       };
       const page = await ask({ context, node: request.node, query }, (store) =>
         boundedDiff(store, request, {

@@ -1,6 +1,7 @@
 /** What routes get from the app: sessions of the store, and what the caller may read. */
 import type { Context } from 'hono';
 import type { Queryable } from '../core/pg/connection.ts';
+import type { ReadArchive } from '../core/query/archived.ts';
 import type { AsOfRequest, AsOfResult } from '../core/query/as-of.ts';
 import { askAfter, type WithStore } from '../core/query/await-horizon.ts';
 import type { Lsn } from '../core/types/lsn.ts';
@@ -11,6 +12,8 @@ export interface Service {
   readonly withStore: WithStore;
   /** Answers the question about one key. */
   readonly askAsOf: (request: AsOfRequest) => Promise<AsOfResult>;
+  /** Gets what only the archive has; without it questions that need it are refused. */
+  readonly readArchive?: ReadArchive;
   /** Whether a response may be a stream; otherwise it is sent when it is complete. */
   readonly streams: boolean;
   /** The nodes and tables that the caller may read; null: all. */

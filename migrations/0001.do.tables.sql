@@ -524,6 +524,7 @@ CREATE TABLE pgtimewarp.archive_settings (
   hot         interval NOT NULL,
   min_rows    int NOT NULL,
   is_on       boolean NOT NULL DEFAULT true,
+  drops       boolean NOT NULL DEFAULT false,
   archive_id  uuid NOT NULL DEFAULT gen_random_uuid(),
   PRIMARY KEY (node_id, schema_name, table_name)
 );
@@ -534,6 +535,7 @@ COMMENT ON COLUMN pgtimewarp.archive_settings.table_name IS 'The name under whic
 COMMENT ON COLUMN pgtimewarp.archive_settings.hot IS 'History that is older than this is archived.';
 COMMENT ON COLUMN pgtimewarp.archive_settings.min_rows IS 'A unit with fewer rows waits.';
 COMMENT ON COLUMN pgtimewarp.archive_settings.is_on IS 'false: no new unit is begun; what is archived stays.';
+COMMENT ON COLUMN pgtimewarp.archive_settings.drops IS 'Whether archived history is dropped from the store once it is verified.';
 COMMENT ON COLUMN pgtimewarp.archive_settings.archive_id IS 'The Iceberg table has the same id as a property, so that another store with the same names does not write to it.';
 
 CREATE TABLE pgtimewarp.archive_units (
@@ -580,6 +582,7 @@ CREATE TABLE pgtimewarp.archive_files (
   max_lsn     pg_lsn NOT NULL,
   min_ts      timestamptz NOT NULL,
   max_ts      timestamptz NOT NULL,
+  groups      jsonb NOT NULL,
   FOREIGN KEY (relation_id, unit) REFERENCES pgtimewarp.archive_units
 );
 CREATE INDEX archive_files_by_unit ON pgtimewarp.archive_files (relation_id, unit);
@@ -596,6 +599,21 @@ COMMENT ON COLUMN pgtimewarp.archive_files.min_lsn IS 'Its earliest commit LSN.'
 COMMENT ON COLUMN pgtimewarp.archive_files.max_lsn IS 'Its latest commit LSN.';
 COMMENT ON COLUMN pgtimewarp.archive_files.min_ts IS 'Its earliest time of a commit.';
 COMMENT ON COLUMN pgtimewarp.archive_files.max_ts IS 'Its latest time of a commit.';
+COMMENT ON COLUMN pgtimewarp.archive_files.groups IS 'Where its row groups and their indexes lie, so that a key is found without reading the footer (core/archive/row-groups.ts).';
+
+CREATE TABLE pgtimewarp.archive_cutoffs (
+  relation_id int PRIMARY KEY,
+  before_lsn  pg_lsn NOT NULL,
+  before_ts   timestamptz NOT NULL,
+  upto_lsn    pg_lsn NOT NULL,
+  cutoff_xid  xid8 NOT NULL
+);
+COMMENT ON TABLE pgtimewarp.archive_cutoffs IS 'Where the history of a period begins in the store. Older changes are in the archive alone, or will soon be; of each key the store keeps the last of them.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.relation_id IS 'The period.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_lsn IS 'Questions about positions that need an earlier change than this are answered from the archive.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_ts IS 'A time at or after every commit before before_lsn.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.upto_lsn IS 'Ranges that end up to here may be dropped: no change lies between before_lsn and it.';
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.cutoff_xid IS 'The transaction that moved the cutoff last.';
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Types of the functions
@@ -621,7 +639,7 @@ COMMENT ON TYPE pgtimewarp.row_place IS 'The place of a row in the order of some
 CREATE TYPE pgtimewarp.history_position AS (
   period pgtimewarp.relation_periods, has_begun boolean, is_open boolean, through pg_lsn, asked_ts timestamptz, asked_lsn pg_lsn,
   lsn_space int, lsn pg_lsn, reason text, final boolean, horizon_lsn pg_lsn, horizon_ts timestamptz,
-  expired_before_lsn pg_lsn, expired_before_ts timestamptz);
+  expired_before_lsn pg_lsn, expired_before_ts timestamptz, archived_before_lsn pg_lsn);
 COMMENT ON TYPE pgtimewarp.history_position IS 'An instant in the history of a table: see position_at().';
 
 CREATE TYPE pgtimewarp.hole AS (span tstzrange, reason text);
@@ -686,7 +704,7 @@ GRANT INSERT, UPDATE ON pgtimewarp.archive_units TO pgtimewarp_writer;
 GRANT INSERT, DELETE ON pgtimewarp.archive_files TO pgtimewarp_writer;
 GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq TO pgtimewarp_writer;
 GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgtimewarp TO pgtimewarp_admin;
-REVOKE INSERT, UPDATE, DELETE ON pgtimewarp.relation_ranges FROM pgtimewarp_admin; -- only functions of retention write them
+REVOKE INSERT, UPDATE, DELETE ON pgtimewarp.relation_ranges, pgtimewarp.archive_cutoffs FROM pgtimewarp_admin; -- only functions of retention write them
 GRANT USAGE ON SEQUENCE pgtimewarp.relation_id_seq, pgtimewarp.relation_leaves_leaf_id_seq, pgtimewarp.history_gaps_id_seq,
   pgtimewarp.health_events_id_seq TO pgtimewarp_admin;
 GRANT pgtimewarp_writer TO pgtimewarp_admin;

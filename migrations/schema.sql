@@ -231,7 +231,8 @@ CREATE TYPE pgtimewarp.history_position AS (
 	horizon_lsn pg_lsn,
 	horizon_ts timestamp with time zone,
 	expired_before_lsn pg_lsn,
-	expired_before_ts timestamp with time zone
+	expired_before_ts timestamp with time zone,
+	archived_before_lsn pg_lsn
 );
 
 COMMENT ON TYPE pgtimewarp.history_position IS 'An instant in the history of a table: see position_at().';
@@ -609,7 +610,120 @@ BEGIN
              WITH ORDINALITY AS t;
 END $$;
 
-CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) RETURNS TABLE(status text, reason text, final boolean, answer json)
+CREATE FUNCTION pgtimewarp.archive_advance(p_relation_id integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  p pgtimewarp.relation_periods;
+  verified pg_lsn := pgtimewarp.archive_verified_to(p_relation_id);
+  upto pg_lsn;
+  further pg_lsn;
+  has_changes boolean;
+BEGIN
+  SELECT q.* INTO p
+    FROM pgtimewarp.relation_periods AS q
+    JOIN pgtimewarp.archive_settings AS s
+      ON s.node_id = q.node_id AND s.schema_name = q.schema_name AND s.table_name = q.table_name AND s.is_on AND s.drops
+    JOIN pgtimewarp.tracked_relations AS t ON t.relation_id = q.relation_id AND t.repair IS NULL
+   WHERE q.relation_id = p_relation_id AND q.baseline_state <> 'pending';
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT max(g.to_lsn) FILTER (WHERE g.to_lsn <= verified), min(g.to_lsn) FILTER (WHERE g.to_lsn > verified) INTO upto, further
+    FROM pgtimewarp.relation_ranges AS g
+   WHERE g.relation_id = p_relation_id AND g.state = 'attached' AND NOT g.is_base
+     AND g.to_lsn <= (SELECT c.applied_lsn + 1 FROM pgtimewarp.wal_checkpoints AS c WHERE c.node_id = p.node_id);
+  IF further IS NOT NULL THEN
+    EXECUTE format(
+      'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                       WHERE c.relation_id = %1$s AND c.valid_from_lsn >= $1 AND c.valid_from_lsn < $2)
+           OR EXISTS (SELECT FROM pgtimewarp.relation_events AS e WHERE e.relation_id = %1$s AND e.lsn >= $1 AND e.lsn < $2)',
+      p_relation_id) INTO has_changes USING verified, further;
+    upto := CASE WHEN has_changes THEN upto ELSE further END;
+  END IF;
+  IF upto IS NULL THEN
+    RETURN false;
+  END IF;
+  INSERT INTO pgtimewarp.archive_cutoffs AS a (relation_id, before_lsn, before_ts, upto_lsn, cutoff_xid)
+  SELECT p_relation_id, least(verified, upto), greatest(m.ts, p.tracked_from_ts), upto, pg_current_xact_id()
+    FROM pgtimewarp.commit_at_lsn(p.node_id, p.lsn_space, least(verified, upto) - 1) AS m
+  ON CONFLICT ON CONSTRAINT archive_cutoffs_pkey DO UPDATE -- moved before
+     SET before_lsn = excluded.before_lsn, before_ts = greatest(a.before_ts, excluded.before_ts), upto_lsn = excluded.upto_lsn,
+         cutoff_xid = excluded.cutoff_xid
+   WHERE a.before_lsn <= excluded.before_lsn AND a.upto_lsn < excluded.upto_lsn;
+  RETURN FOUND;
+END $_$;
+
+CREATE FUNCTION pgtimewarp.archive_verified_to(p_relation_id integer) RETURNS pg_lsn
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT max(u.to_lsn)
+    FROM (SELECT a.to_lsn, bool_and(a.state = 'verified') OVER w AND bool_and(a.from_lsn = a.former_lsn) OVER w AS is_whole
+            FROM (SELECT b.unit, b.state, b.from_lsn, b.to_lsn, coalesce(lag(b.to_lsn) OVER (ORDER BY b.unit), '0/0') AS former_lsn
+                    FROM pgtimewarp.archive_units AS b WHERE b.relation_id = p_relation_id) AS a
+          WINDOW w AS (ORDER BY a.unit)) AS u
+   WHERE u.is_whole
+$$;
+
+CREATE FUNCTION pgtimewarp.archived_before(p_period pgtimewarp.relation_periods, p_lsn pg_lsn) RETURNS pg_lsn
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT a.before_lsn
+    FROM pgtimewarp.archive_cutoffs AS a
+   WHERE a.relation_id = p_period.relation_id AND p_lsn + 1 < a.before_lsn
+     AND (EXISTS (SELECT FROM pgtimewarp.lsn_time_map AS m
+                   WHERE m.node_id = p_period.node_id AND m.lsn_space = p_period.lsn_space
+                     AND m.lsn > p_lsn AND m.lsn < a.before_lsn)
+          OR p_period.tracked_from_lsn > p_lsn
+          OR EXISTS (SELECT FROM pgtimewarp.history_gaps AS g
+                      WHERE g.node_id = p_period.node_id AND (g.relation_id IS NULL OR g.relation_id = p_period.relation_id)
+                        AND g.lsn_space = p_period.lsn_space AND g.to_lsn > p_lsn AND g.to_lsn < a.before_lsn))
+$$;
+
+CREATE FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) RETURNS TABLE(valid_from_lsn pg_lsn, valid_from_ts timestamp with time zone, xid bigint, read_lsn pg_lsn, relation_id integer, seq integer, leaf_id integer, op "char", pk text, row_data json, incomplete text[], json_nulls text[], nulls_assumed boolean)
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT '0/0'::pg_lsn + r.valid_from_lsn, 'epoch'::timestamptz + r.valid_from_ts * interval '1 microsecond', r.xid,
+         '0/0'::pg_lsn + r.read_lsn, p_relation_id, r.seq, r.leaf_id, r.op::"char", r.pk, r.row_data::json,
+         CASE WHEN r.incomplete IS NOT NULL THEN ARRAY(
+           SELECT e.name FROM json_array_elements_text(r.incomplete::json) WITH ORDINALITY AS e (name, place) ORDER BY e.place) END,
+         CASE WHEN r.json_nulls IS NOT NULL THEN ARRAY(
+           SELECT e.name FROM json_array_elements_text(r.json_nulls::json) WITH ORDINALITY AS e (name, place) ORDER BY e.place) END,
+         r.nulls_assumed
+    FROM json_to_recordset(p_part -> 'rows') AS r (
+           pk text, valid_from_lsn numeric, seq int, op text, valid_from_ts bigint, xid bigint, leaf_id int, read_lsn numeric, row_data text,
+           incomplete text, json_nulls text, nulls_assumed boolean)
+$$;
+
+CREATE FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) RETURNS json
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  part json;
+BEGIN
+  IF p_before IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT a.part INTO part
+    FROM json_array_elements(coalesce(p_archived, '[]')) AS a (part)
+   WHERE (a.part ->> 'relation_id')::int = p_period.relation_id AND (a.part ->> 'before')::pg_lsn = p_before
+     AND (a.part ->> 'from')::pg_lsn <= p_from AND (a.part ->> 'to')::pg_lsn >= least(p_to, p_before)
+   LIMIT 1;
+  IF part IS NULL THEN
+    RAISE EXCEPTION 'the history of %.% before % is in the archive', quote_ident(p_period.schema_name), quote_ident(p_period.table_name), p_before
+      USING ERRCODE = 'TW007',
+            DETAIL = json_build_object('relation_id', p_period.relation_id, 'before', p_before, 'from', p_from, 'to', least(p_to, p_before)),
+            HINT = 'Ask for one row with `pgtimewarp asof` or `pgtimewarp diff`, or over HTTP of `pgtimewarp serve`: these read the archive. For whole tables see `pgtimewarp archive sql`.';
+  END IF;
+  RETURN part;
+END $$;
+
+CREATE FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_archived json DEFAULT NULL::json) RETURNS TABLE(status text, reason text, final boolean, answer json)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -622,18 +736,24 @@ DECLARE
   context json;
   oldest text := '';
   assumes text := '';
+  part json; -- of the archive; NULL: the store has what is needed
 BEGIN
-  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn);
+  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn, true);
   period := at.period;
   key_values := pgtimewarp.canonical_key_values(period.pk_columns, period.pk_kinds, p_pk);
   final := at.final;
+  IF at.archived_before_lsn IS NOT NULL THEN
+    part := pgtimewarp.archived_part(p_archived, period, at.archived_before_lsn, at.lsn, at.lsn);
+  END IF;
   IF at.reason IS NOT NULL THEN
     status := 'unknown'; reason := at.reason;
     IF reason = 'expired' THEN
       oldest := format(',"oldest":{"lsn":"%s","ts":%s}', at.expired_before_lsn, pgtimewarp.json_instant(at.expired_before_ts));
     END IF;
+  ELSIF array_to_json(key_values)::text IN (SELECT d.pk FROM json_array_elements_text(part -> 'damaged') AS d (pk)) THEN
+    status := 'unknown'; reason := 'archive_damaged'; final := false;
   ELSE
-    v := pgtimewarp.version_at(period, array_to_json(key_values)::text, at.lsn, 2147483647, at.through, at.is_open);
+    v := pgtimewarp.version_at(period, array_to_json(key_values)::text, at.lsn, 2147483647, at.through, at.is_open, part);
     status := v.status; reason := v.reason; final := final AND v.settled;
     -- The store forgets whether and when a row was removed before the window. The answer says so as soon as the cutoff has
     -- passed the removal, so it does not depend on which ranges are dropped already.
@@ -644,9 +764,9 @@ BEGIN
       v.to_lsn := NULL; v.to_ts := NULL; v.to_xid := NULL;
       EXECUTE format(
         'SELECT r.valid_from_lsn, r.valid_from_ts, r.xid
-           FROM pgtimewarp.row_changes r
-          WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn > $2
-          ORDER BY r.valid_from_lsn, r.seq LIMIT 1', period.relation_id)
+           FROM %2$s r
+          WHERE r.relation_id = %1$s AND r.pk = $1 AND r.valid_from_lsn > $2
+          ORDER BY r.valid_from_lsn, r.seq LIMIT 1', period.relation_id, pgtimewarp.changes_source(period.relation_id, part))
          INTO v.to_lsn, v.to_ts, v.to_xid USING array_to_json(key_values)::text, at.lsn;
     END IF;
     IF status = 'found' THEN
@@ -663,7 +783,7 @@ BEGIN
   END IF;
   answer := format(
     '{"status":"%s","reason":%s,"schema":%s,"table":%s,"pk":%s,"row":%s,"op":%s,"incomplete":%s,"context":%s,'
-    '"valid_from":%s,"valid_to":%s,"as_of":{"requested":%s,"lsn":%s},"horizon":{"lsn":%s,"ts":%s},"final":%s%s%s}',
+    '"valid_from":%s,"valid_to":%s,"as_of":{"requested":%s,"lsn":%s},"horizon":{"lsn":%s,"ts":%s},"final":%s%s%s%s}',
     status, coalesce('"' || reason || '"', 'null'), to_json(p_schema), to_json(p_table),
     pgtimewarp.json_object_of(period.pk_columns, key_values),
     coalesce(v.row_data::text, 'null'), coalesce('"' || v.op::text || '"', 'null'),
@@ -671,11 +791,12 @@ BEGIN
     pgtimewarp.json_commit(v.from_lsn, v.from_ts, v.from_xid), pgtimewarp.json_commit(v.to_lsn, v.to_ts, v.to_xid),
     coalesce(to_json(p_requested)::text, pgtimewarp.json_instant(coalesce(p_at_ts, statement_timestamp()))),
     coalesce('"' || at.lsn || '"', 'null'), coalesce('"' || at.horizon_lsn || '"', 'null'),
-    pgtimewarp.json_instant(at.horizon_ts), final::text, oldest, assumes);
+    pgtimewarp.json_instant(at.horizon_ts), final::text, oldest, assumes,
+    CASE WHEN part IS NOT NULL THEN ',"tier":"archive"' END);
   RETURN NEXT;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) RETURNS TABLE(status text, reason text, final boolean, answer text, error_message text, error_hint text)
+CREATE FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint, p_archived json DEFAULT NULL::json) RETURNS TABLE(status text, reason text, final boolean, answer text, error_message text, error_hint text)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -690,6 +811,9 @@ BEGIN
     error_message := NULL;
     error_hint := NULL;
     BEGIN
+      IF p_archived IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TW002'; -- one by one
+      END IF;
       FOR status, reason, final, answer IN
         SELECT a.status, a.reason, a.final, a.answer
           FROM pgtimewarp.asof_each(p_node_id, p_schema, p_table, pks::jsonb[],
@@ -708,7 +832,7 @@ BEGIN
           error_hint := NULL;
           BEGIN
             SELECT a.status, a.reason, a.final, a.answer::text INTO status, reason, final, answer
-              FROM pgtimewarp.asof_answer(p_node_id, p_schema, p_table, pk::jsonb, p_at_ts, p_at_lsn, p_requested) a;
+              FROM pgtimewarp.asof_answer(p_node_id, p_schema, p_table, pk::jsonb, p_at_ts, p_at_lsn, p_requested, p_archived) a;
           EXCEPTION
             WHEN SQLSTATE 'TW002' OR data_exception OR statement_too_complex OR program_limit_exceeded THEN
               status := NULL;
@@ -736,13 +860,13 @@ DECLARE
   f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
   -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period (after its
-  -- start, where another may end) and in no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
+  -- start, where another may end) and in no gap, have not expired, are not archived, and lie before every partition that is not judged yet. While a gap is open no question is
   -- plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
-         greatest(p.tracked_from_lsn + 1, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
-         greatest(p.tracked_from_ts + interval '1 microsecond', x.expired_before_ts, g.ended_ts) AS from_ts,
+         greatest(p.tracked_from_lsn + 1, x.expired_before_lsn, g.ended_lsn, a.before_lsn - 1) AS from_lsn,
+         greatest(p.tracked_from_ts + interval '1 microsecond', x.expired_before_ts, g.ended_ts, a.before_ts) AS from_ts,
          coalesce(l.unjudged_lsn, 'FFFFFFFF/FFFFFFFF') AS to_lsn,
          coalesce(l.unjudged_ts, 'infinity') AS to_ts,
          (SELECT e.lsn FROM pgtimewarp.relation_events e
@@ -755,6 +879,7 @@ BEGIN
     FROM pgtimewarp.tracked_relations p
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
+    LEFT JOIN pgtimewarp.archive_cutoffs a ON a.relation_id = p.relation_id
    CROSS JOIN LATERAL (
          SELECT max(g.to_lsn) FILTER (WHERE g.lsn_space = p.lsn_space) AS ended_lsn, max(g.to_ts) AS ended_ts,
                 bool_or(g.to_lsn IS NULL) AS is_open
@@ -935,6 +1060,20 @@ BEGIN
     p_period, (SELECT jsonb_object_agg(c.name, NULL) FROM jsonb_array_elements_text(p_columns) AS c (name)), p_is_judge) END;
 END $$;
 
+CREATE FUNCTION pgtimewarp.changes_source(p_relation_id integer, p_part json) RETURNS text
+    LANGUAGE sql STABLE
+    AS $_$
+  SELECT CASE WHEN p_part IS NULL THEN 'pgtimewarp.row_changes' ELSE format(
+    '(SELECT c.valid_from_lsn, c.valid_from_ts, c.xid, c.read_lsn, c.relation_id, c.seq, c.leaf_id, c.op, c.pk, c.row_data, c.incomplete,
+             c.json_nulls, c.nulls_assumed
+        FROM pgtimewarp.row_changes AS c WHERE c.relation_id = %1$s AND c.valid_from_lsn >= %2$L
+       UNION ALL
+      SELECT a.valid_from_lsn, a.valid_from_ts, a.xid, a.read_lsn, a.relation_id, a.seq, a.leaf_id, a.op, a.pk COLLATE "C", a.row_data, a.incomplete,
+             a.json_nulls, a.nulls_assumed
+        FROM pgtimewarp.archived_changes(%1$s, %3$L) AS a WHERE a.valid_from_lsn < %2$L)',
+    p_relation_id, p_part ->> 'before', p_part) END
+$_$;
+
 CREATE FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS TABLE(lsn_space integer, lsn pg_lsn, ts timestamp with time zone)
     LANGUAGE sql STABLE ROWS 1
     AS $$
@@ -982,6 +1121,7 @@ BEGIN
        AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
        AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')
   LOOP
+    PERFORM pgtimewarp.refuse_archived(place.relation_id, place.first - 1);
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
          FROM unnest($4, $5, $6) AS w (lsn_space, first, last)
@@ -1217,7 +1357,7 @@ BEGIN
   PERFORM pgtimewarp.create_relation_function(p_relation_id);
 END $$;
 
-CREATE FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) RETURNS TABLE(op text, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, row_data json, changed json, context json, relation_id integer, incomplete text[], assumes text)
+CREATE FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_archived json DEFAULT NULL::json) RETURNS TABLE(op text, lsn pg_lsn, seq integer, ts timestamp with time zone, xid bigint, row_data json, changed json, context json, relation_id integer, incomplete text[], assumes text)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -1233,8 +1373,9 @@ DECLARE
   start_seq int;
   remaining int := coalesce(p_limit, 2147483647);
   e record;
+  part json;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_archived);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
@@ -1247,7 +1388,9 @@ BEGIN
     resumed := coalesce(relation_id = p_after_relation_id, false);
     start_lsn := CASE WHEN resumed THEN p_after_lsn ELSE place.lower_lsn END;
     start_seq := CASE WHEN resumed THEN p_after_seq ELSE 2147483647 END;
-    before := pgtimewarp.version_at(period, key, start_lsn, start_seq, place.through, place.is_open);
+    part := pgtimewarp.archived_part(
+      p_archived, period, pgtimewarp.archived_before(period, place.lower_lsn), place.lower_lsn, place.upper_lsn);
+    before := pgtimewarp.version_at(period, key, start_lsn, start_seq, place.through, place.is_open, part);
     IF place.starts_inside AND NOT resumed AND before.op = 'S' AND remaining > 0 THEN
       op := 'S'; lsn := before.from_lsn; seq := before.from_seq; ts := before.from_ts; xid := NULL;
       row_data := before.row_data; changed := NULL; context := NULL;
@@ -1258,7 +1401,7 @@ BEGIN
     FOR e IN EXECUTE format(
       '(SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls,
                r.incomplete, r.nulls_assumed
-          FROM pgtimewarp.row_changes r
+          FROM %2$s r
          WHERE r.relation_id = %1$s AND r.pk = $1 AND (r.op <> ''S'' OR r.valid_from_lsn > $2)
            AND r.valid_from_lsn >= $3 AND (r.valid_from_lsn, r.seq) > ($3, $4) AND r.valid_from_lsn <= $5
          ORDER BY r.valid_from_lsn, r.seq LIMIT $6)
@@ -1266,7 +1409,7 @@ BEGIN
        SELECT t.op, t.lsn, t.seq, t.ts, t.xid, t.leaf_id, NULL, NULL, NULL, NULL
          FROM pgtimewarp.relation_events t
         WHERE t.relation_id = %1$s AND t.op = ''T'' AND (t.lsn, t.seq) > ($3, $4) AND t.lsn <= $5
-       ORDER BY 2, 3', relation_id)
+       ORDER BY 2, 3', relation_id, pgtimewarp.changes_source(relation_id, part))
       USING key, period.tracked_from_lsn, start_lsn, start_seq, place.upper_lsn, remaining
     LOOP
       EXIT WHEN remaining = 0;
@@ -1288,7 +1431,7 @@ BEGIN
   END LOOP;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+CREATE FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json DEFAULT NULL::json) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean, is_archived boolean)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1302,8 +1445,10 @@ DECLARE
   can_be boolean := false;
   settled boolean := true;
   holes pgtimewarp.hole[] := '{}';
+  part json;
+  any_part boolean := false;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_archived);
   -- A key is refused if it could not be one in any period, whether in the interval or not: the type of the key may have changed.
   FOR period IN
     SELECT p.* FROM pgtimewarp.relation_periods p
@@ -1321,8 +1466,10 @@ BEGIN
     period := place.period;
     key := pgtimewarp.canonical_key(period.pk_columns, period.pk_kinds, p_pk, false);
     CONTINUE WHEN key IS NULL;
-    state := pgtimewarp.version_at(period, key,
-      place.lower_lsn, 2147483647, place.through, place.is_open);
+    part := pgtimewarp.archived_part(
+      p_archived, period, pgtimewarp.archived_before(period, place.lower_lsn), place.lower_lsn, place.upper_lsn);
+    any_part := any_part OR part IS NOT NULL;
+    state := pgtimewarp.version_at(period, key, place.lower_lsn, 2147483647, place.through, place.is_open, part);
     settled := settled AND state.settled;
     IF state.status = 'unknown' THEN
       holes := holes || ROW(
@@ -1330,8 +1477,8 @@ BEGIN
     END IF;
   END LOOP;
   RETURN QUERY
-    SELECT f.* FROM pgtimewarp.window_frame(
-      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
+    SELECT f.*, any_part FROM pgtimewarp.window_frame(
+      p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled, p_archived) AS f;
 END $$;
 
 CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) RETURNS TABLE(period pgtimewarp.relation_periods, starts_inside boolean, lower_lsn pg_lsn, upper_lsn pg_lsn, through pg_lsn, is_open boolean)
@@ -1363,18 +1510,23 @@ CREATE FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to
           AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= (p_from).asked_lsn))
 $$;
 
-CREATE FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) RETURNS record
+CREATE FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json DEFAULT NULL::json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) RETURNS record
     LANGUAGE plpgsql STABLE
     AS $$
 BEGIN
   IF p_from_ts IS NOT NULL OR p_from_lsn IS NOT NULL THEN
-    from_at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn);
+    from_at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, true);
   END IF;
   IF p_to_ts IS NULL AND p_to_lsn IS NULL THEN
     p_to_ts := greatest((SELECT c.applied_ts FROM pgtimewarp.wal_checkpoints c WHERE c.node_id = p_node_id), p_from_ts,
                         pgtimewarp.time_at(p_node_id, from_at.lsn_space, p_from_lsn));
   END IF;
-  to_at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_to_ts, p_to_lsn);
+  to_at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_to_ts, p_to_lsn, true);
+  IF EXISTS (SELECT FROM pgtimewarp.archive_cutoffs) THEN
+    PERFORM pgtimewarp.archived_part(
+              p_archived, d.period, pgtimewarp.archived_before(d.period, d.lower_lsn), d.lower_lsn, d.upper_lsn)
+       FROM pgtimewarp.diff_periods(from_at, to_at) AS d;
+  END IF;
 END $$;
 
 CREATE FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) RETURNS void
@@ -1391,6 +1543,7 @@ BEGIN
   EXECUTE format('DROP TABLE IF EXISTS pgtimewarp.%I', format('row_changes_r%s', p_relation_id));
   EXECUTE format('DROP FUNCTION IF EXISTS pgtimewarp.%I', format('asof_each_r%s', p_relation_id));
   DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id;
+  DELETE FROM pgtimewarp.archive_cutoffs WHERE relation_id = p_relation_id;
 END $$;
 
 CREATE FUNCTION pgtimewarp.find_in_period(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filters pgtimewarp.row_filter[], p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.found_version
@@ -1514,6 +1667,18 @@ BEGIN
     END IF;
   END LOOP;
 END $$;
+
+CREATE FUNCTION pgtimewarp.hot_window(p_relation_id integer) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT least((SELECT x.retention FROM pgtimewarp.relation_retention AS x WHERE x.relation_id = p_relation_id),
+               (SELECT s.hot
+                  FROM pgtimewarp.tracked_relations AS r
+                  JOIN pgtimewarp.archive_settings AS s
+                    ON s.node_id = r.node_id AND s.schema_name = r.schema_name AND s.table_name = r.table_name
+                 WHERE r.relation_id = p_relation_id AND s.is_on AND s.drops))
+$$;
 
 CREATE FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) RETURNS text[]
     LANGUAGE sql STABLE
@@ -2030,6 +2195,7 @@ BEGIN
        AND (p_to_ts IS NULL OR p.tracked_from_ts < p_to_ts)
        AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_only)
   LOOP
+    PERFORM pgtimewarp.refuse_archived(place.relation_id, greatest(place.after, '0/1'));
     changes := concat_ws(' UNION ALL ', changes, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.op
          FROM pgtimewarp.row_changes AS r
@@ -2538,7 +2704,7 @@ BEGIN
   RETURN place;
 END $$;
 
-CREATE FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) RETURNS pgtimewarp.history_position
+CREATE FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean DEFAULT false) RETURNS pgtimewarp.history_position
     LANGUAGE plpgsql STABLE
     AS $$
 #variable_conflict use_column
@@ -2554,12 +2720,14 @@ DECLARE
   gap record;
   reason text;
   final boolean;
+  archived_before_lsn pg_lsn;
 BEGIN
-  SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts, x.expired_before_lsn, x.expired_before_ts, b.has_begun
+  SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts, x.expired_before_lsn, x.expired_before_ts, a.before_lsn, b.has_begun
     INTO known
     FROM pgtimewarp.relation_periods p
     LEFT JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
+    LEFT JOIN pgtimewarp.archive_cutoffs a ON a.relation_id = p.relation_id
    CROSS JOIN LATERAL (
          SELECT coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
                               ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun,
@@ -2612,13 +2780,20 @@ BEGIN
       at_space := period.lsn_space; at_lsn := period.tracked_from_lsn;
     END IF;
     at_lsn := greatest(at_lsn, known.expired_before_lsn); -- older entries of the map may be gone
+    IF at_lsn + 1 < known.before_lsn THEN
+      archived_before_lsn := pgtimewarp.archived_before(period, at_lsn);
+    END IF;
+    IF archived_before_lsn IS NOT NULL AND NOT p_may_be_archived THEN
+      PERFORM pgtimewarp.archived_part(NULL, period, archived_before_lsn, at_lsn, at_lsn);
+    END IF;
   END IF;
   final := coalesce(CASE WHEN by_lsn THEN p_at_lsn <= known.applied_lsn ELSE at_ts <= known.applied_ts END, false)
     AND reason IS DISTINCT FROM 'baseline_pending' AND NOT gap.leaf_unjudged
     AND NOT (by_lsn AND p_at_lsn = known.applied_lsn AND (coalesce(gap.is_open, false) OR coalesce(reason = 'in_gap', false)));
   RETURN ROW(
     period, known.has_begun, is_open, CASE WHEN is_open THEN known.applied_lsn ELSE period.tracked_to_lsn END, at_ts, p_at_lsn, at_space, at_lsn,
-    reason, final, known.applied_lsn, known.applied_ts, known.expired_before_lsn, known.expired_before_ts);
+    reason, final, known.applied_lsn, known.applied_ts, known.expired_before_lsn, known.expired_before_ts,
+    archived_before_lsn);
 END $$;
 
 CREATE FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) RETURNS void
@@ -2653,6 +2828,20 @@ BEGIN
         WHEN 'expired' THEN 'Ask about an instant within the retention of the table.'
         ELSE 'Ask about a later instant; `pgtimewarp status` says when tracking began.' END;
   END IF;
+END $$;
+
+CREATE FUNCTION pgtimewarp.refuse_archived(p_relation_id integer, p_from pg_lsn) RETURNS boolean
+    LANGUAGE plpgsql STABLE COST 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  period pgtimewarp.relation_periods;
+BEGIN
+  IF EXISTS (SELECT FROM pgtimewarp.archive_cutoffs AS a WHERE a.relation_id = p_relation_id AND p_from + 1 < a.before_lsn) THEN
+    SELECT p.* INTO period FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = p_relation_id;
+    PERFORM pgtimewarp.archived_part(NULL, period, pgtimewarp.archived_before(period, p_from), p_from, 'FFFFFFFF/FFFFFFFF');
+  END IF;
+  RETURN true;
 END $$;
 
 CREATE FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) RETURNS void
@@ -2703,8 +2892,8 @@ DECLARE
 BEGIN
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
   SELECT c.applied_lsn, c.applied_ts - x.retention INTO horizon_lsn, cut_ts
-    FROM pgtimewarp.wal_checkpoints c, pgtimewarp.relation_retention x
-   WHERE c.node_id = p.node_id AND x.relation_id = p_relation_id;
+    FROM pgtimewarp.wal_checkpoints c LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p_relation_id
+   WHERE c.node_id = p.node_id;
   -- The beginning of a range is more exact than the map, which drops horizons of quiet runs.
   UPDATE pgtimewarp.relation_ranges g
      SET opened_ts = coalesce(
@@ -2754,7 +2943,9 @@ BEGIN
     RETURN name;
   END IF;
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
-  SELECT x.expired_before_lsn INTO cut FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id;
+  -- what is before either cutoff
+  SELECT greatest((SELECT x.expired_before_lsn FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id),
+                  (SELECT a.upto_lsn - 1 FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id)) INTO cut;
   IF cut IS NULL OR p.baseline_state = 'pending'
      OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
     RETURN NULL; -- a baseline or a repair may still write rows that belong below
@@ -2778,9 +2969,11 @@ BEGIN
   name := pgtimewarp.retention_new_table(p_relation_id);
   EXECUTE format('ALTER TABLE pgtimewarp.%I ADD CONSTRAINT base_upper CHECK (valid_from_lsn < %L)', name, upper);
   INSERT INTO pgtimewarp.relation_ranges (relation_id, table_name, to_lsn, opened_ts, state, is_base, built_to_pk, keeps_deletions)
-  -- If not every key was read or seen, only a deletion distinguishes an absent key from an unknown one.
+  -- If not every key was read or seen, only a deletion distinguishes an absent key from an unknown one. And questions about the time
+  -- after the archive's cutoff are answered as before, deletions included, without the archive.
   VALUES (p_relation_id, name, upper, '-infinity', 'building', true, '',
-          p.baseline_state <> 'done' OR coalesce(p.unseen_unknown_before_lsn >= upper, false));
+          p.baseline_state <> 'done' OR coalesce(p.unseen_unknown_before_lsn >= upper, false)
+            OR EXISTS (SELECT FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id));
   RETURN name;
 END $$;
 
@@ -2962,10 +3155,29 @@ DECLARE
   r pgtimewarp.relation_ranges;
   name text;
   dropped int := 0;
+  cutoff pgtimewarp.archive_cutoffs;
+  has_changes boolean;
 BEGIN
   SELECT * INTO r FROM pgtimewarp.relation_ranges g WHERE g.relation_id = p_relation_id AND g.state = 'built' FOR UPDATE;
   IF NOT FOUND OR NOT pgtimewarp.retention_seen_by_all(r.built_xid) THEN
     RETURN NULL;
+  END IF;
+  IF (r.to_lsn <= (SELECT x.expired_before_lsn + 1 FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id)) IS NOT TRUE THEN
+    SELECT a.* INTO cutoff FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id;
+    IF (r.to_lsn <= cutoff.upto_lsn AND cutoff.before_lsn <= pgtimewarp.archive_verified_to(p_relation_id)) IS NOT TRUE THEN
+      RAISE EXCEPTION 'the history of relation % before % is neither expired nor verified in the archive', p_relation_id, r.to_lsn;
+    END IF;
+    EXECUTE format(
+      'SELECT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                       WHERE c.relation_id = %s AND c.valid_from_lsn >= %L AND c.valid_from_lsn < %L)',
+      p_relation_id, cutoff.before_lsn, r.to_lsn) INTO has_changes;
+    IF has_changes THEN
+      -- a repair has written at the position of a horizon that did not move: the range is not in the archive as a whole
+      EXECUTE format('DROP TABLE pgtimewarp.%I', r.table_name);
+      DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id AND table_name = r.table_name;
+      UPDATE pgtimewarp.archive_cutoffs SET upto_lsn = before_lsn WHERE relation_id = p_relation_id;
+      RETURN 0;
+    END IF;
   END IF;
   FOR name IN
     SELECT g.table_name FROM pgtimewarp.relation_ranges g
@@ -3027,11 +3239,11 @@ DECLARE
   last_range pgtimewarp.relation_ranges;
   width numeric;
 BEGIN
-  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, x.retention, p.tracked_from_ts INTO h
+  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, w.retention, p.tracked_from_ts INTO h
     FROM pgtimewarp.relation_periods p
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
-    JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.retention IS NOT NULL
-   WHERE p.relation_id = p_relation_id AND p.tracked_to_lsn IS NULL;
+   CROSS JOIN pgtimewarp.hot_window(p.relation_id) AS w (retention)
+   WHERE p.relation_id = p_relation_id AND p.tracked_to_lsn IS NULL AND w.retention IS NOT NULL;
   IF NOT FOUND THEN
     RETURN;
   END IF;
@@ -3372,7 +3584,7 @@ BEGIN
   RETURN place;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) RETURNS TABLE(relation_id integer, lsn_space integer, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text, virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, expired_before_ts timestamp with time zone, columns jsonb, pk_columns text[], excluded_columns text[])
+CREATE FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean DEFAULT false) RETURNS TABLE(relation_id integer, lsn_space integer, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text, virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, expired_before_ts timestamp with time zone, columns jsonb, pk_columns text[], excluded_columns text[])
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -3381,7 +3593,7 @@ DECLARE
   at pgtimewarp.history_position;
   period pgtimewarp.relation_periods;
 BEGIN
-  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn);
+  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn, p_may_be_archived);
   period := at.period;
   relation_id := period.relation_id; lsn_space := at.lsn_space; lsn := at.lsn; through := at.through; reason := at.reason;
   final := at.final; horizon_lsn := at.horizon_lsn; horizon_ts := at.horizon_ts; expired_before_ts := at.expired_before_ts;
@@ -3393,6 +3605,9 @@ BEGIN
     ELSIF period.baseline_state <> 'done' OR lsn < period.unseen_unknown_before_lsn THEN
       unread_reason := 'before_tracking';
     ELSE
+      IF lsn < period.baseline_lsn THEN
+        PERFORM pgtimewarp.archived_part(NULL, period, at.archived_before_lsn, lsn, lsn);
+      END IF;
       -- the first known change of such a row is an update or a deletion after the instant
       EXECUTE format(
         'SELECT count(*) FROM pgtimewarp.row_changes AS r
@@ -3653,6 +3868,7 @@ BEGIN
        AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
      ORDER BY p.relation_id
   LOOP
+    PERFORM pgtimewarp.refuse_archived((place.period).relation_id, p_lsn - 1);
     after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
       ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN
@@ -3763,13 +3979,14 @@ BEGIN
   END;
 END $$;
 
-CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) RETURNS pgtimewarp.key_state
+CREATE FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean, p_part json DEFAULT NULL::json) RETURNS pgtimewarp.key_state
     LANGUAGE plpgsql STABLE
     AS $_$
 #variable_conflict use_column
 DECLARE
   s pgtimewarp.key_state;
   relation int := p_period.relation_id;
+  changes text := pgtimewarp.changes_source(p_period.relation_id, p_part);
   start pg_lsn := p_period.tracked_from_lsn;
   is_pending boolean := p_period.baseline_state = 'pending' AND p_open;
   ver record;  -- the last change at or before the position
@@ -3783,14 +4000,14 @@ BEGIN
   EXECUTE format(
     'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
             r.incomplete, r.json_nulls, r.nulls_assumed
-       FROM pgtimewarp.row_changes r
-      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn <= $2 AND (r.valid_from_lsn, r.seq) <= ($2, $3)
-      ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1', relation) INTO ver USING p_pk, p_lsn, p_seq;
+       FROM %2$s r
+      WHERE r.relation_id = %1$s AND r.pk = $1 AND r.valid_from_lsn <= $2 AND (r.valid_from_lsn, r.seq) <= ($2, $3)
+      ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1', relation, changes) INTO ver USING p_pk, p_lsn, p_seq;
   EXECUTE format(
     'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id
-       FROM pgtimewarp.row_changes r
-      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
-      ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation) INTO nxt USING p_pk, p_lsn, p_seq;
+       FROM %2$s r
+      WHERE r.relation_id = %1$s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
+      ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation, changes) INTO nxt USING p_pk, p_lsn, p_seq;
   SELECT e.lsn, e.seq, e.ts, e.xid INTO cut
     FROM pgtimewarp.truncates_after(
            relation, coalesce(ver.lsn, start), ver.seq, ver.op, coalesce(ver.leaf_id, nxt.leaf_id)) e
@@ -3845,7 +4062,7 @@ BEGIN
   RETURN s;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
+CREATE FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json DEFAULT NULL::json) RETURNS TABLE(from_ts timestamp with time zone, to_ts timestamp with time zone, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, unknown json, final boolean)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3861,7 +4078,7 @@ DECLARE
   asked tstzrange;
   holes pgtimewarp.hole[] := p_holes;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_archived);
   from_at := ends.from_at; to_at := ends.to_at;
   horizon_lsn := to_at.horizon_lsn; horizon_ts := to_at.horizon_ts;
   SELECT min(p.tracked_from_ts) INTO first_ts FROM pgtimewarp.relation_periods p
@@ -3932,7 +4149,7 @@ DECLARE
 BEGIN
   period := (pgtimewarp.position_at(
     p_node_id, pgtimewarp.json_stood_for(answer ->> 'schema', escaped), pgtimewarp.json_stood_for(answer ->> 'table', escaped),
-    (answer #>> '{valid_from,ts}')::timestamptz, NULL)).period;
+    (answer #>> '{valid_from,ts}')::timestamptz, NULL, true)).period;
   is_same := (SELECT t.relid = p_relid FROM pgtimewarp.tracked_relations t WHERE t.relation_id = period.relation_id);
   EXECUTE format(
     'SELECT r.read_lsn FROM pgtimewarp.row_changes r
@@ -3998,6 +4215,26 @@ BEGIN
   RETURN CASE WHEN escaped THEN pgtimewarp.json_stand_in(result, true) ELSE result END;
 END $_$;
 
+CREATE TABLE pgtimewarp.archive_cutoffs (
+    relation_id integer NOT NULL,
+    before_lsn pg_lsn NOT NULL,
+    before_ts timestamp with time zone NOT NULL,
+    upto_lsn pg_lsn NOT NULL,
+    cutoff_xid xid8 NOT NULL
+);
+
+COMMENT ON TABLE pgtimewarp.archive_cutoffs IS 'Where the history of a period begins in the store. Older changes are in the archive alone, or will soon be; of each key the store keeps the last of them.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.relation_id IS 'The period.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_lsn IS 'Questions about positions that need an earlier change than this are answered from the archive.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.before_ts IS 'A time at or after every commit before before_lsn.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.upto_lsn IS 'Ranges that end up to here may be dropped: no change lies between before_lsn and it.';
+
+COMMENT ON COLUMN pgtimewarp.archive_cutoffs.cutoff_xid IS 'The transaction that moved the cutoff last.';
+
 CREATE TABLE pgtimewarp.archive_files (
     path text NOT NULL,
     relation_id integer NOT NULL,
@@ -4010,7 +4247,8 @@ CREATE TABLE pgtimewarp.archive_files (
     min_lsn pg_lsn NOT NULL,
     max_lsn pg_lsn NOT NULL,
     min_ts timestamp with time zone NOT NULL,
-    max_ts timestamp with time zone NOT NULL
+    max_ts timestamp with time zone NOT NULL,
+    groups jsonb NOT NULL
 );
 
 COMMENT ON TABLE pgtimewarp.archive_files IS 'The Parquet files of the archive. No key is in two files of a unit.';
@@ -4039,6 +4277,8 @@ COMMENT ON COLUMN pgtimewarp.archive_files.min_ts IS 'Its earliest time of a com
 
 COMMENT ON COLUMN pgtimewarp.archive_files.max_ts IS 'Its latest time of a commit.';
 
+COMMENT ON COLUMN pgtimewarp.archive_files.groups IS 'Where its row groups and their indexes lie, so that a key is found without reading the footer (core/archive/row-groups.ts).';
+
 CREATE TABLE pgtimewarp.archive_settings (
     node_id text NOT NULL,
     schema_name text NOT NULL,
@@ -4046,6 +4286,7 @@ CREATE TABLE pgtimewarp.archive_settings (
     hot interval NOT NULL,
     min_rows integer NOT NULL,
     is_on boolean DEFAULT true NOT NULL,
+    drops boolean DEFAULT false NOT NULL,
     archive_id uuid DEFAULT gen_random_uuid() NOT NULL
 );
 
@@ -4062,6 +4303,8 @@ COMMENT ON COLUMN pgtimewarp.archive_settings.hot IS 'History that is older than
 COMMENT ON COLUMN pgtimewarp.archive_settings.min_rows IS 'A unit with fewer rows waits.';
 
 COMMENT ON COLUMN pgtimewarp.archive_settings.is_on IS 'false: no new unit is begun; what is archived stays.';
+
+COMMENT ON COLUMN pgtimewarp.archive_settings.drops IS 'Whether archived history is dropped from the store once it is verified.';
 
 COMMENT ON COLUMN pgtimewarp.archive_settings.archive_id IS 'The Iceberg table has the same id as a property, so that another store with the same names does not write to it.';
 
@@ -4766,11 +5009,11 @@ CREATE VIEW pgtimewarp.row_versions AS
                   WHERE (r.op <> 'D'::"char")
                   ORDER BY e.lsn, e.seq
                  LIMIT 1) cut ON (true))
-          WHERE ((r.op <> 'S'::"char") OR (((nxt.lsn IS NULL) OR (nxt.lsn > r.read_lsn)) AND (r.read_lsn <=
+          WHERE (pgtimewarp.refuse_archived(p.relation_id, p.tracked_from_lsn) AND ((r.op <> 'S'::"char") OR (((nxt.lsn IS NULL) OR (nxt.lsn > r.read_lsn)) AND (r.read_lsn <=
                 CASE
                     WHEN ((p.tracked_to_lsn IS NULL) AND (p.lsn_space = c.lsn_space)) THEN c.applied_lsn
                     ELSE p.tracked_to_lsn
-                END)))) v;
+                END))))) v;
 
 CREATE TABLE pgtimewarp.schema_functions (
     is_only boolean DEFAULT true NOT NULL,
@@ -4837,6 +5080,9 @@ CREATE VIEW pgtimewarp.transactions_answers AS
     a.tables,
     a.rows
    FROM pgtimewarp.answer_transactions() a(question, place, frame, lsn, ts, xid, context, tables, rows);
+
+ALTER TABLE ONLY pgtimewarp.archive_cutoffs
+    ADD CONSTRAINT archive_cutoffs_pkey PRIMARY KEY (relation_id);
 
 ALTER TABLE ONLY pgtimewarp.archive_files
     ADD CONSTRAINT archive_files_pkey PRIMARY KEY (path);
@@ -5008,15 +5254,39 @@ GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.answer_transactions() TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.archive_advance(p_relation_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.archive_advance(p_relation_id integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.archive_advance(p_relation_id integer) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.archive_verified_to(p_relation_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.archive_verified_to(p_relation_id integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.archive_verified_to(p_relation_id integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.archive_verified_to(p_relation_id integer) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.archived_before(p_period pgtimewarp.relation_periods, p_lsn pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.archived_before(p_period pgtimewarp.relation_periods, p_lsn pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.archived_before(p_period pgtimewarp.relation_periods, p_lsn pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.archived_before(p_period pgtimewarp.relation_periods, p_lsn pg_lsn) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.archived_changes(p_relation_id integer, p_part json) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.archived_part(p_archived json, p_period pgtimewarp.relation_periods, p_before pg_lsn, p_from pg_lsn, p_to pg_lsn) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answer(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_archived json) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.asof_answers(p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_requested text, p_max_bytes bigint, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.asof_each(p_node_id text, p_schema text, p_table text, p_pks jsonb[], p_at_ts timestamp with time zone[], p_at_lsn pg_lsn[], p_requested text[]) TO pgtimewarp_reader;
@@ -5052,6 +5322,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_pe
 GRANT ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.changed_filter(p_period pgtimewarp.relation_periods, p_columns jsonb, p_is_judge boolean) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.changes_source(p_relation_id integer, p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.changes_source(p_relation_id integer, p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.changes_source(p_relation_id integer, p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.changes_source(p_relation_id integer, p_part json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.commit_at_lsn(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;
@@ -5103,25 +5378,25 @@ REVOKE ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id intege
 GRANT ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.create_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_changes(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_archived json) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_frame(p_node_id text, p_schema text, p_table text, p_pk jsonb, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.diff_periods(p_from pgtimewarp.history_position, p_to pgtimewarp.history_position) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.diff_positions(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_archived json, OUT from_at pgtimewarp.history_position, OUT to_at pgtimewarp.history_position) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.drop_relation_partition(p_relation_id integer) TO pgtimewarp_admin;
@@ -5135,6 +5410,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_tab
 GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.find_rows(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_is_instant boolean, p_where jsonb, p_after_relation_id integer, p_after_pk text, p_after_lsn pg_lsn, p_after_seq integer, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.hot_window(p_relation_id integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.hot_window(p_relation_id integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.hot_window(p_relation_id integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.hot_window(p_relation_id integer) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.incomplete_at(p_relation_id integer, p_incomplete text[], p_lsn pg_lsn, p_ts timestamp with time zone) TO pgtimewarp_reader;
@@ -5289,10 +5569,10 @@ GRANT ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_colu
 GRANT ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.raise_not_tracked(p_node_id text, p_schema text, p_table text) TO pgtimewarp_reader;
@@ -5303,6 +5583,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema tex
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.raise_rows_unknown(p_reason text, p_schema text, p_table text, p_what text) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.refuse_archived(p_relation_id integer, p_from pg_lsn) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_archived(p_relation_id integer, p_from pg_lsn) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_archived(p_relation_id integer, p_from pg_lsn) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.refuse_archived(p_relation_id integer, p_from pg_lsn) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.refuse_operations(p_filter jsonb, p_kind text, p_known text[]) TO pgtimewarp_reader;
@@ -5413,10 +5698,10 @@ GRANT ALL ON FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) TO pgtime
 GRANT ALL ON FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.table_changes(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_filter jsonb, p_after_relation_id integer, p_after_lsn pg_lsn, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
@@ -5467,20 +5752,24 @@ GRANT ALL ON FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], 
 GRANT ALL ON FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], p_name text, p_filter pgtimewarp.row_filter) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.value_matches(p_row json, p_json_nulls text[], p_name text, p_filter pgtimewarp.row_filter) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean, p_part json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean, p_part json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean, p_part json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.version_at(p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq integer, p_through pg_lsn, p_open boolean, p_part json) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.window_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn, p_holes pgtimewarp.hole[], p_settled boolean, p_archived json) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.with_names(p_answer json, p_node_id text, p_relid oid, p_columns jsonb) TO pgtimewarp_admin;
+
+GRANT SELECT ON TABLE pgtimewarp.archive_cutoffs TO pgtimewarp_reader;
+GRANT SELECT ON TABLE pgtimewarp.archive_cutoffs TO pgtimewarp_writer;
+GRANT SELECT ON TABLE pgtimewarp.archive_cutoffs TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.archive_files TO pgtimewarp_reader;
 GRANT SELECT,INSERT,DELETE ON TABLE pgtimewarp.archive_files TO pgtimewarp_writer;

@@ -31,6 +31,7 @@ interface SetFlags {
   readonly hot?: string;
   readonly minRows?: number;
   readonly off?: boolean;
+  readonly drop?: boolean;
 }
 
 interface SqlFlags extends TargetFlags {
@@ -51,8 +52,12 @@ export function registerArchive(program: Command, run: Run): Command {
     .argument('<table>', 'as psql takes it')
     .option('--hot <duration>', 'N(s|m|h|d): younger history is not archived', duration)
     .option('--min-rows <n>', 'wait until a unit has this many rows (default: 1000000)', positiveInteger)
-    .option('--off', 'begin no new unit; what is archived stays')
-    .addHelpText('after', '\nExample:\n  pgtimewarp archive set orders --hot 90d')
+    .option('--drop', 'drop from the store what is archived and verified: see docs/archive.md')
+    .option('--off', 'begin no new unit and drop nothing more; what is archived stays')
+    .addHelpText(
+      'after',
+      '\nExample:\n  pgtimewarp archive set orders --hot 90d\n  pgtimewarp archive set orders --hot 90d --drop',
+    )
     .action((table: string, flags: SetFlags) => run((context) => set(context, table, flags)));
   archive
     .command('show')
@@ -98,7 +103,7 @@ export function registerArchive(program: Command, run: Run): Command {
 }
 
 const EXAMPLES = `
-Nothing is removed from the store. Credentials and region of the bucket come from AWS's own variables and files;
+Nothing is removed from the store, unless --drop says so. Credentials and region of the bucket come from AWS's own variables and files;
 PGTIMEWARP_CATALOG_TOKEN holds the token of a catalog that wants one.
 
 Example:
@@ -150,18 +155,21 @@ function required(value: string | undefined, name: string, variable: string): st
 async function set({ settings, out }: CommandContext, tableText: string, flags: SetFlags): Promise<ExitCode> {
   if ((flags.hot === undefined) === (flags.off !== true))
     throw new TimewarpError('BAD_FLAGS', 'Give either --hot or --off.');
+  if (flags.off === true && flags.drop === true)
+    throw new TimewarpError('BAD_FLAGS', '--drop does not go with --off.');
   const table = parseTableName(tableText);
   const { DEFAULT_MIN_ROWS, setArchive } = await import('../../core/archive/change-archive.ts');
   const setting = {
     hot: flags.hot ?? null,
     minRows: Math.min(flags.minRows ?? DEFAULT_MIN_ROWS, MOST_ROWS),
+    drops: flags.drop === true,
   };
   await setArchive(where(settings), table, setting);
   const name = formatTableName(table);
   out.result(archiveSetDocument(settings.node, name, setting), () =>
     setting.hot === null
       ? `${name}: no more history is archived.`
-      : `${name}: history older than ${setting.hot} is archived, by \`pgtimewarp archive run\`.`,
+      : `${name}: history older than ${setting.hot} is archived, by \`pgtimewarp archive run\`${setting.drops ? ', and then dropped from the store' : ''}.`,
   );
   return EXIT.done;
 }
@@ -175,11 +183,12 @@ async function show({ settings, out }: CommandContext): Promise<ExitCode> {
       table.table,
       table.isOn ? table.hot : `${table.hot} (off)`,
       table.archivedTo === null ? '(nothing yet)' : timeLines(table.archivedTo.ts),
+      table.hotFrom === null ? '(all of it)' : timeLines(table.hotFrom.ts),
       `${table.units.verified}${underWay(table.units)}`,
       table.rows,
       formatBytes(Number.parseInt(table.bytes, 10)),
     ]);
-    return plainTable(['table', 'hot', 'archived to', 'units', 'rows', 'size'], cells, out);
+    return plainTable(['table', 'hot', 'archived to', 'in store from', 'units', 'rows', 'size'], cells, out);
   });
   return EXIT.done;
 }

@@ -6,6 +6,7 @@ import { parseTableName } from '../../core/pg/identifiers.ts';
 import { asOf } from '../../core/query/as-of.ts';
 import { NOW } from '../../core/query/instant.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
+import { readArchive } from '../archive-reader.ts';
 import { collect, columnList } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { CommandContext, Run } from '../command.ts';
@@ -73,7 +74,7 @@ async function askRow(
   const at = flags.at === undefined || flags.at === 'now' ? NOW : instantOption('--at', flags.at, out);
   const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
   try {
-    const request = { node: settings.node, table, pk, at };
+    const request = { node: settings.node, table, pk, at, readArchive };
     const result = await explainingKey(flags.pk ?? [], () =>
       suggestingTable(store, request, () =>
         askAwaiting(store, { node: settings.node, flags, signal }, () => asOf(store, request)),

@@ -6,6 +6,7 @@ import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { type DiffChange, type DiffPage, type DiffRequest, diff } from '../../core/query/diff.ts';
 import { keyFromOptions } from '../../core/query/key-input.ts';
 import { diffPageText } from '../../documents/diff.ts';
+import { readArchive } from '../archive-reader.ts';
 import { collect } from '../arguments.ts';
 import { type AwaitFlags, askAwaiting, awaitOption } from '../awaited.ts';
 import type { Run } from '../command.ts';
@@ -51,6 +52,7 @@ export function registerDiff(program: Command, run: Run): Command {
           from: flags.from === undefined ? null : instantOption('--from', flags.from, out),
           to: flags.to === undefined ? null : instantOption('--to', flags.to, out),
           limit: PAGE_SIZE,
+          readArchive,
         };
         const store = await connect(settings.storeUrl, { side: 'store', node: settings.node });
         try {

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { gatheredAsOf } from '../../core/query/gathered-as-of.ts';
 import { createApp } from '../../http/app.ts';
 import { readPageFiles } from '../../http/page-files.ts';
+import { readArchive } from '../archive-reader.ts';
 import { duration, durationSeconds } from '../arguments.ts';
 import type { CommandContext, Run } from '../command.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -62,6 +63,7 @@ async function serve({ settings, out, signal }: CommandContext, flags: ServeFlag
   const app = createApp({
     withStore: pool.withStore,
     askAsOf: gatheredAsOf(pool.withStore),
+    readArchive,
     streams: true,
     report: (error, id) => out.note(`${id} ${error.code}: ${error.message}`),
     ...(authorize === undefined ? { isOwnHost } : { authorize }),

@@ -17,6 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
   in_gap: 'changes may have been lost at that time',
   expired: 'retention has removed it',
   erased: 'it has been erased',
+  archive_damaged: 'a file of the archive is missing or damaged',
 };
 
 /** Longer values are cut unless `full` is set. */
@@ -59,6 +60,7 @@ export function renderAnswer(answerText: string, out: Output, full = false): str
     further(
       `assumes     ${printable(assumes)}: the table is tracked with --no-nan, so every null counts as NULL`,
     );
+  if (text('tier') !== null) further('read from   the archive');
   const final = answer.get('final') === 'true';
   lines.push(`known up to ${moment(answer.get('horizon'), out, final ? '; final' : '') ?? 'nothing'}`);
   if (!final) lines.push(INDENT + colors.dim('not final: later commits may still be read'));

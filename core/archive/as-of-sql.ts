@@ -43,7 +43,7 @@ export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<A
     store,
     async () => {
       await requireArchive(store, node, table);
-      const position = await openTable(store, { node, table, at });
+      const position = await openTable(store, { node, table, at, mayBeArchived: true });
       return [position, await requireArchived(store, node, position)] as const;
     },
     SNAPSHOT,
@@ -71,7 +71,7 @@ async function requireArchived(store: Queryable, node: string, at: TableAt): Pro
     `SELECT s.archive_id,
             coalesce(
               u.to_lsn > $4::pg_lsn
-                OR NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                OR u.to_lsn IS NOT NULL AND NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
                                 WHERE c.relation_id = $2::int AND c.valid_from_lsn >= u.to_lsn AND c.valid_from_lsn <= $4::pg_lsn)
                AND NOT EXISTS (SELECT FROM pgtimewarp.relation_events AS e
                                 WHERE e.relation_id = $2::int AND e.lsn >= u.to_lsn AND e.lsn <= $4::pg_lsn),

@@ -23,13 +23,15 @@ export interface ArchiveSetting {
   /** null: no new unit is begun. */
   readonly hot: string | null;
   readonly minRows: number;
+  /** Whether history that is archived and verified is dropped from the store. */
+  readonly drops: boolean;
 }
 
 /** Throws TABLE_NOT_TRACKED, and BAD_FLAGS for a window that is none, or not shorter than the retention of the table. */
 export async function setArchive(
   where: ArchiveStore,
   table: TableName,
-  { hot, minRows }: ArchiveSetting,
+  { hot, minRows, drops }: ArchiveSetting,
 ): Promise<void> {
   await inStore(where, async (store) => {
     if (hot === null) {
@@ -43,11 +45,11 @@ export async function setArchive(
     }
     await requireHot(store, where.node, { table, hot });
     await store.query(
-      `INSERT INTO pgtimewarp.archive_settings (node_id, schema_name, table_name, hot, min_rows)
-       VALUES ($1::text, $2::text, $3::text, $4::interval, $5::int)
+      `INSERT INTO pgtimewarp.archive_settings (node_id, schema_name, table_name, hot, min_rows, drops)
+       VALUES ($1::text, $2::text, $3::text, $4::interval, $5::int, $6::boolean)
        ON CONFLICT ON CONSTRAINT archive_settings_pkey DO UPDATE -- set before
-          SET hot = excluded.hot, min_rows = excluded.min_rows, is_on = true`,
-      [where.node, table.schema, table.name, hot, minRows],
+          SET hot = excluded.hot, min_rows = excluded.min_rows, drops = excluded.drops, is_on = true`,
+      [where.node, table.schema, table.name, hot, minRows, drops],
     );
   });
 }
@@ -97,6 +99,9 @@ export interface ArchivedTable {
   readonly hot: string;
   readonly minRows: number;
   readonly isOn: boolean;
+  readonly drops: boolean;
+  /** The store alone answers from here on, inclusive; null: everything is in the store. */
+  readonly hotFrom: { readonly lsn: string; readonly ts: string } | null;
   /** Verified up to here, exclusive; null: nothing yet. */
   readonly archivedTo: { readonly lsn: string; readonly ts: string } | null;
   /** Units by state. */
@@ -113,6 +118,9 @@ interface ArchivedRow {
   readonly hot: string;
   readonly min_rows: number;
   readonly is_on: boolean;
+  readonly drops: boolean;
+  readonly before_lsn: string | null;
+  readonly before_ts: string | null;
   readonly to_lsn: string | null;
   readonly to_ts: string | null;
   readonly planned: number;
@@ -128,12 +136,14 @@ interface ArchivedRow {
 export async function showArchive(where: ArchiveStore): Promise<ArchivedTable[]> {
   return inStore(where, async (store) => {
     const { rows } = await store.query<ArchivedRow>(
-      `SELECT s.schema_name, s.table_name, r.relation_id, s.hot::text, s.min_rows, s.is_on, u.to_lsn,
+      `SELECT s.schema_name, s.table_name, r.relation_id, s.hot::text, s.min_rows, s.is_on, s.drops, c.before_lsn,
+              to_char(c.before_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS before_ts, u.to_lsn,
               to_char(u.to_ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS to_ts,
               u.planned, u.written, u.committed, u.verified, u.rows, f.files, f.bytes
          FROM pgtimewarp.archive_settings AS s
          JOIN pgtimewarp.tracked_relations AS r
            ON r.node_id = s.node_id AND r.schema_name = s.schema_name AND r.table_name = s.table_name
+         LEFT JOIN pgtimewarp.archive_cutoffs AS c ON c.relation_id = r.relation_id
         CROSS JOIN LATERAL (
               SELECT max(a.to_lsn) FILTER (WHERE a.state = 'verified') AS to_lsn, max(a.to_ts) FILTER (WHERE a.state = 'verified') AS to_ts,
                      (count(*) FILTER (WHERE a.state = 'planned'))::int AS planned,
@@ -154,6 +164,9 @@ export async function showArchive(where: ArchiveStore): Promise<ArchivedTable[]>
       hot: row.hot,
       minRows: row.min_rows,
       isOn: row.is_on,
+      drops: row.drops,
+      hotFrom:
+        row.before_lsn === null || row.before_ts === null ? null : { lsn: row.before_lsn, ts: row.before_ts },
       archivedTo: row.to_lsn === null || row.to_ts === null ? null : { lsn: row.to_lsn, ts: row.to_ts },
       units: { planned: row.planned, written: row.written, committed: row.committed, verified: row.verified },
       rows: row.rows,

@@ -73,6 +73,18 @@ export class ObjectStore {
     });
   }
 
+  /** Bytes from `start` up to `end`, without the last one. Throws ARCHIVE_DAMAGED when the object has another digest, or is shorter. */
+  async getRange(url: string, digest: string, [start, end]: readonly [number, number]): Promise<Uint8Array> {
+    return this.#ask(url, async (address) => {
+      const found = await this.client.send(
+        new GetObjectCommand({ ...address, Range: `bytes=${start}-${end - 1}` }),
+      );
+      const bytes = await found.Body!.transformToByteArray();
+      if (found.Metadata?.[DIGEST] === digest && bytes.length === end - start) return bytes;
+      throw new TimewarpError('ARCHIVE_DAMAGED', `${url} is not what was written.`);
+    });
+  }
+
   /** Copies an object to a file. */
   async getFile(url: string, localPath: string): Promise<void> {
     await this.#ask(url, async (address) => {
@@ -113,7 +125,12 @@ export class ObjectStore {
     try {
       return await request({ Bucket: bucket, Key: key });
     } catch (error) {
+      if (error instanceof TimewarpError) throw error;
       const status = statusOf(error);
+      if (status === 416)
+        throw new TimewarpError('ARCHIVE_DAMAGED', `${url} is shorter than what was written.`, {
+          cause: error,
+        });
       if (status === 404 && (error as Error).name !== 'NoSuchBucket')
         throw new TimewarpError('ARCHIVE_DAMAGED', `${url} is missing.`, { cause: error });
       const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

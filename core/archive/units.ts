@@ -3,6 +3,7 @@ import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
 import type { StoreTransaction } from '../pg/transaction.ts';
 import { RowChecksum } from './row-checksum.ts';
+import type { RowGroupPlace } from './row-groups.ts';
 import type { WrittenFile } from './write-parquet.ts';
 
 export type UnitState = 'planned' | 'written' | 'committed' | 'verified';
@@ -98,13 +99,13 @@ export async function markWritten(
   if (rowCount !== 1) return false;
   const of = <T>(pick: (file: ArchiveFile) => T): string[] => files.map((file) => String(pick(file)));
   await tx.query(
-    `INSERT INTO pgtimewarp.archive_files (path, relation_id, unit, sha256, bytes, row_count, min_pk, max_pk, min_lsn, max_lsn, min_ts, max_ts)
+    `INSERT INTO pgtimewarp.archive_files (path, relation_id, unit, sha256, bytes, row_count, min_pk, max_pk, min_lsn, max_lsn, min_ts, max_ts, groups)
      SELECT f.path, $1::int, $2::int, f.sha256, f.bytes, f.row_count, f.min_pk, f.max_pk, '0/0'::pg_lsn + f.min_lsn,
             '0/0'::pg_lsn + f.max_lsn, 'epoch'::timestamptz + f.min_ts * interval '1 microsecond',
-            'epoch'::timestamptz + f.max_ts * interval '1 microsecond'
+            'epoch'::timestamptz + f.max_ts * interval '1 microsecond', f.groups
        FROM unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::numeric[], $10::numeric[],
-                   $11::bigint[], $12::bigint[])
-         AS f (path, sha256, bytes, row_count, min_pk, max_pk, min_lsn, max_lsn, min_ts, max_ts)`,
+                   $11::bigint[], $12::bigint[], $13::jsonb[])
+         AS f (path, sha256, bytes, row_count, min_pk, max_pk, min_lsn, max_lsn, min_ts, max_ts, groups)`,
     [
       ...[unit.relationId, unit.unit, of((f) => f.path), of((f) => f.sha256), of((f) => f.bytes)],
       ...[
@@ -114,7 +115,7 @@ export async function markWritten(
         of((f) => f.minLsn),
         of((f) => f.maxLsn),
       ],
-      ...[of((f) => f.minTs), of((f) => f.maxTs)],
+      ...[of((f) => f.minTs), of((f) => f.maxTs), of((f) => JSON.stringify(f.groups))],
     ],
   );
   return true;
@@ -153,6 +154,7 @@ interface FileRow {
   readonly max_lsn: string;
   readonly min_ts: string;
   readonly max_ts: string;
+  readonly groups: string;
 }
 
 /** The files of a unit, in the order of their keys. */
@@ -162,7 +164,7 @@ export async function readFiles(
 ): Promise<ArchiveFile[]> {
   const { rows } = await store.query<FileRow>(
     `SELECT f.path, f.sha256, f.bytes::text, f.row_count::text, f.min_pk, f.max_pk, ${BYTES('f.min_lsn')} AS min_lsn,
-            ${BYTES('f.max_lsn')} AS max_lsn, ${MICROS('f.min_ts')} AS min_ts, ${MICROS('f.max_ts')} AS max_ts
+            ${BYTES('f.max_lsn')} AS max_lsn, ${MICROS('f.min_ts')} AS min_ts, ${MICROS('f.max_ts')} AS max_ts, f.groups::text
        FROM pgtimewarp.archive_files AS f
       WHERE f.relation_id = $1::int AND f.unit = $2::int
       ORDER BY f.min_pk, f.path`,
@@ -179,16 +181,20 @@ export async function readFiles(
     maxLsn: BigInt(row.max_lsn),
     minTs: BigInt(row.min_ts),
     maxTs: BigInt(row.max_ts),
+    groups: JSON.parse(row.groups) as RowGroupPlace[], // our own
   }));
 }
 
-/** Whether the store still has every row of the unit: retention has dropped nothing of it. */
+/** Whether the store still has every row of the unit: neither retention nor the archive has dropped anything of it. */
 export async function isWholeInStore(store: Queryable, unit: ArchiveUnit): Promise<boolean> {
   if (unit.state !== 'verified') return true; // retention waits for units that are not verified
   const { rows } = await store.query<{ whole: boolean }>(
     `SELECT NOT EXISTS (
               SELECT FROM pgtimewarp.relation_retention AS x
-               WHERE x.relation_id = $1::int AND x.expired_before_lsn > $2::pg_lsn) AS whole`,
+               WHERE x.relation_id = $1::int AND x.expired_before_lsn > $2::pg_lsn)
+        AND NOT EXISTS (
+              SELECT FROM pgtimewarp.archive_cutoffs AS c
+               WHERE c.relation_id = $1::int AND c.before_lsn > $2::pg_lsn) AS whole`,
     [unit.relationId, unit.fromLsn],
   );
   return rows[0]!.whole;

@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import zlib from 'node:zlib';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 import { type ArchiveRow, type ArchiveValue, AT, COLUMNS, parquetSchema, toValue } from './columns.ts';
+import { type KeyBounds, type RowGroupPlace, readRowGroups } from './row-groups.ts';
 
 export interface FileLimits {
   readonly groupRows: number;
@@ -40,6 +41,7 @@ export interface WrittenFile {
   readonly maxLsn: bigint;
   readonly minTs: bigint;
   readonly maxTs: bigint;
+  readonly groups: readonly RowGroupPlace[];
 }
 
 /** Yields each file when it is complete. */
@@ -71,7 +73,7 @@ class ParquetFile {
   #group: ArchiveRow[] = [];
   #letters = 0;
   #rows = 0;
-  readonly #minPk: string[] = [];
+  readonly #bounds: KeyBounds[] = [];
   #lsns: readonly [bigint, bigint] | null = null;
   #times: readonly [bigint, bigint] | null = null;
   lastPk = '';
@@ -97,7 +99,6 @@ class ParquetFile {
   }
 
   add(row: ArchiveRow): void {
-    if (this.#rows === 0) this.#minPk.push(row[AT.pk]!);
     this.lastPk = row[AT.pk]!;
     this.#lsns = widen(this.#lsns, BigInt(row[AT.lsn]!));
     this.#times = widen(this.#times, BigInt(row[AT.ts]!));
@@ -117,18 +118,20 @@ class ParquetFile {
       sha256: await sha256OfFile(this.#path),
       bytes: size,
       rows: this.#rows,
-      minPk: this.#minPk[0]!,
+      minPk: this.#bounds[0]![0],
       maxPk: this.lastPk,
       minLsn: this.#lsns![0],
       maxLsn: this.#lsns![1],
       minTs: this.#times![0],
       maxTs: this.#times![1],
+      groups: await readRowGroups(this.#path, this.#bounds),
     };
   }
 
   #writeGroup(): void {
     const rows = this.#group;
     if (rows.length === 0) return;
+    this.#bounds.push([rows[0]![AT.pk]!, rows.at(-1)![AT.pk]!]);
     const columnData = COLUMNS.map(({ name, type }, at) => ({
       name,
       data: rows.map((row): ArchiveValue => toValue(type, row[at]!)),

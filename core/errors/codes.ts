@@ -399,6 +399,18 @@ export const ERROR_CODES = define({
     remedy:
       'The message names the rows and the commit. Look at them with `pgtimewarp asof`; `pgtimewarp restore --transaction LSN` of that commit undoes it.',
   },
+  ARCHIVED: {
+    action: 'client',
+    cause:
+      'The question needs history that is in the archive alone, and questions of this kind read only the store.',
+    remedy:
+      'Ask for one row: `pgtimewarp asof TABLE --pk …` and `pgtimewarp diff TABLE --pk …` read the archive, and so does HTTP of `pgtimewarp serve`. For whole tables, run the query of `pgtimewarp archive sql`. `pgtimewarp archive show` says since when the store has everything.',
+  },
+  ARCHIVE_TOO_MUCH: {
+    action: 'client',
+    cause: 'The answer would need more requests or bytes of the archive than one question may cost.',
+    remedy: 'Ask for a shorter interval, or for fewer keys at a time.',
+  },
   ARCHIVE_NOT_SET: {
     action: 'client',
     cause: 'The table has no archive.',
@@ -412,10 +424,9 @@ export const ERROR_CODES = define({
   },
   ARCHIVE_UNREACHABLE: {
     action: 'retry',
-    cause:
-      'The bucket or the catalog of the archive did not answer, or refused a request. The store has everything.',
+    cause: 'The bucket or the catalog of the archive did not answer, or refused a request. Nothing is lost.',
     remedy:
-      'Check address, rights and credentials, then run `pgtimewarp archive run`: it goes on where it stopped.',
+      'Check address, rights and credentials, then repeat the command: `pgtimewarp archive run` goes on where it stopped.',
   },
   ARCHIVE_FOREIGN: {
     action: 'operator',
@@ -426,7 +437,7 @@ export const ERROR_CODES = define({
   ARCHIVE_DAMAGED: {
     action: 'operator',
     cause:
-      'Read back, a file of the archive is missing or differs from what was written. The store has everything.',
+      'A file of the archive is missing or differs from what was written. Unless the history was dropped (`archive set --drop`), the store has it, too.',
     remedy: 'The message names the file. Restore that version of the object, if the bucket keeps versions.',
   },
   INTERRUPTED: {

@@ -3,6 +3,7 @@
 import type { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import { askingArchive, type ReadArchive } from './archived.ts';
 import { type Instant, instantParameters } from './instant.ts';
 import type { KeyInput } from './key-input.ts';
 import { fromQueryError } from './query-error.ts';
@@ -19,6 +20,7 @@ export const AS_OF_REASONS = [
   'in_gap',
   'expired',
   'erased',
+  'archive_damaged',
 ] as const;
 
 export type AsOfReason = (typeof AS_OF_REASONS)[number];
@@ -28,6 +30,8 @@ export interface AsOfRequest {
   readonly table: TableName;
   readonly pk: KeyInput;
   readonly at: Instant;
+  /** Gets what only the archive has; without it such a question is refused: ARCHIVED. */
+  readonly readArchive?: ReadArchive;
 }
 
 export interface AsOfManyRequest extends Omit<AsOfRequest, 'pk'> {
@@ -44,9 +48,29 @@ export interface AsOfResult {
   readonly answerText: string;
 }
 
-/** Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, or a failure of the store. */
+/** Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, ARCHIVED, what `readArchive` throws, or a failure of the store. */
 export async function asOf(store: Queryable, request: AsOfRequest): Promise<AsOfResult> {
-  return (await asOfEach(store, [request]))[0]!;
+  const question = { pks: [request.pk], mayBeDamaged: true, readArchive: request.readArchive };
+  return askingArchive(store, question, async (archived) =>
+    archived === null ? (await asOfEach(store, [request]))[0]! : asOfArchived(store, request, archived),
+  );
+}
+
+async function asOfArchived(
+  store: Queryable,
+  { node, table, pk, at }: AsOfRequest,
+  archived: string,
+): Promise<AsOfResult> {
+  try {
+    const { rows } = await store.query<AnswerRow>(
+      `SELECT a.status, a.reason, a.final::text, a.answer::text
+         FROM pgtimewarp.asof_answer($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7, $8::json) AS a`,
+      [node, table.schema, table.name, pk, ...instantParameters(at), archived],
+    );
+    return toResult(rows[0]!);
+  } catch (error) {
+    throw fromQueryError(error);
+  }
 }
 
 /**
@@ -83,15 +107,26 @@ export async function asOfEach(store: Queryable, requests: readonly AsOfRequest[
  */
 export async function asOfMany(
   store: Queryable,
+  request: AsOfManyRequest,
+): Promise<(AsOfResult | TimewarpError)[]> {
+  const { pks, readArchive } = request;
+  return askingArchive(store, { pks, mayBeDamaged: true, readArchive }, (archived) =>
+    askMany(store, request, archived),
+  );
+}
+
+async function askMany(
+  store: Queryable,
   { node, table, pks, at, maxBytes }: AsOfManyRequest,
+  archived: string | null,
 ): Promise<(AsOfResult | TimewarpError)[]> {
   const [ts, lsn, requested] = instantParameters(at);
   try {
     const { rows } = await store.query<AnswerRow | FailureRow>({
       name: 'pgtimewarp_asof_many',
       text: `SELECT a.status, a.reason, a.final::text, a.answer::text, a.error_message, a.error_hint
-               FROM pgtimewarp.asof_answers($1, $2, $3, $4::text[], $5::timestamptz, $6::pg_lsn, $7, $8::bigint) AS a`,
-      values: [node, table.schema, table.name, pks, ts, lsn, requested, maxBytes],
+               FROM pgtimewarp.asof_answers($1, $2, $3, $4::text[], $5::timestamptz, $6::pg_lsn, $7, $8::bigint, $9::json) AS a`,
+      values: [node, table.schema, table.name, pks, ts, lsn, requested, maxBytes, archived],
     });
     return rows.map((row) => (row.status === null ? toError(row) : toResult(row)));
   } catch (error) {

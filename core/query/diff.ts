@@ -4,6 +4,7 @@
  */
 import type { Queryable } from '../pg/connection.ts';
 import type { TableName } from '../pg/identifiers.ts';
+import { askingArchive, type ReadArchive } from './archived.ts';
 import { continuation, type HistoryCursor, nextCursor } from './history-page.ts';
 import { type Instant, instantParameters } from './instant.ts';
 import type { KeyInput } from './key-input.ts';
@@ -19,6 +20,8 @@ export interface DiffRequest {
   readonly to: Instant | null;
   readonly limit: number;
   readonly cursor?: HistoryCursor | null;
+  /** Gets what only the archive has; without it such a question is refused: ARCHIVED. */
+  readonly readArchive?: ReadArchive;
 }
 
 /** I, U, D: from the log. S: the row of the baseline. T: a TRUNCATE that removed the row. */
@@ -54,14 +57,21 @@ export interface DiffPage {
   readonly final: boolean;
   /** null: this is the last page. */
   readonly nextCursor: HistoryCursor | null;
+  /** `archive` if the answer needed it; otherwise omitted. */
+  readonly tier?: 'archive';
 }
 
 /**
  * A cursor works only with the key and the interval that gave it; the ends of the interval may be left out. It holds no horizon: a
- * page shows what was added meanwhile. Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, BAD_FLAGS (cursor), or a
- * failure of the store.
+ * page shows what was added meanwhile. Throws TimewarpError: TABLE_NOT_TRACKED, BAD_KEY, NODE_UNKNOWN, BAD_FLAGS (cursor), ARCHIVED,
+ * what `readArchive` throws, or a failure of the store.
  */
 export async function diff(store: Queryable, request: DiffRequest): Promise<DiffPage> {
+  const question = { pks: [request.pk], mayBeDamaged: false, readArchive: request.readArchive };
+  return askingArchive(store, question, (archived) => readPage(store, request, archived));
+}
+
+async function readPage(store: Queryable, request: DiffRequest, archived: string | null): Promise<DiffPage> {
   const { node, table, pk, limit } = request;
   const begun = continuation(
     request,
@@ -74,11 +84,11 @@ export async function diff(store: Queryable, request: DiffRequest): Promise<Diff
     // Reads one row more than the page, to know whether another page follows.
     const { rows } = await store.query<DiffRow>(
       `SELECT ${FRAME_COLUMNS}, ${CHANGE_COLUMNS}
-         FROM pgtimewarp.diff_frame($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7::timestamptz, $8::pg_lsn) f
+         FROM pgtimewarp.diff_frame($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7::timestamptz, $8::pg_lsn, $13::json) f
          LEFT JOIN pgtimewarp.diff_changes($1, $2, $3, $4::jsonb, $5::timestamptz, $6::pg_lsn, $7::timestamptz,
-                     $8::pg_lsn, $9::int, $10::pg_lsn, $11::int, $12::int) WITH ORDINALITY c ON true
+                     $8::pg_lsn, $9::int, $10::pg_lsn, $11::int, $12::int, $13::json) WITH ORDINALITY c ON true
         ORDER BY c.ordinality`,
-      [node, table.schema, table.name, pk, fromTs, fromLsn, toTs, toLsn, ...begun.after, limit + 1],
+      [node, table.schema, table.name, pk, fromTs, fromLsn, toTs, toLsn, ...begun.after, limit + 1, archived],
     );
     const frame = rows[0]!;
     const found = rows.filter(isChange);
@@ -94,6 +104,7 @@ export async function diff(store: Queryable, request: DiffRequest): Promise<Diff
           : { lsn: frame.horizon_lsn, ts: frame.horizon_ts },
       final: frame.final === 'true',
       nextCursor: found.length > limit ? nextCursor(begun, null, placeOf(page.at(-1)!)) : null,
+      ...(frame.is_archived ? { tier: 'archive' } : {}),
     };
   } catch (error) {
     throw fromQueryError(error);
@@ -105,7 +116,7 @@ const instantText = (column: string): string => `to_char(${column} AT TIME ZONE 
 
 const FRAME_COLUMNS = `
   ${instantText('f.from_ts')} AS from_ts, ${instantText('f.to_ts')} AS to_ts, f.horizon_lsn::text,
-  ${instantText('f.horizon_ts')} AS horizon_ts, f.unknown::text, f.final::text`;
+  ${instantText('f.horizon_ts')} AS horizon_ts, f.unknown::text, f.final::text, f.is_archived`;
 const CHANGE_COLUMNS = `
   c.op, c.lsn::text, c.seq::text, ${instantText('c.ts')} AS ts, c.xid::text, c.row_data::text AS row,
   c.changed::text, c.context::text, c.relation_id::text, c.incomplete, c.assumes`;
@@ -117,6 +128,7 @@ interface FrameColumns {
   readonly horizon_ts: string | null;
   readonly unknown: string;
   readonly final: string;
+  readonly is_archived: boolean;
 }
 
 interface ChangeColumns {

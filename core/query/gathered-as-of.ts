@@ -5,6 +5,7 @@
  * questions are asked again one by one. (docs/decisions/0019-gathered-questions.md)
  */
 import { TimewarpError } from '../errors/timewarp-error.ts';
+import { isArchived } from './archived.ts';
 import { type AsOfRequest, type AsOfResult, asOf, asOfEach } from './as-of.ts';
 import type { WithStore } from './await-horizon.ts';
 
@@ -93,7 +94,7 @@ class OneTable {
         }
       });
     } catch (error) {
-      const isLost = asked.length === 1 || isTimeout(error);
+      const isLost = (asked.length === 1 && !isArchived(error)) || isTimeout(error);
       const answers = asked.map(({ request }) => (isLost ? Promise.reject(error) : this.#alone(request)));
       for (const [place, { resolve }] of asked.entries()) resolve(answers[place]!);
       await Promise.allSettled(answers);

@@ -1,6 +1,6 @@
 /** Turns the errors that the query functions of the store raise into TimewarpErrors. */
 import type { ErrorCode } from '../errors/codes.ts';
-import { TimewarpError } from '../errors/timewarp-error.ts';
+import { type ErrorFacts, TimewarpError } from '../errors/timewarp-error.ts';
 import { fromDatabaseError, sqlState } from '../pg/database-error.ts';
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -8,6 +8,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   TW002: 'BAD_KEY',
   TW003: 'NODE_UNKNOWN',
   TW004: 'BAD_TIME',
+  TW007: 'ARCHIVED',
   // a column or a value that a filter names
   TW006: 'BAD_FLAGS',
   // the key as jsonb: not JSON, a character such as \u0000 that jsonb refuses, or a number out of the range of numeric
@@ -38,11 +39,17 @@ export function fromQueryError(error: unknown): TimewarpError {
   const { message, hint: told } = error as { message: string; hint?: string };
   const hint = REMEDIES.find(([about]) => about.test(message))?.[1] ?? told;
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
-  return new TimewarpError(
-    code,
-    sentence,
-    hint === undefined ? { cause: error } : { cause: error, remedy: hint },
-  );
+  return new TimewarpError(code, sentence, {
+    cause: error,
+    ...(hint === undefined ? {} : { remedy: hint }),
+    ...(code === 'ARCHIVED' ? { facts: archivedFacts(error) } : {}),
+  });
+}
+
+/** What the question needs of the archive: see functions/archive/archived_part.sql. */
+function archivedFacts(error: unknown): ErrorFacts {
+  const said = JSON.parse((error as { detail: string }).detail) as Record<string, string | number>;
+  return { relationId: said.relation_id!, before: said.before!, from: said.from!, to: said.to! };
 }
 
 /** As {@link fromQueryError}, for questions about many rows: these name no key, and may be too much for a session. */

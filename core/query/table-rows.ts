@@ -37,6 +37,8 @@ export interface TableRequest {
   readonly unknown?: 'error' | 'skip';
   /** Default: the order of the texts of keys. Every page of another order reads the whole table, unless that is a numeric key. */
   readonly order?: RowOrder | null;
+  /** Whether the position may be one of which only the archive has the rows. */
+  readonly mayBeArchived?: boolean;
 }
 
 /** A table at a position. */
@@ -81,7 +83,16 @@ export interface TablePage {
  * does not have, and the errors of other questions.
  */
 export async function openTable(store: Queryable, request: TableRequest): Promise<TableAt> {
-  const { node, table, at, where = {}, columns = null, unknown = 'error', order = null } = request;
+  const {
+    node,
+    table,
+    at,
+    where = {},
+    columns = null,
+    unknown = 'error',
+    order = null,
+    mayBeArchived = false,
+  } = request;
   const [ts, lsn] = instantParameters(at);
   try {
     const { rows } = await store.query<TableAtRow>(
@@ -102,9 +113,9 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
                 SELECT jsonb_agg(DISTINCT y.type)
                   FROM catalogs AS r, jsonb_array_elements(
                          coalesce(r.facts -> 'formerTypes', '[]') || coalesce(r.facts -> 'types', '[]')) AS y (type)), '[]')::text AS types
-         FROM pgtimewarp.table_at($1, $2, $3, $4::timestamptz, $5::pg_lsn) AS t
+         FROM pgtimewarp.table_at($1, $2, $3, $4::timestamptz, $5::pg_lsn, $7::boolean) AS t
          JOIN pgtimewarp.relation_periods AS p ON p.relation_id = t.relation_id`,
-      [node, table.schema, table.name, ts, lsn, JSON.stringify(where)],
+      [node, table.schema, table.name, ts, lsn, JSON.stringify(where), mayBeArchived],
     );
     const row = rows[0]!;
     requireKnown(table, row, unknown);

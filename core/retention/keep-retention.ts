@@ -63,7 +63,7 @@ const CONTEXT_ROWS = 20_000;
 const MAX_ACTIONS = 6;
 
 /**
- * Creates ranges ahead, moves cutoffs and drops expired history, for every relation of the node with a window. Throws
+ * Creates ranges ahead, moves cutoffs and drops expired history, for every relation of the node with a window, its own or that of the archive. Throws
  * TRANSACTION_CONFLICT if the run must not write: see {@link dropChecks}.
  */
 export async function keepRetention(options: KeepRetentionOptions): Promise<RetentionResult> {

@@ -35,7 +35,7 @@ export async function requireWindow(store: Queryable, retention: string | null):
   if (!fits) throw refuse('is not between nothing and 1000 years');
 }
 
-/** Copies the windows of tracked tables to their relations. @returns the relations with a window, earlier periods included */
+/** Copies the windows of tracked tables to their relations. @returns the relations of which history is dropped, earlier periods included */
 export async function syncRetention(store: Queryable, nodeId: string): Promise<number[]> {
   await store.query(
     `INSERT INTO pgtimewarp.relation_retention AS x (relation_id, retention)
@@ -55,7 +55,14 @@ export async function syncRetention(store: Queryable, nodeId: string): Promise<n
     `SELECT x.relation_id
        FROM pgtimewarp.relation_retention AS x JOIN pgtimewarp.relation_periods AS p ON p.relation_id = x.relation_id
       WHERE p.node_id = $1::text AND x.retention IS NOT NULL AND NOT x.is_dropped
-      ORDER BY x.relation_id`,
+      UNION
+     SELECT r.relation_id
+       FROM pgtimewarp.archive_settings AS s
+       JOIN pgtimewarp.tracked_relations AS r
+         ON r.node_id = s.node_id AND r.schema_name = s.schema_name AND r.table_name = s.table_name
+       LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = r.relation_id
+      WHERE s.node_id = $1::text AND s.is_on AND s.drops AND x.is_dropped IS NOT TRUE
+      ORDER BY relation_id`,
     [nodeId],
   );
   return rows.map((row) => row.relation_id);
@@ -99,13 +106,16 @@ export async function relationsToExpire(
   relationIds: readonly number[],
 ): Promise<Set<number>> {
   const { rows } = await store.query<{ relation_id: number }>(
-    `SELECT x.relation_id
-       FROM pgtimewarp.relation_retention AS x JOIN pgtimewarp.relation_periods AS p ON p.relation_id = x.relation_id
-      WHERE x.relation_id = ANY ($1::int[])
+    `SELECT p.relation_id
+       FROM pgtimewarp.relation_periods AS p
+       LEFT JOIN pgtimewarp.relation_retention AS x ON x.relation_id = p.relation_id
+       LEFT JOIN pgtimewarp.archive_cutoffs AS a ON a.relation_id = p.relation_id
+      WHERE p.relation_id = ANY ($1::int[])
         AND (x.expired_before_ts > p.tracked_to_ts
              OR EXISTS (SELECT FROM pgtimewarp.relation_ranges AS g
-                         WHERE g.relation_id = x.relation_id
-                           AND (g.state <> 'attached' OR NOT g.is_base AND g.to_lsn <= x.expired_before_lsn + 1)))`,
+                         WHERE g.relation_id = p.relation_id
+                           AND (g.state <> 'attached'
+                                OR NOT g.is_base AND g.to_lsn <= greatest(x.expired_before_lsn + 1, a.upto_lsn))))`,
     [relationIds],
   );
   return new Set(rows.map((row) => row.relation_id));
@@ -186,10 +196,14 @@ export async function dropRangeChecks(store: StoreTransaction, nodeId: string): 
   await store.query('SELECT pgtimewarp.retention_repair($1::text)', [nodeId]);
 }
 
-/** Moves the cutoffs of the relations. */
+/** Moves the cutoffs of the relations: those of retention, and those of the archive. */
 export async function advanceCutoffs(store: Queryable, relationIds: readonly number[]): Promise<void> {
   await store.query(
     'SELECT pgtimewarp.retention_advance(relation_id) FROM unnest($1::int[]) AS r (relation_id)',
+    [relationIds],
+  );
+  await store.query(
+    'SELECT pgtimewarp.archive_advance(relation_id) FROM unnest($1::int[]) AS r (relation_id)',
     [relationIds],
   );
 }

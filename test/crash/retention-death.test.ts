@@ -5,8 +5,8 @@
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expected, gist, RetentionTwins } from '../support/retention-twins.ts';
-import { connectForTest } from '../support/test-client.ts';
+import { MODES, mortalSession } from '../support/mortal-session.ts';
+import { expected, forgetOnceFree, gist, RetentionTwins } from '../support/retention-twins.ts';
 import { type TestDatabases, testDatabases } from '../support/test-databases.ts';
 
 let databases: TestDatabases;
@@ -19,58 +19,6 @@ afterAll(async () => {
   await databases?.[Symbol.asyncDispose]();
 });
 
-const MODES = ['before it is sent', 'while it runs', 'after it was carried out'] as const;
-
-class Death extends Error {}
-
-/** The error of the server if a split takes too long under its lock. */
-const TOO_SLOW = 'DO $$ BEGIN RAISE query_canceled; END $$';
-
-interface Mortal {
-  readonly client: pg.Client;
-  died(): boolean;
-  /** Whether the split failed because of a large range, and the range was then validated. */
-  validated(): boolean;
-}
-
-/**
- * A session that ends at its statement number `at`.
- * @param large every split takes too long until its range has been validated
- */
-async function mortal(
-  url: string,
-  at: number,
-  mode: (typeof MODES)[number],
-  large: boolean,
-): Promise<Mortal> {
-  const client = await connectForTest(url);
-  const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-  let [count, dead, checked, validated] = [0, false, false, false];
-  const die = (): never => {
-    dead = true;
-    (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
-    throw new Death();
-  };
-  const dying = async (...args: unknown[]): Promise<unknown> => {
-    if (dead) throw new Death();
-    const text = String(args[0]);
-    if (text.includes('retention_validate(')) [checked, validated] = [true, true];
-    else if (large && text.includes('retention_split(')) {
-      if (!checked) args.splice(0, args.length, TOO_SLOW);
-      checked = false;
-    }
-    if (++count !== at) return query(...args);
-    if (mode === 'before it is sent') return die();
-    const sent = query(...args);
-    sent.catch(() => {});
-    if (mode === 'after it was carried out') await sent.catch(() => {});
-    else await new Promise((resolve) => setImmediate(resolve));
-    return die();
-  };
-  client.query = dying as unknown as typeof client.query;
-  return { client, died: () => dead, validated: () => validated };
-}
-
 async function expectRight(twins: RetentionTwins, session: pg.Client, where: string): Promise<void> {
   const questions = twins.questions(24);
   const truth = await twins.truth(questions, 'ts');
@@ -80,18 +28,6 @@ async function expectRight(twins: RetentionTwins, session: pg.Client, where: str
     expect(gist(answers[index]!), `${where}: key ${question.key} at ${question.n}, cutoff ${cutoff.ts}`).toBe(
       expected(truth[index]!, question, cutoff),
     );
-  }
-}
-
-/** The claim of the dead session ends with the session, a moment later. */
-async function forgetOnceFree(twins: RetentionTwins, session: pg.Client): Promise<number> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return (await twins.forget(session)).rangesDropped;
-    } catch (error) {
-      if (attempt > 200 || !(error as Error).message.includes('holds the node')) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
   }
 }
 
@@ -115,7 +51,7 @@ describe.each(MODES)('a run that deletes history dies %s', (mode) => {
       let at = 1;
       for (let alive = false; !alive; at++) {
         await twins.happen(5); // so that some history expires
-        const run = await mortal(databases.storeUrl, at, mode, large);
+        const run = await mortalSession(databases.storeUrl, { at, mode, large });
         await twins.forget(run.client).catch((error: unknown) => {
           if (!run.died()) throw error;
         });

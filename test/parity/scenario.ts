@@ -120,14 +120,15 @@ async function writeHistories({ store, storeUrl }: TrackedNode): Promise<Record<
     INSERT INTO pgtimewarp.nodes (node_id, system_identifier, timeline, database_name, slot_name, plugin)
       SELECT '${erased}', system_identifier, timeline, database_name, slot_name, plugin
         FROM pgtimewarp.nodes WHERE node_id = '${window.node}';
-    ALTER FUNCTION pgtimewarp.asof_answer(text, text, text, jsonb, timestamptz, pg_lsn, text) RENAME TO asof_answer_known;
-    CREATE FUNCTION pgtimewarp.asof_answer(node text, s text, t text, pk jsonb, ts timestamptz, lsn pg_lsn, requested text)
+    ALTER FUNCTION pgtimewarp.asof_answer(text, text, text, jsonb, timestamptz, pg_lsn, text, json) RENAME TO asof_answer_known;
+    CREATE FUNCTION pgtimewarp.asof_answer(node text, s text, t text, pk jsonb, ts timestamptz, lsn pg_lsn, requested text,
+                                            archived json DEFAULT NULL)
     RETURNS TABLE (status text, reason text, final boolean, answer json) LANGUAGE sql STABLE AS $$
       SELECT a.status, replace(a.reason, 'expired', 'erased'), a.final,
              replace(a.answer::text, '"reason":"expired"', '"reason":"erased"')::json
-        FROM pgtimewarp.asof_answer_known('${window.node}', s, t, pk, ts, lsn, requested) a WHERE node = '${erased}'
+        FROM pgtimewarp.asof_answer_known('${window.node}', s, t, pk, ts, lsn, requested, archived) a WHERE node = '${erased}'
       UNION ALL
-      SELECT a.* FROM pgtimewarp.asof_answer_known(node, s, t, pk, ts, lsn, requested) a
+      SELECT a.* FROM pgtimewarp.asof_answer_known(node, s, t, pk, ts, lsn, requested, archived) a
        WHERE node IS DISTINCT FROM '${erased}'
     $$`);
   return { gap: gap.node, pending: pending.node, window: window.node, erased };

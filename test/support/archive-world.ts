@@ -89,8 +89,8 @@ export async function archivedNode(
   };
 }
 
-export async function setArchiveOf(node: TrackedNode, table: string): Promise<void> {
-  await setArchive(node, { schema: 'public', name: table }, { hot: '1s', minRows: 1 });
+export async function setArchiveOf(node: TrackedNode, table: string, drops = false): Promise<void> {
+  await setArchive(node, { schema: 'public', name: table }, { hot: '1s', minRows: 1, drops });
 }
 
 /** The time of the horizon, RFC 3339. */

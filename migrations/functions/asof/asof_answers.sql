@@ -3,10 +3,11 @@
 -- The rows end after the one with which the answers exceed p_max_bytes.
 --
 -- Keys are asked in batches: large enough that the cost of a statement does not matter, and small enough to read few rows beyond
--- p_max_bytes. asof_each() fails before it returns a row. If one key of a batch cannot be used, its keys are asked one by one.
+-- p_max_bytes. asof_each() fails before it returns a row. If one key of a batch cannot be used, its keys are asked one by one, as with
+-- p_archived: see asof_answer().
 CREATE OR REPLACE FUNCTION pgtimewarp.asof_answers(
   p_node_id text, p_schema text, p_table text, p_pks text[], p_at_ts timestamptz, p_at_lsn pg_lsn, p_requested text,
-  p_max_bytes bigint)
+  p_max_bytes bigint, p_archived json DEFAULT NULL)
 RETURNS TABLE (status text, reason text, final boolean, answer text, error_message text, error_hint text)
 LANGUAGE plpgsql STABLE ROWS 100
 SET search_path = pg_catalog, pg_temp AS $$
@@ -21,6 +22,9 @@ BEGIN
     error_message := NULL;
     error_hint := NULL;
     BEGIN
+      IF p_archived IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TW002'; -- one by one
+      END IF;
       FOR status, reason, final, answer IN
         SELECT a.status, a.reason, a.final, a.answer
           FROM pgtimewarp.asof_each(p_node_id, p_schema, p_table, pks::jsonb[],
@@ -39,7 +43,7 @@ BEGIN
           error_hint := NULL;
           BEGIN
             SELECT a.status, a.reason, a.final, a.answer::text INTO status, reason, final, answer
-              FROM pgtimewarp.asof_answer(p_node_id, p_schema, p_table, pk::jsonb, p_at_ts, p_at_lsn, p_requested) a;
+              FROM pgtimewarp.asof_answer(p_node_id, p_schema, p_table, pk::jsonb, p_at_ts, p_at_lsn, p_requested, p_archived) a;
           EXCEPTION
             WHEN SQLSTATE 'TW002' OR data_exception OR statement_too_complex OR program_limit_exceeded THEN
               status := NULL;
@@ -58,6 +62,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.asof_answers(text, text, text, text[], timestamptz, pg_lsn, text, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.asof_answers(text, text, text, text[], timestamptz, pg_lsn, text, bigint)
+REVOKE ALL ON FUNCTION pgtimewarp.asof_answers(text, text, text, text[], timestamptz, pg_lsn, text, bigint, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.asof_answers(text, text, text, text[], timestamptz, pg_lsn, text, bigint, json)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

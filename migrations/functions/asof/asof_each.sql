@@ -15,13 +15,13 @@ DECLARE
   f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
   -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period (after its
-  -- start, where another may end) and in no gap, have not expired, and lie before every partition that is not judged yet. While a gap is open no question is
+  -- start, where another may end) and in no gap, have not expired, are not archived, and lie before every partition that is not judged yet. While a gap is open no question is
   -- plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
-         greatest(p.tracked_from_lsn + 1, x.expired_before_lsn, g.ended_lsn) AS from_lsn,
-         greatest(p.tracked_from_ts + interval '1 microsecond', x.expired_before_ts, g.ended_ts) AS from_ts,
+         greatest(p.tracked_from_lsn + 1, x.expired_before_lsn, g.ended_lsn, a.before_lsn - 1) AS from_lsn,
+         greatest(p.tracked_from_ts + interval '1 microsecond', x.expired_before_ts, g.ended_ts, a.before_ts) AS from_ts,
          coalesce(l.unjudged_lsn, 'FFFFFFFF/FFFFFFFF') AS to_lsn,
          coalesce(l.unjudged_ts, 'infinity') AS to_ts,
          (SELECT e.lsn FROM pgtimewarp.relation_events e
@@ -34,6 +34,7 @@ BEGIN
     FROM pgtimewarp.tracked_relations p
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
+    LEFT JOIN pgtimewarp.archive_cutoffs a ON a.relation_id = p.relation_id
    CROSS JOIN LATERAL (
          SELECT max(g.to_lsn) FILTER (WHERE g.lsn_space = p.lsn_space) AS ended_lsn, max(g.to_ts) AS ended_ts,
                 bool_or(g.to_lsn IS NULL) AS is_open

@@ -1,17 +1,19 @@
 -- The state of a key within one period as of (p_lsn, p_seq), including the change at that very place. The caller makes sure that
 -- the position lies within the period. p_through is the position up to which the period is complete (its end, or the horizon);
--- p_open says whether the period may still grow. Called by functions that have set search_path.
+-- p_open says whether the period may still grow; p_part has the changes that are in the archive (archived_part()). Called by functions that have set search_path.
 --
 -- The text of each statement contains the relation id. With a parameter, the executor would lock every partition of row_changes
 -- before it knows the relation. (docs/decisions/0024-own-locks.md)
 CREATE OR REPLACE FUNCTION pgtimewarp.version_at(
-  p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq int, p_through pg_lsn, p_open boolean)
+  p_period pgtimewarp.relation_periods, p_pk text, p_lsn pg_lsn, p_seq int, p_through pg_lsn, p_open boolean,
+  p_part json DEFAULT NULL)
 RETURNS pgtimewarp.key_state
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
   s pgtimewarp.key_state;
   relation int := p_period.relation_id;
+  changes text := pgtimewarp.changes_source(p_period.relation_id, p_part);
   start pg_lsn := p_period.tracked_from_lsn;
   is_pending boolean := p_period.baseline_state = 'pending' AND p_open;
   ver record;  -- the last change at or before the position
@@ -25,14 +27,14 @@ BEGIN
   EXECUTE format(
     'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id, r.read_lsn, r.row_data,
             r.incomplete, r.json_nulls, r.nulls_assumed
-       FROM pgtimewarp.row_changes r
-      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn <= $2 AND (r.valid_from_lsn, r.seq) <= ($2, $3)
-      ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1', relation) INTO ver USING p_pk, p_lsn, p_seq;
+       FROM %2$s r
+      WHERE r.relation_id = %1$s AND r.pk = $1 AND r.valid_from_lsn <= $2 AND (r.valid_from_lsn, r.seq) <= ($2, $3)
+      ORDER BY r.valid_from_lsn DESC, r.seq DESC LIMIT 1', relation, changes) INTO ver USING p_pk, p_lsn, p_seq;
   EXECUTE format(
     'SELECT r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.op, r.leaf_id
-       FROM pgtimewarp.row_changes r
-      WHERE r.relation_id = %s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
-      ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation) INTO nxt USING p_pk, p_lsn, p_seq;
+       FROM %2$s r
+      WHERE r.relation_id = %1$s AND r.pk = $1 AND r.valid_from_lsn >= $2 AND (r.valid_from_lsn, r.seq) > ($2, $3)
+      ORDER BY r.valid_from_lsn, r.seq LIMIT 1', relation, changes) INTO nxt USING p_pk, p_lsn, p_seq;
   SELECT e.lsn, e.seq, e.ts, e.xid INTO cut
     FROM pgtimewarp.truncates_after(
            relation, coalesce(ver.lsn, start), ver.seq, ver.op, coalesce(ver.leaf_id, nxt.leaf_id)) e
@@ -87,6 +89,6 @@ BEGIN
   RETURN s;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.version_at(pgtimewarp.relation_periods, text, pg_lsn, int, pg_lsn, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.version_at(pgtimewarp.relation_periods, text, pg_lsn, int, pg_lsn, boolean)
+REVOKE ALL ON FUNCTION pgtimewarp.version_at(pgtimewarp.relation_periods, text, pg_lsn, int, pg_lsn, boolean, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.version_at(pgtimewarp.relation_periods, text, pg_lsn, int, pg_lsn, boolean, json)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -4,11 +4,12 @@
 --   D without xid  a repair found that the row is gone
 --   T              a TRUNCATE removed the row
 -- `changed` is set for U, and for S of a repair if the previous row is known; else it is NULL.
--- Page by page: pass (relation_id, lsn, seq) of the last row received. Runs only add rows after it.
+-- Page by page: pass (relation_id, lsn, seq) of the last row received. Runs only add rows after it. p_archived: the changes that are in
+-- the archive, see archived_part().
 CREATE OR REPLACE FUNCTION pgtimewarp.diff_changes(
   p_node_id text, p_schema text, p_table text, p_pk jsonb,
   p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
-  p_after_relation_id int, p_after_lsn pg_lsn, p_after_seq int, p_limit int)
+  p_after_relation_id int, p_after_lsn pg_lsn, p_after_seq int, p_limit int, p_archived json DEFAULT NULL)
 RETURNS TABLE (op text, lsn pg_lsn, seq int, ts timestamptz, xid bigint, row_data json, changed json, context json,
                relation_id int, incomplete text[], assumes text)
 LANGUAGE plpgsql STABLE ROWS 100
@@ -25,8 +26,9 @@ DECLARE
   start_seq int;
   remaining int := coalesce(p_limit, 2147483647);
   e record;
+  part json;
 BEGIN
-  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn);
+  ends := pgtimewarp.diff_positions(p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, p_archived);
   FOR place IN
     SELECT d.* FROM pgtimewarp.diff_periods(ends.from_at, ends.to_at) d
      WHERE p_after_relation_id IS NULL OR (d.period).relation_id >= p_after_relation_id
@@ -39,7 +41,9 @@ BEGIN
     resumed := coalesce(relation_id = p_after_relation_id, false);
     start_lsn := CASE WHEN resumed THEN p_after_lsn ELSE place.lower_lsn END;
     start_seq := CASE WHEN resumed THEN p_after_seq ELSE 2147483647 END;
-    before := pgtimewarp.version_at(period, key, start_lsn, start_seq, place.through, place.is_open);
+    part := pgtimewarp.archived_part(
+      p_archived, period, pgtimewarp.archived_before(period, place.lower_lsn), place.lower_lsn, place.upper_lsn);
+    before := pgtimewarp.version_at(period, key, start_lsn, start_seq, place.through, place.is_open, part);
     IF place.starts_inside AND NOT resumed AND before.op = 'S' AND remaining > 0 THEN
       op := 'S'; lsn := before.from_lsn; seq := before.from_seq; ts := before.from_ts; xid := NULL;
       row_data := before.row_data; changed := NULL; context := NULL;
@@ -50,7 +54,7 @@ BEGIN
     FOR e IN EXECUTE format(
       '(SELECT r.op, r.valid_from_lsn AS lsn, r.seq, r.valid_from_ts AS ts, r.xid, r.leaf_id, r.row_data, r.json_nulls,
                r.incomplete, r.nulls_assumed
-          FROM pgtimewarp.row_changes r
+          FROM %2$s r
          WHERE r.relation_id = %1$s AND r.pk = $1 AND (r.op <> ''S'' OR r.valid_from_lsn > $2)
            AND r.valid_from_lsn >= $3 AND (r.valid_from_lsn, r.seq) > ($3, $4) AND r.valid_from_lsn <= $5
          ORDER BY r.valid_from_lsn, r.seq LIMIT $6)
@@ -58,7 +62,7 @@ BEGIN
        SELECT t.op, t.lsn, t.seq, t.ts, t.xid, t.leaf_id, NULL, NULL, NULL, NULL
          FROM pgtimewarp.relation_events t
         WHERE t.relation_id = %1$s AND t.op = ''T'' AND (t.lsn, t.seq) > ($3, $4) AND t.lsn <= $5
-       ORDER BY 2, 3', relation_id)
+       ORDER BY 2, 3', relation_id, pgtimewarp.changes_source(relation_id, part))
       USING key, period.tracked_from_lsn, start_lsn, start_seq, place.upper_lsn, remaining
     LOOP
       EXIT WHEN remaining = 0;
@@ -80,6 +84,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.diff_changes(text, text, text, jsonb, timestamptz, pg_lsn, timestamptz, pg_lsn, int, pg_lsn, int, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.diff_changes(text, text, text, jsonb, timestamptz, pg_lsn, timestamptz, pg_lsn, int, pg_lsn, int, int)
+REVOKE ALL ON FUNCTION pgtimewarp.diff_changes(text, text, text, jsonb, timestamptz, pg_lsn, timestamptz, pg_lsn, int, pg_lsn, int, int, json) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.diff_changes(text, text, text, jsonb, timestamptz, pg_lsn, timestamptz, pg_lsn, int, pg_lsn, int, int, json)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -16,9 +16,13 @@
 --              is not judged yet; and, for a question by LSN, the position of the horizon while a gap is open, because the gap
 --              may end exactly there until the next commit.
 --
--- Raises TW001 when the table is not tracked, TW003 when the node is unknown. Called by functions that have set search_path.
+--   archived_before_lsn  the cutoff, if the position needs changes that only the archive has (archived_before())
+--
+-- Raises TW001 when the table is not tracked, TW003 when the node is unknown, and TW007 when the position is archived, unless the caller
+-- deals with that: p_may_be_archived. Called by functions that have set search_path.
 CREATE OR REPLACE FUNCTION pgtimewarp.position_at(
-  p_node_id text, p_schema text, p_table text, p_at_ts timestamptz, p_at_lsn pg_lsn)
+  p_node_id text, p_schema text, p_table text, p_at_ts timestamptz, p_at_lsn pg_lsn,
+  p_may_be_archived boolean DEFAULT false)
 RETURNS pgtimewarp.history_position
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
@@ -34,12 +38,14 @@ DECLARE
   gap record;
   reason text;
   final boolean;
+  archived_before_lsn pg_lsn;
 BEGIN
-  SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts, x.expired_before_lsn, x.expired_before_ts, b.has_begun
+  SELECT p AS period, c.lsn_space, c.applied_lsn, c.applied_ts, x.expired_before_lsn, x.expired_before_ts, a.before_lsn, b.has_begun
     INTO known
     FROM pgtimewarp.relation_periods p
     LEFT JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id
     LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.expired_before_ts IS NOT NULL
+    LEFT JOIN pgtimewarp.archive_cutoffs a ON a.relation_id = p.relation_id
    CROSS JOIN LATERAL (
          SELECT coalesce(CASE WHEN by_lsn THEN (p.lsn_space, p.tracked_from_lsn) <= (c.lsn_space, p_at_lsn)
                               ELSE p.tracked_from_ts <= at_ts END, false) AS has_begun,
@@ -92,15 +98,22 @@ BEGIN
       at_space := period.lsn_space; at_lsn := period.tracked_from_lsn;
     END IF;
     at_lsn := greatest(at_lsn, known.expired_before_lsn); -- older entries of the map may be gone
+    IF at_lsn + 1 < known.before_lsn THEN
+      archived_before_lsn := pgtimewarp.archived_before(period, at_lsn);
+    END IF;
+    IF archived_before_lsn IS NOT NULL AND NOT p_may_be_archived THEN
+      PERFORM pgtimewarp.archived_part(NULL, period, archived_before_lsn, at_lsn, at_lsn);
+    END IF;
   END IF;
   final := coalesce(CASE WHEN by_lsn THEN p_at_lsn <= known.applied_lsn ELSE at_ts <= known.applied_ts END, false)
     AND reason IS DISTINCT FROM 'baseline_pending' AND NOT gap.leaf_unjudged
     AND NOT (by_lsn AND p_at_lsn = known.applied_lsn AND (coalesce(gap.is_open, false) OR coalesce(reason = 'in_gap', false)));
   RETURN ROW(
     period, known.has_begun, is_open, CASE WHEN is_open THEN known.applied_lsn ELSE period.tracked_to_lsn END, at_ts, p_at_lsn, at_space, at_lsn,
-    reason, final, known.applied_lsn, known.applied_ts, known.expired_before_lsn, known.expired_before_ts);
+    reason, final, known.applied_lsn, known.applied_ts, known.expired_before_lsn, known.expired_before_ts,
+    archived_before_lsn);
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.position_at(text, text, text, timestamptz, pg_lsn) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.position_at(text, text, text, timestamptz, pg_lsn)
+REVOKE ALL ON FUNCTION pgtimewarp.position_at(text, text, text, timestamptz, pg_lsn, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.position_at(text, text, text, timestamptz, pg_lsn, boolean)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -11,6 +11,7 @@ BEGIN
   EXECUTE format('DROP TABLE IF EXISTS pgtimewarp.%I', format('row_changes_r%s', p_relation_id));
   EXECUTE format('DROP FUNCTION IF EXISTS pgtimewarp.%I', format('asof_each_r%s', p_relation_id));
   DELETE FROM pgtimewarp.relation_ranges WHERE relation_id = p_relation_id;
+  DELETE FROM pgtimewarp.archive_cutoffs WHERE relation_id = p_relation_id;
 END $$;
 
 REVOKE ALL ON FUNCTION pgtimewarp.drop_relation_partition(int) FROM PUBLIC;

@@ -11,8 +11,8 @@ DECLARE
 BEGIN
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
   SELECT c.applied_lsn, c.applied_ts - x.retention INTO horizon_lsn, cut_ts
-    FROM pgtimewarp.wal_checkpoints c, pgtimewarp.relation_retention x
-   WHERE c.node_id = p.node_id AND x.relation_id = p_relation_id;
+    FROM pgtimewarp.wal_checkpoints c LEFT JOIN pgtimewarp.relation_retention x ON x.relation_id = p_relation_id
+   WHERE c.node_id = p.node_id;
   -- The beginning of a range is more exact than the map, which drops horizons of quiet runs.
   UPDATE pgtimewarp.relation_ranges g
      SET opened_ts = coalesce(

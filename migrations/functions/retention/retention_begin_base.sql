@@ -15,7 +15,9 @@ BEGIN
     RETURN name;
   END IF;
   SELECT q.* INTO p FROM pgtimewarp.relation_periods q WHERE q.relation_id = p_relation_id;
-  SELECT x.expired_before_lsn INTO cut FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id;
+  -- what is before either cutoff
+  SELECT greatest((SELECT x.expired_before_lsn FROM pgtimewarp.relation_retention x WHERE x.relation_id = p_relation_id),
+                  (SELECT a.upto_lsn - 1 FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id)) INTO cut;
   IF cut IS NULL OR p.baseline_state = 'pending'
      OR EXISTS (SELECT FROM pgtimewarp.tracked_relations t WHERE t.relation_id = p_relation_id AND t.repair IS NOT NULL) THEN
     RETURN NULL; -- a baseline or a repair may still write rows that belong below
@@ -39,9 +41,11 @@ BEGIN
   name := pgtimewarp.retention_new_table(p_relation_id);
   EXECUTE format('ALTER TABLE pgtimewarp.%I ADD CONSTRAINT base_upper CHECK (valid_from_lsn < %L)', name, upper);
   INSERT INTO pgtimewarp.relation_ranges (relation_id, table_name, to_lsn, opened_ts, state, is_base, built_to_pk, keeps_deletions)
-  -- If not every key was read or seen, only a deletion distinguishes an absent key from an unknown one.
+  -- If not every key was read or seen, only a deletion distinguishes an absent key from an unknown one. And questions about the time
+  -- after the archive's cutoff are answered as before, deletions included, without the archive.
   VALUES (p_relation_id, name, upper, '-infinity', 'building', true, '',
-          p.baseline_state <> 'done' OR coalesce(p.unseen_unknown_before_lsn >= upper, false));
+          p.baseline_state <> 'done' OR coalesce(p.unseen_unknown_before_lsn >= upper, false)
+            OR EXISTS (SELECT FROM pgtimewarp.archive_cutoffs a WHERE a.relation_id = p_relation_id));
   RETURN name;
 END $$;
 

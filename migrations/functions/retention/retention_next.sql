@@ -1,3 +1,4 @@
+-- The window is that of hot_window().
 -- The next change that the ranges of a tracked relation need before positions up to p_upto are written.
 --   convert: the relation has no ranges yet, and its history began an eighth of the window ago or is larger than 64 MiB.
 --            Earlier, ranges have no use, and for each one the server checks all constraints of the store: tracking a thousand
@@ -16,11 +17,11 @@ DECLARE
   last_range pgtimewarp.relation_ranges;
   width numeric;
 BEGIN
-  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, x.retention, p.tracked_from_ts INTO h
+  SELECT c.node_id, c.lsn_space, c.applied_lsn AS lsn, c.applied_ts AS ts, w.retention, p.tracked_from_ts INTO h
     FROM pgtimewarp.relation_periods p
     JOIN pgtimewarp.wal_checkpoints c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
-    JOIN pgtimewarp.relation_retention x ON x.relation_id = p.relation_id AND x.retention IS NOT NULL
-   WHERE p.relation_id = p_relation_id AND p.tracked_to_lsn IS NULL;
+   CROSS JOIN pgtimewarp.hot_window(p.relation_id) AS w (retention)
+   WHERE p.relation_id = p_relation_id AND p.tracked_to_lsn IS NULL AND w.retention IS NOT NULL;
   IF NOT FOUND THEN
     RETURN;
   END IF;

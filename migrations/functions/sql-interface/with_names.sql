@@ -17,7 +17,7 @@ DECLARE
 BEGIN
   period := (pgtimewarp.position_at(
     p_node_id, pgtimewarp.json_stood_for(answer ->> 'schema', escaped), pgtimewarp.json_stood_for(answer ->> 'table', escaped),
-    (answer #>> '{valid_from,ts}')::timestamptz, NULL)).period;
+    (answer #>> '{valid_from,ts}')::timestamptz, NULL, true)).period;
   is_same := (SELECT t.relid = p_relid FROM pgtimewarp.tracked_relations t WHERE t.relation_id = period.relation_id);
   EXECUTE format(
     'SELECT r.read_lsn FROM pgtimewarp.row_changes r

@@ -7,9 +7,13 @@
 --   virtual        the virtual generated columns of that time, whose values no row has
 --   final          whether later runs cannot change this
 --
+-- With p_may_be_archived the position may lie before the archive's cutoff: then the archive has the rows, and the store counts
+-- those that no run had read only after the reading of the beginning, where there are none.
+--
 -- Rows whose last version is a baseline row that may be outdated are not counted here: table_rows() returns them as unknown.
 CREATE OR REPLACE FUNCTION pgtimewarp.table_at(
-  p_node_id text, p_schema text, p_table text, p_at_ts timestamptz, p_at_lsn pg_lsn)
+  p_node_id text, p_schema text, p_table text, p_at_ts timestamptz, p_at_lsn pg_lsn,
+  p_may_be_archived boolean DEFAULT false)
 RETURNS TABLE (relation_id int, lsn_space int, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text,
                virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamptz, expired_before_ts timestamptz,
                columns jsonb, pk_columns text[], excluded_columns text[])
@@ -20,7 +24,7 @@ DECLARE
   at pgtimewarp.history_position;
   period pgtimewarp.relation_periods;
 BEGIN
-  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn);
+  at := pgtimewarp.position_at(p_node_id, p_schema, p_table, p_at_ts, p_at_lsn, p_may_be_archived);
   period := at.period;
   relation_id := period.relation_id; lsn_space := at.lsn_space; lsn := at.lsn; through := at.through; reason := at.reason;
   final := at.final; horizon_lsn := at.horizon_lsn; horizon_ts := at.horizon_ts; expired_before_ts := at.expired_before_ts;
@@ -32,6 +36,9 @@ BEGIN
     ELSIF period.baseline_state <> 'done' OR lsn < period.unseen_unknown_before_lsn THEN
       unread_reason := 'before_tracking';
     ELSE
+      IF lsn < period.baseline_lsn THEN
+        PERFORM pgtimewarp.archived_part(NULL, period, at.archived_before_lsn, lsn, lsn);
+      END IF;
       -- the first known change of such a row is an update or a deletion after the instant
       EXECUTE format(
         'SELECT count(*) FROM pgtimewarp.row_changes AS r
@@ -46,6 +53,6 @@ BEGIN
   RETURN NEXT;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.table_at(text, text, text, timestamptz, pg_lsn) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.table_at(text, text, text, timestamptz, pg_lsn)
+REVOKE ALL ON FUNCTION pgtimewarp.table_at(text, text, text, timestamptz, pg_lsn, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.table_at(text, text, text, timestamptz, pg_lsn, boolean)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

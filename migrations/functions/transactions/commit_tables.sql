@@ -33,6 +33,7 @@ BEGIN
        AND p.tracked_from_lsn < r.last AND (p.tracked_to_lsn IS NULL OR p.tracked_to_lsn >= r.first)
        AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_filter -> 'only')
   LOOP
+    PERFORM pgtimewarp.refuse_archived(place.relation_id, place.first - 1);
     counted := concat_ws(' UNION ALL ', counted, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, %2$L AS schema, %3$L AS "table", r.op, count(*) AS number
          FROM unnest($4, $5, $6) AS w (lsn_space, first, last)

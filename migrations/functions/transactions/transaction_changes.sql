@@ -26,6 +26,7 @@ BEGIN
        AND (p_after_relation_id IS NULL OR p.relation_id >= p_after_relation_id)
      ORDER BY p.relation_id
   LOOP
+    PERFORM pgtimewarp.refuse_archived((place.period).relation_id, p_lsn - 1);
     after := CASE WHEN (place.period).relation_id = p_after_relation_id THEN
       ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN

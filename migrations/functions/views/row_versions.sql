@@ -1,5 +1,5 @@
 -- Every version of every key as an interval, with the columns that it lacks, including virtual columns that existed while it was
--- valid. Baseline rows that a later change contradicts, or may still contradict, are left out. With node, table and key given it is
+-- valid. A period of which a part is in the archive alone is refused (TW007). Baseline rows that a later change contradicts, or may still contradict, are left out. With node, table and key given it is
 -- an index read.
 CREATE OR REPLACE VIEW pgtimewarp.row_versions AS
   SELECT v.node_id, v.schema_name, v.table_name, v.pk, v.op, v.row_data, v.xid, v.seq,
@@ -31,9 +31,10 @@ CREATE OR REPLACE VIEW pgtimewarp.row_versions AS
            FROM pgtimewarp.truncates_after(r.relation_id, r.valid_from_lsn, r.seq, r.op, r.leaf_id) e
           WHERE r.op <> 'D'
           ORDER BY e.lsn, e.seq LIMIT 1) cut ON true
-   WHERE r.op <> 'S'
+   WHERE pgtimewarp.refuse_archived(p.relation_id, p.tracked_from_lsn)
+     AND (r.op <> 'S'
       OR (nxt.lsn IS NULL OR nxt.lsn > r.read_lsn)
          AND r.read_lsn <= CASE WHEN p.tracked_to_lsn IS NULL AND p.lsn_space = c.lsn_space
-                                THEN c.applied_lsn ELSE p.tracked_to_lsn END) v;
+                                THEN c.applied_lsn ELSE p.tracked_to_lsn END)) v;
 
 GRANT SELECT ON pgtimewarp.row_versions TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -73,7 +73,7 @@ describeNeeding(archiveTools(), 'the archive', () => {
   test('files have a limit, and no key is in two of them', async () => {
     await using node = await archivedNode('pgoutput', PLAIN);
     const instants = await node.write();
-    await setArchive(node, { schema: 'public', name: 'things' }, { hot: '1s', minRows: 3000 });
+    await setArchive(node, { schema: 'public', name: 'things' }, { hot: '1s', minRows: 3200, drops: false });
     const limits = { groupRows: 500, groupLetters: 10_000, fileBytes: 8_000 };
     const { units } = await archiveRun({ ...node, target: openTestArchive(), limits });
     expect(units).toBe(1);
@@ -167,11 +167,15 @@ describeNeeding(archiveTools(), 'the archive', () => {
     const target = openTestArchive();
     expect(await archiveRun({ ...node, target })).toMatchObject({ outcome: 'done', units: 0 });
     await node.store.query('DELETE FROM pgtimewarp.history_gaps');
-    await setArchive(node, { schema: 'public', name: 'things' }, { hot: '1d', minRows: 1 });
+    await setArchive(node, { schema: 'public', name: 'things' }, { hot: '1d', minRows: 1, drops: false });
     expect(await archiveRun({ ...node, target })).toMatchObject({ outcome: 'done', units: 0 });
     await node.track('things', { retention: '2d' }).catch(() => undefined);
     await node.store.query(`UPDATE pgtimewarp.tracked_relations SET retention = '2d'`);
-    const longer = setArchive(node, { schema: 'public', name: 'things' }, { hot: '3d', minRows: 1 });
+    const longer = setArchive(
+      node,
+      { schema: 'public', name: 'things' },
+      { hot: '3d', minRows: 1, drops: false },
+    );
     await expect(longer).rejects.toMatchObject({ code: 'BAD_FLAGS' });
   }, 120_000);
 

@@ -70,7 +70,8 @@ async function isPlain(
   await session.query(`
     BEGIN;
     CREATE OR REPLACE FUNCTION pgtimewarp.asof_answer(
-      p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamptz, p_at_lsn pg_lsn, p_requested text)
+      p_node_id text, p_schema text, p_table text, p_pk jsonb, p_at_ts timestamptz, p_at_lsn pg_lsn, p_requested text,
+      p_archived json DEFAULT NULL)
     RETURNS TABLE (status text, reason text, final boolean, answer json) LANGUAGE plpgsql AS $$
     BEGIN
       RAISE EXCEPTION 'the long way' USING ERRCODE = 'XX999';

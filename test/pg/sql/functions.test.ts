@@ -40,7 +40,7 @@ test('all files applied again change nothing', async () => {
 test.each([
   [
     'a function changed by hand',
-    'ALTER FUNCTION pgtimewarp.asof_answer(text, text, text, jsonb, timestamptz, pg_lsn, text) SET work_mem = 64',
+    'ALTER FUNCTION pgtimewarp.asof_answer(text, text, text, jsonb, timestamptz, pg_lsn, text, json) SET work_mem = 64',
   ],
   [
     'the text of one',

@@ -1,0 +1,87 @@
+/**
+ * Parts of an object, within what one question may cost. Parts that are asked for at the same moment and lie near each other come with
+ * one request.
+ */
+import { setImmediate as soon } from 'node:timers/promises';
+import type { AsyncBuffer } from 'hyparquet';
+import { TimewarpError } from '../errors/timewarp-error.ts';
+
+/** Reads bytes from `start` up to `end`, without the last one. Throws ARCHIVE_DAMAGED if the object is missing or is another one. */
+export type ReadRange = (start: number, end: number) => Promise<Uint8Array>;
+
+export const MOST_REQUESTS = 2_000;
+export const MOST_BYTES = 64 * 1024 * 1024;
+
+/** Parts that are at most so far from each other are read together: a request costs more than these bytes. */
+const GAP = 4 * 1024;
+
+/** What a question has cost so far. */
+export class Budget {
+  requests = 0;
+  bytes = 0;
+
+  /** Throws ARCHIVE_TOO_MUCH. */
+  spend(bytes: number): void {
+    this.requests += 1;
+    this.bytes += bytes;
+    if (this.requests <= MOST_REQUESTS && this.bytes <= MOST_BYTES) return;
+    throw new TimewarpError(
+      'ARCHIVE_TOO_MUCH',
+      `The answer needs more than ${MOST_REQUESTS} requests or ${MOST_BYTES / 1024 / 1024} MiB of the archive.`,
+    );
+  }
+}
+
+interface Waiting {
+  readonly start: number;
+  readonly end: number;
+  readonly resolve: (bytes: ArrayBuffer | Promise<ArrayBuffer>) => void;
+}
+
+/** An object as hyparquet reads it. */
+export class Ranges implements AsyncBuffer {
+  readonly byteLength: number;
+  readonly #read: ReadRange;
+  readonly #budget: Budget;
+  #waiting: Waiting[] = [];
+
+  constructor(byteLength: number, read: ReadRange, budget: Budget) {
+    this.byteLength = byteLength;
+    this.#read = read;
+    this.#budget = budget;
+  }
+
+  slice(start: number, end = this.byteLength): Promise<ArrayBuffer> {
+    return new Promise((resolve) => {
+      if (this.#waiting.length === 0) void soon().then(() => this.#flush());
+      this.#waiting.push({ start, end, resolve });
+    });
+  }
+
+  #flush(): void {
+    const sorted = this.#waiting.sort((a, b) => a.start - b.start);
+    this.#waiting = [];
+    for (let at = 0; at < sorted.length; ) {
+      let next = at;
+      let end = sorted[at]!.end;
+      while (next < sorted.length && sorted[next]!.start <= end + GAP) {
+        end = Math.max(end, sorted[next]!.end);
+        next += 1;
+      }
+      this.#fetch(sorted.slice(at, next), end);
+      at = next;
+    }
+  }
+
+  #fetch(parts: readonly Waiting[], end: number): void {
+    const from = parts[0]!.start;
+    const whole = this.#readWithin(from, end);
+    for (const { start, end: until, resolve } of parts)
+      resolve(whole.then((bytes) => bytes.slice(start - from, until - from).buffer as ArrayBuffer));
+  }
+
+  async #readWithin(start: number, end: number): Promise<Uint8Array> {
+    this.#budget.spend(end - start);
+    return this.#read(start, end);
+  }
+}
