@@ -44,7 +44,9 @@ export function TransactionsView({ node, query }: { readonly node: NodeDocument;
 /** The address has `by=KEY=VALUE`; the API has a parameter for each name. */
 function asked({ by, ...others }: Query): Query {
   const [, key, value] = /^([^=]+)=(.*)$/s.exec(by ?? '') ?? [];
-  return key === undefined ? others : { ...others, [`by.${key}`]: value! };
+  // what is no pair is refused by the API: without it, every transaction would be shown
+  if (key === undefined) return by ? { ...others, by } : others;
+  return { ...others, [`by.${key}`]: value! };
 }
 
 function Filters({ node, query }: { readonly node: string; readonly query: Query }) {
