@@ -58,7 +58,9 @@ test('checkov', async () => {
 });
 
 describe('the schema of the provider', () => {
-  const judged = async (folder: string): Promise<{ blocks: number; arguments: number; problems: string[] }> => {
+  const judged = async (
+    folder: string,
+  ): Promise<{ blocks: number; arguments: number; problems: string[] }> => {
     const script = 'test/templates/provider-schema.py';
     const { code, output } = await runProgram(await installSchema(), [script, folder]);
     expect(code, output).toBe(0);
