@@ -16,7 +16,9 @@ const TIMEOUTS_MS = {
   container: 900_000,
 };
 
-function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
+const SERVER = 'test/support/global-setup.ts';
+
+function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean, setup = SERVER) {
   return {
     test: {
       name,
@@ -25,7 +27,7 @@ function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
       hookTimeout: TIMEOUTS_MS[name],
       // the page is read from dist/, which the tests of the package make anew
       sequence: { groupOrder: name === 'web' ? 1 : 0 },
-      globalSetup: needsServer ? ['test/support/global-setup.ts'] : [],
+      globalSetup: needsServer || setup !== SERVER ? [setup] : [],
     },
   };
 }
@@ -48,7 +50,7 @@ export default defineConfig({
       // only when asked for (npm run test:templates): the linters come from PyPI
       ...(process.env.TEST_TEMPLATES === '1' ? [project('templates', false)] : []),
       // only when asked for (npm run test:container): it needs a Docker daemon
-      ...(process.env.TEST_CONTAINER === '1' ? [project('container', false)] : []),
+      ...(process.env.TEST_CONTAINER === '1' ? [project('container', false, 'test/container/pack.ts')] : []),
       // only when asked for (npm run test:runtime): it builds Lambda's runtime client first
       ...(process.env.TEST_RUNTIME === '1' ? [project('runtime', false)] : []),
     ],

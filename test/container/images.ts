@@ -2,10 +2,10 @@
  * The images that deploy/Dockerfile and deploy/compose start from. Where no registry of images can be reached, stand-ins take their
  * place: a Debian by debootstrap, with the Node and the npm of this machine, or with Debian's PostgreSQL.
  */
-import { cp, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { expect } from 'vitest';
+import { basename, dirname, join } from 'node:path';
+import { expect, inject } from 'vitest';
 import { runTool } from '../support/run-tool.ts';
 import { docker, dockerDoes } from './docker.ts';
 
@@ -86,7 +86,7 @@ export async function checkoutOfImage(): Promise<TemporaryFolder> {
   const folder = await temporaryFolder();
   await cp('deploy', join(folder.path, 'deploy'), { recursive: true });
   await cp('.dockerignore', join(folder.path, '.dockerignore'));
-  await writeFile(join(folder.path, 'not-for-the-daemon'), 'x'.repeat(1_000_000));
-  await succeed('npm', ['pack', '--silent', '--pack-destination', folder.path]);
+  const tarball = inject('tarball');
+  await cp(tarball, join(folder.path, basename(tarball)));
   return folder;
 }

@@ -3,11 +3,11 @@ import { globSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { runProgram } from '../../cli/servers/run-program.ts';
 import { describeNeeding } from '../support/needs.ts';
-import { installLinter } from './install.ts';
+import { installKubernetesSchemas } from './install.ts';
 
 test('Kubernetes knows every field of the CronJob', async () => {
   const args = ['--strict', ...globSync('deploy/kubernetes/*.yaml')];
-  const { code, output } = await runProgram(await installLinter('kubernetes-validate'), args);
+  const { code, output } = await runProgram(await installKubernetesSchemas(), args);
   expect(code, output).toBe(0);
   expect(output).toContain('passed for resource cronjob/pgtimewarp-poll');
 });

@@ -1,6 +1,6 @@
 /**
- * The Terraform module: its format and its expressions by terraform, without the provider, which is not on every machine; its resources
- * by checkov. What checkov finds is in the list below with a reason.
+ * The Terraform module: its format and its expressions by terraform, without the provider, which is not on every machine; the arguments of
+ * its resources by the provider's schema; its resources by checkov. What checkov finds is in the list below with a reason.
  */
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import { wantedState } from '../../lambda/migrate/properties.ts';
 import { readConfiguration } from '../../lambda/shared/configuration.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { synthesize } from '../support/synthesize.ts';
-import { installLinter } from './install.ts';
+import { installLinter, installSchema } from './install.ts';
 
 const MODULE = 'deploy/terraform';
 
@@ -55,6 +55,46 @@ test('checkov', async () => {
   expect(summary.passed).toBeGreaterThan(80);
   const found = results.failed_checks.map(({ check_id }) => check_id);
   expect([...new Set(found)].toSorted()).toEqual(Object.keys(ACCEPTED));
+});
+
+describe('the schema of the provider', () => {
+  const judged = async (
+    folder: string,
+  ): Promise<{ blocks: number; arguments: number; problems: string[] }> => {
+    const script = 'test/templates/provider-schema.py';
+    const { code, output } = await runProgram(await installSchema(), [script, folder]);
+    expect(code, output).toBe(0);
+    return JSON.parse(output) as { blocks: number; arguments: number; problems: string[] };
+  };
+
+  test('has every argument and block, and needs no other', async () => {
+    const { problems, ...counts } = await judged(MODULE);
+    expect(problems).toEqual([]);
+    expect(counts.blocks).toBeGreaterThan(70);
+    expect(counts.arguments).toBeGreaterThan(280);
+  });
+
+  test('finds what is wrong', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pgtimewarp-terraform-'));
+    writeFileSync(
+      join(folder, 'wrong.tf'),
+      `resource "aws_lambda_function" "a" {
+         function_name = "a"
+         runtimes      = "nodejs24.x"
+         logging_config {
+           log_formats = "Text"
+         }
+       }
+       resource "aws_lambda_functions" "b" {}\n`,
+    );
+    expect((await judged(folder)).problems.toSorted()).toEqual([
+      'resource aws_lambda_function.a.logging_config: log_format is missing',
+      'resource aws_lambda_function.a.logging_config: the provider has no log_formats',
+      'resource aws_lambda_function.a: role is missing',
+      'resource aws_lambda_function.a: the provider has no runtimes',
+      'resource aws_lambda_functions.b: the provider has no such resource',
+    ]);
+  });
 });
 
 const terraform = await runProgram('terraform', ['version']).catch(() => ({ code: 1 }));

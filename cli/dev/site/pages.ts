@@ -15,7 +15,12 @@ export interface Page {
 
 /** Group, then its files. A title that is not the first heading of the file follows a colon. */
 const NAVIGATION: Readonly<Record<string, readonly string[]>> = {
-  Start: ['README.md:What it is, and first steps', 'docs/comparison.md', 'CHANGELOG.md'],
+  Start: [
+    'README.md:What it is, and first steps',
+    'docs/first-hour.md',
+    'docs/comparison.md',
+    'CHANGELOG.md',
+  ],
   Concepts: [
     'docs/architecture.md',
     'docs/limits.md',
