@@ -74,6 +74,16 @@ function readLocal(text: string, parts: RegExpExecArray): TypedInstant {
   wall.setUTCHours(hour, minute, second);
   if (wall.getUTCMonth() !== month - 1)
     throw new TimewarpError('BAD_TIME', `Not a point in time: the calendar has no ${text}.`);
+  const unknown = unknownZone(wall.getTime());
+  if (unknown !== null) {
+    throw new TimewarpError(
+      'BAD_TIME',
+      `The time zone TZ=${unknown} is not known here, so ${text} names no instant.`,
+      {
+        remedy: `Write it with an offset: ${withOffset(text, 120)}. Or set TZ to a name such as Europe/Berlin.`,
+      },
+    );
+  }
   const offsets = offsetsOf(wall.getTime());
   const [offset] = offsets;
   if (offset === undefined) {
@@ -114,6 +124,18 @@ function withOffset(text: string, offset: number): string {
   return `${day}T${clock.length === 5 ? `${clock}:00` : clock}${offsetText(offset)}`;
 }
 
+/** Names of UTC, which Node knows under one name. */
+const UTC = /^:?(posix\/|etc\/)?(utc|gmt|uct|zulu|universal|greenwich)([-+]?0)?$/i;
+
+/** The TZ that Node does not know, for example CET-1CEST: it then counts in UTC, as if that had been asked for. null: it knows it. */
+function unknownZone(atMs: number): string | null {
+  const asked = process.env.TZ ?? '';
+  if (asked === '' || UTC.test(asked) || offsetAt(atMs) !== 0) return null;
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions() as { readonly timeZone?: string };
+  return timeZone === undefined || /^(Etc\/)?(UTC|Unknown)$/.test(timeZone) ? asked : null;
+}
+
 function zone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions() as { readonly timeZone?: string };
+  return timeZone ?? process.env.TZ ?? 'UTC'; // of a TZ that is a path or a rule Node knows the offset only
 }

@@ -1000,6 +1000,9 @@ CREATE FUNCTION pgtimewarp.canonical_value_fixed(p_kind text, p_value text) RETU
     SET lc_monetary TO 'C'
     AS $$
 BEGIN
+  IF p_kind IN ('date', 'time', 'timetz', 'timestamp', 'timestamptz') AND p_value ~* '\m(now|today|tomorrow|yesterday)\M' THEN
+    RAISE EXCEPTION '"%" changes with the clock, write the date or time itself', p_value USING ERRCODE = 'invalid_datetime_format';
+  END IF;
   RETURN CASE p_kind
     WHEN 'float4' THEN (p_value::float4 + 0::float4)::text -- + 0 turns -0 into 0, which is the same key
     WHEN 'float8' THEN (p_value::float8 + 0)::text

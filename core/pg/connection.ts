@@ -228,6 +228,9 @@ interface ConnectionUrl {
   readonly parameters: URLSearchParams;
 }
 
+/** Parameters of libpq that choose the server. Without them another server would answer. */
+const NOT_FOLLOWED = ['service', 'servicefile', 'hostaddr'];
+
 /** Takes a `postgres://` URL apart (PostgreSQL manual, "Connection URIs"); `?host=/dir` names a socket directory. */
 export function parseConnectionUrl(url: string, side: DatabaseSide): ConnectionUrl {
   let parsed: URL;
@@ -239,6 +242,16 @@ export function parseConnectionUrl(url: string, side: DatabaseSide): ConnectionU
   if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') throw badUrl(side);
   if (isTornPassword(parsed)) throw badUrl(side);
   const parameters = parsed.searchParams;
+  const elsewhere = NOT_FOLLOWED.find((name) => parameters.has(name));
+  if (elsewhere !== undefined) {
+    throw new TimewarpError(
+      'BAD_FLAGS',
+      `${elsewhere}=… in --${side} is not supported, and it would choose another server.`,
+      {
+        remedy: 'Write host, port, user and database of the server into the URL.',
+      },
+    );
+  }
   const decode = (text: string): string => {
     try {
       return decodeURIComponent(text);

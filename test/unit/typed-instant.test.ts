@@ -68,6 +68,27 @@ describe('in Berlin', () => {
   });
 });
 
+test.each(['CET-1CEST,M3.5.0,M10.5.0/3', '<+0530>-5:30', 'Mars/Olympus'])(
+  'TZ=%s, which Node takes for UTC: a local time is refused, other times are not',
+  (name) => {
+    process.env.TZ = name;
+    expect(() => requested('2026-01-31 09:41')).toThrow(/The time zone TZ=.* is not known here/);
+    expect(requested('-15m')).toBe('2026-11-29T09:26:07.089Z');
+  },
+);
+
+test.each([
+  ['JST-9', '+09:00'],
+  ['UTC0', 'Z'],
+  ['Etc/GMT', 'Z'],
+  ['Africa/Abidjan', 'Z'],
+  [':Asia/Kolkata', '+05:30'],
+])('TZ=%s is known', (name, offset) => {
+  process.env.TZ = name;
+  expect(requested('2026-01-31 09:41')).toBe(`2026-01-31T09:41:00${offset}`);
+  expect(readInstant('2026-01-31 09:41').understood).not.toContain('undefined');
+});
+
 test('in a zone half an hour off, west of Greenwich, and in UTC', () => {
   process.env.TZ = 'America/St_Johns';
   expect(requested('2026-01-31 09:41')).toBe('2026-01-31T09:41:00-03:30');

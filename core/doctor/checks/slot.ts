@@ -20,14 +20,21 @@ export function checkSlot(facts: DoctorFacts): Check[] {
   const checks = [checkWalLevel(server, side.condition.platform), ...checkRole(server)];
   const node = facts.store.facts?.overview?.node;
   if (node === undefined || node.status === 'removed') return checks;
-  checks.push(...checkSlotItself(server, node, side.condition.platform));
+  const lost = side.slotUnreadable?.code === 'SLOT_LOST' ? side.slotUnreadable : null; // whatever the server says of the slot
+  checks.push(
+    ...checkSlotItself(server, node, side.condition.platform).map((check) =>
+      check.code === 'slot_wal' && lost !== null
+        ? fail('slot_wal', lost.message, `pgtimewarp rebaseline --node ${node.node}`)
+        : check,
+    ),
+  );
   const isSlotKnown = !server.unknown.includes(SLOTS);
   if (rightSource(facts) === null || (server.slot === null && isSlotKnown)) return checks; // the slots of another server are not ours
   if (server.slot === null) checks.push(notKnown('slot_position', 'Where the slot stands'));
   else if (isOurs(server.slot, server, node))
     checks.push(...checkPosition(server.slot, node, facts.nodeLater));
   checks.push(checkReader(side.condition, node));
-  if (side.condition.mayReplicate !== false)
+  if (side.condition.mayReplicate !== false && lost === null)
     checks.push(
       isSlotKnown ? checkPlugin(side, node) : notKnown('plugin_permitted', 'Whether the slot can be read'),
     ); // below wal_level logical, no plugin can read a slot

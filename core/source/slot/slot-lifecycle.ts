@@ -193,6 +193,9 @@ async function explain(source: Queryable, error: unknown, slot: PluginSlot): Pro
   }
 }
 
+/** The name of a file of the WAL. */
+const WAL_SEGMENT = /\b[0-9A-F]{24}\b/;
+
 /**
  * Turns an error of a function that creates or reads a slot into the reason why its output plugin cannot be used; null if the error has
  * another cause. Call it outside a failed transaction.
@@ -205,7 +208,13 @@ export async function explainPlugin(
   const said = error instanceof Error ? error.message : String(error);
   const facts = { slot: name, plugin, sqlstate: sqlState(error) ?? null };
   switch (sqlState(error)) {
-    case '58P01': // undefined_file: the library is not on the server
+    case '58P01': // undefined_file: the library of the plugin, a segment of the WAL, or the library of a type
+      if (WAL_SEGMENT.test(said))
+        return new TimewarpError('SLOT_LOST', `The slot "${name}" has lost its WAL: ${said}.`, {
+          cause: error,
+          facts,
+        });
+      if (!said.includes(plugin)) return null;
       return new TimewarpError('PLUGIN_MISSING', `The source has no output plugin ${plugin}: ${said}.`, {
         cause: error,
         facts,

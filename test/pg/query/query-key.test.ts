@@ -113,6 +113,15 @@ describe('a key that the table cannot have', () => {
   });
 });
 
+test.each([
+  ['date', 'today'],
+  ['timestamptz', 'NOW'],
+  ['timestamp', 'yesterday 12:00'],
+  ['time', 'now'],
+])('a key of kind %s: %s is refused, because it would be another key tomorrow', async (kind, word) => {
+  await expect(canonical(['k'], [kind], JSON.stringify(word))).rejects.toThrow(/changes with the clock/);
+});
+
 test('a bare value may look like anything', async () => {
   const h = await StoreHistory.create(databases.store);
   const t = await h.track({ kinds: ['text'] });
