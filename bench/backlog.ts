@@ -77,7 +77,7 @@ export const backlog: Benchmark = {
             [Math.max(...runs.map((run) => run.peakMib))],
             'MiB',
             {
-              target: '≤ 200',
+              target: '≤ 160',
               digits: 0,
             },
           ),

@@ -56,7 +56,7 @@ async function measure(plugin: Plugin, rows: number): Promise<Figure[]> {
   return [
     figure(`${label}: the run, including its start`, [seconds], 's', { digits: 1 }),
     figure(`${label}: changes per second`, [result.changes / seconds], '1/s', { digits: 0 }),
-    figure(`${label}: peak memory of the poller`, [peakMib], 'MiB', { target: '≤ 200', digits: 0 }),
+    figure(`${label}: peak memory of the poller`, [peakMib], 'MiB', { target: '≤ 160', digits: 0 }),
     figure(
       `${label}: slowest of ${reads.length} reads during the run, including its connection`,
       [Math.max(...reads)],

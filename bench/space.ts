@@ -58,7 +58,7 @@ export const space: Benchmark = {
         bytes('version in the index, after a rebuild', Number(rebuilt.rows[0]!.index) / versions),
         bytes('table and index, beyond the text', heap + index - text, '≤ 150'),
         bytes('JSON audit trigger: table and index per change', Number(audit)),
-        bytes('entry of the time map, per commit', Number(map.rows[0]!.bytes)),
+        bytes('entry of the time map, per commit', Number(map.rows[0]!.bytes), '≤ 100'),
       ];
     } finally {
       await store.end();

@@ -7,10 +7,10 @@ import { createPgoutputDecoder } from '../../decode/pgoutput.ts';
 import { createWal2jsonDecoder } from '../../decode/wal2json.ts';
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import { publicationName, publicationOf } from '../../source/publication/publication.ts';
-import { readClock, readInsertLsn, readSnapshot } from '../../source/slot/end-of-wal.ts';
+import { readSnapshot } from '../../source/slot/end-of-wal.ts';
 import { Peek } from '../../source/slot/peek.ts';
 import { isOptionRefused } from '../../source/slot/slot-lifecycle.ts';
-import { readConfirmedLsn } from '../../source/slot/source-facts.ts';
+import { readStanding } from '../../source/slot/source-facts.ts';
 import { reportSkew } from '../../store/node/clock-skew.ts';
 import { ClockMoved } from '../../store/node/lineage.ts';
 import { writeNumbersAsText } from '../../store/node/nodes.ts';
@@ -86,16 +86,16 @@ async function peekOnce(
   try {
     // Read after the slot function has run, before anything is stored. A dying run of this node moves the slot at most to
     // what the store had committed before this claim. If it moves after this reading, the peek has already delivered everything.
-    const standsAt = await limits.onSource(() => readConfirmedLsn(source, node.slotName));
+    const standing = await limits.onSource(() => readStanding(source, node.slotName));
+    const standsAt = standing.confirmed;
     const loss = detectMovedSlot(standsAt, node, claim.horizon);
     if (loss !== null) throw new TimewarpError(loss.code, loss.reason);
-    const positionNow = await limits.onSource(() => readInsertLsn(source));
-    const { time: ceiling } = await boundTime(store, await limits.onSource(() => readClock(source)));
+    const { time: ceiling } = await boundTime(store, standing.clock);
     const positions = {
       horizonBefore: claim.horizon.lsn,
       horizon: claim.horizon,
       foundNow: run.found,
-      positionNow,
+      positionNow: standing.position,
       timeNow: ceiling,
     };
     const found = await noteCatalog(now, {

@@ -70,15 +70,14 @@ export class Peek {
    * than every change of this peek. Until the first `next`, the session can run other queries.
    */
   static async open(session: pg.Client, options: PeekOptions): Promise<Peek> {
-    await session.query(`BEGIN; ${TRANSACTION_OUTPUT_SQL}`);
     try {
-      const { rows } = await session.query<{ mark: string | null }>(`SELECT ${MARK_SQL} AS mark`);
-      requireSameSession(session, 'source', rows[0]!.mark);
+      const begin = `BEGIN; ${TRANSACTION_OUTPUT_SQL}; SELECT ${MARK_SQL} AS mark`;
+      const begun = (await session.query(begin)) as unknown as pg.QueryResult<{ mark: string | null }>[];
+      requireSameSession(session, 'source', begun.at(-1)!.rows[0]!.mark);
       const { text, values } = peekStatement(options);
       const warnings = await hearing(session, async () => {
         await session.query(`DECLARE pgtimewarp_peek BINARY SCROLL CURSOR FOR ${text}`, values);
-        await session.query('MOVE FORWARD 1 FROM pgtimewarp_peek');
-        await session.query('MOVE ABSOLUTE 0 FROM pgtimewarp_peek');
+        await session.query('MOVE FORWARD 1 FROM pgtimewarp_peek; MOVE ABSOLUTE 0 FROM pgtimewarp_peek');
       });
       return new Peek(session, warnings);
     } catch (error) {

@@ -191,6 +191,30 @@ async function readFactsRow(source: Queryable, slotName: string, known: readonly
   return rows[0]!;
 }
 
+/** Where slot and server stand, in one reading. */
+interface Standing {
+  /** See {@link readConfirmedLsn}. */
+  readonly confirmed: Lsn | null;
+  /** The position up to which WAL has been inserted. */
+  readonly position: Lsn;
+  /** The clock of the source. */
+  readonly clock: CommitTime;
+}
+
+export async function readStanding(source: Queryable, slotName: string): Promise<Standing> {
+  const { rows } = await source.query<{ confirmed: string | null; position: string; clock: string }>(
+    `SELECT (SELECT s.confirmed_flush_lsn FROM pg_catalog.pg_replication_slots AS s WHERE s.slot_name = $1::name) AS confirmed,
+            pg_current_wal_insert_lsn() AS position, clock_timestamp() AS clock`,
+    [slotName],
+  );
+  const { confirmed, position, clock } = rows[0]!;
+  return {
+    confirmed: confirmed === null ? null : parseLsn(confirmed),
+    position: parseLsn(position),
+    clock: parseCommitTime(clock),
+  };
+}
+
 /** The position up to which the slot is confirmed; null if the slot does not exist. */
 export async function readConfirmedLsn(source: Queryable, slotName: string): Promise<Lsn | null> {
   const { rows } = await source.query<{ lsn: string | null }>(

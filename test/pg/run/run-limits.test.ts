@@ -57,7 +57,7 @@ for (const plugin of PLUGINS) {
       let peeked = false;
       const result = await run(
         (text) => {
-          if (text.startsWith('MOVE ABSOLUTE 0')) peeked = true;
+          if (text.includes('MOVE ABSOLUTE 0')) peeked = true;
           else if (peeked && !text.startsWith('SET')) {
             peeked = false; // only the first statement: it reads the catalog
             return ENDLESS;
