@@ -150,7 +150,8 @@ async function compare(source: pg.Client, { instant }: Asked): Promise<void> {
     results.push(JSON.stringify(rows));
   }
   const [present, ...past] = results;
-  if (new Set(past).size > 1 || past[0] === present) throw new Error(`the histories differ: ${results.join(', ')}`);
+  if (new Set(past).size > 1 || past[0] === present)
+    throw new Error(`the histories differ: ${results.join(', ')}`);
 }
 
 /** By the clock, as the planner likes it. */
