@@ -11,7 +11,7 @@ import { processorOfSessions } from './support/processor-time.ts';
 
 const TABLES = ['pgbench_accounts', 'pgbench_tellers', 'pgbench_branches'];
 const ROUNDS: Readonly<Record<Size, number>> = { quick: 1, usual: 3, full: 5 };
-const TRANSACTIONS: Readonly<Record<Size, number>> = { quick: 500, usual: 25_000, full: 25_000 };
+const TRANSACTIONS: Readonly<Record<Size, number>> = { quick: 500, usual: 10_000, full: 25_000 };
 
 export async function costOfIndex(size: Size, log: (line: string) => void): Promise<Figure[]> {
   await using server = await benchServer({ autovacuum: 'off' });

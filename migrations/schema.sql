@@ -3462,6 +3462,7 @@ CREATE FUNCTION pgtimewarp.rows_at(p_relation_id integer, p_lsn pg_lsn, p_after 
     AS $_$
 DECLARE
   keys text;
+  truncated text := '';
 BEGIN
   IF p_relation_id IS NULL THEN
     RETURN;
@@ -3474,11 +3475,14 @@ BEGIN
     CASE WHEN p_after IS NOT NULL THEN ' AND c.pk > $2' END,
     CASE WHEN p_upto IS NOT NULL THEN ' AND c.pk <= $3' END,
     CASE WHEN p_keys IS NULL THEN ' ORDER BY c.pk LIMIT $4' END);
+  IF EXISTS (SELECT FROM pgtimewarp.relation_events AS e WHERE e.relation_id = p_relation_id AND e.op = 'T' AND e.lsn <= p_lsn) THEN
+    truncated := ' OR EXISTS (
+                   SELECT FROM pgtimewarp.truncates_after(%1$s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) AS e
+                    WHERE e.lsn <= $1)';
+  END IF;
   RETURN QUERY EXECUTE format(
     'SELECT v.pk, CASE
-              WHEN v.op = ''D'' OR EXISTS (
-                   SELECT FROM pgtimewarp.truncates_after(%1$s, v.valid_from_lsn, v.seq, v.op, v.leaf_id) AS e
-                    WHERE e.lsn <= $1) THEN false
+              WHEN v.op = ''D''' || truncated || ' THEN false
               WHEN v.op <> ''S'' OR v.read_lsn <= $1 THEN true
               WHEN NOT EXISTS (
                    SELECT FROM pgtimewarp.row_changes AS n
@@ -3488,7 +3492,9 @@ BEGIN
             v.json_nulls, v.nulls_assumed
        FROM (' || keys || ') AS k
       CROSS JOIN LATERAL (
-            SELECT c.* FROM pgtimewarp.row_changes AS c
+            SELECT c.pk, c.op, c.valid_from_lsn, c.seq, c.valid_from_ts, c.xid, c.read_lsn, c.leaf_id, c.row_data, c.incomplete,
+                   c.json_nulls, c.nulls_assumed
+              FROM pgtimewarp.row_changes AS c
              WHERE c.relation_id = %1$s AND c.pk = k.pk AND c.valid_from_lsn <= $1
              ORDER BY c.valid_from_lsn DESC, c.seq DESC LIMIT 1) AS v
       ORDER BY v.pk LIMIT $4', p_relation_id)

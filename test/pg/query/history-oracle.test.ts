@@ -436,8 +436,9 @@ async function askFind(oracle: Oracle): Promise<void> {
   const first = oracle.count();
   const isInstant = pick(2) === 0;
   const last = isInstant ? first : oracle.count(first);
-  // within the lost transactions nothing is known of `m`
-  if (first === 0 || (table === 'm' && first < oracle.lost[1] && last >= oracle.lost[0])) return;
+  // within the lost transactions nothing is known of `m`; as of the last of them, it is not tracked again yet
+  const [lostFrom, lostTo] = oracle.lost;
+  if (first === 0 || (table === 'm' && first < lostTo + (isInstant ? 1 : 0) && last >= lostFrom)) return;
   const request = {
     node: node.node,
     table: parseTableName(table),
