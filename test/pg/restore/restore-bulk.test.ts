@@ -220,7 +220,7 @@ describe.each(PLUGINS)('a restore in bulk (%s)', (plugin) => {
   test('a stop while the rows are copied leaves everything as it was', async () => {
     const before = await rows('s');
     await node.source.query(
-      'CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent SELECT generate_series(1, 20)',
+      'CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(1, 20)',
     );
     await node.source.query('ALTER TABLE s ADD FOREIGN KEY (id) REFERENCES public.parent');
     const lsn = await commit('TRUNCATE s');
