@@ -19,6 +19,8 @@ export interface RemovedRows {
   readonly untilLsn: string;
   /** The partitions that were emptied; null: the table. */
   readonly leafIds: readonly string[] | null;
+  /** Whether earlier TRUNCATEs may have removed rows before. */
+  readonly wasEmptied: boolean;
   readonly count: number;
   /** What a row has values of, those of removed columns too. */
   readonly names: readonly string[];
@@ -47,8 +49,8 @@ export async function removedRows(store: Queryable, request: Request): Promise<R
     const { asOfLsn, schema, name, columns, excluded } = emptied;
     const table = { schema, name };
     if (hasOtherChanges(request.by, table, asOfLsn) || excluded.length > 0) continue;
-    const { relationId, leafIds } = emptied;
-    const rows = { relationId, table, asOfLsn, leafIds, untilLsn: request.untilLsn };
+    const { relationId, leafIds, wasEmptied } = emptied;
+    const rows = { relationId, table, asOfLsn, leafIds, wasEmptied, untilLsn: request.untilLsn };
     const { count, is_simple, oldest, names } = await countRows(store, rows, emptied.generated);
     const isSettled = oldest !== null && parseLsn(oldest) > lastName(columns);
     const number = Number.parseInt(count, 10);
@@ -69,6 +71,7 @@ interface Emptied {
   readonly name: string;
   readonly asOfLsn: string;
   readonly leafIds: readonly string[] | null;
+  readonly wasEmptied: boolean;
   readonly columns: readonly Column[];
   readonly excluded: readonly string[];
   readonly generated: readonly string[];
@@ -88,12 +91,15 @@ async function emptiedTables(store: Queryable, { node, by, untilLsn }: Request):
     columns: string;
     excluded_columns: readonly string[];
     generated: readonly string[];
+    was_emptied: boolean;
   }>(
     `SELECT e.relation_id::text, p.schema_name, p.table_name,
             CASE WHEN $3::pg_lsn IS NULL THEN min(e.lsn) - 1 ELSE $3::pg_lsn END::text AS as_of,
             array_agg(DISTINCT e.leaf_id::text) AS leaf_ids, p.columns::text, p.excluded_columns, ARRAY(
               SELECT f.facts ->> 'name' FROM jsonb_array_elements(t.catalog_facts -> 'columns') AS f (facts)
-               WHERE f.facts ->> 'generated' <> '') AS generated
+               WHERE f.facts ->> 'generated' <> '') AS generated, EXISTS (
+              SELECT FROM pgtimewarp.relation_events AS o
+               WHERE o.relation_id = e.relation_id AND o.op = 'T' AND o.lsn < min(e.lsn)) AS was_emptied
        FROM pgtimewarp.relation_periods AS p
        JOIN pgtimewarp.tracked_relations AS t ON t.relation_id = p.relation_id
        JOIN pgtimewarp.wal_checkpoints AS c ON c.node_id = p.node_id AND c.lsn_space = p.lsn_space
@@ -116,6 +122,7 @@ async function emptiedTables(store: Queryable, { node, by, untilLsn }: Request):
     columns: JSON.parse(row.columns) as Column[], // names and positions only
     excluded: row.excluded_columns,
     generated: row.generated,
+    wasEmptied: row.was_emptied,
   }));
 }
 
@@ -177,9 +184,13 @@ async function inIndexOrder<T>(store: Queryable, work: () => Promise<T>): Promis
 }
 
 /** A subquery: the versions of the rows. It has no parameters, because COPY takes none. */
-export function removedSql({ relationId, asOfLsn, untilLsn, leafIds }: RowsAt): string {
+export function removedSql({ relationId, asOfLsn, untilLsn, leafIds, wasEmptied }: RowsAt): string {
   const relation = `${literal(relationId)}::int`;
   const [asOf, until] = [asOfLsn, untilLsn].map((lsn) => `${literal(lsn)}::pg_lsn`);
+  const stillThere = wasEmptied
+    ? ` AND NOT EXISTS (
+           SELECT FROM pgtimewarp.truncates_after(${relation}, v.valid_from_lsn, v.seq, v.op, v.leaf_id) AS e WHERE e.lsn <= ${asOf})`
+    : '';
   const ofLeaf = leafIds === null ? '' : ` AND v.leaf_id IN (${leafIds.map(literal).join(', ')})`;
   return `(
   SELECT v.*
@@ -187,8 +198,7 @@ export function removedSql({ relationId, asOfLsn, untilLsn, leafIds }: RowsAt): 
             FROM pgtimewarp.row_changes AS c
            WHERE c.relation_id = ${relation} AND c.valid_from_lsn <= ${until}
            ORDER BY c.pk DESC, c.valid_from_lsn DESC, c.seq DESC) AS v
-   WHERE v.valid_from_lsn <= ${asOf} AND v.op <> 'D'${ofLeaf} AND NOT EXISTS (
-           SELECT FROM pgtimewarp.truncates_after(${relation}, v.valid_from_lsn, v.seq, v.op, v.leaf_id) AS e WHERE e.lsn <= ${asOf}))`;
+   WHERE v.valid_from_lsn <= ${asOf} AND v.op <> 'D'${ofLeaf}${stillThere})`;
 }
 
 /** COPY of the rows as JSON, one a line. */

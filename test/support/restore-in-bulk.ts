@@ -18,14 +18,22 @@ export interface BulkFlags {
   readonly noTriggers?: boolean;
   readonly maxRows?: number;
   readonly report?: Report;
+  readonly signal?: AbortSignal;
 }
 
 export async function restoreInBulk(
   node: TrackedNode,
   target: BulkTarget,
-  { apply = true, skipConflicts = false, noTriggers = false, maxRows = 10_000, report }: BulkFlags = {},
+  {
+    apply = true,
+    skipConflicts = false,
+    noTriggers = false,
+    maxRows = 10_000,
+    report,
+    signal,
+  }: BulkFlags = {},
 ): Promise<RestoreResult> {
-  const place = { ...node, signal: new AbortController().signal, report };
+  const place = { ...node, signal: signal ?? new AbortController().signal, report };
   const undo: Undo =
     'table' in target
       ? {

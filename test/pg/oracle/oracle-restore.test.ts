@@ -1,15 +1,18 @@
 /**
  * `restore` against a second opinion: random transactions, then a random restore of one or several transactions or of a table as of an
  * instant. Either the state afterwards is exactly what the test computes from its own copies, or nothing was changed and the test
- * agrees that it could not be. Every second restore is the script of a plan from the store alone, run by psql.
+ * agrees that it could not be. Every second restore is the script of a plan from the store alone, run by psql. Every fourth follows a TRUNCATE
+ * and takes all rows in bulk that it can.
  * RESTORE_SEED repeats a run; RESTORE_ROUNDS is the number of restores.
  */
 import { expect, test } from 'vitest';
 import { TimewarpError } from '../../../core/errors/timewarp-error.ts';
+import { restoreText } from '../../../documents/restore.ts';
 import { runCommand } from '../../support/command.ts';
 import { describeNeeding } from '../../support/needs.ts';
 import { needOf, PLUGINS } from '../../support/plugins.ts';
 import { restoreByScript } from '../../support/restore-by-script.ts';
+import { restoreInBulk } from '../../support/restore-in-bulk.ts';
 import {
   isPossible,
   RESTORED,
@@ -25,6 +28,9 @@ const ROUNDS = Number.parseInt(process.env.RESTORE_ROUNDS ?? '20', 10);
 /** Of a run that passes. What other seeds find is mended before they come here. */
 const GREEN_SEED = '1';
 const SEED = Number.parseInt(process.env.RESTORE_SEED ?? GREEN_SEED, 10);
+
+/** Tables that nothing refers to. */
+const EMPTIED = ['s', 'd', 'p', 'e', '"Q q"'] as const;
 
 interface Step {
   readonly lsn: string;
@@ -54,6 +60,8 @@ for (const plugin of PLUGINS) {
 
         for (let round = 0; round < ROUNDS; round++) {
           for (let i = 1 + dice(4); i > 0; i--) await change();
+          const inBulk = round % 4 === 2;
+          if (inBulk) await change([`TRUNCATE ${EMPTIED[dice(EMPTIED.length)]}`]);
           await node.catchUp();
           if (steps.length === 1) continue; // every transaction failed
           const before = await worldNow(source);
@@ -66,7 +74,7 @@ for (const plugin of PLUGINS) {
           const what = `round ${round}: restore ${[...chosen.args, ...flags].join(' ')}${byScript ? ' (script)' : ''}`;
           const { code, answer, refused } = byScript
             ? await restoreByScript(node, chosen.args, flags)
-            : await restore(chosen.args, flags);
+            : await restore(chosen.args, flags, inBulk && !cascade);
           if (cascade) chosen.opinion = cascadeOpinion(answer?.of ?? chosen.args, what);
           const after = await worldNow(source);
           if (code === 0 && answer?.applied === true) {
@@ -112,9 +120,9 @@ for (const plugin of PLUGINS) {
           told.set(how, (told.get(how) ?? 0) + 1);
         }
 
-        async function change(): Promise<void> {
-          const inserts = dice(3) === 0;
-          const statements = Array.from({ length: 1 + dice(3) }, () => randomStatement(dice, inserts));
+        async function change(
+          statements: readonly string[] = randomStatements(dice(3) === 0),
+        ): Promise<void> {
           await source.query('BEGIN');
           const { rows } = await source.query<{ xid: string }>('SELECT pg_current_xact_id()::text AS xid');
           try {
@@ -132,6 +140,10 @@ for (const plugin of PLUGINS) {
             [rows[0]!.xid],
           );
           steps.push({ lsn: found.rows[0]!.lsn, after });
+        }
+
+        function randomStatements(inserts: boolean): string[] {
+          return Array.from({ length: 1 + dice(3) }, () => randomStatement(dice, inserts));
         }
 
         /** One to three of the latest transactions. */
@@ -173,8 +185,27 @@ for (const plugin of PLUGINS) {
           return { ...opinion, doubtful: new Set() };
         }
 
-        async function restore(args: readonly string[], flags: readonly string[]) {
+        async function restore(args: readonly string[], flags: readonly string[], inBulk: boolean) {
           try {
+            if (inBulk) {
+              const target =
+                args[0] === '--transaction'
+                  ? { transactions: args.filter((each) => each !== '--transaction') }
+                  : { table: args[0]!, at: args.at(-1)! };
+              const report = (step: string): void => {
+                if (step === 'copying rows') count('with rows in bulk');
+              };
+              const result = await restoreInBulk(node, target, {
+                noTriggers: flags.includes('--no-triggers'),
+                report,
+              });
+              const isDone = result.refused.length === 0 && result.conflicts.length === 0;
+              return {
+                code: isDone ? 0 : 1,
+                answer: JSON.parse(restoreText(result)) as Answer,
+                refused: null,
+              };
+            }
             const { code, stdout } = await runCommand(
               ['restore', ...args, '--apply', '--json', ...flags],
               node,

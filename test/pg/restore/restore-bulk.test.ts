@@ -217,6 +217,28 @@ describe.each(PLUGINS)('a restore in bulk (%s)', (plugin) => {
     expect(await rows('s')).toEqual(before);
   });
 
+  test('a stop while the rows are copied leaves everything as it was', async () => {
+    const before = await rows('s');
+    await node.source.query(
+      'CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(1, 20)',
+    );
+    await node.source.query('ALTER TABLE s ADD FOREIGN KEY (id) REFERENCES public.parent');
+    const lsn = await commit('TRUNCATE s');
+    const other = await connect(node.sourceUrl, { side: 'source', node: node.node });
+    await other.query('BEGIN; SELECT p.id FROM public.parent AS p FOR UPDATE');
+    const stop = new AbortController();
+    const report = (what: string): void => {
+      if (what === 'copying rows') setTimeout(() => stop.abort('SIGINT'), 500);
+    };
+    const stopped = restoreInBulk(node, { transactions: [lsn] }, { report, signal: stop.signal });
+    await expect(stopped).rejects.toMatchObject({ code: 'RESTORE_STOPPED' });
+    await other.query('ROLLBACK');
+    await other.end();
+    expect(await rows('s')).toEqual([]);
+    await restoreInBulk(node, { transactions: [lsn] });
+    expect(await rows('s')).toEqual(before);
+  });
+
   test('a key that is used again after the plan stops it', async () => {
     const lsn = await commit('TRUNCATE s');
     const plan = await restoreInBulk(node, { transactions: [lsn] }, { apply: false });
