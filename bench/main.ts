@@ -28,6 +28,7 @@ import { type Results, writePerformancePage } from './performance-page.ts';
 import { quietRuns } from './quiet-runs.ts';
 import { restore } from './restore.ts';
 import { retention } from './retention.ts';
+import { sharedClock } from './shared-clock.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
 import { unpin } from './support/pinned.ts';
@@ -36,6 +37,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   ingest,
   keepingUp,
   quietRuns,
+  sharedClock,
   sourceCost,
   baseline,
   cold,

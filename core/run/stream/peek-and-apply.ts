@@ -11,8 +11,8 @@ import { readClock, readInsertLsn, readSnapshot } from '../../source/slot/end-of
 import { Peek } from '../../source/slot/peek.ts';
 import { isOptionRefused } from '../../source/slot/slot-lifecycle.ts';
 import { readConfirmedLsn } from '../../source/slot/source-facts.ts';
+import { ClockMoved } from '../../store/node/agreement.ts';
 import { reportSkew } from '../../store/node/clock-skew.ts';
-import { ClockMoved } from '../../store/node/lineage.ts';
 import { writeNumbersAsText } from '../../store/node/nodes.ts';
 import { boundTime } from '../../store/node/trusted-clock.ts';
 import { refreshRelations, type TrackedRelation } from '../../store/tables/read.ts';
