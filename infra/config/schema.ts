@@ -45,6 +45,8 @@ const Table = z.strictObject({
   baseline: z.boolean().default(true),
   /** Its numeric and float columns never hold NaN or Infinity: see docs/types.md. */
   noNan: z.boolean().default(false),
+  /** Another node of the same database may track it, too. */
+  shared: z.boolean().default(false),
 });
 
 const KmsKeyArn = z

@@ -5,6 +5,7 @@ export interface ObservedTable {
   readonly retention: string | null;
   readonly baseline: boolean;
   readonly noNan: boolean;
+  readonly shared: boolean;
 }
 
 export interface ObservedNode {

@@ -9,6 +9,8 @@ const WantedTable = z.strictObject({
   retention: z.string().nullable().default(null),
   baseline: z.boolean().default(true),
   noNan: z.boolean().default(false),
+  /** Another node of the same database may track it, too. */
+  shared: z.boolean().default(false),
 });
 
 const WantedNode = z.strictObject({

@@ -80,7 +80,9 @@ test('what is said of tables reaches the custom resource', () => {
   const { made, source, stack } = history();
   made.observe('shop', source, {
     tables: ['public.orders', 'b'],
-    tableOptions: { b: { exclude: ['c'], retention: Duration.hours(36), baseline: false, noNan: true } },
+    tableOptions: {
+      b: { exclude: ['c'], retention: Duration.hours(36), baseline: false, noNan: true, shared: false },
+    },
     retention: Duration.days(90),
     database: 'my shop',
   });
@@ -94,8 +96,8 @@ test('what is said of tables reaches the custom resource', () => {
       plugin: null,
       slotName: null,
       tables: [
-        { name: 'public.orders', exclude: [], retention: '90d', baseline: true, noNan: false },
-        { name: 'b', exclude: ['c'], retention: '129600s', baseline: false, noNan: true },
+        { name: 'public.orders', exclude: [], retention: '90d', baseline: true, noNan: false, shared: false },
+        { name: 'b', exclude: ['c'], retention: '129600s', baseline: false, noNan: true, shared: false },
       ],
     },
   ]);
