@@ -2,7 +2,7 @@
  * Alarms and one dashboard. Every alarm says how it treats missing data. If missing data is itself the fault (no run or doctor
  * reported), the alarm fires. If it only means that nothing happened, it does not.
  */
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Lazy } from 'aws-cdk-lib';
 import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import {
   Alarm,
@@ -18,7 +18,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { MetricName } from '../../lambda/shared/metric-names.ts';
-import { nodeMetric } from './node-metrics.ts';
+import { commonMetric, nodeMetric } from './node-metrics.ts';
 import type { ObservedNode } from './observed-node.ts';
 
 /** When an alarm rings. */
@@ -47,6 +47,12 @@ interface MonitoringProps {
   readonly alerts: ITopic;
   readonly limits: AlarmLimits;
   readonly doctorEveryMinutes: number;
+  /** Whether nodes have alarms and lines of their own. */
+  readonly eachNode: boolean;
+  /** false: only alarms and lines of nodes, beside another construct that watches everything else. */
+  readonly isFirst: boolean;
+  /** The longest time between two runs, also of nodes that another construct observes. */
+  readonly rarestMinutes?: number;
 }
 
 interface AlarmRule {
@@ -62,12 +68,16 @@ interface AlarmRule {
 const { BREACHING, NOT_BREACHING, IGNORE } = TreatMissingData;
 const AT_LEAST = ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD;
 const FIVE_MINUTES = Duration.minutes(5);
+const SECONDS_OF_A_MINUTE = 60;
 
 export class Monitoring extends Construct {
   readonly alarms: Alarm[] = [];
   readonly #action: SnsAction;
   readonly #limits: Required<AlarmLimits>;
   readonly #examination: Duration;
+  readonly #eachNode: boolean;
+  /** The longest time between two runs of a node. */
+  #rarestMinutes: number;
   /** The graphs with a line for each node. */
   readonly #graphs: { readonly widget: GraphWidget; readonly lineOf: (node: string) => IMetric }[] = [];
 
@@ -81,13 +91,20 @@ export class Monitoring extends Construct {
       apiP99: limits.apiP99 ?? Duration.seconds(2),
     };
     this.#examination = Duration.minutes(props.doctorEveryMinutes);
-    this.#watchFunctions(functions);
-    if (stage !== null) this.#watchApi(stage);
+    this.#eachNode = props.eachNode;
+    this.#rarestMinutes = props.rarestMinutes ?? 1;
+    if (props.isFirst) {
+      this.#watchFunctions(functions);
+      if (stage !== null) this.#watchApi(stage);
+      this.#watchWorst();
+    }
     this.#dashboard(functions, stage);
   }
 
   /** Makes the alarms of a node and its lines in the graphs. */
   observe({ node, everyMinutes }: ObservedNode): void {
+    this.#rarestMinutes = Math.max(this.#rarestMinutes, everyMinutes);
+    if (!this.#eachNode) return;
     const run = Duration.minutes(everyMinutes);
     for (const { widget, lineOf } of this.#graphs) widget.addLeftMetric(lineOf(node));
     const metric = (name: MetricName, period: Duration): IMetric =>
@@ -119,6 +136,46 @@ export class Monitoring extends Construct {
       threshold: 1,
       operator: AT_LEAST,
       missing: IGNORE, // a doctor that cannot read the store does not end the alarm
+    });
+  }
+
+  /** The node that is the furthest behind, and, if nodes have no alarms of their own, what these would tell. */
+  #watchWorst(): void {
+    const minute = Duration.minutes(1);
+    this.#alarm('WorstHorizonAge', {
+      metric: commonMetric('WorstHorizonAgeInSeconds', minute),
+      description:
+        'The history of a node is behind, or no run reports: status shows the horizons of all nodes.',
+      // the horizon of a node that is read every hour is an hour old before its run
+      threshold: Lazy.number({
+        produce: () => this.#limits.horizonAge.toSeconds() + (this.#rarestMinutes - 1) * SECONDS_OF_A_MINUTE,
+      }),
+      periods: 3,
+      missing: BREACHING,
+    });
+    if (this.#eachNode) return;
+    this.#alarm('WorstSlotWal', {
+      metric: commonMetric('WorstWalBudgetUsedInPercent', minute),
+      description:
+        'The slot of a node keeps too much of its WAL budget on the source: doctor names node and cause.',
+      threshold: this.#limits.walBudgetPercent,
+      missing: IGNORE,
+    });
+    this.#alarm('AnyRunsFailed', {
+      metric: commonMetric('NodesFailed', FIVE_MINUTES, Stats.MAXIMUM),
+      description: 'Runs of a node fail: the log of the poller names node and cause.',
+      threshold: 1,
+      periods: 3,
+      operator: AT_LEAST,
+      missing: NOT_BREACHING,
+    });
+    this.#alarm('AnyGaps', {
+      metric: commonMetric('NodesWithGaps', this.#examination),
+      description:
+        'Changes of a node were lost: rebaseline, by command or maintenance event (docs/run-books.md).',
+      threshold: 1,
+      operator: AT_LEAST,
+      missing: IGNORE,
     });
   }
 
@@ -215,6 +272,13 @@ export class Monitoring extends Construct {
             title: 'Functions refused',
             width: 8,
             left: Object.values(functions).map((each: IFunction) => each.metricThrottles()),
+          }),
+        ],
+        [
+          new GraphWidget({
+            title: 'Age of the oldest horizon (s)',
+            width: 8,
+            left: [commonMetric('WorstHorizonAgeInSeconds', Duration.minutes(1))],
           }),
         ],
         ...(stage === null ? [] : [answers(stage)]),

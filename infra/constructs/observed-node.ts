@@ -10,7 +10,8 @@ export interface ObservedTable {
 
 export interface ObservedNode {
   readonly node: string;
-  readonly secretArn: string;
+  /** null: by the convention of the deployment. */
+  readonly secretArn: string | null;
   /** The secret and the place of the database (secret-reference.ts). */
   readonly reference: string;
   readonly everyMinutes: number;

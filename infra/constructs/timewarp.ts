@@ -92,6 +92,11 @@ export interface TimewarpProps {
   readonly withoutApi?: boolean;
   /** @default see TimewarpPollerOptions */
   readonly poller?: TimewarpPollerOptions;
+  /**
+   * Metrics and alarms of each node. Those of all nodes together, of which the worst counts, are always there.
+   * @default true
+   */
+  readonly eachNodeWatched?: boolean;
   /** @default see AlarmLimits */
   readonly alarmLimits?: AlarmLimits;
   /**
@@ -184,6 +189,8 @@ export class Timewarp extends Construct implements IConnectable {
       alerts: alerts.topic,
       limits: props.alarmLimits ?? {},
       doctorEveryMinutes,
+      eachNode: props.eachNodeWatched ?? true,
+      isFirst: true,
     });
     for (const arn of props.kmsKeyArns ?? []) this.#functions.decryptWith(arn);
   }
@@ -254,6 +261,9 @@ export class Timewarp extends Construct implements IConnectable {
             signIn: page === undefined ? null : signInVariable(page, authorization),
           },
       emails: props.emails ?? [],
+      sourceSecretPrefix: null,
+      nodesAtOnce: 8,
+      nodeMetrics: props.eachNodeWatched ?? true,
       forgetSources: props.forgetSources ?? [],
     });
   }

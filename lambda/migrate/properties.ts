@@ -1,7 +1,7 @@
 /** The state that a deployment wants, from the properties of the custom resource. CloudFormation turns all their values into texts. */
 import * as z from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
-import { NodeName, parseSetting, SecretArn } from '../shared/configuration.ts';
+import { NodeName, parseSetting, SecretId } from '../shared/configuration.ts';
 
 const WantedTable = z.strictObject({
   name: z.string(),
@@ -15,7 +15,7 @@ const WantedTable = z.strictObject({
 
 const WantedNode = z.strictObject({
   node: NodeName,
-  sourceSecretArn: SecretArn,
+  sourceSecretArn: SecretId,
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().default(null),
   slotName: z.string().nullable().default(null),
   tables: z.array(WantedTable).default([]),
@@ -73,7 +73,7 @@ const FormerTable = z
   .transform(({ name, retention }) => WantedTable.parse({ name, retention }));
 const FormerNode = z.object({
   node: NodeName,
-  sourceSecretArn: SecretArn,
+  sourceSecretArn: SecretId,
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().catch(null),
   slotName: z.string().nullable().catch(null),
   tables: z.array(z.unknown()).catch([]),
