@@ -23,6 +23,7 @@ import { history } from './history.ts';
 import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
+import { nodes } from './nodes.ts';
 import { page } from './page.ts';
 import { type Results, writePerformancePage } from './performance-page.ts';
 import { quietRuns } from './quiet-runs.ts';
@@ -38,6 +39,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   keepingUp,
   quietRuns,
   sharedClock,
+  nodes,
   sourceCost,
   baseline,
   cold,

@@ -7,7 +7,7 @@ import type { DeploymentConfiguration } from './schema.ts';
 /** The part of the 4 KB environment of a function that its other variables leave for the secrets of the sources. */
 const SOURCES_BYTES = 3400;
 /** CloudFormation calls the function with the properties before and after the change; Lambda takes events of 256 KB. */
-const PROPERTIES_BYTES = 100_000;
+const PROPERTIES_BYTES = 125_000;
 
 type Configuration = Pick<DeploymentConfiguration, 'nodes' | 'sourceSecretPrefix' | 'functions'>;
 
@@ -34,7 +34,7 @@ export function wrongNodes({
       secretArn === null ? `${sourceSecretPrefix}${node.node}` : secretReference(secretArn, database);
     return wantedNode({ ...node, secretArn, reference });
   });
-  if (JSON.stringify(wanted).length > PROPERTIES_BYTES)
+  if (JSON.stringify(JSON.stringify(wanted)).length > PROPERTIES_BYTES)
     refuse(
       ['nodes'],
       `are too many for one deployment (${nodes.length}): AWS limits an event to 256 KB; make several`,
