@@ -47,6 +47,8 @@ type Specifics = Pick<
   'handler' | 'description' | 'timeout' | 'memoryMb' | 'environment' | 'secretArns' | 'reservedConcurrency'
 >;
 
+/** The default of the functions (lambda/shared/configuration.ts). */
+export const NODES_AT_ONCE = 8;
 /** So short that a login by IAM from its start is valid until its end. */
 const MAINTENANCE_TIME = Duration.minutes(10);
 
@@ -144,7 +146,7 @@ export class Functions extends Construct {
   #servingVariables(): Record<string, string> {
     const { nodesAtOnce, nodeMetrics } = this.#props;
     return {
-      PGTIMEWARP_NODES_AT_ONCE: String(nodesAtOnce),
+      ...(nodesAtOnce === NODES_AT_ONCE ? {} : { PGTIMEWARP_NODES_AT_ONCE: String(nodesAtOnce) }),
       ...(nodeMetrics ? {} : { PGTIMEWARP_NODE_METRICS: 'off' }),
     };
   }

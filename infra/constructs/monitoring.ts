@@ -6,6 +6,7 @@ import { Duration, Lazy } from 'aws-cdk-lib';
 import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import {
   Alarm,
+  type CfnAlarm,
   ComparisonOperator,
   Dashboard,
   GraphWidget,
@@ -51,8 +52,8 @@ interface MonitoringProps {
   readonly eachNode: boolean;
   /** false: only alarms and lines of nodes, beside another construct that watches everything else. */
   readonly isFirst: boolean;
-  /** The longest time between two runs, also of nodes that another construct observes. */
-  readonly rarestMinutes?: number;
+  /** The times between two runs of nodes that another construct observes. */
+  readonly otherMinutes?: readonly number[];
 }
 
 interface AlarmRule {
@@ -76,8 +77,8 @@ export class Monitoring extends Construct {
   readonly #limits: Required<AlarmLimits>;
   readonly #examination: Duration;
   readonly #eachNode: boolean;
-  /** The longest time between two runs of a node. */
-  #rarestMinutes: number;
+  /** The time between two runs, of each node. */
+  readonly #minutes: number[];
   /** The graphs with a line for each node. */
   readonly #graphs: { readonly widget: GraphWidget; readonly lineOf: (node: string) => IMetric }[] = [];
 
@@ -92,7 +93,7 @@ export class Monitoring extends Construct {
     };
     this.#examination = Duration.minutes(props.doctorEveryMinutes);
     this.#eachNode = props.eachNode;
-    this.#rarestMinutes = props.rarestMinutes ?? 1;
+    this.#minutes = [...(props.otherMinutes ?? [])];
     if (props.isFirst) {
       this.#watchFunctions(functions);
       if (stage !== null) this.#watchApi(stage);
@@ -103,7 +104,7 @@ export class Monitoring extends Construct {
 
   /** Makes the alarms of a node and its lines in the graphs. */
   observe({ node, everyMinutes }: ObservedNode): void {
-    this.#rarestMinutes = Math.max(this.#rarestMinutes, everyMinutes);
+    this.#minutes.push(everyMinutes);
     if (!this.#eachNode) return;
     const run = Duration.minutes(everyMinutes);
     for (const { widget, lineOf } of this.#graphs) widget.addLeftMetric(lineOf(node));
@@ -142,17 +143,20 @@ export class Monitoring extends Construct {
   /** The node that is the furthest behind, and, if nodes have no alarms of their own, what these would tell. */
   #watchWorst(): void {
     const minute = Duration.minutes(1);
-    this.#alarm('WorstHorizonAge', {
+    const worst = this.#alarm('WorstHorizonAge', {
       metric: commonMetric('WorstHorizonAgeInSeconds', minute),
       description:
         'The history of a node is behind, or no run reports: status shows the horizons of all nodes.',
       // the horizon of a node that is read every hour is an hour old before its run
       threshold: Lazy.number({
-        produce: () => this.#limits.horizonAge.toSeconds() + (this.#rarestMinutes - 1) * SECONDS_OF_A_MINUTE,
+        produce: () =>
+          this.#limits.horizonAge.toSeconds() + (Math.max(1, ...this.#minutes) - 1) * SECONDS_OF_A_MINUTE,
       }),
       periods: 3,
       missing: BREACHING,
     });
+    const period = Lazy.number({ produce: () => this.#reportsEvery() * SECONDS_OF_A_MINUTE });
+    (worst.node.defaultChild as CfnAlarm).period = period;
     if (this.#eachNode) return;
     this.#alarm('WorstSlotWal', {
       metric: commonMetric('WorstWalBudgetUsedInPercent', minute),
@@ -177,6 +181,11 @@ export class Monitoring extends Construct {
       operator: AT_LEAST,
       missing: IGNORE,
     });
+  }
+
+  /** Every run reports the worst age, so a silent period is one without a run of any node. */
+  #reportsEvery(): number {
+    return this.#minutes.length === 0 ? 1 : Math.min(...this.#minutes);
   }
 
   #watchFunctions(functions: MonitoringProps['functions']): void {
@@ -225,7 +234,7 @@ export class Monitoring extends Construct {
     });
   }
 
-  #alarm(id: string, { metric, description, threshold, missing, periods = 1, operator }: AlarmRule): void {
+  #alarm(id: string, { metric, description, threshold, missing, periods = 1, operator }: AlarmRule): Alarm {
     const alarm = new Alarm(this, id, {
       metric,
       alarmDescription: description,
@@ -237,6 +246,7 @@ export class Monitoring extends Construct {
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);
     this.alarms.push(alarm);
+    return alarm;
   }
 
   #dashboard(functions: MonitoringProps['functions'], stage: HttpStage | null): void {

@@ -10,7 +10,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { Functions } from './functions.ts';
+import { Functions, NODES_AT_ONCE } from './functions.ts';
 import { type AlarmLimits, Monitoring } from './monitoring.ts';
 import { nodeMetric } from './node-metrics.ts';
 import { type ObserveOptions, observedNode } from './observe-options.ts';
@@ -262,7 +262,7 @@ export class Timewarp extends Construct implements IConnectable {
           },
       emails: props.emails ?? [],
       sourceSecretPrefix: null,
-      nodesAtOnce: 8,
+      nodesAtOnce: NODES_AT_ONCE,
       nodeMetrics: props.eachNodeWatched ?? true,
       forgetSources: props.forgetSources ?? [],
     });

@@ -43,7 +43,7 @@ export class MonitoringStack extends Stack {
       doctorEveryMinutes: configuration.doctor.everyMinutes,
       eachNode: alarms.eachNode,
       isFirst,
-      rarestMinutes: Math.max(...configuration.nodes.map(({ everyMinutes }) => everyMinutes)),
+      otherMinutes: configuration.nodes.map(({ everyMinutes }) => everyMinutes),
     });
     for (const node of nodes) monitoring.observe(node);
   }

@@ -103,15 +103,21 @@ test('secrets by the convention have no findings', { timeout: 120_000 }, () => {
   expect(pluginReports.flatMap(({ violations }) => violations)).toEqual([]);
 });
 
-test('the worst alarm leaves time to nodes that are read rarely', () => {
-  const rare = {
-    ...example,
-    nodes: [...example.nodes, { ...example.nodes[0], node: 'rare', everyMinutes: 60 }],
+test('the worst alarm fits the rates of the runs', () => {
+  const of = (...minutes: number[]): unknown => {
+    const some = minutes.map((everyMinutes) => ({
+      ...example.nodes[0],
+      node: `every_${everyMinutes}`,
+      everyMinutes,
+    }));
+    const resources = resourcesOf(synthesize({ ...example, nodes: some }));
+    const [worst] = ofType(resources, 'AWS::CloudWatch::Alarm').filter(
+      ({ Properties }) => Properties.MetricName === 'WorstHorizonAgeInSeconds',
+    );
+    return [worst!.Properties.Period, worst!.Properties.Threshold];
   };
-  const [worst] = ofType(resourcesOf(synthesize(rare)), 'AWS::CloudWatch::Alarm').filter(
-    ({ Properties }) => Properties.MetricName === 'WorstHorizonAgeInSeconds',
-  );
-  expect(worst!.Properties.Threshold).toBe(300 + 59 * 60);
+  expect(of(1, 60)).toEqual([60, 300 + 59 * 60]);
+  expect(of(5, 10)).toEqual([300, 300 + 9 * 60]);
 });
 
 test.for([

@@ -110,7 +110,7 @@ test('grantQuery lets a role ask and do nothing else; alarms and the metric are 
   made.grantQuery(role);
   expect(made.url).toBeDefined();
   expect(made.metricHorizonAge('shop').period).toEqual(Duration.minutes(5));
-  expect(made.alarms).toHaveLength(11);
+  expect(made.alarms).toHaveLength(12);
   Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', {
     PolicyName: Match.stringLikeRegexp('^AskerDefaultPolicy'),
     PolicyDocument: { Statement: [Match.objectLike({ Action: 'execute-api:Invoke', Effect: 'Allow' })] },
