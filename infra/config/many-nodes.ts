@@ -1,15 +1,25 @@
 /** What limits the number of nodes of a deployment, and what a deployment with many of them cannot have. */
 import type { z } from 'zod';
-import { secretReference } from '../constructs/secret-reference.ts';
+import type { ObservedNode } from '../constructs/observed-node.ts';
+import { type DatabasePlace, secretReference } from '../constructs/secret-reference.ts';
 import { wantedNode } from '../constructs/wanted-node.ts';
-import type { DeploymentConfiguration } from './schema.ts';
 
 /** The part of the 4 KB environment of a function that its other variables leave for the secrets of the sources. */
 const SOURCES_BYTES = 3400;
 /** CloudFormation calls the function with the properties before and after the change; Lambda takes events of 256 KB. */
 const PROPERTIES_BYTES = 125_000;
 
-type Configuration = Pick<DeploymentConfiguration, 'nodes' | 'sourceSecretPrefix' | 'functions'>;
+interface ConfiguredNode
+  extends Pick<ObservedNode, 'node' | 'plugin' | 'slotName' | 'tables' | 'everyMinutes'> {
+  readonly sourceSecretArn: string | null;
+  readonly database: DatabasePlace | null;
+}
+
+interface Configuration {
+  readonly nodes: readonly ConfiguredNode[];
+  readonly sourceSecretPrefix: string | null;
+  readonly functions: { readonly parts: number | null };
+}
 
 /** One issue for each mistake, each with its field. */
 export function wrongNodes({
