@@ -23,11 +23,13 @@ import { history } from './history.ts';
 import { hugeTransaction } from './huge-transaction.ts';
 import { ingest } from './ingest.ts';
 import { keepingUp } from './keeping-up.ts';
+import { nodes } from './nodes.ts';
 import { page } from './page.ts';
 import { type Results, writePerformancePage } from './performance-page.ts';
 import { quietRuns } from './quiet-runs.ts';
 import { restore } from './restore.ts';
 import { retention } from './retention.ts';
+import { sharedClock } from './shared-clock.ts';
 import { sourceCost } from './source-cost.ts';
 import { space } from './space.ts';
 import { unpin } from './support/pinned.ts';
@@ -36,6 +38,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   ingest,
   keepingUp,
   quietRuns,
+  sharedClock,
+  nodes,
   sourceCost,
   baseline,
   cold,

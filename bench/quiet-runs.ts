@@ -2,13 +2,12 @@
  * What a run costs that finds next to nothing, with one table tracked and with many: the time it takes, and the processor time
  * of the source, whose catalog every run compares with what it said at the last one.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { poll } from '../core/poll.ts';
 import { init } from '../core/setup/init.ts';
 import { track } from '../core/track.ts';
 import { type Benchmark, type BenchServer, benchServer, figure, type Size, timeMs } from './harness.ts';
 import type { NodeUrls } from './support/observe.ts';
+import { processorMs } from './support/server-time.ts';
 
 const SIZE: Readonly<Record<Size, { tables: number; partitions: number; rounds: number }>> = {
   quick: { tables: 10, partitions: 10, rounds: 1 },
@@ -17,8 +16,6 @@ const SIZE: Readonly<Record<Size, { tables: number; partitions: number; rounds: 
 };
 const RUNS = 10;
 const COLUMNS = Array.from({ length: 20 }, (_, index) => `c${index} text`).join(', ');
-/** Of /proc/…/stat, in hundredths of a second: of the process and of its children that have ended. */
-const [FIRST_TIME, LAST_TIME] = [11, 14];
 
 export const quietRuns: Benchmark = {
   name: 'quiet-runs',
@@ -81,7 +78,7 @@ async function makeTables(source: BenchServer, tables: number, partitions: numbe
 /** Asks for all of them first, so that the same runs bring all of them in. */
 async function trackAll(urls: NodeUrls, names: readonly string[]): Promise<void> {
   await init({ ...urls, plugin: 'pgoutput', slotName: null, version: 'bench' });
-  const options = { exclude: [], baseline: false, retention: null };
+  const options = { exclude: [], baseline: false, retention: null, shared: true };
   const table = (name: string) => ({ schema: 'public', name });
   const signal = AbortSignal.abort();
   for (const name of names.slice(1))
@@ -89,12 +86,4 @@ async function trackAll(urls: NodeUrls, names: readonly string[]): Promise<void>
       if (error.code !== 'INTERRUPTED') throw error;
     });
   for (const name of [names[0]!, names.at(-1)!]) await track({ ...urls, ...options, table: table(name) });
-}
-
-/** Of the server's processes so far, those of sessions that have ended included. */
-async function processorMs({ server }: BenchServer): Promise<number> {
-  const file = await readFile(join(server.dataDir, 'postmaster.pid'), 'utf8');
-  const stat = await readFile(`/proc/${file.split('\n')[0]}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields.slice(FIRST_TIME, LAST_TIME + 1).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
 }

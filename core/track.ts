@@ -46,6 +46,8 @@ export interface TrackSettings {
   readonly exclude?: readonly string[] | undefined;
   /** Declares that numeric and float columns never hold NaN or Infinity, so a NULL of wal2json is NULL. Default: false. */
   readonly noNan?: boolean | undefined;
+  /** Another node of the same database may track the table, too. Default: false. */
+  readonly shared?: boolean | undefined;
   /** Undefined: the baseline is read; a table that is tracked already stays as it is. */
   readonly baseline?: boolean | undefined;
   /** `30d`; null: the default of the node; a table that is tracked already stays as it is. */
@@ -86,7 +88,7 @@ const UNPUBLISHING_MS = 10_000;
 /**
  * Tracks a table and waits until its baseline is decided (with `baseline: false`: until tracking has started).
  * Throws TimewarpError: TABLE_UNKNOWN, NO_PRIMARY_KEY, KEY_TYPE_REFUSED, TABLE_NOT_TRACKABLE, RELATION_GAP (it needs
- * a rebaseline), BAD_FLAGS (a column that cannot be excluded), TABLE_UNREADABLE, PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what
+ * a rebaseline), TABLE_OF_ANOTHER_NODE, BAD_FLAGS (a column that cannot be excluded), TABLE_UNREADABLE, PUBLICATION_RIGHTS, NODE_GAP, INTERRUPTED and what
  * `poll` throws.
  */
 export async function track({ table, ...settings }: TrackOptions): Promise<TrackResult> {
@@ -253,12 +255,13 @@ async function askAll(
 }
 
 /** The settings of a new table, with defaults. */
-export function wantedTracking({ baseline, retention, noNan }: TrackSettings): {
+export function wantedTracking({ baseline, retention, noNan, shared }: TrackSettings): {
   readonly baseline: boolean;
   readonly retention: string | null;
   readonly noNan: boolean;
+  readonly shared: boolean;
 } {
-  return { baseline: baseline ?? true, retention, noNan: noNan ?? false };
+  return { baseline: baseline ?? true, retention, noNan: noNan ?? false, shared: shared ?? false };
 }
 
 async function suggest(source: pg.Client, error: TimewarpError, wanted: TableName): Promise<TimewarpError> {

@@ -337,6 +337,7 @@ CREATE TABLE pgtimewarp.follow_rules (
   excluded_columns text[] NOT NULL DEFAULT '{}',
   baseline         boolean NOT NULL DEFAULT true,
   no_nan           boolean NOT NULL DEFAULT false,
+  is_shared        boolean NOT NULL DEFAULT false,
   not_tracked      jsonb NOT NULL DEFAULT '[]',
   created_at       timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (node_id, pattern)
@@ -348,6 +349,7 @@ COMMENT ON COLUMN pgtimewarp.follow_rules.retention IS 'How long history of such
 COMMENT ON COLUMN pgtimewarp.follow_rules.excluded_columns IS 'Columns that are never stored, for tables that have them.';
 COMMENT ON COLUMN pgtimewarp.follow_rules.baseline IS 'Whether runs read the rows that a new table already holds.';
 COMMENT ON COLUMN pgtimewarp.follow_rules.no_nan IS 'Declared by track --no-nan: numeric and float columns never hold NaN or infinity.';
+COMMENT ON COLUMN pgtimewarp.follow_rules.is_shared IS 'Declared by track --shared: another node of the same database may track such a table, too.';
 COMMENT ON COLUMN pgtimewarp.follow_rules.not_tracked IS '[{"table", "reason"}]: tables that match but cannot be tracked, as of the last run.';
 COMMENT ON COLUMN pgtimewarp.follow_rules.created_at IS 'When the rule was made. If two rules match a table, the older one applies.';
 

@@ -4477,6 +4477,7 @@ CREATE TABLE pgtimewarp.follow_rules (
     excluded_columns text[] DEFAULT '{}'::text[] NOT NULL,
     baseline boolean DEFAULT true NOT NULL,
     no_nan boolean DEFAULT false NOT NULL,
+    is_shared boolean DEFAULT false NOT NULL,
     not_tracked jsonb DEFAULT '[]'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
@@ -4494,6 +4495,8 @@ COMMENT ON COLUMN pgtimewarp.follow_rules.excluded_columns IS 'Columns that are 
 COMMENT ON COLUMN pgtimewarp.follow_rules.baseline IS 'Whether runs read the rows that a new table already holds.';
 
 COMMENT ON COLUMN pgtimewarp.follow_rules.no_nan IS 'Declared by track --no-nan: numeric and float columns never hold NaN or infinity.';
+
+COMMENT ON COLUMN pgtimewarp.follow_rules.is_shared IS 'Declared by track --shared: another node of the same database may track such a table, too.';
 
 COMMENT ON COLUMN pgtimewarp.follow_rules.not_tracked IS '[{"table", "reason"}]: tables that match but cannot be tracked, as of the last run.';
 

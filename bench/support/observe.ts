@@ -19,6 +19,7 @@ export async function observe(urls: NodeUrls, plugin: Plugin, tables: readonly s
       exclude: [],
       baseline: false,
       retention: null,
+      shared: true,
     });
   }
 }

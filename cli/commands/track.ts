@@ -17,6 +17,7 @@ interface TrackFlags extends SelectionFlags {
   readonly retention?: string;
   readonly exclude?: readonly string[];
   readonly baseline: boolean;
+  readonly shared?: true;
   /** false: --no-nan. */
   readonly nan: boolean;
   /** false: --no-follow. */
@@ -37,6 +38,7 @@ export function registerTrack(program: Command, run: Run): Command {
       new Option('--exclude <columns>', 'columns to leave out, separated by commas').argParser(columnList),
     )
     .option('--no-baseline', 'do not read present rows: they are unknown until they change')
+    .option('--shared', 'also if another node of the same database tracks them')
     .option('--no-nan', 'numeric and float columns never hold NaN or infinity, so every null counts as NULL')
     .addHelpText(
       'after',
@@ -80,6 +82,7 @@ function trackSettings(
     baseline: flags.baseline ? undefined : false,
     retention: flags.retention ?? null,
     noNan: flags.nan ? undefined : true,
+    shared: flags.shared,
     signal,
     onProgress: (step) => progress.show(step.message, step.rows, step.estimatedRows),
   };

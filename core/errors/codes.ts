@@ -68,6 +68,11 @@ export const ERROR_CODES = define({
     cause: 'The write-ahead log cannot identify the rows of this table by a primary key.',
     remedy: 'The message names the reason.',
   },
+  TABLE_OF_ANOTHER_NODE: {
+    action: 'client',
+    cause: 'Another node of the same database tracks the table already, so both would store its changes.',
+    remedy: 'Ask the other node. If both shall have it: `pgtimewarp track TABLE --shared`.',
+  },
   NO_PRIMARY_KEY: {
     action: 'client',
     cause: 'The table has no primary key, so the log cannot identify its rows.',

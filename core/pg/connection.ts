@@ -71,6 +71,9 @@ export const RAW_TEXT_TYPES: pg.CustomTypesConfig = {
   getTypeParser: (() => asText) as pg.CustomTypesConfig['getTypeParser'],
 };
 
+/** The node that a session serves, if it is not the one that it was opened for. */
+const SERVED = new WeakMap<pg.Client, string>();
+
 /** How long the first statement, which sets the settings, may take. It is cheap for the server. */
 const FIRST_ANSWER_MS = 10_000;
 
@@ -130,7 +133,8 @@ async function open(config: pg.ClientConfig, options: ConnectOptions, target: st
   const client = new pg.Client(config);
   client.on('error', () => {});
   endInTime(client);
-  const openBeside = (): Promise<pg.Client> => connectBeside(client, { side, node: options.node, ...BESIDE });
+  const openBeside = (): Promise<pg.Client> =>
+    connectBeside(client, { side, node: SERVED.get(client) ?? options.node, ...BESIDE });
   try {
     await client.connect();
     if (side === 'source') tapMessages(client, streamOf(client));
@@ -188,14 +192,21 @@ function guardParser(client: pg.Client): void {
 /**
  * Makes a used session as good as a new one: no transaction, no locks, our settings. Throws when the session is dead: after a
  * long pause, only a query shows that.
+ * @param node the node that it serves from now on; otherwise the one that it was opened for
  */
+// biome-ignore lint/complexity/useMaxParams: as of a new session, with defaults
 export async function resetSession(
   session: pg.Client,
   side: DatabaseSide,
   statementTimeoutMs = 0,
+  node?: string,
 ): Promise<void> {
   await session.query('ROLLBACK'); // without a transaction it only warns
   await session.query('DISCARD ALL');
+  if (node !== undefined) {
+    SERVED.set(session, node);
+    await session.query(`SELECT set_config('application_name', $1::text, false)`, [`pgtimewarp/${node}`]);
+  }
   await session.query(`${sessionSettingsSql(side, statementTimeoutMs)}; ${markSessionSql(session)}`);
 }
 

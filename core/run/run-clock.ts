@@ -1,8 +1,9 @@
 /** The clock of one peek. It reads times that other nodes of the same lineage have defined, as far as the peek needs them. */
 import type pg from 'pg';
 import type { StoreTransaction } from '../pg/transaction.ts';
+import { requireAgreement } from '../store/node/agreement.ts';
 import type { Claim, Horizon } from '../store/node/claim.ts';
-import { readClockPage, readLineage, requireAgreement } from '../store/node/lineage.ts';
+import { readClockPage, readLineage } from '../store/node/lineage.ts';
 import type { CommitTime } from '../types/commit-time.ts';
 import type { Lsn } from '../types/lsn.ts';
 import { CommitClock } from '../versions/commit-clock.ts';
@@ -44,6 +45,7 @@ export class RunClock {
    * @param marks what writeHorizon returned
    */
   async confirm(store: StoreTransaction, marks: string | null, horizon: Horizon): Promise<void> {
-    if (marks !== this.#marks && !this.clock.isTorn) await requireAgreement(store, this.#claim, horizon);
+    if (marks !== this.#marks && !this.clock.isTorn)
+      await requireAgreement(store, this.#claim, horizon, this.#marks);
   }
 }

@@ -17,6 +17,7 @@ import { isTrackedNow, readRelationEntry } from '../store/tables/entries.ts';
 import { insertRelation } from '../store/tables/start.ts';
 import { type Plugin, PRINTED_AS_NULL } from '../types/plugin.ts';
 import { describeTable } from './describe-table.ts';
+import { lockAgainstOtherNodes, refuseTrackedElsewhere } from './tracked-elsewhere.ts';
 
 export interface WantedTracking {
   readonly exclude: readonly string[];
@@ -24,6 +25,8 @@ export interface WantedTracking {
   /** As interval text; null: that of the node. */
   readonly retention: string | null;
   readonly noNan: boolean;
+  /** Another node of the same database may track the table, too. */
+  readonly shared: boolean;
 }
 
 /** Why the table cannot be tracked as requested; null: it can. @param facts null: the source has no table of that name */
@@ -89,6 +92,7 @@ export async function askTracking(
 ): Promise<string[]> {
   const table = { schema: facts.schema, name: facts.name };
   const publication = publicationOf(node);
+  if (!wanted.shared) await refuseTrackedElsewhere(store, node.node, table);
   const listed =
     publication === null ? null : await ensurePublished(source, publication, facts, wanted.exclude);
   await inPatientTransaction(
@@ -96,6 +100,10 @@ export async function askTracking(
     async (tx) => {
       const present = await readRelationEntry(tx, node.node, { ...table, forUpdate: true });
       if (isTrackedNow(present)) return; // another command requested it at the same time
+      if (!wanted.shared) {
+        await lockAgainstOtherNodes(tx, node.node);
+        await refuseTrackedElsewhere(tx, node.node, table);
+      }
       await insertRelation(tx, {
         nodeId: node.node,
         name: table,

@@ -12,6 +12,6 @@ export interface ClockPoint {
 export interface ClockPage {
   /** In the order of positions, after those of the page before. */
   readonly points: readonly ClockPoint[];
-  /** Whether no page follows. */
-  readonly isLast: boolean;
+  /** The page has all points up to here; null: no page follows. */
+  readonly upto: Lsn | null;
 }

@@ -28,10 +28,13 @@ export interface ClockState {
 export class CommitClock {
   readonly #ceiling: CommitTime;
   readonly #promised: CommitTime;
+  /** Those after the horizon, in the order of positions. */
   readonly #promises: ClockState['promises'];
+  #promisesPassed = 0;
   #points: readonly ClockPoint[] = [];
   #at = 0;
   #isWhole: boolean;
+  #knownUpto: Lsn;
   /** The latest time of the points so far, and the position of the last one. */
   #last: CommitTime;
   #position: Lsn;
@@ -45,12 +48,16 @@ export class CommitClock {
   constructor({ horizon, ceiling, before, promises }: ClockState, isAlone: boolean) {
     this.#ceiling = ceiling;
     this.#promised = horizon.time;
-    this.#promises = promises;
     this.#last = horizon.time;
     this.#position = horizon.lsn;
     this.#least = nextMicrosecond(horizon.time);
     this.#isWhole = isAlone;
+    this.#knownUpto = horizon.lsn;
     for (const point of before) this.#pass(point);
+    for (const promise of promises) if (promise.lsn <= horizon.lsn) this.#pass({ ...promise, xid: null });
+    this.#promises = promises
+      .filter(({ lsn }) => lsn > horizon.lsn)
+      .sort((one, other) => (one.lsn < other.lsn ? -1 : 1));
   }
 
   /** How many timestamps were beyond the ceiling, or far before the previous commit: the clock is wrong or a timestamp was forged. */
@@ -70,22 +77,25 @@ export class CommitClock {
 
   /** `extend` needs the points after this position. */
   get knownUpto(): Lsn {
-    return this.#points.at(-1)?.lsn ?? this.#position;
+    return this.#knownUpto;
   }
 
-  extend({ points, isLast }: ClockPage): void {
+  extend({ points, upto }: ClockPage): void {
     this.#points = [...this.#points.slice(this.#at), ...points];
     this.#at = 0;
-    this.#isWhole = isLast;
+    this.#isWhole = upto === null;
+    if (upto !== null) this.#knownUpto = upto;
   }
 
   /** The time of the next commit in WAL order. */
   timeOf(commit: { readonly lsn: Lsn; readonly xid: string; readonly timestamp: CommitTime }): CommitTime {
     while (this.#at < this.#points.length && this.#points[this.#at]!.lsn < commit.lsn)
       this.#pass(this.#points[this.#at++]!);
-    for (const { lsn, time } of this.#promises) {
-      if (lsn < commit.lsn) this.#pass({ lsn, time, xid: null });
-    }
+    while (
+      this.#promisesPassed < this.#promises.length &&
+      this.#promises[this.#promisesPassed]!.lsn < commit.lsn
+    )
+      this.#pass({ ...this.#promises[this.#promisesPassed++]!, xid: null });
     const time = this.#definedTime(commit) ?? this.#place(commit);
     this.#last = maxTime(this.#last, time);
     this.#least = maxTime(this.#least, time);

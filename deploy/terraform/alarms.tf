@@ -151,6 +151,23 @@ resource "aws_cloudwatch_metric_alarm" "node" {
   tags                = var.tags
 }
 
+resource "aws_cloudwatch_metric_alarm" "worst_horizon_age" {
+  alarm_name          = "${var.name}-worst-horizon-age"
+  alarm_description   = "The history of a node is behind, or no run reports: status shows the horizons of all nodes."
+  namespace           = "pgtimewarp"
+  metric_name         = "WorstHorizonAgeInSeconds"
+  dimensions          = { service = "poller" }
+  statistic           = "Maximum"
+  period              = 60 * min([for node in var.nodes : node.every_minutes]...)
+  evaluation_periods  = 3
+  threshold           = var.alarms.horizon_age_seconds + 60 * (max([for node in var.nodes : node.every_minutes]...) - 1)
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = [aws_sns_topic.alerts.arn]
+  ok_actions          = [aws_sns_topic.alerts.arn]
+  tags                = var.tags
+}
+
 resource "aws_cloudwatch_metric_alarm" "function" {
   for_each            = local.function_alarms
   alarm_name          = "${var.name}-${each.key}"

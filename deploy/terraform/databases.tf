@@ -25,6 +25,7 @@ resource "aws_cloudformation_stack" "databases" {
               retention = table.retention
               baseline  = table.baseline
               noNan     = table.no_nan
+              shared    = table.shared
             }]
           }])
           ForgetSources = jsonencode(var.forget_sources)

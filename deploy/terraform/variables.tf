@@ -59,6 +59,7 @@ variable "nodes" {
       retention = optional(string)
       baseline  = optional(bool, true)
       no_nan    = optional(bool, false)
+      shared    = optional(bool, false)
     }))
   }))
 

@@ -10,13 +10,18 @@ interface StoreCapacity {
   readonly maxCapacity?: number;
 }
 
-/** For each node: a run of the poller and a session that may end it, and a diagnosis of doctor. */
+/** For each node that is served at a time: a run of the poller and a session that may end it, and a diagnosis of doctor. */
 const PER_NODE = 4;
 /** For the deployment, maintenance, rotations, an operator with psql, and the connections that Aurora reserves. */
 const COMMON = 10;
 
-export function connectionsOfFunctions(nodes: number): number {
-  return nodes * PER_NODE + COMMON;
+/** @param parts null: each node has a schedule, so all may run at a time */
+export function connectionsOfFunctions(
+  nodes: number,
+  { parts, nodesAtOnce }: { readonly parts: number | null; readonly nodesAtOnce: number },
+): number {
+  const atOnce = parts === null ? nodes : Math.min(nodes, parts * nodesAtOnce);
+  return atOnce * PER_NODE + COMMON;
 }
 
 /**

@@ -63,6 +63,10 @@ const configuration: DeploymentInput = {
   // needs a resource policy that admits this account (docs/aws.md).
   kmsKeyArns: [],
 
+  // With it, a node without `sourceSecretArn` has the secret whose name is this and the node (pgtimewarp/sources/shop): then a deployment
+  // can have hundreds of nodes (docs/scale.md).
+  sourceSecretPrefix: null,
+
   // Names of nodes that you removed from the list above and whose sources are gone for good: their removal does not wait for the source.
   forgetSources: [],
 
@@ -78,6 +82,8 @@ const configuration: DeploymentInput = {
     walBudgetPercent: 50,
     // Alarm if one answer in a hundred of the HTTP API takes longer.
     apiP99Ms: 2000,
+    // false: no metrics and alarms of single nodes. The alarm of the worst node is always there.
+    eachNode: true,
   },
 
   // null: no HTTP API. `iam`: callers sign their requests and need execute-api:Invoke. Or { kind: 'jwt', issuer: …,
@@ -101,6 +107,10 @@ const configuration: DeploymentInput = {
     pollerMemoryMb: 1769,
     // Not needed for correctness: the store lets only one run of a node write. New accounts cannot reserve concurrency.
     reservedConcurrency: null,
+    // null: each node has a schedule. A number: all nodes are served in so many parts, each with a schedule of every minute.
+    parts: null,
+    // How many nodes of an invocation are served at a time.
+    nodesAtOnce: 8,
     // One number for all logs, or { default: 30, poller: 7, requests: 365, … }.
     logDays: 30,
   },

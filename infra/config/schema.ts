@@ -3,10 +3,10 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { NODE_NAME } from '../constructs/observe-options.ts';
-import { secretReference } from '../constructs/secret-reference.ts';
 import { NO_PAGE_WITH_IAM } from '../constructs/timewarp-page.ts';
 import { SERVERLESS_DEFAULTS } from '../constructs/timewarp-store.ts';
 import { connectionsOfFunctions, connectionsOfStore } from './connections.ts';
+import { wrongNodes } from './many-nodes.ts';
 
 const SecretArn = z
   .string()
@@ -21,9 +21,6 @@ const Origin = z
     'must be an origin: scheme, host and port',
   );
 const Minutes = z.int().min(1, 'must be at least 1: the unit of schedules is the minute').max(1440);
-
-/** The part of the 4 KB environment of a function that its other variables leave for the secrets of the sources. */
-const SOURCES_BYTES = 3400;
 
 /** A name as in psql, by the same parser as the program. */
 function tableName({ value, issues }: z.core.ParsePayload<string>): void {
@@ -45,6 +42,8 @@ const Table = z.strictObject({
   baseline: z.boolean().default(true),
   /** Its numeric and float columns never hold NaN or Infinity: see docs/types.md. */
   noNan: z.boolean().default(false),
+  /** Another node of the same database may track it, too. */
+  shared: z.boolean().default(false),
 });
 
 const KmsKeyArn = z
@@ -60,7 +59,8 @@ const Place = z.strictObject({
 
 const Node = z.strictObject({
   node: z.string().regex(NODE_NAME, 'must be 1 to 40 lower-case letters, digits or underscores'),
-  sourceSecretArn: SecretArn,
+  /** null: the secret is named by `sourceSecretPrefix` and the node. */
+  sourceSecretArn: SecretArn.nullable().default(null),
   database: Place.nullable().default(null),
   everyMinutes: Minutes.default(1),
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().default(null),
@@ -184,6 +184,12 @@ export const DeploymentConfiguration = z
     store: z.discriminatedUnion('kind', [NewStore, ExistingStore]),
     nodes: z.array(Node).min(1, 'must have at least one node'),
     kmsKeyArns: z.array(KmsKeyArn).default([]),
+    /** The secret of a node without `sourceSecretArn` is named by this and the node. */
+    sourceSecretPrefix: z
+      .string()
+      .regex(/^[\w/+=.@-]{1,200}$/, 'must be the beginning of the names of secrets, such as pgtimewarp/')
+      .nullable()
+      .default(null),
     forgetSources: z.array(z.string()).default([]),
     doctor: z
       .strictObject({ everyMinutes: Minutes.default(60), email: z.email().nullable().default(null) })
@@ -194,6 +200,8 @@ export const DeploymentConfiguration = z
         horizonAgeSeconds: z.int().min(60).default(300),
         walBudgetPercent: z.int().min(1).max(100).default(50),
         apiP99Ms: z.int().min(1).default(2000),
+        /** false: metrics and alarms of all nodes together only. */
+        eachNode: z.boolean().default(true),
       })
       .prefault({}),
     /** null: no HTTP API. */
@@ -204,6 +212,10 @@ export const DeploymentConfiguration = z
         pollerMemoryMb: z.int().min(512).max(10_240).default(1769),
         reservedConcurrency: z.int().min(1).nullable().default(null),
         logDays: LogRetention,
+        /** null: each node has a schedule. Otherwise this many schedules serve a part of all nodes each, every minute. */
+        parts: z.int().min(1).max(100).nullable().default(null),
+        /** How many nodes of a part are served at a time. */
+        nodesAtOnce: z.int().min(1).max(50).default(8),
       })
       .prefault({}),
   })
@@ -227,17 +239,11 @@ export const DeploymentConfiguration = z
         input: tables,
       });
     }
-    const known = JSON.stringify(
-      nodes.map((node) => [node.node, secretReference(node.sourceSecretArn, node.database)]),
-    );
-    if (known.length > SOURCES_BYTES) {
-      const message = `are too many for one deployment (${nodes.length}): AWS limits the environment of a function to 4 KB; make several`;
-      context.issues.push({ code: 'custom', path: ['nodes'], message, input: nodes });
-    }
+    context.issues.push(...wrongNodes(context.value));
     const available = connectionsOfStore(store);
     const [asking, others] = [
       api === null ? 0 : (api.concurrency ?? 1),
-      connectionsOfFunctions(nodes.length),
+      connectionsOfFunctions(nodes.length, context.value.functions),
     ];
     if (available !== null && asking + others > available) {
       const message = `may open too many connections: ${asking} of the API and ${others} of the other functions; the store takes ${available} (store.maxConnections, store.maxCapacity)`;

@@ -11,6 +11,7 @@ import type { ObservedNode } from './observed-node.ts';
 import { MIGRATIONS, version } from './package-files.ts';
 import type { Store } from './store.ts';
 import { TimewarpFunction, type TimewarpFunctionProps } from './timewarp-function.ts';
+import { wantedNode } from './wanted-node.ts';
 
 type HandlerName = TimewarpFunctionProps['handler'];
 
@@ -31,6 +32,12 @@ export interface FunctionsProps {
   } | null;
   /** The addresses that get reports and alarms. */
   readonly emails: readonly string[];
+  /** The beginning of the names of the secrets of nodes that have none of their own; null: all have. */
+  readonly sourceSecretPrefix: string | null;
+  /** How many nodes an invocation serves at a time. */
+  readonly nodesAtOnce: number;
+  /** Whether the functions report metrics of each node. */
+  readonly nodeMetrics: boolean;
   /** Nodes whose sources are gone for good. */
   readonly forgetSources: readonly string[];
 }
@@ -40,6 +47,8 @@ type Specifics = Pick<
   'handler' | 'description' | 'timeout' | 'memoryMb' | 'environment' | 'secretArns' | 'reservedConcurrency'
 >;
 
+/** The default of the functions (lambda/shared/configuration.ts). */
+export const NODES_AT_ONCE = 8;
 /** So short that a login by IAM from its start is valid until its end. */
 const MAINTENANCE_TIME = Duration.minutes(10);
 
@@ -63,7 +72,13 @@ export class Functions extends Construct {
     this.#props = props;
     this.#sources = Lazy.string({
       produce: () =>
-        JSON.stringify(Object.fromEntries(this.#nodes.map(({ node, reference }) => [node, reference]))),
+        JSON.stringify(
+          Object.fromEntries(
+            this.#nodes.flatMap(({ node, secretArn, reference }) =>
+              secretArn === null ? [] : [[node, reference]],
+            ),
+          ),
+        ),
     });
     this.alerts = new Alerts(this, 'Alerts', props.emails);
     this.poller = this.#poller();
@@ -72,6 +87,8 @@ export class Functions extends Construct {
     this.migrate = this.#migrate();
     this.maintenance = this.#maintenance();
     this.databases = this.#databases();
+    if (props.sourceSecretPrefix !== null)
+      for (const each of this.#readers()) each.readSecretsNamed(props.sourceSecretPrefix);
     // The store has the schema of the new version before the new functions answer.
     this.api?.function.node.addDependency(this.databases);
   }
@@ -80,7 +97,7 @@ export class Functions extends Construct {
   observe(node: ObservedNode): void {
     this.#nodes.push(node);
     for (const each of this.#readers()) {
-      each.readSecret(node.secretArn);
+      if (node.secretArn !== null) each.readSecret(node.secretArn);
       if (node.iamUserArn !== null) this.#logInAs(each, node.iamUserArn);
     }
   }
@@ -117,6 +134,23 @@ export class Functions extends Construct {
     });
   }
 
+  /** How a function finds the secret of a source. */
+  #sourceVariables(): Record<string, string> {
+    const { sourceSecretPrefix: prefix } = this.#props;
+    return {
+      PGTIMEWARP_SOURCE_SECRET_ARNS: this.#sources,
+      ...(prefix === null ? {} : { PGTIMEWARP_SOURCE_SECRET_PREFIX: prefix }),
+    };
+  }
+
+  #servingVariables(): Record<string, string> {
+    const { nodesAtOnce, nodeMetrics } = this.#props;
+    return {
+      ...(nodesAtOnce === NODES_AT_ONCE ? {} : { PGTIMEWARP_NODES_AT_ONCE: String(nodesAtOnce) }),
+      ...(nodeMetrics ? {} : { PGTIMEWARP_NODE_METRICS: 'off' }),
+    };
+  }
+
   #poller(): TimewarpFunction {
     const { store, poller } = this.#props;
     return this.#make('Poller', {
@@ -125,7 +159,8 @@ export class Functions extends Construct {
       ...poller,
       environment: {
         PGTIMEWARP_STORE_SECRET_ARN: store.references.writer,
-        PGTIMEWARP_SOURCE_SECRET_ARNS: this.#sources,
+        ...this.#sourceVariables(),
+        ...this.#servingVariables(),
       },
       secretArns: [store.secretArns.writer],
     });
@@ -157,7 +192,8 @@ export class Functions extends Construct {
       memoryMb: 512,
       environment: {
         PGTIMEWARP_STORE_SECRET_ARN: store.references.writer,
-        PGTIMEWARP_SOURCE_SECRET_ARNS: this.#sources,
+        ...this.#sourceVariables(),
+        ...this.#servingVariables(),
         PGTIMEWARP_TOPIC_ARN: this.alerts.topic.topicArn,
       },
       secretArns: [store.secretArns.writer],
@@ -192,7 +228,7 @@ export class Functions extends Construct {
       environment: {
         PGTIMEWARP_STORE_SECRET_ARN: store.references.writer,
         PGTIMEWARP_OWNER_SECRET_ARN: store.references.owner,
-        PGTIMEWARP_SOURCE_SECRET_ARNS: this.#sources,
+        ...this.#sourceVariables(),
       },
       secretArns: [store.secretArns.owner, store.secretArns.writer],
     });
@@ -217,9 +253,4 @@ export class Functions extends Construct {
     });
     return databases;
   }
-}
-
-/** The state of a node in the property of the custom resource (lambda/migrate/properties.ts). */
-function wantedNode({ node, reference, plugin, slotName, tables }: ObservedNode): object {
-  return { node, sourceSecretArn: reference, plugin, slotName, tables };
 }

@@ -2,10 +2,11 @@
  * Alarms and one dashboard. Every alarm says how it treats missing data. If missing data is itself the fault (no run or doctor
  * reported), the alarm fires. If it only means that nothing happened, it does not.
  */
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Lazy } from 'aws-cdk-lib';
 import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import {
   Alarm,
+  type CfnAlarm,
   ComparisonOperator,
   Dashboard,
   GraphWidget,
@@ -18,7 +19,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import type { MetricName } from '../../lambda/shared/metric-names.ts';
-import { nodeMetric } from './node-metrics.ts';
+import { commonMetric, nodeMetric } from './node-metrics.ts';
 import type { ObservedNode } from './observed-node.ts';
 
 /** When an alarm rings. */
@@ -47,6 +48,12 @@ interface MonitoringProps {
   readonly alerts: ITopic;
   readonly limits: AlarmLimits;
   readonly doctorEveryMinutes: number;
+  /** Whether nodes have alarms and lines of their own. */
+  readonly eachNode: boolean;
+  /** false: only alarms and lines of nodes, beside another construct that watches everything else. */
+  readonly isFirst: boolean;
+  /** The times between two runs of nodes that another construct observes. */
+  readonly otherMinutes?: readonly number[];
 }
 
 interface AlarmRule {
@@ -62,12 +69,16 @@ interface AlarmRule {
 const { BREACHING, NOT_BREACHING, IGNORE } = TreatMissingData;
 const AT_LEAST = ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD;
 const FIVE_MINUTES = Duration.minutes(5);
+const SECONDS_OF_A_MINUTE = 60;
 
 export class Monitoring extends Construct {
   readonly alarms: Alarm[] = [];
   readonly #action: SnsAction;
   readonly #limits: Required<AlarmLimits>;
   readonly #examination: Duration;
+  readonly #eachNode: boolean;
+  /** The time between two runs, of each node. */
+  readonly #minutes: number[];
   /** The graphs with a line for each node. */
   readonly #graphs: { readonly widget: GraphWidget; readonly lineOf: (node: string) => IMetric }[] = [];
 
@@ -81,13 +92,20 @@ export class Monitoring extends Construct {
       apiP99: limits.apiP99 ?? Duration.seconds(2),
     };
     this.#examination = Duration.minutes(props.doctorEveryMinutes);
-    this.#watchFunctions(functions);
-    if (stage !== null) this.#watchApi(stage);
+    this.#eachNode = props.eachNode;
+    this.#minutes = [...(props.otherMinutes ?? [])];
+    if (props.isFirst) {
+      this.#watchFunctions(functions);
+      if (stage !== null) this.#watchApi(stage);
+      this.#watchWorst();
+    }
     this.#dashboard(functions, stage);
   }
 
   /** Makes the alarms of a node and its lines in the graphs. */
   observe({ node, everyMinutes }: ObservedNode): void {
+    this.#minutes.push(everyMinutes);
+    if (!this.#eachNode) return;
     const run = Duration.minutes(everyMinutes);
     for (const { widget, lineOf } of this.#graphs) widget.addLeftMetric(lineOf(node));
     const metric = (name: MetricName, period: Duration): IMetric =>
@@ -120,6 +138,54 @@ export class Monitoring extends Construct {
       operator: AT_LEAST,
       missing: IGNORE, // a doctor that cannot read the store does not end the alarm
     });
+  }
+
+  /** The node that is the furthest behind, and, if nodes have no alarms of their own, what these would tell. */
+  #watchWorst(): void {
+    const minute = Duration.minutes(1);
+    const worst = this.#alarm('WorstHorizonAge', {
+      metric: commonMetric('WorstHorizonAgeInSeconds', minute),
+      description:
+        'The history of a node is behind, or no run reports: status shows the horizons of all nodes.',
+      // the horizon of a node that is read every hour is an hour old before its run
+      threshold: Lazy.number({
+        produce: () =>
+          this.#limits.horizonAge.toSeconds() + (Math.max(1, ...this.#minutes) - 1) * SECONDS_OF_A_MINUTE,
+      }),
+      periods: 3,
+      missing: BREACHING,
+    });
+    const period = Lazy.number({ produce: () => this.#reportsEvery() * SECONDS_OF_A_MINUTE });
+    (worst.node.defaultChild as CfnAlarm).period = period;
+    if (this.#eachNode) return;
+    this.#alarm('WorstSlotWal', {
+      metric: commonMetric('WorstWalBudgetUsedInPercent', minute),
+      description:
+        'The slot of a node keeps too much of its WAL budget on the source: doctor names node and cause.',
+      threshold: this.#limits.walBudgetPercent,
+      missing: IGNORE,
+    });
+    this.#alarm('AnyRunsFailed', {
+      metric: commonMetric('NodesFailed', FIVE_MINUTES, Stats.MAXIMUM),
+      description: 'Runs of a node fail: the log of the poller names node and cause.',
+      threshold: 1,
+      periods: 3,
+      operator: AT_LEAST,
+      missing: NOT_BREACHING,
+    });
+    this.#alarm('AnyGaps', {
+      metric: commonMetric('NodesWithGaps', this.#examination),
+      description:
+        'Changes of a node were lost: rebaseline, by command or maintenance event (docs/run-books.md).',
+      threshold: 1,
+      operator: AT_LEAST,
+      missing: IGNORE,
+    });
+  }
+
+  /** Every run reports the worst age, so a silent period is one without a run of any node. */
+  #reportsEvery(): number {
+    return this.#minutes.length === 0 ? 1 : Math.min(...this.#minutes);
   }
 
   #watchFunctions(functions: MonitoringProps['functions']): void {
@@ -168,7 +234,7 @@ export class Monitoring extends Construct {
     });
   }
 
-  #alarm(id: string, { metric, description, threshold, missing, periods = 1, operator }: AlarmRule): void {
+  #alarm(id: string, { metric, description, threshold, missing, periods = 1, operator }: AlarmRule): Alarm {
     const alarm = new Alarm(this, id, {
       metric,
       alarmDescription: description,
@@ -180,6 +246,7 @@ export class Monitoring extends Construct {
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);
     this.alarms.push(alarm);
+    return alarm;
   }
 
   #dashboard(functions: MonitoringProps['functions'], stage: HttpStage | null): void {
@@ -215,6 +282,13 @@ export class Monitoring extends Construct {
             title: 'Functions refused',
             width: 8,
             left: Object.values(functions).map((each: IFunction) => each.metricThrottles()),
+          }),
+        ],
+        [
+          new GraphWidget({
+            title: 'Age of the oldest horizon (s)',
+            width: 8,
+            left: [commonMetric('WorstHorizonAgeInSeconds', Duration.minutes(1))],
           }),
         ],
         ...(stage === null ? [] : [answers(stage)]),

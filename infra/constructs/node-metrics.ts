@@ -1,7 +1,13 @@
 /** The metrics of a node, by the names and dimensions with which the functions report them. */
 import type { Duration } from 'aws-cdk-lib';
 import { Metric } from 'aws-cdk-lib/aws-cloudwatch';
-import { METRIC_SERVICES, METRICS_NAMESPACE, type MetricName } from '../../lambda/shared/metric-names.ts';
+import {
+  COMMON_METRIC_SERVICES,
+  type CommonMetricName,
+  METRIC_SERVICES,
+  METRICS_NAMESPACE,
+  type MetricName,
+} from '../../lambda/shared/metric-names.ts';
 
 export function nodeMetric(
   metricName: MetricName,
@@ -12,6 +18,17 @@ export function nodeMetric(
     namespace: METRICS_NAMESPACE,
     metricName,
     dimensionsMap: { service: METRIC_SERVICES[metricName], node },
+    statistic,
+    period,
+  });
+}
+
+/** A metric of all nodes together. */
+export function commonMetric(metricName: CommonMetricName, period: Duration, statistic = 'Maximum'): Metric {
+  return new Metric({
+    namespace: METRICS_NAMESPACE,
+    metricName,
+    dimensionsMap: { service: COMMON_METRIC_SERVICES[metricName] },
     statistic,
     period,
   });

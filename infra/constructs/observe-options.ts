@@ -27,6 +27,11 @@ export interface TimewarpTableOptions {
    * @default false
    */
   readonly noNan?: boolean;
+  /**
+   * Another node of the same database may observe it, too.
+   * @default false
+   */
+  readonly shared?: boolean;
 }
 
 /** What is observed of a database. */
@@ -102,8 +107,10 @@ function observedTables(
     const whole = canonical(name, refuse);
     if (seen.has(whole)) refuse(`${whole} is in the list already`);
     seen.add(whole);
-    const { exclude = [], retention = common, baseline = true, noNan = false } = tableOptions[name] ?? {};
-    return { name, exclude, retention: retention === undefined ? null : text(retention), baseline, noNan };
+    const own = tableOptions[name] ?? {};
+    const { exclude = [], retention = common, baseline = true, noNan = false, shared = false } = own;
+    const kept = retention === undefined ? null : text(retention);
+    return { name, exclude, retention: kept, baseline, noNan, shared };
   });
 }
 

@@ -5,11 +5,13 @@ export interface ObservedTable {
   readonly retention: string | null;
   readonly baseline: boolean;
   readonly noNan: boolean;
+  readonly shared: boolean;
 }
 
 export interface ObservedNode {
   readonly node: string;
-  readonly secretArn: string;
+  /** null: by the convention of the deployment. */
+  readonly secretArn: string | null;
   /** The secret and the place of the database (secret-reference.ts). */
   readonly reference: string;
   readonly everyMinutes: number;

@@ -11,6 +11,10 @@ interface SchedulesProps {
   readonly poller: IFunction;
   readonly doctor: IFunction;
   readonly doctorEveryMinutes: number;
+  /** How many parts the examinations of doctor have; null: one, and the runs of each node have a schedule. */
+  readonly parts?: number | null;
+  /** false: only the runs of nodes, beside another construct that has the schedules of all nodes. */
+  readonly isFirst?: boolean;
 }
 
 interface ScheduleRule {
@@ -23,11 +27,14 @@ interface ScheduleRule {
 
 export class Schedules extends Construct {
   readonly #poller: IFunction;
+  readonly #parts: number | null;
   readonly #role: Role;
 
-  constructor(scope: Construct, id: string, { poller, doctor, doctorEveryMinutes }: SchedulesProps) {
+  constructor(scope: Construct, id: string, props: SchedulesProps) {
     super(scope, id);
+    const { poller, doctor, doctorEveryMinutes, parts = null, isFirst = true } = props;
     this.#poller = poller;
+    this.#parts = parts;
     this.#role = new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
         conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
@@ -39,16 +46,29 @@ export class Schedules extends Construct {
         resources: [poller.functionArn, doctor.functionArn],
       }),
     );
-    this.#schedule('Doctor', {
-      description: 'Examines all nodes',
-      everyMinutes: doctorEveryMinutes,
-      target: doctor,
-      input: {},
-    });
+    if (!isFirst) return;
+    for (let part = 0; part < (parts ?? 1); part++) {
+      const [suffix, ofWhat] = parts === null ? ['', 'all nodes'] : [`-${part}`, `part ${part} of ${parts}`];
+      const input = parts === null ? {} : { part, of: parts };
+      this.#schedule(`Doctor${suffix}`, {
+        description: `Examines ${ofWhat}`,
+        everyMinutes: doctorEveryMinutes,
+        target: doctor,
+        input,
+      });
+      if (parts !== null)
+        this.#schedule(`Poll-part-${part}`, {
+          description: `Reads ${ofWhat}`,
+          everyMinutes: 1,
+          target: poller,
+          input,
+        });
+    }
   }
 
-  /** Starts the runs of a node. */
+  /** Starts the runs of a node, unless all nodes are served in parts. */
   observe({ node, everyMinutes }: ObservedNode): void {
+    if (this.#parts !== null) return;
     this.#schedule(`Poll-${node}`, {
       description: `Reads node ${node}`,
       everyMinutes,

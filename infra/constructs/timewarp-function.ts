@@ -3,7 +3,7 @@
  * retry. The role of a function has the few actions that every function in a VPC needs. Each grant for a secret belongs to the
  * variable that names the secret.
  */
-import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Effect, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -110,6 +110,23 @@ export class TimewarpFunction extends Construct {
   /** Lets it read one more secret. */
   readSecret(arn: string): void {
     this.#secrets.addResources(arn);
+  }
+
+  /** Lets it read all secrets of the account whose names begin so. */
+  readSecretsNamed(prefix: string): void {
+    const stack = Stack.of(this);
+    const arn = stack.formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: `${prefix}*`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    this.#secrets.addResources(arn);
+    Validations.of(this).acknowledge({
+      id: `AwsSolutions::AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:${prefix}*]`,
+      reason:
+        'The secrets of the sources, whose names the configuration lets begin so. A list would not fit into a policy.',
+    });
   }
 
   /**

@@ -10,7 +10,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { Functions } from './functions.ts';
+import { Functions, NODES_AT_ONCE } from './functions.ts';
 import { type AlarmLimits, Monitoring } from './monitoring.ts';
 import { nodeMetric } from './node-metrics.ts';
 import { type ObserveOptions, observedNode } from './observe-options.ts';
@@ -92,6 +92,11 @@ export interface TimewarpProps {
   readonly withoutApi?: boolean;
   /** @default see TimewarpPollerOptions */
   readonly poller?: TimewarpPollerOptions;
+  /**
+   * Metrics and alarms of each node. Those of all nodes together, of which the worst counts, are always there.
+   * @default true
+   */
+  readonly eachNodeWatched?: boolean;
   /** @default see AlarmLimits */
   readonly alarmLimits?: AlarmLimits;
   /**
@@ -184,6 +189,8 @@ export class Timewarp extends Construct implements IConnectable {
       alerts: alerts.topic,
       limits: props.alarmLimits ?? {},
       doctorEveryMinutes,
+      eachNode: props.eachNodeWatched ?? true,
+      isFirst: true,
     });
     for (const arn of props.kmsKeyArns ?? []) this.#functions.decryptWith(arn);
   }
@@ -254,6 +261,9 @@ export class Timewarp extends Construct implements IConnectable {
             signIn: page === undefined ? null : signInVariable(page, authorization),
           },
       emails: props.emails ?? [],
+      sourceSecretPrefix: null,
+      nodesAtOnce: NODES_AT_ONCE,
+      nodeMetrics: props.eachNodeWatched ?? true,
       forgetSources: props.forgetSources ?? [],
     });
   }

@@ -34,6 +34,9 @@ export class AppStack extends Stack {
               signIn: signIn(api),
             },
       emails: [...(doctor.email === null ? [] : [doctor.email]), ...alarms.emails],
+      sourceSecretPrefix: configuration.sourceSecretPrefix,
+      nodesAtOnce: functions.nodesAtOnce,
+      nodeMetrics: alarms.eachNode,
       forgetSources,
     });
     for (const node of observedNodes(configuration)) this.functions.observe(node);

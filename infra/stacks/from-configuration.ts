@@ -24,11 +24,12 @@ export function signIn(api: ApiConfiguration): string | null {
   );
 }
 
-export function observedNodes({ nodes }: DeploymentConfiguration): ObservedNode[] {
+export function observedNodes({ nodes, sourceSecretPrefix }: DeploymentConfiguration): ObservedNode[] {
   return nodes.map(({ sourceSecretArn: secretArn, database, ...wanted }) => ({
     ...wanted,
     secretArn,
-    reference: secretReference(secretArn, database),
+    reference:
+      secretArn === null ? `${sourceSecretPrefix}${wanted.node}` : secretReference(secretArn, database),
   }));
 }
 

@@ -1,24 +1,28 @@
-/** The alarms and the dashboard of a deployment as a stack of its own. */
+/** The alarms and the dashboard of a deployment as a stack of its own; those of many nodes need several. */
 import { Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
 import type { Functions } from '../constructs/functions.ts';
 import { Monitoring } from '../constructs/monitoring.ts';
-import { observedNodes } from './from-configuration.ts';
+import type { ObservedNode } from '../constructs/observed-node.ts';
 
 interface MonitoringStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
   readonly functions: Functions;
   /** null: the deployment has no API. */
   readonly stage: HttpStage | null;
+  /** The nodes whose alarms are in this stack. */
+  readonly nodes: readonly ObservedNode[];
+  /** false: only alarms of nodes; the first stack has the others. */
+  readonly isFirst: boolean;
 }
 
 export class MonitoringStack extends Stack {
   constructor(
     scope: Construct,
     id: string,
-    { configuration, functions, stage, ...props }: MonitoringStackProps,
+    { configuration, functions, stage, nodes, isFirst, ...props }: MonitoringStackProps,
   ) {
     super(scope, id, props);
     const { poller, doctor, api, alerts } = functions;
@@ -37,7 +41,10 @@ export class MonitoringStack extends Stack {
         apiP99: Duration.millis(alarms.apiP99Ms),
       },
       doctorEveryMinutes: configuration.doctor.everyMinutes,
+      eachNode: alarms.eachNode,
+      isFirst,
+      otherMinutes: configuration.nodes.map(({ everyMinutes }) => everyMinutes),
     });
-    for (const node of observedNodes(configuration)) monitoring.observe(node);
+    for (const node of nodes) monitoring.observe(node);
   }
 }

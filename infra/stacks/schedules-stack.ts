@@ -1,24 +1,34 @@
-/** The schedules of a deployment as a stack of its own. */
+/** The schedules of a deployment as a stack of its own; those of many nodes need several. */
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
 import type { Functions } from '../constructs/functions.ts';
+import type { ObservedNode } from '../constructs/observed-node.ts';
 import { Schedules } from '../constructs/schedules.ts';
-import { observedNodes } from './from-configuration.ts';
 
 interface SchedulesStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
   readonly functions: Functions;
+  /** The nodes whose schedules are in this stack. */
+  readonly nodes: readonly ObservedNode[];
+  /** false: only schedules of nodes; the first stack has the others. */
+  readonly isFirst: boolean;
 }
 
 export class SchedulesStack extends Stack {
-  constructor(scope: Construct, id: string, { configuration, functions, ...props }: SchedulesStackProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { configuration, functions, nodes, isFirst, ...props }: SchedulesStackProps,
+  ) {
     super(scope, id, props);
     const schedules = new Schedules(this, 'Default', {
       poller: functions.poller.function,
       doctor: functions.doctor.function,
       doctorEveryMinutes: configuration.doctor.everyMinutes,
+      parts: configuration.functions.parts,
+      isFirst,
     });
-    for (const node of observedNodes(configuration)) schedules.observe(node);
+    for (const node of nodes) schedules.observe(node);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Runs doctor for every node. It reports to the topic and to health_events when a check begins or stops to warn or fail, and once a
+ * Runs doctor for every node, or for one part of them. It reports to the topic and to health_events when a check begins or stops to warn or fail, and once a
  * day. The checks are in core/doctor.
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
@@ -11,10 +11,17 @@ import { gatherFacts } from '../../core/doctor/facts.ts';
 import { isNews, recordDiagnosis, troubles } from '../../core/doctor/record-diagnosis.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { type NodeHealthDocument, nodeHealthDocument } from '../../documents/checks.ts';
-import { readConfiguration } from '../shared/configuration.ts';
+import { parseSetting, readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd } from '../shared/deadline.ts';
-import { createLogger, createMetrics, errorFields, publishOf } from '../shared/observability.ts';
+import {
+  createLogger,
+  createMetrics,
+  errorFields,
+  publishCommon,
+  publishOf,
+} from '../shared/observability.ts';
+import { ServedEvent, servedNodes, someAtATime, sourceSecretOf } from '../shared/served-nodes.ts';
 import { type DatabaseReference, Sessions } from '../shared/sessions.ts';
 import { type NodeDiagnosis, reportOf } from './report.ts';
 
@@ -26,21 +33,28 @@ const sns = new SNSClient({});
 /** The last report of each node whose store did not answer. It lives as long as this environment. */
 const told = new Map<string, { troubles: string[]; atMs: number }>();
 
-export async function handler(_event: unknown, context: Context): Promise<{ nodes: NodeHealthDocument[] }> {
+export async function handler(event: unknown, context: Context): Promise<{ nodes: NodeHealthDocument[] }> {
   logger.addContext(context);
-  const { storeSecretArn, sourceSecretArns, topicArn } = readConfiguration([
+  const configuration = readConfiguration([
     'storeSecretArn',
     'sourceSecretArns',
+    'sourceSecretPrefix',
+    'nodesAtOnce',
+    'nodeMetrics',
     'topicArn',
   ]);
-  const nodes = await Promise.all(
-    Object.entries(sourceSecretArns).map(([node, sourceSecretArn]) =>
-      beforeEnd(context, () => examine(node, storeSecretArn, sourceSecretArn)).catch((error) =>
-        failed(node, error),
-      ),
+  const { storeSecretArn, nodesAtOnce: atOnce, topicArn } = configuration;
+  const asked = parseSetting(ServedEvent, event ?? {}, 'The event');
+  const names = await beforeEnd(context, () => servedNodes(asked, configuration, sessions));
+  const nodes = await someAtATime(names, { atOnce, mayBegin: () => true }, (node) =>
+    beforeEnd(context, () => examine(node, storeSecretArn, sourceSecretOf(node, configuration))).catch(
+      (error) => failed(node, error),
     ),
   );
-  for (const diagnosis of nodes) publishMetrics(diagnosis);
+  if (configuration.nodeMetrics === 'on') for (const diagnosis of nodes) publishMetrics(diagnosis);
+  publishCommon(metrics, [
+    ['NodesWithGaps', MetricUnit.Count, nodes.filter(({ openGaps }) => (openGaps ?? 0) > 0).length],
+  ]);
   const news = nodes.filter((diagnosis) => diagnosis.isNews);
   if (news.length > 0) {
     const { subject, message } = reportOf(news);

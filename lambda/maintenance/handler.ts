@@ -4,12 +4,12 @@
  * fails, the invocation fails with code, message and remedy.
  */
 import type { Context } from 'aws-lambda';
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { boundHeap } from '../../core/run/heap.ts';
 import { readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd } from '../shared/deadline.ts';
 import { createLogger, errorFields } from '../shared/observability.ts';
+import { sourceSecretOf } from '../shared/served-nodes.ts';
 import { type DatabaseReference, Sessions } from '../shared/sessions.ts';
 import { act } from './act.ts';
 import { type MaintenanceEvent, parseEvent } from './event.ts';
@@ -40,17 +40,14 @@ export async function handler(event: unknown, context: Context): Promise<object>
 
 async function perform(asked: MaintenanceEvent, timeMs: number): Promise<object> {
   const { node } = asked;
-  const { storeSecretArn, ownerSecretArn, sourceSecretArns } = readConfiguration([
+  const configuration = readConfiguration([
     'storeSecretArn',
     'ownerSecretArn',
     'sourceSecretArns',
+    'sourceSecretPrefix',
   ]);
-  const sourceSecretArn = sourceSecretArns[node];
-  if (sourceSecretArn === undefined) {
-    throw new TimewarpError('NODE_UNKNOWN', `This deployment has no node "${node}".`, {
-      remedy: `It has: ${Object.keys(sourceSecretArns).join(', ')}.`,
-    });
-  }
+  const { storeSecretArn, ownerSecretArn } = configuration;
+  const sourceSecretArn = sourceSecretOf(node, configuration);
   // A rebaseline of a node makes new partitions of row_changes, which only the owner of the store may do. A writer may do the rest.
   const ofWholeNode = asked.action === 'rebaseline' && asked.tables === undefined;
   const secretArn = ofWholeNode ? ownerSecretArn : storeSecretArn;

@@ -202,6 +202,7 @@ async function startTracking(urls: Urls, table: WantedTable, signal: AbortSignal
       baseline: table.baseline,
       retention: table.retention,
       noNan: table.noNan,
+      shared: table.shared,
       signal: AbortSignal.any([signal, started.signal]),
       onProgress: ({ phase }) => {
         if (phase === 'baseline' || phase === 'resolving') started.abort();

@@ -1,7 +1,7 @@
 /** The state that a deployment wants, from the properties of the custom resource. CloudFormation turns all their values into texts. */
 import * as z from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
-import { NodeName, parseSetting, SecretArn } from '../shared/configuration.ts';
+import { NodeName, parseSetting, SecretId } from '../shared/configuration.ts';
 
 const WantedTable = z.strictObject({
   name: z.string(),
@@ -9,11 +9,13 @@ const WantedTable = z.strictObject({
   retention: z.string().nullable().default(null),
   baseline: z.boolean().default(true),
   noNan: z.boolean().default(false),
+  /** Another node of the same database may track it, too. */
+  shared: z.boolean().default(false),
 });
 
 const WantedNode = z.strictObject({
   node: NodeName,
-  sourceSecretArn: SecretArn,
+  sourceSecretArn: SecretId,
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().default(null),
   slotName: z.string().nullable().default(null),
   tables: z.array(WantedTable).default([]),
@@ -71,7 +73,7 @@ const FormerTable = z
   .transform(({ name, retention }) => WantedTable.parse({ name, retention }));
 const FormerNode = z.object({
   node: NodeName,
-  sourceSecretArn: SecretArn,
+  sourceSecretArn: SecretId,
   plugin: z.enum(['wal2json', 'pgoutput']).nullable().catch(null),
   slotName: z.string().nullable().catch(null),
   tables: z.array(z.unknown()).catch([]),

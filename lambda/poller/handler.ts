@@ -1,23 +1,35 @@
 /**
- * Makes one run of one node (`{"node": "shop"}`), or of all nodes. A node that fails does not stop the others. If a node failed, the
+ * Makes one run of one node (`{"node": "shop"}`), of one part of the nodes (`{"part": 0, "of": 8}`), or of all nodes. A node that fails does not stop the others. If a node failed, the
  * invocation fails after all have ended and been reported.
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
-import * as z from 'zod';
-import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { pollWith } from '../../core/poll.ts';
 import { boundHeap } from '../../core/run/heap.ts';
+import { readWorstHorizonAge } from '../../core/store/node/fleet.ts';
 import {
   type FailedRunDocument,
   failedRunDocument,
   type RunDocument,
   runDocument,
 } from '../../documents/run.ts';
-import { NodeName, parseSetting, readConfiguration } from '../shared/configuration.ts';
+import { parseSetting, readConfiguration } from '../shared/configuration.ts';
 import { Credentials } from '../shared/credentials.ts';
 import { beforeEnd, secondsForRun } from '../shared/deadline.ts';
-import { createLogger, createMetrics, errorFields, publishOf } from '../shared/observability.ts';
+import {
+  createLogger,
+  createMetrics,
+  errorFields,
+  publishCommon,
+  publishOf,
+} from '../shared/observability.ts';
+import {
+  ServedEvent,
+  type SourceSecrets,
+  servedNodes,
+  someAtATime,
+  sourceSecretOf,
+} from '../shared/served-nodes.ts';
 import { Sessions } from '../shared/sessions.ts';
 import { type NodeState, readNodeState } from './node-state.ts';
 
@@ -26,38 +38,82 @@ const logger = createLogger('poller');
 const metrics = createMetrics('poller');
 const sessions = new Sessions(new Credentials());
 
-const Event = z.object({ node: NodeName.optional() });
+/** A run needs a moment; a node for which too little time is left is the first of the next invocation. */
+const LEAST_MS = 20_000;
 
 type NodeReport = RunDocument | FailedRunDocument;
+interface Served {
+  readonly report: NodeReport;
+  readonly state: NodeState | null;
+}
 
 export async function handler(event: unknown, context: Context): Promise<{ nodes: NodeReport[] }> {
   logger.addContext(context);
-  const configuration = readConfiguration(['storeSecretArn', 'sourceSecretArns']);
-  const asked = parseSetting(Event, event ?? {}, 'The event').node;
-  const nodes = asked === undefined ? Object.keys(configuration.sourceSecretArns) : [asked];
-  const reports = await Promise.all(nodes.map((node) => runNode(node, configuration, context)));
-  const failed = reports.filter((report) => ['failed', 'gap', 'blocked'].includes(report.outcome));
+  const configuration = readConfiguration([
+    'storeSecretArn',
+    'sourceSecretArns',
+    'sourceSecretPrefix',
+    'nodesAtOnce',
+    'nodeMetrics',
+  ]);
+  const asked = parseSetting(ServedEvent, event ?? {}, 'The event');
+  const nodes = await beforeEnd(context, () => servedNodes(asked, configuration, sessions));
+  let begun = 0;
+  const served = await someAtATime(
+    nodes,
+    {
+      atOnce: configuration.nodesAtOnce,
+      mayBegin: () => begun === 0 || context.getRemainingTimeInMillis() > LEAST_MS,
+    },
+    (node) => {
+      begun++;
+      return runNode(node, configuration, context);
+    },
+  );
+  if (served.length < nodes.length)
+    logger.warn('no time for all nodes', { waiting: nodes.length - served.length });
+  const reports = served.map(({ report }) => report);
+  const failed = reports.filter(isFailed);
+  const budgets = served.flatMap(({ state }) => state?.walBudgetPercent ?? []);
+  publishCommon(metrics, [
+    ['WorstHorizonAgeInSeconds', MetricUnit.Seconds, await worstHorizonAge(configuration, context)],
+    ['WorstWalBudgetUsedInPercent', MetricUnit.Percent, budgets.length === 0 ? null : Math.max(...budgets)],
+    ['NodesFailed', MetricUnit.Count, failed.length],
+  ]);
   if (failed.length === 0) return { nodes: reports };
   const which = failed.map(({ node, outcome, reason }) => `${node} (${outcome}: ${reason ?? ''})`);
   throw new Error(`${failed.length} of ${reports.length} nodes failed: ${which.join('; ')}`);
 }
 
+function isFailed({ outcome }: NodeReport): boolean {
+  return ['failed', 'gap', 'blocked'].includes(outcome);
+}
+
+/** null if the store does not answer: then the alarm rings because nothing is reported. */
+async function worstHorizonAge(
+  { storeSecretArn }: Pick<SourceSecrets, 'storeSecretArn'>,
+  context: Context,
+): Promise<number | null> {
+  const store = { side: 'store', node: 'all', secretArn: storeSecretArn } as const;
+  try {
+    return await beforeEnd(context, (signal) => sessions.use(store, readWorstHorizonAge, signal));
+  } catch (error) {
+    logger.warn('the age of the horizons cannot be read', errorFields(error));
+    return null;
+  }
+}
+
 async function runNode(
   node: string,
-  { storeSecretArn, sourceSecretArns }: { storeSecretArn: string; sourceSecretArns: Record<string, string> },
+  configuration: SourceSecrets & { readonly nodeMetrics: 'on' | 'off' },
   context: Context,
-): Promise<NodeReport> {
+): Promise<Served> {
+  const { storeSecretArn } = configuration;
   const started = performance.now();
   let report: NodeReport;
   let state: NodeState | null = null;
   try {
-    const sourceSecretArn = sourceSecretArns[node];
-    if (sourceSecretArn === undefined) {
-      throw new TimewarpError(
-        'NODE_UNKNOWN',
-        `The configuration of this function has no source for node "${node}".`,
-      );
-    }
+    const sourceSecretArn = sourceSecretOf(node, configuration);
     const maxSeconds = secondsForRun(context);
     report = runDocument(
       await beforeEnd(context, (signal) =>
@@ -86,12 +142,12 @@ async function runNode(
     logger.error('run failed', { node, ...fields });
     report = failedRunDocument(node, `${fields.code}: ${fields.detail}`);
   }
-  publish(report, state, performance.now() - started);
-  return report;
+  if (configuration.nodeMetrics === 'on') publish(report, state, performance.now() - started);
+  return { report, state };
 }
 
 function publish(report: NodeReport, state: NodeState | null, durationInMillis: number): void {
-  const failed = ['failed', 'gap', 'blocked'].includes(report.outcome);
+  const failed = isFailed(report);
   const ran = report.outcome !== 'failed' && report.outcome !== 'busy' ? report : null;
   publishOf(metrics, report.node, [
     ['RunsFailed', MetricUnit.Count, failed ? 1 : 0],

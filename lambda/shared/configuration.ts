@@ -5,6 +5,11 @@ import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 const NODE = /^[a-z0-9_]{1,40}$/;
 
 export const SecretArn = z.string().regex(/^arn:[\w-]+:secretsmanager:/, 'must be the ARN of a secret');
+/** Of a secret whose name follows the convention of the deployment. */
+export const SecretId = z.union([
+  SecretArn,
+  z.string().regex(/^[\w/+=.@-]{1,240}$/, 'must be an ARN or a name'),
+]);
 export const NodeName = z.string().regex(NODE, 'must be 1 to 40 lower-case letters, digits or underscores');
 
 /** A JSON object that maps the name of each node to the ARN of the secret of its source. */
@@ -49,6 +54,19 @@ const SignIn = z
 export const SETTINGS = {
   storeSecretArn: { variable: 'PGTIMEWARP_STORE_SECRET_ARN', schema: SecretArn },
   sourceSecretArns: { variable: 'PGTIMEWARP_SOURCE_SECRET_ARNS', schema: SourceSecrets },
+  /** The beginning of the name of each source's secret, which ends with the node; null: only the map names nodes. */
+  sourceSecretPrefix: {
+    variable: 'PGTIMEWARP_SOURCE_SECRET_PREFIX',
+    schema: z
+      .string()
+      .regex(/^[\w/+=.@-]{1,200}$/, 'must be the beginning of the names of secrets')
+      .nullable()
+      .default(null),
+  },
+  /** How many nodes an invocation serves at a time. */
+  nodesAtOnce: { variable: 'PGTIMEWARP_NODES_AT_ONCE', schema: z.coerce.number().int().min(1).default(8) },
+  /** `off`: metrics of all nodes together only. */
+  nodeMetrics: { variable: 'PGTIMEWARP_NODE_METRICS', schema: z.enum(['on', 'off']).default('on') },
   /** null: no claim limits the tables of a caller. */
   tablesClaim: { variable: 'PGTIMEWARP_TABLES_CLAIM', schema: z.string().nullable().default(null) },
   /** null: the function does not give the page. */

@@ -23,4 +23,17 @@ export const METRIC_SERVICES = {
   OpenGaps: 'doctor',
 } as const;
 
+/** The metrics of all nodes together: they have no dimension `node`. */
+export const COMMON_METRIC_SERVICES = {
+  /** How far the history that is the furthest behind is, by the store: also of a node that no run serves. */
+  WorstHorizonAgeInSeconds: 'poller',
+  /** Of the slot that uses most of its budget, of the nodes of an invocation. */
+  WorstWalBudgetUsedInPercent: 'poller',
+  /** How many nodes of an invocation failed, or are blocked or in a gap. */
+  NodesFailed: 'poller',
+  /** How many nodes of an examination have an open gap. */
+  NodesWithGaps: 'doctor',
+} as const;
+
+export type CommonMetricName = keyof typeof COMMON_METRIC_SERVICES;
 export type MetricName = keyof typeof METRIC_SERVICES;

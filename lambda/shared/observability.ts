@@ -3,7 +3,7 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, type MetricUnit } from '@aws-lambda-powertools/metrics';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { messageWithoutData, stackWithoutData } from '../../core/pg/database-error.ts';
-import { METRICS_NAMESPACE, type MetricName } from './metric-names.ts';
+import { type CommonMetricName, METRICS_NAMESPACE, type MetricName } from './metric-names.ts';
 
 export function createLogger(serviceName: string): Logger {
   return new Logger({ serviceName });
@@ -25,6 +25,15 @@ export function publishOf(
   for (const [name, unit, value] of values) if (value != null) metrics.addMetric(name, unit, value);
   metrics.publishStoredMetrics();
   metrics.clearDimensions();
+}
+
+/** Publishes metrics of all nodes together. */
+export function publishCommon(
+  metrics: Metrics,
+  values: readonly (readonly [name: CommonMetricName, unit: Unit, value: number | null | undefined])[],
+): void {
+  for (const [name, unit, value] of values) if (value != null) metrics.addMetric(name, unit, value);
+  metrics.publishStoredMetrics();
 }
 
 /** Any thrown value as fields of a log line (the logger itself uses `message`). The cause is shown only for faults of this program. */

@@ -1,6 +1,8 @@
 /**
- * Database sessions that outlive an invocation. A session is lent to one piece of work at a time and closed if the work fails. It must
- * answer a query before it is lent again, because the environment may have slept for hours meanwhile.
+ * Database sessions. Those of stores outlive an invocation, and serve every node whose history is in the store: what an environment
+ * keeps does not grow with the nodes that it has served. Those of sources are closed after the work. A session is lent to one piece
+ * of work at a time and closed if the work fails. It must answer a query before it is lent again, because the environment may have
+ * slept for hours meanwhile.
  */
 import type pg from 'pg';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
@@ -19,10 +21,7 @@ export interface DatabaseReference {
   readonly statementTimeoutMs?: number;
 }
 
-/**
- * The most idle sessions: enough for one node. Each node has its own schedule, so an environment serves many nodes over time. Without
- * this limit every environment would keep sessions for every node.
- */
+/** The most idle sessions: those of two stores. There may be hundreds of environments, and a store has a limit of connections. */
 const MAX_IDLE = 2;
 /** A session that does not answer within this time counts as dead. */
 const ANSWER_MS = 2_000;
@@ -49,11 +48,11 @@ export class Sessions {
     signal?.addEventListener('abort', destroy, { once: true });
     try {
       const result = await work(session);
-      this.#keep(reference, session);
+      await this.#giveBack(reference, session);
       return result;
     } catch (error) {
       const harmless = error instanceof TimewarpError && error.action === 'client'; // only the question was wrong
-      if (harmless && signal?.aborted !== true) this.#keep(reference, session);
+      if (harmless && signal?.aborted !== true) await this.#giveBack(reference, session);
       else destroy();
       throw fromDatabaseError(error, sideOf(error) ?? reference.side);
     } finally {
@@ -67,8 +66,10 @@ export class Sessions {
     this.#idle.delete(keyOf(reference));
     try {
       // A read-only session keeps no state, and a reset would discard the query plans of its functions.
-      const { readOnly, side, statementTimeoutMs } = reference;
-      const ready = readOnly ? session.query('SELECT 1') : resetSession(session, side, statementTimeoutMs);
+      const { readOnly, side, statementTimeoutMs, node } = reference;
+      const ready = readOnly
+        ? session.query('SELECT 1')
+        : resetSession(session, side, statementTimeoutMs, node); // it may have served another node
       await withinMs(ANSWER_MS, ready);
       return session;
     } catch {
@@ -92,6 +93,12 @@ export class Sessions {
     });
   }
 
+  /** Waits until the server has closed a session of a source: after the answer, Lambda may stop the environment for hours. */
+  async #giveBack(reference: DatabaseReference, session: pg.Client): Promise<void> {
+    if (reference.side === 'store') this.#keep(reference, session);
+    else await withinMs(ANSWER_MS, session.end()).catch(() => endSession(session));
+  }
+
   #keep(reference: DatabaseReference, session: pg.Client): void {
     if (this.#idle.has(keyOf(reference))) {
       endSession(session);
@@ -105,8 +112,8 @@ export class Sessions {
   }
 }
 
-function keyOf({ side, node, secretArn }: DatabaseReference): string {
-  return `${side} ${node} ${secretArn}`;
+function keyOf({ secretArn, readOnly = false }: DatabaseReference): string {
+  return `${secretArn} ${readOnly}`;
 }
 
 async function withinMs(limitMs: number, work: Promise<unknown>): Promise<void> {

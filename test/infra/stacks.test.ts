@@ -434,6 +434,7 @@ describe('monitoring', () => {
       alarms().map(([id, { Properties }]) => [id.replace(/[0-9A-F]{8}$/, ''), Properties.TreatMissingData]),
     );
     expect(missing).toEqual({
+      WorstHorizonAge: 'breaching',
       HorizonAgeshop: 'breaching',
       SlotWalshop: 'ignore',
       RunsFailedshop: 'notBreaching',

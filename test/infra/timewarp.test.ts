@@ -80,7 +80,9 @@ test('what is said of tables reaches the custom resource', () => {
   const { made, source, stack } = history();
   made.observe('shop', source, {
     tables: ['public.orders', 'b'],
-    tableOptions: { b: { exclude: ['c'], retention: Duration.hours(36), baseline: false, noNan: true } },
+    tableOptions: {
+      b: { exclude: ['c'], retention: Duration.hours(36), baseline: false, noNan: true, shared: false },
+    },
     retention: Duration.days(90),
     database: 'my shop',
   });
@@ -94,8 +96,8 @@ test('what is said of tables reaches the custom resource', () => {
       plugin: null,
       slotName: null,
       tables: [
-        { name: 'public.orders', exclude: [], retention: '90d', baseline: true, noNan: false },
-        { name: 'b', exclude: ['c'], retention: '129600s', baseline: false, noNan: true },
+        { name: 'public.orders', exclude: [], retention: '90d', baseline: true, noNan: false, shared: false },
+        { name: 'b', exclude: ['c'], retention: '129600s', baseline: false, noNan: true, shared: false },
       ],
     },
   ]);
@@ -108,7 +110,7 @@ test('grantQuery lets a role ask and do nothing else; alarms and the metric are 
   made.grantQuery(role);
   expect(made.url).toBeDefined();
   expect(made.metricHorizonAge('shop').period).toEqual(Duration.minutes(5));
-  expect(made.alarms).toHaveLength(11);
+  expect(made.alarms).toHaveLength(12);
   Template.fromStack(stack).hasResourceProperties('AWS::IAM::Policy', {
     PolicyName: Match.stringLikeRegexp('^AskerDefaultPolicy'),
     PolicyDocument: { Statement: [Match.objectLike({ Action: 'execute-api:Invoke', Effect: 'Allow' })] },

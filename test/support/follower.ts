@@ -44,7 +44,7 @@ export class Follower implements AsyncDisposable {
   /** One after the other, each with the rows that it has. */
   async track(tables: readonly TableName[]): Promise<void> {
     for (const table of tables)
-      await track({ ...this.#urls, table, baseline: true, exclude: [], retention: null });
+      await track({ ...this.#urls, table, baseline: true, exclude: [], retention: null, shared: true });
   }
 
   /** Runs once. Throws unless the run is done. */

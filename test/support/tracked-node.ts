@@ -15,7 +15,13 @@ export interface TrackedNode extends TestDatabases {
   catchUp(maxChanges?: number): Promise<void>;
   track(
     table: string,
-    options?: { baseline?: boolean; exclude?: readonly string[]; retention?: string; noNan?: boolean },
+    options?: {
+      baseline?: boolean;
+      exclude?: readonly string[];
+      retention?: string;
+      noNan?: boolean;
+      shared?: boolean;
+    },
   ): Promise<TrackResult>;
 }
 
@@ -44,8 +50,14 @@ export async function trackedNode(options: TrackedNodeOptions): Promise<TrackedN
     },
     track: (
       table,
-      { baseline = true, exclude = [], retention = null as string | null, noNan = false } = {},
-    ) => track({ ...urls, table: parseTableName(table), baseline, exclude, retention, noNan }),
+      {
+        baseline = true,
+        exclude = [],
+        retention = null as string | null,
+        noNan = false,
+        shared = false,
+      } = {},
+    ) => track({ ...urls, table: parseTableName(table), baseline, exclude, retention, noNan, shared }),
   };
   try {
     await init({ ...urls, plugin: options.plugin, slotName: null, version: 'test' });

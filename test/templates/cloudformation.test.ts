@@ -44,7 +44,7 @@ beforeAll(() => {
     privateSubnetIds: example.vpc.privateSubnetIds,
   });
   const history = new Timewarp(stack, 'History', { vpc, store: TimewarpStore.serverless() });
-  const arn = example.nodes[0]!.sourceSecretArn;
+  const arn = example.nodes[0]!.sourceSecretArn!;
   const source = TimewarpSource.fromSecret(Secret.fromSecretCompleteArn(stack, 'Source', arn));
   history.observe('shop', source, { tables: ['public.orders'], retention: Duration.days(90) });
   templates = [...assembly.stacks, ...app.synth().stacks].map((each) => each.templateFullPath);

@@ -30,7 +30,7 @@ function clockWith(
     },
     false,
   );
-  clock.extend({ points, isLast: true });
+  clock.extend({ points, upto: null });
   return clock;
 }
 
@@ -83,7 +83,7 @@ describe('the time of a commit', () => {
 
 test('points are requested up to one behind the position', () => {
   const clock = clockWith([]);
-  clock.extend({ points: [point(150, 1100, '7')], isLast: false });
+  clock.extend({ points: [point(150, 1100, '7')], upto: lsn(150) });
   expect([clock.covers(lsn(149)), clock.covers(lsn(150)), Number(clock.knownUpto)]).toEqual([
     true,
     false,

@@ -87,7 +87,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   http: [...ENGINE, 'documents'],
 
   // programs that use the engine
-  'lambda/shared': BASE,
+  'lambda/shared': [...BASE, 'core/store/node/fleet.ts'],
   'lambda/api': [...FUNCTION, 'http'],
   'lambda/doctor': FUNCTION,
   'lambda/maintenance': FUNCTION,

@@ -42,6 +42,7 @@ const NAVIGATION: Readonly<Record<string, readonly string[]>> = {
     'docs/operations.md',
     'docs/run-books.md',
     'docs/performance.md',
+    'docs/scale.md',
     'deploy/README.md',
     'SECURITY.md',
   ],

@@ -12,8 +12,8 @@ import {
   writeEvents,
   writeTimeMap,
 } from '../../store/history/write-batch.ts';
+import { ClockMoved } from '../../store/node/agreement.ts';
 import { lockCheckpoint, writeHorizon } from '../../store/node/claim.ts';
-import { ClockMoved } from '../../store/node/lineage.ts';
 import type { TransactionPart } from '../../types/stored.ts';
 import type { CommitEvent, StreamRow } from '../../types/stream.ts';
 import { NewsOfLeaves } from '../leaves/news-of-leaves.ts';

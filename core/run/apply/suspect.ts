@@ -1,7 +1,7 @@
 /** Finds the transaction that cannot be decoded or written, and what the plugin wrote for it. */
 import type { PeekRow } from '../../source/slot/peek-row.ts';
+import { ClockMoved } from '../../store/node/agreement.ts';
 import type { Suspect } from '../../store/node/failures.ts';
-import { ClockMoved } from '../../store/node/lineage.ts';
 import type { CommitEvent } from '../../types/stream.ts';
 import type { ApplyOptions } from './apply-options.ts';
 import type { BatchWriter } from './batch-writer.ts';

@@ -82,6 +82,7 @@ async function ask(
 const OF_ONE_TABLE: ReadonlySet<string> = new Set([
   'PUBLICATION_RIGHTS',
   'TABLE_CHANGING',
+  'TABLE_OF_ANOTHER_NODE',
   'TRANSACTION_CONFLICT',
 ]);
 

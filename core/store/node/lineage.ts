@@ -1,7 +1,7 @@
 /**
  * The lineage: nodes that observe the same history, and therefore share one clock. This file reads which times other nodes
- * have defined, and checks whether the times that a run commits agree with them. A point is an entry of the time map. The
- * checkpoint of a node is a promise: everything after its position is later than its time.
+ * have defined. A point is an entry of the time map. The checkpoint of a node is a promise: everything after its position is later
+ * than its time. No point of a node is beyond its checkpoint, so nodes that are behind are not asked for later points.
  */
 
 import { TimewarpError } from '../../errors/timewarp-error.ts';
@@ -12,17 +12,20 @@ import { type CommitTime, formatCommitTime, maxTime, parseCommitTime } from '../
 import { formatLsn, type Lsn, parseLsn } from '../../types/lsn.ts';
 import type { Claim, Horizon } from './claim.ts';
 
-/** Another node of the lineage has defined conflicting times meanwhile. The run computes its times once more. */
-export class ClockMoved extends Error {}
+/** Beyond every position. */
+const LAST_LSN = 'FFFFFFFF/FFFFFFFF';
 
 export interface Lineage {
   /** See lineage_marks(); null: no other node observes this history. */
   readonly marks: string | null;
-  /** The last point of each node, this one among them, at or before the claim's horizon. */
+  /** The last point of each node, this one among them, at or before the claim's horizon. Nodes whose points are all earlier in time are left out. */
   readonly before: readonly ClockPoint[];
   /** The promise of each other node: everything after the position is later than the time. */
   readonly promises: readonly Horizon[];
 }
+
+/** Commits may share a time, so the last point of a node can be later than its checkpoint, by microseconds. */
+const SLACK = '1 second';
 
 export async function readLineage(store: Queryable, claim: Claim): Promise<Lineage> {
   const { rows } = await store.query<{
@@ -40,8 +43,9 @@ export async function readLineage(store: Queryable, claim: Claim): Promise<Linea
        LEFT JOIN LATERAL (
               SELECT e.lsn, e.ts, e.xid FROM pgtimewarp.lsn_time_map AS e
                WHERE e.node_id = l.node_id AND e.lsn_space = l.lsn_space AND e.lsn <= $2::pg_lsn
-               ORDER BY e.lsn DESC LIMIT 1) AS m ON true`,
-    [claim.nodeId, formatLsn(claim.horizon.lsn)],
+               ORDER BY e.lsn DESC LIMIT 1) AS m
+         ON l.node_id = $1::text OR l.applied_lsn > $2::pg_lsn OR l.applied_ts >= $3::timestamptz - interval '${SLACK}'`,
+    [claim.nodeId, formatLsn(claim.horizon.lsn), formatCommitTime(claim.horizon.time)],
   );
   return {
     marks: rows[0]?.marks ?? null,
@@ -54,12 +58,15 @@ export async function readLineage(store: Queryable, claim: Claim): Promise<Linea
   };
 }
 
-/** How many points one query reads. */
+/** About how many points one query reads. */
 const PAGE_POINTS = 10_000;
+/** Each node gets at least this many of them: with many nodes, one of them may have nearly all points. */
+const LEAST_SHARE = 500;
 
 /**
- * The points of other nodes after a position, in order. It leaves out points whose position is past the horizon but whose time
- * is not: an older copy of the server has replaced it, and the node with these points has not run since.
+ * The points of other nodes after a position, in order; a commit that several of them have stored is one point. It leaves out points
+ * whose position is past the horizon but whose time is not: an older copy of the server has replaced it, and the node with these points
+ * has not run since. The limit is shared by the nodes, so that all pages together read each entry once or twice.
  */
 // biome-ignore lint/complexity/useMaxParams: `limit` is for tests
 export async function readClockPage(
@@ -68,71 +75,40 @@ export async function readClockPage(
   after: Lsn,
   limit = PAGE_POINTS,
 ): Promise<ClockPage> {
-  const { rows } = await store.query<{ lsn: string; ts: string; xid: string | null }>(
-    `SELECT m.lsn, m.ts, m.xid::text AS xid
-       FROM pgtimewarp.lineage($1::text) AS l
-      CROSS JOIN LATERAL (
-              SELECT e.lsn, e.ts, e.xid FROM pgtimewarp.lsn_time_map AS e
-               WHERE e.node_id = l.node_id AND e.lsn_space = l.lsn_space AND e.lsn > $2::pg_lsn AND e.ts > $3::timestamptz
-               ORDER BY e.lsn LIMIT $4::int) AS m
-      WHERE l.node_id <> $1::text
-      ORDER BY m.lsn FETCH FIRST ($4::int) ROWS WITH TIES`,
+  const { rows } = await store.query<{
+    upto: string | null;
+    lsn: string | null;
+    ts: string;
+    xid: string | null;
+  }>(
+    `WITH ahead AS MATERIALIZED (
+            SELECT l.node_id, l.lsn_space, count(*) OVER () AS nodes
+              FROM pgtimewarp.lineage($1::text) AS l
+             WHERE l.node_id <> $1::text AND l.applied_lsn > $2::pg_lsn),
+          page AS MATERIALIZED (
+            SELECT min(m.lsn) AS upto
+              FROM ahead AS a
+             CROSS JOIN LATERAL (
+                     SELECT e.lsn FROM pgtimewarp.lsn_time_map AS e
+                      WHERE e.node_id = a.node_id AND e.lsn_space = a.lsn_space AND e.lsn > $2::pg_lsn
+                      ORDER BY e.lsn OFFSET greatest($4::int / a.nodes, least($4::int, ${LEAST_SHARE})) - 1 LIMIT 1) AS m)
+     SELECT page.upto, m.lsn, m.ts, m.xid::text AS xid
+       FROM page
+       LEFT JOIN LATERAL (
+              SELECT DISTINCT e.lsn, e.ts, e.xid
+                FROM ahead AS a
+               CROSS JOIN LATERAL (
+                       SELECT e.lsn, e.ts, e.xid FROM pgtimewarp.lsn_time_map AS e
+                        WHERE e.node_id = a.node_id AND e.lsn_space = a.lsn_space AND e.lsn > $2::pg_lsn
+                          AND e.lsn <= coalesce(page.upto, '${LAST_LSN}') AND e.ts > $3::timestamptz) AS e) AS m ON true
+      ORDER BY m.lsn`,
     [claim.nodeId, formatLsn(after), formatCommitTime(claim.horizon.time), limit],
   );
-  const points = rows.map(({ lsn, ts, xid }) => ({ lsn: parseLsn(lsn), time: parseCommitTime(ts), xid }));
-  return { points, isLast: points.length < limit };
-}
-
-/**
- * Checks that the map entries which this transaction has written, from the claim's horizon to the new one, agree with those of
- * other nodes. Call it with the lineage locked (by writeHorizon), so that they still agree at the commit. Throws
- * {@link ClockMoved}.
- */
-export async function requireAgreement(
-  store: StoreTransaction,
-  claim: Claim,
-  horizon: Horizon,
-): Promise<void> {
-  const { rows } = await store.query<{ agrees: boolean }>(
-    `WITH others AS MATERIALIZED (SELECT * FROM pgtimewarp.lineage($1::text) AS l WHERE l.node_id <> $1::text)
-     SELECT NOT EXISTS (
-              SELECT FROM pgtimewarp.wal_checkpoints AS c
-                JOIN pgtimewarp.lsn_time_map AS own
-                  ON own.node_id = c.node_id AND own.lsn_space = c.lsn_space AND own.lsn > $2::pg_lsn AND own.lsn <= $3::pg_lsn
-               CROSS JOIN others AS o
-               WHERE c.node_id = $1::text
-                 AND (o.applied_lsn < own.lsn AND o.applied_ts >= own.ts
-                      OR coalesce((SELECT CASE WHEN e.xid IS NULL THEN e.ts < own.ts ELSE e.xid = own.xid AND e.ts <> own.ts END
-                                     FROM pgtimewarp.lsn_time_map AS e
-                                    WHERE e.node_id = o.node_id AND e.lsn_space = o.lsn_space AND e.lsn = own.lsn
-                                      AND e.ts > $4::timestamptz), false)
-                      OR coalesce((SELECT CASE WHEN e.xid IS NULL THEN e.ts >= own.ts ELSE e.ts > own.ts END
-                                     FROM pgtimewarp.lsn_time_map AS e
-                                    WHERE e.node_id = o.node_id AND e.lsn_space = o.lsn_space AND e.lsn < own.lsn
-                                    ORDER BY e.lsn DESC LIMIT 1), false)
-                      OR coalesce((SELECT e.ts < own.ts
-                                     FROM pgtimewarp.lsn_time_map AS e
-                                    WHERE e.node_id = o.node_id AND e.lsn_space = o.lsn_space AND e.lsn > own.lsn
-                                      AND e.ts > $4::timestamptz
-                                    ORDER BY e.lsn LIMIT 1), false)))
-            AND NOT EXISTS (
-              SELECT FROM others AS o
-               CROSS JOIN LATERAL (
-                       SELECT e.ts FROM pgtimewarp.lsn_time_map AS e
-                        WHERE e.node_id = o.node_id AND e.lsn_space = o.lsn_space AND e.lsn > $3::pg_lsn
-                          AND e.ts > $4::timestamptz
-                        ORDER BY e.lsn LIMIT 1) AS next
-               WHERE next.ts <= $5::timestamptz) AS agrees`,
-    [
-      claim.nodeId,
-      formatLsn(claim.horizon.lsn),
-      formatLsn(horizon.lsn),
-      formatCommitTime(claim.horizon.time),
-      formatCommitTime(horizon.time),
-    ],
+  const points = rows.flatMap(({ lsn, ts, xid }) =>
+    lsn === null ? [] : [{ lsn: parseLsn(lsn), time: parseCommitTime(ts), xid }],
   );
-  if (!rows[0]!.agrees)
-    throw new ClockMoved('another node of this history has defined other times meanwhile');
+  const upto = rows[0]!.upto;
+  return { points, upto: upto === null ? null : parseLsn(upto) };
 }
 
 export interface HorizonPlace {
@@ -170,11 +146,12 @@ export async function placeHorizon(
        LEFT JOIN LATERAL (
               SELECT e.lsn, e.ts, e.xid FROM pgtimewarp.lsn_time_map AS e
                WHERE e.node_id = l.node_id AND e.lsn_space = l.lsn_space AND e.lsn <= $2::pg_lsn
-               ORDER BY e.lsn DESC LIMIT 1) AS b ON true
+               ORDER BY e.lsn DESC LIMIT 1) AS b
+         ON l.node_id = $1::text OR l.applied_lsn > $2::pg_lsn OR l.applied_ts >= $3::timestamptz - interval '${SLACK}'
        LEFT JOIN LATERAL (
               SELECT e.ts FROM pgtimewarp.lsn_time_map AS e
                WHERE e.node_id = l.node_id AND e.lsn_space = l.lsn_space AND e.lsn > $2::pg_lsn AND e.ts > $3::timestamptz
-               ORDER BY e.lsn LIMIT 1) AS a ON true`,
+               ORDER BY e.lsn LIMIT 1) AS a ON l.applied_lsn > $2::pg_lsn`,
     [nodeId, formatLsn(lsn), formatCommitTime(promised)],
   );
   const least = parseCommitTime(rows[0]!.least);

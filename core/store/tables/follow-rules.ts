@@ -10,6 +10,8 @@ export interface FollowSettings {
   readonly excludedColumns: readonly string[];
   readonly baseline: boolean;
   readonly noNan: boolean;
+  /** Another node of the same database may track such a table, too. */
+  readonly shared: boolean;
 }
 
 export interface FollowRule extends FollowSettings {
@@ -31,9 +33,10 @@ export async function readFollowRules(store: Queryable, nodeId: string): Promise
     excluded_columns: string[];
     baseline: boolean;
     no_nan: boolean;
+    is_shared: boolean;
     not_tracked: string;
   }>(
-    `SELECT pattern, retention::text, excluded_columns, baseline, no_nan, not_tracked::text
+    `SELECT pattern, retention::text, excluded_columns, baseline, no_nan, is_shared, not_tracked::text
        FROM pgtimewarp.follow_rules WHERE node_id = $1::text ORDER BY created_at, pattern`,
     [nodeId],
   );
@@ -43,6 +46,7 @@ export async function readFollowRules(store: Queryable, nodeId: string): Promise
     excludedColumns: row.excluded_columns,
     baseline: row.baseline,
     noNan: row.no_nan,
+    shared: row.is_shared,
     notTracked: JSON.parse(row.not_tracked) as NotTracked[], // our own: names and messages
   }));
 }
@@ -54,12 +58,20 @@ export async function writeFollowRule(
   { pattern, ...settings }: FollowSettings & { readonly pattern: TablePattern },
 ): Promise<void> {
   await store.query(
-    `INSERT INTO pgtimewarp.follow_rules AS f (node_id, pattern, retention, excluded_columns, baseline, no_nan)
-     VALUES ($1::text, $2::text, $3::interval, $4::text[], $5::boolean, $6::boolean)
+    `INSERT INTO pgtimewarp.follow_rules AS f (node_id, pattern, retention, excluded_columns, baseline, no_nan, is_shared)
+     VALUES ($1::text, $2::text, $3::interval, $4::text[], $5::boolean, $6::boolean, $7::boolean)
      ON CONFLICT ON CONSTRAINT follow_rules_pkey DO UPDATE -- a repeated request: new tables get the latest settings
         SET retention = excluded.retention, excluded_columns = excluded.excluded_columns,
-            baseline = excluded.baseline, no_nan = excluded.no_nan`,
-    [nodeId, pattern.text, settings.retention, settings.excludedColumns, settings.baseline, settings.noNan],
+            baseline = excluded.baseline, no_nan = excluded.no_nan, is_shared = excluded.is_shared`,
+    [
+      nodeId,
+      pattern.text,
+      settings.retention,
+      settings.excludedColumns,
+      settings.baseline,
+      settings.noNan,
+      settings.shared,
+    ],
   );
 }
 

@@ -31,7 +31,7 @@ for (const plugin of PLUGINS) {
       await node.source.query(`INSERT INTO t SELECT i, 0, 'x' FROM generate_series(1, 8) i`);
       await init({ ...all, plugin, slotName: null, version: 'test' });
       await track({ ...all, table: PUBLIC_T, baseline: true, exclude: [], retention: null });
-      await node.track('t', { retention: '2s' });
+      await node.track('t', { retention: '2s', shared: true });
       const pick = random(3);
       for (let round = 0; round < 30; round++) {
         for (let i = 0; i < 6; i++) {

@@ -72,7 +72,7 @@ for (const plugin of PLUGINS) {
           expect(verdicts(ahead)).toContain('fail horizon_ahead');
           await pasteRemedy(node.urls, ahead, 'horizon_ahead');
           const second = { ...node.urls, node: `${node.urls.node}_2` };
-          await runCommand(['track', 'orders'], second);
+          await runCommand(['track', 'orders', '--shared'], second);
           expect(await troubles(second)).toEqual([]);
         } finally {
           await node[Symbol.asyncDispose]();

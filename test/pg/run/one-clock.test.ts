@@ -14,13 +14,9 @@ import { parseInstant } from '../../../core/query/instant.ts';
 import { keyFromText } from '../../../core/query/key-input.ts';
 import { rebaselineNode } from '../../../core/rebaseline-node.ts';
 import { init } from '../../../core/setup/init.ts';
+import { requireAgreement } from '../../../core/store/node/agreement.ts';
 import { claimNode } from '../../../core/store/node/claim.ts';
-import {
-  placeHorizon,
-  readClockPage,
-  readLineage,
-  requireAgreement,
-} from '../../../core/store/node/lineage.ts';
+import { placeHorizon, readClockPage, readLineage } from '../../../core/store/node/lineage.ts';
 import { track } from '../../../core/track.ts';
 import {
   type CommitTime,
@@ -99,6 +95,7 @@ class TwoNodes {
             baseline: true,
             exclude: [],
             retention: null,
+            shared: true,
           });
       }
       for (let index = 0; index < 4; index++) nodes.#writers.push(await databases.connect('source'));
@@ -445,6 +442,10 @@ test('the points of other nodes are looked up by index, and only the needed ones
        FROM pgtimewarp.wal_checkpoints AS c CROSS JOIN generate_series(1, 60000) AS i WHERE c.node_id = $1`,
     [nodes.urls('b').node],
   );
+  await store.query(
+    `UPDATE pgtimewarp.wal_checkpoints SET applied_lsn = applied_lsn + 1000 * 60000, applied_ts = clock_timestamp() WHERE node_id = $1`,
+    [nodes.urls('b').node],
+  );
   await store.query('ANALYZE');
   const plans: string[] = [];
   const explaining = {
@@ -461,9 +462,9 @@ test('the points of other nodes are looked up by index, and only the needed ones
   const { before, promises } = await readLineage(explaining, claim);
   expect([before.length, promises.length]).toEqual([2, 1]);
   const page = await readClockPage(explaining, claim, claim.horizon.lsn, 100);
-  expect([page.points.length, page.isLast]).toEqual([100, false]);
+  expect([page.points.length, page.upto]).toEqual([100, page.points.at(-1)!.lsn]);
   const horizon = { lsn: (claim.horizon.lsn + 1n) as Lsn, time: (claim.horizon.time + 1n) as CommitTime };
-  await requireAgreement(explaining as StoreTransaction, claim, horizon);
+  await requireAgreement(explaining as StoreTransaction, claim, horizon, null);
   await placeHorizon(explaining as StoreTransaction, {
     nodeId: claim.nodeId,
     ...horizon,

@@ -58,7 +58,16 @@ describe('types', () => {
     for (const { plugin, node } of nodes) {
       await init({ sourceUrl, storeUrl, node, plugin, slotName: null, version: 'test' });
       const table = { schema: 'public', name: 'every_type' };
-      await track({ sourceUrl, storeUrl, node, table, baseline: true, exclude: [], retention: null });
+      await track({
+        sourceUrl,
+        storeUrl,
+        node,
+        table,
+        baseline: true,
+        exclude: [],
+        retention: null,
+        shared: true,
+      });
     }
     await insertAll(databases, 0);
     for (const { plugin, node } of nodes) {

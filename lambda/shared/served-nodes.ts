@@ -1,0 +1,72 @@
+/**
+ * Which nodes a function serves, and where the secret of each source is. A map in the environment names the secrets of a few nodes.
+ * Many nodes follow a convention: the secret of a node is named by a common prefix and the node, and the store has the list.
+ */
+import * as z from 'zod';
+import { TimewarpError } from '../../core/errors/timewarp-error.ts';
+import { type PartOfNodes, readNodeNames } from '../../core/store/node/fleet.ts';
+import { NodeName } from './configuration.ts';
+import type { Sessions } from './sessions.ts';
+
+export interface SourceSecrets {
+  readonly storeSecretArn: string;
+  readonly sourceSecretArns: Readonly<Record<string, string>>;
+  /** null: only the map names nodes. */
+  readonly sourceSecretPrefix: string | null;
+}
+
+/** The event of a scheduled function: one node, one part of all nodes, or all. */
+export const ServedEvent = z
+  .object({ node: NodeName.optional(), part: z.int().min(0).optional(), of: z.int().min(1).optional() })
+  .refine(({ part, of }) => (part === undefined) === (of === undefined), 'name "part" and "of", or neither')
+  .refine(({ part = 0, of = 1 }) => part < of, '"part" must be less than "of"');
+
+/** The reference of the secret of the source of a node. Throws NODE_UNKNOWN. */
+export function sourceSecretOf(
+  node: string,
+  { sourceSecretArns, sourceSecretPrefix }: Omit<SourceSecrets, 'storeSecretArn'>,
+): string {
+  const named = sourceSecretArns[node];
+  if (named !== undefined) return named;
+  if (sourceSecretPrefix !== null) return `${sourceSecretPrefix}${node}`;
+  throw new TimewarpError(
+    'NODE_UNKNOWN',
+    `The configuration of this function has no source for node "${node}".`,
+    {
+      remedy: `It has: ${Object.keys(sourceSecretArns).join(', ')}.`,
+    },
+  );
+}
+
+/** The nodes that an event names, those first that are the furthest behind. */
+export async function servedNodes(
+  { node, part = 0, of = 1 }: z.output<typeof ServedEvent>,
+  secrets: SourceSecrets,
+  sessions: Sessions,
+): Promise<string[]> {
+  if (node !== undefined) return [node];
+  const named = Object.keys(secrets.sourceSecretArns);
+  if (secrets.sourceSecretPrefix === null && of === 1) return named;
+  const wanted: PartOfNodes = { part, of };
+  const listed = await sessions.use(
+    { side: 'store', node: 'all', secretArn: secrets.storeSecretArn },
+    (store) => readNodeNames(store, wanted),
+  );
+  // without a prefix a function can reach the sources of the map only: others in the store belong to another deployment
+  return secrets.sourceSecretPrefix === null ? listed.filter((each) => named.includes(each)) : listed;
+}
+
+/** Works on some of the items at a time, in their order. `mayBegin` is asked before each. @returns the results of those that began */
+export async function someAtATime<T, R>(
+  items: readonly T[],
+  { atOnce, mayBegin }: { readonly atOnce: number; readonly mayBegin: () => boolean },
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const waiting = [...items];
+  const results: R[] = [];
+  const lane = async (): Promise<void> => {
+    while (waiting.length > 0 && mayBegin()) results.push(await work(waiting.shift()!));
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+  return results;
+}
