@@ -2834,7 +2834,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION pgtimewarp.refuse_archived(p_relation_id integer, p_from pg_lsn) RETURNS boolean
-    LANGUAGE plpgsql STABLE COST 10000
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE

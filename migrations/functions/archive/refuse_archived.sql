@@ -1,7 +1,7 @@
 -- Raises TW007 if changes of a relation in (p_from, …] are in the archive alone, for questions that read the store only. Otherwise true,
 -- so that a condition can call it.
 CREATE OR REPLACE FUNCTION pgtimewarp.refuse_archived(p_relation_id int, p_from pg_lsn) RETURNS boolean
-LANGUAGE plpgsql STABLE COST 10000
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   period pgtimewarp.relation_periods;
