@@ -7,7 +7,7 @@ import { init } from '../core/setup/init.ts';
 import { track } from '../core/track.ts';
 import { type Benchmark, type BenchServer, benchServer, figure, type Size, timeMs } from './harness.ts';
 import type { NodeUrls } from './support/observe.ts';
-import { processorMs } from './support/server-time.ts';
+import { processorMs } from './support/processor-time.ts';
 
 const SIZE: Readonly<Record<Size, { tables: number; partitions: number; rounds: number }>> = {
   quick: { tables: 10, partitions: 10, rounds: 1 },

@@ -4,7 +4,7 @@
  */
 import { type Benchmark, benchServer, type Figure, figure, pollInChild, type Size } from './harness.ts';
 import { observe } from './support/observe.ts';
-import { processorMs } from './support/server-time.ts';
+import { processorMs } from './support/processor-time.ts';
 
 const SIZE: Readonly<Record<Size, { nodes: number; scale: number; transactions: number }>> = {
   quick: { nodes: 3, scale: 1, transactions: 500 },

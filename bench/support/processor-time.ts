@@ -9,8 +9,8 @@ import type pg from 'pg';
 import type { BenchServer } from '../harness.ts';
 
 const MS_PER_TICK = 10;
-/** The place in /proc/PID/stat, behind the name of the program, of the user time of ended children. The system time follows. */
-const CHILDREN = 13;
+/** The places in /proc/PID/stat, behind the name of the program, of its own time and that of its children that have ended. */
+const [FIRST_TIME, LAST_TIME] = [11, 14];
 
 /** Measures sessions of these processes. Returns a function: runs the work. @returns the processor time that they took, in ms */
 export function processorOf(pids: readonly number[]): (work: () => Promise<unknown>) => Promise<number> {
@@ -31,23 +31,26 @@ export async function pidOf(session: pg.Client): Promise<number> {
   return rows[0]!.pid;
 }
 
+/** Of the server so far, those of its sessions that have ended included, in ms. */
+export async function processorMs({ server }: BenchServer): Promise<number> {
+  const file = await readFile(join(server.dataDir, 'postmaster.pid'), 'utf8');
+  const stat = await readFile(`/proc/${file.split('\n')[0]}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields
+    .slice(FIRST_TIME, LAST_TIME + 1)
+    .reduce((sum, ticks) => sum + Number.parseInt(ticks, 10) * MS_PER_TICK, 0);
+}
+
 /** Runs work that opens sessions of the server and ends them. @returns the processor time of all sessions that ended meanwhile, in ms */
 export async function processorOfSessions(
-  { server }: BenchServer,
+  server: BenchServer,
   work: () => Promise<unknown>,
 ): Promise<number> {
-  const postmaster = (await readFile(join(server.dataDir, 'postmaster.pid'), 'utf8')).split('\n')[0]!;
-  const spent = async (): Promise<number> => {
-    const text = await readFile(`/proc/${postmaster}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    const ticks = [fields[CHILDREN]!, fields[CHILDREN + 1]!].map((field) => Number.parseInt(field, 10));
-    return (ticks[0]! + ticks[1]!) * MS_PER_TICK;
-  };
   await setTimeout(SETTLE_MS);
-  const before = await spent();
+  const before = await processorMs(server);
   await work();
   await setTimeout(SETTLE_MS);
-  return (await spent()) - before;
+  return (await processorMs(server)) - before;
 }
 
 /** Until the server has noticed that a session has ended. */
