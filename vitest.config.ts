@@ -13,6 +13,7 @@ const TIMEOUTS_MS = {
   long: 600_000,
   schemathesis: 1_800_000,
   templates: 900_000,
+  container: 900_000,
 };
 
 function project(name: keyof typeof TIMEOUTS_MS, needsServer: boolean) {
@@ -46,6 +47,8 @@ export default defineConfig({
       ...(process.env.TEST_SCHEMATHESIS === '1' ? [project('schemathesis', true)] : []),
       // only when asked for (npm run test:templates): the linters come from PyPI
       ...(process.env.TEST_TEMPLATES === '1' ? [project('templates', false)] : []),
+      // only when asked for (npm run test:container): it needs a Docker daemon
+      ...(process.env.TEST_CONTAINER === '1' ? [project('container', false)] : []),
       // only when asked for (npm run test:runtime): it builds Lambda's runtime client first
       ...(process.env.TEST_RUNTIME === '1' ? [project('runtime', false)] : []),
     ],

@@ -113,6 +113,8 @@ const BUFFER = { maxBuffer: 64 * 1024 * 1024 };
 /** The time of one `poll` in its own process, without its start, and its peak resident memory. */
 export interface PollRun {
   readonly ms: number;
+  /** Of the process; also without its start. */
+  readonly processorMs: number;
   readonly changes: number;
   readonly peakBytes: number;
 }

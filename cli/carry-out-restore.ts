@@ -7,8 +7,7 @@ import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
 import { transactions } from '../core/query/transactions.ts';
 import { applyRestore, lookAtSource } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
-import { plannedCounts, type RestoreResult } from '../core/restore/restore-result.ts';
-import { scriptText } from '../core/restore/restore-script.ts';
+import { bulkNotes, plannedCounts, type RestoreResult, scriptOf } from '../core/restore/restore-result.ts';
 import type { Report } from '../core/restore/undone-changes.ts';
 import { requireExactHistory } from '../core/restore/verify-restore.ts';
 import { cancelOnAbort } from '../core/setup/cancel-on-abort.ts';
@@ -38,8 +37,7 @@ export async function carryOutRestore(
     const plan = await cancelOnAbort(store, { url: place.storeUrl, side: 'store', node, signal }, () =>
       planRestore({ store, source }, { node, report, ...asked }),
     );
-    const sql = plan.script === null ? null : scriptText(plan.script);
-    return await carryOut(place, { plan, sql, apply, store, source });
+    return await carryOut(place, { plan, apply, store, source });
   } finally {
     await source.end().catch(() => {});
   }
@@ -47,15 +45,16 @@ export async function carryOutRestore(
 
 interface Planned {
   readonly plan: RestorePlan;
-  readonly sql: string | null;
   readonly apply: boolean;
   readonly store: Queryable;
   readonly source: Awaited<ReturnType<typeof connect>>;
 }
 
 async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreResult> {
-  const { plan, sql, apply, store, source } = planned;
-  const { id, of, takenAlong, asOf, refused, notes, recheck } = plan;
+  const { plan, apply, store, source } = planned;
+  const { id, of, takenAlong, asOf, refused, recheck } = plan;
+  const scripted = scriptOf(plan.script);
+  const notes = apply ? plan.notes : [...plan.notes, ...bulkNotes(scripted)];
   const common = {
     id,
     of,
@@ -63,7 +62,7 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
     asOf,
     refused,
     notes,
-    sql,
+    ...scripted,
     lsn: null,
     isApplied: false,
     isSourceAsked: true,
@@ -78,6 +77,7 @@ async function carryOut(place: RestorePlace, planned: Planned): Promise<RestoreR
   const { node, signal, report, sourceUrl } = place;
   const outcome = await applyRestore(source, plan.script, {
     ...{ store, signal, catchUp, recheck, report },
+    openStore: () => connect(place.storeUrl, { side: 'store', node }),
     cancellable: (work) => cancelOnAbort(source, { url: sourceUrl, side: 'source', node, signal }, work),
   });
   const seen = {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, CommanderError } from 'commander';
-import { TimewarpError } from '../core/errors/timewarp-error.ts';
+import { afterSignal } from './after-signal.ts';
 import type { Run } from './command.ts';
 import { EXIT, type ExitCode, exitCodeOfError } from './exit-codes.ts';
 import { exitCodeWhenStopped, interruptSignal } from './interrupt.ts';
@@ -42,7 +42,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       out.result({ [thrown.code === 'commander.version' ? 'version' : 'help']: text.trim() }, () => text);
       return EXIT.done;
     }
-    const error = signal.aborted ? interrupted(thrown) : namingCommand(toError(thrown), command);
+    const error = namingCommand(signal.aborted ? afterSignal(thrown) : toError(thrown), command);
     out.error(error);
     return exitCodeOfError(error);
   }
@@ -51,15 +51,6 @@ async function main(args: readonly string[]): Promise<ExitCode> {
 /** The full name of a command, such as `pgtimewarp retention set`. */
 function pathOf(command: Command): string {
   return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
-}
-
-/** Errors that say what a stopped restore has done or not. */
-const SAYS_MORE: ReadonlySet<string> = new Set(['RESTORE_STOPPED', 'RESTORE_UNCLEAR', 'RESTORE_DIFFERS']);
-
-/** Errors after the signal are taken as its consequence. */
-function interrupted(thrown: unknown): TimewarpError {
-  if (thrown instanceof TimewarpError && SAYS_MORE.has(thrown.code)) return thrown;
-  return new TimewarpError('INTERRUPTED', 'Stopped by a signal.', { cause: thrown });
 }
 
 /** package.json lies one folder up in a checkout (cli/) and two in the package (dist/cli/). */

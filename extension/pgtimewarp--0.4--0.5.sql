@@ -786,6 +786,7 @@ END $$;
 --
 -- Key values are made once for each key, as k1, k2 …. Beside live rows, columns of the key are taken from there if their type has one text for
 -- each value, so that a condition on the key is checked before a row is made of its JSON. (Without live rows the history may have another key.)
+-- The row with is_live is the first of past(); LIMIT ends the search for it.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_query(
   rel regclass, columns text[], unknown text[] DEFAULT '{}', at text DEFAULT NULL, node_id text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -829,15 +830,15 @@ BEGIN
   RETURN format(
     'WITH past AS MATERIALIZED (SELECT p.*%s FROM pgtimewarp_internal.past(%L::pg_catalog.regclass, %L, %L, %L, %L) AS p)
      SELECT %s FROM %s%s AS l
-      WHERE (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL) AND NOT EXISTS (SELECT FROM past AS p WHERE %s)
+      WHERE (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL LIMIT 1) AND NOT EXISTS (SELECT FROM past AS p WHERE %s)
      UNION ALL
      SELECT t.* FROM past AS p CROSS JOIN LATERAL (
        SELECT %s FROM pg_catalog.json_to_record(p.row_data) AS r (%s)) AS t
-      WHERE p.is_plain AND (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL)
+      WHERE p.is_plain AND (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL LIMIT 1)
      UNION ALL
      SELECT t.* FROM past AS p CROSS JOIN LATERAL (
        SELECT %s FROM pg_catalog.json_to_record(p.row_data) AS r (%s)) AS t
-      WHERE p.is_plain AND NOT (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL)
+      WHERE p.is_plain AND NOT (SELECT p.is_live FROM past AS p WHERE p.is_live IS NOT NULL LIMIT 1)
      UNION ALL
      SELECT t.* FROM past AS p CROSS JOIN LATERAL (
        SELECT %s FROM pgtimewarp_internal.past_row(NULL::%s, p.row_data, p.json_nulls) AS r) AS t WHERE NOT p.is_plain',

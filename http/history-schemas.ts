@@ -149,6 +149,14 @@ export const RowsQuery = z.strictObject({
   where: Where.optional(),
   null: Null.optional(),
   columns: columnNames('only these columns', 'id,total').optional(),
+  order: columnNames(
+    'the order of these columns, then of keys: numbers, dates and times by value, everything else by its text, NULL last; each page reads the whole table, unless its key is one whole number and the order is that of the key. Without it: the order of the texts of keys',
+    'total',
+  ).optional(),
+  descending: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'true: the order backwards; only with `order`' }),
   ...PAGE,
   ...AWAITED,
   ...SHOWN,

@@ -6,7 +6,7 @@ import type { Context } from 'hono';
 import { HTTP } from './http-status.ts';
 import { respond } from './problem.ts';
 
-/** The built files by their path, such as `/assets/main-1A2B3C.js`; `/index.html` is the page itself. */
+/** The built files by their path, such as `/assets/main-1A2B3C.js`; `/index.html` is the page itself, `/docs.html` what `/docs` shows. */
 export type PageFiles = ReadonlyMap<string, { readonly text: string; readonly type: string }>;
 
 /** How people sign in. It is public: a browser learns it before anybody has signed in. */
@@ -50,11 +50,15 @@ export function pageResponse({ req }: Context, { files, signIn }: Page): Respons
     const caching = HASHED.test(req.path) ? FOR_A_YEAR : 'no-cache';
     return fileResponse(files.get(req.path), caching, policy);
   }
-  const isView = req.path === '/' || req.path === '/ui' || req.path.startsWith('/ui/');
-  if (!isView || !wantsHtml(req.header('accept'))) return null;
+  if (!wantsHtml(req.header('accept'))) return null;
+  if (isAtOrBelow('/docs', req.path)) return fileResponse(files.get(`${req.path}.html`), 'no-cache', policy);
+  if (req.path !== '/' && !isAtOrBelow('/ui', req.path)) return null;
   const page = files.get('/index.html');
   return fileResponse(page && signIn ? withSignIn(page) : page, 'no-cache', policy);
 }
+
+const isAtOrBelow = (folder: string, path: string): boolean =>
+  path === folder || path.startsWith(`${folder}/`);
 
 type PageFile = ReturnType<PageFiles['get']>;
 

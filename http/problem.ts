@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { type ProblemMembers, problemText } from '../documents/problem.ts';
 import { HTTP, type HttpStatus, statusOfError } from './http-status.ts';
+import { inParameters } from './in-parameters.ts';
 
 export const PROBLEM_CONTENT = 'application/problem+json';
 
@@ -33,7 +34,10 @@ export function problemTextOfError(error: TimewarpError): string {
 function clientProblem(error: TimewarpError): Refusal {
   const { code, message, remedy } = error;
   const status = statusOfError(error);
-  return { status, kind: `error:${code}`, title: titleOf(status), detail: message, remedy };
+  return {
+    ...{ status, kind: `error:${code}`, title: titleOf(status) },
+    ...{ detail: message, remedy: inParameters(remedy) },
+  };
 }
 
 /** Retry-After when the store does not answer. */

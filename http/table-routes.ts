@@ -6,7 +6,7 @@ import type { Context } from 'hono';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { NOW } from '../core/query/instant.ts';
 import { askTablePage, type TablePageAnswer } from '../core/query/table-page.ts';
-import type { TableRequest } from '../core/query/table-rows.ts';
+import type { RowOrder, TableRequest } from '../core/query/table-rows.ts';
 import { Problem } from '../documents/problem.ts';
 import { rowObjectText, TableRows, tablePageText } from '../documents/table-rows.ts';
 import { carriedBytes, MAX_CARRIED_BYTES } from './carried-bytes.ts';
@@ -39,11 +39,13 @@ export const TABLE_ROUTES = define({
     answer: async (context, service) => {
       const query = readQuery(context, RowsQuery);
       const { columns } = query;
+      const order = rowOrder(query);
       const where = rowValues(query);
       const request = {
         ...readTable(context),
         ...(where === undefined ? {} : { where }),
         columns: columns ?? null,
+        order,
         at: readInstant(query.at),
       };
       if (wantsStream(context)) {
@@ -73,10 +75,22 @@ function isStream(range: string): boolean {
   return type === NDJSON && !parameters.some((each) => /^q=0(\.0*)?$/.test(each));
 }
 
-function refusePageOf({ cursor }: Query): void {
-  if (cursor === undefined) return;
-  throw new TimewarpError('BAD_FLAGS', 'A stream has all rows: it does not begin at a cursor.', {
-    remedy: 'Leave out cursor, or ask for JSON.',
+function refusePageOf({ cursor, order }: Query): void {
+  if (cursor !== undefined)
+    throw new TimewarpError('BAD_FLAGS', 'A stream has all rows: it does not begin at a cursor.', {
+      remedy: 'Leave out cursor, or ask for JSON.',
+    });
+  if (order === undefined) return;
+  throw new TimewarpError('BAD_FLAGS', 'A stream has the order of the texts of keys, and no other.', {
+    remedy: 'Leave out order, or ask for JSON.',
+  });
+}
+
+function rowOrder({ order, descending }: Query): RowOrder | null {
+  if (order !== undefined) return { columns: order, descending: descending === 'true' };
+  if (descending === 'false') return null;
+  throw new TimewarpError('BAD_FLAGS', 'descending goes with order.', {
+    remedy: 'Name the columns: order=total&descending=true.',
   });
 }
 

@@ -371,7 +371,7 @@ CREATE TABLE pgtimewarp.row_changes (
   PRIMARY KEY (relation_id, pk, valid_from_lsn, seq)
 ) PARTITION BY LIST (relation_id);
 CREATE INDEX row_changes_in_order ON pgtimewarp.row_changes
-  USING brin (valid_from_lsn) WITH (pages_per_range = 32, autosummarize = on);
+  USING brin (valid_from_lsn) WITH (pages_per_range = 64, autosummarize = on);
 COMMENT ON TABLE pgtimewarp.row_changes IS 'One row per change. An update of the key is a D and an I.';
 COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_lsn IS 'The commit LSN.';
 COMMENT ON COLUMN pgtimewarp.row_changes.valid_from_ts IS 'The time of the commit.';
@@ -629,6 +629,12 @@ CREATE TYPE pgtimewarp.row_at AS (
   pk text COLLATE "C", is_there boolean, op "char", valid_from_lsn pg_lsn, seq int, valid_from_ts timestamptz, xid bigint,
   read_lsn pg_lsn, leaf_id int, row_data json, incomplete text[], json_nulls text[], nulls_assumed boolean);
 COMMENT ON TYPE pgtimewarp.row_at IS 'The last version of a key as of a position, and whether the row was there: see rows_at().';
+
+CREATE TYPE pgtimewarp.sort_place AS (number numeric, text text COLLATE "C");
+COMMENT ON TYPE pgtimewarp.sort_place IS 'The place of a value in an order; both members are NULL for NULL: see sort_place().';
+
+CREATE TYPE pgtimewarp.row_place AS (is_placed boolean, places pgtimewarp.sort_place[], pk text COLLATE "C");
+COMMENT ON TYPE pgtimewarp.row_place IS 'The place of a row in the order of some columns, then of keys: see place_of_row().';
 
 CREATE TYPE pgtimewarp.history_position AS (
   period pgtimewarp.relation_periods, has_begun boolean, is_open boolean, through pg_lsn, asked_ts timestamptz, asked_lsn pg_lsn,

@@ -322,6 +322,21 @@ CREATE TYPE pgtimewarp.row_filter AS (
 
 COMMENT ON TYPE pgtimewarp.row_filter IS 'A value that a column must have. names: all that the column has had, each after the position since and up to until (null: so far); kind: how values of its type are compared, as comparable_value() does or, after =, by the operator of a type; as_printed: equal ones print equally; wanted: the value, comparable; is_null: NULL is asked for; may_lack: rows need not hold the column: see row_filters().';
 
+CREATE TYPE pgtimewarp.sort_place AS (
+	number numeric,
+	text text COLLATE pg_catalog."C"
+);
+
+COMMENT ON TYPE pgtimewarp.sort_place IS 'The place of a value in an order; both members are NULL for NULL: see sort_place().';
+
+CREATE TYPE pgtimewarp.row_place AS (
+	is_placed boolean,
+	places pgtimewarp.sort_place[],
+	pk text COLLATE pg_catalog."C"
+);
+
+COMMENT ON TYPE pgtimewarp.row_place IS 'The place of a row in the order of some columns, then of keys: see place_of_row().';
+
 CREATE FUNCTION pgtimewarp.answer_asof() RETURNS TABLE(question pgtimewarp.question[], answer json)
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -955,6 +970,7 @@ BEGIN
     WHEN 'bool' THEN RETURN p_value::bool::text;
     WHEN 'bpchar' THEN RETURN rtrim(p_value, ' ');
     WHEN 'citext' THEN RETURN pgtimewarp.lower_by_letter(p_value);
+    WHEN 'citext_whole' THEN RETURN lower(p_value COLLATE "und-x-icu");
     WHEN 'citext_ascii' THEN RETURN lower(p_value COLLATE "C");
     WHEN 'name' THEN RETURN p_value::name;
     WHEN 'char' THEN RETURN p_value::"char";
@@ -1083,7 +1099,7 @@ CREATE FUNCTION pgtimewarp.commit_tables(p_node_id text, p_spaces integer[], p_l
     AS $_$
 #variable_conflict use_column
 DECLARE
-  NEAR CONSTANT numeric := 262144; -- bytes of WAL: a step of the index covers about as much
+  NEAR CONSTANT numeric := 524288; -- bytes of WAL: a step of the index covers about as much
   place record;
   parts record;
   counted text;
@@ -1792,6 +1808,90 @@ EXCEPTION WHEN untranslatable_character OR invalid_text_representation THEN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION pgtimewarp.keys_by_number(p_relation_id integer, p_lsn pg_lsn, p_after text, p_descending boolean, p_limit integer, p_budget integer) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    AS $_$
+DECLARE
+  after numeric := (p_after::json ->> 0)::numeric;
+  keys text[] := '{}';
+  steps int := 0;
+  is_negative boolean;
+  is_upwards boolean;
+  sign text;
+  digits int;
+  lowest numeric;
+  highest numeric;
+  place record;
+BEGIN
+  FOR side IN 1..2 LOOP
+    is_negative := (side = 1) <> p_descending;
+    is_upwards := is_negative = p_descending;
+    sign := CASE WHEN is_negative THEN '-' ELSE '' END;
+    FOR nth IN 1..19 LOOP
+      digits := CASE WHEN is_upwards THEN nth ELSE 20 - nth END;
+      -- the numbers of this side without their signs
+      lowest := CASE WHEN digits = 1 THEN 0 ELSE ('1' || repeat('0', digits - 1))::numeric END;
+      highest := repeat('9', digits)::numeric;
+      IF after IS NOT NULL THEN
+        CONTINUE WHEN CASE WHEN p_descending THEN
+          CASE WHEN is_negative THEN -highest >= after ELSE lowest >= after END
+          ELSE CASE WHEN is_negative THEN -lowest <= after ELSE highest <= after END END;
+        IF is_upwards THEN
+          lowest := GREATEST(lowest, CASE WHEN is_negative THEN -after ELSE after END + 1);
+        ELSE
+          highest := LEAST(highest, CASE WHEN is_negative THEN -after ELSE after END - 1);
+        END IF;
+      END IF;
+      FOR place IN EXECUTE format(CASE WHEN is_upwards THEN $up$
+          WITH RECURSIVE walk AS (
+            SELECT NULL::text COLLATE "C" AS found, $1::numeric AS seek
+             UNION ALL
+            SELECT n.digits, CASE WHEN length(n.digits) < $2 THEN rpad(n.digits, $2, '0')::numeric ELSE left(n.digits, $2)::numeric + 1 END
+              FROM walk AS w
+             CROSS JOIN LATERAL (
+                   SELECT substr(c.pk, 3 + length($3), length(c.pk) - 4 - length($3)) AS digits
+                     FROM pgtimewarp.row_changes AS c
+                    WHERE c.relation_id = %1$s AND c.pk >= '["' || $3 || w.seek AND c.pk < '["' || $3 || ':' AND c.valid_from_lsn <= $4
+                    ORDER BY c.pk LIMIT 1) AS n
+             WHERE w.seek <= $5)
+          SELECT w.found, length(w.found) = $2 AS is_key FROM walk AS w WHERE w.found IS NOT NULL$up$ ELSE $down$
+          WITH RECURSIVE walk AS (
+            SELECT NULL::text COLLATE "C" AS found, $5::numeric AS seek
+             UNION ALL
+            SELECT n.digits, CASE WHEN length(n.digits) = $2 THEN n.digits::numeric - 1
+                                  WHEN length(n.digits) > $2 THEN left(n.digits, $2)::numeric
+                                  WHEN length((n.digits::numeric - 1)::text) < length(n.digits) OR n.digits IN ('0', '1') THEN $1 - 1
+                                  ELSE rpad((n.digits::numeric - 1)::text, $2, '9')::numeric END
+              FROM walk AS w
+             CROSS JOIN LATERAL (
+                   SELECT substr(c.pk, 3 + length($3), length(c.pk) - 4 - length($3)) AS digits
+                     FROM pgtimewarp.row_changes AS c
+                    WHERE c.relation_id = %1$s AND c.pk <= '["' || $3 || w.seek || '"]' AND c.pk >= '["' || $3 || '0' AND c.valid_from_lsn <= $4
+                    ORDER BY c.pk DESC LIMIT 1) AS n
+             WHERE w.seek >= $1)
+          SELECT w.found, length(w.found) = $2 AS is_key FROM walk AS w WHERE w.found IS NOT NULL$down$ END, p_relation_id)
+        USING lowest, digits, sign, p_lsn, highest
+      LOOP
+        steps := steps + 1;
+        IF steps > p_budget THEN
+          RETURN NULL;
+        END IF;
+        -- what the walk finds beyond its end is of no interest
+        CONTINUE WHEN NOT place.is_key OR place.found::numeric NOT BETWEEN lowest AND highest;
+        keys := keys || ('["' || sign || place.found || '"]');
+        IF cardinality(keys) >= p_limit THEN
+          RETURN keys;
+        END IF;
+      END LOOP;
+    END LOOP;
+  END LOOP;
+  RETURN keys;
+END $_$;
+
 CREATE FUNCTION pgtimewarp.lineage(p_node_id text) RETURNS TABLE(node_id text, lsn_space integer, applied_lsn pg_lsn, applied_ts timestamp with time zone)
     LANGUAGE sql STABLE ROWS 2
     AS $$
@@ -1966,8 +2066,8 @@ BEGIN
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have changed every row
-      CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
-                AND (place.starts_inside OR (ends.to_at).period <> place.period) THEN format(
+      CASE WHEN coalesce(NOT p_filter ? 'written', true) AND (is_emptied OR coalesce(NOT p_filter ? 'by', true)
+                AND (place.starts_inside OR (ends.to_at).period <> place.period)) THEN format(
         '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
            WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L ORDER BY r.pk LIMIT $2)',
         (place.period).relation_id, place.upper_lsn) END);
@@ -2057,7 +2157,7 @@ CREATE FUNCTION pgtimewarp.node_activity(p_node_id text, p_from_ts timestamp wit
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET max_parallel_workers_per_gather TO '0'
-    SET enable_sort TO 'off'
+    SET enable_hashagg TO 'off'
     SET work_mem TO '16MB'
     AS $_$
 #variable_conflict use_column
@@ -2188,9 +2288,13 @@ BEGIN
     -- a condition that is not requested is left out: the planner estimates that better than a NULL parameter
     commits := concat(
       'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
-      CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
+      -- an end that is an LSN finds its place by the time. The CASE hides the LSN from the planner, which would take the two for
+      -- independent conditions, expect hardly any rows, and sort the whole interval for a page of it
+      CASE WHEN p_from_lsn IS NOT NULL
+             THEN ' AND m.ts >= coalesce($3, ''-infinity'') AND CASE WHEN m.lsn_space = $2 THEN m.lsn > $4 ELSE false END'
            WHEN p_from_ts IS NOT NULL THEN ' AND m.ts > $3' END,
-      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6) AND m.ts <= $5'
+      CASE WHEN p_to_lsn IS NOT NULL
+             THEN ' AND m.ts <= $5 AND CASE WHEN m.lsn_space = $2 THEN m.lsn <= $6 ELSE m.lsn_space < $2 END'
            WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
       CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
       CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,
@@ -2434,7 +2538,8 @@ CREATE FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, 
     AS $_$
 #variable_conflict use_column
 DECLARE
-  chunk int := least(500, greatest(p_limit, 50)); -- grows, because each one reads all changes of a large commit again
+  -- grows, because each one reads all changes of a large commit again
+  chunk int := least(greatest(500, (p_filter ->> 'chunk')::int), greatest(p_limit, 50), 65536);
   chunk_bytes bigint;
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
@@ -2447,6 +2552,7 @@ DECLARE
                    AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   is_bare boolean := coalesce((p_filter -> 'bare')::boolean, false);
+  is_rewritten boolean := coalesce(p_filter -> 'rewritten' @> to_jsonb(relation), false);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
@@ -2546,7 +2652,7 @@ BEGIN
     END IF;
     WHILE found_rows = chunk LOOP
       found_rows := 0;
-      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
+      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk, is_rewritten) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
         CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);
@@ -2566,6 +2672,37 @@ BEGIN
     at_lsn := event.lsn; at_seq := event.seq; at_pk := NULL;
   END LOOP;
 END $_$;
+
+CREATE FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) RETURNS pgtimewarp.row_place
+    LANGUAGE plpgsql STABLE
+    AS $$
+DECLARE
+  place pgtimewarp.row_place;
+  filter pgtimewarp.row_filter;
+  names text[];
+  key int;
+BEGIN
+  place.is_placed := p_row.is_there IS NOT NULL;
+  place.pk := p_row.pk;
+  place.places := '{}';
+  FOREACH filter IN ARRAY p_filters LOOP
+    key := coalesce(array_position(p_pk_columns, filter.name), array_position(p_pk_columns, filter.names[1]));
+    IF key IS NOT NULL THEN
+      place.places := place.places || pgtimewarp.sort_place(filter.kind, p_row.pk::json ->> (key - 1));
+      CONTINUE;
+    END IF;
+    names := pgtimewarp.names_at(filter, p_row.row_data, p_row.incomplete, p_row.valid_from_lsn);
+    -- the value may be that of an earlier column of this name, or the row may have been read while the column was renamed
+    IF cardinality(names) > 1 OR names && p_row.incomplete OR EXISTS (
+         SELECT FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
+          WHERE u.name = names[1] AND u.since >= p_row.valid_from_lsn AND pgtimewarp.json_has(p_row.row_data, u.name)
+             OR p_row.op = 'S' AND cardinality(filter.names) > 1 AND u.until BETWEEN p_row.valid_from_lsn AND p_row.read_lsn) THEN
+      place.is_placed := false;
+    END IF;
+    place.places := place.places || pgtimewarp.sort_place(filter.kind, pgtimewarp.json_value(p_row.row_data, ARRAY[names[1]]));
+  END LOOP;
+  RETURN place;
+END $$;
 
 CREATE FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean DEFAULT false) RETURNS pgtimewarp.history_position
     LANGUAGE plpgsql STABLE
@@ -3417,6 +3554,36 @@ BEGIN
   RETURN is_same;
 END $_$;
 
+CREATE FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) RETURNS pgtimewarp.sort_place
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+  place pgtimewarp.sort_place;
+BEGIN
+  IF p_kind IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'oid', 'xid8') THEN
+    IF p_value ~ '^(-?\d+(\.\d+)?([eE][-+]?\d+)?|NaN|-?Infinity)$' THEN
+      place.number := p_value::numeric;
+    END IF;
+  ELSIF p_kind IN ('date', 'timestamp', 'timestamptz') THEN
+    IF p_value ~ '^(\d{4,6}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d(:\d\d){0,2})?)?( BC)?|-?infinity)$' THEN
+      place.number := CASE p_kind WHEN 'timestamptz' THEN extract(epoch FROM p_value::timestamptz)
+                                  ELSE extract(epoch FROM p_value::timestamp) END;
+    END IF;
+  ELSIF p_kind IN ('interval', 'pg_lsn', 'money') THEN
+    BEGIN
+      place.number := CASE p_kind WHEN 'interval' THEN pgtimewarp.comparable_value(p_kind, p_value)::numeric
+                                  WHEN 'pg_lsn' THEN p_value::pg_lsn - '0/0'::pg_lsn
+                                  ELSE translate(p_value, '$,', '')::numeric END;
+    EXCEPTION WHEN data_exception THEN
+      NULL; -- by its text
+    END;
+  END IF;
+  IF place.number IS NULL THEN
+    place.text := left(p_value, 500);
+  END IF;
+  RETURN place;
+END $_$;
+
 CREATE FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean DEFAULT false) RETURNS TABLE(relation_id integer, lsn_space integer, lsn pg_lsn, through pg_lsn, reason text, unread bigint, unread_reason text, virtual text[], final boolean, horizon_lsn pg_lsn, horizon_ts timestamp with time zone, expired_before_ts timestamp with time zone, columns jsonb, pk_columns text[], excluded_columns text[])
     LANGUAGE plpgsql STABLE ROWS 1
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3539,7 +3706,7 @@ BEGIN
       p_node_id, p_schema, p_table, p_from_ts, p_from_lsn, p_to_ts, p_to_lsn, holes, settled) AS f;
 END $_$;
 
-CREATE FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.row_at
+CREATE FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[] DEFAULT NULL::text[]) RETURNS SETOF pgtimewarp.row_at
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3559,7 +3726,7 @@ BEGIN
   END IF;
   LOOP
     keys := 0;
-    FOR v IN SELECT r.* FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_limit => chunk) AS r LOOP
+    FOR v IN SELECT r.* FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_limit => chunk, p_keys => p_keys) AS r LOOP
       keys := keys + 1;
       after := v.pk;
       IF v.op = 'S' AND v.read_lsn > p_through THEN
@@ -3578,6 +3745,100 @@ BEGIN
   END LOOP;
 END $$;
 
+CREATE FUNCTION pgtimewarp.table_rows_by(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_order text[], p_descending boolean, p_after text, p_limit integer, p_max_bytes bigint) RETURNS SETOF pgtimewarp.row_at
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  CHUNK_ROWS CONSTANT int := 5000;
+  CHUNK_BYTES CONSTANT bigint := 16777216;
+  LOOK_UPS CONSTANT int := 2000 + 5 * p_limit;
+  period pgtimewarp.relation_periods := (SELECT p FROM pgtimewarp.relation_periods AS p WHERE p.relation_id = p_relation_id);
+  filters pgtimewarp.row_filter[] := '{}';
+  names text[] := '{}';
+  after text := p_after;
+  after_place pgtimewarp.row_place;
+  best pgtimewarp.row_place[] := '{}';
+  keys text[];
+  wanted int;
+  looked_up int := 0;
+  chunk record;
+  place pgtimewarp.row_place;
+  v pgtimewarp.row_at;
+  given int := 0;
+  bytes bigint := 0;
+BEGIN
+  FOR place_of IN 1..cardinality(p_order) LOOP
+    filters := filters || pgtimewarp.row_filters(period, jsonb_build_object(p_order[place_of], NULL), true);
+    names := names || (filters[place_of]).names;
+  END LOOP;
+
+  IF p_where = '{}' AND p_order = period.pk_columns AND period.pk_kinds[1] IN ('int2', 'int4', 'int8') AND cardinality(p_order) = 1 THEN
+    LOOP
+      wanted := least(p_limit - given, 50);
+      keys := pgtimewarp.keys_by_number(p_relation_id, p_lsn, after, p_descending, wanted, LOOK_UPS);
+      EXIT WHEN keys IS NULL;
+      FOR v IN SELECT r.*
+                 FROM pgtimewarp.table_rows(p_relation_id, p_lsn, p_through, '{}', NULL, wanted, 9223372036854775807, keys) AS r
+                ORDER BY array_position(keys, r.pk) LOOP
+        RETURN NEXT v;
+        given := given + 1;
+        bytes := bytes + coalesce(octet_length(v.row_data::text), 0);
+        IF given >= p_limit OR bytes > p_max_bytes THEN
+          RETURN;
+        END IF;
+      END LOOP;
+      IF cardinality(keys) < wanted THEN
+        RETURN;
+      END IF;
+      after := keys[wanted];
+      looked_up := looked_up + wanted; -- perhaps most of them were deleted
+      EXIT WHEN looked_up > LOOK_UPS;
+    END LOOP;
+  END IF;
+
+  IF after IS NOT NULL THEN
+    SELECT r.* INTO v FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_keys => ARRAY[after]) AS r;
+    IF v.pk IS NULL THEN
+      RAISE EXCEPTION 'the row where the last page ended is no longer in the history' USING ERRCODE = 'TW006', HINT = 'Start without a cursor.';
+    END IF;
+    after_place := pgtimewarp.place_of_row(v, period.pk_columns, filters);
+  END IF;
+  keys := ARRAY[NULL];
+  LOOP
+    EXECUTE format(
+      'WITH page AS MATERIALIZED (
+         SELECT r.pk, pgtimewarp.place_of_row(r, $1, $2) AS place, octet_length(r.row_data::text) AS bytes
+           FROM pgtimewarp.table_rows($3, $4, $5, $6, $7, $8, $9) AS r),
+       best AS (
+         SELECT b.place FROM (
+                SELECT u AS place FROM unnest($10) AS u
+                 UNION ALL
+                SELECT p.place FROM page AS p
+                 WHERE $11 IS NULL OR (p.place).is_placed AND ((p.place).places, (p.place).pk) %2$s (($12).places, ($12).pk)) AS b
+          ORDER BY (b.place).is_placed, (b.place).places %1$s, (b.place).pk %1$s LIMIT $13)
+       SELECT ARRAY(SELECT b.place FROM best AS b) AS best,
+              (SELECT max(p.pk) FROM page AS p) AS last, (SELECT count(*) >= $8 OR sum(p.bytes) > $9 FROM page AS p) AS goes_on',
+      CASE WHEN p_descending THEN 'DESC' ELSE '' END, CASE WHEN p_descending THEN '<' ELSE '>' END)
+      INTO chunk
+      USING period.pk_columns, filters, p_relation_id, p_lsn, p_through, p_where, keys[1], CHUNK_ROWS, CHUNK_BYTES, best, after, after_place,
+            p_limit - given;
+    best := chunk.best;
+    EXIT WHEN NOT coalesce(chunk.goes_on, false);
+    keys := ARRAY[chunk.last];
+  END LOOP;
+
+  FOREACH place IN ARRAY best LOOP
+    SELECT r.* INTO v FROM pgtimewarp.table_rows(p_relation_id, p_lsn, p_through, '{}', NULL, 1, p_max_bytes, ARRAY[place.pk]) AS r;
+    IF NOT place.is_placed THEN
+      v.incomplete := v.incomplete || names;
+    END IF;
+    RETURN NEXT v;
+    bytes := bytes + coalesce(octet_length(v.row_data::text), 0);
+    EXIT WHEN bytes > p_max_bytes;
+  END LOOP;
+END $_$;
+
 CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3585,7 +3846,7 @@ CREATE FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn
   SELECT c.ts FROM pgtimewarp.commit_at_lsn(p_node_id, p_space, p_lsn) c
 $$;
 
-CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb, p_is_bare boolean DEFAULT false) RETURNS SETOF pgtimewarp.history_change
+CREATE FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb DEFAULT NULL::jsonb, p_options jsonb DEFAULT NULL::jsonb) RETURNS SETOF pgtimewarp.history_change
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3612,7 +3873,7 @@ BEGIN
       ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
-        place.period, p_lsn - 1, p_lsn, place.through, CASE WHEN p_is_bare THEN '{"bare": true}'::jsonb END, after, p_limit - given, p_max_bytes - bytes) AS c
+        place.period, p_lsn - 1, p_lsn, place.through, p_options, after, p_limit - given, p_max_bytes - bytes) AS c
        WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
@@ -3651,7 +3912,7 @@ COMMENT ON COLUMN pgtimewarp.relation_events.op IS 'T: truncated.';
 
 COMMENT ON COLUMN pgtimewarp.relation_events.xid IS 'The transaction.';
 
-CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) RETURNS TABLE(pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
+CREATE FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) RETURNS TABLE(pk text, is_there boolean, row_data json, json_nulls text[], incomplete text[], nulls_assumed boolean, written_lsn pg_lsn)
     LANGUAGE plpgsql STABLE ROWS 500
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -3664,7 +3925,8 @@ BEGIN
   EXECUTE format(
     'SELECT array_agg(k.pk ORDER BY k.pk) FROM (
        SELECT DISTINCT c.pk FROM pgtimewarp.row_changes AS c
-        WHERE c.relation_id = %s AND c.pk > $1 AND c.valid_from_lsn <= $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id)
+        WHERE c.relation_id = %s AND c.pk > $1 AND c.valid_from_lsn %s $2 ORDER BY c.pk LIMIT $3) AS k', p_period.relation_id,
+    CASE WHEN p_is_rewritten THEN '>=' ELSE '<=' END)
     INTO keys USING p_after, p_event.lsn, p_limit;
   IF keys IS NULL THEN
     RETURN;
@@ -4915,7 +5177,7 @@ CREATE INDEX lsn_time_map_by_xid ON pgtimewarp.lsn_time_map USING brin (xid) WIT
 
 CREATE INDEX past_relations_by_name ON pgtimewarp.past_relations USING btree (node_id, schema_name, table_name, tracked_from_ts DESC);
 
-CREATE INDEX row_changes_in_order ON ONLY pgtimewarp.row_changes USING brin (valid_from_lsn) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX row_changes_in_order ON ONLY pgtimewarp.row_changes USING brin (valid_from_lsn) WITH (pages_per_range='64', autosummarize='on');
 
 CREATE INDEX transaction_contexts_by_value ON pgtimewarp.transaction_contexts USING gin (value_hashes) WITH (gin_pending_list_limit='256');
 
@@ -5219,6 +5481,11 @@ GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtim
 GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.json_value(p_json json, p_path text[]) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.keys_by_number(p_relation_id integer, p_lsn pg_lsn, p_after text, p_descending boolean, p_limit integer, p_budget integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.keys_by_number(p_relation_id integer, p_lsn pg_lsn, p_after text, p_descending boolean, p_limit integer, p_budget integer) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.keys_by_number(p_relation_id integer, p_lsn pg_lsn, p_after text, p_descending boolean, p_limit integer, p_budget integer) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.keys_by_number(p_relation_id integer, p_lsn pg_lsn, p_after text, p_descending boolean, p_limit integer, p_budget integer) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.lineage(p_node_id text) TO pgtimewarp_writer;
@@ -5296,6 +5563,11 @@ REVOKE ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_pe
 GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.period_changes(p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb, p_after pgtimewarp.history_change, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.place_of_row(p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.position_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_reader;
@@ -5421,6 +5693,11 @@ GRANT ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value te
 GRANT ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.same_value(p_type text, p_json text, p_value text) TO pgtimewarp_admin;
 
+REVOKE ALL ON FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.sort_place(p_kind text, p_value text) TO pgtimewarp_admin;
+
 REVOKE ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.table_at(p_node_id text, p_schema text, p_table text, p_at_ts timestamp with time zone, p_at_lsn pg_lsn, p_may_be_archived boolean) TO pgtimewarp_writer;
@@ -5436,29 +5713,34 @@ GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_ta
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.table_frame(p_node_id text, p_schema text, p_table text, p_from_ts timestamp with time zone, p_from_lsn pg_lsn, p_to_ts timestamp with time zone, p_to_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit integer, p_max_bytes bigint, p_keys text[]) TO pgtimewarp_admin;
+
+REVOKE ALL ON FUNCTION pgtimewarp.table_rows_by(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_order text[], p_descending boolean, p_after text, p_limit integer, p_max_bytes bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows_by(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_order text[], p_descending boolean, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows_by(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_order text[], p_descending boolean, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.table_rows_by(p_relation_id integer, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_order text[], p_descending boolean, p_after text, p_limit integer, p_max_bytes bigint) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_reader;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_writer;
 GRANT ALL ON FUNCTION pgtimewarp.time_at(p_node_id text, p_space integer, p_lsn pg_lsn) TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_is_bare boolean) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.transaction_changes(p_node_id text, p_space integer, p_lsn pg_lsn, p_after_relation_id integer, p_after_seq integer, p_after_pk text, p_limit integer, p_max_bytes bigint, p_only jsonb, p_options jsonb) TO pgtimewarp_admin;
 
 GRANT SELECT ON TABLE pgtimewarp.relation_events TO pgtimewarp_reader;
 GRANT SELECT,INSERT ON TABLE pgtimewarp.relation_events TO pgtimewarp_writer;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE pgtimewarp.relation_events TO pgtimewarp_admin;
 
-REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_reader;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_writer;
-GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer) TO pgtimewarp_admin;
+REVOKE ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_reader;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_writer;
+GRANT ALL ON FUNCTION pgtimewarp.truncated_rows(p_period pgtimewarp.relation_periods, p_event pgtimewarp.relation_events, p_through pg_lsn, p_after text, p_limit integer, p_is_rewritten boolean) TO pgtimewarp_admin;
 
 REVOKE ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION pgtimewarp.truncates_after(p_relation_id integer, p_lsn pg_lsn, p_seq integer, p_op "char", p_leaf_id integer) TO pgtimewarp_reader;

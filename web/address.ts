@@ -18,7 +18,7 @@ function readAddress(): Address {
   };
 }
 
-/** The path of a view; parameters without a value are left out. */
+/** The path of a view; parameters that are empty are left out, but a value to look for may be the empty text. */
 export function pathTo(
   node: string,
   view = '',
@@ -26,7 +26,7 @@ export function pathTo(
 ): string {
   const given = new URLSearchParams();
   for (const [name, value] of Object.entries(query))
-    if (value !== undefined && value !== '') given.set(name, value);
+    if (value !== undefined && (value !== '' || name === 'value')) given.set(name, value);
   return `/ui/${node}${view === '' ? '' : `/${view}`}${given.size === 0 ? '' : `?${given}`}`;
 }
 

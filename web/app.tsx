@@ -1,7 +1,7 @@
 /** The frame around every view: where one is, up to when the node is known, and what the API asks for first. */
-import { useEffect } from 'preact/hooks';
+import { useEffect, useErrorBoundary } from 'preact/hooks';
 import { address, go, pathTo } from './address.ts';
-import { isOffline, wantedToken } from './client.ts';
+import { isOffline, Refused, wantedToken } from './client.ts';
 import type { NodeDocument } from './documents.ts';
 import { ago } from './parts/moment.tsx';
 import { Link, Loading, Problem } from './parts/parts.tsx';
@@ -48,7 +48,7 @@ export function App() {
               : `The store has no node “${named}”.`}
           </p>
         )}
-        {node !== undefined && <View node={node} nodes={nodes} />}
+        {node !== undefined && <Guarded node={node} nodes={nodes} />}
       </main>
       {wantedToken.value !== null && <TokenDialog send={wantedToken.value} />}
       {signInWanted.value !== null && <SignInDialog why={signInWanted.value} />}
@@ -56,7 +56,24 @@ export function App() {
   );
 }
 
-function View({ node, nodes }: { readonly node: NodeDocument; readonly nodes: readonly NodeDocument[] }) {
+interface ViewProperties {
+  readonly node: NodeDocument;
+  readonly nodes: readonly NodeDocument[];
+}
+
+/** A view that fails says so, and the others go on. */
+function Guarded({ node, nodes }: ViewProperties) {
+  const [failure, reset] = useErrorBoundary((error) => console.error(error));
+  useEffect(reset, [address.value]);
+  if (failure === undefined) return <View node={node} nodes={nodes} />;
+  return (
+    <Problem
+      problem={new Refused(0, { detail: 'This view has failed. Reload the page.', remedy: String(failure) })}
+    />
+  );
+}
+
+function View({ node, nodes }: ViewProperties) {
   const { view, query } = address.value;
   const [first = '', rest = ''] = view.split('/');
   const place = `${node.node}/${view}`;
@@ -68,13 +85,13 @@ function View({ node, nodes }: { readonly node: NodeDocument; readonly nodes: re
   }, [place]);
   if (first === '') return <HomeView node={node} nodes={nodes} />;
   if (first === 'transactions' && rest !== '')
-    return <TransactionView node={node.node} lsn={rest} xid={query.xid} />;
+    return <TransactionView key={rest} node={node.node} lsn={rest} xid={query.xid} />;
   if (first === 'transactions') return <TransactionsView node={node} query={query} />;
   if (first === 'tables') return <TablesView node={node.node} />;
   if (first === 'table')
     return <TableView key={query.table} node={node.node} horizon={node.horizon} query={query} />;
   if (first === 'row') return <RowView key={`${query.table} ${query.pk}`} node={node} query={query} />;
-  if (first === 'search') return <SearchView node={node.node} query={query} />;
+  if (first === 'search') return <SearchView node={node} query={query} />;
   return <p class="message">There is no such view.</p>;
 }
 

@@ -3,7 +3,7 @@
  * again, so the view stays where it is; a request that reaches no server is sent again until one answers.
  */
 import { signal } from '@preact/signals';
-import { type Json, KEEPS_DIGITS, parseExact } from './exact-json.ts';
+import { Digits, type Json, KEEPS_DIGITS, parseExact } from './exact-json.ts';
 import { anotherSession, hasSignIn, sessionToken, tokenAccepted } from './sign-in/session.ts';
 
 /** An answer that is not what was asked for: a problem document. */
@@ -11,8 +11,12 @@ export class Refused extends Error {
   readonly status: number;
   readonly type: string;
   readonly remedy: string | null;
-  constructor(status: number, { type, title, detail, remedy }: Readonly<Record<string, string | undefined>>) {
-    super(detail ?? title ?? `The server answered ${status}.`);
+  constructor(
+    status: number,
+    { type, title, detail, message, remedy }: Readonly<Record<string, string | undefined>>,
+  ) {
+    // gateways have a message of their own
+    super(detail ?? title ?? `The server answered ${status}${message ? `: ${message}` : ''}.`);
     this.status = status;
     this.type = type ?? '';
     this.remedy = remedy ?? null;
@@ -40,8 +44,7 @@ export async function ask<T>(
   body?: unknown,
 ): Promise<T> {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters))
-    if (value !== undefined && value !== '') query.set(name, value);
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, value);
   if (!KEEPS_DIGITS && /\/(tables|transactions)\//.test(path)) query.set('numbers', 'text');
   const target = query.size === 0 ? path : `${path}?${query}`;
   for (;;) {
@@ -54,8 +57,8 @@ export async function ask<T>(
     isTokenWrong.value = false;
     tokenAccepted();
     const document = parsed(await response.text());
-    if (response.ok) return document as T;
-    throw new Refused(response.status, document as Record<string, string>);
+    if (response.ok && document !== null) return document as T;
+    throw new Refused(response.status, (document ?? NO_DOCUMENT) as Record<string, string>);
   }
 }
 
@@ -88,11 +91,16 @@ async function reach(target: string, { token, body, signal }: Sent): Promise<Res
   }
 }
 
+/** Something between the page and the API may answer with a page of its own. */
+const NO_DOCUMENT = { detail: 'Something other than pgtimewarp has answered: not a JSON document.' };
+
+/** A document; null: it is none. */
 function parsed(text: string): Json {
   try {
-    return parseExact(text);
+    const document = parseExact(text);
+    return typeof document === 'object' && !(document instanceof Digits) ? document : null;
   } catch {
-    return { detail: 'The server answered something that is not JSON.' };
+    return null;
   }
 }
 

@@ -27,17 +27,23 @@ export function useAnswer<T>(
     if (question === null) return;
     const [target, given] = JSON.parse(question) as [string, Parameters];
     const gone = new AbortController();
+    let hasAnswer = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     setAsked((before) => ({ ...before, isLoading: true }));
     const once = async (): Promise<void> => {
       const start = performance.now();
       try {
         const answer = await ask<T>(target, given, gone.signal);
-        if (!gone.signal.aborted) setAsked({ answer, problem: null, isLoading: false });
+        if (gone.signal.aborted) return;
+        hasAnswer = true;
+        setAsked({ answer, problem: null, isLoading: false });
       } catch (error) {
         if (gone.signal.aborted) return;
-        const problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
-        setAsked({ answer: null, problem, isLoading: false });
+        // a question that is repeated has its answer until there is another one
+        setAsked(({ answer }) => ({
+          answer: everyMs > 0 && hasAnswer ? answer : null,
+          ...{ problem: refusal(error), isLoading: false },
+        }));
       }
       // what takes long is asked less often
       const pauseMs = Math.max(everyMs, TIMES * (performance.now() - start));
@@ -49,5 +55,10 @@ export function useAnswer<T>(
       clearTimeout(timer);
     };
   }, [question, everyMs, again]);
-  return asked;
+  return question === null ? { ...asked, isLoading: false } : asked;
+}
+
+/** What a view says about a question that failed. */
+export function refusal(error: unknown): Refused {
+  return error instanceof Refused ? error : new Refused(0, { detail: String(error) });
 }

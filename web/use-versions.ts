@@ -1,6 +1,7 @@
 /** The versions of a row for a view: loaded as far as it looks, and refreshed when the horizon moves. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Refused } from './client.ts';
+import type { Refused } from './client.ts';
+import { refusal } from './use-answer.ts';
 import { type Loaded, NOTHING, Versions } from './versions.ts';
 
 export interface VersionsAsked extends Loaded {
@@ -34,7 +35,7 @@ export function useVersions(
       try {
         await step(current.of);
       } catch (error) {
-        problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
+        problem = refusal(error);
       }
       if (!current.gone.aborted) setAsked({ ...current.of.loaded, isLoading: false, problem });
     };

@@ -10,6 +10,7 @@ import type { ChosenRows } from '../../core/restore/changes-since.ts';
 import { namedTransactions, transactionsBy } from '../../core/restore/chosen-transactions.ts';
 import { planFromStore } from '../../core/restore/plan-from-store.ts';
 import type { Undo } from '../../core/restore/plan-restore.ts';
+import { scriptBlocks } from '../../core/restore/write-script.ts';
 import { restoreText } from '../../documents/restore.ts';
 import { collect, positiveInteger } from '../arguments.ts';
 import { carryOutRestore, makeRun } from '../carry-out-restore.ts';
@@ -44,6 +45,8 @@ interface RestoreFlags {
 
 const USUAL_ROWS = 10_000;
 const USUAL_LOCK_SECONDS = 10;
+/** So many rows that a TRUNCATE removed come back in bulk, and are not in the script that the answer holds. */
+const BULK_ROWS = USUAL_ROWS + 1;
 /** The most transactions that --by takes. */
 const MOST_TRANSACTIONS = 1_000;
 
@@ -112,7 +115,7 @@ async function restore(
     const skipConflicts = flags.skipConflicts === true;
     const asked = {
       ...{ undo, skipConflicts, cascade: flags.cascade, defaults: flags.defaults, maxRows: flags.maxRows },
-      ...{ noTriggers: !flags.triggers, lockTimeoutMs: flags.lockTimeout * 1_000 },
+      ...{ noTriggers: !flags.triggers, lockTimeoutMs: flags.lockTimeout * 1_000, bulkFrom: BULK_ROWS },
     };
     const apply = flags.apply === true;
     const result =
@@ -120,7 +123,11 @@ async function restore(
         ? await planFromStore(store, { node, ...asked })
         : await carryOutRestore(place, store, { ...asked, apply });
     progress[Symbol.dispose]();
-    if (planFile !== undefined && result.sql !== null) await writeScript(planFile, result.sql);
+    if (planFile !== undefined) {
+      const openStore = () => connect(settings.storeUrl, { side: 'store', node });
+      if (result.sql !== null) await writeScript(planFile, [result.sql]);
+      if (result.bulk !== null) await writeScript(planFile, scriptBlocks(openStore, result.bulk));
+    }
     out.result(new JsonText(out.json ? restoreText(result) : ''), () =>
       renderRestore(result, { skipConflicts, planFile }),
     );
@@ -184,8 +191,11 @@ async function chosenTransactions(
   return transactionsBy(store, { node, by, from, to, most: MOST_TRANSACTIONS });
 }
 
-async function writeScript(file: string, sql: string): Promise<void> {
-  await writeFile(file, sql, { mode: 0o600 }).catch((error: unknown) => {
+async function writeScript(
+  file: string,
+  blocks: Iterable<string> | AsyncIterable<string | Buffer>,
+): Promise<void> {
+  await writeFile(file, blocks, { mode: 0o600 }).catch((error: unknown) => {
     throw fromFileError(error, file, 'Name a file in a folder that you may write to.');
   });
 }

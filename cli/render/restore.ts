@@ -10,7 +10,7 @@ export function renderRestore(
   result: RestoreResult,
   { skipConflicts, planFile }: { readonly skipConflicts: boolean; readonly planFile?: string | undefined },
 ): string {
-  const { takenAlong, tables, conflicts, refused, notes, isApplied, lsn, sql } = result;
+  const { takenAlong, tables, conflicts, refused, notes, isApplied, lsn, sql, bulk } = result;
   const lines = takenAlong.map((each) => takenAlongLine(each, isApplied));
   lines.push(...tables.map((table) => tableLine(table, isApplied)));
   lines.push(...notes, ...refused.map(refusedLine), ...conflicts.slice(0, SHOWN).map(conflictLine));
@@ -18,11 +18,13 @@ export function renderRestore(
   if (isApplied)
     lines.push(lsn === null ? 'Applied.' : `Applied. To undo it: pgtimewarp restore --transaction ${lsn}`);
   else if (refused.length > 0) {
-    const where = planFile === undefined || sql === null ? '' : ` The script is in ${planFile}.`;
+    const where =
+      planFile === undefined || (sql === null && bulk === null) ? '' : ` The script is in ${planFile}.`;
     lines.push(`Refused: nothing was changed.${where}`);
   } else if (conflicts.length > 0 && !skipConflicts)
     lines.push('These rows were changed since: nothing was changed. --skip-conflicts leaves them out.');
-  else if (sql === null) lines.push('There is nothing to put back: the rows are as they were.');
+  else if (sql === null && bulk === null)
+    lines.push('There is nothing to put back: the rows are as they were.');
   else
     lines.push(
       planFile === undefined ? 'Nothing was changed: --apply does it.' : `The script is in ${planFile}.`,

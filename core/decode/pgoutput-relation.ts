@@ -10,9 +10,12 @@ import type { MessageReader } from './pgoutput-reader.ts';
 import type { TextWriter } from './text-writer.ts';
 import { isJsonNullAt, writeValue } from './value-writer.ts';
 
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 const NULL = 0x6e; // n
 const UNCHANGED = 0x75; // u: a TOASTed value that did not change
 const TEXT = 0x74; // t
+const MISSING = 0;
 const KEY_FLAG = 1;
 const COMMA = 0x2c;
 const OPENING_BRACKET = 0x5b;
@@ -23,14 +26,15 @@ const NULL_TEXT = Buffer.from('null', 'latin1');
 
 /** The positions of the values of a row in the message. Reused from row to row. */
 export class Tuple {
-  readonly kinds: number[] = [];
-  readonly starts: number[] = [];
-  readonly ends: number[] = [];
+  kinds = new Uint8Array(0);
+  starts = new Uint32Array(0);
+  ends = new Uint32Array(0);
 
   read(reader: MessageReader, columnCount: number): void {
     const count = reader.uint16();
     if (count !== columnCount) throw new RangeError('a row has another number of columns than its relation');
-    this.kinds.length = 0; // if the message ends too early, no entry of an earlier row remains
+    if (count > this.kinds.length) this.#grow(count);
+    this.kinds.fill(MISSING, 0, count); // if the message ends too early, no entry of an earlier row remains
     for (let i = 0; i < count; i++) {
       const kind = reader.uint8();
       if (kind === TEXT) {
@@ -44,13 +48,22 @@ export class Tuple {
       this.kinds[i] = kind;
     }
   }
+
+  #grow(count: number): void {
+    this.kinds = new Uint8Array(count);
+    this.starts = new Uint32Array(count);
+    this.ends = new Uint32Array(count);
+  }
 }
 
 /** What a row has beside its text. */
 export interface PgoutputRow {
-  partial: PartialRow | null;
-  jsonNulls: string[] | null;
+  readonly partial: PartialRow | null;
+  readonly jsonNulls: string[] | null;
 }
+
+/** Most rows have nothing beside it. */
+export const PLAIN_ROW: PgoutputRow = { partial: null, jsonNulls: null };
 
 export class PgoutputRelation {
   readonly table: DecodedTable;
@@ -120,7 +133,7 @@ export class PgoutputRelation {
   /** Writes the row of a tuple as a field. An unchanged TOASTed value comes from `old`. If `old` does not have it, the row is partial. */
   // biome-ignore lint/complexity/useMaxParams: called for each row
   writeRow(writer: TextWriter, bytes: Buffer, tuple: Tuple, old: Tuple | null): PgoutputRow {
-    const row: PgoutputRow = { partial: null, jsonNulls: null };
+    let jsonNulls: string[] | null = null;
     let isFirst = true;
     writer.openField();
     for (let i = 0; i < this.columns.length; i++) {
@@ -141,18 +154,19 @@ export class PgoutputRelation {
         writer.copy(NULL_TEXT, 0, NULL_TEXT.length);
         continue;
       }
-      const [start, end] = [from.starts[i]!, from.ends[i]!];
-      if (isJsonNullAt(column.kind, bytes, start, end)) row.jsonNulls = append(row.jsonNulls, column.name);
+      const start = from.starts[i]!;
+      const end = from.ends[i]!;
+      if (isJsonNullAt(column.kind, bytes, start, end)) jsonNulls = append(jsonNulls, column.name);
       writeValue(writer, column.kind, bytes, start, end);
     }
     if (isFirst) writer.byte(OPENING_BRACE);
     writer.byte(CLOSING_BRACE);
     writer.closeField();
-    return row;
+    return jsonNulls === null ? PLAIN_ROW : { partial: null, jsonNulls };
   }
 
   #partialRow(bytes: Buffer, tuple: Tuple, old: Tuple | null): PgoutputRow {
-    const row: PgoutputRow = { partial: null, jsonNulls: null };
+    const row: Writable<PgoutputRow> = { partial: null, jsonNulls: null };
     const columns: string[] = [];
     const fragments: (string | undefined)[] = [];
     for (let i = 0; i < this.columns.length; i++) {
@@ -166,7 +180,13 @@ export class PgoutputRelation {
 
   /** JSON text of a value; undefined where neither row has it. */
   // biome-ignore lint/complexity/useMaxParams: called for each value
-  #fragment(bytes: Buffer, tuple: Tuple, old: Tuple | null, i: number, row: PgoutputRow): string | undefined {
+  #fragment(
+    bytes: Buffer,
+    tuple: Tuple,
+    old: Tuple | null,
+    i: number,
+    row: Writable<PgoutputRow>,
+  ): string | undefined {
     let from = tuple;
     if (tuple.kinds[i] === UNCHANGED) {
       if (old === null || old.kinds[i] !== TEXT) return undefined;

@@ -18,7 +18,7 @@ import type {
   TableLookup,
 } from '../types/stream.ts';
 import { MessageReader } from './pgoutput-reader.ts';
-import { PgoutputRelation, type PgoutputRow, Tuple } from './pgoutput-relation.ts';
+import { PgoutputRelation, PLAIN_ROW, Tuple } from './pgoutput-relation.ts';
 import { TextWriter } from './text-writer.ts';
 import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
 
@@ -149,11 +149,12 @@ class PgoutputDecoder implements StreamDecoder {
       return { kind: 'key-mismatch', table, detail: relation.keyMismatch, mayBeForgotten: false };
     const old = this.#readTuples(op, relation.columns.length);
     const oldTexts = old === null ? null : this.#deletion(relation, old);
-    let [texts, row] = [oldTexts, NO_ROW];
+    let texts = oldTexts;
+    let row = PLAIN_ROW;
     if (op !== 'D') {
       this.#writer.begin();
       const hasKey = relation.writeKey(this.#writer, reader.bytes, this.#newTuple, old);
-      row = hasKey ? relation.writeRow(this.#writer, reader.bytes, this.#newTuple, old) : NO_ROW;
+      row = hasKey ? relation.writeRow(this.#writer, reader.bytes, this.#newTuple, old) : PLAIN_ROW;
       texts = hasKey ? this.#writer.finish() : null;
     }
     if (texts === null || (old !== null && oldTexts === null)) {
@@ -238,5 +239,3 @@ class PgoutputDecoder implements StreamDecoder {
     return relation;
   }
 }
-
-const NO_ROW: PgoutputRow = { partial: null, jsonNulls: null };

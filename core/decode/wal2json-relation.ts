@@ -1,6 +1,6 @@
 /**
- * One relation of a wal2json stream. It reads column lists in a text with one character for each byte (latin1), so that positions in it are
- * positions of bytes. Only what is looked at is decoded as UTF-8. It does not parse lists: the text before a value
+ * One relation of a wal2json stream. It reads column lists where they lie. Where it needs strings, they have one character for each byte
+ * (latin1); only what is looked at is decoded as UTF-8. It does not parse lists: the text before a value
  * (`{"name":"id","typeoid":23,"value":`) is the same in every row, so each column remembers the column that followed it last time.
  * Only if that guess fails, the text is scanned and the column is looked up.
  */
@@ -9,11 +9,13 @@ import type { TypeCatalog } from '../types/pg-types.ts';
 import { PRINTED_AS_NULL } from '../types/plugin.ts';
 import type { DecodedTable } from '../types/stream.ts';
 import { type Column, describeColumn } from './column.ts';
+import { type RowText, Word } from './row-text.ts';
 
 const QUOTE = 0x22;
 const SMALL_N = 0x6e;
 const COMMA = 0x2c;
 const BRACE = 0x7d;
+const CLOSING_BRACKET = 0x5d;
 const BYTEA = 17;
 
 /**
@@ -24,8 +26,8 @@ type MeaningOfNull = 'null' | 'assumed' | 'doubtful' | 'nan' | 'lost';
 
 /** A column as wal2json writes it. */
 export interface Wal2jsonColumn extends Column {
-  /** Everything before the value, one character for each byte. */
-  readonly header: string;
+  /** Everything before the value. */
+  readonly header: Word;
   readonly isBytea: boolean;
   readonly nullIs: MeaningOfNull;
   /** Whether wal2json may leave it out of an update. */
@@ -37,18 +39,15 @@ export interface Wal2jsonColumn extends Column {
 /** The columns of one list and where the bytes of their values are. Reused from row to row. */
 export class ColumnRun {
   bytes: Buffer = Buffer.alloc(0);
-  /** Where the row begins in `bytes`. */
-  base = 0;
   count = 0;
   toastableCount = 0;
   readonly columns: Wal2jsonColumn[] = [];
   readonly starts: number[] = [];
   readonly ends: number[] = [];
 
-  /** Begins an empty list of a row whose text begins at `base`. */
-  open(bytes: Buffer, base: number): void {
+  /** Begins an empty list of a row in `bytes`. */
+  open(bytes: Buffer): void {
     this.bytes = bytes;
-    this.base = base;
     this.count = 0;
     this.toastableCount = 0;
   }
@@ -80,7 +79,7 @@ export class ColumnRun {
 export class Wal2jsonRelation {
   readonly table: DecodedTable;
   /** The end of the last row whose `"pk"` was the tracked key, from the comma before `"pk"`. An equal end needs no parsing. */
-  goodTail: string | null = null;
+  goodTail: Word | null = null;
   /** How many columns wal2json may leave out of an update. */
   readonly toastableTotal: number;
   readonly #types: TypeCatalog;
@@ -96,34 +95,32 @@ export class Wal2jsonRelation {
   }
 
   /** Reads the column list whose first column begins at `start` into `run`, which is open; returns the position after its bracket. */
-  scan(data: string, start: number, run: ColumnRun): number {
-    if (data.charAt(start) === ']') return start + 1;
+  scan(text: RowText, start: number, run: ColumnRun): number {
+    if (text.at(start) === CLOSING_BRACKET) return start + 1;
     let previous: Wal2jsonColumn | null = null;
     let at = start;
     for (;;) {
       const guess: Wal2jsonColumn | null = previous === null ? this.#first : previous.next;
       const column: Wal2jsonColumn =
-        guess !== null && data.startsWith(guess.header, at) ? guess : this.#columnAt(data, at, previous);
+        guess?.header.isAt(text, at) === true ? guess : this.#columnAt(text, at, previous);
       const valueStart = at + column.header.length;
-      const valueEnd =
-        data.charCodeAt(valueStart) === QUOTE ? jsonStringEnd(data, valueStart) : bareEnd(data, valueStart);
-      if (valueEnd <= valueStart || data.charAt(valueEnd) !== '}')
-        throw new RangeError('a column has no end');
+      const valueEnd = text.at(valueStart) === QUOTE ? text.stringEnd(valueStart) : bareEnd(text, valueStart);
+      if (valueEnd <= valueStart || text.at(valueEnd) !== BRACE) throw new RangeError('a column has no end');
       run.columns[run.count] = column;
-      run.starts[run.count] = run.base + valueStart;
-      run.ends[run.count] = run.base + valueEnd;
+      run.starts[run.count] = valueStart;
+      run.ends[run.count] = valueEnd;
       run.count += 1;
       if (column.toastable) run.toastableCount += 1;
       previous = column;
-      const separator = data.charAt(valueEnd + 1);
-      if (separator === ']') return valueEnd + 2;
-      if (separator !== ',') throw new RangeError('a list of columns has no end');
+      const separator = text.at(valueEnd + 1);
+      if (separator === CLOSING_BRACKET) return valueEnd + 2;
+      if (separator !== COMMA) throw new RangeError('a list of columns has no end');
       at = valueEnd + 2;
     }
   }
 
-  #columnAt(data: string, at: number, previous: Wal2jsonColumn | null): Wal2jsonColumn {
-    const header = headerAt(data, at);
+  #columnAt(text: RowText, at: number, previous: Wal2jsonColumn | null): Wal2jsonColumn {
+    const header = headerAt(text.latin1, at - text.start);
     let column = this.#byHeader.get(header);
     if (column === undefined) {
       column = this.#newColumn(header);
@@ -145,7 +142,7 @@ export class Wal2jsonRelation {
     const column = describeColumn({ name, quotedName, typeOid: oid }, table, this.#types);
     return {
       ...column,
-      header,
+      header: new Word(header),
       isBytea: oid === BYTEA,
       nullIs: PRINTED_AS_NULL.has(oid) && !this.#numbersAsText ? meaningOfNull(table, name) : 'null',
       toastable: !column.excluded && (table.toastableColumns?.has(name) ?? false),
@@ -188,11 +185,8 @@ function headerAt(data: string, at: number): string {
 }
 
 /** Position after a number, true, false or null. */
-function bareEnd(data: string, start: number): number {
+function bareEnd({ bytes, end }: RowText, start: number): number {
   let at = start;
-  for (;;) {
-    const char = data.charCodeAt(at);
-    if (char === BRACE || char === COMMA || Number.isNaN(char)) return at;
-    at += 1;
-  }
+  while (at < end && bytes[at] !== BRACE && bytes[at] !== COMMA) at += 1;
+  return at;
 }

@@ -21,18 +21,22 @@ import type {
   TruncateChange,
 } from '../types/stream.ts';
 import { CommitTimestampParser } from './commit-timestamp.ts';
+import { RowText, Word } from './row-text.ts';
 import { TextWriter } from './text-writer.ts';
 import { CUT, nameOf, tooLarge, unreadable } from './unreadable.ts';
 import { ColumnRun, utf8Of, Wal2jsonRelation } from './wal2json-relation.ts';
 import { NO_REMARKS, writeKey, writeRow } from './wal2json-row.ts';
 
-const START = '{"action":"';
+const START = new Word('{"action":"');
+/** Positions from the beginning of a row. */
 const ACTION_AT = START.length;
-const TIMESTAMP = '","timestamp":"';
+const TIMESTAMP = new Word('","timestamp":"');
 const TIMESTAMP_AT = ACTION_AT + 1 + TIMESTAMP.length;
-const COLUMNS = ',"columns":[';
-const IDENTITY = ',"identity":[';
+const COLUMNS = new Word(',"columns":[');
+const IDENTITY = new Word(',"identity":[');
 const PK = ',"pk":[';
+/** The actions by their letters. */
+const ACTIONS: ReadonlyArray<Action | undefined> = letters('I', 'U', 'D', 'T', 'B', 'C', 'M');
 /** So much of a row that is too large is read for its name. */
 const HEAD_BYTES = 32_768;
 const LAYOUT = [
@@ -47,6 +51,14 @@ const LAYOUT = [
   'identity',
   'pk',
 ];
+
+type Action = 'I' | 'U' | 'D' | 'T' | 'B' | 'C' | 'M';
+
+function letters(...actions: Action[]): (Action | undefined)[] {
+  const byLetter = new Array<Action | undefined>(0x80).fill(undefined);
+  for (const action of actions) byLetter[action.charCodeAt(0)] = action;
+  return byLetter;
+}
 
 interface Wal2jsonOptions {
   /** The peek used the option NUMBERS_AS_TEXT, so null means NULL. */
@@ -64,9 +76,9 @@ export function createWal2jsonDecoder(
   return new Wal2jsonDecoder(tables, types, options);
 }
 
-/** One character for each byte (latin1): the text of a change after its timestamp, `","schema":"…","table":"…"`, and the relation that it names. */
+/** The text of a change after its timestamp, `","schema":"…","table":"…"`, and the relation that it names. */
 interface Head {
-  readonly text: string;
+  readonly text: Word;
   /** null: not tracked. */
   readonly relation: Wal2jsonRelation | null;
   /** The head that followed last time. */
@@ -83,6 +95,7 @@ class Wal2jsonDecoder implements StreamDecoder {
   #lastHead: Head | null = null;
   readonly #new = new ColumnRun();
   readonly #old = new ColumnRun();
+  readonly #text = new RowText();
   readonly #writer = new TextWriter();
 
   constructor(tables: TableLookup, types: TypeCatalog, options: Wal2jsonOptions) {
@@ -96,20 +109,21 @@ class Wal2jsonDecoder implements StreamDecoder {
     const { bytes, start, end } = row;
     if (bytes[start] === CUT) throw tooLarge(row.lsn, this.#nameOf(bytes, start + 1, end));
     try {
-      const data = bytes.toString('latin1', start, end);
-      const action = data.startsWith(START) ? data.charAt(ACTION_AT) : '';
+      const text = this.#text;
+      text.open(bytes, start, end);
+      const action = START.isAt(text, start) ? (ACTIONS[text.at(start + ACTION_AT)] ?? null) : null;
       switch (action) {
         case 'I':
         case 'U':
         case 'D':
         case 'T':
-          return data.startsWith(TIMESTAMP, ACTION_AT + 1)
-            ? this.#change(action, data, row)
+          return TIMESTAMP.isAt(text, start + ACTION_AT + 1)
+            ? this.#change(action, row)
             : this.decode(inOurLayout(row));
         case 'B':
           return { kind: 'begin', xid: row.xid };
         case 'C':
-          return this.#commit(data, row);
+          return this.#commit(row);
         case 'M':
           return message(this.print(row), this.#prefixes);
         default:
@@ -130,15 +144,16 @@ class Wal2jsonDecoder implements StreamDecoder {
   #nameOf(bytes: Buffer, start: number, end: number): { table: string; key: string | null } {
     let table = 'a table';
     try {
-      const data = bytes.toString('latin1', start, Math.min(end, start + HEAD_BYTES));
-      const headAt = data.indexOf('"', TIMESTAMP_AT);
-      const head = this.#headAt(data, headAt);
+      const text = this.#text;
+      text.open(bytes, start, Math.min(end, start + HEAD_BYTES));
+      const headAt = text.nextQuote(start + TIMESTAMP_AT);
+      const head = this.#headAt(headAt);
       if (head.relation === null) return { table, key: null };
       table = nameOf(head.relation.table);
       const at = headAt + head.text.length;
-      this.#new.open(bytes, start);
+      this.#new.open(bytes);
       try {
-        head.relation.scan(data, at + COLUMNS.length, this.#new); // reads until the cut text ends
+        head.relation.scan(text, at + COLUMNS.length, this.#new); // reads until the cut text ends
       } catch {}
       this.#writer.begin();
       const hasKey = writeKey(this.#writer, this.#new, head.relation.table.keyColumns.length);
@@ -149,53 +164,48 @@ class Wal2jsonDecoder implements StreamDecoder {
     }
   }
 
-  #commit(data: string, row: StreamRow): CommitEvent {
-    const text = data.startsWith(TIMESTAMP, ACTION_AT + 1)
-      ? data.slice(TIMESTAMP_AT, data.indexOf('"', TIMESTAMP_AT))
-      : unquoteJson(member(jsonMembers(data, 0).members, 'timestamp'));
-    return { kind: 'commit', xid: row.xid, lsn: row.lsn, timestamp: this.#timestamps.parse(text) };
+  #commit(row: StreamRow): CommitEvent {
+    const text = this.#text;
+    const from = row.start + TIMESTAMP_AT;
+    const timestamp = TIMESTAMP.isAt(text, row.start + ACTION_AT + 1)
+      ? row.bytes.toString('latin1', from, text.nextQuote(from))
+      : unquoteJson(member(jsonMembers(text.latin1, 0).members, 'timestamp'));
+    return { kind: 'commit', xid: row.xid, lsn: row.lsn, timestamp: this.#timestamps.parse(timestamp) };
   }
 
-  #change(op: 'I' | 'U' | 'D' | 'T', data: string, row: StreamRow): StreamEvent | null {
-    const headAt = data.indexOf('"', TIMESTAMP_AT);
-    const head = this.#headAt(data, headAt);
+  #change(op: 'I' | 'U' | 'D' | 'T', row: StreamRow): StreamEvent | null {
+    const headAt = this.#text.nextQuote(row.start + TIMESTAMP_AT);
+    const head = this.#headAt(headAt);
     const relation = head.relation;
     if (relation === null) return null;
     const at = headAt + head.text.length;
     if (op === 'T') return { kind: 'truncate', tables: [relation.table] } satisfies TruncateChange;
-    return this.#rowChange(op, data, at, relation, row);
+    return this.#rowChange(op, at, relation);
   }
 
-  // biome-ignore lint/complexity/useMaxParams: called for each row
-  #rowChange(
-    op: 'I' | 'U' | 'D',
-    data: string,
-    start: number,
-    relation: Wal2jsonRelation,
-    row: StreamRow,
-  ): StreamEvent {
+  #rowChange(op: 'I' | 'U' | 'D', start: number, relation: Wal2jsonRelation): StreamEvent {
     const { table } = relation;
-    const [newRun, oldRun] = [this.#new, this.#old];
-    newRun.open(row.bytes, row.start);
-    oldRun.open(row.bytes, row.start);
+    const text = this.#text;
+    const newRun = this.#new;
+    const oldRun = this.#old;
+    newRun.open(text.bytes);
+    oldRun.open(text.bytes);
     let at = start;
-    if (data.startsWith(COLUMNS, at)) at = relation.scan(data, at + COLUMNS.length, newRun);
-    if (data.startsWith(IDENTITY, at)) at = relation.scan(data, at + IDENTITY.length, oldRun);
-    if (
-      relation.goodTail === null ||
-      !data.endsWith(relation.goodTail) ||
-      data.length - relation.goodTail.length !== at
-    ) {
-      const other = otherKeyInTail(data, at, table.keyColumns);
+    if (COLUMNS.isAt(text, at)) at = relation.scan(text, at + COLUMNS.length, newRun);
+    if (IDENTITY.isAt(text, at)) at = relation.scan(text, at + IDENTITY.length, oldRun);
+    const tail = relation.goodTail;
+    if (tail === null || text.end - tail.length !== at || !tail.isAt(text, at)) {
+      const other = otherKeyInTail(text.latin1, at - text.start, table.keyColumns);
       if (other !== null) {
         const detail = `the primary key is (${other.join(', ')}), tracked is (${table.keyColumns.join(', ')})`;
         return { kind: 'key-mismatch', table, detail, mayBeForgotten: other.length === 0 };
       }
-      relation.goodTail = data.slice(at);
+      relation.goodTail = new Word(text.latin1.slice(at - text.start));
     }
     // An insert has no identity, a deletion no columns. An update without the old key may have changed the key unseen.
     const oldTexts = op === 'I' ? null : this.#deletion(oldRun, table.keyColumns.length);
-    let [texts, remarks] = [oldTexts, NO_REMARKS];
+    let texts = oldTexts;
+    let remarks = NO_REMARKS;
     if (op !== 'D') {
       this.#writer.begin();
       const hasKey = writeKey(this.#writer, newRun, table.keyColumns.length, oldRun);
@@ -230,16 +240,16 @@ class Wal2jsonDecoder implements StreamDecoder {
     return this.#writer.finish();
   }
 
-  #headAt(data: string, at: number): Head {
+  #headAt(at: number): Head {
     const last = this.#lastHead;
     if (last !== null) {
-      if (last.next !== null && data.startsWith(last.next.text, at)) {
+      if (last.next?.text.isAt(this.#text, at) === true) {
         this.#lastHead = last.next;
         return last.next;
       }
-      if (data.startsWith(last.text, at)) return last;
+      if (last.text.isAt(this.#text, at)) return last;
     }
-    const text = headText(data, at);
+    const text = headText(this.#text.latin1, at - this.#text.start);
     let head = this.#heads.get(text);
     if (head === undefined) {
       head = this.#newHead(text);
@@ -258,7 +268,7 @@ class Wal2jsonDecoder implements StreamDecoder {
       null,
     );
     const relation = table && new Wal2jsonRelation(table, this.#types, this.#numbersAsText);
-    return { text, relation, next: null };
+    return { text: new Word(text), relation, next: null };
   }
 }
 

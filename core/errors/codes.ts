@@ -305,7 +305,7 @@ export const ERROR_CODES = define({
     cause:
       'A run cannot read or store the existing rows of a table. It still stores the changes of this table and of all others.',
     remedy:
-      'Remove the cause that the message names. Every run tries again, from the row where it stopped. Or untrack the table.',
+      'Remove the cause that the message names; `pgtimewarp doctor` prints the GRANT if a right is missing. Every run tries again, from the row where it stopped. Or untrack the table.',
   },
   ROW_TOO_LARGE: {
     action: 'operator',

@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../errors/codes.ts';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import { isTooLong } from '../errors/too-long.ts';
+import { tlsRemedy } from './tls-remedy.ts';
 
 export type DatabaseSide = 'source' | 'store';
 
@@ -115,8 +116,12 @@ export function fromDatabaseError(
   const side = sideOf(error) ?? expected;
   const message = messageWithoutData(error) || String((error as { code?: string }).code);
   const state = sqlState(error);
-  const make = (code: ErrorCode, text: string): TimewarpError =>
-    new TimewarpError(code, text, { cause: error, facts: { side, sqlstate: state ?? null } });
+  const make = (code: ErrorCode, text: string, remedy?: string): TimewarpError =>
+    new TimewarpError(code, text, {
+      cause: error,
+      facts: { side, sqlstate: state ?? null },
+      ...(remedy === undefined ? {} : { remedy }),
+    });
   const unreachable = side === 'source' ? 'SOURCE_UNREACHABLE' : 'STORE_UNREACHABLE';
 
   if (state === undefined) {
@@ -126,7 +131,11 @@ export function fromDatabaseError(
       // the password is missing, or the server does not know it
       return make('AUTHENTICATION_FAILED', `The login to the ${side} ${target} failed: ${message}.`);
     return isConnectionFailure(error, message)
-      ? make(unreachable, `The ${side} ${target} cannot be reached: ${message || 'no answer'}.`)
+      ? make(
+          unreachable,
+          `The ${side} ${target} cannot be reached: ${message || 'no answer'}.`,
+          tlsRemedy(error, side),
+        )
       : make('INTERNAL', message);
   }
   if (state === '28P01' || state === '28000')

@@ -49,14 +49,14 @@ export function askTablePage(store: Queryable, request: TablePageRequest): Promi
 
 async function readPage(
   store: Queryable,
-  { node, table, at, where = {}, columns = null, limit, cursor }: TablePageRequest,
+  { node, table, at, where = {}, columns = null, order = null, limit, cursor }: TablePageRequest,
 ): Promise<TablePageAnswer> {
-  const question = [node, table.schema, table.name, Object.entries(where).sort(), columns];
+  const question = [node, table.schema, table.name, Object.entries(where).sort(), columns, order];
   const fingerprint = hash('sha256', JSON.stringify(question), 'base64url').slice(0, 16);
   const begun = readCursor(cursor, fingerprint);
   const requested = at === null || at.kind === 'now' ? null : instantParameters(at)[2];
   if (begun !== null && requested !== null && requested !== begun.requested) throw wrongCursor();
-  const opened = await openTable(store, { node, table, at: begun?.at ?? at ?? NOW, where, columns });
+  const opened = await openTable(store, { node, table, at: begun?.at ?? at ?? NOW, where, columns, order });
   // the position of a cursor is an LSN of the server that the node followed then
   if (begun !== null && `${opened.relationId}` !== begun.relation) throw wrongCursor();
   const asked = begun === null ? requested : begun.requested;

@@ -13,11 +13,18 @@ import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { createTypeCatalog, type TypeRow } from '../types/pg-types.ts';
 import { type ColumnValues, instantText, PAGE_BYTES } from './history-page.ts';
 import { type Instant, instantParameters } from './instant.ts';
-import { fromQueryError } from './query-error.ts';
+import { fromHistoryError, fromQueryError } from './query-error.ts';
 import { type Cell, type StoredColumnFacts, TableColumns } from './table-columns.ts';
 
 /** Begins a transaction that sees one state of the store. */
 export const SNAPSHOT = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+
+/** The order of columns, then of keys; see sort_place(). */
+export interface RowOrder {
+  /** Names that the columns have now, or had before. */
+  readonly columns: readonly string[];
+  readonly descending: boolean;
+}
 
 export interface TableRequest {
   readonly node: string;
@@ -28,6 +35,8 @@ export interface TableRequest {
   readonly columns?: readonly string[] | null;
   /** Whether unknown rows are an error, or are left out and counted. */
   readonly unknown?: 'error' | 'skip';
+  /** Default: the order of the texts of keys. Every page of another order reads the whole table, unless that is a numeric key. */
+  readonly order?: RowOrder | null;
   /** Whether the position may be one of which only the archive has the rows. */
   readonly mayBeArchived?: boolean;
 }
@@ -44,6 +53,7 @@ export interface TableAt {
   readonly keyColumns: readonly string[];
   readonly columns: TableColumns;
   readonly where: ColumnValues;
+  readonly order: RowOrder | null;
   readonly unknown: 'error' | 'skip';
   /** Rows that existed and that no run has read; null: an unknown number. Above 0 only if unknown rows are left out. */
   readonly unread: string | null;
@@ -73,7 +83,16 @@ export interface TablePage {
  * does not have, and the errors of other questions.
  */
 export async function openTable(store: Queryable, request: TableRequest): Promise<TableAt> {
-  const { node, table, at, where = {}, columns = null, unknown = 'error', mayBeArchived = false } = request;
+  const {
+    node,
+    table,
+    at,
+    where = {},
+    columns = null,
+    unknown = 'error',
+    order = null,
+    mayBeArchived = false,
+  } = request;
   const [ts, lsn] = instantParameters(at);
   try {
     const { rows } = await store.query<TableAtRow>(
@@ -120,10 +139,11 @@ export async function openTable(store: Queryable, request: TableRequest): Promis
         generated: row.generated,
         virtual: row.virtual,
         asked: columns,
-        filtered: Object.keys(where),
+        filtered: [...Object.keys(where), ...(order?.columns ?? [])],
         types: createTypeCatalog(catalogJson<TypeRow[]>(row.types)),
       }),
       where,
+      order,
       unknown,
       unread: row.unread,
     };
@@ -212,19 +232,33 @@ async function readRows(
   at: TableAt,
   { after, limit }: PageRequest,
 ): Promise<StoredTableRow[]> {
+  const { relationId, lsn, through, order } = at;
+  const page = [relationId, lsn, through, JSON.stringify(at.where), after, limit, PAGE_BYTES];
   try {
-    const { rows } = await store.query<StoredTableRow>({
-      name: 'pgtimewarp_table_rows',
-      text: `SELECT r.pk, r.is_there, r.row_data::text AS row_text, r.incomplete, r.json_nulls, r.nulls_assumed,
-                    r.valid_from_lsn::text AS written, CASE WHEN r.op = 'S' THEN r.read_lsn END::text AS read_lsn
-               FROM pgtimewarp.table_rows($1::int, $2::pg_lsn, $3::pg_lsn, $4::jsonb, $5, $6::int, $7::bigint) AS r`,
-      values: [at.relationId, at.lsn, at.through, JSON.stringify(at.where), after, limit, PAGE_BYTES],
-    });
+    const { rows } = await store.query<StoredTableRow>(
+      order === null
+        ? {
+            name: 'pgtimewarp_table_rows',
+            text: `SELECT ${ROW_COLUMNS}
+                     FROM pgtimewarp.table_rows($1::int, $2::pg_lsn, $3::pg_lsn, $4::jsonb, $5, $6::int, $7::bigint) AS r`,
+            values: page,
+          }
+        : {
+            name: 'pgtimewarp_table_rows_by',
+            text: `SELECT ${ROW_COLUMNS}
+                     FROM pgtimewarp.table_rows_by($1::int, $2::pg_lsn, $3::pg_lsn, $4::jsonb, $8::text[], $9::boolean, $5, $6::int,
+                                                   $7::bigint) AS r`,
+            values: [...page, order.columns, order.descending],
+          },
+    );
     return rows;
   } catch (error) {
-    throw fromQueryError(error);
+    throw order === null ? fromQueryError(error) : fromHistoryError(error);
   }
 }
+
+const ROW_COLUMNS = `r.pk, r.is_there, r.row_data::text AS row_text, r.incomplete, r.json_nulls, r.nulls_assumed,
+                     r.valid_from_lsn::text AS written, CASE WHEN r.op = 'S' THEN r.read_lsn END::text AS read_lsn`;
 
 interface TableAtRow {
   readonly relation_id: number;

@@ -7,11 +7,14 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { sqlState } from '../pg/database-error.ts';
 import { formatTableName } from '../pg/identifiers.ts';
+import { type BulkLoad, isStraightSql, straightLoad } from './bulk-script.ts';
+import { copyAcross, type OpenStore } from './copy-across.ts';
 import { triggersSql } from './inspect-source.ts';
 import { refusal } from './plan-restore.ts';
+import { touchedSince } from './removed-rows.ts';
 import type { RestoreScriptInput } from './restore-input.ts';
 import type { Refusal, RestoreConflict, WrittenTable } from './restore-result.ts';
-import { restoreScript } from './restore-script.ts';
+import { restoreScript, straightCheck, straightWrite } from './restore-script.ts';
 import { REFUSED_STATE } from './sql-text.ts';
 import { keyLineage, type Report } from './undone-changes.ts';
 
@@ -84,6 +87,7 @@ async function triggerNotes(
 
 export interface ApplyOptions {
   readonly store: Queryable;
+  readonly openStore: OpenStore;
   readonly signal: AbortSignal;
   /** Resolves when the store has read the source up to the position; throws if it does not in time. */
   readonly catchUp: (lsn: string) => Promise<void>;
@@ -98,9 +102,9 @@ export interface ApplyOptions {
 export async function applyRestore(
   source: pg.Client,
   input: RestoreScriptInput,
-  { store, signal, catchUp, recheck, cancellable, report }: ApplyOptions,
+  { store, openStore, signal, catchUp, recheck, cancellable, report }: ApplyOptions,
 ): Promise<RestoreOutcome> {
-  const { prepare, lock, guard, judge, write, check } = restoreScript(input);
+  const { prepare, lock, loads, guard, judge, write, check } = restoreScript(input);
   let outcome: Omit<RestoreOutcome, 'isApplied'>;
   try {
     const work = async (): Promise<typeof outcome> => {
@@ -108,7 +112,11 @@ export async function applyRestore(
       if (seen.refused.length > 0) return { ...seen, conflicts: [], written: [] };
       await runAll(source, prepare, { signal, report, what: 'loading the rows' });
       await runAll(source, lock, { signal, report, what: 'locking the rows' });
-      await runAll(source, guard, { signal, report, what: 'comparing the rows' });
+      const straight = await straightWay(source, input);
+      for (const load of straight === null ? loads : [])
+        await copyAcross({ openStore, source }, load, report);
+      const comparing = straight === null ? guard : [];
+      await runAll(source, comparing, { signal, report, what: 'comparing the rows' });
       const conflicts = await readConflicts(source);
       if (conflicts.length > 0 && !input.skipConflicts) return { ...seen, conflicts, written: [] };
       // the rows are locked: every change of them that was committed before is in the log up to here
@@ -119,8 +127,16 @@ export async function applyRestore(
       await catchUp(rows[0]!.lsn);
       await requireSameLineage(store, input);
       await recheck(store);
-      await runAll(source, [...judge, ...write], { signal, report, what: 'writing the rows' });
-      await runAll(source, check, { signal, report, what: 'checking the rows' });
+      const writing = { signal, report, what: 'writing the rows' };
+      if (straight === null) await runAll(source, [...judge, ...write], writing);
+      else {
+        const { before, after } = straightWrite(input, straight.count);
+        await runAll(source, before, writing);
+        await copyAcross({ openStore, source }, straight, report);
+        await runAll(source, after, writing);
+      }
+      const checking = straight === null ? check : straightCheck(input);
+      await runAll(source, checking, { signal, report, what: 'checking the rows' });
       return { ...seen, conflicts, written: await readWritten(source, input) };
     };
     const ended = await runUncommitted(source, () => cancellable(work));
@@ -210,16 +226,25 @@ function restoreError(error: unknown): unknown {
   });
 }
 
+/** After the locks. null: the rows are written by the statements of the script. */
+async function straightWay(source: pg.Client, input: RestoreScriptInput): Promise<BulkLoad | null> {
+  const load = straightLoad(input);
+  if (load === null) return null;
+  const { rows } = await source.query<{ is_straight: boolean }>(isStraightSql(input));
+  return rows[0]!.is_straight ? load : null;
+}
+
 /** Throws RESTORE_BUSY if the history shows now that a key was used again after its undone change. */
 async function requireSameLineage(store: Queryable, input: RestoreScriptInput): Promise<void> {
-  for (const { relationId, rows } of input.tables) {
+  for (const { relationId, rows, removed } of input.tables) {
     const known = new Set(rows.filter(({ conflict }) => conflict !== null).map(({ pk }) => pk));
     const { reused } = await keyLineage(store, relationId, rows);
-    const later = [...reused].filter((pk) => !known.has(pk));
+    const touched = removed === null ? [] : await touchedSince(store, removed, 20);
+    const later = [...[...reused].filter((pk) => !known.has(pk)), ...touched];
     if (later.length > 0)
       throw new TimewarpError(
         'RESTORE_BUSY',
-        `Rows were removed and inserted again meanwhile: ${later.slice(0, 20).join(', ')}.`,
+        `Rows were changed, or removed and inserted again meanwhile: ${later.slice(0, 20).join(', ')}.`,
       );
   }
 }

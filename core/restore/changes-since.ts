@@ -38,6 +38,8 @@ export interface SinceRequest extends Bounds {
   readonly table: TableName;
   readonly at: Instant;
   readonly rows: ChosenRows;
+  /** Only rows with versions after the instant: the others that are gone come back in bulk. */
+  readonly writtenOnly?: boolean | undefined;
 }
 
 export interface ChangesSince {
@@ -60,7 +62,10 @@ export async function changesSince(store: Queryable, request: SinceRequest): Pro
   const until = parseInstant(begin.horizon.lsn);
   const interval = intervalParameters({ node, table, from: at, to: until });
   const where = chosenValues(request, begin.keyColumns);
-  const filter = JSON.stringify(where === null ? {} : { where });
+  const filter = JSON.stringify({
+    ...(where === null ? {} : { where }),
+    ...(request.writtenOnly === true ? { written: true } : {}),
+  });
   await requireKnownInterval(store, interval);
   const found: UndoneChange[] = [];
   let after: string | null = null;

@@ -165,9 +165,26 @@ BEGIN
 END`);
 }
 
-/** Moves the sequences of identity and serial columns up to the restored values, never down. */
-export function sequencesSql({ table, now, rowColumns, rows }: TableRestore, index: number): string[] {
-  if (!rows.some(({ op }) => op === 'insert')) return [];
+/**
+ * Moves the sequences of identity and serial columns up to the restored values, never down.
+ * @param where the values are: those that were loaded, or all that the table has
+ */
+export function sequencesSql(
+  { table, now, rowColumns, rows, removed }: TableRestore,
+  index: number,
+  where: 'loaded' | 'table',
+): string[] {
+  if (removed === null && !rows.some(({ op }) => op === 'insert')) return [];
+  const type = quoteTable(table).replaceAll('%', '%%'); // in the format of format()
+  const parts = [
+    `SELECT (x.target).%1$I AS value FROM pg_temp.restore_rows_${index + 1} AS x WHERE x.op = 'insert'`,
+    ...(removed === null
+      ? []
+      : [
+          `SELECT (pg_catalog.json_populate_record(NULL::${type}, x.target)).%1$I FROM pg_temp.restore_removed_${index + 1} AS x`,
+        ]),
+  ];
+  const values = where === 'table' ? `SELECT t.%1$I AS value FROM ${type} AS t` : parts.join(' UNION ALL ');
   return [
     block(`DECLARE
   each record;
@@ -179,10 +196,10 @@ BEGIN
      WHERE a.attrelid = ${now.oid}::oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (${textArray(rowColumns)})
        AND s.name IS NOT NULL
   LOOP
-    EXECUTE pg_catalog.format('
-      SELECT pg_catalog.setval(%L::regclass, m.value)
-        FROM (SELECT pg_catalog.max((x.target).%I)::bigint AS value FROM pg_temp.restore_rows_${index + 1} AS x WHERE x.op = ''insert'') AS m, %s AS s
-       WHERE m.value > s.last_value', each.sequence, each.name, each.sequence);
+    EXECUTE pg_catalog.format(${literal(`
+      SELECT pg_catalog.setval(%2$L::regclass, m.value)
+        FROM (SELECT pg_catalog.max(r.value)::bigint AS value FROM (${values}) AS r) AS m, %2$s AS s
+       WHERE m.value > s.last_value`)}, each.name, each.sequence);
   END LOOP;
 END`),
   ];

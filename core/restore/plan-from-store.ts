@@ -2,8 +2,7 @@
 import type { Queryable } from '../pg/connection.ts';
 import { conflictsInHistory } from './conflicts-in-history.ts';
 import { planRestore, type RestoreRequest } from './plan-restore.ts';
-import { plannedCounts, type RestoreResult } from './restore-result.ts';
-import { scriptText } from './restore-script.ts';
+import { bulkNotes, plannedCounts, type RestoreResult, scriptOf } from './restore-result.ts';
 
 /** Throws what {@link planRestore} throws. */
 export async function planFromStore(store: Queryable, request: RestoreRequest): Promise<RestoreResult> {
@@ -11,7 +10,8 @@ export async function planFromStore(store: Queryable, request: RestoreRequest): 
     { store, source: null },
     request,
   );
-  const said =
+  const scripted = scriptOf(script);
+  const said: string[] =
     script === null
       ? []
       : [
@@ -25,7 +25,7 @@ export async function planFromStore(store: Queryable, request: RestoreRequest): 
     ...{ id, of, takenAlong, asOf, refused, isApplied: false, lsn: null, isSourceAsked: false },
     tables: tables.map(plannedCounts),
     conflicts: script === null ? [] : await conflictsInHistory(store, { node: request.node, ...script }),
-    notes: [...notes, ...said],
-    sql: script === null ? null : scriptText(script),
+    notes: [...notes, ...said, ...bulkNotes(scripted)],
+    ...scripted,
   };
 }

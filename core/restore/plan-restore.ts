@@ -15,6 +15,7 @@ import { formatLsn, parseLsn } from '../types/lsn.ts';
 import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
 import { withLaterTransactions } from './later-transactions.ts';
+import { type RemovedBy, type RemovedRows, removedRows } from './removed-rows.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import type { Refusal } from './restore-result.ts';
 import { isJsonColumn, type TableNow, tableOnSource } from './table-now.ts';
@@ -23,6 +24,7 @@ import {
   type HistoryFacts,
   historyFacts,
   keyLineage,
+  tooManyRows,
   type UndoneChange,
   undoneChanges,
   unknownRow,
@@ -48,6 +50,8 @@ export interface RestoreRequest extends Bounds {
   readonly cascade?: boolean | undefined;
   /** Columns without a known value get their defaults in rows that are inserted. */
   readonly defaults?: boolean | undefined;
+  /** So many rows that a TRUNCATE removed come back in bulk: the plan only counts them, and `sql` cannot hold them. Missing: never. */
+  readonly bulkFrom?: number | undefined;
 }
 
 export interface RestorePlan {
@@ -79,7 +83,7 @@ export async function planRestore(
   const facts = await nodeFacts(store, request.node);
   if (source !== null) await requireSameDatabase(source, facts);
   const undone = await readUndone({ store, source }, request, facts.horizonLsn);
-  const { changes, subject } = undone;
+  const { changes, subject, removed } = undone;
   const refused: Refusal[] = [];
   const notes: string[] = [];
   const tables: TableRestore[] = [];
@@ -89,11 +93,14 @@ export async function planRestore(
     if (ofRelation === undefined) byRelation.set(change.relationId, [change]);
     else ofRelation.push(change);
   }
+  for (const { relationId } of removed) if (!byRelation.has(relationId)) byRelation.set(relationId, []);
   for (const history of await historyFacts(store, [...byRelation.keys()])) {
     const ofTable = byRelation.get(history.relationId)!;
-    const { table } = ofTable[0]!;
+    const inBulk = removed.find(({ relationId }) => relationId === history.relationId) ?? null;
+    const { table } = ofTable[0] ?? inBulk!;
+    const first = undone.fromLsn ?? inBulk?.asOfLsn ?? formatLsn(ofTable[0]!.lsn);
     const now = source === null ? history.lastSeen : await tableOnSource(source, table);
-    const reasons = tableRefusals({ history, now, first: undone.fromLsn ?? formatLsn(ofTable[0]!.lsn) });
+    const reasons = tableRefusals({ history, now, first });
     const planned =
       now === null
         ? null
@@ -102,12 +109,13 @@ export async function planRestore(
             history,
             now,
             ofTable,
+            inBulk,
             notes,
             reasons,
             takesDefaults: request.defaults === true,
           });
     refused.push(...reasons.map(([reason, message]) => refusal(table, reason, message)));
-    if (planned !== null && planned.rows.length > 0) tables.push(planned);
+    if (planned !== null && (planned.rows.length > 0 || inBulk !== null)) tables.push(planned);
   }
   const id = randomUUID();
   const { of, takenAlong, asOf, recheck } = undone;
@@ -137,6 +145,8 @@ export async function planRestore(
 
 interface Undone {
   readonly changes: readonly UndoneChange[];
+  /** Rows that come back in bulk. They are in no change. */
+  readonly removed: readonly RemovedRows[];
   readonly of: readonly string[];
   readonly takenAlong: readonly TransactionSummary[];
   readonly asOf: string | null;
@@ -150,12 +160,22 @@ interface Undone {
 
 async function readUndone(
   { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
-  { node, undo, maxRows, maxSize, report, cascade }: RestoreRequest,
+  { node, undo, maxRows, maxSize, report, cascade, defaults, bulkFrom }: RestoreRequest,
   horizonLsn: string,
 ): Promise<Undone> {
-  const bounds = { maxRows, maxSize, report };
+  const inBulk = async (by: RemovedBy): Promise<readonly RemovedRows[]> =>
+    bulkFrom === undefined || cascade === true || defaults === true
+      ? []
+      : await removedRows(store, { node, by, untilLsn: horizonLsn, atLeast: bulkFrom });
+  const boundsBeside = (removed: readonly RemovedRows[]): Bounds => {
+    const left = removed.reduce((rows, { count }) => rows - count, maxRows);
+    if (left < 0) throw tooManyRows(maxRows);
+    return { maxRows: left, asked: maxRows, maxSize, report };
+  };
   if (undo.kind === 'transactions') {
-    const named = { node, transactions: undo.transactions, ...bounds };
+    const removed = await inBulk(undo);
+    const rewritten = removed.map(({ relationId }) => relationId);
+    const named = { node, transactions: undo.transactions, rewritten, ...boundsBeside(removed) };
     const { transactions, takenAlong, changes } =
       cascade === true
         ? await withLaterTransactions({ store, source }, { ...named, horizonLsn })
@@ -165,6 +185,7 @@ async function readUndone(
     const subject = `what the ${of.length === 1 ? 'transaction' : 'transactions'} ${of.join(', ')} changed`;
     return {
       changes,
+      removed,
       of,
       takenAlong,
       asOf: null,
@@ -176,13 +197,19 @@ async function readUndone(
   }
   const { table, at } = undo;
   const name = formatTableName(table);
-  const since = await changesSince(store, { node, ...undo, ...bounds });
+  const chosen = { node, ...undo, maxRows, maxSize, report };
+  const begin =
+    undo.rows.kind === 'all' && bulkFrom !== undefined ? await openTable(store, { node, table, at }) : null;
+  const removed = begin === null ? [] : await inBulk({ kind: 'since', table, fromLsn: begin.lsn });
+  const writtenOnly = removed.length > 0;
+  const since = await changesSince(store, { ...chosen, ...boundsBeside(removed), writtenOnly });
   const asOf = instantParameters(at)[2] ?? since.fromLsn;
   return {
     ...since,
+    removed,
     ...{ of: [], takenAlong: [], asOf, subject: `rows of ${name.replaceAll(/\s/g, ' ')} as of ${asOf}` },
     recheck: async (again, tables) => {
-      const later = await changesSince(again, { node, ...undo, at: parseInstant(since.untilLsn), ...bounds });
+      const later = await changesSince(again, { ...chosen, at: parseInstant(since.untilLsn) });
       const planned = new Set(tables.flatMap(({ rows }) => rows.map(({ pk }) => pk)));
       const others = later.changes.filter(({ pk }) => !planned.has(pk));
       if (others.length === 0) return;
@@ -225,6 +252,7 @@ interface TableInput {
   readonly history: HistoryFacts;
   readonly now: TableNow;
   readonly ofTable: readonly UndoneChange[];
+  readonly inBulk: RemovedRows | null;
   readonly notes: string[];
   readonly reasons: Reasons;
   readonly takesDefaults: boolean;
@@ -232,7 +260,7 @@ interface TableInput {
 
 /** The rows of one table. Adds to reasons and notes. */
 async function tableRestore(store: Queryable, input: TableInput): Promise<TableRestore> {
-  const { table, history, now, ofTable, notes, reasons, takesDefaults } = input;
+  const { table, history, now, ofTable, inBulk, notes, reasons, takesDefaults } = input;
   const [writable, generated] = [true, false].map((isWritable) =>
     now.columns.filter(({ generated: how }) => (how === '') === isWritable).map(({ name }) => name),
   ) as [string[], string[]];
@@ -247,7 +275,11 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
   }
   const lineage = await keyLineage(store, history.relationId, folded);
   const rows: RowRestore[] = [];
-  const dropped = new Set<string>();
+  const dropped = new Set(
+    inBulk?.names.filter((name) => !writable.includes(name) && !generated.includes(name)),
+  );
+  const unread = inBulk === null ? [] : writable.filter((name) => !inBulk.names.includes(name));
+  if (unread.length > 0) addReason(reasons, ...unknownColumns(unread));
   const defaulted = new Set<string>();
   for (const row of folded) {
     for (const side of [row.expected, row.target])
@@ -268,11 +300,7 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
     const defaults = takesDefaults && row.op === 'insert' ? lacking : [];
     for (const name of defaults) defaulted.add(name);
     if (row.op !== 'update' && lacking.length > defaults.length && side !== null)
-      addReason(
-        reasons,
-        'unknown_columns',
-        `A row that is inserted or deleted has no known values of ${lacking.join(', ')}: excluded from the history, or added since.`,
-      );
+      addReason(reasons, ...unknownColumns(lacking));
     rows.push({
       ...row,
       columns,
@@ -293,8 +321,14 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
     rowColumns: writable,
     updateColumns,
     rows,
+    removed: inBulk,
   };
 }
+
+const unknownColumns = (names: readonly string[]): [reason: string, message: string] => [
+  'unknown_columns',
+  `A row that is inserted or deleted has no known values of ${names.join(', ')}: excluded from the history, or added since.`,
+];
 
 function addReason(reasons: Reasons, reason: string, message: string): void {
   if (!reasons.some(([given]) => given === reason)) reasons.push([reason, message]);

@@ -1,6 +1,7 @@
 /** What the script of a restore is made from. */
 import type { TableName } from '../pg/identifiers.ts';
 import type { RowRestore } from './fold-changes.ts';
+import type { RemovedRows } from './removed-rows.ts';
 import type { TableNow } from './table-now.ts';
 
 export interface TableRestore {
@@ -13,6 +14,8 @@ export interface TableRestore {
   /** The columns of any update. */
   readonly updateColumns: readonly string[];
   readonly rows: readonly RowRestore[];
+  /** Rows to insert that are not among `rows`. */
+  readonly removed: RemovedRows | null;
 }
 
 export interface RestoreScriptInput {

@@ -1,6 +1,8 @@
 /** What a restore would change or changed: what the command and the API answer. */
 import type { TransactionSummary } from '../query/transactions.ts';
-import type { TableRestore } from './restore-input.ts';
+import { hasBulk } from './bulk-script.ts';
+import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
+import { scriptText } from './restore-script.ts';
 
 /** A row that is not what the undone change left. */
 export interface RestoreConflict {
@@ -45,12 +47,29 @@ export interface RestoreResult {
   readonly conflicts: readonly RestoreConflict[];
   readonly refused: readonly Refusal[];
   readonly notes: readonly string[];
-  /** null: there is nothing to put back, or the history cannot put it back. */
+  /** null: there is nothing to put back, or the history cannot put it back, or rows come back in bulk. */
   readonly sql: string | null;
+  /** What the script is made from if it has rows in bulk: writeScript() writes it. */
+  readonly bulk: RestoreScriptInput | null;
 }
 
-export function plannedCounts({ table, rows }: TableRestore): WrittenTable {
-  const count = (kind: string): string => `${rows.filter(({ op }) => op === kind).length}`;
+/** The script, unless it has rows in bulk: then what it is made from. */
+export function scriptOf(script: RestoreScriptInput | null): Pick<RestoreResult, 'sql' | 'bulk'> {
+  if (script === null) return { sql: null, bulk: null };
+  return hasBulk(script) ? { sql: null, bulk: script } : { sql: scriptText(script), bulk: null };
+}
+
+/** What people should know about rows in bulk. */
+export function bulkNotes({ bulk }: Pick<RestoreResult, 'bulk'>): string[] {
+  if (bulk === null) return [];
+  return [
+    'Rows come back in bulk: the script is not in the answer, --plan FILE writes it. Whether keys exist again is looked up when it is applied.',
+  ];
+}
+
+export function plannedCounts({ table, rows, removed }: TableRestore): WrittenTable {
+  const count = (kind: string): string =>
+    `${rows.filter(({ op }) => op === kind).length + (kind === 'insert' ? (removed?.count ?? 0) : 0)}`;
   return {
     ...{ schema: table.schema, table: table.name },
     ...{ inserts: count('insert'), updates: count('update'), deletes: count('delete') },

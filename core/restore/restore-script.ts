@@ -11,6 +11,19 @@ import { quoteIdentifier, quoteOwnRows, quoteTable } from '../pg/identifiers.ts'
 import { TRANSACTION_OUTPUT_SQL } from '../pg/session-settings.ts';
 import { quoteJson } from '../types/json-text.ts';
 import {
+  type BulkLoad,
+  bulkCountsSql,
+  bulkGuardSql,
+  bulkInsertSql,
+  bulkLeaveOutSql,
+  bulkLoads,
+  bulkName,
+  bulkTablesSql,
+  bulkVerifySql,
+  COUNT_TABLE_SQL,
+  straightWrittenSql,
+} from './bulk-script.ts';
+import {
   inspectSql,
   keepTriggersSql,
   placeSql,
@@ -20,7 +33,7 @@ import {
   switchTriggersSql,
 } from './inspect-source.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
-import { block, CONFLICT_STATE, literal, refuse, textArray } from './sql-text.ts';
+import { block, CONFLICT_STATE, EQUALS, literal, refuse, textArray } from './sql-text.ts';
 
 /** The parts of the script, in their order; each is a list of statements. */
 export interface RestoreScript {
@@ -29,6 +42,8 @@ export interface RestoreScript {
   /** Ends with an error if there are refusals, and loads the rows. Needs no lock and no right to write. */
   readonly prepare: readonly string[];
   readonly lock: readonly string[];
+  /** Rows in bulk, which no statement holds. */
+  readonly loads: readonly BulkLoad[];
   /** Fills pg_temp.restore_conflict. */
   readonly guard: readonly string[];
   /** The same without locks, for a plan. */
@@ -41,8 +56,6 @@ export interface RestoreScript {
 
 const CHUNK_ROWS = 1_000;
 const OWN_PATH_SQL = 'SET LOCAL search_path = pg_catalog, pg_temp';
-/** Not an operator that somebody put in the search_path. */
-const EQUALS = 'OPERATOR(pg_catalog.=)';
 const PLUS = 'OPERATOR(pg_catalog.+)';
 
 export function restoreScript(input: RestoreScriptInput): RestoreScript {
@@ -60,9 +73,12 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
     prepare: [
       refuseTablesSql(input),
       `CREATE TEMP TABLE restore_conflict (
-  table_number int, n int, schema_name text, table_name text, pk text, reason text, expected text, found text) ON COMMIT DROP`,
+  table_number int, n int, schema_name text, table_name text, pk text, reason text, expected text, found text, place tid) ON COMMIT DROP`,
+      COUNT_TABLE_SQL,
       ...tables.flatMap(loadSql),
+      ...bulkTablesSql(input),
     ],
+    loads: bulkLoads(input),
     lock: [
       `LOCK TABLE ${[...tables]
         .sort((a, b) => (quoteTable(a.table) < quoteTable(b.table) ? -1 : 1))
@@ -73,32 +89,65 @@ export function restoreScript(input: RestoreScriptInput): RestoreScript {
       ...(input.noTriggers ? [switchTriggersSql('DISABLE')] : []),
       ...tables.map(lockRowsSql),
     ],
-    guard: tables.map((each, index) => guardSql(each, index, true)),
+    guard: [...tables.map((each, index) => guardSql(each, index, true)), ...bulkGuardSql(input)],
     look: tables.map((each, index) => guardSql(each, index, false)),
-    judge: input.skipConflicts ? tables.map((_, index) => leaveOutSql(index)) : [raiseConflictsSql()],
+    judge: input.skipConflicts
+      ? [...tables.map((_, index) => leaveOutSql(index)), ...bulkLeaveOutSql(input)]
+      : [raiseConflictsSql()],
     write: [
-      `CREATE TEMP TABLE restore_before ON COMMIT DROP AS ${COUNTERS_SQL}`,
-      `CREATE TEMP TABLE restore_written (table_number int, inserts bigint, updates bigint, deletes bigint) ON COMMIT DROP`,
-      // triggers, defaults and checks find what they name, as in every other session; the statement itself names all operators
-      'SET LOCAL search_path TO DEFAULT',
+      ...bulkCountsSql(input),
+      ...beforeWriting(),
       writeSql(tables),
-      `SELECT pg_catalog.pg_logical_emit_message(true, 'pgtimewarp', ${literal(
-        JSON.stringify({ pgtimewarp: { restore: input.mark } }),
-      )})`,
-      'SET CONSTRAINTS ALL IMMEDIATE',
-      OWN_PATH_SQL,
-      ...tables.flatMap(sequencesSql),
+      ...afterWriting(input),
+      ...tables.flatMap((each, index) => sequencesSql(each, index, 'loaded')),
     ],
     check: [
       ...tables.map(verifySql),
+      ...bulkVerifySql(input),
       surplusSql(input),
       ...(input.noTriggers ? [switchTriggersSql('ENABLE')] : []),
     ],
   };
 }
 
-/** The whole script as a file. */
-export function scriptText(input: RestoreScriptInput): string {
+/** What `write` becomes when rows are copied straight into their table: before and after the COPY. */
+export function straightWrite(
+  input: RestoreScriptInput,
+  count: number,
+): Record<'before' | 'after', string[]> {
+  return {
+    before: beforeWriting(),
+    after: [
+      ...straightWrittenSql(count),
+      ...afterWriting(input),
+      ...input.tables.flatMap((each, index) => sequencesSql(each, index, 'table')),
+    ],
+  };
+}
+
+/** What `check` becomes then. */
+export const straightCheck = (input: RestoreScriptInput): string[] => [
+  surplusSql(input),
+  ...(input.noTriggers ? [switchTriggersSql('ENABLE')] : []),
+];
+
+const beforeWriting = (): string[] => [
+  `CREATE TEMP TABLE restore_before ON COMMIT DROP AS ${COUNTERS_SQL}`,
+  `CREATE TEMP TABLE restore_written (table_number int, inserts bigint, updates bigint, deletes bigint) ON COMMIT DROP`,
+  // triggers, defaults and checks find what they name, as in every other session; the statement itself names all operators
+  'SET LOCAL search_path TO DEFAULT',
+];
+
+const afterWriting = (input: RestoreScriptInput): string[] => [
+  `SELECT pg_catalog.pg_logical_emit_message(true, 'pgtimewarp', ${literal(
+    JSON.stringify({ pgtimewarp: { restore: input.mark } }),
+  )})`,
+  'SET CONSTRAINTS ALL IMMEDIATE',
+  OWN_PATH_SQL,
+];
+
+/** The whole script as a file. Rows in bulk follow each `loads`, as psql reads them. */
+export function scriptParts(input: RestoreScriptInput): Record<'before' | 'after', string> {
   const { inspect, prepare, lock, guard, judge, write, check } = restoreScript(input);
   const header = [
     '\\set ON_ERROR_STOP on',
@@ -106,8 +155,18 @@ export function scriptText(input: RestoreScriptInput): string {
     `-- The history was read up to ${input.horizonLsn}. Later changes are found by comparing values.`,
     '-- Run it with: psql -f FILE. It changes all of the rows or nothing.',
   ];
-  const statements = [...inspect, ...prepare, ...lock, ...guard, ...judge, ...write, ...check, 'COMMIT'];
-  return `${header.join('\n')}\n\n${statements.map((statement) => `${statement};\n`).join('\n')}`;
+  const text = (statements: readonly string[]): string =>
+    statements.map((statement) => `${statement};\n`).join('\n');
+  return {
+    before: `${header.join('\n')}\n\n${text([...inspect, ...prepare, ...lock])}`,
+    after: `\n${text([...guard, ...judge, ...write, ...check, 'COMMIT'])}`,
+  };
+}
+
+/** The script of a restore without rows in bulk. */
+export function scriptText(input: RestoreScriptInput): string {
+  const { before, after } = scriptParts(input);
+  return before + after;
 }
 
 const own = ({ table, now }: TableRestore): string => quoteOwnRows({ ...table, relkind: now.relkind });
@@ -185,7 +244,7 @@ function guardSql(each: TableRestore, index: number, isLocked: boolean): string 
         .map((value) => `CASE WHEN ROW(${value})::text <> '()' THEN pg_catalog.format('%s', ${value}) END`)
         .join(', ')}]::text[]) AS v (name, value)
      WHERE x.op <> 'update' OR v.name = ANY (x.columns) OR v.name = ANY (${keys}))`;
-  return `INSERT INTO pg_temp.restore_conflict
+  return `INSERT INTO pg_temp.restore_conflict (table_number, n, schema_name, table_name, pk, reason, expected, found)
 SELECT ${index + 1}, f.n, ${literal(each.table.schema)}, ${literal(each.table.name)}, f.pk, f.why, f.expected, f.found
   FROM (
     SELECT x.n, x.pk, CASE
@@ -279,14 +338,17 @@ function writeSql(tables: readonly TableRestore[]): string {
    WHERE x.op ${EQUALS} 'insert' AND x.defaults ${EQUALS} ${textArray(defaults)} AND ${after('d')} AND ${after('u')} RETURNING 1)`;
     }),
   );
+  const removed = tables.flatMap((each, index) =>
+    each.removed === null ? [] : [bulkInsertSql(each, index, `${after('d')} AND ${after('u')}`)],
+  );
   const rows = tables.map((_, index) => {
     const count = (letter: string): string => `(SELECT pg_catalog.count(*) FROM ${letter}${index + 1})`;
-    const inserted = defaultSets(tables[index]!).map(
-      (_set, number) => `(SELECT pg_catalog.count(*) FROM ${insertName(index, number)})`,
-    );
+    const names = defaultSets(tables[index]!).map((_set, number) => insertName(index, number));
+    if (tables[index]!.removed !== null) names.push(bulkName(index));
+    const inserted = names.map((name) => `(SELECT pg_catalog.count(*) FROM ${name})`);
     return `SELECT ${index + 1}, ${inserted.join(` ${PLUS} `)}, ${count('u')}, ${count('d')}`;
   });
-  return `WITH ${[...deletes, ...updates, ...inserts].join(',\n')}
+  return `WITH ${[...deletes, ...updates, ...inserts, ...removed].join(',\n')}
 INSERT INTO pg_temp.restore_written
 ${rows.join('\nUNION ALL\n')}`;
 }
@@ -311,7 +373,8 @@ function surplusSql({ tables, trackedOids, noTriggers }: RestoreScriptInput): st
   const planned = tables.map(
     ({ now, table }, index) => `
     SELECT ${now.oid}::oid AS root, ${literal(quoteTable(table))} AS name,
-           pg_catalog.count(*) FILTER (WHERE x.op = 'insert') AS inserts, pg_catalog.count(*) FILTER (WHERE x.op = 'update') AS updates,
+           pg_catalog.count(*) FILTER (WHERE x.op = 'insert')
+             + coalesce((SELECT pg_catalog.sum(b.inserts) FROM pg_temp.restore_bulk AS b WHERE b.table_number = ${index + 1}), 0) AS inserts, pg_catalog.count(*) FILTER (WHERE x.op = 'update') AS updates,
            pg_catalog.count(*) FILTER (WHERE x.op = 'delete') AS deletes FROM ${rowsOf(index)} AS x`,
   );
   const oids = tables.map(({ now }) => `${now.oid}::oid`).join(', ');

@@ -4,6 +4,9 @@
 export const CONFLICT_STATE = 'TW001';
 export const REFUSED_STATE = 'TW002';
 
+/** Not an operator that somebody put in the search_path. */
+export const EQUALS = 'OPERATOR(pg_catalog.=)';
+
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }

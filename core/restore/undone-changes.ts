@@ -51,6 +51,8 @@ export async function undoneChanges(
   }: Bounds & {
     readonly node: string;
     readonly transactions: readonly TransactionSummary[];
+    /** Tables of which only those rows of a TRUNCATE are read that have later versions: the others come back in bulk. */
+    readonly rewritten?: readonly string[];
   },
 ): Promise<UndoneChange[]> {
   const found: UndoneChange[] = [];
@@ -68,6 +70,8 @@ export async function undoneChanges(
 /** How much a restore may read. */
 export interface Bounds {
   readonly maxRows: number;
+  /** What the user asked for, if other rows take part of it. */
+  readonly asked?: number;
   /** Characters of rows; missing: any number. */
   readonly maxSize?: number | undefined;
   readonly report?: Report | undefined;
@@ -87,6 +91,7 @@ export const pageOf = ({ maxSize = UNDONE_PAGE.bytes }: Bounds): readonly [rows:
 /** A function that counts rows and throws BAD_FLAGS when there are too many. */
 export function counting({
   maxRows,
+  asked = maxRows,
   maxSize = Number.POSITIVE_INFINITY,
   report,
 }: Bounds): (row: UndoneRow) => void {
@@ -95,10 +100,7 @@ export function counting({
     rows += 1;
     if (rows % REPORTED_ROWS === 0) report?.('read from the history', rows);
     size += (before?.length ?? 0) + (after?.length ?? 0);
-    if (rows > maxRows)
-      throw new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
-        remedy: 'Look at the changes first. --max-rows N allows more.',
-      });
+    if (rows > maxRows) throw tooManyRows(asked);
     if (size > maxSize)
       throw new TimewarpError('BAD_FLAGS', `The rows have more than ${maxSize} characters.`, {
         remedy: 'Restore fewer rows at a time, or use `pgtimewarp restore`.',
@@ -106,23 +108,37 @@ export function counting({
   };
 }
 
+export function tooManyRows(maxRows: number): TimewarpError {
+  return new TimewarpError('BAD_FLAGS', `More than ${maxRows} rows are concerned.`, {
+    remedy: 'Look at the changes first. A larger --max-rows allows more.',
+  });
+}
+
 async function* changesOf(
   store: Queryable,
   {
     node,
     transaction: { lsn, lsnSpace },
+    rewritten = [],
     ...bounds
-  }: Bounds & { readonly node: string; readonly transaction: TransactionSummary },
+  }: Bounds & {
+    readonly node: string;
+    readonly transaction: TransactionSummary;
+    readonly rewritten?: readonly string[];
+  },
 ): AsyncGenerator<UndoneRow> {
   let after: readonly [string | null, string | null, string | null] = [null, null, null];
+  const [, bytes] = pageOf(bounds);
+  let limit = FIRST_ROWS;
   for (;;) {
+    const options = { bare: true, chunk: limit, rewritten: rewritten.map((id) => Number.parseInt(id, 10)) };
     const page = await store
       .query<UndoneRow>(
         `SELECT ${UNDONE_COLUMNS}
-           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, NULL, true) WITH ORDINALITY AS c
+           FROM pgtimewarp.transaction_changes($1, $2::int, $3::pg_lsn, $4::int, $5::int, $6, $7::int, $8::bigint, NULL, $9::jsonb) WITH ORDINALITY AS c
            JOIN pgtimewarp.relation_periods AS p ON p.relation_id = c.relation_id
           ORDER BY c.ordinality`,
-        [node, lsnSpace, lsn, ...after, ...pageOf(bounds)],
+        [node, lsnSpace, lsn, ...after, limit, bytes, JSON.stringify(options)],
       )
       .catch((error: unknown) => {
         throw fromHistoryError(error);
@@ -131,7 +147,17 @@ async function* changesOf(
     const last = page.rows.at(-1);
     if (last === undefined) return;
     after = [last.relation_id, last.seq, last.pk];
+    limit = rowsInPage(page.rows, bounds);
   }
+}
+
+/** Each page reads all changes of the commit again, so the first one only shows how large the rows are. */
+const FIRST_ROWS = 2_000;
+
+function rowsInPage(rows: readonly UndoneRow[], bounds: Bounds): number {
+  const size = rows.reduce((sum, each) => sum + (each.before?.length ?? 0) + (each.after?.length ?? 0), 0);
+  const [most, bytes] = pageOf(bounds);
+  return Math.max(1, Math.min(most, Math.floor((bytes / 2 / Math.max(1, size)) * rows.length)));
 }
 
 export function unknownRow({

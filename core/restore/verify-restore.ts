@@ -6,7 +6,9 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName } from '../pg/identifiers.ts';
 import { jsonMembers } from '../types/json-text.ts';
+import { isSameJson } from '../types/same-json.ts';
 import type { RowRestore } from './fold-changes.ts';
+import { bulkVersions } from './removed-rows.ts';
 import type { TableRestore } from './restore-input.ts';
 import type { RestoreConflict } from './restore-result.ts';
 import type { Members } from './undone-changes.ts';
@@ -39,6 +41,8 @@ export async function requireExactHistory(
         if (!isExact(each, row, states.get(row.pk)))
           wrong.push(`${formatTableName(each.table)} ${row.pkText}`);
     }
+    const leftInBulk = left.size - (each.rows.length - rows.length);
+    wrong.push(...(await wrongInBulk(store, { lsn, each, leftOut: leftInBulk })));
   }
   if (wrong.length === 0) return;
   const others = wrong.length > NAMED_ROWS ? ` and ${wrong.length - NAMED_ROWS} more` : '';
@@ -85,19 +89,40 @@ async function statesAt(
   );
 }
 
-/** json and json[]: PostgreSQL writes their strings and spaces anew when it reads a row from JSON. The script has compared them. */
-const REWRITTEN_TYPES: ReadonlySet<number> = new Set([114, 199]);
+/** Of the rows that came back in bulk. @param leftOut so many of them may be missing */
+async function wrongInBulk(
+  store: Queryable,
+  { lsn, each, leftOut }: { readonly lsn: string; readonly each: TableRestore; readonly leftOut: number },
+): Promise<string[]> {
+  if (each.removed === null) return [];
+  const [wrong, missing]: [string[], string[]] = [[], []];
+  const isSame = (target: string, found: string, incomplete: readonly string[]): boolean => {
+    const put = jsonMembers(target, 0).members;
+    const now = jsonMembers(found, 0).members;
+    return each.rowColumns.every(
+      (name) => incomplete.includes(name) || isSameValue(now.get(name), put.get(name)),
+    );
+  };
+  for await (const { key, target, found, incomplete } of bulkVersions(store, each.removed, lsn))
+    if (found === null) missing.push(`${formatTableName(each.table)} ${key}`);
+    else if (!isSame(target, found, incomplete ?? [])) wrong.push(`${formatTableName(each.table)} ${key}`);
+  return missing.length <= leftOut ? wrong : [...missing, ...wrong];
+}
+
+/** PostgreSQL writes spaces and strings of json anew when it reads a row from JSON, wherever a type holds them. */
+const isSameValue = (one: string | undefined, other: string | undefined): boolean =>
+  one === other || (one !== undefined && other !== undefined && isSameJson(one, other));
 
 /** A value that the history does not hold is no difference. */
-function isExact({ rowColumns, now }: TableRestore, row: RowRestore, state: State | undefined): boolean {
+function isExact({ rowColumns }: TableRestore, row: RowRestore, state: State | undefined): boolean {
   if (row.op === 'delete') return state === undefined || state.isThere === false;
   if (state?.isThere !== true || state.row === null) return false;
   const { defaults = [] } = row;
-  const rewritten = now.columns.filter(({ baseTypeOid }) => REWRITTEN_TYPES.has(baseTypeOid));
-  const left = new Set([...defaults, ...rewritten.map(({ name }) => name)]);
   const columns = row.op === 'update' ? row.columns : rowColumns;
   return columns.every(
     (name) =>
-      left.has(name) || state.incomplete.includes(name) || state.row!.get(name) === row.target!.get(name),
+      defaults.includes(name) ||
+      state.incomplete.includes(name) ||
+      isSameValue(state.row!.get(name), row.target!.get(name)),
   );
 }

@@ -15,7 +15,8 @@ type KeyRule =
   | 'true-false'
   | 'trim-spaces'
   | 'lower'
-  | 'lower-ascii';
+  | 'lower-ascii'
+  | 'lower-whole';
 
 /** The kinds a key column may have (stored in `tracked_relations.pk_kinds`), each with its rule. */
 const KEY_RULES: Readonly<Record<string, KeyRule>> = {
@@ -39,6 +40,8 @@ const KEY_RULES: Readonly<Record<string, KeyRule>> = {
   citext: 'lower',
   // if the locale of the source is C: only A to Z
   citext_ascii: 'lower-ascii',
+  // if it is that of ICU: the whole text, whose last sigma becomes ς
+  citext_whole: 'lower-whole',
   // hexadecimal, with \x
   bytea: 'same',
   uuid: 'same',
@@ -71,6 +74,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
   jsonb: 'equal jsonb values can have different texts (1.0, 1.00)',
   range: 'equal ranges can have different texts (numeric bounds)',
   composite: 'equal rows can have different texts (numeric fields)',
+  citext_local: 'the locale of the database has rules of its own for lower case (I and ı in Turkish)',
 };
 
 /** Why a column of this kind cannot be part of a key; null when it can. */
@@ -100,6 +104,8 @@ export function canonicalKeyValue(kind: TypeKind, text: string): string {
       return text.replace(/ +$/, '');
     case 'lower':
       return lowerCase(text);
+    case 'lower-whole':
+      return text.toLowerCase();
     case 'lower-ascii':
       return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
     default:

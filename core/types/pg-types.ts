@@ -8,8 +8,8 @@ export type Rendering = 'number' | 'boolean' | 'json' | 'timestamp' | 'timestamp
 
 export interface TypeKind {
   /**
-   * Name of the built-in base type (`int8`, `bpchar`, …), or one of `citext`, `citext_ascii`, `enum`, `array`, `composite`, `range`,
-   * `other` (a base type of an extension), `unknown` (not in the catalog that was read).
+   * Name of the built-in base type (`int8`, `bpchar`, …), or one of `citext` and its variants (see {@link TYPE_CATALOG_SQL}), `enum`,
+   * `array`, `composite`, `range`, `other` (a base type of an extension), `unknown` (not in the catalog that was read).
    */
   readonly name: string;
   readonly rendering: Rendering;
@@ -92,16 +92,21 @@ export function shapesOf(shapes: readonly TypeShape[], oids: readonly number[]):
 }
 
 /**
- * All types that are not built in, in the columns of {@link TypeRow}. 16384 is FirstNormalObjectId. In a database whose
- * default collation has the C locale, citext compares É and é as different. The query then names the type `citext_ascii`.
+ * All types that are not built in, in the columns of {@link TypeRow}. 16384 is FirstNormalObjectId. citext compares what lower() makes of its
+ * values with the locale of the database, so the query names the type by what that does: `citext` lowers letter by letter (libc; C.UTF-8 of
+ * PostgreSQL 17), `citext_ascii` A to Z only (C), `citext_whole` whole texts (ICU; PG_UNICODE_FAST of PostgreSQL 18: ΑΣ becomes ας), and
+ * `citext_local` has rules of its own (Turkish: I becomes ı).
  */
 export const TYPE_CATALOG_SQL = `
   SELECT t.oid, t.typtype::text, t.typbasetype, CASE WHEN e.typarray = t.oid THEN t.typelem ELSE 0::oid END AS typelem,
-         CASE WHEN t.typname = 'citext' AND d.lowers_ascii_only THEN 'citext_ascii' ELSE t.typname::text END AS typname,
-         t.typdelim::text
-    FROM (SELECT coalesce(to_jsonb(b) ->> 'datlocprovider', 'c') IN ('c', 'b')
-                 AND coalesce(to_jsonb(b) ->> 'datlocale', b.datctype) IN ('C', 'POSIX') AS lowers_ascii_only
-            FROM pg_catalog.pg_database b WHERE b.datname = current_database()) d
+         CASE WHEN t.typname = 'citext' THEN d.citext ELSE t.typname::text END AS typname, t.typdelim::text
+    FROM (SELECT CASE WHEN l.provider IN ('c', 'b') AND l.locale IN ('C', 'POSIX') THEN 'citext_ascii'
+                      WHEN l.locale ~* '^(tr|az|lt)([-_.@]|$)' THEN 'citext_local'
+                      WHEN l.provider = 'i' OR l.provider = 'b' AND l.locale <> 'C.UTF-8' THEN 'citext_whole'
+                      ELSE 'citext' END AS citext
+            FROM (SELECT coalesce(to_jsonb(b) ->> 'datlocprovider', 'c') AS provider,
+                         coalesce(to_jsonb(b) ->> 'datlocale', to_jsonb(b) ->> 'daticulocale', b.datctype) AS locale
+                    FROM pg_catalog.pg_database b WHERE b.datname = current_database()) l) d
    CROSS JOIN pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
    WHERE t.oid >= 16384`;
 
@@ -179,7 +184,7 @@ const scalar = (name: string, rendering: Rendering = 'text', delimiter = ','): T
   delimiter,
 });
 
-const CITEXT: ReadonlySet<string> = new Set(['citext', 'citext_ascii']);
+const CITEXT: ReadonlySet<string> = new Set(['citext', 'citext_ascii', 'citext_whole', 'citext_local']);
 const UNKNOWN = scalar('unknown');
 const COMPOSITE = scalar('composite');
 const RANGE = scalar('range');

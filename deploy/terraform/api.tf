@@ -4,6 +4,10 @@ locals {
   has_api  = var.api != null
   has_jwt  = try(var.api.jwt, null) != null
   has_cors = try(length(var.api.cors_origins), 0) > 0
+
+  page = try(var.api.page, null)
+  # The files of the page, which have no data. A browser loads them before anybody has signed in.
+  page_paths = local.page == null ? [] : ["/", "/ui", "/ui/{proxy+}", "/assets/{proxy+}"]
 }
 
 resource "aws_apigatewayv2_api" "http" {
@@ -63,6 +67,23 @@ resource "aws_apigatewayv2_route" "preflight" {
   route_key          = "OPTIONS /{proxy+}"
   target             = "integrations/${aws_apigatewayv2_integration.api[0].id}"
   authorization_type = "NONE"
+}
+
+# The function gives the files of the page without a token, and nothing else.
+resource "aws_apigatewayv2_route" "page" {
+  for_each           = toset(local.page_paths)
+  api_id             = aws_apigatewayv2_api.http[0].id
+  route_key          = "GET ${each.key}"
+  target             = "integrations/${aws_apigatewayv2_integration.api[0].id}"
+  authorization_type = "NONE"
+}
+
+resource "aws_lambda_permission" "page" {
+  for_each      = toset(local.page_paths)
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.function["api"].function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.http[0].execution_arn}/*/GET${each.key}"
 }
 
 resource "aws_lambda_permission" "api" {

@@ -17,6 +17,10 @@ locals {
   source_secret_arns = [for node in var.nodes : node.secret_arn]
   iam_user_arns      = [for node in var.nodes : node.iam_user_arn if node.iam_user_arn != null]
   tables_claim       = try(var.api.jwt.tables_claim, null)
+  sign_in = try(var.api.page, null) == null ? null : jsonencode(merge(
+    { issuer = var.api.jwt.issuer, clientId = var.api.page.client_id, scopes = var.api.page.scopes },
+    var.api.page.token_origin == null ? {} : { tokenOrigin = var.api.page.token_origin },
+  ))
 
   all_functions = {
     poller = {
@@ -35,7 +39,11 @@ locals {
       reserved    = try(var.api.concurrency, null)
       sources     = false
       secrets     = [local.store.reader]
-      environment = merge({ PGTIMEWARP_STORE_SECRET_ARN = local.store_reference.reader }, local.tables_claim == null ? {} : { PGTIMEWARP_TABLES_CLAIM = local.tables_claim })
+      environment = merge(
+        { PGTIMEWARP_STORE_SECRET_ARN = local.store_reference.reader },
+        local.tables_claim == null ? {} : { PGTIMEWARP_TABLES_CLAIM = local.tables_claim },
+        local.sign_in == null ? {} : { PGTIMEWARP_SIGN_IN = local.sign_in },
+      )
     }
     doctor = {
       description = "Examines sources, slots and store"

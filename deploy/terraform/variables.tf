@@ -103,7 +103,7 @@ variable "alarms" {
 }
 
 variable "api" {
-  description = "The HTTP API; null for none. Without jwt, callers sign their requests and need execute-api:Invoke."
+  description = "The HTTP API; null for none. Without jwt, callers sign their requests and need execute-api:Invoke. With page, browsers get the page, and people sign in at the issuer of jwt."
   type = object({
     requests_per_second = optional(number, 100)
     concurrency         = optional(number)
@@ -113,8 +113,28 @@ variable "api" {
       audience     = list(string)
       tables_claim = optional(string)
     }))
+    page = optional(object({
+      client_id    = string
+      scopes       = optional(list(string), ["openid"])
+      token_origin = optional(string)
+    }))
   })
   default = {}
+
+  validation {
+    condition     = try(var.api.page, null) == null || try(var.api.jwt, null) != null
+    error_message = "The page needs jwt: people sign in at its issuer. With IAM, requests are signed with AWS credentials, which a browser does not have."
+  }
+
+  validation {
+    condition     = contains(try(var.api.page.scopes, ["openid"]), "openid")
+    error_message = "The scopes of the page must contain openid."
+  }
+
+  validation {
+    condition     = try(var.api.page.token_origin, null) == null || can(regex("^https://[^/?#@]+$", var.api.page.token_origin))
+    error_message = "The token_origin of the page must be a scheme and a host, such as https://example.auth.eu-central-1.amazoncognito.com."
+  }
 }
 
 variable "poller" {

@@ -25,7 +25,7 @@ beforeAll(() => {
     ...example,
     kmsKeyArns,
     nodes: [{ ...node, iamUserArn }],
-    api: { authorization: jwt },
+    api: { authorization: jwt, page: { clientId: 'page' } },
   });
 });
 
@@ -74,6 +74,19 @@ test('the same variables are set, with the same runtime, memory and time', () =>
   expect(fixed('MemorySize')).toEqual(expect.arrayContaining(memory));
   expect(fixed('Timeout')).toEqual(expect.arrayContaining(timeout));
   expect([memory.length, timeout.length]).toEqual([2, 4]);
+});
+
+test('the same routes, and only the files of the page are open', () => {
+  const routes = resources('AWS::ApiGatewayV2::Route').map(({ Properties }) => Properties);
+  const open = routes.filter(({ AuthorizationType }) => AuthorizationType === 'NONE');
+  const paths = /page_paths = .* : (\[.*\])$/m.exec(module['api.tf']!)![1]!;
+  expect((JSON.parse(paths) as string[]).map((path) => `GET ${path}`).toSorted()).toEqual(
+    open.map(({ RouteKey }) => String(RouteKey)).toSorted(),
+  );
+  const permitted = resources('AWS::Lambda::Permission')
+    .map(({ Properties }) => JSON.stringify(Properties.SourceArn))
+    .flatMap((arn) => /\/\*\/\*(\/[^"]*)"/.exec(arn)?.[1] ?? []);
+  expect(permitted.toSorted()).toEqual([...(JSON.parse(paths) as string[]), '/{proxy+}'].toSorted());
 });
 
 test('the same alarms are made, and say the same', () => {

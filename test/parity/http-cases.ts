@@ -309,6 +309,28 @@ const TABLE_CASES: readonly (readonly [string, (subject: Subject) => Case])[] = 
     'rows then',
     () => ({ target: '/v1/nodes/h1/tables/public.t/rows?at=0/5000', status: 200, says: /"final":true/ }),
   ],
+  [
+    'rows in the order of a column',
+    ({ orders }) => ({
+      target: `${orders}/rows?order=total,id&descending=true`,
+      status: 200,
+      says: /"rows":\[\{"id":1,"total":3\.30\}\],"next":null\}$/,
+    }),
+  ],
+  [
+    'rows in the order of their key',
+    () => ({
+      target: '/v1/nodes/h1/tables/public.t/rows?at=0/5000&order=id',
+      status: 200,
+      says: /"final":true/,
+    }),
+  ],
+  [
+    'rows in no order, backwards',
+    ({ orders }) => refused(`${orders}/rows?descending=true`, /goes with order/),
+  ],
+  ['rows in an order of no column', ({ orders }) => refused(`${orders}/rows?order=none`, /no column none/)],
+  ['rows in an order of no name', ({ orders }) => refused(`${orders}/rows?order=id,`, /order: /)],
   ['rows without such a column', ({ orders }) => refused(`${orders}/rows?columns=none`, /no column none/)],
   ['rows from another cursor', ({ orders }) => refused(`${orders}/rows?cursor=x`, /cursor/)],
   [

@@ -33,7 +33,7 @@ export const REASONS: readonly Reason[] = [
     check: 'positive_data_acceptance',
     type: 'urn:pgtimewarp:error:BAD_FLAGS',
     detail:
-      /has no column |cannot have this value|^Not a cursor of an earlier page|asks about one instant|^Net changes have no operation|does not say what the rows must have|is named more than once in where and null/,
+      /has no column |cannot have this value|^Not a cursor of an earlier page|asks about one instant|^Net changes have no operation|does not say what the rows must have|is named more than once in where and null|^descending goes with order/,
     why: 'columns and their values are the table’s matter, a cursor is opaque, and OpenAPI cannot relate two parameters',
   },
   {

@@ -1,5 +1,6 @@
 /** Debian's Chromium, and the page as `serve` gives it to browsers. */
 import { type Browser, chromium } from 'playwright-core';
+import { buildDocs } from '../../cli/dev/build/docs.ts';
 import { bundlePage } from '../../cli/dev/build/page.ts';
 
 /** The Debian package that contains it. */
@@ -15,7 +16,8 @@ export function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
-/** Builds the page; a `serve` that starts after it has it. */
+/** Builds the page and `/docs`; a `serve` that starts after it has it. */
 export async function buildPage(): Promise<void> {
   await bundlePage();
+  await buildDocs();
 }

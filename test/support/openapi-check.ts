@@ -50,6 +50,7 @@ export function openApiChecker(document: unknown): (path: string, seen: SeenResp
       return `${described.toUpperCase()} ${template} ${status}`;
     }
     expect(Object.keys(response!.content)).toContain(contentType);
+    if (contentType === 'application/problem+json') expectNoOptions(body);
     const pointer = [
       ...['paths', template!, described, 'responses', String(status)],
       ...['content', contentType!, 'schema'],
@@ -85,7 +86,14 @@ export function problemChecker(document: unknown): (seen: SeenResponse) => void 
   return ({ status, contentType, body }) => {
     expect(contentType, `${status} ${body.slice(0, 200)}`).toBe('application/problem+json');
     expect(validate(JSON.parse(body)), `${ajv.errorsText(validate.errors)}\n${body}`).toBe(true);
+    expectNoOptions(body);
   };
+}
+
+/** What a problem advises names parameters, and no option of the command line outside a command. */
+function expectNoOptions(body: string): void {
+  const { remedy = '' } = JSON.parse(body) as { remedy?: string };
+  expect(remedy.replaceAll(/`[^`]*`/g, '')).not.toMatch(/--[a-z]/);
 }
 
 function pattern(template: string): RegExp {

@@ -59,6 +59,7 @@ const NOW: Now = {
       typeOid: 20,
       typeName: 'bigint',
       kind: { name: 'int8', rendering: 'number', element: null, delimiter: ',' },
+      plainType: 'bigint',
       operatorSchema: 'pg_catalog',
       deterministicCollation: true,
     },

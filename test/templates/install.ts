@@ -1,5 +1,5 @@
 /**
- * cfn-lint and checkov (PyPI) judge templates. They are installed into a virtual environment of their own, because they are Python and
+ * cfn-lint, checkov and kubernetes-validate (PyPI) judge templates. They are installed into a virtual environment of their own, because they are Python and
  * most test runs do not need them.
  */
 import { existsSync } from 'node:fs';
@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram } from '../../cli/servers/run-program.ts';
 
-const PACKAGES = ['cfn-lint==1.58.0', 'checkov==3.3.30'] as const;
+const PACKAGES = ['cfn-lint==1.58.0', 'checkov==3.3.30', 'kubernetes-validate==1.37.0'] as const;
 const FOLDER = join(tmpdir(), 'pgtimewarp-template-linters');
 
-export type Linter = 'cfn-lint' | 'checkov';
+export type Linter = 'cfn-lint' | 'checkov' | 'kubernetes-validate';
 
 /** The path of the program. Installs all the first time. Throws an error that names what is missing. */
 export async function installLinter(name: Linter): Promise<string> {

@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest';
 import { runProgram } from '../../cli/servers/run-program.ts';
 import example from '../../infra/config/example.ts';
 import { wantedState } from '../../lambda/migrate/properties.ts';
+import { readConfiguration } from '../../lambda/shared/configuration.ts';
 import { describeNeeding } from '../support/needs.ts';
 import { synthesize } from '../support/synthesize.ts';
 import { installLinter } from './install.ts';
@@ -119,6 +120,39 @@ describeNeeding(
         expect(schedules).toEqual({ 'poll-shop': '{"node":"shop"}', doctor: '{}' });
         expect((await evaluated('api = null')).functions).not.toContain('api');
       });
+
+      test('give the function what the page needs, and open its files alone', async () => {
+        const jwt = 'jwt = { issuer = "https://issuer.example", audience = ["a"] }';
+        const { api } = await evaluated(`api = { ${jwt}, page = { client_id = "page" } }`);
+        const { signIn } = readConfiguration(['signIn'], api.environment);
+        expect(signIn).toEqual({
+          issuer: 'https://issuer.example',
+          clientId: 'page',
+          scopes: ['openid'],
+          tokenOrigin: 'https://issuer.example',
+        });
+        expect(api.open).toEqual(['/', '/ui', '/ui/{proxy+}', '/assets/{proxy+}']);
+        const other = await evaluated(
+          `api = { ${jwt}, page = { client_id = "page", token_origin = "https://tokens.example" } }`,
+        );
+        expect(readConfiguration(['signIn'], other.api.environment).signIn!.tokenOrigin).toBe(
+          'https://tokens.example',
+        );
+        const without = await evaluated(`api = { ${jwt} }`);
+        expect([without.api.open, without.api.environment.PGTIMEWARP_SIGN_IN]).toEqual([[], undefined]);
+      });
+
+      test.each([
+        ['page = { client_id = "page" }', 'The page needs jwt'],
+        ['JWT, page = { client_id = "page", scopes = ["email"] }', 'must contain openid'],
+        [
+          'JWT, page = { client_id = "page", token_origin = "tokens.example" }',
+          'must be a scheme and a host',
+        ],
+      ])('refuse %s', async (setting, said) => {
+        const jwt = 'jwt = { issuer = "https://issuer.example", audience = ["a"] }';
+        await expect(evaluated(`api = { ${setting.replace('JWT', jwt)} }`)).rejects.toThrow(said);
+      });
     });
   },
 );
@@ -128,6 +162,7 @@ interface Evaluated {
   readonly alarms: Record<string, unknown>[];
   readonly functions: string[];
   readonly schedules: Record<string, string>;
+  readonly api: { readonly environment: Record<string, string>; readonly open: string[] };
 }
 
 /** The values of the module's expressions: a module without resources needs no provider. */
@@ -148,6 +183,7 @@ async function evaluated(setting = ''): Promise<Evaluated> {
          nodes     = ${nodes}
          alarms    = concat(values(local.node_alarms), values(local.function_alarms))
          functions = keys(local.functions)
+         api       = { environment = try(local.functions["api"].environment, {}), open = local.page_paths }
          schedules = { for name, each in local.schedules : name => each.input }
        }
      }\n`,

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createWal2jsonDecoder } from '../../core/decode/wal2json.ts';
+import { parseLsn } from '../../core/types/lsn.ts';
 import { createTypeCatalog } from '../../core/types/pg-types.ts';
 import type { DecodedTable, StreamDecoder } from '../../core/types/stream.ts';
 import { decodeRow, type PlainChange, type PlainEvent } from '../support/stream-row.ts';
@@ -235,6 +236,24 @@ test('every truncated row is refused with the code of an unreadable stream', () 
     expect(() => decodeRow(decoderOf(), '0/AB', '1', cut), cut).toThrow(
       expect.objectContaining({ code: 'STREAM_UNREADABLE', facts: { plugin: 'wal2json', lsn: '0/AB' } }),
     );
+  }
+});
+
+test('a row ends where it ends, also in the middle of its own text', () => {
+  const lsn = parseLsn('0/AB');
+  const long = `${'a'.repeat(60)}\\${'b'.repeat(100)}"`;
+  for (const value of ['x"}]', long, `${long}\\`]) {
+    const bytes = Buffer.from(line('U', [id(2), text('a', value)], [id(1)]));
+    for (let end = 0; end < bytes.length; end++) {
+      const decode = () => decoderOf().decode({ lsn, xid: '1', bytes, start: 0, end });
+      expect(decode, String(end)).toThrow(expect.objectContaining({ code: 'STREAM_UNREADABLE' }));
+    }
+    const row = { lsn, xid: '1', bytes: Buffer.concat([bytes, bytes]) };
+    const decoder = decoderOf();
+    for (const start of [0, bytes.length]) {
+      const event = decoder.decode({ ...row, start, end: start + bytes.length });
+      expect(event?.kind === 'change' && event.texts.rowData).toBe(JSON.stringify({ id: 2, a: value }));
+    }
   }
 });
 

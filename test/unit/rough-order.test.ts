@@ -11,7 +11,9 @@ function order(keys: readonly string[]): number[] {
     const length = block.write(key, at + 4);
     at = block.writeInt32BE(length, at) + length;
   }
-  return [...roughOrder({ blocks: keys.map(() => block), keys: places })];
+  const count = keys.length;
+  const rows = { count, blocks: [block], blockOf: new Uint32Array(count), keys: Uint32Array.from(places) };
+  return [...roughOrder(rows)];
 }
 
 const ordered = (keys: readonly string[]): string[] => order(keys).map((place) => keys[place]!);

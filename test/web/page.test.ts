@@ -8,6 +8,7 @@ import { violations } from '../support/axe.ts';
 import { buildPage, startBrowser } from '../support/browser.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
 import { HOSTILE, pageHistory } from '../support/page-history.ts';
+import { type PageTab, pageTab, settled } from '../support/page-tab.ts';
 import { runByPsql } from '../support/restore-plans.ts';
 import { type ServeProcess, startServe } from '../support/serve.ts';
 import type { TrackedNode } from '../support/tracked-node.ts';
@@ -40,60 +41,24 @@ describeNeeding(chromium(), 'the page', () => {
     await node?.[Symbol.asyncDispose]();
   });
 
-  /** A tab that has given its token, or not; what the browser complains about is in `errors`. */
-  async function open(
-    path: string,
-    { token = TOKEN as string | null, width = 1280, dark = false } = {},
-  ): Promise<{ page: Page; errors: string[]; [Symbol.asyncDispose](): Promise<void> }> {
-    const context = await browser.newContext({
-      viewport: { width, height: 900 },
-      colorScheme: dark ? 'dark' : 'light',
-      timezoneId: 'Asia/Kolkata',
-      reducedMotion: 'reduce',
-    });
-    const page = await context.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(String(error)));
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !/401/.test(message.text())) errors.push(message.text());
-    });
-    page.on('request', (request) => {
-      if (!request.url().startsWith(serve.url) && !request.url().startsWith('blob:'))
-        errors.push(`asks ${request.url()}`);
-    });
-    if (token !== null)
-      await page.addInitScript((text) => sessionStorage.setItem('pgtimewarp-token', text), token);
-    await page.goto(serve.url + path);
-    return { page, errors, [Symbol.asyncDispose]: () => context.close() };
-  }
+  /** A tab that has given its token, or not. */
+  const open = (path: string, token: string | null = TOKEN): Promise<PageTab> =>
+    pageTab(browser, serve.url + path, { token });
 
-  const views = (): Record<string, string> => ({
-    overview: `/ui/${node.node}`,
-    transactions: `/ui/${node.node}/transactions`,
-    transaction: `/ui/${node.node}/transactions/${mistake.replace('/', '-')}`,
-    tables: `/ui/${node.node}/tables`,
-    table: `/ui/${node.node}/table?table=public.clients`,
-    past: `/ui/${node.node}/table?table=public.orders&at=${encodeURIComponent(mistake)}`,
-    row: gap,
-    search: `/ui/${node.node}/search?table=public.orders&column=status&when=ever&value=paid`,
-    hostile: `/ui/${node.node}/table?table=${encodeURIComponent('public.<b>hostile</b>')}`,
-  });
-
-  /** The view has its answers. */
-  async function settled(page: Page): Promise<void> {
-    await page.waitForSelector('h1');
-    await page.waitForLoadState('networkidle');
-    await page.waitForFunction(
-      () => ![...document.querySelectorAll('.loading')].some((each) => each.textContent),
-    );
-  }
+  const transaction = (): string => `/ui/${node.node}/transactions/${mistake.replace('/', '-')}`;
+  const past = (): string => `/ui/${node.node}/table?table=public.orders&at=${encodeURIComponent(mistake)}`;
+  const search = (): string =>
+    `/ui/${node.node}/search?table=public.orders&column=status&when=ever&value=paid`;
+  const hostile = (): string => `/ui/${node.node}/table?table=${encodeURIComponent('public.<b>hostile</b>')}`;
+  /** Of the mistake, in the list of the newest transactions. */
+  const listed = (page: Page): Locator =>
+    page.locator(`section[aria-labelledby=newest] tbody a[href*="${mistake.replace('/', '-')}"]`).first();
 
   test('from the overview to the row before the mistake, by keyboard, and back', async () => {
     await using tab = await open('/');
     const { page, errors } = tab;
     await page.waitForSelector('.grid a');
-    // the first transaction of the list is the mistake
-    await page.locator('section[aria-labelledby=newest] tbody a').first().focus();
+    await listed(page).focus();
     await page.keyboard.press('Enter');
     await page.waitForSelector('.change');
     expect(await page.locator('h1').textContent()).toMatch(/^Transaction \d+$/);
@@ -139,6 +104,15 @@ describeNeeding(chromium(), 'the page', () => {
     return () => page.evaluate(() => navigator.clipboard.readText());
   }
 
+  /** The totals as the mistake left them, but for one of them. */
+  async function asTheMistakeLeftThem({ id7 = '0' } = {}): Promise<void> {
+    const { rowCount } = await node.source.query(
+      'UPDATE orders SET total = CASE id WHEN 7 THEN $1::numeric ELSE 0 END WHERE total <> CASE id WHEN 7 THEN $1::numeric ELSE 0 END',
+      [id7],
+    );
+    if (rowCount !== 0) await node.catchUp();
+  }
+
   async function totals(): Promise<Record<string, string>> {
     const { rows } = await node.source.query<{ id: string; total: string }>(
       'SELECT id::text, total::text FROM orders ORDER BY id',
@@ -147,6 +121,7 @@ describeNeeding(chromium(), 'the page', () => {
   }
 
   test('from “all totals are 0” to the SQL on the clipboard in three actions, by keyboard; psql puts the rows back', async () => {
+    await asTheMistakeLeftThem();
     await using tab = await open(`/ui/${node.node}`);
     const { page, errors } = tab;
     const copied = await clipboard(page);
@@ -157,11 +132,11 @@ describeNeeding(chromium(), 'the page', () => {
       await page.keyboard.press('Enter');
       actions += 1;
     };
-    await act(page.locator('section[aria-labelledby=newest] tbody a').first());
+    await act(listed(page));
     await act(page.getByRole('button', { name: 'Undo this' }));
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('SQL').waitFor();
-    expect(await dialog.locator('.planned').innerText()).toBe('orders 57 to update');
+    expect(await dialog.locator('.planned').textContent()).toMatch(/^orders\s*57 to update$/);
     await act(dialog.getByRole('button', { name: 'Copy SQL' }));
     await page.locator('dialog [role=status]', { hasText: 'Copied' }).waitFor();
     expect(actions).toBeLessThanOrEqual(5);
@@ -177,20 +152,19 @@ describeNeeding(chromium(), 'the page', () => {
     ]);
     expect(Object.values(back)).not.toContain('0.00');
     expect(errors).toEqual([]);
-    await node.source.query('UPDATE orders SET total = 0 WHERE id <> 7'); // for the tests that follow
-    await node.catchUp();
   });
 
   test('a row in conflict is shown, and can be left as it is', async () => {
-    await using tab = await open(views().transaction!);
+    await asTheMistakeLeftThem({ id7: '9007199254741000.00' });
+    await using tab = await open(transaction());
     const { page, errors } = tab;
     const copied = await clipboard(page);
     await page.getByRole('button', { name: 'Undo this' }).click();
     const dialog = page.getByRole('dialog');
     const conflicts = dialog.locator('[aria-labelledby=conflicts]');
     await conflicts.waitFor();
-    expect(await conflicts.innerText()).toMatch(
-      /1 row is in conflict\s+orders 7: changed since[\s\S]*total\s+0.00\s+9007199254741000.00/,
+    expect(await conflicts.textContent()).toMatch(
+      /1 row is in conflict\s*orders\s*7: changed since[\s\S]*total\s*0.00\s*9007199254741000.00/,
     );
     await pictures(page, 'conflict');
     await dialog.getByRole('button', { name: 'Copy SQL' }).press('Enter');
@@ -205,11 +179,10 @@ describeNeeding(chromium(), 'the page', () => {
     await runByPsql(await copied(), node.sourceUrl);
     expect((await totals())['2']).toBe('9007199254740995.00');
     expect(errors).toEqual([]);
-    await node.source.query('UPDATE orders SET total = 0');
-    await node.catchUp();
   });
 
   test('a row is put back to a version, by keyboard', async () => {
+    await asTheMistakeLeftThem();
     await using tab = await open(gap);
     const { page, errors } = tab;
     const copied = await clipboard(page);
@@ -229,8 +202,6 @@ describeNeeding(chromium(), 'the page', () => {
     await page.locator('dialog [role=status]', { hasText: 'Copied' }).waitFor();
     await runByPsql(await copied(), node.sourceUrl);
     expect((await totals())['2']).toBe('9007199254740995.00');
-    await node.source.query('UPDATE orders SET total = 0 WHERE id = 2');
-    await node.catchUp();
     expect(errors).toEqual([]);
   });
 
@@ -257,7 +228,7 @@ describeNeeding(chromium(), 'the page', () => {
   }
 
   test('it shows the viewer’s time with UTC beside it, to the microsecond', async () => {
-    await using tab = await open(views().transaction!);
+    await using tab = await open(transaction());
     await settled(tab.page);
     const moment = tab.page.locator('.facts .moment').first();
     const ts = (await moment.getAttribute('datetime'))!;
@@ -269,7 +240,7 @@ describeNeeding(chromium(), 'the page', () => {
   });
 
   test('it asks for the token, again when it is wrong, and goes on where it was', async () => {
-    await using tab = await open(gap, { token: 'expired' });
+    await using tab = await open(gap, 'expired');
     const { page } = tab;
     await page.waitForSelector('dialog[open] [role=alert]');
     await page.keyboard.type(TOKEN);
@@ -339,11 +310,11 @@ describeNeeding(chromium(), 'the page', () => {
   });
 
   test('hostile names and values stay text', async () => {
-    await using tab = await open(views().hostile!);
+    await using tab = await open(hostile());
     const { page, errors } = tab;
     await settled(page);
     await page.waitForSelector('.grid.rows tbody tr');
-    const text = await page.locator('.grid.rows').innerText();
+    const text = await page.locator('.grid.rows').textContent();
     expect(text).toContain(HOSTILE.script.slice(0, 60));
     expect(text).toContain(HOSTILE.link);
     expect(text).toMatch(/U\+202E.*U\+2066.*U\+200B.*U\+0007/s);
@@ -352,13 +323,14 @@ describeNeeding(chromium(), 'the page', () => {
       0,
     );
     await page.locator('button.more').last().click();
-    expect((await page.locator('.text.whole').innerText()).length).toBe(1_000_000);
+    expect((await page.locator('.text.whole').textContent())?.length).toBe(1_000_000);
     expect(await page.title()).not.toBe('owned');
     expect(errors).toEqual([]);
   });
 
   test('a table then, compared with now, and as CSV', async () => {
-    await using tab = await open(views().past!);
+    await asTheMistakeLeftThem();
+    await using tab = await open(past());
     const { page, errors } = tab;
     await page.waitForSelector('.grid.rows tbody tr');
     await page.locator('input[type=range]').focus();
@@ -378,8 +350,8 @@ describeNeeding(chromium(), 'the page', () => {
     await page.getByRole('button', { name: 'Compare with now' }).click();
     await page.waitForSelector('.change');
     expect(await page.locator('.change').count()).toBe(57);
-    expect(await page.locator('.change').first().innerText()).toMatch(
-      /update\s+1\s.*total.*9007199254740994.00.*0.00/s,
+    expect(await page.locator('.change').first().textContent()).toMatch(
+      /update\s*1.*total.*9007199254740994.00.*0.00/s,
     );
     expect(errors).toEqual([]);
   });
@@ -392,38 +364,16 @@ describeNeeding(chromium(), 'the page', () => {
     await page.getByLabel('Value').fill('2');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.long-list .line');
-    await page.goto(serve.url + views().search!);
+    await page.goto(serve.url + search());
     await page.waitForSelector('.grid tbody tr');
-    expect(await page.locator('.grid').innerText()).toContain('step 12');
+    expect(await page.locator('.grid').textContent()).toContain('step 12');
   });
 
   test('what is not known is said', async () => {
     await using tab = await open(`/ui/${node.node}/transactions?from=2020-01-01T00:00:00Z`);
     await settled(tab.page);
-    expect(await tab.page.locator('.unknown').innerText()).toContain('Not known: before tracking');
+    expect(await tab.page.locator('.unknown').textContent()).toContain('Not known: before tracking');
   });
-
-  for (const dark of [false, true]) {
-    for (const width of [1280, 390]) {
-      test(`every view at ${width} pixels, ${dark ? 'dark' : 'light'}: axe finds nothing, nothing is wider than the window`, async () => {
-        mkdirSync(PICTURES, { recursive: true });
-        const found: string[] = [];
-        for (const [name, path] of Object.entries(views())) {
-          await using tab = await open(path, { width, dark });
-          await settled(tab.page);
-          const file = join(PICTURES, `${name}-${width}-${dark ? 'dark' : 'light'}.png`);
-          await tab.page.screenshot({ path: file, fullPage: false });
-          found.push(
-            ...(await violations(tab.page)).map((each) => `${name}: ${each}`),
-            ...tab.errors.map((each) => `${name}: ${each}`),
-          );
-          const over = await tab.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          if (over > 0) found.push(`${name} is ${over} pixels wider than the window`);
-        }
-        expect(found).toEqual([]);
-      });
-    }
-  }
 
   // the last: it stops the server
   test('it goes on when the server is back', async () => {

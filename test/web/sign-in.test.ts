@@ -15,7 +15,7 @@ import { startBrowser } from '../support/browser.ts';
 import { secretArn } from '../support/lambda-databases.ts';
 import { chromium, describeNeeding } from '../support/needs.ts';
 import { AUDIENCE, CLIENT, type OidcServer, startOidcServer } from '../support/oidc-server.ts';
-import { pageTab } from '../support/page-tab.ts';
+import { type PageTab, pageTab } from '../support/page-tab.ts';
 import { synthesizeWithCode } from '../support/synthesize.ts';
 import { type TrackedNode, trackedNode } from '../support/tracked-node.ts';
 
@@ -68,6 +68,9 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
   });
 
   const view = (): string => `${gateway.url}/ui/${node.node}/row?table=public.t&pk=1`;
+  /** A tab that may ask the issuer, too. */
+  const open = (url: string): Promise<PageTab> =>
+    pageTab(browser, url, { origins: [new URL(oidc.issuer).origin, oidc.tokenOrigin] });
   const shown = (page: Page): Promise<unknown> => page.waitForSelector('.long-list .line', PATIENT);
   const dialog = (page: Page, says: RegExp): Promise<void> =>
     page.getByRole('dialog').getByText(says).waitFor(PATIENT);
@@ -107,7 +110,7 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
 
   test('a shared address leads through the issuer to its view; a reload signs nobody in again; other tabs know nothing', async () => {
     const before = oidc.asked.authorize;
-    await using tab = await pageTab(browser, view());
+    await using tab = await open(view());
     await shown(tab.page);
     expect(tab.page.url()).toBe(view());
     const request = oidc.lastRequest();
@@ -132,7 +135,7 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
     );
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const elsewhere = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    await using tab = await pageTab(browser, view());
+    await using tab = await open(view());
     await shown(tab.page);
     const reach = (place: string): Promise<string> =>
       tab.page.evaluate(
@@ -154,7 +157,7 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
 
   test('with a refresh token, an expired token is replaced while somebody looks, and they notice nothing', async () => {
     oidc.behaviour.givesRefreshTokens = true;
-    await using tab = await pageTab(browser, view());
+    await using tab = await open(view());
     await shown(tab.page);
     const { authorize } = oidc.asked;
     for (let time = 1; time <= 2; time++) {
@@ -170,7 +173,7 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
   });
 
   test('without one, signing in again is offered, and leads back to the view and its place in the history', async () => {
-    await using tab = await pageTab(browser, `${gateway.url}/ui/${node.node}/tables`);
+    await using tab = await open(`${gateway.url}/ui/${node.node}/tables`);
     const { page, errors } = tab;
     await page.getByRole('link', { name: 'public.t' }).first().waitFor(PATIENT);
     await page.evaluate((to) => history.pushState(null, '', to), view());
@@ -190,7 +193,7 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
   });
 
   test('who comes back to a tab with an expired token is signed in again at once', async () => {
-    await using tab = await pageTab(browser, view());
+    await using tab = await open(view());
     await shown(tab.page);
     const { authorize } = oidc.asked;
     expire();
@@ -211,7 +214,7 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
     async (what, says, codes) => {
       oidc.behaviour.spoils = what;
       const before = { ...oidc.asked };
-      await using tab = await pageTab(browser, view());
+      await using tab = await open(view());
       await dialog(tab.page, says);
       expect(oidc.asked).toMatchObject({ authorize: before.authorize + 1, code: before.code + codes });
       expect(tab.page.url()).toBe(view());
@@ -224,17 +227,14 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
 
   test('an answer that nobody asked for is not used', async () => {
     const { code } = oidc.asked;
-    await using tab = await pageTab(
-      browser,
-      `${gateway.url}/ui/signed-in?code=stolen&state=&iss=${oidc.issuer}`,
-    );
+    await using tab = await open(`${gateway.url}/ui/signed-in?code=stolen&state=&iss=${oidc.issuer}`);
     await dialog(tab.page, /does not belong to a sign-in of this tab/);
     expect(oidc.asked.code).toBe(code);
     expect(tab.page.url()).toBe(`${gateway.url}/`);
   });
 
   test('signing out forgets the tokens, also at the issuer, and signs nobody in again by itself', async () => {
-    await using tab = await pageTab(browser, view());
+    await using tab = await open(view());
     const { page } = tab;
     await shown(page);
     const before = { ...oidc.asked };
@@ -250,7 +250,7 @@ describeNeeding(chromium(), 'signing in to the page of a deployment', () => {
 
   test('view and dialog are accessible, also on a small screen', async () => {
     mkdirSync(PICTURES, { recursive: true });
-    await using tab = await pageTab(browser, `${gateway.url}/ui/${node.node}`);
+    await using tab = await open(`${gateway.url}/ui/${node.node}`);
     const { page } = tab;
     await page.waitForSelector('#newest', PATIENT);
     const looks = [

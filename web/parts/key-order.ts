@@ -24,3 +24,6 @@ function compare(one: Json, other: Json): number {
 
 /** Whole numbers keep every digit. */
 const numeric = (text: string): number | bigint => (/^-?\d+$/.test(text) ? BigInt(text) : Number(text));
+
+/** Whether it is a number without a fraction, as the keys are that the API sorts by look-ups. */
+export const isWholeNumber = (value: Json): boolean => value instanceof Digits && /^-?\d+$/.test(value.text);

@@ -1,9 +1,10 @@
 /** The plan that puts rows back: what changes, which rows are in conflict, and the SQL to copy. Only where the server has the route. */
 import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ask, Refused } from '../client.ts';
+import { ask, type Refused } from '../client.ts';
 import type { RestoreConflict, RestorePlan } from '../documents.ts';
 import type { Json } from '../exact-json.ts';
+import { refusal } from '../use-answer.ts';
 import { Differences } from './differences.tsx';
 import { Loading, Problem } from './parts.tsx';
 import { PlainText } from './plain-text.tsx';
@@ -52,9 +53,11 @@ export function RestoreButton({ node, question, label }: RestoreProperties) {
 interface Asked {
   readonly plan: RestorePlan | null;
   readonly problem: Refused | null;
+  /** Whether rows in conflict are left out of this plan; null: there is no answer yet. */
+  readonly leavesOut: boolean | null;
 }
 
-const NOTHING: Asked = { plan: null, problem: null };
+const NOTHING: Asked = { plan: null, problem: null, leavesOut: null };
 
 /** The plan; it is asked for again when `leavesOut` changes. */
 function usePlan({ node, question }: Omit<RestoreProperties, 'label'>, leavesOut: boolean): Asked {
@@ -63,11 +66,10 @@ function usePlan({ node, question }: Omit<RestoreProperties, 'label'>, leavesOut
     const gone = new AbortController();
     const path = ROUTE.replace('{node}', node);
     ask<RestorePlan>(path, {}, gone.signal, { ...question, skip_conflicts: leavesOut }).then(
-      (plan) => setAsked({ plan, problem: null }),
+      (plan) => setAsked({ plan, problem: null, leavesOut }),
       (error: unknown) => {
         if (gone.signal.aborted) return;
-        const problem = error instanceof Refused ? error : new Refused(0, { detail: String(error) });
-        setAsked({ plan: null, problem });
+        setAsked({ plan: null, problem: refusal(error), leavesOut });
       },
     );
     return () => gone.abort();
@@ -82,7 +84,7 @@ function RestoreDialog({
 }: Omit<RestoreProperties, 'label'> & { readonly close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [leavesOut, setLeavesOut] = useState(false);
-  const { plan, problem } = usePlan({ node, question }, leavesOut);
+  const { plan, problem, leavesOut: isWithout } = usePlan({ node, question }, leavesOut);
   useEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} class="wide plan" aria-labelledby="plan-title" onClose={close}>
@@ -100,7 +102,11 @@ function RestoreDialog({
           Leave rows in conflict as they are, and put back the others
         </label>
       )}
-      <Script sql={plan?.sql ?? null} close={() => dialog.current?.close()} />
+      {/* the SQL of the other choice must not be copied */}
+      <Script
+        sql={isWithout === leavesOut ? (plan?.sql ?? null) : null}
+        close={() => dialog.current?.close()}
+      />
     </dialog>
   );
 }

@@ -1,7 +1,9 @@
 /** Finds rows: by key, or by the value of a column, now or at any time. */
+import { useState } from 'preact/hooks';
 import { go, pathTo } from '../address.ts';
 import type { Found, NodeDocument, Table } from '../documents.ts';
 import { Moment } from '../parts/moment.tsx';
+import { Newer, useNews } from '../parts/newer.tsx';
 import { KnownUpTo, Link, Loading, Problem } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
 import { KeyText, Value } from '../parts/value.tsx';
@@ -9,32 +11,36 @@ import { useAnswer } from '../use-answer.ts';
 
 type Query = Readonly<Record<string, string>>;
 
-export function SearchView({ node, query }: { readonly node: NodeDocument['node']; readonly query: Query }) {
+export function SearchView({ node: of, query }: { readonly node: NodeDocument; readonly query: Query }) {
+  const { node, horizon } = of;
+  const [again, setAgain] = useState(0);
   const { table = '', column = '', value, when = 'now' } = query;
   const { answer: known } = useAnswer<{ tables: readonly Table[] }>(`/v1/nodes/${node}/tables`);
   const chosen = known?.tables.find(({ segment }) => segment === table);
   const isAsked = table !== '' && column !== '' && value !== undefined;
   const from = when === 'ever' ? chosen?.tracked_from?.lsn : undefined;
-  const isReady = isAsked && (when === 'now' || from !== undefined);
+  const isReady = isAsked && (when === 'now' || known !== null);
   const path = isReady ? `/v1/nodes/${node}/tables/${encodeURIComponent(table)}/find` : null;
-  const { answer, problem, isLoading } = useAnswer<Found>(path, {
-    [`where.${column}`]: value,
-    from,
-    limit: '200',
-  });
+  const { answer, problem, isLoading } = useAnswer<Found>(
+    path,
+    { [`where.${column}`]: value, from, limit: '200' },
+    { again },
+  );
+  const news = useNews({ node, horizon }, answer, { table });
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string): string => String(given.get(name) ?? '');
     const of = known?.tables.find(({ segment }) => segment === text('table'));
-    const [only] = of?.key.length === 1 ? of.key : [];
-    if (text('column') === '' && only !== undefined) {
-      go(pathTo(node, 'row', { table: text('table'), pk: JSON.stringify({ [only]: text('value') }) }));
+    if (text('column') === '') {
+      // a key of several columns is written as JSON; the view of the row says how if it is not
+      const [only] = of?.key.length === 1 ? of.key : [];
+      const pk = only === undefined ? text('value') : JSON.stringify({ [only]: text('value') });
+      go(pathTo(node, 'row', { table: text('table'), pk }));
       return;
     }
-    go(
-      `${pathTo(node, 'search', { table: text('table'), column: text('column'), when: text('when') })}&value=${encodeURIComponent(text('value'))}`,
-    );
+    const asked = { table: text('table'), column: text('column'), when: text('when'), value: text('value') };
+    go(pathTo(node, 'search', asked));
   };
   return (
     <>
@@ -86,6 +92,7 @@ export function SearchView({ node, query }: { readonly node: NodeDocument['node'
           <Problem problem={problem} />
           <KnownUpTo frame={answer} />
           <Loading when={isLoading} />
+          <Newer news={news} show={() => setAgain(again + 1)} />
           {answer !== null && answer.rows.length === 0 && <p class="message">No row had this value.</p>}
           {answer !== null && answer.rows.length > 0 && (
             <div class="scroll" tabIndex={0} role="region" aria-label="Rows that were found">

@@ -1,17 +1,17 @@
 /** A whole table as of an instant: its rows, a slider over its commits, CSV, and what has become of the rows since. */
 import { useState } from 'preact/hooks';
 import { go, pathTo } from '../address.ts';
-import { ask } from '../client.ts';
-import type { Point, Row, Table, TableChanges, TableRows, Transactions } from '../documents.ts';
+import type { Refused } from '../client.ts';
+import type { Point, Table, TableRows } from '../documents.ts';
+import { CommitSlider } from '../parts/commit-slider.tsx';
 import { downloadCsv } from '../parts/csv.ts';
-import { Differences } from '../parts/differences.tsx';
-import { byKey } from '../parts/key-order.ts';
-import { Moment } from '../parts/moment.tsx';
+import { isWholeNumber } from '../parts/key-order.ts';
+import { NetChanges } from '../parts/net-changes.tsx';
 import { Newer, useNews } from '../parts/newer.tsx';
-import { KnownUpTo, Link, Loading, Operation, Problem } from '../parts/parts.tsx';
+import { Link, Loading, Problem } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
-import { KeyText, plainValue, Value } from '../parts/value.tsx';
-import { useAnswer } from '../use-answer.ts';
+import { type Order, ordered, Rows } from '../parts/rows.tsx';
+import { type Asked, refusal, useAnswer } from '../use-answer.ts';
 
 type Query = Readonly<Record<string, string>>;
 
@@ -22,19 +22,29 @@ interface TableViewProperties {
 }
 
 export function TableView({ node, horizon, query }: TableViewProperties) {
-  const { table = '', at, column, value, compare } = query;
+  const { table = '', at, column, value, compare, order: by, descending } = query;
   const path = `/v1/nodes/${node}/tables/${encodeURIComponent(table)}`;
   const { answer: known } = useAnswer<{ tables: readonly Table[] }>(`/v1/nodes/${node}/tables`);
   const key = known?.tables.find(({ segment }) => segment === table)?.key ?? [];
   const filter = column && value !== undefined ? { [`where.${column}`]: value } : {};
   const parameters = { at, ...filter, limit: '200' };
   const [again, setAgain] = useState(0);
-  const asked = useAnswer<TableRows>(compare === 'now' ? null : `${path}/rows`, parameters, { again });
+  const [saving, setSaving] = useState<Refused | null>(null);
+  const isComparing = compare === 'now' && at !== undefined;
+  const asked = useRows(isComparing ? null : `${path}/rows`, {
+    ...{ parameters, again, key },
+    order: by === undefined ? null : { by, isDescending: descending === 'true' },
+  });
+  const { order } = asked;
   // a table as of a time does not change, a table as of now does
   const news = useNews({ node, horizon }, at === undefined ? asked.answer : null, { table });
   const show = (change: Readonly<Record<string, string | undefined>>, replace = false): void =>
     go(pathTo(node, 'table', { ...query, ...change }), { replace });
-  const isComparing = compare === 'now' && at !== undefined;
+  const save = (): Promise<void> =>
+    downloadCsv(`${path}/rows`, { ...parameters, at: asked.answer?.as_of.lsn }, table).then(
+      () => setSaving(null),
+      (error) => setSaving(refusal(error)),
+    );
   return (
     <>
       <p class="path">
@@ -94,33 +104,33 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
           >
             {isComparing ? 'Rows' : 'Compare with now'}
           </button>
-          <button
-            type="button"
-            disabled={asked.answer === null}
-            onClick={() =>
-              void downloadCsv(`${path}/rows`, { ...parameters, at: asked.answer?.as_of.lsn }, table)
-            }
-          >
+          <button type="button" disabled={asked.answer === null} onClick={() => void save()}>
             Download CSV
           </button>
         </div>
       </form>
       {isComparing ? (
-        <NetChanges node={node} table={table} path={path} at={at} />
+        <NetChanges node={node} table={table} path={path} at={at} horizon={horizon} />
       ) : (
         <>
-          <Problem problem={asked.problem} />
+          <Problem problem={asked.problem ?? saving} />
           <Loading when={asked.isLoading} />
           <Newer news={news} show={() => setAgain(again + 1)} />
           {asked.answer && (
             <Rows
-              key={`${at} ${column} ${value} ${again}`}
               node={node}
               table={table}
               keyColumns={key}
               first={asked.answer}
               path={`${path}/rows`}
               parameters={parameters}
+              order={order}
+              sortBy={(name) =>
+                show({
+                  order: name,
+                  descending: order?.by === name && !order.isDescending ? 'true' : undefined,
+                })
+              }
             />
           )}
         </>
@@ -129,198 +139,44 @@ export function TableView({ node, horizon, query }: TableViewProperties) {
   );
 }
 
-interface SliderProperties {
-  readonly node: string;
-  readonly table: string;
-  readonly at: string | undefined;
-  readonly choose: (lsn: string | undefined) => void;
+interface RowsAsked extends Asked<TableRows> {
+  /** Of all rows of the table; null: that of the texts of their keys. */
+  readonly order: Order | null;
 }
 
-/** The newest commits that touched the table; the right end is now. */
-function CommitSlider({ node, table, at, choose }: SliderProperties) {
-  const { answer } = useAnswer<Transactions>(`/v1/nodes/${node}/transactions`, { table, limit: '200' });
-  if (answer === null || answer.transactions.length === 0) return null;
-  const commits = answer.transactions.toReversed();
-  const named = commits.findIndex(({ lsn }) => lsn === at);
-  const place = at === undefined ? commits.length : named;
-  const commit = commits[place];
-  return (
-    <div class="slider">
-      <label>
-        <span>
-          As of{' '}
-          {at === undefined ? (
-            <b>now</b>
-          ) : commit ? (
-            <>
-              commit <Moment ts={commit.ts} />
-            </>
-          ) : (
-            <b>{at}</b>
-          )}
-        </span>
-        <input
-          type="range"
-          min={0}
-          max={commits.length}
-          step={1}
-          value={Math.max(0, place)}
-          aria-valuetext={commit?.ts ?? at ?? 'now'}
-          onInput={(event) => choose(commits[event.currentTarget.valueAsNumber]?.lsn)}
-        />
-      </label>
-      <p class="note">
-        {commits.length === 1 ? 'The one commit' : `The last ${commits.length} commits`} that touched the
-        table, then now.
-        {answer.next !== null && ' Older ones: name a time below.'}
-      </p>
-    </div>
+/**
+ * The first rows. A table of more than a page whose key is a number is shown in the order of numbers; any other one in an order that
+ * somebody has chosen, because the store reads the whole table for it.
+ */
+function useRows(
+  path: string | null,
+  {
+    parameters,
+    order,
+    key,
+    again,
+  }: {
+    readonly parameters: Query | Readonly<Record<string, string | undefined>>;
+    readonly order: Order | null;
+    readonly key: readonly string[];
+    readonly again: number;
+  },
+): RowsAsked {
+  const plain = useAnswer<TableRows>(order === null ? path : null, parameters, { again });
+  const [name] = key;
+  const isFiltered = Object.keys(parameters).some((each) => each.startsWith('where.'));
+  const isNumbered =
+    name !== undefined &&
+    key.length === 1 &&
+    !isFiltered &&
+    plain.answer !== null &&
+    plain.answer.next !== null &&
+    plain.answer.rows.every((row) => isWholeNumber(row[name] ?? null));
+  const by = order ?? (isNumbered ? { by: name, isDescending: false } : null);
+  const sorted = useAnswer<TableRows>(
+    by === null ? null : path,
+    { ...parameters, ...ordered(by) },
+    { again },
   );
-}
-
-interface RowsProperties {
-  readonly node: string;
-  readonly table: string;
-  readonly keyColumns: readonly string[];
-  readonly first: TableRows;
-  readonly path: string;
-  readonly parameters: Query | Readonly<Record<string, string | undefined>>;
-}
-
-function Rows({ node, table, keyColumns, first, path, parameters }: RowsProperties) {
-  const [more, setMore] = useState<readonly TableRows[]>([]);
-  const [isDescending, setDescending] = useState(false);
-  const next = (more.at(-1) ?? first).next;
-  const rows = [...first.rows, ...more.flatMap((page) => page.rows)];
-  const sorted = rows.toSorted(byKey(keyColumns));
-  const shown = isDescending ? sorted.reverse() : sorted;
-  const rowPath = (row: Row): string =>
-    pathTo(node, 'row', {
-      table,
-      pk: JSON.stringify(Object.fromEntries(keyColumns.map((name) => [name, plainValue(row[name])]))),
-      at: undefined,
-    });
-  return (
-    <>
-      <KnownUpTo frame={{ from: null, to: null, horizon: first.horizon, final: first.final, unknown: [] }} />
-      {rows.length === 0 && (
-        <p class="message">
-          No row
-          {Object.keys(parameters).some((name) => name.startsWith('where.'))
-            ? ' has this value.'
-            : ': the table was empty.'}
-        </p>
-      )}
-      {rows.length > 0 && (
-        <div class="scroll tall" tabIndex={0} role="region" aria-label={`Rows of ${table}`}>
-          <table class="grid rows">
-            <thead>
-              <tr>
-                {first.columns.map((name) => (
-                  <th
-                    key={name}
-                    scope="col"
-                    aria-sort={
-                      keyColumns[0] === name ? (isDescending ? 'descending' : 'ascending') : undefined
-                    }
-                  >
-                    {keyColumns[0] === name ? (
-                      <button type="button" class="sort" onClick={() => setDescending(!isDescending)}>
-                        <PlainText text={name} cut={63} /> {isDescending ? '↓' : '↑'}
-                      </button>
-                    ) : (
-                      <PlainText text={name} cut={63} />
-                    )}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((row, index) => (
-                <tr key={index}>
-                  {first.columns.map((name) => (
-                    <td key={name}>
-                      {keyColumns.includes(name) ? (
-                        <Link to={rowPath(row)}>
-                          <Value value={row[name]} cut={60} />
-                        </Link>
-                      ) : (
-                        <Value value={row[name]} cut={60} />
-                      )}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-      <p class="note">
-        {rows.length.toLocaleString('en')} rows{next === null ? '' : ' so far'}, as of{' '}
-        <span class="number">{first.as_of.lsn}</span>
-        {next !== null &&
-          '. Only these are sorted by key: others, which come by the text of their keys, may belong between them.'}
-      </p>
-      {next !== null && (
-        <button
-          type="button"
-          onClick={() =>
-            void ask<TableRows>(path, { ...parameters, at: undefined, cursor: next }).then((page) =>
-              setMore([...more, page]),
-            )
-          }
-        >
-          More rows
-        </button>
-      )}
-    </>
-  );
-}
-
-function NetChanges({
-  node,
-  table,
-  path,
-  at,
-}: {
-  readonly node: string;
-  readonly table: string;
-  readonly path: string;
-  readonly at: string;
-}) {
-  const { answer, problem, isLoading } = useAnswer<TableChanges>(`${path}/changes`, {
-    from: at,
-    net: 'true',
-    limit: '200',
-  });
-  return (
-    <>
-      <h2>What became of each row since then</h2>
-      <Problem problem={problem} />
-      <KnownUpTo frame={answer} />
-      <Loading when={isLoading} />
-      {answer !== null && answer.changes.length === 0 && <p class="message">No row differs from now.</p>}
-      <ol class="changes">
-        {answer?.changes.map((change) => (
-          <li key={JSON.stringify(change.pk)}>
-            <article class="change">
-              <header>
-                <Operation op={change.op} />
-                <Link to={pathTo(node, 'row', { table, pk: JSON.stringify(change.pk), at: change.lsn })}>
-                  <KeyText pk={change.pk} />
-                </Link>
-              </header>
-              <Differences
-                before={change.before}
-                after={change.after}
-                labels={['then', 'now']}
-                {...(change.incomplete ? { unknown: change.incomplete } : {})}
-              />
-            </article>
-          </li>
-        ))}
-      </ol>
-      {answer?.next && <p class="note">The first 200 rows that differ.</p>}
-    </>
-  );
+  return { ...(by === null ? plain : sorted), order: by };
 }

@@ -1,15 +1,16 @@
 /** One transaction: who, when, and each row that it touched, before and after. */
-import { useState } from 'preact/hooks';
 import { lsnSegment, pathTo } from '../address.ts';
 import { ask } from '../client.ts';
 import type { TransactionChange, TransactionChanges } from '../documents.ts';
 import { Differences } from '../parts/differences.tsx';
 import { Moment } from '../parts/moment.tsx';
+import { MoreButton } from '../parts/more-button.tsx';
 import { KnownUpTo, Link, Loading, Operation, Problem, Who } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
 import { RestoreButton } from '../parts/restore.tsx';
 import { KeyText } from '../parts/value.tsx';
 import { useAnswer } from '../use-answer.ts';
+import { useMore } from '../use-more.ts';
 import { tableSegment } from './tables.tsx';
 import { Counts, grouped } from './transactions.tsx';
 
@@ -24,9 +25,8 @@ export function TransactionView({ node, lsn, xid }: TransactionProperties) {
   const path = `/v1/nodes/${node}/transactions/${lsn}`;
   const parameters = { xid, limit: '100' };
   const { answer, problem, isLoading } = useAnswer<TransactionChanges>(path, parameters);
-  const [more, setMore] = useState<readonly TransactionChanges[]>([]);
-  const next = (more.at(-1) ?? answer)?.next ?? null;
-  const changes = [...(answer?.changes ?? []), ...more.flatMap((page) => page.changes)];
+  const more = useMore(answer, (cursor) => ask<TransactionChanges>(path, { ...parameters, cursor }));
+  const changes = [...(answer?.changes ?? []), ...more.pages.flatMap((page) => page.changes)];
   return (
     <>
       <h1>Transaction {answer?.xid ?? xid ?? lsn.replace('-', '/')}</h1>
@@ -60,18 +60,7 @@ export function TransactionView({ node, lsn, xid }: TransactionProperties) {
               </li>
             ))}
           </ol>
-          {next !== null && (
-            <button
-              type="button"
-              onClick={() =>
-                void ask<TransactionChanges>(path, { ...parameters, cursor: next }).then((page) =>
-                  setMore([...more, page]),
-                )
-              }
-            >
-              More rows
-            </button>
-          )}
+          <MoreButton more={more} label="More rows" />
         </>
       )}
     </>

@@ -4,10 +4,12 @@ import { address, go, lsnSegment, pathTo } from '../address.ts';
 import { ask } from '../client.ts';
 import type { NodeDocument, Table, Transaction, Transactions } from '../documents.ts';
 import { Moment } from '../parts/moment.tsx';
+import { MoreButton } from '../parts/more-button.tsx';
 import { Newer, useNews } from '../parts/newer.tsx';
 import { KnownUpTo, Link, Loading, Problem, Who } from '../parts/parts.tsx';
 import { PlainText } from '../parts/plain-text.tsx';
 import { useAnswer } from '../use-answer.ts';
+import { useMore } from '../use-more.ts';
 
 type Query = Readonly<Record<string, string>>;
 const PAGE = '100';
@@ -18,20 +20,8 @@ export function TransactionsView({ node, query }: { readonly node: NodeDocument;
   const [again, setAgain] = useState(0);
   const { answer, problem, isLoading } = useAnswer<Transactions>(path, parameters, { again });
   const news = useNews(node, query.to === undefined ? answer : null, asked({ ...query, from: '' }));
-  const [older, setOlder] = useState<{
-    readonly of: Transactions | null;
-    readonly pages: readonly Transactions[];
-  }>({
-    of: null,
-    pages: [],
-  });
-  const pages = older.of === answer ? older.pages : [];
-  const next = pages.length > 0 ? pages.at(-1)!.next : (answer?.next ?? null);
-  const loadMore = async (): Promise<void> => {
-    const page = await ask<Transactions>(path, { ...parameters, cursor: next! });
-    setOlder({ of: answer, pages: [...pages, page] });
-  };
-  const all = [answer, ...pages].flatMap((page) => page?.transactions ?? []);
+  const older = useMore(answer, (cursor) => ask<Transactions>(path, { ...parameters, cursor }));
+  const all = [answer, ...older.pages].flatMap((page) => page?.transactions ?? []);
   return (
     <>
       <h1>Transactions</h1>
@@ -46,11 +36,7 @@ export function TransactionsView({ node, query }: { readonly node: NodeDocument;
       {all.length > 0 && (
         <TransactionList node={node.node} transactions={all} label="Transactions, newest first" />
       )}
-      {next !== null && (
-        <button type="button" onClick={() => void loadMore()}>
-          Older transactions
-        </button>
-      )}
+      <MoreButton more={older} label="Older transactions" />
     </>
   );
 }

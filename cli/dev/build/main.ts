@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, globSync, rmSync, writeFileSync } from 'node:fs';
 import { bundleProgram, libraryEntryPoints } from './bundle.ts';
 import { pruneDeclarations } from './declarations.ts';
+import { buildDocs } from './docs.ts';
 import { buildFunctions } from './functions.ts';
 import { bundlePage } from './page.ts';
 import { thirdPartyLicenses } from './third-party-licenses.ts';
@@ -15,6 +16,7 @@ for (const path of globSync('dist/*')) if (path !== FUNCTIONS) rmSync(path, { re
 const library = libraryEntryPoints();
 const packages = await bundleProgram({ ...library, [COMMAND]: `${COMMAND}.ts` });
 packages.push(...(await buildFunctions(FUNCTIONS)), ...(await bundlePage()));
+await buildDocs();
 chmodSync(`dist/${COMMAND}.js`, 0o755);
 
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {

@@ -29,7 +29,7 @@ export async function bundlePage(folder = 'dist/web'): Promise<string[]> {
   for (const { path, contents } of outputFiles) writeWhole(path, contents);
   writeWhole(join(folder, 'assets/icon.svg'), readFileSync('web/icon.svg'));
   writeWhole(join(folder, 'index.html'), Buffer.from(page));
-  for (const name of globSync('*-????????.{js,css}', { cwd: join(folder, 'assets') }))
+  for (const name of globSync('{main,page}-????????.{js,css}', { cwd: join(folder, 'assets') }))
     if (!names.includes(name)) rmSync(join(folder, 'assets', name));
   return bundledPackages(metafile);
 }

@@ -4,12 +4,21 @@ import { Marked, type Tokens } from 'marked';
 export interface Rendered {
   readonly html: string;
   readonly anchors: ReadonlySet<string>;
+  readonly headings: readonly Heading[];
   readonly links: readonly string[];
 }
 
-/** @param resolve turns the target of a link in the file into one on the site */
-export function render(markdown: string, resolve: (target: string) => string): Rendered {
+export interface Heading {
+  readonly depth: number;
+  readonly anchor: string;
+  /** With its inline HTML, such as <code>. */
+  readonly html: string;
+}
+
+/** @param resolve turns the target of a link in the file into one on the site; null: its words stay, without a link */
+export function render(markdown: string, resolve: (target: string) => string | null): Rendered {
   const anchors = new Set<string>();
+  const headings: Heading[] = [];
   const links: string[] = [];
   const marked = new Marked({
     renderer: {
@@ -17,11 +26,13 @@ export function render(markdown: string, resolve: (target: string) => string): R
         const html = this.parser.parseInline(tokens);
         const id = unused(anchorOf(html.replace(/<[^>]+>/g, '')), anchors);
         anchors.add(id);
+        headings.push({ depth, anchor: id, html });
         return `<h${depth} id="${id}">${html} <a class="self" href="#${id}" aria-label="link to this section">#</a></h${depth}>\n`;
       },
       link({ href, tokens }: Tokens.Link): string {
         links.push(href);
-        return `<a href="${escapeHtml(resolve(href))}">${this.parser.parseInline(tokens)}</a>`;
+        const [target, words] = [resolve(href), this.parser.parseInline(tokens)];
+        return target === null ? words : `<a href="${escapeHtml(target)}">${words}</a>`;
       },
       code({ text, lang }: Tokens.Code): string {
         const language = lang?.split(/\s/)[0] ?? '';
@@ -29,7 +40,9 @@ export function render(markdown: string, resolve: (target: string) => string): R
       },
     },
   });
-  return { html: marked.parse(markdown, { async: false }), anchors, links };
+  // a wide table scrolls, by keyboard too
+  const html = marked.parse(markdown, { async: false }).replaceAll('<table>', '<table tabindex="0">');
+  return { html, anchors, headings, links };
 }
 
 /** As GitHub makes the anchor of a heading, so that the links work there too. */

@@ -84,7 +84,8 @@ export class Batch {
   /** Adds to `lost`. Call it before holes are filled: a column that is incomplete afterwards may be a TOASTed one. */
   noteLost(changes: readonly PendingChange[]): void {
     for (const { relationId, incomplete } of changes) {
-      for (const column of incomplete ?? []) {
+      if (incomplete === null) continue;
+      for (const column of incomplete) {
         const id = `${relationId} ${column}`;
         if (this.#lostIds.has(id)) continue;
         this.#lostIds.add(id);

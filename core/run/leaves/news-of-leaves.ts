@@ -29,6 +29,7 @@ export class NewsOfLeaves {
 
   /** Call it for every commit, also for one that changed no tracked table. */
   hearCommit(xid: string, lsn: Lsn): void {
+    if (this.#newLeaves.size === 0) return; // an empty iteration costs an object for each commit
     for (const [leafId, { attachedBy }] of this.#newLeaves) {
       for (const by of attachedBy) {
         const exactly = by === xid;

@@ -18,7 +18,6 @@ export interface ReplayOptions {
   readonly whole: ReadonlyMap<number, WholeHistory>;
   /** The row limit of the peek: when it is reached, more may follow. */
   readonly maxRows: number;
-  readonly countsBegins: boolean;
 }
 
 export class Replay {

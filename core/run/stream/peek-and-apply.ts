@@ -134,7 +134,6 @@ async function peekOnce(
               )
             : new Map(),
           maxRows,
-          countsBegins: node.plugin === 'wal2json',
         },
         repeatsForgottenKeys,
         keepsRaw: relations.every((relation) => relation.excludedColumns.length === 0),
@@ -147,9 +146,7 @@ async function peekOnce(
       run.counts,
     );
     await reportSkew(store, claim, clock.clock.skew);
-    // wal2json's Begin rows count on the server and are left there (see peek.ts)
-    const begins = node.plugin === 'wal2json' ? delivered.commits : 0;
-    return { rows: delivered.rows + begins, bytes: delivered.bytes };
+    return delivered;
   } finally {
     await nulls?.close();
     await peek.close().catch(() => {});

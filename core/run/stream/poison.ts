@@ -4,21 +4,19 @@
  */
 import type pg from 'pg';
 import type { TimewarpError } from '../../errors/timewarp-error.ts';
+import { isDataRefused } from '../../pg/data-refused.ts';
 import { inTransaction } from '../../pg/transaction.ts';
-import { isTooLargeToPrint } from '../../source/slot/locate-unreadable.ts';
+import { isUnprintable } from '../../source/slot/locate-unreadable.ts';
 import { type Claim, lockCheckpoint } from '../../store/node/claim.ts';
 import { blockNode, MAX_FAILURES, recordFailure, type Suspect } from '../../store/node/failures.ts';
 import { formatLsn } from '../../types/lsn.ts';
-
-/** SQLSTATE classes in which a server refuses data, and not the session (PostgreSQL manual, "PostgreSQL Error Codes"). */
-const DATA_CLASSES = new Set(['0A', '21', '22', '23', '54', 'P0', 'XX']);
 
 /** Whether a retry will probably fail in the same way. */
 export function isPoison(failure: TimewarpError): boolean {
   if (['STREAM_UNREADABLE', 'ROW_TOO_LARGE', 'INTERNAL'].includes(failure.code)) return true;
   const { sqlstate: state, side } = failure.facts;
   if (failure.code !== 'DATABASE_ERROR' || typeof state !== 'string') return false;
-  return DATA_CLASSES.has(state.slice(0, 2)) || (side === 'source' && isTooLargeToPrint(state));
+  return isDataRefused(state) || (side === 'source' && isUnprintable(state));
 }
 
 /**

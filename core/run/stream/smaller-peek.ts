@@ -1,11 +1,11 @@
 /**
- * Makes the peek smaller when the source cannot answer it because of its size. A transaction that fails alone is the one at
- * which the node will be blocked.
+ * Makes the peek smaller when the source cannot answer it because of its size or of a row in it. A transaction that fails alone is the
+ * one at which the node will be blocked.
  */
 import { TimewarpError } from '../../errors/timewarp-error.ts';
 import { publicationName, publicationOf } from '../../source/publication/publication.ts';
 import { advanceSlot } from '../../source/slot/advance.ts';
-import { isTooLargeToPrint, locateUnreadable } from '../../source/slot/locate-unreadable.ts';
+import { isUnprintable, locateUnreadable } from '../../source/slot/locate-unreadable.ts';
 import { MAX_FAILURES, type Suspect } from '../../store/node/failures.ts';
 import type { TrackedRelation } from '../../store/tables/read.ts';
 import type { Lsn } from '../../types/lsn.ts';
@@ -32,7 +32,7 @@ export async function askForLess(
 ): Promise<boolean> {
   if (!(error instanceof TimewarpError) || error.facts.side !== 'source') return false;
   if (error.facts.sqlstate === TEMP_FILE_LIMIT) return size.halve(peek.maxRows);
-  if (!isTooLargeToPrint(error.facts.sqlstate)) return false;
+  if (!isUnprintable(error.facts.sqlstate)) return false;
   const { source, node, claim, limits } = run;
   // stored and skipped transactions are not printed again
   await limits.onSource(() => advanceSlot(source, node.slotName, claim.horizon.lsn));

@@ -128,7 +128,9 @@ interface KeyColumnFacts {
   readonly typeOid: number;
   readonly typeName: string;
   readonly kind: TypeKind;
-  /** The schema of the type (for a domain, of its base type), which also has its operators. */
+  /** The type without length or precision; for a domain, the type that it is over. See `keyValueSql`. */
+  readonly plainType: string;
+  /** The schema of {@link plainType}, which also has its operators. */
   readonly operatorSchema: string;
   /** false: different texts can be equal. */
   readonly deterministicCollation: boolean;
@@ -244,6 +246,16 @@ function keyConstraintSql(c: string): string {
   return `(SELECT k.oid::int8 FROM pg_constraint AS k WHERE k.conrelid = ${c}.oid AND k.contype = 'p')`;
 }
 
+/** The type that a domain is over, at last: a domain may be over a domain. */
+function baseTypeSql(oid: string): string {
+  return `(WITH RECURSIVE based AS (
+                       SELECT d.oid, d.typnamespace, d.typbasetype FROM pg_type AS d WHERE d.oid = ${oid}
+                        UNION ALL
+                       SELECT d.oid, d.typnamespace, d.typbasetype
+                         FROM based AS b JOIN pg_type AS d ON d.oid = b.typbasetype)
+                     SELECT b.oid, b.typnamespace FROM based AS b WHERE b.typbasetype = 0)`;
+}
+
 const TABLE_FACTS_SQL = `
   SELECT CASE WHEN c.oid IS NOT NULL THEN json_build_object(
            'schema', n.nspname, 'name', c.relname, 'oid', c.oid::int8, 'relkind', c.relkind,
@@ -279,7 +291,8 @@ const TABLE_FACTS_SQL = `
                        'typeName', format_type(a.atttypid, a.atttypmod), 'notNull', a.attnotnull,
                        'generated', a.attgenerated, 'variableLength', a.attlen = -1,
                        'isKey', a.attnum = ANY (coalesce(k.key, '{}')),
-                       'baseTypeOid', coalesce(nullif(ty.typbasetype, 0), ty.oid)::int8,
+                       'baseTypeOid', CASE WHEN ty.typbasetype = 0 THEN ty.oid ELSE (
+                          SELECT b.oid FROM ${baseTypeSql('ty.oid')} AS b) END::int8,
                        'describedBy', a.xmin::text,
                        'hasMissing', a.atthasmissing OR a.attname = ANY (missing.names) IS TRUE,
                        'defaultOid', CASE WHEN a.atthasdef THEN (
@@ -290,17 +303,15 @@ const TABLE_FACTS_SQL = `
               SELECT json_agg(json_build_object(
                        'name', a.attname, 'typeOid', a.atttypid::int8,
                        'typeName', format_type(a.atttypid, a.atttypmod),
-                       'operatorSchema', (
-                          SELECT bn.nspname FROM pg_type AS ty
-                            JOIN pg_type AS base ON base.oid = CASE WHEN ty.typbasetype = 0 THEN ty.oid ELSE ty.typbasetype END
-                            JOIN pg_namespace AS bn ON bn.oid = base.typnamespace
-                           WHERE ty.oid = a.atttypid),
+                       'plainType', format_type(base.oid, -1),
+                       'operatorSchema', (SELECT bn.nspname FROM pg_namespace AS bn WHERE bn.oid = base.typnamespace),
                        'deterministicCollation', coalesce((
                           SELECT co.collisdeterministic FROM pg_collation AS co WHERE co.oid = a.attcollation), true)) ORDER BY key.position)
                 FROM unnest(k.key) WITH ORDINALITY AS key (attnum, position)
                CROSS JOIN LATERAL ( -- by index, one after the other
                      SELECT a.attname, a.atttypid, a.atttypmod, a.attcollation FROM pg_attribute AS a
-                      WHERE a.attrelid = c.oid AND a.attnum = key.attnum OFFSET 0) AS a), '[]'),
+                      WHERE a.attrelid = c.oid AND a.attnum = key.attnum OFFSET 0) AS a
+               CROSS JOIN LATERAL ${baseTypeSql('a.atttypid')} AS base), '[]'),
            'leaves', coalesce((
               SELECT json_agg(json_build_object(
                        'schema', ln.nspname, 'name', l.relname, 'relid', l.oid::int8, 'relkind', l.relkind,

@@ -5,6 +5,8 @@
  */
 import type { Queryable } from '../../pg/connection.ts';
 import { quoteIdentifier, quoteOwnRows, type TableName } from '../../pg/identifiers.ts';
+import type { TableFacts } from '../catalog/table-facts.ts';
+import { keyColumnSql, keyValueSql } from './key-operators.ts';
 
 export interface NullQuestion {
   readonly xid: string;
@@ -17,7 +19,7 @@ export interface NullQuestion {
 export async function confirmNulls(
   source: Queryable,
   table: TableName & { readonly relkind: string },
-  key: readonly { readonly name: string; readonly typeName: string }[],
+  key: TableFacts['key'],
   columns: readonly string[],
   questions: readonly NullQuestion[],
 ): Promise<Map<number, ReadonlySet<string>>> {
@@ -25,7 +27,7 @@ export async function confirmNulls(
   if (questions.length === 0 || columns.length === 0) return answers;
   const names = key.map((_, index) => `k${index}`);
   const matches = key.map(
-    ({ name, typeName }, index) => `t.${quoteIdentifier(name)} = q.k${index}::${typeName}`,
+    (column, index) => `${keyColumnSql(column, 't.')} = ${keyValueSql(column, `q.k${index}`)}`,
   );
   const nulls = columns.map(
     (column, index) => `CASE WHEN t.${quoteIdentifier(column)} IS NULL THEN ${index} END`,

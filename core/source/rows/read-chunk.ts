@@ -15,7 +15,7 @@ import { isJsonNull, renderText } from '../../types/render-text.ts';
 import type { BaselineRow } from '../../types/stored.ts';
 import type { TableFacts } from '../catalog/table-facts.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
-import { withKeyOperators } from './key-operators.ts';
+import { keyColumnSql, keyValueSql, withKeyOperators } from './key-operators.ts';
 
 export interface BaselineChunk {
   readonly rows: readonly BaselineRow[];
@@ -114,12 +114,10 @@ function chunkStatement(
   afterCursor: boolean,
   limit: number,
 ): string {
-  const key = keyColumns.map(quoteIdentifier).join(', ');
-  const parameters = keyColumns.map((name, index) => {
-    const type = facts.key.find((column) => column.name === name)!.typeName;
-    return `$${index + 1}::text::${type}`;
-  });
+  const key = keyColumns.map((name) => facts.key.find((column) => column.name === name)!);
+  const parameters = key.map((column, index) => keyValueSql(column, `$${index + 1}::text`));
+  const compared = key.map((column) => keyColumnSql(column));
   const list = [...columns.map(quoteIdentifier), 'tableoid'].join(', ');
-  const where = afterCursor ? `WHERE (${key}) > (${parameters.join(', ')})` : '';
-  return `SELECT ${list} FROM ${quoteOwnRows(facts)} ${where} ORDER BY ${key} LIMIT ${limit}`;
+  const where = afterCursor ? `WHERE (${compared.join(', ')}) > (${parameters.join(', ')})` : '';
+  return `SELECT ${list} FROM ${quoteOwnRows(facts)} ${where} ORDER BY ${keyColumns.map(quoteIdentifier).join(', ')} LIMIT ${limit}`;
 }

@@ -4,12 +4,12 @@
  */
 import type pg from 'pg';
 import { sqlState } from '../../pg/database-error.ts';
-import { quoteIdentifier, quoteOwnRows } from '../../pg/identifiers.ts';
+import { quoteOwnRows } from '../../pg/identifiers.ts';
 import { keyTexts } from '../../types/key.ts';
 import type { Lsn } from '../../types/lsn.ts';
 import type { TableFacts } from '../catalog/table-facts.ts';
 import { readInsertLsn } from '../slot/end-of-wal.ts';
-import { withKeyOperators } from './key-operators.ts';
+import { keyColumnSql, keyValueSql, withKeyOperators } from './key-operators.ts';
 
 export interface MissingKeys {
   /** Indexes into the given keys. */
@@ -71,13 +71,13 @@ async function lookUpAtOnce(
 ): Promise<number[]> {
   const names = keyColumns.map((_, index) => `k${index}`);
   const matches = keyColumns.map((column, index) => {
-    const { typeName, kind } = facts.key.find((each) => each.name === column)!;
+    const key = facts.key.find((each) => each.name === column)!;
     const text = `k.k${index}`;
     const value =
-      kind.name === 'enum' // otherwise each renamed label would be refused, one by one
-        ? `(SELECT e FROM unnest(enum_range(NULL::${typeName})) AS e WHERE e::text = ${text})`
-        : `${text}::${typeName}`;
-    return `t.${quoteIdentifier(column)} = ${value}`;
+      key.kind.name === 'enum' // otherwise each renamed label would be refused, one by one
+        ? `(SELECT e FROM unnest(enum_range(NULL::${key.plainType})) AS e WHERE e::text = ${text})`
+        : keyValueSql(key, text);
+    return `${keyColumnSql(key, 't.')} = ${value}`;
   });
   if (leaves !== null) matches.push(`t.tableoid = ANY ($${keyColumns.length + 1}::oid[])`);
   const { rows } = await withKeyOperators(source, facts.key, () =>

@@ -1,8 +1,9 @@
 /**
- * Locates a transaction that the source itself cannot print: the text of one row takes a gigabyte, and the slot function fails before it
- * returns a row. The functions here peek up to earlier positions and only count rows.
+ * Locates a transaction that the source itself cannot print: the text of one row takes a gigabyte, or has a character that UTF-8 lacks,
+ * or an output function fails. The functions here peek up to earlier positions and only count rows.
  */
 import type { Queryable } from '../../pg/connection.ts';
+import { isDataRefused } from '../../pg/data-refused.ts';
 import { sqlState } from '../../pg/database-error.ts';
 import { rollBack } from '../../pg/transaction.ts';
 import { type Lsn, maxLsn, parseLsn } from '../../types/lsn.ts';
@@ -20,12 +21,11 @@ export interface LocateOptions extends PeekOptions {
   readonly from: Lsn;
 }
 
-/** SQLSTATEs of a row that is too large to be printed: program_limit_exceeded, internal_error (palloc), out_of_memory. */
-const TOO_LARGE_STATES = new Set(['54000', 'XX000', '53200']);
+const OUT_OF_MEMORY = '53200';
 
-/** Whether a query of the source may have failed because a row was too large to print. */
-export function isTooLargeToPrint(state: unknown): boolean {
-  return typeof state === 'string' && TOO_LARGE_STATES.has(state);
+/** Whether a query of the source may have failed because it could not print a row. */
+export function isUnprintable(state: unknown): boolean {
+  return state === OUT_OF_MEMORY || isDataRefused(state);
 }
 
 /**
@@ -47,7 +47,10 @@ const NO_TABLE = { schema: 'pg_catalog', name: 'pg_class' };
 /** For a table without changes, wal2json prints only the begin and the commit of each transaction. */
 async function firstCommit(source: Queryable, options: PeekOptions): Promise<Unreadable | null> {
   const { text, values } = peekStatement({ ...options, tables: [NO_TABLE], maxRows: 1 });
-  const { rows } = await source.query<{ lsn: string; xid: string }>(text, values);
+  const { rows } = await source.query<{ lsn: string; xid: string }>(
+    `SELECT peek.lsn, peek.xid FROM (${text}) AS peek (lsn, xid, data) WHERE starts_with(peek.data, '{"action":"C"') LIMIT 1`,
+    values,
+  );
   const commit = rows[0];
   return commit === undefined ? null : { lsn: parseLsn(commit.lsn), xid: commit.xid };
 }
@@ -101,12 +104,14 @@ interface Failure {
 /** Peeks at the first transaction after the slot and discards it. @returns the failure; null if it succeeded */
 async function probe(source: Queryable, options: PeekOptions): Promise<Failure | null> {
   const { text, values } = peekStatement({ ...options, maxRows: 1 });
+  // wal2json prints in the encoding of the database. The server converts its rows when it sends them.
+  const counted = options.plugin === 'wal2json' ? `convert_to(peek.data, 'UTF8')` : 'peek.data';
   await source.query('BEGIN');
   try {
-    await source.query(`SELECT count(*) FROM (${text} OFFSET 0) AS peek`, values);
+    await source.query(`SELECT count(${counted}) FROM (${text} OFFSET 0) AS peek (lsn, xid, data)`, values);
     return null;
   } catch (error) {
-    if (!isTooLargeToPrint(sqlState(error))) throw error;
+    if (!isUnprintable(sqlState(error))) throw error;
     const named = /([0-9A-F]+\/[0-9A-F]+)[^0-9A-F/]*$/.exec(
       String((error as { where?: string }).where ?? ''),
     ); // in any language

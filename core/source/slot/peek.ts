@@ -259,12 +259,12 @@ export function peekStatement(options: PeekOptions): {
   text: string;
   values: (string | number | string[])[];
 } {
+  // Begin rows have nothing that the Commit row lacks, so the server does not send them.
   const bounds: (string | number)[] = [options.slotName, formatLsn(options.upto), options.maxRows];
   if (options.plugin === 'wal2json') {
     const names = options.tables.map(
       (table) => `${escapeForWal2json(table.schema)}.${escapeForWal2json(table.name)}`,
     );
-    // Begin rows have nothing that the Commit row lacks, so the server does not send them.
     return {
       text: `SELECT lsn, xid,
                     CASE WHEN octet_length(data) <= ${LONGEST.wal2json} THEN data ELSE E'\\x01' || left(data, ${HEAD_BYTES}) END
@@ -284,7 +284,8 @@ export function peekStatement(options: PeekOptions): {
     text: `SELECT lsn, xid,
                   CASE WHEN octet_length(data) <= ${LONGEST.pgoutput} THEN data
                        ELSE '\\x01'::bytea || substring(data FOR ${HEAD_BYTES}) END
-             FROM pg_catalog.pg_logical_slot_peek_binary_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])`,
+             FROM pg_catalog.pg_logical_slot_peek_binary_changes($1::name, $2::pg_lsn, $3::int, VARIADIC $4::text[])
+            WHERE get_byte(data, 0) <> ascii('B')`,
     values: [
       ...bounds,
       [...pluginOptions('pgoutput'), 'publication_names', quoteIdentifier(options.publication)],

@@ -18,19 +18,53 @@ const BLOCK_BYTES = 1024 * 1024;
 const FIXED_BYTES = 2 + 3 * 12 + 4 + 3 * 8 + 2 * 5 + 2 * 4 + 2 * 4;
 /** Memory of an entry beside its encoded bytes: key and array slots. */
 const ENTRY_BYTES = 60;
+const FEW_ROWS = 64;
 
-const NO_STRINGS = { key: '', rowData: null };
-
-/** Where the encoded rows of one relation are, and in them the keys. */
+/** Where the encoded rows of one relation are, and in them the keys. Its numbers are no objects, so nobody has to collect them. */
 class RelationRows implements KeyBytes {
-  readonly keys: number[] = [];
-  readonly blocks: Buffer[] = [];
-  readonly starts: number[] = [];
-  readonly ends: number[] = [];
+  readonly blocks: readonly Buffer[];
+  count = 0;
+  /** The index of the block of each row; positions in that block. */
+  blockOf = new Uint32Array(FEW_ROWS);
+  keys = new Uint32Array(FEW_ROWS);
+  starts = new Uint32Array(FEW_ROWS);
+  ends = new Uint32Array(FEW_ROWS);
+
+  constructor(blocks: readonly Buffer[]) {
+    this.blocks = blocks;
+  }
+
+  // biome-ignore lint/complexity/useMaxParams: called per row, so it allocates no object
+  add(block: number, start: number, keyAt: number, end: number): void {
+    const place = this.count++;
+    if (place === this.keys.length) this.#grow();
+    this.blockOf[place] = block;
+    this.keys[place] = keyAt;
+    this.starts[place] = start;
+    this.ends[place] = end;
+  }
+
+  #grow(): void {
+    this.blockOf = twiceAsLong(this.blockOf);
+    this.keys = twiceAsLong(this.keys);
+    this.starts = twiceAsLong(this.starts);
+    this.ends = twiceAsLong(this.ends);
+  }
+}
+
+function twiceAsLong(numbers: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const longer = new Uint32Array(numbers.length * 2);
+  longer.set(numbers);
+  return longer;
 }
 
 export class ChangeRows {
   readonly #relations = new Map<number, RelationRows>();
+  /** The relation of the previous row, and its id. */
+  #rows: RelationRows | null = null;
+  #relationId = 0;
+  readonly #blocks: Buffer[] = [];
+  #blockIndex = -1;
   #block: Buffer = Buffer.alloc(0);
   #view = new DataView(this.#block.buffer);
   #at = 0;
@@ -57,9 +91,14 @@ export class ChangeRows {
       this.#time = postgresMicros(stamp.time);
       this.#xid = BigInt(stamp.xid);
     }
-    const { key, rowData } = texts === null ? change : NO_STRINGS;
-    this.#reserve(FIXED_BYTES + (texts?.byteCount ?? 3 * (key.length + (rowData ?? '').length)));
-    const [block, view, start] = [this.#block, this.#view, this.#at];
+    const key = texts === null ? change.key : '';
+    const rowData = texts === null ? change.rowData : null;
+    this.#reserve(
+      FIXED_BYTES + (texts === null ? 3 * (key.length + (rowData ?? '').length) : texts.byteCount),
+    );
+    const block = this.#block;
+    const view = this.#view;
+    const start = this.#at;
     view.setInt16(start, COLUMN_COUNT);
     let at = putInt8(view, start + 2, stamp.lsn);
     at = putInt8(view, at, this.#time);
@@ -77,11 +116,11 @@ export class ChangeRows {
     } else at += texts.bytes.copy(block, at, texts.start, texts.end);
     if (change.incomplete === null && change.jsonNulls === null) {
       at = putNull(view, putNull(view, at));
-      this.#note(change.relationId, block, start, keyAt, at);
+      this.#note(change.relationId, this.#blockIndex, start, keyAt, at);
       this.#at = at;
     } else {
       const whole = withArrays(block.subarray(start, at), change); // rare, so it gets a buffer of its own
-      this.#note(change.relationId, whole, 0, keyAt - start, whole.length);
+      this.#note(change.relationId, this.#blocks.push(whole) - 1, 0, keyAt - start, whole.length);
     }
   }
 
@@ -89,9 +128,9 @@ export class ChangeRows {
   *chunks(): Generator<Buffer> {
     const encoder = new CopyEncoder();
     for (const rows of this.#relations.values()) {
-      const { blocks, starts, ends } = rows;
+      const { blocks, blockOf, starts, ends } = rows;
       for (const place of roughOrder(rows)) {
-        encoder.encoded(blocks[place]!, starts[place]!, ends[place]!);
+        encoder.encoded(blocks[blockOf[place]!]!, starts[place]!, ends[place]!);
         if (encoder.hasFull) yield* encoder.take();
       }
     }
@@ -99,18 +138,23 @@ export class ChangeRows {
   }
 
   // biome-ignore lint/complexity/useMaxParams: called per row, so it allocates no object
-  #note(relationId: number, block: Buffer, start: number, keyAt: number, end: number): void {
-    let rows = this.#relations.get(relationId);
-    if (rows === undefined) {
-      rows = new RelationRows();
-      this.#relations.set(relationId, rows);
+  #note(relationId: number, block: number, start: number, keyAt: number, end: number): void {
+    if (this.#rows === null || relationId !== this.#relationId) {
+      this.#rows = this.#rowsOf(relationId);
+      this.#relationId = relationId;
     }
-    rows.keys.push(keyAt);
-    rows.blocks.push(block);
-    rows.starts.push(start);
-    rows.ends.push(end);
+    this.#rows.add(block, start, keyAt, end);
     this.#count += 1;
     this.#bytes += end - start + ENTRY_BYTES;
+  }
+
+  #rowsOf(relationId: number): RelationRows {
+    let rows = this.#relations.get(relationId);
+    if (rows === undefined) {
+      rows = new RelationRows(this.#blocks);
+      this.#relations.set(relationId, rows);
+    }
+    return rows;
   }
 
   #reserve(bytes: number): void {
@@ -118,6 +162,7 @@ export class ChangeRows {
     this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, bytes));
     this.#view = new DataView(this.#block.buffer);
     this.#at = 0;
+    this.#blockIndex = this.#blocks.push(this.#block) - 1;
   }
 }
 

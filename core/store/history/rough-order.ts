@@ -9,19 +9,22 @@ const MAX_CODE = 0x7f;
 /** A double holds 53 bits exactly: the bytes, and below them the place of the key in the list. */
 const PLACES = 2 ** (53 - 7 * COMPARED);
 
-/** Keys as fields of COPY's binary format: the length in four bytes, then the key. The key of a place is in `blocks[place]` at `keys[place]`. */
+/** Keys as fields of COPY's binary format: the length in four bytes, then the key. The key of a place is in `blocks[blockOf[place]]` at `keys[place]`. */
 export interface KeyBytes {
+  readonly count: number;
   readonly blocks: readonly Buffer[];
-  readonly keys: readonly number[];
+  readonly blockOf: Uint32Array;
+  readonly keys: Uint32Array;
 }
 
 /** Places of the keys, ordered by their first bytes. Keys that are equal there keep their order. */
-export function roughOrder({ blocks, keys }: KeyBytes): Uint32Array {
-  if (keys.length > PLACES) return Uint32Array.from(keys.keys());
-  const from = commonLength({ blocks, keys });
-  const ranks = new Float64Array(keys.length);
-  for (let place = 0; place < keys.length; place++) {
-    const block = blocks[place]!;
+export function roughOrder(rows: KeyBytes): Uint32Array {
+  const { count, blocks, blockOf, keys } = rows;
+  if (count > PLACES) return Uint32Array.from({ length: count }, (_, place) => place);
+  const from = commonLength(rows);
+  const ranks = new Float64Array(count);
+  for (let place = 0; place < count; place++) {
+    const block = blocks[blockOf[place]!]!;
     const start = keys[place]! + 4;
     const length = block.readInt32BE(start - 4);
     let rank = 0;
@@ -32,19 +35,19 @@ export function roughOrder({ blocks, keys }: KeyBytes): Uint32Array {
     ranks[place] = rank * PLACES + place;
   }
   ranks.sort();
-  const places = new Uint32Array(keys.length);
+  const places = new Uint32Array(count);
   for (let i = 0; i < places.length; i++) places[i] = ranks[i]! % PLACES;
   return places;
 }
 
 /** The length of the common beginning of all keys. */
-function commonLength({ blocks, keys }: KeyBytes): number {
-  if (keys.length === 0) return 0;
-  const first = blocks[0]!;
+function commonLength({ count, blocks, blockOf, keys }: KeyBytes): number {
+  if (count === 0) return 0;
+  const first = blocks[blockOf[0]!]!;
   const firstAt = keys[0]! + 4;
   let length = first.readInt32BE(firstAt - 4);
-  for (let place = 1; place < keys.length; place++) {
-    const block = blocks[place]!;
+  for (let place = 1; place < count; place++) {
+    const block = blocks[blockOf[place]!]!;
     const start = keys[place]! + 4;
     length = Math.min(length, block.readInt32BE(start - 4));
     let at = 0;

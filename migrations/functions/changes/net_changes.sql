@@ -2,6 +2,7 @@
 -- are the same at both ends are left out. op is I, U or D; lsn, ts, xid and context are those of the last change. For a U
 -- whose earlier row is not known, `before` and `changed` are NULL. Page by page: pass the key of the last row received; otherwise as
 -- period_changes(). `by` gives the keys that such a transaction changed, even if other transactions changed them too.
+-- {"written": true}: only keys that have versions in (from, to].
 CREATE OR REPLACE FUNCTION pgtimewarp.net_changes(
   p_node_id text, p_schema text, p_table text, p_from_ts timestamptz, p_from_lsn pg_lsn, p_to_ts timestamptz, p_to_lsn pg_lsn,
   p_filter jsonb, p_after_pk text, p_limit int, p_max_bytes bigint)
@@ -71,8 +72,8 @@ BEGIN
         ' AND pgtimewarp.context_matches((SELECT x.context FROM pgtimewarp.context_at(%L, %s, r.valid_from_lsn, r.seq, r.xid) AS x), $3)',
         p_node_id, (place.period).lsn_space) END),
       -- a TRUNCATE, or a gap between two periods, may have changed every row
-      CASE WHEN is_emptied OR coalesce(NOT p_filter ? 'by', true)
-                AND (place.starts_inside OR (ends.to_at).period <> place.period) THEN format(
+      CASE WHEN coalesce(NOT p_filter ? 'written', true) AND (is_emptied OR coalesce(NOT p_filter ? 'by', true)
+                AND (place.starts_inside OR (ends.to_at).period <> place.period)) THEN format(
         '(SELECT DISTINCT r.pk FROM pgtimewarp.row_changes AS r
            WHERE r.relation_id = %s AND r.pk > $1 AND r.valid_from_lsn <= %L ORDER BY r.pk LIMIT $2)',
         (place.period).relation_id, place.upper_lsn) END);

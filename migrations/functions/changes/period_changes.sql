@@ -6,7 +6,9 @@
 --
 -- p_filter: {"where": {column: value}, "changed": [column], "by": {key: value}, "op": [op]}, all of them optional. `where` matches the
 -- row before or after; `changed` an update that changed one of the columns, or may have changed it because its value is not known.
--- {"bare": true} leaves the column `changed` of the answer empty, and does not go with a filter on `changed`.
+-- {"bare": true} leaves the column `changed` of the answer empty, which costs as much as all the rest, and does not go with a filter on
+-- `changed`. {"chunk": n}: the caller knows that so many rows fit into the page. {"rewritten": [relation id]}: in these tables only those
+-- rows of a TRUNCATE whose keys have versions at or after it.
 -- The history is read in slices of commits, small ones first: the cost of a page depends on what lies before its end, not on the interval.
 CREATE OR REPLACE FUNCTION pgtimewarp.period_changes(
   p_period pgtimewarp.relation_periods, p_lower pg_lsn, p_upper pg_lsn, p_through pg_lsn, p_filter jsonb,
@@ -15,7 +17,8 @@ RETURNS SETOF pgtimewarp.history_change
 LANGUAGE plpgsql STABLE ROWS 1000 AS $$
 #variable_conflict use_column
 DECLARE
-  chunk int := least(500, greatest(p_limit, 50)); -- grows, because each one reads all changes of a large commit again
+  -- grows, because each one reads all changes of a large commit again
+  chunk int := least(greatest(500, (p_filter ->> 'chunk')::int), greatest(p_limit, 50), 65536);
   chunk_bytes bigint;
   relation int := p_period.relation_id;
   filters pgtimewarp.row_filter[] := pgtimewarp.row_filters(p_period, p_filter -> 'where', false);
@@ -28,6 +31,7 @@ DECLARE
                    AND (s.value_hashes @> $11 OR s.value_hashes @> ''{0}''))' END;
   has_virtual boolean := EXISTS (SELECT FROM pgtimewarp.virtual_columns AS w WHERE w.relation_id = relation);
   is_bare boolean := coalesce((p_filter -> 'bare')::boolean, false);
+  is_rewritten boolean := coalesce(p_filter -> 'rewritten' @> to_jsonb(relation), false);
   ops text[] := CASE WHEN p_filter ? 'op' THEN ARRAY(SELECT jsonb_array_elements_text(p_filter -> 'op')) END;
   -- everything up to here is done; if at_pk is NULL, including all keys of the place
   at_lsn pg_lsn := coalesce(p_after.lsn, p_lower);
@@ -127,7 +131,7 @@ BEGIN
     END IF;
     WHILE found_rows = chunk LOOP
       found_rows := 0;
-      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk) AS t LOOP
+      FOR c IN SELECT t.* FROM pgtimewarp.truncated_rows(p_period, event, p_through, at_pk, chunk, is_rewritten) AS t LOOP
         found_rows := found_rows + 1;
         at_pk := c.pk;
         CONTINUE WHEN c.is_there IS NOT TRUE OR filters <> '{}' AND NOT pgtimewarp.row_matches(c.row_data, c.json_nulls, c.incomplete, c.written_lsn, filters);

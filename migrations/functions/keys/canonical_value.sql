@@ -1,5 +1,6 @@
 -- One key value as text, so that two values are the same key exactly when their texts are equal. core/types/key.ts does the same
--- with values from the log. citext on a source with locale C lowers only A to Z: É and é are two keys there.
+-- with values from the log. citext on a source with locale C lowers only A to Z: É and é are two keys there. With ICU
+-- it lowers whole texts (ΑΣ becomes ας), otherwise letter by letter.
 -- Called by functions that have set search_path: a SET clause of its own would cost more than the function itself.
 CREATE OR REPLACE FUNCTION pgtimewarp.canonical_value(p_kind text, p_value text) RETURNS text
 LANGUAGE plpgsql STABLE STRICT AS $$
@@ -14,6 +15,7 @@ BEGIN
     WHEN 'bool' THEN RETURN p_value::bool::text;
     WHEN 'bpchar' THEN RETURN rtrim(p_value, ' ');
     WHEN 'citext' THEN RETURN pgtimewarp.lower_by_letter(p_value);
+    WHEN 'citext_whole' THEN RETURN lower(p_value COLLATE "und-x-icu");
     WHEN 'citext_ascii' THEN RETURN lower(p_value COLLATE "C");
     WHEN 'name' THEN RETURN p_value::name;
     WHEN 'char' THEN RETURN p_value::"char";

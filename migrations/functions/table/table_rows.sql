@@ -1,9 +1,10 @@
 -- The rows of a table as of a position of table_at(), in the order of keys, page by page: the rows after p_after that existed,
 -- or of which that is not known (is_there NULL). A page ends after p_limit rows, or with the row that brings it above
 -- p_max_bytes; an empty page is the last one. p_where: {"column": "value"}, compared as in row_matches(); a row that is not
--- known passes.
+-- known passes. p_keys: only the rows with these keys.
 CREATE OR REPLACE FUNCTION pgtimewarp.table_rows(
-  p_relation_id int, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit int, p_max_bytes bigint)
+  p_relation_id int, p_lsn pg_lsn, p_through pg_lsn, p_where jsonb, p_after text, p_limit int, p_max_bytes bigint,
+  p_keys text[] DEFAULT NULL)
 RETURNS SETOF pgtimewarp.row_at
 LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
@@ -23,7 +24,7 @@ BEGIN
   END IF;
   LOOP
     keys := 0;
-    FOR v IN SELECT r.* FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_limit => chunk) AS r LOOP
+    FOR v IN SELECT r.* FROM pgtimewarp.rows_at(p_relation_id, p_lsn, p_after => after, p_limit => chunk, p_keys => p_keys) AS r LOOP
       keys := keys + 1;
       after := v.pk;
       IF v.op = 'S' AND v.read_lsn > p_through THEN
@@ -42,6 +43,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.table_rows(int, pg_lsn, pg_lsn, jsonb, text, int, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.table_rows(int, pg_lsn, pg_lsn, jsonb, text, int, bigint)
+REVOKE ALL ON FUNCTION pgtimewarp.table_rows(int, pg_lsn, pg_lsn, jsonb, text, int, bigint, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.table_rows(int, pg_lsn, pg_lsn, jsonb, text, int, bigint, text[])
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -11,7 +11,7 @@ SET search_path = pg_catalog, pg_temp
 SET max_parallel_workers_per_gather = 0 AS $$
 #variable_conflict use_column
 DECLARE
-  NEAR CONSTANT numeric := 262144; -- bytes of WAL: a step of the index covers about as much
+  NEAR CONSTANT numeric := 524288; -- bytes of WAL: a step of the index covers about as much
   place record;
   parts record;
   counted text;

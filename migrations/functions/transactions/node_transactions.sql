@@ -36,9 +36,13 @@ BEGIN
     -- a condition that is not requested is left out: the planner estimates that better than a NULL parameter
     commits := concat(
       'SELECT m.lsn_space, m.lsn, m.ts, m.xid FROM pgtimewarp.lsn_time_map AS m WHERE m.node_id = $1 AND m.xid IS NOT NULL',
-      CASE WHEN p_from_lsn IS NOT NULL THEN ' AND m.lsn_space = $2 AND m.lsn > $4 AND m.ts >= coalesce($3, ''-infinity'')'
+      -- an end that is an LSN finds its place by the time. The CASE hides the LSN from the planner, which would take the two for
+      -- independent conditions, expect hardly any rows, and sort the whole interval for a page of it
+      CASE WHEN p_from_lsn IS NOT NULL
+             THEN ' AND m.ts >= coalesce($3, ''-infinity'') AND CASE WHEN m.lsn_space = $2 THEN m.lsn > $4 ELSE false END'
            WHEN p_from_ts IS NOT NULL THEN ' AND m.ts > $3' END,
-      CASE WHEN p_to_lsn IS NOT NULL THEN ' AND m.lsn_space <= $2 AND (m.lsn_space < $2 OR m.lsn <= $6) AND m.ts <= $5'
+      CASE WHEN p_to_lsn IS NOT NULL
+             THEN ' AND m.ts <= $5 AND CASE WHEN m.lsn_space = $2 THEN m.lsn <= $6 ELSE m.lsn_space < $2 END'
            WHEN p_to_ts IS NOT NULL THEN ' AND m.ts <= $5' END,
       CASE WHEN p_filter ? 'xid' THEN ' AND m.xid = $7' END,
       CASE WHEN p_filter ? 'lsn' THEN ' AND m.lsn = $8' END,

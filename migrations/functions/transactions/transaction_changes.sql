@@ -1,10 +1,10 @@
 -- Every row that a commit touched, before and after: table by table, in each in the order of the transaction. See period_changes().
 -- Tables in whose history the commit has expired are left out. p_only: only these tables, see is_one_of().
--- p_is_bare: without `changed`, which costs as much as all the rest.
+-- p_options: those of period_changes(): bare, chunk, rewritten.
 -- Page by page: pass relation_id, seq and pk of the last row received.
 CREATE OR REPLACE FUNCTION pgtimewarp.transaction_changes(
   p_node_id text, p_space int, p_lsn pg_lsn, p_after_relation_id int, p_after_seq int, p_after_pk text, p_limit int, p_max_bytes bigint,
-  p_only jsonb DEFAULT NULL, p_is_bare boolean DEFAULT false)
+  p_only jsonb DEFAULT NULL, p_options jsonb DEFAULT NULL)
 RETURNS SETOF pgtimewarp.history_change
 LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp AS $$
@@ -31,7 +31,7 @@ BEGIN
       ROW(p_after_relation_id, p_lsn, p_after_seq, p_after_pk, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::pgtimewarp.history_change END;
     FOR change IN
       SELECT c.* FROM pgtimewarp.period_changes(
-        place.period, p_lsn - 1, p_lsn, place.through, CASE WHEN p_is_bare THEN '{"bare": true}'::jsonb END, after, p_limit - given, p_max_bytes - bytes) AS c
+        place.period, p_lsn - 1, p_lsn, place.through, p_options, after, p_limit - given, p_max_bytes - bytes) AS c
        WHERE c.xid IS NOT NULL -- findings of a repair at the same position belong to no transaction
     LOOP
       RETURN NEXT change;
@@ -44,6 +44,6 @@ BEGIN
   END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint, jsonb, boolean) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint, jsonb, boolean)
+REVOKE ALL ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint, jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgtimewarp.transaction_changes(text, int, pg_lsn, int, int, text, int, bigint, jsonb, jsonb)
    TO pgtimewarp_reader, pgtimewarp_writer, pgtimewarp_admin;

@@ -2,6 +2,8 @@
  * The package as users get it: packed, installed into an empty folder without our development dependencies, and run by plain
  * Node. This tests the built JavaScript, the list of files, and the declared dependencies.
  */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -119,6 +121,33 @@ describeNeeding(oldestNode(), 'with the oldest Node that is supported', () => {
     expect(`>=${stdout.trim().slice(1)}`).toBe(`${engines.node}.0`);
   });
   worksWith(oldestNode().path);
+});
+
+const debianNode = '/usr/bin/node';
+const tooOld =
+  existsSync(debianNode) &&
+  /^v(1\d|2[01])\./.test(execFileSync(debianNode, ['--version'], { encoding: 'utf8' }));
+const OLD_NODE = {
+  what: 'a Node before 22',
+  met: tooOld,
+  remedy: 'apt-get install nodejs',
+  isForeign: true,
+} as const;
+
+describeNeeding(OLD_NODE, 'with a Node that is too old', () => {
+  test('the command says so', async () => {
+    const { code, stdout, stderr } = await pgtimewarp(debianNode, ['status'], {});
+    const { engines } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+      engines: { node: string };
+    };
+    const wanted = engines.node.replace('>=', '');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(
+      new RegExp(
+        `^error: pgtimewarp needs Node ${wanted} or later; /usr/bin/node is \\d+\\.\\d+\\.\\d+\\.\n$`,
+      ),
+    );
+  });
 });
 
 describeNeeding(busybox(), 'where env is that of BusyBox', () => {

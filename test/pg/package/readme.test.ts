@@ -40,7 +40,7 @@ beforeAll(async () => {
 /** The files from which the package is built. */
 const PACKED = [
   ...['package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE', 'CHANGELOG.md'],
-  ...['core', 'documents', 'http', 'cli', 'lambda', 'infra', 'migrations', 'extension', 'web'],
+  ...['core', 'documents', 'http', 'cli', 'lambda', 'infra', 'migrations', 'extension', 'web', 'docs'],
 ];
 
 afterAll(async () => {

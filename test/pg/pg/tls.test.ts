@@ -56,8 +56,12 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
       await session.end();
     }
   };
-  const refusal = (text: string): object =>
-    expect.objectContaining({ code: 'STORE_UNREACHABLE', message: expect.stringContaining(text) });
+  const refusal = (text: string, remedy = ''): object =>
+    expect.objectContaining({
+      code: 'STORE_UNREACHABLE',
+      message: expect.stringContaining(text),
+      remedy: expect.stringContaining(remedy),
+    });
 
   test('the certificate of a remote host must come from a known authority', async () => {
     for (const parameters of [
@@ -66,7 +70,9 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
       { sslmode: 'verify-ca' },
       { sslmode: 'verify-full' },
     ])
-      await expect(encrypted('db.example.test', parameters)).rejects.toEqual(refusal('certificate'));
+      await expect(encrypted('db.example.test', parameters)).rejects.toEqual(
+        refusal('certificate', 'sslrootcert=FILE'),
+      );
     expect(await encrypted('db.example.test', { sslrootcert: authority })).toBe(true);
     expect(await encrypted('db.example.test', { sslmode: 'require', sslrootcert: authority })).toBe(true);
   });
@@ -75,7 +81,7 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
     for (const parameters of [{}, { sslmode: 'require' }, { sslmode: 'verify-ca' }])
       await expect(
         encrypted('other.example.test', { ...parameters, sslrootcert: authority }),
-      ).rejects.toEqual(refusal('altnames'));
+      ).rejects.toEqual(refusal('altnames', 'Name the host in --store as its certificate does.'));
   });
 
   test('an address is verified as that address', async () => {
@@ -128,7 +134,9 @@ describeNeeding({ what: 'openssl', met: OPENSSL === 0, remedy: 'apt-get install 
   test('a host without encryption is refused', async () => {
     await reload(server, 'ALTER SYSTEM SET ssl = off');
     try {
-      await expect(encrypted('db.example.test', { sslrootcert: authority })).rejects.toEqual(refusal('SSL'));
+      await expect(encrypted('db.example.test', { sslrootcert: authority })).rejects.toEqual(
+        refusal('SSL', 'end the URL of --store with ?sslmode=disable'),
+      );
     } finally {
       await reload(server, 'ALTER SYSTEM SET ssl = on');
     }

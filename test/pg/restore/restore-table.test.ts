@@ -154,6 +154,7 @@ describe.each(PLUGINS)('restore of a table (%s)', (plugin) => {
       store: node.store,
       signal: new AbortController().signal,
       catchUp: () => node.catchUp(),
+      openStore: () => connect(node.storeUrl, { side: 'store', node: node.node }),
       recheck: plan.recheck,
       cancellable: (work) => work(),
     });
