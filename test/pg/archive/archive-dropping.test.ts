@@ -85,23 +85,49 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
       final: true,
     });
     const { stdout } = await runCommand(['diff', 'things', '--pk', 'a', '--json'], node);
-    expect(JSON.parse(stdout)).toMatchObject({ tier: 'archive', changes: { length: 6 } });
+    const { tier, changes } = JSON.parse(stdout) as { tier: string; changes: { op: string }[] };
+    expect([tier, changes.map(({ op }) => op).join('')]).toEqual(['archive', 'IUUTI']);
+    const { rows: truncates } = await node.store.query<{ lsn: string }>(
+      'SELECT e.lsn::text FROM pgtimewarp.relation_events AS e ORDER BY e.lsn',
+    );
+    const { lsn } = truncates[0]!;
     for (const refused of [
       ['asof', 'things', '--all', '--at', at],
       ['changes', 'things', '--from', at],
       ['find', 'things', '--where', 'k=a', '--at', at],
       ['transactions'],
+      ['transaction', lsn],
+      ['restore', 'things', '--at', at, '--all'],
+      ['restore', '--transaction', lsn],
     ])
       await expect(runCommand([...refused, '--json'], node), refused.join(' ')).rejects.toMatchObject({
         code: 'ARCHIVED',
       });
+    const app = createApp({ withStore: (ask) => ask(node.store), report: () => {} });
+    const table = `tables/public.things`;
+    for (const path of [
+      `${table}/asof?pk=a&at=${at}`, // without a reader
+      `${table}/rows?at=${at}`,
+      `${table}/rows?at=${at}&order=n&descending=true`,
+      `${table}/rows?at=${at}&order=k`,
+      `${table}/changes?from=${at}`,
+      `${table}/changes?net=true&from=${at}`,
+      `${table}/find?where.k=a&at=${at}`,
+      `${table}/find?where.k=a&from=${at}`,
+      'transactions',
+      `transactions/${lsn.replace('/', '-')}`,
+      `activity?from=${at}&to=${instants.at(-1)}`,
+    ]) {
+      const answer = await app.request(`/v1/nodes/${node.node}/${path}`);
+      expect([answer.status, await answer.text()], path).toEqual([
+        400,
+        expect.stringContaining('error:ARCHIVED'),
+      ]);
+    }
     const { code } = await runCommand(['archive', 'sql', 'things', '--at', at, '--json'], node);
     expect(code).toBe(0);
     const { code: verified } = await runCommand(['archive', 'verify', '--json'], node);
     expect(verified).toBe(0);
-    const bare = createApp({ withStore: (ask) => ask(node.store), report: () => {} });
-    const answer = await bare.request(`/v1/nodes/${node.node}/tables/public.things/asof?pk=a&at=${at}`);
-    expect([answer.status, (await answer.json()) as object]).toMatchObject([400, { code: 'ARCHIVED' }]);
   }, 300_000);
 
   test('a file that is gone or another makes the answer unknown, never absent', async () => {

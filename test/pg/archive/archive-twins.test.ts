@@ -20,7 +20,7 @@ import { describeNeeding } from '../../support/needs.ts';
 import { forgetOnceFree, KEYS, RetentionTwins, random } from '../../support/retention-twins.ts';
 import { type Seaweed, startSeaweed } from '../../support/seaweed.ts';
 import { type TestDatabases, testDatabases } from '../../support/test-databases.ts';
-import { lsnOf, timeOf } from '../query/query-history.ts';
+import { lsnOf, type PeriodOptions, timeOf } from '../query/query-history.ts';
 
 const ALL_KEYS = [...KEYS, '8', '77'];
 const TABLE = { schema: 'public', name: 't' };
@@ -69,12 +69,13 @@ describeNeeding(archiveTools(), 'answers through the archive', () => {
 
   test('are right whatever ends a run that drops, at each of its statements', async () => {
     const session = await databases.connect('store');
-    const world = await ArchivedTwins.create(session, databases.storeUrl, PERIODS['a baseline of all rows']);
+    const period = PERIODS['a baseline of all rows'];
+    const world = await ArchivedTwins.create(session, databases.storeUrl, { ...period, hot: '40 seconds' });
     const pick = random(5);
-    await world.twins.happen(24);
+    await world.twins.happen(45);
     let at = 1;
     for (let alive = false; !alive; at++) {
-      await world.twins.happen(3);
+      await world.twins.happen(6);
       await world.archive();
       const run = await mortalSession(databases.storeUrl, { at, mode: MODES[at % 3]!, large: false });
       await world.twins.forget(run.client).catch((error: unknown) => {
@@ -105,12 +106,16 @@ class ArchivedTwins {
     this.twins = twins;
   }
 
-  static async create(session: pg.Client, storeUrl: string, period: object): Promise<ArchivedTwins> {
+  static async create(
+    session: pg.Client,
+    storeUrl: string,
+    { hot = '16 seconds', ...period }: PeriodOptions & { readonly hot?: string },
+  ): Promise<ArchivedTwins> {
     const twins = await RetentionTwins.create(session, { ...period, window: 1_000_000, seed: 7 });
     await session.query(
       `INSERT INTO pgtimewarp.archive_settings (node_id, schema_name, table_name, hot, min_rows, drops)
-       VALUES ($1, 'public', 't', '16 seconds', 1, true)`,
-      [twins.forgetting.node],
+       VALUES ($1, 'public', 't', $2::interval, 1, true)`,
+      [twins.forgetting.node, hot],
     );
     await session.query(`UPDATE pgtimewarp.tracked_relations SET status = 'active' WHERE node_id = $1`, [
       twins.forgetting.node,
