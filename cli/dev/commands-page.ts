@@ -14,6 +14,7 @@ const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   PGTIMEWARP_READER_PASSWORD: '`extension`: the password of the login that reads the store',
   PGTIMEWARP_CATALOG_TOKEN: '`archive`: the token of a catalog that wants one',
   PGPASSWORD: 'the password of a URL that has none',
+  TZ: 'the time zone of times without an offset, by name: Europe/Berlin',
   NO_COLOR: 'any text: no colours',
   FORCE_COLOR: 'any text: colours although the output is no terminal',
   XDG_CACHE_HOME: 'the folder of caches, for compiled code and for the PostgreSQL of the demo',
