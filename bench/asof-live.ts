@@ -62,8 +62,9 @@ export const asofLive: Benchmark = {
       const { rows } = await source.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn');
       await poll(node);
       const every = Math.round(1 / CHANGED);
-      await source.query(`UPDATE public.accounts SET abalance = abalance + 1 WHERE aid % ${every} = 0`);
       const instant = await makeOtherHistories(source, every);
+      await source.query(`UPDATE public.accounts SET abalance = abalance + 1 WHERE aid % ${every} = 0`);
+      await source.query('VACUUM ANALYZE public.accounts');
       await poll(node);
       await store.query(`CREATE ROLE ${READER} LOGIN PASSWORD '${PASSWORD}' IN ROLE pgtimewarp_reader`);
       await store.query('VACUUM ANALYZE');

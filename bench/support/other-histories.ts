@@ -93,7 +93,7 @@ function logged(condition: string): string {
 export const OTHER_HISTORIES: readonly OtherHistory[] = [VERSIONS, LOG];
 
 /**
- * Makes the tables, changes every so many of their rows, and plans what they are asked by fresh statistics.
+ * Makes the tables before `accounts` changes, changes every so many of their rows as it will, and refreshes all statistics.
  * @returns an instant between the two, as an SQL expression
  */
 export async function makeOtherHistories(source: pg.Client, every: number): Promise<string> {
