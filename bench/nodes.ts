@@ -22,7 +22,7 @@ import {
   type Size,
 } from './harness.ts';
 import type { Turn } from './nodes-child.ts';
-import { processorMs } from './support/server-time.ts';
+import { processorMs } from './support/processor-time.ts';
 
 interface Load {
   readonly nodes: number;
