@@ -64,7 +64,14 @@ export const SETTINGS = {
       .default(null),
   },
   /** How many nodes an invocation serves at a time. */
-  nodesAtOnce: { variable: 'PGTIMEWARP_NODES_AT_ONCE', schema: z.coerce.number().int().min(1).default(8) },
+  nodesAtOnce: {
+    variable: 'PGTIMEWARP_NODES_AT_ONCE',
+    schema: z
+      .string()
+      .regex(/^[1-9]\d*$/, 'must be a whole number')
+      .transform((text) => Number.parseInt(text, 10))
+      .default(8),
+  },
   /** `off`: metrics of all nodes together only. */
   nodeMetrics: { variable: 'PGTIMEWARP_NODE_METRICS', schema: z.enum(['on', 'off']).default('on') },
   /** null: no claim limits the tables of a caller. */

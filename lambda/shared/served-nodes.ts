@@ -56,17 +56,20 @@ export async function servedNodes(
   return secrets.sourceSecretPrefix === null ? listed.filter((each) => named.includes(each)) : listed;
 }
 
-/** Works on some of the items at a time, in their order. `mayBegin` is asked before each. @returns the results of those that began */
+/** Works on some of the items at a time, in their order. `mayBegin` is asked before each. @returns the results of those that began, in the order of the items */
 export async function someAtATime<T, R>(
   items: readonly T[],
   { atOnce, mayBegin }: { readonly atOnce: number; readonly mayBegin: () => boolean },
   work: (item: T) => Promise<R>,
 ): Promise<R[]> {
-  const waiting = [...items];
-  const results: R[] = [];
+  const results: Promise<R>[] = [];
   const lane = async (): Promise<void> => {
-    while (waiting.length > 0 && mayBegin()) results.push(await work(waiting.shift()!));
+    while (results.length < items.length && mayBegin()) {
+      const begun = work(items[results.length]!);
+      results.push(begun);
+      await begun;
+    }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
-  return results;
+  return await Promise.all(results);
 }
