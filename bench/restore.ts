@@ -7,6 +7,7 @@ import { carryOutRestore } from '../cli/carry-out-restore.ts';
 import { connect } from '../core/pg/connection.ts';
 import { type TransactionSummary, transactions } from '../core/query/transactions.ts';
 import { planRestore } from '../core/restore/plan-restore.ts';
+import { planSource } from '../core/restore/plan-source.ts';
 import { restoreScript } from '../core/restore/restore-script.ts';
 import { type Benchmark, type Figure, figure, type Size, timeMs } from './harness.ts';
 import { type BenchNode, benchNode, watchedPoll } from './support/bench-node.ts';
@@ -129,7 +130,10 @@ async function writeStatementsMs(
   const source = await connect(node.sourceUrl, { side: 'source', node: node.node });
   try {
     await source.query("SET search_path = 'pg_catalog', 'pg_temp'");
-    const plan = await planRestore({ store, source }, { node: node.node, ...asked(transaction, rows) });
+    const plan = await planRestore(
+      { store, source: planSource(source) },
+      { node: node.node, ...asked(transaction, rows) },
+    );
     const { inspect, prepare, lock, guard, judge, write } = restoreScript(plan.script!);
     for (const statement of [...inspect, ...prepare, ...lock, ...guard, ...judge])
       await source.query(statement);

@@ -7,6 +7,7 @@ import { askAfter, MAX_AWAIT_MS } from '../core/query/await-horizon.ts';
 import { transactions } from '../core/query/transactions.ts';
 import { applyRestore, lookAtSource } from '../core/restore/apply-restore.ts';
 import { planRestore, type RestorePlan, type RestoreRequest } from '../core/restore/plan-restore.ts';
+import { planSource } from '../core/restore/plan-source.ts';
 import { bulkNotes, plannedCounts, type RestoreResult, scriptOf } from '../core/restore/restore-result.ts';
 import type { Report } from '../core/restore/undone-changes.ts';
 import { requireExactHistory } from '../core/restore/verify-restore.ts';
@@ -35,7 +36,7 @@ export async function carryOutRestore(
     await source.query("SET search_path = 'pg_catalog', 'pg_temp'"); // as in the script, which compares names of types
     const { signal, report } = place;
     const plan = await cancelOnAbort(store, { url: place.storeUrl, side: 'store', node, signal }, () =>
-      planRestore({ store, source }, { node, report, ...asked }),
+      planRestore({ store, source: planSource(source) }, { node, report, ...asked }),
     );
     return await carryOut(place, { plan, apply, store, source });
   } finally {

@@ -10,7 +10,7 @@ import { transactions as askTransactions } from '../query/transactions.ts';
 import { formatLsn, type Lsn, parseLsn } from '../types/lsn.ts';
 import { requireKnown } from './changes-since.ts';
 import { foldChanges } from './fold-changes.ts';
-import { referringCommits } from './referring-commits.ts';
+import type { PlanSource } from './plan-source.ts';
 import {
   type Bounds,
   type HistoryFacts,
@@ -40,7 +40,7 @@ interface Request extends Bounds {
  * @param source null: rows that refer to others are not looked for
  */
 export async function withLaterTransactions(
-  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
+  { store, source }: { readonly store: Queryable; readonly source: PlanSource | null },
   { transactions, maxRows, ...request }: Request,
 ): Promise<Cascade> {
   const { node, horizonLsn } = request;
@@ -135,7 +135,7 @@ async function laterCommits(
 
 /** The commits that made rows refer to rows that are to be deleted. */
 async function referring(
-  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
+  { store, source }: { readonly store: Queryable; readonly source: PlanSource | null },
   {
     node,
     history,
@@ -148,10 +148,9 @@ async function referring(
 ): Promise<string[]> {
   if (source === null || history.relid === null) return [];
   const doomed = foldChanges(changes, history.keyColumns).filter(({ op }) => op === 'delete');
-  return await referringCommits(
-    { store, source },
-    { node, table: changes[0]!.table, oid: history.relid, rows: doomed.map(({ expected }) => expected!) },
-  );
+  const { table } = changes[0]!;
+  const rows = doomed.map(({ expected }) => expected!);
+  return await source.referringCommits(store, { node, table, oid: history.relid, rows });
 }
 
 async function summary(

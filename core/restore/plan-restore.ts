@@ -7,7 +7,6 @@ import { randomUUID } from 'node:crypto';
 import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
-import { isLacking } from '../pg/lacking.ts';
 import { type Instant, instantParameters, parseInstant } from '../query/instant.ts';
 import { openTable } from '../query/table-rows.ts';
 import type { TransactionSummary } from '../query/transactions.ts';
@@ -15,10 +14,11 @@ import { formatLsn, parseLsn } from '../types/lsn.ts';
 import { type ChosenRows, changesSince } from './changes-since.ts';
 import { foldChanges, type RowRestore } from './fold-changes.ts';
 import { withLaterTransactions } from './later-transactions.ts';
+import type { PlanSource } from './plan-source.ts';
 import { type RemovedBy, type RemovedRows, removedRows } from './removed-rows.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import type { Refusal } from './restore-result.ts';
-import { isJsonColumn, type TableNow, tableOnSource } from './table-now.ts';
+import { isJsonColumn, type TableNow } from './table-now.ts';
 import {
   type Bounds,
   type HistoryFacts,
@@ -77,11 +77,11 @@ export interface RestorePlan {
  * @param source whose columns are taken; null: the columns that the last run found
  */
 export async function planRestore(
-  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
+  { store, source }: { readonly store: Queryable; readonly source: PlanSource | null },
   request: RestoreRequest,
 ): Promise<RestorePlan> {
   const facts = await nodeFacts(store, request.node);
-  if (source !== null) await requireSameDatabase(source, facts);
+  if (source !== null) await source.requireDatabase(facts);
   const undone = await readUndone({ store, source }, request, facts.horizonLsn);
   const { changes, subject, removed } = undone;
   const refused: Refusal[] = [];
@@ -99,7 +99,7 @@ export async function planRestore(
     const inBulk = removed.find(({ relationId }) => relationId === history.relationId) ?? null;
     const { table } = ofTable[0] ?? inBulk!;
     const first = undone.fromLsn ?? inBulk?.asOfLsn ?? formatLsn(ofTable[0]!.lsn);
-    const now = source === null ? history.lastSeen : await tableOnSource(source, table);
+    const now = source === null ? history.lastSeen : await source.table(table);
     const reasons = tableRefusals({ history, now, first });
     const planned =
       now === null
@@ -159,7 +159,7 @@ interface Undone {
 }
 
 async function readUndone(
-  { store, source }: { readonly store: Queryable; readonly source: Queryable | null },
+  { store, source }: { readonly store: Queryable; readonly source: PlanSource | null },
   { node, undo, maxRows, maxSize, report, cascade, defaults, bulkFrom }: RestoreRequest,
   horizonLsn: string,
 ): Promise<Undone> {
@@ -362,32 +362,6 @@ async function nodeFacts(store: Queryable, node: string): Promise<NodeFacts> {
     horizonLsn: row.applied_lsn,
     trackedOids: row.oids,
   };
-}
-
-/** A script for another database would compare rows of that one. */
-async function requireSameDatabase(source: Queryable, facts: NodeFacts): Promise<void> {
-  const { rows } = await source.query<{ database: string }>(
-    'SELECT pg_catalog.current_database()::text AS database',
-  );
-  const identifier = await source
-    .query<{ identifier: string }>(
-      'SELECT s.system_identifier::text AS identifier FROM pg_catalog.pg_control_system() AS s',
-    )
-    .then(
-      (found) => found.rows[0]!.identifier,
-      (error: unknown) => {
-        if (isLacking(error)) return null; // the script asks too, and tolerates the same
-        throw error;
-      },
-    );
-  if (
-    (identifier ?? facts.systemIdentifier) === facts.systemIdentifier &&
-    rows[0]!.database === facts.database
-  )
-    return;
-  throw new TimewarpError('BAD_FLAGS', 'The --source is not the database that the node observes.', {
-    remedy: `Name the database ${facts.database} on the server of the node, with a login that may write.`,
-  });
 }
 
 interface SummaryTable {

@@ -8,7 +8,7 @@ import { quoteIdentifier, quoteTable, type TableName } from '../pg/identifiers.t
 import { jsonMembers, quoteJson } from '../types/json-text.ts';
 import type { Members } from './undone-changes.ts';
 
-interface Referred {
+export interface Referred {
   readonly node: string;
   readonly table: TableName;
   readonly oid: string;

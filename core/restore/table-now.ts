@@ -2,10 +2,6 @@
  * The columns of a table as a plan takes them: those that the source has now or, if the source is not asked, those that the last run
  * found there. The script compares them with the catalog when it runs, so an old description is a refusal and never a wrong row.
  */
-import type { Queryable } from '../pg/connection.ts';
-import type { TableName } from '../pg/identifiers.ts';
-import { readTableFacts } from '../source/catalog/table-facts.ts';
-
 export interface ColumnNow {
   readonly attnum: number;
   readonly name: string;
@@ -26,12 +22,6 @@ export interface TableNow {
 const JSON_TYPES: ReadonlySet<number> = new Set([114, 3802]);
 
 export const isJsonColumn = ({ baseTypeOid }: ColumnNow): boolean => JSON_TYPES.has(baseTypeOid);
-
-/** null: the source has no such table. */
-export async function tableOnSource(source: Queryable, table: TableName): Promise<TableNow | null> {
-  const [facts] = await readTableFacts(source, [table]);
-  return facts ?? null;
-}
 
 /** The definition of the columns, as {@link fingerprintSql} computes it. */
 export function fingerprint({ columns }: TableNow): string {

@@ -26,6 +26,17 @@ const ENGLISH_ONLY: Plugin = {
   },
 };
 
+/** pg has a second client, for a library in C that we do not have. pg takes this error for what it is. */
+const WITHOUT_NATIVE: Plugin = {
+  name: 'without-native',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[\\/]pg[\\/]lib[\\/]native[\\/]index\.js$/ }, () => ({
+      contents:
+        "throw Object.assign(new Error('This program has no pg-native.'), { code: 'MODULE_NOT_FOUND' });",
+    }));
+  },
+};
+
 /** esbuild bundles what `require` loads, and runs it at the call, if `require` is not a variable of the file. */
 const LOADED_LATE: Plugin = {
   name: 'loaded-late',
@@ -53,9 +64,9 @@ export async function bundleProgram(entryPoints: Readonly<Record<string, string>
     platform: 'node',
     target: TARGET,
     mainFields: ['module', 'main'],
-    external: ['pg-native', ...PEERS],
+    external: PEERS,
     banner: { js: REQUIRE },
-    plugins: [ENGLISH_ONLY, LOADED_LATE],
+    plugins: [ENGLISH_ONLY, WITHOUT_NATIVE, LOADED_LATE],
     metafile: true,
     logLevel: 'warning',
   });
@@ -75,9 +86,8 @@ export async function bundleFunctions(names: readonly string[], folder: string):
     minify: true,
     keepNames: true, // errors and logs show names
     mainFields: ['module', 'main'],
-    external: ['pg-native'],
     banner: { js: REQUIRE },
-    plugins: [ENGLISH_ONLY],
+    plugins: [ENGLISH_ONLY, WITHOUT_NATIVE],
     metafile: true,
     write: false,
     logLevel: 'warning',

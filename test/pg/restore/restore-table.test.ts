@@ -4,6 +4,7 @@ import { connect } from '../../../core/pg/connection.ts';
 import { parseInstant } from '../../../core/query/instant.ts';
 import { applyRestore } from '../../../core/restore/apply-restore.ts';
 import { planRestore } from '../../../core/restore/plan-restore.ts';
+import { planSource } from '../../../core/restore/plan-source.ts';
 import { runCommand } from '../../support/command.ts';
 import { PLUGINS } from '../../support/plugins.ts';
 import { type TrackedNode, trackedNode } from '../../support/tracked-node.ts';
@@ -146,7 +147,7 @@ describe.each(PLUGINS)('restore of a table (%s)', (plugin) => {
       rows: { kind: 'all' },
     } as const;
     const plan = await planRestore(
-      { store: node.store, source: session },
+      { store: node.store, source: planSource(session) },
       { node: node.node, undo, maxRows: 10, skipConflicts: false, noTriggers: false, lockTimeoutMs: 1_000 },
     );
     await node.source.query(`INSERT INTO u VALUES (2, 'new')`);
