@@ -39,6 +39,8 @@ interface Table {
   readonly exclude: readonly string[];
   readonly retention: string | null;
   readonly baseline: boolean;
+  /** The nodes of a hunt have the same tables. */
+  readonly shared: true;
 }
 type Node = Omit<DeployedNode, 'tables'> & { readonly slotName: null; readonly tables: readonly Table[] };
 type State = readonly Node[];
@@ -315,10 +317,10 @@ export class DeploymentHunt {
         const tracked = known?.tables.find((each) => nameOf(each) === nameOf({ name }));
         const retention = pickFrom(this.#outOf, [null, null, '30d', '90d']);
         if (tracked !== undefined && this.#outOf(8) > 0)
-          return [{ name, retention, exclude: tracked.exclude, baseline: tracked.baseline }];
+          return [{ name, retention, exclude: tracked.exclude, baseline: tracked.baseline, shared: true }];
         // rows that were read stay: for a table tracked with them, `baseline: false` changes nothing
         const baseline = this.#outOf(4) > 0 || tracked?.baseline === true;
-        return [{ name, retention, baseline, exclude: this.#outOf(3) === 0 ? ['s'] : [] }];
+        return [{ name, retention, baseline, exclude: this.#outOf(3) === 0 ? ['s'] : [], shared: true }];
       });
       return [{ node, plugin, slotName: null, sourceSecretArn: ARNS.source, tables }];
     });
@@ -333,6 +335,7 @@ export class DeploymentHunt {
         exclude: [],
         retention: null,
         baseline: true,
+        shared: true,
       };
       first.tables.splice(this.#outOf(first.tables.length + 1), 0, wrong);
     }

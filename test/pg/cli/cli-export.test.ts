@@ -342,6 +342,7 @@ for (const plugin of PLUGINS) {
         baseline: true,
         exclude: [],
         retention: null,
+        shared: true,
       });
       for (const each of [one, two]) await poll({ sourceUrl, storeUrl, node: each });
       await node.store.query('UPDATE pgtimewarp.nodes SET database_name = $2 WHERE node_id = $1', [

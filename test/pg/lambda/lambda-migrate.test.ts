@@ -239,7 +239,7 @@ describe('a table that is already tracked', () => {
 
   test('a removed table is untracked, and a table whose retention is removed has that of the node', async () => {
     const whole = (name: string, retention: string | null) => ({
-      ...{ name, exclude: [], retention, baseline: true, noNan: false },
+      ...{ name, exclude: [], retention, baseline: true, noNan: false, shared: true },
     });
     const [one, both] = [whole('orders', null), [whole('orders', '30d'), whole('public.notes', null)]];
     const state = (tables: DeployedNode['tables']): DeployedState => ({
