@@ -878,11 +878,10 @@ BEGIN
     coalesce(same_key, 'true'), changed, definition, then_, definition, then_, target);
 END $$;
 
--- The settings under which the values of the history were printed. Those of the caller's session must not change a value.
---
 -- A row as a row of the present table: with columns of type json that hold escapes which PostgreSQL's JSON functions refuse, and columns that
 -- hold the JSON value null (json_nulls). `base` has the values of columns that the row lacks. Raises TW023 if the row does not become one of the
--- table. It runs as its caller, because making values of the table's types may run code of the table's owner.
+-- table. It runs as its caller, because making values of the table's types may run code of the table's owner; and under the settings with which
+-- the values of the history were printed, because those of the session must not change a value.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.typed_row(base anyelement, row_data json, json_nulls text[]) RETURNS anyelement
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1
@@ -1080,7 +1079,7 @@ BEGIN
   FOR f IN
     SELECT p.oid FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = 'pgtimewarp_internal'::regnamespace
-           AND p.proname IN ('instant', 'seen', 'past', 'past_question', 'past_frame', 'tell_past', 'default_node', 'node')
+           AND p.proname IN ('instant', 'seen', 'past', 'past_question', 'is_careful', 'past_frame', 'tell_past', 'default_node', 'node')
         OR p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('pgtimewarp_asof_table', 'pgtimewarp_asof_lsn_table')
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
