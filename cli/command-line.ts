@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   const before = args.slice(0, args.indexOf('--') === -1 ? args.length : args.indexOf('--'));
   const out = new Output({ json: before.includes('--json'), verbose: before.includes('--verbose') });
   const words: string[] = [];
-  let command = 'pgtimewarp';
+  let entered: Command | null = null;
   try {
     const run: Run = async (body, ends = 'by itself') => {
       const settings = new Settings(program.opts<SharedOptions>());
@@ -31,8 +31,8 @@ async function main(args: readonly string[]): Promise<ExitCode> {
     const write = (text: string): unknown => words.push(text);
     const program = await buildProgram({ version: packageVersion(), run, write, args: typed });
     for (const each of [program, ...program.commands])
-      each.hook('preSubcommand', (_, entered) => {
-        command = pathOf(entered);
+      each.hook('preSubcommand', (_, subcommand) => {
+        entered = subcommand;
       });
     await program.parseAsync(typed, { from: 'user' });
     return exitCode;
@@ -42,7 +42,10 @@ async function main(args: readonly string[]): Promise<ExitCode> {
       out.result({ [thrown.code === 'commander.version' ? 'version' : 'help']: text.trim() }, () => text);
       return EXIT.done;
     }
-    const error = namingCommand(signal.aborted ? afterSignal(thrown) : toError(thrown), command);
+    const error = namingCommand(
+      signal.aborted ? afterSignal(thrown) : toError(thrown, entered),
+      entered === null ? 'pgtimewarp' : pathOf(entered),
+    );
     out.error(error);
     return exitCodeOfError(error);
   }

@@ -1,14 +1,15 @@
 /** Converts any thrown value to a TimewarpError, so that stack traces appear only with --verbose. */
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { TimewarpError } from '../core/errors/timewarp-error.ts';
 import { fromDatabaseError, messageWithoutData, sideOf, sqlState } from '../core/pg/database-error.ts';
 
 /** The placeholder in remedies for the command that failed. */
 const ANY_COMMAND = 'pgtimewarp COMMAND';
 
-export function toError(thrown: unknown): TimewarpError {
+/** @param entered the command that was parsed, if it came to that */
+export function toError(thrown: unknown, entered: Command | null = null): TimewarpError {
   if (thrown instanceof TimewarpError) return thrown;
-  if (thrown instanceof CommanderError) return fromCommander(thrown);
+  if (thrown instanceof CommanderError) return fromCommander(thrown, entered);
   const side = sideOf(thrown);
   if (side !== undefined) return fromDatabaseError(thrown, side);
   const message = messageWithoutData(thrown);
@@ -19,7 +20,7 @@ export function toError(thrown: unknown): TimewarpError {
 }
 
 /** Takes commander's message without its prefix; its suggestion becomes part of the remedy. */
-function fromCommander(error: CommanderError): TimewarpError {
+function fromCommander(error: CommanderError, entered: Command | null): TimewarpError {
   if (error.code === 'commander.help') {
     const remedy = 'See `pgtimewarp --help`.';
     return new TimewarpError('BAD_FLAGS', 'A command is missing.', { remedy, cause: error });
@@ -33,11 +34,20 @@ function fromCommander(error: CommanderError): TimewarpError {
     });
   }
   const [first = '', ...rest] = error.message.split('\n');
-  const hint = rest.join(' ').replace(/^\(|\)$/g, '');
+  const hint = rest.join(' ').replace(/^\(|\)$/g, '') || keyHint(error, entered);
   return new TimewarpError('BAD_FLAGS', sentence(first.replace(/^error: /, '')), {
     ...(hint === '' ? {} : { remedy: hint }),
     cause: error,
   });
+}
+
+/** `asof orders 1`: the key is an option. */
+function keyHint({ code }: CommanderError, entered: Command | null): string {
+  const [table, key, ...others] = entered?.args ?? [];
+  if (code !== 'commander.excessArguments' || key === undefined || others.length > 0) return '';
+  return entered!.options.some(({ long }) => long === '--pk')
+    ? `The key is an option: ${ANY_COMMAND} ${table} --pk ${key}`
+    : '';
 }
 
 /** Puts the command that failed into the remedy. @param command such as `pgtimewarp track` */

@@ -549,6 +549,7 @@ END $$;
 -- The past of a whole table: live rows, and the rows of the store for the keys that changed since.
 -- (docs/decisions/0038-the-past-in-sql.md)
 -- Errors: TW017 the instant is not final yet · TW018 pgtimewarp.as_of is not set, or unusable · TW019 the view is out of date
+-- A value that its column cannot hold as it was is TW024, a row that does not become one of the table TW023.
 -- Warnings: 01T05 rows are left out · 01T06 the view, or the answer, lacks columns
 
 -- The instant of a text: an LSN or a time. Without a text, that of the setting pgtimewarp.as_of.
@@ -623,13 +624,23 @@ BEGIN
   RETURN jsonb_build_object('lsn', lsn, 'slot', slot, 'slot_lsn', slot_lsn);
 END $$;
 
+-- The type below a domain, however many domains are between.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.base_type(p_type oid) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE below AS (
+    SELECT t.oid, t.typbasetype FROM pg_type t WHERE t.oid = p_type
+     UNION ALL
+    SELECT t.oid, t.typbasetype FROM below b JOIN pg_type t ON t.oid = b.typbasetype)
+  SELECT b.oid FROM below b WHERE b.typbasetype = 0
+$$;
+
 -- The columns of the primary key, in its order.
 CREATE OR REPLACE FUNCTION pgtimewarp_internal.key_columns(rel regclass)
 RETURNS TABLE (place bigint, name name, type_text text, collation_text text, equals text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT k.place, a.attname,
-         -- a domain would check its constraint
-         format_type(coalesce(nullif(ty.typbasetype, 0), ty.oid), CASE WHEN ty.typbasetype = 0 THEN a.atttypmod ELSE ty.typtypmod END),
+         -- a domain would check its constraint, and a length or a scale would change a key of the past
+         format_type(pgtimewarp_internal.base_type(a.atttypid), -1),
          CASE WHEN a.attcollation <> 0 THEN (
            SELECT format(' COLLATE %I.%I', n.nspname, co.collname) FROM pg_collation co JOIN pg_namespace n ON n.oid = co.collnamespace
             WHERE co.oid = a.attcollation) ELSE '' END,
@@ -642,7 +653,6 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     FROM pg_index i
    CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-    JOIN pg_type ty ON ty.oid = a.atttypid
    WHERE i.indrelid = rel AND i.indisprimary AND k.place <= i.indnkeyatts
 $$;
 
@@ -715,9 +725,30 @@ BEGIN
       SELECT k.name FROM pgtimewarp_internal.key_columns(rel) k ORDER BY k.place)),
     'columns', (SELECT jsonb_object_agg(a.attnum::text, a.attname) FROM pg_attribute a
                  WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (columns)),
+    'types', (SELECT jsonb_object_agg(a.attnum::text, a.atttypid || ' ' || format_type(a.atttypid, a.atttypmod)) FROM pg_attribute a
+               WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (columns)),
+    'careful', pgtimewarp_internal.is_careful(rel, columns),
     'computed', ARRAY(SELECT a.attname FROM pg_attribute a
                        WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = 's')));
 END $$;
+
+-- Whether rows of the history may make other values although no column has another type: a composite type can get other attributes, and a
+-- session can read values otherwise than they were written.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.is_careful(rel regclass, columns text[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE part AS (
+    SELECT a.atttypid AS oid FROM pg_attribute a
+     WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (columns)
+     UNION
+    SELECT x.oid FROM part p JOIN pg_type t ON t.oid = p.oid
+     CROSS JOIN LATERAL (VALUES (t.typbasetype), (CASE WHEN t.typcategory = 'A' THEN t.typelem END)) AS x (oid)
+     WHERE x.oid <> 0)
+  SELECT current_setting('array_nulls') <> 'on' OR EXISTS (
+    SELECT FROM part p JOIN pg_type t ON t.oid = p.oid
+     WHERE t.typtype = 'c'
+        OR t.oid = 'money'::regtype AND current_setting('lc_monetary') <> 'C'
+        OR t.oid = 'xml'::regtype AND current_setting('xmloption') <> 'content')
+$$;
 
 -- Reports the frame of an answer: why the store answers alone, columns that the table did not have then or does not have any more, rows
 -- that were left out. Returns whether the live rows are to be read as well; NULL for the last row, which only counts.
@@ -847,34 +878,133 @@ BEGIN
     coalesce(same_key, 'true'), changed, definition, then_, definition, then_, target);
 END $$;
 
--- A row as a row of the present table, exactly as the history has it: with columns of type json that hold escapes which PostgreSQL's JSON
--- functions refuse, and columns that hold the JSON value null (json_nulls). It runs as its caller, because making values of the
--- table's types may run code of the table's owner.
-CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_row(base anyelement, row_data json, json_nulls text[])
-RETURNS SETOF anyelement
-LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+-- A row as a row of the present table: with columns of type json that hold escapes which PostgreSQL's JSON functions refuse, and columns that
+-- hold the JSON value null (json_nulls). `base` has the values of columns that the row lacks. Raises TW023 if the row does not become one of the
+-- table. It runs as its caller, because making values of the table's types may run code of the table's owner; and under the settings with which
+-- the values of the history were printed, because those of the session must not change a value.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.typed_row(base anyelement, row_data json, json_nulls text[]) RETURNS anyelement
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC' SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET xmloption = 'content' SET array_nulls = on SET quote_all_identifiers = off AS $$
 DECLARE
   rel regclass := (SELECT t.typrelid FROM pg_type t WHERE t.oid = pg_typeof(base));
   plain json;
   columns text;
+  problem text;
 BEGIN
-  WITH members AS (
-    SELECT m.name, m.place, m.key_text, m.value_text,
-           (position(chr(92) || 'u' IN m.value_text) > 0 OR m.name = ANY (coalesce(json_nulls, '{}'))) AND EXISTS (
-             SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
-              WHERE a.attrelid = rel AND a.attname = m.name AND a.attnum > 0 AND NOT a.attisdropped
-                AND (t.oid IN ('json'::regtype, 'jsonb'::regtype) OR t.typbasetype IN ('json'::regtype, 'jsonb'::regtype))) AS is_raw
-      FROM pgtimewarp_internal.members(row_data) m)
-  SELECT (SELECT '{' || coalesce(string_agg(m.key_text || ':' || m.value_text, ',' ORDER BY m.place), '') || '}'
-            FROM members m WHERE NOT m.is_raw),
-         (SELECT string_agg(CASE WHEN m.is_raw THEN format('%L::%s', m.value_text, format_type(a.atttypid, a.atttypmod))
-                                 ELSE format('($1).%I', a.attname) END, ', ' ORDER BY a.attnum)
-            FROM pg_attribute a LEFT JOIN members m ON m.name = a.attname
-           WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped)
-    INTO plain, columns;
-  base := json_populate_record(base, plain);
-  EXECUTE 'SELECT ' || columns INTO base USING base;
-  RETURN NEXT base;
+  BEGIN
+    IF position(chr(92) || 'u' IN row_data::text) = 0 AND coalesce(json_nulls, '{}') = '{}' THEN
+      base := json_populate_record(base, row_data);
+    ELSE
+      WITH members AS (
+        SELECT m.name, m.place, m.key_text, m.value_text,
+               (position(chr(92) || 'u' IN m.value_text) > 0 OR m.name = ANY (coalesce(json_nulls, '{}'))) AND EXISTS (
+                 SELECT FROM pg_attribute a
+                  WHERE a.attrelid = rel AND a.attname = m.name AND a.attnum > 0 AND NOT a.attisdropped
+                    AND pgtimewarp_internal.base_type(a.atttypid) IN ('json'::regtype, 'jsonb'::regtype)) AS is_raw
+          FROM pgtimewarp_internal.members(row_data) m)
+      SELECT (SELECT '{' || coalesce(string_agg(m.key_text || ':' || m.value_text, ',' ORDER BY m.place), '') || '}'
+                FROM members m WHERE NOT m.is_raw),
+             (SELECT string_agg(CASE WHEN m.is_raw THEN format('%L::%s', m.value_text, format_type(a.atttypid, a.atttypmod))
+                                     ELSE format('($1).%I', a.attname) END, ', ' ORDER BY a.attnum)
+                FROM pg_attribute a LEFT JOIN members m ON m.name = a.attname
+               WHERE a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped)
+        INTO plain, columns;
+      base := json_populate_record(base, plain);
+      EXECUTE 'SELECT ' || columns INTO base USING base;
+    END IF;
+  EXCEPTION WHEN data_exception OR integrity_constraint_violation OR datatype_mismatch OR cannot_coerce OR undefined_object
+                 OR undefined_table OR undefined_function OR invalid_schema_name THEN
+    GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
+    RAISE EXCEPTION 'the row of that time does not fit table % as it is now: %', rel, problem
+      USING ERRCODE = 'TW023', HINT = 'pgtimewarp_asof_pk() gives it as JSON.';
+  END;
+  PERFORM pgtimewarp_internal.refuse_other_values(base, rel, row_data);
+  RETURN base;
+END $$;
+
+-- Raises TW024 if the typed row, printed as the history prints values, is not the row of the history. Only zeros and blanks that a column
+-- adds because it is wider than then are no difference. Call it under the settings of typed_row().
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.refuse_other_values(typed anyelement, rel regclass, row_data json) RETURNS void
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  m record;
+  then_text text;
+  now_text text;
+BEGIN
+  FOR m IN
+    SELECT h.name, h.value_text AS was, t.value_text AS is_now, pgtimewarp_internal.base_type(a.atttypid) AS type
+      FROM pgtimewarp_internal.members(row_data) h
+      JOIN pgtimewarp_internal.members(row_to_json(typed)) t ON t.name = h.name
+      JOIN pg_attribute a ON a.attrelid = rel AND a.attname = h.name AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE h.value_text <> t.value_text
+  LOOP
+    -- row_to_json() prints some types otherwise: composite types, arrays that do not begin at 1, types with a cast to json
+    EXECUTE format('SELECT format(''%%s'', ($1).%I)', m.name) INTO now_text USING typed;
+    IF left(m.was, 1) = '[' AND EXISTS (SELECT FROM pg_type t WHERE t.oid = m.type AND t.typcategory = 'A') THEN
+      EXECUTE format('SELECT to_json(($1).%I::text[])::text', m.name) INTO now_text USING typed;
+      CONTINUE WHEN now_text = m.was;
+    ELSIF left(m.was, 1) NOT IN ('{', '[') AND m.was <> 'null' THEN
+      then_text := m.was::json #>> '{}';
+      CONTINUE WHEN now_text = then_text OR m.is_now = to_json(then_text)::text
+        OR starts_with(now_text, then_text) AND substr(now_text, length(then_text) + 1) ~ CASE
+             WHEN m.type = 'numeric'::regtype AND left(m.was, 1) <> '"' THEN
+               CASE WHEN position('.' IN then_text) > 0 THEN '^0+$' ELSE '^\.0+$' END
+             WHEN m.type = 'bpchar'::regtype THEN '^ +$' END;
+    ELSIF left(m.was, 1) IN ('{', '[') THEN
+      CONTINUE WHEN now_text = m.was; -- json, in a column that is text now
+    END IF;
+    RAISE EXCEPTION 'the column % of % cannot hold the value of that time as it was: % would become %', quote_ident(m.name), rel,
+        left(m.was, 100), left(m.is_now, 100)
+      USING ERRCODE = 'TW024', HINT = 'pgtimewarp_asof_pk(), `pgtimewarp asof` and the HTTP API give the value as JSON. '
+        '`pgtimewarp asof TABLE --all --columns …` gives other columns.';
+  END LOOP;
+END $$;
+
+-- The row for past_query(). With pgtimewarp.unknown = skip a row that the table cannot hold as it was is left out; a warning says so once in
+-- a statement.
+CREATE OR REPLACE FUNCTION pgtimewarp_internal.past_row(base anyelement, row_data json, json_nulls text[])
+RETURNS SETOF anyelement
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  said text;
+  mark text;
+BEGIN
+  IF current_setting('pgtimewarp.unknown', true) IS DISTINCT FROM 'skip' THEN
+    RETURN NEXT pgtimewarp_internal.typed_row(base, row_data, json_nulls);
+    RETURN;
+  END IF;
+  BEGIN
+    RETURN NEXT pgtimewarp_internal.typed_row(base, row_data, json_nulls);
+  EXCEPTION WHEN SQLSTATE 'TW023' OR SQLSTATE 'TW024' THEN
+    GET STACKED DIAGNOSTICS said = MESSAGE_TEXT;
+    mark := pg_typeof(base) || ' ' || to_json(statement_timestamp());
+    IF current_setting('pgtimewarp.unfit', true) IS DISTINCT FROM mark THEN
+      PERFORM set_config('pgtimewarp.unfit', mark, false);
+      RAISE WARNING 'rows that do not fit are left out, for example: %', said USING ERRCODE = '01T05';
+    END IF;
+  END;
+END $$;
+
+-- The row as a row of the present table: it follows renamed columns, and columns added since then keep the value of `base`. If it
+-- is uncertain which column a value belongs to, it is an error. It runs as its caller, because making values of the table's types
+-- may run code of the table's owner.
+CREATE OR REPLACE FUNCTION @extschema@.pgtimewarp_asof_row(
+  base anyelement, pk jsonb, at timestamptz, node_id text DEFAULT NULL)
+RETURNS SETOF anyelement
+LANGUAGE plpgsql STABLE COST 10000 ROWS 1 SET search_path = pg_catalog, pg_temp SET pgtimewarp.names = 'now' AS $$
+DECLARE
+  rel regclass := (SELECT t.typrelid FROM pg_type t WHERE t.oid = pg_typeof(base) AND t.typrelid <> 0);
+  found_row json;
+BEGIN
+  IF rel IS NULL THEN
+    RAISE EXCEPTION '% is not the row type of a table', pg_typeof(base)
+      USING ERRCODE = 'wrong_object_type', HINT = 'Write NULL::orders for the table orders.';
+  END IF;
+  found_row := pgtimewarp_internal.row_of(@extschema@.pgtimewarp_asof_answer_pk(rel, pk, at, node_id), true);
+  IF found_row IS NOT NULL THEN
+    RETURN NEXT pgtimewarp_internal.typed_row(base, found_row, NULL);
+  END IF;
 END $$;
 
 -- All rows of a table as of an instant, as rows of the table as it is now: pgtimewarp_asof_table(NULL::orders, '2026-01-31 09:41'). They are
@@ -949,7 +1079,7 @@ BEGIN
   FOR f IN
     SELECT p.oid FROM pg_catalog.pg_proc p
      WHERE p.pronamespace = 'pgtimewarp_internal'::regnamespace
-           AND p.proname IN ('instant', 'seen', 'past', 'past_question', 'past_frame', 'tell_past', 'default_node', 'node')
+           AND p.proname IN ('instant', 'seen', 'past', 'past_question', 'is_careful', 'past_frame', 'tell_past', 'default_node', 'node')
         OR p.pronamespace = '@extschema@'::regnamespace AND p.proname IN ('pgtimewarp_asof_table', 'pgtimewarp_asof_lsn_table')
   LOOP
     EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);

@@ -176,7 +176,7 @@ COMMENT ON COLUMN pgtimewarp.tracked_relations.lsn_space IS 'The LSN space of th
 COMMENT ON COLUMN pgtimewarp.tracked_relations.relid IS 'OID of the table on the source, as of the last run.';
 COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_columns IS 'The columns of the key, in the order of the key.';
 COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_kinds IS 'For each column of the key, how its text becomes canonical (core/types/key.ts, canonical_key()).';
-COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, typed_since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
 COMMENT ON COLUMN pgtimewarp.tracked_relations.persistence IS 'As pg_class.relpersistence, as of the last run.';
 COMMENT ON COLUMN pgtimewarp.tracked_relations.replica_identity IS 'As pg_class.relreplident, as of the last run.';
 COMMENT ON COLUMN pgtimewarp.tracked_relations.is_partitioned IS 'Whether it is a partitioned table.';

@@ -126,7 +126,7 @@ COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_columns IS 'The columns of the
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.pk_kinds IS 'For each column of the key, how its text becomes canonical (core/types/key.ts, canonical_key()).';
 
-COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
+COMMENT ON COLUMN pgtimewarp.tracked_relations.columns IS '[{attnum, name, type_oid, type_name, since_lsn, typed_since_lsn, former_names: [{name, since_lsn, until_lsn}]}], as of the last run.';
 
 COMMENT ON COLUMN pgtimewarp.tracked_relations.persistence IS 'As pg_class.relpersistence, as of the last run.';
 
@@ -520,6 +520,7 @@ DECLARE
   period pgtimewarp.relation_periods;
   why text;
   hidden text;
+  careful boolean;
 BEGIN
   IF asked IS NULL THEN
     RETURN;
@@ -569,9 +570,15 @@ BEGIN
       schema_name, table_name, 'not all rows are in the history, so those');
   END IF;
   frame := NULL;
+  careful := coalesce((q ->> 'careful')::boolean, false) OR EXISTS (
+    SELECT FROM jsonb_each_text(q -> 'types') AS w
+      JOIN jsonb_array_elements(period.columns) AS c (facts) ON c.facts ->> 'attnum' = w.key
+     WHERE (c.facts ->> 'type_oid') || ' ' || (c.facts ->> 'type_name') <> w.value
+        OR (c.facts ->> 'typed_since_lsn')::pg_lsn >= at.lsn);
   RETURN QUERY
     SELECT question, CASE WHEN r.pk IS NULL THEN json_build_object('unread', r.unread, 'lacking', r.lacking) END,
-           CASE WHEN why IS NULL THEN r.pk::json END, r.row_data, r.json_nulls, r.is_computed
+           CASE WHEN why IS NULL THEN r.pk::json END, r.row_data,
+           CASE WHEN careful THEN coalesce(r.json_nulls, '{}') ELSE r.json_nulls END, r.is_computed
       FROM pgtimewarp.past_rows(at, q, why IS NULL) AS r;
 END $$;
 

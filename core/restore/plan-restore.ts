@@ -18,6 +18,7 @@ import type { PlanSource } from './plan-source.ts';
 import { type RemovedBy, type RemovedRows, removedRows } from './removed-rows.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
 import type { Refusal } from './restore-result.ts';
+import { retypedColumns, retypedInBulk } from './retyped-columns.ts';
 import { isJsonColumn, type TableNow } from './table-now.ts';
 import {
   type Bounds,
@@ -101,6 +102,8 @@ export async function planRestore(
     const first = undone.fromLsn ?? inBulk?.asOfLsn ?? formatLsn(ofTable[0]!.lsn);
     const now = source === null ? history.lastSeen : await source.table(table);
     const reasons = tableRefusals({ history, now, first });
+    const retyped = retypedColumns(history, now, first);
+    if (inBulk !== null && retyped.length > 0) reasons.push(retypedInBulk(retyped));
     const planned =
       now === null
         ? null
@@ -112,6 +115,7 @@ export async function planRestore(
             inBulk,
             notes,
             reasons,
+            retyped,
             takesDefaults: request.defaults === true,
           });
     refused.push(...reasons.map(([reason, message]) => refusal(table, reason, message)));
@@ -255,6 +259,7 @@ interface TableInput {
   readonly inBulk: RemovedRows | null;
   readonly notes: string[];
   readonly reasons: Reasons;
+  readonly retyped: readonly string[];
   readonly takesDefaults: boolean;
 }
 
@@ -321,6 +326,7 @@ async function tableRestore(store: Queryable, input: TableInput): Promise<TableR
     rowColumns: writable,
     updateColumns,
     rows,
+    retyped: input.retyped,
     removed: inBulk,
   };
 }

@@ -18,14 +18,14 @@ export interface Referred {
 /** Commit LSNs. Throws ROWS_UNKNOWN if no transaction is known that made a row refer to one of `rows`. */
 export async function referringCommits(
   { store, source }: { readonly store: Queryable; readonly source: Queryable },
-  { node, table, oid, rows }: Referred,
+  { node, oid, rows }: Referred,
 ): Promise<string[]> {
   if (rows.length === 0) return [];
   const found: string[] = [];
   for (const key of await foreignKeys(source, oid)) {
     const child = await trackedTable(store, node, key.child);
     if (child === null) continue;
-    const keys = await referringRows(source, { key, table, rows, keyColumns: child.keyColumns });
+    const keys = await referringRows(source, { key, rows, keyColumns: child.keyColumns });
     if (keys.length > 0) found.push(...(await settingCommits(store, { child, keys, columns: key.columns })));
   }
   return found;
@@ -36,6 +36,8 @@ interface ForeignKey {
   /** Of the child, each with the column that it refers to. */
   readonly columns: readonly string[];
   readonly referred: readonly string[];
+  /** The types of the referred columns below domains, without a length or a scale, which would change a value of the past. */
+  readonly types: readonly string[];
 }
 
 async function foreignKeys(source: Queryable, oid: string): Promise<ForeignKey[]> {
@@ -44,22 +46,32 @@ async function foreignKeys(source: Queryable, oid: string): Promise<ForeignKey[]
     table_name: string;
     columns: readonly string[];
     referred: readonly string[];
+    types: readonly string[];
   }>(
     `SELECT n.nspname::text AS schema_name, c.relname::text AS table_name, ARRAY(
               SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, place)
                 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place) AS columns, ARRAY(
               SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, place)
-                JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place) AS referred
+                JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place) AS referred, ARRAY(
+              SELECT pg_catalog.format_type((
+                       WITH RECURSIVE below AS (
+                         SELECT y.oid, y.typbasetype FROM pg_catalog.pg_type AS y WHERE y.oid = a.atttypid
+                          UNION ALL
+                         SELECT y.oid, y.typbasetype FROM below AS b JOIN pg_catalog.pg_type AS y ON y.oid = b.typbasetype)
+                       SELECT b.oid FROM below AS b WHERE b.typbasetype = 0), -1)
+                FROM unnest(k.confkey) WITH ORDINALITY AS u (number, place)
+                JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place) AS types
        FROM pg_catalog.pg_constraint AS k
        JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
       WHERE k.contype = 'f' AND k.conparentid = 0 AND k.confrelid = $1::oid`,
     [oid],
   );
-  return rows.map(({ schema_name, table_name, columns, referred }) => ({
+  return rows.map(({ schema_name, table_name, columns, referred, types }) => ({
     child: { schema: schema_name, name: table_name },
     columns,
     referred,
+    types,
   }));
 }
 
@@ -82,13 +94,11 @@ async function trackedTable(store: Queryable, node: string, table: TableName): P
 async function referringRows(
   source: Queryable,
   {
-    key: { child, columns, referred },
-    table,
+    key: { child, columns, referred, types },
     rows,
     keyColumns,
   }: {
     readonly key: ForeignKey;
-    readonly table: TableName;
     readonly rows: readonly Members[];
     readonly keyColumns: readonly string[];
   },
@@ -102,10 +112,11 @@ async function referringRows(
   const members = keyColumns.map(
     (_, index) => `$${index + 2}::text, t.${quoteIdentifier(keyColumns[index]!)}::text`,
   );
+  const record = referred.map((name, index) => `${quoteIdentifier(name)} ${types[index]}`);
   const found = await source.query<{ key: string }>(
     `SELECT pg_catalog.json_build_object(${members.join(', ')})::text AS key
        FROM ${quoteTable(child)} AS t
-       JOIN pg_catalog.json_populate_recordset(NULL::${quoteTable(table)}, $1::json) AS p ON ${joins.join(' AND ')}`,
+       JOIN pg_catalog.json_to_recordset($1::json) AS p (${record.join(', ')}) ON ${joins.join(' AND ')}`,
     [`[${records.join(',')}]`, ...keyColumns],
   );
   return found.rows.map((row) => row.key);

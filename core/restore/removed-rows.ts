@@ -52,7 +52,7 @@ export async function removedRows(store: Queryable, request: Request): Promise<R
     const { relationId, leafIds, wasEmptied } = emptied;
     const rows = { relationId, table, asOfLsn, leafIds, wasEmptied, untilLsn: request.untilLsn };
     const { count, is_simple, oldest, names } = await countRows(store, rows, emptied.generated);
-    const isSettled = oldest !== null && parseLsn(oldest) > lastName(columns);
+    const isSettled = oldest !== null && parseLsn(oldest) > lastChange(columns);
     const number = Number.parseInt(count, 10);
     if (number >= request.atLeast && is_simple && isSettled) found.push({ ...rows, count: number, names });
   }
@@ -62,6 +62,7 @@ export async function removedRows(store: Queryable, request: Request): Promise<R
 interface Column {
   readonly name: string;
   readonly since_lsn: string;
+  readonly typed_since_lsn?: string;
   readonly former_names?: readonly { readonly until_lsn: string }[];
 }
 
@@ -138,10 +139,11 @@ function hasOtherChanges(by: RemovedBy, { schema, name }: TableName, asOfLsn: st
   });
 }
 
-/** The last position at which a column got its name: rows that were written later have every column under its present name. */
-function lastName(columns: readonly Column[]): Lsn {
-  const positions = columns.flatMap(({ since_lsn, former_names = [] }) => [
+/** The last position at which a column got its name or type: rows that were written later have every column as it is now. */
+function lastChange(columns: readonly Column[]): Lsn {
+  const positions = columns.flatMap(({ since_lsn, typed_since_lsn, former_names = [] }) => [
     since_lsn,
+    typed_since_lsn ?? since_lsn,
     ...former_names.map(({ until_lsn }) => until_lsn),
   ]);
   return positions.map((text) => tryParseLsn(text) ?? LSN_ZERO).reduce(maxLsn, LSN_ZERO);

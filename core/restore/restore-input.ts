@@ -14,6 +14,8 @@ export interface TableRestore {
   /** The columns of any update. */
   readonly updateColumns: readonly string[];
   readonly rows: readonly RowRestore[];
+  /** Columns that may have had another type when the rows were written. */
+  readonly retyped: readonly string[];
   /** Rows to insert that are not among `rows`. */
   readonly removed: RemovedRows | null;
 }

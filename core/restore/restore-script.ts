@@ -33,6 +33,7 @@ import {
   switchTriggersSql,
 } from './inspect-source.ts';
 import type { RestoreScriptInput, TableRestore } from './restore-input.ts';
+import { refuseOtherValuesSql } from './retyped-columns.ts';
 import { block, CONFLICT_STATE, EQUALS, literal, refuse, textArray } from './sql-text.ts';
 
 /** The parts of the script, in their order; each is a list of statements. */
@@ -174,11 +175,14 @@ const rowsOf = (index: number): string => `pg_temp.restore_rows_${index + 1}`;
 const locksOf = (index: number): string => `pg_temp.restore_locks_${index + 1}`;
 
 /** The rows, as values of the table's own row type. */
-function loadSql({ table, rows }: TableRestore, index: number): string[] {
+function loadSql(each: TableRestore, index: number): string[] {
+  const { table, rows, retyped } = each;
   const type = quoteTable(table);
   const statements = [
     `CREATE TEMP TABLE restore_rows_${index + 1} (
-  n int, pk text, op text, columns text[], defaults text[], reason text, expected ${type}, target ${type}) ON COMMIT DROP`,
+  n int, pk text, op text, columns text[], defaults text[], reason text, expected ${type}, target ${type}${
+    retyped.length === 0 ? '' : ', target_json json'
+  }) ON COMMIT DROP`,
     `CREATE TEMP TABLE restore_locks_${index + 1} (n int, leaf oid, place tid) ON COMMIT DROP`,
   ];
   for (let start = 0; start < rows.length; start += CHUNK_ROWS) {
@@ -189,11 +193,15 @@ function loadSql({ table, rows }: TableRestore, index: number): string[] {
     });
     statements.push(`INSERT INTO ${rowsOf(index)}
 SELECT v.n, v.pk, v.op, v.columns, v.defaults, v.reason, pg_catalog.json_populate_record(NULL::${type}, v.expected::json),
-       pg_catalog.json_populate_record(NULL::${type}, v.target::json)
+       pg_catalog.json_populate_record(NULL::${type}, v.target::json)${retyped.length === 0 ? '' : ', v.target::json'}
   FROM (VALUES
 ${values.join(',\n')}) AS v (n, pk, op, columns, defaults, reason, expected, target)`);
   }
-  return [...statements, `ANALYZE ${rowsOf(index)}`];
+  return [
+    ...statements,
+    `ANALYZE ${rowsOf(index)}`,
+    ...(retyped.length === 0 ? [] : [refuseOtherValuesSql(each, index)]),
+  ];
 }
 
 const rowText = (members: ReadonlyMap<string, string> | null): string =>

@@ -6,6 +6,8 @@ export interface ColumnNow {
   readonly attnum: number;
   readonly name: string;
   readonly typeOid: number;
+  /** In the form of format_type(). */
+  readonly typeName: string;
   /** The type itself, or the base type of a domain. */
   readonly baseTypeOid: number;
   /** '': it is not generated. */
@@ -27,11 +29,14 @@ export const isJsonColumn = ({ baseTypeOid }: ColumnNow): boolean => JSON_TYPES.
 export function fingerprint({ columns }: TableNow): string {
   return columns
     .toSorted((a, b) => a.attnum - b.attnum)
-    .map(({ attnum, name, typeOid, generated }) => `${attnum} ${name} ${typeOid} ${generated}`)
+    .map(
+      ({ attnum, name, typeOid, typeName, generated }) =>
+        `${attnum} ${name} ${typeOid} ${typeName} ${generated}`,
+    )
     .join(', ');
 }
 
-/** An expression. @param oid SQL */
+/** An expression, for a session whose search_path is that of the script. @param oid SQL */
 export const fingerprintSql = (oid: string): string => `(
-  SELECT pg_catalog.string_agg(pg_catalog.format('%s %s %s %s', a.attnum, a.attname, a.atttypid, a.attgenerated), ', ' ORDER BY a.attnum)
+  SELECT pg_catalog.string_agg(pg_catalog.format('%s %s %s %s %s', a.attnum, a.attname, a.atttypid, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated), ', ' ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = ${oid} AND a.attnum > 0 AND NOT a.attisdropped)`;

@@ -204,11 +204,21 @@ export interface HistoryFacts {
   readonly keyColumns: readonly string[];
   readonly excluded: readonly string[];
   readonly relid: string | null;
-  /** Columns were renamed or got another type after this. null: none. */
+  /** Columns were renamed after this. null: none. */
   readonly namedLsn: string | null;
+  /** The types of the columns at the last run. */
+  readonly types: readonly StoredType[];
   readonly isTracked: boolean;
   /** The table as the last run found it. null: no run has read it. */
   readonly lastSeen: TableNow | null;
+}
+
+export interface StoredType {
+  readonly attnum: number;
+  readonly type_oid: number;
+  readonly type_name: string;
+  /** Up to there the column may have had another type. */
+  readonly typed_since_lsn?: string;
 }
 
 /** In the order of the ids. */
@@ -222,11 +232,12 @@ export async function historyFacts(
     excluded_columns: readonly string[];
     relid: string | null;
     named_lsn: string | null;
+    types: string;
     is_tracked: boolean;
     catalog_facts: string | null;
   }>(
     `SELECT p.relation_id::text, p.pk_columns, p.excluded_columns, t.relid::text, t.relation_id IS NOT NULL AS is_tracked,
-            t.catalog_facts::text, (
+            t.catalog_facts::text, p.columns::text AS types, (
               SELECT max((n.name ->> 'until_lsn')::pg_lsn)::text
                 FROM jsonb_array_elements(p.columns::jsonb) AS c (facts),
                      jsonb_array_elements(coalesce(c.facts -> 'former_names', '[]')) AS n (name)) AS named_lsn
@@ -241,6 +252,7 @@ export async function historyFacts(
     excluded: row.excluded_columns,
     relid: row.relid,
     namedLsn: row.named_lsn,
+    types: JSON.parse(row.types) as StoredType[], // names, OIDs and positions only
     isTracked: row.is_tracked,
     lastSeen: row.catalog_facts === null ? null : (JSON.parse(row.catalog_facts) as TableNow), // names and OIDs only
   }));

@@ -113,8 +113,16 @@ async function wrongInBulk(
 const isSameValue = (one: string | undefined, other: string | undefined): boolean =>
   one === other || (one !== undefined && other !== undefined && isSameJson(one, other));
 
+/** Whether a wider column has added zeros or blanks to a value, which the script allows in columns of another type. */
+function isWidened(found: string | undefined, put: string | undefined): boolean {
+  if (found === undefined || put === undefined) return false;
+  if (put.startsWith('"'))
+    return found.replace(/ *"$/, '"') === put.replace(/ *"$/, '"') && found.length > put.length;
+  return found.startsWith(put) && (put.includes('.') ? /^0+$/ : /^\.0+$/).test(found.slice(put.length));
+}
+
 /** A value that the history does not hold is no difference. */
-function isExact({ rowColumns }: TableRestore, row: RowRestore, state: State | undefined): boolean {
+function isExact({ rowColumns, retyped }: TableRestore, row: RowRestore, state: State | undefined): boolean {
   if (row.op === 'delete') return state === undefined || state.isThere === false;
   if (state?.isThere !== true || state.row === null) return false;
   const { defaults = [] } = row;
@@ -123,6 +131,7 @@ function isExact({ rowColumns }: TableRestore, row: RowRestore, state: State | u
     (name) =>
       defaults.includes(name) ||
       state.incomplete.includes(name) ||
-      isSameValue(state.row!.get(name), row.target!.get(name)),
+      isSameValue(state.row!.get(name), row.target!.get(name)) ||
+      (retyped.includes(name) && isWidened(state.row!.get(name), row.target!.get(name))),
   );
 }

@@ -26,6 +26,7 @@ export function columnsNow(
   return facts.columns.map((column) => {
     const same = stored.find((each) => each.name === column.name);
     const formerNames = namesBefore(known, column, facts, positions);
+    const typedSince = typedSinceLsn(known, column, facts, positions);
     let since: Lsn;
     if (stored.length === 0) since = LSN_ZERO;
     else if (same === undefined) since = positions.horizonBefore;
@@ -38,9 +39,25 @@ export function columnsNow(
       type_name: column.typeName,
       ...(column.baseTypeOid === column.typeOid ? {} : { base_type_oid: column.baseTypeOid }),
       since_lsn: formatLsn(since),
+      ...(typedSince === undefined ? {} : { typed_since_lsn: typedSince }),
       ...(formerNames.length === 0 ? {} : { former_names: formerNames }),
     };
   });
+}
+
+/** A position before which the column may have had another type; none if it has had its type as long as it is known. */
+// biome-ignore lint/complexity/useMaxParams: one column, with the parameters of columnsNow()
+function typedSinceLsn(
+  { columns, relid }: Pick<TrackedRelation, 'columns' | 'relid'>,
+  { attnum, name, typeOid, typeName }: TableFacts['columns'][number],
+  facts: TableFacts,
+  { positionNow }: ChangeWindow,
+): string | undefined {
+  const isSameTable = relid === null || relid === facts.oid;
+  const before = columns.find((each) => (isSameTable ? each.attnum === attnum : each.name === name));
+  if (before === undefined) return undefined;
+  const isSameType = before.type_oid === typeOid && before.type_name === typeName;
+  return isSameType ? before.typed_since_lsn : formatLsn(positionNow);
 }
 
 /** Whether the store has the column under another name. */

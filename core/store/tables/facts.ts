@@ -12,6 +12,8 @@ export interface StoredColumn {
   readonly base_type_oid?: number;
   /** LSN text: an older version's value under this name may belong to another column. */
   readonly since_lsn: string;
+  /** LSN text: up to there the column may have had another type. None: it has had this one as long as it is known. */
+  readonly typed_since_lsn?: string;
   /** Former names of the column, oldest first. */
   readonly former_names?: readonly FormerName[];
 }

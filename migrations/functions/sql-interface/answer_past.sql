@@ -2,6 +2,9 @@
 -- see past_rows() and past_not_live(). The first row is the frame: {live, why, node, slot, lsn, excluded, virtual, added, gone, keys}. The last
 -- row counts what was left out. If the frame says live, the rows are those of keys that changed since, and a key without a row has
 -- row_data NULL; otherwise they are all, and without pk, because the history may have another key. {facts: true}: only the frame.
+--
+-- json_nulls is an array, if only an empty one, in every row that the source must compare with the typed row that it makes of it: if a
+-- column may have had another type at the instant than the source has now ({types: {"number": "OID name"}}), and if {careful: true} asks so.
 CREATE OR REPLACE FUNCTION pgtimewarp.answer_past()
 RETURNS TABLE (question pgtimewarp.question[], frame json, pk json, row_data json, json_nulls text[], is_computed boolean)
 LANGUAGE plpgsql STABLE ROWS 10000
@@ -17,6 +20,7 @@ DECLARE
   period pgtimewarp.relation_periods;
   why text;
   hidden text;
+  careful boolean;
 BEGIN
   IF asked IS NULL THEN
     RETURN;
@@ -66,9 +70,15 @@ BEGIN
       schema_name, table_name, 'not all rows are in the history, so those');
   END IF;
   frame := NULL;
+  careful := coalesce((q ->> 'careful')::boolean, false) OR EXISTS (
+    SELECT FROM jsonb_each_text(q -> 'types') AS w
+      JOIN jsonb_array_elements(period.columns) AS c (facts) ON c.facts ->> 'attnum' = w.key
+     WHERE (c.facts ->> 'type_oid') || ' ' || (c.facts ->> 'type_name') <> w.value
+        OR (c.facts ->> 'typed_since_lsn')::pg_lsn >= at.lsn);
   RETURN QUERY
     SELECT question, CASE WHEN r.pk IS NULL THEN json_build_object('unread', r.unread, 'lacking', r.lacking) END,
-           CASE WHEN why IS NULL THEN r.pk::json END, r.row_data, r.json_nulls, r.is_computed
+           CASE WHEN why IS NULL THEN r.pk::json END, r.row_data,
+           CASE WHEN careful THEN coalesce(r.json_nulls, '{}') ELSE r.json_nulls END, r.is_computed
       FROM pgtimewarp.past_rows(at, q, why IS NULL) AS r;
 END $$;
 

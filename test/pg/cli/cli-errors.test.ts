@@ -72,6 +72,11 @@ const CASES: readonly Case[] = [
   ['missing argument', ['asof'], { code: 2, says: /missing required argument 'table'/i }],
   ['too many arguments', ['migrate', 'now'], { code: 2, says: /too many arguments/i }],
   [
+    'a key as an argument',
+    ['asof', 'orders', '1'],
+    { code: 2, says: /too many arguments/i, remedy: /pgtimewarp asof orders --pk 1$/ },
+  ],
+  [
     'below another',
     ['retention', 'show', 'x'],
     { code: 2, says: /too many arguments/i, remedy: /`pgtimewarp retention show --help`/ },

@@ -141,15 +141,18 @@ describe('the functions', () => {
           AND has_function_privilege('${bob}', p.oid, 'EXECUTE') ORDER BY 1`,
     );
     expect(open.map(({ proname }) => proname)).toEqual([
+      'base_type',
       'key_columns',
       'member',
       'members',
       'past_query',
       'past_row',
       'past_table_query',
+      'refuse_other_values',
       'row_of',
       'shape',
       'stand_in',
+      'typed_row',
       'version',
     ]);
     expect(await refusal(`REVOKE ALL ON FUNCTION pgtimewarp_asof_pk FROM ${bob}`)).toMatch(
