@@ -91,13 +91,18 @@ async function requireHot(
 
 /** Throws ARCHIVE_NOT_SET. */
 export async function requireArchive(store: Queryable, node: string, table: TableName): Promise<void> {
+  if (await hasArchive(store, node, table)) return;
+  throw new TimewarpError('ARCHIVE_NOT_SET', `${formatTableName(table)} of node "${node}" has no archive.`);
+}
+
+/** Whether a table has an archive, also one that begins no new unit. */
+export async function hasArchive(store: Queryable, node: string, table: TableName): Promise<boolean> {
   const { rows } = await store.query(
     `SELECT FROM pgtimewarp.archive_settings
       WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text`,
     [node, table.schema, table.name],
   );
-  if (rows.length === 0)
-    throw new TimewarpError('ARCHIVE_NOT_SET', `${formatTableName(table)} of node "${node}" has no archive.`);
+  return rows.length > 0;
 }
 
 export interface ArchivedTable {

@@ -29,6 +29,9 @@ const sessions = new Sessions(new Credentials());
 /** From here on no page of rows and no file is begun; a page takes a second, a file of 256 MB some seconds on the way to the bucket. */
 const STOPPING_MS = 30_000;
 
+/** A node for which less is left waits for the next invocation. */
+const LEAST_MS = 10_000;
+
 interface Work {
   readonly storeSecretArn: string;
   readonly target: ArchiveTarget;
@@ -55,6 +58,10 @@ export async function handler(event: unknown, context: Context): Promise<{ nodes
   });
   const nodes: ArchiverDocument[] = [];
   for (const node of names) {
+    if (context.getRemainingTimeInMillis() < LEAST_MS) {
+      logger.warn('no time for all nodes', { waiting: names.length - nodes.length });
+      break;
+    }
     const report = await archiveNode(node, { storeSecretArn, target, stop, context });
     if (configuration.nodeMetrics === 'on') publish(report);
     nodes.push(report);
