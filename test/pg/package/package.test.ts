@@ -226,7 +226,7 @@ test('it has the licence of every package whose code is bundled', async () => {
   expect([...bundled].filter((name) => !named.has(name))).toEqual([]);
 });
 
-test.each(['api', 'doctor', 'maintenance', 'migrate', 'poller'])(
+test.each(['api', 'archiver', 'doctor', 'maintenance', 'migrate', 'poller'])(
   'the Lambda function %s is in it, ready to run',
   async (name) => {
     const handler = join(folder, 'node_modules/pgtimewarp/dist/lambda', name, 'index.mjs');
