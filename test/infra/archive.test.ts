@@ -46,7 +46,7 @@ describe('a configuration with an archive', () => {
       Environment: {
         Variables: Match.objectLike({
           PGTIMEWARP_ARCHIVE_URL: 's3://my-history/history',
-          PGTIMEWARP_CATALOG_SIGNING: 'glue/eu-central-1',
+          PGTIMEWARP_CATALOG_SIGNING: { 'Fn::Join': ['', ['glue/', { Ref: 'AWS::Region' }]] },
           PGTIMEWARP_CATALOG_WAREHOUSE: Match.anyValue(),
         }),
       },
