@@ -73,6 +73,32 @@ export function archiveRunDocument(node: string, result: ArchiveRunResult): Arch
   return { node, outcome: result.outcome, units: result.units, rows: result.rows.toString() };
 }
 
+/** What a scheduled run of the archive did for a node. */
+export interface ArchiverDocument {
+  readonly node: string;
+  /** stopped: its time was over, and the next run goes on */
+  readonly outcome: 'done' | 'busy' | 'stopped' | 'failed';
+  readonly units: number;
+  readonly rows: string;
+  /** How long the oldest unit that is not verified has been due; null: the store did not say. */
+  readonly due_seconds: number | null;
+  readonly reason: string | null;
+}
+
+export function archiverDocument(
+  node: string,
+  result: {
+    readonly outcome: ArchiverDocument['outcome'];
+    readonly units: number;
+    readonly rows: bigint;
+    readonly dueSeconds: number | null;
+    readonly reason: string | null;
+  },
+): ArchiverDocument {
+  const { outcome, units, rows, dueSeconds, reason } = result;
+  return { node, outcome, units, rows: rows.toString(), due_seconds: dueSeconds, reason };
+}
+
 export interface ArchiveVerifyDocument {
   readonly node: string;
   readonly damaged: number;

@@ -8,6 +8,7 @@ export {
   type TimewarpPollerOptions,
   type TimewarpProps,
 } from './constructs/timewarp.ts';
+export type { TimewarpArchiveOptions, TimewarpTableArchive } from './constructs/timewarp-archive.ts';
 export { type JwtAuthorizationProps, TimewarpAuthorization } from './constructs/timewarp-authorization.ts';
 export type { TimewarpPageOptions } from './constructs/timewarp-page.ts';
 export { TimewarpSource } from './constructs/timewarp-source.ts';

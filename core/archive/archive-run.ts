@@ -45,23 +45,40 @@ const CLAIM_PAUSE_MS = 500;
  * Archives all that is due. Throws ARCHIVE_UNREACHABLE, ARCHIVE_FOREIGN, ARCHIVE_DAMAGED, INTERRUPTED, and what sessions throw.
  * The lock only saves work: two runs at once would archive the same rows once.
  */
-export async function archiveRun(options: ArchiveRunOptions): Promise<ArchiveRunResult> {
-  return withStoreOnly({ storeUrl: options.storeUrl, node: options.node }, async (store) => {
-    await requireWritable(store);
-    await requireNode(store, options.node);
-    if (!(await tryLock(store, options.node))) return { outcome: 'busy', units: 0, rows: 0n };
-    let [units, rows] = [0, 0n];
-    for (;;) {
-      for (const unit of await readUnits(store, options.node)) {
-        if (unit.state === 'verified') continue;
-        rows += await finish(store, options, unit);
-        units += 1;
-      }
-      const planned = await plan(store, options);
-      if (planned === null) return { outcome: 'busy', units, rows };
-      if (planned === 0) return { outcome: 'done', units, rows };
+export async function archiveRun({ storeUrl, ...run }: ArchiveRunOptions): Promise<ArchiveRunResult> {
+  return withStoreOnly({ storeUrl, node: run.node }, (store) => archiveRunWith(store, run));
+}
+
+/** As {@link archiveRun}, with a session that goes on afterwards. */
+export async function archiveRunWith(
+  store: pg.Client,
+  run: Omit<ArchiveRunOptions, 'storeUrl'>,
+): Promise<ArchiveRunResult> {
+  await requireWritable(store);
+  await requireNode(store, run.node);
+  if (!(await tryLock(store, run.node))) return { outcome: 'busy', units: 0, rows: 0n };
+  try {
+    return await archiveAll(store, run);
+  } finally {
+    await unlock(store, run.node).catch(() => {}); // it ends with the session
+  }
+}
+
+async function archiveAll(
+  store: pg.Client,
+  run: Omit<ArchiveRunOptions, 'storeUrl'>,
+): Promise<ArchiveRunResult> {
+  let [units, rows] = [0, 0n];
+  for (;;) {
+    for (const unit of await readUnits(store, run.node)) {
+      if (unit.state === 'verified') continue;
+      rows += await finish(store, run, unit);
+      units += 1;
     }
-  });
+    const planned = await plan(store, run);
+    if (planned === null) return { outcome: 'busy', units, rows };
+    if (planned === 0) return { outcome: 'done', units, rows };
+  }
 }
 
 /** Brings a unit from its state to verified. @returns its rows */
@@ -75,13 +92,16 @@ export async function finish(
     throwIfAborted(signal);
     switch (unit.state) {
       case 'planned':
-        await writeUnit(store, target, { unit, ...(limits === undefined ? {} : { limits }) });
+        await writeUnit(store, target, {
+          ...{ unit, ...(limits === undefined ? {} : { limits }) },
+          ...(signal === undefined ? {} : { signal }),
+        });
         break;
       case 'written':
         await markCommitted(store, unit, await commitUnit(target, unit, await readFiles(store, unit)));
         break;
       case 'committed':
-        await verifyUnit(store, target, unit);
+        await verifyUnit(store, target, unit, signal);
         break;
       case 'verified':
         return unit.checksum!.rows;
@@ -102,8 +122,15 @@ async function tryLock(store: pg.Client, node: string): Promise<boolean> {
   return rows[0]!.locked;
 }
 
+async function unlock(store: pg.Client, node: string): Promise<void> {
+  await store.query('SELECT pg_advisory_unlock($1::int, hashtext($2::text))', [LOCK_CLASS, node]);
+}
+
 /** @returns null: the node was claimed all the time */
-async function plan(store: pg.Client, { node, signal }: ArchiveRunOptions): Promise<number | null> {
+async function plan(
+  store: pg.Client,
+  { node, signal }: Pick<ArchiveRunOptions, 'node' | 'signal'>,
+): Promise<number | null> {
   for (let attempt = 0; attempt < CLAIM_TRIES; attempt++) {
     throwIfAborted(signal);
     const claim = await claimNode(store, node, LEASE_SECONDS);

@@ -31,27 +31,34 @@ export interface ArchiveSetting {
 export async function setArchive(
   where: ArchiveStore,
   table: TableName,
-  { hot, minRows, drops }: ArchiveSetting,
+  setting: ArchiveSetting,
 ): Promise<void> {
-  await inStore(where, async (store) => {
-    if (hot === null) {
-      await requireArchive(store, where.node, table);
-      await store.query(
-        `UPDATE pgtimewarp.archive_settings SET is_on = false
-          WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text`,
-        [where.node, table.schema, table.name],
-      );
-      return;
-    }
-    await requireHot(store, where.node, { table, hot });
+  await inStore(where, (store) => setArchiveIn(store, where.node, { table, ...setting }));
+}
+
+/** As {@link setArchive}, with a session. */
+export async function setArchiveIn(
+  store: Queryable,
+  node: string,
+  { table, hot, minRows, drops }: ArchiveSetting & { readonly table: TableName },
+): Promise<void> {
+  if (hot === null) {
+    await requireArchive(store, node, table);
     await store.query(
-      `INSERT INTO pgtimewarp.archive_settings (node_id, schema_name, table_name, hot, min_rows, drops)
-       VALUES ($1::text, $2::text, $3::text, $4::interval, $5::int, $6::boolean)
-       ON CONFLICT ON CONSTRAINT archive_settings_pkey DO UPDATE -- set before
-          SET hot = excluded.hot, min_rows = excluded.min_rows, drops = excluded.drops, is_on = true`,
-      [where.node, table.schema, table.name, hot, minRows, drops],
+      `UPDATE pgtimewarp.archive_settings SET is_on = false
+        WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text`,
+      [node, table.schema, table.name],
     );
-  });
+    return;
+  }
+  await requireHot(store, node, { table, hot });
+  await store.query(
+    `INSERT INTO pgtimewarp.archive_settings (node_id, schema_name, table_name, hot, min_rows, drops)
+     VALUES ($1::text, $2::text, $3::text, $4::interval, $5::int, $6::boolean)
+     ON CONFLICT ON CONSTRAINT archive_settings_pkey DO UPDATE -- set before
+        SET hot = excluded.hot, min_rows = excluded.min_rows, drops = excluded.drops, is_on = true`,
+    [node, table.schema, table.name, hot, minRows, drops],
+  );
 }
 
 async function requireHot(
@@ -84,13 +91,18 @@ async function requireHot(
 
 /** Throws ARCHIVE_NOT_SET. */
 export async function requireArchive(store: Queryable, node: string, table: TableName): Promise<void> {
+  if (await hasArchive(store, node, table)) return;
+  throw new TimewarpError('ARCHIVE_NOT_SET', `${formatTableName(table)} of node "${node}" has no archive.`);
+}
+
+/** Whether a table has an archive, also one that begins no new unit. */
+export async function hasArchive(store: Queryable, node: string, table: TableName): Promise<boolean> {
   const { rows } = await store.query(
     `SELECT FROM pgtimewarp.archive_settings
       WHERE node_id = $1::text AND schema_name = $2::text AND table_name = $3::text`,
     [node, table.schema, table.name],
   );
-  if (rows.length === 0)
-    throw new TimewarpError('ARCHIVE_NOT_SET', `${formatTableName(table)} of node "${node}" has no archive.`);
+  return rows.length > 0;
 }
 
 export interface ArchivedTable {

@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { asyncBufferFromFile } from 'hyparquet';
 import type pg from 'pg';
 import { TimewarpError } from '../errors/timewarp-error.ts';
+import { throwIfAborted } from '../setup/cancel-on-abort.ts';
 import { requireTable } from './archive-table.ts';
 import type { ArchiveTarget } from './archive-target.ts';
 import { AT } from './columns.ts';
@@ -25,14 +26,21 @@ import { sha256OfFile } from './write-parquet.ts';
 /** So many keys of each group are looked for. */
 const SAMPLES = 8;
 
-/** committed → verified. Throws ARCHIVE_DAMAGED. */
-export async function verifyUnit(store: pg.Client, target: ArchiveTarget, unit: ArchiveUnit): Promise<void> {
+/** committed → verified. The signal stops it between two files. Throws ARCHIVE_DAMAGED, INTERRUPTED. */
+// biome-ignore lint/complexity/useMaxParams: the signal is what every step takes last
+export async function verifyUnit(
+  store: pg.Client,
+  target: ArchiveTarget,
+  unit: ArchiveUnit,
+  signal?: AbortSignal,
+): Promise<void> {
   const files = await readFiles(store, unit);
   if (files.length > 0) await requireListed(target, unit, files);
   const folder = await mkdtemp(join(tmpdir(), 'pgtimewarp-archive-'));
   const read = new RowChecksum();
   try {
     for (const file of files) {
+      throwIfAborted(signal);
       const localPath = join(folder, 'file.parquet');
       await target.objects.getFile(file.path, localPath);
       if ((await sha256OfFile(localPath)) !== file.sha256)

@@ -12,7 +12,7 @@ interface StoreCapacity {
 
 /** For each node that is served at a time: a run of the poller and a session that may end it, and a diagnosis of doctor. */
 const PER_NODE = 4;
-/** For the deployment, maintenance, rotations, an operator with psql, and the connections that Aurora reserves. */
+/** For the deployment, maintenance, the archiver, rotations, an operator with psql, and the connections that Aurora reserves. */
 const COMMON = 10;
 
 /** @param parts null: each node has a schedule, so all may run at a time */

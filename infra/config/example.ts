@@ -55,6 +55,7 @@ const configuration: DeploymentInput = {
         { name: 'public.orders' },
         // Columns that must not be stored, and how long history is kept.
         { name: 'public.customers', exclude: ['card_number'], retention: '90d' },
+        // With an archive below: archive: { hot: '90d', drop: false, minRows: null } copies history older than that to the bucket.
       ],
     },
   ],
@@ -82,6 +83,8 @@ const configuration: DeploymentInput = {
     walBudgetPercent: 50,
     // Alarm if one answer in a hundred of the HTTP API takes longer.
     apiP99Ms: 2000,
+    // Alarm if history has been due to be archived for so long.
+    archiveAgeSeconds: 43_200,
     // false: no metrics and alarms of single nodes. The alarm of the worst node is always there.
     eachNode: true,
   },
@@ -100,6 +103,10 @@ const configuration: DeploymentInput = {
     corsOrigins: [],
     page: null,
   },
+
+  // null: old history stays in the store. { bucket: 'my-history' } makes a function that copies it to the bucket, below `prefix`, for the
+  // tables that say `archive`. The catalog is AWS Glue, or catalogUrl (docs/archive.md). kmsKeyArn: the customer key of the bucket.
+  archive: null,
 
   functions: {
     // The time limit of a run. The next run continues where it stopped.

@@ -3,10 +3,12 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { z } from 'zod';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { NODE_NAME } from '../constructs/observe-options.ts';
+import { ARCHIVE_PREFIX } from '../constructs/timewarp-archive.ts';
 import { NO_PAGE_WITH_IAM } from '../constructs/timewarp-page.ts';
 import { SERVERLESS_DEFAULTS } from '../constructs/timewarp-store.ts';
 import { connectionsOfFunctions, connectionsOfStore } from './connections.ts';
 import { wrongNodes } from './many-nodes.ts';
+import { wrongArchives } from './wrong-archives.ts';
 
 const SecretArn = z
   .string()
@@ -31,19 +33,26 @@ function tableName({ value, issues }: z.core.ParsePayload<string>): void {
   }
 }
 
+const Window = z.string().regex(/^[1-9]\d{0,8}[smhd]$/, 'must be a duration such as 30d');
+
 const Table = z.strictObject({
   name: z.string().check(tableName),
   exclude: z.array(z.string()).default([]),
-  retention: z
-    .string()
-    .regex(/^[1-9]\d{0,8}[smhd]$/, 'must be a duration such as 30d')
-    .nullable()
-    .default(null),
+  retention: Window.nullable().default(null),
   baseline: z.boolean().default(true),
   /** Its numeric and float columns never hold NaN or Infinity: see docs/types.md. */
   noNan: z.boolean().default(false),
   /** Another node of the same database may track it, too. */
   shared: z.boolean().default(false),
+  /** null: no archive; the deployment must have one. */
+  archive: z
+    .strictObject({
+      hot: Window,
+      drop: z.boolean().default(false),
+      minRows: z.int().min(1).max(2_147_483_647).nullable().default(null),
+    })
+    .nullable()
+    .default(null),
 });
 
 const KmsKeyArn = z
@@ -86,7 +95,16 @@ const LogDays = z.literal([
 ]);
 const LOG_DAYS = 30;
 /** The logs: of the functions, of those that change passwords (`rotation`), and of the requests to the HTTP API. */
-const LOGS = ['poller', 'api', 'doctor', 'migrate', 'maintenance', 'rotation', 'requests'] as const;
+const LOGS = [
+  'poller',
+  'api',
+  'doctor',
+  'migrate',
+  'maintenance',
+  'archiver',
+  'rotation',
+  'requests',
+] as const;
 type LogName = (typeof LOGS)[number];
 
 /** One number for all logs, or one for each. */
@@ -136,6 +154,18 @@ const Jwt = z.strictObject({
     .regex(/^[\w:./-]{1,100}$/, 'must be the name of a claim')
     .nullable()
     .default(null),
+});
+
+const Archive = z.strictObject({
+  /** The bucket, which must be there. */
+  bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
+  prefix: z.string().regex(ARCHIVE_PREFIX, 'must be the name of a folder, such as a/b').default('history'),
+  /** The customer key of the bucket. */
+  kmsKeyArn: KmsKeyArn.nullable().default(null),
+  /** null: AWS Glue in this account and region. */
+  catalogUrl: z.url().nullable().default(null),
+  warehouse: z.string().min(1).nullable().default(null),
+  everyMinutes: Minutes.min(15, 'must be at least 15, the time limit of a run').default(60),
 });
 
 const Page = z.strictObject({
@@ -200,12 +230,15 @@ export const DeploymentConfiguration = z
         horizonAgeSeconds: z.int().min(60).default(300),
         walBudgetPercent: z.int().min(1).max(100).default(50),
         apiP99Ms: z.int().min(1).default(2000),
+        archiveAgeSeconds: z.int().min(3600).default(43_200),
         /** false: metrics and alarms of all nodes together only. */
         eachNode: z.boolean().default(true),
       })
       .prefault({}),
     /** null: no HTTP API. */
     api: Api.nullable().prefault({}),
+    /** null: no archive. */
+    archive: Archive.nullable().default(null),
     functions: z
       .strictObject({
         pollerSeconds: z.int().min(30).max(900).default(300),
@@ -239,7 +272,7 @@ export const DeploymentConfiguration = z
         input: tables,
       });
     }
-    context.issues.push(...wrongNodes(context.value));
+    context.issues.push(...wrongNodes(context.value), ...wrongArchives(context.value));
     const available = connectionsOfStore(store);
     const [asking, others] = [
       api === null ? 0 : (api.concurrency ?? 1),

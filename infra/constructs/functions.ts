@@ -1,8 +1,8 @@
 /**
- * The five functions with their permissions, the topic for their reports, and the custom resource by which the migrate function sets up
+ * The functions with their permissions, the topic for their reports, and the custom resource by which the migrate function sets up
  * the databases.
  */
-import { CustomResource, Duration, FileSystem, Lazy, Validations } from 'aws-cdk-lib';
+import { CustomResource, Duration, FileSystem, Lazy, Stack, Validations } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -10,6 +10,7 @@ import { Alerts } from './alerts.ts';
 import type { ObservedNode } from './observed-node.ts';
 import { MIGRATIONS, version } from './package-files.ts';
 import type { Store } from './store.ts';
+import { type ArchivePlace, ArchiveRights, archiveVariables } from './timewarp-archive.ts';
 import { TimewarpFunction, type TimewarpFunctionProps } from './timewarp-function.ts';
 import { wantedNode } from './wanted-node.ts';
 
@@ -30,6 +31,8 @@ export interface FunctionsProps {
     /** How people sign in to the page; null: there is no page. */
     readonly signIn: string | null;
   } | null;
+  /** null: no function for the archive. */
+  readonly archive: ArchivePlace | null;
   /** The addresses that get reports and alarms. */
   readonly emails: readonly string[];
   /** The beginning of the names of the secrets of nodes that have none of their own; null: all have. */
@@ -44,7 +47,14 @@ export interface FunctionsProps {
 
 type Specifics = Pick<
   TimewarpFunctionProps,
-  'handler' | 'description' | 'timeout' | 'memoryMb' | 'environment' | 'secretArns' | 'reservedConcurrency'
+  | 'handler'
+  | 'description'
+  | 'timeout'
+  | 'memoryMb'
+  | 'temporaryMb'
+  | 'environment'
+  | 'secretArns'
+  | 'reservedConcurrency'
 >;
 
 /** The default of the functions (lambda/shared/configuration.ts). */
@@ -59,6 +69,9 @@ export class Functions extends Construct {
   readonly maintenance: TimewarpFunction;
   /** null: the deployment has no API. */
   readonly api: TimewarpFunction | null;
+  /** null: the deployment has no archive. */
+  readonly archiver: TimewarpFunction | null;
+  readonly #archiveRights: ArchiveRights | null;
   readonly alerts: Alerts;
   readonly databases: CustomResource;
   readonly #props: FunctionsProps;
@@ -86,16 +99,23 @@ export class Functions extends Construct {
     this.doctor = this.#doctor();
     this.migrate = this.#migrate();
     this.maintenance = this.#maintenance();
+    this.archiver = props.archive === null ? null : this.#archiver(props.archive);
+    this.#archiveRights = this.archiver === null ? null : new ArchiveRights(this.archiver, props.archive!);
+    if (props.sourceSecretPrefix !== null) this.#archiveRights?.forNode('*');
     this.databases = this.#databases();
     if (props.sourceSecretPrefix !== null)
       for (const each of this.#readers()) each.readSecretsNamed(props.sourceSecretPrefix);
     // The store has the schema of the new version before the new functions answer.
-    this.api?.function.node.addDependency(this.databases);
+    for (const each of [this.api, this.archiver]) each?.function.node.addDependency(this.databases);
   }
 
   /** Gives a node to the functions that read sources. */
   observe(node: ObservedNode): void {
     this.#nodes.push(node);
+    const isArchived = node.tables.some(({ archive }) => archive !== null);
+    if (isArchived && this.#props.archive === null)
+      throw new Error(`The node "${node.node}" cannot be archived: the deployment has no archive.`);
+    if (this.#props.sourceSecretPrefix === null) this.#archiveRights?.forNode(node.node);
     for (const each of this.#readers()) {
       if (node.secretArn !== null) each.readSecret(node.secretArn);
       if (node.iamUserArn !== null) this.#logInAs(each, node.iamUserArn);
@@ -104,8 +124,8 @@ export class Functions extends Construct {
 
   /** Lets all functions use a customer key of a secret. */
   decryptWith(keyArn: string): void {
-    const { poller, doctor, migrate, maintenance, api } = this;
-    for (const each of [poller, doctor, migrate, maintenance, api]) each?.decryptWith(keyArn);
+    const { poller, doctor, migrate, maintenance, api, archiver } = this;
+    for (const each of [poller, doctor, migrate, maintenance, api, archiver]) each?.decryptWith(keyArn);
   }
 
   #readers(): TimewarpFunction[] {
@@ -231,6 +251,25 @@ export class Functions extends Construct {
         ...this.#sourceVariables(),
       },
       secretArns: [store.secretArns.owner, store.secretArns.writer],
+    });
+  }
+
+  /** It needs the names of the sources and none of their secrets. */
+  #archiver(place: ArchivePlace): TimewarpFunction {
+    const { store } = this.#props;
+    return this.#make('Archiver', {
+      handler: 'archiver',
+      description: 'Copies old history to the bucket',
+      timeout: Duration.minutes(15),
+      memoryMb: 1769, // a whole processor; it uses about 400 MB
+      temporaryMb: 1024, // files of about 256 MB, one at a time
+      environment: {
+        PGTIMEWARP_STORE_SECRET_ARN: store.references.writer,
+        ...this.#sourceVariables(),
+        ...(this.#props.nodeMetrics ? {} : { PGTIMEWARP_NODE_METRICS: 'off' }),
+        ...archiveVariables(Stack.of(this), place),
+      },
+      secretArns: [store.secretArns.writer],
     });
   }
 

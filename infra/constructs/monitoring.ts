@@ -39,10 +39,22 @@ export interface AlarmLimits {
    * @default Duration.seconds(2)
    */
   readonly apiP99?: Duration;
+  /**
+   * History that is due to be archived has waited for so long.
+   * @default Duration.hours(12)
+   */
+  readonly archiveAge?: Duration;
 }
 
 interface MonitoringProps {
-  readonly functions: { readonly poller: IFunction; readonly doctor: IFunction; readonly api?: IFunction };
+  readonly functions: {
+    readonly poller: IFunction;
+    readonly doctor: IFunction;
+    readonly api?: IFunction;
+    readonly archiver?: IFunction;
+  };
+  /** How often the archiver runs; null: there is none. */
+  readonly archiveEveryMinutes: number | null;
   /** null: the deployment has no API. */
   readonly stage: HttpStage | null;
   readonly alerts: ITopic;
@@ -90,6 +102,7 @@ export class Monitoring extends Construct {
       horizonAge: limits.horizonAge ?? Duration.minutes(5),
       walBudgetPercent: limits.walBudgetPercent ?? 50,
       apiP99: limits.apiP99 ?? Duration.seconds(2),
+      archiveAge: limits.archiveAge ?? Duration.hours(12),
     };
     this.#examination = Duration.minutes(props.doctorEveryMinutes);
     this.#eachNode = props.eachNode;
@@ -98,8 +111,9 @@ export class Monitoring extends Construct {
       this.#watchFunctions(functions);
       if (stage !== null) this.#watchApi(stage);
       this.#watchWorst();
+      if (props.archiveEveryMinutes !== null) this.#watchArchive(Duration.minutes(props.archiveEveryMinutes));
     }
-    this.#dashboard(functions, stage);
+    this.#dashboard(props);
   }
 
   /** Makes the alarms of a node and its lines in the graphs. */
@@ -216,6 +230,25 @@ export class Monitoring extends Construct {
     });
   }
 
+  #watchArchive(every: Duration): void {
+    this.#alarm('ArchiveFails', {
+      metric: commonMetric('NodesNotArchived', every),
+      description:
+        'Three runs of the archive in a row failed, or found a node busy, or none reports: the log of the archiver names the cause.',
+      threshold: 1,
+      periods: 3,
+      operator: AT_LEAST,
+      missing: BREACHING,
+    });
+    this.#alarm('ArchiveLate', {
+      metric: commonMetric('WorstDueUnitAgeInSeconds', every),
+      description:
+        'History has been due to be archived for too long, and retention waits for it: the log of the archiver names the node.',
+      threshold: this.#limits.archiveAge.toSeconds(),
+      missing: IGNORE, // the alarm above covers missing runs
+    });
+  }
+
   #watchApi(stage: HttpStage): void {
     this.#alarm('ApiErrors', {
       metric: stage.metricServerError({ period: FIVE_MINUTES, statistic: Stats.SUM }),
@@ -249,7 +282,7 @@ export class Monitoring extends Construct {
     return alarm;
   }
 
-  #dashboard(functions: MonitoringProps['functions'], stage: HttpStage | null): void {
+  #dashboard({ functions, stage, archiveEveryMinutes }: MonitoringProps): void {
     const examination = this.#examination;
     // biome-ignore lint/complexity/useMaxParams: a local shorthand for one kind of widget
     const perNode = (title: string, name: MetricName, statistic: string, period = Duration.minutes(1)) => {
@@ -291,10 +324,26 @@ export class Monitoring extends Construct {
             left: [commonMetric('WorstHorizonAgeInSeconds', Duration.minutes(1))],
           }),
         ],
+        ...(archiveEveryMinutes === null ? [] : [archived(Duration.minutes(archiveEveryMinutes))]),
         ...(stage === null ? [] : [answers(stage)]),
       ],
     });
   }
+}
+
+function archived(every: Duration): GraphWidget[] {
+  return [
+    new GraphWidget({
+      title: 'Age of the unit that has been due the longest (s)',
+      width: 8,
+      left: [commonMetric('WorstDueUnitAgeInSeconds', every)],
+    }),
+    new GraphWidget({
+      title: 'Nodes that a run of the archive could not serve',
+      width: 8,
+      left: [commonMetric('NodesNotArchived', every)],
+    }),
+  ];
 }
 
 function answers(stage: HttpStage): GraphWidget[] {

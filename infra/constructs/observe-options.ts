@@ -1,8 +1,9 @@
 /** What is observed of a database, as users write it; checked here, with the node that it is about in every message. */
 import type { Duration } from 'aws-cdk-lib';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
-import type { ObservedNode, ObservedTable } from './observed-node.ts';
+import type { ObservedArchive, ObservedNode, ObservedTable } from './observed-node.ts';
 import { secretReference } from './secret-reference.ts';
+import type { TimewarpTableArchive } from './timewarp-archive.ts';
 import type { TimewarpSource } from './timewarp-source.ts';
 
 /** What one table needs beyond its name. */
@@ -32,6 +33,11 @@ export interface TimewarpTableOptions {
    * @default false
    */
   readonly shared?: boolean;
+  /**
+   * How its history is archived.
+   * @default that of the node
+   */
+  readonly archive?: TimewarpTableArchive;
 }
 
 /** What is observed of a database. */
@@ -53,6 +59,11 @@ export interface ObserveOptions {
    * @default for ever
    */
   readonly retention?: Duration;
+  /**
+   * How the history of all its tables is archived. The `Timewarp` must have an `archive`.
+   * @default not at all
+   */
+  readonly archive?: TimewarpTableArchive;
   /**
    * How often a run starts, in minutes.
    * @default 1
@@ -97,7 +108,7 @@ export function observedNode(node: string, source: TimewarpSource, options: Obse
 }
 
 function observedTables(
-  { tables, tableOptions = {}, retention: common }: ObserveOptions,
+  { tables, tableOptions = {}, retention: common, archive: commonArchive }: ObserveOptions,
   refuse: (said: string) => never,
 ): ObservedTable[] {
   const seen = new Set<string>();
@@ -109,8 +120,12 @@ function observedTables(
     seen.add(whole);
     const own = tableOptions[name] ?? {};
     const { exclude = [], retention = common, baseline = true, noNan = false, shared = false } = own;
+    const { archive = commonArchive } = own;
+    if (archive !== undefined && retention !== undefined && archive.hot.toSeconds() >= retention.toSeconds())
+      refuse(`the archive of ${whole} must be hot for a shorter time than the retention`);
     const kept = retention === undefined ? null : text(retention);
-    return { name, exclude, retention: kept, baseline, noNan, shared };
+    const archived = archive === undefined ? null : observedArchive(archive);
+    return { name, exclude, retention: kept, baseline, noNan, shared, archive: archived };
   });
 }
 
@@ -120,6 +135,10 @@ function canonical(name: string, refuse: (said: string) => never): string {
   } catch (error) {
     return refuse(`${name} is no table: ${(error as Error).message}`);
   }
+}
+
+function observedArchive({ hot, drop = false, minRows }: TimewarpTableArchive): ObservedArchive {
+  return { hot: text(hot), drop, minRows: minRows ?? null };
 }
 
 /** A duration as the program writes it: 90d, or 5400s. */

@@ -1,3 +1,11 @@
+/** How the history of a table is archived (core/archive/change-archive.ts). */
+export interface ObservedArchive {
+  readonly hot: string;
+  readonly drop: boolean;
+  /** null: the default. */
+  readonly minRows: number | null;
+}
+
 /** One observed database, as the functions and the custom resource name it. */
 export interface ObservedTable {
   readonly name: string;
@@ -6,6 +14,8 @@ export interface ObservedTable {
   readonly baseline: boolean;
   readonly noNan: boolean;
   readonly shared: boolean;
+  /** null: it has no archive. */
+  readonly archive: ObservedArchive | null;
 }
 
 export interface ObservedNode {

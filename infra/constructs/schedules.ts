@@ -11,6 +11,8 @@ interface SchedulesProps {
   readonly poller: IFunction;
   readonly doctor: IFunction;
   readonly doctorEveryMinutes: number;
+  /** null: there is no archive. */
+  readonly archiver: { readonly function: IFunction; readonly everyMinutes: number } | null;
   /** How many parts the examinations of doctor have; null: one, and the runs of each node have a schedule. */
   readonly parts?: number | null;
   /** false: only the runs of nodes, beside another construct that has the schedules of all nodes. */
@@ -32,7 +34,7 @@ export class Schedules extends Construct {
 
   constructor(scope: Construct, id: string, props: SchedulesProps) {
     super(scope, id);
-    const { poller, doctor, doctorEveryMinutes, parts = null, isFirst = true } = props;
+    const { poller, doctor, doctorEveryMinutes, archiver, parts = null, isFirst = true } = props;
     this.#poller = poller;
     this.#parts = parts;
     this.#role = new Role(this, 'Role', {
@@ -43,10 +45,20 @@ export class Schedules extends Construct {
     this.#role.addToPolicy(
       new PolicyStatement({
         actions: ['lambda:InvokeFunction'],
-        resources: [poller.functionArn, doctor.functionArn],
+        resources: [
+          ...[poller.functionArn, doctor.functionArn],
+          ...(archiver === null ? [] : [archiver.function.functionArn]),
+        ],
       }),
     );
     if (!isFirst) return;
+    if (archiver !== null)
+      this.#schedule('Archive', {
+        description: 'Archives what is due',
+        everyMinutes: archiver.everyMinutes,
+        target: archiver.function,
+        input: {},
+      });
     for (let part = 0; part < (parts ?? 1); part++) {
       const [suffix, ofWhat] = parts === null ? ['', 'all nodes'] : [`-${part}`, `part ${part} of ${parts}`];
       const input = parts === null ? {} : { part, of: parts };

@@ -3,7 +3,7 @@
  * retry. The role of a function has the few actions that every function in a VPC needs. Each grant for a secret belongs to the
  * variable that names the secret.
  */
-import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { ArnFormat, Duration, RemovalPolicy, Size, Stack, Validations } from 'aws-cdk-lib';
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2';
 import { Effect, Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -13,7 +13,7 @@ import { functionFolder, version } from './package-files.ts';
 
 export interface TimewarpFunctionProps {
   /** The folder of the handler in lambda/. */
-  readonly handler: 'poller' | 'api' | 'doctor' | 'migrate' | 'maintenance';
+  readonly handler: 'poller' | 'api' | 'doctor' | 'migrate' | 'maintenance' | 'archiver';
   readonly description: string;
   readonly timeout: Duration;
   readonly memoryMb: number;
@@ -25,6 +25,8 @@ export interface TimewarpFunctionProps {
   /** ARNs of the secrets that it may read. */
   readonly secretArns: readonly string[];
   readonly reservedConcurrency?: number | null;
+  /** Of the temporary folder; default 512. */
+  readonly temporaryMb?: number;
 }
 
 export class TimewarpFunction extends Construct {
@@ -85,6 +87,7 @@ export class TimewarpFunction extends Construct {
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMb,
+      ...(props.temporaryMb === undefined ? {} : { ephemeralStorageSize: Size.mebibytes(props.temporaryMb) }),
       timeout: props.timeout,
       role: role.withoutPolicyUpdates(),
       logGroup,

@@ -17,6 +17,7 @@ import { type ObserveOptions, observedNode } from './observe-options.ts';
 import { QueryApi } from './query-api.ts';
 import { Schedules } from './schedules.ts';
 import { Store } from './store.ts';
+import { type ArchivePlace, archivePlace, type TimewarpArchiveOptions } from './timewarp-archive.ts';
 import { TimewarpAuthorization } from './timewarp-authorization.ts';
 import { signInVariable, type TimewarpPageOptions } from './timewarp-page.ts';
 import type { TimewarpSource } from './timewarp-source.ts';
@@ -90,6 +91,11 @@ export interface TimewarpProps {
    * @default false
    */
   readonly withoutApi?: boolean;
+  /**
+   * Where old history goes. `observe` says which tables, or `archive set`.
+   * @default no archive
+   */
+  readonly archive?: TimewarpArchiveOptions;
   /** @default see TimewarpPollerOptions */
   readonly poller?: TimewarpPollerOptions;
   /**
@@ -144,6 +150,8 @@ export class Timewarp extends Construct implements IConnectable {
   readonly url: string | undefined;
   /** Does what an operator asks: see the maintenance events in docs/run-books.md. */
   readonly maintenanceFunction: IFunction;
+  /** Archives what is due; undefined without `archive`. */
+  readonly archiverFunction: IFunction | undefined;
   readonly #functions: Functions;
   readonly #schedules: Schedules;
   readonly #monitoring: Monitoring;
@@ -156,15 +164,21 @@ export class Timewarp extends Construct implements IConnectable {
     const api = props.withoutApi ? null : (props.api ?? {});
     const store = this.#makeStore(props, logDays);
     this.connections = store.clients.connections;
-    this.#functions = this.#makeFunctions(props, store);
-    const { poller, doctor, maintenance, api: asked, alerts, databases } = this.#functions;
+    const archive = props.archive === undefined ? null : archivePlace(props.archive);
+    this.#functions = this.#makeFunctions(props, store, archive);
+    const { poller, doctor, maintenance, api: asked, archiver, alerts, databases } = this.#functions;
     databases.node.addDependency(store); // the cluster must be available before the migrate function connects to it
     this.alertsTopic = alerts.topic;
     this.maintenanceFunction = maintenance.function;
+    this.archiverFunction = archiver?.function;
     this.#schedules = new Schedules(this, 'Schedules', {
       poller: poller.function,
       doctor: doctor.function,
       doctorEveryMinutes,
+      archiver:
+        archiver === null || archive === null
+          ? null
+          : { function: archiver.function, everyMinutes: archive.everyMinutes },
     });
     this.#schedules.node.addDependency(databases);
     this.#api =
@@ -184,7 +198,9 @@ export class Timewarp extends Construct implements IConnectable {
         poller: poller.function,
         doctor: doctor.function,
         ...(asked === null ? {} : { api: asked.function }),
+        ...(archiver === null ? {} : { archiver: archiver.function }),
       },
+      archiveEveryMinutes: archive?.everyMinutes ?? null,
       stage: this.#api?.stage ?? null,
       alerts: alerts.topic,
       limits: props.alarmLimits ?? {},
@@ -242,12 +258,15 @@ export class Timewarp extends Construct implements IConnectable {
     });
   }
 
-  #makeFunctions(props: TimewarpProps, store: Store): Functions {
+  #makeFunctions(props: TimewarpProps, store: Store, archive: ArchivePlace | null): Functions {
     const { poller = {}, logRetention: days = RetentionDays.ONE_MONTH } = props;
     const { authorization = TimewarpAuthorization.iam(), concurrency, page } = props.api ?? {};
     return new Functions(this, 'Functions', {
       store,
-      logDays: { poller: days, api: days, doctor: days, migrate: days, maintenance: days },
+      logDays: {
+        ...{ poller: days, api: days, doctor: days, migrate: days, maintenance: days, archiver: days },
+      },
+      archive,
       poller: {
         timeout: poller.timeout ?? Duration.minutes(5),
         memoryMb: poller.memoryMb ?? 1769,

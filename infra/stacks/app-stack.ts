@@ -4,7 +4,7 @@ import type { Construct } from 'constructs';
 import type { DeploymentConfiguration } from '../config/schema.ts';
 import { Functions } from '../constructs/functions.ts';
 import type { Store } from '../constructs/store.ts';
-import { authorization, observedNodes, signIn } from './from-configuration.ts';
+import { archivePlaceOf, authorization, observedNodes, signIn } from './from-configuration.ts';
 
 interface AppStackProps extends StackProps {
   readonly configuration: DeploymentConfiguration;
@@ -33,6 +33,7 @@ export class AppStack extends Stack {
               tablesClaim: authorization(api)._tablesClaim,
               signIn: signIn(api),
             },
+      archive: archivePlaceOf(this, configuration),
       emails: [...(doctor.email === null ? [] : [doctor.email]), ...alarms.emails],
       sourceSecretPrefix: configuration.sourceSecretPrefix,
       nodesAtOnce: functions.nodesAtOnce,
@@ -41,13 +42,14 @@ export class AppStack extends Stack {
     });
     for (const node of observedNodes(configuration)) this.functions.observe(node);
     for (const arn of configuration.kmsKeyArns) this.functions.decryptWith(arn);
-    const { poller, doctor: examiner, maintenance, alerts } = this.functions;
+    const { poller, doctor: examiner, maintenance, archiver, alerts } = this.functions;
     for (const [name, value] of Object.entries({
       PollerFunctionName: poller.function.functionName,
       DoctorFunctionName: examiner.function.functionName,
       MaintenanceFunctionName: maintenance.function.functionName,
       MaintenanceFunctionArn: maintenance.function.functionArn,
       AlertsTopicArn: alerts.topic.topicArn,
+      ...(archiver === null ? {} : { ArchiverFunctionName: archiver.function.functionName }),
     })) {
       new CfnOutput(this, name, { value });
     }

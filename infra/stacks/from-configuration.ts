@@ -1,9 +1,11 @@
 /** The parts of the constructs that a configuration describes. */
+import type { Stack } from 'aws-cdk-lib';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import type { ApiConfiguration, DeploymentConfiguration } from '../config/schema.ts';
 import type { ObservedNode } from '../constructs/observed-node.ts';
 import { secretReference } from '../constructs/secret-reference.ts';
+import type { ArchivePlace } from '../constructs/timewarp-archive.ts';
 import { TimewarpAuthorization } from '../constructs/timewarp-authorization.ts';
 import { signInVariable } from '../constructs/timewarp-page.ts';
 import { TimewarpStore } from '../constructs/timewarp-store.ts';
@@ -31,6 +33,13 @@ export function observedNodes({ nodes, sourceSecretPrefix }: DeploymentConfigura
     reference:
       secretArn === null ? `${sourceSecretPrefix}${wanted.node}` : secretReference(secretArn, database),
   }));
+}
+
+/** null: the deployment has no archive. */
+export function archivePlaceOf(stack: Stack, { archive }: DeploymentConfiguration): ArchivePlace | null {
+  if (archive === null) return null;
+  const { bucket: bucketName, kmsKeyArn: keyArn, ...place } = archive;
+  return { ...place, bucketName, bucketArn: `arn:${stack.partition}:s3:::${bucketName}`, keyArn };
 }
 
 /** @param scope in which the CDK keeps the secrets of an existing store; it makes no resources for them */

@@ -25,20 +25,23 @@ export class MonitoringStack extends Stack {
     { configuration, functions, stage, nodes, isFirst, ...props }: MonitoringStackProps,
   ) {
     super(scope, id, props);
-    const { poller, doctor, api, alerts } = functions;
+    const { poller, doctor, api, archiver, alerts } = functions;
     const { alarms } = configuration;
     const monitoring = new Monitoring(this, 'Default', {
       functions: {
         poller: poller.function,
         doctor: doctor.function,
         ...(api === null ? {} : { api: api.function }),
+        ...(archiver === null ? {} : { archiver: archiver.function }),
       },
+      archiveEveryMinutes: configuration.archive?.everyMinutes ?? null,
       stage,
       alerts: alerts.topic,
       limits: {
         horizonAge: Duration.seconds(alarms.horizonAgeSeconds),
         walBudgetPercent: alarms.walBudgetPercent,
         apiP99: Duration.millis(alarms.apiP99Ms),
+        archiveAge: Duration.seconds(alarms.archiveAgeSeconds),
       },
       doctorEveryMinutes: configuration.doctor.everyMinutes,
       eachNode: alarms.eachNode,

@@ -22,10 +22,16 @@ export class SchedulesStack extends Stack {
     { configuration, functions, nodes, isFirst, ...props }: SchedulesStackProps,
   ) {
     super(scope, id, props);
+    const { archiver } = functions;
+    const { archive } = configuration;
     const schedules = new Schedules(this, 'Default', {
       poller: functions.poller.function,
       doctor: functions.doctor.function,
       doctorEveryMinutes: configuration.doctor.everyMinutes,
+      archiver:
+        archiver === null || archive === null
+          ? null
+          : { function: archiver.function, everyMinutes: archive.everyMinutes },
       parts: configuration.functions.parts,
       isFirst,
     });

@@ -3,6 +3,7 @@
  * failures before it changes the schema, so that after a mistake in the configuration the previous version still works. If it fails
  * later, it removes the nodes that it made, because no deployment would manage them.
  */
+import { DEFAULT_MIN_ROWS, hasArchive, setArchiveIn } from '../../core/archive/change-archive.ts';
 import { TimewarpError } from '../../core/errors/timewarp-error.ts';
 import { formatTableName, parseTableName } from '../../core/pg/identifiers.ts';
 import { inTransaction } from '../../core/pg/transaction.ts';
@@ -81,6 +82,7 @@ export async function bringUp(
       }
     }
     for (const node of wanted) await settleWindows(node, before);
+    for (const node of wanted) await settleArchives(node, before);
     throwIfAborted(superseded);
   } catch (error) {
     if (!isTurnLost(superseded)) {
@@ -118,6 +120,21 @@ async function settleWindows(node: WantedNode, before: readonly WantedNode[]): P
         if (table.retention === null) await setNodesRetention(tx, node.node, name);
         else await setTableRetention(tx, node.node, { table: name, retention: table.retention });
       });
+    });
+  }
+}
+
+/** Sets what is archived. An archive that the deployment does not name any more begins no new unit; one that was set by hand stays. */
+async function settleArchives(node: WantedNode, before: readonly WantedNode[]): Promise<void> {
+  const former = before.find((each) => each.node === node.node)?.tables ?? [];
+  for (const table of node.tables) {
+    const wasSet = former.some((each) => trueName(each) === trueName(table) && each.archive !== null);
+    if (table.archive === null && !wasSet) continue;
+    const { hot = null, drop = false, minRows = null } = table.archive ?? {};
+    const setting = { hot, drops: drop, minRows: minRows ?? DEFAULT_MIN_ROWS };
+    await withStore(node.node, async (store) => {
+      if (hot === null && !(await hasArchive(store, node.node, parseTableName(table.name)))) return;
+      await setArchiveIn(store, node.node, { table: parseTableName(table.name), ...setting });
     });
   }
 }

@@ -11,6 +11,15 @@ const WantedTable = z.strictObject({
   noNan: z.boolean().default(false),
   /** Another node of the same database may track it, too. */
   shared: z.boolean().default(false),
+  /** null: it has no archive by the deployment. */
+  archive: z
+    .strictObject({
+      hot: z.string().regex(/^[1-9]\d{0,8}[smhd]$/, 'must be a duration such as 30d'),
+      drop: z.boolean().default(false),
+      minRows: z.int().nullable().default(null),
+    })
+    .nullable()
+    .default(null),
 });
 
 const WantedNode = z.strictObject({
@@ -69,8 +78,12 @@ export function formerState(properties: unknown): Wanted {
 
 /** The settings of an earlier state that still matter. Others are ignored. */
 const FormerTable = z
-  .object({ name: z.string(), retention: z.string().nullable().catch(null) })
-  .transform(({ name, retention }) => WantedTable.parse({ name, retention }));
+  .object({
+    name: z.string(),
+    retention: z.string().nullable().catch(null),
+    archive: WantedTable.shape.archive.catch(null),
+  })
+  .transform((table) => WantedTable.parse(table));
 const FormerNode = z.object({
   node: NodeName,
   sourceSecretArn: SecretId,

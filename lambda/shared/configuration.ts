@@ -78,6 +78,12 @@ export const SETTINGS = {
   tablesClaim: { variable: 'PGTIMEWARP_TABLES_CLAIM', schema: z.string().nullable().default(null) },
   /** null: the function does not give the page. */
   signIn: { variable: 'PGTIMEWARP_SIGN_IN', schema: SignIn.nullable().default(null) },
+  archiveUrl: { variable: 'PGTIMEWARP_ARCHIVE_URL', schema: z.string().startsWith('s3://') },
+  catalogUrl: { variable: 'PGTIMEWARP_CATALOG_URL', schema: z.url() },
+  /** null: the catalog's own. */
+  warehouse: { variable: 'PGTIMEWARP_CATALOG_WAREHOUSE', schema: z.string().nullable().default(null) },
+  /** null: by the host of the catalog. */
+  catalogSigning: { variable: 'PGTIMEWARP_CATALOG_SIGNING', schema: z.string().nullable().default(null) },
   topicArn: { variable: 'PGTIMEWARP_TOPIC_ARN', schema: z.string().startsWith('arn:') },
   ownerSecretArn: { variable: 'PGTIMEWARP_OWNER_SECRET_ARN', schema: SecretArn },
   writerSecretArn: { variable: 'PGTIMEWARP_WRITER_SECRET_ARN', schema: SecretArn },

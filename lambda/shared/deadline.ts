@@ -18,13 +18,14 @@ export function secondsForRun(context: Pick<Context, 'getRemainingTimeInMillis'>
 export async function beforeEnd<T>(
   context: Pick<Context, 'getRemainingTimeInMillis'>,
   work: (signal: AbortSignal) => Promise<T>,
+  whoIsSilent = 'a database does not answer',
 ): Promise<T> {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const end = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       controller.abort();
-      reject(new TimewarpError('DEADLINE', 'The work did not end in time: a database does not answer.'));
+      reject(new TimewarpError('DEADLINE', `The work did not end in time: ${whoIsSilent}.`));
     }, context.getRemainingTimeInMillis() - CLOSING_MS);
   });
   try {

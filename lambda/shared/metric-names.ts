@@ -21,6 +21,10 @@ export const METRIC_SERVICES = {
   ChecksWarned: 'doctor',
   /** Open gaps of the node and of its tables. */
   OpenGaps: 'doctor',
+  UnitsArchived: 'archiver',
+  RowsArchived: 'archiver',
+  /** How long the oldest unit that is not verified has been due. */
+  DueUnitAgeInSeconds: 'archiver',
 } as const;
 
 /** The metrics of all nodes together: they have no dimension `node`. */
@@ -33,6 +37,10 @@ export const COMMON_METRIC_SERVICES = {
   NodesFailed: 'poller',
   /** How many nodes of an examination have an open gap. */
   NodesWithGaps: 'doctor',
+  /** Of the unit that has been due the longest. */
+  WorstDueUnitAgeInSeconds: 'archiver',
+  /** How many nodes a run of the archive could not serve: it failed, or they were busy all the time. */
+  NodesNotArchived: 'archiver',
 } as const;
 
 export type CommonMetricName = keyof typeof COMMON_METRIC_SERVICES;

@@ -26,6 +26,10 @@ const CONFIGURATIONS: readonly (readonly [name: string, configuration: object])[
         },
       ],
       alarms: { emails: ['a@example.com'] },
+      archive: {
+        bucket: 'my-history',
+        kmsKeyArn: 'arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d-0000-1111-2222-333344445555',
+      },
       api: {
         authorization: {
           kind: 'jwt',

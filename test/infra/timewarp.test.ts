@@ -96,8 +96,24 @@ test('what is said of tables reaches the custom resource', () => {
       plugin: null,
       slotName: null,
       tables: [
-        { name: 'public.orders', exclude: [], retention: '90d', baseline: true, noNan: false, shared: false },
-        { name: 'b', exclude: ['c'], retention: '129600s', baseline: false, noNan: true, shared: false },
+        {
+          name: 'public.orders',
+          exclude: [],
+          retention: '90d',
+          baseline: true,
+          noNan: false,
+          shared: false,
+          archive: null,
+        },
+        {
+          name: 'b',
+          exclude: ['c'],
+          retention: '129600s',
+          baseline: false,
+          noNan: true,
+          shared: false,
+          archive: null,
+        },
       ],
     },
   ]);

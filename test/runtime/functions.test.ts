@@ -66,6 +66,7 @@ const EVENTS: Record<FunctionName, () => object> = {
   Poller: () => ({ node: databases.node }),
   Api: () => apiEvent(`/v1/nodes/${databases.node}/tables/public.orders/asof?pk=1`),
   Doctor: () => ({}),
+  Archiver: () => ({}), // it needs a bucket: test/pg/lambda/lambda-archiver.test.ts
   Maintenance: () => ({ action: 'rebaseline', node: databases.node, tables: ['orders'] }),
 };
 

@@ -8,7 +8,7 @@ import { serverInfo } from './server-info.ts';
 import { connectForTest } from './test-client.ts';
 import { type TestDatabases, testDatabases } from './test-databases.ts';
 
-export type FunctionName = 'Poller' | 'Api' | 'Doctor' | 'Migrate' | 'Maintenance';
+export type FunctionName = 'Poller' | 'Api' | 'Doctor' | 'Migrate' | 'Maintenance' | 'Archiver';
 
 export const secretArn = (name: string): string =>
   `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-AbCdEf`;
@@ -51,6 +51,7 @@ export async function lambdaDatabases(
         Poller: ARNS.writer,
         Doctor: ARNS.writer,
         Maintenance: ARNS.writer,
+        Archiver: ARNS.writer,
         Api: ARNS.reader,
         Migrate: ARNS.owner,
       }[name],

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { bundleFunctions } from './bundle.ts';
 import { bundlePage } from './page.ts';
 
-export const FUNCTIONS = ['api', 'doctor', 'maintenance', 'migrate', 'poller'] as const;
-const WITH_MIGRATIONS = ['doctor', 'maintenance', 'migrate'];
+export const FUNCTIONS = ['api', 'archiver', 'doctor', 'maintenance', 'migrate', 'poller'] as const;
+const WITH_MIGRATIONS = ['archiver', 'doctor', 'maintenance', 'migrate'];
 const WITH_PAGE = 'api/page';
 const TARGET = 'dist/lambda';
 

@@ -89,6 +89,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // programs that use the engine
   'lambda/shared': [...BASE, 'core/store/node/fleet.ts'],
   'lambda/api': [...FUNCTION, 'http'],
+  'lambda/archiver': FUNCTION,
   'lambda/doctor': FUNCTION,
   'lambda/maintenance': FUNCTION,
   'lambda/migrate': FUNCTION,

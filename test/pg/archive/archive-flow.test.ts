@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { archiveRun } from '../../../core/archive/archive-run.ts';
+import { archiveRun, archiveRunWith } from '../../../core/archive/archive-run.ts';
 import { setArchive } from '../../../core/archive/change-archive.ts';
 import { parseS3Url } from '../../../core/archive/object-store.ts';
 import type { FileLimits } from '../../../core/archive/write-parquet.ts';
@@ -69,6 +69,19 @@ describeNeeding(archiveTools(), 'the archive', () => {
     },
     240_000,
   );
+
+  test('a run gives its lock back, also if its session goes on, and stops at a signal', async () => {
+    await using node = await archivedNode('pgoutput', PLAIN);
+    await node.write();
+    await setArchiveOf(node, 'things');
+    const target = openTestArchive();
+    const stopped = new AbortController();
+    const onProgress = (): void => stopped.abort();
+    const run = { node: node.node, target, signal: stopped.signal, onProgress };
+    await expect(archiveRunWith(node.store, run)).rejects.toMatchObject({ code: 'INTERRUPTED' });
+    const { units, outcome } = await archiveRun({ ...node, target });
+    expect([outcome, units > 0]).toEqual(['done', true]);
+  }, 120_000);
 
   test('files have a limit, and no key is in two of them', async () => {
     await using node = await archivedNode('pgoutput', PLAIN);

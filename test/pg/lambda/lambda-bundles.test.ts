@@ -20,7 +20,7 @@ let synthesized: Synthesized;
 let databases: LambdaDatabases;
 
 beforeAll(async () => {
-  synthesized = await synthesizeWithCode(example);
+  synthesized = await synthesizeWithCode({ ...example, archive: { bucket: 'history' } });
   databases = await lambdaDatabases(
     `CREATE TABLE orders (id int PRIMARY KEY, total numeric); INSERT INTO orders VALUES (1, 1.10);
      CREATE TABLE notes (id int PRIMARY KEY, note text);`,
@@ -293,7 +293,7 @@ describe('a deployment from creation to deletion', () => {
 });
 
 test('bundles are small', () => {
-  const sizes = (['Poller', 'Api', 'Doctor', 'Migrate', 'Maintenance'] as const).map((name) => {
+  const sizes = (['Poller', 'Api', 'Doctor', 'Migrate', 'Maintenance', 'Archiver'] as const).map((name) => {
     const bytes = statSync(join(bundleFolder(synthesized, name), 'index.mjs')).size;
     return [name, bytes] as const;
   });

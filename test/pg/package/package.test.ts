@@ -226,7 +226,7 @@ test('it has the licence of every package whose code is bundled', async () => {
   expect([...bundled].filter((name) => !named.has(name))).toEqual([]);
 });
 
-test.each(['api', 'doctor', 'maintenance', 'migrate', 'poller'])(
+test.each(['api', 'archiver', 'doctor', 'maintenance', 'migrate', 'poller'])(
   'the Lambda function %s is in it, ready to run',
   async (name) => {
     const handler = join(folder, 'node_modules/pgtimewarp/dist/lambda', name, 'index.mjs');
@@ -274,7 +274,7 @@ describe('an app of the CDK that knows only the package', () => {
     return runTool(process.execPath, [`${outdir}.ts`], { cwd: folder, env, timeoutMs: 170_000 });
   }
 
-  test('synthesises source, store, API and functions in 15 lines', async () => {
+  test('synthesises source, store, API, archive and functions in 15 lines', async () => {
     expect(app.split('\n').filter((line) => line.trim() !== '').length).toBeLessThanOrEqual(15);
     const { code, stdout, stderr } = await synthesized(app, 'app');
     expect(code, stdout + stderr).toBe(0);
@@ -282,12 +282,12 @@ describe('an app of the CDK that knows only the package', () => {
     const { Resources } = JSON.parse(text) as { Resources: Record<string, { Type: string }> };
     const count = (type: string) => Object.values(Resources).filter(({ Type }) => Type === type).length;
     expect(
-      ['RDS::DBCluster', 'Lambda::Function', 'ApiGatewayV2::Api', 'Scheduler::Schedule'].map((type) =>
-        count(`AWS::${type}`),
+      ['RDS::DBCluster', 'Lambda::Function', 'ApiGatewayV2::Api', 'Scheduler::Schedule', 'S3::Bucket'].map(
+        (type) => count(`AWS::${type}`),
       ),
-    ).toEqual([2, 5, 1, 2]);
+    ).toEqual([2, 6, 1, 3, 1]);
     const assets = await readdir(join(folder, 'app'), { recursive: true });
-    expect(assets.filter((path) => path.endsWith('index.mjs'))).toHaveLength(5);
+    expect(assets.filter((path) => path.endsWith('index.mjs'))).toHaveLength(6);
   }, 180_000);
 
   test('compiles against the types of the package', async () => {
@@ -313,10 +313,11 @@ describe('an app of the CDK that knows only the package', () => {
     expect(JSON.stringify(found.map(({ violatingConstructs }) => violatingConstructs))).not.toContain(
       'Shop/History',
     );
-    // flow logs of its network; rotation, logins by IAM and protection of its database
+    // flow logs of its network; logs of its bucket; rotation, logins by IAM and protection of its database
     expect(found.map(({ ruleName }) => ruleName.replace(/^.*::/, '')).toSorted()).toEqual([
       'AwsSolutions-RDS10',
       'AwsSolutions-RDS6',
+      'AwsSolutions-S1',
       'AwsSolutions-SMG4',
       'AwsSolutions-VPC7',
     ]);
