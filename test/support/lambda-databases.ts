@@ -60,6 +60,9 @@ export async function lambdaDatabases(
       PGTIMEWARP_READER_SECRET_ARN: ARNS.reader,
       PGTIMEWARP_SOURCE_SECRET_ARNS: JSON.stringify({ [databases.node]: ARNS.source, ...sources }),
       PGTIMEWARP_TOPIC_ARN: 'arn:aws:sns:eu-central-1:123456789012:alerts',
+      // tests of the archive name their own
+      PGTIMEWARP_ARCHIVE_URL: 's3://nothing-is-archived',
+      PGTIMEWARP_CATALOG_URL: 'http://127.0.0.1:1',
     }),
     rotate: async (which, password) => {
       const login = logins[which];

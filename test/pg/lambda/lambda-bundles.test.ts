@@ -246,12 +246,11 @@ describe('a deployment from creation to deletion', () => {
   test('the metrics of alarms and dashboard are reported, with those names and dimensions', async () => {
     await using poller = await start('Poller');
     await using doctor = await start('Doctor');
-    await poller.invoke({});
-    await doctor.invoke({});
+    await using archiver = await start('Archiver');
+    const all = [poller, doctor, archiver];
+    for (const each of all) await each.invoke({});
     const reported = new Set(
-      [...reportedMetrics(poller.output()), ...reportedMetrics(doctor.output())].map((metric) =>
-        JSON.stringify(metric),
-      ),
+      all.flatMap((each) => reportedMetrics(each.output())).map((metric) => JSON.stringify(metric)),
     );
     const watched = watchedMetrics(synthesized, { shop: databases.node });
     expect(watched.length).toBeGreaterThan(10);

@@ -114,7 +114,7 @@ describeNeeding(needOf('wal2json'), 'ten breakages', () => {
       ['pub', 'pgoutput'],
     ] as const) {
       expect((await cli(node, 'init', '--plugin', plugin)).code).toBe(0);
-      expect((await cli(node, 'track', 'orders')).code).toBe(0);
+      expect((await cli(node, 'track', 'orders', '--shared')).code).toBe(0);
       expect(await troubles(node)).toEqual([]);
     }
 
