@@ -44,7 +44,7 @@ export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<A
     async () => {
       await requireArchive(store, node, table);
       const position = await openTable(store, { node, table, at, mayBeArchived: true });
-      return [position, await requireArchived(store, node, position)] as const;
+      return [position, await requireArchived(store, position)] as const;
     },
     SNAPSHOT,
   );
@@ -64,31 +64,24 @@ export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<A
  * After the last unit the archive is right as long as the store has no later change of the table: no unit is made of nothing.
  *
  * A baseline row that was read after the instant is outdated if its key changed in between, which the archive need not have. Then the
- * whole query is refused. @returns the id of the archive
+ * whole query is refused. What a repair has read counts from the end of its gap. @returns the id of the archive
  */
-async function requireArchived(store: Queryable, node: string, at: TableAt): Promise<string> {
+async function requireArchived(store: Queryable, at: TableAt): Promise<string> {
   const { rows } = await store.query<{ archive_id: string; is_archived: boolean; is_read_later: boolean }>(
     `SELECT s.archive_id,
-            coalesce(
-              u.to_lsn > $4::pg_lsn
-                OR u.to_lsn IS NOT NULL AND NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
-                                WHERE c.relation_id = $2::int AND c.valid_from_lsn >= u.to_lsn AND c.valid_from_lsn <= $4::pg_lsn)
-               AND NOT EXISTS (SELECT FROM pgtimewarp.relation_events AS e
-                                WHERE e.relation_id = $2::int AND e.lsn >= u.to_lsn AND e.lsn <= $4::pg_lsn),
-              false) AS is_archived,
-            p.baseline_state <> 'none' AND $4::pg_lsn < p.baseline_lsn
-              OR EXISTS (SELECT FROM pgtimewarp.history_gaps AS g
-                           JOIN pgtimewarp.row_changes AS c ON c.relation_id = $2::int AND c.valid_from_lsn = g.to_lsn
-                          WHERE g.node_id = $1::text AND (g.relation_id IS NULL OR g.relation_id = $2::int)
-                            AND g.to_lsn <= $4::pg_lsn AND c.op = 'S' AND c.read_lsn > $4::pg_lsn) AS is_read_later
+            u.to_lsn IS NOT NULL AND (
+              u.to_lsn > $2::pg_lsn
+              OR NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                              WHERE c.relation_id = $1::int AND c.valid_from_lsn >= u.to_lsn AND c.valid_from_lsn <= $2::pg_lsn)
+                 AND NOT EXISTS (SELECT FROM pgtimewarp.relation_events AS e
+                                  WHERE e.relation_id = $1::int AND e.lsn >= u.to_lsn AND e.lsn <= $2::pg_lsn)) AS is_archived,
+            coalesce($2::pg_lsn < p.baseline_lsn, false) AS is_read_later
        FROM pgtimewarp.relation_periods AS p
        JOIN pgtimewarp.archive_settings AS s
          ON s.node_id = p.node_id AND s.schema_name = p.schema_name AND s.table_name = p.table_name
-      CROSS JOIN LATERAL (
-           SELECT max(a.to_lsn) AS to_lsn FROM pgtimewarp.archive_units AS a
-            WHERE a.relation_id = p.relation_id AND a.lsn_space = $3::int AND a.state = 'verified') AS u
-      WHERE p.relation_id = $2::int`,
-    [node, at.relationId, at.lsnSpace, at.lsn],
+      CROSS JOIN pgtimewarp.archive_verified_to(p.relation_id) AS u (to_lsn)
+      WHERE p.relation_id = $1::int`,
+    [at.relationId, at.lsn],
   );
   const row = rows[0]!;
   const name = formatTableName(at.table);
