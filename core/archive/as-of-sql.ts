@@ -8,6 +8,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { inSourceTransaction } from '../pg/transaction.ts';
+import { isArchived } from '../query/archived.ts';
 import { type Instant, instantParameters } from '../query/instant.ts';
 import { openTable, SNAPSHOT, type TableAt } from '../query/table-rows.ts';
 import { parseLsn } from '../types/lsn.ts';
@@ -43,7 +44,11 @@ export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<A
     store,
     async () => {
       await requireArchive(store, node, table);
-      const position = await openTable(store, { node, table, at, mayBeArchived: true });
+      const position = await openTable(store, { node, table, at, mayBeArchived: true }).catch(
+        (error: unknown) => {
+          throw isArchived(error) ? stillBeingRead(table) : error; // the store cannot count what was not read in time
+        },
+      );
       return [position, await requireArchived(store, position)] as const;
     },
     SNAPSHOT,
@@ -87,13 +92,16 @@ async function requireArchived(store: Queryable, at: TableAt): Promise<string> {
   const name = formatTableName(at.table);
   if (!row.is_archived)
     throw new TimewarpError('ARCHIVE_NOT_YET', `${name} is not archived up to that instant.`);
-  if (row.is_read_later)
-    throw new TimewarpError(
-      'ROWS_UNKNOWN',
-      `The rows of ${name} were still being read at that instant: the archive alone cannot tell which of them had changed.`,
-      { remedy: 'Ask the store: pgtimewarp asof TABLE --all --at TIME.' },
-    );
+  if (row.is_read_later) throw stillBeingRead(at.table);
   return row.archive_id;
+}
+
+function stillBeingRead(table: TableName): TimewarpError {
+  return new TimewarpError(
+    'ROWS_UNKNOWN',
+    `The rows of ${formatTableName(table)} were still being read at that instant: the archive alone cannot tell which of them had changed.`,
+    { remedy: 'Ask for a later time, or for one row: pgtimewarp asof TABLE --pk KEY --at TIME.' },
+  );
 }
 
 function reference(

@@ -131,6 +131,13 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     }
     const { code } = await runCommand(['archive', 'sql', 'things', '--at', at, '--json'], node);
     expect(code).toBe(0);
+    const { rows: periods } = await node.store.query<{ start: string; is_before: boolean }>(
+      'SELECT r.tracked_from_lsn::text AS start, r.tracked_from_lsn < r.baseline_lsn AS is_before FROM pgtimewarp.tracked_relations AS r',
+    );
+    const [{ start, is_before }] = periods as [(typeof periods)[0]];
+    expect(is_before).toBe(true);
+    const early = runCommand(['archive', 'sql', 'things', '--at', start, '--json'], node);
+    await expect(early, 'while rows were being read').rejects.toMatchObject({ code: 'ROWS_UNKNOWN' });
     const { code: verified } = await runCommand(['archive', 'verify', '--json'], node);
     expect(verified).toBe(0);
   }, 300_000);
