@@ -867,8 +867,8 @@ DECLARE
   f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
   -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period (after its
-  -- start, where another may end) and in no gap, have not expired, are not archived, and lie before every partition that is not judged yet. While a gap is open no question is
-  -- plain, and none about a table with virtual columns.
+  -- start, where another may end) and in no gap, have not expired, are not archived, and lie before every partition that is not
+  -- judged yet. While a gap is open no question is plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,
@@ -2205,7 +2205,7 @@ BEGIN
        AND (p_to_ts IS NULL OR p.tracked_from_ts < p_to_ts)
        AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_only)
   LOOP
-    PERFORM pgtimewarp.refuse_archived(place.relation_id, greatest(place.after, '0/1'));
+    PERFORM pgtimewarp.refuse_archived(place.relation_id, place.after);
     changes := concat_ws(' UNION ALL ', changes, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.op
          FROM pgtimewarp.row_changes AS r
@@ -2692,7 +2692,7 @@ DECLARE
   names text[];
   key int;
 BEGIN
-  place.is_placed := p_row.is_there IS NOT NULL;
+  place.is_placed := true;
   place.pk := p_row.pk;
   place.places := '{}';
   FOREACH filter IN ARRAY p_filters LOOP
@@ -2703,7 +2703,7 @@ BEGIN
     END IF;
     names := pgtimewarp.names_at(filter, p_row.row_data, p_row.incomplete, p_row.valid_from_lsn);
     -- the value may be that of an earlier column of this name, or the row may have been read while the column was renamed
-    IF cardinality(names) > 1 OR names && p_row.incomplete OR EXISTS (
+    IF p_row.is_there IS NULL OR cardinality(names) > 1 OR names && p_row.incomplete OR EXISTS (
          SELECT FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
           WHERE u.name = names[1] AND u.since >= p_row.valid_from_lsn AND pgtimewarp.json_has(p_row.row_data, u.name)
              OR p_row.op = 'S' AND cardinality(filter.names) > 1 AND u.until BETWEEN p_row.valid_from_lsn AND p_row.read_lsn) THEN
@@ -3577,19 +3577,20 @@ DECLARE
   place pgtimewarp.sort_place;
 BEGIN
   IF p_kind IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'oid', 'xid8') THEN
-    IF p_value ~ '^(-?\d+(\.\d+)?([eE][-+]?\d+)?|NaN|-?Infinity)$' THEN
+    IF p_value ~ '^(-?\d+(\.\d+)?([eE][-+]?\d{1,3})?|NaN|-?Infinity)$' THEN
       place.number := p_value::numeric;
     END IF;
-  ELSIF p_kind IN ('date', 'timestamp', 'timestamptz') THEN
-    IF p_value ~ '^(\d{4,6}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d(:\d\d){0,2})?)?( BC)?|-?infinity)$' THEN
-      place.number := CASE p_kind WHEN 'timestamptz' THEN extract(epoch FROM p_value::timestamptz)
-                                  ELSE extract(epoch FROM p_value::timestamp) END;
-    END IF;
-  ELSIF p_kind IN ('interval', 'pg_lsn', 'money') THEN
+  ELSIF p_kind IN ('date', 'timestamp', 'timestamptz', 'interval', 'pg_lsn', 'money') THEN
     BEGIN
-      place.number := CASE p_kind WHEN 'interval' THEN pgtimewarp.comparable_value(p_kind, p_value)::numeric
-                                  WHEN 'pg_lsn' THEN p_value::pg_lsn - '0/0'::pg_lsn
-                                  ELSE translate(p_value, '$,', '')::numeric END;
+      place.number := CASE
+        WHEN p_kind = 'interval' THEN pgtimewarp.comparable_value(p_kind, p_value)::numeric
+        WHEN p_kind = 'pg_lsn' THEN p_value::pg_lsn - '0/0'::pg_lsn
+        WHEN p_kind = 'money' THEN translate(p_value, '$,', '')::numeric
+        -- a word such as now, which a text may have held
+        WHEN p_value !~ '^(\d{4,7}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d(:\d\d){0,2})?)?( BC)?|-?infinity)$' THEN NULL
+        WHEN p_kind = 'date' THEN extract(epoch FROM p_value::date)
+        WHEN p_kind = 'timestamp' THEN extract(epoch FROM p_value::timestamp)
+        ELSE extract(epoch FROM p_value::timestamptz) END;
     EXCEPTION WHEN data_exception THEN
       NULL; -- by its text
     END;
@@ -3776,6 +3777,7 @@ DECLARE
   after_place pgtimewarp.row_place;
   best pgtimewarp.row_place[] := '{}';
   keys text[];
+  read_to text; -- the key with which the last chunk ended
   wanted int;
   looked_up int := 0;
   chunk record;
@@ -3820,7 +3822,6 @@ BEGIN
     END IF;
     after_place := pgtimewarp.place_of_row(v, period.pk_columns, filters);
   END IF;
-  keys := ARRAY[NULL];
   LOOP
     EXECUTE format(
       'WITH page AS MATERIALIZED (
@@ -3837,11 +3838,11 @@ BEGIN
               (SELECT max(p.pk) FROM page AS p) AS last, (SELECT count(*) >= $8 OR sum(p.bytes) > $9 FROM page AS p) AS goes_on',
       CASE WHEN p_descending THEN 'DESC' ELSE '' END, CASE WHEN p_descending THEN '<' ELSE '>' END)
       INTO chunk
-      USING period.pk_columns, filters, p_relation_id, p_lsn, p_through, p_where, keys[1], CHUNK_ROWS, CHUNK_BYTES, best, after, after_place,
+      USING period.pk_columns, filters, p_relation_id, p_lsn, p_through, p_where, read_to, CHUNK_ROWS, CHUNK_BYTES, best, after, after_place,
             p_limit - given;
     best := chunk.best;
     EXIT WHEN NOT coalesce(chunk.goes_on, false);
-    keys := ARRAY[chunk.last];
+    read_to := chunk.last;
   END LOOP;
 
   FOREACH place IN ARRAY best LOOP

@@ -92,16 +92,13 @@ export async function finish(
     throwIfAborted(signal);
     switch (unit.state) {
       case 'planned':
-        await writeUnit(store, target, {
-          ...{ unit, ...(limits === undefined ? {} : { limits }) },
-          ...(signal === undefined ? {} : { signal }),
-        });
+        await writeUnit(store, target, { unit, limits, signal });
         break;
       case 'written':
         await markCommitted(store, unit, await commitUnit(target, unit, await readFiles(store, unit)));
         break;
       case 'committed':
-        await verifyUnit(store, target, unit, signal);
+        await verifyUnit(store, target, { unit, signal });
         break;
       case 'verified':
         return unit.checksum!.rows;

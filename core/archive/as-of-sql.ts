@@ -8,6 +8,7 @@ import { TimewarpError } from '../errors/timewarp-error.ts';
 import type { Queryable } from '../pg/connection.ts';
 import { formatTableName, type TableName } from '../pg/identifiers.ts';
 import { inSourceTransaction } from '../pg/transaction.ts';
+import { isArchived } from '../query/archived.ts';
 import { type Instant, instantParameters } from '../query/instant.ts';
 import { openTable, SNAPSHOT, type TableAt } from '../query/table-rows.ts';
 import { parseLsn } from '../types/lsn.ts';
@@ -43,8 +44,12 @@ export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<A
     store,
     async () => {
       await requireArchive(store, node, table);
-      const position = await openTable(store, { node, table, at, mayBeArchived: true });
-      return [position, await requireArchived(store, node, position)] as const;
+      const position = await openTable(store, { node, table, at, mayBeArchived: true }).catch(
+        (error: unknown) => {
+          throw isArchived(error) ? stillBeingRead(table) : error; // the store cannot count what was not read in time
+        },
+      );
+      return [position, await requireArchived(store, position)] as const;
     },
     SNAPSHOT,
   );
@@ -64,43 +69,39 @@ export async function asOfSql(store: Client, request: AsOfSqlRequest): Promise<A
  * After the last unit the archive is right as long as the store has no later change of the table: no unit is made of nothing.
  *
  * A baseline row that was read after the instant is outdated if its key changed in between, which the archive need not have. Then the
- * whole query is refused. @returns the id of the archive
+ * whole query is refused. What a repair has read counts from the end of its gap. @returns the id of the archive
  */
-async function requireArchived(store: Queryable, node: string, at: TableAt): Promise<string> {
+async function requireArchived(store: Queryable, at: TableAt): Promise<string> {
   const { rows } = await store.query<{ archive_id: string; is_archived: boolean; is_read_later: boolean }>(
     `SELECT s.archive_id,
-            coalesce(
-              u.to_lsn > $4::pg_lsn
-                OR u.to_lsn IS NOT NULL AND NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
-                                WHERE c.relation_id = $2::int AND c.valid_from_lsn >= u.to_lsn AND c.valid_from_lsn <= $4::pg_lsn)
-               AND NOT EXISTS (SELECT FROM pgtimewarp.relation_events AS e
-                                WHERE e.relation_id = $2::int AND e.lsn >= u.to_lsn AND e.lsn <= $4::pg_lsn),
-              false) AS is_archived,
-            p.baseline_state <> 'none' AND $4::pg_lsn < p.baseline_lsn
-              OR EXISTS (SELECT FROM pgtimewarp.history_gaps AS g
-                           JOIN pgtimewarp.row_changes AS c ON c.relation_id = $2::int AND c.valid_from_lsn = g.to_lsn
-                          WHERE g.node_id = $1::text AND (g.relation_id IS NULL OR g.relation_id = $2::int)
-                            AND g.to_lsn <= $4::pg_lsn AND c.op = 'S' AND c.read_lsn > $4::pg_lsn) AS is_read_later
+            u.to_lsn IS NOT NULL AND (
+              u.to_lsn > $2::pg_lsn
+              OR NOT EXISTS (SELECT FROM pgtimewarp.row_changes AS c
+                              WHERE c.relation_id = $1::int AND c.valid_from_lsn >= u.to_lsn AND c.valid_from_lsn <= $2::pg_lsn)
+                 AND NOT EXISTS (SELECT FROM pgtimewarp.relation_events AS e
+                                  WHERE e.relation_id = $1::int AND e.lsn >= u.to_lsn AND e.lsn <= $2::pg_lsn)) AS is_archived,
+            coalesce($2::pg_lsn < p.baseline_lsn, false) AS is_read_later
        FROM pgtimewarp.relation_periods AS p
        JOIN pgtimewarp.archive_settings AS s
          ON s.node_id = p.node_id AND s.schema_name = p.schema_name AND s.table_name = p.table_name
-      CROSS JOIN LATERAL (
-           SELECT max(a.to_lsn) AS to_lsn FROM pgtimewarp.archive_units AS a
-            WHERE a.relation_id = p.relation_id AND a.lsn_space = $3::int AND a.state = 'verified') AS u
-      WHERE p.relation_id = $2::int`,
-    [node, at.relationId, at.lsnSpace, at.lsn],
+      CROSS JOIN pgtimewarp.archive_verified_to(p.relation_id) AS u (to_lsn)
+      WHERE p.relation_id = $1::int`,
+    [at.relationId, at.lsn],
   );
   const row = rows[0]!;
   const name = formatTableName(at.table);
   if (!row.is_archived)
     throw new TimewarpError('ARCHIVE_NOT_YET', `${name} is not archived up to that instant.`);
-  if (row.is_read_later)
-    throw new TimewarpError(
-      'ROWS_UNKNOWN',
-      `The rows of ${name} were still being read at that instant: the archive alone cannot tell which of them had changed.`,
-      { remedy: 'Ask the store: pgtimewarp asof TABLE --all --at TIME.' },
-    );
+  if (row.is_read_later) throw stillBeingRead(at.table);
   return row.archive_id;
+}
+
+function stillBeingRead(table: TableName): TimewarpError {
+  return new TimewarpError(
+    'ROWS_UNKNOWN',
+    `The rows of ${formatTableName(table)} were still being read at that instant: the archive alone cannot tell which of them had changed.`,
+    { remedy: 'Ask for a later time, or for one row: pgtimewarp asof TABLE --pk KEY --at TIME.' },
+  );
 }
 
 function reference(

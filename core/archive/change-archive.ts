@@ -213,7 +213,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<VerifiedUni
       if (unit.state !== 'committed' && unit.state !== 'verified') continue;
       let damage: string | null = null;
       try {
-        await verifyUnit(store, request.target, unit);
+        await verifyUnit(store, request.target, { unit, signal: request.signal });
       } catch (error) {
         if (!(error instanceof TimewarpError) || !/^ARCHIVE_(DAMAGED|FOREIGN)$/.test(error.code)) throw error;
         damage = error.message;

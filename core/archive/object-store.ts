@@ -23,6 +23,10 @@ const EXISTS = 412;
 const TOGETHER = 409;
 const TRIES = 5;
 
+/** Without these the client would wait for ever. It tries three times. */
+const CONNECT_MS = 5_000;
+const SILENCE_MS = 30_000;
+
 /** Failures are errors here; the client would also print them. */
 const ignore = (): void => {};
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
@@ -45,12 +49,14 @@ export function parseS3Url(url: string): S3Address {
 export class ObjectStore {
   readonly client: S3Client;
 
-  constructor() {
+  /** @param silenceMs a connection on which nothing comes or goes for so long counts as lost */
+  constructor(silenceMs = SILENCE_MS) {
     // AWS's own variables name endpoint, region and credentials; another server than Amazon's has no host per bucket
     const own = (process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL) !== undefined;
     this.client = new S3Client({
       forcePathStyle: own,
       requestChecksumCalculation: 'WHEN_REQUIRED', // other servers do not know the newer kinds
+      requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: silenceMs },
       logger: SILENT,
     });
   }

@@ -92,15 +92,12 @@ async function canonicalKey(store: Queryable, relationId: number, pk: KeyInput):
 /** Throws ARCHIVE_DAMAGED unless verified units, with all their files, follow each other up to the cutoff. */
 async function requireAll(store: Queryable, { relationId, before }: ArchivedWanted): Promise<void> {
   const { rows } = await store.query<{ is_whole: boolean }>(
-    `SELECT coalesce(bool_and(u.state = 'verified' AND u.row_count = f.row_count AND u.from_lsn = u.former_lsn), false)
-              AND coalesce(max(u.to_lsn) >= $2::pg_lsn, false) AS is_whole
-       FROM (SELECT a.unit, a.state, a.row_count, a.from_lsn, a.to_lsn,
-                    coalesce(lag(a.to_lsn) OVER (ORDER BY a.unit), '0/0') AS former_lsn
-               FROM pgtimewarp.archive_units AS a
-              WHERE a.relation_id = $1::int AND a.from_lsn < $2::pg_lsn) AS u
-      CROSS JOIN LATERAL (
-            SELECT coalesce(sum(x.row_count), 0) AS row_count FROM pgtimewarp.archive_files AS x
-             WHERE x.relation_id = $1::int AND x.unit = u.unit) AS f`,
+    `SELECT coalesce(pgtimewarp.archive_verified_to($1::int) >= $2::pg_lsn, false)
+              AND NOT EXISTS (
+                SELECT FROM pgtimewarp.archive_units AS u
+                 WHERE u.relation_id = $1::int AND u.from_lsn < $2::pg_lsn
+                   AND u.row_count <> (SELECT coalesce(sum(f.row_count), 0) FROM pgtimewarp.archive_files AS f
+                                        WHERE f.relation_id = u.relation_id AND f.unit = u.unit)) AS is_whole`,
     [relationId, before],
   );
   if (rows[0]!.is_whole) return;

@@ -26,13 +26,17 @@ import { sha256OfFile } from './write-parquet.ts';
 /** So many keys of each group are looked for. */
 const SAMPLES = 8;
 
-/** committed → verified. The signal stops it between two files. Throws ARCHIVE_DAMAGED, INTERRUPTED. */
-// biome-ignore lint/complexity/useMaxParams: the signal is what every step takes last
+interface VerifyOptions {
+  readonly unit: ArchiveUnit;
+  /** Stops it between two files. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** committed → verified. Throws ARCHIVE_DAMAGED, INTERRUPTED. */
 export async function verifyUnit(
   store: pg.Client,
   target: ArchiveTarget,
-  unit: ArchiveUnit,
-  signal?: AbortSignal,
+  { unit, signal }: VerifyOptions,
 ): Promise<void> {
   const files = await readFiles(store, unit);
   if (files.length > 0) await requireListed(target, unit, files);

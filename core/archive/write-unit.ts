@@ -15,9 +15,9 @@ import { type FileLimits, LIMITS, writeParquet } from './write-parquet.ts';
 
 interface WriteOptions {
   readonly unit: ArchiveUnit;
-  readonly limits?: FileLimits;
+  readonly limits?: FileLimits | undefined;
   /** Stops it between two pages of rows. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** planned → written. */

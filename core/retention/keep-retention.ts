@@ -63,8 +63,8 @@ const CONTEXT_ROWS = 20_000;
 const MAX_ACTIONS = 6;
 
 /**
- * Creates ranges ahead, moves cutoffs and drops expired history, for every relation of the node with a window, its own or that of the archive. Throws
- * TRANSACTION_CONFLICT if the run must not write: see {@link dropChecks}.
+ * Creates ranges ahead, moves cutoffs and drops expired history, for every relation of the node with a window, its own or that of the
+ * archive. Throws TRANSACTION_CONFLICT if the run must not write: see {@link dropChecks}.
  */
 export async function keepRetention(options: KeepRetentionOptions): Promise<RetentionResult> {
   await dropChecks(options); // a dead run may have left them; the table may have no window any more

@@ -90,12 +90,16 @@ export async function giveRepairUp(
   await store.query('DELETE FROM pgtimewarp.rebaseline_findings WHERE relation_id = $1::int', [relationId]);
 }
 
-/** Fixes this horizon as the end of the relation's gap. */
+/**
+ * Fixes this horizon as the end of the relation's gap, unless the archive has history up to it, which can never change: then a later
+ * horizon ends the gap. On a source that rests the horizon may be where it was when a unit was planned.
+ */
 export async function fixEnd(store: StoreTransaction, relationId: number, horizon: Horizon): Promise<void> {
   await store.query(
     `UPDATE pgtimewarp.tracked_relations
         SET repair = repair || jsonb_build_object('phase', 'deciding', 'end_lsn', $2::pg_lsn::text, 'end_ts', $3::text), updated_at = now()
-      WHERE relation_id = $1::int AND repair IS NOT NULL`,
+      WHERE relation_id = $1::int AND repair IS NOT NULL
+        AND NOT EXISTS (SELECT FROM pgtimewarp.archive_units AS u WHERE u.relation_id = $1::int AND u.to_lsn > $2::pg_lsn)`,
     [relationId, formatLsn(horizon.lsn), formatCommitTime(horizon.time)],
   );
 }

@@ -91,7 +91,7 @@ export interface RepairReading extends GapBase {
   readonly conditions: StartConditions;
 }
 
-/** Every row is compared. Set by `writeRepairProgress`; ended by `fixEnd`, at the first horizon past `read_lsn`. */
+/** Every row is compared. Set by `writeRepairProgress`; ended by `fixEnd`, at the first horizon past `read_lsn` and the archive. */
 export interface RepairRead extends GapBase {
   readonly kind: 'repair_read';
   readonly repair: Repair & { readonly base_lsn: string; readonly read_lsn: string };

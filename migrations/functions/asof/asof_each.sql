@@ -15,8 +15,8 @@ DECLARE
   f pgtimewarp.plain_facts; -- NULL in all members when no question is plain
 BEGIN
   -- The running period, and its plain instants: from from_* to to_*, both included. They certainly lie in the period (after its
-  -- start, where another may end) and in no gap, have not expired, are not archived, and lie before every partition that is not judged yet. While a gap is open no question is
-  -- plain, and none about a table with virtual columns.
+  -- start, where another may end) and in no gap, have not expired, are not archived, and lie before every partition that is not
+  -- judged yet. While a gap is open no question is plain, and none about a table with virtual columns.
   SELECT p.relation_id, p.lsn_space, p.pk_columns, p.pk_kinds, c.applied_lsn, c.applied_ts,
          -- where the history begins
          greatest(p.tracked_from_lsn, x.expired_before_lsn) AS start_lsn,

@@ -1,6 +1,7 @@
 -- The state of a key within one period as of (p_lsn, p_seq), including the change at that very place. The caller makes sure that
 -- the position lies within the period. p_through is the position up to which the period is complete (its end, or the horizon);
--- p_open says whether the period may still grow; p_part has the changes that are in the archive (archived_part()). Called by functions that have set search_path.
+-- p_open says whether the period may still grow; p_part has the changes that are in the archive (archived_part()). Called by functions
+-- that have set search_path.
 --
 -- The text of each statement contains the relation id. With a parameter, the executor would lock every partition of row_changes
 -- before it knows the relation. (docs/decisions/0024-own-locks.md)

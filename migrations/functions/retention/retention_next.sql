@@ -1,5 +1,5 @@
--- The window is that of hot_window().
--- The next change that the ranges of a tracked relation need before positions up to p_upto are written.
+-- The next change that the ranges of a tracked relation need before positions up to p_upto are written. The window is that of
+-- hot_window().
 --   convert: the relation has no ranges yet, and its history began an eighth of the window ago or is larger than 64 MiB.
 --            Earlier, ranges have no use, and for each one the server checks all constraints of the store: tracking a thousand
 --            tables would take minutes. Closing the first range needs a scan, which is short only while the table is small.

@@ -1,5 +1,6 @@
--- The place of a row of table_rows() in the order of some columns, each as row_filters() describes it. is_placed is false where the
--- row, or which value of it belongs to a column, is not known. A value of the key comes from the key.
+-- The place of a row of table_rows() in the order of some columns, each as row_filters() describes it. A value of the key comes from the
+-- key, also if the row is not known. is_placed is false if a column is not of the key, and the row, or which value of it belongs to the
+-- column, is not known.
 CREATE OR REPLACE FUNCTION pgtimewarp.place_of_row(
   p_row pgtimewarp.row_at, p_pk_columns text[], p_filters pgtimewarp.row_filter[]) RETURNS pgtimewarp.row_place
 LANGUAGE plpgsql STABLE AS $$
@@ -9,7 +10,7 @@ DECLARE
   names text[];
   key int;
 BEGIN
-  place.is_placed := p_row.is_there IS NOT NULL;
+  place.is_placed := true;
   place.pk := p_row.pk;
   place.places := '{}';
   FOREACH filter IN ARRAY p_filters LOOP
@@ -20,7 +21,7 @@ BEGIN
     END IF;
     names := pgtimewarp.names_at(filter, p_row.row_data, p_row.incomplete, p_row.valid_from_lsn);
     -- the value may be that of an earlier column of this name, or the row may have been read while the column was renamed
-    IF cardinality(names) > 1 OR names && p_row.incomplete OR EXISTS (
+    IF p_row.is_there IS NULL OR cardinality(names) > 1 OR names && p_row.incomplete OR EXISTS (
          SELECT FROM unnest(filter.names, filter.since, filter.until) AS u (name, since, until)
           WHERE u.name = names[1] AND u.since >= p_row.valid_from_lsn AND pgtimewarp.json_has(p_row.row_data, u.name)
              OR p_row.op = 'S' AND cardinality(filter.names) > 1 AND u.until BETWEEN p_row.valid_from_lsn AND p_row.read_lsn) THEN

@@ -7,19 +7,20 @@ DECLARE
   place pgtimewarp.sort_place;
 BEGIN
   IF p_kind IN ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'oid', 'xid8') THEN
-    IF p_value ~ '^(-?\d+(\.\d+)?([eE][-+]?\d+)?|NaN|-?Infinity)$' THEN
+    IF p_value ~ '^(-?\d+(\.\d+)?([eE][-+]?\d{1,3})?|NaN|-?Infinity)$' THEN
       place.number := p_value::numeric;
     END IF;
-  ELSIF p_kind IN ('date', 'timestamp', 'timestamptz') THEN
-    IF p_value ~ '^(\d{4,6}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d(:\d\d){0,2})?)?( BC)?|-?infinity)$' THEN
-      place.number := CASE p_kind WHEN 'timestamptz' THEN extract(epoch FROM p_value::timestamptz)
-                                  ELSE extract(epoch FROM p_value::timestamp) END;
-    END IF;
-  ELSIF p_kind IN ('interval', 'pg_lsn', 'money') THEN
+  ELSIF p_kind IN ('date', 'timestamp', 'timestamptz', 'interval', 'pg_lsn', 'money') THEN
     BEGIN
-      place.number := CASE p_kind WHEN 'interval' THEN pgtimewarp.comparable_value(p_kind, p_value)::numeric
-                                  WHEN 'pg_lsn' THEN p_value::pg_lsn - '0/0'::pg_lsn
-                                  ELSE translate(p_value, '$,', '')::numeric END;
+      place.number := CASE
+        WHEN p_kind = 'interval' THEN pgtimewarp.comparable_value(p_kind, p_value)::numeric
+        WHEN p_kind = 'pg_lsn' THEN p_value::pg_lsn - '0/0'::pg_lsn
+        WHEN p_kind = 'money' THEN translate(p_value, '$,', '')::numeric
+        -- a word such as now, which a text may have held
+        WHEN p_value !~ '^(\d{4,7}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d(:\d\d){0,2})?)?( BC)?|-?infinity)$' THEN NULL
+        WHEN p_kind = 'date' THEN extract(epoch FROM p_value::date)
+        WHEN p_kind = 'timestamp' THEN extract(epoch FROM p_value::timestamp)
+        ELSE extract(epoch FROM p_value::timestamptz) END;
     EXCEPTION WHEN data_exception THEN
       NULL; -- by its text
     END;

@@ -1,5 +1,6 @@
 -- The rows of table_rows() in the order of columns (see sort_place()), then of keys: those after the row with the key p_after. Rows whose
--- place is not known come first: they are unknown (is_there NULL), or lack the values of these columns (`incomplete`).
+-- place is not known come first: they are unknown (is_there NULL), or lack the values of these columns (`incomplete`). In the order of
+-- columns of the key an unknown row has its place.
 --
 -- No index has this order, so a page reads the whole table, in chunks, and keeps the keys of its first rows: time grows with the
 -- table, memory does not. The order of a key that is one whole number is found by look-ups, see keys_by_number().
@@ -20,6 +21,7 @@ DECLARE
   after_place pgtimewarp.row_place;
   best pgtimewarp.row_place[] := '{}';
   keys text[];
+  read_to text; -- the key with which the last chunk ended
   wanted int;
   looked_up int := 0;
   chunk record;
@@ -64,7 +66,6 @@ BEGIN
     END IF;
     after_place := pgtimewarp.place_of_row(v, period.pk_columns, filters);
   END IF;
-  keys := ARRAY[NULL];
   LOOP
     EXECUTE format(
       'WITH page AS MATERIALIZED (
@@ -81,11 +82,11 @@ BEGIN
               (SELECT max(p.pk) FROM page AS p) AS last, (SELECT count(*) >= $8 OR sum(p.bytes) > $9 FROM page AS p) AS goes_on',
       CASE WHEN p_descending THEN 'DESC' ELSE '' END, CASE WHEN p_descending THEN '<' ELSE '>' END)
       INTO chunk
-      USING period.pk_columns, filters, p_relation_id, p_lsn, p_through, p_where, keys[1], CHUNK_ROWS, CHUNK_BYTES, best, after, after_place,
+      USING period.pk_columns, filters, p_relation_id, p_lsn, p_through, p_where, read_to, CHUNK_ROWS, CHUNK_BYTES, best, after, after_place,
             p_limit - given;
     best := chunk.best;
     EXIT WHEN NOT coalesce(chunk.goes_on, false);
-    keys := ARRAY[chunk.last];
+    read_to := chunk.last;
   END LOOP;
 
   FOREACH place IN ARRAY best LOOP

@@ -51,7 +51,7 @@ BEGIN
        AND (p_to_ts IS NULL OR p.tracked_from_ts < p_to_ts)
        AND pgtimewarp.is_one_of(p.schema_name, p.table_name, p_only)
   LOOP
-    PERFORM pgtimewarp.refuse_archived(place.relation_id, greatest(place.after, '0/1'));
+    PERFORM pgtimewarp.refuse_archived(place.relation_id, place.after);
     changes := concat_ws(' UNION ALL ', changes, format(
       'SELECT %1$s AS lsn_space, r.valid_from_lsn AS lsn, r.valid_from_ts AS ts, r.op
          FROM pgtimewarp.row_changes AS r

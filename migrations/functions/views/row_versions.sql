@@ -1,6 +1,6 @@
 -- Every version of every key as an interval, with the columns that it lacks, including virtual columns that existed while it was
--- valid. A period of which a part is in the archive alone is refused (TW007). Baseline rows that a later change contradicts, or may still contradict, are left out. With node, table and key given it is
--- an index read.
+-- valid. Baseline rows that a later change contradicts, or may still contradict, are left out. A period of which a part is in the
+-- archive alone is refused (TW007). With node, table and key given it is an index read.
 CREATE OR REPLACE VIEW pgtimewarp.row_versions AS
   SELECT v.node_id, v.schema_name, v.table_name, v.pk, v.op, v.row_data, v.xid, v.seq,
          v.valid_from_lsn, v.valid_to_lsn, v.valid_from_ts, v.valid_to_ts,

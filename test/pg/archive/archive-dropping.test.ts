@@ -8,12 +8,17 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { archiveRun } from '../../../core/archive/archive-run.ts';
 import { parseS3Url } from '../../../core/archive/object-store.ts';
 import { archiveReader } from '../../../core/archive/read-archived.ts';
+import { rebaseline } from '../../../core/rebaseline.ts';
 import type { Plugin } from '../../../core/types/plugin.ts';
 import { createApp } from '../../../http/app.ts';
 import { archiveTools } from '../../support/archive-tools.ts';
 import {
   type ArchivedNode,
+  type AsOfRow,
   archivedNode,
+  asOfInStore,
+  horizon,
+  judge,
   openTestArchive,
   PARTITIONED,
   PLAIN,
@@ -126,6 +131,13 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     }
     const { code } = await runCommand(['archive', 'sql', 'things', '--at', at, '--json'], node);
     expect(code).toBe(0);
+    const { rows: periods } = await node.store.query<{ start: string; is_before: boolean }>(
+      'SELECT r.tracked_from_lsn::text AS start, r.tracked_from_lsn < r.baseline_lsn AS is_before FROM pgtimewarp.tracked_relations AS r',
+    );
+    const [{ start, is_before }] = periods as [(typeof periods)[0]];
+    expect(is_before).toBe(true);
+    const early = runCommand(['archive', 'sql', 'things', '--at', start, '--json'], node);
+    await expect(early, 'while rows were being read').rejects.toMatchObject({ code: 'ROWS_UNKNOWN' });
     const { code: verified } = await runCommand(['archive', 'verify', '--json'], node);
     expect(verified).toBe(0);
   }, 300_000);
@@ -162,6 +174,33 @@ describeNeeding(archiveTools(), 'archived history that is dropped', () => {
     });
     await node.store.query('DELETE FROM pgtimewarp.archive_files');
     expect(await ask()).toMatchObject(damaged);
+  }, 300_000);
+
+  test('what a repair has read is archived after the units that were there before, and dropped like all else', async () => {
+    await using node = await archivedNode('pgoutput', PLAIN);
+    await node.write();
+    await setArchiveOf(node, 'things');
+    await node.store.query(`DELETE FROM pgtimewarp.row_changes WHERE pk IN ('["after"]', '["row 8"]')`); // as if they were lost
+    await archiveRun({ ...node, target: openTestArchive() });
+    const { differences } = await rebaseline({ ...node, table: { schema: 'public', name: 'things' } });
+    expect(differences).toBe(2);
+    const { code } = await runCommand(['archive', 'verify', '--json'], node);
+    expect(code, 'the repair wrote nothing into a unit').toBe(0);
+    const instants = [await horizon(node)];
+    for (const change of [
+      "UPDATE things SET n = 5 WHERE k = 'after'",
+      "DELETE FROM things WHERE k = 'row 7'",
+    ]) {
+      await node.source.query(change);
+      await node.poll();
+      instants.push(await horizon(node));
+    }
+    const before: AsOfRow[][] = [];
+    for (const at of instants) before.push(await asOfInStore(node, at));
+    await drop(node);
+    const { asOf } = await judge(seaweed, node, instants);
+    expect(asOf).toEqual(before);
+    expect(before[0]!.filter(({ op }) => op === 'S')).toHaveLength(2);
   }, 300_000);
 
   test('nothing is dropped that is not verified', async () => {

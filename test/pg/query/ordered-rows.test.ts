@@ -140,6 +140,23 @@ describe('the order of a key that is a whole number', () => {
     expect(all.slice(9_998, 10_001)).toEqual(['9999', '1000800000000000037', '1001600000000000074']);
     expect(all).toHaveLength(2 * 9_999);
   });
+
+  test('a row that is not known is not lost when look-ups are given up before it', async () => {
+    const t = await track([{ name: 'id', type: 'bigint' }], { kinds: ['int8'] });
+    await h.commit(20, 720);
+    await h.store.query(
+      `INSERT INTO pgtimewarp.row_changes (relation_id, pk, valid_from_lsn, valid_from_ts, seq, op, xid)
+       SELECT $1, '["' || k || '"]', $2, '2026-01-01T00:00:20Z', k, 'D', 720 FROM generate_series(1, 3000) AS k`,
+      [t, lsnOf(20)],
+    );
+    await h.change(t, 10, 'S', '9000', { read: 50 });
+    await h.change(t, 40, 'U', '9000');
+    await expect(ask(up('id'), { at: lsnOf(30) })).rejects.toMatchObject({ code: 'ROWS_UNKNOWN' });
+    await expect(ask(up('id'), { at: lsnOf(30), limit: 1000 })).rejects.toMatchObject({
+      code: 'ROWS_UNKNOWN',
+    });
+    expect(await ask(up('id'), { at: lsnOf(60) })).toEqual(['9000']);
+  });
 });
 
 describe('the order of a column', () => {
@@ -147,7 +164,16 @@ describe('the order of a column', () => {
     integer: ['10', '9', '-1', '-10', '0', '2147483647'],
     numeric: ['10', '9.50', '9.5', '-0.001', '1e30', '12345678901234567890.1', 'NaN'],
     'double precision': ['1e-300', '1e+300', '-2.5', 'Infinity', '-Infinity', 'NaN', '10', '9'],
-    date: ['2026-01-31', '10000-01-01', '0044-03-15 BC', 'infinity', '-infinity', '0999-12-31'],
+    date: [
+      '2026-01-31',
+      '10000-01-01',
+      '300000-01-01',
+      '5874897-12-31',
+      '0044-03-15 BC',
+      'infinity',
+      '-infinity',
+      '0999-12-31',
+    ],
     'timestamp with time zone': [
       '2026-01-31 10:00:00+00',
       '2026-01-31 10:00:00.5+00',
@@ -197,6 +223,42 @@ describe('the order of a column', () => {
       }
     });
   }
+
+  test.each([
+    ['date', '2026-02-01', ['2026-13-45', '9999999-01-01', 'today']],
+    ['timestamp without time zone', '2026-02-01 00:00:00', ['2026-02-30', '300000-01-01', 'now']],
+    ['numeric', '7', ['1e999999', 'seven']],
+  ])('%s: texts that the column held before come last', async (type, value, texts) => {
+    const t = await track([
+      { name: 'id', type: 'integer' },
+      { name: 'v', type },
+    ]);
+    await write(
+      t,
+      [...texts, value].map((v, n) => ({ id: n + 1, v })),
+    );
+    const [first, ...others] = await ask(up('v'));
+    expect(first).toBe(String(texts.length + 1));
+    expect(others).toHaveLength(texts.length);
+    expect(await ask(down('v'))).toEqual([first, ...others].toReversed());
+  });
+
+  test('of a table that takes too long is refused', async () => {
+    const t = await track([
+      { name: 'id', type: 'integer' },
+      { name: 'v', type: 'integer' },
+    ]);
+    await write(
+      t,
+      Array.from({ length: 20_000 }, (_, n) => ({ id: n, v: 1 })),
+    );
+    await h.store.query(`SET statement_timeout = '100ms'`);
+    try {
+      await expect(ask(up('v'))).rejects.toMatchObject({ code: 'QUESTION_TOO_LONG' });
+    } finally {
+      await h.store.query('RESET statement_timeout');
+    }
+  });
 
   test('of two columns, and of a key of two, which is not that of its text', async () => {
     const t = await track(
