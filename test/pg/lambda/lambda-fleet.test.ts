@@ -10,7 +10,7 @@ import {
   lambdaDatabases,
 } from '../../support/lambda-databases.ts';
 import { reportedMetrics } from '../../support/metrics.ts';
-import { type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
+import { FUNCTION_NAME, type LambdaEnvironment, startLambda } from '../../support/run-lambda.ts';
 import { bundleFolder, type Synthesized, synthesizeWithCode } from '../../support/synthesize.ts';
 
 const PREFIX = 'pgtimewarp/sources/';
@@ -60,7 +60,11 @@ test('the parts of all nodes are served once each, and the worst node is reporte
   expect(new Set(metrics.map(({ name }) => name))).toEqual(
     new Set(['WorstHorizonAgeInSeconds', 'WorstWalBudgetUsedInPercent', 'NodesFailed']),
   );
-  for (const { dimensions } of metrics) expect(dimensions).toEqual([['service', 'poller']]);
+  for (const { dimensions } of metrics)
+    expect(dimensions).toEqual([
+      ['function_name', FUNCTION_NAME],
+      ['service', 'poller'],
+    ]);
 });
 
 test('a node that no run serves makes the worst age grow', async () => {
@@ -84,7 +88,10 @@ test('doctor examines one part, and the other functions find the secret by its n
   expect(reportedMetrics(doctor.output())).toContainEqual({
     namespace: 'pgtimewarp',
     name: 'NodesWithGaps',
-    dimensions: [['service', 'doctor']],
+    dimensions: [
+      ['function_name', FUNCTION_NAME],
+      ['service', 'doctor'],
+    ],
   });
   await using maintenance = await start('Maintenance');
   const event = { action: 'slot-budget', node: names[0], budget: '20GB' };
